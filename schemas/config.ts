@@ -1,0 +1,127 @@
+/**
+ * The environment grantd reads, written once: name, type, bounds, default and what is expected of it.
+ * src/config.ts turns the strings of a process into these values; the README's table is held against this file by a test.
+ */
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+
+/** A setting: `expects` is the sentence an operator reads when the value is wrong. */
+function setting<T extends TSchema>(schema: T, expects: string, description: string): T {
+  return { ...schema, expects, description }
+}
+
+const wholeNumber = (minimum: number, maximum: number, fallback: number, description: string) =>
+  setting(
+    Type.Integer({ minimum, maximum, default: fallback }),
+    `a whole number from ${minimum} to ${maximum}`,
+    description
+  )
+
+const choice = <const T extends string>(values: readonly T[], fallback: T, description: string) =>
+  setting(
+    Type.Unsafe<T>({ type: 'string', enum: values, default: fallback }),
+    `one of ${values.join(', ')}`,
+    description
+  )
+
+const optional = (schema: TSchema & { static: string }, expects: string, description: string) =>
+  Type.Optional(setting(schema, expects, description))
+
+const list = (items: TSchema & { static: string }, expects: string, description: string) =>
+  setting(Type.Array(items, { default: [] as string[] }), expects, description)
+
+const httpUrl = Type.String({ pattern: '^https?://[^\\s?#]+$' })
+
+export const EnvironmentSchema = Type.Object({
+  HOST: setting(
+    Type.String({ minLength: 1, default: '127.0.0.1' }),
+    'an address to listen on',
+    'Address to listen on; `0.0.0.0` or `::` for all.'
+  ),
+  PORT: wholeNumber(0, 65535, 3333, 'Port to listen on.'),
+  PUBLIC_URL: optional(
+    httpUrl,
+    'an https URL without query or fragment (http only for localhost)',
+    'The URL clients and browsers reach the service at; `iss` and `aud` of its tokens. Default `http://localhost:PORT`.'
+  ),
+  VERIFICATION_URI: optional(
+    httpUrl,
+    'an https URL without query or fragment (http only for localhost)',
+    'The page on which a user enters the code. Default `PUBLIC_URL/device`.'
+  ),
+  CORS_ORIGINS: list(
+    Type.String({ pattern: '^https?://[^\\s/?#*]+$' }),
+    'a comma-separated list of origins such as https://app.example.com',
+    'Origins whose pages may call peek, approve and the client list.'
+  ),
+  REDIS_URL: optional(
+    Type.String({ pattern: '^rediss?://\\S+$' }),
+    'a redis:// or rediss:// URL',
+    'Where state lives. Without it one process keeps everything in its own memory, for trying out.'
+  ),
+  REDIS_PREFIX: setting(
+    Type.String({ pattern: '^[A-Za-z0-9:._-]{0,64}$', default: 'grantd:' }),
+    'at most 64 letters, digits and : . _ -',
+    'Prefix of every key.'
+  ),
+  GRANTD_SECRET: list(
+    Type.String({ minLength: 32 }),
+    'one or more secrets of at least 32 characters, separated by commas',
+    'Encrypts private keys at rest and keys the digests of user codes. The first one is used, the others still read: to rotate, put the new one in front. Mandatory with `REDIS_URL`.'
+  ),
+  DASHBOARD_JWT_SECRET: optional(
+    Type.String({ minLength: 32 }),
+    'a secret of at least 32 characters',
+    "Verifies the dashboard's session JWTs with HS256. With `REDIS_URL`, this or `DASHBOARD_JWKS_URL` is mandatory."
+  ),
+  DASHBOARD_JWKS_URL: optional(
+    httpUrl,
+    'an https URL (http only for localhost)',
+    "Verifies the dashboard's session JWTs with the keys published there (RS256, ES256, EdDSA)."
+  ),
+  DASHBOARD_JWT_ISSUER: optional(
+    Type.String({ minLength: 1 }),
+    'a text',
+    'If set, `iss` of a session JWT must equal it.'
+  ),
+  DASHBOARD_JWT_AUDIENCE: optional(
+    Type.String({ minLength: 1 }),
+    'a text',
+    'If set, `aud` of a session JWT must hold it.'
+  ),
+  GRANT_TTL_SECONDS: wholeNumber(10, 900, 900, 'How long a grant waits for its decision.'),
+  POLL_INTERVAL_SECONDS: wholeNumber(1, 60, 5, 'Seconds a client must leave between two polls.'),
+  CLIENT_TOKEN_TTL_SECONDS: wholeNumber(60, 2_592_000, 2_592_000, 'Life of a client JWT (30 days at most).'),
+  SIGNING_ALG: choice(['RS256', 'ES256', 'EdDSA'], 'RS256', 'Algorithm of the signing keys.'),
+  TRUST_PROXY: list(
+    Type.String({ pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' }),
+    'a comma-separated list of addresses or CIDR ranges such as 10.0.0.0/8, none of them everything',
+    'The proxies whose `X-Forwarded-For` is believed. Without it the client is whoever connects.'
+  ),
+  EDGE_HEADERS: Type.Optional(
+    setting(
+      Type.Unsafe<'cloudflare'>({ type: 'string', enum: ['cloudflare'] }),
+      'cloudflare',
+      'Whose location headers are believed (`cf-ipcity`, `cf-region`, `cf-ipcountry`), and only from `TRUST_PROXY`, which it needs.'
+    )
+  ),
+  LOG_LEVEL: choice(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    'info',
+    'How much is logged. `debug` adds a line for every routine poll and probe.'
+  ),
+  LIMITS: choice(['on', 'off'], 'on', '`off` is for load tests: every limit but the pacing of polls is lifted.'),
+  LIMIT_START_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Grants one address may start in a minute.'),
+  LIMIT_PEEK_PER_MINUTE: wholeNumber(1, 100_000, 60, 'Peeks one address, and one user, may make in a minute.'),
+  LIMIT_APPROVE_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Decisions one address, and one user, may make in a minute.'),
+  LIMIT_MISSES_PER_USER: wholeNumber(1, 1_000, 5, 'Wrong user codes one user may enter in 15 minutes.'),
+  LIMIT_MISSES_PER_IP: wholeNumber(1, 10_000, 10, 'Wrong user codes from one address (IPv6: one /64) in 15 minutes.'),
+  SHUTDOWN_DELAY_SECONDS: wholeNumber(
+    0,
+    60,
+    0,
+    'Seconds between readiness turning red and the port closing, for load balancers to notice.'
+  )
+})
+
+/** The environment after reading: every default filled in, numbers as numbers, lists as lists. */
+export type Environment = Static<typeof EnvironmentSchema>

@@ -1,0 +1,99 @@
+/**
+ * The authorized clients of a user: made from an approved grant, listed, renamed, revoked.
+ * A client JWT is good only while its record here says so: what is lost means "sign in again", never "valid again".
+ */
+import type { Clock } from '../clock.js'
+import type { Decision, GrantRequest } from '../grants/grant.js'
+import type { RecordStore } from '../records/record-store.js'
+import { type AuthorizedClient, fromFields, toFields } from './authorized-client.js'
+
+const DAY_MS = 86_400_000
+/** How long a client stays listed after it expired or was revoked. */
+const KEEP_LISTED_MS = 90 * DAY_MS
+/** `lastUsedAtMs` is written no more often than this. */
+const LAST_USED_SAMPLE_MS = 60_000
+
+export interface AuthorizedClients {
+  /** The one client of an approved grant: created by the first call, the same one for every later call. */
+  authorize(request: GrantRequest, decision: Decision): Promise<AuthorizedClient>
+  /** The client if it may act now; notes that it did. */
+  use(userId: string, id: string): Promise<AuthorizedClient | undefined>
+  /** Active, revoked and expired, newest first. */
+  list(userId: string): Promise<AuthorizedClient[]>
+  /** Changes or (undefined) clears the label; undefined if there is no such client of this user. */
+  rename(userId: string, id: string, label: string | undefined): Promise<AuthorizedClient | undefined>
+  /** Revokes for good. Repeating it changes nothing; undefined if there is no such client of this user. */
+  revoke(userId: string, id: string): Promise<AuthorizedClient | undefined>
+}
+
+export interface AuthorizedClientsParts {
+  records: RecordStore
+  clock: Clock
+  tokenTtlSeconds: number
+}
+
+export function createAuthorizedClients({
+  records,
+  clock,
+  tokenTtlSeconds
+}: AuthorizedClientsParts): AuthorizedClients {
+  const listedUntilMs = (client: AuthorizedClient) =>
+    Math.min(client.expiresAtMs, client.revokedAtMs ?? client.expiresAtMs) + KEEP_LISTED_MS
+
+  return {
+    async authorize(request, { userId, authorizedClientId, ip }) {
+      const createdAtMs = clock()
+      const client: AuthorizedClient = {
+        id: authorizedClientId,
+        userId,
+        clientType: request.clientType,
+        name: request.metadata.name,
+        version: request.metadata.version,
+        label: request.metadata.hostname,
+        ipAtGrant: ip,
+        createdAtMs,
+        // A whole second, so that the record and the JWT (NumericDate) end at the same instant.
+        expiresAtMs: (Math.floor(createdAtMs / 1000) + tokenTtlSeconds) * 1000,
+        lastUsedAtMs: undefined,
+        revokedAtMs: undefined
+      }
+      const kept = await records.create(userId, client.id, toFields(client), listedUntilMs(client))
+      return fromFields(userId, client.id, kept)
+    },
+
+    async use(userId, id) {
+      const fields = await records.get(userId, id)
+      if (!fields) return undefined
+      const client = fromFields(userId, id, fields)
+      const nowMs = clock()
+      if (client.revokedAtMs !== undefined || client.expiresAtMs <= nowMs) return undefined
+      if (nowMs - (client.lastUsedAtMs ?? 0) >= LAST_USED_SAMPLE_MS) {
+        await records.change(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
+      }
+      return client
+    },
+
+    async list(userId) {
+      const clients = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
+      const nowMs = clock()
+      return clients
+        .filter((client) => listedUntilMs(client) > nowMs)
+        .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1))
+    },
+
+    async rename(userId, id, label) {
+      const fields = await records.change(userId, id, label === undefined ? { clear: ['label'] } : { set: { label } })
+      return fields && fromFields(userId, id, fields)
+    },
+
+    async revoke(userId, id) {
+      const nowMs = clock()
+      const fields = await records.change(userId, id, { setOnce: { revokedAtMs: String(nowMs) } })
+      if (!fields) return undefined
+      const client = fromFields(userId, id, fields)
+      // Only the call that revoked shortens the life; it is a matter of tidiness, the revocation stands already.
+      if (client.revokedAtMs === nowMs) await records.change(userId, id, { keepUntilMs: listedUntilMs(client) })
+      return client
+    }
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Turns the environment into one frozen configuration, or refuses with every fault at once.
+ * The variables themselves are described in schemas/config.ts; here live the checks that look at more than one of them.
+ */
+import { randomBytes } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { TSchema } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { type Environment, EnvironmentSchema } from '../schemas/config.js'
+
+/** What the service runs by. Durations carry their unit in the name. */
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly publicUrl: string
+  readonly verificationUri: string
+  readonly corsOrigins: readonly string[]
+  readonly redis: { readonly url: string; readonly prefix: string } | undefined
+  readonly secrets: readonly string[]
+  readonly dashboard: {
+    readonly key: { readonly secret: string } | { readonly jwksUrl: string }
+    readonly issuer: string | undefined
+    readonly audience: string | undefined
+  }
+  readonly grantTtlSeconds: number
+  readonly pollIntervalSeconds: number
+  readonly clientTokenTtlSeconds: number
+  readonly signingAlg: Environment['SIGNING_ALG']
+  readonly trustProxy: readonly string[]
+  readonly edgeHeaders: Environment['EDGE_HEADERS']
+  readonly logLevel: Environment['LOG_LEVEL']
+  readonly limits: Limits | 'off'
+  readonly shutdownDelaySeconds: number
+  /** Names of the secrets that were made up for this process, because it only tries things out. */
+  readonly madeUpSecrets: readonly string[]
+}
+
+export interface Limits {
+  readonly startPerMinute: number
+  readonly peekPerMinute: number
+  readonly approvePerMinute: number
+  readonly missesPerUser: number
+  readonly missesPerIp: number
+}
+
+/** The environment is wrong: `faults` has one line per variable, its name first. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[]
+  constructor(faults: readonly string[]) {
+    super(`the configuration is wrong:\n${faults.map((line) => `  ${line}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.faults = faults
+  }
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Reads the process's environment. An empty variable counts as absent. Throws ConfigError. */
+export function loadConfig(variables: Variables): Config {
+  const values = readValues(variables)
+  const faults = [...shapeFaults(values)]
+  // The cross checks presume well-formed values; a malformed one has been named already.
+  if (faults.length === 0) faults.push(...crossFaults(values as Environment))
+  if (faults.length > 0) throw new ConfigError(faults)
+  return deepFreeze(assemble(values as Environment))
+}
+
+function readValues(variables: Variables): Record<string, unknown> {
+  const values: Record<string, unknown> = {}
+  for (const [name, schema] of Object.entries<TSchema>(EnvironmentSchema.properties)) {
+    const text = variables[name]?.trim()
+    if (text === undefined || text === '') {
+      if (schema.default !== undefined) values[name] = structuredClone(schema.default)
+    } else {
+      values[name] = readValue(schema, text)
+    }
+  }
+  return values
+}
+
+function readValue(schema: TSchema, text: string): unknown {
+  if (schema.type === 'integer') return /^-?\d+$/.test(text) ? Number(text) : text
+  if (schema.type === 'array') return text.split(',').map((item) => item.trim())
+  return text
+}
+
+function* shapeFaults(values: Record<string, unknown>): Generator<string> {
+  for (const [name, schema] of Object.entries<TSchema>(EnvironmentSchema.properties)) {
+    if (values[name] !== undefined && !Value.Check(schema, values[name])) yield `${name}: expected ${schema.expects}`
+  }
+}
+
+const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`
+
+function* crossFaults(env: Environment): Generator<string> {
+  for (const name of ['PUBLIC_URL', 'VERIFICATION_URI', 'DASHBOARD_JWKS_URL'] as const) {
+    const url = env[name]
+    if (url !== undefined && !isSafeUrl(url)) yield expectation(name)
+  }
+  if (!env.TRUST_PROXY.every(isNarrowRange)) yield expectation('TRUST_PROXY')
+  if (env.EDGE_HEADERS && env.TRUST_PROXY.length === 0) {
+    yield 'EDGE_HEADERS: needs TRUST_PROXY, the addresses of the edge that sets these headers'
+  }
+  if (env.DASHBOARD_JWT_SECRET && env.DASHBOARD_JWKS_URL) {
+    yield 'DASHBOARD_JWKS_URL: not together with DASHBOARD_JWT_SECRET, sessions are verified one way'
+  }
+  if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
+    yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'
+  }
+  if (env.REDIS_URL) {
+    if (env.GRANTD_SECRET.length === 0) yield 'GRANTD_SECRET: mandatory with REDIS_URL'
+    if (!env.DASHBOARD_JWT_SECRET && !env.DASHBOARD_JWKS_URL) {
+      yield 'DASHBOARD_JWT_SECRET: mandatory with REDIS_URL, unless DASHBOARD_JWKS_URL is set'
+    }
+  }
+}
+
+/** Plain http is good enough only where nothing leaves the machine. */
+function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  if (url.username || url.password) return false
+  return url.protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+}
+
+/** A range that holds everybody (or all of IPv4, mapped) would let anybody choose the address they are limited by. */
+function isNarrowRange(range: string): boolean {
+  const [address = '', bits] = range.split('/')
+  const family = isIP(address)
+  if (family === 0) return false
+  const length = bits === undefined ? 128 : Number(bits)
+  if (family === 4) return length >= 1 && (bits === undefined || length <= 32)
+  return length >= (/^::ffff:/i.test(address) ? 97 : 1) && length <= 128
+}
+
+function assemble(env: Environment): Config {
+  const madeUpSecrets: string[] = []
+  const orMadeUp = (name: string, value: string | undefined) => {
+    if (value !== undefined) return value
+    madeUpSecrets.push(name)
+    return randomBytes(32).toString('base64url')
+  }
+  const publicUrl = (env.PUBLIC_URL ?? `http://localhost:${env.PORT}`).replace(/\/+$/, '')
+  return {
+    host: env.HOST,
+    port: env.PORT,
+    publicUrl,
+    verificationUri: env.VERIFICATION_URI ?? `${publicUrl}/device`,
+    corsOrigins: env.CORS_ORIGINS,
+    redis: env.REDIS_URL ? { url: env.REDIS_URL, prefix: env.REDIS_PREFIX } : undefined,
+    secrets: env.GRANTD_SECRET.length > 0 ? env.GRANTD_SECRET : [orMadeUp('GRANTD_SECRET', undefined)],
+    dashboard: {
+      key: env.DASHBOARD_JWKS_URL
+        ? { jwksUrl: env.DASHBOARD_JWKS_URL }
+        : { secret: orMadeUp('DASHBOARD_JWT_SECRET', env.DASHBOARD_JWT_SECRET) },
+      issuer: env.DASHBOARD_JWT_ISSUER,
+      audience: env.DASHBOARD_JWT_AUDIENCE
+    },
+    grantTtlSeconds: env.GRANT_TTL_SECONDS,
+    pollIntervalSeconds: env.POLL_INTERVAL_SECONDS,
+    clientTokenTtlSeconds: env.CLIENT_TOKEN_TTL_SECONDS,
+    signingAlg: env.SIGNING_ALG,
+    trustProxy: env.TRUST_PROXY,
+    edgeHeaders: env.EDGE_HEADERS,
+    logLevel: env.LOG_LEVEL,
+    limits:
+      env.LIMITS === 'off'
+        ? 'off'
+        : {
+            startPerMinute: env.LIMIT_START_PER_MINUTE,
+            peekPerMinute: env.LIMIT_PEEK_PER_MINUTE,
+            approvePerMinute: env.LIMIT_APPROVE_PER_MINUTE,
+            missesPerUser: env.LIMIT_MISSES_PER_USER,
+            missesPerIp: env.LIMIT_MISSES_PER_IP
+          },
+    shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
+    madeUpSecrets
+  }
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
+  return Object.freeze(value)
+}

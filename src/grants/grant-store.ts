@@ -1,0 +1,44 @@
+/**
+ * What the grants need from storage. Every method is atomic, safe to apply twice, and rejects with the fault `unavailable`
+ * when it could not look: an answer always means that the store has spoken.
+ * Codes come as digests and tags; no store ever sees one in clear.
+ */
+import type { Decision, GrantRequest } from './grant.js'
+
+export interface NewGrant {
+  request: GrantRequest
+  /** Life and pacing are kept with the grant, so that instances with other settings agree on it. */
+  lifeMs: number
+  intervalMs: number
+}
+
+export type StoredPoll =
+  | { kind: 'pending' }
+  | { kind: 'slow_down'; intervalMs: number }
+  | { kind: 'approved'; request: GrantRequest; decision: Decision }
+  | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
+
+export interface FoundGrant {
+  grantDigest: string
+  state: 'pending' | 'resolved'
+  request: GrantRequest
+}
+
+export type StoredDecision = { kind: 'decided'; afterMs: number } | { kind: 'repeated' | 'resolved' | 'unknown' }
+
+export interface GrantStore {
+  /** Keeps a pending grant and reserves its user code, or says that the code belongs to another live grant. */
+  create(grantDigest: string, userCodeTag: string, grant: NewGrant): Promise<'created' | 'user_code_taken'>
+
+  /** Judges one poll by the rules and remembers it. Looking at an approved grant does not collect it. */
+  poll(grantDigest: string): Promise<StoredPoll>
+
+  /** The grant a user code stands for, as long as its record lives. */
+  find(userCodeTag: string): Promise<FoundGrant | undefined>
+
+  /** Decides a pending grant, once. `afterMs` counts from its creation. */
+  decide(grantDigest: string, decision: Decision): Promise<StoredDecision>
+
+  /** Claims an approved grant: the first call starts the time in which it can be collected again. */
+  collect(grantDigest: string): Promise<'collected' | 'spent' | 'unknown'>
+}

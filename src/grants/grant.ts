@@ -1,0 +1,54 @@
+/**
+ * A device grant: what a client asked for, what a user decided, and what a poll or a decision can come to.
+ * The rules that lead from one to the other are in rules.ts, keeping them is the store's part, the whole story is service.ts.
+ */
+
+export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
+export type ClientType = (typeof CLIENT_TYPES)[number]
+
+/** What a client says about itself. Its own claim: nothing of it is verified. */
+export interface ClientMetadata {
+  name?: string
+  version?: string
+  hostname?: string
+  os?: string
+}
+
+/** Where a request came from, as far as a trusted edge knows. */
+export interface Location {
+  /** "city, region, country", at most 256 characters. */
+  text: string
+  /** ISO 3166-1 alpha-2, absent when unknown. */
+  country?: string
+}
+
+export interface GrantRequest {
+  clientType: ClientType
+  metadata: ClientMetadata
+  ip: string
+  location?: Location
+}
+
+export type Action = 'approve' | 'deny'
+
+export interface Decision {
+  action: Action
+  userId: string
+  /** Id of the authorized client that an approval leads to, chosen at the decision so that every collection means the same one. */
+  authorizedClientId: string
+  /** Address of whoever decided. */
+  ip: string
+}
+
+/** What a poll comes to. `spent`: approved, collected, and the time to collect it again is over. */
+export type PollOutcome =
+  | { kind: 'pending' }
+  | { kind: 'slow_down'; intervalSeconds: number }
+  | { kind: 'approved'; token: string; expiresAtMs: number }
+  | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
+
+/** What looking a user code up comes to. `resolved`: the code exists, but is decided or expired. */
+export type PeekOutcome = { kind: 'pending'; request: GrantRequest } | { kind: 'resolved' | 'unknown' }
+
+/** What a decision comes to. A repetition of the same decision by the same user counts as decided. */
+export type DecideOutcome = { kind: 'decided' | 'resolved' | 'unknown' }

@@ -1,0 +1,29 @@
+/**
+ * The store for everything that does not change by a race: a record has an id, a parent, fields and a life.
+ * One implementation per engine serves all kinds; a domain folder gives a kind its shape and its meaning.
+ * Fields are strings; an absent field is not there. All methods are atomic, safe to apply twice, and reject with the
+ * fault `unavailable` when they could not look.
+ */
+export type Fields = Readonly<Record<string, string>>
+
+export interface FieldChanges {
+  /** Written whatever is there. */
+  set?: Fields
+  /** Written only where nothing is there: the first one stays. */
+  setOnce?: Fields
+  /** Taken away. */
+  clear?: readonly string[]
+  /** New end of the record's life. */
+  keepUntilMs?: number
+}
+
+export interface RecordStore {
+  /** Creates the record, unless it is there. Answers with what is there afterwards. */
+  create(parent: string, id: string, fields: Fields, keepUntilMs: number): Promise<Fields>
+  get(parent: string, id: string): Promise<Fields | undefined>
+  /** Changes a record only if it still exists. Answers with what is there afterwards. */
+  change(parent: string, id: string, changes: FieldChanges): Promise<Fields | undefined>
+  delete(parent: string, id: string): Promise<void>
+  /** All records of a parent by id, in no order. */
+  list(parent: string): Promise<Map<string, Fields>>
+}

@@ -1,0 +1,9 @@
+/**
+ * One-way forms of long random secrets. What a person can guess (a user code) needs a keyed tag instead: see keyring.ts.
+ */
+import { hash } from 'node:crypto'
+
+/** SHA-256 of a secret with at least 128 bits of entropy, as 43 base64url characters. */
+export function digestOf(secret: string): string {
+  return hash('sha256', secret, 'base64url')
+}

@@ -1,0 +1,95 @@
+/** Grants in this process's memory: the rules as they stand over two maps, swept as new grants come. */
+import type { Clock } from '../../clock.js'
+import type { Decision, GrantRequest } from '../../grants/grant.js'
+import type { GrantStore } from '../../grants/grant-store.js'
+import {
+  COLLECT_AGAIN_MS,
+  type GrantState,
+  isForgotten,
+  judgeCollection,
+  judgeDecision,
+  judgePoll
+} from '../../grants/rules.js'
+
+interface StoredGrant extends GrantState {
+  request: GrantRequest
+  decision: Decision | undefined
+  createdAtMs: number
+  userCodeTag: string
+}
+
+export function createMemoryGrantStore(clock: Clock): GrantStore {
+  const grants = new Map<string, StoredGrant>()
+  const digests = new Map<string, string>()
+
+  const isOver = (grant: StoredGrant, nowMs: number) =>
+    isForgotten(grant, nowMs) && (grant.phase !== 'collected' || nowMs > grant.collectedAtMs + COLLECT_AGAIN_MS)
+
+  /** Maps keep the order of insertion and lives are alike: what is over is found at the front. */
+  function sweep(nowMs: number): void {
+    for (const [digest, grant] of grants) {
+      if (!isOver(grant, nowMs)) return
+      grants.delete(digest)
+      if (digests.get(grant.userCodeTag) === digest) digests.delete(grant.userCodeTag)
+    }
+  }
+
+  return {
+    async create(grantDigest, userCodeTag, { request, lifeMs, intervalMs }) {
+      const nowMs = clock()
+      sweep(nowMs)
+      const holder = grants.get(digests.get(userCodeTag) ?? '')
+      if (holder && !isOver(holder, nowMs)) return 'user_code_taken'
+      digests.set(userCodeTag, grantDigest)
+      grants.set(grantDigest, {
+        phase: 'pending',
+        expiresAtMs: nowMs + lifeMs,
+        intervalMs,
+        polledAtMs: 0,
+        collectedAtMs: 0,
+        request: structuredClone(request),
+        decision: undefined,
+        createdAtMs: nowMs,
+        userCodeTag
+      })
+      return 'created'
+    },
+
+    async poll(grantDigest) {
+      const grant = grants.get(grantDigest)
+      if (!grant) return { kind: 'unknown' }
+      const kind = judgePoll(grant, clock())
+      if (kind === 'slow_down') return { kind, intervalMs: grant.intervalMs }
+      if (kind === 'approved') return { kind, request: grant.request, decision: grant.decision as Decision }
+      return { kind }
+    },
+
+    async find(userCodeTag) {
+      const grantDigest = digests.get(userCodeTag) ?? ''
+      const grant = grants.get(grantDigest)
+      const judged = grant ? judgeDecision(grant, clock()) : 'unknown'
+      if (!grant || judged === 'unknown') return undefined
+      return { grantDigest, state: judged === 'open' ? 'pending' : 'resolved', request: grant.request }
+    },
+
+    async decide(grantDigest, decision) {
+      const grant = grants.get(grantDigest)
+      if (!grant) return { kind: 'unknown' }
+      const nowMs = clock()
+      const judged = judgeDecision(grant, nowMs)
+      if (judged === 'open') {
+        grant.phase = decision.action === 'approve' ? 'approved' : 'denied'
+        grant.decision = { ...decision }
+        return { kind: 'decided', afterMs: nowMs - grant.createdAtMs }
+      }
+      const taken = judged === 'resolved' ? grant.decision : undefined
+      const isRepeated = taken?.action === decision.action && taken.userId === decision.userId
+      return { kind: isRepeated ? 'repeated' : judged }
+    },
+
+    async collect(grantDigest) {
+      const grant = grants.get(grantDigest)
+      return grant ? judgeCollection(grant, clock()) : 'unknown'
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** Limits in this process's memory, bounded: what is over is swept whenever the maps have doubled since the last sweep. */
+import type { Clock } from '../../clock.js'
+import type { LimitStore } from '../../limits/limit-store.js'
+
+const SWEEP_AT_LEAST = 1_000
+
+export function createMemoryLimitStore(clock: Clock): LimitStore {
+  const windows = new Map<string, { count: number; resetsAtMs: number }>()
+  const attempts = new Map<string, Map<string, number>>()
+  let sweepAt = SWEEP_AT_LEAST
+
+  function sweep(nowMs: number): void {
+    if (windows.size + attempts.size < sweepAt) return
+    for (const [key, { resetsAtMs }] of windows) if (resetsAtMs <= nowMs) windows.delete(key)
+    for (const key of attempts.keys()) taken(key, nowMs)
+    sweepAt = Math.max(SWEEP_AT_LEAST, 2 * (windows.size + attempts.size))
+  }
+
+  /** The attempts of a key that are not free again, by id, with the time they come free; oldest first. */
+  function taken(key: string, nowMs: number): Map<string, number> {
+    const mine = attempts.get(key) ?? new Map<string, number>()
+    for (const [id, freeAtMs] of mine) if (freeAtMs <= nowMs) mine.delete(id)
+    if (mine.size === 0) attempts.delete(key)
+    return mine
+  }
+
+  return {
+    async hit(key, windowMs) {
+      const nowMs = clock()
+      sweep(nowMs)
+      const open = windows.get(key)
+      const window = open && open.resetsAtMs > nowMs ? open : { count: 0, resetsAtMs: nowMs + windowMs }
+      window.count += 1
+      windows.set(key, window)
+      return { count: window.count, resetsInMs: window.resetsAtMs - nowMs }
+    },
+
+    async take(key, attemptId, limit, windowMs) {
+      const nowMs = clock()
+      sweep(nowMs)
+      const mine = taken(key, nowMs)
+      if (mine.has(attemptId)) return undefined
+      if (mine.size >= limit) return { freeInMs: Math.min(...mine.values()) - nowMs }
+      attempts.set(key, mine.set(attemptId, nowMs + windowMs))
+      return undefined
+    },
+
+    async giveBack(key, attemptId) {
+      attempts.get(key)?.delete(attemptId)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** Records in this process's memory. */
+import type { Clock } from '../../clock.js'
+import type { RecordStore } from '../../records/record-store.js'
+
+interface StoredRecord {
+  fields: Record<string, string>
+  keepUntilMs: number
+}
+
+export function createMemoryRecordStore(clock: Clock): RecordStore {
+  const parents = new Map<string, Map<string, StoredRecord>>()
+
+  /** The living records of a parent; the others are dropped on the way. */
+  function living(parent: string): Map<string, StoredRecord> {
+    const records = parents.get(parent) ?? new Map<string, StoredRecord>()
+    for (const [id, { keepUntilMs }] of records) if (keepUntilMs <= clock()) records.delete(id)
+    if (records.size === 0) parents.delete(parent)
+    return records
+  }
+
+  return {
+    async create(parent, id, fields, keepUntilMs) {
+      const records = living(parent)
+      const record = records.get(id) ?? { fields: { ...fields }, keepUntilMs }
+      parents.set(parent, records.set(id, record))
+      return { ...record.fields }
+    },
+
+    async get(parent, id) {
+      const record = living(parent).get(id)
+      return record && { ...record.fields }
+    },
+
+    async change(parent, id, { set = {}, setOnce = {}, clear = [], keepUntilMs }) {
+      const record = living(parent).get(id)
+      if (!record) return undefined
+      record.fields = { ...setOnce, ...record.fields, ...set }
+      for (const name of clear) delete record.fields[name]
+      record.keepUntilMs = keepUntilMs ?? record.keepUntilMs
+      return { ...record.fields }
+    },
+
+    async delete(parent, id) {
+      living(parent).delete(id)
+    },
+
+    async list(parent) {
+      return new Map([...living(parent)].map(([id, { fields }]) => [id, { ...fields }]))
+    }
+  }
+}

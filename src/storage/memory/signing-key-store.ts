@@ -1,0 +1,19 @@
+/** Signing keys in this process's memory: they live as long as it does. */
+import type { StoredSigningKey } from '../../tokens/signing-key.js'
+import type { SigningKeyStore } from '../../tokens/signing-key-store.js'
+
+export function createMemorySigningKeyStore(): SigningKeyStore {
+  const keys: StoredSigningKey[] = []
+
+  return {
+    list: async () => [...keys],
+
+    async succeed(predecessorKid, next, obsolete) {
+      if (keys.at(-1)?.kid === predecessorKid) {
+        keys.push(next)
+        keys.splice(0, keys.length, ...keys.filter(({ kid }) => !obsolete.includes(kid)))
+      }
+      return [...keys]
+    }
+  }
+}

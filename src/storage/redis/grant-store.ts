@@ -1,0 +1,59 @@
+/** Grants in Redis: one string per grant, one per user code. Judging is the scripts' part, here it is put into types. */
+import type { Clock } from '../../clock.js'
+import type { Decision } from '../../grants/grant.js'
+import type { GrantStore, StoredDecision, StoredPoll } from '../../grants/grant-store.js'
+import { RETENTION_MS, TTL_SLACK_MS } from '../../grants/rules.js'
+import type { Connection } from './connection.js'
+import { readRecord, writeDecision, writeRequest } from './grant-record.js'
+import type { Keys } from './keys.js'
+import { nextPollId } from './poll-id.js'
+
+/** Time is Redis's own, so that instances with wrong clocks agree; tests hand in theirs. */
+export function createRedisGrantStore({ call, run }: Connection, keys: Keys, testClock?: Clock): GrantStore {
+  const now = testClock ? () => [testClock()] : () => []
+
+  return {
+    async create(grantDigest, userCodeTag, { request, lifeMs, intervalMs }) {
+      const ttlMs = lifeMs + RETENTION_MS + TTL_SLACK_MS
+      const holder = await call('user-code-reserve', (redis) =>
+        redis.set(keys.userCode(userCodeTag), grantDigest, 'PX', ttlMs, 'NX', 'GET')
+      )
+      // Held by this very grant: the reservation was made by a call whose answer was lost.
+      if (holder !== null && holder !== grantDigest) return 'user_code_taken'
+      const text = writeRequest(request, lifeMs)
+      await run('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, text, ...now())
+      return 'created'
+    },
+
+    async poll(grantDigest) {
+      const verdict = await run('grant-poll', keys.grant(grantDigest), nextPollId(), ...now())
+      if (typeof verdict === 'string') return { kind: verdict } as StoredPoll
+      const [kind, value] = verdict as ['slow_down', number] | ['approved', string]
+      if (kind === 'slow_down') return { kind, intervalMs: value }
+      const { request, decision } = readRecord(value)
+      return { kind, request, decision: decision as Decision }
+    },
+
+    async find(userCodeTag) {
+      const grantDigest = await call('user-code-find', (redis) => redis.get(keys.userCode(userCodeTag)))
+      if (grantDigest === null) return undefined
+      const found = await run('grant-find', keys.grant(grantDigest), ...now())
+      if (found === 'unknown') return undefined
+      const [state, record] = found as ['pending' | 'resolved', string]
+      return { grantDigest, state, request: readRecord(record).request }
+    },
+
+    async decide(grantDigest, decision) {
+      const phase = decision.action === 'approve' ? 'a' : 'd'
+      const text = writeDecision(decision)
+      const verdict = await run('grant-decide', keys.grant(grantDigest), phase, text, decision.userId, ...now())
+      if (typeof verdict === 'string') return { kind: verdict } as StoredDecision
+      const [, decidedAtMs, record] = verdict as ['decided', number, string]
+      return { kind: 'decided', afterMs: decidedAtMs - readRecord(record).createdAtMs }
+    },
+
+    async collect(grantDigest) {
+      return (await run('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
+    }
+  }
+}

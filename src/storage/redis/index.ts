@@ -1,0 +1,79 @@
+/** The engine grantd scales on: every instance is stateless over one Redis. */
+import type { Clock } from '../../clock.js'
+import { fault } from '../../fault.js'
+import type { LatencyObserver, Storage } from '../storage.js'
+import { connect, type Log } from './connection.js'
+import { createRedisGrantStore } from './grant-store.js'
+import { createKeys } from './keys.js'
+import { createRedisLimitStore } from './limit-store.js'
+import { createRedisRecordStore } from './record-store.js'
+import { createRedisSigningKeyStore } from './signing-key-store.js'
+
+/** How long a start waits for Redis before it goes on, not ready. */
+const SETTLE_WITHIN_MS = 3_000
+const OLDEST_MAJOR_VERSION = 7
+
+export interface RedisStorageOptions {
+  url: string
+  prefix: string
+  clock: Clock
+  log: Log
+  observe: LatencyObserver
+  /** Tests rule the time of grants and limits with it; otherwise that is Redis's own. */
+  testClock?: Clock
+}
+
+export function createRedisStorage({ url, prefix, clock, log, observe, testClock }: RedisStorageOptions): Storage {
+  const connection = connect(url, log, observe)
+  const keys = createKeys(prefix)
+  const info = () => connection.call('info', async (redis) => readInfo(await redis.info()))
+
+  return {
+    engine: 'redis',
+    grants: createRedisGrantStore(connection, keys, testClock),
+    authorizedClients: createRedisRecordStore('authorized-client', connection, keys, clock),
+    signingKeys: createRedisSigningKeyStore(connection, keys),
+    limits: createRedisLimitStore(connection, keys, testClock),
+
+    async open() {
+      await connection.settle(SETTLE_WITHIN_MS)
+      let facts: Map<string, string>
+      try {
+        facts = await info()
+      } catch {
+        // Away for now: the log has said so, readiness says so, and a later check looks at the same facts.
+        return
+      }
+      const reason = unfit(facts)
+      if (reason) throw new Error(reason)
+      if (facts.get('aof_enabled') === '0') {
+        log.warn('Redis has appendonly off: what was approved or revoked since its last snapshot is lost if it stops')
+      }
+    },
+
+    async check() {
+      const reason = unfit(await info())
+      if (reason) throw fault('unavailable', { detail: reason })
+    },
+
+    close: connection.close
+  }
+}
+
+/** Why this Redis must not be used, if it must not. */
+function unfit(facts: Map<string, string>): string | undefined {
+  const version = facts.get('redis_version') ?? '0'
+  if (Number.parseInt(version, 10) < OLDEST_MAJOR_VERSION) {
+    return `Redis ${version} is too old: ${OLDEST_MAJOR_VERSION}.0 or later is needed`
+  }
+  const policy = facts.get('maxmemory_policy')
+  if (policy !== 'noeviction') {
+    return `Redis has maxmemory-policy ${policy}: it would drop grants and clients without a word, set it to noeviction`
+  }
+  return undefined
+}
+
+function readInfo(text: string): Map<string, string> {
+  const pairs = text.split('\r\n').filter((line) => line.includes(':'))
+  return new Map(pairs.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
+}

@@ -1,0 +1,23 @@
+/**
+ * Every key in Redis, spelled here and nowhere else. What one script touches shares a hash tag, and so a slot.
+ * Parts that come from outside are percent-encoded: no colon or brace of theirs can end up as one of ours.
+ */
+export interface Keys {
+  grant(grantDigest: string): string
+  userCode(tag: string): string
+  record(kind: string, parent: string, id: string): string
+  recordIndex(kind: string, parent: string): string
+  limit(name: string): string
+  signingKeys: string
+}
+
+export function createKeys(prefix: string): Keys {
+  return {
+    grant: (grantDigest) => `${prefix}grant:${grantDigest}`,
+    userCode: (tag) => `${prefix}user-code:${tag}`,
+    record: (kind, parent, id) => `${prefix}${kind}:{${encodeURIComponent(parent)}}:${encodeURIComponent(id)}`,
+    recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,
+    limit: (name) => `${prefix}limit:${encodeURIComponent(name)}`,
+    signingKeys: `${prefix}signing-keys`
+  }
+}

@@ -1,0 +1,25 @@
+/** Limits in Redis, shared by all instances. */
+import type { Clock } from '../../clock.js'
+import type { LimitStore } from '../../limits/limit-store.js'
+import type { Connection } from './connection.js'
+import type { Keys } from './keys.js'
+
+export function createRedisLimitStore({ call, run }: Connection, keys: Keys, testClock?: Clock): LimitStore {
+  const now = testClock ? () => [testClock()] : () => []
+
+  return {
+    async hit(key, windowMs) {
+      const [count, resetsInMs] = (await run('limit-hit', keys.limit(key), windowMs)) as [number, number]
+      return { count, resetsInMs }
+    },
+
+    async take(key, attemptId, limit, windowMs) {
+      const freeInMs = (await run('limit-take', keys.limit(key), attemptId, limit, windowMs, ...now())) as number
+      return freeInMs < 0 ? undefined : { freeInMs }
+    },
+
+    async giveBack(key, attemptId) {
+      await call('limit-give-back', (redis) => redis.zrem(keys.limit(key), attemptId))
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** Records in Redis: a hash each, and for each parent a sorted set that lists them; both in the parent's slot. */
+import type { Clock } from '../../clock.js'
+import type { Fields, RecordStore } from '../../records/record-store.js'
+import type { Connection } from './connection.js'
+import type { Keys } from './keys.js'
+
+export function createRedisRecordStore(kind: string, { call, run }: Connection, keys: Keys, clock: Clock): RecordStore {
+  const placeOf = (parent: string, id: string) =>
+    [keys.record(kind, parent, id), keys.recordIndex(kind, parent), id] as const
+  /** Lives are handed over as durations: Redis counts them on its own clock. */
+  const keepForMs = (keepUntilMs: number) => Math.max(1, Math.ceil(keepUntilMs - clock()))
+
+  return {
+    async create(parent, id, fields, keepUntilMs) {
+      const pairs = Object.entries(fields).flat()
+      return toFields(await run('record-create', ...placeOf(parent, id), keepForMs(keepUntilMs), ...pairs))
+    },
+
+    async get(parent, id) {
+      const fields = await call('record-get', (redis) => redis.hgetall(keys.record(kind, parent, id)))
+      return Object.keys(fields).length > 0 ? fields : undefined
+    },
+
+    async change(parent, id, { set = {}, setOnce = {}, clear = [], keepUntilMs }) {
+      const changes = [
+        ...Object.entries(set).flatMap(([field, value]) => ['set', field, value]),
+        ...Object.entries(setOnce).flatMap(([field, value]) => ['once', field, value]),
+        ...clear.flatMap((field) => ['clear', field, ''])
+      ]
+      const keepFor = keepUntilMs === undefined ? '' : keepForMs(keepUntilMs)
+      const fields = toFields(await run('record-change', ...placeOf(parent, id), keepFor, ...changes))
+      return Object.keys(fields).length > 0 ? fields : undefined
+    },
+
+    async delete(parent, id) {
+      await run('record-delete', ...placeOf(parent, id))
+    },
+
+    async list(parent) {
+      const ids = await call('record-list', (redis) => redis.zrange(keys.recordIndex(kind, parent), '0', '-1'))
+      const found = await Promise.all(ids.map(async (id) => [id, await this.get(parent, id)] as const))
+      return new Map(found.filter((entry): entry is [string, Fields] => entry[1] !== undefined))
+    }
+  }
+}
+
+/** A script's field, value, … as an object. */
+function toFields(reply: unknown): Fields {
+  const flat = reply as string[]
+  const fields: Record<string, string> = {}
+  for (let i = 0; i < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string
+  return fields
+}

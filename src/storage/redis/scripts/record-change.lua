@@ -1,0 +1,25 @@
+-- Changes fields of a record, only if it exists: what has expired is never made again.
+--
+-- KEYS 1: record (hash)   2: index of its parent, in the same slot
+-- ARGV 1: id   2: new time to keep it, in ms, or ''   then set | once | clear, field, value, …
+-- Returns the fields afterwards, as field, value, …; none if there is no such record.
+
+if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+
+for i = 3, #ARGV, 3 do
+  local change, field, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if change == 'set' then
+    redis.call('HSET', KEYS[1], field, value)
+  elseif change == 'once' then
+    redis.call('HSETNX', KEYS[1], field, value)
+  else
+    redis.call('HDEL', KEYS[1], field)
+  end
+end
+
+if ARGV[2] ~= '' then
+  local time = redis.call('TIME')
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  redis.call('ZADD', KEYS[2], 'XX', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
+end
+return redis.call('HGETALL', KEYS[1])

@@ -1,0 +1,9 @@
+-- Deletes a record and takes it from its parent's list.
+--
+-- KEYS 1: record (hash)   2: index of its parent, in the same slot
+-- ARGV 1: id
+-- Returns 'deleted'.
+
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 'deleted'

@@ -1,0 +1,24 @@
+/** Signing keys in Redis, shared by all instances: one hash, a field per key. */
+import type { StoredSigningKey } from '../../tokens/signing-key.js'
+import type { SigningKeyStore } from '../../tokens/signing-key-store.js'
+import type { Connection } from './connection.js'
+import type { Keys } from './keys.js'
+
+const NEWEST = 'newest'
+
+export function createRedisSigningKeyStore({ call, run }: Connection, keys: Keys): SigningKeyStore {
+  const read = (entries: [string, string][]) =>
+    entries.filter(([field]) => field !== NEWEST).map(([, json]) => JSON.parse(json) as StoredSigningKey)
+
+  return {
+    async list() {
+      return read(Object.entries(await call('signing-keys-list', (redis) => redis.hgetall(keys.signingKeys))))
+    },
+
+    async succeed(predecessorKid, next, obsolete) {
+      const args = [predecessorKid ?? '', next.kid, JSON.stringify(next), ...obsolete]
+      const flat = (await run('signing-keys-succeed', keys.signingKeys, ...args)) as string[]
+      return read(flat.flatMap((field, i) => (i % 2 === 0 ? [[field, flat[i + 1] as string]] : [])))
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/** One engine, as the plugins see it: every store the domain needs, and its own state of health. */
+import type { GrantStore } from '../grants/grant-store.js'
+import type { LimitStore } from '../limits/limit-store.js'
+import type { RecordStore } from '../records/record-store.js'
+import type { SigningKeyStore } from '../tokens/signing-key-store.js'
+
+export interface Storage {
+  readonly engine: 'memory' | 'redis'
+  readonly grants: GrantStore
+  readonly authorizedClients: RecordStore
+  readonly signingKeys: SigningKeyStore
+  readonly limits: LimitStore
+  /**
+   * Waits a while for the engine. Throws when it must not be used as it is; one that is merely away is no reason to,
+   * it is tried again and again, and `check` tells.
+   */
+  open(): Promise<void>
+  /** Resolves if the engine answers and may be used; otherwise rejects with `unavailable`, the reason in its detail. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Told how long each round trip took. */
+export type LatencyObserver = (command: string, seconds: number) => void
