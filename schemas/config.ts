@@ -16,12 +16,15 @@ const wholeNumber = (minimum: number, maximum: number, fallback: number, descrip
     description
   )
 
+/** One of a few words, typed as such. */
+const oneOf = <const T extends string>(values: readonly T[], fallback?: T) =>
+  Type.Union(
+    values.map((value) => Type.Literal(value)),
+    fallback === undefined ? {} : { default: fallback }
+  ) as unknown as TSchema & { static: T }
+
 const choice = <const T extends string>(values: readonly T[], fallback: T, description: string) =>
-  setting(
-    Type.Unsafe<T>({ type: 'string', enum: values, default: fallback }),
-    `one of ${values.join(', ')}`,
-    description
-  )
+  setting(oneOf(values, fallback), `one of ${values.join(', ')}`, description)
 
 const optional = (schema: TSchema & { static: string }, expects: string, description: string) =>
   Type.Optional(setting(schema, expects, description))
@@ -99,7 +102,7 @@ export const EnvironmentSchema = Type.Object({
   ),
   EDGE_HEADERS: Type.Optional(
     setting(
-      Type.Unsafe<'cloudflare'>({ type: 'string', enum: ['cloudflare'] }),
+      oneOf(['cloudflare']),
       'cloudflare',
       'Whose location headers are believed (`cf-ipcity`, `cf-region`, `cf-ipcountry`), and only from `TRUST_PROXY`, which it needs.'
     )

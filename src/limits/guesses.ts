@@ -15,13 +15,20 @@ export interface Guesser {
 }
 
 export interface Guesses {
-  /** Runs a lookup whose outcome `unknown` is a miss. Throws `too_many_requests` without looking when there were too many. */
-  limit<T extends { kind: string }>(guessers: readonly Guesser[], lookup: () => Promise<T>): Promise<T>
+  /**
+   * Runs a lookup whose outcome `unknown` is a miss. When there were too many it tells `refused` and throws
+   * `too_many_requests` without looking.
+   */
+  limit<T extends { kind: string }>(
+    guessers: readonly Guesser[],
+    lookup: () => Promise<T>,
+    refused: () => void
+  ): Promise<T>
 }
 
 export function createGuesses(store: LimitStore): Guesses {
   return {
-    async limit(guessers, lookup) {
+    async limit(guessers, lookup, refused) {
       const attemptId = randomUUID()
       const giveBack = () => Promise.all(guessers.map(({ key }) => store.giveBack(key, attemptId)))
       const waits = await Promise.all(
@@ -31,6 +38,7 @@ export function createGuesses(store: LimitStore): Guesses {
       if (longestMs > 0) {
         // What was refused was no guess: it must not keep a neighbour behind the same address waiting.
         await giveBack()
+        refused()
         throw fault('too_many_requests', { retryAfterSeconds: Math.ceil(longestMs / 1000), detail: 'user code misses' })
       }
       const outcome = await lookup()

@@ -12,3 +12,8 @@ export interface LimitStore {
   /** Gives an attempt back, because it was none. */
   giveBack(key: string, attemptId: string): Promise<void>
 }
+
+/** Names what is counted. Parts that come from outside cannot run into each other. */
+export function limitKey(...parts: string[]): string {
+  return parts.map(encodeURIComponent).join(':')
+}

@@ -17,7 +17,7 @@ export function createKeys(prefix: string): Keys {
     userCode: (tag) => `${prefix}user-code:${tag}`,
     record: (kind, parent, id) => `${prefix}${kind}:{${encodeURIComponent(parent)}}:${encodeURIComponent(id)}`,
     recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,
-    limit: (name) => `${prefix}limit:${encodeURIComponent(name)}`,
+    limit: (name) => `${prefix}limit:${name}`,
     signingKeys: `${prefix}signing-keys`
   }
 }

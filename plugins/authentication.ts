@@ -1,0 +1,48 @@
+/** app.authenticate: the hook in front of everything that needs to know its caller (RFC 6750 §2.1). */
+import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import fp from 'fastify-plugin'
+import { fault } from '../src/fault.js'
+import { type Caller, createCallers } from '../src/users/callers.js'
+import { createDashboardSessions } from '../src/users/sessions.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Lets in a user, or where it says so a client of theirs as well; a client is otherwise forbidden. */
+    authenticate(who: 'user' | 'user-or-client'): onRequestAsyncHookHandler
+  }
+  interface FastifyRequest {
+    caller: Caller | null
+  }
+}
+
+export const authentication = fp(
+  async (app) => {
+    const { config, clock, clientTokens, authorizedClients } = app
+    const sessions = createDashboardSessions({ ...config.dashboard, clock })
+    const callers = createCallers({ sessions, clientTokens, authorizedClients })
+
+    app.decorateRequest('caller', null)
+    app.decorate('authenticate', (who: 'user' | 'user-or-client') => async (request: FastifyRequest) => {
+      const caller = await callers.identify(bearerToken(request))
+      if (!caller) throw fault('invalid_token')
+      if (caller.kind === 'client' && who === 'user') throw fault('forbidden', { detail: 'a client JWT' })
+      request.caller = caller
+    })
+  },
+  { name: 'authentication', dependencies: ['client-tokens', 'authorized-clients'] }
+)
+
+/** The token of a request. Two headers could mean two callers, so they are refused. */
+function bearerToken({ raw, headers }: FastifyRequest): string {
+  const names = raw.rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === 'authorization')
+  if (names.length > 1) throw fault('invalid_request', { hint: 'there is more than one Authorization header' })
+  const [, token] = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
+  if (!token) throw fault('unauthenticated')
+  return token
+}
+
+/** The caller behind an authenticated route. */
+export function callerOf(request: FastifyRequest): Caller {
+  if (!request.caller) throw fault('internal', { detail: 'a route reads its caller without asking for one' })
+  return request.caller
+}

@@ -1,0 +1,23 @@
+/** app.authorizedClients: what users have let act for them. */
+import fp from 'fastify-plugin'
+import { type AuthorizedClients, createAuthorizedClients } from '../src/authorized-clients/service.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    authorizedClients: AuthorizedClients
+  }
+}
+
+export const authorizedClients = fp(
+  async (app) => {
+    app.decorate(
+      'authorizedClients',
+      createAuthorizedClients({
+        records: app.storage.authorizedClients,
+        clock: app.clock,
+        tokenTtlSeconds: app.config.clientTokenTtlSeconds
+      })
+    )
+  },
+  { name: 'authorized-clients', dependencies: ['storage'] }
+)

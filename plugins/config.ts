@@ -1,0 +1,19 @@
+/** app.config and app.clock: what the service runs by, and what time it is. */
+import fp from 'fastify-plugin'
+import type { Clock } from '../src/clock.js'
+import type { Config } from '../src/config.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    config: Config
+    clock: Clock
+  }
+}
+
+export const config = fp<{ config: Config; clock: Clock }>(
+  async (app, options) => {
+    app.decorate('config', options.config)
+    app.decorate('clock', options.clock)
+  },
+  { name: 'config' }
+)

@@ -1,0 +1,36 @@
+/** app.grants: the core all surfaces share. */
+import fp from 'fastify-plugin'
+import { createGrants, type Grants } from '../src/grants/service.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    grants: Grants
+  }
+}
+
+export const grants = fp(
+  async (app) => {
+    const { metrics, config } = app
+    app.decorate(
+      'grants',
+      createGrants({
+        store: app.storage.grants,
+        keyring: app.keyring,
+        authorizedClients: app.authorizedClients,
+        clientTokens: app.clientTokens,
+        events: {
+          started: () => metrics.countGrant('started'),
+          polled: metrics.countPoll,
+          decided(action, seconds) {
+            metrics.countGrant(action === 'approve' ? 'approved' : 'denied')
+            metrics.observeDecision(seconds)
+          },
+          collected: () => metrics.countGrant('collected')
+        },
+        grantTtlSeconds: config.grantTtlSeconds,
+        pollIntervalSeconds: config.pollIntervalSeconds
+      })
+    )
+  },
+  { name: 'grants', dependencies: ['storage', 'keyring', 'authorized-clients', 'client-tokens', 'metrics'] }
+)

@@ -1,0 +1,99 @@
+/** app.limits: how often who may ask, counted over all instances by @fastify/rate-limit, and guesses of user codes. */
+import rateLimit, { type FastifyRateLimitStore, normalizeIP } from '@fastify/rate-limit'
+import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Limits } from '../src/config.js'
+import { fault } from '../src/fault.js'
+import { createGuesses } from '../src/limits/guesses.js'
+import { type LimitStore, limitKey } from '../src/limits/limit-store.js'
+import { callerOf } from './authentication.js'
+
+export interface RequestLimits {
+  /** A hook that counts the request against its address. */
+  perAddress(name: LimitedOperation): onRequestAsyncHookHandler
+  /** A hook that counts the request against its authenticated user. */
+  perUser(name: LimitedOperation): onRequestAsyncHookHandler
+  /** Runs a lookup of a user code, unless its user or address has missed too often. */
+  guess<T extends { kind: string }>(request: FastifyRequest, lookup: () => Promise<T>): Promise<T>
+}
+
+type LimitedOperation = 'start' | 'peek' | 'approve'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    limits: RequestLimits
+  }
+}
+
+const unlimited: RequestLimits = {
+  perAddress: () => async () => {},
+  perUser: () => async () => {},
+  guess: (_request, lookup) => lookup()
+}
+
+export const limits = fp(
+  async (app) => {
+    const { config, storage, metrics, whereabouts } = app
+    if (config.limits === 'off') {
+      app.log.warn('LIMITS=off: every limit but the pacing of polls is lifted, which is for load tests only')
+      app.decorate('limits', unlimited)
+      return
+    }
+    await app.register(rateLimit, { global: false, store: sharedStore(storage.limits) })
+    app.decorate('limits', limitsOf(config.limits))
+
+    function limitsOf(bounds: Limits): RequestLimits {
+      const perMinute = { start: bounds.startPerMinute, peek: bounds.peekPerMinute, approve: bounds.approvePerMinute }
+      /** All hosts of an IPv6 network are one, and an IPv4 address is one in any spelling. */
+      const addressOf = (request: FastifyRequest) => normalizeIP(whereabouts.ip(request))
+      const userOf = (request: FastifyRequest) => callerOf(request).userId
+
+      const counted = (name: LimitedOperation, by: string, keyOf: (request: FastifyRequest) => string) => {
+        const count = app.createRateLimit({
+          max: perMinute[name],
+          timeWindow: 60_000,
+          keyGenerator: (request) => limitKey(name, by, keyOf(request))
+        })
+        return async (request: FastifyRequest) => {
+          const result = await count(request)
+          if (result.isAllowed || !result.isExceeded) return
+          metrics.countLimited(`${name} per ${by}`)
+          throw fault('too_many_requests', { retryAfterSeconds: Math.max(1, result.ttlInSeconds), detail: name })
+        }
+      }
+
+      const guesses = createGuesses(storage.limits)
+      return {
+        perAddress: (name) => counted(name, 'address', addressOf),
+        perUser: (name) => counted(name, 'user', userOf),
+        async guess(request, lookup) {
+          const guessers = [
+            { key: limitKey('misses', 'user', userOf(request)), limit: bounds.missesPerUser },
+            { key: limitKey('misses', 'address', addressOf(request)), limit: bounds.missesPerIp }
+          ]
+          return guesses.limit(guessers, lookup, () => metrics.countLimited('user code misses'))
+        }
+      }
+    }
+  },
+  { name: 'limits', dependencies: ['storage', 'metrics', 'whereabouts', 'authentication'] }
+)
+
+/** What the library asks of a store, over ours: one way to count, one deadline, one place that spells keys. */
+function sharedStore(store: LimitStore) {
+  return class SharedStore implements FastifyRateLimitStore {
+    incr(
+      key: string,
+      done: (error: Error | null, result?: { current: number; ttl: number }) => void,
+      windowMs = 60_000
+    ): void {
+      store.hit(key, windowMs).then(
+        ({ count, resetsInMs }) => done(null, { current: count, ttl: resetsInMs }),
+        (error) => done(error)
+      )
+    }
+    child(): SharedStore {
+      return this
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/** The numbers of this instance, in a registry of its own (several instances can live in one process). */
+import fp from 'fastify-plugin'
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import type { PollOutcome } from '../src/grants/grant.js'
+
+type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
+
+export interface Metrics {
+  countPoll(outcome: PollOutcome['kind']): void
+  countGrant(event: GrantEvent): void
+  observeDecision(seconds: number): void
+  observeRedis(command: string, seconds: number): void
+  countLimited(limit: string): void
+  contentType: string
+  text(): Promise<string>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    metrics: Metrics
+  }
+}
+
+export const metrics = fp(
+  async (app) => {
+    const registry = new Registry()
+    // Process, memory, garbage collection and event-loop lag.
+    collectDefaultMetrics({ register: registry })
+    const registers = [registry]
+    const polls = new Counter({
+      name: 'grantd_polls_total',
+      help: 'Polls by outcome.',
+      labelNames: ['outcome'],
+      registers
+    })
+    const grants = new Counter({
+      name: 'grantd_grants_total',
+      help: 'Grants by what happened to them.',
+      labelNames: ['outcome'],
+      registers
+    })
+    const decisions = new Histogram({
+      name: 'grantd_decision_seconds',
+      help: 'Seconds from the code to the decision.',
+      buckets: [5, 10, 20, 30, 60, 120, 300, 600, 900],
+      registers
+    })
+    const redis = new Histogram({
+      name: 'grantd_redis_seconds',
+      help: 'Seconds a call to Redis took, by command or script.',
+      labelNames: ['command'],
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+      registers
+    })
+    const limited = new Counter({
+      name: 'grantd_limited_total',
+      help: 'Requests refused by a limit.',
+      labelNames: ['limit'],
+      registers
+    })
+
+    app.decorate('metrics', {
+      countPoll: (outcome) => polls.inc({ outcome }),
+      countGrant: (outcome) => grants.inc({ outcome }),
+      observeDecision: (seconds) => decisions.observe(seconds),
+      observeRedis: (command, seconds) => redis.observe({ command }, seconds),
+      countLimited: (limit) => limited.inc({ limit }),
+      contentType: registry.contentType,
+      text: () => registry.metrics()
+    })
+  },
+  { name: 'metrics' }
+)

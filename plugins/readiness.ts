@@ -1,0 +1,35 @@
+/** app.readiness: whether this instance should get traffic. It is the first thing to turn when the instance stops. */
+import fp from 'fastify-plugin'
+import { fault } from '../src/fault.js'
+
+export interface Readiness {
+  /** Resolves if the instance can serve; rejects with `unavailable` otherwise. */
+  check(): Promise<void>
+  isDraining(): boolean
+  /** From now on the instance is not ready, and connections are closed after their answer. */
+  drain(): void
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readiness: Readiness
+  }
+}
+
+export const readiness = fp(
+  async (app) => {
+    let draining = false
+    app.decorate('readiness', {
+      async check() {
+        if (draining) throw fault('unavailable', { detail: 'the instance is stopping' })
+        await app.storage.check()
+        if (!app.signingKeys.current()) throw fault('unavailable', { detail: 'no signing key yet' })
+      },
+      isDraining: () => draining,
+      drain() {
+        draining = true
+      }
+    })
+  },
+  { name: 'readiness', dependencies: ['storage', 'signing-keys'] }
+)

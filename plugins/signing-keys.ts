@@ -1,0 +1,50 @@
+/** app.signingKeys: loaded at start, looked at again once a minute, and every second until there is one. */
+import fp from 'fastify-plugin'
+import { isFault } from '../src/fault.js'
+import { createSigningKeys, type SigningKeys } from '../src/tokens/signing-keys.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    signingKeys: SigningKeys
+  }
+}
+
+const REFRESH_EVERY_MS = 60_000
+const RETRY_EVERY_MS = 1_000
+
+export const signingKeys = fp(
+  async (app) => {
+    const keys = createSigningKeys({
+      store: app.storage.signingKeys,
+      keyring: app.keyring,
+      clock: app.clock,
+      alg: app.config.signingAlg,
+      tokenTtlSeconds: app.config.clientTokenTtlSeconds
+    })
+    app.decorate('signingKeys', keys)
+
+    let timer: NodeJS.Timeout
+    const schedule = () => {
+      timer = setTimeout(again, keys.current() ? REFRESH_EVERY_MS : RETRY_EVERY_MS).unref()
+    }
+    const again = async () => {
+      try {
+        await keys.refresh()
+      } catch (error) {
+        // With Redis away the keys at hand stay good; anything else needs somebody to look.
+        if (!isFault(error)) app.log.error({ err: error }, 'the signing keys could not be read')
+      }
+      schedule()
+    }
+
+    try {
+      await keys.refresh()
+    } catch (error) {
+      // A key that cannot be opened must stop the start; a Redis that is away must not.
+      if (!isFault(error)) throw error
+    }
+    schedule()
+    app.addHook('onClose', async () => clearTimeout(timer))
+  },
+  { name: 'signing-keys', dependencies: ['storage', 'keyring'] }
+)

@@ -1,0 +1,92 @@
+/** The application: the ordered list of its plugins and surfaces, and nothing else. */
+import { randomBytes } from 'node:crypto'
+import { compile } from '@fastify/proxy-addr'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import { accessLog } from '../plugins/access-log.js'
+import { authentication } from '../plugins/authentication.js'
+import { authorizedClients } from '../plugins/authorized-clients.js'
+import { clientTokens } from '../plugins/client-tokens.js'
+import { config as configPlugin } from '../plugins/config.js'
+import { grants } from '../plugins/grants.js'
+import { keyring } from '../plugins/keyring.js'
+import { limits } from '../plugins/limits.js'
+import { metrics } from '../plugins/metrics.js'
+import { readiness } from '../plugins/readiness.js'
+import { requestHeaders } from '../plugins/request-headers.js'
+import { signingKeys } from '../plugins/signing-keys.js'
+import { storage } from '../plugins/storage.js'
+import { whereabouts } from '../plugins/whereabouts.js'
+import { dashboardPrefix } from '../schemas/generated/dashboard.js'
+import type { Clock } from './clock.js'
+import type { Config } from './config.js'
+import { fault } from './fault.js'
+import { type LogOptions, loggerOptions } from './logger.js'
+import { answerFault } from './routes/dashboard/answers.js'
+import { dashboard } from './routes/dashboard/index.js'
+import { acceptJsonBodies } from './routes/json-body.js'
+import { oauth } from './routes/oauth/index.js'
+import { ops } from './routes/ops/index.js'
+
+/** Nothing this service takes is larger. */
+const BODY_LIMIT = 16 * 1024
+
+export interface AppOptions {
+  /** Turned by tests: it then rules everything, the time of grants included. */
+  testClock?: Clock
+  /** Where the log goes; by default to standard output at the configured level. */
+  logger?: LogOptions
+}
+
+/** Builds the application. It listens to nothing yet; `ready()` it, then `listen()` or `inject()`. */
+export function buildApp(config: Config, { testClock, logger }: AppOptions = {}): FastifyInstance {
+  const app = Fastify({
+    logger: logger ?? loggerOptions(config.logLevel),
+    // plugins/access-log.ts writes the one line a request gets.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestIds(),
+    trustProxy: config.trustProxy.length > 0 ? compile([...config.trustProxy]) : false,
+    bodyLimit: BODY_LIMIT,
+    // What arrives slowly, or not at all, is cut: neither a header nor a body may keep a socket for long.
+    requestTimeout: 10_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
+    // While it stops, what still arrives is answered; new connections are refused by then.
+    return503OnClosing: false,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    frameworkErrors: answerFault
+  })
+
+  app.setErrorHandler(answerFault)
+  app.setNotFoundHandler(() => {
+    throw fault('not_found')
+  })
+  acceptJsonBodies(app)
+
+  app.register(configPlugin, { config, clock: testClock ?? Date.now })
+  app.register(metrics)
+  app.register(keyring)
+  app.register(storage, testClock ? { testClock } : {})
+  app.register(signingKeys)
+  app.register(readiness)
+  app.register(requestHeaders)
+  app.register(accessLog)
+  app.register(clientTokens)
+  app.register(authorizedClients)
+  app.register(grants)
+  app.register(whereabouts)
+  app.register(authentication)
+  app.register(limits)
+
+  app.register(dashboard, { prefix: dashboardPrefix })
+  app.register(oauth)
+  app.register(ops)
+  return app
+}
+
+/** Ids that are unique over all instances, without a random number per request. */
+function requestIds(): () => string {
+  const instance = randomBytes(6).toString('base64url')
+  let count = 0
+  return () => `${instance}-${(++count).toString(36)}`
+}

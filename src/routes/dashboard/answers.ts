@@ -1,0 +1,34 @@
+/** How the dashboard surface says that something went wrong: `{"error": sentence}`. A code without a row does not compile. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FaultCode } from '../../fault.js'
+import { toFault } from '../to-fault.js'
+
+const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = {
+  invalid_request: { status: 400, error: 'Bad Request' },
+  unauthenticated: { status: 401, error: 'No jwt provided!' },
+  invalid_token: { status: 401, error: 'The jwt is not valid.' },
+  forbidden: { status: 403, error: 'Access Forbidden' },
+  not_found: { status: 404, error: 'Not Found' },
+  unknown_user_code: { status: 404, error: 'Unknown or expired user_code.' },
+  method_not_allowed: { status: 405, error: 'Method Not Allowed' },
+  request_timeout: { status: 408, error: 'Request Timeout' },
+  payload_too_large: { status: 413, error: 'The body is too large.' },
+  unsupported_media_type: { status: 415, error: 'The body must be application/json.' },
+  too_many_requests: { status: 429, error: 'Too many requests. Please try again later.' },
+  unavailable: { status: 503, error: 'Service Unavailable. Please try again.' },
+  internal: { status: 500, error: 'Internal Server Error' }
+}
+
+/** When nobody knows better: long enough to matter, short enough for somebody who waits. */
+const RETRY_AFTER_SECONDS = 2
+
+export function answerFault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const { code, hint, detail, retryAfterSeconds, cause } = toFault(thrown)
+  const { status, error } = ANSWERS[code]
+  const level = status === 500 ? 'error' : status > 500 ? 'warn' : 'info'
+  request.log[level]({ code, detail, ...(status === 500 && { err: cause ?? thrown }) }, 'refused')
+
+  if (status === 401) reply.header('www-authenticate', 'Bearer')
+  if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds ?? RETRY_AFTER_SECONDS)
+  reply.code(status).send({ error: hint && status === 400 ? `${hint[0]?.toUpperCase()}${hint.slice(1)}.` : error })
+}

@@ -1,0 +1,19 @@
+import { callerOf } from '../../../plugins/authentication.js'
+import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { fault } from '../../fault.js'
+import type { App } from '../app.js'
+
+/** POST /auth/grant/approve: approves or denies a pending grant. */
+export function decideGrant(app: App): void {
+  app.route({
+    ...dashboardOperations.decideGrant,
+    onRequest: [app.limits.perAddress('approve'), app.authenticate('user'), app.limits.perUser('approve')],
+    handler: async (request) => {
+      const { user_code, action } = request.body
+      const by = { userId: callerOf(request).userId, ip: app.whereabouts.ip(request) }
+      const outcome = await app.limits.guess(request, () => app.grants.decide(user_code, action, by))
+      if (outcome.kind !== 'decided') throw fault('unknown_user_code', { detail: outcome.kind })
+      return { status: action }
+    }
+  })
+}

@@ -1,0 +1,51 @@
+/** The dashboard API, mounted under /api/v0: grants for clients and browsers, and the authorized clients. */
+import cors from '@fastify/cors'
+import type { FastifyInstance } from 'fastify'
+import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { refuseOtherMethods } from '../method-not-allowed.js'
+import { decideGrant } from './decide-grant.js'
+import { listAuthorizedClients } from './list-authorized-clients.js'
+import { peekGrant } from './peek-grant.js'
+import { pollGrantToken } from './poll-grant-token.js'
+import { revokeAuthorizedClient } from './revoke-authorized-client.js'
+import { startGrant } from './start-grant.js'
+import { updateAuthorizedClient } from './update-authorized-client.js'
+
+const { startGrant: start, pollGrantToken: poll, ...forBrowsers } = dashboardOperations
+
+export async function dashboard(app: FastifyInstance): Promise<void> {
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header('cache-control', 'no-store')
+    done()
+  })
+  app.register(clientRoutes)
+  app.register(browserRoutes)
+}
+
+/** What programs call: no page has any business here. */
+async function clientRoutes(app: FastifyInstance): Promise<void> {
+  startGrant(app)
+  pollGrantToken(app)
+  refuseOtherMethods(app, { start, poll })
+}
+
+/** What pages call, from the origins that are configured. Bearer tokens only, so never with credentials. */
+async function browserRoutes(app: FastifyInstance): Promise<void> {
+  const { corsOrigins } = app.config
+  if (corsOrigins.length > 0) {
+    await app.register(cors, {
+      origin: [...corsOrigins],
+      methods: ['GET', 'POST', 'PATCH', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type'],
+      exposedHeaders: ['retry-after', 'x-request-id'],
+      maxAge: 600,
+      strictPreflight: false
+    })
+  }
+  peekGrant(app)
+  decideGrant(app)
+  listAuthorizedClients(app)
+  updateAuthorizedClient(app)
+  revokeAuthorizedClient(app)
+  refuseOtherMethods(app, forBrowsers)
+}

@@ -1,0 +1,27 @@
+import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { fault } from '../../fault.js'
+import { countriesDiffer } from '../../grants/location.js'
+import type { App } from '../app.js'
+
+/** GET /auth/grant/peek: what a consent page shows of a pending grant. */
+export function peekGrant(app: App): void {
+  app.route({
+    ...dashboardOperations.peekGrant,
+    onRequest: [app.limits.perAddress('peek'), app.authenticate('user'), app.limits.perUser('peek')],
+    handler: async (request) => {
+      const outcome = await app.limits.guess(request, () => app.grants.peek(request.query.user_code))
+      if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
+
+      const { clientType, metadata, location } = outcome.request
+      const approverLocation = app.whereabouts.location(request)
+      const countryMismatch = countriesDiffer(location, approverLocation)
+      return {
+        client_type: clientType,
+        client_metadata: metadata,
+        ...(location && { requester_location: location.text }),
+        ...(approverLocation && { approver_location: approverLocation.text }),
+        ...(countryMismatch !== undefined && { country_mismatch: countryMismatch })
+      }
+    }
+  })
+}

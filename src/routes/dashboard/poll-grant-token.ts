@@ -1,0 +1,33 @@
+import { dashboardOperations, type GrantTokenResponse } from '../../../schemas/generated/dashboard.js'
+import type { PollOutcome } from '../../grants/grant.js'
+import type { App } from '../app.js'
+
+/** POST /auth/grant/token: tells the client what has become of its grant, every state as a 200. */
+export function pollGrantToken(app: App): void {
+  app.route({
+    ...dashboardOperations.pollGrantToken,
+    config: { routine: true },
+    handler: async (request, reply) => {
+      const outcome = await app.grants.poll(request.body.grant_code)
+      if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
+      return render(outcome)
+    }
+  })
+}
+
+function render(outcome: PollOutcome): GrantTokenResponse {
+  switch (outcome.kind) {
+    case 'pending':
+      return { status: 'authorization_pending' }
+    case 'slow_down':
+      return { status: 'slow_down', interval: outcome.intervalSeconds }
+    case 'approved':
+      return { status: 'approved', jwt: outcome.token, token_type: 'bearer' }
+    case 'denied':
+      return { status: 'access_denied' }
+    case 'expired':
+    case 'spent':
+    case 'unknown':
+      return { status: 'expired_token' }
+  }
+}

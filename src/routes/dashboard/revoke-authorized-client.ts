@@ -1,0 +1,19 @@
+import { callerOf } from '../../../plugins/authentication.js'
+import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { fault } from '../../fault.js'
+import type { App } from '../app.js'
+import { renderAuthorizedClient } from './render-authorized-client.js'
+
+/** DELETE /auth/clients/{authorizedClientId}: ends a client of the caller's, from the next request on. */
+export function revokeAuthorizedClient(app: App): void {
+  app.route({
+    ...dashboardOperations.revokeAuthorizedClient,
+    onRequest: app.authenticate('user-or-client'),
+    handler: async (request) => {
+      const caller = callerOf(request)
+      const client = await app.authorizedClients.revoke(caller.userId, request.params.authorizedClientId)
+      if (!client) throw fault('not_found')
+      return renderAuthorizedClient(client, caller)
+    }
+  })
+}

@@ -1,0 +1,40 @@
+import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import type { ClientMetadata } from '../../grants/grant.js'
+import type { App } from '../app.js'
+
+/** POST /auth/grant/code: starts a grant for whoever asks. */
+export function startGrant(app: App): void {
+  app.route({
+    ...dashboardOperations.startGrant,
+    onRequest: app.limits.perAddress('start'),
+    handler: async (request) => {
+      const { client_type: clientType, client_metadata = {} } = request.body
+      const location = app.whereabouts.location(request)
+      const grant = await app.grants.start({
+        clientType,
+        metadata: pickMetadata(client_metadata),
+        ip: app.whereabouts.ip(request),
+        ...(location && { location })
+      })
+      const { verificationUri } = app.config
+      return {
+        grant_code: grant.grantCode,
+        user_code: grant.userCode,
+        verification_uri: verificationUri,
+        verification_uri_complete: `${verificationUri}?code=${grant.userCode}`,
+        expires_in: grant.expiresInSeconds,
+        interval: grant.intervalSeconds
+      }
+    }
+  })
+}
+
+/** Other keys are accepted and dropped. */
+function pickMetadata({ name, version, hostname, os }: ClientMetadata): ClientMetadata {
+  return {
+    ...(name !== undefined && { name }),
+    ...(version !== undefined && { version }),
+    ...(hostname !== undefined && { hostname }),
+    ...(os !== undefined && { os })
+  }
+}

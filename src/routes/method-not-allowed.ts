@@ -1,0 +1,33 @@
+/** 405 for every method a documented path does not have (RFC 9110 §15.5.6), instead of a 404 that denies the path. */
+import type { FastifyInstance, HTTPMethods } from 'fastify'
+import { fault } from '../fault.js'
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+type Operations = Readonly<Record<string, { method: string; url: string }>>
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Set on what answers in place of an operation that does not exist. */
+    refusesMethod?: boolean
+  }
+}
+
+export function refuseOtherMethods(app: FastifyInstance, operations: Operations): void {
+  const documented = Object.values(operations)
+  for (const url of new Set(documented.map((operation) => operation.url))) {
+    const allowed = documented.filter((operation) => operation.url === url).map(({ method }) => method)
+    const allow = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : [])].join(', ')
+    app.route({
+      method: METHODS.filter((method) => !allowed.includes(method)),
+      url,
+      config: { refusesMethod: true },
+      // Before the body is looked at: there is nothing it could be right for.
+      onRequest: async (_request, reply) => {
+        reply.header('allow', allow)
+        throw fault('method_not_allowed')
+      },
+      handler: async () => {}
+    })
+  }
+}

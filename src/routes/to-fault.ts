@@ -1,0 +1,43 @@
+/** Whatever a request ended with, as a fault of the closed list. What the framework says of the input stays private. */
+import { type Fault, type FaultCode, fault, isFault } from '../fault.js'
+
+interface Validation {
+  instancePath: string
+  message?: string
+  params: Record<string, unknown>
+}
+
+interface FrameworkError extends Error {
+  code?: string
+  statusCode?: number
+  validation?: Validation[]
+}
+
+const CODES: Readonly<Record<number, FaultCode>> = {
+  400: 'invalid_request',
+  404: 'not_found',
+  408: 'request_timeout',
+  413: 'payload_too_large',
+  414: 'invalid_request',
+  415: 'unsupported_media_type'
+}
+
+export function toFault(error: unknown): Fault {
+  if (isFault(error)) return error
+  const { validation, statusCode = 500, code, message } = error as FrameworkError
+  if (validation) return fault('invalid_request', { hint: describe(validation) })
+  const known = CODES[statusCode]
+  if (!known) return fault('internal', { detail: message, cause: error })
+  const hint = known === 'invalid_request' ? 'the request cannot be read' : undefined
+  return fault(known, { detail: code ?? message, ...(hint && { hint }), cause: error })
+}
+
+/** "grant_code is missing", "client_metadata.name must NOT have more than 255 characters". Never the value itself. */
+function describe([first]: Validation[]): string {
+  if (!first) return 'the request is not valid'
+  const path = first.instancePath.split('/').slice(1)
+  const missing = first.params.missingProperty
+  if (typeof missing === 'string') return `${[...path, missing].join('.')} is missing`
+  const subject = path.join('.') || 'the body'
+  return `${subject} ${first.message ?? 'is not valid'}`
+}

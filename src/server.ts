@@ -1,0 +1,44 @@
+/** The process: environment → configuration → application → listen → stop with grace. */
+import closeWithGrace from 'close-with-grace'
+import { buildApp } from './app.js'
+import { type Config, ConfigError, loadConfig } from './config.js'
+import { stopGracefully } from './stop.js'
+
+/** What is not done by then, after the delay, is cut off. */
+const STOP_WITHIN_MS = 10_000
+
+function readConfig(): Config {
+  try {
+    return loadConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`grantd: ${error.message}\n`)
+    process.exit(1)
+  }
+}
+
+const config = readConfig()
+const app = buildApp(config)
+
+closeWithGrace(
+  { delay: config.shutdownDelaySeconds * 1000 + STOP_WITHIN_MS, logger: false },
+  async ({ signal, err }) => {
+    if (err) app.log.fatal({ err }, 'stopping after an error nobody caught')
+    else app.log.info({ signal }, 'stopping')
+    await stopGracefully(app)
+    app.log.info('stopped')
+  }
+)
+
+try {
+  await app.listen({ host: config.host, port: config.port })
+} catch (error) {
+  app.log.fatal({ err: error }, 'could not start')
+  process.exit(1)
+}
+if (config.madeUpSecrets.length > 0) {
+  app.log.warn(
+    `for trying out only: ${config.madeUpSecrets.join(' and ')} made up for the life of this process` +
+      `${config.redis ? '' : ', which keeps everything in its own memory'}`
+  )
+}

@@ -1,0 +1,100 @@
+/** A real redis-server of the test's own: on a free port of the loopback, in a directory that goes with it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+
+export interface RedisServer {
+  port: number
+  url: string
+  /** A plain client, for looking into the server. */
+  client: Redis
+  pid(): number
+  /** SIGKILL: what a crash does. */
+  kill(): Promise<void>
+  /** Starts it again on the same port and directory. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts a server with AOF and noeviction; `options` are added to its command line. */
+export async function startRedis(...options: string[]): Promise<RedisServer> {
+  const port = await freePort()
+  const directory = await mkdtemp(join(tmpdir(), 'grantd-redis-'))
+  const client = new Redis(port, '127.0.0.1', { protocol: 2, lazyConnect: true, retryStrategy: () => 50 })
+  // While the server is down on purpose, the client's complaints are of no interest.
+  client.on('error', () => {})
+  let server: ChildProcess | undefined
+
+  async function start(): Promise<void> {
+    const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '']
+    const process = spawn(
+      'redis-server',
+      [...args, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', ...options],
+      {
+        stdio: 'ignore'
+      }
+    )
+    // No server is a failure of the test, never a reason to skip it.
+    process.on('error', (error) => {
+      throw error
+    })
+    server = process
+    for (let tries = 0; tries < 100; tries++) {
+      const answer = await ping(port)
+      if (answer === 'PONG') return
+      await sleep(30)
+    }
+    throw new Error('redis-server did not start')
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    if (!server || server.exitCode !== null || server.signalCode !== null) return
+    const exited = once(server, 'exit')
+    server.kill(signal)
+    server.kill('SIGCONT')
+    await exited
+  }
+
+  await start()
+  await client.connect()
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    client,
+    pid: () => server?.pid as number,
+    kill: () => end('SIGKILL'),
+    start,
+    async stop() {
+      client.disconnect()
+      await end('SIGKILL')
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+}
+
+async function ping(port: number): Promise<string> {
+  const probe = new Redis(port, '127.0.0.1', { protocol: 2, lazyConnect: true, retryStrategy: () => null })
+  probe.on('error', () => {})
+  try {
+    await probe.connect()
+    return await probe.ping()
+  } catch (error) {
+    return String(error)
+  } finally {
+    probe.disconnect()
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}

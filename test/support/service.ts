@@ -1,0 +1,64 @@
+/** The built service as a process of its own, the way an operator runs it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { GRANTD_SECRET } from './app.js'
+import { freePort } from './redis-server.js'
+import { DASHBOARD_SECRET } from './tokens.js'
+
+const SERVER = fileURLToPath(new URL('../../dist/src/server.js', import.meta.url))
+
+export interface Service {
+  url: string
+  port: number
+  process: ChildProcess
+  /** Everything the process has written. */
+  output(): string
+  /** Sends the signal and waits for the end; answers with the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+/** Starts the service on a free port and waits until it answers. It is killed with the test if it still runs. */
+export async function startService(
+  t: { teardown(handler: () => unknown): void },
+  variables: Record<string, string> = {}
+): Promise<Service> {
+  const port = variables.PORT ? Number(variables.PORT) : await freePort()
+  const env = {
+    PATH: process.env.PATH,
+    DASHBOARD_JWT_SECRET: DASHBOARD_SECRET,
+    GRANTD_SECRET,
+    ...variables,
+    PORT: `${port}`
+  }
+  const child = spawn(process.execPath, ['--enable-source-maps', SERVER], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  child.stdout.on('data', (data) => {
+    output += data
+  })
+  child.stderr.on('data', (data) => {
+    output += data
+  })
+  const exited = once(child, 'exit')
+  const isOver = () => child.exitCode !== null || child.signalCode !== null
+
+  async function stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (!isOver()) child.kill(signal)
+    await exited
+    return child.exitCode
+  }
+  t.teardown(() => stop('SIGKILL'))
+
+  const url = `http://127.0.0.1:${port}`
+  for (let tries = 0; tries < 200; tries++) {
+    if (isOver()) throw new Error(`the service ended at once:\n${output}`)
+    const answers = await fetch(`${url}/healthz`).then(
+      (answer) => answer.ok,
+      () => false
+    )
+    if (answers) return { url, port, process: child, output: () => output, stop }
+    await sleep(50)
+  }
+  throw new Error(`the service did not start:\n${output}`)
+}
