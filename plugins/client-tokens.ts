@@ -1,7 +1,12 @@
 /** app.clientTokens: client JWTs, signed and verified by @fastify/jwt with the key and the algorithm we name. */
 import fastifyJwt from '@fastify/jwt'
 import fp from 'fastify-plugin'
-import { type ClientTokenClaims, type ClientTokens, createClientTokens } from '../src/tokens/client-tokens.js'
+import {
+  type ClientTokenClaims,
+  type ClientTokens,
+  createClientTokens,
+  type JwtSigner
+} from '../src/tokens/client-tokens.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,27 +23,21 @@ export const clientTokens = fp(
     await app.register(fastifyJwt, { secret: { private: noDefaultKey, public: noDefaultKey } })
     const { jwt } = app
 
-    app.decorate(
-      'clientTokens',
-      createClientTokens(
-        app.signingKeys,
-        {
-          sign: (claims, { kid, alg, privateKey }, header) =>
-            jwt.sign(claims, { key: privateKey, algorithm: alg, kid, header: { alg, ...header } }),
-          verify: (token, { alg, publicKey }, { iss, aud, typ }) =>
-            jwt.verify<ClientTokenClaims>(token, {
-              key: publicKey,
-              algorithms: [alg],
-              allowedIss: iss,
-              allowedAud: aud,
-              checkTyp: typ,
-              requiredClaims: ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_type'],
-              clockTimestamp: app.clock()
-            })
-        },
-        app.config.publicUrl
-      )
-    )
+    const signer: JwtSigner = {
+      sign: (claims, { kid, alg, privateKey }, header) =>
+        jwt.sign(claims, { key: privateKey, algorithm: alg, kid, header: { alg, ...header } }),
+      verify: (token, { alg, publicKey }, { issuer, typ }) =>
+        jwt.verify<ClientTokenClaims>(token, {
+          key: publicKey,
+          algorithms: [alg],
+          ...(issuer !== undefined && { allowedIss: issuer, allowedAud: issuer }),
+          checkTyp: typ,
+          requiredClaims: ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_type'],
+          clockTimestamp: app.clock()
+        })
+    }
+    const { publicUrl: issuer, expectedIssuer } = app.config
+    app.decorate('clientTokens', createClientTokens({ keys: app.signingKeys, jwt: signer, issuer, expectedIssuer }))
   },
   { name: 'client-tokens', dependencies: ['signing-keys'] }
 )

@@ -13,6 +13,8 @@ export interface Config {
   readonly host: string
   readonly port: number
   readonly publicUrl: string
+  /** What `iss` and `aud` of a client JWT must be; undefined while PUBLIC_URL is a guess that every instance makes for itself. */
+  readonly expectedIssuer: string | undefined
   readonly verificationUri: string
   readonly corsOrigins: readonly string[]
   readonly redis: { readonly url: string; readonly prefix: string } | undefined
@@ -145,6 +147,7 @@ function assemble(env: Environment): Config {
     host: env.HOST,
     port: env.PORT,
     publicUrl,
+    expectedIssuer: env.PUBLIC_URL && publicUrl,
     verificationUri: env.VERIFICATION_URI ?? `${publicUrl}/device`,
     corsOrigins: env.CORS_ORIGINS,
     redis: env.REDIS_URL ? { url: env.REDIS_URL, prefix: env.REDIS_PREFIX } : undefined,

@@ -42,3 +42,6 @@ if (config.madeUpSecrets.length > 0) {
       `${config.redis ? '' : ', which keeps everything in its own memory'}`
   )
 }
+if (config.redis && config.expectedIssuer === undefined) {
+  app.log.warn(`PUBLIC_URL is not set: clients are sent to ${config.publicUrl}`)
+}

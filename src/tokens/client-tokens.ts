@@ -25,21 +25,30 @@ export interface ClientTokenClaims {
 export interface JwtSigner {
   sign(claims: ClientTokenClaims, key: SigningKey, header: { typ: string }): string
   /** The claims of a token that this key signed and whose time has come and not gone; throws otherwise. */
-  verify(token: string, key: SigningKey, expected: { iss: string; aud: string; typ: string }): ClientTokenClaims
+  verify(token: string, key: SigningKey, expected: { issuer: string | undefined; typ: string }): ClientTokenClaims
 }
 
 export interface ClientTokens {
   /** Rejects with `unavailable` while there is no signing key. */
   mint(client: AuthorizedClient): string
-  /** Whether a token claims to be one of ours: nothing is proven by it. */
-  isOurs(header: { typ?: unknown }, claims: { iss?: unknown }): boolean
+  /** The key of ours that a token names; undefined if it names none, and so is somebody else's. Proves nothing. */
+  keyOf(header: { typ?: unknown; kid?: unknown }): Promise<SigningKey | undefined>
   /** The claims of a genuine, unexpired client JWT, or undefined. */
-  verify(token: string, kid: unknown): Promise<ClientTokenClaims | undefined>
+  verify(token: string, key: SigningKey): ClientTokenClaims | undefined
 }
 
 const TYP = 'at+jwt'
 
-export function createClientTokens(keys: SigningKeys, jwt: JwtSigner, issuer: string): ClientTokens {
+export interface ClientTokensParts {
+  keys: SigningKeys
+  jwt: JwtSigner
+  /** `iss` and `aud` of the tokens made here. */
+  issuer: string
+  /** What they must be in a token that is shown here; undefined lets the signature decide alone. */
+  expectedIssuer: string | undefined
+}
+
+export function createClientTokens({ keys, jwt, issuer, expectedIssuer }: ClientTokensParts): ClientTokens {
   return {
     mint(client) {
       const key = keys.current()
@@ -59,15 +68,16 @@ export function createClientTokens(keys: SigningKeys, jwt: JwtSigner, issuer: st
       return jwt.sign(claims, key, { typ: TYP })
     },
 
-    isOurs: (header, claims) =>
-      typeof header.typ === 'string' && /^(application\/)?at\+jwt$/i.test(header.typ) && claims.iss === issuer,
+    async keyOf({ typ, kid }) {
+      return typeof kid === 'string' && typeof typ === 'string' && typ.toLowerCase() === TYP
+        ? keys.find(kid)
+        : undefined
+    },
 
-    async verify(token, kid) {
-      const key = typeof kid === 'string' ? await keys.find(kid) : undefined
-      if (!key) return undefined
+    verify(token, key) {
       let claims: ClientTokenClaims
       try {
-        claims = jwt.verify(token, key, { iss: issuer, aud: issuer, typ: TYP })
+        claims = jwt.verify(token, key, { issuer: expectedIssuer, typ: TYP })
       } catch {
         // The library says why in many ways; to the caller a token is good or it is not.
         return undefined

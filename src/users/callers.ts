@@ -1,7 +1,7 @@
 /** Who calls with a bearer token: a user of the dashboard, or a client that one of them has authorized. */
-import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { decodeProtectedHeader } from 'jose'
 import type { AuthorizedClients } from '../authorized-clients/service.js'
-import type { ClientTokens } from '../tokens/client-tokens.js'
+import type { ClientTokenClaims, ClientTokens } from '../tokens/client-tokens.js'
 import type { DashboardSessions } from './sessions.js'
 
 /** What is longer was not made by anybody we know. */
@@ -21,27 +21,27 @@ export interface CallersParts {
 }
 
 export function createCallers({ sessions, clientTokens, authorizedClients }: CallersParts): Callers {
-  async function identifyClient(token: string, kid: unknown): Promise<Caller | undefined> {
-    const claims = await clientTokens.verify(token, kid)
+  async function identifyClient(claims: ClientTokenClaims | undefined): Promise<Caller | undefined> {
     const client = claims && (await authorizedClients.use(claims.sub, claims.cid))
     return client && { kind: 'client', userId: client.userId, authorizedClientId: client.id }
   }
 
   return {
     async identify(token) {
-      const claimed = token.length <= LONGEST_TOKEN ? read(token) : undefined
-      if (!claimed) return undefined
+      const header = token.length <= LONGEST_TOKEN ? headerOf(token) : undefined
+      if (!header) return undefined
       // Only a choice of whom to ask: whoever is asked trusts nothing that was read here.
-      if (clientTokens.isOurs(claimed.header, claimed.claims)) return identifyClient(token, claimed.header.kid)
+      const key = await clientTokens.keyOf(header)
+      if (key) return identifyClient(clientTokens.verify(token, key))
       const user = await sessions.verify(token)
       return user && { kind: 'user', ...user }
     }
   }
 }
 
-function read(token: string) {
+function headerOf(token: string) {
   try {
-    return { header: decodeProtectedHeader(token), claims: decodeJwt(token) }
+    return decodeProtectedHeader(token)
   } catch {
     // Not a JWT at all.
     return undefined

@@ -16,8 +16,10 @@ export interface RedisServer {
   pid(): number
   /** SIGKILL: what a crash does. */
   kill(): Promise<void>
-  /** Starts it again on the same port and directory. */
-  start(): Promise<void>
+  /** Starts it again on the same port and directory, with more options if any are given. */
+  start(...more: string[]): Promise<void>
+  /** The same, without waiting until it answers. */
+  launch(...more: string[]): void
   stop(): Promise<void>
 }
 
@@ -30,11 +32,11 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
   client.on('error', () => {})
   let server: ChildProcess | undefined
 
-  async function start(): Promise<void> {
+  function launch(...more: string[]): void {
     const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '']
     const process = spawn(
       'redis-server',
-      [...args, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', ...options],
+      [...args, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction', ...options, ...more],
       {
         stdio: 'ignore'
       }
@@ -44,6 +46,10 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
       throw error
     })
     server = process
+  }
+
+  async function start(...more: string[]): Promise<void> {
+    launch(...more)
     for (let tries = 0; tries < 100; tries++) {
       const answer = await ping(port)
       if (answer === 'PONG') return
@@ -69,6 +75,7 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
     pid: () => server?.pid as number,
     kill: () => end('SIGKILL'),
     start,
+    launch,
     async stop() {
       client.disconnect()
       await end('SIGKILL')

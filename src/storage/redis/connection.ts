@@ -2,7 +2,6 @@
  * The one connection commands go over: how it is made, how long a call may take, and what its errors mean.
  * Nothing is queued while Redis is away: a request is refused at once rather than applied after its caller has left.
  */
-import { once } from 'node:events'
 import { Redis, ReplyError } from 'ioredis'
 import { fault } from '../../fault.js'
 import type { LatencyObserver } from '../storage.js'
@@ -44,8 +43,8 @@ export function connect(url: string, log: Log, observe: LatencyObserver): Connec
     connectTimeout: 2_000,
     socketTimeout: SILENT_SOCKET_MS,
     keepAlive: 10_000,
-    // Jitter keeps instances from coming back all at once.
-    retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 400) + Math.floor(Math.random() * 100)
+    // Soon at first, for a connection that merely broke; jitter keeps instances from coming back all at once.
+    retryStrategy: (attempt) => Math.round(Math.min(10 * 2 ** attempt, 400) * (1 + Math.random() / 4))
   })
   logStates(redis, log)
   const runScript = defineScripts(redis)
@@ -68,9 +67,10 @@ export function connect(url: string, log: Log, observe: LatencyObserver): Connec
 
     async settle(withinMs) {
       if (redis.status === 'ready') return
-      const timeout = AbortSignal.timeout(withinMs)
-      await once(redis, 'ready', { signal: timeout }).catch((error) => {
-        if (!timeout.aborted) throw error
+      // Not events.once: an error event is one failed attempt of many, no reason to stop waiting.
+      await new Promise<void>((resolve) => {
+        redis.once('ready', resolve)
+        setTimeout(resolve, withinMs).unref()
       })
     },
 

@@ -18,14 +18,17 @@ export function createDeadline(limitMs: number): Deadline {
   /** In the order they began, so in the order they are due. */
   const waiting = new Set<Waiting>()
 
-  const timer = setInterval(() => {
+  function sweep(): void {
     const now = performance.now()
     for (const call of waiting) {
       if (call.dueAt > now) return
       waiting.delete(call)
       call.giveUp()
     }
-  }, SWEEP_EVERY_MS)
+  }
+
+  // After the sockets have been read: an answer that waits there came in time, whatever kept this process from it.
+  const timer = setInterval(() => setImmediate(sweep), SWEEP_EVERY_MS)
   timer.unref()
 
   return {

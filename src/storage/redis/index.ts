@@ -26,7 +26,12 @@ export interface RedisStorageOptions {
 export function createRedisStorage({ url, prefix, clock, log, observe, testClock }: RedisStorageOptions): Storage {
   const connection = connect(url, log, observe)
   const keys = createKeys(prefix)
-  const info = () => connection.call('info', async (redis) => readInfo(await redis.info()))
+  /** INFO is answered even by a server that is still loading, and so knows nothing yet. */
+  async function inquire(): Promise<Map<string, string>> {
+    const facts = readInfo(await connection.call('info', (redis) => redis.info()))
+    if (facts.get('loading') !== '0') throw fault('unavailable', { detail: 'Redis is loading' })
+    return facts
+  }
 
   return {
     engine: 'redis',
@@ -39,7 +44,7 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
       await connection.settle(SETTLE_WITHIN_MS)
       let facts: Map<string, string>
       try {
-        facts = await info()
+        facts = await inquire()
       } catch {
         // Away for now: the log has said so, readiness says so, and a later check looks at the same facts.
         return
@@ -52,7 +57,7 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
     },
 
     async check() {
-      const reason = unfit(await info())
+      const reason = unfit(await inquire())
       if (reason) throw fault('unavailable', { detail: reason })
     },
 

@@ -1,0 +1,70 @@
+/**
+ * The other side of the grant: a demo user who looks at the request and decides. It stands in for the dashboard's
+ * consent page, and signs its session the way a dashboard does, with the secret it shares with the service.
+ */
+import { SignJWT } from 'jose'
+import { written } from './address.js'
+import { type Api, type ApiAnswer, refused } from './api.js'
+import type { Screen } from './screen.js'
+import { findSecret } from './session-secret.js'
+
+export type Action = 'approve' | 'deny'
+
+export const DEMO_USER = 'demo-user'
+
+/** Shows what the service says of the request that waits under the code, then decides it. */
+export async function decide(screen: Screen, api: Api, session: string, code: string, action: Action): Promise<void> {
+  const query = new URLSearchParams({ user_code: code })
+  const request = await api.call('GET', `/auth/grant/peek?${query}`, { token: session })
+  if (request.status !== 200) throw misfit(code, request)
+  showRequest(screen, request.body)
+
+  const body = { user_code: code, action }
+  const decision = await api.call('POST', '/auth/grant/approve', { token: session, body })
+  if (decision.status !== 200) throw misfit(code, decision)
+  const verdict = action === 'approve' ? screen.style('green', 'Approved') : screen.style('red', 'Denied')
+  screen.line()
+  screen.line(`${verdict} as ${DEMO_USER}.`)
+}
+
+/** A session of the demo user, good for a few minutes. Throws, saying what is missing, when none can be made. */
+export async function createSession(address: URL, env: NodeJS.ProcessEnv): Promise<string> {
+  const secret = findSecret(address, env)
+  if (secret === undefined) {
+    throw new Error(
+      `${written(address)} is not a service of the demo's own, and DASHBOARD_JWT_SECRET is not set.\n` +
+        'To decide, the demo must sign in as a user: set DASHBOARD_JWT_SECRET to what that service has,\n' +
+        'or decide on your dashboard.'
+    )
+  }
+  const session = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject(DEMO_USER).setIssuedAt()
+  // A service may want to see these; then they are set beside its secret.
+  if (env.DASHBOARD_JWT_ISSUER) session.setIssuer(env.DASHBOARD_JWT_ISSUER)
+  if (env.DASHBOARD_JWT_AUDIENCE) session.setAudience(env.DASHBOARD_JWT_AUDIENCE)
+  return session.setExpirationTime('5m').sign(new TextEncoder().encode(secret))
+}
+
+function showRequest(screen: Screen, request: ApiAnswer['body']): void {
+  const { name, version, hostname, os } = Object(request.client_metadata)
+  const { requester_location: from, approver_location: to, country_mismatch: mismatch } = request
+  screen.heading('Somebody asks to act in your name')
+  screen.pairs({
+    client: [text(name) ?? 'unnamed', text(version)].filter(Boolean).join(' '),
+    type: text(request.client_type),
+    machine: text(hostname),
+    system: text(os),
+    'asks from': text(from) ?? 'unknown location',
+    'you are in': text(to)
+  })
+  if (mismatch === true) screen.line(screen.style('yellow', 'The request comes from another country than you.'))
+}
+
+const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
+
+function misfit(code: string, answer: ApiAnswer): Error {
+  if (answer.status === 404) return new Error(`no request waits under ${code}: mistyped, expired or already decided`)
+  if (answer.status === 401) {
+    return new Error('the service does not accept the session: it has another DASHBOARD_JWT_SECRET than the demo')
+  }
+  return refused('the decision failed', answer)
+}

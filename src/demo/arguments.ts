@@ -1,0 +1,41 @@
+/** What the demo is told on its command line and by GRANTD_URL; whatever makes no sense is an error with a sentence. */
+import { parseArgs } from 'node:util'
+import { readAddress } from './address.js'
+import type { Action } from './approve.js'
+
+export const USAGE = `usage: npm run demo                   asks for a grant and waits for the decision
+       npm run demo -- --yes          the same, and approves it as a demo user
+       npm run demo -- approve CODE   in a second terminal: shows the request and approves it
+       npm run demo -- deny CODE      in a second terminal: shows the request and denies it
+
+  --qr        draws the QR code even where the output is no terminal
+
+  GRANTD_URL            the service to talk to, by default http://127.0.0.1:3333;
+                        if nobody answers there, the demo starts one of its own
+  DASHBOARD_JWT_SECRET  to approve on a service that the demo has not started`
+
+export type Command =
+  | { kind: 'help' }
+  | { kind: 'play'; address: URL; approveItself: boolean; withQr: boolean }
+  | { kind: 'decide'; address: URL; action: Action; code: string }
+
+export function readCommand(args: string[], env: NodeJS.ProcessEnv): Command {
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      yes: { type: 'boolean', short: 'y', default: false },
+      qr: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false }
+    }
+  })
+  if (values.help) return { kind: 'help' }
+  const address = readAddress(env.GRANTD_URL)
+  const [action, code, ...rest] = positionals
+
+  if (action === undefined) return { kind: 'play', address, approveItself: values.yes, withQr: values.qr }
+  if (action !== 'approve' && action !== 'deny') throw new Error(`there is no command "${action}"`)
+  if (!code || rest.length > 0) throw new Error(`${action} takes one code, the one that the first terminal shows`)
+  if (values.yes || values.qr) throw new Error(`${action} takes no options`)
+  return { kind: 'decide', address, action, code }
+}

@@ -1,0 +1,61 @@
+/**
+ * The moment that matters to a person: the code, large and alone, the address to enter it at, and on a terminal
+ * the address as a QR code beside it. Too narrow for both, the QR code comes first.
+ */
+import qrcode from 'qrcode'
+import type { Grant } from './grant-answers.js'
+import { INDENT, printable, type Screen } from './screen.js'
+
+/** Modules of light around the code, as the small renderer draws it. */
+const QR_BORDER = 2
+const GAP = '   '
+
+export async function showCode(screen: Screen, grant: Grant, withQr: boolean): Promise<void> {
+  const text = codeLines(screen, grant)
+  screen.line()
+  if (!withQr) {
+    for (const line of text) screen.line(line.styled)
+    return
+  }
+
+  const qr = await drawQr(grant.verification_uri_complete)
+  const widestText = Math.max(...text.map((line) => line.width))
+  const fits = INDENT.length + qr.width + GAP.length + widestText <= screen.columns
+  const first = Math.floor((qr.lines.length - text.length) / 2)
+  for (const [index, line] of qr.lines.entries()) {
+    const beside = fits ? text[index - first] : undefined
+    screen.line(beside ? `${line}${GAP}${beside.styled}`.trimEnd() : line)
+  }
+  if (fits) return
+  screen.line()
+  for (const line of text) screen.line(line.styled)
+}
+
+interface CodeLine {
+  styled: string
+  width: number
+}
+
+function codeLines(screen: Screen, grant: Grant): CodeLine[] {
+  const code = printable(grant.user_code)
+  const address = printable(grant.verification_uri)
+  const plain = (text: string): CodeLine => ({ styled: text, width: text.length })
+  const edge = '─'.repeat(code.length + 6)
+  return [
+    plain('Your code'),
+    plain(`┌${edge}┐`),
+    { styled: `│   ${screen.style(['bold', 'cyan'], code)}   │`, width: code.length + 8 },
+    plain(`└${edge}┘`),
+    plain(''),
+    plain('Enter it at'),
+    { styled: screen.style('underline', address), width: address.length }
+  ]
+}
+
+async function drawQr(text: string): Promise<{ lines: string[]; width: number }> {
+  // A screen is no crumpled paper: the least correction gives the smallest code.
+  const options = { errorCorrectionLevel: 'L' } as const
+  const drawn = await qrcode.toString(text, { ...options, type: 'terminal', small: true })
+  const lines = drawn.split('\n').filter((line) => /[▀▄█]/.test(line))
+  return { lines, width: qrcode.create(text, options).modules.size + QR_BORDER }
+}

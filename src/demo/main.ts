@@ -1,0 +1,81 @@
+/**
+ * `npm run demo`: what a command line program sees of grantd, from asking for a grant to being revoked.
+ * Exit codes: 0 it went well, 1 denied, expired or failed, 2 wrong usage; 128 and the number of the signal that ended it.
+ */
+import { constants } from 'node:os'
+import { written } from './address.js'
+import { createApi } from './api.js'
+import { createSession, decide } from './approve.js'
+import { type Command, readCommand, USAGE } from './arguments.js'
+import { createScreen, printable } from './screen.js'
+import { findService } from './service.js'
+import { tellStory } from './story.js'
+
+type Play = Extract<Command, { kind: 'play' }>
+type Decide = Extract<Command, { kind: 'decide' }>
+
+const screen = createScreen(process.stdout)
+const stopping = new AbortController()
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  // Once only: a second Ctrl-C ends the demo at once.
+  process.once(signal, () => {
+    process.exitCode = 128 + constants.signals[signal]
+    stopping.abort(new Error('stopped'))
+  })
+}
+
+async function play({ address, approveItself, withQr }: Play): Promise<boolean> {
+  const service = await findService(address, stopping.signal, (error) => stopping.abort(error))
+  try {
+    screen.heading(`A demo of grantd at ${written(address)}`)
+    if (service.isOwn) screen.line('Nobody answered there, so the demo runs a service of its own until it ends.')
+    return await tellStory({
+      address,
+      screen,
+      signal: stopping.signal,
+      isOwnService: service.isOwn,
+      approveItself,
+      withQr: withQr || screen.isLively
+    })
+  } finally {
+    await service.stop()
+  }
+}
+
+async function decideElsewhere({ address, action, code }: Decide): Promise<boolean> {
+  const session = await createSession(address, process.env)
+  await decide(screen, createApi(new URL('api/v0', address).href, stopping.signal), session, code, action)
+  return true
+}
+
+function readCommandOrExit(): Command {
+  try {
+    return readCommand(process.argv.slice(2), process.env)
+  } catch (error) {
+    console.error(`grantd demo: ${messageOf(error)}\n\n${USAGE}`)
+    process.exit(2)
+  }
+}
+
+/** What fetch says of a failed connection is in its cause. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error && error.cause.message ? error.cause.message : error.message
+}
+
+const command = readCommandOrExit()
+try {
+  if (command.kind === 'help') console.log(USAGE)
+  else if (!(await (command.kind === 'play' ? play(command) : decideElsewhere(command)))) process.exitCode ??= 1
+} catch (thrown) {
+  const error = stopping.signal.aborted ? stopping.signal.reason : thrown
+  process.exitCode ??= 1
+  console.error(
+    `\n${messageOf(error)
+      .split('\n')
+      .map(printable)
+      .map((line) => `  ${line}`)
+      .join('\n')}`
+  )
+}

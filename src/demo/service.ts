@@ -1,0 +1,52 @@
+/**
+ * The service that the demo talks to: the one that answers at GRANTD_URL, or else one of the demo's own
+ * (own-service.ts), which is there when this returns and goes when it is told to stop.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isOnThisMachine, written } from './address.js'
+import { startService } from './own-service.js'
+
+const START_WITHIN_MS = 20_000
+const PROBE_WITHIN_MS = 5_000
+
+export interface Service {
+  isOwn: boolean
+  stop(): Promise<void>
+}
+
+/** Finds or starts the service. `onLost` hears of one that was started here and ended by itself. */
+export async function findService(address: URL, signal: AbortSignal, onLost: (error: Error) => void): Promise<Service> {
+  if (await isAnswered(address, signal)) return { isOwn: false, stop: async () => {} }
+  if (!isOnThisMachine(address) || address.pathname !== '/') throw new Error(`nobody answers at ${written(address)}`)
+
+  const service = startService(address, onLost)
+  try {
+    service.keepSecret()
+    const untilMs = Date.now() + START_WITHIN_MS
+    while (!(await isAnswered(address, signal))) {
+      if (Date.now() > untilMs) throw new Error('the service of the demo does not come up')
+      await sleep(50, undefined, { signal })
+    }
+    return { isOwn: true, stop: service.stop }
+  } catch (error) {
+    await service.stop()
+    throw error
+  }
+}
+
+/** Whether anybody answers there, whatever they say; a hidden health check is an answer too. */
+async function isAnswered(address: URL, signal: AbortSignal): Promise<boolean> {
+  try {
+    const answer = await fetch(new URL('healthz', address), {
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE_WITHIN_MS)])
+    })
+    await answer.body?.cancel()
+    return true
+  } catch (error) {
+    signal.throwIfAborted()
+    const cause = error instanceof Error ? (error.cause ?? error) : error
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED') return false
+    throw new Error(`${written(address)} is out of reach: ${cause instanceof Error ? cause.message : cause}`)
+  }
+}

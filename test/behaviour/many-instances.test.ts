@@ -1,0 +1,109 @@
+/** Several instances over one Redis are one service: each runs as a process of its own. */
+import t from 'tap'
+import { apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
+import { startRedis } from '../support/redis-server.js'
+import { startService } from '../support/service.js'
+
+const countOf = (answers: HttpAnswer[], status: string) => answers.filter(({ body }) => body.status === status).length
+
+t.test('two instances over one Redis', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const variables = { REDIS_URL: redis.url, LOG_LEVEL: 'warn' }
+  // At once, so that they race for the first signing key.
+  const whole = t
+  const startBoth = () => Promise.all([startService(whole, variables), startService(whole, variables)])
+  let services = await startBoth()
+  let [one, two] = [apiClient(services[0].url), apiClient(services[1].url)]
+
+  await t.test('instances that start at once end with one signing key', async (t) => {
+    const sets = await Promise.all([one, two].map((api) => api.call('GET', '/.well-known/jwks.json')))
+    t.equal(sets[0]?.body.keys.length, 1)
+    t.same(sets[0]?.body, sets[1]?.body)
+  })
+
+  await t.test('200 concurrent polls of an approved grant come to one authorized client and one jti', async (t) => {
+    const { grant_code, user_code } = await one.start()
+    t.equal((await two.decide(user_code, 'alice')).status, 200)
+    const polls = await Promise.all(Array.from({ length: 200 }, (_, i) => (i % 2 ? one : two).poll(grant_code)))
+    t.equal(countOf(polls, 'approved'), 200)
+    t.equal(new Set(polls.map(({ body }) => claimsOf(body.jwt).jti)).size, 1)
+    const clients = await one.call('GET', '/auth/clients', { user: 'alice' })
+    t.equal(clients.body.data.length, 1)
+    t.equal(clients.body.data[0].id, claimsOf(polls[0]?.body.jwt).jti)
+  })
+
+  await t.test('50 concurrent polls of a pending grant get one authorization_pending and 49 slow_down', async (t) => {
+    const { grant_code } = await one.start()
+    const polls = await Promise.all(Array.from({ length: 50 }, (_, i) => (i % 2 ? one : two).poll(grant_code)))
+    t.equal(countOf(polls, 'authorization_pending'), 1)
+    t.equal(countOf(polls, 'slow_down'), 49)
+    t.equal(Math.max(...polls.map(({ body }) => body.interval ?? 0)), 60, 'the interval grows to its cap')
+  })
+
+  await t.test('concurrent decisions either way come to one, and the client is told that one', async (t) => {
+    const { grant_code, user_code } = await one.start()
+    const decisions = await Promise.all(
+      Array.from({ length: 8 }, (_, i) =>
+        (i % 2 ? one : two).decide(user_code, `user ${i}`, i % 4 < 2 ? 'approve' : 'deny')
+      )
+    )
+    const taken = decisions.filter(({ status }) => status === 200)
+    t.equal(taken.length, 1)
+    t.equal(decisions.filter(({ status }) => status === 404).length, 7)
+    const expected = taken[0]?.body.status === 'approve' ? 'approved' : 'access_denied'
+    t.equal((await one.poll(grant_code)).body.status, expected)
+  })
+
+  await t.test('a client revoked on one instance is refused by the other on its next request', async (t) => {
+    const { grant_code, user_code } = await one.start()
+    await two.decide(user_code, 'bob')
+    const { jwt } = (await one.poll(grant_code)).body
+    t.equal((await two.call('GET', '/auth/clients', { token: jwt })).status, 200)
+    t.equal((await one.call('DELETE', `/auth/clients/${claimsOf(jwt).cid}`, { user: 'bob' })).status, 200)
+    t.equal((await two.call('GET', '/auth/clients', { token: jwt })).status, 401)
+  })
+
+  await t.test(
+    'started on one, approved on the other, collected on the first, both restarted in between',
+    async (t) => {
+      const { grant_code, user_code } = await one.start()
+      t.equal((await two.decide(user_code, 'carol')).status, 200)
+      for (const service of services) t.equal(await service.stop(), 0, 'stops cleanly')
+      services = await startBoth()
+      ;[one, two] = [apiClient(services[0].url), apiClient(services[1].url)]
+      const poll = await one.poll(grant_code)
+      t.equal(poll.body.status, 'approved')
+      t.equal(claimsOf(poll.body.jwt).sub, 'carol')
+      t.equal(
+        (await two.call('GET', '/auth/clients', { token: poll.body.jwt })).status,
+        200,
+        'signed with a shared key'
+      )
+    }
+  )
+
+  await t.test('what was acknowledged survives kill -9 of redis-server', async (t) => {
+    const approved = await one.start()
+    const revoked = await one.start()
+    await one.decide(revoked.user_code, 'dave')
+    const { jwt } = (await one.poll(revoked.grant_code)).body
+    t.equal((await one.call('DELETE', `/auth/clients/${claimsOf(jwt).cid}`, { user: 'dave' })).status, 200)
+    t.equal((await two.decide(approved.user_code, 'dave')).status, 200)
+    await redis.kill()
+    await redis.start()
+    const poll = await eventually(() => one.poll(approved.grant_code))
+    t.equal(poll.body.status, 'approved', 'still approved')
+    t.equal((await eventually(() => two.call('GET', '/auth/clients', { token: jwt }))).status, 401, 'still revoked')
+  })
+})
+
+/** Asks again while the service says that it cannot look. */
+async function eventually(ask: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  for (let tries = 0; tries < 100; tries++) {
+    const answer = await ask()
+    if (answer.status !== 503) return answer
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return ask()
+}

@@ -1,0 +1,236 @@
+/**
+ * What the service answers while Redis loses replies, is gone, loads or says nothing. "Could not look" is a 503 with
+ * Retry-After and never a verdict; afterwards the service recovers by itself and nothing is lost or doubled.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { startApp } from '../support/app.js'
+import { type ApiClient, apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
+import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
+import { startRedis } from '../support/redis-server.js'
+import { startService } from '../support/service.js'
+
+t.test(
+  '400 approved grants, 4 racing pollers each, 35 % of the replies lost: exactly one authorization each',
+  async (t) => {
+    const GRANTS = 400
+    const RACERS = 4
+    const seed = Date.now() % 2 ** 31
+    t.comment(`seed ${seed}`)
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const proxy = await startFaultProxy(redis.port, seededRandom(seed))
+    t.teardown(() => proxy.close())
+    const direct = await startApp(t, { REDIS_URL: redis.url, LIMITS: 'off', SIGNING_ALG: 'ES256' })
+    const faulty = await Promise.all(
+      [0, 1].map(() => startApp(t, { REDIS_URL: proxy.url, LIMITS: 'off', SIGNING_ALG: 'ES256' }))
+    )
+    const grants = await Promise.all(
+      Array.from({ length: GRANTS }, async (_, i) => {
+        const grant = await direct.start()
+        await direct.decide(grant.user_code, `user ${i % 20}`)
+        return grant
+      })
+    )
+
+    proxy.lose(0.35)
+    const answers = { approved: 0, unavailable: 0, other: 0 }
+    const collected = await Promise.all(
+      grants.map(async ({ grant_code }) => {
+        const jtis = await Promise.all(
+          Array.from({ length: RACERS }, async (_, racer) => {
+            const { poll } = faulty[racer % 2] as (typeof faulty)[0]
+            for (let tries = 0; tries < 400; tries++) {
+              const { status, body } = await poll(grant_code)
+              if (status === 200 && body.status === 'approved') {
+                answers.approved += 1
+                return claimsOf(body.jwt).jti as string
+              }
+              answers[status === 503 ? 'unavailable' : 'other'] += 1
+              await sleep(50)
+            }
+            return 'lost'
+          })
+        )
+        return new Set(jtis)
+      })
+    )
+    t.comment(`${proxy.lost()} replies lost; ${JSON.stringify(answers)}`)
+    t.ok(proxy.lost() > 20, 'replies were lost')
+    t.equal(answers.other, 0, 'an approved grant is approved or cannot be looked at, nothing else')
+    t.equal(collected.filter((jtis) => jtis.has('lost')).length, 0, 'none is lost')
+    t.equal(collected.filter((jtis) => jtis.size === 1).length, GRANTS, 'one authorization each')
+
+    const users = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => direct.call('GET', '/auth/clients', { user: `user ${i}` }))
+    )
+    t.equal(users.flatMap(({ body }) => body.data).length, GRANTS, 'and as many authorized clients as grants')
+  }
+)
+
+t.test('lost replies never earn a slow_down, nor double a decision', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const proxy = await startFaultProxy(redis.port, () => 0)
+  t.teardown(() => proxy.close())
+  const { clock, ...api } = await startApp(t, { REDIS_URL: proxy.url })
+  const { grant_code, user_code } = await api.start()
+
+  for (let i = 0; i < 5; i++) {
+    clock.advance(5_000)
+    proxy.lose(1)
+    const lost = api.poll(grant_code)
+    // The reply to the resent command comes through.
+    setTimeout(() => proxy.lose(0), 30)
+    const answer = await lost
+    t.ok(
+      answer.status === 503 || answer.body.status === 'authorization_pending',
+      `poll ${i}: ${answer.status} ${answer.body.status}`
+    )
+    await eventually(() => api.call('GET', '/readyz'))
+  }
+  clock.advance(5_000)
+  t.same((await api.poll(grant_code)).body, { status: 'authorization_pending' }, 'the pace was never made slower')
+
+  proxy.lose(1)
+  setTimeout(() => proxy.lose(0), 30)
+  const decision = await api.decide(user_code, 'alice')
+  t.ok([200, 503].includes(decision.status))
+  await eventually(() => api.call('GET', '/readyz'))
+  t.equal((await api.decide(user_code, 'alice')).status, 200, 'a retry of the decision is no error')
+})
+
+t.test('Redis gone, silent, paused or loading', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const service = await startService(t, { REDIS_URL: redis.url, LOG_LEVEL: 'warn', LIMITS: 'on' })
+  const api = apiClient(service.url)
+  const pending = await api.start()
+  const approved = await api.start()
+  await api.decide(approved.user_code, 'alice')
+  const collected = await api.start()
+  await api.decide(collected.user_code, 'alice')
+  const { jwt } = (await api.poll(collected.grant_code)).body
+  /** Something of each kind to try to change: whether a refused change is made later is not known, so it is nothing else's. */
+  const victim = await api.start()
+  const other = await api.start()
+  await api.decide(other.user_code, 'mallory')
+  const victimId = claimsOf((await api.poll(other.grant_code)).body.jwt).cid as string
+  const state = { api, pending, approved, jwt, victim, victimId }
+
+  await t.test('gone', async (t) => {
+    await redis.kill()
+    await sleep(50)
+    await refusesEverything(t, state)
+    await redis.start()
+    await recovers(t, state)
+  })
+
+  await t.test('silent (SIGSTOP)', async (t) => {
+    process.kill(redis.pid(), 'SIGSTOP')
+    await refusesEverything(t, state)
+    process.kill(redis.pid(), 'SIGCONT')
+    await recovers(t, state)
+  })
+
+  await t.test('paused', async (t) => {
+    await redis.client.call('CLIENT', 'PAUSE', '2500', 'ALL')
+    await refusesEverything(t, state)
+    await recovers(t, state)
+  })
+
+  await t.test('loading', async (t) => {
+    // Slow enough to look at: a few thousand keys, each held up on its way in.
+    await Promise.all(Array.from({ length: 3_000 }, (_, i) => redis.client.set(`ballast:${i}`, 'x'.repeat(200))))
+    await redis.client.call('BGREWRITEAOF')
+    while (/aof_rewrite_in_progress:1/.test(await redis.client.info('persistence'))) await sleep(20)
+    await redis.kill()
+    redis.launch('--key-load-delay', '1500', '--loading-process-events-interval-bytes', '1024')
+    await sleep(500)
+    await refusesEverything(t, state)
+    await recovers(t, state)
+  })
+
+  await t.test('memory full: nothing new, but what is there goes on', async (t) => {
+    const used = Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1])
+    await redis.client.config('SET', 'maxmemory', used)
+    const start = await api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })
+    t.equal(start.status, 503)
+    t.ok(Number(start.headers.get('retry-after')) >= 1)
+    await redis.client.config('SET', 'maxmemory', 0)
+    t.equal((await api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })).status, 200)
+  })
+})
+
+t.test('a Redis that would drop data is refused at start', async (t) => {
+  const redis = await startRedis('--maxmemory-policy', 'allkeys-lru')
+  t.teardown(() => redis.stop())
+  await t.rejects(startService(t, { REDIS_URL: redis.url }), /noeviction/)
+})
+
+t.test('a Redis that comes later is waited for, red until then', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  await redis.kill()
+  const service = await startService(t, { REDIS_URL: redis.url })
+  const api = apiClient(service.url)
+  t.equal((await api.call('GET', '/readyz')).status, 503)
+  t.equal((await api.call('GET', '/.well-known/jwks.json')).status, 503, 'no keys yet, and no empty set to cache')
+  await redis.start()
+  t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200)
+  t.equal(service.output().match(/Redis is away/g)?.length, 1, 'one line per change, not per attempt')
+})
+
+interface State {
+  api: ApiClient
+  pending: { grant_code: string; user_code: string }
+  approved: { grant_code: string; user_code: string }
+  jwt: string
+  victim: { user_code: string }
+  victimId: string
+}
+
+/** Every state route: 503 with Retry-After within a second, whatever the truth would be. */
+async function refusesEverything(t: Test, { api, pending, approved, jwt, victim, victimId }: State): Promise<void> {
+  const user = 'mallory'
+  const requests: [string, () => Promise<HttpAnswer>][] = [
+    ['start', () => api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })],
+    ['poll of a pending grant', () => api.poll(pending.grant_code)],
+    ['poll of an approved grant', () => api.poll(approved.grant_code)],
+    ['poll of an unknown grant', () => api.poll('A'.repeat(43))],
+    ['peek', () => api.call('GET', `/auth/grant/peek?user_code=${pending.user_code}`, { user })],
+    ['approve', () => api.decide(victim.user_code, user)],
+    ['list as a user', () => api.call('GET', '/auth/clients', { user })],
+    ['list as a client', () => api.call('GET', '/auth/clients', { token: jwt })],
+    ['rename', () => api.call('PATCH', `/auth/clients/${victimId}`, { user, body: { label: 'x' } })],
+    ['revoke', () => api.call('DELETE', `/auth/clients/${victimId}`, { user })]
+  ]
+  const answers = requests.map(([name, request]) => [name, request()] as const)
+  for (const [name, answer] of answers) {
+    const { status, headers, body, ms } = await answer
+    t.equal(status, 503, name)
+    t.match(headers.get('retry-after'), /^[1-9]\d*$/, `${name}: Retry-After`)
+    t.same(Object.keys(body), ['error'], `${name}: the error shape`)
+    t.ok(ms < 1_000, `${name}: within a second (${Math.round(ms)} ms)`)
+  }
+  t.equal((await api.call('GET', '/readyz')).status, 503, 'readiness is red')
+  t.equal((await api.call('GET', '/healthz')).status, 200, 'health is green')
+  t.equal((await api.call('GET', '/.well-known/jwks.json')).status, 200, 'keys are served from memory')
+}
+
+async function recovers(t: Test, { api, pending, jwt }: State): Promise<void> {
+  t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200, 'recovers by itself')
+  const poll = await eventually(() => api.poll(pending.grant_code))
+  t.match(poll.body.status, /authorization_pending|slow_down/, 'the pending grant is still pending')
+  const list = await api.call('GET', '/auth/clients', { token: jwt })
+  t.equal(list.status, 200, 'the client is still authorized')
+}
+
+async function eventually<T extends { status: number }>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 0; tries < 200; tries++) {
+    const answer = await ask()
+    if (answer.status !== 503) return answer
+    await sleep(50)
+  }
+  return ask()
+}

@@ -1,0 +1,77 @@
+/** A TCP proxy in front of Redis that loses replies: what was asked has been done, and the connection ends before the answer. */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+export interface FaultProxy {
+  url: string
+  /** How many replies were lost so far. */
+  lost(): number
+  /** The share of replies to lose from now on, 0 to 1. */
+  lose(share: number): void
+  close(): Promise<void>
+}
+
+/** A connection introduces itself with these; without their answers it would never be one. */
+const HANDSHAKE = /^\*\d+\r\n\$\d+\r\n(info|client)\r\n/i
+
+/** `random` decides, 0 to 1: hand in a seeded one. */
+export async function startFaultProxy(redisPort: number, random: () => number): Promise<FaultProxy> {
+  const sockets = new Set<Socket>()
+  let share = 0
+  let lost = 0
+
+  const server = createServer((client) => {
+    const redis = connect(redisPort, '127.0.0.1')
+    let introducing = true
+    const end = () => {
+      client.destroy()
+      redis.destroy()
+    }
+    for (const socket of [client, redis]) {
+      sockets.add(socket)
+      socket.on('error', end)
+      socket.on('close', () => {
+        sockets.delete(socket)
+        end()
+      })
+    }
+    client.on('data', (request) => {
+      introducing = HANDSHAKE.test(request.toString('latin1'))
+      redis.write(request)
+    })
+    redis.on('data', (reply) => {
+      if (!introducing && random() < share) {
+        lost += 1
+        end()
+      } else {
+        client.write(reply)
+      }
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+
+  return {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    lost: () => lost,
+    lose(newShare) {
+      share = newShare
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    }
+  }
+}
+
+/** Reproducible randomness (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

@@ -1,0 +1,94 @@
+/** Debian's nginx with the configuration that is deployed: only addresses, the port and the directory are the test's. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const NGINX = '/usr/sbin/nginx'
+export const NGINX_CONF = fileURLToPath(new URL('../../deploy/nginx.conf', import.meta.url))
+
+export interface Nginx {
+  url: string
+  /** The access log: one object per request. */
+  requests(): Promise<Record<string, unknown>[]>
+  /** Everything it has written, both logs as they are. */
+  output(): Promise<string>
+  stop(): Promise<void>
+}
+
+/** Starts nginx on a port in front of others, in the order of the upstreams of deploy/nginx.conf. Ends with the test. */
+export async function startNginx(
+  t: { teardown(handler: () => unknown): void },
+  port: number,
+  upstreams: readonly number[]
+): Promise<Nginx> {
+  const directory = await mkdtemp(join(tmpdir(), 'grantd-nginx-'))
+  // Started by root, nginx lets its workers run as nobody, who has to get in.
+  await chmod(directory, 0o755)
+  const logs = { out: join(directory, 'out.log'), err: join(directory, 'err.log') }
+  await writeFile(join(directory, 'nginx.conf'), adapt(await readFile(NGINX_CONF, 'utf8'), directory, port, upstreams))
+
+  const [out, err] = [await open(logs.out, 'a'), await open(logs.err, 'a')]
+  const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf'), '-g', 'daemon off;']
+  const child = spawn(NGINX, args, { stdio: ['ignore', out.fd, err.fd] })
+  // No nginx is a failure of the test, never a reason to skip it.
+  child.on('error', (error) => {
+    throw error
+  })
+  const exited = once(child, 'exit')
+  const isOver = () => child.exitCode !== null || child.signalCode !== null
+  const output = async () => (await Promise.all([logs.out, logs.err].map((file) => readFile(file, 'utf8')))).join('')
+
+  async function stop(): Promise<void> {
+    // SIGTERM to the master takes the workers with it; SIGKILL would leave them behind.
+    if (!isOver()) child.kill('SIGTERM')
+    await exited
+  }
+  t.teardown(async () => {
+    await stop()
+    await Promise.all([out.close(), err.close()])
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  for (let tries = 0; !(await takesConnections(port)); tries++) {
+    if (isOver() || tries === 100) throw new Error(`nginx did not start:\n${await output()}`)
+    await sleep(20)
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async requests() {
+      const lines = (await readFile(logs.out, 'utf8')).split('\n').filter(Boolean)
+      return lines.map((line) => JSON.parse(line))
+    },
+    output,
+    stop
+  }
+}
+
+/** Replaces what a test cannot have, and fails if one of them is no longer where it was. */
+function adapt(conf: string, directory: string, port: number, upstreams: readonly number[]): string {
+  let adapted = replace(conf, /\/tmp\//g, `${directory}/`)
+  adapted = replace(adapted, /\blisten 8080;/, `listen 127.0.0.1:${port};`)
+  upstreams.forEach((upstream, i) => {
+    adapted = replace(adapted, new RegExp(`\\bserver grantd-${i + 1}:3333 `), `server 127.0.0.1:${upstream} `)
+  })
+  return adapted
+}
+
+function replace(text: string, pattern: RegExp, by: string): string {
+  const replaced = text.replace(pattern, by)
+  if (replaced === text) throw new Error(`deploy/nginx.conf has no ${pattern}`)
+  return replaced
+}
+
+function takesConnections(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
+    socket.on('connect', () => socket.destroy())
+  })
+}
