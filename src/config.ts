@@ -60,9 +60,11 @@ type Variables = Readonly<Record<string, string | undefined>>
 /** Reads the process's environment. An empty variable counts as absent. Throws ConfigError. */
 export function loadConfig(variables: Variables): Config {
   const values = readValues(variables)
-  const faults = [...shapeFaults(values)]
-  // The cross checks presume well-formed values; a malformed one has been named already.
-  if (faults.length === 0) faults.push(...crossFaults(values as Environment))
+  const malformed = shapeFaults(values)
+  // A malformed value has been named already; for the checks that look at several it is as good as absent.
+  for (const name of malformed.keys()) delete values[name]
+  const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment)]
+  const faults = [...malformed.values(), ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? ''))]
   if (faults.length > 0) throw new ConfigError(faults)
   return deepFreeze(assemble(values as Environment))
 }
@@ -86,10 +88,14 @@ function readValue(schema: TSchema, text: string): unknown {
   return text
 }
 
-function* shapeFaults(values: Record<string, unknown>): Generator<string> {
+/** What is wrong with single values, by the name of their variable. */
+function shapeFaults(values: Record<string, unknown>): Map<string, string> {
+  const faults = new Map<string, string>()
   for (const [name, schema] of Object.entries<TSchema>(EnvironmentSchema.properties)) {
-    if (values[name] !== undefined && !Value.Check(schema, values[name])) yield `${name}: expected ${schema.expects}`
+    const isWrong = values[name] !== undefined && !Value.Check(schema, values[name])
+    if (isWrong) faults.set(name, `${name}: expected ${schema.expects}`)
   }
+  return faults
 }
 
 const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`

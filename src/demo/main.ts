@@ -28,8 +28,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 async function play({ address, approveItself, withQr }: Play): Promise<boolean> {
   const service = await findService(address, stopping.signal, (error) => stopping.abort(error))
   try {
-    screen.heading(`A demo of grantd at ${written(address)}`)
-    if (service.isOwn) screen.line('Nobody answered there, so the demo runs a service of its own until it ends.')
+    screen.heading(
+      `A demo of grantd, on ${service.isOwn ? 'a service of its own' : 'the service'} at ${written(address)}`
+    )
     return await tellStory({
       address,
       screen,

@@ -26,7 +26,9 @@ const WIDEST_CELL = 20
 
 export function createScreen(output: NodeJS.WriteStream): Screen {
   const isLively = Boolean(output.isTTY) && process.env.TERM !== 'dumb'
-  const style: Screen['style'] = (format, text) => styleText(format, text, { stream: output })
+  // hasColors knows NO_COLOR. styleText's own look at the stream is passed over in Node 20 when it gets several styles.
+  const isColoured = Boolean(output.isTTY) && output.hasColors()
+  const style: Screen['style'] = (format, text) => (isColoured ? styleText(format, text) : text)
   const write = (text: string) => {
     output.write(text)
   }

@@ -73,18 +73,16 @@ function introduction(): GrantRequest {
 }
 
 function showWhereToDecide({ address, screen, isOwnService }: Story, userCode: string): void {
-  const command = (word: string) => screen.line(screen.style('bold', commandLine(address, word, userCode)))
   screen.line()
   if (isOwnService) {
-    screen.line('A service without a dashboard: decide in a second terminal.')
+    screen.line('This service has no page there yet: approve or deny in a second terminal:')
   } else if (findSecret(address, process.env) !== undefined) {
-    screen.line('Decide there, or in a second terminal:')
+    screen.line('Approve or deny it on your dashboard, or in a second terminal:')
   } else {
-    screen.line('Approve it on your dashboard. To decide in a second terminal instead, set')
-    screen.line('DASHBOARD_JWT_SECRET there to what the service has:')
+    screen.line('Approve it on your dashboard. Or set DASHBOARD_JWT_SECRET in a second terminal')
+    screen.line('to what the service has, and approve or deny it there:')
   }
-  command('approve')
-  command('deny')
+  screen.line(screen.style('bold', commandLine(address, 'approve', userCode)))
 }
 
 function describe({ kind, pauseSeconds }: Delay): string {

@@ -4,7 +4,7 @@
  */
 import { decodeJwt } from 'jose'
 import { type Api, refused } from './api.js'
-import { localTime, type Screen } from './screen.js'
+import { localTime, printable, type Screen } from './screen.js'
 
 export interface Self {
   token: string
@@ -39,7 +39,7 @@ export async function showOwnRow(screen: Screen, api: Api, { token, cid }: Self)
     ['id', 'type', 'name', 'label', 'approved from', 'state'],
     [[own.id.slice(0, 8), own.client_type, own.client_name, own.label, own.ip_at_grant, stateOf(own)]]
   )
-  if (rows.length > 1) screen.line(screen.style('dim', `and ${rows.length - 1} more of ${'the same user'}`))
+  if (rows.length > 1) screen.line(screen.style('dim', `and ${rows.length - 1} more of the same user`))
 }
 
 export async function revokeItself(screen: Screen, api: Api, { token, cid }: Self): Promise<void> {

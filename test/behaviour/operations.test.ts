@@ -1,0 +1,141 @@
+/** What an operator does to a running service: stopping it, rotating its keys, starting it wrongly. */
+import { execFile } from 'node:child_process'
+import { Agent, request as httpRequest } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { GRANTD_SECRET } from '../support/app.js'
+import { apiClient } from '../support/client.js'
+import { startRedis } from '../support/redis-server.js'
+import { startService } from '../support/service.js'
+import { DASHBOARD_SECRET } from '../support/tokens.js'
+
+const dist = (file: string) => fileURLToPath(new URL(`../../dist/src/${file}`, import.meta.url))
+
+interface Run {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+/** Runs one of the service's programs to its end. */
+function run(file: string, args: string[], env: Record<string, string>): Promise<Run> {
+  return new Promise((resolve) => {
+    const options = { env: { PATH: process.env.PATH, ...env }, timeout: 20_000 }
+    execFile(process.execPath, [dist(file), ...args], options, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr })
+    )
+  })
+}
+
+t.test('SIGTERM: readiness turns red first, what is under way finishes, then the process ends', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const service = await startService(t, { REDIS_URL: redis.url, SHUTDOWN_DELAY_SECONDS: '1' })
+  const api = apiClient(service.url)
+  const { grant_code } = await api.start()
+  t.equal((await api.call('GET', '/readyz')).status, 200)
+
+  // An idle kept-alive connection must not hold the process open.
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => agent.destroy())
+  await new Promise((resolve, reject) => {
+    httpRequest(`${service.url}/healthz`, { agent }, (answer) => answer.resume().on('end', resolve))
+      .on('error', reject)
+      .end()
+  })
+
+  const stoppedAt = performance.now()
+  const stopped = service.stop('SIGTERM')
+  await sleep(200)
+  t.equal((await api.call('GET', '/readyz')).status, 503, 'not ready at once')
+  const meanwhile = await api.poll(grant_code)
+  t.equal(meanwhile.status, 200, 'what still arrives is served')
+  t.equal(meanwhile.headers.get('connection'), 'close', 'and told to connect elsewhere')
+
+  // Redis holds the answer back beyond the moment in which the port closes.
+  await sleep(600)
+  await redis.client.call('CLIENT', 'PAUSE', '400', 'ALL')
+  const underWay = await api.poll(grant_code)
+  t.equal(underWay.status, 200, 'a request under way is answered')
+  t.equal(await stopped, 0, 'the process ends by itself, with success')
+  const took = performance.now() - stoppedAt
+  t.ok(took < 4_000, `and soon (${Math.round(took)} ms)`)
+  await t.rejects(api.call('GET', '/healthz'), 'nothing listens any more')
+  const lines = service.output().trim().split('\n')
+  t.match(lines.at(-1), /"stopped"/)
+})
+
+t.test('keys are rotated by command: published first, the old one kept, both accepted by every instance', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+  const before = await startService(t, env)
+  const old = apiClient(before.url)
+  const collect = async (api: typeof old) => {
+    const { grant_code, user_code } = await api.start()
+    await api.decide(user_code, 'alice')
+    return (await api.poll(grant_code)).body.jwt as string
+  }
+  const kidOf = (jwt: string) => JSON.parse(Buffer.from(jwt.split('.')[0] ?? '', 'base64url').toString()).kid as string
+  const oldToken = await collect(old)
+
+  const planned = await run('cli.js', ['keys', 'rotate'], env)
+  t.equal(planned.code, 0, planned.stderr)
+  t.match(planned.stdout, new RegExp(`${kidOf(oldToken)}  RS256  signs`))
+  t.match(planned.stdout, /RS256 {2}will sign/)
+
+  const now = await run('cli.js', ['keys', 'rotate', '--now'], env)
+  t.equal(now.code, 0, now.stderr)
+  t.equal(now.stdout.trim().split('\n').length, 3)
+  t.match(now.stdout, new RegExp(`${kidOf(oldToken)}  RS256  only verifies`))
+
+  const fresh = apiClient((await startService(t, env)).url)
+  const newToken = await collect(fresh)
+  t.not(kidOf(newToken), kidOf(oldToken), 'the new key signs')
+  t.equal((await fresh.call('GET', '/auth/clients', { token: oldToken })).status, 200, 'old tokens stay good')
+  let learnt = await old.call('GET', '/auth/clients', { token: newToken })
+  // An instance looks for unknown keys at most once in five seconds.
+  for (let tries = 0; learnt.status !== 200 && tries < 30; tries++) {
+    await sleep(200)
+    learnt = await old.call('GET', '/auth/clients', { token: newToken })
+  }
+  t.equal(learnt.status, 200, 'older instances learn of it')
+  const kids = (await fresh.call('GET', '/.well-known/jwks.json')).body.keys.map((key: { kid: string }) => key.kid)
+  t.ok(kids.includes(kidOf(oldToken)) && kids.includes(kidOf(newToken)), 'both are published')
+})
+
+t.test('commands that cannot be carried out say why', async (t) => {
+  t.match(await run('cli.js', [], {}), { code: 1, stderr: /usage: grantd keys list/ })
+  t.match(await run('cli.js', ['keys', 'rotate'], {}), { code: 1, stderr: /set REDIS_URL/ })
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+  t.match(await run('cli.js', ['keys', 'list'], env), { code: 1, stderr: /grantd: / })
+})
+
+t.test('a start that cannot succeed ends with the reason and a code', async (t) => {
+  const wrong = await run('server.js', [], { PORT: 'x', REDIS_URL: 'redis://127.0.0.1:1', TRUST_PROXY: '0.0.0.0/0' })
+  t.equal(wrong.code, 1)
+  for (const name of ['PORT', 'TRUST_PROXY', 'GRANTD_SECRET', 'DASHBOARD_JWT_SECRET'])
+    t.match(wrong.stderr, new RegExp(`${name}: `))
+
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+  const service = await startService(t, env)
+  const other = await run('server.js', [], { ...env, GRANTD_SECRET: 'x'.repeat(40), PORT: '0' })
+  t.equal(other.code, 1, 'keys that cannot be opened')
+  t.match(other.stdout, /signing key [\w-]+ cannot be opened with GRANTD_SECRET/)
+  const taken = await run('server.js', [], { ...env, PORT: `${service.port}` })
+  t.equal(taken.code, 1, 'a port that is taken')
+  t.match(taken.stdout, /EADDRINUSE/)
+})
+
+t.test('without REDIS_URL the log says in one line that this is for trying out', async (t) => {
+  const service = await startService(t, { DASHBOARD_JWT_SECRET: '', GRANTD_SECRET: '' })
+  const lines = service
+    .output()
+    .split('\n')
+    .filter((line) => line.includes('for trying out'))
+  t.equal(lines.length, 1)
+  t.match(lines[0], /GRANTD_SECRET and DASHBOARD_JWT_SECRET made up/)
+})
