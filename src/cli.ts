@@ -38,7 +38,8 @@ function describe(keys: SigningKeys): string[] {
 
 try {
   await main()
+  process.exit(0)
 } catch (error) {
   console.error(`grantd: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
+  process.exit(1)
 }

@@ -7,7 +7,7 @@ import { written } from './address.js'
 import { createApi } from './api.js'
 import { createSession, decide } from './approve.js'
 import { type Command, readCommand, USAGE } from './arguments.js'
-import { createScreen, printable } from './screen.js'
+import { createScreen, INDENT, printable } from './screen.js'
 import { findService } from './service.js'
 import { tellStory } from './story.js'
 
@@ -21,7 +21,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   // Once only: a second Ctrl-C ends the demo at once.
   process.once(signal, () => {
     process.exitCode = 128 + constants.signals[signal]
-    stopping.abort(new Error('stopped'))
+    stopping.abort(new Error('stopped.'))
   })
 }
 
@@ -65,6 +65,13 @@ function messageOf(error: unknown): string {
   return error.cause instanceof Error && error.cause.message ? error.cause.message : error.message
 }
 
+/** The text may hold what the service or its log said. */
+const indented = (text: string) =>
+  text
+    .split('\n')
+    .map((line) => INDENT + printable(line))
+    .join('\n')
+
 const command = readCommandOrExit()
 try {
   if (command.kind === 'help') console.log(USAGE)
@@ -72,11 +79,6 @@ try {
 } catch (thrown) {
   const error = stopping.signal.aborted ? stopping.signal.reason : thrown
   process.exitCode ??= 1
-  console.error(
-    `\n${messageOf(error)
-      .split('\n')
-      .map(printable)
-      .map((line) => `  ${line}`)
-      .join('\n')}`
-  )
+  const text = messageOf(error)
+  console.error(`\n${indented(`${text[0]?.toUpperCase() ?? ''}${text.slice(1)}`)}`)
 }

@@ -50,10 +50,11 @@ export function connect(url: string, log: Log, observe: LatencyObserver): Connec
   const runScript = defineScripts(redis)
   const deadline = createDeadline(ANSWER_WITHIN_MS)
 
-  async function timed<T>(name: string, promise: Promise<T>): Promise<T> {
+  async function timed<T>(name: string, send: () => Promise<T>): Promise<T> {
+    if (redis.status !== 'ready') throw fault('unavailable', { detail: 'not connected to Redis' })
     const startedAt = performance.now()
     try {
-      return await deadline.bound(promise)
+      return await deadline.bound(send())
     } catch (error) {
       throw translate(error)
     } finally {
@@ -62,8 +63,8 @@ export function connect(url: string, log: Log, observe: LatencyObserver): Connec
   }
 
   return {
-    run: (name, ...keysThenArgs) => timed(name, runScript(name, ...keysThenArgs)),
-    call: (name, command) => timed(name, command(redis)),
+    run: (name, ...keysThenArgs) => timed(name, () => runScript(name, ...keysThenArgs)),
+    call: (name, command) => timed(name, () => command(redis)),
 
     async settle(withinMs) {
       if (redis.status === 'ready') return
