@@ -3,16 +3,16 @@ import { parseArgs } from 'node:util'
 import { readAddress } from './address.js'
 import type { Action } from './approve.js'
 
-export const USAGE = `usage: npm run demo                   asks for a grant and waits for the decision
-       npm run demo -- --yes          the same, and approves it as a demo user
-       npm run demo -- approve CODE   in a second terminal: shows the request and approves it
-       npm run demo -- deny CODE      in a second terminal: shows the request and denies it
+export const USAGE = `usage: npm run demo                  asks for a grant and waits for the decision
+       npm run demo -- --yes         the same, and approves it as a demo user
+       npm run demo -- approve CODE  in a second terminal: approves the request
+       npm run demo -- deny CODE     in a second terminal: denies it
 
-  --qr        draws the QR code even where the output is no terminal
+  --qr  draws the QR code even where the output is no terminal
 
-  GRANTD_URL            the service to talk to, by default http://127.0.0.1:3333;
-                        if nobody answers there, the demo starts one of its own
-  DASHBOARD_JWT_SECRET  to approve on a service that the demo has not started`
+  GRANTD_URL            the service, by default http://127.0.0.1:3333; if nobody
+                        answers there, the demo starts one of its own
+  DASHBOARD_JWT_SECRET  to decide on a service that the demo has not started`
 
 export type Command =
   | { kind: 'help' }

@@ -62,7 +62,7 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
       if (answer.kind === 'busy' || answer.kind === 'unreachable') {
         // A pause for this once. Unless told how long, double it each time: who is down is not helped by being asked.
         failures++
-        const backOffSeconds = Math.min(intervalSeconds * 2 ** failures, LONGEST_BACK_OFF_SECONDS)
+        const backOffSeconds = Math.min(Math.max(1, intervalSeconds) * 2 ** failures, LONGEST_BACK_OFF_SECONDS)
         pauseSeconds = Math.max(intervalSeconds, answer.retryAfterSeconds ?? backOffSeconds)
       } else {
         // A slow_down is for good: all polls from here on keep the longer interval.

@@ -25,6 +25,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
+// A closed terminal, or `| head`: nobody looks any more, and what was started must stop all the same.
+process.stdout.on('error', () => stopping.abort(new Error('the output was closed.')))
+
 async function play({ address, approveItself, withQr }: Play): Promise<boolean> {
   const service = await findService(address, stopping.signal, (error) => stopping.abort(error))
   try {

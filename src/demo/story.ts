@@ -9,7 +9,7 @@ import { createApi } from './api.js'
 import { createSession, decide } from './approve.js'
 import { showCode } from './code-card.js'
 import { createGrantClient, type Delay, type GrantRequest } from './grant-client.js'
-import type { Screen } from './screen.js'
+import { printable, type Screen } from './screen.js'
 import { findSecret } from './session-secret.js'
 import { revokeItself, showIdentity, showOwnRow } from './token-in-use.js'
 import { showWaiting } from './waiting.js'
@@ -82,7 +82,7 @@ function showWhereToDecide({ address, screen, isOwnService }: Story, userCode: s
     screen.line('Approve it on your dashboard. Or set DASHBOARD_JWT_SECRET in a second terminal')
     screen.line('to what the service has, and approve or deny it there:')
   }
-  screen.line(screen.style('bold', commandLine(address, 'approve', userCode)))
+  screen.line(screen.style('bold', commandLine(address, 'approve', printable(userCode))))
 }
 
 function describe({ kind, pauseSeconds }: Delay): string {

@@ -151,12 +151,19 @@ t.test('Redis gone, silent, paused or loading', async (t) => {
     await recovers(t, state)
   })
 
-  await t.test('memory full: nothing new, but what is there goes on', async (t) => {
+  await t.test('memory full: nothing new, but what is there goes on and can be revoked', async (t) => {
+    const denied = await api.start()
     const used = Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1])
-    await redis.client.config('SET', 'maxmemory', used)
+    await redis.client.config('SET', 'maxmemory', used - 1_000)
     const start = await api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })
-    t.equal(start.status, 503)
+    t.equal(start.status, 503, 'no new grant')
     t.ok(Number(start.headers.get('retry-after')) >= 1)
+    t.equal((await api.poll(denied.grant_code)).body.status, 'authorization_pending')
+    t.equal((await api.decide(denied.user_code, 'alice', 'deny')).status, 200)
+    t.equal((await api.poll(denied.grant_code)).body.status, 'access_denied')
+    t.equal((await api.poll(approved.grant_code)).body.status, 'approved', 'an approval is collected')
+    t.equal((await api.call('DELETE', `/auth/clients/${claimsOf(jwt).cid}`, { user: 'alice' })).status, 200)
+    t.equal((await api.call('GET', '/auth/clients', { token: jwt })).status, 401, 'revoked')
     await redis.client.config('SET', 'maxmemory', 0)
     t.equal((await api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })).status, 200)
   })

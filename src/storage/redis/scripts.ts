@@ -1,4 +1,7 @@
-/** The Lua scripts, read once and defined on a connection: EVALSHA, and EVAL where the server has forgotten one. */
+/**
+ * The Lua scripts, read once and defined on a connection: EVALSHA, and EVAL where the server has forgotten one.
+ * All but the one that starts a grant are allowed when memory is full: what is there must go on, and above all be revoked.
+ */
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 

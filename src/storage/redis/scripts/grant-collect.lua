@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Claims an approved grant. The layout of a grant is described in grant-create.lua.
 --
 -- KEYS 1: grant

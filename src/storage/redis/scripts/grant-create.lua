@@ -1,3 +1,4 @@
+#!lua
 -- Keeps a new pending grant.
 --
 -- A grant is one string of up to three lines. The first is its head, in columns of fixed width, so that a poll reads and

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Decides a pending grant, once. The layout of a grant is described in grant-create.lua.
 --
 -- KEYS 1: grant

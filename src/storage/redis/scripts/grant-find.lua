@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- Looks at a grant for whoever holds its user code. The layout of a grant is described in grant-create.lua.
 --
 -- KEYS 1: grant

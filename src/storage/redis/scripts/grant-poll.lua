@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Judges one poll of a grant and remembers it. The layout of a grant is described in grant-create.lua, the rules are
 -- those of src/grants/rules.ts. The hottest script there is: a pending grant costs one GETRANGE, TIME and SETRANGE.
 --

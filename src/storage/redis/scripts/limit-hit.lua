@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Counts one hit in a window that opens with the first hit.
 --
 -- KEYS 1: window (counter)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Takes one attempt of so many, each of which comes free again a window after it was taken.
 --
 -- KEYS 1: attempts (sorted set: ids by the time they were taken)

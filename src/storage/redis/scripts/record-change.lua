@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Changes fields of a record, only if it exists: what has expired is never made again.
 --
 -- KEYS 1: record (hash)   2: index of its parent, in the same slot

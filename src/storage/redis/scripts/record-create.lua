@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Creates a record and lists it under its parent, unless it is there.
 --
 -- KEYS 1: record (hash)   2: index of its parent (sorted set: ids by the end of their life), in the same slot

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Deletes a record and takes it from its parent's list.
 --
 -- KEYS 1: record (hash)   2: index of its parent, in the same slot

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Adds a signing key if its predecessor is still the newest one: of several that race, one wins.
 --
 -- KEYS 1: signing keys (hash: 'newest' holds a kid, every other field is a kid with its key as JSON)
