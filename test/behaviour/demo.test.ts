@@ -1,0 +1,477 @@
+/** `npm run demo`, as a person and as a script run it, and its polling client against a service that misbehaves. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { createGrantClient, type Delay } from '../../src/demo/grant-client.js'
+import { freePort } from '../support/redis-server.js'
+import { startService } from '../support/service.js'
+import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
+
+const MAIN = fileURLToPath(new URL('../../dist/src/demo/main.js', import.meta.url))
+const USER_CODE = /[A-Z0-9]{4}-[A-Z0-9]{4}/
+/** What a JWT begins with, and what is as long as a grant code. */
+const LOOKS_SECRET = /eyJ|[A-Za-z0-9_-]{40,}/
+
+interface Stage {
+  /** Where the service is, or is not yet. */
+  url: string
+  port: number
+  /** A temporary directory of this test's own. */
+  directory: string
+}
+
+async function stage(t: Test): Promise<Stage> {
+  const port = await freePort()
+  return { url: `http://127.0.0.1:${port}`, port, directory: t.testdir({}) }
+}
+
+/** Runs the demo with nothing in its environment but what a test says. */
+function runDemo(t: Test, { url, directory }: Stage, args: string[] = [], variables: Record<string, string> = {}) {
+  const env = { PATH: process.env.PATH, TMPDIR: directory, GRANTD_URL: url, POLL_INTERVAL_SECONDS: '1', ...variables }
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data))
+  const closed = once(child, 'close')
+  return {
+    child,
+    output: () => output,
+    /** Resolves with the match as soon as it is on the screen. */
+    async sees(pattern: RegExp): Promise<string> {
+      for (let tries = 0; tries < 400; tries++) {
+        const match = pattern.exec(output)
+        if (match) return match[0]
+        if (child.exitCode !== null) break
+        await sleep(25)
+      }
+      throw new Error(`${pattern} is not on the screen:\n${output}`)
+    },
+    async ends(): Promise<{ code: number | null; output: string }> {
+      const [code] = await closed
+      return { code, output }
+    }
+  }
+}
+
+async function isPortOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  const isOpen = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true))
+    socket.once('error', () => resolve(false))
+  })
+  socket.destroy()
+  return isOpen
+}
+
+/** Nothing of a service that the demo has started is left. */
+async function isCleanedUp(t: Test, { port, directory }: Stage): Promise<void> {
+  t.equal(await isPortOpen(port), false, 'the port is closed')
+  t.same(readdirSync(directory), [], 'the secret file is gone')
+}
+
+// Each of these has a port and a directory of its own, and mostly waits.
+const sideBySide = { jobs: 3 }
+
+t.test('with no service', sideBySide, async (t) => {
+  t.test('--yes tells the whole story and leaves nothing behind', { buffered: true }, async (t) => {
+    const here = await stage(t)
+    const { code, output } = await runDemo(t, here, ['--yes']).ends()
+    t.equal(code, 0)
+    t.match(output, `a service of its own at ${here.url}`)
+    t.match(output, USER_CODE)
+    t.match(output, `http://localhost:${here.port}/device`)
+    t.match(output, /client +grantd-demo \d+\.\d+\.\d+\n/, 'what the approver sees')
+    t.match(output, 'Approved as demo-user.')
+    t.match(output, /user +demo-user\n/)
+    t.match(output, /client type +demo\n/)
+    t.match(output, /issued +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n/)
+    t.match(output, /expires +.*, after 30 days\n/)
+    const cid = /client id +([0-9a-f-]{36})\n/.exec(output)?.[1]
+    t.ok(cid)
+    const row = output.split('\n').find((line) => line.trim().startsWith(`${cid?.slice(0, 8)} `))
+    t.match(row, 'demo  grantd-demo')
+    t.match(row, hostname().slice(0, 19))
+    t.match(row, /127\.0\.0\.1 +active, asking/)
+    t.match(output, /DELETE .* 200 {2}revoked at/)
+    t.match(output, /GET .* 401 {2}The jwt is not valid\./)
+    t.notMatch(output, LOOKS_SECRET)
+    t.notOk(output.includes('\x1b'), 'plain text where there is no terminal')
+    t.notMatch(output, /[▀▄█⠋]/)
+    await isCleanedUp(t, here)
+  })
+
+  t.test('a second terminal approves; the secret is for this user alone', { buffered: true }, async (t) => {
+    const here = await stage(t)
+    const demo = runDemo(t, here)
+    const [, code = ''] = (await demo.sees(/demo -- approve \S+\n/)).match(/approve (\S+)/) ?? []
+    t.match(demo.output(), `GRANTD_URL=${here.url} npm run demo -- approve ${code}`)
+
+    const [directory = ''] = readdirSync(here.directory)
+    t.match(directory, `-${here.port}`)
+    t.equal(statSync(join(here.directory, directory)).mode & 0o777, 0o700)
+    const [file = ''] = readdirSync(join(here.directory, directory))
+    t.equal(statSync(join(here.directory, directory, file)).mode & 0o777, 0o600)
+
+    const second = await runDemo(t, here, ['approve', code.toLowerCase().replace('-', '')]).ends()
+    t.equal(second.code, 0)
+    t.match(second.output, /machine +\S+\n/)
+    t.match(second.output, /asks from +unknown location\n/)
+    t.match(second.output, 'Approved as demo-user.')
+    t.notMatch(second.output, LOOKS_SECRET)
+
+    const first = await demo.ends()
+    t.equal(first.code, 0)
+    t.match(first.output, 'That is the whole life of a grant.')
+    t.notMatch(first.output, LOOKS_SECRET)
+    await isCleanedUp(t, here)
+  })
+
+  t.test('a second terminal denies: 1, and a sentence', { buffered: true }, async (t) => {
+    const here = await stage(t)
+    const demo = runDemo(t, here)
+    const code = (await demo.sees(/approve \S+\n/)).slice('approve '.length).trim()
+    const wrong = await runDemo(t, here, ['deny', 'ZZZZ-ZZZZ']).ends()
+    t.equal(wrong.code, 1)
+    t.match(wrong.output, 'No request waits under ZZZZ-ZZZZ')
+    const second = await runDemo(t, here, ['deny', code]).ends()
+    t.equal(second.code, 0)
+    t.match(second.output, 'Denied as demo-user.')
+
+    const first = await demo.ends()
+    t.equal(first.code, 1)
+    t.match(first.output, 'Denied. Whoever looked at the request refused it; this client gets nothing.')
+    await isCleanedUp(t, here)
+  })
+
+  t.test('Ctrl-C stops the service too', { buffered: true }, async (t) => {
+    const here = await stage(t)
+    const demo = runDemo(t, here)
+    await demo.sees(/Waiting for the decision/)
+    t.equal(await isPortOpen(here.port), true)
+    demo.child.kill('SIGINT')
+    const { code, output } = await demo.ends()
+    t.equal(code, 130)
+    t.match(output, 'Stopped.')
+    await isCleanedUp(t, here)
+  })
+
+  t.test('a service that dies on the way ends the demo: 1', { buffered: true }, async (t) => {
+    const here = await stage(t)
+    const demo = runDemo(t, here)
+    await demo.sees(/Waiting for the decision/)
+    const [directory = ''] = readdirSync(here.directory)
+    const { pid } = JSON.parse(readFileSync(join(here.directory, directory, 'session-secret.json'), 'utf8'))
+    process.kill(pid, 'SIGKILL')
+    const { code, output } = await demo.ends()
+    t.equal(code, 1)
+    t.match(output, 'The service of the demo ended by itself (SIGKILL)')
+    await isCleanedUp(t, here)
+  })
+
+  t.test('a directory that is open to others is not used', { buffered: true }, async (t) => {
+    const here = await stage(t)
+    const name = `grantd-demo-${process.getuid?.()}-${here.port}`
+    const directory = t.testdir({ [name]: { left: 'here' } })
+    chmodSync(join(directory, name), 0o755)
+    const { code, output } = await runDemo(t, { ...here, directory }, ['--yes']).ends()
+    t.equal(code, 1)
+    t.match(output, 'is open to others')
+    t.equal(await isPortOpen(here.port), false)
+    t.same(readdirSync(join(directory, name)), ['left'])
+  })
+})
+
+t.test('with a service of somebody else', sideBySide, async (t) => {
+  t.test(
+    'without its secret: --yes and approve say what is missing, a dashboard approves',
+    { buffered: true },
+    async (t) => {
+      const service = await startService(t, { POLL_INTERVAL_SECONDS: '1' })
+      const here = { ...service, directory: t.testdir({}) }
+      for (const args of [['--yes'], ['approve', 'BCDF-GHJK']]) {
+        const { code, output } = await runDemo(t, here, args).ends()
+        t.equal(code, 1)
+        t.match(output, 'DASHBOARD_JWT_SECRET is not set')
+        t.match(output, 'or decide on your dashboard')
+      }
+
+      const demo = runDemo(t, here, ['--qr'])
+      await demo.sees(/Waiting for the decision/)
+      t.match(demo.output(), 'Approve it on your dashboard.')
+      t.match(demo.output(), /[▀▄█]{2}/, 'the QR code')
+      const user_code = await demo.sees(USER_CODE)
+      const approval = await fetch(`${service.url}/api/v0/auth/grant/approve`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${await sessionOf('u-1')}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ user_code, action: 'approve' })
+      })
+      t.equal(approval.status, 200)
+      const { code, output } = await demo.ends()
+      t.equal(code, 0)
+      t.match(output, /user +u-1\n/)
+      t.equal(await isPortOpen(service.port), true, 'which goes on')
+    }
+  )
+
+  t.test('with a secret that is not its own: 1, and says so', { buffered: true }, async (t) => {
+    const service = await startService(t)
+    const here = { ...service, directory: t.testdir({}) }
+    const { code, output } = await runDemo(t, here, ['approve', 'BCDF-GHJK'], {
+      DASHBOARD_JWT_SECRET: 'another secret of thirty-two characters'
+    }).ends()
+    t.equal(code, 1)
+    t.match(output, 'The service does not accept the session')
+  })
+
+  t.test(
+    'with its secret: --yes goes through, and neither the grant code nor the JWT is shown',
+    { buffered: true },
+    async (t) => {
+      const service = await startService(t, { POLL_INTERVAL_SECONDS: '1' })
+      const secrets = new Set<string>()
+      // Passes everything on, and remembers what must stay secret.
+      const proxy = await serve(t, async (request, response, body) => {
+        const { authorization, 'content-type': type } = request.headers
+        const answer = await fetch(service.url + request.url, {
+          method: request.method ?? 'GET',
+          headers: { ...(authorization && { authorization }), ...(type && { 'content-type': type }) },
+          ...(body && { body })
+        })
+        const text = await answer.text()
+        const { grant_code, jwt } = JSON.parse(text)
+        for (const secret of [grant_code, jwt]) if (secret) secrets.add(secret)
+        response.writeHead(answer.status, { 'content-type': 'application/json' }).end(text)
+      })
+      const here = { url: proxy, port: 0, directory: t.testdir({}) }
+      const { code, output } = await runDemo(t, here, ['--yes'], { DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }).ends()
+      t.equal(code, 0, output)
+      t.match(output, 'That is the whole life of a grant.')
+      t.equal(secrets.size, 2)
+      for (const secret of secrets) t.notOk(output.includes(secret))
+      t.notMatch(output, LOOKS_SECRET)
+    }
+  )
+
+  t.test('whose grant expires: 1, and a sentence', { buffered: true }, async (t) => {
+    const url = await serve(t, answering([grantAnswer, { status: 'expired_token' }], /\/grant\//))
+    const { code, output } = await runDemo(t, { url, port: 0, directory: t.testdir({}) }).ends()
+    t.equal(code, 1)
+    t.match(output, 'Expired. Nobody decided in time.')
+  })
+
+  t.test('whatever the requester calls itself, it does not write on the terminal', { buffered: true }, async (t) => {
+    const client_metadata = { name: 'fine\x1b[2J\x1b[H\x07', hostname: 'left\u202eright\nclient  nice' }
+    const url = await serve(t, answering([{ client_type: 'cli', client_metadata }, { status: 'approve' }]))
+    const here = { url, port: 0, directory: t.testdir({}) }
+    const { code, output } = await runDemo(t, here, ['approve', 'X'], { DASHBOARD_JWT_SECRET: 'x' }).ends()
+    t.equal(code, 0, output)
+    t.match(output, /client +fine\n/)
+    t.match(output, /machine +leftrightclient {2}nice\n/)
+    for (const character of ['\x1b', '\x07', '\u202e']) t.notOk(output.includes(character))
+  })
+
+  t.test('that is no grantd: 1', { buffered: true }, async (t) => {
+    const url = await serve(t, (_request, response) => response.end('<h1>It works!</h1>'))
+    const { code, output } = await runDemo(t, { url, port: 0, directory: t.testdir({}) }).ends()
+    t.equal(code, 1)
+    t.match(output, 'whoever answers there is not grantd')
+  })
+})
+
+t.test('wrong usage: 2, and how it is meant', async (t) => {
+  const here = await stage(t)
+  const wrong: [string[], Record<string, string>, string][] = [
+    [['approve'], {}, 'approve takes one code'],
+    [['approve', 'A', 'B'], {}, 'approve takes one code'],
+    [['deny', 'A', '--yes'], {}, 'deny takes no options'],
+    [['dance'], {}, 'there is no command "dance"'],
+    [['--fast'], {}, "'--fast'"],
+    [[], { GRANTD_URL: 'http://grants.example.com' }, 'GRANTD_URL: expected an https URL'],
+    [[], { GRANTD_URL: 'https://me:secret@grants.example.com' }, 'GRANTD_URL: expected an https URL'],
+    [[], { GRANTD_URL: 'ftp://127.0.0.1' }, 'GRANTD_URL: expected an https URL']
+  ]
+  const ends = wrong.map(([args, variables]) => runDemo(t, here, args, variables).ends())
+  for (const [index, [args, , sentence]] of wrong.entries()) {
+    const { code, output } = (await ends[index]) ?? {}
+    t.equal(code, 2, args.join(' '))
+    t.match(output, sentence)
+    t.match(output, 'usage: npm run demo')
+  }
+  const help = await runDemo(t, here, ['--help']).ends()
+  t.equal(help.code, 0)
+  t.match(help.output, 'usage: npm run demo')
+})
+
+t.test('the polling client', async (t) => {
+  const pending = { status: 'authorization_pending' }
+  const approved = { status: 'approved', jwt: 'a.b.c', token_type: 'bearer' }
+
+  /** Waits on a service that gives these answers one after another; the pauses in seconds come from a clock that only jumps. */
+  async function wait(t: Test, answers: StubAnswer[], { expiresIn = 900, signal }: WaitParts = {}) {
+    const apiUrl = await serve(t, answering(answers))
+    const pauses: number[] = []
+    const delays: Delay[] = []
+    let nowMs = 0
+    const clock = {
+      nowMs: () => nowMs,
+      sleep: async (ms: number) => {
+        nowMs += ms
+        pauses.push(ms / 1000)
+      }
+    }
+    const client = createGrantClient({ apiUrl, clock })
+    const grant = { ...grantAnswer, interval: 5, expires_in: expiresIn }
+    const options = { onDelay: (delay: Delay) => delays.push(delay), ...(signal && { signal }) }
+    return { decision: await client.waitForDecision(grant, options), pauses, delays }
+  }
+
+  t.test('waits before every poll, as long as it was told', async (t) => {
+    const { decision, pauses, delays } = await wait(t, [pending, pending, approved])
+    t.same(decision, { kind: 'approved', token: 'a.b.c' })
+    t.same(pauses, [5, 5, 5])
+    t.same(delays, [])
+  })
+
+  t.test('slow_down: takes the interval over and keeps it', async (t) => {
+    const slowDown = { status: 'slow_down', interval: 12 }
+    const { pauses, delays } = await wait(t, [pending, slowDown, pending, pending, approved])
+    t.same(pauses, [5, 5, 12, 12, 12])
+    t.same(delays, [{ kind: 'slow_down', pauseSeconds: 12 }])
+  })
+
+  t.test('slow_down without an interval: Retry-After, else five seconds more; never shorter', async (t) => {
+    const { pauses } = await wait(t, [
+      reply(200, { status: 'slow_down' }, { 'retry-after': '9' }),
+      { status: 'slow_down' },
+      { status: 'slow_down', interval: 1 },
+      approved
+    ])
+    t.same(pauses, [5, 9, 14, 14])
+  })
+
+  t.test('503 and 429: come back after Retry-After, then at the old pace', async (t) => {
+    const { decision, pauses, delays } = await wait(t, [
+      reply(503, { error: 'down' }, { 'retry-after': '30' }),
+      pending,
+      reply(429, { error: 'too many' }, { 'retry-after': '2' }),
+      approved
+    ])
+    t.match(decision, { kind: 'approved' })
+    t.same(pauses, [5, 30, 5, 5])
+    t.same(delays, [
+      { kind: 'busy', pauseSeconds: 30 },
+      { kind: 'busy', pauseSeconds: 5 }
+    ])
+  })
+
+  t.test('Retry-After may be a date', async (t) => {
+    const inAMinute = new Date(Date.now() + 60_000).toUTCString()
+    const { pauses } = await wait(t, [reply(503, {}, { 'retry-after': inAMinute }), approved])
+    t.ok(Math.abs((pauses[1] ?? 0) - 60) <= 2, `${pauses[1]}`)
+  })
+
+  t.test('a dropped connection, a proxy that fails: backs off, and recovers', async (t) => {
+    const { decision, pauses, delays } = await wait(t, [
+      'drop',
+      'drop',
+      reply(502, '<html>'),
+      'drop',
+      'drop',
+      pending,
+      'drop',
+      approved
+    ])
+    t.match(decision, { kind: 'approved' })
+    t.same(pauses, [5, 10, 20, 40, 60, 60, 5, 10])
+    t.match(delays[0], { kind: 'unreachable', pauseSeconds: 10 })
+  })
+
+  t.test('the ends: denied, expired, out of time', async (t) => {
+    t.same((await wait(t, [pending, { status: 'access_denied' }])).decision, { kind: 'denied' })
+    t.same((await wait(t, [pending, { status: 'expired_token' }])).decision, { kind: 'expired' })
+    // Its own clock ends it when the service never does; the last poll is made when the time is over.
+    const { decision, pauses } = await wait(t, ['drop', 'drop', 'drop'], { expiresIn: 20 })
+    t.same(decision, { kind: 'expired' })
+    t.same(pauses, [5, 10, 5])
+  })
+
+  t.test('what makes no sense is an error, at once', async (t) => {
+    await t.rejects(wait(t, [reply(400, { error: 'Grant_code is missing.' })]), /refused: 400 Grant_code is missing/)
+    await t.rejects(wait(t, [reply(302, '', { location: 'http://127.0.0.1:1/' })]), /refused: 302/)
+    await t.rejects(wait(t, [{ status: 'perhaps' }]), /means nothing to this client/)
+    await t.rejects(wait(t, [{ status: 'approved' }]), /means nothing to this client/)
+  })
+
+  t.test('a signal ends the wait', async (t) => {
+    const signal = AbortSignal.abort(new Error('enough'))
+    await t.rejects(wait(t, [pending], { signal }), { message: 'enough' })
+  })
+
+  t.test('a refused start says why', async (t) => {
+    const apiUrl = await serve(t, answering([reply(429, { error: 'Too many requests.' }, { 'retry-after': '7' })]))
+    await t.rejects(createGrantClient({ apiUrl }).start({ client_type: 'demo' }), /429 Too many requests\./)
+  })
+})
+
+interface WaitParts {
+  expiresIn?: number
+  signal?: AbortSignal
+}
+
+interface Reply {
+  reply: { status: number; body: unknown; headers: Record<string, string> }
+}
+
+/** An object is a 200 with that body; "drop" closes the connection without a word. */
+type StubAnswer = Record<string, unknown> | Reply | 'drop'
+
+const reply = (status: number, body: unknown, headers: Record<string, string> = {}): Reply => ({
+  reply: { status, body, headers }
+})
+
+const grantAnswer = {
+  grant_code: 'the-code-of-the-grant',
+  user_code: 'BCDF-GHJK',
+  verification_uri: 'http://localhost/device',
+  verification_uri_complete: 'http://localhost/device?code=BCDF-GHJK',
+  expires_in: 900,
+  interval: 0
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => unknown
+
+/** A service of the test's own on the loopback; answers with its address. */
+async function serve(t: Test, handler: Handler): Promise<string> {
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    await handler(request, response, body)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`
+}
+
+/** Gives the answers one after another to the requests it is about, and an empty one to the others. */
+function answering(answers: StubAnswer[], about = /./): Handler {
+  const left = [...answers]
+  return (request, response) => {
+    const answer = about.test(request.url ?? '') ? (left.shift() ?? reply(500, 'no answer is left')) : {}
+    if (answer === 'drop') return response.destroy()
+    const { status, body, headers } = isReply(answer) ? answer.reply : { status: 200, body: answer, headers: {} }
+    response.writeHead(status, { 'content-type': 'application/json', ...headers })
+    return response.end(typeof body === 'string' ? body : JSON.stringify(body))
+  }
+}
+
+const isReply = (answer: Exclude<StubAnswer, 'drop'>): answer is Reply => 'reply' in answer
