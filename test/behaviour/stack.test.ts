@@ -1,0 +1,415 @@
+/**
+ * The stack that is deployed: docker-compose.yml as Debian's docker-compose reads it, and its topology without Docker:
+ * nginx with deploy/nginx.conf in front of two built instances over one redis-server, one restarted, one killed.
+ */
+import { execFile } from 'node:child_process'
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { parse } from 'yaml'
+import { type ApiClient, apiClient, claimsOf } from '../support/client.js'
+import { NGINX_CONF, startNginx } from '../support/nginx.js'
+import { freePort, startRedis } from '../support/redis-server.js'
+import { type Service, startService } from '../support/service.js'
+import { sessionOf } from '../support/tokens.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+interface Run {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+function run(command: string, args: string[], variables: Record<string, string>): Promise<Run> {
+  const env = { PATH: process.env.PATH, ...variables }
+  return new Promise((resolve) => {
+    const child = execFile(command, args, { cwd: ROOT, env }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, stdout, stderr })
+    )
+  })
+}
+
+t.test('docker-compose.yml', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'grantd-compose-'))
+  t.teardown(() => rm(directory, { recursive: true, force: true }))
+  // In place of an .env that somebody may have in the checkout.
+  const noEnv = join(directory, 'empty.env')
+  await writeFile(noEnv, '')
+  const secrets = { GRANTD_SECRET: 'g'.repeat(40), DASHBOARD_JWT_SECRET: 'd'.repeat(40) }
+  const config = (variables: Record<string, string>) =>
+    run('docker-compose', ['--env-file', noEnv, 'config'], variables)
+
+  await t.test('is accepted with its two secrets, and says what the stack relies on', async (t) => {
+    const { code, stdout, stderr } = await config(secrets)
+    t.equal(code, 0, stderr)
+    const { services, networks } = parse(stdout)
+    t.same(Object.keys(services).sort(), ['grantd-1', 'grantd-2', 'load', 'nginx', 'redis'])
+    t.same(services.load.profiles, ['load'], 'the load runs only when it is asked for')
+
+    const [subnet] = networks.edge.ipam.config.map(({ subnet }: { subnet: string }) => subnet)
+    const proxy = services.nginx.networks.edge.ipv4_address
+    t.equal(subnet, '172.30.33.0/24')
+    t.match(proxy, /^172\.30\.33\.\d+$/)
+    for (const name of ['grantd-1', 'grantd-2']) {
+      const { environment, ...service } = services[name]
+      t.equal(environment.TRUST_PROXY, proxy, `${name} believes nginx and nobody else`)
+      t.match(environment, secrets)
+      t.match(service, { read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
+      t.equal(service.depends_on.redis.condition, 'service_healthy')
+      t.ok(Number.parseInt(service.stop_grace_period, 10) >= environment.SHUTDOWN_DELAY_SECONDS + 10)
+    }
+    t.match(services.redis.command.join(' '), /--appendonly yes .*everysec .*--maxmemory-policy noeviction/)
+  })
+
+  await t.test('is refused without either of them, with a word on what is missing', async (t) => {
+    for (const name of Object.keys(secrets)) {
+      const { code, stderr } = await config({ ...secrets, [name]: '' })
+      t.not(code, 0, `${name} is missing`)
+      const hint = name === 'GRANTD_SECRET' ? /openssl rand/ : /signs its session JWTs/
+      t.match(stderr.split('"grantd-1": ')[1], hint)
+    }
+  })
+
+  await t.test('and deploy/nginx.conf speak of the same instances and times', async (t) => {
+    const { services } = parse((await config(secrets)).stdout)
+    const conf = await readFile(NGINX_CONF, 'utf8')
+    const upstreams = [...conf.matchAll(/^\s*server (\S+):3333 /gm)].map(([, name]) => name)
+    t.same(
+      upstreams,
+      Object.keys(services).filter((name) => name.startsWith('grantd-'))
+    )
+    const idleSeconds = Number(/upstream grantd \{[^}]*keepalive_timeout (\d+)s;/.exec(conf)?.[1])
+    t.ok(idleSeconds > 0 && idleSeconds < services['grantd-1'].environment.SHUTDOWN_DELAY_SECONDS)
+    t.match(conf, `listen ${services.nginx.ports[0].target};`)
+  })
+
+  await t.test('the image is built from what .dockerignore lets through, all of which exists', async (t) => {
+    const [dockerfile, ignore] = await Promise.all(
+      ['Dockerfile', '.dockerignore'].map((name) => readFile(join(ROOT, name), 'utf8'))
+    )
+    const copied = [...(dockerfile ?? '').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names]) =>
+      (names ?? '').split(' ')
+    )
+    const letThrough = (ignore ?? '').split('\n').flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []))
+    t.same([...new Set(copied)].sort(), [...letThrough].sort())
+    t.ok(copied.length >= 8)
+    await Promise.all(copied.map((name) => access(join(ROOT, name))))
+  })
+})
+
+interface RawAnswer {
+  status: number
+  headers: Record<string, unknown>
+  body: string
+}
+
+interface RawRequest {
+  method?: string
+  path: string
+  /** The address the client comes from. */
+  from?: string
+  headers?: Record<string, string>
+  body?: string
+}
+
+/** A request whose path and headers are sent as they are, from an address of choice. */
+function raw(url: string, { method = 'GET', path, from, headers = {}, body }: RawRequest): Promise<RawAnswer> {
+  const { port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, method, path, headers, agent: false as const }
+    const sent = request({ ...options, ...(from && { localAddress: from }) }, (answer) => {
+      let text = ''
+      answer.setEncoding('utf8')
+      answer.on('data', (chunk) => {
+        text += chunk
+      })
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: text }))
+      answer.on('error', reject)
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+/** All polls an instance has judged since it started, asked of itself. */
+async function pollsOf({ url }: Service): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return [...text.matchAll(/^grantd_polls_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+/** The part of a request id that names the instance. */
+const instanceOf = (headers: Headers) => headers.get('x-request-id')?.replace(/-[0-9a-z]+$/, '')
+
+/** Whole grants through the stack, by a few clients at a modest pace, until it is told to stop. */
+function startStream(api: ApiClient, clients: number) {
+  const failures: string[] = []
+  const collected: { user: string; jwt: string }[] = []
+  let requests = 0
+  let isOver = false
+
+  async function step(what: string, sent: ReturnType<ApiClient['call']>, holds: (status: unknown) => boolean) {
+    requests++
+    const answer = await sent.catch((error) => ({ status: 0, body: { error: String(error) } }))
+    if (answer.status !== 200 || !holds(answer.body.status)) {
+      failures.push(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`)
+    }
+    await sleep(100)
+    return answer.body
+  }
+
+  async function client(i: number): Promise<void> {
+    const user = `streaming ${i}`
+    const any = () => true
+    while (!isOver) {
+      const body = { client_type: 'cli' }
+      const { grant_code, user_code } = await step('start', api.call('POST', '/auth/grant/code', { body }), any)
+      await step('first poll', api.poll(grant_code), (status) => status === 'authorization_pending')
+      await step('approve', api.decide(user_code, user), (status) => status === 'approve')
+      const { jwt } = await step('collect', api.poll(grant_code), (status) => status === 'approved')
+      await step('use', api.call('GET', '/auth/clients', { token: jwt }), any)
+      collected.push({ user, jwt })
+    }
+  }
+
+  const done = Promise.all(Array.from({ length: clients }, (_, i) => client(i)))
+  return {
+    async stop() {
+      isOver = true
+      await done
+      return { failures, collected, requests }
+    }
+  }
+}
+
+t.test('two instances over one Redis behind nginx', async (t) => {
+  const stack = t
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const port = await freePort()
+  const variables = {
+    REDIS_URL: redis.url,
+    PUBLIC_URL: `http://localhost:${port}`,
+    TRUST_PROXY: '127.0.0.1/32',
+    SHUTDOWN_DELAY_SECONDS: '1',
+    POLL_INTERVAL_SECONDS: '1',
+    LIMITS: 'off',
+    LOG_LEVEL: 'warn'
+  }
+  const services = await Promise.all([startService(t, variables), startService(t, variables)])
+  const nginx = await startNginx(
+    t,
+    port,
+    services.map((service) => service.port)
+  )
+  const api = apiClient(nginx.url)
+
+  await t.test('a grant is started, approved, collected, used and revoked, spread over both instances', async (t) => {
+    const instances = new Set<string | undefined>()
+    for (let i = 0; i < 4; i++) {
+      const start = await api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })
+      const { grant_code, user_code, verification_uri } = start.body
+      t.equal(verification_uri, `${variables.PUBLIC_URL}/device`)
+      const peek = await api.call('GET', `/auth/grant/peek?user_code=${user_code}`, { user: 'alice' })
+      t.match(peek, { status: 200, body: { client_type: 'cli' } })
+      t.match(await api.decide(user_code, 'alice'), { status: 200, body: { status: 'approve' } })
+      const poll = await api.poll(grant_code)
+      t.equal(poll.body.status, 'approved')
+      const token = poll.body.jwt
+      const list = await api.call('GET', '/auth/clients', { token })
+      t.equal(list.body.data.length, i + 1)
+      t.equal((await api.call('DELETE', `/auth/clients/${claimsOf(token).cid}`, { user: 'alice' })).status, 200)
+      t.equal((await api.call('GET', '/auth/clients', { token })).status, 401, 'from the very next request')
+      for (const { headers } of [start, peek, poll, list]) instances.add(instanceOf(headers))
+    }
+    t.equal(instances.size, 2)
+    const polls = await Promise.all(services.map(pollsOf))
+    t.equal(
+      polls.reduce((sum, count) => sum + count, 0),
+      4
+    )
+  })
+
+  await t.test('polls are spread evenly, and pace each other across the instances', async (t) => {
+    const before = await Promise.all(services.map(pollsOf))
+    const { grant_code } = await api.start()
+    const polls = await Promise.all(Array.from({ length: 40 }, () => api.poll(grant_code)))
+    const count = (status: string) => polls.filter(({ body }) => body.status === status).length
+    t.equal(count('authorization_pending'), 1)
+    t.equal(count('slow_down'), 39)
+    const after = await Promise.all(services.map(pollsOf))
+    const shares = after.map((polls, i) => polls - (before[i] ?? 0))
+    t.equal((shares[0] ?? 0) + (shares[1] ?? 0), 40)
+    t.ok(Math.min(...shares) >= 15, `${shares}`)
+  })
+
+  await t.test('the client is whom nginx saw, whatever it says about itself', async (t) => {
+    let users = 0
+    const approve = async (url: string, from: string, headers: Record<string, string>) => {
+      const { user_code, grant_code } = await api.start()
+      const user = `somewhere ${++users}`
+      const answer = await raw(url, {
+        method: 'POST',
+        path: '/api/v0/auth/grant/approve',
+        from,
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${await sessionOf(user)}`, ...headers },
+        body: JSON.stringify({ user_code, action: 'approve' })
+      })
+      t.equal(answer.status, 200)
+      await api.poll(grant_code)
+      const list = await api.call('GET', '/auth/clients', { user })
+      t.equal(list.body.data.length, 1)
+      return list.body.data[0].ip_at_grant
+    }
+    t.equal(await approve(nginx.url, '127.0.0.9', {}), '127.0.0.9')
+    const forged = { 'x-forwarded-for': '203.0.113.7', forwarded: 'for=203.0.113.7', 'x-real-ip': '203.0.113.7' }
+    t.equal(await approve(nginx.url, '127.0.0.9', forged), '127.0.0.9')
+    t.equal(await approve(nginx.url, '127.0.0.9', { 'x-forwarded-for': '203.0.113.7, 127.0.0.1' }), '127.0.0.9')
+    t.equal(await approve(services[0].url, '127.0.0.9', forged), '127.0.0.9', 'past nginx nobody is believed either')
+  })
+
+  await t.test('/metrics and /readyz are not there for the outside, however they are spelled', async (t) => {
+    for (const { url } of services) {
+      t.match(await (await fetch(`${url}/metrics`)).text(), 'grantd_polls_total', 'an instance itself tells')
+      t.equal((await fetch(`${url}/readyz`)).status, 200)
+    }
+    const spelled = ['/metrics', '/metrics?x=1', '//metrics', '/./metrics', '/api/../metrics', '/api/%2e%2e/metrics']
+    spelled.push('/%6detrics', '/metrics/', '/metrics%2f', '/metrics;x', '/metrics%3Fx', '/METRICS', '/metrics%0a')
+    spelled.push('/readyz', '/%72eadyz', `http://127.0.0.1:${port}/metrics`)
+    for (const path of spelled) {
+      const answer = await raw(nginx.url, { path })
+      t.equal(answer.status, 404, path)
+      t.match(answer.headers['content-type'], /^application\/json/)
+      t.same(JSON.parse(answer.body), { error: 'Not Found' })
+    }
+    t.equal((await raw(nginx.url, { path: '/healthz' })).status, 200, 'that it lives may be known')
+  })
+
+  await t.test('what nginx refuses itself, it refuses like the API', async (t) => {
+    const path = '/api/v0/auth/grant/code'
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ client_type: 'cli', client_metadata: { name: 'x'.repeat(20_000) } })
+    const upstreamOf = async () => (await nginx.requests()).at(-1)?.upstream
+
+    const tooLarge = await raw(nginx.url, { method: 'POST', path, headers, body })
+    t.equal(tooLarge.status, 413)
+    t.match(tooLarge.headers['content-type'], /^application\/json/)
+    t.same(JSON.parse(tooLarge.body), { error: 'The body is too large.' })
+    t.equal(await upstreamOf(), '', 'no instance was bothered')
+
+    const longHeader = await raw(nginx.url, {
+      path: '/api/v0/auth/clients',
+      headers: { authorization: 'x'.repeat(9_000) }
+    })
+    t.equal(longHeader.status, 400)
+    t.same(JSON.parse(longHeader.body), { error: 'Bad Request' })
+    const longUri = await raw(nginx.url, { path: `/${'x'.repeat(9_000)}` })
+    t.equal(longUri.status, 414)
+    t.same(JSON.parse(longUri.body), { error: 'The URI is too long.' })
+  })
+
+  await t.test('deploy/load.mjs puts a bounded load on it and prints what came of it', async (t) => {
+    const startedAt = performance.now()
+    const { code, stdout, stderr } = await run(process.execPath, ['deploy/load.mjs'], {
+      LOAD_URL: nginx.url,
+      LOAD_SECONDS: '1',
+      LOAD_CONNECTIONS: '4'
+    })
+    t.equal(code, 0, stderr)
+    t.ok(performance.now() - startedAt < 5_000, 'it ends by itself')
+    const counted = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? 0)
+    const total = counted(/^(\d+) requests from 4 connections/)
+    const parts = [/^start +200 +(\d+)$/m, /^poll +200 authorization_pending +(\d+)$/m, /^poll +200 slow_down +(\d+)$/m]
+    const counts = parts.map(counted)
+    t.ok(
+      counts.every((count) => count > 0),
+      stdout
+    )
+    t.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      total
+    )
+    t.match(stdout, /p50 +p90 +p99 +max\nstart( +[\d.]+){4}\npoll( +[\d.]+){4}\n/)
+
+    const mistyped = await run(process.execPath, ['deploy/load.mjs'], { LOAD_SECONDS: '86400' })
+    t.match(mistyped, { code: 2, stderr: 'LOAD_SECONDS: expected a whole number from 1 to 600' })
+  })
+
+  await t.test('restarting the instances one by one fails no request and loses nothing', async (t) => {
+    const held = await Promise.all(Array.from({ length: 10 }, () => api.start()))
+    const stream = startStream(api, 6)
+    for (const [i, service] of services.entries()) {
+      await sleep(200)
+      t.equal(await service.stop('SIGTERM'), 0, 'the instance leaves in order')
+      services[i] = await startService(stack, { ...variables, PORT: `${service.port}` })
+      // The next one's turn comes when nginx has found this one again.
+      for (let tries = 0; (await pollsOf(services[i] as Service)) === 0 && tries < 100; tries++) await sleep(50)
+      t.ok((await pollsOf(services[i] as Service)) > 0, 'it takes its share again')
+      const half = held.slice(i * 5, i * 5 + 5)
+      for (const { user_code } of half) t.equal((await api.decide(user_code, 'patient')).status, 200)
+    }
+    const { failures, collected, requests } = await stream.stop()
+    t.comment(`${requests} requests, ${collected.length} grants`)
+    t.same(failures, [])
+    t.ok(collected.length >= 20, 'the stream went on all the while')
+
+    const jtis = collected.map(({ jwt }) => claimsOf(jwt).jti)
+    t.equal(new Set(jtis).size, collected.length)
+    for (const user of new Set(collected.map(({ user }) => user))) {
+      const list = await api.call('GET', '/auth/clients', { user })
+      t.equal(list.body.data.length, collected.filter((grant) => grant.user === user).length, `all of ${user}'s`)
+    }
+    const polls = await Promise.all(held.map(({ grant_code }) => api.poll(grant_code)))
+    t.same(new Set(polls.map(({ body }) => body.status)), new Set(['approved']), 'started before, collected after')
+  })
+
+  await t.test('with one instance killed, every request is answered by the other', async (t) => {
+    const { grant_code, user_code } = await api.start()
+    await services[1].stop('SIGKILL')
+    const answers = []
+    for (let i = 0; i < 20; i++) {
+      const starts = await Promise.all(
+        Array.from({ length: 5 }, () => api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } }))
+      )
+      const peek = await api.call('GET', `/auth/grant/peek?user_code=${user_code}`, { user: 'dora' })
+      answers.push(...starts, peek)
+      await sleep(60)
+    }
+    t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
+    t.equal(new Set(answers.map(({ headers }) => instanceOf(headers))).size, 1)
+    const retried = (await nginx.requests()).filter(({ upstream }) => String(upstream).includes(', '))
+    t.ok(retried.length > 0, 'nginx did try the dead one')
+    t.ok(retried.length < answers.length / 4, `and then left it alone: ${retried.length} of ${answers.length}`)
+    await api.decide(user_code, 'dora')
+    t.equal((await api.poll(grant_code)).body.status, 'approved')
+  })
+
+  await t.test('with none left, nginx answers like the API and says when to come again', async (t) => {
+    const { user_code } = await api.start()
+    await services[0].stop('SIGKILL')
+    for (let i = 0; i < 2; i++) {
+      const { status, headers, body } = await api.call('GET', `/auth/grant/peek?user_code=${user_code}`, {
+        user: 'eve'
+      })
+      t.ok([502, 503, 504].includes(status), `${status}`)
+      t.match(headers.get('content-type'), /^application\/json/)
+      t.same(body, { error: 'Service Unavailable. Please try again.' })
+      t.equal(headers.get('retry-after'), '2')
+    }
+  })
+
+  await t.test('nginx has logged every request, and no query, code or token', async (t) => {
+    const requests = await nginx.requests()
+    t.ok(requests.length > 300)
+    t.ok(requests.filter(({ path }) => path === '/api/v0/auth/grant/peek').length > 20, 'peeks are among them')
+    t.ok(requests.some(({ status }) => Number(status) >= 502))
+    const output = await nginx.output()
+    // The one question mark is that of a path above, sent as %3F.
+    t.same(new Set(output.match(/\S*\?\S*/g)?.map((found) => /[^"]*\?[^"]*/.exec(found)?.[0])), new Set(['/metrics?x']))
+    t.notMatch(output, /user_code|[A-Z]{4}-[A-Z]{4}|Bearer|eyJ/)
+  })
+})
