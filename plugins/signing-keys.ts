@@ -29,7 +29,7 @@ export const signingKeys = fp(
     }
     const again = async () => {
       try {
-        await keys.refresh()
+        await (keys.current() ? keys.refresh() : keys.load())
       } catch (error) {
         // With Redis away the keys at hand stay good; anything else needs somebody to look.
         if (!isFault(error)) app.log.error({ err: error }, 'the signing keys could not be read')
@@ -38,7 +38,7 @@ export const signingKeys = fp(
     }
 
     try {
-      await keys.refresh()
+      await keys.load()
     } catch (error) {
       // A key that cannot be opened must stop the start; a Redis that is away must not.
       if (!isFault(error)) throw error

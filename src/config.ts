@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../schemas/config.js'
 
 /** What the service runs by. Durations carry their unit in the name. */
@@ -133,12 +134,12 @@ function isSafeUrl(text: string): boolean {
 
 /** A range that holds everybody (or all of IPv4, mapped) would let anybody choose the address they are limited by. */
 function isNarrowRange(range: string): boolean {
-  const [address = '', bits] = range.split('/')
-  const family = isIP(address)
-  if (family === 0) return false
-  const length = bits === undefined ? 128 : Number(bits)
-  if (family === 4) return length >= 1 && (bits === undefined || length <= 32)
-  return length >= (/^::ffff:/i.test(address) ? 97 : 1) && length <= 128
+  // The library reads old short forms such as 10.0.0/8 as well; nobody should have to know what they mean.
+  if (isIP(range.split('/', 1)[0] ?? '') === 0) return false
+  if (!range.includes('/')) return true
+  if (!ipaddr.isValidCIDR(range)) return false
+  const [network, bits] = ipaddr.parseCIDR(range)
+  return bits > (network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() ? 96 : 0)
 }
 
 function assemble(env: Environment): Config {

@@ -6,6 +6,8 @@ import { randomInt } from 'node:crypto'
 
 export const USER_CODE_ALPHABET = 'BCDFGHJKLMNPQRSTVWXZ'
 const LENGTH = 8
+/** Without the u flag, so that no letter but these is taken for another case of one of them. */
+const USER_CODE = new RegExp(`^[${USER_CODE_ALPHABET}]{${LENGTH}}$`, 'i')
 
 /** A fresh code. `randomInt` rejects what would favour some letters over others. */
 export function newUserCode(): string {
@@ -19,6 +21,6 @@ export function formatUserCode(code: string): string {
 
 /** What somebody typed, read without regard to case, spaces and hyphens of any kind; undefined if it cannot be a code. */
 export function readUserCode(typed: string): string | undefined {
-  const code = typed.replace(/[\s\p{Pd}]/gu, '').toUpperCase()
-  return code.length === LENGTH && [...code].every((letter) => USER_CODE_ALPHABET.includes(letter)) ? code : undefined
+  const letters = typed.replace(/[\s\p{Pd}]/gu, '')
+  return USER_CODE.test(letters) ? letters.toUpperCase() : undefined
 }

@@ -39,14 +39,19 @@ export function createKeyring(secrets: readonly string[]): Keyring {
     },
 
     open(purpose, record, sealed) {
-      const [version, id, nonce = '', body = ''] = sealed.split('.')
+      const [version, id, nonce = '', body = '', ...more] = sealed.split('.')
       const secret = secrets.find((candidate) => idOf(candidate) === id)
-      if (version !== VERSION || !secret) throw new Error(`sealed under a secret that GRANTD_SECRET does not hold`)
+      if (version !== VERSION || more.length > 0 || !secret)
+        throw new Error(`sealed under a secret that GRANTD_SECRET does not hold`)
       const bytes = Buffer.from(body, 'base64url')
       const decipher = createDecipheriv(
         'aes-256-gcm',
         keyFor(secret, `seal ${purpose}`),
-        Buffer.from(nonce, 'base64url')
+        Buffer.from(nonce, 'base64url'),
+        {
+          // Without it a tag that was cut short would do.
+          authTagLength: 16
+        }
       )
       decipher.setAAD(Buffer.from(`${VERSION} ${purpose} ${record}`))
       decipher.setAuthTag(bytes.subarray(-16))

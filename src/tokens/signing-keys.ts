@@ -31,11 +31,16 @@ export interface PublishedKey extends JsonWebKey {
 }
 
 export interface SigningKeys {
-  /** Loads the keys, and makes the first one where there is none. Call it at start and once a minute. */
+  /**
+   * Loads the keys at start, and makes one where there is none. A configured algorithm that the newest key does not have
+   * gets a successor here and only here: instances that differ in it for a while must not outbid each other.
+   */
+  load(): Promise<void>
+  /** Looks again, once a minute. */
   refresh(): Promise<void>
   /** Makes a successor to the newest key. It signs after verifiers had time to learn of it, or `now`. */
   rotate(when: 'published-ahead' | 'now'): Promise<StoredSigningKey>
-  /** The key that signs at this moment; undefined before the first refresh. */
+  /** The key that signs at this moment; undefined before the keys are loaded. */
   current(): SigningKey | undefined
   /** The key with this id, if it is among the published ones; looks into the store for one it does not know. */
   find(kid: string): Promise<SigningKey | undefined>
@@ -83,11 +88,15 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
   async function refresh(): Promise<void> {
     reloadedAtMs = clock()
     take(await store.list())
-    const newest = stored.at(-1)
-    if (!newest || newest.alg !== alg) await succeed('published-ahead')
+    if (stored.length === 0) await succeed('published-ahead')
   }
 
   return {
+    async load() {
+      await refresh()
+      if (stored.at(-1)?.alg !== alg) await succeed('published-ahead')
+    },
+
     refresh,
 
     async rotate(when) {

@@ -54,7 +54,7 @@ export function createDashboardSessions({ key, issuer, audience, clock }: Dashbo
     async verify(token) {
       try {
         const { sub } = (await verifyWith(token)).payload
-        return typeof sub === 'string' && sub.length > 0 && sub.length <= LONGEST_USER_ID ? { userId: sub } : undefined
+        return isUserId(sub) ? { userId: sub } : undefined
       } catch (error) {
         if ('jwksUrl' in key && couldNotFetchKeys(error))
           throw fault('unavailable', { detail: "the dashboard's keys", cause: error })
@@ -62,6 +62,11 @@ export function createDashboardSessions({ key, issuer, audience, clock }: Dashbo
       }
     }
   }
+}
+
+/** A text that can be written down: half of a surrogate pair is none. */
+function isUserId(sub: unknown): sub is string {
+  return typeof sub === 'string' && sub.length > 0 && sub.length <= LONGEST_USER_ID && !/\p{Surrogate}/u.test(sub)
 }
 
 /** Everything about the token itself is a JOSEError with a code of its own; what is left is the network's doing. */

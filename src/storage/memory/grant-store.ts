@@ -38,6 +38,7 @@ export function createMemoryGrantStore(clock: Clock): GrantStore {
     async create(grantDigest, userCodeTag, { request, lifeMs, intervalMs }) {
       const nowMs = clock()
       sweep(nowMs)
+      if (grants.has(grantDigest)) return 'created'
       const holder = grants.get(digests.get(userCodeTag) ?? '')
       if (holder && !isOver(holder, nowMs)) return 'user_code_taken'
       digests.set(userCodeTag, grantDigest)

@@ -16,7 +16,7 @@
 -- ARGV 1: life in ms   2: interval in ms   3: ttl in ms   4: request as JSON   5: (tests) now in ms
 -- Returns 'created', and changes nothing if the grant is there: then this is a repetition of the same call.
 
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'created' end
+if redis.call('STRLEN', KEYS[1]) > 0 then return 'created' end
 
 local now = tonumber(ARGV[5])
 if not now then

@@ -5,7 +5,9 @@
 -- ARGV 1: id   2: new time to keep it, in ms, or ''   then set | once | clear, field, value, …
 -- Returns the fields afterwards, as field, value, …; none if there is no such record.
 
-if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+-- Both are of their types, or this ends before anything is written.
+redis.call('ZCARD', KEYS[2])
+if redis.call('HLEN', KEYS[1]) == 0 then return {} end
 
 for i = 3, #ARGV, 3 do
   local change, field, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -22,5 +24,6 @@ if ARGV[2] ~= '' then
   local time = redis.call('TIME')
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   redis.call('ZADD', KEYS[2], 'XX', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
+  if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
 end
 return redis.call('HGETALL', KEYS[1])

@@ -5,7 +5,9 @@
 -- ARGV 1: id   2: time to keep it, in ms   then field, value, …
 -- Returns the fields afterwards, as field, value, …
 
-if redis.call('EXISTS', KEYS[1]) == 0 then
+-- Both are of their types, or this ends before anything is written.
+redis.call('ZCARD', KEYS[2])
+if redis.call('HLEN', KEYS[1]) == 0 then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   redis.call('HSET', KEYS[1], unpack(ARGV, 3))

@@ -5,6 +5,9 @@
 -- ARGV 1: id
 -- Returns 'deleted'.
 
+-- Both are of their types, or this ends before anything is written.
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[1])
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 return 'deleted'

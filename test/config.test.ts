@@ -1,0 +1,401 @@
+import t from 'tap'
+import { EnvironmentSchema } from '../schemas/config.js'
+import { type Config, ConfigError, loadConfig } from '../src/config.js'
+
+const SECRET = 'correct horse battery staple encrypting'
+const DASHBOARD = 'correct horse battery staple dashboard!'
+const REDIS = { REDIS_URL: 'redis://127.0.0.1:6379', GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET: DASHBOARD }
+
+/** The faults of an environment, each a line that begins with its variable; none if it is fine. */
+function faultsOf(variables: Record<string, string | undefined>): readonly string[] {
+  try {
+    loadConfig(variables)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults
+    throw error
+  }
+}
+
+const namesOf = (variables: Record<string, string | undefined>) => faultsOf(variables).map((line) => line.split(':')[0])
+
+t.test('an empty environment gives a service to try out', async (t) => {
+  const { secrets, dashboard, ...rest } = loadConfig({})
+  t.same(rest, {
+    host: '127.0.0.1',
+    port: 3333,
+    publicUrl: 'http://localhost:3333',
+    expectedIssuer: undefined,
+    verificationUri: 'http://localhost:3333/device',
+    corsOrigins: [],
+    redis: undefined,
+    grantTtlSeconds: 900,
+    pollIntervalSeconds: 5,
+    clientTokenTtlSeconds: 2_592_000,
+    signingAlg: 'RS256',
+    trustProxy: [],
+    edgeHeaders: undefined,
+    logLevel: 'info',
+    limits: { startPerMinute: 30, peekPerMinute: 60, approvePerMinute: 30, missesPerUser: 5, missesPerIp: 10 },
+    shutdownDelaySeconds: 0,
+    madeUpSecrets: ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET']
+  })
+  t.equal(secrets.length, 1)
+  t.ok(String(secrets[0]).length >= 43)
+  t.match(dashboard, { issuer: undefined, audience: undefined, key: { secret: /^[\w-]{43}$/ } })
+  t.not('secret' in dashboard.key && dashboard.key.secret, secrets[0])
+  t.not(loadConfig({}).secrets[0], secrets[0], 'made up anew each time')
+})
+
+t.test('every variable is read', async (t) => {
+  const config = loadConfig({
+    HOST: '::',
+    PORT: '8080',
+    PUBLIC_URL: 'https://grants.example/base//',
+    VERIFICATION_URI: 'https://www.example/activate',
+    CORS_ORIGINS: 'https://a.example, https://b.example:8443',
+    REDIS_URL: 'rediss://:password@redis.example:6380/3',
+    REDIS_PREFIX: 'g1.a-b_c:',
+    GRANTD_SECRET: `${SECRET},${SECRET} and an older one`,
+    DASHBOARD_JWKS_URL: 'https://dashboard.example/jwks.json',
+    DASHBOARD_JWT_ISSUER: 'https://dashboard.example',
+    DASHBOARD_JWT_AUDIENCE: 'grantd',
+    GRANT_TTL_SECONDS: '600',
+    POLL_INTERVAL_SECONDS: '7',
+    CLIENT_TOKEN_TTL_SECONDS: '3600',
+    SIGNING_ALG: 'EdDSA',
+    TRUST_PROXY: '10.0.0.0/8,2001:db8::/32, 192.0.2.1',
+    EDGE_HEADERS: 'cloudflare',
+    LOG_LEVEL: 'debug',
+    LIMITS: 'on',
+    LIMIT_START_PER_MINUTE: '1',
+    LIMIT_PEEK_PER_MINUTE: '2',
+    LIMIT_APPROVE_PER_MINUTE: '3',
+    LIMIT_MISSES_PER_USER: '4',
+    LIMIT_MISSES_PER_IP: '5',
+    SHUTDOWN_DELAY_SECONDS: '6',
+    SOMETHING_ELSE: 'is nobody’s business'
+  })
+  t.same(config, {
+    host: '::',
+    port: 8080,
+    publicUrl: 'https://grants.example/base',
+    expectedIssuer: 'https://grants.example/base',
+    verificationUri: 'https://www.example/activate',
+    corsOrigins: ['https://a.example', 'https://b.example:8443'],
+    redis: { url: 'rediss://:password@redis.example:6380/3', prefix: 'g1.a-b_c:' },
+    secrets: [SECRET, `${SECRET} and an older one`],
+    dashboard: {
+      key: { jwksUrl: 'https://dashboard.example/jwks.json' },
+      issuer: 'https://dashboard.example',
+      audience: 'grantd'
+    },
+    grantTtlSeconds: 600,
+    pollIntervalSeconds: 7,
+    clientTokenTtlSeconds: 3600,
+    signingAlg: 'EdDSA',
+    trustProxy: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
+    edgeHeaders: 'cloudflare',
+    logLevel: 'debug',
+    limits: { startPerMinute: 1, peekPerMinute: 2, approvePerMinute: 3, missesPerUser: 4, missesPerIp: 5 },
+    shutdownDelaySeconds: 6,
+    madeUpSecrets: []
+  })
+  t.same(loadConfig({ LIMITS: 'off' }).limits, 'off')
+  t.equal(loadConfig({ PORT: '4000' }).publicUrl, 'http://localhost:4000')
+  t.equal(loadConfig({ PUBLIC_URL: 'https://grants.example' }).verificationUri, 'https://grants.example/device')
+})
+
+const numbers: [name: string, minimum: number, maximum: number, fallback: number, of: (config: Config) => unknown][] = [
+  ['PORT', 0, 65_535, 3_333, ({ port }) => port],
+  ['GRANT_TTL_SECONDS', 10, 900, 900, (config) => config.grantTtlSeconds],
+  ['POLL_INTERVAL_SECONDS', 1, 60, 5, (config) => config.pollIntervalSeconds],
+  ['CLIENT_TOKEN_TTL_SECONDS', 60, 2_592_000, 2_592_000, (config) => config.clientTokenTtlSeconds],
+  ['LIMIT_START_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.startPerMinute],
+  ['LIMIT_PEEK_PER_MINUTE', 1, 100_000, 60, ({ limits }) => limits !== 'off' && limits.peekPerMinute],
+  ['LIMIT_APPROVE_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.approvePerMinute],
+  ['LIMIT_MISSES_PER_USER', 1, 1_000, 5, ({ limits }) => limits !== 'off' && limits.missesPerUser],
+  ['LIMIT_MISSES_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.missesPerIp],
+  ['SHUTDOWN_DELAY_SECONDS', 0, 60, 0, (config) => config.shutdownDelaySeconds]
+]
+
+t.test('numbers', async (t) => {
+  const inSchema = Object.entries(EnvironmentSchema.properties).filter(([, schema]) => schema.type === 'integer')
+  t.same(inSchema.map(([name]) => name).sort(), numbers.map(([name]) => name).sort(), 'all of them are looked at')
+  for (const [name, minimum, maximum, fallback, of] of numbers) {
+    t.test(`${name} is a whole number from ${minimum} to ${maximum}`, async (t) => {
+      for (const good of [minimum, maximum]) t.equal(of(loadConfig({ [name]: `${good}` })), good)
+      t.equal(of(loadConfig({})), fallback, 'default')
+      t.equal(of(loadConfig({ [name]: '' })), fallback, 'empty')
+      t.equal(of(loadConfig({ [name]: ' \t' })), fallback, 'blank')
+      t.equal(of(loadConfig({ [name]: ` ${maximum}\n` })), maximum, 'space around it')
+      const bad = [
+        minimum - 1,
+        maximum + 1,
+        '1.5',
+        '1e1',
+        '0x10',
+        '+1',
+        '1_0',
+        '１',
+        'many',
+        'NaN',
+        'Infinity',
+        '1 2',
+        '9'.repeat(30)
+      ]
+      for (const value of bad) {
+        const expected = [`${name}: expected a whole number from ${minimum} to ${maximum}`]
+        t.same(faultsOf({ [name]: `${value}` }), expected, `${value}`)
+      }
+    })
+  }
+})
+
+const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<string, string> }> = {
+  HOST: { good: ['127.0.0.1', '::', 'localhost'], bad: [] },
+  PUBLIC_URL: {
+    good: [
+      'https://a.example',
+      'https://a.example:8443/base',
+      'http://localhost:3333',
+      'http://127.0.0.1',
+      'http://[::1]:80'
+    ],
+    bad: [
+      'http://a.example',
+      'ftp://a.example',
+      'a.example',
+      'https://',
+      'https://a.example?x=1',
+      'https://a.example#x',
+      'https://u:p@a.example',
+      'https://u@a.example',
+      'https://a b',
+      'http://localhost.evil.example',
+      'http://localhost@evil.example',
+      'https://a.example:99999'
+    ]
+  },
+  VERIFICATION_URI: {
+    good: ['https://a.example/device', 'http://localhost/x'],
+    bad: [
+      'http://a.example/device',
+      'https://a.example/?code=',
+      'https://u:p@a.example/device',
+      '/device',
+      'javascript:alert(1)'
+    ]
+  },
+  DASHBOARD_JWKS_URL: {
+    good: ['https://a.example/jwks', 'http://127.0.0.1:9/jwks'],
+    bad: ['http://a.example/jwks', 'https://u:p@a.example/jwks', 'file:///etc/passwd', 'jwks']
+  },
+  CORS_ORIGINS: {
+    good: ['https://a.example', 'http://localhost:3000,https://a.example'],
+    bad: [
+      '*',
+      'https://*.example',
+      'https://a.example/',
+      'a.example',
+      'null',
+      'https://a.example,',
+      'https://a.example https://b.example'
+    ]
+  },
+  REDIS_URL: {
+    good: ['redis://localhost', 'rediss://u:p@h:1/2'],
+    bad: ['http://localhost', 'localhost:6379', 'redis://', 'redis://a b'],
+    besides: REDIS
+  },
+  REDIS_PREFIX: {
+    good: ['a', 'A.b_c-d:1', 'x'.repeat(64)],
+    bad: ['x'.repeat(65), 'a b', '{tag}', 'a{b', 'é', 'a*', 'a/b'],
+    besides: REDIS
+  },
+  GRANTD_SECRET: {
+    good: ['x'.repeat(32), `${'x'.repeat(32)},${'y'.repeat(40)}`, ` ${'x'.repeat(32)} , ${'y'.repeat(32)} `],
+    bad: ['x'.repeat(31), `${'x'.repeat(32)},`, `,${'x'.repeat(32)}`, `${'x'.repeat(32)},short`, ',']
+  },
+  DASHBOARD_JWT_SECRET: { good: ['x'.repeat(32)], bad: ['x'.repeat(31), 'short'] },
+  SIGNING_ALG: { good: ['RS256', 'ES256', 'EdDSA'], bad: ['HS256', 'none', 'rs256', 'RS512'] },
+  TRUST_PROXY: {
+    good: [
+      '10.0.0.0/8',
+      '192.0.2.1',
+      '::1',
+      'fd00::/8,10.0.0.1',
+      '0.0.0.0/1',
+      '10.0.0.0/32',
+      '2001:db8::/128',
+      '::ffff:10.0.0.0/104'
+    ],
+    bad: [
+      '0.0.0.0/0',
+      '10.0.0.0/0',
+      '::/0',
+      'true',
+      '1',
+      '*',
+      'loopback',
+      '10.0.0.0/33',
+      '::/129',
+      '10.0.0/8',
+      '10.0.0.0/',
+      '10.0.0.256',
+      '10.0.0.1,',
+      '10.0.0.0/255.0.0.0',
+      '::ffff:0:0/96',
+      '::ffff:0.0.0.0/96',
+      '::FFFF:10.0.0.1/96',
+      '10.0.0.0/8 10.0.0.1'
+    ]
+  },
+  EDGE_HEADERS: { good: ['cloudflare'], bad: ['Cloudflare', 'fastly', 'true'], besides: { TRUST_PROXY: '10.0.0.1' } },
+  LOG_LEVEL: { good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], bad: ['INFO', 'verbose', '30'] },
+  LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
+  DASHBOARD_JWT_ISSUER: { good: ['x', 'https://a.example'], bad: [] },
+  DASHBOARD_JWT_AUDIENCE: { good: ['x'], bad: [] }
+}
+
+t.test('texts, choices and lists', async (t) => {
+  const others = Object.keys(EnvironmentSchema.properties).filter(
+    (name) => !numbers.some(([number]) => number === name)
+  )
+  t.same(Object.keys(texts).sort(), others.sort(), 'all of them are looked at')
+  for (const [name, { good, bad, besides = {} }] of Object.entries(texts)) {
+    t.test(`${name} is what it should be`, async (t) => {
+      for (const value of good) t.same(faultsOf({ ...besides, [name]: value }), [], `good: ${value}`)
+      for (const value of bad) {
+        const faults = faultsOf({ ...besides, [name]: value })
+        t.equal(faults.length, 1, `bad: ${value}`)
+        t.match(faults[0], new RegExp(`^${name}: expected [a-zA-Z]`))
+      }
+    })
+  }
+
+  t.test('TRUST_PROXY never holds everybody, however it is spelled', async (t) => {
+    for (const range of ['0:0:0:0:0:ffff::/96', '0::ffff:0:0/96', '0:0:0:0:0:FFFF:0:0/96', '0000::ffff:0:0/96']) {
+      t.same(namesOf({ TRUST_PROXY: range }), ['TRUST_PROXY'], `${range} is all of IPv4`)
+    }
+  })
+})
+
+t.test('all faults are told at once', async (t) => {
+  const wrong = {
+    PORT: 'x',
+    PUBLIC_URL: 'x',
+    GRANT_TTL_SECONDS: '5',
+    SIGNING_ALG: 'none',
+    GRANTD_SECRET: 'short',
+    LIMITS: 'maybe',
+    TRUST_PROXY: 'all'
+  }
+  t.same(namesOf(wrong).sort(), Object.keys(wrong).sort())
+  t.throws(() => loadConfig(wrong), {
+    name: 'ConfigError',
+    message: /PORT: expected a whole number from 0 to 65535\n {2}PUBLIC_URL: /
+  })
+  t.same(
+    namesOf({
+      PUBLIC_URL: 'http://a.example',
+      VERIFICATION_URI: 'http://a.example/device',
+      TRUST_PROXY: '0.0.0.0/0',
+      REDIS_URL: 'redis://localhost'
+    }),
+    ['PUBLIC_URL', 'VERIFICATION_URI', 'TRUST_PROXY', 'GRANTD_SECRET', 'DASHBOARD_JWT_SECRET'],
+    'also those that concern more than one'
+  )
+  t.same(
+    namesOf({ PORT: 'x', REDIS_URL: 'redis://localhost', GRANTD_SECRET: 'short', EDGE_HEADERS: 'cloudflare' }),
+    ['PORT', 'GRANTD_SECRET', 'EDGE_HEADERS', 'DASHBOARD_JWT_SECRET'],
+    'of both kinds together, each variable once'
+  )
+})
+
+t.test('an empty variable counts as absent', async (t) => {
+  const empty = Object.fromEntries(Object.keys(EnvironmentSchema.properties).map((name) => [name, '']))
+  const { secrets: _, dashboard: __, ...fromEmpty } = loadConfig(empty)
+  const { secrets: ___, dashboard: ____, ...fromNothing } = loadConfig({})
+  t.same(fromEmpty, fromNothing)
+  t.same(namesOf({ ...REDIS, GRANTD_SECRET: '  ' }), ['GRANTD_SECRET'])
+})
+
+t.test('variables that need or exclude each other', async (t) => {
+  t.test('with REDIS_URL the secrets are mandatory', async (t) => {
+    const { REDIS_URL } = REDIS
+    t.same(namesOf(REDIS), [])
+    t.same(namesOf({ REDIS_URL }), ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET'])
+    t.same(faultsOf({ REDIS_URL, DASHBOARD_JWT_SECRET: DASHBOARD }), ['GRANTD_SECRET: mandatory with REDIS_URL'])
+    t.match(faultsOf({ REDIS_URL, GRANTD_SECRET: SECRET }), [/^DASHBOARD_JWT_SECRET: mandatory with REDIS_URL/])
+    t.same(namesOf({ REDIS_URL, GRANTD_SECRET: SECRET, DASHBOARD_JWKS_URL: 'https://a.example/jwks' }), [])
+    t.same(loadConfig(REDIS).madeUpSecrets, [])
+    t.same(loadConfig(REDIS).redis?.prefix, 'grantd:')
+  })
+
+  t.test('sessions are verified one way', async (t) => {
+    t.same(namesOf({ DASHBOARD_JWT_SECRET: DASHBOARD, DASHBOARD_JWKS_URL: 'https://a.example/jwks' }), [
+      'DASHBOARD_JWKS_URL'
+    ])
+    t.same(loadConfig({ DASHBOARD_JWKS_URL: 'https://a.example/jwks' }).madeUpSecrets, ['GRANTD_SECRET'])
+  })
+
+  t.test('one secret serves one purpose', async (t) => {
+    t.same(namesOf({ GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET: SECRET }), ['DASHBOARD_JWT_SECRET'])
+    t.same(namesOf({ GRANTD_SECRET: `${DASHBOARD},${SECRET}`, DASHBOARD_JWT_SECRET: SECRET }), ['DASHBOARD_JWT_SECRET'])
+  })
+
+  t.test('an edge is believed only from where it is', async (t) => {
+    t.match(faultsOf({ EDGE_HEADERS: 'cloudflare' }), [/^EDGE_HEADERS: needs TRUST_PROXY/])
+    t.same(faultsOf({ EDGE_HEADERS: 'cloudflare', TRUST_PROXY: '10.0.0.1' }), [])
+  })
+})
+
+t.test('a configuration cannot be changed', async (t) => {
+  let objects = 0
+  const isFrozen = (value: unknown): boolean => {
+    if (typeof value !== 'object' || value === null) return true
+    objects += 1
+    return Object.isFrozen(value) && Object.values(value).every(isFrozen)
+  }
+  t.ok(isFrozen(loadConfig({ ...REDIS, TRUST_PROXY: '10.0.0.1', CORS_ORIGINS: 'https://a.example' })))
+  t.ok(objects >= 9, `looked at ${objects} objects`)
+  t.throws(() => Object.assign(loadConfig({}), { port: 1 }), TypeError)
+  loadConfig({ CORS_ORIGINS: 'https://a.example' })
+  t.same(loadConfig({}).corsOrigins, [], 'and defaults are nobody’s to change')
+})
+
+t.test('no error tells a secret', async (t) => {
+  const hidden = 'hunter2hunter2'
+  const environments: Record<string, string>[] = [
+    { GRANTD_SECRET: hidden },
+    { GRANTD_SECRET: `${SECRET},${hidden}` },
+    { DASHBOARD_JWT_SECRET: hidden },
+    { GRANTD_SECRET: `${hidden}${SECRET}`, DASHBOARD_JWT_SECRET: `${hidden}${SECRET}` },
+    { REDIS_URL: `http://:${hidden}@redis.example` },
+    { REDIS_URL: `redis://:${hidden}@redis.example` },
+    { PUBLIC_URL: `https://u:${hidden}@a.example` },
+    { DASHBOARD_JWKS_URL: `https://u:${hidden}@a.example`, DASHBOARD_JWT_SECRET: `${hidden}${SECRET}` },
+    { PORT: hidden, LOG_LEVEL: hidden, TRUST_PROXY: hidden, SIGNING_ALG: hidden }
+  ]
+  for (const variables of environments) {
+    try {
+      loadConfig(variables)
+      t.fail('it was accepted')
+    } catch (error) {
+      t.ok(error instanceof ConfigError)
+      t.notOk(
+        `${error} ${JSON.stringify(error)} ${(error as Error).stack}`.includes(hidden),
+        Object.keys(variables).join()
+      )
+    }
+  }
+})
+
+t.test('every variable says what is expected of it and what it is for', async (t) => {
+  const properties = Object.entries(EnvironmentSchema.properties)
+  t.ok(properties.length >= 25)
+  for (const [name, schema] of properties) {
+    t.match(schema, { expects: /\S/, description: /\S/ }, name)
+  }
+})

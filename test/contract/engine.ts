@@ -1,0 +1,49 @@
+/** What a contract suite runs over: two instances of one engine, and a clock that the test turns. */
+import { randomUUID } from 'node:crypto'
+import type { Test } from 'tap'
+import type { Decision, GrantRequest } from '../../src/grants/grant.js'
+import { digestOf } from '../../src/secrets/digest.js'
+import type { Storage } from '../../src/storage/storage.js'
+import type { TestClock } from '../support/app.js'
+
+export interface Engine {
+  storage: Storage
+  /** Another instance over the same state; in memory there is only one. */
+  other: Storage
+  clock: TestClock
+  /** Lets time pass for everything: the clock, and whatever the engine forgets by a clock of its own. */
+  pass(ms: number): Promise<void>
+}
+
+export type StartEngine = (t: Test) => Promise<Engine>
+
+export const LIFE_MS = 900_000
+export const INTERVAL_MS = 5_000
+
+export function requestOf(parts: Partial<GrantRequest> = {}): GrantRequest {
+  return { clientType: 'cli', metadata: { name: 'tool' }, ip: '192.0.2.1', ...parts }
+}
+
+export function decisionOf(parts: Partial<Decision> = {}): Decision {
+  return { action: 'approve', userId: 'alice', authorizedClientId: randomUUID(), ip: '198.51.100.7', ...parts }
+}
+
+/** Fresh digests and tags: the suites never share a grant. */
+export function newDigest(): string {
+  return digestOf(randomUUID())
+}
+
+export function newTag(): string {
+  return digestOf(randomUUID()).slice(0, 24)
+}
+
+/** How often each value occurs. */
+export function tally(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1
+  return counts
+}
+
+export function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index))
+}

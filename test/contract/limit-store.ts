@@ -1,0 +1,132 @@
+/** What every engine's limit store has to keep to: src/limits/limit-store.ts. */
+import type { Test } from 'tap'
+import { limitKey } from '../../src/limits/limit-store.js'
+import { type StartEngine, times } from './engine.js'
+
+const WINDOW_MS = 600_000
+/** Redis counts windows on its own clock, which goes on while a test runs. */
+const DRIFT_MS = 5_000
+
+export function limitStoreContract(t: Test, start: StartEngine): void {
+  t.test('hits', (t) => hits(t, start))
+  t.test('attempts', (t) => attempts(t, start))
+}
+
+async function hits(t: Test, start: StartEngine): Promise<void> {
+  t.test('hits of a window are counted, and the window closes a fixed time after the first', async (t) => {
+    const { storage, other, pass } = await start(t)
+    const about = (actual: number, expected: number) =>
+      t.ok(actual <= expected && actual > expected - DRIFT_MS, `${actual} ms is about ${expected} ms`)
+    const first = await storage.limits.hit('a', WINDOW_MS)
+    t.equal(first.count, 1)
+    about(first.resetsInMs, WINDOW_MS)
+    await pass(WINDOW_MS / 2)
+    const second = await other.limits.hit('a', WINDOW_MS)
+    t.equal(second.count, 2)
+    about(second.resetsInMs, WINDOW_MS / 2)
+    t.equal((await storage.limits.hit('b', WINDOW_MS)).count, 1, 'each key has a count of its own')
+    await pass(WINDOW_MS / 2)
+    const third = await storage.limits.hit('a', WINDOW_MS)
+    t.equal(third.count, 1, 'a new window')
+    about(third.resetsInMs, WINDOW_MS)
+  })
+
+  t.test('100 hits at once are all counted', async (t) => {
+    const { storage, other } = await start(t)
+    const counts = await Promise.all(times(100, (i) => (i % 2 === 0 ? storage : other).limits.hit('a', WINDOW_MS)))
+    t.same(
+      counts.map(({ count }) => count).sort((a, b) => a - b),
+      times(100, (i) => i + 1)
+    )
+  })
+}
+
+async function attempts(t: Test, start: StartEngine): Promise<void> {
+  t.test('an attempt comes free a window after it was taken, the oldest first', async (t) => {
+    const { storage, pass } = await start(t)
+    const take = (id: string) => storage.limits.take('a', id, 2, WINDOW_MS)
+    t.equal(await take('1'), undefined)
+    await pass(100_000)
+    t.equal(await take('2'), undefined)
+    t.same(await take('3'), { freeInMs: WINDOW_MS - 100_000 })
+    await pass(WINDOW_MS - 100_000 - 1)
+    t.same(await take('3'), { freeInMs: 1 })
+    await pass(1)
+    t.equal(await take('3'), undefined, 'the first one is free to the millisecond')
+    t.same(await take('4'), { freeInMs: 100_000 }, 'the second one is not')
+  })
+
+  t.test('what was refused takes nothing', async (t) => {
+    const { storage, pass } = await start(t)
+    const take = (id: string) => storage.limits.take('a', id, 1, WINDOW_MS)
+    await take('1')
+    await pass(WINDOW_MS / 2)
+    for (const id of times(20, (i) => `refused ${i}`)) t.same(await take(id), { freeInMs: WINDOW_MS / 2 })
+    await pass(WINDOW_MS / 2)
+    t.equal(await take('2'), undefined)
+  })
+
+  t.test('the same attempt is taken once, however often it is asked for', async (t) => {
+    const { storage } = await start(t)
+    const take = (id: string) => storage.limits.take('a', id, 2, WINDOW_MS)
+    for (let i = 0; i < 5; i++) t.equal(await take('same'), undefined)
+    t.equal(await take('another'), undefined, 'so there is room for another')
+    t.equal(await take('same'), undefined, 'and it stays taken when all are')
+    t.ok(await take('third'))
+  })
+
+  t.test('an attempt that is given back is free at once, and giving back may be repeated', async (t) => {
+    const { storage, other } = await start(t)
+    const take = (id: string) => storage.limits.take('a', id, 1, WINDOW_MS)
+    await take('1')
+    t.ok(await take('2'))
+    await other.limits.giveBack('a', '1')
+    await other.limits.giveBack('a', '1')
+    await other.limits.giveBack('a', 'never taken')
+    await other.limits.giveBack('never used', '1')
+    t.equal(await take('2'), undefined)
+    t.ok(await take('3'))
+    await storage.limits.giveBack('a', '1')
+    t.ok(await take('3'), 'giving back what is not held gives nothing')
+  })
+
+  t.test('each key has attempts of its own, whatever its parts are', async (t) => {
+    const { storage } = await start(t)
+    const keys = [
+      limitKey('a', 'b'),
+      limitKey('a:b'),
+      limitKey('a', 'b', ''),
+      limitKey('{a}', '*'),
+      limitKey('ü\n', '日')
+    ]
+    t.equal(new Set(keys).size, keys.length)
+    for (const key of keys) t.equal(await storage.limits.take(key, '1', 1, WINDOW_MS), undefined)
+    for (const key of keys) t.ok(await storage.limits.take(key, '2', 1, WINDOW_MS))
+  })
+
+  t.test('of 100 that take one of five attempts at once five get one', async (t) => {
+    const { storage, other, pass } = await start(t)
+    const round = async (name: string) => {
+      const all = times(100, (i) => (i % 2 === 0 ? storage : other).limits.take('a', `${name} ${i}`, 5, WINDOW_MS))
+      return (await Promise.all(all)).filter((refused) => refused === undefined).length
+    }
+    t.equal(await round('first'), 5)
+    t.equal(await round('second'), 0)
+    await pass(WINDOW_MS)
+    t.equal(await round('third'), 5)
+  })
+
+  t.test('thousands of keys that are over do not disturb those that are not', async (t) => {
+    const { storage, pass } = await start(t)
+    for (let i = 0; i < 1_500; i++) await storage.limits.take(`old ${i}`, '1', 1, 1_000)
+    for (let i = 0; i < 500; i++) await storage.limits.hit(`old hits ${i}`, 1_000)
+    await storage.limits.take('young', '1', 1, WINDOW_MS)
+    await storage.limits.hit('young hits', WINDOW_MS)
+    await pass(10_000)
+    for (let i = 0; i < 1_500; i++) await storage.limits.take(`new ${i}`, '1', 1, WINDOW_MS)
+    t.same(await storage.limits.take('young', '2', 1, WINDOW_MS), { freeInMs: WINDOW_MS - 10_000 })
+    t.equal((await storage.limits.hit('young hits', WINDOW_MS)).count, 2)
+    t.equal(await storage.limits.take('old 7', '2', 1, WINDOW_MS), undefined)
+    t.equal((await storage.limits.hit('old hits 7', WINDOW_MS)).count, 1)
+  })
+}

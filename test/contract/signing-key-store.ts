@@ -1,0 +1,77 @@
+/** What every engine's signing key store has to keep to: src/tokens/signing-key-store.ts. */
+import type { Test } from 'tap'
+import type { StoredSigningKey } from '../../src/tokens/signing-key.js'
+import { type StartEngine, times } from './engine.js'
+
+function keyOf(kid: string): StoredSigningKey {
+  return {
+    kid,
+    alg: 'ES256',
+    publicJwk: { kty: 'EC', crv: 'P-256', x: `x of ${kid}`, y: 'ü\n' },
+    sealedPrivateKey: `v1.sealed.${kid}`,
+    createdAtMs: 1_700_000_000_123,
+    signsFromMs: 1_700_000_360_123,
+    predecessorsUntilMs: 1_702_592_420_123
+  }
+}
+
+const kidsOf = (keys: StoredSigningKey[]) => keys.map(({ kid }) => kid).sort()
+
+export function signingKeyStoreContract(t: Test, start: StartEngine): void {
+  t.test('at first there is no key, and asking makes none', async (t) => {
+    const { storage } = await start(t)
+    t.same(await storage.signingKeys.list(), [])
+    t.same(await storage.signingKeys.list(), [])
+  })
+
+  t.test('a key comes back as it was, from every instance', async (t) => {
+    const { storage, other } = await start(t)
+    t.same(await storage.signingKeys.succeed(undefined, keyOf('a'), []), [keyOf('a')])
+    t.same(await other.signingKeys.list(), [keyOf('a')])
+  })
+
+  t.test('a key follows the newest one, and nothing else', async (t) => {
+    const { signingKeys } = (await start(t)).storage
+    t.same(kidsOf(await signingKeys.succeed('never there', keyOf('x'), [])), [], 'of what is not there')
+    t.same(kidsOf(await signingKeys.succeed(undefined, keyOf('a'), [])), ['a'])
+    t.same(kidsOf(await signingKeys.succeed(undefined, keyOf('x'), [])), ['a'], 'there is one already')
+    t.same(kidsOf(await signingKeys.succeed('a', keyOf('b'), [])), ['a', 'b'])
+    t.same(kidsOf(await signingKeys.succeed('a', keyOf('x'), [])), ['a', 'b'], 'a is no longer the newest')
+    t.same(kidsOf(await signingKeys.succeed('b', keyOf('c'), [])), ['a', 'b', 'c'])
+    t.same(kidsOf(await signingKeys.list()), ['a', 'b', 'c'])
+  })
+
+  t.test('obsolete keys go with a succession, and with no other', async (t) => {
+    const { signingKeys } = (await start(t)).storage
+    await signingKeys.succeed(undefined, keyOf('a'), [])
+    await signingKeys.succeed('a', keyOf('b'), [])
+    t.same(
+      kidsOf(await signingKeys.succeed('a', keyOf('x'), ['a', 'b'])),
+      ['a', 'b'],
+      'who lost the race drops nothing'
+    )
+    t.same(kidsOf(await signingKeys.succeed('b', keyOf('c'), ['a', 'never there'])), ['b', 'c'])
+  })
+
+  t.test('a succession applied twice is the same as once', async (t) => {
+    const { signingKeys } = (await start(t)).storage
+    await signingKeys.succeed(undefined, keyOf('a'), [])
+    const once = await signingKeys.succeed('a', keyOf('b'), [])
+    t.same(await signingKeys.succeed('a', keyOf('b'), []), once)
+    t.same(kidsOf(await signingKeys.succeed('b', keyOf('c'), ['a'])), ['b', 'c'], 'and the next one can follow')
+  })
+
+  t.test('of 20 that make the first key at once one does, and all learn which', async (t) => {
+    const { storage, other } = await start(t)
+    const race = (predecessor: string | undefined, name: string) =>
+      Promise.all(
+        times(20, (i) => (i % 2 === 0 ? storage : other).signingKeys.succeed(predecessor, keyOf(`${name}${i}`), []))
+      )
+    const answers = await race(undefined, 'first')
+    const [[winner] = []] = answers
+    for (const answer of answers) t.same(answer, [winner])
+    const rotations = await race(winner?.kid, 'second')
+    for (const answer of rotations) t.same(kidsOf(answer), kidsOf(rotations[0] ?? []))
+    t.equal((await storage.signingKeys.list()).length, 2, 'and of 20 that rotate it')
+  })
+}

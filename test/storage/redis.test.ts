@@ -1,0 +1,471 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { isFault } from '../../src/fault.js'
+import { type Connection, connect } from '../../src/storage/redis/connection.js'
+import { createKeys } from '../../src/storage/redis/keys.js'
+import { nextPollId } from '../../src/storage/redis/poll-id.js'
+import type { ScriptName } from '../../src/storage/redis/scripts.js'
+import { decisionOf, INTERVAL_MS, LIFE_MS, newDigest, newTag, requestOf, times } from '../contract/engine.js'
+import { grantModel } from '../contract/grant-model.js'
+import { grantStoreContract } from '../contract/grant-store.js'
+import { limitStoreContract } from '../contract/limit-store.js'
+import { recordStoreContract } from '../contract/record-store.js'
+import { startRedisEngine } from '../contract/redis-engine.js'
+import { signingKeyStoreContract } from '../contract/signing-key-store.js'
+import { GRANTD_SECRET, startApp } from '../support/app.js'
+import { startRedis } from '../support/redis-server.js'
+import { sessionOf } from '../support/tokens.js'
+
+const server = await startRedis()
+t.teardown(() => server.stop())
+const start = (t: Test) => startRedisEngine(t, server)
+
+t.test('grants in Redis', async (t) => grantStoreContract(t, start))
+t.test('records in Redis', async (t) => recordStoreContract(t, start))
+t.test('limits in Redis', async (t) => limitStoreContract(t, start))
+t.test('signing keys in Redis', async (t) => signingKeyStoreContract(t, start))
+t.test('grants in Redis follow the rules, whatever happens in which order', (t) =>
+  grantModel(t, start, { runs: 600, freshEachRun: false })
+)
+
+/** A connection of the test's own, to run scripts as the stores do. */
+async function scripts(t: Test): Promise<Connection> {
+  const connection = connect(server.url, { info() {}, warn() {} }, () => {})
+  t.teardown(() => connection.close())
+  await connection.settle(3_000)
+  return connection
+}
+
+const newGrant = () => ({ request: requestOf(), lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
+
+t.test('what Redis forgets', async (t) => {
+  t.test('every key has an end, after every single operation; only the signing keys stay', async (t) => {
+    const engine = await start(t)
+    const { grants, authorizedClients: records, limits, signingKeys } = engine.storage
+    const [one, two, tag] = [newDigest(), newDigest(), newTag()]
+    const until = (ms: number) => engine.clock() + ms
+    const operations: Record<string, () => Promise<unknown>> = {
+      'a grant is created': () => grants.create(one, tag, newGrant()),
+      'its code is wanted by another': () => grants.create(two, tag, newGrant()),
+      'the other takes another code': () => grants.create(two, newTag(), newGrant()),
+      'it is polled': () => grants.poll(one),
+      'it is polled too early': () => grants.poll(one),
+      'it is polled at its time': () => grants.poll(two),
+      'an unknown one is polled': () => grants.poll(newDigest()),
+      'it is found': () => grants.find(tag),
+      'it is collected too early': () => grants.collect(one),
+      'it is approved': () => grants.decide(one, decisionOf()),
+      'it is approved again': () => grants.decide(one, decisionOf()),
+      'the other is denied': () => grants.decide(two, decisionOf({ action: 'deny' })),
+      'an unknown one is decided': () => grants.decide(newDigest(), decisionOf()),
+      'it is collected': () => grants.collect(one),
+      'it is collected again': () => grants.collect(one),
+      'an unknown one is collected': () => grants.collect(newDigest()),
+      'it is polled when it is expired': () => engine.pass(LIFE_MS).then(() => grants.poll(one)),
+      'a record is created': () => records.create('alice', '1', { a: '1' }, until(50_000)),
+      'it is created again': () => records.create('alice', '1', { a: '2' }, until(90_000)),
+      'a shorter one is created': () => records.create('alice', '2', { a: '1' }, until(10_000)),
+      'one is created whose time is over': () => records.create('alice', '3', { a: '1' }, until(-5)),
+      'it is changed': () => records.change('alice', '1', { set: { a: '2' }, setOnce: { b: '3' }, clear: ['c'] }),
+      'its life is changed': () => records.change('alice', '1', { keepUntilMs: until(70_000) }),
+      'its life is over': () => records.change('alice', '1', { keepUntilMs: until(-5) }),
+      'what is not there is changed': () =>
+        records.change('alice', '9', { set: { a: '1' }, keepUntilMs: until(9_000) }),
+      'a record is deleted': () => records.delete('alice', '2'),
+      'what is not there is deleted': () => records.delete('bob', '2'),
+      'records are listed': () => records.list('alice'),
+      'a hit is counted': () => limits.hit('a', 60_000),
+      'a second one is counted': () => limits.hit('a', 60_000),
+      'an attempt is taken': () => limits.take('b', '1', 1, 60_000),
+      'the same attempt is taken': () => limits.take('b', '1', 1, 60_000),
+      'an attempt is refused': () => limits.take('b', '2', 1, 60_000),
+      'an attempt is given back': () => limits.giveBack('b', '1'),
+      'what was not taken is given back': () => limits.giveBack('c', '1'),
+      'a signing key is kept': () => signingKeys.succeed(undefined, { kid: 'a' } as never, [])
+    }
+    let keysSeen = 0
+    for (const [name, operation] of Object.entries(operations)) {
+      await operation()
+      const lives = await engine.lives()
+      keysSeen += lives.size
+      const endless = [...lives].filter(([key, leftMs]) => leftMs === -1 && key !== `${engine.prefix}signing-keys`)
+      t.same(endless, [], `when ${name}`)
+    }
+    t.ok(keysSeen > 100, `looked at ${keysSeen} keys`)
+  })
+
+  t.test('a grant and its code outlive the rules by a minute, and no operation prolongs that', async (t) => {
+    const engine = await start(t)
+    const { grants } = engine.storage
+    const [digest, tag] = [newDigest(), newTag()]
+    await grants.create(digest, tag, newGrant())
+    await grants.poll(digest)
+    await grants.poll(digest)
+    await grants.decide(digest, decisionOf())
+    await grants.collect(digest)
+    for (const [key, leftMs] of await engine.lives()) {
+      t.ok(leftMs <= LIFE_MS + 360_000 && leftMs > LIFE_MS + 350_000, `${key} lives ${leftMs} ms`)
+    }
+  })
+
+  t.test('a write that comes after the end does not bring anything back', async (t) => {
+    const engine = await start(t)
+    const { grants, authorizedClients: records } = engine.storage
+    const [digest, tag] = [newDigest(), newTag()]
+    await grants.create(digest, tag, newGrant())
+    await grants.decide(digest, decisionOf())
+    await records.create('alice', '1', { a: '1' }, engine.clock() + 1_000)
+    await engine.pass(LIFE_MS + 360_000)
+    t.equal((await engine.lives()).size, 0)
+    await grants.poll(digest)
+    await grants.decide(digest, decisionOf())
+    await grants.collect(digest)
+    await records.change('alice', '1', { set: { a: '2' }, setOnce: { b: '1' }, keepUntilMs: engine.clock() + 1_000 })
+    await records.delete('alice', '1')
+    t.equal((await engine.lives()).size, 0)
+  })
+})
+
+t.test('what is sent twice, because an answer was lost', async (t) => {
+  t.test('an accepted poll that is repeated is accepted again and moves nothing', async (t) => {
+    const engine = await start(t)
+    const { run } = await scripts(t)
+    const key = createKeys(engine.prefix).grant('g')
+    await engine.storage.grants.create('g', newTag(), newGrant())
+    const id = nextPollId()
+    t.equal(await run('grant-poll', key, id, engine.clock()), 'pending')
+    const record = await server.client.get(key)
+    for (const ms of [0, 300, 4_000, 5_000, 60_000]) {
+      t.equal(await run('grant-poll', key, id, engine.clock() + ms), 'pending')
+      t.equal(await server.client.get(key), record)
+    }
+    t.same(
+      await run('grant-poll', key, nextPollId(), engine.clock() + 4_499),
+      ['slow_down', 10_000],
+      'others still wait'
+    )
+    t.equal(
+      await run('grant-poll', key, id, engine.clock() + 4_600),
+      'pending',
+      'even after a refused one came between'
+    )
+  })
+
+  t.test('a refused poll that is repeated is refused with the same interval and moves nothing', async (t) => {
+    const engine = await start(t)
+    const { run } = await scripts(t)
+    const key = createKeys(engine.prefix).grant('g')
+    await engine.storage.grants.create('g', newTag(), newGrant())
+    await run('grant-poll', key, nextPollId(), engine.clock())
+    const id = nextPollId()
+    t.same(await run('grant-poll', key, id, engine.clock() + 1_000), ['slow_down', 10_000])
+    const record = await server.client.get(key)
+    for (const ms of [1_000, 1_300, 12_000]) {
+      t.same(await run('grant-poll', key, id, engine.clock() + ms), ['slow_down', 10_000])
+      t.equal(await server.client.get(key), record)
+    }
+    t.equal(await run('grant-poll', key, nextPollId(), engine.clock() + 10_500), 'pending', 'the interval grew once')
+  })
+
+  t.test('a decision that is repeated is repeated, and a collection keeps its first time', async (t) => {
+    const engine = await start(t)
+    const { run } = await scripts(t)
+    const key = createKeys(engine.prefix).grant('g')
+    await engine.storage.grants.create('g', newTag(), newGrant())
+    const decide = () => run('grant-decide', key, 'a', '{"user":"u","client":"c","ip":"i"}', 'u', engine.clock())
+    t.match(await decide(), ['decided'])
+    const decided = await server.client.get(key)
+    t.equal(await decide(), 'repeated')
+    t.equal(await server.client.get(key), decided)
+    t.equal(await run('grant-collect', key, engine.clock()), 'collected')
+    const collected = await server.client.get(key)
+    t.equal(await run('grant-collect', key, engine.clock() + 5_000), 'collected')
+    t.equal(await server.client.get(key), collected)
+  })
+
+  t.test('poll ids are twelve characters and do not repeat', async (t) => {
+    const ids = times(10_000, nextPollId)
+    t.equal(new Set(ids).size, 10_000)
+    t.ok(ids.every((id) => /^[\w-]{12}$/.test(id)))
+    t.notOk(ids.includes('------------'), 'none of them stands for nothing')
+  })
+})
+
+t.test('the time of grants is Redis’s own when nobody hands one in', async (t) => {
+  const { run } = await scripts(t)
+  const { grant, limit } = createKeys('own-time:')
+  const key = grant('g')
+  const nowMs = async () => {
+    const [seconds, micros] = await server.client.time()
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+  }
+  const before = await nowMs()
+  await run('grant-create', key, 900_000, 5_000, 1_260_000, '{"t":"cli","ip":"i","ms":900000}')
+  t.equal(await run('grant-poll', key, nextPollId()), 'pending')
+  t.same(await run('grant-poll', key, nextPollId()), ['slow_down', 10_000])
+  t.match(await run('grant-find', key), ['pending'])
+  const [, decidedAtMs] = (await run('grant-decide', key, 'a', '{"user":"u"}', 'u')) as [string, number]
+  t.equal(await run('grant-collect', key), 'collected')
+  const after = await nowMs()
+  const head = (await server.client.get(key))?.split('\n')[0] ?? ''
+  t.match(head, /^c \d{13} \d{5} \d{13} [\w-]{12} [\w-]{12} \d{13}$/, 'the columns stay where they are')
+  for (const ms of [
+    Number(head.slice(2, 15)) - 900_000,
+    Number(head.slice(22, 35)),
+    decidedAtMs,
+    Number(head.slice(62))
+  ]) {
+    t.ok(ms >= before && ms <= after, `${before} <= ${ms} <= ${after}`)
+  }
+  t.equal(await run('limit-take', limit('own'), '1', 1, 60_000), -1)
+  const freeInMs = Number(await run('limit-take', limit('own'), '2', 1, 60_000))
+  t.ok(freeInMs > 55_000 && freeInMs <= 60_000)
+})
+
+t.test('a server that has forgotten its scripts is taught them again', async (t) => {
+  const engine = await start(t)
+  const { grants, authorizedClients: records, limits, signingKeys } = engine.storage
+  const flush = () => server.client.script('FLUSH')
+  const [digest, tag] = [newDigest(), newTag()]
+  await flush()
+  t.equal(await grants.create(digest, tag, newGrant()), 'created')
+  await flush()
+  t.same(await Promise.all(times(3, () => grants.poll(digest).then(({ kind }) => kind))), [
+    'pending',
+    'slow_down',
+    'slow_down'
+  ])
+  await flush()
+  t.equal((await grants.find(tag))?.state, 'pending')
+  await flush()
+  t.equal((await grants.decide(digest, decisionOf())).kind, 'decided')
+  await flush()
+  t.equal(await grants.collect(digest), 'collected')
+  await flush()
+  t.same(await records.create('alice', '1', { a: '1' }, engine.clock() + 60_000), { a: '1' })
+  await flush()
+  t.same(await records.change('alice', '1', { set: { a: '2' } }), { a: '2' })
+  await flush()
+  await records.delete('alice', '1')
+  t.equal(await records.get('alice', '1'), undefined)
+  await flush()
+  t.equal((await limits.hit('a', 60_000)).count, 1)
+  await flush()
+  t.equal(await limits.take('b', '1', 1, 60_000), undefined)
+  await flush()
+  t.equal((await signingKeys.succeed(undefined, { kid: 'a' } as never, [])).length, 1)
+})
+
+t.test('a key that holds something else', async (t) => {
+  /** For each script: arguments under which it would write, and the place in each key where something foreign is planted. */
+  const argumentsOf: Record<ScriptName, (string | number)[]> = {
+    'grant-create': [900_000, 5_000, 1_260_000, '{}', 1_700_000_000_000],
+    'grant-poll': ['poll id 1234', 1_700_000_000_000],
+    'grant-find': [1_700_000_000_000],
+    'grant-decide': ['a', '{"user":"u"}', 'u', 1_700_000_000_000],
+    'grant-collect': [1_700_000_000_000],
+    'record-create': ['id', 60_000, 'field', 'value'],
+    'record-change': ['id', 60_000, 'set', 'field', 'value'],
+    'record-delete': ['id'],
+    'limit-hit': [60_000],
+    'limit-take': ['attempt', 1, 60_000],
+    'signing-keys-succeed': ['', 'kid', '{}']
+  }
+  const keysOf = (name: ScriptName) =>
+    name.startsWith('record-') ? [`foreign:{${name}}:record`, `foreign:{${name}}`] : [`foreign:${name}`]
+
+  t.test('every script is looked at', async (t) => {
+    const files = readdirSync(new URL('../../src/storage/redis/scripts/', import.meta.url))
+    t.same(files.map((file) => file.replace('.lua', '')).sort(), Object.keys(argumentsOf).sort())
+  })
+
+  const { run } = await scripts(t)
+  const { client } = server
+  const dump = async () => {
+    const keys = (await client.keys('foreign:*')).sort()
+    return Promise.all(
+      keys.map(async (key) => [key, (await client.dumpBuffer(key))?.toString('hex'), await client.pttl(key)])
+    )
+  }
+  for (const name of Object.keys(argumentsOf) as ScriptName[]) {
+    const keys = keysOf(name)
+    for (const [place, planted] of keys.entries()) {
+      t.test(`${name} fails on it and changes nothing${keys.length > 1 ? `, key ${place + 1}` : ''}`, async (t) => {
+        await client.flushdb()
+        // What the script would find at its other keys.
+        if (place === 1) await client.hset(keys[0] as string, 'field', 'before')
+        if (place === 1 && name === 'record-create') await client.del(keys[0] as string)
+        await client.rpush(planted, 'foreign')
+        const before = await dump()
+        const failure = await run(name, ...keys, ...argumentsOf[name]).then(
+          (answer) => `it answered ${JSON.stringify(answer)}`,
+          (error) => error
+        )
+        t.match(failure, /WRONGTYPE/)
+        t.notOk(isFault(failure), 'and it is no outage')
+        t.same(await dump(), before)
+      })
+    }
+  }
+})
+
+t.test('what rests in Redis', async (t) => {
+  t.test('holds no code, no token and no private key in clear', async (t) => {
+    await server.client.flushall()
+    const service = await startApp(t, {
+      REDIS_URL: server.url,
+      PUBLIC_URL: 'https://grants.example',
+      SIGNING_ALG: 'ES256'
+    })
+    const secrets: Record<string, string> = { GRANTD_SECRET, session: await sessionOf('alice') }
+    const note = (name: string, { grant_code, user_code }: { grant_code: string; user_code: string }) => {
+      secrets[`grant code ${name}`] = grant_code
+      secrets[`user code ${name}`] = user_code
+      secrets[`user code ${name} without hyphen`] = user_code.replace('-', '')
+    }
+    const approved = await service.start({ name: 'approved' })
+    const denied = await service.start({ name: 'denied' })
+    const pending = await service.start({ name: 'pending' })
+    note('approved', approved)
+    note('denied', denied)
+    note('pending', pending)
+    await service.poll(pending.grant_code)
+    await service.poll(pending.grant_code)
+    await service.decide(approved.user_code, 'alice')
+    await service.decide(denied.user_code, 'alice', 'deny')
+    await service.decide('BCDF-GHJK', 'mallory')
+    const { body } = await service.poll(approved.grant_code)
+    const [header, payload, signature] = body.jwt.split('.')
+    Object.assign(secrets, { jwt: body.jwt, header, payload, signature })
+    const key = service.app.signingKeys.current()
+    const pem = (key?.privateKey ?? '').split('\n')
+    secrets['private key'] = pem[1] as string
+    secrets['end of the private key'] = pem[2] as string
+    secrets['a private key'] = 'PRIVATE KEY'
+    secrets['private member of a JWK'] = '"d":'
+    t.equal((await service.call('GET', '/auth/clients', { token: body.jwt })).status, 200)
+
+    const everything = (await everythingIn(server.client)).join('\n')
+    t.match(everything, 'approved', 'looked at the contents')
+    for (const [name, secret] of Object.entries(secrets)) {
+      t.ok(secret.length >= 4, `${name} is something`)
+      t.notOk(everything.toLowerCase().includes(secret.toLowerCase()), `no ${name}`)
+    }
+  })
+
+  t.test('is the same for no two secrets: user codes are kept under tags that need GRANTD_SECRET', async (t) => {
+    await server.client.flushall()
+    const service = await startApp(t, { REDIS_URL: server.url, SIGNING_ALG: 'ES256' })
+    const { user_code } = await service.start()
+    const everything = (await everythingIn(server.client)).join('\n')
+    const { createHash } = await import('node:crypto')
+    for (const text of [user_code, user_code.replace('-', '')]) {
+      const digest = createHash('sha256').update(text).digest()
+      for (const encoding of ['hex', 'base64url', 'base64'] as const) {
+        t.notOk(everything.includes(digest.toString(encoding).slice(0, 20)), `no plain ${encoding} digest of it`)
+      }
+    }
+  })
+})
+
+/** Every key and every value, whatever its type. */
+async function everythingIn(client: Redis): Promise<string[]> {
+  const found: string[] = []
+  for (const key of await client.keys('*')) {
+    found.push(key)
+    const type = await client.type(key)
+    if (type === 'string') found.push((await client.get(key)) ?? '')
+    else if (type === 'hash') found.push(...Object.entries(await client.hgetall(key)).flat())
+    else if (type === 'zset') found.push(...(await client.zrange(key, '0', '-1', 'WITHSCORES')))
+    else throw new Error(`${key} is of the unexpected type ${type}`)
+  }
+  return found
+}
+
+t.test('keys', async (t) => {
+  const odd = [
+    'alice',
+    'a{b',
+    'a}b',
+    '{}',
+    '}{',
+    '{a}',
+    '}',
+    '{',
+    ':',
+    'a:b:{c}',
+    '*',
+    '日本語',
+    '🔑',
+    'ü{ü}',
+    ' ',
+    '\n',
+    '\u0000',
+    '%7B'
+  ]
+
+  t.test('of one script are in one slot of a cluster, whatever a user is called', async (t) => {
+    const cluster = await startRedis('--cluster-enabled', 'yes')
+    t.teardown(() => cluster.stop())
+    const slotOf = (key: string) => cluster.client.cluster('KEYSLOT', key)
+    for (const prefix of ['', 'grantd:', 'a.b-c_d:']) {
+      const keys = createKeys(prefix)
+      for (const parent of odd) {
+        const index = await slotOf(keys.recordIndex('authorized-client', parent))
+        for (const id of odd) {
+          t.equal(
+            await slotOf(keys.record('authorized-client', parent, id)),
+            index,
+            encodeURIComponent(`${parent} ${id}`)
+          )
+        }
+      }
+    }
+    const slots = new Set(
+      await Promise.all(odd.map((parent) => slotOf(createKeys('grantd:').recordIndex('x', parent))))
+    )
+    t.ok(slots.size > odd.length / 2, 'and different users are spread')
+  })
+
+  t.test('of different things are different', async (t) => {
+    const { record, recordIndex, grant, userCode, limit, signingKeys } = createKeys('grantd:')
+    const all = odd.flatMap((a) => [
+      ...[recordIndex('kind', a), grant(`g${a}`), userCode(`u${a}`), limit(`l${a}`)],
+      ...odd.map((b) => record('kind', a, b))
+    ])
+    all.push(signingKeys)
+    t.equal(new Set(all).size, all.length)
+    t.ok(all.every((key) => key.startsWith('grantd:')))
+  })
+})
+
+t.test('a Redis that must not be used', async (t) => {
+  t.test('is refused at the start when it may drop keys', async (t) => {
+    const evicting = await startRedis('--maxmemory-policy', 'allkeys-lru')
+    t.teardown(() => evicting.stop())
+    await t.rejects(startRedisEngine(t, evicting), /maxmemory-policy allkeys-lru/)
+  })
+
+  t.test('makes the check fail when it turns into one later', async (t) => {
+    const engine = await start(t)
+    await t.resolves(engine.storage.check())
+    await server.client.config('SET', 'maxmemory-policy', 'volatile-ttl')
+    t.teardown(() => server.client.config('SET', 'maxmemory-policy', 'noeviction'))
+    await t.rejects(engine.storage.check(), { name: 'Fault', code: 'unavailable', detail: /volatile-ttl/ })
+  })
+})
+
+t.test('every script opens with what it does, its keys, its arguments and its verdicts', async (t) => {
+  const folder = new URL('../../src/storage/redis/scripts/', import.meta.url)
+  const files = readdirSync(folder)
+  t.ok(files.length >= 11)
+  for (const file of files) {
+    const lua = readFileSync(new URL(file, folder), 'utf8')
+    t.match(
+      lua,
+      /^(#![^\n]+\n)?-- [A-Z][^\n]+\n(--[^\n]*\n)*-- KEYS 1: [^\n]+\n(--[^\n]*\n)*-- ARGV 1: [^\n]+\n(--[^\n]*\n)*-- Returns /,
+      file
+    )
+  }
+})
