@@ -35,7 +35,7 @@ export const authentication = fp(
 /** The token of a request. Two headers could mean two callers, so they are refused. */
 function bearerToken({ raw, headers }: FastifyRequest): string {
   const names = raw.rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === 'authorization')
-  if (names.length > 1) throw fault('invalid_request', { hint: 'there is more than one Authorization header' })
+  if (names.length > 1) throw fault('invalid_request', { hint: 'There is more than one Authorization header' })
   const [, token] = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
   if (!token) throw fault('unauthenticated')
   return token

@@ -1,14 +1,19 @@
 /** What every answer carries: the id of its request, no sniffing, and while the instance drains a goodbye to the connection. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 
 export const requestHeaders = fp(
   async (app) => {
     app.addHook('onRequest', (request, reply, done) => {
-      reply.header('x-request-id', request.id)
-      reply.header('x-content-type-options', 'nosniff')
+      setRequestHeaders(request, reply)
       if (app.readiness.isDraining()) reply.header('connection', 'close')
       done()
     })
   },
   { name: 'request-headers', dependencies: ['readiness'] }
 )
+
+export function setRequestHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id)
+  reply.header('x-content-type-options', 'nosniff')
+}

@@ -26,6 +26,7 @@ import { dashboard } from './routes/dashboard/index.js'
 import { acceptJsonBodies } from './routes/json-body.js'
 import { oauth } from './routes/oauth/index.js'
 import { ops } from './routes/ops/index.js'
+import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
 
 /** Nothing this service takes is larger. */
 const BODY_LIMIT = 16 * 1024
@@ -54,7 +55,10 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
     // While it stops, what still arrives is answered; new connections are refused by then.
     return503OnClosing: false,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
-    frameworkErrors: answerFault
+    // No URL that gets in is longer: an id of any length is looked at, and not found.
+    routerOptions: { maxParamLength: 16 * 1024 },
+    frameworkErrors: answerUnroutable,
+    clientErrorHandler: answerUnreadable
   })
 
   app.setErrorHandler(answerFault)

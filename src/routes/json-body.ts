@@ -6,6 +6,9 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
 import { fault } from '../fault.js'
 
+/** Only a text that escapes surrogates can hold half of a pair, which no store could keep as it is. */
+const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/
+
 export function acceptJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -14,9 +17,19 @@ export function acceptJsonBodies(app: FastifyInstance): void {
     if (encoding !== undefined && encoding !== 'identity') {
       done(fault('unsupported_media_type', { detail: 'content-encoding' }))
     } else if (!isUtf8(body)) {
-      done(fault('invalid_request', { hint: 'the body is not UTF-8' }))
+      done(fault('invalid_request', { hint: 'The body is not UTF-8' }))
     } else {
-      parse(request, body.toString('utf8'), done)
+      const text = body.toString('utf8')
+      parse(request, text, (error, value) => {
+        const isBroken = !error && ESCAPED_SURROGATE.test(text) && !isWellFormed(value)
+        done(isBroken ? fault('invalid_request', { hint: 'The body holds half a character' }) : error, value)
+      })
     }
   })
+}
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return !/\p{Surrogate}/u.test(value)
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([name, inner]) => isWellFormed(name) && isWellFormed(inner))
 }

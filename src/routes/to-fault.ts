@@ -28,16 +28,16 @@ export function toFault(error: unknown): Fault {
   if (validation) return fault('invalid_request', { hint: describe(validation) })
   const known = CODES[statusCode]
   if (!known) return fault('internal', { detail: message, cause: error })
-  const hint = known === 'invalid_request' ? 'the request cannot be read' : undefined
+  const hint = known === 'invalid_request' ? 'The request cannot be read' : undefined
   return fault(known, { detail: code ?? message, ...(hint && { hint }), cause: error })
 }
 
 /** "grant_code is missing", "client_metadata.name must NOT have more than 255 characters". Never the value itself. */
 function describe([first]: Validation[]): string {
-  if (!first) return 'the request is not valid'
+  if (!first) return 'The request is not valid'
   const path = first.instancePath.split('/').slice(1)
   const missing = first.params.missingProperty
   if (typeof missing === 'string') return `${[...path, missing].join('.')} is missing`
-  const subject = path.join('.') || 'the body'
+  const subject = path.join('.') || 'The body'
   return `${subject} ${first.message ?? 'is not valid'}`
 }

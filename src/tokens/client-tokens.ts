@@ -5,6 +5,7 @@
 import type { AuthorizedClient } from '../authorized-clients/authorized-client.js'
 import { fault } from '../fault.js'
 import { CLIENT_TYPES } from '../grants/grant.js'
+import { isUserId } from '../users/user-id.js'
 import type { SigningKey } from './signing-key.js'
 import type { SigningKeys } from './signing-keys.js'
 
@@ -83,7 +84,8 @@ export function createClientTokens({ keys, jwt, issuer, expectedIssuer }: Client
         return undefined
       }
       const wellFormed =
-        typeof claims.sub === 'string' &&
+        isUserId(claims.sub) &&
+        Number.isInteger(claims.iat) &&
         typeof claims.cid === 'string' &&
         claims.cid === claims.jti &&
         CLIENT_TYPES.some((type) => type === claims.client_type)

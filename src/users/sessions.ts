@@ -5,9 +5,7 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-
-/** Longer ids could not be keys of anything. */
-const LONGEST_USER_ID = 255
+import { isUserId } from './user-id.js'
 
 export interface DashboardSessions {
   /**
@@ -62,11 +60,6 @@ export function createDashboardSessions({ key, issuer, audience, clock }: Dashbo
       }
     }
   }
-}
-
-/** A text that can be written down: half of a surrogate pair is none. */
-function isUserId(sub: unknown): sub is string {
-  return typeof sub === 'string' && sub.length > 0 && sub.length <= LONGEST_USER_ID && !/\p{Surrogate}/u.test(sub)
 }
 
 /** Everything about the token itself is a JOSEError with a code of its own; what is left is the network's doing. */

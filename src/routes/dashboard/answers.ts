@@ -30,5 +30,5 @@ export function answerFault(thrown: unknown, request: FastifyRequest, reply: Fas
 
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds ?? RETRY_AFTER_SECONDS)
-  reply.code(status).send({ error: hint && status === 400 ? `${hint[0]?.toUpperCase()}${hint.slice(1)}.` : error })
+  reply.code(status).send({ error: hint && status === 400 ? `${hint}.` : error })
 }

@@ -2,6 +2,7 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { fault } from '../../fault.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { decideGrant } from './decide-grant.js'
 import { listAuthorizedClients } from './list-authorized-clients.js'
@@ -18,6 +19,9 @@ export async function dashboard(app: FastifyInstance): Promise<void> {
     reply.header('cache-control', 'no-store')
     done()
   })
+  app.setNotFoundHandler(() => {
+    throw fault('not_found')
+  })
   app.register(clientRoutes)
   app.register(browserRoutes)
 }
@@ -33,6 +37,10 @@ async function clientRoutes(app: FastifyInstance): Promise<void> {
 async function browserRoutes(app: FastifyInstance): Promise<void> {
   const { corsOrigins } = app.config
   if (corsOrigins.length > 0) {
+    // The library would answer a preflight for any path; one that leads nowhere is not found, whoever asks.
+    app.addHook('onRequest', async (request) => {
+      if (request.routeOptions.url?.endsWith('*')) throw fault('not_found')
+    })
     await app.register(cors, {
       origin: [...corsOrigins],
       methods: ['GET', 'POST', 'PATCH', 'DELETE'],

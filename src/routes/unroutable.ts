@@ -1,0 +1,29 @@
+/** Answers to what never becomes a request of ours: hooks do not run for it, so its headers are set here. */
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { setRequestHeaders } from '../../plugins/request-headers.js'
+import { answerFault } from './dashboard/answers.js'
+
+/** A URL that cannot be decoded. */
+export function answerUnroutable(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  setRequestHeaders(request, reply)
+  reply.header('cache-control', 'no-store')
+  answerFault(error, request, reply)
+}
+
+const STATUSES: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }
+
+/** Bytes that are no HTTP, too many of them, or too slow ones. */
+export function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  if (socket.writable) {
+    const status = STATUSES[error.code ?? ''] ?? 400
+    const body = JSON.stringify({ error: STATUS_CODES[status] })
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+        `Cache-Control: no-store\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    )
+  }
+  socket.destroy(error)
+}

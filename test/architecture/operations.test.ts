@@ -1,0 +1,117 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { RouteOptions } from 'fastify'
+import t, { type Test } from 'tap'
+import { type Operation, readDocuments } from '../../openapi/documents.js'
+import { routeUrl } from '../../openapi/operations.js'
+import { buildApp } from '../../src/app.js'
+import { loadConfig } from '../../src/config.js'
+
+const root = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+const kebab = (id: string) => id.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** Not of the contract: its own presentation. */
+const isDocs = (url: string) => url === '/docs' || url.startsWith('/docs/') || url === '/openapi.json'
+
+async function operations() {
+  return (await readDocuments(root('openapi'))).flatMap(({ name, api }) =>
+    Object.entries(api.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({
+        surface: name,
+        route: `${method.toUpperCase()} ${(api.servers?.[0]?.url ?? '') + routeUrl(path)}`,
+        id: String(operation.operationId),
+        operation: operation as Operation
+      }))
+    )
+  )
+}
+
+/** Every route, as it is registered. The hook is set before any plugin is loaded. */
+async function registeredRoutes(t: Test): Promise<RouteOptions[]> {
+  const app = buildApp(loadConfig({ SIGNING_ALG: 'EdDSA' }), { logger: false })
+  const routes: RouteOptions[] = []
+  app.addHook('onRoute', (route) => {
+    routes.push(route)
+  })
+  t.teardown(() => app.close())
+  await app.ready()
+  return routes
+}
+
+t.test('operations and routes', async (t) => {
+  const documented = await operations()
+  const routes = await registeredRoutes(t)
+  const served = routes.filter(({ url, method, config }) => method !== 'HEAD' && !config?.refusesMethod && !isDocs(url))
+
+  t.test('every operation has a route, and every route an operation', async (t) => {
+    t.ok(documented.length >= 11, `${documented.length} operations`)
+    t.strictSame(
+      served.map(({ method, url }) => `${method} ${url}`).sort(),
+      documented.map(({ route }) => route).sort()
+    )
+  })
+
+  t.test('every route validates by the schema of its own operation', async (t) => {
+    for (const { method, url, schema } of served) {
+      const own = documented.find(({ route }) => route === `${method} ${url}`)
+      t.equal((schema as { operationId?: string } | undefined)?.operationId, own?.id, `${method} ${url}`)
+      const statuses = Object.keys((schema?.response ?? {}) as object)
+      t.strictSame(statuses, Object.keys(own?.operation.responses ?? {}), `${method} ${url}: statuses`)
+      for (const [status, answer] of Object.entries((schema?.response ?? {}) as Record<string, { type?: string }>)) {
+        t.ok(answer.type, `${method} ${url} ${status} has a schema`)
+      }
+      if (own?.operation.requestBody) t.ok(schema?.body, `${method} ${url} checks its body`)
+    }
+  })
+
+  t.test('every operation has a file of its own, named after it', async (t) => {
+    const folders: Record<string, string> = { dashboard: 'dashboard', oauth: 'oauth', ops: 'ops', tokens: 'tokens-api' }
+    for (const { surface, id } of documented) {
+      const file = `src/routes/${folders[surface]}/${kebab(id)}.ts`
+      t.ok(existsSync(root(file)), file)
+      if (existsSync(root(file)))
+        t.match(readFileSync(root(file), 'utf8'), `Operations.${id}`, `${file} takes its schema`)
+    }
+  })
+
+  t.test('every answer of an operation is described and has content', async (t) => {
+    let looked = 0
+    for (const { operation, route } of documented) {
+      t.ok(operation.summary, `${route} has a summary`)
+      for (const [status, answer] of Object.entries(operation.responses)) {
+        looked += 1
+        t.ok(answer.$ref !== undefined || answer.description, `${route} ${status}`)
+        t.ok(answer.$ref !== undefined || answer.content, `${route} ${status}`)
+      }
+    }
+    t.ok(looked >= 60, `${looked} answers`)
+  })
+
+  t.test('every operation says who may call it', async (t) => {
+    const open = documented.filter(({ operation }) => (operation.security as unknown[] | undefined)?.length === 0)
+    t.ok(documented.every(({ operation }) => Array.isArray(operation.security)))
+    t.strictSame(open.map(({ id }) => id).sort(), [
+      'getHealth',
+      'getJwks',
+      'getMetrics',
+      'getReadiness',
+      'pollGrantToken',
+      'startGrant'
+    ])
+  })
+
+  t.test('every operation that needs a token refuses without one', async (t) => {
+    const app = buildApp(loadConfig({ SIGNING_ALG: 'EdDSA' }), { logger: false })
+    t.teardown(() => app.close())
+    let looked = 0
+    for (const { operation, route } of documented) {
+      const [method, url] = route.split(' ') as ['GET', string]
+      const { statusCode } = await app.inject({ method, url: url.replaceAll(/:\w+/g, 'x') })
+      const isOpen = (operation.security as unknown[]).length === 0
+      if (isOpen) t.not(statusCode, 401, route)
+      else t.equal(statusCode, 401, route)
+      looked += 1
+    }
+    t.equal(looked, documented.length)
+  })
+})

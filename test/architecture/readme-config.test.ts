@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises'
+import type { TSchema } from '@sinclair/typebox'
+import t from 'tap'
+import { EnvironmentSchema } from '../../schemas/config.js'
+
+interface Row {
+  name: string
+  fallback: string
+  description: string
+}
+
+/** The rows "| `NAME` | default | description |" of the README, wherever its table stands. */
+async function rows(): Promise<Row[]> {
+  const text = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+  return [...text.matchAll(/^\| *`([A-Z][A-Z0-9_]*)` *\|([^|\n]*)\|((?:[^|\n]|\\\|)*)\| *$/gm)].map(
+    ([, name = '', fallback = '', description = '']) => ({
+      name,
+      fallback: fallback.trim().replaceAll('`', ''),
+      description: description.trim()
+    })
+  )
+}
+
+/** What the table says of a default: the value, or nothing (a dash, "none", …) where there is none. */
+function shownDefault(schema: TSchema): string {
+  const { default: value } = schema as { default?: unknown }
+  return value === undefined || (Array.isArray(value) && value.length === 0) ? '' : String(value)
+}
+
+const isNothing = (text: string) => /^(|-|–|—|none|unset|not set|empty|required)$/i.test(text)
+
+t.test('the table of the README', async (t) => {
+  const documented = await rows()
+  const variables = Object.entries<TSchema>(EnvironmentSchema.properties)
+
+  t.test('lists exactly the variables there are, in their order', async (t) => {
+    t.ok(variables.length >= 25, `${variables.length} variables`)
+    t.strictSame(
+      documented.map(({ name }) => name),
+      variables.map(([name]) => name)
+    )
+  })
+
+  t.test('gives the defaults there are', async (t) => {
+    let looked = 0
+    for (const [name, schema] of variables) {
+      const row = documented.find((candidate) => candidate.name === name)
+      const wanted = shownDefault(schema)
+      if (wanted === '') t.ok(isNothing(row?.fallback ?? 'absent'), `${name} has no default: "${row?.fallback}"`)
+      else t.equal(row?.fallback.replaceAll(/[ ,_](?=\d{3})/g, ''), wanted, name)
+      looked += 1
+    }
+    t.equal(looked, variables.length)
+  })
+
+  t.test('says something about each', async (t) => {
+    for (const { name, description } of documented) t.ok(description.length >= 10, `${name}: ${description}`)
+    t.ok(documented.length > 0)
+  })
+})

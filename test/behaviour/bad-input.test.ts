@@ -1,0 +1,691 @@
+/**
+ * What the dashboard API does with input that is wrong: the right refusal in the contract's shape, and nothing else.
+ * No record changes, nothing of the input comes back, over a real Redis whose every key is compared.
+ */
+import { createHmac, createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
+import type { InjectOptions } from 'fastify'
+import t, { type Test } from 'tap'
+import { dashboardOperations } from '../../schemas/generated/dashboard.js'
+import { apiHeaders, refused } from '../routes/expectations.js'
+import { startApp } from '../support/app.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
+
+const CANARY = 'CANARY4canary'
+/** All that a 400 may say: our names and the validator's words, in the characters of RFC 6749 §5.2. */
+const SENTENCE =
+  /^((The body|(client_type|client_metadata(\.(name|version|hostname|os))?|grant_code|user_code|action|label)) (is missing|must (be (string|object|equal to one of the allowed values)|NOT have (more|fewer) than \d+ characters)|must be string,null|must match a schema in anyOf)|The body is not UTF-8|The body holds half a character|The request cannot be read)\.$/
+
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+type Json = Record<string, unknown>
+
+/** Every key of the server but the counters of limits, with its content. */
+async function snapshot({ client }: RedisServer): Promise<Map<string, string>> {
+  const keys = (await client.keys('*')).filter((key) => !key.includes(':limit:')).sort()
+  const dumps = await Promise.all(keys.map((key) => client.dumpBuffer(key)))
+  return new Map(keys.map((key, i) => [key, dumps[i]?.toString('base64') ?? '']))
+}
+
+/** A service on Redis with a user, one pending grant and one client, and a way to ask it that looks at everything. */
+async function setUp(t: Test) {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const service = await startApp(t, {
+    REDIS_URL: redis.url,
+    LIMITS: 'off',
+    PUBLIC_URL: 'https://grants.example.com'
+  })
+  const { app, call, start, collect } = service
+  const grant = await start({ hostname: 'h' })
+  const client = await collect('ann', { hostname: 'mine' })
+  await call('GET', '/auth/clients', { token: client })
+  const [{ id }] = (await call('GET', '/auth/clients', { user: 'ann' })).body.data
+  const session = await sessionOf('ann')
+  const authorization = `Bearer ${session}`
+
+  const routes: Record<string, { method: Method; url: string; body?: Json; isPublic?: true }> = {
+    startGrant: { method: 'POST', url: '/auth/grant/code', body: { client_type: 'cli' }, isPublic: true },
+    pollGrantToken: { method: 'POST', url: '/auth/grant/token', body: { grant_code: 'x' }, isPublic: true },
+    peekGrant: { method: 'GET', url: `/auth/grant/peek?user_code=${grant.user_code}` },
+    decideGrant: {
+      method: 'POST',
+      url: '/auth/grant/approve',
+      body: { user_code: grant.user_code, action: 'approve' }
+    },
+    listAuthorizedClients: { method: 'GET', url: '/auth/clients' },
+    updateAuthorizedClient: { method: 'PATCH', url: `/auth/clients/${id}`, body: { label: 'new' } },
+    revokeAuthorizedClient: { method: 'DELETE', url: `/auth/clients/${id}` }
+  }
+  t.strictSame(Object.keys(routes), Object.keys(dashboardOperations), 'every operation is asked')
+
+  let asked = 0
+  /** Asks and wants a refusal: the shape, nothing changed, nothing echoed. */
+  async function refuses(t: Test, request: InjectOptions, status: number, about: string, sentence?: string | RegExp) {
+    asked += 1
+    const before = await snapshot(redis)
+    const { url, headers, ...rest } = request
+    const answer = await app.inject({ url: `/api/v0${url}`, headers: { ...headers }, ...rest })
+    const isJson = String(answer.headers['content-type']).startsWith('application/json')
+    const body = isJson ? answer.json() : answer.body
+    refused(t, { status: answer.statusCode, body, headers: answer.headers }, status, sentence, about)
+    if (status === 400) t.match(body.error, SENTENCE, `${about}: the sentence is one of ours`)
+    t.notOk(answer.body.toLowerCase().includes(CANARY.toLowerCase()), `${about}: no echo`)
+    t.ok(answer.body.length < 200, `${about}: ${answer.body.length} bytes`)
+    t.strictSame(await snapshot(redis), before, `${about}: nothing changed`)
+  }
+  const json = (method: Method, url: string, payload: string | Buffer): InjectOptions => ({
+    method,
+    url,
+    headers: { 'content-type': 'application/json', authorization },
+    payload
+  })
+  return { ...service, redis, routes, session, authorization, client, id, grant, refuses, json, asked: () => asked }
+}
+
+/** Every field of a body: where it stands, how long it may be, and whether it can be left out, be null or be empty. */
+const FIELDS = [
+  { operation: 'startGrant', path: ['client_type'], longest: 0, required: true },
+  { operation: 'startGrant', path: ['client_metadata', 'name'], longest: 255, mayBeEmpty: true },
+  { operation: 'startGrant', path: ['client_metadata', 'version'], longest: 64, mayBeEmpty: true },
+  { operation: 'startGrant', path: ['client_metadata', 'hostname'], longest: 255, mayBeEmpty: true },
+  { operation: 'startGrant', path: ['client_metadata', 'os'], longest: 64, mayBeEmpty: true },
+  { operation: 'pollGrantToken', path: ['grant_code'], longest: 128, required: true },
+  { operation: 'decideGrant', path: ['user_code'], longest: 64, required: true },
+  { operation: 'decideGrant', path: ['action'], longest: 0, required: true },
+  {
+    operation: 'updateAuthorizedClient',
+    path: ['label'],
+    longest: 255,
+    required: true,
+    mayBeEmpty: true,
+    mayBeNull: true
+  }
+] as const
+
+/** The body with one field replaced by JSON text as it stands; undefined takes the field away. */
+function bodyWith(body: Json, [first, second]: readonly string[], raw: string | undefined): string {
+  const marked =
+    second === undefined ? { ...body, [first as string]: '@@' } : { ...body, [first as string]: { [second]: '@@' } }
+  if (raw !== undefined) return JSON.stringify(marked).replace('"@@"', () => raw)
+  const { [first as string]: _gone, ...rest } = body
+  return JSON.stringify(rest)
+}
+
+t.test('fields of bodies', async (t) => {
+  const { routes, refuses, json, asked } = await setUp(t)
+  for (const { operation, path, longest, ...can } of FIELDS) {
+    t.test(`${operation} ${path.join('.')}`, async (t) => {
+      const { method, url, body = {} } = routes[operation] ?? { method: 'GET', url: '' }
+      const send = (raw: string | undefined) => json(method, url, bodyWith(body, path, raw))
+      const name = path.join('.')
+      if ('required' in can) await refuses(t, send(undefined), 400, 'missing', `${name} is missing.`)
+      const wrong: Record<string, string> = {
+        number: '5',
+        'a number as large as they come': '1e400',
+        float: '0.1',
+        boolean: 'true',
+        array: `["${CANARY}"]`,
+        'an empty array': '[]',
+        object: `{"${CANARY}":"${CANARY}"}`,
+        'an object that converts': `{"toString":"${CANARY}","length":1}`,
+        ...(!('mayBeNull' in can) && { null: 'null' }),
+        ...(!('mayBeEmpty' in can) && { empty: '""' }),
+        ...(longest > 0
+          ? { 'one character too many': `"${CANARY}${'x'.repeat(longest + 1 - CANARY.length)}"` }
+          : { 'not one of the words': `"${CANARY}"`, capitals: '"CLI"', NUL: '"cli\\u0000"' }),
+        '10,000 characters': `"${CANARY.repeat(769)}"`
+      }
+      for (const [about, raw] of Object.entries(wrong)) {
+        await refuses(t, send(raw), 400, about, new RegExp(`^${name} must `))
+      }
+      await refuses(t, send('"\\ud800"'), 400, 'half a surrogate pair', 'The body holds half a character.')
+      await refuses(t, send(`"${CANARY.repeat(80_660)}"`), 413, 'a megabyte', 'The body is too large.')
+      const bytes = Buffer.from(bodyWith(body, path, `"${CANARY}\u00ff"`), 'latin1')
+      await refuses(t, { ...send('""'), payload: bytes }, 400, 'no UTF-8', 'The body is not UTF-8.')
+      for (const hex of ['c0ae', 'eda080', 'f4908080', 'fe', 'e282']) {
+        const payload = Buffer.from(bodyWith(body, path, '"@"').replace('"@"', `"${CANARY}@"`))
+        const at = payload.indexOf('@')
+        const broken = Buffer.concat([payload.subarray(0, at), Buffer.from(hex, 'hex'), payload.subarray(at + 1)])
+        await refuses(t, { ...send('""'), payload: broken }, 400, `the bytes ${hex}`, 'The body is not UTF-8.')
+      }
+    })
+  }
+  t.test('it asked for all of them', async (t) => t.ok(asked() >= 150, `${asked()} refusals`))
+})
+
+t.test('texts that are odd but texts', async (t) => {
+  const { app, call, routes, json, authorization, redis, id, poll } = await setUp(t)
+  const odd = [
+    '\u0000',
+    '\u0000'.repeat(30),
+    '\u202e\u200b',
+    '\r\n\r\nHTTP/1.1 200 OK',
+    '{}:*',
+    '__proto__',
+    '#{7*7}',
+    "'; DROP",
+    '\u2028'
+  ]
+
+  t.test('200 client_metadata is kept as it was sent', async (t) => {
+    for (const text of odd) {
+      const body = { client_type: 'cli', client_metadata: { name: text, hostname: text } }
+      const answer = await call('POST', '/auth/grant/code', { body })
+      t.equal(answer.status, 200, JSON.stringify(text))
+      const { user_code, grant_code } = answer.body
+      const seen = await call('GET', `/auth/grant/peek?user_code=${user_code}`, { user: 'eve' })
+      t.strictSame(seen.body.client_metadata, { name: text, hostname: text }, 'on the consent page')
+      t.equal(
+        (await call('POST', '/auth/grant/approve', { user: 'eve', body: { user_code, action: 'approve' } })).status,
+        200
+      )
+      t.equal((await poll(grant_code)).body.status, 'approved')
+      const clients = (await call('GET', '/auth/clients', { user: 'eve' })).body.data
+      t.ok(
+        clients.some((row: Json) => row.label === text && row.client_name === text),
+        `${JSON.stringify(text)} is what the list shows`
+      )
+    }
+  })
+
+  t.test('200 label is kept as it was sent', async (t) => {
+    for (const label of odd) {
+      const answer = await call('PATCH', `/auth/clients/${id}`, { user: 'ann', body: { label } })
+      t.equal(answer.status, 200, JSON.stringify(label))
+      t.equal(answer.body.label, label, JSON.stringify(label))
+    }
+  })
+
+  t.test('400 half of a surrogate pair, which no store could keep as it is, wherever it stands', async (t) => {
+    const sentence = 'The body holds half a character.'
+    for (const text of ['\ud800', '\udc00\ud800', 'a\udfff']) {
+      const before = await snapshot(redis)
+      const metadata = { client_type: 'cli', client_metadata: { name: text } }
+      refused(t, await call('POST', '/auth/grant/code', { body: metadata }), 400, sentence)
+      refused(t, await call('POST', '/auth/grant/code', { body: { client_type: 'cli', [text]: 1 } }), 400, sentence)
+      refused(t, await call('PATCH', `/auth/clients/${id}`, { user: 'ann', body: { label: text } }), 400, sentence)
+      refused(t, await poll(text), 400, sentence)
+      t.strictSame(await snapshot(redis), before, 'nothing changed')
+    }
+    const whole = await call('PATCH', `/auth/clients/${id}`, { user: 'ann', body: { label: '\ud83d\ude00' } })
+    t.equal(whole.body.label, '\ud83d\ude00', 'a whole pair is a character')
+  })
+
+  t.test('a code of that kind is an unknown code', async (t) => {
+    for (const text of odd) {
+      const before = await snapshot(redis)
+      t.strictSame((await poll(text)).body, { status: 'expired_token' }, JSON.stringify(text))
+      const body = { user_code: text, action: 'approve' }
+      refused(t, await call('POST', '/auth/grant/approve', { user: 'ann', body }), 404, 'Unknown or expired user_code.')
+      const url = `/auth/grant/peek?user_code=${encodeURIComponent(text)}`
+      refused(t, await call('GET', url, { user: 'ann' }), 404, 'Unknown or expired user_code.')
+      t.strictSame(await snapshot(redis), before, 'nothing changed')
+    }
+  })
+
+  t.test('keys that reach for prototypes are refused', async (t) => {
+    for (const [operation, { method, url, body = {} }] of Object.entries(routes)) {
+      if (method === 'GET' || method === 'DELETE') continue
+      const rest = JSON.stringify(body).slice(1)
+      for (const key of [
+        '{"__proto__":{"polluted":1},',
+        '{"constructor":{"prototype":{"polluted":1}},',
+        '{"a":{"__proto__":{"polluted":1}},',
+        '{"\\u005f_proto__":{"polluted":1},'
+      ]) {
+        const before = await snapshot(redis)
+        const request = json(method, url, key + rest)
+        const answer = await app.inject({ ...request, url: `/api/v0${url}` })
+        refused(
+          t,
+          { status: answer.statusCode, body: answer.json(), headers: answer.headers },
+          400,
+          'The request cannot be read.',
+          `${operation} ${key}`
+        )
+        t.strictSame(await snapshot(redis), before)
+      }
+    }
+    t.equal(({} as Json).polluted, undefined)
+  })
+
+  t.test('200 depth and width in what is dropped cost nothing', async (t) => {
+    const wide = Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`k${i}`, 1]))
+    for (const padding of [
+      `${'['.repeat(7_000)}${']'.repeat(7_000)}`,
+      `${'{"a":'.repeat(2_500)}1${'}'.repeat(2_500)}`,
+      JSON.stringify(wide)
+    ]) {
+      const payload = `{"client_type":"cli","client_metadata":{"x":${padding}},"y":1}`
+      const startedAt = performance.now()
+      const answer = await app.inject({ ...json('POST', '', payload), url: '/api/v0/auth/grant/code' })
+      t.equal(answer.statusCode, 200)
+      t.ok(performance.now() - startedAt < 250, `${Math.round(performance.now() - startedAt)} ms`)
+    }
+    t.ok(authorization)
+  })
+})
+
+t.test('bodies as a whole', async (t) => {
+  const { routes, refuses, json, authorization, asked, redis, app } = await setUp(t)
+  const withBody = Object.entries(routes).filter(([, { body }]) => body !== undefined)
+  t.equal(withBody.length, 4)
+
+  for (const [operation, { method, url, body = {} }] of withBody) {
+    t.test(operation, async (t) => {
+      const good = JSON.stringify(body)
+      const types: (string | undefined)[] = [
+        'text/plain',
+        'application/x-www-form-urlencoded',
+        'multipart/form-data; boundary=x',
+        'application/jsonx',
+        'text/json',
+        'application/vnd.api+json',
+        'application/*+json',
+        'application/json5',
+        'application/json, text/plain',
+        'text/plain; application/json',
+        'application/jso\u0001n',
+        `application/${CANARY}`,
+        '',
+        'json',
+        undefined
+      ]
+      for (const type of types) {
+        const headers = { authorization, ...(type !== undefined && { 'content-type': type }) }
+        await refuses(
+          t,
+          { method, url, headers, payload: good },
+          415,
+          `type ${type}`,
+          'The body must be application/json.'
+        )
+      }
+      for (const encoding of ['gzip', 'br', 'deflate', 'identity, gzip', 'GZIP', CANARY]) {
+        for (const payload of [good, gzipSync(good)]) {
+          const request = json(method, url, payload)
+          const headers = { ...request.headers, 'content-encoding': encoding }
+          await refuses(t, { ...request, headers }, 415, `encoding ${encoding}`)
+        }
+      }
+      for (const text of [
+        '',
+        ' ',
+        '{',
+        '{]',
+        `{"${CANARY}"}`,
+        `${good}x`,
+        `${good}${good}`,
+        good.replaceAll('"', "'"),
+        good.replace('{', '{,'),
+        good.replace('}', ',}'),
+        `// c\n${good}`,
+        'undefined',
+        'NaN',
+        '{"a":01}',
+        `{"a":"${CANARY}\n"}`,
+        '{"a":"\\x41"}',
+        '{"a":"\\ud8"}',
+        `\u0000${good}`,
+        `)]}'\n${good}`,
+        'client_type=cli',
+        '['.repeat(8_000),
+        '{"a":'.repeat(3_000)
+      ]) {
+        await refuses(t, json(method, url, text), 400, `text ${text.slice(0, 20)}`)
+      }
+      for (const text of [
+        'null',
+        'true',
+        '5',
+        `"${CANARY}"`,
+        '[]',
+        `[${good}]`,
+        `${'['.repeat(8_000)}${']'.repeat(8_000)}`
+      ]) {
+        await refuses(
+          t,
+          json(method, url, text),
+          400,
+          `not an object: ${text.slice(0, 20)}`,
+          'The body must be object.'
+        )
+      }
+      await refuses(t, { method, url, headers: { authorization } }, 400, 'no body at all', 'The body must be object.')
+      await refuses(t, json(method, url, ' '.repeat(16_385)), 413, 'one byte too many', 'The body is too large.')
+      await refuses(t, json(method, url, `${good.slice(0, -1)},"x":"${'x'.repeat(1 << 20)}"}`), 413, 'a megabyte')
+      await refuses(t, { ...json(method, url, Buffer.from(good, 'utf16le')) }, 400, 'UTF-16')
+    })
+  }
+
+  t.test('a route without a body takes none it cannot read', async (t) => {
+    const { url } = routes.revokeAuthorizedClient ?? { url: '' }
+    await refuses(
+      t,
+      { method: 'DELETE', url, headers: { authorization, 'content-type': 'text/plain' }, payload: 'x' },
+      415,
+      'text'
+    )
+    await refuses(t, json('DELETE', url, '{'), 400, 'malformed', 'The request cannot be read.')
+    await refuses(t, json('DELETE', url, ' '.repeat(16_385)), 413, 'too large')
+  })
+
+  t.test('queries and paths', async (t) => {
+    const headers = { authorization }
+    const peek = (query: string) => ({ method: 'GET' as const, url: `/auth/grant/peek${query}`, headers })
+    for (const query of [
+      '',
+      '?',
+      `?${CANARY}=1`,
+      '?user_code[]=x',
+      '?user_code%00=x',
+      '?User_code=x',
+      '#user_code=x'
+    ]) {
+      await refuses(t, peek(query), 400, query, 'user_code is missing.')
+    }
+    for (const query of ['?user_code', '?user_code=', '?user_code=&x=1']) {
+      await refuses(t, peek(query), 400, query, /^user_code must NOT have fewer/)
+    }
+    for (const query of [`?user_code=${CANARY}&user_code=x`, '?user_code=&user_code=']) {
+      await refuses(t, peek(query), 400, query, 'user_code must be string.')
+    }
+    await refuses(t, peek(`?user_code=${CANARY.repeat(700)}`), 400, '9 KB', /^user_code must NOT have more than 64/)
+    for (const query of [
+      `?user_code=${CANARY}`,
+      '?user_code=%',
+      '?user_code=%zz',
+      '?user_code=%c0%ae',
+      '?user_code=%00',
+      '?user_code=%ed%a0%80',
+      '?user_code=*'
+    ]) {
+      await refuses(t, peek(query), 404, query, 'Unknown or expired user_code.')
+    }
+    for (const path of ['/auth/clients/%zz', '/auth/clients/%c0%ae', '/auth/clients/%ff', `/%zz${CANARY}`]) {
+      await refuses(t, { method: 'DELETE', url: path, headers }, 400, path, 'The request cannot be read.')
+    }
+    for (const path of [`/${CANARY}`, `/auth/${CANARY}?user_code=${CANARY}`, '/auth/grant/code/']) {
+      await refuses(t, { method: 'POST', url: path, headers }, 404, path, 'Not Found')
+    }
+    for (const [operation, { url }] of Object.entries(routes)) {
+      await refuses(t, { method: 'PUT', url, headers, payload: CANARY }, 405, operation, 'Method Not Allowed')
+    }
+  })
+  t.test('it asked for all of them, and there was something to compare', async (t) => {
+    t.ok(asked() >= 200, `${asked()} refusals`)
+    t.equal((await app.inject('/readyz')).statusCode, 200)
+    t.ok((await snapshot(redis)).size >= 4)
+  })
+})
+
+const b64 = (value: unknown) =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+/** A JWT of any header and payload, signed by whatever is given. */
+function forge(header: unknown, payload: unknown, sign: (text: Buffer) => Buffer | string): string {
+  const text = `${b64(header)}.${b64(payload)}`
+  const signature = sign(Buffer.from(text))
+  return `${text}.${typeof signature === 'string' ? signature : signature.toString('base64url')}`
+}
+const hmac =
+  (key: string | Buffer, hash = 'sha256') =>
+  (text: Buffer) =>
+    createHmac(hash, key).update(text).digest()
+
+t.test('tokens', async (t) => {
+  const { app, call, clock, routes, refuses, session, client, asked, redis } = await setUp(t)
+  const key = app.signingKeys.current()
+  if (!key) throw new Error('no signing key')
+  const ours = (text: Buffer) => signWith('sha256', text, key.privateKey)
+  const [headerPart = '', payloadPart = '', signature = ''] = client.split('.')
+  const header: Json = JSON.parse(Buffer.from(headerPart, 'base64url').toString())
+  const claims: Json = JSON.parse(Buffer.from(payloadPart, 'base64url').toString())
+  const nowS = Math.floor(clock() / 1000)
+  const user = { sub: 'ann', iat: nowS, exp: nowS + 600 }
+  const good = hmac(DASHBOARD_SECRET)
+  const hs = { alg: 'HS256', typ: 'JWT' }
+  const without = (object: Json, name: string) => Object.fromEntries(Object.entries(object).filter(([k]) => k !== name))
+  const foreign = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const publicKey = createPublicKey(key.publicKey)
+  const pem = key.publicKey
+  const jwk = (await call('GET', '/.well-known/jwks.json')).body.keys[0]
+  const spki = publicKey.export({ format: 'der', type: 'spki' })
+  const pkcs1 = publicKey.export({ format: 'pem', type: 'pkcs1' })
+
+  t.test('200 what is forged the right way is good: the forger works', async (t) => {
+    t.equal((await call('GET', '/auth/clients', { token: forge(hs, user, good) })).status, 200)
+    t.equal((await call('GET', '/auth/clients', { token: forge(header, claims, ours) })).status, 200)
+    for (const sub of ['x'.repeat(255), 'a:b{c}*', '\u0000', '__proto__', ' ', 'ü😀']) {
+      const token = forge(hs, { ...user, sub }, good)
+      t.strictSame((await call('GET', '/auth/clients', { token })).body, { data: [] }, JSON.stringify(sub).slice(0, 20))
+    }
+  })
+
+  const secrets: Record<string, string | Buffer> = {
+    'our public key as PEM': pem,
+    'the PEM, trimmed': pem.trim(),
+    'the PEM after a newline': `\n${pem}`,
+    'the PEM after a space': ` ${pem}`,
+    'the PEM after a BOM': `\ufeff${pem}`,
+    'the PEM after a comment': `# key\n${pem}`,
+    'the PEM with CRLF': pem.replaceAll('\n', '\r\n'),
+    'the PEM in one line': pem.replaceAll('\n', ''),
+    'the PEM as PKCS#1': pkcs1,
+    'the JWK as it is published': JSON.stringify(jwk),
+    'the JWK of the key': JSON.stringify(publicKey.export({ format: 'jwk' })),
+    'the DER': spki,
+    'the DER as base64': spki.toString('base64'),
+    'the kid': key.kid,
+    nothing: '',
+    'the word secret': 'secret',
+    'the wrong secret': `${DASHBOARD_SECRET} `
+  }
+  const tokens: Record<string, string> = {
+    'no JWT at all': CANARY,
+    'three words': `${CANARY}.y.z`,
+    dots: '..',
+    'two parts': `${headerPart}.${payloadPart}`,
+    'four parts': `${client}.x`,
+    'five parts': `${client}.x.y`,
+    'no signature': `${headerPart}.${payloadPart}.`,
+    'a session without signature': `${session.split('.').slice(0, 2).join('.')}.`,
+    'padding after the signature of a client': `${client}=`,
+    'another signature': `${headerPart}.${payloadPart}.${b64(CANARY)}`,
+    'another payload under our signature': `${headerPart}.${b64({ ...claims, sub: 'bob' })}.${signature}`,
+    'expired a second ago': forge(hs, { ...user, exp: nowS - 1 }, good),
+    'expired this second': forge(hs, { ...user, exp: nowS }, good),
+    'not before in ten minutes': forge(hs, { ...user, nbf: nowS + 600 }, good),
+    'exp as a text': forge(hs, { ...user, exp: `${nowS + 600}` }, good),
+    'exp null': forge(hs, { ...user, exp: null }, good),
+    'nbf as a text': forge(hs, { ...user, nbf: 'x' }, good),
+    'no exp': forge(hs, without(user, 'exp'), good),
+    'no sub': forge(hs, without(user, 'sub'), good),
+    'sub a number': forge(hs, { ...user, sub: 5 }, good),
+    'sub an array': forge(hs, { ...user, sub: ['ann'] }, good),
+    'sub null': forge(hs, { ...user, sub: null }, good),
+    'sub empty': forge(hs, { ...user, sub: '' }, good),
+    'sub of 256 characters': forge(hs, { ...user, sub: CANARY.padEnd(256, 'x') }, good),
+    'sub a lone surrogate': forge(hs, JSON.stringify(user).replace('ann', '\\ud800'), good),
+    'sub not UTF-8': forge(hs, Buffer.from('x').toString(), good),
+    'payload an array': forge(hs, [user], good),
+    'payload null': forge(hs, 'null', good),
+    'payload no JSON': forge(hs, CANARY, good),
+    'header an array': forge([hs], user, good),
+    'header null': forge('null', user, good),
+    'header a text': forge('"HS256"', user, good),
+    'header no JSON': forge(CANARY, user, good),
+    'no alg': forge({ typ: 'JWT' }, user, good),
+    'alg a number': forge({ alg: 256 }, user, good),
+    'alg an array': forge({ alg: ['HS256'] }, user, good),
+    'alg null': forge({ alg: null }, user, good),
+    'alg in another spelling': forge({ alg: 'hs256' }, user, good),
+    'HS384 with the right secret': forge({ alg: 'HS384' }, user, hmac(DASHBOARD_SECRET, 'sha384')),
+    'HS512 with the right secret': forge({ alg: 'HS512' }, user, hmac(DASHBOARD_SECRET, 'sha512')),
+    'crit unknown': forge({ ...hs, crit: ['x'], x: 1 }, user, good),
+    'crit of what is known': forge({ ...hs, crit: ['exp'], exp: 1 }, user, good),
+    'b64 false': forge({ ...hs, crit: ['b64'], b64: false }, user, good),
+    'a foreign key': forge(header, claims, (text) => signWith('sha256', text, foreign.privateKey)),
+    'a foreign key of its own name': forge({ ...header, kid: CANARY }, claims, (text) =>
+      signWith('sha256', text, foreign.privateKey)
+    ),
+    'a foreign key brought along': forge(
+      {
+        ...header,
+        jwk: foreign.publicKey.export({ format: 'jwk' }),
+        jku: 'http://127.0.0.1:1/',
+        x5u: 'http://127.0.0.1:1/'
+      },
+      claims,
+      (text) => signWith('sha256', text, foreign.privateKey)
+    ),
+    'RS512 with our key': forge({ ...header, alg: 'RS512' }, claims, (text) =>
+      signWith('sha512', text, key.privateKey)
+    ),
+    'a session signed with our key': forge({ alg: 'RS256', kid: key.kid }, user, ours),
+    'huge, and genuine': forge(hs, { ...user, padding: 'x'.repeat(8_192) }, good),
+    'a megabyte': `${headerPart}.${'x'.repeat(1 << 20)}.${signature}`
+  }
+  for (const alg of ['none', 'None', 'NONE', 'nOnE', 'none ', '']) {
+    tokens[`alg "${alg}", a session`] = forge({ alg, typ: 'JWT' }, user, () => '')
+    tokens[`alg "${alg}", a session with a signature`] = forge({ alg, typ: 'JWT' }, user, good)
+    tokens[`alg "${alg}", a client`] = forge({ ...header, alg }, claims, () => '')
+    tokens[`alg "${alg}", a client with our signature`] = forge({ ...header, alg }, claims, ours)
+  }
+  for (const [about, secret] of Object.entries(secrets)) {
+    tokens[`HS256 over ${about}, a client`] = forge({ ...header, alg: 'HS256' }, claims, hmac(secret))
+    tokens[`HS256 over ${about}, a session`] = forge({ ...hs, kid: key.kid }, user, hmac(secret))
+  }
+  for (const typ of ['JWT', 'dpop+jwt', 'refresh+jwt', 'logout+jwt', ' at+jwt', 'at+jwt ', '', null, 5, ['at+jwt']]) {
+    tokens[`typ ${JSON.stringify(typ)} of a client`] = forge({ ...header, typ }, claims, ours)
+  }
+  tokens['no typ of a client'] = forge(without(header, 'typ'), claims, ours)
+  for (const kid of [
+    '',
+    '__proto__',
+    'constructor',
+    'hasOwnProperty',
+    'toString',
+    '../../dev/null',
+    "' OR 1=1",
+    '*',
+    'newest',
+    'K'.repeat(5_000),
+    5,
+    null,
+    true,
+    [key.kid],
+    { kid: key.kid },
+    ` ${key.kid}`,
+    `${key.kid}\u0000`
+  ]) {
+    tokens[`kid ${JSON.stringify(kid).slice(0, 30)}`] = forge({ ...header, kid }, claims, ours)
+  }
+  tokens['no kid'] = forge(without(header, 'kid'), claims, ours)
+  for (const name of ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_type']) {
+    tokens[`a client without ${name}`] = forge(header, without(claims, name), ours)
+    for (const value of [null, '', {}, [], 5.5e300, 'x'.repeat(300), true]) {
+      const isTime = name === 'iat' || name === 'exp'
+      if (isTime && typeof value === 'number') continue
+      tokens[`a client with ${name} ${JSON.stringify(value).slice(0, 20)}`] = forge(
+        header,
+        { ...claims, [name]: value },
+        ours
+      )
+    }
+  }
+  const uuid = '00000000-0000-4000-8000-000000000000'
+  Object.assign(tokens, {
+    'a client that is not there': forge(header, { ...claims, cid: uuid, jti: uuid }, ours),
+    'a client of somebody else': forge(header, { ...claims, sub: 'bob' }, ours),
+    'a client with two names': forge(header, { ...claims, jti: uuid }, ours),
+    'a client for another audience': forge(header, { ...claims, aud: 'https://elsewhere.example' }, ours),
+    'a client of another issuer': forge(header, { ...claims, iss: 'https://elsewhere.example' }, ours),
+    'a client whose issuer has a slash more': forge(header, { ...claims, iss: `${claims.iss}/` }, ours),
+    'a client of ours and another issuer': forge(header, { ...claims, iss: [claims.iss, 'x'] }, ours),
+    'a client, expired': forge(header, { ...claims, exp: nowS - 1 }, ours),
+    'a client, not yet': forge(header, { ...claims, nbf: nowS + 600 }, ours),
+    'a client of a surrogate': forge(header, JSON.stringify(claims).replace('"ann"', '"\\ud800"'), ours),
+    'a client with crit': forge({ ...header, crit: ['x'], x: 1 }, claims, ours),
+    'a client of no known type': forge(header, { ...claims, client_type: CANARY }, ours)
+  })
+  const bytes = Buffer.from(signature, 'base64url')
+  for (let i = 0; i < 64; i++) {
+    const flipped = Buffer.from(bytes)
+    const at = Math.floor((i * bytes.length) / 64)
+    flipped[at] = (flipped[at] ?? 0) ^ (1 << (i % 8))
+    tokens[`bit ${i % 8} of byte ${at} flipped`] = `${headerPart}.${payloadPart}.${flipped.toString('base64url')}`
+  }
+
+  t.test('401 every token that is not right, on every route that needs one', async (t) => {
+    const guarded = Object.entries(routes).filter(([, { isPublic }]) => !isPublic)
+    t.equal(guarded.length, 5)
+    t.ok(Object.keys(tokens).length >= 220, `${Object.keys(tokens).length} tokens`)
+    let turn = 0
+    for (const [about, token] of Object.entries(tokens)) {
+      // One route for each token, in turn, and each of them for what is worth it: the guard is one and the same.
+      const everywhere = /session|HS256|none|kid|expired|surrogate/.test(about)
+      // A claim at a time is tried where a mistake would change nothing that later rows need.
+      const chosen = everywhere ? guarded : [guarded[/^a client with/.test(about) ? 0 : turn++ % 5]]
+      for (const [operation, { method, url, body }] of chosen as typeof guarded) {
+        const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) }
+        const request = { method, url, headers, ...(body && { payload: JSON.stringify(body) }) }
+        await refuses(t, request, 401, `${about}: ${operation}`, 'The jwt is not valid.')
+      }
+    }
+  })
+
+  t.test('401 what is no bearer token', async (t) => {
+    for (const authorization of [
+      '',
+      'Bearer',
+      'Bearer ',
+      'Bearer    ',
+      `Basic ${Buffer.from(`${CANARY}:x`).toString('base64')}`,
+      `Basic ${session}`,
+      `DPoP ${session}`,
+      session,
+      `Bearer:${session}`,
+      `Bearer=${session}`,
+      `Bearer\u00a0${session}`,
+      `Bearer ${session} ${session}`,
+      `Bearer ${session}, Bearer ${session}`,
+      `Token ${CANARY}`
+    ]) {
+      for (const { method, url, body, isPublic } of Object.values(routes)) {
+        if (isPublic) continue
+        const headers = { authorization, ...(body && { 'content-type': 'application/json' }) }
+        const request = { method, url, headers, ...(body && { payload: JSON.stringify(body) }) }
+        await refuses(t, request, 401, `"${authorization.slice(0, 20)}" ${method} ${url}`, 'No jwt provided!')
+      }
+    }
+    for (const text of ['null', 'undefined', '[object Object]'.replace(' ', ''), '""', 'x,y']) {
+      const headers = { authorization: `Bearer ${text}` }
+      await refuses(t, { method: 'GET', url: '/auth/clients', headers }, 401, text, 'The jwt is not valid.')
+    }
+  })
+
+  t.test('401 a token anywhere else is no token', async (t) => {
+    const request = { method: 'GET' as const, headers: { cookie: `token=${session}`, 'x-authorization': session } }
+    await refuses(t, { ...request, url: `/auth/clients?access_token=${session}` }, 401, 'query', 'No jwt provided!')
+  })
+
+  t.test('403 a client JWT where a user is wanted', async (t) => {
+    for (const operation of ['peekGrant', 'decideGrant']) {
+      const { method, url, body } = routes[operation] ?? { method: 'GET', url: '' }
+      const headers = { authorization: `Bearer ${client}`, ...(body && { 'content-type': 'application/json' }) }
+      const request = { method, url, headers, ...(body && { payload: JSON.stringify(body) }) }
+      await refuses(t, request, 403, operation, 'Access Forbidden')
+    }
+  })
+
+  t.test('what was good is still good', async (t) => {
+    for (const token of [session, client]) {
+      const answer = await call('GET', '/auth/clients', { token })
+      t.equal(answer.status, 200)
+      apiHeaders(t, answer)
+    }
+    t.ok((await snapshot(redis)).size >= 4)
+    t.ok(asked() >= 500, `${asked()} refusals`)
+  })
+})

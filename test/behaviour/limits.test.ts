@@ -1,0 +1,389 @@
+/** How often who may ask, at the exact edges, and what guessing user codes comes to. */
+import t, { type Test } from 'tap'
+import { loggerOptions } from '../../src/logger.js'
+import { refused } from '../routes/expectations.js'
+import { type Answer, startApp, type TestApp } from '../support/app.js'
+import { startRedis } from '../support/redis-server.js'
+import { sessionOf } from '../support/tokens.js'
+
+const MINUTE_MS = 60_000
+const QUARTER_MS = 15 * MINUTE_MS
+const TOO_MANY = 'Too many requests. Please try again later.'
+/** Two instances in a test have two clocks, some milliseconds apart. */
+const ABOUT_900 = /^(900|901)$/
+const WRONG = 'BBBB-BBBB'
+const behindProxy = { TRUST_PROXY: '127.0.0.1', SIGNING_ALG: 'EdDSA' }
+/** Everything a guesser could run into but the limit on misses. */
+const freely = {
+  ...behindProxy,
+  LIMIT_START_PER_MINUTE: '100000',
+  LIMIT_PEEK_PER_MINUTE: '100000',
+  LIMIT_APPROVE_PER_MINUTE: '100000'
+}
+
+function limited(t: Test, answer: Answer, retryAfter: number | RegExp, about = ''): void {
+  refused(t, answer, 429, TOO_MANY, about)
+  const header = String(answer.headers['retry-after'])
+  if (typeof retryAfter === 'number') t.equal(header, `${retryAfter}`, `${about} Retry-After`)
+  else t.match(header, retryAfter, `${about} Retry-After`)
+}
+
+/** The three limited operations, from any address and by any user. */
+function asking({ call }: Pick<TestApp, 'call'>, sessions = new Map<string, Promise<string>>()) {
+  const session = (user: string) => {
+    if (!sessions.has(user)) sessions.set(user, sessionOf(user, { expires: '1d' }))
+    return sessions.get(user) as Promise<string>
+  }
+  const from = (ip: string) => ({ 'x-forwarded-for': ip })
+  return {
+    start: (ip: string) => call('POST', '/auth/grant/code', { body: { client_type: 'cli' }, headers: from(ip) }),
+    peek: async (code: string, user: string, ip: string) =>
+      call('GET', `/auth/grant/peek?user_code=${code}`, { token: await session(user), headers: from(ip) }),
+    approve: async (code: string, user: string, ip: string, action = 'approve') =>
+      call('POST', '/auth/grant/approve', {
+        token: await session(user),
+        headers: from(ip),
+        body: { user_code: code, action }
+      })
+  }
+}
+
+t.test('requests in a minute', async (t) => {
+  t.test('the defaults are 30 starts, 60 peeks and 30 decisions', async (t) => {
+    const { start, peek, approve } = asking(
+      await startApp(t, { ...behindProxy, LIMIT_MISSES_PER_USER: '1000', LIMIT_MISSES_PER_IP: '10000' })
+    )
+    const ask = {
+      start: () => start('192.0.2.1'),
+      peek: () => peek(WRONG, 'ann', '192.0.2.1'),
+      approve: () => approve(WRONG, 'ann', '192.0.2.1')
+    }
+    for (const [name, bound] of [
+      ['start', 30],
+      ['peek', 60],
+      ['approve', 30]
+    ] as const) {
+      const answers: number[] = []
+      for (let i = 0; i < bound; i++) answers.push((await ask[name]()).status)
+      t.notOk(answers.includes(429), `${name}: ${bound} in a minute`)
+      limited(t, await ask[name](), 60, `${name}: one more`)
+    }
+  })
+
+  t.test('start: each address for itself, a minute from the first', async (t) => {
+    const service = await startApp(t, { ...behindProxy, LIMIT_START_PER_MINUTE: '3' })
+    const { clock } = service
+    const { start } = asking(service)
+    t.equal((await start('192.0.2.1')).status, 200)
+    clock.advance(30_000)
+    for (let i = 0; i < 2; i++) t.equal((await start('192.0.2.1')).status, 200)
+    limited(t, await start('192.0.2.1'), 30)
+    t.equal((await start('192.0.2.2')).status, 200, 'the neighbour')
+    clock.advance(29_000)
+    limited(t, await start('192.0.2.1'), 1)
+    clock.advance(999)
+    limited(t, await start('192.0.2.1'), 1, 'the last millisecond')
+    clock.advance(1)
+    for (let i = 0; i < 3; i++) t.equal((await start('192.0.2.1')).status, 200)
+    limited(t, await start('192.0.2.1'), 60)
+  })
+
+  for (const name of ['peek', 'approve'] as const) {
+    t.test(`${name}: each address and each user`, async (t) => {
+      const service = await startApp(t, { ...freely, [`LIMIT_${name.toUpperCase()}_PER_MINUTE`]: '3' })
+      const { clock } = service
+      const { start, [name]: ask } = asking(service)
+      const { user_code } = (await start('192.0.2.9')).body
+      const right = (user: string, ip: string) => ask(user_code, user, ip)
+      for (const user of ['u1', 'u2', 'u3']) t.not((await right(user, '192.0.2.1')).status, 429)
+      limited(t, await right('u4', '192.0.2.1'), 60, 'one address, four users')
+      clock.advance(MINUTE_MS)
+      for (const ip of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) t.not((await right('u5', ip)).status, 429)
+      limited(t, await right('u5', '192.0.2.4'), 60, 'one user, four addresses')
+      t.not((await right('u6', '192.0.2.4')).status, 429, 'another user from there')
+      clock.advance(MINUTE_MS)
+      t.not((await right('u5', '192.0.2.4')).status, 429)
+    })
+  }
+
+  t.test('whoever has no token counts against the address, and so do refusals', async (t) => {
+    const { call } = await startApp(t, { ...freely, LIMIT_PEEK_PER_MINUTE: '2', LIMIT_START_PER_MINUTE: '2' })
+    for (const status of [401, 401]) t.equal((await call('GET', '/auth/grant/peek?user_code=x')).status, status)
+    limited(t, await call('GET', '/auth/grant/peek?user_code=x', { user: 'ann' }), 60)
+    for (const status of [400, 400]) t.equal((await call('POST', '/auth/grant/code', { body: {} })).status, status)
+    limited(t, await call('POST', '/auth/grant/code', { body: { client_type: 'cli' } }), 60)
+  })
+
+  t.test('the operations do not share', async (t) => {
+    const service = await startApp(t, {
+      ...behindProxy,
+      LIMIT_START_PER_MINUTE: '1',
+      LIMIT_PEEK_PER_MINUTE: '1',
+      LIMIT_APPROVE_PER_MINUTE: '1'
+    })
+    const { start, peek, approve } = asking(service)
+    const { user_code } = (await start('192.0.2.1')).body
+    t.equal((await peek(user_code, 'ann', '192.0.2.1')).status, 200)
+    t.equal((await approve(user_code, 'ann', '192.0.2.1')).status, 200)
+  })
+
+  t.test('polls, lists, renames and revocations have none', async (t) => {
+    const { call, start, poll } = await startApp(t, { ...behindProxy, LIMIT_START_PER_MINUTE: '1' })
+    const { grant_code } = await start()
+    const statuses = new Set<number>()
+    for (let i = 0; i < 150; i++) {
+      statuses.add((await poll(grant_code)).status)
+      statuses.add((await call('GET', '/auth/clients', { user: 'ann' })).status)
+    }
+    t.strictSame([...statuses], [200])
+  })
+
+  t.test('an address is one in any spelling, and an IPv6 network is one', async (t) => {
+    const rows: [one: string, other: string, shared: boolean][] = [
+      ['1.2.3.4', '::ffff:1.2.3.4', true],
+      ['1.2.3.4', '::ffff:102:304', true],
+      ['1.2.3.4', '::FFFF:1.2.3.4', true],
+      ['1.2.3.4', '0:0:0:0:0:ffff:0102:0304', true],
+      ['::ffff:1.2.3.4', '::ffff:1.2.3.5', false],
+      ['1.2.3.4', '1.2.3.5', false],
+      ['2001:db8:1:2::1', '2001:db8:1:2:ffff:ffff:ffff:ffff', true],
+      ['2001:db8:1:2::1', '2001:DB8:0001:2:0:0:0:1', true],
+      ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
+      ['::1', '2001:db8::1', false]
+    ]
+    for (const [one, other, shared] of rows) {
+      const { start } = asking(await startApp(t, { ...behindProxy, LIMIT_START_PER_MINUTE: '1' }))
+      t.equal((await start(one)).status, 200)
+      t.equal((await start(other)).status, shared ? 429 : 200, `${one} ${shared ? 'is' : 'is not'} ${other}`)
+    }
+  })
+
+  t.test('X-Forwarded-For of somebody who is no proxy moves nothing', async (t) => {
+    const { start } = asking(await startApp(t, { LIMIT_START_PER_MINUTE: '2' }))
+    for (const status of [200, 200, 429]) t.equal((await start(`192.0.2.${status % 7}`)).status, status)
+  })
+})
+
+t.test('two instances over one Redis count together', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const variables = { ...freely, REDIS_URL: redis.url }
+  const sessions = new Map<string, Promise<string>>()
+
+  t.test('requests', async (t) => {
+    const bounded = { ...variables, REDIS_PREFIX: 'one:', LIMIT_START_PER_MINUTE: '7', LIMIT_PEEK_PER_MINUTE: '5' }
+    const [a, b] = await Promise.all([startApp(t, bounded), startApp(t, bounded)])
+    const instances = [asking(a, sessions), asking(b, sessions)] as const
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => instances[i % 2 === 0 ? 0 : 1].start('192.0.2.1'))
+    )
+    t.equal(answers.filter(({ status }) => status === 200).length, 7)
+    const refusals = answers.filter(({ status }) => status === 429)
+    t.equal(refusals.length, 33)
+    for (const answer of refusals) t.match(answer.headers['retry-after'], /^(60|59|58)$/)
+    const { user_code } = answers.find(({ status }) => status === 200)?.body ?? {}
+    const peeks = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => instances[i % 2 === 0 ? 0 : 1].peek(user_code, 'ann', `192.0.2.${i}`))
+    )
+    t.ok(peeks.every(({ status }) => status === 200 || status === 429))
+    t.ok(peeks.filter(({ status }) => status === 200).length <= 5, 'no more than the user may')
+    const ttl = await redis.client.pttl((await redis.client.keys('one:limit:start*'))[0] as string)
+    t.ok(ttl > 0 && ttl <= MINUTE_MS, 'and Redis forgets')
+  })
+
+  t.test('two hundred guesses at once: five reach the lookup', async (t) => {
+    const own = { ...variables, REDIS_PREFIX: 'two:' }
+    const [a, b] = await Promise.all([startApp(t, own), startApp(t, own)])
+    const instances = [asking(a, sessions), asking(b, sessions)] as const
+    const { user_code, grant_code } = (await instances[0].start('192.0.2.1')).body
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => {
+        const { peek, approve } = instances[i % 2 === 0 ? 0 : 1]
+        return (i % 3 === 0 ? approve : peek)(WRONG, 'mallory', `198.51.${i}.1`)
+      })
+    )
+    t.equal(answers.filter(({ status }) => status === 404).length, 5)
+    t.equal(answers.filter(({ status }) => status === 429).length, 195)
+    for (const answer of answers) if (answer.status === 429) limited(t, answer, ABOUT_900)
+    for (const instance of instances) {
+      limited(t, await instance.approve(user_code, 'mallory', '203.0.113.1'), ABOUT_900, 'the right code')
+      t.equal((await instance.peek(user_code, 'ann', '203.0.113.2')).status, 200, 'somebody else')
+    }
+    t.strictSame((await a.poll(grant_code)).body, { status: 'authorization_pending' })
+    const kept = await redis.client.keys('two:limit:misses*')
+    for (const key of kept) t.ok((await redis.client.pttl(key)) > 0, `${key} goes by itself`)
+  })
+
+  t.test('two hundred guesses at once from one address: ten', async (t) => {
+    const own = { ...variables, REDIS_PREFIX: 'three:' }
+    const [a, b] = await Promise.all([startApp(t, own), startApp(t, own)])
+    const instances = [asking(a, sessions), asking(b, sessions)] as const
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => instances[i % 2 === 0 ? 0 : 1].peek(WRONG, `user-${i}`, '192.0.2.1'))
+    )
+    t.equal(answers.filter(({ status }) => status === 404).length, 10)
+    t.equal(answers.filter(({ status }) => status === 429).length, 190)
+  })
+})
+
+t.test('guessing', async (t) => {
+  /** A service with a right code, and guesses against it. */
+  const setUp = async (t: Test, variables: Record<string, string> = {}) => {
+    const service = await startApp(t, { ...freely, ...variables })
+    const ask = asking(service)
+    const fresh = async () => (await ask.start('203.0.113.99')).body as { user_code: string; grant_code: string }
+    return { ...service, ...ask, fresh }
+  }
+
+  t.test('five misses of a user, wherever from, by peek and approve together', async (t) => {
+    const { fresh, peek, approve, poll, clock } = await setUp(t)
+    const { user_code, grant_code } = await fresh()
+    for (const code of [WRONG, 'x', '-', '\u0000%00', 'AEIO-UAEI']) {
+      const ask = code.length % 2 === 0 ? peek : approve
+      refused(
+        t,
+        await ask(encodeURIComponent(code).slice(0, 60), 'ann', `192.0.2.${code.length}`),
+        404,
+        undefined,
+        code
+      )
+    }
+    limited(t, await peek(WRONG, 'ann', '192.0.2.77'), 900, 'a wrong code')
+    limited(t, await peek(user_code, 'ann', '192.0.2.78'), 900, 'the right code')
+    limited(t, await approve(user_code, 'ann', '192.0.2.79'), 900, 'the right decision')
+    t.strictSame((await poll(grant_code)).body, { status: 'authorization_pending' }, 'and nothing has changed')
+    t.equal((await peek(user_code, 'bob', '192.0.2.80')).status, 200, 'another user has five of their own')
+    clock.advance(QUARTER_MS - 1)
+    limited(t, await peek(WRONG, 'ann', '192.0.2.81'), 1, 'the last millisecond')
+    clock.advance(1)
+    t.equal((await peek(WRONG, 'ann', '192.0.2.82')).status, 404)
+  })
+
+  t.test('the window slides: every miss comes free a quarter of an hour after it', async (t) => {
+    const { peek, clock } = await setUp(t)
+    const miss = () => peek(WRONG, 'ann', '192.0.2.1')
+    for (let i = 0; i < 5; i++) {
+      t.equal((await miss()).status, 404)
+      clock.advance(MINUTE_MS)
+    }
+    limited(t, await miss(), 600)
+    clock.advance(600_000)
+    t.equal((await miss()).status, 404, 'the first one is free')
+    limited(t, await miss(), 60, 'the second one is not')
+    clock.advance(60_000)
+    t.equal((await miss()).status, 404)
+    limited(t, await miss(), 60)
+  })
+
+  t.test('what was refused is no guess: it keeps nobody waiting longer', async (t) => {
+    const { peek, clock } = await setUp(t)
+    for (let i = 0; i < 5; i++) await peek(WRONG, 'ann', '192.0.2.1')
+    for (let i = 0; i < 20; i++) {
+      clock.advance(MINUTE_MS / 2)
+      limited(t, await peek(WRONG, 'ann', '192.0.2.1'), /^\d+$/)
+    }
+    for (let i = 0; i < 5; i++)
+      t.equal((await peek(WRONG, 'bob', '192.0.2.1')).status, 404, 'the address has five left')
+    limited(t, await peek(WRONG, 'eve', '192.0.2.1'), /^\d+$/, 'and no more')
+    clock.advance(QUARTER_MS - 20 * (MINUTE_MS / 2))
+    t.equal((await peek(WRONG, 'ann', '192.0.2.1')).status, 404)
+  })
+
+  t.test('a success counts for nothing: it is no miss and forgives none', async (t) => {
+    const { fresh, peek, approve } = await setUp(t)
+    const { user_code } = await fresh()
+    for (let i = 0; i < 4; i++) t.equal((await peek(WRONG, 'ann', '192.0.2.1')).status, 404)
+    for (let i = 0; i < 20; i++) t.equal((await peek(user_code, 'ann', '192.0.2.1')).status, 200)
+    t.equal((await approve(user_code, 'ann', '192.0.2.1')).status, 200)
+    t.equal((await peek(WRONG, 'ann', '192.0.2.1')).status, 404, 'the fifth')
+    limited(t, await peek(WRONG, 'ann', '192.0.2.1'), 900)
+  })
+
+  t.test('a code that is decided, or expired, is no miss', async (t) => {
+    const { fresh, peek, approve, clock } = await setUp(t)
+    const [decided, expired] = [await fresh(), await fresh()]
+    await approve(decided.user_code, 'ann', '192.0.2.1', 'deny')
+    for (let i = 0; i < 10; i++) {
+      refused(t, await peek(decided.user_code, 'ann', '192.0.2.1'), 404)
+      refused(t, await approve(decided.user_code, 'ann', '192.0.2.1'), 404)
+    }
+    clock.advance(900_000)
+    for (let i = 0; i < 10; i++) refused(t, await peek(expired.user_code, 'bob', '192.0.2.1'), 404)
+    t.equal((await peek(WRONG, 'ann', '192.0.2.1')).status, 404)
+    clock.advance(300_000)
+    for (let i = 0; i < 5; i++) refused(t, await peek(expired.user_code, 'bob', '192.0.2.1'), 404)
+    limited(t, await peek(expired.user_code, 'bob', '192.0.2.1'), 900, 'once it is forgotten it is a miss')
+  })
+
+  for (const [one, other, shared] of [
+    ['192.0.2.1', '::ffff:192.0.2.1', true],
+    ['2001:db8:1:2::1', '2001:db8:1:2:aaaa::9', true],
+    ['192.0.2.1', '192.0.2.2', false],
+    ['2001:db8:1:2::1', '2001:db8:1:3::1', false]
+  ] as const) {
+    t.test(`ten misses of an address: ${one} ${shared ? 'and' : 'but not'} ${other}`, async (t) => {
+      const { fresh, peek } = await setUp(t)
+      const { user_code } = await fresh()
+      for (let i = 0; i < 9; i++) t.equal((await peek(WRONG, `user-${i}`, one)).status, 404)
+      t.equal((await peek(WRONG, 'user-9', other)).status, 404)
+      if (shared) {
+        limited(t, await peek(WRONG, 'user-10', one), 900)
+        limited(t, await peek(user_code, 'user-11', other), 900, 'the right code too')
+      } else {
+        t.equal((await peek(WRONG, 'user-10', one)).status, 404, 'the tenth')
+        limited(t, await peek(WRONG, 'user-11', one), 900)
+        t.equal((await peek(user_code, 'user-12', other)).status, 200)
+      }
+    })
+  }
+
+  t.test('both bounds are configured', async (t) => {
+    const { peek } = await setUp(t, { LIMIT_MISSES_PER_USER: '2', LIMIT_MISSES_PER_IP: '3' })
+    for (const [user, status] of [
+      ['a', 404],
+      ['a', 404],
+      ['a', 429],
+      ['b', 404],
+      ['b', 429],
+      ['c', 429]
+    ] as const) {
+      t.equal((await peek(WRONG, user, '192.0.2.1')).status, status, user)
+    }
+  })
+
+  t.test('no token and a client JWT are no guesses', async (t) => {
+    const { call, collect, peek } = await setUp(t)
+    const token = await collect('ann')
+    for (let i = 0; i < 20; i++) {
+      t.equal((await call('GET', `/auth/grant/peek?user_code=${WRONG}`)).status, 401)
+      t.equal((await call('GET', `/auth/grant/peek?user_code=${WRONG}`, { token })).status, 403)
+    }
+    t.equal((await peek(WRONG, 'ann', '127.0.0.1')).status, 404)
+  })
+})
+
+t.test('LIMITS=off lifts all of it but the pacing of polls, and says so', async (t) => {
+  const lines: string[] = []
+  const stream = { write: (line: string) => lines.push(line) }
+  const logger = { ...(loggerOptions('info') as object), stream }
+  const service = await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }, { logger })
+  const { start, peek, approve } = asking(service)
+  const statuses = new Map<number, number>()
+  const count = ({ status }: Answer) => statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  for (let i = 0; i < 100; i++) count(await start('192.0.2.1'))
+  for (let i = 0; i < 100; i++) count(await peek(WRONG, 'ann', '192.0.2.1'))
+  for (let i = 0; i < 100; i++) count(await approve(WRONG, 'ann', '192.0.2.1'))
+  t.strictSame(
+    [...statuses],
+    [
+      [200, 100],
+      [404, 200]
+    ]
+  )
+  const { grant_code } = await service.start()
+  await service.poll(grant_code)
+  t.strictSame((await service.poll(grant_code)).body, { status: 'slow_down', interval: 10 })
+  const warnings = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 40)
+  t.equal(warnings.length, 1)
+  t.match(warnings[0].msg, /^LIMITS=off/)
+})

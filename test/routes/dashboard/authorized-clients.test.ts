@@ -1,0 +1,425 @@
+import { decodeJwt } from 'jose'
+import t, { type Test } from 'tap'
+import { startApp } from '../../support/app.js'
+import { sessionOf } from '../../support/tokens.js'
+import { apiHeaders, refused } from '../expectations.js'
+
+const DAY_MS = 86_400_000
+const FIELDS = [
+  'client_name',
+  'client_type',
+  'client_version',
+  'created_at',
+  'expires_at',
+  'id',
+  'ip_at_grant',
+  'is_current',
+  'label',
+  'last_used_at',
+  'revoked_at'
+]
+const MALFORMED = [
+  '',
+  'x',
+  '1',
+  '%20',
+  '..%2f..',
+  '__proto__',
+  'constructor',
+  '*',
+  '%00',
+  '%F0%9F%98%80',
+  '00000000-0000-0000-0000-00000000000',
+  '00000000-0000-0000-0000-0000000000000',
+  '{00000000-0000-0000-0000-000000000000}',
+  'x'.repeat(100),
+  'x'.repeat(101),
+  'x'.repeat(2_000)
+]
+const iso = (ms: number) => new Date(ms).toISOString()
+
+/** An application, and a user whose session outlives every turn of the clock. */
+async function setUp(t: Test, variables: Record<string, string> = {}) {
+  const service = await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA', ...variables })
+  const { call, collect } = service
+  const sessions = {
+    ann: await sessionOf('ann', { expires: '3650d' }),
+    bob: await sessionOf('bob', { expires: '3650d' })
+  }
+  const list = async (token = sessions.ann) => (await call('GET', '/auth/clients', { token })).body.data
+  const revoke = (id: string, token = sessions.ann) => call('DELETE', `/auth/clients/${id}`, { token })
+  const rename = (id: string, label: unknown, token = sessions.ann) =>
+    call('PATCH', `/auth/clients/${id}`, { token, body: { label } })
+  /** A client of ann's: its JWT and its id. */
+  const authorize = async (metadata?: Record<string, string>, user = 'ann') => {
+    const { grant_code, user_code } = await service.start(metadata)
+    const token = user === 'ann' ? sessions.ann : sessions.bob
+    await call('POST', '/auth/grant/approve', { token, body: { user_code, action: 'approve' } })
+    const { jwt } = (await service.poll(grant_code)).body
+    return { jwt: jwt as string, id: String(decodeJwt(jwt).cid) }
+  }
+  return { ...service, sessions, list, revoke, rename, authorize, collect }
+}
+
+t.test('list', async (t) => {
+  t.test('200 nothing for somebody new', async (t) => {
+    const { call } = await setUp(t)
+    const answer = await call('GET', '/auth/clients', { user: 'nobody' })
+    t.equal(answer.status, 200)
+    apiHeaders(t, answer)
+    t.strictSame(answer.body, { data: [] })
+  })
+
+  t.test('200 a client with everything its maker said', async (t) => {
+    const { clock, list, authorize } = await setUp(t)
+    const { id } = await authorize({ name: 'acme', version: '1.4.0', hostname: 'build-7', os: 'linux' })
+    t.strictSame(await list(), [
+      {
+        id,
+        client_type: 'cli',
+        client_name: 'acme',
+        client_version: '1.4.0',
+        label: 'build-7',
+        ip_at_grant: '127.0.0.1',
+        created_at: iso(clock()),
+        expires_at: iso((Math.floor(clock() / 1000) + 30 * 86_400) * 1000),
+        last_used_at: null,
+        revoked_at: null,
+        is_current: false
+      }
+    ])
+  })
+
+  t.test('200 what is not known is null', async (t) => {
+    const { list, authorize } = await setUp(t)
+    await authorize()
+    const [client] = await list()
+    t.strictSame(Object.keys(client).sort(), FIELDS)
+    t.strictSame([client.client_name, client.client_version, client.label], [null, null, null])
+  })
+
+  t.test('200 an empty text is a text', async (t) => {
+    const { list, authorize } = await setUp(t)
+    await authorize({ name: '', version: '', hostname: '' })
+    const [client] = await list()
+    t.strictSame([client.client_name, client.client_version, client.label], ['', '', ''])
+  })
+
+  t.test('200 active, revoked and expired ones, newest first', async (t) => {
+    const { clock, list, authorize, revoke } = await setUp(t)
+    const ids: string[] = []
+    for (let i = 0; i < 4; i++) {
+      ids.unshift((await authorize({ hostname: `h${i}` })).id)
+      clock.advance(10 * DAY_MS)
+    }
+    await revoke(ids[1] as string)
+    const clients = await list()
+    t.strictSame(
+      clients.map(({ id }: { id: string }) => id),
+      ids
+    )
+    t.strictSame(
+      clients.map((client: Record<string, string>) => [
+        Date.parse(client.expires_at as string) <= clock(),
+        client.revoked_at !== null
+      ]),
+      [
+        [false, false],
+        [false, true],
+        [true, false],
+        [true, false]
+      ]
+    )
+  })
+
+  t.test("200 only the caller's own", async (t) => {
+    const { sessions, list, authorize } = await setUp(t)
+    const [mine, theirs] = [await authorize({}, 'ann'), await authorize({}, 'bob')]
+    t.strictSame(
+      (await list()).map(({ id }: { id: string }) => id),
+      [mine.id]
+    )
+    t.strictSame(
+      (await list(sessions.bob)).map(({ id }: { id: string }) => id),
+      [theirs.id]
+    )
+    t.strictSame(
+      (await list(theirs.jwt)).map(({ id }: { id: string }) => id),
+      [theirs.id]
+    )
+  })
+
+  t.test('200 is_current on the row of the asking JWT, and on no other', async (t) => {
+    const { clock, list, authorize } = await setUp(t)
+    const one = await authorize()
+    clock.advance(1_000)
+    const two = await authorize()
+    const current = async (token?: string) =>
+      (await list(token))
+        .filter(({ is_current }: { is_current: boolean }) => is_current)
+        .map(({ id }: { id: string }) => id)
+    t.strictSame(await current(), [])
+    t.strictSame(await current(one.jwt), [one.id])
+    t.strictSame(await current(two.jwt), [two.id])
+  })
+
+  t.test('200 last_used_at is sampled, at most once a minute for each client', async (t) => {
+    const { clock, call, list, authorize } = await setUp(t)
+    const [client, other] = [await authorize(), await authorize()]
+    const use = (jwt = client.jwt) => call('GET', '/auth/clients', { token: jwt })
+    const lastUsed = async (id = client.id) => (await list()).find((row: { id: string }) => row.id === id).last_used_at
+    t.equal(await lastUsed(), null)
+    const first = clock()
+    await use()
+    t.equal(await lastUsed(), iso(first), 'the first use')
+    clock.advance(59_999)
+    await use()
+    t.equal(await lastUsed(), iso(first), 'just under a minute')
+    t.equal(await lastUsed(other.id), null, 'the other client was not used')
+    await use(other.jwt)
+    t.equal(await lastUsed(other.id), iso(clock()), 'and has a minute of its own')
+    clock.advance(1)
+    await use()
+    t.equal(await lastUsed(), iso(first + 60_000), 'a minute')
+  })
+
+  t.test('200 the address of the approver at the approval, seen through trusted proxies only', async (t) => {
+    const { call, clock, app, start, poll } = await setUp(t, { TRUST_PROXY: '127.0.0.1,10.0.0.0/8' })
+    const ipFor = async (forwarded: string | undefined, remoteAddress = '127.0.0.1') => {
+      clock.advance(1_000)
+      const { grant_code, user_code } = await start()
+      const session = await sessionOf('ann', { expires: '1d' })
+      await app.inject({
+        method: 'POST',
+        url: '/api/v0/auth/grant/approve',
+        remoteAddress,
+        headers: {
+          authorization: `Bearer ${session}`,
+          ...(forwarded !== undefined && { 'x-forwarded-for': forwarded })
+        },
+        payload: { user_code, action: 'approve' }
+      })
+      await poll(grant_code)
+      return (await call('GET', '/auth/clients', { token: session })).body.data[0].ip_at_grant
+    }
+    t.equal(await ipFor(undefined), '127.0.0.1')
+    t.equal(await ipFor('203.0.113.7'), '203.0.113.7')
+    t.equal(await ipFor('198.51.100.1, 203.0.113.7'), '203.0.113.7', 'the last one nobody trusted wrote')
+    t.equal(await ipFor('203.0.113.7, 10.1.2.3'), '203.0.113.7', 'through two proxies')
+    t.equal(await ipFor('evil, 203.0.113.7'), '203.0.113.7')
+    t.equal(await ipFor('2001:db8::7'), '2001:db8::7')
+    for (const text of ['evil', '203.0.113.7, evil', '203.0.113.7\t, <script>', 'x'.repeat(5_000)]) {
+      t.equal(await ipFor(text), '127.0.0.1', `no address: ${text.slice(0, 30)}`)
+    }
+    t.equal(await ipFor('203.0.113.7', '192.0.2.1'), '192.0.2.1', 'from somebody who is no proxy')
+  })
+
+  t.test('200 without TRUST_PROXY X-Forwarded-For is nothing', async (t) => {
+    const { call, start, poll } = await setUp(t)
+    const { grant_code, user_code } = await start()
+    const headers = { 'x-forwarded-for': '203.0.113.7', forwarded: 'for=203.0.113.7', 'x-real-ip': '203.0.113.7' }
+    await call('POST', '/auth/grant/approve', { user: 'ann', headers, body: { user_code, action: 'approve' } })
+    await poll(grant_code)
+    t.equal((await call('GET', '/auth/clients', { user: 'ann' })).body.data[0].ip_at_grant, '127.0.0.1')
+  })
+
+  for (const [how, ends] of [
+    ['expired', (createdAtMs: number) => (Math.floor(createdAtMs / 1000) + 30 * 86_400) * 1000],
+    ['was revoked', (createdAtMs: number) => createdAtMs + 5 * DAY_MS]
+  ] as const) {
+    t.test(`200 for 90 days after it ${how}`, async (t) => {
+      const { clock, list, authorize, revoke } = await setUp(t)
+      const { id } = await authorize()
+      const endedAtMs = ends(clock())
+      if (how === 'was revoked') {
+        clock.advance(5 * DAY_MS)
+        await revoke(id)
+      }
+      clock.advance(endedAtMs + 90 * DAY_MS - clock() - 1)
+      t.equal((await list()).length, 1, 'the last millisecond')
+      clock.advance(1)
+      t.strictSame(await list(), [])
+    })
+  }
+
+  t.test('200 an expired client that is revoked does not stay longer for it', async (t) => {
+    const { clock, list, authorize, revoke } = await setUp(t)
+    const { id } = await authorize()
+    clock.advance(60 * DAY_MS)
+    t.equal((await revoke(id)).body.revoked_at, iso(clock()))
+    clock.advance(60 * DAY_MS - 1_000)
+    t.equal((await list()).length, 1)
+    clock.advance(1_000)
+    t.strictSame(await list(), [])
+  })
+
+  t.test('401 without a token, with a revoked or an expired one', async (t) => {
+    const { clock, call, authorize, revoke } = await setUp(t)
+    refused(t, await call('GET', '/auth/clients'), 401, 'No jwt provided!')
+    const [one, two] = [await authorize(), await authorize()]
+    t.equal((await call('GET', '/auth/clients', { token: one.jwt })).status, 200)
+    await revoke(one.id)
+    refused(
+      t,
+      await call('GET', '/auth/clients', { token: one.jwt }),
+      401,
+      'The jwt is not valid.',
+      'the very next call'
+    )
+    const { exp = 0 } = decodeJwt(two.jwt)
+    clock.advance(exp * 1000 - clock() - 1)
+    t.equal((await call('GET', '/auth/clients', { token: two.jwt })).status, 200, 'the last millisecond')
+    clock.advance(1)
+    refused(t, await call('GET', '/auth/clients', { token: two.jwt }), 401, 'The jwt is not valid.', 'expired')
+  })
+})
+
+t.test('update', async (t) => {
+  const { call, sessions, list, rename, authorize, revoke } = await setUp(t)
+  const { id, jwt } = await authorize({ name: 'acme', hostname: 'build-7' })
+
+  t.test('200 another label and nothing else', async (t) => {
+    const [before] = await list()
+    for (const label of ['Work laptop', '', ' ', 'x'.repeat(255), '😀'.repeat(255), 'ü\u0000\n\u202e"<b>', 'null']) {
+      const answer = await rename(id, label)
+      t.equal(answer.status, 200, `${label.length}`)
+      apiHeaders(t, answer)
+      t.strictSame(answer.body, { ...before, label })
+      t.strictSame((await list())[0], { ...before, label })
+    }
+  })
+
+  t.test('200 null clears it, and clears it again', async (t) => {
+    await rename(id, 'x')
+    for (let i = 0; i < 2; i++) t.equal((await rename(id, null)).body.label, null)
+    t.equal((await list())[0].label, null)
+  })
+
+  t.test('200 by a client of the same user, which is then current', async (t) => {
+    const { status, body } = await rename(id, 'named by itself', jwt)
+    t.equal(status, 200)
+    t.equal(body.label, 'named by itself')
+    t.equal(body.is_current, true)
+  })
+
+  t.test('200 other fields do not matter', async (t) => {
+    const answer = await call('PATCH', `/auth/clients/${id}`, {
+      token: sessions.ann,
+      body: { label: 'y', revoked_at: '2020-01-01T00:00:00Z', id: 'z', client_name: 'evil', expires_at: null }
+    })
+    t.equal(answer.status, 200)
+    t.match(answer.body, { id, client_name: 'acme', revoked_at: null, label: 'y' })
+  })
+
+  t.test('200 a revoked one can be renamed and stays revoked', async (t) => {
+    const gone = await authorize({ hostname: 'gone' })
+    const { revoked_at } = (await revoke(gone.id)).body
+    const { status, body } = await rename(gone.id, 'the old one')
+    t.equal(status, 200)
+    t.match(body, { label: 'the old one', revoked_at })
+  })
+
+  t.test('400 label is missing, no text, or longer than 255', async (t) => {
+    const token = sessions.ann
+    refused(t, await call('PATCH', `/auth/clients/${id}`, { token, body: {} }), 400, 'label is missing.')
+    refused(t, await call('PATCH', `/auth/clients/${id}`, { token, body: { Label: 'x' } }), 400, 'label is missing.')
+    for (const label of ['x'.repeat(256), '😀'.repeat(256), 5, true, ['x'], {}]) {
+      refused(t, await rename(id, label), 400, /^label must/, JSON.stringify(label).slice(0, 10))
+    }
+    t.equal((await list()).find((row: { id: string }) => row.id === id).label, 'y', 'and nothing has changed')
+  })
+
+  t.test('401 without a token, with a revoked one', async (t) => {
+    refused(t, await call('PATCH', `/auth/clients/${id}`, { body: { label: 'x' } }), 401, 'No jwt provided!')
+    const gone = await authorize()
+    await revoke(gone.id)
+    refused(t, await rename(gone.id, 'x', gone.jwt), 401, 'The jwt is not valid.')
+  })
+
+  t.test("404 somebody else's, an unknown one, and what is no id", async (t) => {
+    refused(t, await rename(id, 'taken', sessions.bob), 404, 'Not Found', "somebody else's")
+    refused(t, await rename('00000000-0000-4000-8000-000000000000', 'x'), 404, 'Not Found', 'unknown')
+    refused(t, await rename(id.toUpperCase(), 'x'), 404, 'Not Found', 'in capitals')
+    for (const bad of MALFORMED)
+      refused(t, await rename(bad, 'x'), 404, 'Not Found', `${bad.slice(0, 40)} ${bad.length}`)
+    t.equal((await list()).find((row: { id: string }) => row.id === id).label, 'y')
+  })
+})
+
+t.test('revoke', async (t) => {
+  const { clock, call, sessions, list, authorize, revoke } = await setUp(t)
+
+  t.test('200 with revoked_at, and the JWT is worth nothing from the next call on', async (t) => {
+    const { id, jwt } = await authorize({ hostname: 'h' })
+    const before = (await list())[0]
+    const answer = await revoke(id)
+    t.equal(answer.status, 200)
+    apiHeaders(t, answer)
+    t.strictSame(answer.body, { ...before, revoked_at: iso(clock()) })
+    for (const [method, url, body] of [
+      ['GET', '/auth/clients', undefined],
+      ['PATCH', `/auth/clients/${id}`, { label: 'x' }],
+      ['DELETE', `/auth/clients/${id}`, undefined],
+      ['GET', '/auth/grant/peek?user_code=BBBBBBBB', undefined],
+      ['POST', '/auth/grant/approve', { user_code: 'BBBBBBBB', action: 'approve' }]
+    ] as const) {
+      const refusal = await call(method, url, { token: jwt, ...(body && { body }) })
+      refused(t, refusal, 401, 'The jwt is not valid.', `${method} ${url}`)
+    }
+  })
+
+  t.test('200 again: the first revoked_at stays', async (t) => {
+    const { id } = await authorize()
+    const first = (await revoke(id)).body
+    clock.advance(3 * DAY_MS)
+    t.strictSame((await revoke(id)).body, first)
+    const [, ...answers] = await Promise.all(Array.from({ length: 10 }, () => revoke(id)))
+    for (const { body } of answers) t.strictSame(body, first)
+  })
+
+  t.test('200 of itself, which is then current for the last time', async (t) => {
+    const { id, jwt } = await authorize()
+    const { status, body } = await revoke(id, jwt)
+    t.equal(status, 200)
+    t.equal(body.is_current, true)
+    refused(t, await revoke(id, jwt), 401, 'The jwt is not valid.')
+  })
+
+  t.test('200 of another client of the same user; the rest go on', async (t) => {
+    const [one, two] = [await authorize(), await authorize()]
+    t.equal((await revoke(two.id, one.jwt)).status, 200)
+    t.equal((await call('GET', '/auth/clients', { token: one.jwt })).status, 200)
+    refused(t, await call('GET', '/auth/clients', { token: two.jwt }), 401)
+  })
+
+  t.test('200 a body is not needed, and one that is there is not looked at', async (t) => {
+    const { id } = await authorize()
+    const answer = await call('DELETE', `/auth/clients/${id}`, { token: sessions.ann, body: { label: 5 } })
+    t.equal(answer.status, 200)
+  })
+
+  t.test('401 without a token', async (t) => {
+    const { id, jwt } = await authorize()
+    refused(t, await call('DELETE', `/auth/clients/${id}`), 401, 'No jwt provided!')
+    t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 200)
+  })
+
+  t.test("404 somebody else's, an unknown one, and what is no id", async (t) => {
+    const { id, jwt } = await authorize()
+    refused(t, await revoke(id, sessions.bob), 404, 'Not Found', "somebody else's")
+    refused(t, await revoke('00000000-0000-4000-8000-000000000000'), 404, 'Not Found', 'unknown')
+    refused(t, await revoke(id.toUpperCase()), 404, 'Not Found', 'in capitals')
+    for (const bad of MALFORMED) refused(t, await revoke(bad), 404, 'Not Found', `${bad.slice(0, 40)} ${bad.length}`)
+    t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 200, 'and it goes on')
+  })
+
+  t.test('405 with what is allowed', async (t) => {
+    const { id } = await authorize()
+    const one = await call('GET', `/auth/clients/${id}`, { token: sessions.ann })
+    refused(t, one, 405, 'Method Not Allowed')
+    t.equal(one.headers.allow, 'PATCH, DELETE')
+    const all = await call('DELETE', '/auth/clients', { token: sessions.ann })
+    refused(t, all, 405, 'Method Not Allowed')
+    t.equal(all.headers.allow, 'GET, HEAD')
+  })
+})

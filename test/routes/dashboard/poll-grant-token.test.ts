@@ -1,0 +1,267 @@
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
+import t from 'tap'
+import { startApp } from '../../support/app.js'
+import { sessionOf } from '../../support/tokens.js'
+import { apiHeaders, refused } from '../expectations.js'
+
+const url = '/auth/grant/token'
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+t.test('200 authorization_pending has a status and nothing else', async (t) => {
+  const { start, poll } = await startApp(t)
+  const answer = await poll((await start()).grant_code)
+  t.equal(answer.status, 200)
+  apiHeaders(t, answer)
+  t.notOk('retry-after' in answer.headers)
+  t.strictSame(answer.body, { status: 'authorization_pending' })
+})
+
+t.test('200 slow_down', async (t) => {
+  const { clock, start, poll, call } = await startApp(t)
+
+  t.test('200 slow_down names the new pace, in the body and as Retry-After', async (t) => {
+    const { grant_code } = await start()
+    await poll(grant_code)
+    for (const interval of [10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 60, 60]) {
+      const answer = await poll(grant_code)
+      t.equal(answer.status, 200)
+      apiHeaders(t, answer)
+      t.strictSame(answer.body, { status: 'slow_down', interval })
+      t.equal(answer.headers['retry-after'], `${interval}`)
+    }
+  })
+
+  t.test('200 the interval never shrinks, and keeping to it is enough', async (t) => {
+    const { grant_code } = await start()
+    await poll(grant_code)
+    t.equal((await poll(grant_code)).body.interval, 10)
+    for (let i = 0; i < 5; i++) {
+      clock.advance(10_000)
+      t.strictSame((await poll(grant_code)).body, { status: 'authorization_pending' }, 'after 10 s')
+    }
+    clock.advance(5_000)
+    t.strictSame((await poll(grant_code)).body, { status: 'slow_down', interval: 15 }, 'the first pace is gone')
+  })
+
+  t.test('200 a tenth early is in time, more is not', async (t) => {
+    for (const [early, status] of [
+      [500, 'authorization_pending'],
+      [501, 'slow_down']
+    ] as const) {
+      const { grant_code } = await start()
+      await poll(grant_code)
+      clock.advance(5_000 - early)
+      t.equal((await poll(grant_code)).body.status, status, `${early} ms early`)
+    }
+  })
+
+  t.test('200 a refused poll starts the pause again', async (t) => {
+    const { grant_code } = await start()
+    await poll(grant_code)
+    clock.advance(3_000)
+    t.equal((await poll(grant_code)).body.status, 'slow_down')
+    clock.advance(8_999)
+    t.equal((await poll(grant_code)).body.status, 'slow_down')
+  })
+
+  t.test('200 the pace of one grant is no matter of another', async (t) => {
+    const [one, two] = [await start(), await start()]
+    await poll(one.grant_code)
+    t.equal((await poll(two.grant_code)).body.status, 'authorization_pending')
+  })
+
+  t.test('200 a decision is heard at once, whatever the pace', async (t) => {
+    const { grant_code, user_code } = await start()
+    await poll(grant_code)
+    await poll(grant_code)
+    const body = { user_code, action: 'deny' }
+    await call('POST', '/auth/grant/approve', { user: 'ann', body })
+    t.strictSame((await poll(grant_code)).body, { status: 'access_denied' })
+  })
+})
+
+t.test('200 approved', async (t) => {
+  for (const alg of ['RS256', 'ES256', 'EdDSA']) {
+    t.test(`200 the JWT is what it should be, signed with ${alg}`, async (t) => {
+      const { clock, call, start, poll, decide } = await startApp(t, {
+        SIGNING_ALG: alg,
+        PUBLIC_URL: 'https://grants.example.com'
+      })
+      const { grant_code, user_code } = await start({ name: 'acme', hostname: 'build-7' })
+      await decide(user_code, 'ann')
+      const answer = await poll(grant_code)
+      t.equal(answer.status, 200)
+      apiHeaders(t, answer)
+      t.strictSame(Object.keys(answer.body).sort(), ['jwt', 'status', 'token_type'])
+      t.equal(answer.body.status, 'approved')
+      t.equal(answer.body.token_type, 'bearer')
+
+      const { jwt } = answer.body
+      const keys = (await call('GET', '/.well-known/jwks.json')).body
+      const { payload, protectedHeader } = await jwtVerify(jwt, createLocalJWKSet(keys), {
+        issuer: 'https://grants.example.com',
+        audience: 'https://grants.example.com',
+        typ: 'at+jwt',
+        algorithms: [alg]
+      })
+      t.strictSame(protectedHeader, { alg, typ: 'at+jwt', kid: keys.keys[0].kid })
+      const { iat = 0, exp = 0, cid, ...rest } = payload
+      t.match(cid, UUID)
+      t.strictSame(rest, {
+        iss: 'https://grants.example.com',
+        sub: 'ann',
+        aud: 'https://grants.example.com',
+        jti: cid,
+        client_id: 'cli',
+        client_type: 'cli',
+        scope: ''
+      })
+      t.equal(iat, Math.floor(clock() / 1000))
+      t.equal(exp - iat, 30 * 86_400, 'thirty days')
+      const [client] = (await call('GET', '/auth/clients', { token: jwt })).body.data
+      t.equal(client.id, cid, 'cid is the id of the authorized client')
+    })
+  }
+
+  t.test('200 again within 30 s, the same authorization; then expired_token', async (t) => {
+    const { clock, call, start, poll, decide } = await startApp(t, { SIGNING_ALG: 'EdDSA' })
+    const { grant_code, user_code } = await start()
+    await decide(user_code, 'ann')
+    clock.advance(5_000)
+    const first = decodeJwt((await poll(grant_code)).body.jwt)
+    for (const step of [0, 1, 14_999, 15_000]) {
+      clock.advance(step)
+      const { body } = await poll(grant_code)
+      t.equal(body.status, 'approved', `+${step}`)
+      t.strictSame(decodeJwt(body.jwt), first, 'the same claims')
+    }
+    clock.advance(1)
+    t.strictSame((await poll(grant_code)).body, { status: 'expired_token' })
+    clock.advance(60_000)
+    t.strictSame((await poll(grant_code)).body, { status: 'expired_token' })
+    t.equal((await call('GET', '/auth/clients', { user: 'ann' })).body.data.length, 1, 'one client came of it')
+  })
+
+  t.test('200 however many poll at once, there is one authorization', async (t) => {
+    const { call, start, poll, decide } = await startApp(t, { SIGNING_ALG: 'EdDSA' })
+    const { grant_code, user_code } = await start()
+    await decide(user_code, 'ann')
+    const answers = await Promise.all(Array.from({ length: 50 }, () => poll(grant_code)))
+    const ids = new Set(answers.map(({ body }) => decodeJwt(body.jwt).jti))
+    t.equal(ids.size, 1)
+    t.equal((await call('GET', '/auth/clients', { user: 'ann' })).body.data.length, 1)
+  })
+
+  t.test('200 an approval can be collected after the fifteen minutes, for five more', async (t) => {
+    const { clock, start, poll, decide } = await startApp(t, { SIGNING_ALG: 'EdDSA' })
+    const [early, late] = [await start(), await start()]
+    await decide(early.user_code, 'ann')
+    await decide(late.user_code, 'ann')
+    clock.advance(1_200_000 - 1)
+    t.equal((await poll(early.grant_code)).body.status, 'approved')
+    clock.advance(1)
+    t.strictSame((await poll(late.grant_code)).body, { status: 'expired_token' })
+    clock.advance(29_999)
+    t.equal((await poll(early.grant_code)).body.status, 'approved', 'the 30 s are kept')
+  })
+
+  t.test('200 access_denied when the client is revoked before it is collected again', async (t) => {
+    const { call, start, poll, decide } = await startApp(t, { SIGNING_ALG: 'EdDSA' })
+    const { grant_code, user_code } = await start()
+    await decide(user_code, 'ann')
+    const { jti } = decodeJwt((await poll(grant_code)).body.jwt)
+    t.equal((await call('DELETE', `/auth/clients/${jti}`, { user: 'ann' })).status, 200)
+    t.strictSame((await poll(grant_code)).body, { status: 'access_denied' })
+  })
+
+  t.test('200 the life of the JWT is configured', async (t) => {
+    const { collect } = await startApp(t, { SIGNING_ALG: 'ES256', CLIENT_TOKEN_TTL_SECONDS: '60' })
+    const token = await collect('ann')
+    const { iat = 0, exp = 0 } = decodeJwt(token)
+    t.equal(exp - iat, 60)
+    t.equal(decodeProtectedHeader(token).alg, 'ES256')
+  })
+})
+
+t.test('200 access_denied on every poll until the record goes', async (t) => {
+  const { clock, start, poll, decide } = await startApp(t)
+  const { grant_code, user_code } = await start()
+  await decide(user_code, 'ann', 'deny')
+  for (const step of [0, 0, 900_000, 299_999]) {
+    clock.advance(step)
+    const answer = await poll(grant_code)
+    t.equal(answer.status, 200)
+    t.strictSame(answer.body, { status: 'access_denied' }, `+${step}`)
+  }
+  clock.advance(1)
+  t.strictSame((await poll(grant_code)).body, { status: 'expired_token' })
+})
+
+t.test('200 expired_token', async (t) => {
+  const { clock, call, start, poll } = await startApp(t)
+
+  t.test('200 expired_token for a code nobody was given, of any kind', async (t) => {
+    for (const code of [
+      'x',
+      'A'.repeat(43),
+      'A'.repeat(128),
+      '😀'.repeat(128),
+      '\u0000',
+      ' ',
+      '__proto__',
+      '*',
+      '{}'
+    ]) {
+      const answer = await poll(code)
+      t.equal(answer.status, 200, code)
+      apiHeaders(t, answer)
+      t.strictSame(answer.body, { status: 'expired_token' }, code)
+    }
+  })
+
+  t.test('200 expired_token for a code that is nearly right', async (t) => {
+    const { grant_code, user_code } = await start()
+    const last = grant_code.at(-1) as string
+    const sibling = String.fromCharCode(last.charCodeAt(0) + 1)
+    for (const code of [
+      `${grant_code}=`,
+      ` ${grant_code}`,
+      `${grant_code}\n`,
+      grant_code.slice(0, 42),
+      grant_code.slice(0, -1) + sibling,
+      grant_code.toLowerCase(),
+      user_code
+    ]) {
+      t.strictSame((await poll(code)).body, { status: 'expired_token' }, code)
+    }
+    t.strictSame((await poll(grant_code)).body, { status: 'authorization_pending' })
+  })
+
+  t.test('200 expired_token once nobody has decided in time, and no decision comes after', async (t) => {
+    const { grant_code, user_code } = await start()
+    clock.advance(900_000)
+    t.strictSame((await poll(grant_code)).body, { status: 'expired_token' })
+    const token = await sessionOf('ann', { expires: '1d' })
+    const body = { user_code, action: 'approve' }
+    refused(t, await call('POST', '/auth/grant/approve', { token, body }), 404, 'Unknown or expired user_code.')
+    t.strictSame((await poll(grant_code)).body, { status: 'expired_token' })
+  })
+})
+
+t.test('400 grant_code must be a text of 1 to 128 characters', async (t) => {
+  const { call } = await startApp(t)
+  refused(t, await call('POST', url, { body: {} }), 400, 'grant_code is missing.')
+  for (const grant_code of ['', 'x'.repeat(129), null, 5, true, ['x'], { code: 'x' }]) {
+    refused(t, await call('POST', url, { body: { grant_code } }), 400, /^grant_code must /, typeof grant_code)
+  }
+  for (const body of [null, [], 'x', 5]) refused(t, await call('POST', url, { body }), 400, /^The body must be object/)
+})
+
+t.test('405 with what is allowed', async (t) => {
+  const { call } = await startApp(t)
+  for (const method of ['GET', 'PATCH', 'DELETE'] as const) {
+    const answer = await call(method, url)
+    refused(t, answer, 405, 'Method Not Allowed', method)
+    t.equal(answer.headers.allow, 'POST')
+  }
+})

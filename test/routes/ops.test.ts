@@ -1,0 +1,287 @@
+import { validate } from '@readme/openapi-parser'
+import t, { type Test } from 'tap'
+import { openapiDocument } from '../../schemas/generated/openapi.js'
+import { type Answer, startApp } from '../support/app.js'
+import { startRedis } from '../support/redis-server.js'
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+const REFUSED = '{"error":"Not Found"}'
+
+const json = (t: Test, { headers }: Answer) => {
+  t.equal(headers['content-type'], 'application/json; charset=utf-8')
+  t.equal(headers['x-content-type-options'], 'nosniff')
+}
+
+t.test('GET /healthz', async (t) => {
+  const { app, call } = await startApp(t)
+  const answer = await call('GET', '/healthz')
+  t.equal(answer.status, 200, '200 the process is alive')
+  t.strictSame(answer.body, { status: 'ok' })
+  json(t, answer)
+  app.readiness.drain()
+  t.equal((await call('GET', '/healthz')).status, 200, '200 while it stops as well')
+})
+
+t.test('GET /readyz', async (t) => {
+  t.test('200 with everything at hand', async (t) => {
+    const { call } = await startApp(t)
+    const answer = await call('GET', '/readyz')
+    t.equal(answer.status, 200)
+    t.strictSame(answer.body, { status: 'ready' })
+    json(t, answer)
+  })
+
+  t.test('503 while the instance stops, and its answers say goodbye', async (t) => {
+    const { app, call } = await startApp(t)
+    t.notOk((await call('GET', '/healthz')).headers.connection === 'close')
+    app.readiness.drain()
+    const answer = await call('GET', '/readyz')
+    t.equal(answer.status, 503)
+    t.strictSame(answer.body, { status: 'not_ready', reason: 'the instance is stopping' })
+    json(t, answer)
+    t.equal(answer.headers.connection, 'close')
+    t.equal((await call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })).status, 200, 'and it serves on')
+  })
+
+  t.test('503 while Redis is away, 200 when it is back; alive all the while', async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const { call } = await startApp(t, { REDIS_URL: redis.url })
+    t.equal((await call('GET', '/readyz')).status, 200)
+    await redis.kill()
+    const answer = await call('GET', '/readyz')
+    t.equal(answer.status, 503)
+    t.strictSame(Object.keys(answer.body), ['status', 'reason'])
+    t.equal(answer.body.status, 'not_ready')
+    t.equal((await call('GET', '/healthz')).status, 200)
+    t.equal((await call('GET', '/.well-known/jwks.json')).status, 200, 'the keys are in memory')
+    await redis.start()
+    let status = 503
+    for (let tries = 0; tries < 100 && status !== 200; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      status = (await call('GET', '/readyz')).status
+    }
+    t.equal(status, 200)
+  })
+
+  t.test('503 when Redis would drop records', async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const { call } = await startApp(t, { REDIS_URL: redis.url })
+    await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    const answer = await call('GET', '/readyz')
+    t.equal(answer.status, 503)
+    t.match(answer.body.reason, /maxmemory-policy allkeys-lru/)
+  })
+})
+
+t.test('GET /metrics', async (t) => {
+  const { call, clock, start, poll, decide } = await startApp(t, { SIGNING_ALG: 'EdDSA' })
+  const read = async () => {
+    const answer = await call('GET', '/metrics')
+    t.equal(answer.status, 200)
+    t.match(answer.headers['content-type'], /^text\/plain; version=0\.0\.4/)
+    return answer.body as string
+  }
+  const value = (text: string, series: string) =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${series} `))
+        ?.slice(series.length + 1) ?? 0
+    )
+
+  t.test('200 with the names that dashboards rely on', async (t) => {
+    const names = [...(await read()).matchAll(/^# TYPE (\S+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`)
+    for (const name of [
+      'grantd_polls_total counter',
+      'grantd_grants_total counter',
+      'grantd_decision_seconds histogram',
+      'grantd_redis_seconds histogram',
+      'grantd_limited_total counter',
+      'process_cpu_seconds_total counter',
+      'process_resident_memory_bytes gauge',
+      'nodejs_eventloop_lag_p99_seconds gauge'
+    ]) {
+      t.ok(names.includes(name), name)
+    }
+  })
+
+  t.test('200 and every outcome counts', async (t) => {
+    const [approved, denied, expired] = [await start(), await start(), await start()]
+    await poll(approved.grant_code)
+    await poll(approved.grant_code)
+    clock.advance(7_000)
+    await decide(approved.user_code, 'ann')
+    await decide(approved.user_code, 'ann')
+    await decide(denied.user_code, 'ann', 'deny')
+    await poll(approved.grant_code)
+    await poll(approved.grant_code)
+    clock.advance(31_000)
+    await poll(approved.grant_code)
+    await poll(denied.grant_code)
+    await poll('A'.repeat(43))
+    clock.advance(900_000)
+    await poll(expired.grant_code)
+    const text = await read()
+    const polls = ['pending', 'slow_down', 'approved', 'denied', 'expired', 'spent', 'unknown'].map((outcome) => [
+      outcome,
+      value(text, `grantd_polls_total{outcome="${outcome}"}`)
+    ])
+    t.strictSame(Object.fromEntries(polls), {
+      pending: 1,
+      slow_down: 1,
+      approved: 2,
+      denied: 1,
+      expired: 1,
+      spent: 1,
+      unknown: 1
+    })
+    const grants = ['started', 'approved', 'denied', 'collected'].map((outcome) => [
+      outcome,
+      value(text, `grantd_grants_total{outcome="${outcome}"}`)
+    ])
+    t.strictSame(Object.fromEntries(grants), { started: 3, approved: 1, denied: 1, collected: 2 })
+    t.equal(value(text, 'grantd_decision_seconds_count'), 2)
+    t.equal(value(text, 'grantd_decision_seconds_sum'), 14)
+  })
+
+  t.test('200 refusals of a limit count, and no label holds what somebody sent', async (t) => {
+    const before = value(await read(), 'grantd_limited_total{limit="start per address"}')
+    for (let i = 0; i < 40; i++) await start({ name: 'canary-in-a-label' })
+    const text = await read()
+    t.ok(value(text, 'grantd_limited_total{limit="start per address"}') > before)
+    t.notMatch(text, /canary-in-a-label|127\.0\.0\.1|ann/)
+  })
+
+  t.test('200 of one instance alone', async (t) => {
+    const { call } = await startApp(t)
+    t.notMatch((await call('GET', '/metrics')).body, /^grantd_grants_total\{/m)
+  })
+})
+
+t.test('the contract', async (t) => {
+  const { app, call } = await startApp(t, { PUBLIC_URL: 'https://grants.example.com' })
+
+  t.test('200 GET /openapi.json is a valid document, with where the service is', async (t) => {
+    const answer = await call('GET', '/openapi.json')
+    t.equal(answer.status, 200)
+    json(t, answer)
+    t.ok((await validate(structuredClone(answer.body))).valid)
+    t.strictSame(answer.body.servers, [{ url: 'https://grants.example.com' }])
+    t.strictSame(Object.keys(answer.body.paths), Object.keys(openapiDocument.paths))
+  })
+
+  t.test('200 GET /docs shows it, from this origin alone', async (t) => {
+    const moved = await call('GET', '/docs')
+    const page = moved.status === 200 ? moved : await call('GET', String(moved.headers.location).replace('.', '/docs'))
+    t.equal(page.status, 200)
+    t.match(page.headers['content-type'], /^text\/html/)
+    t.match(page.headers['content-security-policy'], /default-src 'self'/)
+    t.equal(page.headers['x-content-type-options'], 'nosniff')
+    const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => String(file))
+    t.ok(files.length >= 5, `${files.length} files`)
+    for (const file of files) {
+      t.notMatch(file, /^(https?:)?\/\//, file)
+      const { statusCode } = await app.inject({ url: new URL(file, 'http://localhost/docs/').pathname })
+      t.equal(statusCode, 200, file)
+    }
+    const document = await call('GET', '/docs/json')
+    t.same(document.body.paths, (await call('GET', '/openapi.json')).body.paths)
+  })
+})
+
+t.test('GET /.well-known/jwks.json', async (t) => {
+  const members: Record<string, string[]> = {
+    RS256: ['alg', 'e', 'kid', 'kty', 'n', 'use'],
+    ES256: ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'],
+    EdDSA: ['alg', 'crv', 'kid', 'kty', 'use', 'x']
+  }
+  for (const [alg, names] of Object.entries(members)) {
+    t.test(`200 public members only, ${alg}`, async (t) => {
+      const { call } = await startApp(t, { SIGNING_ALG: alg })
+      const answer = await call('GET', '/.well-known/jwks.json')
+      t.equal(answer.status, 200)
+      json(t, answer)
+      t.equal(answer.headers['cache-control'], 'public, max-age=300')
+      t.equal(answer.body.keys.length, 1)
+      const [key] = answer.body.keys
+      t.strictSame(Object.keys(key).sort(), names)
+      t.match(key, { alg, use: 'sig', kid: /^[\w-]{16}$/ })
+    })
+  }
+
+  t.test('200 with the next key before it signs, and with the last one after', async (t) => {
+    const { app, call, clock, collect } = await startApp(t, { SIGNING_ALG: 'EdDSA', LIMITS: 'off' })
+    const kids = async () =>
+      (await call('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: { kid: string }) => kid)
+    const signer = async (user: string) =>
+      JSON.parse(Buffer.from((await collect(user)).split('.')[0] as string, 'base64url').toString()).kid
+    const [first] = await kids()
+    const next = await app.signingKeys.rotate('published-ahead')
+    t.strictSame(await kids(), [first, next.kid])
+    t.equal(await signer('ann'), first)
+    t.equal(next.signsFromMs - next.createdAtMs, 360_000, 'six minutes, one more than the set may be kept')
+    clock.advance(next.signsFromMs - clock() - 1)
+    t.equal(await signer('bob'), first)
+    clock.advance(1)
+    t.equal(await signer('eve'), next.kid)
+    t.strictSame(await kids(), [first, next.kid])
+  })
+})
+
+t.test('404 what is not there, in the same words everywhere', async (t) => {
+  const { app } = await startApp(t)
+  const kept: string[] = []
+  for (const url of [
+    '/',
+    '/unknown?user_code=CANARY-CODE',
+    '/api/v0',
+    '/api/v0/',
+    '/api/v0/unknown',
+    '/api/v0/auth/grant',
+    '/api/v0/auth/grant/code/',
+    '/api/v0/auth//grant/code',
+    '/api/v0/auth/Grant/code',
+    '/api/v0/auth/clients/a/b',
+    '/api/v1/auth/grant/code',
+    '/auth/grant/code',
+    '/.well-known/jwks',
+    '/healthz/',
+    '/metrics/x',
+    '/docs/../../package.json',
+    '/docs/static/..%2f..%2fpackage.json'
+  ]) {
+    for (const method of ['GET', 'POST'] as const) {
+      const answer = await app.inject({ method, url, headers: { 'content-type': 'application/json' }, payload: '{}' })
+      t.equal(answer.statusCode, 404, `404 ${method} ${url}`)
+      t.equal(answer.body, REFUSED)
+      t.equal(answer.headers['x-content-type-options'], 'nosniff')
+      if (url.startsWith('/api/v0') && answer.headers['cache-control'] !== 'no-store') kept.push(`${method} ${url}`)
+    }
+  }
+  t.strictSame(kept, [], 'nothing under /api/v0 may be kept')
+})
+
+t.test('405 and Allow for every path and method', async (t) => {
+  const { app } = await startApp(t, { LIMITS: 'off' })
+  let looked = 0
+  for (const [path, item] of Object.entries(openapiDocument.paths)) {
+    const documented = Object.keys(item as object).map((method) => method.toUpperCase())
+    const allowed = [...documented, ...(documented.includes('GET') ? ['HEAD'] : [])]
+    const url = path.replace('{authorizedClientId}', '00000000-0000-4000-8000-000000000000')
+    for (const method of METHODS) {
+      const answer = await app.inject({ method, url })
+      if (allowed.includes(method)) {
+        t.not(answer.statusCode, 405, `${method} ${path}`)
+        continue
+      }
+      looked += 1
+      t.equal(answer.statusCode, 405, `405 ${method} ${path}`)
+      t.equal(answer.headers.allow, allowed.join(', '), `${method} ${path}`)
+      if (method !== 'HEAD') t.equal(answer.body, '{"error":"Method Not Allowed"}')
+      t.equal(answer.headers['x-content-type-options'], 'nosniff')
+    }
+  }
+  t.ok(looked >= 50, `${looked} refused`)
+})
