@@ -172,7 +172,7 @@ t.test('texts that are odd but texts', async (t) => {
     for (const text of odd) {
       const body = { client_type: 'cli', client_metadata: { name: text, hostname: text } }
       const answer = await call('POST', '/auth/grant/code', { body })
-      t.equal(answer.status, 200, JSON.stringify(text))
+      t.equal(answer.status, 200, encodeURIComponent(text))
       const { user_code, grant_code } = answer.body
       const seen = await call('GET', `/auth/grant/peek?user_code=${user_code}`, { user: 'eve' })
       t.strictSame(seen.body.client_metadata, { name: text, hostname: text }, 'on the consent page')
@@ -184,7 +184,7 @@ t.test('texts that are odd but texts', async (t) => {
       const clients = (await call('GET', '/auth/clients', { user: 'eve' })).body.data
       t.ok(
         clients.some((row: Json) => row.label === text && row.client_name === text),
-        `${JSON.stringify(text)} is what the list shows`
+        `${encodeURIComponent(text)} is what the list shows`
       )
     }
   })
@@ -192,8 +192,8 @@ t.test('texts that are odd but texts', async (t) => {
   t.test('200 label is kept as it was sent', async (t) => {
     for (const label of odd) {
       const answer = await call('PATCH', `/auth/clients/${id}`, { user: 'ann', body: { label } })
-      t.equal(answer.status, 200, JSON.stringify(label))
-      t.equal(answer.body.label, label, JSON.stringify(label))
+      t.equal(answer.status, 200, encodeURIComponent(label))
+      t.equal(answer.body.label, label, encodeURIComponent(label))
     }
   })
 
@@ -215,7 +215,7 @@ t.test('texts that are odd but texts', async (t) => {
   t.test('a code of that kind is an unknown code', async (t) => {
     for (const text of odd) {
       const before = await snapshot(redis)
-      t.strictSame((await poll(text)).body, { status: 'expired_token' }, JSON.stringify(text))
+      t.strictSame((await poll(text)).body, { status: 'expired_token' }, encodeURIComponent(text))
       const body = { user_code: text, action: 'approve' }
       refused(t, await call('POST', '/auth/grant/approve', { user: 'ann', body }), 404, 'Unknown or expired user_code.')
       const url = `/auth/grant/peek?user_code=${encodeURIComponent(text)}`
