@@ -1,0 +1,59 @@
+/** Bytes of Redis for a pending grant, its user code included. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RedisServer } from '../test/support/redis-server.js'
+import { createGrants, type GrantOptions } from './support/grants.js'
+import type { Lifetime } from './support/lifetime.js'
+import { startBenchRedis } from './support/processes.js'
+import type { Section } from './support/report.js'
+import type { Sizes } from './support/sizes.js'
+
+/** A location as an edge reports it. */
+const location = { text: 'San Francisco, California, US', country: 'US' }
+const target = { atMost: 600 }
+
+export async function benchMemory(lifetime: Lifetime, { grants, many }: Sizes): Promise<Section> {
+  const redis = await startBenchRedis(lifetime, 'no')
+  // What a first client and a first script cost belongs to nobody.
+  await createGrants(redis.url, 1)
+
+  const plain = await bytesPerGrant(redis, grants)
+  const located = await bytesPerGrant(redis, grants, { location })
+  const startedAt = performance.now()
+  const manyPlain = await bytesPerGrant(redis, many)
+  const seconds = (performance.now() - startedAt) / 1000
+
+  const count = (number: number) => number.toLocaleString('en')
+  return {
+    title: '3. Bytes of Redis for a pending grant',
+    how:
+      'Growth of used_memory over so many grants made by the Redis grant store, user codes included, divided by their ' +
+      `number: name, version, hostname, os and address of the client known. ${count(many)} took ${seconds.toFixed(0)} s.`,
+    figures: [
+      { name: `${count(grants)} grants`, value: plain, unit: 'bytes each', target },
+      { name: `${count(grants)} grants with a location`, value: located, unit: 'bytes each', target },
+      { name: `${count(many)} grants`, value: manyPlain, unit: 'bytes each', target }
+    ]
+  }
+}
+
+async function bytesPerGrant(redis: RedisServer, count: number, options?: GrantOptions): Promise<number> {
+  await redis.client.flushall('SYNC')
+  const before = await usedMemory(redis)
+  await createGrants(redis.url, count, options)
+  const bytes = (await usedMemory(redis)) - before
+  const size = await redis.client.dbsize()
+  if (size !== 2 * count) throw new Error(`${count} grants and their user codes are ${size} keys`)
+  return bytes / count
+}
+
+/** After the connections' buffers and tables in the middle of growing have settled. */
+async function usedMemory({ client }: RedisServer): Promise<number> {
+  let last = -1
+  for (let tries = 0; tries < 50; tries++) {
+    const used = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
+    if (Math.abs(used - last) < 10_000) return used
+    last = used
+    await sleep(300)
+  }
+  throw new Error('used_memory of Redis does not settle')
+}

@@ -1,0 +1,50 @@
+/** What a bench says: figures with their targets, as a table for people and as JSON for comparison. */
+
+export interface Figure {
+  name: string
+  value: number
+  unit: string
+  /** What the value is held against; figures without one are there to be read. */
+  target?: { atLeast: number } | { atMost: number }
+}
+
+export interface Section {
+  title: string
+  /** How it was measured, in a sentence or two, with what was verified. */
+  how: string
+  figures: Figure[]
+}
+
+export function isMet({ value, target }: Figure): boolean | undefined {
+  if (!target) return undefined
+  return 'atLeast' in target ? value >= target.atLeast : value <= target.atMost
+}
+
+export function printSection({ title, how, figures }: Section): void {
+  console.log(`\n${title}\n${how}\n`)
+  const width = Math.max(...figures.map(({ name }) => name.length))
+  for (const figure of figures) {
+    const text = formatNumber(figure.value).padStart(10)
+    console.log(`  ${figure.name.padEnd(width)} ${text} ${figure.unit}${judgement(figure)}`.trimEnd())
+  }
+}
+
+function judgement(figure: Figure): string {
+  const { target } = figure
+  if (!target) return ''
+  const bound = 'atLeast' in target ? `at least ${target.atLeast}` : `at most ${target.atMost}`
+  return `   (target ${bound}: ${isMet(figure) ? 'met' : 'MISSED'})`
+}
+
+function formatNumber(value: number): string {
+  const digits = value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}
+
+/** The middle one: a round in which the machine was busy with something else does not count. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  const [low = Number.NaN, high = Number.NaN] = [sorted[sorted.length % 2 ? middle : middle - 1], sorted[middle]]
+  return (low + high) / 2
+}

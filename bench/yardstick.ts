@@ -1,0 +1,43 @@
+/**
+ * The least a server could do: bare Fastify, one body schema, one response schema, one command to Redis.
+ * `/poll` runs the product's own poll script, `/get` a plain GET. It takes the key itself, so it does not even hash; it
+ * has no log, no metrics, no deadline and no error handling. What the service needs beyond this is the price of those.
+ *
+ * Run as: yardstick.ts PORT REDIS_URL
+ */
+import { type Static, Type } from '@sinclair/typebox'
+import Fastify from 'fastify'
+import { Redis } from 'ioredis'
+import { POLL_SCRIPT } from './support/poll-script.js'
+
+const [port, redisUrl = ''] = process.argv.slice(2)
+/** Twelve digits, another for each poll, as the script expects it. */
+let pollId = 100_000_000_000
+
+// What src/storage/redis/connection.ts asks for, as far as it matters while all is well.
+const redis = new Redis(redisUrl, {
+  protocol: 2,
+  enableAutoPipelining: true,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  socketTimeout: 2_000,
+  lazyConnect: true
+})
+await redis.connect()
+const sha = (await redis.script('LOAD', POLL_SCRIPT)) as string
+
+const Request = Type.Object({ grant_code: Type.String({ minLength: 1, maxLength: 128 }) })
+const Response = Type.Object({ status: Type.String() })
+const schema = { body: Request, response: { 200: Response } }
+type Route = { Body: Static<typeof Request>; Reply: Static<typeof Response> }
+
+const app = Fastify({ logger: false })
+app.post<Route>('/poll', { schema }, async (request) => {
+  const verdict = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId)
+  return { status: verdict === 'pending' ? 'authorization_pending' : `${verdict}` }
+})
+app.post<Route>('/get', { schema }, async (request) => {
+  const value = await redis.get(request.body.grant_code)
+  return { status: value === null ? 'absent' : 'authorization_pending' }
+})
+await app.listen({ host: '127.0.0.1', port: Number(port) })
