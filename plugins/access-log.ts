@@ -25,7 +25,10 @@ export const accessLog = fp(
       if (level !== 'debug' || logsDebug) {
         const { method, routeOptions } = request
         const ms = Math.round(reply.elapsedTime * 10) / 10
-        request.log[level]({ method, route: routeOptions.url ?? 'none', status: reply.statusCode, ms }, 'answered')
+        request.log[level](
+          { reqId: request.id, method, route: routeOptions.url ?? 'none', status: reply.statusCode, ms },
+          'answered'
+        )
       }
       done()
     })

@@ -27,11 +27,17 @@ export const metrics = fp(
     // Process, memory, garbage collection and event-loop lag.
     collectDefaultMetrics({ register: registry })
     const registers = [registry]
-    const polls = new Counter({
+    /** Counted here and handed over when asked: there are very many. */
+    const polled = new Map<string, number>()
+    new Counter({
       name: 'grantd_polls_total',
       help: 'Polls by outcome.',
       labelNames: ['outcome'],
-      registers
+      registers,
+      collect() {
+        this.reset()
+        for (const [outcome, count] of polled) this.inc({ outcome }, count)
+      }
     })
     const grants = new Counter({
       name: 'grantd_grants_total',
@@ -52,6 +58,7 @@ export const metrics = fp(
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
       registers
     })
+    const redisBy = new Map<string, ReturnType<typeof redis.labels>>()
     const limited = new Counter({
       name: 'grantd_limited_total',
       help: 'Requests refused by a limit.',
@@ -60,10 +67,16 @@ export const metrics = fp(
     })
 
     app.decorate('metrics', {
-      countPoll: (outcome) => polls.inc({ outcome }),
+      countPoll(outcome) {
+        polled.set(outcome, (polled.get(outcome) ?? 0) + 1)
+      },
       countGrant: (outcome) => grants.inc({ outcome }),
       observeDecision: (seconds) => decisions.observe(seconds),
-      observeRedis: (command, seconds) => redis.observe({ command }, seconds),
+      observeRedis(command, seconds) {
+        const histogram = redisBy.get(command) ?? redis.labels(command)
+        redisBy.set(command, histogram)
+        histogram.observe(seconds)
+      },
       countLimited: (limit) => limited.inc({ limit }),
       contentType: registry.contentType,
       text: () => registry.metrics()

@@ -1,4 +1,7 @@
-/** What every answer carries: the id of its request, no sniffing, and while the instance drains a goodbye to the connection. */
+/**
+ * What every answer carries: the id of its request, no sniffing, no storing unless a route says otherwise, and while the
+ * instance drains a goodbye to the connection.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 
@@ -16,4 +19,5 @@ export const requestHeaders = fp(
 export function setRequestHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id)
   reply.header('x-content-type-options', 'nosniff')
+  reply.header('cache-control', 'no-store')
 }

@@ -45,11 +45,12 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
     // plugins/access-log.ts writes the one line a request gets.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIds(),
+    // A logger of its own for every request would cost more than a poll's work; what is logged names its request.
+    childLoggerFactory: (parent) => parent,
     trustProxy: config.trustProxy.length > 0 ? compile([...config.trustProxy]) : false,
     bodyLimit: BODY_LIMIT,
     // What arrives slowly, or not at all, is cut: neither a header nor a body may keep a socket for long.
     requestTimeout: 10_000,
-    connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
     // While it stops, what still arrives is answered; new connections are refused by then.

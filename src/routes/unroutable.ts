@@ -8,7 +8,6 @@ import { answerFault } from './dashboard/answers.js'
 /** A URL that cannot be decoded. */
 export function answerUnroutable(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   setRequestHeaders(request, reply)
-  reply.header('cache-control', 'no-store')
   answerFault(error, request, reply)
 }
 

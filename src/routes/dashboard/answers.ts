@@ -26,7 +26,7 @@ export function answerFault(thrown: unknown, request: FastifyRequest, reply: Fas
   const { code, hint, detail, retryAfterSeconds, cause } = toFault(thrown)
   const { status, error } = ANSWERS[code]
   const level = status === 500 ? 'error' : status > 500 ? 'warn' : 'info'
-  request.log[level]({ code, detail, ...(status === 500 && { err: cause ?? thrown }) }, 'refused')
+  request.log[level]({ reqId: request.id, code, detail, ...(status === 500 && { err: cause ?? thrown }) }, 'refused')
 
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds ?? RETRY_AFTER_SECONDS)

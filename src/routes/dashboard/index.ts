@@ -15,13 +15,6 @@ import { updateAuthorizedClient } from './update-authorized-client.js'
 const { startGrant: start, pollGrantToken: poll, ...forBrowsers } = dashboardOperations
 
 export async function dashboard(app: FastifyInstance): Promise<void> {
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.header('cache-control', 'no-store')
-    done()
-  })
-  app.setNotFoundHandler(() => {
-    throw fault('not_found')
-  })
   app.register(clientRoutes)
   app.register(browserRoutes)
 }

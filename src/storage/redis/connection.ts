@@ -6,7 +6,7 @@ import { Redis, ReplyError } from 'ioredis'
 import { fault } from '../../fault.js'
 import type { LatencyObserver } from '../storage.js'
 import { createDeadline } from './deadline.js'
-import { defineScripts, type RunScript } from './scripts.js'
+import { loadScripts, type ScriptName } from './scripts.js'
 
 /** The longest a request waits for one answer. */
 const ANSWER_WITHIN_MS = 500
@@ -23,8 +23,8 @@ export interface Log {
 }
 
 export interface Connection {
-  /** Runs a script. Rejects with `unavailable` when Redis could not be asked. */
-  run: RunScript
+  /** Runs a script; what it returns is described in its file. Rejects with `unavailable` when Redis could not be asked. */
+  run(name: ScriptName, ...keysThenArgs: (string | number)[]): Promise<unknown>
   /** Runs a plain command, with the same promise. */
   call<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<T>
   /** Resolves when Redis has become ready, or after `withinMs` in any case. */
@@ -47,24 +47,48 @@ export function connect(url: string, log: Log, observe: LatencyObserver): Connec
     retryStrategy: (attempt) => Math.round(Math.min(10 * 2 ** attempt, 400) * (1 + Math.random() / 4))
   })
   logStates(redis, log)
-  const runScript = defineScripts(redis)
+  const scripts = loadScripts()
   const deadline = createDeadline(ANSWER_WITHIN_MS)
 
-  async function timed<T>(name: string, send: () => Promise<T>): Promise<T> {
-    if (redis.status !== 'ready') throw fault('unavailable', { detail: 'not connected to Redis' })
-    const startedAt = performance.now()
-    try {
-      return await deadline.bound(send())
-    } catch (error) {
-      throw translate(error)
-    } finally {
-      observe(name, (performance.now() - startedAt) / 1000)
-    }
+  /**
+   * Every call goes through here, and most of them are polls: it is one promise, with no layer that could be spared.
+   * `again` is asked when the server has forgotten a script.
+   */
+  function watch<T>(name: string, answer: Promise<T>, again?: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const startedAt = performance.now()
+      const call = deadline.begin(startedAt, () => {
+        observe(name, ANSWER_WITHIN_MS / 1000)
+        reject(fault('unavailable', { detail: `no answer from Redis in ${ANSWER_WITHIN_MS} ms` }))
+      })
+      const succeed = (value: T) => {
+        if (!deadline.end(call)) return
+        observe(name, (performance.now() - startedAt) / 1000)
+        resolve(value)
+      }
+      const fail = (error: unknown) => {
+        if (again && isForgottenScript(error)) {
+          again().then(succeed, fail)
+        } else if (deadline.end(call)) {
+          observe(name, (performance.now() - startedAt) / 1000)
+          reject(translate(error))
+        }
+      }
+      answer.then(succeed, fail)
+    })
   }
 
+  const notConnected = () => Promise.reject(fault('unavailable', { detail: 'not connected to Redis' }))
+
   return {
-    run: (name, ...keysThenArgs) => timed(name, () => runScript(name, ...keysThenArgs)),
-    call: (name, command) => timed(name, () => command(redis)),
+    run(name, ...keysThenArgs) {
+      if (redis.status !== 'ready') return notConnected()
+      const { sha, lua, numberOfKeys } = scripts[name]
+      const answer = redis.evalsha(sha, numberOfKeys, ...keysThenArgs)
+      return watch(name, answer, () => redis.eval(lua, numberOfKeys, ...keysThenArgs))
+    },
+
+    call: (name, command) => (redis.status === 'ready' ? watch(name, command(redis)) : notConnected()),
 
     async settle(withinMs) {
       if (redis.status === 'ready') return
@@ -82,6 +106,11 @@ export function connect(url: string, log: Log, observe: LatencyObserver): Connec
       redis.disconnect()
     }
   }
+}
+
+/** After a restart, a failover or a flush the server knows scripts by their text alone. */
+function isForgottenScript(error: unknown): boolean {
+  return error instanceof ReplyError && (error as Error).message.startsWith('NOSCRIPT')
 }
 
 function translate(error: unknown): unknown {

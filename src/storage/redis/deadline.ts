@@ -1,17 +1,19 @@
-/** A wall-clock bound around every call: one sweep for all of them instead of a timer for each. */
-import { fault } from '../../fault.js'
+/** A wall-clock bound for every call: one sweep over all of them instead of a timer for each. */
 
 const SWEEP_EVERY_MS = 50
 
-export interface Deadline {
-  /** Settles as the promise does, or rejects with `unavailable` when that takes too long. */
-  bound<T>(promise: Promise<T>): Promise<T>
-  stop(): void
+/** A call under way. It is kept small: there is one for every request that waits. */
+export interface Waiting {
+  startedAt: number
+  giveUp: () => void
 }
 
-interface Waiting {
-  dueAt: number
-  giveUp(): void
+export interface Deadline {
+  /** `startedAt` is on the clock of performance.now(). */
+  begin(startedAt: number, giveUp: () => void): Waiting
+  /** Whether the call was still waited for. */
+  end(call: Waiting): boolean
+  stop(): void
 }
 
 export function createDeadline(limitMs: number): Deadline {
@@ -19,9 +21,9 @@ export function createDeadline(limitMs: number): Deadline {
   const waiting = new Set<Waiting>()
 
   function sweep(): void {
-    const now = performance.now()
+    const startedBefore = performance.now() - limitMs
     for (const call of waiting) {
-      if (call.dueAt > now) return
+      if (call.startedAt > startedBefore) return
       waiting.delete(call)
       call.giveUp()
     }
@@ -32,25 +34,12 @@ export function createDeadline(limitMs: number): Deadline {
   timer.unref()
 
   return {
-    bound(promise) {
-      return new Promise((resolve, reject) => {
-        const call: Waiting = {
-          dueAt: performance.now() + limitMs,
-          giveUp: () => reject(fault('unavailable', { detail: `no answer from Redis in ${limitMs} ms` }))
-        }
-        waiting.add(call)
-        promise.then(
-          (value) => {
-            waiting.delete(call)
-            resolve(value)
-          },
-          (error) => {
-            waiting.delete(call)
-            reject(error)
-          }
-        )
-      })
+    begin(startedAt, giveUp) {
+      const call = { startedAt, giveUp }
+      waiting.add(call)
+      return call
     },
+    end: (call) => waiting.delete(call),
     stop: () => clearInterval(timer)
   }
 }

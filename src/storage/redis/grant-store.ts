@@ -25,14 +25,7 @@ export function createRedisGrantStore({ call, run }: Connection, keys: Keys, tes
       return 'created'
     },
 
-    async poll(grantDigest) {
-      const verdict = await run('grant-poll', keys.grant(grantDigest), nextPollId(), ...now())
-      if (typeof verdict === 'string') return { kind: verdict } as StoredPoll
-      const [kind, value] = verdict as ['slow_down', number] | ['approved', string]
-      if (kind === 'slow_down') return { kind, intervalMs: value }
-      const { request, decision } = readRecord(value)
-      return { kind, request, decision: decision as Decision }
-    },
+    poll: (grantDigest) => run('grant-poll', keys.grant(grantDigest), nextPollId(), ...now()).then(readPoll),
 
     async find(userCodeTag) {
       const grantDigest = await call('user-code-find', (redis) => redis.get(keys.userCode(userCodeTag)))
@@ -56,4 +49,12 @@ export function createRedisGrantStore({ call, run }: Connection, keys: Keys, tes
       return (await run('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
     }
   }
+}
+
+function readPoll(verdict: unknown): StoredPoll {
+  if (typeof verdict === 'string') return { kind: verdict } as StoredPoll
+  const [kind, value] = verdict as ['slow_down', number] | ['approved', string]
+  if (kind === 'slow_down') return { kind, intervalMs: value }
+  const { request, decision } = readRecord(value)
+  return { kind, request, decision: decision as Decision }
 }

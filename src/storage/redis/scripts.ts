@@ -1,9 +1,9 @@
 /**
- * The Lua scripts, read once and defined on a connection: EVALSHA, and EVAL where the server has forgotten one.
+ * The Lua scripts, read once, as EVALSHA and EVAL want them.
  * All but the one that starts a grant are allowed when memory is full: what is there must go on, and above all be revoked.
  */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Redis } from 'ioredis'
 
 const NUMBER_OF_KEYS = {
   'grant-create': 1,
@@ -21,17 +21,17 @@ const NUMBER_OF_KEYS = {
 
 export type ScriptName = keyof typeof NUMBER_OF_KEYS
 
-/** Runs a script; what it returns is described in its file. */
-export type RunScript = (name: ScriptName, ...keysThenArgs: (string | number)[]) => Promise<unknown>
+export interface Script {
+  readonly lua: string
+  /** What Redis calls it by, once it has seen it. */
+  readonly sha: string
+  readonly numberOfKeys: number
+}
 
-type Command = (...keysThenArgs: (string | number)[]) => Promise<unknown>
-
-export function defineScripts(redis: Redis): RunScript {
-  const commands = {} as Record<ScriptName, Command>
-  for (const [name, numberOfKeys] of Object.entries(NUMBER_OF_KEYS) as [ScriptName, number][]) {
+export function loadScripts(): Readonly<Record<ScriptName, Script>> {
+  const scripts = Object.entries(NUMBER_OF_KEYS).map(([name, numberOfKeys]) => {
     const lua = readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8')
-    redis.defineCommand(name, { numberOfKeys, lua })
-    commands[name] = (redis as unknown as Record<ScriptName, Command>)[name].bind(redis)
-  }
-  return (name, ...keysThenArgs) => commands[name](...keysThenArgs)
+    return [name, { lua, sha: createHash('sha1').update(lua).digest('hex'), numberOfKeys }]
+  })
+  return Object.fromEntries(scripts) as Record<ScriptName, Script>
 }
