@@ -201,7 +201,7 @@ t.test('the time of grants is Redis’s own when nobody hands one in', async (t)
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
   }
   const before = await nowMs()
-  await run('grant-create', key, 900_000, 5_000, 1_260_000, '{"t":"cli","ip":"i","ms":900000}')
+  await run('grant-create', key, 900_000, 5_000, 1_260_000, '["cli",null,null,null,null,"i",900000]')
   t.equal(await run('grant-poll', key, nextPollId()), 'pending')
   t.same(await run('grant-poll', key, nextPollId()), ['slow_down', 10_000])
   t.match(await run('grant-find', key), ['pending'])
@@ -221,6 +221,21 @@ t.test('the time of grants is Redis’s own when nobody hands one in', async (t)
   t.equal(await run('limit-take', limit('own'), '1', 1, 60_000), -1)
   const freeInMs = Number(await run('limit-take', limit('own'), '2', 1, 60_000))
   t.ok(freeInMs > 55_000 && freeInMs <= 60_000)
+})
+
+t.test('an accepted poll is not written to disk, a refused one and every decision are', async (t) => {
+  const { storage } = await start(t)
+  const [digest, tag] = [newDigest(), newTag()]
+  const written = async () => Number(/aof_current_size:(\d+)/.exec(await server.client.info('persistence'))?.[1])
+  await storage.grants.create(digest, tag, newGrant())
+  let before = await written()
+  t.equal((await storage.grants.poll(digest)).kind, 'pending')
+  t.equal(await written(), before, 'nothing for the poll that was in time')
+  t.equal((await storage.grants.poll(digest)).kind, 'slow_down')
+  t.ok((await written()) > before, 'the longer interval is for good')
+  before = await written()
+  await storage.grants.decide(digest, { action: 'approve', userId: 'u', authorizedClientId: 'c', ip: 'i' })
+  t.ok((await written()) > before, 'so is the decision')
 })
 
 t.test('a server that has forgotten its scripts is taught them again', async (t) => {

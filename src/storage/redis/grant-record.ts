@@ -1,18 +1,18 @@
-/** The text form of a grant's request and decision. Names are short: there are a million of these at once. */
+/** The text form of a grant's request and decision. It has no names for what it holds: there are a million of these at once. */
 import type { ClientMetadata, ClientType, Decision, GrantRequest, Location } from '../../grants/grant.js'
 
-interface RequestText {
-  t: ClientType
-  n?: string | undefined
-  v?: string | undefined
-  h?: string | undefined
-  o?: string | undefined
-  ip: string
-  l?: string | undefined
-  c?: string | undefined
-  /** Life in ms, from which the time of creation follows. */
-  ms: number
-}
+/** By position, and without what is unknown at the end. The life follows the address: from it the time of creation is known. */
+type RequestText = [
+  clientType: ClientType,
+  name: string | null,
+  version: string | null,
+  hostname: string | null,
+  os: string | null,
+  ip: string,
+  lifeMs: number,
+  location?: string,
+  country?: string
+]
 
 interface DecisionText {
   user: string
@@ -21,17 +21,10 @@ interface DecisionText {
 }
 
 export function writeRequest({ clientType, metadata, ip, location }: GrantRequest, lifeMs: number): string {
-  const text: RequestText = {
-    t: clientType,
-    n: metadata.name,
-    v: metadata.version,
-    h: metadata.hostname,
-    o: metadata.os,
-    ip,
-    l: location?.text,
-    c: location?.country,
-    ms: lifeMs
-  }
+  const { name = null, version = null, hostname = null, os = null } = metadata
+  const text: RequestText = [clientType, name, version, hostname, os, ip, lifeMs]
+  if (location) text.push(location.text)
+  if (location?.country) text.push(location.country)
   return JSON.stringify(text)
 }
 
@@ -47,12 +40,12 @@ export function readRecord(record: string): {
   decision: Decision | undefined
 } {
   const [head = '', requestLine = '', decisionLine] = record.split('\n')
-  const text = JSON.parse(requestLine) as RequestText
-  const metadata = dropUndefined<ClientMetadata>({ name: text.n, version: text.v, hostname: text.h, os: text.o })
-  const location = text.l === undefined ? undefined : dropUndefined<Location>({ text: text.l, country: text.c })
+  const [clientType, name, version, hostname, os, ip, lifeMs, place, country] = JSON.parse(requestLine) as RequestText
+  const metadata = dropUnknown<ClientMetadata>({ name, version, hostname, os })
+  const location = place === undefined ? undefined : dropUnknown<Location>({ text: place, country })
   return {
-    request: { clientType: text.t, metadata, ip: text.ip, ...(location && { location }) },
-    createdAtMs: Number(head.slice(2, 15)) - text.ms,
+    request: { clientType, metadata, ip, ...(location && { location }) },
+    createdAtMs: Number(head.slice(2, 15)) - lifeMs,
     decision: decisionLine === undefined ? undefined : readDecision(head, decisionLine)
   }
 }
@@ -62,6 +55,6 @@ function readDecision(head: string, line: string): Decision {
   return { action: head.startsWith('d') ? 'deny' : 'approve', userId: user, authorizedClientId: client, ip }
 }
 
-function dropUndefined<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as T
+function dropUnknown<T extends object>(value: { [K in keyof T]: T[K] | null | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined && inner !== null)) as T
 }

@@ -33,6 +33,9 @@ if phase == 'p' and now < expires_at then
     call('SETRANGE', KEYS[1], '16', string.format('%05d %013d %s %s', interval, now, sub(head, 37, 48), ARGV[1]))
     return {'slow_down', interval}
   end
+  -- Not written to disk nor to replicas: it would be most of what they do, and after a crash all that is forgotten is
+  -- that this client has just asked. A refused poll, whose longer interval is for good, is kept everywhere.
+  redis.set_repl(redis.REPL_NONE)
   call('SETRANGE', KEYS[1], '22', now .. ' ' .. ARGV[1])
   return 'pending'
 end
