@@ -2,11 +2,9 @@
  * npm run bench [-- --quick] [--only poll,memory]: measures the service on this machine and says how it compares.
  * The order of things and the report; what is measured, and why so, is in the files beside this one and in README.md.
  */
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { benchMemory } from './memory.js'
 import { benchPoll } from './poll.js'
@@ -25,7 +23,6 @@ const names = Object.keys(BENCHES) as (keyof typeof BENCHES)[]
 const chosen = names.filter((name) => !values.only || values.only.split(',').includes(name))
 const sizes = values.quick ? QUICK : FULL
 
-execFileSync('bash', [fileURLToPath(new URL('support/install-tools.sh', import.meta.url))], { stdio: 'inherit' })
 const lifetime = createLifetime(LIMIT_SECONDS)
 try {
   const startedAt = performance.now()
