@@ -115,7 +115,6 @@ function isForgottenScript(error: unknown): boolean {
 
 function translate(error: unknown): unknown {
   if (error instanceof ReplyError && !NOT_NOW.test((error as Error).message)) return error
-  if (error instanceof Error && error.name === 'Fault') return error
   return fault('unavailable', { detail: error instanceof Error ? error.message : String(error), cause: error })
 }
 
