@@ -33,7 +33,7 @@ type Route = { Body: Static<typeof Request>; Reply: Static<typeof Response> }
 
 const app = Fastify({ logger: false })
 app.post<Route>('/poll', { schema }, async (request) => {
-  const verdict = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId)
+  const verdict = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId, '*')
   return { status: verdict === 'pending' ? 'authorization_pending' : `${verdict}` }
 })
 app.post<Route>('/get', { schema }, async (request) => {

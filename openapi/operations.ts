@@ -2,6 +2,7 @@
  * One OpenAPI operation → the method, url and schema of a Fastify route, as source. Headers are left out altogether:
  * they are documented for people, and read by the code that needs them.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { dereference, type NamedDocument, type Node, type OpenApi, type Operation } from './documents.js'
 import { type Code, call, list, object, text } from './source-text.js'
 import { propertiesSource, rejectUnknown, schemaSource } from './typebox.js'
@@ -89,8 +90,11 @@ function contentSchema(node: Node, where: string): Node | undefined {
   const contents = Object.entries((node.content ?? {}) as Record<string, { schema?: Node }>)
   const [first, ...others] = contents
   if (!first) return undefined
-  if (others.length > 0) throw new Error(`${where}: more than one media type`)
   const [mediaType, { schema }] = first
+  // A route has one schema, whatever a body is written in.
+  if (others.some(([, other]) => !isDeepStrictEqual(other.schema, schema))) {
+    throw new Error(`${where}: media types of more than one schema`)
+  }
   if (mediaType.startsWith('text/')) return { type: 'string' }
   if (!schema) throw new Error(`${where}: ${mediaType} without a schema`)
   return schema

@@ -10,16 +10,22 @@ declare module 'fastify' {
     /** A request that succeeds here is nothing to report. */
     routine?: boolean
   }
+  interface FastifyReply {
+    /** Set where a refusal is nothing to report either: a client that polls is refused until there is a decision. */
+    isRoutine: boolean
+  }
 }
 
 function levelOf(reply: FastifyReply): 'error' | 'debug' | 'info' {
   if (reply.statusCode >= 500) return 'error'
+  if (reply.isRoutine) return 'debug'
   return reply.statusCode < 400 && reply.request.routeOptions.config?.routine ? 'debug' : 'info'
 }
 
 export const accessLog = fp(
   async (app) => {
     const logsDebug = ['trace', 'debug'].includes(app.log.level)
+    app.decorateReply('isRoutine', false)
     app.addHook('onResponse', (request, reply, done) => {
       const level = levelOf(reply)
       if (level !== 'debug' || logsDebug) {

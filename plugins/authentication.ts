@@ -17,9 +17,9 @@ declare module 'fastify' {
 
 export const authentication = fp(
   async (app) => {
-    const { config, clock, clientTokens, authorizedClients } = app
+    const { config, clock, clientTokens, tokens } = app
     const sessions = createDashboardSessions({ ...config.dashboard, clock })
-    const callers = createCallers({ sessions, clientTokens, authorizedClients })
+    const callers = createCallers({ sessions, clientTokens, tokens })
 
     app.decorateRequest('caller', null)
     app.decorate('authenticate', (who: 'user' | 'user-or-client') => async (request: FastifyRequest) => {
@@ -29,14 +29,19 @@ export const authentication = fp(
       request.caller = caller
     })
   },
-  { name: 'authentication', dependencies: ['client-tokens', 'authorized-clients'] }
+  { name: 'authentication', dependencies: ['client-tokens', 'tokens'] }
 )
 
-/** The token of a request. Two headers could mean two callers, so they are refused. */
-function bearerToken({ raw, headers }: FastifyRequest): string {
+/** What a request authenticates itself with. Two headers could mean two callers, so they are refused. */
+export function authorizationOf({ raw, headers }: FastifyRequest): string | undefined {
+  if (headers.authorization === undefined) return undefined
   const names = raw.rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === 'authorization')
   if (names.length > 1) throw fault('invalid_request', { hint: 'There is more than one Authorization header' })
-  const [, token] = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
+  return headers.authorization
+}
+
+function bearerToken(request: FastifyRequest): string {
+  const [, token] = /^Bearer +(\S+)$/i.exec(authorizationOf(request) ?? '') ?? []
   if (!token) throw fault('unauthenticated')
   return token
 }

@@ -12,11 +12,7 @@ export const authorizedClients = fp(
   async (app) => {
     app.decorate(
       'authorizedClients',
-      createAuthorizedClients({
-        records: app.storage.authorizedClients,
-        clock: app.clock,
-        tokenTtlSeconds: app.config.clientTokenTtlSeconds
-      })
+      createAuthorizedClients({ records: app.storage.authorizedClients, clock: app.clock })
     )
   },
   { name: 'authorized-clients', dependencies: ['storage'] }

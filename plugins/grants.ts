@@ -17,7 +17,9 @@ export const grants = fp(
         store: app.storage.grants,
         keyring: app.keyring,
         authorizedClients: app.authorizedClients,
-        clientTokens: app.clientTokens,
+        oauthClients: app.oauthClients,
+        tokens: app.tokens,
+        heldPolls: app.heldPolls,
         events: {
           started: () => metrics.countGrant('started'),
           polled: metrics.countPoll,
@@ -32,5 +34,8 @@ export const grants = fp(
       })
     )
   },
-  { name: 'grants', dependencies: ['storage', 'keyring', 'authorized-clients', 'client-tokens', 'metrics'] }
+  {
+    name: 'grants',
+    dependencies: ['storage', 'keyring', 'oauth-clients', 'authorized-clients', 'tokens', 'held-polls', 'metrics']
+  }
 )

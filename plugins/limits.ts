@@ -1,23 +1,28 @@
 /** app.limits: how often who may ask, counted over all instances by @fastify/rate-limit, and guesses of user codes. */
 import rateLimit, { type FastifyRateLimitStore, normalizeIP } from '@fastify/rate-limit'
-import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Limits } from '../src/config.js'
 import { fault } from '../src/fault.js'
 import { createGuesses } from '../src/limits/guesses.js'
 import { type LimitStore, limitKey } from '../src/limits/limit-store.js'
 import { callerOf } from './authentication.js'
+import { oauthClientOf } from './client-authentication.js'
 
 export interface RequestLimits {
-  /** A hook that counts the request against its address. */
-  perAddress(name: LimitedOperation): onRequestAsyncHookHandler
-  /** A hook that counts the request against its authenticated user. */
-  perUser(name: LimitedOperation): onRequestAsyncHookHandler
+  /** Counts a request against its address. */
+  perAddress(name: LimitedOperation): CountRequest
+  /** Counts it against its authenticated user. */
+  perUser(name: LimitedOperation): CountRequest
+  /** Counts it against its authenticated OAuth client. */
+  perClient(name: LimitedOperation): CountRequest
   /** Runs a lookup of a user code, unless its user or address has missed too often. */
   guess<T extends { kind: string }>(request: FastifyRequest, lookup: () => Promise<T>): Promise<T>
 }
 
-type LimitedOperation = 'start' | 'peek' | 'approve'
+type LimitedOperation = 'start' | 'peek' | 'approve' | 'refresh' | 'revoke' | 'introspect' | 'userinfo'
+/** A hook, or called where more is known. Throws `too_many_requests`. */
+type CountRequest = (request: FastifyRequest) => Promise<void>
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -28,6 +33,7 @@ declare module 'fastify' {
 const unlimited: RequestLimits = {
   perAddress: () => async () => {},
   perUser: () => async () => {},
+  perClient: () => async () => {},
   guess: (_request, lookup) => lookup()
 }
 
@@ -43,7 +49,15 @@ export const limits = fp(
     app.decorate('limits', limitsOf(config.limits))
 
     function limitsOf(bounds: Limits): RequestLimits {
-      const perMinute = { start: bounds.startPerMinute, peek: bounds.peekPerMinute, approve: bounds.approvePerMinute }
+      const perMinute: Record<LimitedOperation, number> = {
+        start: bounds.startPerMinute,
+        peek: bounds.peekPerMinute,
+        approve: bounds.approvePerMinute,
+        refresh: bounds.refreshPerMinute,
+        revoke: bounds.revokePerMinute,
+        introspect: bounds.introspectPerMinute,
+        userinfo: bounds.userinfoPerMinute
+      }
       /** All hosts of an IPv6 network are one, and an IPv4 address is one in any spelling. */
       const addressOf = (request: FastifyRequest) => normalizeIP(whereabouts.ip(request))
       const userOf = (request: FastifyRequest) => callerOf(request).userId
@@ -66,6 +80,7 @@ export const limits = fp(
       return {
         perAddress: (name) => counted(name, 'address', addressOf),
         perUser: (name) => counted(name, 'user', userOf),
+        perClient: (name) => counted(name, 'client', (request) => oauthClientOf(request).id),
         async guess(request, lookup) {
           const guessers = [
             { key: limitKey('misses', 'user', userOf(request)), limit: bounds.missesPerUser },
@@ -76,7 +91,7 @@ export const limits = fp(
       }
     }
   },
-  { name: 'limits', dependencies: ['storage', 'metrics', 'whereabouts', 'authentication'] }
+  { name: 'limits', dependencies: ['storage', 'metrics', 'whereabouts', 'authentication', 'client-authentication'] }
 )
 
 /** What the library asks of a store, over ours: one way to count, one deadline, one place that spells keys. */

@@ -1,7 +1,8 @@
 /** The numbers of this instance, in a registry of its own (several instances can live in one process). */
 import fp from 'fastify-plugin'
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { PollOutcome } from '../src/grants/grant.js'
+import type { RefreshOutcome } from '../src/tokens/service.js'
 
 type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
 
@@ -11,6 +12,10 @@ export interface Metrics {
   observeDecision(seconds: number): void
   observeRedis(command: string, seconds: number): void
   countLimited(limit: string): void
+  countRefresh(outcome: RefreshOutcome['kind']): void
+  countRevocation(by: 'token' | 'owner'): void
+  /** Shows a number that somebody else keeps, read whenever it is asked for. */
+  watch(name: string, help: string, read: () => number): void
   contentType: string
   text(): Promise<string>
 }
@@ -66,6 +71,19 @@ export const metrics = fp(
       registers
     })
 
+    const refreshes = new Counter({
+      name: 'grantd_refreshes_total',
+      help: 'Refresh tokens presented, by outcome.',
+      labelNames: ['outcome'],
+      registers
+    })
+    const revocations = new Counter({
+      name: 'grantd_revocations_total',
+      help: 'Authorizations revoked, by their owner or by one of their tokens.',
+      labelNames: ['by'],
+      registers
+    })
+
     app.decorate('metrics', {
       countPoll(outcome) {
         polled.set(outcome, (polled.get(outcome) ?? 0) + 1)
@@ -78,6 +96,18 @@ export const metrics = fp(
         histogram.observe(seconds)
       },
       countLimited: (limit) => limited.inc({ limit }),
+      countRefresh: (outcome) => refreshes.inc({ outcome }),
+      countRevocation: (by) => revocations.inc({ by }),
+      watch(name, help, read) {
+        new Gauge({
+          name,
+          help,
+          registers,
+          collect() {
+            this.set(read())
+          }
+        })
+      },
       contentType: registry.contentType,
       text: () => registry.metrics()
     })

@@ -1,6 +1,7 @@
 /** app.signingKeys: loaded at start, looked at again once a minute, and every second until there is one. */
 import fp from 'fastify-plugin'
 import { isFault } from '../src/fault.js'
+import { ID_TOKEN_TTL_SECONDS } from '../src/tokens/id-tokens.js'
 import { createSigningKeys, type SigningKeys } from '../src/tokens/signing-keys.js'
 
 declare module 'fastify' {
@@ -19,7 +20,10 @@ export const signingKeys = fp(
       keyring: app.keyring,
       clock: app.clock,
       alg: app.config.signingAlg,
-      tokenTtlSeconds: app.config.clientTokenTtlSeconds
+      tokenTtlSeconds: Math.max(
+        ID_TOKEN_TTL_SECONDS,
+        ...app.config.oauthClients.map(({ accessTokenTtlSeconds }) => accessTokenTtlSeconds)
+      )
     })
     app.decorate('signingKeys', keys)
 

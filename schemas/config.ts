@@ -91,6 +91,11 @@ export const EnvironmentSchema = Type.Object({
     'a text',
     'If set, `aud` of a session JWT must hold it.'
   ),
+  OAUTH_CLIENTS_FILE: optional(
+    Type.String({ minLength: 1 }),
+    'the path of a JSON file',
+    'OAuth clients besides the five built-in ones; see "OAuth clients".'
+  ),
   GRANT_TTL_SECONDS: wholeNumber(10, 900, 900, 'How long a grant waits for its decision.'),
   POLL_INTERVAL_SECONDS: wholeNumber(1, 60, 5, 'Seconds a client must leave between two polls.'),
   CLIENT_TOKEN_TTL_SECONDS: wholeNumber(60, 2_592_000, 2_592_000, 'Life of a client JWT (30 days at most).'),
@@ -116,8 +121,18 @@ export const EnvironmentSchema = Type.Object({
   LIMIT_START_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Grants one address may start in a minute.'),
   LIMIT_PEEK_PER_MINUTE: wholeNumber(1, 100_000, 60, 'Peeks one address, and one user, may make in a minute.'),
   LIMIT_APPROVE_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Decisions one address, and one user, may make in a minute.'),
+  LIMIT_REFRESH_PER_MINUTE: wholeNumber(1, 100_000, 120, 'Refreshes one address may ask for in a minute.'),
+  LIMIT_REVOKE_PER_MINUTE: wholeNumber(1, 100_000, 60, 'Revocations by token one address may ask for in a minute.'),
+  LIMIT_INTROSPECT_PER_MINUTE: wholeNumber(1, 1_000_000, 6_000, 'Introspections one client may make in a minute.'),
+  LIMIT_USERINFO_PER_MINUTE: wholeNumber(1, 100_000, 120, 'User info requests one address may make in a minute.'),
   LIMIT_MISSES_PER_USER: wholeNumber(1, 1_000, 5, 'Wrong user codes one user may enter in 15 minutes.'),
   LIMIT_MISSES_PER_IP: wholeNumber(1, 10_000, 10, 'Wrong user codes from one address (IPv6: one /64) in 15 minutes.'),
+  HELD_POLLS: wholeNumber(
+    0,
+    100_000,
+    10_000,
+    'Polls with `Prefer: wait` that one instance holds at a time. Beyond that, and with 0 always, they are answered at once.'
+  ),
   SHUTDOWN_DELAY_SECONDS: wholeNumber(
     0,
     60,

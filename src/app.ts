@@ -5,16 +5,21 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { accessLog } from '../plugins/access-log.js'
 import { authentication } from '../plugins/authentication.js'
 import { authorizedClients } from '../plugins/authorized-clients.js'
+import { clientAuthentication } from '../plugins/client-authentication.js'
 import { clientTokens } from '../plugins/client-tokens.js'
 import { config as configPlugin } from '../plugins/config.js'
 import { grants } from '../plugins/grants.js'
+import { heldPolls } from '../plugins/held-polls.js'
+import { jwtSigner } from '../plugins/jwt-signer.js'
 import { keyring } from '../plugins/keyring.js'
 import { limits } from '../plugins/limits.js'
 import { metrics } from '../plugins/metrics.js'
+import { oauthClients } from '../plugins/oauth-clients.js'
 import { readiness } from '../plugins/readiness.js'
 import { requestHeaders } from '../plugins/request-headers.js'
 import { signingKeys } from '../plugins/signing-keys.js'
 import { storage } from '../plugins/storage.js'
+import { tokens } from '../plugins/tokens.js'
 import { whereabouts } from '../plugins/whereabouts.js'
 import { dashboardPrefix } from '../schemas/generated/dashboard.js'
 import type { Clock } from './clock.js'
@@ -25,6 +30,7 @@ import { answerFault } from './routes/dashboard/answers.js'
 import { dashboard } from './routes/dashboard/index.js'
 import { acceptJsonBodies } from './routes/json-body.js'
 import { oauth } from './routes/oauth/index.js'
+import { issuerPathOf } from './routes/oauth/issuer-metadata.js'
 import { ops } from './routes/ops/index.js'
 import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
 
@@ -76,15 +82,23 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(readiness)
   app.register(requestHeaders)
   app.register(accessLog)
+  app.register(jwtSigner)
   app.register(clientTokens)
+  app.register(oauthClients)
   app.register(authorizedClients)
+  app.register(tokens)
+  app.register(heldPolls)
   app.register(grants)
   app.register(whereabouts)
   app.register(authentication)
+  app.register(clientAuthentication)
   app.register(limits)
 
-  app.register(dashboard, { prefix: dashboardPrefix })
-  app.register(oauth)
+  // Under the path of the issuer as well, so that a proxy may but need not take it away.
+  for (const base of new Set(['', issuerPathOf(config.publicUrl)])) {
+    app.register(dashboard, { prefix: base + dashboardPrefix })
+    app.register(oauth, { prefix: base })
+  }
   app.register(ops)
   return app
 }

@@ -1,16 +1,20 @@
 /** Operator commands, run beside the service and with its environment: `npm run grantd -- keys rotate`. */
+import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { buildApp } from './app.js'
 import { loadConfig } from './config.js'
+import { digestOf } from './secrets/digest.js'
 import type { SigningKeys } from './tokens/signing-keys.js'
 
 const USAGE = `usage: grantd keys list            the signing keys, and from when each of them signs
        grantd keys rotate [--now]  makes a new signing key: it is published at once and signs some minutes later,
-                                   when everybody has had time to fetch it; with --now it signs at once`
+                                   when everybody has had time to fetch it; with --now it signs at once
+       grantd clients secret       makes a secret for an OAuth client, and the digest of it for OAUTH_CLIENTS_FILE`
 
 async function main(): Promise<void> {
   const { positionals, values } = parseArgs({ allowPositionals: true, options: { now: { type: 'boolean' } } })
   const command = positionals.join(' ')
+  if (command === 'clients secret') return printNewSecret()
   if (command !== 'keys list' && command !== 'keys rotate') throw new Error(USAGE)
 
   const config = loadConfig(process.env)
@@ -24,6 +28,13 @@ async function main(): Promise<void> {
   } finally {
     await app.close()
   }
+}
+
+/** The secret is for the client and shown this once; the service is only ever given the digest. */
+function printNewSecret(): void {
+  const secret = randomBytes(32).toString('base64url')
+  console.log(`client_secret          ${secret}`)
+  console.log(`client_secret_digests  ["${digestOf(secret)}"]`)
 }
 
 function describe(keys: SigningKeys): string[] {

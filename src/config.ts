@@ -8,6 +8,8 @@ import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../schemas/config.js'
+import { builtInClients, type OAuthClient } from './oauth-clients/oauth-client.js'
+import { readOAuthClientsFile } from './oauth-clients-file.js'
 
 /** What the service runs by. Durations carry their unit in the name. */
 export interface Config {
@@ -25,6 +27,8 @@ export interface Config {
     readonly issuer: string | undefined
     readonly audience: string | undefined
   }
+  /** All of them, the built-in ones first. */
+  readonly oauthClients: readonly OAuthClient[]
   readonly grantTtlSeconds: number
   readonly pollIntervalSeconds: number
   readonly clientTokenTtlSeconds: number
@@ -33,6 +37,7 @@ export interface Config {
   readonly edgeHeaders: Environment['EDGE_HEADERS']
   readonly logLevel: Environment['LOG_LEVEL']
   readonly limits: Limits | 'off'
+  readonly heldPolls: number
   readonly shutdownDelaySeconds: number
   /** Names of the secrets that were made up for this process, because it only tries things out. */
   readonly madeUpSecrets: readonly string[]
@@ -42,6 +47,10 @@ export interface Limits {
   readonly startPerMinute: number
   readonly peekPerMinute: number
   readonly approvePerMinute: number
+  readonly refreshPerMinute: number
+  readonly revokePerMinute: number
+  readonly introspectPerMinute: number
+  readonly userinfoPerMinute: number
   readonly missesPerUser: number
   readonly missesPerIp: number
 }
@@ -65,9 +74,14 @@ export function loadConfig(variables: Variables): Config {
   // A malformed value has been named already; for the checks that look at several it is as good as absent.
   for (const name of malformed.keys()) delete values[name]
   const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment)]
-  const faults = [...malformed.values(), ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? ''))]
+  const file = readOAuthClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
+  const faults = [
+    ...malformed.values(),
+    ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
+    ...file.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`)
+  ]
   if (faults.length > 0) throw new ConfigError(faults)
-  return deepFreeze(assemble(values as Environment))
+  return deepFreeze(assemble(values as Environment, file.clients))
 }
 
 function readValues(variables: Variables): Record<string, unknown> {
@@ -142,7 +156,7 @@ function isNarrowRange(range: string): boolean {
   return bits > (network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() ? 96 : 0)
 }
 
-function assemble(env: Environment): Config {
+function assemble(env: Environment, moreClients: readonly OAuthClient[]): Config {
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
     if (value !== undefined) return value
@@ -166,6 +180,7 @@ function assemble(env: Environment): Config {
       issuer: env.DASHBOARD_JWT_ISSUER,
       audience: env.DASHBOARD_JWT_AUDIENCE
     },
+    oauthClients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...moreClients],
     grantTtlSeconds: env.GRANT_TTL_SECONDS,
     pollIntervalSeconds: env.POLL_INTERVAL_SECONDS,
     clientTokenTtlSeconds: env.CLIENT_TOKEN_TTL_SECONDS,
@@ -180,9 +195,14 @@ function assemble(env: Environment): Config {
             startPerMinute: env.LIMIT_START_PER_MINUTE,
             peekPerMinute: env.LIMIT_PEEK_PER_MINUTE,
             approvePerMinute: env.LIMIT_APPROVE_PER_MINUTE,
+            refreshPerMinute: env.LIMIT_REFRESH_PER_MINUTE,
+            revokePerMinute: env.LIMIT_REVOKE_PER_MINUTE,
+            introspectPerMinute: env.LIMIT_INTROSPECT_PER_MINUTE,
+            userinfoPerMinute: env.LIMIT_USERINFO_PER_MINUTE,
             missesPerUser: env.LIMIT_MISSES_PER_USER,
             missesPerIp: env.LIMIT_MISSES_PER_IP
           },
+    heldPolls: env.HELD_POLLS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
     madeUpSecrets
   }

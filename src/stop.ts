@@ -1,4 +1,4 @@
-/** How an instance leaves: not ready first, then no new connections, then what is under way, then Redis. */
+/** How an instance leaves: not ready first, held polls answered, then no new connections, then what is under way, then Redis. */
 import type { Server } from 'node:http'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
@@ -9,6 +9,7 @@ const QUIET_WITHIN_MS = 1_000
 
 export async function stopGracefully(app: FastifyInstance): Promise<void> {
   app.readiness.drain()
+  app.heldPolls.stop()
   await sleep(app.config.shutdownDelaySeconds * 1000)
   // A kept-alive connection would hold the server open until its client leaves: once idle, it is closed from here.
   const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_EVERY_MS)

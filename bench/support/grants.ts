@@ -3,6 +3,7 @@
 import type { Location } from '../../src/grants/grant.js'
 import { newGrantCode } from '../../src/grants/grant-code.js'
 import { newUserCode } from '../../src/grants/user-code.js'
+import { tagOf } from '../../src/oauth-clients/oauth-client.js'
 import { digestOf } from '../../src/secrets/digest.js'
 import { createKeyring } from '../../src/secrets/keyring.js'
 import { connect } from '../../src/storage/redis/connection.js'
@@ -27,7 +28,9 @@ export interface GrantOptions {
 
 /** What an ordinary client says of itself. */
 const request = {
+  clientId: 'cli',
   clientType: 'cli',
+  scopes: [],
   metadata: { name: 'acme-cli', version: '2.14.3', hostname: 'build-agent-0417.internal', os: 'linux 6.1 x64' },
   ip: '203.0.113.174'
 } as const
@@ -35,7 +38,12 @@ const request = {
 /** Creates so many pending grants, as a start would, and answers with their codes. */
 export async function createGrants(url: string, count: number, options: GrantOptions = {}): Promise<string[]> {
   const { intervalMs = 5_000, location } = options
-  const grant = { request: { ...request, ...(location && { location }) }, lifeMs: LIFE_MS, intervalMs }
+  const grant = {
+    request: { ...request, ...(location && { location }) },
+    clientTag: tagOf(request.clientId),
+    lifeMs: LIFE_MS,
+    intervalMs
+  }
   const connection = connect(url, { info() {}, warn: console.error }, () => {})
   const store = createRedisGrantStore(connection, keys)
   const keyring = createKeyring([GRANTD_SECRET])

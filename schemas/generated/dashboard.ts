@@ -91,6 +91,15 @@ export type GrantTokenResponse = Static<typeof GrantTokenResponse>
 export const GrantPeekResponse = Type.Object({
   client_type: ClientType,
   client_metadata: Type.Optional(ClientMetadata),
+  client_id: Type.Optional(Type.String({
+    description: "The OAuth client that asks, when it is one of the operator's and not just a type of program."
+  })),
+  client_name: Type.Optional(Type.String({
+    description: "The name the operator gave that client. Unlike the metadata it is no claim of the client's own."
+  })),
+  scope: Type.Optional(Type.String({
+    description: 'What is asked for, separated by spaces (RFC 6749 §3.3). Absent when that is nothing in particular.'
+  })),
   requester_location: Type.Optional(Type.String({
     description: 'City, region and country of the program that started the grant, as far as the edge knows them.',
     maxLength: 256

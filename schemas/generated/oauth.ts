@@ -4,6 +4,212 @@ import { type Static, Type } from '@sinclair/typebox'
 
 export const oauthPrefix = ''
 
+export const DeviceAuthorizationRequest = Type.Object({
+  client_id: Type.Optional(Type.String({
+    description: 'The client, unless the Authorization header names it.',
+    maxLength: 255
+  })),
+  client_secret: Type.Optional(Type.String({
+    description: 'The secret of a confidential client (client_secret_post).',
+    maxLength: 255
+  })),
+  scope: Type.Optional(Type.String({
+    description: 'What is asked for, separated by spaces (RFC 6749 §3.3).',
+    maxLength: 1024
+  }))
+})
+export type DeviceAuthorizationRequest = Static<typeof DeviceAuthorizationRequest>
+
+export const DeviceAuthorizationResponse = Type.Object({
+  device_code: Type.String({ description: 'The secret to poll with; base64url, at least 256 bits.' }),
+  user_code: Type.String({
+    description: 'The short code for a person to compare and confirm.',
+    examples: ['BCDF-GHJK']
+  }),
+  verification_uri: Type.String({ description: 'Where the person goes to enter the user code.', format: 'uri' }),
+  verification_uri_complete: Type.String({
+    description: 'The same address with the user code already in it.',
+    format: 'uri'
+  }),
+  expires_in: Type.Integer({ description: 'Seconds until both codes lose their meaning.', examples: [900] }),
+  interval: Type.Integer({ description: 'Seconds to leave between two polls.', examples: [5] })
+})
+export type DeviceAuthorizationResponse = Static<typeof DeviceAuthorizationResponse>
+
+export const TokenRequest = Type.Object({
+  grant_type: Type.String({
+    description: 'Either `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token`.',
+    minLength: 1,
+    maxLength: 255
+  }),
+  client_id: Type.Optional(Type.String({
+    description: 'The client, unless the Authorization header names it.',
+    maxLength: 255
+  })),
+  client_secret: Type.Optional(Type.String({
+    description: 'The secret of a confidential client (client_secret_post).',
+    maxLength: 255
+  })),
+  device_code: Type.Optional(Type.String({
+    description: 'The device code, for the grant that is named after it.',
+    maxLength: 128
+  })),
+  refresh_token: Type.Optional(Type.String({
+    description: 'The refresh token, for the grant that is named after it.',
+    maxLength: 512
+  })),
+  scope: Type.Optional(Type.String({
+    description: 'With a refresh token, part of what was granted; with a device code it changes nothing.',
+    maxLength: 1024
+  }))
+})
+export type TokenRequest = Static<typeof TokenRequest>
+
+export const TokenResponse = Type.Object({
+  access_token: Type.String({ description: 'A JWT of the profile RFC 9068.' }),
+  token_type: Type.Unsafe<'Bearer'>({ type: 'string', enum: ['Bearer'], description: 'How to use the access token.' }),
+  expires_in: Type.Integer({ description: 'Seconds until the access token expires.' }),
+  scope: Type.Optional(Type.String({ description: 'The scope of the access token; absent when it has none.' })),
+  refresh_token: Type.Optional(Type.String({
+    description: 'The next refresh token; there only with `offline_access`. The one that was used counts no more.'
+  })),
+  id_token: Type.Optional(Type.String({ description: 'Who the user is, as an ID token; there only with `openid`.' }))
+})
+export type TokenResponse = Static<typeof TokenResponse>
+
+export const OAuthErrorCode = Type.Unsafe<'invalid_request' | 'invalid_client' | 'invalid_grant' | 'unauthorized_client' | 'unsupported_grant_type' | 'invalid_scope' | 'authorization_pending' | 'slow_down' | 'access_denied' | 'expired_token' | 'invalid_token' | 'insufficient_scope' | 'temporarily_unavailable' | 'server_error'>({
+  type: 'string',
+  enum: [
+    'invalid_request',
+    'invalid_client',
+    'invalid_grant',
+    'unauthorized_client',
+    'unsupported_grant_type',
+    'invalid_scope',
+    'authorization_pending',
+    'slow_down',
+    'access_denied',
+    'expired_token',
+    'invalid_token',
+    'insufficient_scope',
+    'temporarily_unavailable',
+    'server_error'
+  ],
+  description: 'The codes of RFC 6749 §5.2, RFC 8628 §3.5 and RFC 6750 §3.1, and two of RFC 6749 §4.1.2.1 for what is our fault.'
+})
+export type OAuthErrorCode = Static<typeof OAuthErrorCode>
+
+export const OAuthError = Type.Object({
+  error: OAuthErrorCode,
+  error_description: Type.Optional(Type.String({ description: 'One sentence for whoever develops the client.' }))
+})
+export type OAuthError = Static<typeof OAuthError>
+
+export const TokenError = Type.Object({
+  error: OAuthErrorCode,
+  error_description: Type.Optional(Type.String({ description: 'One sentence for whoever develops the client.' })),
+  interval: Type.Optional(Type.Integer({
+    description: 'Seconds to leave between two polls from now on; there only with `slow_down`.'
+  }))
+})
+export type TokenError = Static<typeof TokenError>
+
+export const BearerError = Type.Object({
+  error: Type.Optional(OAuthErrorCode),
+  error_description: Type.Optional(Type.String({ description: 'One sentence for whoever develops the client.' }))
+})
+export type BearerError = Static<typeof BearerError>
+
+export const RevocationRequest = Type.Object({
+  token: Type.String({ description: 'An access token or a refresh token.', minLength: 1, maxLength: 8192 }),
+  token_type_hint: Type.Optional(Type.String({
+    description: 'Which kind of token it is. It is seen without being told.',
+    maxLength: 255
+  })),
+  client_id: Type.Optional(Type.String({
+    description: 'The client, unless the Authorization header names it.',
+    maxLength: 255
+  })),
+  client_secret: Type.Optional(Type.String({
+    description: 'The secret of a confidential client (client_secret_post).',
+    maxLength: 255
+  }))
+})
+export type RevocationRequest = Static<typeof RevocationRequest>
+
+export const IntrospectionRequest = Type.Object({
+  token: Type.String({ description: 'An access token or a refresh token.', minLength: 1, maxLength: 8192 }),
+  token_type_hint: Type.Optional(Type.String({
+    description: 'Which kind of token it is. It is seen without being told.',
+    maxLength: 255
+  })),
+  client_id: Type.Optional(Type.String({
+    description: 'The client, unless the Authorization header names it.',
+    maxLength: 255
+  })),
+  client_secret: Type.Optional(Type.String({
+    description: 'The secret of a confidential client (client_secret_post).',
+    maxLength: 255
+  }))
+})
+export type IntrospectionRequest = Static<typeof IntrospectionRequest>
+
+export const IntrospectionResponse = Type.Object({
+  active: Type.Boolean({ description: 'Whether the token is valid at this moment. If not, nothing else is there.' }),
+  scope: Type.Optional(Type.String({ description: 'The scope of the token; absent when it has none.' })),
+  client_id: Type.Optional(Type.String({ description: 'The client it was issued to.' })),
+  token_type: Type.Optional(Type.Unsafe<'Bearer'>({
+    type: 'string',
+    enum: ['Bearer'],
+    description: 'There only for an access token.'
+  })),
+  exp: Type.Optional(Type.Integer({ description: 'When it expires, in seconds since 1970.' })),
+  iat: Type.Optional(Type.Integer({ description: 'When it was issued.' })),
+  sub: Type.Optional(Type.String({ description: 'The user who authorized the client.' })),
+  aud: Type.Optional(Type.String({ description: 'For whom an access token is.' })),
+  iss: Type.Optional(Type.String({ description: 'This issuer.' })),
+  jti: Type.Optional(Type.String({ description: 'The authorization it belongs to.' }))
+})
+export type IntrospectionResponse = Static<typeof IntrospectionResponse>
+
+export const Userinfo = Type.Object({
+  sub: Type.String({ description: 'The id of the user, as in every token.' })
+})
+export type Userinfo = Static<typeof Userinfo>
+
+export const IssuerMetadata = Type.Object({
+  issuer: Type.String({ description: 'The issuer, `iss` of every token.', format: 'uri' }),
+  device_authorization_endpoint: Type.String({ description: 'RFC 8628 §4.', format: 'uri' }),
+  token_endpoint: Type.String({ description: 'RFC 6749 §3.2.', format: 'uri' }),
+  revocation_endpoint: Type.String({ description: 'RFC 7009.', format: 'uri' }),
+  introspection_endpoint: Type.String({ description: 'RFC 7662.', format: 'uri' }),
+  userinfo_endpoint: Type.String({ description: 'OpenID Connect Core 1.0 §5.3.', format: 'uri' }),
+  jwks_uri: Type.String({ description: 'The keys that verify tokens.', format: 'uri' }),
+  scopes_supported: Type.Array(
+    Type.String(),
+    { description: 'What clients may ask for, each of them as far as it is allowed to.' }
+  ),
+  response_types_supported: Type.Array(Type.String(), { description: 'None, for there is no authorization endpoint.' }),
+  grant_types_supported: Type.Array(Type.String(), { description: 'What the token endpoint takes.' }),
+  token_endpoint_auth_methods_supported: Type.Array(
+    Type.String(),
+    { description: 'How clients authenticate there; `none` are public clients.' }
+  ),
+  revocation_endpoint_auth_methods_supported: Type.Array(Type.String(), { description: 'The same for revocation.' }),
+  introspection_endpoint_auth_methods_supported: Type.Array(
+    Type.String(),
+    { description: 'The same for introspection.' }
+  ),
+  subject_types_supported: Type.Array(Type.String(), { description: 'Every client sees the same id of a user.' }),
+  id_token_signing_alg_values_supported: Type.Array(
+    Type.String(),
+    { description: 'The algorithms of the published keys.' }
+  ),
+  claims_supported: Type.Array(Type.String(), { description: 'What an ID token or userinfo can say.' }),
+  service_documentation: Type.String({ description: 'For whoever develops a client.', format: 'uri' })
+})
+export type IssuerMetadata = Static<typeof IssuerMetadata>
+
 export const JsonWebKey = Type.Object(
   {
     kty: Type.String({ examples: ['EC'] }),
@@ -27,12 +233,33 @@ export const JsonWebKeySet = Type.Object({
 })
 export type JsonWebKeySet = Static<typeof JsonWebKeySet>
 
-export const Error = Type.Object({
-  error: Type.String({ description: 'One sentence for a person.', examples: ['Not Found'] })
-})
-export type Error = Static<typeof Error>
-
 export const oauthOperations = {
+  getOpenidConfiguration: {
+    method: 'GET',
+    url: '/.well-known/openid-configuration',
+    schema: {
+      operationId: 'getOpenidConfiguration',
+      response: {
+        200: IssuerMetadata,
+        405: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  getAuthorizationServerMetadata: {
+    method: 'GET',
+    url: '/.well-known/oauth-authorization-server',
+    schema: {
+      operationId: 'getAuthorizationServerMetadata',
+      response: {
+        200: IssuerMetadata,
+        405: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
   getJwks: {
     method: 'GET',
     url: '/.well-known/jwks.json',
@@ -40,8 +267,127 @@ export const oauthOperations = {
       operationId: 'getJwks',
       response: {
         200: JsonWebKeySet,
-        500: Error,
-        503: Error
+        405: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  authorizeDevice: {
+    method: 'POST',
+    url: '/oauth/device_authorization',
+    schema: {
+      operationId: 'authorizeDevice',
+      body: DeviceAuthorizationRequest,
+      response: {
+        200: DeviceAuthorizationResponse,
+        400: OAuthError,
+        401: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        413: OAuthError,
+        415: OAuthError,
+        429: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  requestToken: {
+    method: 'POST',
+    url: '/oauth/token',
+    schema: {
+      operationId: 'requestToken',
+      body: TokenRequest,
+      response: {
+        200: TokenResponse,
+        400: TokenError,
+        401: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        413: OAuthError,
+        415: OAuthError,
+        429: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  revokeToken: {
+    method: 'POST',
+    url: '/oauth/revoke',
+    schema: {
+      operationId: 'revokeToken',
+      body: RevocationRequest,
+      response: {
+        200: Type.Null(),
+        400: OAuthError,
+        401: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        413: OAuthError,
+        415: OAuthError,
+        429: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  introspectToken: {
+    method: 'POST',
+    url: '/oauth/introspect',
+    schema: {
+      operationId: 'introspectToken',
+      body: IntrospectionRequest,
+      response: {
+        200: IntrospectionResponse,
+        400: OAuthError,
+        401: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        413: OAuthError,
+        415: OAuthError,
+        429: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  getUserinfo: {
+    method: 'GET',
+    url: '/oauth/userinfo',
+    schema: {
+      operationId: 'getUserinfo',
+      response: {
+        200: Userinfo,
+        400: OAuthError,
+        401: BearerError,
+        403: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        429: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  postUserinfo: {
+    method: 'POST',
+    url: '/oauth/userinfo',
+    schema: {
+      operationId: 'postUserinfo',
+      response: {
+        200: Userinfo,
+        400: OAuthError,
+        401: BearerError,
+        403: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        413: OAuthError,
+        415: OAuthError,
+        429: OAuthError,
+        500: OAuthError,
+        503: OAuthError
       }
     }
   }

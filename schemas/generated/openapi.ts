@@ -4,7 +4,18 @@ import type { StaticDocumentSpec } from '@fastify/swagger'
 
 export type OpenApiDocument = Extract<StaticDocumentSpec['document'], { openapi: string }>
 
-export const secretFields: readonly string[] = ['grant_code', 'jwt', 'user_code', 'verification_uri_complete']
+export const secretFields: readonly string[] = [
+  'access_token',
+  'client_secret',
+  'device_code',
+  'grant_code',
+  'id_token',
+  'jwt',
+  'refresh_token',
+  'token',
+  'user_code',
+  'verification_uri_complete'
+]
 
 export const openapiDocument = {
   openapi: '3.0.3',
@@ -27,6 +38,11 @@ export const openapiDocument = {
       name: 'Discovery',
       description: 'What a client or a resource server learns about this issuer before it talks to it.'
     },
+    {
+      name: 'DeviceFlow',
+      description: 'The device authorization grant (RFC 8628) and the tokens that come out of it (RFC 6749).'
+    },
+    { name: 'Tokens', description: 'What is asked about a token, and its end.' },
     { name: 'Operations', description: 'Life, readiness and numbers of one instance.' }
   ],
   paths: {
@@ -65,6 +81,14 @@ export const openapiDocument = {
         summary: 'Ask what has become of a grant',
         description: 'Whoever holds the grant code may ask, no other credential is looked at. Every state of a grant is a 200 and is told apart by `status`.',
         security: [],
+        parameters: [
+          {
+            name: 'Prefer',
+            in: 'header',
+            description: '`wait=N` (RFC 7240) holds the answer until the decision or for N seconds, 30 at most. It counts as one poll.',
+            schema: { type: 'string' }
+          }
+        ],
         requestBody: {
           required: true,
           content: { 'application/json': { schema: { $ref: '#/components/schemas/GrantTokenRequest' } } }
@@ -74,7 +98,8 @@ export const openapiDocument = {
             description: 'The state of the grant at this moment.',
             headers: {
               'Cache-Control': { $ref: '#/components/headers/NoStore' },
-              'Retry-After': { $ref: '#/components/headers/RetryAfter' }
+              'Retry-After': { $ref: '#/components/headers/RetryAfter' },
+              'Preference-Applied': { $ref: '#/components/headers/WaitApplied' }
             },
             content: { 'application/json': { schema: { $ref: '#/components/schemas/GrantTokenResponse' } } }
           },
@@ -224,6 +249,44 @@ export const openapiDocument = {
         }
       }
     },
+    '/.well-known/openid-configuration': {
+      get: {
+        operationId: 'getOpenidConfiguration',
+        tags: ['Discovery'],
+        summary: 'Metadata of the OpenID provider',
+        description: 'The metadata document of OpenID Connect Discovery 1.0.',
+        security: [],
+        responses: {
+          200: {
+            description: 'The metadata.',
+            headers: { 'Cache-Control': { $ref: '#/components/headers/CachedForAWhile' } },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/IssuerMetadata' } } }
+          },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
+    '/.well-known/oauth-authorization-server': {
+      get: {
+        operationId: 'getAuthorizationServerMetadata',
+        tags: ['Discovery'],
+        summary: 'Metadata of the authorization server',
+        description: 'The same document under the name of RFC 8414.',
+        security: [],
+        responses: {
+          200: {
+            description: 'The metadata.',
+            headers: { 'Cache-Control': { $ref: '#/components/headers/CachedForAWhile' } },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/IssuerMetadata' } } }
+          },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
     '/.well-known/jwks.json': {
       get: {
         operationId: 'getJwks',
@@ -234,16 +297,204 @@ export const openapiDocument = {
         responses: {
           200: {
             description: 'The key set.',
-            headers: {
-              'Cache-Control': {
-                description: 'How long a verifier may keep the set, as `public, max-age=` and seconds.',
-                schema: { type: 'string' }
-              }
-            },
+            headers: { 'Cache-Control': { $ref: '#/components/headers/CachedForAWhile' } },
             content: { 'application/json': { schema: { $ref: '#/components/schemas/JsonWebKeySet' } } }
           },
-          500: { $ref: '#/components/responses/InternalServerError' },
-          503: { $ref: '#/components/responses/ServiceUnavailable' }
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
+    '/oauth/device_authorization': {
+      post: {
+        operationId: 'authorizeDevice',
+        tags: ['DeviceFlow'],
+        summary: 'Start a device authorization',
+        description: 'RFC 8628 §3.1. A public client names itself by `client_id`, a confidential one authenticates. A scope the client may not ask for is refused; without one nothing is asked for but the authorization itself.',
+        security: [{ clientSecretBasic: [] }, {}],
+        requestBody: {
+          required: true,
+          content: {
+            'application/x-www-form-urlencoded': {
+              schema: { $ref: '#/components/schemas/DeviceAuthorizationRequest' }
+            },
+            'application/json': { schema: { $ref: '#/components/schemas/DeviceAuthorizationRequest' } }
+          }
+        },
+        responses: {
+          200: {
+            description: 'The device authorization waits for a decision.',
+            headers: { 'Cache-Control': { $ref: '#/components/headers/NotStored' } },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/DeviceAuthorizationResponse' } } }
+          },
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          401: { $ref: '#/components/responses/InvalidClient' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          413: { $ref: '#/components/responses/OAuthContentTooLarge' },
+          415: { $ref: '#/components/responses/OAuthUnsupportedMediaType' },
+          429: { $ref: '#/components/responses/OAuthTooManyRequests' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
+    '/oauth/token': {
+      post: {
+        operationId: 'requestToken',
+        tags: ['DeviceFlow'],
+        summary: 'Redeem a device code or a refresh token',
+        description: 'RFC 8628 §3.4 and RFC 6749 §6. Every state of a device code but the approval is a 400 and is told apart by `error`. Parameters this endpoint does not know are ignored, those it knows must not be repeated.',
+        security: [{ clientSecretBasic: [] }, {}],
+        parameters: [
+          {
+            name: 'Prefer',
+            in: 'header',
+            description: '`wait=N` (RFC 7240) holds a poll until the decision or for N seconds, 30 at most. It counts as one poll.',
+            schema: { type: 'string' }
+          }
+        ],
+        requestBody: {
+          required: true,
+          content: {
+            'application/x-www-form-urlencoded': { schema: { $ref: '#/components/schemas/TokenRequest' } },
+            'application/json': { schema: { $ref: '#/components/schemas/TokenRequest' } }
+          }
+        },
+        responses: {
+          200: {
+            description: 'The tokens of the authorization.',
+            headers: {
+              'Cache-Control': { $ref: '#/components/headers/NotStored' },
+              'Preference-Applied': { $ref: '#/components/headers/WaitApplied' }
+            },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/TokenResponse' } } }
+          },
+          400: {
+            description: 'What the device code has come to so far, or what is wrong with the request.',
+            headers: {
+              'Retry-After': { $ref: '#/components/headers/RetryAfter' },
+              'Preference-Applied': { $ref: '#/components/headers/WaitApplied' }
+            },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/TokenError' } } }
+          },
+          401: { $ref: '#/components/responses/InvalidClient' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          413: { $ref: '#/components/responses/OAuthContentTooLarge' },
+          415: { $ref: '#/components/responses/OAuthUnsupportedMediaType' },
+          429: { $ref: '#/components/responses/OAuthTooManyRequests' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
+    '/oauth/revoke': {
+      post: {
+        operationId: 'revokeToken',
+        tags: ['Tokens'],
+        summary: 'Revoke an authorization by one of its tokens',
+        description: "RFC 7009. Either kind of token ends the whole authorization, from the next request on. A token that is not this client's, or no token at all, is answered the same and changes nothing.",
+        security: [{ clientSecretBasic: [] }, {}],
+        requestBody: {
+          required: true,
+          content: {
+            'application/x-www-form-urlencoded': { schema: { $ref: '#/components/schemas/RevocationRequest' } },
+            'application/json': { schema: { $ref: '#/components/schemas/RevocationRequest' } }
+          }
+        },
+        responses: {
+          200: { description: 'The token is not valid any more. The answer has no content.' },
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          401: { $ref: '#/components/responses/InvalidClient' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          413: { $ref: '#/components/responses/OAuthContentTooLarge' },
+          415: { $ref: '#/components/responses/OAuthUnsupportedMediaType' },
+          429: { $ref: '#/components/responses/OAuthTooManyRequests' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
+    '/oauth/introspect': {
+      post: {
+        operationId: 'introspectToken',
+        tags: ['Tokens'],
+        summary: 'Ask what a token stands for',
+        description: 'RFC 7662, for clients that authenticate. Access tokens of every client can be asked about, refresh tokens only by the client that holds them. Of a token that is not valid nothing is said but that.',
+        security: [{ clientSecretBasic: [] }],
+        requestBody: {
+          required: true,
+          content: {
+            'application/x-www-form-urlencoded': { schema: { $ref: '#/components/schemas/IntrospectionRequest' } },
+            'application/json': { schema: { $ref: '#/components/schemas/IntrospectionRequest' } }
+          }
+        },
+        responses: {
+          200: {
+            description: 'What the token stands for at this moment.',
+            headers: { 'Cache-Control': { $ref: '#/components/headers/NotStored' } },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/IntrospectionResponse' } } }
+          },
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          401: { $ref: '#/components/responses/InvalidClient' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          413: { $ref: '#/components/responses/OAuthContentTooLarge' },
+          415: { $ref: '#/components/responses/OAuthUnsupportedMediaType' },
+          429: { $ref: '#/components/responses/OAuthTooManyRequests' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
+    '/oauth/userinfo': {
+      get: {
+        operationId: 'getUserinfo',
+        tags: ['Tokens'],
+        summary: 'Ask who the user is',
+        description: 'OpenID Connect Core 1.0 §5.3. Needs an access token with the scope `openid`, in the Authorization header.',
+        security: [{ accessToken: [] }],
+        responses: {
+          200: {
+            description: 'The claims about the user.',
+            headers: { 'Cache-Control': { $ref: '#/components/headers/NotStored' } },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/Userinfo' } } }
+          },
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          401: { $ref: '#/components/responses/InvalidToken' },
+          403: { $ref: '#/components/responses/InsufficientScope' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          429: { $ref: '#/components/responses/OAuthTooManyRequests' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      },
+      post: {
+        operationId: 'postUserinfo',
+        tags: ['Tokens'],
+        summary: 'Ask who the user is, by POST',
+        description: 'OpenID Connect Core 1.0 §5.3. Needs an access token with the scope `openid`, in the Authorization header.',
+        security: [{ accessToken: [] }],
+        responses: {
+          200: {
+            description: 'The claims about the user.',
+            headers: { 'Cache-Control': { $ref: '#/components/headers/NotStored' } },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/Userinfo' } } }
+          },
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          401: { $ref: '#/components/responses/InvalidToken' },
+          403: { $ref: '#/components/responses/InsufficientScope' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          413: { $ref: '#/components/responses/OAuthContentTooLarge' },
+          415: { $ref: '#/components/responses/OAuthUnsupportedMediaType' },
+          429: { $ref: '#/components/responses/OAuthTooManyRequests' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
         }
       }
     },
@@ -302,6 +553,17 @@ export const openapiDocument = {
         scheme: 'bearer',
         bearerFormat: 'JWT',
         description: "A dashboard user's JWT, or where an operation allows it the JWT of one of their authorized clients."
+      },
+      clientSecretBasic: {
+        type: 'http',
+        scheme: 'basic',
+        description: 'The id and the secret of a confidential client, each form-encoded first (RFC 6749 §2.3.1). The same two may come in the body as `client_id` and `client_secret` instead.'
+      },
+      accessToken: {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: 'JWT',
+        description: 'An access token of an authorized client.'
       }
     },
     parameters: {
@@ -315,7 +577,17 @@ export const openapiDocument = {
     },
     headers: {
       NoStore: { description: 'Always `no-store`, since the answer holds a secret.', schema: { type: 'string' } },
-      RetryAfter: { description: 'Seconds to wait before the next attempt.', schema: { type: 'integer' } }
+      RetryAfter: { description: 'Seconds to wait before the next attempt.', schema: { type: 'integer' } },
+      WaitApplied: {
+        description: 'Seconds the answer could be held for, as `wait=N`; there only when that was asked for and could be done.',
+        schema: { type: 'string' }
+      },
+      CachedForAWhile: {
+        description: 'How long the answer may be kept, as `public, max-age=` and seconds.',
+        schema: { type: 'string' }
+      },
+      NotStored: { description: 'Always `no-store`.', schema: { type: 'string' } },
+      Challenge: { description: 'How to authenticate, to whoever tried by header.', schema: { type: 'string' } }
     },
     responses: {
       BadRequest: {
@@ -364,6 +636,56 @@ export const openapiDocument = {
         description: 'A part this service depends on does not answer. Nothing was decided, so trying again is right.',
         headers: { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } },
         content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
+      },
+      OAuthBadRequest: {
+        description: 'A parameter is missing, repeated or wrong, or the client may not do this.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      InvalidClient: {
+        description: 'The client is not known, or did not prove to be who it says.',
+        headers: { 'WWW-Authenticate': { $ref: '#/components/headers/Challenge' } },
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      InvalidToken: {
+        description: 'No access token was sent (then there is no error), or it is not valid any more.',
+        headers: { 'WWW-Authenticate': { $ref: '#/components/headers/Challenge' } },
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/BearerError' } } }
+      },
+      InsufficientScope: {
+        description: 'The access token is valid, but does not have the scope this takes.',
+        headers: { 'WWW-Authenticate': { $ref: '#/components/headers/Challenge' } },
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      OAuthMethodNotAllowed: {
+        description: 'The path exists, but not with this method.',
+        headers: { Allow: { description: 'The methods that the path has.', schema: { type: 'string' } } },
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      OAuthRequestTimeout: {
+        description: 'The request did not arrive in time.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      OAuthContentTooLarge: {
+        description: 'The body is larger than this service reads.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      OAuthUnsupportedMediaType: {
+        description: 'The body is declared neither as a form nor as JSON.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      OAuthTooManyRequests: {
+        description: 'The caller has used up its share for now.',
+        headers: { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } },
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      OAuthInternalError: {
+        description: 'Something failed here; the answer says no more than that.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
+      OAuthUnavailable: {
+        description: 'A part this service depends on does not answer. Nothing was decided, so trying again is right.',
+        headers: { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } },
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
       }
     },
     schemas: {
@@ -478,6 +800,18 @@ export const openapiDocument = {
         properties: {
           client_type: { $ref: '#/components/schemas/ClientType' },
           client_metadata: { $ref: '#/components/schemas/ClientMetadata' },
+          client_id: {
+            type: 'string',
+            description: "The OAuth client that asks, when it is one of the operator's and not just a type of program."
+          },
+          client_name: {
+            type: 'string',
+            description: "The name the operator gave that client. Unlike the metadata it is no claim of the client's own."
+          },
+          scope: {
+            type: 'string',
+            description: 'What is asked for, separated by spaces (RFC 6749 §3.3). Absent when that is nothing in particular.'
+          },
           requester_location: {
             type: 'string',
             description: 'City, region and country of the program that started the grant, as far as the edge knows them.',
@@ -577,6 +911,330 @@ export const openapiDocument = {
         type: 'object',
         required: ['error'],
         properties: { error: { type: 'string', description: 'One sentence for a person.', example: 'Not Found' } }
+      },
+      DeviceAuthorizationRequest: {
+        type: 'object',
+        properties: {
+          client_id: {
+            type: 'string',
+            description: 'The client, unless the Authorization header names it.',
+            maxLength: 255
+          },
+          client_secret: {
+            type: 'string',
+            description: 'The secret of a confidential client (client_secret_post).',
+            maxLength: 255,
+            'x-secret': true
+          },
+          scope: {
+            type: 'string',
+            description: 'What is asked for, separated by spaces (RFC 6749 §3.3).',
+            maxLength: 1024
+          }
+        }
+      },
+      DeviceAuthorizationResponse: {
+        type: 'object',
+        required: [
+          'device_code',
+          'user_code',
+          'verification_uri',
+          'verification_uri_complete',
+          'expires_in',
+          'interval'
+        ],
+        properties: {
+          device_code: {
+            type: 'string',
+            description: 'The secret to poll with; base64url, at least 256 bits.',
+            'x-secret': true
+          },
+          user_code: {
+            type: 'string',
+            description: 'The short code for a person to compare and confirm.',
+            example: 'BCDF-GHJK',
+            'x-secret': true
+          },
+          verification_uri: {
+            type: 'string',
+            description: 'Where the person goes to enter the user code.',
+            format: 'uri'
+          },
+          verification_uri_complete: {
+            type: 'string',
+            description: 'The same address with the user code already in it.',
+            format: 'uri',
+            'x-secret': true
+          },
+          expires_in: { type: 'integer', description: 'Seconds until both codes lose their meaning.', example: 900 },
+          interval: { type: 'integer', description: 'Seconds to leave between two polls.', example: 5 }
+        }
+      },
+      TokenRequest: {
+        type: 'object',
+        required: ['grant_type'],
+        properties: {
+          grant_type: {
+            type: 'string',
+            description: 'Either `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token`.',
+            minLength: 1,
+            maxLength: 255
+          },
+          client_id: {
+            type: 'string',
+            description: 'The client, unless the Authorization header names it.',
+            maxLength: 255
+          },
+          client_secret: {
+            type: 'string',
+            description: 'The secret of a confidential client (client_secret_post).',
+            maxLength: 255,
+            'x-secret': true
+          },
+          device_code: {
+            type: 'string',
+            description: 'The device code, for the grant that is named after it.',
+            maxLength: 128,
+            'x-secret': true
+          },
+          refresh_token: {
+            type: 'string',
+            description: 'The refresh token, for the grant that is named after it.',
+            maxLength: 512,
+            'x-secret': true
+          },
+          scope: {
+            type: 'string',
+            description: 'With a refresh token, part of what was granted; with a device code it changes nothing.',
+            maxLength: 1024
+          }
+        }
+      },
+      TokenResponse: {
+        type: 'object',
+        required: ['access_token', 'token_type', 'expires_in'],
+        properties: {
+          access_token: { type: 'string', description: 'A JWT of the profile RFC 9068.', 'x-secret': true },
+          token_type: { type: 'string', description: 'How to use the access token.', enum: ['Bearer'] },
+          expires_in: { type: 'integer', description: 'Seconds until the access token expires.' },
+          scope: { type: 'string', description: 'The scope of the access token; absent when it has none.' },
+          refresh_token: {
+            type: 'string',
+            description: 'The next refresh token; there only with `offline_access`. The one that was used counts no more.',
+            'x-secret': true
+          },
+          id_token: {
+            type: 'string',
+            description: 'Who the user is, as an ID token; there only with `openid`.',
+            'x-secret': true
+          }
+        }
+      },
+      OAuthErrorCode: {
+        type: 'string',
+        description: 'The codes of RFC 6749 §5.2, RFC 8628 §3.5 and RFC 6750 §3.1, and two of RFC 6749 §4.1.2.1 for what is our fault.',
+        enum: [
+          'invalid_request',
+          'invalid_client',
+          'invalid_grant',
+          'unauthorized_client',
+          'unsupported_grant_type',
+          'invalid_scope',
+          'authorization_pending',
+          'slow_down',
+          'access_denied',
+          'expired_token',
+          'invalid_token',
+          'insufficient_scope',
+          'temporarily_unavailable',
+          'server_error'
+        ]
+      },
+      OAuthError: {
+        type: 'object',
+        required: ['error'],
+        properties: {
+          error: { $ref: '#/components/schemas/OAuthErrorCode' },
+          error_description: { type: 'string', description: 'One sentence for whoever develops the client.' }
+        }
+      },
+      TokenError: {
+        type: 'object',
+        required: ['error'],
+        properties: {
+          error: { $ref: '#/components/schemas/OAuthErrorCode' },
+          error_description: { type: 'string', description: 'One sentence for whoever develops the client.' },
+          interval: {
+            type: 'integer',
+            description: 'Seconds to leave between two polls from now on; there only with `slow_down`.'
+          }
+        }
+      },
+      BearerError: {
+        type: 'object',
+        properties: {
+          error: { $ref: '#/components/schemas/OAuthErrorCode' },
+          error_description: { type: 'string', description: 'One sentence for whoever develops the client.' }
+        }
+      },
+      RevocationRequest: {
+        type: 'object',
+        required: ['token'],
+        properties: {
+          token: {
+            type: 'string',
+            description: 'An access token or a refresh token.',
+            minLength: 1,
+            maxLength: 8192,
+            'x-secret': true
+          },
+          token_type_hint: {
+            type: 'string',
+            description: 'Which kind of token it is. It is seen without being told.',
+            maxLength: 255
+          },
+          client_id: {
+            type: 'string',
+            description: 'The client, unless the Authorization header names it.',
+            maxLength: 255
+          },
+          client_secret: {
+            type: 'string',
+            description: 'The secret of a confidential client (client_secret_post).',
+            maxLength: 255,
+            'x-secret': true
+          }
+        }
+      },
+      IntrospectionRequest: {
+        type: 'object',
+        required: ['token'],
+        properties: {
+          token: {
+            type: 'string',
+            description: 'An access token or a refresh token.',
+            minLength: 1,
+            maxLength: 8192,
+            'x-secret': true
+          },
+          token_type_hint: {
+            type: 'string',
+            description: 'Which kind of token it is. It is seen without being told.',
+            maxLength: 255
+          },
+          client_id: {
+            type: 'string',
+            description: 'The client, unless the Authorization header names it.',
+            maxLength: 255
+          },
+          client_secret: {
+            type: 'string',
+            description: 'The secret of a confidential client (client_secret_post).',
+            maxLength: 255,
+            'x-secret': true
+          }
+        }
+      },
+      IntrospectionResponse: {
+        type: 'object',
+        required: ['active'],
+        properties: {
+          active: {
+            type: 'boolean',
+            description: 'Whether the token is valid at this moment. If not, nothing else is there.'
+          },
+          scope: { type: 'string', description: 'The scope of the token; absent when it has none.' },
+          client_id: { type: 'string', description: 'The client it was issued to.' },
+          token_type: { type: 'string', description: 'There only for an access token.', enum: ['Bearer'] },
+          exp: { type: 'integer', description: 'When it expires, in seconds since 1970.' },
+          iat: { type: 'integer', description: 'When it was issued.' },
+          sub: { type: 'string', description: 'The user who authorized the client.' },
+          aud: { type: 'string', description: 'For whom an access token is.' },
+          iss: { type: 'string', description: 'This issuer.' },
+          jti: { type: 'string', description: 'The authorization it belongs to.' }
+        }
+      },
+      Userinfo: {
+        type: 'object',
+        required: ['sub'],
+        properties: { sub: { type: 'string', description: 'The id of the user, as in every token.' } }
+      },
+      IssuerMetadata: {
+        type: 'object',
+        required: [
+          'issuer',
+          'device_authorization_endpoint',
+          'token_endpoint',
+          'revocation_endpoint',
+          'introspection_endpoint',
+          'userinfo_endpoint',
+          'jwks_uri',
+          'scopes_supported',
+          'response_types_supported',
+          'grant_types_supported',
+          'token_endpoint_auth_methods_supported',
+          'revocation_endpoint_auth_methods_supported',
+          'introspection_endpoint_auth_methods_supported',
+          'subject_types_supported',
+          'id_token_signing_alg_values_supported',
+          'claims_supported',
+          'service_documentation'
+        ],
+        properties: {
+          issuer: { type: 'string', description: 'The issuer, `iss` of every token.', format: 'uri' },
+          device_authorization_endpoint: { type: 'string', description: 'RFC 8628 §4.', format: 'uri' },
+          token_endpoint: { type: 'string', description: 'RFC 6749 §3.2.', format: 'uri' },
+          revocation_endpoint: { type: 'string', description: 'RFC 7009.', format: 'uri' },
+          introspection_endpoint: { type: 'string', description: 'RFC 7662.', format: 'uri' },
+          userinfo_endpoint: { type: 'string', description: 'OpenID Connect Core 1.0 §5.3.', format: 'uri' },
+          jwks_uri: { type: 'string', description: 'The keys that verify tokens.', format: 'uri' },
+          scopes_supported: {
+            type: 'array',
+            description: 'What clients may ask for, each of them as far as it is allowed to.',
+            items: { type: 'string' }
+          },
+          response_types_supported: {
+            type: 'array',
+            description: 'None, for there is no authorization endpoint.',
+            items: { type: 'string' }
+          },
+          grant_types_supported: {
+            type: 'array',
+            description: 'What the token endpoint takes.',
+            items: { type: 'string' }
+          },
+          token_endpoint_auth_methods_supported: {
+            type: 'array',
+            description: 'How clients authenticate there; `none` are public clients.',
+            items: { type: 'string' }
+          },
+          revocation_endpoint_auth_methods_supported: {
+            type: 'array',
+            description: 'The same for revocation.',
+            items: { type: 'string' }
+          },
+          introspection_endpoint_auth_methods_supported: {
+            type: 'array',
+            description: 'The same for introspection.',
+            items: { type: 'string' }
+          },
+          subject_types_supported: {
+            type: 'array',
+            description: 'Every client sees the same id of a user.',
+            items: { type: 'string' }
+          },
+          id_token_signing_alg_values_supported: {
+            type: 'array',
+            description: 'The algorithms of the published keys.',
+            items: { type: 'string' }
+          },
+          claims_supported: {
+            type: 'array',
+            description: 'What an ID token or userinfo can say.',
+            items: { type: 'string' }
+          },
+          service_documentation: { type: 'string', description: 'For whoever develops a client.', format: 'uri' }
+        }
       },
       JsonWebKey: {
         type: 'object',

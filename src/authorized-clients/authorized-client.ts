@@ -1,11 +1,16 @@
 /** An authorized client: what a collected grant leaves behind, and what its JWT stands or falls with. */
 import type { ClientType } from '../grants/grant.js'
+import { readScope, writeScope } from '../oauth-clients/scope.js'
 import type { Fields } from '../records/record-store.js'
 
 export interface AuthorizedClient {
   id: string
   userId: string
+  /** The OAuth client it is one of. */
+  clientId: string
   clientType: ClientType
+  /** What the user approved. */
+  scopes: readonly string[]
   name: string | undefined
   version: string | undefined
   /** What its owner calls it; the hostname at first. */
@@ -22,7 +27,8 @@ export interface AuthorizedClient {
 /** The stored form: strings, and nothing for what is undefined. */
 export function toFields(client: AuthorizedClient): Fields {
   const fields: Record<string, string> = {}
-  const { id: _id, userId: _userId, ...rest } = client
+  const { id: _id, userId: _userId, scopes, ...rest } = client
+  if (scopes.length > 0) fields.scope = writeScope(scopes)
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = String(value)
   return fields
 }
@@ -32,7 +38,9 @@ export function fromFields(userId: string, id: string, fields: Fields): Authoriz
   return {
     id,
     userId,
+    clientId: fields.clientId ?? '',
     clientType: fields.clientType as ClientType,
+    scopes: readScope(fields.scope) ?? [],
     name: fields.name,
     version: fields.version,
     label: fields.label,

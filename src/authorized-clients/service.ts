@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.js'
 import type { Decision, GrantRequest } from '../grants/grant.js'
+import type { OAuthClient } from '../oauth-clients/oauth-client.js'
 import type { RecordStore } from '../records/record-store.js'
 import { type AuthorizedClient, fromFields, toFields } from './authorized-client.js'
 
@@ -15,8 +16,10 @@ const LAST_USED_SAMPLE_MS = 60_000
 
 export interface AuthorizedClients {
   /** The one client of an approved grant: created by the first call, the same one for every later call. */
-  authorize(request: GrantRequest, decision: Decision): Promise<AuthorizedClient>
-  /** The client if it may act now; notes that it did. */
+  authorize(oauthClient: OAuthClient, request: GrantRequest, decision: Decision): Promise<AuthorizedClient>
+  /** The client if it may act now. */
+  find(userId: string, id: string): Promise<AuthorizedClient | undefined>
+  /** The same, and notes that it did. */
   use(userId: string, id: string): Promise<AuthorizedClient | undefined>
   /** Active, revoked and expired, newest first. */
   list(userId: string): Promise<AuthorizedClient[]>
@@ -29,31 +32,34 @@ export interface AuthorizedClients {
 export interface AuthorizedClientsParts {
   records: RecordStore
   clock: Clock
-  tokenTtlSeconds: number
 }
 
-export function createAuthorizedClients({
-  records,
-  clock,
-  tokenTtlSeconds
-}: AuthorizedClientsParts): AuthorizedClients {
+export function createAuthorizedClients({ records, clock }: AuthorizedClientsParts): AuthorizedClients {
   const listedUntilMs = (client: AuthorizedClient) =>
     Math.min(client.expiresAtMs, client.revokedAtMs ?? client.expiresAtMs) + KEEP_LISTED_MS
 
+  async function find(userId: string, id: string): Promise<AuthorizedClient | undefined> {
+    const fields = await records.get(userId, id)
+    const client = fields && fromFields(userId, id, fields)
+    return client?.revokedAtMs === undefined && client && client.expiresAtMs > clock() ? client : undefined
+  }
+
   return {
-    async authorize(request, { userId, authorizedClientId, ip }) {
+    async authorize(oauthClient, request, { userId, authorizedClientId, ip }) {
       const createdAtMs = clock()
       const client: AuthorizedClient = {
         id: authorizedClientId,
         userId,
+        clientId: oauthClient.id,
         clientType: request.clientType,
-        name: request.metadata.name,
+        scopes: request.scopes,
+        name: oauthClient.name ?? request.metadata.name,
         version: request.metadata.version,
         label: request.metadata.hostname,
         ipAtGrant: ip,
         createdAtMs,
         // A whole second, so that the record and the JWT (NumericDate) end at the same instant.
-        expiresAtMs: (Math.floor(createdAtMs / 1000) + tokenTtlSeconds) * 1000,
+        expiresAtMs: (Math.floor(createdAtMs / 1000) + oauthClient.authorizationTtlSeconds) * 1000,
         lastUsedAtMs: undefined,
         revokedAtMs: undefined
       }
@@ -61,13 +67,12 @@ export function createAuthorizedClients({
       return fromFields(userId, client.id, kept)
     },
 
+    find,
+
     async use(userId, id) {
-      const fields = await records.get(userId, id)
-      if (!fields) return undefined
-      const client = fromFields(userId, id, fields)
+      const client = await find(userId, id)
       const nowMs = clock()
-      if (client.revokedAtMs !== undefined || client.expiresAtMs <= nowMs) return undefined
-      if (nowMs - (client.lastUsedAtMs ?? 0) >= LAST_USED_SAMPLE_MS) {
+      if (client && nowMs - (client.lastUsedAtMs ?? 0) >= LAST_USED_SAMPLE_MS) {
         await records.change(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
       }
       return client

@@ -7,6 +7,8 @@ import type { Decision, GrantRequest } from './grant.js'
 
 export interface NewGrant {
   request: GrantRequest
+  /** Of the client that asks: see oauth-clients/oauth-client.ts. */
+  clientTag: string
   /** Life and pacing are kept with the grant, so that instances with other settings agree on it. */
   lifeMs: number
   intervalMs: number
@@ -17,6 +19,9 @@ export type StoredPoll =
   | { kind: 'slow_down'; intervalMs: number }
   | { kind: 'approved'; request: GrantRequest; decision: Decision }
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
+
+/** `resolved`: decided or expired, and its record still there. */
+export type GrantStanding = 'pending' | 'resolved' | 'unknown'
 
 export interface FoundGrant {
   grantDigest: string
@@ -30,13 +35,19 @@ export interface GrantStore {
   /** Keeps a pending grant and reserves its user code, or says that the code belongs to another live grant. */
   create(grantDigest: string, userCodeTag: string, grant: NewGrant): Promise<'created' | 'user_code_taken'>
 
-  /** Judges one poll by the rules and remembers it. Looking at an approved grant does not collect it. */
-  poll(grantDigest: string): Promise<StoredPoll>
+  /**
+   * Judges one poll by the rules and remembers it. Looking at an approved grant does not collect it. To whoever's client tag
+   * does not begin so the grant is unknown, and stays as it is (RFC 8628 §3.5, RFC 6749 §5.2).
+   */
+  poll(grantDigest: string, clientTag: string): Promise<StoredPoll>
+
+  /** Whether a grant waits for its decision, without a word about who may know. Changes nothing. */
+  stateOf(grantDigest: string): Promise<GrantStanding>
 
   /** The grant a user code stands for, as long as its record lives. */
   find(userCodeTag: string): Promise<FoundGrant | undefined>
 
-  /** Decides a pending grant, once. `afterMs` counts from its creation. */
+  /** Decides a pending grant, once, and has every instance told (decision-feed.ts). `afterMs` counts from its creation. */
   decide(grantDigest: string, decision: Decision): Promise<StoredDecision>
 
   /** Claims an approved grant: the first call starts the time in which it can be collected again. */

@@ -2,6 +2,7 @@
  * A device grant: what a client asked for, what a user decided, and what a poll or a decision can come to.
  * The rules that lead from one to the other are in rules.ts, keeping them is the store's part, the whole story is service.ts.
  */
+import type { IssuedTokens } from '../tokens/issued-tokens.js'
 
 export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
 export type ClientType = (typeof CLIENT_TYPES)[number]
@@ -23,7 +24,11 @@ export interface Location {
 }
 
 export interface GrantRequest {
+  /** The OAuth client that asks. A built-in one has its type for an id. */
+  clientId: string
   clientType: ClientType
+  /** What it asks for; what the user is shown is what the tokens carry. */
+  scopes: readonly string[]
   metadata: ClientMetadata
   ip: string
   location?: Location
@@ -44,7 +49,7 @@ export interface Decision {
 export type PollOutcome =
   | { kind: 'pending' }
   | { kind: 'slow_down'; intervalSeconds: number }
-  | { kind: 'approved'; token: string; expiresAtMs: number }
+  | { kind: 'approved'; tokens: IssuedTokens }
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
 
 /** What looking a user code up comes to. `resolved`: the code exists, but is decided or expired. */

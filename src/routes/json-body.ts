@@ -1,30 +1,27 @@
-/**
- * How bodies are read: JSON and nothing else, in well-formed UTF-8, uncompressed.
- * The framework's own reader would replace broken bytes, and so accept a text nobody sent.
- */
-import { isUtf8 } from 'node:buffer'
+/** How JSON is read: with nothing in it that no store could keep as it is, or that would reach into an object's prototype. */
 import type { FastifyInstance } from 'fastify'
 import { fault } from '../fault.js'
+import { readBodyText } from './body-text.js'
 
 /** Only a text that escapes surrogates can hold half of a pair, which no store could keep as it is. */
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/
 
+/** From here on JSON bodies are read, and no others: the framework's readers go. */
 export function acceptJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    const encoding = request.headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') {
-      done(fault('unsupported_media_type', { detail: 'content-encoding' }))
-    } else if (!isUtf8(body)) {
-      done(fault('invalid_request', { hint: 'The body is not UTF-8' }))
-    } else {
-      const text = body.toString('utf8')
-      parse(request, text, (error, value) => {
-        const isBroken = !error && ESCAPED_SURROGATE.test(text) && !isWellFormed(value)
-        done(isBroken ? fault('invalid_request', { hint: 'The body holds half a character' }) : error, value)
-      })
+    let text: string
+    try {
+      text = readBodyText(request, body)
+    } catch (error) {
+      done(error as Error)
+      return
     }
+    parse(request, text, (error, value) => {
+      const isBroken = !error && ESCAPED_SURROGATE.test(text) && !isWellFormed(value)
+      done(isBroken ? fault('invalid_request', { hint: 'The body holds half a character' }) : error, value)
+    })
   })
 }
 

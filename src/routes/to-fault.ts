@@ -1,5 +1,9 @@
 /** Whatever a request ended with, as a fault of the closed list. What the framework says of the input stays private. */
+import type { FastifyRequest } from 'fastify'
 import { type Fault, type FaultCode, fault, isFault } from '../fault.js'
+
+/** When nobody knows better: long enough to matter, short enough for somebody who waits. */
+export const RETRY_AFTER_SECONDS = 2
 
 interface Validation {
   instancePath: string
@@ -30,6 +34,17 @@ export function toFault(error: unknown): Fault {
   if (!known) return fault('internal', { detail: message, cause: error })
   const hint = known === 'invalid_request' ? 'The request cannot be read' : undefined
   return fault(known, { detail: code ?? message, ...(hint && { hint }), cause: error })
+}
+
+/** One line for the log, with what the caller is not told. */
+export function logFault(
+  { code, detail, cause }: Fault,
+  thrown: unknown,
+  status: number,
+  request: FastifyRequest
+): void {
+  const level = status === 500 ? 'error' : status > 500 ? 'warn' : 'info'
+  request.log[level]({ reqId: request.id, code, detail, ...(status === 500 && { err: cause ?? thrown }) }, 'refused')
 }
 
 /** "grant_code is missing", "client_metadata.name must NOT have more than 255 characters". Never the value itself. */

@@ -13,6 +13,8 @@ export interface Keyring {
   open(purpose: string, record: string, sealed: string): string
   /** Keyed tags of a guessable value, 24 base64url characters each: the first is the one to store, all are to be looked up. */
   tags(purpose: string, value: string): readonly string[]
+  /** Secrets that follow from a value and cannot be guessed from it, 43 base64url characters each: one under each secret. */
+  derive(purpose: string, value: string): readonly string[]
 }
 
 const VERSION = 'v1'
@@ -28,6 +30,8 @@ export function createKeyring(secrets: readonly string[]): Keyring {
   }
   const idOf = (secret: string) => digestOf(`grantd secret id ${secret}`).slice(0, 8)
   const newest = secrets[0] as string
+  const macs = (use: string, value: string) =>
+    secrets.map((secret) => createHmac('sha256', keyFor(secret, use)).update(value).digest('base64url'))
 
   return {
     seal(purpose, record, text) {
@@ -58,13 +62,7 @@ export function createKeyring(secrets: readonly string[]): Keyring {
       return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString('utf8')
     },
 
-    tags(purpose, value) {
-      return secrets.map((secret) =>
-        createHmac('sha256', keyFor(secret, `tag ${purpose}`))
-          .update(value)
-          .digest('base64url')
-          .slice(0, 24)
-      )
-    }
+    tags: (purpose, value) => macs(`tag ${purpose}`, value).map((mac) => mac.slice(0, 24)),
+    derive: (purpose, value) => macs(`derive ${purpose}`, value)
   }
 }

@@ -1,12 +1,16 @@
 /** One engine, as the plugins see it: every store the domain needs, and its own state of health. */
+import type { DecisionFeed } from '../grants/decision-feed.js'
 import type { GrantStore } from '../grants/grant-store.js'
 import type { LimitStore } from '../limits/limit-store.js'
 import type { RecordStore } from '../records/record-store.js'
+import type { RefreshFamilyStore } from '../tokens/refresh-family-store.js'
 import type { SigningKeyStore } from '../tokens/signing-key-store.js'
 
 export interface Storage {
   readonly engine: 'memory' | 'redis'
   readonly grants: GrantStore
+  readonly decisions: DecisionFeed
+  readonly refreshFamilies: RefreshFamilyStore
   readonly authorizedClients: RecordStore
   readonly signingKeys: SigningKeyStore
   readonly limits: LimitStore

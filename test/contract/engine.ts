@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import type { Decision, GrantRequest } from '../../src/grants/grant.js'
+import { tagOf } from '../../src/oauth-clients/oauth-client.js'
 import { digestOf } from '../../src/secrets/digest.js'
 import type { Storage } from '../../src/storage/storage.js'
 import type { TestClock } from '../support/app.js'
@@ -19,9 +20,10 @@ export type StartEngine = (t: Test) => Promise<Engine>
 
 export const LIFE_MS = 900_000
 export const INTERVAL_MS = 5_000
+export const CLIENT_TAG = tagOf('cli')
 
 export function requestOf(parts: Partial<GrantRequest> = {}): GrantRequest {
-  return { clientType: 'cli', metadata: { name: 'tool' }, ip: '192.0.2.1', ...parts }
+  return { clientId: 'cli', clientType: 'cli', scopes: [], metadata: { name: 'tool' }, ip: '192.0.2.1', ...parts }
 }
 
 export function decisionOf(parts: Partial<Decision> = {}): Decision {

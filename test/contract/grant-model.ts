@@ -17,7 +17,7 @@ import {
   RETENTION_MS,
   TTL_SLACK_MS
 } from '../../src/grants/rules.js'
-import { decisionOf, type Engine, newDigest, newTag, requestOf, type StartEngine } from './engine.js'
+import { CLIENT_TAG, decisionOf, type Engine, newDigest, newTag, requestOf, type StartEngine } from './engine.js'
 
 interface ModelGrant extends GrantState {
   digest: string
@@ -130,7 +130,7 @@ function create(parts: { tag: number; lifeMs: number; intervalMs: number }): Com
       const holder = model.holders.get(tag)
       const digest = newDigest()
       const request = requestOf({ metadata: { name: `grant ${model.grants.length}\n` } })
-      const outcome = await storage.grants.create(digest, tag, { request, lifeMs, intervalMs })
+      const outcome = await storage.grants.create(digest, tag, { request, clientTag: CLIENT_TAG, lifeMs, intervalMs })
       // Between the rules' forgetting and the engine's collecting the garbage either is right.
       if (!holder || isOver(holder, nowMs, TTL_SLACK_MS)) expectEqual(outcome, 'created')
       else if (!isOver(holder, nowMs)) expectEqual(outcome, 'user_code_taken')
@@ -151,7 +151,7 @@ function create(parts: { tag: number; lifeMs: number; intervalMs: number }): Com
 function poll(which: number): Command {
   return command(`poll(${which})`, async (model, { storage }, nowMs) => {
     const grant = pick(model, which)
-    const answer = await storage.grants.poll(grant.digest)
+    const answer = await storage.grants.poll(grant.digest, CLIENT_TAG)
     const isGarbage = isOver(grant, nowMs)
     const kind = judgePoll(grant, nowMs)
     // Spent, or already swept: nobody is told the difference.

@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import type { Decision, GrantRequest } from '../../src/grants/grant.js'
 import type { NewGrant } from '../../src/grants/grant-store.js'
 import {
+  CLIENT_TAG,
   decisionOf,
   type Engine,
   INTERVAL_MS,
@@ -22,6 +23,7 @@ async function created(engine: Engine, parts: Partial<NewGrant> = {}) {
   const tag = newTag()
   const outcome = await engine.storage.grants.create(digest, tag, {
     request: requestOf(),
+    clientTag: CLIENT_TAG,
     lifeMs: LIFE_MS,
     intervalMs: INTERVAL_MS,
     ...parts
@@ -31,8 +33,8 @@ async function created(engine: Engine, parts: Partial<NewGrant> = {}) {
   return {
     digest,
     tag,
-    poll: () => grants.poll(digest),
-    pollKind: async () => (await grants.poll(digest)).kind,
+    poll: () => grants.poll(digest, CLIENT_TAG),
+    pollKind: async () => (await grants.poll(digest, CLIENT_TAG)).kind,
     decide: (decision: Partial<Decision> = {}) => grants.decide(digest, decisionOf(decision)),
     collect: () => grants.collect(digest),
     find: () => grants.find(tag)
@@ -161,12 +163,17 @@ async function pacing(t: Test, start: StartEngine): Promise<void> {
   t.test('every instance keeps the same pace', async (t) => {
     const { storage, other, clock } = await start(t)
     const digest = newDigest()
-    await storage.grants.create(digest, newTag(), { request: requestOf(), lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
-    t.equal((await other.grants.poll(digest)).kind, 'pending')
-    t.same(await storage.grants.poll(digest), { kind: 'slow_down', intervalMs: 10_000 })
-    t.same(await other.grants.poll(digest), { kind: 'slow_down', intervalMs: 15_000 })
+    await storage.grants.create(digest, newTag(), {
+      request: requestOf(),
+      clientTag: CLIENT_TAG,
+      lifeMs: LIFE_MS,
+      intervalMs: INTERVAL_MS
+    })
+    t.equal((await other.grants.poll(digest, CLIENT_TAG)).kind, 'pending')
+    t.same(await storage.grants.poll(digest, CLIENT_TAG), { kind: 'slow_down', intervalMs: 10_000 })
+    t.same(await other.grants.poll(digest, CLIENT_TAG), { kind: 'slow_down', intervalMs: 15_000 })
     clock.advance(15_000)
-    t.equal((await storage.grants.poll(digest)).kind, 'pending')
+    t.equal((await storage.grants.poll(digest, CLIENT_TAG)).kind, 'pending')
   })
 
   t.test('asking about one grant says nothing about another', async (t) => {
@@ -307,11 +314,11 @@ async function decisions(t: Test, start: StartEngine): Promise<void> {
   t.test('a grant nobody made is unknown', async (t) => {
     const { storage } = await start(t)
     const digest = newDigest()
-    t.same(await storage.grants.poll(digest), { kind: 'unknown' })
+    t.same(await storage.grants.poll(digest, CLIENT_TAG), { kind: 'unknown' })
     t.same(await storage.grants.decide(digest, decisionOf()), { kind: 'unknown' })
     t.same(await storage.grants.collect(digest), 'unknown')
     t.same(await storage.grants.find(newTag()), undefined)
-    t.same(await storage.grants.poll(digest), { kind: 'unknown' }, 'and asking does not make it')
+    t.same(await storage.grants.poll(digest, CLIENT_TAG), { kind: 'unknown' }, 'and asking does not make it')
   })
 }
 
@@ -373,11 +380,11 @@ async function collection(t: Test, start: StartEngine): Promise<void> {
 }
 
 async function userCodes(t: Test, start: StartEngine): Promise<void> {
-  const grant: NewGrant = { request: requestOf(), lifeMs: LIFE_MS, intervalMs: INTERVAL_MS }
+  const grant: NewGrant = { request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS }
 
   t.test('a user code leads to its grant', async (t) => {
     const engine = await start(t)
-    const request = requestOf({ clientType: 'mcp', location: { text: 'Berlin' } })
+    const request = requestOf({ clientId: 'mcp', clientType: 'mcp', location: { text: 'Berlin' } })
     const [one, two] = [await created(engine, { request }), await created(engine)]
     t.same(await one.find(), { grantDigest: one.digest, state: 'pending', request })
     t.same(await two.find(), { grantDigest: two.digest, state: 'pending', request: requestOf() })
@@ -395,7 +402,7 @@ async function userCodes(t: Test, start: StartEngine): Promise<void> {
     const tag = newTag()
     t.equal(await grants.create(first, tag, grant), 'created')
     t.equal(await grants.create(second, tag, grant), 'user_code_taken')
-    t.same(await grants.poll(second), { kind: 'unknown' }, 'what was refused is not kept')
+    t.same(await grants.poll(second, CLIENT_TAG), { kind: 'unknown' }, 'what was refused is not kept')
     await engine.pass(LIFE_MS + RETENTION_MS - 1_000)
     t.equal(await grants.create(second, tag, grant), 'user_code_taken')
     t.equal((await grants.find(tag))?.grantDigest, first)
@@ -403,8 +410,8 @@ async function userCodes(t: Test, start: StartEngine): Promise<void> {
     await engine.pass(61_000)
     t.equal(await grants.create(third, tag, grant), 'created')
     t.equal((await grants.find(tag))?.grantDigest, third)
-    t.same(await grants.poll(first), { kind: 'unknown' })
-    t.same(await grants.poll(third), { kind: 'pending' })
+    t.same(await grants.poll(first, CLIENT_TAG), { kind: 'unknown' })
+    t.same(await grants.poll(third, CLIENT_TAG), { kind: 'pending' })
   })
 
   t.test('a grant that found its code taken can be kept under another', async (t) => {
@@ -421,16 +428,26 @@ async function userCodes(t: Test, start: StartEngine): Promise<void> {
     const { storage } = await start(t)
     const [digest, tag] = [newDigest(), newTag()]
     await storage.grants.create(digest, tag, grant)
-    await storage.grants.poll(digest)
+    await storage.grants.poll(digest, CLIENT_TAG)
     t.equal(await storage.grants.create(digest, tag, grant), 'created')
-    t.same(await storage.grants.poll(digest), { kind: 'slow_down', intervalMs: 10_000 }, 'its pace is remembered')
+    t.same(
+      await storage.grants.poll(digest, CLIENT_TAG),
+      { kind: 'slow_down', intervalMs: 10_000 },
+      'its pace is remembered'
+    )
   })
 }
 
 async function contents(t: Test, start: StartEngine): Promise<void> {
   const longest = (text: string) => text.repeat(Math.ceil(255 / text.length)).slice(0, 255)
   const requests: Record<string, GrantRequest> = {
-    'nothing but what is required': { clientType: 'other', metadata: {}, ip: '::1' },
+    'nothing but what is required': {
+      clientId: 'other',
+      clientType: 'other',
+      scopes: [],
+      metadata: {},
+      ip: '::1'
+    },
     'letters of every script': requestOf({
       metadata: { name: 'Ünïcödé 日本語 🔑 ﷽', os: 'עברית', hostname: 'мой-хост' }
     }),
@@ -472,7 +489,7 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     const engine = await start(t)
     const grant = await created(engine)
     const round = async () => {
-      const polls = await Promise.all(times(50, (i) => alternate(engine, i).poll(grant.digest)))
+      const polls = await Promise.all(times(50, (i) => alternate(engine, i).poll(grant.digest, CLIENT_TAG)))
       return tally(polls.map(({ kind }) => kind))
     }
     t.same(await round(), { pending: 1, slow_down: 49 })
@@ -523,13 +540,20 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     const digests = times(50, newDigest)
     const outcomes = await Promise.all(
       digests.map((digest, i) =>
-        alternate(engine, i).create(digest, tag, { request: requestOf(), lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
+        alternate(engine, i).create(digest, tag, {
+          request: requestOf(),
+          clientTag: CLIENT_TAG,
+          lifeMs: LIFE_MS,
+          intervalMs: INTERVAL_MS
+        })
       )
     )
     t.same(tally(outcomes), { created: 1, user_code_taken: 49 })
     const winner = digests[outcomes.indexOf('created')]
     t.equal((await engine.other.grants.find(tag))?.grantDigest, winner)
-    const kinds = await Promise.all(digests.map(async (digest) => (await engine.storage.grants.poll(digest)).kind))
+    const kinds = await Promise.all(
+      digests.map(async (digest) => (await engine.storage.grants.poll(digest, CLIENT_TAG)).kind)
+    )
     t.same(tally(kinds), { pending: 1, unknown: 49 }, 'nothing is left of the others')
   })
 
@@ -544,7 +568,7 @@ async function races(t: Test, start: StartEngine): Promise<void> {
             const grants = alternate(engine, i)
             if (i === 9) return grants.decide(grant.digest, decisionOf({ userId: 'alice' }))
             if (i === 12) return grants.decide(grant.digest, decisionOf({ action: 'deny', userId: 'bob' }))
-            return i % 3 === 0 ? grants.collect(grant.digest) : grants.poll(grant.digest)
+            return i % 3 === 0 ? grants.collect(grant.digest) : grants.poll(grant.digest, CLIENT_TAG)
           })
         )
         const kinds = results.map((result) => (typeof result === 'string' ? result : result.kind))

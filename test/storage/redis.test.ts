@@ -6,7 +6,16 @@ import { type Connection, connect } from '../../src/storage/redis/connection.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { nextPollId } from '../../src/storage/redis/poll-id.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
-import { decisionOf, INTERVAL_MS, LIFE_MS, newDigest, newTag, requestOf, times } from '../contract/engine.js'
+import {
+  CLIENT_TAG,
+  decisionOf,
+  INTERVAL_MS,
+  LIFE_MS,
+  newDigest,
+  newTag,
+  requestOf,
+  times
+} from '../contract/engine.js'
 import { grantModel } from '../contract/grant-model.js'
 import { grantStoreContract } from '../contract/grant-store.js'
 import { limitStoreContract } from '../contract/limit-store.js'
@@ -37,7 +46,7 @@ async function scripts(t: Test): Promise<Connection> {
   return connection
 }
 
-const newGrant = () => ({ request: requestOf(), lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
+const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
 
 t.test('what Redis forgets', async (t) => {
   t.test('every key has an end, after every single operation; only the signing keys stay', async (t) => {
@@ -49,10 +58,10 @@ t.test('what Redis forgets', async (t) => {
       'a grant is created': () => grants.create(one, tag, newGrant()),
       'its code is wanted by another': () => grants.create(two, tag, newGrant()),
       'the other takes another code': () => grants.create(two, newTag(), newGrant()),
-      'it is polled': () => grants.poll(one),
-      'it is polled too early': () => grants.poll(one),
-      'it is polled at its time': () => grants.poll(two),
-      'an unknown one is polled': () => grants.poll(newDigest()),
+      'it is polled': () => grants.poll(one, CLIENT_TAG),
+      'it is polled too early': () => grants.poll(one, CLIENT_TAG),
+      'it is polled at its time': () => grants.poll(two, CLIENT_TAG),
+      'an unknown one is polled': () => grants.poll(newDigest(), CLIENT_TAG),
       'it is found': () => grants.find(tag),
       'it is collected too early': () => grants.collect(one),
       'it is approved': () => grants.decide(one, decisionOf()),
@@ -62,7 +71,7 @@ t.test('what Redis forgets', async (t) => {
       'it is collected': () => grants.collect(one),
       'it is collected again': () => grants.collect(one),
       'an unknown one is collected': () => grants.collect(newDigest()),
-      'it is polled when it is expired': () => engine.pass(LIFE_MS).then(() => grants.poll(one)),
+      'it is polled when it is expired': () => engine.pass(LIFE_MS).then(() => grants.poll(one, CLIENT_TAG)),
       'a record is created': () => records.create('alice', '1', { a: '1' }, until(50_000)),
       'it is created again': () => records.create('alice', '1', { a: '2' }, until(90_000)),
       'a shorter one is created': () => records.create('alice', '2', { a: '1' }, until(10_000)),
@@ -100,8 +109,8 @@ t.test('what Redis forgets', async (t) => {
     const { grants } = engine.storage
     const [digest, tag] = [newDigest(), newTag()]
     await grants.create(digest, tag, newGrant())
-    await grants.poll(digest)
-    await grants.poll(digest)
+    await grants.poll(digest, CLIENT_TAG)
+    await grants.poll(digest, CLIENT_TAG)
     await grants.decide(digest, decisionOf())
     await grants.collect(digest)
     for (const [key, leftMs] of await engine.lives()) {
@@ -118,7 +127,7 @@ t.test('what Redis forgets', async (t) => {
     await records.create('alice', '1', { a: '1' }, engine.clock() + 1_000)
     await engine.pass(LIFE_MS + 360_000)
     t.equal((await engine.lives()).size, 0)
-    await grants.poll(digest)
+    await grants.poll(digest, CLIENT_TAG)
     await grants.decide(digest, decisionOf())
     await grants.collect(digest)
     await records.change('alice', '1', { set: { a: '2' }, setOnce: { b: '1' }, keepUntilMs: engine.clock() + 1_000 })
@@ -229,9 +238,9 @@ t.test('an accepted poll is not written to disk, a refused one and every decisio
   const written = async () => Number(/aof_current_size:(\d+)/.exec(await server.client.info('persistence'))?.[1])
   await storage.grants.create(digest, tag, newGrant())
   let before = await written()
-  t.equal((await storage.grants.poll(digest)).kind, 'pending')
+  t.equal((await storage.grants.poll(digest, CLIENT_TAG)).kind, 'pending')
   t.equal(await written(), before, 'nothing for the poll that was in time')
-  t.equal((await storage.grants.poll(digest)).kind, 'slow_down')
+  t.equal((await storage.grants.poll(digest, CLIENT_TAG)).kind, 'slow_down')
   t.ok((await written()) > before, 'the longer interval is for good')
   before = await written()
   await storage.grants.decide(digest, { action: 'approve', userId: 'u', authorizedClientId: 'c', ip: 'i' })
@@ -246,7 +255,7 @@ t.test('a server that has forgotten its scripts is taught them again', async (t)
   await flush()
   t.equal(await grants.create(digest, tag, newGrant()), 'created')
   await flush()
-  t.same(await Promise.all(times(3, () => grants.poll(digest).then(({ kind }) => kind))), [
+  t.same(await Promise.all(times(3, () => grants.poll(digest, CLIENT_TAG).then(({ kind }) => kind))), [
     'pending',
     'slow_down',
     'slow_down'
@@ -275,14 +284,16 @@ t.test('a server that has forgotten its scripts is taught them again', async (t)
 t.test('a key that holds something else', async (t) => {
   /** For each script: arguments under which it would write, and the place in each key where something foreign is planted. */
   const argumentsOf: Record<ScriptName, (string | number)[]> = {
-    'grant-create': [900_000, 5_000, 1_260_000, '{}', 1_700_000_000_000],
-    'grant-poll': ['poll id 1234', 1_700_000_000_000],
+    'grant-create': [900_000, 5_000, 1_260_000, '*tag12', '{}', 1_700_000_000_000],
+    'grant-poll': ['poll id 1234', '*', 1_700_000_000_000],
     'grant-find': [1_700_000_000_000],
-    'grant-decide': ['a', '{"user":"u"}', 'u', 1_700_000_000_000],
+    'grant-decide': ['a', '{"user":"u"}', 'u', 'channel', 'digest', 1_700_000_000_000],
     'grant-collect': [1_700_000_000_000],
     'record-create': ['id', 60_000, 'field', 'value'],
     'record-change': ['id', 60_000, 'set', 'field', 'value'],
     'record-delete': ['id'],
+    'refresh-begin': ['user', 'digest', 60_000],
+    'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
     'limit-hit': [60_000],
     'limit-take': ['attempt', 1, 60_000],
     'signing-keys-succeed': ['', 'kid', '{}']

@@ -11,7 +11,7 @@ import {
 import t, { type Test } from 'tap'
 import type { AuthorizedClient } from '../../src/authorized-clients/authorized-client.js'
 import { createKeyring } from '../../src/secrets/keyring.js'
-import type { ClientTokenClaims } from '../../src/tokens/client-tokens.js'
+import type { ClientTokenClaims, TokenTerms } from '../../src/tokens/client-tokens.js'
 import type { SigningKey } from '../../src/tokens/signing-key.js'
 import { startApp } from '../support/app.js'
 
@@ -24,7 +24,9 @@ async function service(t: Test, alg = 'ES256', variables: Record<string, string>
   const client: AuthorizedClient = {
     id: randomUUID(),
     userId: 'alice',
+    clientId: 'cli',
     clientType: 'cli',
+    scopes: [],
     name: 'tool',
     version: undefined,
     label: 'laptop',
@@ -34,13 +36,14 @@ async function service(t: Test, alg = 'ES256', variables: Record<string, string>
     lastUsedAtMs: undefined,
     revokedAtMs: undefined
   }
-  const token = app.clientTokens.mint(client)
+  const terms: TokenTerms = { issuedAtMs: createdAtMs, expiresAtMs: client.expiresAtMs, scopes: [] }
+  const token = app.clientTokens.mint(client, terms)
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as ClientTokenClaims
 
   /** The whole way of a token: the key it names, then the signature and the claims. */
   async function verify(token: string): Promise<ClientTokenClaims | undefined> {
-    const named = await app.clientTokens.keyOf(decodeProtectedHeader(token))
-    return named && app.clientTokens.verify(token, named)
+    const opened = await app.clientTokens.open(token)
+    return opened.kind === 'good' ? opened.claims : undefined
   }
 
   /** A token that our own key signs, with what is wrong with it. */
@@ -53,7 +56,7 @@ async function service(t: Test, alg = 'ES256', variables: Record<string, string>
       .sign(await importPKCS8(key.privateKey, key.alg))
   }
 
-  return { app, clock, key, client, token, claims, verify, forge }
+  return { app, clock, key, client, terms, token, claims, verify, forge }
 }
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -119,9 +122,9 @@ for (const alg of ['RS256', 'ES256', 'EdDSA']) {
 }
 
 t.test('minted again from the same client it is the same authorization', async (t) => {
-  const { app, client, claims, clock } = await service(t, 'EdDSA')
+  const { app, client, claims, clock, terms } = await service(t, 'EdDSA')
   clock.advance(20_000)
-  const again = app.clientTokens.mint(client)
+  const again = app.clientTokens.mint(client, terms)
   t.same(JSON.parse(Buffer.from(again.split('.')[1] ?? '', 'base64url').toString()), claims)
 })
 
@@ -215,29 +218,28 @@ t.test('a token that our key signed', async (t) => {
 })
 
 t.test('a key verifies its own algorithm and its own kind of token alone', async (t) => {
-  const { app, key, claims, forge } = await service(t, 'RS256')
-  t.ok(app.clientTokens.verify(await forge(), key))
+  const { key, claims, forge, verify } = await service(t, 'RS256')
+  t.ok(await verify(await forge()))
   for (const alg of ['RS384', 'RS512', 'PS256']) {
     const header = { alg, kid: key.kid, typ: 'at+jwt' }
     const token = await new SignJWT({ ...claims })
       .setProtectedHeader(header)
       .sign(await importPKCS8(key.privateKey, alg))
-    t.equal(app.clientTokens.verify(token, key), undefined, `${alg} with a key for RS256`)
+    t.equal(await verify(token), undefined, `${alg} with a key for RS256`)
   }
   for (const typ of ['JWT', 'id+jwt', undefined]) {
-    t.equal(
-      app.clientTokens.verify(await forge({}, { typ }), key),
-      undefined,
-      `typ ${typ}, whatever was looked at before`
-    )
+    t.equal(await verify(await forge({}, { typ })), undefined, `typ ${typ}`)
   }
 })
 
 t.test('the key a token names', async (t) => {
-  const { app, key } = await service(t)
-  const { keyOf } = app.clientTokens
-  t.equal((await keyOf({ typ: 'at+jwt', kid: key.kid }))?.kid, key.kid)
-  t.equal((await keyOf({ typ: 'AT+JWT', kid: key.kid }))?.kid, key.kid, 'typ is compared without regard to case')
+  const { app, key, claims } = await service(t)
+  const kindOf = async (header: Record<string, unknown>) => {
+    const token = [{ alg: key.alg, ...header }, claims].map((part) => encode(part)).join('.')
+    return (await app.clientTokens.open(`${token}.x`)).kind
+  }
+  t.equal(await kindOf({ typ: 'at+jwt', kid: key.kid }), 'bad', 'ours by its header, and not signed by us')
+  t.equal(await kindOf({ typ: 'AT+JWT', kid: key.kid }), 'bad', 'typ is compared without regard to case')
   for (const header of [
     {},
     { typ: 'JWT', kid: key.kid },
@@ -247,32 +249,30 @@ t.test('the key a token names', async (t) => {
     { typ: 'at+jwt', kid: 7 },
     { typ: 'at+jwt', kid: '__proto__' }
   ]) {
-    t.equal(await keyOf(header), undefined, JSON.stringify(header))
+    t.equal(await kindOf(header), 'foreign', JSON.stringify(header))
   }
 })
 
 t.test(
   'without a PUBLIC_URL the signature decides alone, so that instances with different guesses agree',
   async (t) => {
-    const { app, client } = await service(t, 'ES256', { PUBLIC_URL: '', PORT: '4444' })
-    const token = app.clientTokens.mint(client)
-    const key = await app.clientTokens.keyOf(decodeProtectedHeader(token))
-    t.equal(key && app.clientTokens.verify(token, key)?.iss, 'http://localhost:4444')
+    const { token, verify } = await service(t, 'ES256', { PUBLIC_URL: '', PORT: '4444' })
+    t.equal((await verify(token))?.iss, 'http://localhost:4444')
   }
 )
 
 t.test('rotation of the keys', async (t) => {
-  const { app, client, clock, token, verify } = await service(t)
+  const { app, client, clock, terms, token, verify } = await service(t)
   t.test('leaves the tokens of the old key good', async (t) => {
     const { kid } = await app.signingKeys.rotate('now')
     clock.advance(1)
-    const next = app.clientTokens.mint(client)
+    const next = app.clientTokens.mint(client, terms)
     t.equal(decodeProtectedHeader(next).kid, kid)
     t.ok(await verify(next))
     t.ok(await verify(token))
   })
   t.test('lets no key verify what another one signed', async (t) => {
-    const next = app.clientTokens.mint(client)
+    const next = app.clientTokens.mint(client, terms)
     const [header, payload] = token.split('.')
     t.equal(await verify(`${header}.${payload}.${next.split('.')[2]}`), undefined)
   })

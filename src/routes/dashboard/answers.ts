@@ -1,15 +1,22 @@
 /** How the dashboard surface says that something went wrong: `{"error": sentence}`. A code without a row does not compile. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FaultCode } from '../../fault.js'
-import { toFault } from '../to-fault.js'
+import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
 
 const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = {
   invalid_request: { status: 400, error: 'Bad Request' },
   unauthenticated: { status: 401, error: 'No jwt provided!' },
   invalid_token: { status: 401, error: 'The jwt is not valid.' },
   forbidden: { status: 403, error: 'Access Forbidden' },
+  insufficient_scope: { status: 403, error: 'Access Forbidden' },
   not_found: { status: 404, error: 'Not Found' },
   unknown_user_code: { status: 404, error: 'Unknown or expired user_code.' },
+  // What only OAuth clients can be told.
+  invalid_client: { status: 401, error: 'Unknown client.' },
+  invalid_grant: { status: 400, error: 'Bad Request' },
+  invalid_scope: { status: 400, error: 'Bad Request' },
+  unauthorized_client: { status: 403, error: 'Access Forbidden' },
+  unsupported_grant_type: { status: 400, error: 'Bad Request' },
   method_not_allowed: { status: 405, error: 'Method Not Allowed' },
   request_timeout: { status: 408, error: 'Request Timeout' },
   payload_too_large: { status: 413, error: 'The body is too large.' },
@@ -19,14 +26,11 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
   internal: { status: 500, error: 'Internal Server Error' }
 }
 
-/** When nobody knows better: long enough to matter, short enough for somebody who waits. */
-const RETRY_AFTER_SECONDS = 2
-
 export function answerFault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const { code, hint, detail, retryAfterSeconds, cause } = toFault(thrown)
+  const problem = toFault(thrown)
+  const { code, hint, retryAfterSeconds } = problem
   const { status, error } = ANSWERS[code]
-  const level = status === 500 ? 'error' : status > 500 ? 'warn' : 'info'
-  request.log[level]({ reqId: request.id, code, detail, ...(status === 500 && { err: cause ?? thrown }) }, 'refused')
+  logFault(problem, thrown, status, request)
 
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds ?? RETRY_AFTER_SECONDS)

@@ -1,6 +1,8 @@
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { fault } from '../../fault.js'
 import { countriesDiffer } from '../../grants/location.js'
+import { isBuiltIn } from '../../oauth-clients/oauth-client.js'
+import { writeScope } from '../../oauth-clients/scope.js'
 import type { App } from '../app.js'
 
 /** GET /auth/grant/peek: what a consent page shows of a pending grant. */
@@ -12,12 +14,16 @@ export function peekGrant(app: App): void {
       const outcome = await app.limits.guess(request, () => app.grants.peek(request.query.user_code))
       if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
 
-      const { clientType, metadata, location } = outcome.request
+      const { clientId, clientType, scopes, metadata, location } = outcome.request
+      const clientName = app.oauthClients.find(clientId)?.name
       const approverLocation = app.whereabouts.location(request)
       const countryMismatch = countriesDiffer(location, approverLocation)
       return {
         client_type: clientType,
         client_metadata: metadata,
+        ...(!isBuiltIn(clientId) && { client_id: clientId }),
+        ...(clientName !== undefined && { client_name: clientName }),
+        ...(scopes.length > 0 && { scope: writeScope(scopes) }),
         ...(location && { requester_location: location.text }),
         ...(approverLocation && { approver_location: approverLocation.text }),
         ...(countryMismatch !== undefined && { country_mismatch: countryMismatch })

@@ -1,6 +1,8 @@
 import { dashboardOperations, type GrantTokenResponse } from '../../../schemas/generated/dashboard.js'
 import type { PollOutcome } from '../../grants/grant.js'
+import { BUILT_IN_TAG } from '../../oauth-clients/oauth-client.js'
 import type { App } from '../app.js'
+import { pollGrant } from '../poll.js'
 
 /** POST /auth/grant/token: tells the client what has become of its grant, every state as a 200. */
 export function pollGrantToken(app: App): void {
@@ -8,7 +10,8 @@ export function pollGrantToken(app: App): void {
     ...dashboardOperations.pollGrantToken,
     config: { routine: true },
     handler: async (request, reply) => {
-      const outcome = await app.grants.poll(request.body.grant_code)
+      // Nobody proves here to be a client, so the grants of those that can prove it are not to be had.
+      const outcome = await pollGrant(app, request, reply, request.body.grant_code, BUILT_IN_TAG)
       if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
       return render(outcome)
     }
@@ -22,7 +25,7 @@ function render(outcome: PollOutcome): GrantTokenResponse {
     case 'slow_down':
       return { status: 'slow_down', interval: outcome.intervalSeconds }
     case 'approved':
-      return { status: 'approved', jwt: outcome.token, token_type: 'bearer' }
+      return { status: 'approved', jwt: outcome.tokens.accessToken, token_type: 'bearer' }
     case 'denied':
       return { status: 'access_denied' }
     case 'expired':

@@ -13,6 +13,7 @@ export function revokeAuthorizedClient(app: App): void {
       const caller = callerOf(request)
       const client = await app.authorizedClients.revoke(caller.userId, request.params.authorizedClientId)
       if (!client) throw fault('not_found')
+      app.metrics.countRevocation('owner')
       return renderAuthorizedClient(client, caller)
     }
   })

@@ -1,6 +1,7 @@
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import type { ClientMetadata } from '../../grants/grant.js'
 import type { App } from '../app.js'
+import { verificationUris } from '../verification-uri.js'
 
 /** POST /auth/grant/code: starts a grant for whoever asks. */
 export function startGrant(app: App): void {
@@ -11,17 +12,17 @@ export function startGrant(app: App): void {
       const { client_type: clientType, client_metadata = {} } = request.body
       const location = app.whereabouts.location(request)
       const grant = await app.grants.start({
+        clientId: clientType,
         clientType,
+        scopes: [],
         metadata: pickMetadata(client_metadata),
         ip: app.whereabouts.ip(request),
         ...(location && { location })
       })
-      const { verificationUri } = app.config
       return {
         grant_code: grant.grantCode,
         user_code: grant.userCode,
-        verification_uri: verificationUri,
-        verification_uri_complete: `${verificationUri}?code=${grant.userCode}`,
+        ...verificationUris(app.config.verificationUri, grant.userCode),
         expires_in: grant.expiresInSeconds,
         interval: grant.intervalSeconds
       }

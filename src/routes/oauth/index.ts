@@ -1,10 +1,42 @@
-/** Standard OAuth endpoints. */
-import type { FastifyInstance } from 'fastify'
+/** The OAuth surface: discovery, the device authorization grant, tokens. Bodies are forms, or JSON. */
+import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
+import { acceptFormBodies } from '../form-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
+import { answerOAuthFault } from './answers.js'
+import { authorizeDevice } from './authorize-device.js'
+import { getAuthorizationServerMetadata } from './get-authorization-server-metadata.js'
 import { getJwks } from './get-jwks.js'
+import { getOpenidConfiguration } from './get-openid-configuration.js'
+import { getUserinfo } from './get-userinfo.js'
+import { introspectToken } from './introspect-token.js'
+import { postUserinfo } from './post-userinfo.js'
+import { requestToken } from './request-token.js'
+import { revokeToken } from './revoke-token.js'
 
 export async function oauth(app: FastifyInstance): Promise<void> {
+  app.setErrorHandler(answerOAuthFault)
+  app.addHook('onSend', nameMediaTypeAlone)
+  acceptFormBodies(app)
+  getOpenidConfiguration(app)
+  getAuthorizationServerMetadata(app)
   getJwks(app)
+  authorizeDevice(app)
+  requestToken(app)
+  revokeToken(app)
+  introspectToken(app)
+  getUserinfo(app)
+  postUserinfo(app)
   refuseOtherMethods(app, oauthOperations)
+}
+
+/** JSON has no charset parameter (RFC 8259 §11), and there are clients that compare the whole header. */
+function nameMediaTypeAlone(
+  _request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+  done: DoneFuncWithErrOrRes
+) {
+  if (reply.hasHeader('content-type')) reply.header('content-type', 'application/json')
+  done(null, payload)
 }

@@ -1,7 +1,7 @@
 /** Grants in this process's memory: the rules as they stand over two maps, swept as new grants come. */
 import type { Clock } from '../../clock.js'
 import type { Decision, GrantRequest } from '../../grants/grant.js'
-import type { GrantStore } from '../../grants/grant-store.js'
+import type { GrantStanding, GrantStore } from '../../grants/grant-store.js'
 import {
   COLLECT_AGAIN_MS,
   type GrantState,
@@ -13,12 +13,13 @@ import {
 
 interface StoredGrant extends GrantState {
   request: GrantRequest
+  clientTag: string
   decision: Decision | undefined
   createdAtMs: number
   userCodeTag: string
 }
 
-export function createMemoryGrantStore(clock: Clock): GrantStore {
+export function createMemoryGrantStore(clock: Clock, decided: (grantDigest: string) => void): GrantStore {
   const grants = new Map<string, StoredGrant>()
   const digests = new Map<string, string>()
 
@@ -34,8 +35,13 @@ export function createMemoryGrantStore(clock: Clock): GrantStore {
     }
   }
 
+  function standingOf(grant: StoredGrant | undefined): GrantStanding {
+    const judged = grant ? judgeDecision(grant, clock()) : 'unknown'
+    return judged === 'open' ? 'pending' : judged
+  }
+
   return {
-    async create(grantDigest, userCodeTag, { request, lifeMs, intervalMs }) {
+    async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const nowMs = clock()
       sweep(nowMs)
       if (grants.has(grantDigest)) return 'created'
@@ -49,6 +55,7 @@ export function createMemoryGrantStore(clock: Clock): GrantStore {
         polledAtMs: 0,
         collectedAtMs: 0,
         request: structuredClone(request),
+        clientTag,
         decision: undefined,
         createdAtMs: nowMs,
         userCodeTag
@@ -56,21 +63,22 @@ export function createMemoryGrantStore(clock: Clock): GrantStore {
       return 'created'
     },
 
-    async poll(grantDigest) {
+    async poll(grantDigest, clientTag) {
       const grant = grants.get(grantDigest)
-      if (!grant) return { kind: 'unknown' }
+      if (!grant?.clientTag.startsWith(clientTag)) return { kind: 'unknown' }
       const kind = judgePoll(grant, clock())
       if (kind === 'slow_down') return { kind, intervalMs: grant.intervalMs }
       if (kind === 'approved') return { kind, request: grant.request, decision: grant.decision as Decision }
       return { kind }
     },
 
+    stateOf: async (grantDigest) => standingOf(grants.get(grantDigest)),
+
     async find(userCodeTag) {
       const grantDigest = digests.get(userCodeTag) ?? ''
       const grant = grants.get(grantDigest)
-      const judged = grant ? judgeDecision(grant, clock()) : 'unknown'
-      if (!grant || judged === 'unknown') return undefined
-      return { grantDigest, state: judged === 'open' ? 'pending' : 'resolved', request: grant.request }
+      const state = standingOf(grant)
+      return grant && state !== 'unknown' ? { grantDigest, state, request: grant.request } : undefined
     },
 
     async decide(grantDigest, decision) {
@@ -81,6 +89,7 @@ export function createMemoryGrantStore(clock: Clock): GrantStore {
       if (judged === 'open') {
         grant.phase = decision.action === 'approve' ? 'approved' : 'denied'
         grant.decision = { ...decision }
+        decided(grantDigest)
         return { kind: 'decided', afterMs: nowMs - grant.createdAtMs }
       }
       const taken = judged === 'resolved' ? grant.decision : undefined

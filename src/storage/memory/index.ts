@@ -1,15 +1,20 @@
 /** The engine for trying out: everything lives in this process and goes with it. */
 import type { Clock } from '../../clock.js'
 import type { Storage } from '../storage.js'
+import { createMemoryDecisionFeed } from './decision-feed.js'
 import { createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
 import { createMemoryRecordStore } from './record-store.js'
+import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
 import { createMemorySigningKeyStore } from './signing-key-store.js'
 
 export function createMemoryStorage(clock: Clock): Storage {
+  const { feed, publish } = createMemoryDecisionFeed()
   return {
     engine: 'memory',
-    grants: createMemoryGrantStore(clock),
+    grants: createMemoryGrantStore(clock, publish),
+    decisions: feed,
+    refreshFamilies: createMemoryRefreshFamilyStore(clock),
     authorizedClients: createMemoryRecordStore(clock),
     signingKeys: createMemorySigningKeyStore(),
     limits: createMemoryLimitStore(clock),

@@ -1,5 +1,6 @@
 /**
- * The one connection commands go over: how it is made, how long a call may take, and what its errors mean.
+ * The one connection commands go over: how it is made, how long a call may take, and what its errors mean. The other one of
+ * an instance, which only listens, is decision-feed.ts's.
  * Nothing is queued while Redis is away: a request is refused at once rather than applied after its caller has left.
  */
 import { Redis, ReplyError } from 'ioredis'
@@ -16,6 +17,17 @@ const SILENT_SOCKET_MS = 2_000
 /** Replies that mean "not now" instead of "you are wrong". */
 const NOT_NOW =
   /^(LOADING|BUSY|READONLY|MISCONF|OOM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE)\b/
+
+/** What both connections of an instance have in common. */
+export const CONNECTION_OPTIONS = {
+  protocol: 2,
+  enableOfflineQueue: false,
+  connectTimeout: 2_000,
+  socketTimeout: SILENT_SOCKET_MS,
+  keepAlive: 10_000,
+  // Soon at first, for a connection that merely broke; jitter keeps instances from coming back all at once.
+  retryStrategy: (attempt: number) => Math.round(Math.min(10 * 2 ** attempt, 400) * (1 + Math.random() / 4))
+} as const
 
 export interface Log {
   info(message: string): void
@@ -34,17 +46,11 @@ export interface Connection {
 
 export function connect(url: string, log: Log, observe: LatencyObserver): Connection {
   const redis = new Redis(url, {
-    protocol: 2,
+    ...CONNECTION_OPTIONS,
     connectionName: 'grantd',
     enableAutoPipelining: true,
-    enableOfflineQueue: false,
     // A command whose answer was lost is sent once more: every script is safe to apply twice.
-    maxRetriesPerRequest: 1,
-    connectTimeout: 2_000,
-    socketTimeout: SILENT_SOCKET_MS,
-    keepAlive: 10_000,
-    // Soon at first, for a connection that merely broke; jitter keeps instances from coming back all at once.
-    retryStrategy: (attempt) => Math.round(Math.min(10 * 2 ** attempt, 400) * (1 + Math.random() / 4))
+    maxRetriesPerRequest: 1
   })
   logStates(redis, log)
   const scripts = loadScripts()

@@ -1,5 +1,7 @@
 /** The text form of a grant's request and decision. It has no names for what it holds: there are a million of these at once. */
+
 import type { ClientMetadata, ClientType, Decision, GrantRequest, Location } from '../../grants/grant.js'
+import { readScope, writeScope } from '../../oauth-clients/scope.js'
 
 /** By position, and without what is unknown at the end. The life follows the address: from it the time of creation is known. */
 type RequestText = [
@@ -10,8 +12,10 @@ type RequestText = [
   os: string | null,
   ip: string,
   lifeMs: number,
-  location?: string,
-  country?: string
+  location?: string | null,
+  country?: string | null,
+  clientId?: string | null,
+  scope?: string
 ]
 
 interface DecisionText {
@@ -20,12 +24,19 @@ interface DecisionText {
   ip: string
 }
 
-export function writeRequest({ clientType, metadata, ip, location }: GrantRequest, lifeMs: number): string {
+export function writeRequest(request: GrantRequest, lifeMs: number): string {
+  const { clientId, clientType, scopes, metadata, ip, location } = request
   const { name = null, version = null, hostname = null, os = null } = metadata
-  const text: RequestText = [clientType, name, version, hostname, os, ip, lifeMs]
-  if (location) text.push(location.text)
-  if (location?.country) text.push(location.country)
-  return JSON.stringify(text)
+  const known: RequestText = [clientType, name, version, hostname, os, ip, lifeMs]
+  // A built-in client has its type for an id.
+  const rest = [
+    location?.text,
+    location?.country,
+    clientId === clientType ? undefined : clientId,
+    writeScope(scopes) || undefined
+  ]
+  const last = rest.findLastIndex((value) => value !== undefined)
+  return JSON.stringify([...known, ...rest.slice(0, last + 1)])
 }
 
 export function writeDecision({ userId, authorizedClientId, ip }: Decision): string {
@@ -40,11 +51,14 @@ export function readRecord(record: string): {
   decision: Decision | undefined
 } {
   const [head = '', requestLine = '', decisionLine] = record.split('\n')
-  const [clientType, name, version, hostname, os, ip, lifeMs, place, country] = JSON.parse(requestLine) as RequestText
+  const [clientType, name, version, hostname, os, ip, lifeMs, place, country, clientId, scope] = JSON.parse(
+    requestLine
+  ) as RequestText
   const metadata = dropUnknown<ClientMetadata>({ name, version, hostname, os })
-  const location = place === undefined ? undefined : dropUnknown<Location>({ text: place, country })
+  const location = typeof place === 'string' ? dropUnknown<Location>({ text: place, country }) : undefined
+  const scopes = readScope(scope) ?? []
   return {
-    request: { clientType, metadata, ip, ...(location && { location }) },
+    request: { clientId: clientId ?? clientType, clientType, scopes, metadata, ip, ...(location && { location }) },
     createdAtMs: Number(head.slice(2, 15)) - lifeMs,
     decision: decisionLine === undefined ? undefined : readDecision(head, decisionLine)
   }

@@ -12,8 +12,15 @@ import { nextPollId } from './poll-id.js'
 export function createRedisGrantStore({ call, run }: Connection, keys: Keys, testClock?: Clock): GrantStore {
   const now = testClock ? () => [testClock()] : () => []
 
+  async function look(grantDigest: string): Promise<{ state: 'pending' | 'resolved'; record: string } | undefined> {
+    const found = await run('grant-find', keys.grant(grantDigest), ...now())
+    if (found === 'unknown') return undefined
+    const [state, record] = found as ['pending' | 'resolved', string]
+    return { state, record }
+  }
+
   return {
-    async create(grantDigest, userCodeTag, { request, lifeMs, intervalMs }) {
+    async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const ttlMs = lifeMs + RETENTION_MS + TTL_SLACK_MS
       const holder = await call('user-code-reserve', (redis) =>
         redis.set(keys.userCode(userCodeTag), grantDigest, 'PX', ttlMs, 'NX', 'GET')
@@ -21,25 +28,30 @@ export function createRedisGrantStore({ call, run }: Connection, keys: Keys, tes
       // Held by this very grant: the reservation was made by a call whose answer was lost.
       if (holder !== null && holder !== grantDigest) return 'user_code_taken'
       const text = writeRequest(request, lifeMs)
-      await run('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, text, ...now())
+      await run('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, clientTag, text, ...now())
       return 'created'
     },
 
-    poll: (grantDigest) => run('grant-poll', keys.grant(grantDigest), nextPollId(), ...now()).then(readPoll),
+    poll: (grantDigest, clientTag) =>
+      run('grant-poll', keys.grant(grantDigest), nextPollId(), clientTag, ...now()).then(readPoll),
+
+    async stateOf(grantDigest) {
+      const found = await look(grantDigest)
+      return found?.state ?? 'unknown'
+    },
 
     async find(userCodeTag) {
       const grantDigest = await call('user-code-find', (redis) => redis.get(keys.userCode(userCodeTag)))
       if (grantDigest === null) return undefined
-      const found = await run('grant-find', keys.grant(grantDigest), ...now())
-      if (found === 'unknown') return undefined
-      const [state, record] = found as ['pending' | 'resolved', string]
-      return { grantDigest, state, request: readRecord(record).request }
+      const found = await look(grantDigest)
+      return found && { grantDigest, state: found.state, request: readRecord(found.record).request }
     },
 
     async decide(grantDigest, decision) {
       const phase = decision.action === 'approve' ? 'a' : 'd'
       const text = writeDecision(decision)
-      const verdict = await run('grant-decide', keys.grant(grantDigest), phase, text, decision.userId, ...now())
+      const args = [phase, text, decision.userId, keys.decisions, grantDigest, ...now()]
+      const verdict = await run('grant-decide', keys.grant(grantDigest), ...args)
       if (typeof verdict === 'string') return { kind: verdict } as StoredDecision
       const [, decidedAtMs, record] = verdict as ['decided', number, string]
       return { kind: 'decided', afterMs: decidedAtMs - readRecord(record).createdAtMs }

@@ -3,10 +3,12 @@ import type { Clock } from '../../clock.js'
 import { fault } from '../../fault.js'
 import type { LatencyObserver, Storage } from '../storage.js'
 import { connect, type Log } from './connection.js'
+import { createRedisDecisionFeed } from './decision-feed.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
 import { createRedisRecordStore } from './record-store.js'
+import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { createRedisSigningKeyStore } from './signing-key-store.js'
 
 /** How long a start waits for Redis before it goes on, not ready. */
@@ -26,6 +28,7 @@ export interface RedisStorageOptions {
 export function createRedisStorage({ url, prefix, clock, log, observe, testClock }: RedisStorageOptions): Storage {
   const connection = connect(url, log, observe)
   const keys = createKeys(prefix)
+  const decisions = createRedisDecisionFeed(url, keys.decisions, log)
   /** INFO is answered even by a server that is still loading, and so knows nothing yet. */
   async function inquire(): Promise<Map<string, string>> {
     const facts = readInfo(await connection.call('info', (redis) => redis.info()))
@@ -36,12 +39,14 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
   return {
     engine: 'redis',
     grants: createRedisGrantStore(connection, keys, testClock),
+    decisions,
+    refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizedClients: createRedisRecordStore('authorized-client', connection, keys, clock),
     signingKeys: createRedisSigningKeyStore(connection, keys),
     limits: createRedisLimitStore(connection, keys, testClock),
 
     async open() {
-      await connection.settle(SETTLE_WITHIN_MS)
+      await Promise.all([connection.settle(SETTLE_WITHIN_MS), decisions.settle(SETTLE_WITHIN_MS)])
       let facts: Map<string, string>
       try {
         facts = await inquire()
@@ -61,7 +66,10 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
       if (reason) throw fault('unavailable', { detail: reason })
     },
 
-    close: connection.close
+    async close() {
+      decisions.close()
+      await connection.close()
+    }
   }
 }
 

@@ -7,8 +7,11 @@ export interface Keys {
   userCode(tag: string): string
   record(kind: string, parent: string, id: string): string
   recordIndex(kind: string, parent: string): string
+  refreshFamily(authorizedClientId: string): string
   limit(name: string): string
   signingKeys: string
+  /** The channel on which instances tell each other which grants were decided. */
+  decisions: string
 }
 
 export function createKeys(prefix: string): Keys {
@@ -17,7 +20,9 @@ export function createKeys(prefix: string): Keys {
     userCode: (tag) => `${prefix}user-code:${tag}`,
     record: (kind, parent, id) => `${prefix}${kind}:{${encodeURIComponent(parent)}}:${encodeURIComponent(id)}`,
     recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,
+    refreshFamily: (authorizedClientId) => `${prefix}refresh-family:${authorizedClientId}`,
     limit: (name) => `${prefix}limit:${name}`,
-    signingKeys: `${prefix}signing-keys`
+    signingKeys: `${prefix}signing-keys`,
+    decisions: `${prefix}decisions`
   }
 }

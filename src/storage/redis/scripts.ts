@@ -14,6 +14,8 @@ const NUMBER_OF_KEYS = {
   'record-create': 2,
   'record-change': 2,
   'record-delete': 2,
+  'refresh-begin': 1,
+  'refresh-rotate': 1,
   'limit-hit': 1,
   'limit-take': 1,
   'signing-keys-succeed': 1

@@ -11,20 +11,21 @@
 --          37-48   id of the last accepted poll
 --          50-61   id of the last refused poll
 --          63-75   collected at, Unix milliseconds
+--          77-82   tag of the client that asks
 --
 -- KEYS 1: grant
--- ARGV 1: life in ms   2: interval in ms   3: ttl in ms   4: request as JSON   5: (tests) now in ms
+-- ARGV 1: life in ms   2: interval in ms   3: ttl in ms   4: tag of the client   5: request as JSON   6: (tests) now in ms
 -- Returns 'created', and changes nothing if the grant is there: then this is a repetition of the same call.
 
 if redis.call('STRLEN', KEYS[1]) > 0 then return 'created' end
 
-local now = tonumber(ARGV[5])
+local now = tonumber(ARGV[6])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
 local none = '------------'
-local head = string.format('p %013d %05d %013d %s %s %013d', now + ARGV[1], ARGV[2], 0, none, none, 0)
-redis.call('SET', KEYS[1], head .. '\n' .. ARGV[4], 'PX', ARGV[3])
+local head = string.format('p %013d %05d %013d %s %s %013d %s', now + ARGV[1], ARGV[2], 0, none, none, 0, ARGV[4])
+redis.call('SET', KEYS[1], head .. '\n' .. ARGV[5], 'PX', ARGV[3])
 return 'created'

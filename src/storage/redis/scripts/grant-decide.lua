@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
--- Decides a pending grant, once. The layout of a grant is described in grant-create.lua.
+-- Decides a pending grant, once, and tells every instance. The layout of a grant is described in grant-create.lua.
 --
 -- KEYS 1: grant
--- ARGV 1: phase to enter, a or d   2: decision as JSON   3: user id   4: (tests) now in ms
+-- ARGV 1: phase to enter, a or d   2: decision as JSON   3: user id   4: channel   5: what to say there
+--      6: (tests) now in ms
 -- Returns {'decided', now in ms, record}, or 'repeated' (the same user decided the same before), 'resolved' or 'unknown'.
 
 local record = redis.call('GET', KEYS[1])
 if not record then return 'unknown' end
 
-local now = tonumber(ARGV[4])
+local now = tonumber(ARGV[6])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -21,6 +22,7 @@ local phase = string.sub(record, 1, 1)
 if phase == 'p' then
   if now >= expires_at then return 'resolved' end
   redis.call('SET', KEYS[1], ARGV[1] .. string.sub(record, 2) .. '\n' .. ARGV[2], 'KEEPTTL')
+  redis.call('PUBLISH', ARGV[4], ARGV[5])
   return {'decided', now, record}
 end
 

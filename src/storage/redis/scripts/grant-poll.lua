@@ -3,15 +3,17 @@
 -- those of src/grants/rules.ts. The hottest script there is: a pending grant costs one GETRANGE, TIME and SETRANGE.
 --
 -- KEYS 1: grant
--- ARGV 1: id of this poll, 12 characters: a repetition of the same poll gets the same answer   2: (tests) now in ms
+-- ARGV 1: id of this poll, 12 characters: a repetition of the same poll gets the same answer
+--      2: how the tag of the client begins that may ask; to any other the grant is unknown   3: (tests) now in ms
 -- Returns 'pending', 'denied', 'expired', 'spent' or 'unknown', or {'slow_down', interval in ms}, or {'approved', record}.
 
 local call, sub = redis.call, string.sub
 
-local head = call('GETRANGE', KEYS[1], '0', '74')
-if head == '' then return 'unknown' end
+local head = call('GETRANGE', KEYS[1], '0', '81')
+local client = ARGV[2]
+if sub(head, 77, 76 + #client) ~= client or head == '' then return 'unknown' end
 
-local now = tonumber(ARGV[2])
+local now = tonumber(ARGV[3])
 if not now then
   local time = call('TIME')
   now = time[1] * 1000 + (time[2] - time[2] % 1000) / 1000

@@ -1,0 +1,70 @@
+/** app.authenticateClient: which OAuth client a request is from (RFC 6749 §2.3, RFC 8628 §3.1). */
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { fault } from '../src/fault.js'
+import type { OAuthClient } from '../src/oauth-clients/oauth-client.js'
+import { authorizationOf } from './authentication.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The client that the header or the body of a request proves. Throws `invalid_client` or `invalid_request`. */
+    authenticateClient(request: FastifyRequest): OAuthClient
+  }
+  interface FastifyRequest {
+    oauthClient: OAuthClient | null
+  }
+}
+
+interface Credentials {
+  id: string
+  secret: string | undefined
+}
+
+export const clientAuthentication = fp(
+  async (app) => {
+    app.decorateRequest('oauthClient', null)
+    app.decorate('authenticateClient', (request: FastifyRequest) => {
+      const { id, secret } = credentialsOf(request)
+      const client = app.oauthClients.authenticate(id, secret)
+      if (!client) throw fault('invalid_client')
+      request.oauthClient = client
+      return client
+    })
+  },
+  { name: 'client-authentication', dependencies: ['oauth-clients'] }
+)
+
+/** The client behind a request that has been authenticated. */
+export function oauthClientOf(request: FastifyRequest): OAuthClient {
+  if (!request.oauthClient) throw fault('internal', { detail: 'a route reads its client without asking for one' })
+  return request.oauthClient
+}
+
+/** A parameter without a value counts as left out (RFC 6749 §3.1). */
+function credentialsOf(request: FastifyRequest): Credentials {
+  const { client_id: id, client_secret: secret } = (request.body ?? {}) as Record<string, string | undefined>
+  const authorization = authorizationOf(request)
+  if (authorization === undefined) {
+    if (!id) throw fault('invalid_request', { hint: 'client_id is missing' })
+    return { id, secret: secret || undefined }
+  }
+  if (secret) throw fault('invalid_request', { hint: 'The client authenticates in two ways' })
+  const basic = readBasic(authorization)
+  if (!basic || (id && id !== basic.id)) throw fault('invalid_client', { detail: 'the Authorization header' })
+  return basic
+}
+
+/** Id and secret are form-encoded before they become user and password (RFC 6749 §2.3.1). */
+function readBasic(authorization: string): Credentials | undefined {
+  const [, base64] = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization) ?? []
+  const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(base64 ?? '', 'base64').toString('utf8')) ?? []
+  if (id === undefined || secret === undefined) return undefined
+  try {
+    return { id: decodeForm(id), secret: decodeForm(secret) || undefined }
+  } catch {
+    // A per cent sign that starts nothing.
+    return undefined
+  }
+}
+
+const decodeForm = (text: string) => decodeURIComponent(text.replaceAll('+', ' '))

@@ -1,0 +1,59 @@
+/**
+ * An OAuth client (RFC 6749 §2): a program as the operator knows it, what it may ask for, and for how long it gets it.
+ * The five types of program are public clients of their own names; all others come from OAUTH_CLIENTS_FILE.
+ */
+import { CLIENT_TYPES, type ClientType } from '../grants/grant.js'
+import { digestOf } from '../secrets/digest.js'
+
+export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
+export const GRANT_TYPES = [DEVICE_CODE_GRANT, 'refresh_token'] as const
+export type GrantType = (typeof GRANT_TYPES)[number]
+
+export interface OAuthClient {
+  readonly id: string
+  /** What the operator calls it; a built-in client has no name but what it says of itself. */
+  readonly name: string | undefined
+  readonly type: ClientType
+  /** None for a public client; of several any will do, so that a secret can be changed without a gap. */
+  readonly secretDigests: readonly string[]
+  readonly grantTypes: readonly GrantType[]
+  /** What it may ask for. */
+  readonly scopes: readonly string[]
+  readonly accessTokenTtlSeconds: number
+  /** How long an authorization lasts, and so the last of its refresh tokens. */
+  readonly authorizationTtlSeconds: number
+  /** Stands for the client in a grant, where every byte counts. */
+  readonly tag: string
+}
+
+/** What the tags of the built-in clients begin with, and no other does: the dashboard API serves any of them. */
+export const BUILT_IN_TAG = '*'
+/** Always this many characters; the scripts of Redis count on it. */
+const TAG_LENGTH = 6
+
+const BUILT_IN_SCOPES = ['openid', 'profile', 'email', 'offline_access']
+
+export function isBuiltIn(clientId: string): boolean {
+  return CLIENT_TYPES.some((type) => type === clientId)
+}
+
+/** 36 bits of a digest: ids are the operator's choice, so nobody looks for two that share a tag. */
+export function tagOf(clientId: string): string {
+  const tag = isBuiltIn(clientId) ? BUILT_IN_TAG + digestOf(clientId) : digestOf(clientId)
+  return tag.slice(0, TAG_LENGTH)
+}
+
+/** The clients that are always there. Their access tokens live as long as the authorization. */
+export function builtInClients(tokenTtlSeconds: number): OAuthClient[] {
+  return CLIENT_TYPES.map((type) => ({
+    id: type,
+    name: undefined,
+    type,
+    secretDigests: [],
+    grantTypes: GRANT_TYPES,
+    scopes: BUILT_IN_SCOPES,
+    accessTokenTtlSeconds: tokenTtlSeconds,
+    authorizationTtlSeconds: tokenTtlSeconds,
+    tag: tagOf(type)
+  }))
+}

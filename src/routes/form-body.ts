@@ -1,0 +1,27 @@
+/** How forms are read (application/x-www-form-urlencoded): a text per parameter, a list for one that is repeated. */
+import fastQuerystring from 'fast-querystring'
+import type { FastifyInstance } from 'fastify'
+import { fault } from '../fault.js'
+import { readBodyText } from './body-text.js'
+
+/** No form here has a tenth of them. */
+const MOST_PARAMETERS = 50
+
+/** From here on forms are read as well. */
+export function acceptFormBodies(app: FastifyInstance): void {
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'buffer' },
+    (request, body: Buffer, done) => {
+      try {
+        const parameters = fastQuerystring.parse(readBodyText(request, body))
+        if (Object.keys(parameters).length > MOST_PARAMETERS) {
+          throw fault('invalid_request', { hint: `There are more than ${MOST_PARAMETERS} parameters` })
+        }
+        done(null, parameters)
+      } catch (error) {
+        done(error as Error)
+      }
+    }
+  )
+}

@@ -1,0 +1,88 @@
+/**
+ * How the OAuth surface says that something went wrong: RFC 6749 §5.2, and RFC 6750 §3 to whoever brought an access token.
+ * A code without a row does not compile.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { OAuthErrorCode } from '../../../schemas/generated/oauth.js'
+import type { FaultCode } from '../../fault.js'
+import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
+
+const REALM = 'realm="grantd"'
+
+interface Answer {
+  status: number
+  /** RFC 6750 §3: to whoever sent no token nothing is said of an error. */
+  error?: OAuthErrorCode
+  /** In the characters of RFC 6749 §5.2: no quotes, no backslashes. */
+  description?: string
+  challenge?: string
+}
+
+const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
+  invalid_request: { status: 400, error: 'invalid_request' },
+  unauthenticated: { status: 401, challenge: `Bearer ${REALM}` },
+  invalid_token: {
+    status: 401,
+    error: 'invalid_token',
+    description: 'The access token is not valid.',
+    challenge: `Bearer ${REALM}, error="invalid_token"`
+  },
+  forbidden: { status: 403, error: 'insufficient_scope' },
+  insufficient_scope: {
+    status: 403,
+    error: 'insufficient_scope',
+    description: 'The access token does not have the scope openid.',
+    challenge: `Bearer ${REALM}, error="insufficient_scope", scope="openid"`
+  },
+  not_found: { status: 404, error: 'invalid_request', description: 'There is nothing here.' },
+  unknown_user_code: { status: 404, error: 'invalid_request' },
+  invalid_client: { status: 401, error: 'invalid_client', description: 'Client authentication failed.' },
+  invalid_grant: { status: 400, error: 'invalid_grant', description: 'The refresh token is not valid.' },
+  invalid_scope: {
+    status: 400,
+    error: 'invalid_scope',
+    description: 'The scope is not allowed, or not written as one.'
+  },
+  unauthorized_client: { status: 400, error: 'unauthorized_client', description: 'The client may not use this grant.' },
+  unsupported_grant_type: { status: 400, error: 'unsupported_grant_type' },
+  method_not_allowed: { status: 405, error: 'invalid_request', description: 'The method is not allowed here.' },
+  request_timeout: { status: 408, error: 'invalid_request', description: 'The request did not arrive in time.' },
+  payload_too_large: { status: 413, error: 'invalid_request', description: 'The body is too large.' },
+  unsupported_media_type: {
+    status: 415,
+    error: 'invalid_request',
+    description: 'The body must be application/x-www-form-urlencoded or application/json, in UTF-8.'
+  },
+  too_many_requests: { status: 429, error: 'temporarily_unavailable', description: 'Too many requests.' },
+  unavailable: { status: 503, error: 'temporarily_unavailable' },
+  internal: { status: 500, error: 'server_error' }
+}
+
+export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = toFault(thrown)
+  const answer = ANSWERS[problem.code]
+  logFault(problem, thrown, answer.status, request)
+
+  const challenge = problem.code === 'invalid_client' && triedByHeader(request) ? `Basic ${REALM}` : answer.challenge
+  if (challenge !== undefined) reply.header('www-authenticate', challenge)
+  if (answer.status === 429 || answer.status === 503) {
+    reply.header('retry-after', problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
+  }
+  const hint = answer.status === 400 ? (repeated(thrown, request) ?? problem.hint) : undefined
+  const description = hint === undefined ? answer.description : `${hint}.`
+  reply.code(answer.status).send({
+    ...(answer.error && { error: answer.error }),
+    ...(description !== undefined && { error_description: description })
+  })
+}
+
+/** RFC 6749 §5.2: only then must the answer say how to do it right; to public clients such an answer is the end. */
+const triedByHeader = ({ headers }: FastifyRequest) => headers.authorization !== undefined
+
+/** A form gives a list for a parameter that is repeated, which RFC 6749 §3.2 forbids. */
+function repeated(thrown: unknown, { body }: FastifyRequest): string | undefined {
+  const { validation } = thrown as { validation?: { instancePath: string }[] }
+  const name = validation?.[0]?.instancePath.slice(1)
+  const isList = name !== undefined && Array.isArray((body as Record<string, unknown> | null)?.[name])
+  return isList ? `${name} is there more than once` : undefined
+}

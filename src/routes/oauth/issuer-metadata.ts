@@ -1,0 +1,58 @@
+/** What both discovery documents say (OpenID Connect Discovery 1.0 §3, RFC 8414 §2), and where they are found. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IssuerMetadata } from '../../../schemas/generated/oauth.js'
+import { fault } from '../../fault.js'
+import { GRANT_TYPES } from '../../oauth-clients/oauth-client.js'
+import type { App } from '../app.js'
+
+/** Seconds; what it says changes with the configuration and the keys, never in a hurry. */
+const MAX_AGE_SECONDS = 300
+
+const WITH_SECRET = ['client_secret_basic', 'client_secret_post']
+
+function issuerMetadata(app: App): IssuerMetadata {
+  const { publicUrl: issuer } = app.config
+  const algorithms = app.signingKeys.published().map(({ alg }) => alg)
+  // A client would take an empty list for RS256, whatever the key will be.
+  if (algorithms.length === 0) throw fault('unavailable', { detail: 'no signing key yet' })
+  return {
+    issuer,
+    device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
+    token_endpoint: `${issuer}/oauth/token`,
+    revocation_endpoint: `${issuer}/oauth/revoke`,
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    userinfo_endpoint: `${issuer}/oauth/userinfo`,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    scopes_supported: [...new Set(app.oauthClients.list().flatMap(({ scopes }) => scopes))],
+    response_types_supported: [],
+    grant_types_supported: [...GRANT_TYPES],
+    token_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],
+    revocation_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],
+    introspection_endpoint_auth_methods_supported: WITH_SECRET,
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [...new Set(algorithms)],
+    claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp'],
+    service_documentation: `${issuer}/docs`
+  }
+}
+
+/** The path of an issuer, '' for one that has none. */
+export function issuerPathOf(issuer: string): string {
+  return new URL(issuer).pathname.replace(/\/+$/, '')
+}
+
+/**
+ * Where a document is that has this name. For an issuer with a path the name is behind the path (OpenID Connect Discovery
+ * 1.0 §4), or before it (RFC 8414 §3.1).
+ */
+export function metadataUrls(app: App, url: string): string[] {
+  const path = issuerPathOf(app.config.publicUrl)
+  return path !== '' && app.prefix === '' ? [url, url + path] : [url]
+}
+
+export function sendMetadata(app: App) {
+  return async (_request: FastifyRequest, reply: FastifyReply): Promise<IssuerMetadata> => {
+    reply.header('cache-control', `public, max-age=${MAX_AGE_SECONDS}`)
+    return issuerMetadata(app)
+  }
+}

@@ -1,0 +1,93 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import {
+  oauthOperations,
+  type TokenError,
+  type TokenRequest,
+  type TokenResponse
+} from '../../../schemas/generated/oauth.js'
+import { fault } from '../../fault.js'
+import type { PollOutcome } from '../../grants/grant.js'
+import { DEVICE_CODE_GRANT, type OAuthClient } from '../../oauth-clients/oauth-client.js'
+import { readScope, writeScope } from '../../oauth-clients/scope.js'
+import type { IssuedTokens } from '../../tokens/issued-tokens.js'
+import type { App } from '../app.js'
+import { pollGrant } from '../poll.js'
+
+/** POST /oauth/token (RFC 6749 §3.2): tokens for a device code (RFC 8628 §3.4) or a refresh token (RFC 6749 §6). */
+export function requestToken(app: App): void {
+  const limitRefreshes = app.limits.perAddress('refresh')
+
+  app.route({
+    ...oauthOperations.requestToken,
+    handler: async (request, reply) => {
+      const { body } = request
+      const client = app.authenticateClient(request)
+      if (body.grant_type === DEVICE_CODE_GRANT) return redeemDeviceCode(client, body, request, reply)
+      if (body.grant_type === 'refresh_token') return redeemRefreshToken(client, body, request, reply)
+      throw fault('unsupported_grant_type')
+    }
+  })
+
+  async function redeemDeviceCode(
+    client: OAuthClient,
+    { device_code: deviceCode }: TokenRequest,
+    request: FastifyRequest,
+    reply: FastifyReply
+  ): Promise<FastifyReply> {
+    if (!client.grantTypes.includes(DEVICE_CODE_GRANT)) throw fault('unauthorized_client')
+    if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
+    const outcome = await pollGrant(app, request, reply, deviceCode, client.tag)
+    if (outcome.kind === 'approved') return sendTokens(outcome.tokens, reply)
+    if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
+    reply.isRoutine = outcome.kind === 'pending' || outcome.kind === 'slow_down'
+    return reply.code(400).send(render(outcome))
+  }
+
+  async function redeemRefreshToken(
+    client: OAuthClient,
+    { refresh_token: refreshToken, scope }: TokenRequest,
+    request: FastifyRequest,
+    reply: FastifyReply
+  ): Promise<FastifyReply> {
+    if (!client.grantTypes.includes('refresh_token')) throw fault('unauthorized_client')
+    if (!refreshToken) throw fault('invalid_request', { hint: 'refresh_token is missing' })
+    const scopes = readScope(scope)
+    if (!scopes) throw fault('invalid_scope')
+    await limitRefreshes(request)
+    const outcome = await app.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
+    app.metrics.countRefresh(outcome.kind)
+    if (outcome.kind === 'refreshed') return sendTokens(outcome.tokens, reply)
+    throw fault(outcome.kind === 'invalid_scope' ? 'invalid_scope' : 'invalid_grant', { detail: outcome.kind })
+  }
+
+  function sendTokens(tokens: IssuedTokens, reply: FastifyReply): FastifyReply {
+    const { accessToken, accessTokenExpiresAtMs, scopes, refreshToken, idToken } = tokens
+    const answer: TokenResponse = {
+      access_token: accessToken,
+      token_type: 'Bearer',
+      expires_in: Math.max(0, Math.floor((accessTokenExpiresAtMs - app.clock()) / 1000)),
+      ...(scopes.length > 0 && { scope: writeScope(scopes) }),
+      ...(refreshToken !== undefined && { refresh_token: refreshToken }),
+      ...(idToken !== undefined && { id_token: idToken })
+    }
+    // RFC 6749 §5.1, for caches that know no better.
+    return reply.header('pragma', 'no-cache').send(answer)
+  }
+}
+
+/** What a poll that brings no token is told (RFC 8628 §3.5). */
+function render(outcome: Exclude<PollOutcome, { kind: 'approved' }>): TokenError {
+  switch (outcome.kind) {
+    case 'pending':
+      return { error: 'authorization_pending' }
+    case 'slow_down':
+      return { error: 'slow_down', interval: outcome.intervalSeconds }
+    case 'denied':
+      return { error: 'access_denied' }
+    case 'expired':
+      return { error: 'expired_token' }
+    case 'spent':
+    case 'unknown':
+      return { error: 'invalid_grant' }
+  }
+}

@@ -1,0 +1,27 @@
+/** One poll of a grant over HTTP, the same on both surfaces; only what they make of its outcome differs. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { PollOutcome } from '../grants/grant.js'
+import type { App } from './app.js'
+import { readWaitSeconds } from './prefer.js'
+
+/** Polls, held for as long as the client prefers (RFC 7240), and sets the headers that say so. */
+export function pollGrant(
+  app: App,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  grantCode: string,
+  clientTag: string
+): Promise<PollOutcome> {
+  const { prefer } = request.headers
+  const seconds = typeof prefer === 'string' ? readWaitSeconds(prefer) : undefined
+  return seconds ? pollAndWait(app, reply, grantCode, clientTag, seconds) : app.grants.poll(grantCode, clientTag)
+}
+
+async function pollAndWait(app: App, reply: FastifyReply, grantCode: string, clientTag: string, seconds: number) {
+  const gone = new AbortController()
+  reply.raw.once('close', () => gone.abort())
+  const wait = { seconds, gone: gone.signal }
+  const { outcome, waitSeconds } = await app.grants.pollAndWait(grantCode, clientTag, wait)
+  if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
+  return outcome
+}

@@ -1,0 +1,41 @@
+/** Refresh families in Redis: a hash each, which its scripts judge. */
+import type { Clock } from '../../clock.js'
+import type { RefreshFamilyStore, Rotation } from '../../tokens/refresh-family-store.js'
+import type { Connection } from './connection.js'
+import type { Keys } from './keys.js'
+
+/** Lives are counted from `clock`, graces are on Redis's own; tests hand in theirs for both. */
+export function createRedisRefreshFamilyStore(
+  { call, run }: Connection,
+  keys: Keys,
+  clock: Clock,
+  testClock?: Clock
+): RefreshFamilyStore {
+  const now = testClock ? () => [testClock()] : () => []
+
+  return {
+    async begin(familyId, family, keepUntilMs) {
+      const keepForMs = Math.max(1, Math.ceil(keepUntilMs - clock()))
+      const args = [family.userId, family.currentDigest, keepForMs]
+      const [userId, currentDigest] = (await run('refresh-begin', keys.refreshFamily(familyId), ...args)) as [
+        string,
+        string
+      ]
+      return { userId, currentDigest }
+    },
+
+    async find(familyId) {
+      const key = keys.refreshFamily(familyId)
+      const [userId, currentDigest] = await call('refresh-find', (redis) => redis.hmget(key, 'user', 'current'))
+      return userId && currentDigest ? { userId, currentDigest } : undefined
+    },
+
+    async rotate(familyId, presentedDigest, nextDigest) {
+      const key = keys.refreshFamily(familyId)
+      const verdict = await run('refresh-rotate', key, presentedDigest, nextDigest, ...now())
+      if (typeof verdict === 'string') return { kind: verdict } as Rotation
+      const [kind, currentDigest] = verdict as ['rotated' | 'repeated', string]
+      return { kind, currentDigest }
+    }
+  }
+}
