@@ -68,7 +68,18 @@ t.test('the committed files', async (t) => {
   })
 
   t.test('the secret names are exactly these', async (t) => {
-    t.same(secretFields, ['grant_code', 'jwt', 'user_code', 'verification_uri_complete'])
+    t.same(secretFields, [
+      'access_token',
+      'client_secret',
+      'device_code',
+      'grant_code',
+      'id_token',
+      'jwt',
+      'refresh_token',
+      'token',
+      'user_code',
+      'verification_uri_complete'
+    ])
   })
 })
 

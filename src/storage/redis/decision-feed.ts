@@ -30,7 +30,7 @@ export function createRedisDecisionFeed(url: string, channel: string, log: Log):
     } catch (error) {
       // A connection that broke comes back by itself; what was refused may be allowed at the next beat.
       const message = error instanceof Error ? error.message : String(error)
-      if (message !== complaint) log.warn(`decisions cannot be heard as they are taken: ${message}`)
+      if (message !== complaint) log.warn(`polls cannot be held, for Redis does not say what is decided: ${message}`)
       complaint = message
     }
   }

@@ -1,0 +1,193 @@
+/** Both surfaces over one core: the same story comes to the same end on each, told in its own words. */
+import t, { type Test } from 'tap'
+import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
+import { startApp, type TestApp } from '../support/app.js'
+import { claimsOf } from '../support/client.js'
+import { startRedis } from '../support/redis-server.js'
+import { sessionOf } from '../support/tokens.js'
+
+/** What a poll comes to, whatever it is called. */
+interface Outcome {
+  state: 'pending' | 'slow_down' | 'approved' | 'denied' | 'expired' | 'not there'
+  interval?: number
+  retryAfter?: number
+  jti?: unknown
+}
+
+interface Surface {
+  start(app: TestApp): Promise<{ code: string; userCode: string }>
+  poll(app: TestApp, code: string): Promise<Outcome>
+}
+
+const dashboard: Surface = {
+  async start({ start }) {
+    const { grant_code, user_code } = await start()
+    return { code: grant_code, userCode: user_code }
+  },
+  async poll({ poll }, code) {
+    const { status, body, headers } = await poll(code)
+    if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`)
+    if (body.status === 'approved') return { state: 'approved', jti: claimsOf(body.jwt).jti }
+    if (body.status === 'slow_down') return slowDown(body.interval, headers)
+    const states = { authorization_pending: 'pending', access_denied: 'denied', expired_token: 'expired' } as const
+    return { state: states[body.status as keyof typeof states] }
+  }
+}
+
+const oauth: Surface = {
+  async start({ call }) {
+    const { body } = await call('POST', '/oauth/device_authorization', { body: { client_id: 'cli' } })
+    return { code: body.device_code, userCode: body.user_code }
+  },
+  async poll({ call }, device_code) {
+    const request = { grant_type: DEVICE_CODE_GRANT, client_id: 'cli', device_code }
+    const { status, body, headers } = await call('POST', '/oauth/token', { body: request })
+    if (status === 200) return { state: 'approved', jti: claimsOf(body.access_token).jti }
+    if (status !== 400) throw new Error(`${status} ${JSON.stringify(body)}`)
+    if (body.error === 'slow_down') return slowDown(body.interval, headers)
+    const states = {
+      authorization_pending: 'pending',
+      access_denied: 'denied',
+      expired_token: 'expired',
+      invalid_grant: 'not there'
+    } as const
+    return { state: states[body.error as keyof typeof states] }
+  }
+}
+
+const slowDown = (interval: number, headers: Record<string, unknown>): Outcome => ({
+  state: 'slow_down',
+  interval,
+  retryAfter: Number(headers['retry-after'])
+})
+
+const PENDING: Outcome = { state: 'pending' }
+const slow = (seconds: number): Outcome => ({ state: 'slow_down', interval: seconds, retryAfter: seconds })
+
+/** What is done in a story, and what a poll then says. */
+interface Teller {
+  polled(...expected: Outcome[]): Promise<void>
+  passed(seconds: number): void
+  decided(action: 'approve' | 'deny'): Promise<void>
+  /** The authorization that the last poll brought is revoked. */
+  revoked(): Promise<void>
+}
+
+/** What is not there, the dashboard calls expired. */
+const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>> = {
+  'the first poll is free, and who keeps the pace is never told to slow down': async ({ polled, passed }) => {
+    for (let i = 0; i < 5; i++) {
+      await polled(PENDING)
+      passed(4.5)
+    }
+  },
+  'an early poll is told the longer interval, which stays': async ({ polled, passed }) => {
+    await polled(PENDING, slow(10), slow(15))
+    passed(13.4)
+    await polled(slow(20))
+    passed(18)
+    await polled(PENDING)
+  },
+  'an approval is heard at once, and again for 30 seconds, then it is spent': async (tell, notThere) => {
+    const { polled, passed, decided } = tell
+    await polled(PENDING, slow(10))
+    await decided('approve')
+    await polled({ state: 'approved' }, { state: 'approved' })
+    passed(30)
+    await polled({ state: 'approved' })
+    passed(1)
+    await polled(notThere, notThere)
+  },
+  'a denial is heard at once, and stays one until it is forgotten': async (tell, notThere) => {
+    const { polled, passed, decided } = tell
+    await polled(PENDING)
+    await decided('deny')
+    await polled({ state: 'denied' }, { state: 'denied' })
+    passed(1_199)
+    await polled({ state: 'denied' })
+    passed(1)
+    await polled(notThere)
+  },
+  'an expired grant says so for five minutes': async ({ polled, passed }, notThere) => {
+    passed(899.999)
+    await polled(PENDING)
+    passed(0.001)
+    await polled({ state: 'expired' })
+    passed(299.999)
+    await polled({ state: 'expired' })
+    passed(0.001)
+    await polled(notThere)
+  },
+  'a decision beats the expiry': async ({ polled, passed, decided }) => {
+    passed(899.999)
+    await decided('approve')
+    passed(200)
+    await polled({ state: 'approved' })
+  },
+  'what was revoked since is not collected again': async ({ polled, decided, revoked }) => {
+    await decided('approve')
+    await polled({ state: 'approved' })
+    await revoked()
+    await polled({ state: 'denied' })
+  }
+}
+
+async function tellStories(t: Test, app: TestApp): Promise<void> {
+  // The stories take longer than a session usually lasts.
+  const token = await sessionOf('alice', { expires: '1d' })
+  for (const [title, story] of Object.entries(STORIES)) {
+    for (const [name, surface] of Object.entries({ dashboard, oauth })) {
+      t.test(`${title}, on the ${name} surface`, async (t) => {
+        const { code, userCode } = await surface.start(app)
+        let lastJti: unknown
+        const seen = new Set<unknown>()
+        await story(
+          {
+            async polled(...expected) {
+              for (const one of expected) {
+                const outcome = await surface.poll(app, code)
+                const { jti, ...rest } = outcome
+                t.strictSame(rest, one, JSON.stringify(one))
+                if (jti !== undefined) seen.add(jti)
+                lastJti = jti ?? lastJti
+              }
+            },
+            passed: (seconds) => app.clock.advance(Math.round(seconds * 1000)),
+            async decided(action) {
+              const body = { user_code: userCode, action }
+              t.equal((await app.call('POST', '/auth/grant/approve', { token, body })).status, 200)
+            },
+            async revoked() {
+              t.equal((await app.call('DELETE', `/auth/clients/${lastJti}`, { token })).status, 200)
+            }
+          },
+          name === 'oauth' ? { state: 'not there' } : { state: 'expired' }
+        )
+        t.ok(seen.size <= 1, 'one authorization')
+      })
+    }
+  }
+
+  t.test('a grant started on one surface is collected on the other, by the same client', async (t) => {
+    for (const [from, to] of [
+      [dashboard, oauth],
+      [oauth, dashboard]
+    ] as const) {
+      const { code, userCode } = await from.start(app)
+      t.strictSame(await to.poll(app, code), PENDING)
+      t.strictSame(await from.poll(app, code), slow(10), 'and paced as one')
+      await app.call('POST', '/auth/grant/approve', { token, body: { user_code: userCode, action: 'approve' } })
+      const [one, two] = [await to.poll(app, code), await from.poll(app, code)]
+      t.equal(one.state, 'approved')
+      t.strictSame(one, two)
+    }
+  })
+}
+
+t.test('in memory', async (t) => tellStories(t, await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA' })))
+
+t.test('over Redis', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  await tellStories(t, await startApp(t, { REDIS_URL: redis.url, LIMITS: 'off', SIGNING_ALG: 'EdDSA' }))
+})
