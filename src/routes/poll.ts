@@ -23,5 +23,7 @@ async function pollAndWait(app: App, reply: FastifyReply, grantCode: string, cli
   const wait = { seconds, gone: gone.signal }
   const { outcome, waitSeconds } = await app.grants.pollAndWait(grantCode, clientTag, wait)
   if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
+  // When the request came, nobody knew yet.
+  if (app.readiness.isDraining()) reply.header('connection', 'close')
   return outcome
 }

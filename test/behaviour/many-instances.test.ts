@@ -1,15 +1,17 @@
 /** Several instances over one Redis are one service: each runs as a process of its own. */
 import t from 'tap'
+import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
 import { apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
 
+const jtiOf = (answers: HttpAnswer[]) => claimsOf(answers[0]?.body.access_token).jti
 const countOf = (answers: HttpAnswer[], status: string) => answers.filter(({ body }) => body.status === status).length
 
 t.test('two instances over one Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const variables = { REDIS_URL: redis.url, LOG_LEVEL: 'warn' }
+  const variables = { REDIS_URL: redis.url, LOG_LEVEL: 'warn', LIMIT_REFRESH_PER_MINUTE: '1000' }
   // At once, so that they race for the first signing key.
   const whole = t
   const startBoth = () => Promise.all([startService(whole, variables), startService(whole, variables)])
@@ -31,6 +33,53 @@ t.test('two instances over one Redis', async (t) => {
     const clients = await one.call('GET', '/auth/clients', { user: 'alice' })
     t.equal(clients.body.data.length, 1)
     t.equal(clients.body.data[0].id, claimsOf(polls[0]?.body.jwt).jti)
+  })
+
+  await t.test(
+    '100 parallel redemptions of one code come to one authorized client and one refresh token',
+    async (t) => {
+      const { device_code, user_code } = (
+        await one.call('POST', '/oauth/device_authorization', {
+          body: { client_id: 'mcp', scope: 'openid offline_access' }
+        })
+      ).body
+      t.equal((await two.decide(user_code, 'erin')).status, 200)
+      const body = { grant_type: DEVICE_CODE_GRANT, client_id: 'mcp', device_code }
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, (_, i) => (i % 2 ? one : two).call('POST', '/oauth/token', { body }))
+      )
+      t.strictSame([...new Set(answers.map(({ status }) => status))], [200])
+      t.equal(new Set(answers.map(({ body }) => body.refresh_token)).size, 1, 'one refresh token')
+      t.equal(new Set(answers.map(({ body }) => claimsOf(body.access_token).jti)).size, 1, 'one authorization')
+      t.equal((await one.call('GET', '/auth/clients', { user: 'erin' })).body.data.length, 1, 'one authorized client')
+      t.equal((await redis.client.keys('grantd:refresh-family:*')).length, 1, 'one family')
+    }
+  )
+
+  await t.test('100 parallel refreshes with one token come to one rotation, and nothing is revoked', async (t) => {
+    const refresh = (api: typeof one, refresh_token: string) =>
+      api.call('POST', '/oauth/token', { body: { grant_type: 'refresh_token', client_id: 'mcp', refresh_token } })
+    const { device_code, user_code } = (
+      await one.call('POST', '/oauth/device_authorization', { body: { client_id: 'mcp', scope: 'offline_access' } })
+    ).body
+    await two.decide(user_code, 'frank')
+    const body = { grant_type: DEVICE_CODE_GRANT, client_id: 'mcp', device_code }
+    const first = (await one.call('POST', '/oauth/token', { body })).body.refresh_token
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => refresh(i % 2 ? one : two, first)))
+    t.strictSame([...new Set(answers.map(({ status }) => status))], [200])
+    const [next, ...others] = new Set(answers.map(({ body }) => body.refresh_token as string))
+    t.strictSame(others, [], 'all were given the same next token')
+    t.not(next, first)
+    const row = await redis.client.hgetall(
+      (await redis.client.keys(`grantd:refresh-family:${jtiOf(answers)}`))[0] ?? ''
+    )
+    t.equal(row.rotated?.length, 56, 'one rotation')
+    // Late callers, after the next rotation: within the grace they are told the current token, whoever is ahead of them.
+    const later = (await refresh(one, next as string)).body.refresh_token
+    const late = await Promise.all(Array.from({ length: 20 }, (_, i) => refresh(i % 2 ? one : two, first)))
+    t.strictSame([...new Set(late.map(({ body }) => body.refresh_token))], [later])
+    const [client] = (await two.call('GET', '/auth/clients', { user: 'frank' })).body.data
+    t.equal(client.revoked_at, null)
   })
 
   await t.test('50 concurrent polls of a pending grant get one authorization_pending and 49 slow_down', async (t) => {
