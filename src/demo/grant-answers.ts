@@ -18,7 +18,7 @@ export type Decision = { kind: 'approved'; token: string } | { kind: 'denied' } 
 
 export type PollAnswer =
   | Decision
-  | { kind: 'pending' }
+  | { kind: 'pending'; wasHeld: boolean }
   | { kind: 'slow_down'; intervalSeconds?: number | undefined }
   | { kind: 'busy' | 'unreachable'; retryAfterSeconds?: number | undefined }
 
@@ -40,7 +40,7 @@ export function readPollAnswer(response: Response, text: string): PollAnswer {
   const { status, jwt, interval } = parseObject(text)
   switch (status) {
     case 'authorization_pending':
-      return { kind: 'pending' }
+      return { kind: 'pending', wasHeld: response.headers.has('preference-applied') }
     case 'slow_down':
       return { kind: 'slow_down', intervalSeconds: typeof interval === 'number' ? interval : retryAfterSeconds }
     case 'approved':

@@ -1,7 +1,8 @@
 /**
  * A client of the device grant, made to be copied together with grant-answers.ts: `start` asks for a grant,
- * `waitForDecision` polls until a person has decided. It never polls faster than it is told, keeps the longer pace that
- * a `slow_down` asks for, and outlives a service that is busy, restarting or out of reach for a while.
+ * `waitForDecision` polls until a person has decided. It asks the service to hold each answer until there is something to say,
+ * so that it hears of the decision at once. It never polls faster than it is told, keeps the longer pace that a `slow_down`
+ * asks for, and outlives a service that is busy, restarting or out of reach for a while.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Decision, type Grant, type PollAnswer, readGrant, readPollAnswer } from './grant-answers.js'
@@ -10,6 +11,8 @@ import { type Decision, type Grant, type PollAnswer, readGrant, readPollAnswer }
 const SLOW_DOWN_STEP_SECONDS = 5
 const LONGEST_BACK_OFF_SECONDS = 60
 const REQUEST_TIMEOUT_MS = 10_000
+/** RFC 7240: how long the service may hold an answer. One that does not know of it answers at once. */
+const WAIT_SECONDS = 30
 
 export interface GrantRequest {
   client_type: 'cli' | 'mcp' | 'demo' | 'ide-plugin' | 'other'
@@ -47,15 +50,17 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
   async function waitForDecision(grant: Grant, { signal, onDelay }: WaitOptions = {}): Promise<Decision> {
     const endsAtMs = clock.nowMs() + grant.expires_in * 1000
     let intervalSeconds = grant.interval
-    let pauseSeconds = intervalSeconds
+    // The first poll may come at once.
+    let pauseSeconds = 0
     let failures = 0
 
     for (;;) {
       const leftMs = endsAtMs - clock.nowMs()
       if (leftMs <= 0) return { kind: 'expired' }
-      await clock.sleep(Math.min(pauseSeconds * 1000, leftMs), signal)
+      if (pauseSeconds > 0) await clock.sleep(Math.min(pauseSeconds * 1000, leftMs), signal)
       signal?.throwIfAborted()
 
+      const askedAtMs = clock.nowMs()
       const answer = await poll(grant.grant_code, signal)
       if (answer.kind === 'approved' || answer.kind === 'denied' || answer.kind === 'expired') return answer
 
@@ -71,7 +76,9 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
           intervalSeconds = Math.max(intervalSeconds, told)
         }
         failures = 0
-        pauseSeconds = intervalSeconds
+        // The pace is from one poll to the next: what an answer was held for need not be waited again.
+        const heldSeconds = answer.kind === 'pending' && answer.wasHeld ? (clock.nowMs() - askedAtMs) / 1000 : 0
+        pauseSeconds = Math.max(0, intervalSeconds - heldSeconds)
       }
       if (answer.kind !== 'pending') onDelay?.({ kind: answer.kind, pauseSeconds })
     }
@@ -79,7 +86,7 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
 
   async function poll(grantCode: string, signal: AbortSignal | undefined): Promise<PollAnswer> {
     try {
-      const response = await post('/auth/grant/token', { grant_code: grantCode }, signal)
+      const response = await post('/auth/grant/token', { grant_code: grantCode }, signal, WAIT_SECONDS)
       return readPollAnswer(response, await response.text())
     } catch (error) {
       signal?.throwIfAborted()
@@ -91,11 +98,11 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
     }
   }
 
-  function post(path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
+  function post(path: string, body: unknown, signal: AbortSignal | undefined, waitSeconds = 0): Promise<Response> {
+    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS + waitSeconds * 1000)
     return fetch(apiUrl + path, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...(waitSeconds > 0 && { prefer: `wait=${waitSeconds}` }) },
       body: JSON.stringify(body),
       // A redirect would carry the grant code to somewhere else.
       redirect: 'manual',

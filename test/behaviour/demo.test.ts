@@ -314,9 +314,16 @@ t.test('the polling client', async (t) => {
   const approved = { status: 'approved', jwt: 'a.b.c', token_type: 'bearer' }
 
   /** Waits on a service that gives these answers one after another; the pauses in seconds come from a clock that only jumps. */
-  async function wait(t: Test, answers: StubAnswer[], { expiresIn = 900, signal }: WaitParts = {}) {
-    const apiUrl = await serve(t, answering(answers))
+  async function wait(t: Test, answers: StubAnswer[], { expiresIn = 900, signal, heldSeconds = [] }: WaitParts = {}) {
+    const answer = answering(answers)
+    const held = [...heldSeconds]
+    const apiUrl = await serve(t, (request, response, body) => {
+      nowMs += (held.shift() ?? 0) * 1000
+      preferences.push(request.headers.prefer)
+      return answer(request, response, body)
+    })
     const pauses: number[] = []
+    const preferences: unknown[] = []
     const delays: Delay[] = []
     let nowMs = 0
     const clock = {
@@ -329,20 +336,30 @@ t.test('the polling client', async (t) => {
     const client = createGrantClient({ apiUrl, clock })
     const grant = { ...grantAnswer, interval: 5, expires_in: expiresIn }
     const options = { onDelay: (delay: Delay) => delays.push(delay), ...(signal && { signal }) }
-    return { decision: await client.waitForDecision(grant, options), pauses, delays }
+    return { decision: await client.waitForDecision(grant, options), pauses, preferences, delays }
   }
 
-  t.test('waits before every poll, as long as it was told', async (t) => {
+  t.test('polls at once, then waits before every poll as long as it was told', async (t) => {
     const { decision, pauses, delays } = await wait(t, [pending, pending, approved])
     t.same(decision, { kind: 'approved', token: 'a.b.c' })
-    t.same(pauses, [5, 5, 5])
+    t.same(pauses, [5, 5])
     t.same(delays, [])
+  })
+
+  t.test('an answer that was held: what is left of the interval is waited, if anything', async (t) => {
+    const held = reply(200, pending, { 'preference-applied': 'wait=30' })
+    const { decision, pauses, preferences } = await wait(t, [held, held, pending, approved], {
+      heldSeconds: [2, 30, 30]
+    })
+    t.match(decision, { kind: 'approved' })
+    t.same(pauses, [3, 5], 'the third was answered at once by a service that holds nothing')
+    t.same(preferences, ['wait=30', 'wait=30', 'wait=30', 'wait=30'])
   })
 
   t.test('slow_down: takes the interval over and keeps it', async (t) => {
     const slowDown = { status: 'slow_down', interval: 12 }
     const { pauses, delays } = await wait(t, [pending, slowDown, pending, pending, approved])
-    t.same(pauses, [5, 5, 12, 12, 12])
+    t.same(pauses, [5, 12, 12, 12])
     t.same(delays, [{ kind: 'slow_down', pauseSeconds: 12 }])
   })
 
@@ -353,7 +370,7 @@ t.test('the polling client', async (t) => {
       { status: 'slow_down', interval: 1 },
       approved
     ])
-    t.same(pauses, [5, 9, 14, 14])
+    t.same(pauses, [9, 14, 14])
   })
 
   t.test('503 and 429: come back after Retry-After, then at the old pace', async (t) => {
@@ -364,7 +381,7 @@ t.test('the polling client', async (t) => {
       approved
     ])
     t.match(decision, { kind: 'approved' })
-    t.same(pauses, [5, 30, 5, 5])
+    t.same(pauses, [30, 5, 5])
     t.same(delays, [
       { kind: 'busy', pauseSeconds: 30 },
       { kind: 'busy', pauseSeconds: 5 }
@@ -374,7 +391,7 @@ t.test('the polling client', async (t) => {
   t.test('Retry-After may be a date', async (t) => {
     const inAMinute = new Date(Date.now() + 60_000).toUTCString()
     const { pauses } = await wait(t, [reply(503, {}, { 'retry-after': inAMinute }), approved])
-    t.ok(Math.abs((pauses[1] ?? 0) - 60) <= 2, `${pauses[1]}`)
+    t.ok(Math.abs((pauses[0] ?? 0) - 60) <= 2, `${pauses[0]}`)
   })
 
   t.test('a dropped connection, a proxy that fails: backs off, and recovers', async (t) => {
@@ -389,7 +406,7 @@ t.test('the polling client', async (t) => {
       approved
     ])
     t.match(decision, { kind: 'approved' })
-    t.same(pauses, [5, 10, 20, 40, 60, 60, 5, 10])
+    t.same(pauses, [10, 20, 40, 60, 60, 5, 10])
     t.match(delays[0], { kind: 'unreachable', pauseSeconds: 10 })
   })
 
@@ -399,7 +416,7 @@ t.test('the polling client', async (t) => {
     // Its own clock ends it when the service never does; the last poll is made when the time is over.
     const { decision, pauses } = await wait(t, ['drop', 'drop', 'drop'], { expiresIn: 20 })
     t.same(decision, { kind: 'expired' })
-    t.same(pauses, [5, 10, 5])
+    t.same(pauses, [10, 10])
   })
 
   t.test('what makes no sense is an error, at once', async (t) => {
@@ -423,6 +440,8 @@ t.test('the polling client', async (t) => {
 interface WaitParts {
   expiresIn?: number
   signal?: AbortSignal
+  /** How long the service takes for each answer. */
+  heldSeconds?: number[]
 }
 
 interface Reply {
