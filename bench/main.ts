@@ -14,8 +14,17 @@ import { createLifetime } from './support/lifetime.js'
 import { describeMachine } from './support/machine.js'
 import { isMet, printSection, type Section } from './support/report.js'
 import { FULL, QUICK } from './support/sizes.js'
+import { benchToken } from './token.js'
+import { benchWait } from './wait.js'
 
-const BENCHES = { poll: benchPoll, 'redis-cost': benchRedisCost, memory: benchMemory, scale: benchScale }
+const BENCHES = {
+  poll: benchPoll,
+  'redis-cost': benchRedisCost,
+  memory: benchMemory,
+  scale: benchScale,
+  token: benchToken,
+  wait: benchWait
+}
 const LIMIT_SECONDS = 600
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })

@@ -2,7 +2,7 @@
 import type { RedisServer } from '../test/support/redis-server.js'
 import { createGrants } from './support/grants.js'
 import type { Lifetime } from './support/lifetime.js'
-import { CONNECTIONS, postCodes } from './support/load.js'
+import { CONNECTIONS, POLL_PATH, postCodes } from './support/load.js'
 import { assertPending, measure, type Round } from './support/measure.js'
 import { startBenchRedis, startGrantd, type Target } from './support/processes.js'
 import { median, type Section } from './support/report.js'
@@ -26,14 +26,17 @@ export async function benchScale(lifetime: Lifetime, { rounds, polls, few, many 
   }
   const small = await start(few)
   const large = await start(many)
-  for (const { service, codes } of [small, large]) await postCodes(lifetime, service.url, choose(codes, polls))
+  for (const { service, codes } of [small, large])
+    await postCodes(lifetime, service.url + POLL_PATH, choose(codes, polls))
 
   for (let i = 0; i < rounds; i++) {
     for (const side of i % 2 === 0 ? [small, large] : [large, small]) {
       const { redis, service, codes } = side
       const chosen = choose(codes, polls)
       side.rounds.push(
-        await measure({ redis, pid: service.pid, command: 'evalsha' }, () => postCodes(lifetime, service.url, chosen))
+        await measure({ redis, pid: service.pid, command: 'evalsha' }, () =>
+          postCodes(lifetime, service.url + POLL_PATH, chosen)
+        )
       )
     }
   }

@@ -1,11 +1,13 @@
 /**
  * The least a server could do: bare Fastify, one body schema, one response schema, one command to Redis.
- * `/poll` runs the product's own poll script, `/get` a plain GET. It takes the key itself, so it does not even hash; it
- * has no log, no metrics, no deadline and no error handling. What the service needs beyond this is the price of those.
+ * `/poll` runs the product's own poll script, `/token` the same for a form and with an answer of OAuth's, `/get` a plain GET.
+ * It takes the key itself, so it does not even hash; it has no log, no metrics, no deadline and no error handling. What the
+ * service needs beyond this is the price of those.
  *
  * Run as: yardstick.ts PORT REDIS_URL
  */
 import { type Static, Type } from '@sinclair/typebox'
+import fastQuerystring from 'fast-querystring'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { POLL_SCRIPT } from './support/poll-script.js'
@@ -31,10 +33,26 @@ const Response = Type.Object({ status: Type.String() })
 const schema = { body: Request, response: { 200: Response } }
 type Route = { Body: Static<typeof Request>; Reply: Static<typeof Response> }
 
+const TokenRequest = Type.Object({
+  client_id: Type.String(),
+  grant_type: Type.String(),
+  device_code: Type.String({ minLength: 1, maxLength: 128 })
+})
+const TokenError = Type.Object({ error: Type.String() })
+const tokenSchema = { body: TokenRequest, response: { 400: TokenError } }
+type TokenRoute = { Body: Static<typeof TokenRequest>; Reply: Static<typeof TokenError> }
+
 const app = Fastify({ logger: false })
 app.post<Route>('/poll', { schema }, async (request) => {
   const verdict = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId, '*')
   return { status: verdict === 'pending' ? 'authorization_pending' : `${verdict}` }
+})
+app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
+  done(null, fastQuerystring.parse(body as string))
+)
+app.post<TokenRoute>('/token', { schema: tokenSchema }, async (request, reply) => {
+  const verdict = await redis.evalsha(sha, 1, request.body.device_code, ++pollId, '*')
+  return reply.code(400).send({ error: verdict === 'pending' ? 'authorization_pending' : `${verdict}` })
 })
 app.post<Route>('/get', { schema }, async (request) => {
   const value = await redis.get(request.body.grant_code)

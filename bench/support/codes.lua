@@ -1,4 +1,5 @@
--- Posts the codes of a file, each once and in their order, and ends when it is through.
+-- Posts the codes of a file, each once and in their order, and ends when it is through. Arguments: the file, the media
+-- type of a body, and what stands before and after the code in it.
 -- All lines are equally long, so that requests differ in the code alone and are put together from three pieces.
 
 local codes, count, before, after = {}, 0, nil, nil
@@ -6,8 +7,8 @@ local codes, count, before, after = {}, 0, nil, nil
 function init(args)
   for line in io.lines(args[1]) do codes[#codes + 1] = line end
   wrk.method = 'POST'
-  wrk.headers['content-type'] = 'application/json'
-  local whole = wrk.format(nil, nil, nil, '{"grant_code":"' .. codes[1] .. '"}')
+  wrk.headers['content-type'] = args[2]
+  local whole = wrk.format(nil, nil, nil, args[3] .. codes[1] .. (args[4] or ''))
   local from, to = string.find(whole, codes[1], 1, true)
   before, after = string.sub(whole, 1, from - 1), string.sub(whole, to + 1)
 end

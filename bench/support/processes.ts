@@ -10,6 +10,7 @@ const YARDSTICK = fileURLToPath(new URL('../yardstick.ts', import.meta.url))
 
 export interface Target {
   pid: number
+  /** Without a path. */
   url: string
 }
 
@@ -27,10 +28,10 @@ export async function startBenchRedis(lifetime: Lifetime, appendOnly: 'yes' | 'n
 export async function startGrantd(lifetime: Lifetime, redis: RedisServer): Promise<Target> {
   const variables = { REDIS_URL: redis.url, LIMITS: 'off', LOG_LEVEL: 'info' }
   const { process: child, url } = await startService({ teardown: lifetime.ends }, variables)
-  return { pid: child.pid as number, url: `${url}/api/v0/auth/grant/token` }
+  return { pid: child.pid as number, url }
 }
 
-/** The yardstick: `/poll` and `/get` (see bench/yardstick.ts). */
+/** The yardstick: `/poll`, `/token` and `/get` (see bench/yardstick.ts). */
 export async function startYardstick(lifetime: Lifetime, redis: RedisServer): Promise<Target> {
   const port = await freePort()
   // Started the way this process was, so that it runs from its source.

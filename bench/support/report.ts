@@ -41,6 +41,12 @@ function formatNumber(value: number): string {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
 
+/** The smallest value that so large a share of them does not exceed. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
+
 /** The middle one: a round in which the machine was busy with something else does not count. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)

@@ -9,7 +9,9 @@ export interface Sizes {
   /** Many grants, and few. */
   many: number
   few: number
+  /** Polls that wait at the same time. */
+  waiters: number
 }
 
-export const FULL: Sizes = { rounds: 4, polls: 50_000, grants: 100_000, many: 1_000_000, few: 1_000 }
-export const QUICK: Sizes = { rounds: 3, polls: 20_000, grants: 20_000, many: 100_000, few: 1_000 }
+export const FULL: Sizes = { rounds: 4, polls: 50_000, grants: 100_000, many: 1_000_000, few: 1_000, waiters: 1_000 }
+export const QUICK: Sizes = { rounds: 3, polls: 20_000, grants: 20_000, many: 100_000, few: 1_000, waiters: 300 }

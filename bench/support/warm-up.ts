@@ -2,10 +2,11 @@
 import type { RedisServer } from '../../test/support/redis-server.js'
 import { createGrants } from './grants.js'
 import type { Lifetime } from './lifetime.js'
-import { postCodes } from './load.js'
+import { type BodyShape, postCodes } from './load.js'
 
 export interface WarmTarget {
   url: string
+  shape: BodyShape
   codeOf(code: string): string
 }
 
@@ -17,8 +18,8 @@ export async function warmUp(
   targets: readonly WarmTarget[]
 ): Promise<void> {
   const codes = await createGrants(redis.url, 1_000, { intervalMs: 500 })
-  for (const { url, codeOf } of targets) {
-    await postCodes(lifetime, url, repeat(codes.map(codeOf), polls))
+  for (const { url, shape, codeOf } of targets) {
+    await postCodes(lifetime, url, repeat(codes.map(codeOf), polls), shape)
   }
 }
 
