@@ -120,6 +120,9 @@ function* crossFaults(env: Environment): Generator<string> {
     const url = env[name]
     if (url !== undefined && !isSafeUrl(url)) yield expectation(name)
   }
+  if (env.PUBLIC_URL && !PLAIN_PATH.test(env.PUBLIC_URL)) {
+    yield 'PUBLIC_URL: its path may hold letters, digits and . _ ~ - / only, everything is served under it'
+  }
   if (!env.TRUST_PROXY.every(isNarrowRange)) yield expectation('TRUST_PROXY')
   if (env.EDGE_HEADERS && env.TRUST_PROXY.length === 0) {
     yield 'EDGE_HEADERS: needs TRUST_PROXY, the addresses of the edge that sets these headers'
@@ -137,6 +140,9 @@ function* crossFaults(env: Environment): Generator<string> {
     }
   }
 }
+
+/** No part of it means something to a router or has two spellings. */
+const PLAIN_PATH = /^https?:\/\/[^/]+(\/[A-Za-z0-9._~-]+)*\/*$/
 
 /** Plain http is good enough only where nothing leaves the machine. */
 function isSafeUrl(text: string): boolean {

@@ -41,7 +41,8 @@ export function createAuthorizedClients({ records, clock }: AuthorizedClientsPar
   async function find(userId: string, id: string): Promise<AuthorizedClient | undefined> {
     const fields = await records.get(userId, id)
     const client = fields && fromFields(userId, id, fields)
-    return client?.revokedAtMs === undefined && client && client.expiresAtMs > clock() ? client : undefined
+    const mayAct = client && client.revokedAtMs === undefined && client.expiresAtMs > clock()
+    return mayAct ? client : undefined
   }
 
   return {

@@ -11,6 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
+import { dashboardOperations, dashboardPrefix } from '../../schemas/generated/dashboard.js'
+import { oauthOperations } from '../../schemas/generated/oauth.js'
+import { LONGEST_WAIT_SECONDS } from '../../src/grants/held-polls.js'
 import { type ApiClient, apiClient, claimsOf } from '../support/client.js'
 import { NGINX_CONF, startNginx } from '../support/nginx.js'
 import { freePort, startRedis } from '../support/redis-server.js'
@@ -86,6 +89,11 @@ t.test('docker-compose.yml', async (t) => {
     const idleSeconds = Number(/upstream grantd \{[^}]*keepalive_timeout (\d+)s;/.exec(conf)?.[1])
     t.ok(idleSeconds > 0 && idleSeconds < services['grantd-1'].environment.SHUTDOWN_DELAY_SECONDS)
     t.match(conf, `listen ${services.nginx.ports[0].target};`)
+    const pollLocation = /location ~ (\S+) \{[^}]*proxy_read_timeout (\d+)s;/.exec(conf)
+    t.ok(Number(pollLocation?.[2]) > LONGEST_WAIT_SECONDS, 'longer than a poll may be held')
+    for (const url of [oauthOperations.requestToken.url, dashboardPrefix + dashboardOperations.pollGrantToken.url]) {
+      t.match(url, new RegExp(pollLocation?.[1] ?? 'nothing'))
+    }
   })
 
   await t.test('the image is built from what .dockerignore lets through, all of which exists', async (t) => {
@@ -287,6 +295,36 @@ t.test('two instances over one Redis behind nginx', async (t) => {
       t.same(JSON.parse(answer.body), { error: 'Not Found' })
     }
     t.equal((await raw(nginx.url, { path: '/healthz' })).status, 200, 'that it lives may be known')
+  })
+
+  await t.test('a poll that waits is held through nginx, and let go when its client leaves', async (t) => {
+    const held = async () => {
+      const texts = await Promise.all(services.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()))
+      return texts.reduce((sum, text) => sum + Number(/^grantd_held_polls (\d+)$/m.exec(text)?.[1]), 0)
+    }
+    const untilHeld = async (count: number) => {
+      for (let tries = 0; tries < 200 && (await held()) !== count; tries++) await sleep(20)
+      t.equal(await held(), count)
+    }
+    const poll = (grant_code: string, signal?: AbortSignal) =>
+      fetch(`${nginx.url}/api/v0/auth/grant/token`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', prefer: 'wait=20' },
+        body: JSON.stringify({ grant_code }),
+        ...(signal && { signal })
+      })
+    const [decided, left] = [await api.start(), await api.start()]
+    const answer = poll(decided.grant_code)
+    await untilHeld(1)
+    await api.decide(decided.user_code, 'alice')
+    t.match(await (await answer).json(), { status: 'approved' })
+
+    const leaving = new AbortController()
+    const gone = poll(left.grant_code, leaving.signal).catch(() => {})
+    await untilHeld(1)
+    leaving.abort()
+    await gone
+    await untilHeld(0)
   })
 
   await t.test('what nginx refuses itself, it refuses like the API', async (t) => {
