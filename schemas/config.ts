@@ -17,7 +17,7 @@ const wholeNumber = (minimum: number, maximum: number, fallback: number, descrip
   )
 
 /** One of a few words, typed as such. */
-const oneOf = <const T extends string>(values: readonly T[], fallback?: T) =>
+export const oneOf = <const T extends string>(values: readonly T[], fallback?: T) =>
   Type.Union(
     values.map((value) => Type.Literal(value)),
     fallback === undefined ? {} : { default: fallback }

@@ -6,37 +6,45 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { CLIENT_TYPES } from '../src/grants/grant.js'
 import { GRANT_TYPES } from '../src/oauth-clients/oauth-client.js'
 import { SCOPE_TOKEN } from '../src/oauth-clients/scope.js'
+import { oneOf } from './config.js'
 
 /** `expects` is the sentence an operator reads when the value is wrong. */
 function member<T extends TSchema>(schema: T, expects: string): T {
   return { ...schema, expects }
 }
 
-const oneOf = <const T extends string>(values: readonly T[]) => Type.Unsafe<T>({ type: 'string', enum: [...values] })
 const seconds = (minimum: number, maximum: number) =>
   member(Type.Integer({ minimum, maximum }), `a whole number of seconds from ${minimum} to ${maximum}`)
 
+/** It is shown as the operator's word, so nothing in it may turn, hide or imitate what stands beside it. */
+const VISIBLE = /^(?! )[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<! )$/u
+
 const DAY_SECONDS = 86_400
+const DIGEST = 'a digest as "npm run grantd -- clients secret" makes it'
 
 export const OAuthClientEntry = member(
   Type.Object(
     {
       client_id: member(Type.String({ pattern: '^[A-Za-z0-9._~-]{1,64}$' }), '1 to 64 letters, digits and . _ ~ -'),
       client_name: Type.Optional(
-        member(
-          Type.String({ pattern: '^[^\\p{C}\\p{Z}]([^\\p{C}]{0,62}[^\\p{C}\\p{Z}])?$' }),
-          'at most 64 characters, all of them visible'
-        )
+        member(Type.RegExp(VISIBLE), 'at most 64 characters, all of them visible, no space at either end')
       ),
       client_type: Type.Optional(member(oneOf(CLIENT_TYPES), `one of ${CLIENT_TYPES.join(', ')}`)),
       client_secret_digests: Type.Optional(
         member(
-          Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }), { minItems: 1, maxItems: 5, uniqueItems: true }),
-          '1 to 5 digests as "npm run grantd -- clients secret" makes them'
+          Type.Array(member(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }), DIGEST), {
+            minItems: 1,
+            maxItems: 5,
+            uniqueItems: true
+          }),
+          '1 to 5 digests, each once'
         )
       ),
       grant_types: Type.Optional(
-        member(Type.Array(oneOf(GRANT_TYPES), { uniqueItems: true }), `a list of ${GRANT_TYPES.join(', ')}`)
+        member(
+          Type.Array(member(oneOf(GRANT_TYPES), `one of ${GRANT_TYPES.join(', ')}`), { uniqueItems: true }),
+          'a list of grant types, each once'
+        )
       ),
       scope: Type.Optional(
         member(

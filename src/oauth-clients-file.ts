@@ -25,8 +25,12 @@ export function readOAuthClientsFile(path: string | undefined): OAuthClientsFile
   } catch (error) {
     return { clients: [], faults: [error instanceof SyntaxError ? 'is not JSON' : `cannot be read: ${codeOf(error)}`] }
   }
-  const malformed = [...new Set([...Value.Errors(OAuthClientsFile, content)].map(describe))]
-  if (malformed.length > 0) return { clients: [], faults: malformed.slice(0, MOST_FAULTS) }
+  const malformed = new Map<string, string>()
+  for (const error of Value.Errors(OAuthClientsFile, content)) {
+    // What is missing is also not what was expected: the first thing said of a place is enough.
+    if (!malformed.has(error.path)) malformed.set(error.path, describe(error))
+  }
+  if (malformed.size > 0) return { clients: [], faults: [...malformed.values()].slice(0, MOST_FAULTS) }
 
   const { clients } = content as { clients: OAuthClientEntry[] }
   const faults = clients.flatMap((entry, i) => [...crossFaults(entry, i, clients)])

@@ -47,10 +47,13 @@ export async function createSession(address: URL, env: NodeJS.ProcessEnv): Promi
 function showRequest(screen: Screen, request: ApiAnswer['body']): void {
   const { name, version, hostname, os } = Object(request.client_metadata)
   const { requester_location: from, approver_location: to, country_mismatch: mismatch } = request
+  const { client_name: registered, scope } = request
   screen.heading('Somebody asks to act in your name')
   screen.pairs({
     client: [text(name) ?? 'unnamed', text(version)].filter(Boolean).join(' '),
+    'registered as': text(registered),
     type: text(request.client_type),
+    'asks for': text(scope),
     machine: text(hostname),
     system: text(os),
     'asks from': text(from) ?? 'unknown location',

@@ -178,6 +178,10 @@ t.test('two instances over one Redis', async (t) => {
     const before = await commandsRun(redis)
     await sleep(1_000)
     t.equal((await commandsRun(redis)) - before, 0, 'commands in a second')
+    const subscribers = String(await redis.client.call('CLIENT', 'LIST', 'TYPE', 'pubsub'))
+      .trim()
+      .split('\n')
+    t.equal(subscribers.length, 2, 'one connection that listens for each instance')
     await Promise.all(
       grants.map(({ user_code }, i) => elsewhere.decide(user_code, `user ${i}`, i % 2 ? 'approve' : 'deny'))
     )

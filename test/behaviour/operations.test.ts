@@ -1,6 +1,8 @@
 /** What an operator does to a running service: stopping it, rotating its keys, starting it wrongly. */
 import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -110,6 +112,32 @@ t.test('commands that cannot be carried out say why', async (t) => {
   t.match(await run('cli.js', ['keys', 'rotate'], {}), { code: 1, stderr: /set REDIS_URL/ })
   const env = { REDIS_URL: 'redis://127.0.0.1:1', GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
   t.match(await run('cli.js', ['keys', 'list'], env), { code: 1, stderr: /grantd: / })
+})
+
+t.test('a secret for an OAuth client is made by command, and its digest makes the client known', async (t) => {
+  const made = await run('cli.js', ['clients', 'secret'], {})
+  t.equal(made.code, 0)
+  const [, secret = ''] = /^client_secret +([\w-]{43})$/m.exec(made.stdout) ?? []
+  const [, digests = ''] = /^client_secret_digests +(\[.*\])$/m.exec(made.stdout) ?? []
+  t.not((await run('cli.js', ['clients', 'secret'], {})).stdout, made.stdout, 'another one each time')
+
+  const file = join(t.testdir({}), 'clients.json')
+  const client = { client_id: 'acme-api', client_secret_digests: JSON.parse(digests), grant_types: [] }
+  await writeFile(file, JSON.stringify({ clients: [client] }))
+  const service = await startService(t, { OAUTH_CLIENTS_FILE: file })
+  const introspect = (client_secret: string) =>
+    apiClient(service.url).call('POST', '/oauth/introspect', {
+      body: { client_id: 'acme-api', client_secret, token: 'x' }
+    })
+  t.strictSame((await introspect(secret)).body, { active: false })
+  t.equal((await introspect(`${secret}x`)).status, 401)
+
+  await writeFile(file, JSON.stringify({ clients: [{ ...client, grant_types: ['implicit'], scope: '"' }] }))
+  const refused = await run('server.js', [], { OAUTH_CLIENTS_FILE: file })
+  t.equal(refused.code, 1)
+  for (const place of ['clients\\[0\\].grant_types', 'clients\\[0\\].scope']) {
+    t.match(refused.stderr, new RegExp(`OAUTH_CLIENTS_FILE: ${place}.*: expected`))
+  }
 })
 
 t.test('a start that cannot succeed ends with the reason and a code', async (t) => {
