@@ -15,6 +15,7 @@ export type FaultCode =
   | 'invalid_scope'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
+  | 'unsupported_response_type'
   | 'method_not_allowed'
   | 'request_timeout'
   | 'payload_too_large'

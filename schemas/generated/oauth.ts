@@ -52,11 +52,11 @@ export const TokenRequest = Type.Object({
   })),
   device_code: Type.Optional(Type.String({
     description: 'The device code, for the grant that is named after it.',
-    maxLength: 128
+    maxLength: 8192
   })),
   refresh_token: Type.Optional(Type.String({
     description: 'The refresh token, for the grant that is named after it.',
-    maxLength: 512
+    maxLength: 8192
   })),
   scope: Type.Optional(Type.String({
     description: 'With a refresh token, part of what was granted; with a device code it changes nothing.',
@@ -77,7 +77,7 @@ export const TokenResponse = Type.Object({
 })
 export type TokenResponse = Static<typeof TokenResponse>
 
-export const OAuthErrorCode = Type.Unsafe<'invalid_request' | 'invalid_client' | 'invalid_grant' | 'unauthorized_client' | 'unsupported_grant_type' | 'invalid_scope' | 'authorization_pending' | 'slow_down' | 'access_denied' | 'expired_token' | 'invalid_token' | 'insufficient_scope' | 'temporarily_unavailable' | 'server_error'>({
+export const OAuthErrorCode = Type.Unsafe<'invalid_request' | 'invalid_client' | 'invalid_grant' | 'unauthorized_client' | 'unsupported_grant_type' | 'unsupported_response_type' | 'invalid_scope' | 'authorization_pending' | 'slow_down' | 'access_denied' | 'expired_token' | 'invalid_token' | 'insufficient_scope' | 'temporarily_unavailable' | 'server_error'>({
   type: 'string',
   enum: [
     'invalid_request',
@@ -85,6 +85,7 @@ export const OAuthErrorCode = Type.Unsafe<'invalid_request' | 'invalid_client' |
     'invalid_grant',
     'unauthorized_client',
     'unsupported_grant_type',
+    'unsupported_response_type',
     'invalid_scope',
     'authorization_pending',
     'slow_down',
@@ -179,6 +180,7 @@ export type Userinfo = Static<typeof Userinfo>
 
 export const IssuerMetadata = Type.Object({
   issuer: Type.String({ description: 'The issuer, `iss` of every token.', format: 'uri' }),
+  authorization_endpoint: Type.String({ description: 'It refuses every request; see there.', format: 'uri' }),
   device_authorization_endpoint: Type.String({ description: 'RFC 8628 §4.', format: 'uri' }),
   token_endpoint: Type.String({ description: 'RFC 6749 §3.2.', format: 'uri' }),
   revocation_endpoint: Type.String({ description: 'RFC 7009.', format: 'uri' }),
@@ -187,9 +189,12 @@ export const IssuerMetadata = Type.Object({
   jwks_uri: Type.String({ description: 'The keys that verify tokens.', format: 'uri' }),
   scopes_supported: Type.Array(
     Type.String(),
-    { description: 'What clients may ask for, each of them as far as it is allowed to.' }
+    { description: "What every client may ask for; one of the operator's may have more of its own." }
   ),
-  response_types_supported: Type.Array(Type.String(), { description: 'None, for there is no authorization endpoint.' }),
+  response_types_supported: Type.Array(
+    Type.String(),
+    { description: 'Always `none`, since a list that must be there must not be empty (RFC 8414 §3.2).' }
+  ),
   grant_types_supported: Type.Array(Type.String(), { description: 'What the token endpoint takes.' }),
   token_endpoint_auth_methods_supported: Type.Array(
     Type.String(),
@@ -273,6 +278,19 @@ export const oauthOperations = {
       }
     }
   },
+  authorize: {
+    method: 'GET',
+    url: '/oauth/authorize',
+    schema: {
+      operationId: 'authorize',
+      response: {
+        400: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        500: OAuthError
+      }
+    }
+  },
   authorizeDevice: {
     method: 'POST',
     url: '/oauth/device_authorization',
@@ -307,7 +325,6 @@ export const oauthOperations = {
         408: OAuthError,
         413: OAuthError,
         415: OAuthError,
-        429: OAuthError,
         500: OAuthError,
         503: OAuthError
       }

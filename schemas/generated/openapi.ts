@@ -306,6 +306,21 @@ export const openapiDocument = {
         }
       }
     },
+    '/oauth/authorize': {
+      get: {
+        operationId: 'authorize',
+        tags: ['Discovery'],
+        summary: 'Not to be used',
+        description: 'Authorizations start at the device authorization endpoint and nowhere else. OpenID Connect Discovery has every provider name an authorization endpoint all the same, and there are clients that want to see it named.',
+        security: [],
+        responses: {
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          500: { $ref: '#/components/responses/OAuthInternalError' }
+        }
+      }
+    },
     '/oauth/device_authorization': {
       post: {
         operationId: 'authorizeDevice',
@@ -372,7 +387,7 @@ export const openapiDocument = {
             content: { 'application/json': { schema: { $ref: '#/components/schemas/TokenResponse' } } }
           },
           400: {
-            description: 'What the device code has come to so far, or what is wrong with the request.',
+            description: 'What the device code has come to so far, or what is wrong with the request. A limit on refreshes is a `slow_down` as well.',
             headers: {
               'Retry-After': { $ref: '#/components/headers/RetryAfter' },
               'Preference-Applied': { $ref: '#/components/headers/WaitApplied' }
@@ -384,7 +399,6 @@ export const openapiDocument = {
           408: { $ref: '#/components/responses/OAuthRequestTimeout' },
           413: { $ref: '#/components/responses/OAuthContentTooLarge' },
           415: { $ref: '#/components/responses/OAuthUnsupportedMediaType' },
-          429: { $ref: '#/components/responses/OAuthTooManyRequests' },
           500: { $ref: '#/components/responses/OAuthInternalError' },
           503: { $ref: '#/components/responses/OAuthUnavailable' }
         }
@@ -994,13 +1008,13 @@ export const openapiDocument = {
           device_code: {
             type: 'string',
             description: 'The device code, for the grant that is named after it.',
-            maxLength: 128,
+            maxLength: 8192,
             'x-secret': true
           },
           refresh_token: {
             type: 'string',
             description: 'The refresh token, for the grant that is named after it.',
-            maxLength: 512,
+            maxLength: 8192,
             'x-secret': true
           },
           scope: {
@@ -1039,6 +1053,7 @@ export const openapiDocument = {
           'invalid_grant',
           'unauthorized_client',
           'unsupported_grant_type',
+          'unsupported_response_type',
           'invalid_scope',
           'authorization_pending',
           'slow_down',
@@ -1163,6 +1178,7 @@ export const openapiDocument = {
         type: 'object',
         required: [
           'issuer',
+          'authorization_endpoint',
           'device_authorization_endpoint',
           'token_endpoint',
           'revocation_endpoint',
@@ -1182,6 +1198,11 @@ export const openapiDocument = {
         ],
         properties: {
           issuer: { type: 'string', description: 'The issuer, `iss` of every token.', format: 'uri' },
+          authorization_endpoint: {
+            type: 'string',
+            description: 'It refuses every request; see there.',
+            format: 'uri'
+          },
           device_authorization_endpoint: { type: 'string', description: 'RFC 8628 §4.', format: 'uri' },
           token_endpoint: { type: 'string', description: 'RFC 6749 §3.2.', format: 'uri' },
           revocation_endpoint: { type: 'string', description: 'RFC 7009.', format: 'uri' },
@@ -1190,12 +1211,12 @@ export const openapiDocument = {
           jwks_uri: { type: 'string', description: 'The keys that verify tokens.', format: 'uri' },
           scopes_supported: {
             type: 'array',
-            description: 'What clients may ask for, each of them as far as it is allowed to.',
+            description: "What every client may ask for; one of the operator's may have more of its own.",
             items: { type: 'string' }
           },
           response_types_supported: {
             type: 'array',
-            description: 'None, for there is no authorization endpoint.',
+            description: 'Always `none`, since a list that must be there must not be empty (RFC 8414 §3.2).',
             items: { type: 'string' }
           },
           grant_types_supported: {

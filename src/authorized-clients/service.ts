@@ -19,8 +19,8 @@ export interface AuthorizedClients {
   authorize(oauthClient: OAuthClient, request: GrantRequest, decision: Decision): Promise<AuthorizedClient>
   /** The client if it may act now. */
   find(userId: string, id: string): Promise<AuthorizedClient | undefined>
-  /** The same, and notes that it did. */
-  use(userId: string, id: string): Promise<AuthorizedClient | undefined>
+  /** Notes that it did. */
+  noteUse(client: AuthorizedClient): Promise<void>
   /** Active, revoked and expired, newest first. */
   list(userId: string): Promise<AuthorizedClient[]>
   /** Changes or (undefined) clears the label; undefined if there is no such client of this user. */
@@ -70,13 +70,10 @@ export function createAuthorizedClients({ records, clock }: AuthorizedClientsPar
 
     find,
 
-    async use(userId, id) {
-      const client = await find(userId, id)
+    async noteUse({ userId, id, lastUsedAtMs = 0 }) {
       const nowMs = clock()
-      if (client && nowMs - (client.lastUsedAtMs ?? 0) >= LAST_USED_SAMPLE_MS) {
-        await records.change(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
-      }
-      return client
+      if (nowMs - lastUsedAtMs < LAST_USED_SAMPLE_MS) return
+      await records.change(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
     },
 
     async list(userId) {

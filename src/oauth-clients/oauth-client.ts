@@ -31,7 +31,8 @@ export const BUILT_IN_TAG = '*'
 /** Always this many characters; the scripts of Redis count on it. */
 const TAG_LENGTH = 6
 
-const BUILT_IN_SCOPES = ['openid', 'profile', 'email', 'offline_access']
+/** What every client may ask for that is not one of the operator's; those have what the operator gives them. */
+export const BUILT_IN_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
 
 export function isBuiltIn(clientId: string): boolean {
   return CLIENT_TYPES.some((type) => type === clientId)

@@ -6,12 +6,12 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
 import { fault } from '../fault.js'
 
-const OTHER_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8\b)/i
+const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-?8\b)/i
 
 /** Throws a fault that says what is wrong. */
 export function readBodyText({ headers }: FastifyRequest, body: Buffer): string {
   const encoding = headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') {
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw fault('unsupported_media_type', { detail: 'content-encoding' })
   }
   if (OTHER_CHARSET.test(headers['content-type'] ?? '')) throw fault('unsupported_media_type', { detail: 'charset' })

@@ -14,11 +14,11 @@ export function acceptFormBodies(app: FastifyInstance): void {
     { parseAs: 'buffer' },
     (request, body: Buffer, done) => {
       try {
-        const parameters = fastQuerystring.parse(readBodyText(request, body))
-        if (Object.keys(parameters).length > MOST_PARAMETERS) {
+        const text = readBodyText(request, body)
+        if (text.split('&').length > MOST_PARAMETERS) {
           throw fault('invalid_request', { hint: `There are more than ${MOST_PARAMETERS} parameters` })
         }
-        done(null, parameters)
+        done(null, fastQuerystring.parse(text))
       } catch (error) {
         done(error as Error)
       }

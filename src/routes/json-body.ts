@@ -6,8 +6,11 @@ import { readBodyText } from './body-text.js'
 /** Only a text that escapes surrogates can hold half of a pair, which no store could keep as it is. */
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/
 
-/** From here on JSON bodies are read, and no others: the framework's readers go. */
-export function acceptJsonBodies(app: FastifyInstance): void {
+/**
+ * From here on JSON bodies are read, and no others: whatever read bodies so far goes. With `namesOnce` a name that an object
+ * has twice is refused instead of the last one counting.
+ */
+export function acceptJsonBodies(app: FastifyInstance, { namesOnce = false } = {}): void {
   app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
@@ -19,10 +22,29 @@ export function acceptJsonBodies(app: FastifyInstance): void {
       return
     }
     parse(request, text, (error, value) => {
-      const isBroken = !error && ESCAPED_SURROGATE.test(text) && !isWellFormed(value)
-      done(isBroken ? fault('invalid_request', { hint: 'The body holds half a character' }) : error, value)
+      if (!error && ESCAPED_SURROGATE.test(text) && !isWellFormed(value)) {
+        done(fault('invalid_request', { hint: 'The body holds half a character' }))
+      } else if (!error && namesOnce && repeatsName(text)) {
+        done(fault('invalid_request', { hint: 'A parameter is there more than once' }))
+      } else done(error, value)
     })
   })
+}
+
+/** Whether the object that this JSON is has a name twice. What is further inside is nobody's parameter. */
+function repeatsName(json: string): boolean {
+  const names = new Set<string>()
+  let depth = 0
+  for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') depth += 1
+    else if (token === '}' || token === ']') depth -= 1
+    else if (depth === 1 && colon !== undefined && text !== undefined) {
+      const name = JSON.parse(text) as string
+      if (names.has(name)) return true
+      names.add(name)
+    }
+  }
+  return false
 }
 
 function isWellFormed(value: unknown): boolean {

@@ -97,24 +97,24 @@ export function createTokens(parts: TokensParts): Tokens {
   }
 
   /** The authorization behind a genuine refresh token, while it lasts. */
-  async function openRefreshToken(token: string, lookUp: AuthorizedClients['find']) {
+  async function openRefreshToken(token: string) {
     const id = texts.read(token)
     const family = id === undefined ? undefined : await families.find(id)
     if (id === undefined || !family) return undefined
-    const client = await lookUp(family.userId, id)
+    const client = await authorizedClients.find(family.userId, id)
     return client && { client, isCurrent: family.currentDigest === digestOf(token) }
   }
 
   async function openAccessToken(token: string) {
     const opened = await clientTokens.open(token)
     if (opened.kind !== 'good') return undefined
-    const client = await holderOf(opened.claims)
+    const client = await findHolder(opened.claims)
     return client && { client, claims: opened.claims }
   }
 
-  async function holderOf({ sub, cid, client_id }: ClientTokenClaims): Promise<AuthorizedClient | undefined> {
+  async function findHolder({ sub, cid, client_id }: ClientTokenClaims): Promise<AuthorizedClient | undefined> {
     // Whose client the operator has taken away may do nothing more.
-    return oauthClients.find(client_id) && authorizedClients.use(sub, cid)
+    return oauthClients.find(client_id) && authorizedClients.find(sub, cid)
   }
 
   return {
@@ -125,11 +125,12 @@ export function createTokens(parts: TokensParts): Tokens {
     },
 
     async refresh(oauthClient, token, scopes) {
-      const opened = await openRefreshToken(token, authorizedClients.use)
+      const opened = await openRefreshToken(token)
       if (opened?.client.clientId !== oauthClient.id) return { kind: 'invalid' }
       const { client } = opened
       if (scopes && !isWithin(scopes, client.scopes)) return { kind: 'invalid_scope' }
       const tokens = mint(oauthClient, client, clock(), scopes ?? client.scopes)
+      await authorizedClients.noteUse(client)
 
       const followers = texts.next(token)
       const rotation = await families.rotate(client.id, digestOf(token), digestOf(followers[0] as string))
@@ -143,7 +144,7 @@ export function createTokens(parts: TokensParts): Tokens {
 
     async introspect(oauthClient, token) {
       if (looksLikeRefreshToken(token)) {
-        const opened = await openRefreshToken(token, authorizedClients.find)
+        const opened = await openRefreshToken(token)
         if (!opened?.isCurrent || opened.client.clientId !== oauthClient.id) return undefined
         const { client } = opened
         return {
@@ -156,6 +157,8 @@ export function createTokens(parts: TokensParts): Tokens {
       }
       const opened = await openAccessToken(token)
       if (!opened) return undefined
+      // Whoever asks was shown the token.
+      await authorizedClients.noteUse(opened.client)
       const { scope, iat, exp } = opened.claims
       return {
         kind: 'access_token',
@@ -167,14 +170,16 @@ export function createTokens(parts: TokensParts): Tokens {
     },
 
     async revoke(oauthClient, token) {
-      const opened = looksLikeRefreshToken(token)
-        ? await openRefreshToken(token, authorizedClients.find)
-        : await openAccessToken(token)
+      const opened = looksLikeRefreshToken(token) ? await openRefreshToken(token) : await openAccessToken(token)
       if (opened?.client.clientId !== oauthClient.id) return 'nothing'
       await authorizedClients.revoke(opened.client.userId, opened.client.id)
       return 'revoked'
     },
 
-    holderOf
+    async holderOf(claims) {
+      const client = await findHolder(claims)
+      if (client) await authorizedClients.noteUse(client)
+      return client
+    }
   }
 }

@@ -2,14 +2,16 @@
  * What the dashboard API does with input that is wrong: the right refusal in the contract's shape, and nothing else.
  * No record changes, nothing of the input comes back, over a real Redis whose every key is compared.
  */
-import { createHmac, createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import type { InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { dashboardOperations } from '../../schemas/generated/dashboard.js'
 import { apiHeaders, refused } from '../routes/expectations.js'
 import { startApp } from '../support/app.js'
-import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { base64url, forge, hmac } from '../support/forge.js'
+import { startRedis } from '../support/redis-server.js'
+import { snapshot } from '../support/snapshot.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
 const CANARY = 'CANARY4canary'
@@ -19,13 +21,6 @@ const SENTENCE =
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 type Json = Record<string, unknown>
-
-/** Every key of the server but the counters of limits, with its content. */
-async function snapshot({ client }: RedisServer): Promise<Map<string, string>> {
-  const keys = (await client.keys('*')).filter((key) => !key.includes(':limit:')).sort()
-  const dumps = await Promise.all(keys.map((key) => client.dumpBuffer(key)))
-  return new Map(keys.map((key, i) => [key, dumps[i]?.toString('base64') ?? '']))
-}
 
 /** A service on Redis with a user, one pending grant and one client, and a way to ask it that looks at everything. */
 async function setUp(t: Test) {
@@ -420,19 +415,6 @@ t.test('bodies as a whole', async (t) => {
   })
 })
 
-const b64 = (value: unknown) =>
-  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
-/** A JWT of any header and payload, signed by whatever is given. */
-function forge(header: unknown, payload: unknown, sign: (text: Buffer) => Buffer | string): string {
-  const text = `${b64(header)}.${b64(payload)}`
-  const signature = sign(Buffer.from(text))
-  return `${text}.${typeof signature === 'string' ? signature : signature.toString('base64url')}`
-}
-const hmac =
-  (key: string | Buffer, hash = 'sha256') =>
-  (text: Buffer) =>
-    createHmac(hash, key).update(text).digest()
-
 t.test('tokens', async (t) => {
   const { app, call, clock, routes, refuses, session, client, asked, redis } = await setUp(t)
   const key = app.signingKeys.current()
@@ -491,8 +473,8 @@ t.test('tokens', async (t) => {
     'no signature': `${headerPart}.${payloadPart}.`,
     'a session without signature': `${session.split('.').slice(0, 2).join('.')}.`,
     'padding after the signature of a client': `${client}=`,
-    'another signature': `${headerPart}.${payloadPart}.${b64(CANARY)}`,
-    'another payload under our signature': `${headerPart}.${b64({ ...claims, sub: 'bob' })}.${signature}`,
+    'another signature': `${headerPart}.${payloadPart}.${base64url(CANARY)}`,
+    'another payload under our signature': `${headerPart}.${base64url({ ...claims, sub: 'bob' })}.${signature}`,
     'expired a second ago': forge(hs, { ...user, exp: nowS - 1 }, good),
     'expired this second': forge(hs, { ...user, exp: nowS }, good),
     'not before in ten minutes': forge(hs, { ...user, nbf: nowS + 600 }, good),

@@ -17,6 +17,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
   invalid_scope: { status: 400, error: 'Bad Request' },
   unauthorized_client: { status: 403, error: 'Access Forbidden' },
   unsupported_grant_type: { status: 400, error: 'Bad Request' },
+  unsupported_response_type: { status: 400, error: 'Bad Request' },
   method_not_allowed: { status: 405, error: 'Method Not Allowed' },
   request_timeout: { status: 408, error: 'Request Timeout' },
   payload_too_large: { status: 413, error: 'The body is too large.' },

@@ -7,6 +7,13 @@ import type { OAuthErrorCode } from '../../../schemas/generated/oauth.js'
 import type { FaultCode } from '../../fault.js'
 import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Set where an access token proves who asks (RFC 6750). */
+    takesAccessToken?: boolean
+  }
+}
+
 const REALM = 'realm="grantd"'
 
 interface Answer {
@@ -45,6 +52,11 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   },
   unauthorized_client: { status: 400, error: 'unauthorized_client', description: 'The client may not use this grant.' },
   unsupported_grant_type: { status: 400, error: 'unsupported_grant_type' },
+  unsupported_response_type: {
+    status: 400,
+    error: 'unsupported_response_type',
+    description: 'There is nothing to authorize here: start at the device authorization endpoint.'
+  },
   method_not_allowed: { status: 405, error: 'invalid_request', description: 'The method is not allowed here.' },
   request_timeout: { status: 408, error: 'invalid_request', description: 'The request did not arrive in time.' },
   payload_too_large: { status: 413, error: 'invalid_request', description: 'The body is too large.' },
@@ -63,12 +75,12 @@ export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply
   const answer = ANSWERS[problem.code]
   logFault(problem, thrown, answer.status, request)
 
-  const challenge = problem.code === 'invalid_client' && triedByHeader(request) ? `Basic ${REALM}` : answer.challenge
+  const challenge = answer.challenge ?? challengeOf(problem.code, request)
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
   if (answer.status === 429 || answer.status === 503) {
     reply.header('retry-after', problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
   }
-  const hint = answer.status === 400 ? (repeated(thrown, request) ?? problem.hint) : undefined
+  const hint = answer.status === 400 ? (explain(thrown, request) ?? problem.hint) : undefined
   const description = hint === undefined ? answer.description : `${hint}.`
   reply.code(answer.status).send({
     ...(answer.error && { error: answer.error }),
@@ -76,13 +88,18 @@ export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply
   })
 }
 
-/** RFC 6749 §5.2: only then must the answer say how to do it right; to public clients such an answer is the end. */
-const triedByHeader = ({ headers }: FastifyRequest) => headers.authorization !== undefined
+function challengeOf(code: FaultCode, { headers, routeOptions }: FastifyRequest): string | undefined {
+  // RFC 6750 §3: whatever is wrong with how an access token was brought is said in the header as well.
+  if (code === 'invalid_request' && routeOptions.config?.takesAccessToken) return `Bearer ${REALM}, error="${code}"`
+  // RFC 6749 §5.2: only who tried by header must be told how to do it right; to public clients such an answer is the end.
+  return code === 'invalid_client' && headers.authorization !== undefined ? `Basic ${REALM}` : undefined
+}
 
-/** A form gives a list for a parameter that is repeated, which RFC 6749 §3.2 forbids. */
-function repeated(thrown: unknown, { body }: FastifyRequest): string | undefined {
+/** What the validator of JSON could not put as well. A form gives a list for a parameter that is repeated (RFC 6749 §3.2). */
+function explain(thrown: unknown, { body }: FastifyRequest): string | undefined {
   const { validation } = thrown as { validation?: { instancePath: string }[] }
+  if (validation && body === undefined) return 'The body is missing'
   const name = validation?.[0]?.instancePath.slice(1)
-  const isList = name !== undefined && Array.isArray((body as Record<string, unknown> | null)?.[name])
-  return isList ? `${name} is there more than once` : undefined
+  const value = name === undefined ? undefined : (body as Record<string, unknown> | null)?.[name]
+  return Array.isArray(value) && value.length > 1 ? `${name} is there more than once` : undefined
 }

@@ -2,8 +2,10 @@
 import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { acceptFormBodies } from '../form-body.js'
+import { acceptJsonBodies } from '../json-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerOAuthFault } from './answers.js'
+import { authorize } from './authorize.js'
 import { authorizeDevice } from './authorize-device.js'
 import { getAuthorizationServerMetadata } from './get-authorization-server-metadata.js'
 import { getJwks } from './get-jwks.js'
@@ -17,10 +19,12 @@ import { revokeToken } from './revoke-token.js'
 export async function oauth(app: FastifyInstance): Promise<void> {
   app.setErrorHandler(answerOAuthFault)
   app.addHook('onSend', nameMediaTypeAlone)
+  acceptJsonBodies(app, { namesOnce: true })
   acceptFormBodies(app)
   getOpenidConfiguration(app)
   getAuthorizationServerMetadata(app)
   getJwks(app)
+  authorize(app)
   authorizeDevice(app)
   requestToken(app)
   revokeToken(app)

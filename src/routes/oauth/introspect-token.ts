@@ -10,6 +10,8 @@ export function introspectToken(app: App): void {
   app.route({
     ...oauthOperations.introspectToken,
     handler: async (request) => {
+      const isAnonymous = request.headers.authorization === undefined && !request.body.client_id
+      if (isAnonymous) throw fault('invalid_client', { detail: 'no credentials' })
       const client = app.authenticateClient(request)
       if (client.secretDigests.length === 0) throw fault('invalid_client', { detail: 'a public client' })
       await limit(request)

@@ -1,8 +1,8 @@
 /** What both discovery documents say (OpenID Connect Discovery 1.0 §3, RFC 8414 §2), and where they are found. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { IssuerMetadata } from '../../../schemas/generated/oauth.js'
+import { type IssuerMetadata, oauthOperations } from '../../../schemas/generated/oauth.js'
 import { fault } from '../../fault.js'
-import { GRANT_TYPES } from '../../oauth-clients/oauth-client.js'
+import { BUILT_IN_SCOPES, GRANT_TYPES } from '../../oauth-clients/oauth-client.js'
 import type { App } from '../app.js'
 
 /** Seconds; what it says changes with the configuration and the keys, never in a hurry. */
@@ -17,14 +17,16 @@ function issuerMetadata(app: App): IssuerMetadata {
   if (algorithms.length === 0) throw fault('unavailable', { detail: 'no signing key yet' })
   return {
     issuer,
-    device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
-    token_endpoint: `${issuer}/oauth/token`,
-    revocation_endpoint: `${issuer}/oauth/revoke`,
-    introspection_endpoint: `${issuer}/oauth/introspect`,
-    userinfo_endpoint: `${issuer}/oauth/userinfo`,
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    scopes_supported: [...new Set(app.oauthClients.list().flatMap(({ scopes }) => scopes))],
-    response_types_supported: [],
+    authorization_endpoint: `${issuer}${oauthOperations.authorize.url}`,
+    device_authorization_endpoint: `${issuer}${oauthOperations.authorizeDevice.url}`,
+    token_endpoint: `${issuer}${oauthOperations.requestToken.url}`,
+    revocation_endpoint: `${issuer}${oauthOperations.revokeToken.url}`,
+    introspection_endpoint: `${issuer}${oauthOperations.introspectToken.url}`,
+    userinfo_endpoint: `${issuer}${oauthOperations.getUserinfo.url}`,
+    jwks_uri: `${issuer}${oauthOperations.getJwks.url}`,
+    // Some clients ask for all they see here, so it holds nothing that only a few of them may have.
+    scopes_supported: [...BUILT_IN_SCOPES],
+    response_types_supported: ['none'],
     grant_types_supported: [...GRANT_TYPES],
     token_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],
     revocation_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],

@@ -5,13 +5,14 @@ import {
   type TokenRequest,
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
-import { fault } from '../../fault.js'
+import { type Fault, fault, isFault } from '../../fault.js'
 import type { PollOutcome } from '../../grants/grant.js'
 import { DEVICE_CODE_GRANT, type OAuthClient } from '../../oauth-clients/oauth-client.js'
 import { readScope, writeScope } from '../../oauth-clients/scope.js'
 import type { IssuedTokens } from '../../tokens/issued-tokens.js'
 import type { App } from '../app.js'
 import { pollGrant } from '../poll.js'
+import { RETRY_AFTER_SECONDS } from '../to-fault.js'
 
 /** POST /oauth/token (RFC 6749 §3.2): tokens for a device code (RFC 8628 §3.4) or a refresh token (RFC 6749 §6). */
 export function requestToken(app: App): void {
@@ -53,7 +54,11 @@ export function requestToken(app: App): void {
     if (!refreshToken) throw fault('invalid_request', { hint: 'refresh_token is missing' })
     const scopes = readScope(scope)
     if (!scopes) throw fault('invalid_scope')
-    await limitRefreshes(request)
+    const tooMany = await limitRefreshes(request).catch(asTooMany)
+    if (tooMany) {
+      reply.header('retry-after', tooMany.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
+      return reply.code(400).send({ error: 'slow_down', error_description: 'Too many requests.' })
+    }
     const outcome = await app.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
     app.metrics.countRefresh(outcome.kind)
     if (outcome.kind === 'refreshed') return sendTokens(outcome.tokens, reply)
@@ -73,6 +78,12 @@ export function requestToken(app: App): void {
     // RFC 6749 §5.1, for caches that know no better.
     return reply.header('pragma', 'no-cache').send(answer)
   }
+}
+
+/** A limit at this endpoint speaks as a poll does: stock clients give up at a 429, and have learnt to slow down. */
+function asTooMany(error: unknown): Fault {
+  if (isFault(error) && error.code === 'too_many_requests') return error
+  throw error
 }
 
 /** What a poll that brings no token is told (RFC 8628 §3.5). */

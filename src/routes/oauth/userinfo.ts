@@ -7,6 +7,7 @@ import type { App } from '../app.js'
 
 export function userinfoRoute(app: App) {
   return {
+    config: { takesAccessToken: true },
     onRequest: [app.limits.perAddress('userinfo'), app.authenticate('user-or-client')],
     handler: async (request: FastifyRequest) => describeUser(request)
   }

@@ -1,0 +1,154 @@
+/** A service for clients that others wrote: with OAuth clients of its own, a user, and a look at every answer. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { digestOf } from '../../src/secrets/digest.js'
+import { startApp, type TestClock } from '../support/app.js'
+import { type ApiClient, apiClient } from '../support/client.js'
+import { freePort, type RedisServer, startRedis } from '../support/redis-server.js'
+import { startService } from '../support/service.js'
+
+/** Everything in it is changed by form-encoding, or would be by a form that is decoded once too often. */
+export const SECRET = 'p&ss w+rd:100%/ü=?"%41'
+/** A confidential client; its id is changed by the form-encoding of these libraries as well. */
+export const TOOL = 'acme.tool_1~x-y'
+/** A confidential client that gets no tokens, only asks about those that others bring. */
+export const RESOURCE_SERVER = 'acme-api'
+
+const CLIENTS = [
+  {
+    client_id: TOOL,
+    client_name: 'Acme Tool',
+    client_secret_digests: [digestOf(SECRET)],
+    scope: 'openid offline_access reports.read reports.write',
+    access_token_ttl_seconds: 300
+  },
+  { client_id: RESOURCE_SERVER, client_secret_digests: [digestOf(SECRET)], grant_types: [] }
+]
+
+/** An answer of the OAuth surface. `error` is what its body names, or its challenge. */
+export interface SeenAnswer {
+  path: string
+  status: number
+  error: string | undefined
+  headers: Headers
+  bytes: number
+}
+
+export interface Issuer {
+  /** What a client is told, and all it is told. */
+  url: string
+  /** For the `customFetch` of a library. */
+  fetch(url: string, init: object): Promise<Response>
+  answers: SeenAnswer[]
+  /** The errors of the answers so far that came from this path; an answer without one is "ok". */
+  outcomes(path: string): (string | undefined)[]
+  /** What the user does on the page: approves or denies, through the dashboard API. */
+  decide: ApiClient['decide']
+  api: ApiClient
+}
+
+/** The service in this process, in memory if not told otherwise, on a port of its own and with a clock that the test turns. */
+export async function startIssuer(
+  t: Test,
+  { path = '', ...variables }: Record<string, string> = {}
+): Promise<Issuer & { clock: TestClock }> {
+  const port = await freePort()
+  const origin = `http://127.0.0.1:${port}`
+  const settings = { PUBLIC_URL: origin + path, OAUTH_CLIENTS_FILE: await clientsFile(t), POLL_INTERVAL_SECONDS: '1' }
+  const { app, clock } = await startApp(t, { ...settings, ...variables })
+  await app.listen({ host: '127.0.0.1', port })
+  return { ...issuerAt(origin + path, [origin]), clock }
+}
+
+/** Two processes of the built service over one Redis; requests go to them in turn. */
+export async function startIssuerOverRedis(t: Test): Promise<Issuer & { redis: RedisServer }> {
+  const [redis, port] = [await startRedis(), await freePort()]
+  t.teardown(() => redis.stop())
+  const url = `http://127.0.0.1:${port}`
+  const variables = {
+    REDIS_URL: redis.url,
+    PUBLIC_URL: url,
+    OAUTH_CLIENTS_FILE: await clientsFile(t),
+    POLL_INTERVAL_SECONDS: '1',
+    LOG_LEVEL: 'warn'
+  }
+  const services = await Promise.all([startService(t, { ...variables, PORT: `${port}` }), startService(t, variables)])
+  const origins = services.map((service) => service.url)
+  return { ...issuerAt(url, origins), redis }
+}
+
+async function clientsFile(t: Test): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'grantd-interop-'))
+  t.teardown(() => rm(directory, { recursive: true, force: true }))
+  const file = join(directory, 'clients.json')
+  await writeFile(file, JSON.stringify({ clients: CLIENTS }))
+  return file
+}
+
+function issuerAt(url: string, origins: readonly string[]): Issuer {
+  const answers: SeenAnswer[] = []
+  const api = apiClient(origins[0] ?? url)
+  let requests = 0
+  return {
+    url,
+    answers,
+    api,
+    decide: api.decide,
+    outcomes: (path) => answers.filter((answer) => answer.path === path).map(({ error = 'ok' }) => error),
+
+    async fetch(target, init) {
+      const { pathname, search } = new URL(target)
+      const answer = await fetch(`${origins[requests++ % origins.length]}${pathname}${search}`, init)
+      const { status, headers } = answer
+      const text = await answer.clone().text()
+      const error = namedError(text) ?? /\berror="([^"]*)"/.exec(headers.get('www-authenticate') ?? '')?.[1]
+      answers.push({ path: pathname, status, headers, error, bytes: Buffer.byteLength(text) })
+      return answer
+    }
+  }
+}
+
+function namedError(text: string): string | undefined {
+  return text === '' ? undefined : JSON.parse(text).error
+}
+
+/** What both libraries throw for a refusal in the body (RFC 6749 §5.2). */
+export const refusal = (error: string, status = 400) => ({ name: 'ResponseBodyError', error, status })
+
+/** What both libraries throw for a refusal in the header WWW-Authenticate (RFC 6750 §3). */
+export const challenge = (scheme: string, parameters: Record<string, string>, status = 401) => ({
+  name: 'WWWAuthenticateChallengeError',
+  status,
+  cause: [{ scheme, parameters: { realm: 'grantd', ...parameters } }]
+})
+
+/** What holds for every answer: a length and no chunks, JSON if anything, and no cache that keeps a token. */
+export function checkAnswers(t: Test, { answers }: Issuer): void {
+  t.ok(answers.length > 0, 'there were answers')
+  const without = (rule: (answer: SeenAnswer) => boolean) =>
+    answers.filter((answer) => !rule(answer)).map(({ status, path }) => `${status} of ${path}`)
+  t.same(
+    without(({ headers }) => !headers.has('transfer-encoding')),
+    [],
+    'none comes in chunks'
+  )
+  t.same(
+    without(({ headers, bytes }) => headers.get('content-length') === `${bytes}`),
+    [],
+    'each says its length'
+  )
+  const mediaType = (bytes: number) => (bytes > 0 ? 'application/json' : null)
+  t.same(
+    without(({ headers, bytes }) => headers.get('content-type') === mediaType(bytes)),
+    [],
+    'each is plainly JSON'
+  )
+  const isPublic = (path: string) => path.includes('/.well-known/')
+  t.same(
+    without(({ path, headers }) => isPublic(path) || headers.get('cache-control') === 'no-store'),
+    [],
+    'no cache keeps one that is not public'
+  )
+}
