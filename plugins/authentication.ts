@@ -23,7 +23,9 @@ export const authentication = fp(
 
     app.decorateRequest('caller', null)
     app.decorate('authenticate', (who: 'user' | 'user-or-client') => async (request: FastifyRequest) => {
-      const caller = await callers.identify(bearerToken(request))
+      const token = bearerTokenOf(request)
+      if (token === undefined) throw fault('unauthenticated')
+      const caller = await callers.identify(token)
       if (!caller) throw fault('invalid_token')
       if (caller.kind === 'client' && who === 'user') throw fault('forbidden', { detail: 'a client JWT' })
       request.caller = caller
@@ -40,10 +42,9 @@ export function authorizationOf({ raw, headers }: FastifyRequest): string | unde
   return headers.authorization
 }
 
-function bearerToken(request: FastifyRequest): string {
-  const [, token] = /^Bearer +(\S+)$/i.exec(authorizationOf(request) ?? '') ?? []
-  if (!token) throw fault('unauthenticated')
-  return token
+/** The bearer token of a request (RFC 6750 §2.1), if it brings one. */
+export function bearerTokenOf(request: FastifyRequest): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorizationOf(request) ?? '')?.[1]
 }
 
 /** The caller behind an authenticated route. */

@@ -10,9 +10,6 @@ declare module 'fastify' {
     /** The client that the header or the body of a request proves. Throws `invalid_client` or `invalid_request`. */
     authenticateClient(request: FastifyRequest): OAuthClient
   }
-  interface FastifyRequest {
-    oauthClient: OAuthClient | null
-  }
 }
 
 interface Credentials {
@@ -22,23 +19,15 @@ interface Credentials {
 
 export const clientAuthentication = fp(
   async (app) => {
-    app.decorateRequest('oauthClient', null)
     app.decorate('authenticateClient', (request: FastifyRequest) => {
       const { id, secret } = credentialsOf(request)
       const client = app.oauthClients.authenticate(id, secret)
       if (!client) throw fault('invalid_client')
-      request.oauthClient = client
       return client
     })
   },
   { name: 'client-authentication', dependencies: ['oauth-clients'] }
 )
-
-/** The client behind a request that has been authenticated. */
-export function oauthClientOf(request: FastifyRequest): OAuthClient {
-  if (!request.oauthClient) throw fault('internal', { detail: 'a route reads its client without asking for one' })
-  return request.oauthClient
-}
 
 /** A parameter without a value counts as left out (RFC 6749 §3.1). */
 function credentialsOf(request: FastifyRequest): Credentials {

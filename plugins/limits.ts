@@ -7,15 +7,14 @@ import { fault } from '../src/fault.js'
 import { createGuesses } from '../src/limits/guesses.js'
 import { type LimitStore, limitKey } from '../src/limits/limit-store.js'
 import { callerOf } from './authentication.js'
-import { oauthClientOf } from './client-authentication.js'
 
 export interface RequestLimits {
   /** Counts a request against its address. */
   perAddress(name: LimitedOperation): CountRequest
   /** Counts it against its authenticated user. */
   perUser(name: LimitedOperation): CountRequest
-  /** Counts it against its authenticated OAuth client. */
-  perClient(name: LimitedOperation): CountRequest
+  /** Counts it against whoever proved to be this caller. */
+  perCaller(name: LimitedOperation): (request: FastifyRequest, caller: string) => Promise<void>
   /** Runs a lookup of a user code, unless its user or address has missed too often. */
   guess<T extends { kind: string }>(request: FastifyRequest, lookup: () => Promise<T>): Promise<T>
 }
@@ -33,7 +32,7 @@ declare module 'fastify' {
 const unlimited: RequestLimits = {
   perAddress: () => async () => {},
   perUser: () => async () => {},
-  perClient: () => async () => {},
+  perCaller: () => async () => {},
   guess: (_request, lookup) => lookup()
 }
 
@@ -62,13 +61,16 @@ export const limits = fp(
       const addressOf = (request: FastifyRequest) => normalizeIP(whereabouts.ip(request))
       const userOf = (request: FastifyRequest) => callerOf(request).userId
 
-      const counted = (name: LimitedOperation, by: string, keyOf: (request: FastifyRequest) => string) => {
+      const counted = (name: LimitedOperation, by: string) => {
+        const callers = new WeakMap<FastifyRequest, string>()
         const count = app.createRateLimit({
           max: perMinute[name],
           timeWindow: 60_000,
-          keyGenerator: (request) => limitKey(name, by, keyOf(request))
+          // The library asks for a key by the request alone.
+          keyGenerator: (request) => limitKey(name, by, callers.get(request) ?? '')
         })
-        return async (request: FastifyRequest) => {
+        return async (request: FastifyRequest, caller: string) => {
+          callers.set(request, caller)
           const result = await count(request)
           if (result.isAllowed || !result.isExceeded) return
           metrics.countLimited(`${name} per ${by}`)
@@ -78,9 +80,15 @@ export const limits = fp(
 
       const guesses = createGuesses(storage.limits)
       return {
-        perAddress: (name) => counted(name, 'address', addressOf),
-        perUser: (name) => counted(name, 'user', userOf),
-        perClient: (name) => counted(name, 'client', (request) => oauthClientOf(request).id),
+        perAddress(name) {
+          const count = counted(name, 'address')
+          return (request) => count(request, addressOf(request))
+        },
+        perUser(name) {
+          const count = counted(name, 'user')
+          return (request) => count(request, userOf(request))
+        },
+        perCaller: (name) => counted(name, 'caller'),
         async guess(request, lookup) {
           const guessers = [
             { key: limitKey('misses', 'user', userOf(request)), limit: bounds.missesPerUser },
@@ -91,7 +99,7 @@ export const limits = fp(
       }
     }
   },
-  { name: 'limits', dependencies: ['storage', 'metrics', 'whereabouts', 'authentication', 'client-authentication'] }
+  { name: 'limits', dependencies: ['storage', 'metrics', 'whereabouts', 'authentication'] }
 )
 
 /** What the library asks of a store, over ours: one way to count, one deadline, one place that spells keys. */

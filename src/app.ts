@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { accessLog } from '../plugins/access-log.js'
+import { apiKeys } from '../plugins/api-keys.js'
 import { authentication } from '../plugins/authentication.js'
 import { authorizedClients } from '../plugins/authorized-clients.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
@@ -89,6 +90,7 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(tokens)
   app.register(heldPolls)
   app.register(grants)
+  app.register(apiKeys)
   app.register(whereabouts)
   app.register(authentication)
   app.register(clientAuthentication)

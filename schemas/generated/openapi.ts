@@ -437,8 +437,8 @@ export const openapiDocument = {
         operationId: 'introspectToken',
         tags: ['Tokens'],
         summary: 'Ask what a token stands for',
-        description: 'RFC 7662, for clients that authenticate. Access tokens of every client can be asked about, refresh tokens only by the client that holds them. Of a token that is not valid nothing is said but that.',
-        security: [{ clientSecretBasic: [] }],
+        description: 'RFC 7662, for clients that authenticate and for API keys. Access tokens of every client can be asked about, refresh tokens only by the client that holds them. Of a token that is not valid nothing is said but that.',
+        security: [{ clientSecretBasic: [] }, { apiKey: [] }],
         requestBody: {
           required: true,
           content: {
@@ -578,6 +578,11 @@ export const openapiDocument = {
         scheme: 'bearer',
         bearerFormat: 'JWT',
         description: 'An access token of an authorized client.'
+      },
+      apiKey: {
+        type: 'http',
+        scheme: 'bearer',
+        description: 'An API key of the service, as `npm run grantd -- api-keys create` makes it.'
       }
     },
     parameters: {

@@ -12,6 +12,7 @@ export interface Storage {
   readonly decisions: DecisionFeed
   readonly refreshFamilies: RefreshFamilyStore
   readonly authorizedClients: RecordStore
+  readonly apiKeys: RecordStore
   readonly signingKeys: SigningKeyStore
   readonly limits: LimitStore
   /**

@@ -39,8 +39,11 @@ export interface Tokens {
   issue(oauthClient: OAuthClient, client: AuthorizedClient, grantCode: string): Promise<IssuedTokens>
   /** Rotates a refresh token (RFC 6749 §6), within the scopes it has or fewer. */
   refresh(oauthClient: OAuthClient, token: string, scopes: readonly string[] | undefined): Promise<RefreshOutcome>
-  /** What a token stands for, told to a client that may know; undefined if it is not valid, or a refresh token of another's. */
-  introspect(oauthClient: OAuthClient, token: string): Promise<TokenFacts | undefined>
+  /**
+   * What a token stands for; undefined if it is not valid, or a refresh token of another client than the one that asks. Who
+   * asks without being a client is told of access tokens alone.
+   */
+  introspect(oauthClient: OAuthClient | undefined, token: string): Promise<TokenFacts | undefined>
   /** Revokes the authorization behind a token of this client; any other token changes nothing. */
   revoke(oauthClient: OAuthClient, token: string): Promise<'revoked' | 'nothing'>
   /** The authorized client behind genuine claims, if it may act now; notes that it did. */
@@ -145,7 +148,7 @@ export function createTokens(parts: TokensParts): Tokens {
     async introspect(oauthClient, token) {
       if (looksLikeRefreshToken(token)) {
         const opened = await openRefreshToken(token)
-        if (!opened?.isCurrent || opened.client.clientId !== oauthClient.id) return undefined
+        if (!opened?.isCurrent || opened.client.clientId !== oauthClient?.id) return undefined
         const { client } = opened
         return {
           kind: 'refresh_token',

@@ -87,9 +87,9 @@ const BAD_DEVICE_CODE: Verdict = { status: 400, error: 'invalid_grant' }
 const BAD_REFRESH_TOKEN: Verdict = { ...BAD_DEVICE_CODE, sentence: 'The refresh token is not valid.' }
 const TOO_LARGE: Verdict = { status: 413, error: 'invalid_request', sentence: 'The body is too large.' }
 const WRONG_TYPE: Verdict = { status: 415, error: 'invalid_request', sentence: MEDIA_TYPE }
-/** RFC 6750 §3.1: who sent no token is told of no error. */
 /** RFC 6750 §3: whatever is wrong with a request that is to bring an access token is said in the header as well. */
 const MALFORMED_BEARER = `Bearer ${REALM}, error="invalid_request"`
+/** RFC 6750 §3.1: who sent no token is told of no error. */
 const NO_TOKEN: Verdict = { status: 401, challenge: `Bearer ${REALM}` }
 const BAD_TOKEN: Verdict = {
   status: 401,
@@ -757,7 +757,9 @@ t.test('how clients authenticate', async (t) => {
     t.test(operation, async (t) => {
       const nobody = operation === 'introspectToken' ? IC : ID_MISSING
       for (const [about, expected, body, authorization] of attempts) {
-        const verdict = expected === ID_MISSING ? nobody : expected
+        // Where API keys are taken, a bearer token is one that is none.
+        const isNoKey = operation === 'introspectToken' && expected === IC_BASIC && authorization?.startsWith('Bearer ')
+        const verdict = isNoKey ? BAD_TOKEN : expected === ID_MISSING ? nobody : expected
         const headers = { ...(authorization !== undefined && { authorization }) }
         await refuses(t, form(url, { ...parameters, ...body }, headers), verdict, about)
         await refuses(t, json(url, { ...parameters, ...body }, headers), verdict, `${about}, JSON`)

@@ -1,24 +1,40 @@
+import type { FastifyRequest } from 'fastify'
+import { bearerTokenOf } from '../../../plugins/authentication.js'
 import { type IntrospectionResponse, oauthOperations } from '../../../schemas/generated/oauth.js'
 import { fault } from '../../fault.js'
+import type { OAuthClient } from '../../oauth-clients/oauth-client.js'
 import type { TokenFacts } from '../../tokens/service.js'
 import type { App } from '../app.js'
 
-/** POST /oauth/introspect (RFC 7662): what a token stands for, told to clients that prove who they are. */
+/** POST /oauth/introspect (RFC 7662): what a token stands for, told to API keys and to clients that prove who they are. */
 export function introspectToken(app: App): void {
-  const limit = app.limits.perClient('introspect')
+  const limit = app.limits.perCaller('introspect')
 
   app.route({
     ...oauthOperations.introspectToken,
     handler: async (request) => {
-      const isAnonymous = request.headers.authorization === undefined && !request.body.client_id
-      if (isAnonymous) throw fault('invalid_client', { detail: 'no credentials' })
-      const client = app.authenticateClient(request)
-      if (client.secretDigests.length === 0) throw fault('invalid_client', { detail: 'a public client' })
-      await limit(request)
+      const { client, name } = await identify(request)
+      await limit(request, name)
       const facts = await app.tokens.introspect(client, request.body.token)
       return facts ? render(facts, app.config.publicUrl) : { active: false }
     }
   })
+
+  /** Who asks, and by what name that is counted. */
+  async function identify(request: FastifyRequest): Promise<{ client: OAuthClient | undefined; name: string }> {
+    const body = request.body as { client_id?: string; client_secret?: string }
+    const bearer = bearerTokenOf(request)
+    if (bearer !== undefined && !body.client_secret) {
+      const key = await app.apiKeys.use(bearer)
+      if (!key) throw fault('invalid_token', { detail: 'no API key' })
+      return { client: undefined, name: `key ${key.id}` }
+    }
+    const isAnonymous = request.headers.authorization === undefined && !body.client_id
+    if (isAnonymous) throw fault('invalid_client', { detail: 'no credentials' })
+    const client = app.authenticateClient(request)
+    if (client.secretDigests.length === 0) throw fault('invalid_client', { detail: 'a public client' })
+    return { client, name: `client ${client.id}` }
+  }
 }
 
 function render(facts: TokenFacts, issuer: string): IntrospectionResponse {

@@ -16,6 +16,7 @@ export function createMemoryStorage(clock: Clock): Storage {
     decisions: feed,
     refreshFamilies: createMemoryRefreshFamilyStore(clock),
     authorizedClients: createMemoryRecordStore(clock),
+    apiKeys: createMemoryRecordStore(clock),
     signingKeys: createMemorySigningKeyStore(),
     limits: createMemoryLimitStore(clock),
     open: async () => {},

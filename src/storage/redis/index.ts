@@ -42,6 +42,7 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
     decisions,
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizedClients: createRedisRecordStore('authorized-client', connection, keys, clock),
+    apiKeys: createRedisRecordStore('api-key', connection, keys, clock),
     signingKeys: createRedisSigningKeyStore(connection, keys),
     limits: createRedisLimitStore(connection, keys, testClock),
 

@@ -1,0 +1,73 @@
+/** The API keys of accounts: made (and shown that once), listed, revoked, and recognized. */
+import type { Clock } from '../clock.js'
+import type { RecordStore } from '../records/record-store.js'
+import { digestOf, isSame } from '../secrets/digest.js'
+import { type ApiKey, fromFields, newApiKeyText, readApiKeyText, toFields } from './api-key.js'
+
+const DAY_MS = 86_400_000
+/** How long a key stays listed after it expired or was revoked. */
+const KEEP_LISTED_MS = 90 * DAY_MS
+/** Every record has an end; for a key that does not expire it is far away. */
+const FOR_EVER_MS = 36_500 * DAY_MS
+/** `lastUsedAtMs` is written no more often than this. */
+const LAST_USED_SAMPLE_MS = 60_000
+
+export interface ApiKeys {
+  /** Makes a key. Its text is in the answer and nowhere else. */
+  create(account: string, options: { label?: string; expiresAtMs?: number }): Promise<{ text: string; key: ApiKey }>
+  /** Every key of an account, revoked and expired ones included, newest first. */
+  list(account: string): Promise<ApiKey[]>
+  /** Revokes for good. Repeating it changes nothing; undefined if the account has no such key. */
+  revoke(account: string, id: string): Promise<ApiKey | undefined>
+  /** The key with this text, if it may be used now; notes that it was. Rejects with `unavailable` when it could not look. */
+  use(text: string): Promise<ApiKey | undefined>
+}
+
+export interface ApiKeysParts {
+  records: RecordStore
+  clock: Clock
+}
+
+export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
+  return {
+    async create(account, { label, expiresAtMs }) {
+      const { id, text } = newApiKeyText(account)
+      const createdAtMs = clock()
+      const times = { createdAtMs, expiresAtMs, lastUsedAtMs: undefined, revokedAtMs: undefined }
+      const key: ApiKey = { account, id, digest: digestOf(text), label, ...times }
+      const keepUntilMs = expiresAtMs === undefined ? createdAtMs + FOR_EVER_MS : expiresAtMs + KEEP_LISTED_MS
+      await records.create(account, id, toFields(key), keepUntilMs)
+      return { text, key }
+    },
+
+    async list(account) {
+      const keys = [...(await records.list(account))].map(([id, fields]) => fromFields(account, id, fields))
+      return keys.sort((a, b) => b.createdAtMs - a.createdAtMs)
+    },
+
+    async revoke(account, id) {
+      const nowMs = clock()
+      const set = { revokedAtMs: String(nowMs) }
+      const fields = await records.change(account, id, { setOnce: set })
+      if (!fields) return undefined
+      const key = fromFields(account, id, fields)
+      // Only the call that revoked shortens the life; it is a matter of tidiness, the revocation stands already.
+      if (key.revokedAtMs === nowMs) await records.change(account, id, { keepUntilMs: nowMs + KEEP_LISTED_MS })
+      return key
+    },
+
+    async use(text) {
+      const named = readApiKeyText(text)
+      const fields = named && (await records.get(named.account, named.id))
+      if (!fields) return undefined
+      const key = fromFields(named.account, named.id, fields)
+      const nowMs = clock()
+      const isOver = key.revokedAtMs !== undefined || (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
+      if (isOver || !isSame(key.digest, digestOf(text))) return undefined
+      if (nowMs - (key.lastUsedAtMs ?? 0) >= LAST_USED_SAMPLE_MS) {
+        await records.change(key.account, key.id, { set: { lastUsedAtMs: String(nowMs) } })
+      }
+      return key
+    }
+  }
+}
