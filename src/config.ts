@@ -1,13 +1,12 @@
 /**
- * Turns the environment into one frozen configuration, or refuses with every fault at once.
- * The variables themselves are described in schemas/config.ts; here live the checks that look at more than one of them.
+ * Turns the environment into one frozen configuration, or refuses with every fault at once. The variables themselves are
+ * described in schemas/config.ts, the checks that look at more than their shape are in config-faults.ts.
  */
 import { randomBytes } from 'node:crypto'
-import { isIP } from 'node:net'
 import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../schemas/config.js'
+import { crossFaults } from './config-faults.js'
 import { builtInClients, type OAuthClient } from './oauth-clients/oauth-client.js'
 import { readOAuthClientsFile } from './oauth-clients-file.js'
 
@@ -31,7 +30,6 @@ export interface Config {
   readonly oauthClients: readonly OAuthClient[]
   readonly grantTtlSeconds: number
   readonly pollIntervalSeconds: number
-  readonly clientTokenTtlSeconds: number
   readonly signingAlg: Environment['SIGNING_ALG']
   readonly trustProxy: readonly string[]
   readonly edgeHeaders: Environment['EDGE_HEADERS']
@@ -113,55 +111,6 @@ function shapeFaults(values: Record<string, unknown>): Map<string, string> {
   return faults
 }
 
-const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`
-
-function* crossFaults(env: Environment): Generator<string> {
-  for (const name of ['PUBLIC_URL', 'VERIFICATION_URI', 'DASHBOARD_JWKS_URL'] as const) {
-    const url = env[name]
-    if (url !== undefined && !isSafeUrl(url)) yield expectation(name)
-  }
-  if (env.PUBLIC_URL && !PLAIN_PATH.test(env.PUBLIC_URL)) {
-    yield 'PUBLIC_URL: its path may hold letters, digits and . _ ~ - / only, everything is served under it'
-  }
-  if (!env.TRUST_PROXY.every(isNarrowRange)) yield expectation('TRUST_PROXY')
-  if (env.EDGE_HEADERS && env.TRUST_PROXY.length === 0) {
-    yield 'EDGE_HEADERS: needs TRUST_PROXY, the addresses of the edge that sets these headers'
-  }
-  if (env.DASHBOARD_JWT_SECRET && env.DASHBOARD_JWKS_URL) {
-    yield 'DASHBOARD_JWKS_URL: not together with DASHBOARD_JWT_SECRET, sessions are verified one way'
-  }
-  if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
-    yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'
-  }
-  if (env.REDIS_URL) {
-    if (env.GRANTD_SECRET.length === 0) yield 'GRANTD_SECRET: mandatory with REDIS_URL'
-    if (!env.DASHBOARD_JWT_SECRET && !env.DASHBOARD_JWKS_URL) {
-      yield 'DASHBOARD_JWT_SECRET: mandatory with REDIS_URL, unless DASHBOARD_JWKS_URL is set'
-    }
-  }
-}
-
-/** No part of it means something to a router or has two spellings. */
-const PLAIN_PATH = /^https?:\/\/[^/]+(\/[A-Za-z0-9._~-]+)*\/*$/
-
-/** Plain http is good enough only where nothing leaves the machine. */
-function isSafeUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const url = new URL(text)
-  if (url.username || url.password) return false
-  return url.protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
-}
-
-/** A range that holds everybody (or all of IPv4, mapped) would let anybody choose the address they are limited by. */
-function isNarrowRange(range: string): boolean {
-  // The library reads old short forms such as 10.0.0/8 as well; nobody should have to know what they mean.
-  if (isIP(range.split('/', 1)[0] ?? '') === 0) return false
-  if (!range.includes('/')) return true
-  if (!ipaddr.isValidCIDR(range)) return false
-  const [network, bits] = ipaddr.parseCIDR(range)
-  return bits > (network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() ? 96 : 0)
-}
-
 function assemble(env: Environment, moreClients: readonly OAuthClient[]): Config {
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
@@ -189,7 +138,6 @@ function assemble(env: Environment, moreClients: readonly OAuthClient[]): Config
     oauthClients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...moreClients],
     grantTtlSeconds: env.GRANT_TTL_SECONDS,
     pollIntervalSeconds: env.POLL_INTERVAL_SECONDS,
-    clientTokenTtlSeconds: env.CLIENT_TOKEN_TTL_SECONDS,
     signingAlg: env.SIGNING_ALG,
     trustProxy: env.TRUST_PROXY,
     edgeHeaders: env.EDGE_HEADERS,

@@ -1,0 +1,54 @@
+/** The checks of the environment that take more than a look at the shape of one variable. */
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { type Environment, EnvironmentSchema } from '../schemas/config.js'
+
+const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`
+
+/** What is wrong with values that are well-formed each by itself: one line per fault, the variable first. */
+export function* crossFaults(env: Environment): Generator<string> {
+  for (const name of ['PUBLIC_URL', 'VERIFICATION_URI', 'DASHBOARD_JWKS_URL'] as const) {
+    const url = env[name]
+    if (url !== undefined && !isSafeUrl(url)) yield expectation(name)
+  }
+  if (env.PUBLIC_URL && !PLAIN_PATH.test(env.PUBLIC_URL)) {
+    yield 'PUBLIC_URL: its path may hold letters, digits and . _ ~ - / only, everything is served under it'
+  }
+  if (!env.TRUST_PROXY.every(isNarrowRange)) yield expectation('TRUST_PROXY')
+  if (env.EDGE_HEADERS && env.TRUST_PROXY.length === 0) {
+    yield 'EDGE_HEADERS: needs TRUST_PROXY, the addresses of the edge that sets these headers'
+  }
+  if (env.DASHBOARD_JWT_SECRET && env.DASHBOARD_JWKS_URL) {
+    yield 'DASHBOARD_JWKS_URL: not together with DASHBOARD_JWT_SECRET, sessions are verified one way'
+  }
+  if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
+    yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'
+  }
+  if (env.REDIS_URL) {
+    if (env.GRANTD_SECRET.length === 0) yield 'GRANTD_SECRET: mandatory with REDIS_URL'
+    if (!env.DASHBOARD_JWT_SECRET && !env.DASHBOARD_JWKS_URL) {
+      yield 'DASHBOARD_JWT_SECRET: mandatory with REDIS_URL, unless DASHBOARD_JWKS_URL is set'
+    }
+  }
+}
+
+/** No part of it means something to a router or has two spellings. */
+const PLAIN_PATH = /^https?:\/\/[^/]+(\/[A-Za-z0-9._~-]+)*\/*$/
+
+/** Plain http is good enough only where nothing leaves the machine. */
+function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  if (url.username || url.password) return false
+  return url.protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+}
+
+/** A range that holds everybody (or all of IPv4, mapped) would let anybody choose the address they are limited by. */
+function isNarrowRange(range: string): boolean {
+  // The library reads old short forms such as 10.0.0/8 as well; nobody should have to know what they mean.
+  if (isIP(range.split('/', 1)[0] ?? '') === 0) return false
+  if (!range.includes('/')) return true
+  if (!ipaddr.isValidCIDR(range)) return false
+  const [network, bits] = ipaddr.parseCIDR(range)
+  return bits > (network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() ? 96 : 0)
+}
