@@ -13,7 +13,7 @@ export interface Metrics {
   observeRedis(command: string, seconds: number): void
   countLimited(limit: string): void
   countRefresh(outcome: RefreshOutcome['kind']): void
-  countRevocation(by: 'token' | 'owner'): void
+  countRevocation(by: 'token' | 'owner' | 'replay'): void
   /** Shows a number that somebody else keeps, read whenever it is asked for. */
   watch(name: string, help: string, read: () => number): void
   contentType: string
@@ -79,7 +79,7 @@ export const metrics = fp(
     })
     const revocations = new Counter({
       name: 'grantd_revocations_total',
-      help: 'Authorizations revoked, by their owner or by one of their tokens.',
+      help: 'Revocations by owners and by tokens, and those that a replayed refresh token led to.',
       labelNames: ['by'],
       registers
     })

@@ -69,7 +69,7 @@ export const EnvironmentSchema = Type.Object({
   GRANTD_SECRET: list(
     Type.String({ minLength: 32 }),
     'one or more secrets of at least 32 characters, separated by commas',
-    'Encrypts private keys at rest and keys the digests of user codes. The first one is used, the others still read: to rotate, put the new one in front. Mandatory with `REDIS_URL`.'
+    'Encrypts private keys at rest and keys user codes and refresh tokens. The first one writes, all of them read; how to rotate it is said under "Running it for real". Mandatory with `REDIS_URL`.'
   ),
   DASHBOARD_JWT_SECRET: optional(
     Type.String({ minLength: 32 }),

@@ -17,7 +17,7 @@ const seconds = (minimum: number, maximum: number) =>
   member(Type.Integer({ minimum, maximum }), `a whole number of seconds from ${minimum} to ${maximum}`)
 
 /** It is shown as the operator's word, so nothing in it may turn, hide or imitate what stands beside it. */
-const VISIBLE = /^(?! )[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<! )$/u
+const VISIBLE = /^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u
 
 const DAY_SECONDS = 86_400
 const DIGEST = 'a digest as "npm run grantd -- clients secret" makes it'

@@ -1,10 +1,23 @@
-import t from 'tap'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
 import { EnvironmentSchema } from '../schemas/config.js'
 import { type Config, ConfigError, loadConfig } from '../src/config.js'
+import { builtInClients, GRANT_TYPES, tagOf } from '../src/oauth-clients/oauth-client.js'
 
 const SECRET = 'correct horse battery staple encrypting'
 const DASHBOARD = 'correct horse battery staple dashboard!'
 const REDIS = { REDIS_URL: 'redis://127.0.0.1:6379', GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET: DASHBOARD }
+
+/** A file that lives as long as its test; what is not text is written as JSON. */
+function fileOf(t: Pick<Test, 'teardown'>, content: unknown): string {
+  const directory = mkdtempSync(join(tmpdir(), 'grantd-config-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  const file = join(directory, 'clients.json')
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
+  return file
+}
 
 /** The faults of an environment, each a line that begins with its variable; none if it is fine. */
 function faultsOf(variables: Record<string, string | undefined>): readonly string[] {
@@ -20,7 +33,7 @@ function faultsOf(variables: Record<string, string | undefined>): readonly strin
 const namesOf = (variables: Record<string, string | undefined>) => faultsOf(variables).map((line) => line.split(':')[0])
 
 t.test('an empty environment gives a service to try out', async (t) => {
-  const { secrets, dashboard, ...rest } = loadConfig({})
+  const { secrets, dashboard, oauthClients, ...rest } = loadConfig({})
   t.same(rest, {
     host: '127.0.0.1',
     port: 3333,
@@ -31,15 +44,26 @@ t.test('an empty environment gives a service to try out', async (t) => {
     redis: undefined,
     grantTtlSeconds: 900,
     pollIntervalSeconds: 5,
-    clientTokenTtlSeconds: 2_592_000,
     signingAlg: 'RS256',
     trustProxy: [],
     edgeHeaders: undefined,
     logLevel: 'info',
-    limits: { startPerMinute: 30, peekPerMinute: 60, approvePerMinute: 30, missesPerUser: 5, missesPerIp: 10 },
+    limits: {
+      startPerMinute: 30,
+      peekPerMinute: 60,
+      approvePerMinute: 30,
+      refreshPerMinute: 120,
+      revokePerMinute: 60,
+      introspectPerMinute: 6_000,
+      userinfoPerMinute: 120,
+      missesPerUser: 5,
+      missesPerIp: 10
+    },
+    heldPolls: 10_000,
     shutdownDelaySeconds: 0,
     madeUpSecrets: ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET']
   })
+  t.same(oauthClients, builtInClients(2_592_000))
   t.equal(secrets.length, 1)
   t.ok(String(secrets[0]).length >= 43)
   t.match(dashboard, { issuer: undefined, audience: undefined, key: { secret: /^[\w-]{43}$/ } })
@@ -60,6 +84,7 @@ t.test('every variable is read', async (t) => {
     DASHBOARD_JWKS_URL: 'https://dashboard.example/jwks.json',
     DASHBOARD_JWT_ISSUER: 'https://dashboard.example',
     DASHBOARD_JWT_AUDIENCE: 'grantd',
+    OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
     GRANT_TTL_SECONDS: '600',
     POLL_INTERVAL_SECONDS: '7',
     CLIENT_TOKEN_TTL_SECONDS: '3600',
@@ -71,9 +96,14 @@ t.test('every variable is read', async (t) => {
     LIMIT_START_PER_MINUTE: '1',
     LIMIT_PEEK_PER_MINUTE: '2',
     LIMIT_APPROVE_PER_MINUTE: '3',
-    LIMIT_MISSES_PER_USER: '4',
-    LIMIT_MISSES_PER_IP: '5',
-    SHUTDOWN_DELAY_SECONDS: '6',
+    LIMIT_REFRESH_PER_MINUTE: '4',
+    LIMIT_REVOKE_PER_MINUTE: '5',
+    LIMIT_INTROSPECT_PER_MINUTE: '6',
+    LIMIT_USERINFO_PER_MINUTE: '7',
+    LIMIT_MISSES_PER_USER: '8',
+    LIMIT_MISSES_PER_IP: '9',
+    HELD_POLLS: '10',
+    SHUTDOWN_DELAY_SECONDS: '11',
     SOMETHING_ELSE: 'is nobody’s business'
   })
   t.same(config, {
@@ -90,15 +120,32 @@ t.test('every variable is read', async (t) => {
       issuer: 'https://dashboard.example',
       audience: 'grantd'
     },
+    oauthClients: [
+      ...builtInClients(3_600),
+      {
+        ...{ id: 'acme', name: undefined, type: 'other', secretDigests: [], grantTypes: [...GRANT_TYPES] },
+        ...{ scopes: ['openid'], accessTokenTtlSeconds: 3_600, authorizationTtlSeconds: 2_592_000, tag: tagOf('acme') }
+      }
+    ],
     grantTtlSeconds: 600,
     pollIntervalSeconds: 7,
-    clientTokenTtlSeconds: 3600,
     signingAlg: 'EdDSA',
     trustProxy: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
     edgeHeaders: 'cloudflare',
     logLevel: 'debug',
-    limits: { startPerMinute: 1, peekPerMinute: 2, approvePerMinute: 3, missesPerUser: 4, missesPerIp: 5 },
-    shutdownDelaySeconds: 6,
+    limits: {
+      startPerMinute: 1,
+      peekPerMinute: 2,
+      approvePerMinute: 3,
+      refreshPerMinute: 4,
+      revokePerMinute: 5,
+      introspectPerMinute: 6,
+      userinfoPerMinute: 7,
+      missesPerUser: 8,
+      missesPerIp: 9
+    },
+    heldPolls: 10,
+    shutdownDelaySeconds: 11,
     madeUpSecrets: []
   })
   t.same(loadConfig({ LIMITS: 'off' }).limits, 'off')
@@ -110,12 +157,17 @@ const numbers: [name: string, minimum: number, maximum: number, fallback: number
   ['PORT', 0, 65_535, 3_333, ({ port }) => port],
   ['GRANT_TTL_SECONDS', 10, 900, 900, (config) => config.grantTtlSeconds],
   ['POLL_INTERVAL_SECONDS', 1, 60, 5, (config) => config.pollIntervalSeconds],
-  ['CLIENT_TOKEN_TTL_SECONDS', 60, 2_592_000, 2_592_000, (config) => config.clientTokenTtlSeconds],
+  ['CLIENT_TOKEN_TTL_SECONDS', 60, 2_592_000, 2_592_000, (config) => config.oauthClients[0]?.accessTokenTtlSeconds],
   ['LIMIT_START_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.startPerMinute],
   ['LIMIT_PEEK_PER_MINUTE', 1, 100_000, 60, ({ limits }) => limits !== 'off' && limits.peekPerMinute],
   ['LIMIT_APPROVE_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.approvePerMinute],
+  ['LIMIT_REFRESH_PER_MINUTE', 1, 100_000, 120, ({ limits }) => limits !== 'off' && limits.refreshPerMinute],
+  ['LIMIT_REVOKE_PER_MINUTE', 1, 100_000, 60, ({ limits }) => limits !== 'off' && limits.revokePerMinute],
+  ['LIMIT_INTROSPECT_PER_MINUTE', 1, 1_000_000, 6_000, ({ limits }) => limits !== 'off' && limits.introspectPerMinute],
+  ['LIMIT_USERINFO_PER_MINUTE', 1, 100_000, 120, ({ limits }) => limits !== 'off' && limits.userinfoPerMinute],
   ['LIMIT_MISSES_PER_USER', 1, 1_000, 5, ({ limits }) => limits !== 'off' && limits.missesPerUser],
   ['LIMIT_MISSES_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.missesPerIp],
+  ['HELD_POLLS', 0, 100_000, 10_000, (config) => config.heldPolls],
   ['SHUTDOWN_DELAY_SECONDS', 0, 60, 0, (config) => config.shutdownDelaySeconds]
 ]
 
@@ -254,6 +306,8 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   EDGE_HEADERS: { good: ['cloudflare'], bad: ['Cloudflare', 'fastly', 'true'], besides: { TRUST_PROXY: '10.0.0.1' } },
   LOG_LEVEL: { good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], bad: ['INFO', 'verbose', '30'] },
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
+  // What is in it is looked at in test/oauth-clients.
+  OAUTH_CLIENTS_FILE: { good: [fileOf(t, { clients: [] }), fileOf(t, { clients: [{ client_id: 'acme' }] })], bad: [] },
   DASHBOARD_JWT_ISSUER: { good: ['x', 'https://a.example'], bad: [] },
   DASHBOARD_JWT_AUDIENCE: { good: ['x'], bad: [] }
 }
@@ -345,9 +399,48 @@ t.test('variables that need or exclude each other', async (t) => {
     t.same(namesOf({ GRANTD_SECRET: `${DASHBOARD},${SECRET}`, DASHBOARD_JWT_SECRET: SECRET }), ['DASHBOARD_JWT_SECRET'])
   })
 
+  t.test('the path of PUBLIC_URL is one that everything can be served under', async (t) => {
+    for (const path of ['', '/', '/a', '/a/', '/a-b_c.d~e/F9', '/a/b/c']) {
+      t.same(faultsOf({ PUBLIC_URL: `https://a.example${path}` }), [], path)
+    }
+    for (const path of ['/a:b', '/a*', '/(a)', '/a%20b', '/ü', '/a//b', '/a,b', '/{a}', '/a@b']) {
+      t.match(faultsOf({ PUBLIC_URL: `https://a.example${path}` }), [/^PUBLIC_URL: its path may hold letters/], path)
+    }
+  })
+
   t.test('an edge is believed only from where it is', async (t) => {
     t.match(faultsOf({ EDGE_HEADERS: 'cloudflare' }), [/^EDGE_HEADERS: needs TRUST_PROXY/])
     t.same(faultsOf({ EDGE_HEADERS: 'cloudflare', TRUST_PROXY: '10.0.0.1' }), [])
+  })
+})
+
+t.test('the clients of OAUTH_CLIENTS_FILE', async (t) => {
+  const acme = { client_id: 'acme', access_token_ttl_seconds: 600, authorization_ttl_seconds: 86_400 }
+
+  t.test('come after the built-in ones, with lives of their own', async (t) => {
+    const file = fileOf(t, { clients: [acme] })
+    const { oauthClients } = loadConfig({ OAUTH_CLIENTS_FILE: file, CLIENT_TOKEN_TTL_SECONDS: '60' })
+    t.same(oauthClients.slice(0, 5), builtInClients(60))
+    t.match(oauthClients[5], { id: 'acme', accessTokenTtlSeconds: 600, authorizationTtlSeconds: 86_400 })
+    t.equal(oauthClients.length, 6)
+  })
+
+  t.test('are told all their faults, beside those of the environment', async (t) => {
+    const OAUTH_CLIENTS_FILE = fileOf(t, { clients: [acme, acme, { client_id: 'cli' }] })
+    t.same(faultsOf({ OAUTH_CLIENTS_FILE, PORT: 'x', REDIS_URL: REDIS.REDIS_URL, DASHBOARD_JWT_SECRET: DASHBOARD }), [
+      'PORT: expected a whole number from 0 to 65535',
+      'GRANTD_SECRET: mandatory with REDIS_URL',
+      'OAUTH_CLIENTS_FILE: clients[1].client_id: is there twice',
+      'OAUTH_CLIENTS_FILE: clients[2].client_id: is the name of a built-in client'
+    ])
+    t.same(faultsOf({ OAUTH_CLIENTS_FILE: fileOf(t, 'x').replace('.json', '') }), [
+      'OAUTH_CLIENTS_FILE: cannot be read: ENOENT'
+    ])
+    t.same(faultsOf({ OAUTH_CLIENTS_FILE: fileOf(t, '{clients') }), ['OAUTH_CLIENTS_FILE: is not JSON'])
+  })
+
+  t.test('an empty variable is no file', async (t) => {
+    t.same(loadConfig({ OAUTH_CLIENTS_FILE: ' ' }).oauthClients, builtInClients(2_592_000))
   })
 })
 
@@ -358,8 +451,10 @@ t.test('a configuration cannot be changed', async (t) => {
     objects += 1
     return Object.isFrozen(value) && Object.values(value).every(isFrozen)
   }
-  t.ok(isFrozen(loadConfig({ ...REDIS, TRUST_PROXY: '10.0.0.1', CORS_ORIGINS: 'https://a.example' })))
-  t.ok(objects >= 9, `looked at ${objects} objects`)
+  const OAUTH_CLIENTS_FILE = fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] })
+  const variables = { ...REDIS, OAUTH_CLIENTS_FILE, TRUST_PROXY: '10.0.0.1', CORS_ORIGINS: 'https://a.example' }
+  t.ok(isFrozen(loadConfig(variables)))
+  t.ok(objects >= 30, `looked at ${objects} objects`)
   t.throws(() => Object.assign(loadConfig({}), { port: 1 }), TypeError)
   loadConfig({ CORS_ORIGINS: 'https://a.example' })
   t.same(loadConfig({}).corsOrigins, [], 'and defaults are nobody’s to change')
@@ -376,7 +471,9 @@ t.test('no error tells a secret', async (t) => {
     { REDIS_URL: `redis://:${hidden}@redis.example` },
     { PUBLIC_URL: `https://u:${hidden}@a.example` },
     { DASHBOARD_JWKS_URL: `https://u:${hidden}@a.example`, DASHBOARD_JWT_SECRET: `${hidden}${SECRET}` },
-    { PORT: hidden, LOG_LEVEL: hidden, TRUST_PROXY: hidden, SIGNING_ALG: hidden }
+    { PORT: hidden, LOG_LEVEL: hidden, TRUST_PROXY: hidden, SIGNING_ALG: hidden },
+    { OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', client_secret: hidden, scope: ` ${hidden}` }] }) },
+    { OAUTH_CLIENTS_FILE: fileOf(t, `{"clients":"${hidden}`) }
   ]
   for (const variables of environments) {
     try {
@@ -394,7 +491,7 @@ t.test('no error tells a secret', async (t) => {
 
 t.test('every variable says what is expected of it and what it is for', async (t) => {
   const properties = Object.entries(EnvironmentSchema.properties)
-  t.ok(properties.length >= 25)
+  t.ok(properties.length >= 31)
   for (const [name, schema] of properties) {
     t.match(schema, { expects: /\S/, description: /\S/ }, name)
   }

@@ -210,8 +210,7 @@ export const IssuerMetadata = Type.Object({
     Type.String(),
     { description: 'The algorithms of the published keys.' }
   ),
-  claims_supported: Type.Array(Type.String(), { description: 'What an ID token or userinfo can say.' }),
-  service_documentation: Type.String({ description: 'For whoever develops a client.', format: 'uri' })
+  claims_supported: Type.Array(Type.String(), { description: 'What an ID token or userinfo can say.' })
 })
 export type IssuerMetadata = Static<typeof IssuerMetadata>
 

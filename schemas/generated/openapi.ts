@@ -1198,8 +1198,7 @@ export const openapiDocument = {
           'introspection_endpoint_auth_methods_supported',
           'subject_types_supported',
           'id_token_signing_alg_values_supported',
-          'claims_supported',
-          'service_documentation'
+          'claims_supported'
         ],
         properties: {
           issuer: { type: 'string', description: 'The issuer, `iss` of every token.', format: 'uri' },
@@ -1258,8 +1257,7 @@ export const openapiDocument = {
             type: 'array',
             description: 'What an ID token or userinfo can say.',
             items: { type: 'string' }
-          },
-          service_documentation: { type: 'string', description: 'For whoever develops a client.', format: 'uri' }
+          }
         }
       },
       JsonWebKey: {

@@ -4,7 +4,10 @@ import { fault } from '../fault.js'
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
-type Operations = Readonly<Record<string, { method: string; url: string }>>
+interface Documented {
+  readonly method: string
+  readonly url: string
+}
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -13,8 +16,7 @@ declare module 'fastify' {
   }
 }
 
-export function refuseOtherMethods(app: FastifyInstance, operations: Operations): void {
-  const documented = Object.values(operations)
+export function refuseOtherMethods(app: FastifyInstance, documented: readonly Documented[]): void {
   for (const url of new Set(documented.map((operation) => operation.url))) {
     const allowed = documented.filter((operation) => operation.url === url).map(({ method }) => method)
     const allow = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : [])].join(', ')

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { secretFields } from '../../schemas/generated/openapi.js'
 import { loggerOptions, redactedPaths } from '../../src/logger.js'
 import { type Answer, GRANTD_SECRET, startApp } from '../support/app.js'
+import { API, BOX, basicAuth, DEVICE_CODE, startOAuthApp } from '../support/oauth-app.js'
 import { startRedis } from '../support/redis-server.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
@@ -33,14 +34,20 @@ for (const engine of ['memory', 'Redis']) {
     t.teardown(() => redis?.stop())
     const { lines, logger } = recorder()
     const variables = { LIMIT_START_PER_MINUTE: '20', TRUST_PROXY: '127.0.0.1', EDGE_HEADERS: 'cloudflare' }
-    const service = await startApp(t, { ...variables, ...(redis && { REDIS_URL: redis.url }) }, { logger })
-    const { app, call, clock } = service
+    const place = { LIMITS: 'on', ...(redis && { REDIS_URL: redis.url }) }
+    const service = await startOAuthApp(t, { ...variables, ...place }, { logger })
+    const { app, call, post, clock } = service
     const session = await sessionOf('canary-user@example.com', { expires: '1d', claims: { email: 'canary-mail' } })
-    const secrets = new Set([GRANTD_SECRET, DASHBOARD_SECRET, session, ...session.split('.')])
+    const { client_secret = '' } = BOX
+    const basic = basicAuth(BOX).authorization
+    const secrets = new Set([GRANTD_SECRET, DASHBOARD_SECRET, client_secret, basic, basic.slice(6)])
+    for (const part of [session, ...session.split('.')]) secrets.add(part)
     const keep = ({ body, headers }: Answer) => {
       for (const name of secretFields) if (typeof body?.[name] === 'string') secrets.add(body[name])
       if (body?.user_code) secrets.add(body.user_code.replace('-', ''))
-      if (body?.jwt) for (const part of body.jwt.split('.')) secrets.add(part)
+      for (const name of ['jwt', 'access_token', 'id_token', 'refresh_token']) {
+        for (const part of body?.[name]?.split('.') ?? []) secrets.add(part)
+      }
       return { body, headers }
     }
     const headers = {
@@ -72,6 +79,60 @@ for (const engine of ['memory', 'Redis']) {
       await ask('GET', `/auth/grant/peek?user_code=${one.user_code}`, { token: jwt })
       await ask('DELETE', `/auth/clients/${id}`, { token })
       await ask('GET', '/auth/clients', { token: jwt })
+    }
+    const oauthFlow = async () => {
+      const form = async (path: string, parameters: Record<string, string>, more: Record<string, string> = {}) =>
+        keep(await post(path, { ...parameters, 'canary-parameter': 'canary' }, { ...headers, ...more })).body
+      const scope = 'openid offline_access reports.read'
+      const [one, two] = [
+        await form('/oauth/device_authorization', { ...BOX, client_secret, scope }),
+        await form('/oauth/device_authorization', { scope }, { authorization: basic })
+      ]
+      const redeem = ({ device_code }: { device_code: string }, more = {}) =>
+        form('/oauth/token', { ...BOX, client_secret, grant_type: DEVICE_CODE, device_code }, more)
+      await redeem(one)
+      await redeem(one)
+      const held = redeem(two, { prefer: 'wait=30, canary="canary"' })
+      while (app.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
+      await ask('GET', `/auth/grant/peek?user_code=${one.user_code}`, { token })
+      await ask('POST', '/auth/grant/approve', { token, body: { user_code: one.user_code, action: 'approve' } })
+      await ask('POST', '/auth/grant/approve', { token, body: { user_code: two.user_code, action: 'deny' } })
+      await held
+      const first = await redeem(one)
+      await form('/oauth/token', { client_id: 'cli', grant_type: DEVICE_CODE, device_code: one.device_code })
+      const refresh = (refresh_token: string) =>
+        form('/oauth/token', { ...BOX, client_secret, grant_type: 'refresh_token', refresh_token })
+      const second = await refresh(first.refresh_token)
+      await refresh(first.refresh_token)
+      for (const { access_token, refresh_token, id_token } of [first, second]) {
+        for (const token of [access_token, refresh_token, id_token]) {
+          await form('/oauth/introspect', { ...API, client_secret: API.client_secret ?? '', token })
+          await ask('GET', '/oauth/userinfo', { token })
+          await ask('POST', '/oauth/userinfo', { token })
+          await ask('GET', '/auth/clients', { token })
+        }
+      }
+      await form('/oauth/revoke', { token: 'canary-token' }, { authorization: basic })
+      await form('/oauth/revoke', { token: second.refresh_token }, { authorization: basic })
+      await refresh(second.refresh_token)
+      await ask('GET', '/oauth/userinfo', { token: second.access_token })
+      for (const path of ['/oauth/device_authorization', '/oauth/token', '/oauth/revoke', '/oauth/introspect']) {
+        for (const parameters of [
+          { client_id: 'canary-client', client_secret: 'canary-secret' },
+          { client_id: 'box', client_secret: 'canary-secret', token: 'canary', grant_type: 'canary' },
+          { client_id: 'cli', scope: 'canary"scope', token: 'canary', grant_type: 'canary', device_code: 'canary' },
+          { client_id: 'canary'.repeat(100) }
+        ]) {
+          await form(path, parameters)
+          await form(path, {}, { authorization: `Basic ${Buffer.from('canary:canary').toString('base64')}` })
+        }
+        const encoded = { ...headers, 'content-type': 'application/x-www-form-urlencoded' }
+        for (const payload of ['client_id=canary&client_id=canary', 'client_id=%zzcanary', 'canary=%ff', 'canary']) {
+          await app.inject({ method: 'POST', url: `${path}?client_id=canary`, headers: encoded, payload })
+        }
+      }
+      await ask('GET', '/.well-known/openid-configuration?canary=canary')
+      clock.advance(60_000)
     }
     const mistakes = async () => {
       for (const body of [
@@ -124,6 +185,7 @@ for (const engine of ['memory', 'Redis']) {
       for (let i = 0; i < 25; i++) await start()
     }
     await flow()
+    await oauthFlow()
     await mistakes()
 
     // What breaks inside carries everything it was called with.
@@ -172,7 +234,13 @@ for (const engine of ['memory', 'Redis']) {
     const entries = parsed(t, lines)
     const all = lines.join('')
     t.ok(entries.length >= 100, `${entries.length} lines`)
-    t.ok(secrets.size >= 25, `${secrets.size} secrets`)
+    t.ok(secrets.size >= 45, `${secrets.size} secrets`)
+    for (const known of [/^grt_/, /^eyJ/, new RegExp(client_secret.slice(0, 4)), /^Basic /]) {
+      t.ok(
+        [...secrets].some((secret) => known.test(secret)),
+        `${known} is among them`
+      )
+    }
     const leaked = [...secrets].filter((secret) => secret.length >= 8 && all.includes(secret))
     t.strictSame(leaked, [], 'no secret that was handed out or brought along')
     const canaries = lines.filter((line) => /canary/i.test(line))
@@ -186,6 +254,9 @@ for (const engine of ['memory', 'Redis']) {
     for (const entry of answered) t.strictSame(Object.keys(entry), known)
     const routes = new Set(answered.map(({ route }) => route))
     t.ok(routes.has('/api/v0/auth/clients/:authorizedClientId') && routes.has('none'), 'patterns instead of paths')
+    for (const name of ['device_authorization', 'token', 'revoke', 'introspect', 'userinfo']) {
+      t.ok(routes.has(`/oauth/${name}`), name)
+    }
     for (const status of [200, 400, 401, 403, 404, 405, 413, 415, 429, 500]) {
       t.ok(
         answered.some((entry) => entry.status === status),
@@ -219,6 +290,42 @@ t.test('routine polls and probes say nothing at the level of service; what goes 
   t.equal(entries[0]?.reqId, entries[1]?.reqId, 'both lines name the request')
 })
 
+t.test(
+  'a poll at /oauth/token that brings nothing new is logged at debug only; every other answer is told',
+  async (t) => {
+    const logged = async (level: 'info' | 'debug') => {
+      const lines: string[] = []
+      const logger = { ...(loggerOptions(level) as object), stream: { write: (line: string) => lines.push(line) } }
+      const { clock, authorize, approve, redeem } = await startOAuthApp(t, {}, { logger })
+      const [pending, denied, approved] = [await authorize(), await authorize(), await authorize()]
+      await approve(denied.user_code, 'ann', 'deny')
+      await approve(approved.user_code)
+      /** What was written about one poll. */
+      const about = async (deviceCode: string) => {
+        lines.length = 0
+        const { body } = await redeem(deviceCode)
+        return parsed(t, lines).map(({ level, msg, route, status }) => [body.error ?? 'ok', level, msg, route, status])
+      }
+      const told = [await about(pending.device_code), await about(pending.device_code)]
+      const rest = [await about(denied.device_code), await about(approved.device_code), await about('A'.repeat(43))]
+      clock.advance(900_000)
+      return { told, rest: [...rest, await about(pending.device_code)] }
+    }
+    const line = (error: string, level: number, status: number) => [[error, level, 'answered', '/oauth/token', status]]
+    const rest = [
+      line('access_denied', 30, 400),
+      line('ok', 30, 200),
+      line('invalid_grant', 30, 400),
+      line('expired_token', 30, 400)
+    ]
+    t.strictSame(await logged('info'), { told: [[], []], rest })
+    t.strictSame(await logged('debug'), {
+      told: [line('authorization_pending', 20, 400), line('slow_down', 20, 400)],
+      rest
+    })
+  }
+)
+
 t.test('the log names the request as the answer does, never as the caller did', async (t) => {
   const { lines, logger } = recorder()
   const { call } = await startApp(t, {}, { logger })
@@ -232,16 +339,20 @@ t.test('the log names the request as the answer does, never as the caller did', 
 })
 
 t.test('what is redacted, name by name', async (t) => {
-  t.strictSame(secretFields, ['grant_code', 'jwt', 'user_code', 'verification_uri_complete'])
-  t.strictSame(redactedPaths, [
+  t.strictSame(secretFields, [
+    'access_token',
+    'client_secret',
+    'device_code',
     'grant_code',
-    '*.grant_code',
+    'id_token',
     'jwt',
-    '*.jwt',
+    'refresh_token',
+    'token',
     'user_code',
-    '*.user_code',
-    'verification_uri_complete',
-    '*.verification_uri_complete',
+    'verification_uri_complete'
+  ])
+  t.strictSame(redactedPaths, [
+    ...secretFields.flatMap((name) => [name, `*.${name}`]),
     'authorization',
     '*.authorization',
     'cookie',

@@ -1,7 +1,8 @@
 /** What every engine's grant store has to keep to: src/grants/grant-store.ts, by the rules of src/grants/rules.ts. */
 import type { Test } from 'tap'
-import type { Decision, GrantRequest } from '../../src/grants/grant.js'
-import type { NewGrant } from '../../src/grants/grant-store.js'
+import { CLIENT_TYPES, type Decision, type GrantRequest } from '../../src/grants/grant.js'
+import type { GrantStanding, NewGrant } from '../../src/grants/grant-store.js'
+import { BUILT_IN_TAG, tagOf } from '../../src/oauth-clients/oauth-client.js'
 import {
   CLIENT_TAG,
   decisionOf,
@@ -45,6 +46,8 @@ export function grantStoreContract(t: Test, start: StartEngine): void {
   t.test('pacing', (t) => pacing(t, start))
   t.test('decisions and the end of a grant', (t) => decisions(t, start))
   t.test('collection', (t) => collection(t, start))
+  t.test('whose grant it is', (t) => clients(t, start))
+  t.test('whether it waits', (t) => standing(t, start))
   t.test('user codes', (t) => userCodes(t, start))
   t.test('what is kept', (t) => contents(t, start))
   t.test('races', (t) => races(t, start))
@@ -379,6 +382,152 @@ async function collection(t: Test, start: StartEngine): Promise<void> {
   })
 }
 
+/** Brings a grant into each of its states; the name is what a poll of its own client is told then. */
+const STATES: Record<string, (engine: Engine, grant: Awaited<ReturnType<typeof created>>) => Promise<unknown>> = {
+  pending: async () => {},
+  slow_down: (_engine, grant) => grant.poll(),
+  approved: (_engine, grant) => grant.decide(),
+  denied: (_engine, grant) => grant.decide({ action: 'deny' }),
+  'approved, again within 30 s of its collection': async (_engine, grant) => {
+    await grant.decide()
+    await grant.collect()
+  },
+  spent: async (engine, grant) => {
+    await grant.decide()
+    await grant.collect()
+    await engine.pass(30_001)
+  },
+  expired: (engine) => engine.pass(LIFE_MS),
+  unknown: (engine) => engine.pass(LIFE_MS + RETENTION_MS)
+}
+
+const ACME = tagOf('acme')
+
+async function clients(t: Test, start: StartEngine): Promise<void> {
+  const strangers: Record<string, string> = {
+    'another client': tagOf('another'),
+    'another built-in client': tagOf('mcp'),
+    'the letters of its tag in another case': CLIENT_TAG.toUpperCase(),
+    'more than its tag': `${CLIENT_TAG}x`,
+    'a tag with a pattern in it': `${CLIENT_TAG.slice(0, 5)}.`,
+    'a newline': '\n'
+  }
+
+  for (const [state, bring] of Object.entries(STATES)) {
+    t.test(`of another client a grant is unknown and stays as it is: ${state}`, async (t) => {
+      const engine = await start(t)
+      const grant = await created(engine)
+      await bring(engine, grant)
+      for (const [who, tag] of Object.entries(strangers)) {
+        t.same(await engine.storage.grants.poll(grant.digest, tag), { kind: 'unknown' }, who)
+        t.same(await engine.other.grants.poll(grant.digest, tag), { kind: 'unknown' }, `${who}, elsewhere`)
+      }
+      t.equal(await grant.pollKind(), state.split(',')[0])
+    })
+  }
+
+  t.test('what another client asks moves no pace and no interval', async (t) => {
+    const engine = await start(t)
+    const grant = await created(engine)
+    const stranger = async () => {
+      for (let i = 0; i < 20; i++) {
+        t.same(await engine.storage.grants.poll(grant.digest, tagOf('another')), { kind: 'unknown' })
+      }
+    }
+    await stranger()
+    t.same(await grant.poll(), { kind: 'pending' }, 'the first poll is still free')
+    engine.clock.advance(4_000)
+    await stranger()
+    engine.clock.advance(500)
+    t.same(await grant.poll(), { kind: 'pending' }, 'the pace counts from the client’s own poll')
+    await stranger()
+    t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 10_000 })
+  })
+
+  t.test('a client of the operator’s reaches its own grants, and nobody else does', async (t) => {
+    const engine = await start(t)
+    const { grants } = engine.storage
+    const request = requestOf({ clientId: 'acme', clientType: 'other' })
+    const grant = await created(engine, { clientTag: ACME, request })
+    for (const tag of [BUILT_IN_TAG, CLIENT_TAG, tagOf('Acme'), tagOf('other')]) {
+      t.same(await grants.poll(grant.digest, tag), { kind: 'unknown' }, tag)
+    }
+    t.same(await grants.poll(grant.digest, ACME), { kind: 'pending' })
+    const decision = decisionOf()
+    await grants.decide(grant.digest, decision)
+    t.same(await grants.poll(grant.digest, BUILT_IN_TAG), { kind: 'unknown' })
+    t.same(await grants.poll(grant.digest, ACME), { kind: 'approved', request, decision })
+  })
+
+  t.test('what the built-in clients’ tags begin with reaches the grants of all of them', async (t) => {
+    const engine = await start(t)
+    for (const clientType of CLIENT_TYPES) {
+      const request = requestOf({ clientId: clientType, clientType })
+      const grant = await created(engine, { clientTag: tagOf(clientType), request })
+      const asAny = () => engine.storage.grants.poll(grant.digest, BUILT_IN_TAG)
+      t.same(await asAny(), { kind: 'pending' }, clientType)
+      t.same(await asAny(), { kind: 'slow_down', intervalMs: 10_000 }, 'at the pace of the grant')
+      const decision = decisionOf()
+      await engine.storage.grants.decide(grant.digest, decision)
+      t.same(await asAny(), { kind: 'approved', request, decision })
+      await grant.collect()
+      await engine.pass(30_001)
+      t.same(await asAny(), { kind: 'spent' })
+    }
+  })
+}
+
+async function standing(t: Test, start: StartEngine): Promise<void> {
+  const expected: Record<string, GrantStanding> = { pending: 'pending', slow_down: 'pending', unknown: 'unknown' }
+  for (const [state, bring] of Object.entries(STATES)) {
+    t.test(`of a grant that is ${state} it is told whether it waits`, async (t) => {
+      const engine = await start(t)
+      const grant = await created(engine)
+      await bring(engine, grant)
+      for (const { grants } of [engine.storage, engine.other, engine.storage]) {
+        t.equal(await grants.stateOf(grant.digest), expected[state] ?? 'resolved')
+      }
+      t.equal(await grant.pollKind(), state.split(',')[0], 'and nothing of it is changed')
+    })
+  }
+
+  t.test('it turns exactly with the end of the life, and with the end of the record', async (t) => {
+    const engine = await start(t)
+    const grant = await created(engine)
+    const state = () => engine.storage.grants.stateOf(grant.digest)
+    await engine.pass(LIFE_MS - 1)
+    t.equal(await state(), 'pending')
+    await engine.pass(1)
+    t.equal(await state(), 'resolved')
+    await engine.pass(RETENTION_MS - 1)
+    t.equal(await state(), 'resolved')
+    await engine.pass(1)
+    t.equal(await state(), 'unknown')
+  })
+
+  t.test('to ask is no poll: it moves no pace, and collects nothing', async (t) => {
+    const engine = await start(t)
+    const grant = await created(engine)
+    const { grants } = engine.storage
+    await grants.stateOf(grant.digest)
+    t.same(await grant.poll(), { kind: 'pending' })
+    for (let i = 0; i < 10; i++) await grants.stateOf(grant.digest)
+    engine.clock.advance(INTERVAL_MS)
+    t.same(await grant.poll(), { kind: 'pending' })
+    await grant.decide()
+    await grants.stateOf(grant.digest)
+    await engine.pass(60_000)
+    t.equal(await grant.collect(), 'collected')
+  })
+
+  t.test('a grant nobody made is unknown', async (t) => {
+    const { storage } = await start(t)
+    const digest = newDigest()
+    t.equal(await storage.grants.stateOf(digest), 'unknown')
+    t.same(await storage.grants.poll(digest, CLIENT_TAG), { kind: 'unknown' })
+  })
+}
+
 async function userCodes(t: Test, start: StartEngine): Promise<void> {
   const grant: NewGrant = { request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS }
 
@@ -460,7 +609,21 @@ async function contents(t: Test, start: StartEngine): Promise<void> {
     'names that mean something to JavaScript': requestOf({ metadata: { name: '__proto__', os: 'constructor' } }),
     'empty texts': requestOf({ metadata: { name: '', version: '' } }),
     'a place without a country': requestOf({ location: { text: 'somewhere' } }),
-    'a place with a country': requestOf({ location: { text: 'São Paulo, SP, Brazil', country: 'BR' } })
+    'a place with a country': requestOf({ location: { text: 'São Paulo, SP, Brazil', country: 'BR' } }),
+    'a scope': requestOf({ scopes: ['openid'] }),
+    'scopes in their order': requestOf({ scopes: ['z', 'offline_access', 'a', '!#[]~', 'openid'] }),
+    'fifty scopes': requestOf({ scopes: times(50, (i) => `scope:${i}`) }),
+    'a client of the operator’s': requestOf({ clientId: 'acme', clientType: 'other', metadata: {} }),
+    'a client that has no type of its own for an id': requestOf({ clientId: 'acme', clientType: 'cli' }),
+    'a client with scopes': requestOf({ clientId: 'a.c~m_e-', clientType: 'ide-plugin', scopes: ['openid', 'x'] }),
+    'a client in a place': requestOf({ clientId: 'acme', location: { text: 'somewhere' } }),
+    'a client with scopes in a country': requestOf({
+      ...{ clientId: 'acme', clientType: 'mcp', scopes: ['openid'] },
+      location: { text: 'Oslo, NO', country: 'NO' }
+    }),
+    'scopes in a place': requestOf({ scopes: ['openid'], location: { text: 'somewhere' } }),
+    'scopes in a country': requestOf({ scopes: ['openid'], location: { text: 'Oslo, NO', country: 'NO' } }),
+    'a client called as something in JavaScript': requestOf({ clientId: 'null', scopes: ['null', '__proto__'] })
   }
   t.test('what a client says about itself comes back as it was', async (t) => {
     const engine = await start(t)

@@ -22,3 +22,28 @@ export function apiHeaders(t: Test, { headers }: Pick<Answer, 'headers'>, title 
   )
   t.match(headers['x-request-id'], /^[\w-]{8}-[0-9a-z]+$/, `${title}: an id of its own`)
 }
+
+/** Checks what all answers of the OAuth surface carry; `cacheControl` is another where one may be kept. */
+export function oauthHeaders(
+  t: Test,
+  { headers, body }: Pick<Answer, 'headers' | 'body'>,
+  title = 'headers',
+  cacheControl = 'no-store'
+): void {
+  t.strictSame(
+    [headers['content-type'], headers['cache-control'], headers['x-content-type-options']],
+    ['application/json', cacheControl, 'nosniff'],
+    `${title}: JSON and no parameter of it, kept or not, not sniffed`
+  )
+  t.equal(headers['content-length'], `${Buffer.byteLength(JSON.stringify(body))}`, `${title}: in one piece`)
+  t.match(headers['x-request-id'], /^[\w-]{8}-[0-9a-z]+$/, `${title}: an id of its own`)
+}
+
+/** Checks a refusal of the OAuth surface: the status, the error and no member but these, and no challenge unless one is due. */
+export function oauthRefused(t: Test, answer: Answer, status: number, error: string, challenge?: string): void {
+  const { error: told, error_description: description, ...rest } = answer.body
+  t.strictSame([answer.status, told, rest], [status, error, {}], `${status} ${error}`)
+  t.ok(description === undefined || /^[^"\\]+\.$/.test(description), 'a sentence, or none')
+  t.equal(answer.headers['www-authenticate'], challenge, `${status} ${error}: the challenge`)
+  oauthHeaders(t, answer, `${status} ${error}`)
+}

@@ -2,7 +2,9 @@ import { validate } from '@readme/openapi-parser'
 import t, { type Test } from 'tap'
 import { openapiDocument } from '../../schemas/generated/openapi.js'
 import { type Answer, startApp } from '../support/app.js'
-import { startRedis } from '../support/redis-server.js'
+import { API, BOX, CLI, startOAuthApp } from '../support/oauth-app.js'
+import { freePort, startRedis } from '../support/redis-server.js'
+import { oauthHeaders } from './expectations.js'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 const REFUSED = '{"error":"Not Found"}'
@@ -99,6 +101,10 @@ t.test('GET /metrics', async (t) => {
       'grantd_decision_seconds histogram',
       'grantd_redis_seconds histogram',
       'grantd_limited_total counter',
+      'grantd_refreshes_total counter',
+      'grantd_revocations_total counter',
+      'grantd_held_polls gauge',
+      'grantd_decision_feed_up gauge',
       'process_cpu_seconds_total counter',
       'process_resident_memory_bytes gauge',
       'nodejs_eventloop_lag_p99_seconds gauge'
@@ -154,6 +160,61 @@ t.test('GET /metrics', async (t) => {
     t.notMatch(text, /canary-in-a-label|127\.0\.0\.1|ann/)
   })
 
+  t.test('200 refreshes and revocations count by what they came to, limits by their names', async (t) => {
+    const limits = { LIMIT_REFRESH_PER_MINUTE: '7', LIMIT_REVOKE_PER_MINUTE: '3', LIMIT_INTROSPECT_PER_MINUTE: '1' }
+    const service = await startOAuthApp(t, { LIMITS: 'on', LIMIT_USERINFO_PER_MINUTE: '1', ...limits })
+    const { call, clock, session, tokens, refresh, revoke, introspect, userinfo } = service
+    const [one, two] = [await tokens(BOX, 'openid offline_access'), await tokens(CLI)]
+    const { body: next } = await refresh(one.refresh_token, BOX)
+    await refresh(one.refresh_token, BOX)
+    await refresh('grt_', BOX)
+    await refresh(next.refresh_token, CLI)
+    await refresh(next.refresh_token, BOX, 'admin')
+    clock.advance(30_001)
+    await refresh(one.refresh_token, BOX)
+    await refresh(next.refresh_token, BOX)
+    await refresh(next.refresh_token, BOX)
+    for (const token of [two.access_token, two.access_token, 'x', 'y']) await revoke(token)
+    const { data } = (await call('GET', '/auth/clients', { token: await session('ann') })).body
+    await call('DELETE', `/auth/clients/${data[0].id}`, { token: await session('ann') })
+    for (const _ of [1, 2]) await introspect('x', API)
+    for (const _ of [1, 2]) await userinfo('x')
+    const text = (await call('GET', '/metrics')).body as string
+    const counts = (name: string, label: string) =>
+      Object.fromEntries(
+        [...text.matchAll(new RegExp(`^${name}\\{${label}="([^"]+)"\\} (\\d+)$`, 'gm'))].map(([, by, n]) => [
+          by,
+          Number(n)
+        ])
+      )
+    t.strictSame(counts('grantd_refreshes_total', 'outcome'), {
+      ...{ refreshed: 2, invalid: 3, invalid_scope: 1, replayed: 1 }
+    })
+    t.strictSame(counts('grantd_revocations_total', 'by'), { token: 1, owner: 1, replay: 1 })
+    t.strictSame(counts('grantd_limited_total', 'limit'), {
+      ...{ 'refresh per address': 1, 'revoke per address': 1, 'introspect per caller': 1, 'userinfo per address': 1 }
+    })
+  })
+
+  t.test('200 who waits is counted, and whether decisions are heard', async (t) => {
+    const { app, call, start, decide } = await startApp(t)
+    const read = async () => {
+      const text = (await call('GET', '/metrics')).body as string
+      return ['grantd_held_polls', 'grantd_decision_feed_up'].map((series) => value(text, series))
+    }
+    t.strictSame(await read(), [0, 1])
+    const { grant_code, user_code } = await start()
+    const body = { grant_code }
+    const waiting = call('POST', '/auth/grant/token', { body, headers: { prefer: 'wait=30' } })
+    while (app.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
+    t.strictSame(await read(), [1, 1])
+    await decide(user_code, 'ann')
+    t.equal((await waiting).body.status, 'approved')
+    t.strictSame(await read(), [0, 1])
+    const { call: callAway } = await startApp(t, { REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
+    t.match((await callAway('GET', '/metrics')).body, /^grantd_decision_feed_up 0$/m)
+  })
+
   t.test('200 of one instance alone', async (t) => {
     const { call } = await startApp(t)
     t.notMatch((await call('GET', '/metrics')).body, /^grantd_grants_total\{/m)
@@ -202,8 +263,7 @@ t.test('GET /.well-known/jwks.json', async (t) => {
       const { call } = await startApp(t, { SIGNING_ALG: alg })
       const answer = await call('GET', '/.well-known/jwks.json')
       t.equal(answer.status, 200)
-      json(t, answer)
-      t.equal(answer.headers['cache-control'], 'public, max-age=300')
+      oauthHeaders(t, answer, alg, 'public, max-age=300')
       t.equal(answer.body.keys.length, 1)
       const [key] = answer.body.keys
       t.strictSame(Object.keys(key).sort(), names)
@@ -265,6 +325,11 @@ t.test('404 what is not there, in the same words everywhere', async (t) => {
 
 t.test('405 and Allow for every path and method', async (t) => {
   const { app } = await startApp(t, { LIMITS: 'off' })
+  const isOAuth = (path: string) => /^\/(oauth|\.well-known)\//.test(path)
+  const refusalOf = {
+    oauth: '{"error":"invalid_request","error_description":"The method is not allowed here."}',
+    others: '{"error":"Method Not Allowed"}'
+  }
   let looked = 0
   for (const [path, item] of Object.entries(openapiDocument.paths)) {
     const documented = Object.keys(item as object).map((method) => method.toUpperCase())
@@ -279,7 +344,7 @@ t.test('405 and Allow for every path and method', async (t) => {
       looked += 1
       t.equal(answer.statusCode, 405, `405 ${method} ${path}`)
       t.equal(answer.headers.allow, allowed.join(', '), `${method} ${path}`)
-      if (method !== 'HEAD') t.equal(answer.body, '{"error":"Method Not Allowed"}')
+      if (method !== 'HEAD') t.equal(answer.body, refusalOf[isOAuth(path) ? 'oauth' : 'others'])
       t.equal(answer.headers['x-content-type-options'], 'nosniff')
     }
   }

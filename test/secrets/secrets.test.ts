@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { digestOf } from '../../src/secrets/digest.js'
+import { digestOf, isSame } from '../../src/secrets/digest.js'
 import { createKeyring } from '../../src/secrets/keyring.js'
 
 const OLD = 'an old secret of more than 32 characters'
@@ -142,9 +142,37 @@ t.test('tags', async (t) => {
   t.equal(new Set(values).size, 10_000, 'do not collide')
 })
 
+t.test('derived secrets', async (t) => {
+  const derive = (purpose: string, value: string) => keyring.derive(purpose, value)[0] as string
+  t.match(derive('refresh-token', 'x'), /^[\w-]{43}$/)
+  t.equal(derive('p', 'x'), createKeyring([NEW]).derive('p', 'x')[0], 'are the same in every process')
+  t.not(derive('p', 'x'), derive('p', 'y'), 'differ by value')
+  t.not(derive('p', 'x'), derive('q', 'x'), 'differ by purpose')
+  t.not(derive('p', 'x'), createKeyring([OLD]).derive('p', 'x')[0], 'differ by secret')
+  t.not(derive('p', 'x').slice(0, 24), keyring.tags('p', 'x')[0], 'are no tags')
+  t.not(derive('p', 'x'), digestOf('x'), 'and no digests')
+  t.same(createKeyring([NEW, OLD]).derive('p', 'x'), [derive('p', 'x'), ...createKeyring([OLD]).derive('p', 'x')])
+  t.equal(new Set(Array.from({ length: 10_000 }, (_, i) => derive('p', `${i}`))).size, 10_000, 'do not collide')
+})
+
 t.test('digests', async (t) => {
   t.equal(digestOf('abc'), 'ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0', 'are SHA-256 (FIPS 180-4) in base64url')
   t.equal(digestOf('ü'), digestOf(Buffer.from('ü').toString('utf8')), 'of UTF-8')
   t.match(digestOf(''), /^[\w-]{43}$/)
   t.equal(new Set(Array.from({ length: 10_000 }, (_, i) => digestOf(`${i}`))).size, 10_000)
+})
+
+t.test('two texts are the same to the last bit, or they are not', async (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (one, other) => {
+      return isSame(one, one) && isSame(one, other) === (one === other) && !isSame(one, `${one}x`)
+    })
+  )
+  const digest = digestOf('x')
+  for (let i = 0; i < digest.length; i++) {
+    const changed = digest.slice(0, i) + (digest[i] === 'a' ? 'b' : 'a') + digest.slice(i + 1)
+    if (isSame(digest, changed)) t.fail(`character ${i} does not matter`)
+  }
+  for (const other of ['', digest.slice(1), digest.toLowerCase(), ` ${digest}`]) t.notOk(isSame(digest, other))
+  t.ok(isSame('', ''))
 })

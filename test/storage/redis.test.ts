@@ -2,10 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { isFault } from '../../src/fault.js'
+import { tagOf } from '../../src/oauth-clients/oauth-client.js'
+import { digestOf } from '../../src/secrets/digest.js'
 import { type Connection, connect } from '../../src/storage/redis/connection.js'
+import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { nextPollId } from '../../src/storage/redis/poll-id.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
+import { decisionFeedContract, listenTo, pendingGrant } from '../contract/decision-feed.js'
 import {
   CLIENT_TAG,
   decisionOf,
@@ -21,6 +25,8 @@ import { grantStoreContract } from '../contract/grant-store.js'
 import { limitStoreContract } from '../contract/limit-store.js'
 import { recordStoreContract } from '../contract/record-store.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
+import { refreshFamilyModel } from '../contract/refresh-family-model.js'
+import { refreshFamilyStoreContract } from '../contract/refresh-family-store.js'
 import { signingKeyStoreContract } from '../contract/signing-key-store.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
 import { startRedis } from '../support/redis-server.js'
@@ -31,11 +37,16 @@ t.teardown(() => server.stop())
 const start = (t: Test) => startRedisEngine(t, server)
 
 t.test('grants in Redis', async (t) => grantStoreContract(t, start))
+t.test('decisions in Redis', async (t) => decisionFeedContract(t, start))
+t.test('refresh families in Redis', async (t) => refreshFamilyStoreContract(t, start))
 t.test('records in Redis', async (t) => recordStoreContract(t, start))
 t.test('limits in Redis', async (t) => limitStoreContract(t, start))
 t.test('signing keys in Redis', async (t) => signingKeyStoreContract(t, start))
 t.test('grants in Redis follow the rules, whatever happens in which order', (t) =>
   grantModel(t, start, { runs: 600, freshEachRun: false })
+)
+t.test('refresh families in Redis follow the rules, whatever happens in which order', (t) =>
+  refreshFamilyModel(t, start, { runs: 600, freshEachRun: false })
 )
 
 /** A connection of the test's own, to run scripts as the stores do. */
@@ -51,8 +62,10 @@ const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: L
 t.test('what Redis forgets', async (t) => {
   t.test('every key has an end, after every single operation; only the signing keys stay', async (t) => {
     const engine = await start(t)
-    const { grants, authorizedClients: records, limits, signingKeys } = engine.storage
+    const { grants, refreshFamilies: families, authorizedClients: records, limits, signingKeys } = engine.storage
     const [one, two, tag] = [newDigest(), newDigest(), newTag()]
+    const [first, second] = [newDigest(), newDigest()]
+    const family = { userId: 'alice', currentDigest: first }
     const until = (ms: number) => engine.clock() + ms
     const operations: Record<string, () => Promise<unknown>> = {
       'a grant is created': () => grants.create(one, tag, newGrant()),
@@ -72,6 +85,16 @@ t.test('what Redis forgets', async (t) => {
       'it is collected again': () => grants.collect(one),
       'an unknown one is collected': () => grants.collect(newDigest()),
       'it is polled when it is expired': () => engine.pass(LIFE_MS).then(() => grants.poll(one, CLIENT_TAG)),
+      'whether it waits is asked': () => grants.stateOf(one),
+      'whether an unknown one waits is asked': () => grants.stateOf(newDigest()),
+      'a family begins': () => families.begin('a', family, until(2_592_000_000)),
+      'it begins again': () => families.begin('a', family, until(9_000_000_000)),
+      'one begins whose time is over': () => families.begin('b', family, until(-5)),
+      'it is looked at': () => families.find('a'),
+      'its token is rotated': () => families.rotate('a', first, second),
+      'the same token is rotated': () => families.rotate('a', first, second),
+      'an old token is rotated': () => engine.pass(30_001).then(() => families.rotate('a', first, second)),
+      'a token of an unknown one is rotated': () => families.rotate('c', first, second),
       'a record is created': () => records.create('alice', '1', { a: '1' }, until(50_000)),
       'it is created again': () => records.create('alice', '1', { a: '2' }, until(90_000)),
       'a shorter one is created': () => records.create('alice', '2', { a: '1' }, until(10_000)),
@@ -118,15 +141,34 @@ t.test('what Redis forgets', async (t) => {
     }
   })
 
+  t.test('a family of refresh tokens lives as long as its authorization, and no operation prolongs that', async (t) => {
+    const engine = await start(t)
+    const { refreshFamilies: families } = engine.storage
+    const until = engine.clock() + 2_592_000_000
+    const digests = times(10, newDigest) as [string, ...string[]]
+    const family = { userId: 'alice', currentDigest: digests[0] }
+    await families.begin('a', family, until)
+    await engine.pass(1_000_000)
+    await families.begin('a', family, engine.clock() + 9_000_000_000)
+    for (const [i, digest] of digests.entries()) await families.rotate('a', digest, digests[i + 1] ?? newDigest())
+    const [[key, leftMs] = ['', 0], ...more] = await engine.lives()
+    t.same(more, [])
+    t.ok(leftMs <= until - engine.clock() && leftMs > until - engine.clock() - 10_000, `${key} lives ${leftMs} ms`)
+  })
+
   t.test('a write that comes after the end does not bring anything back', async (t) => {
     const engine = await start(t)
-    const { grants, authorizedClients: records } = engine.storage
+    const { grants, refreshFamilies: families, authorizedClients: records } = engine.storage
     const [digest, tag] = [newDigest(), newTag()]
     await grants.create(digest, tag, newGrant())
     await grants.decide(digest, decisionOf())
     await records.create('alice', '1', { a: '1' }, engine.clock() + 1_000)
+    const [first, second] = [newDigest(), newDigest()]
+    await families.begin('a', { userId: 'alice', currentDigest: first }, engine.clock() + 1_000)
     await engine.pass(LIFE_MS + 360_000)
     t.equal((await engine.lives()).size, 0)
+    await families.rotate('a', first, second)
+    await families.rotate('a', second, newDigest())
     await grants.poll(digest, CLIENT_TAG)
     await grants.decide(digest, decisionOf())
     await grants.collect(digest)
@@ -136,6 +178,118 @@ t.test('what Redis forgets', async (t) => {
   })
 })
 
+const HEAD = /^[padc] \d{13} \d{5} \d{13} [\w-]{12} [\w-]{12} \d{13} [\w*-]{6}$/
+
+t.test('a grant rests in the columns that grant-create.lua describes', async (t) => {
+  const lua = readFileSync(new URL('../../src/storage/redis/scripts/grant-create.lua', import.meta.url), 'utf8')
+  const columns = [...lua.matchAll(/^-- +(?:column +)?(\d+)(?:-(\d+))? +([^:;,\n]+)/gm)].map(
+    ([, from, to = from, name = '']) => ({ name, from: Number(from), to: Number(to) })
+  )
+  t.same(
+    columns.map(({ name }) => name),
+    [
+      ...['phase', 'expires at', 'interval', 'polled at'],
+      ...['id of the last accepted poll', 'id of the last refused poll', 'collected at', 'tag of the client that asks']
+    ]
+  )
+  const engine = await start(t)
+  const { grants } = engine.storage
+  const { grant: keyOf } = createKeys(engine.prefix)
+  const ms = (time: number) => `${time}`.padStart(13, '0')
+  const none = '-'.repeat(12)
+
+  /** What is there now under the names of the columns; checks what lies around them. */
+  const read = async (digest: string, lines: number) => {
+    const record = (await server.client.get(keyOf(digest))) ?? ''
+    const [head = '', ...rest] = record.split('\n')
+    t.match(head, HEAD)
+    t.equal(head.length, 82)
+    t.equal(rest.length, lines - 1)
+    for (const line of rest) t.ok(JSON.parse(line), 'every other line is JSON')
+    return Object.fromEntries(columns.map(({ name, from, to }) => [name, head.slice(from - 1, to)]))
+  }
+
+  for (const [action, phase] of [
+    ['approve', 'a'],
+    ['deny', 'd']
+  ] as const) {
+    const [digest, createdAtMs] = [newDigest(), engine.clock()]
+    const request = requestOf({ metadata: { name: 'two\nlines' }, clientId: 'acme', scopes: ['openid'] })
+    await grants.create(digest, newTag(), { ...newGrant(), request, clientTag: tagOf('acme'), intervalMs: 7_000 })
+    const expected: Record<string, string> = {
+      phase: 'p',
+      'expires at': ms(createdAtMs + LIFE_MS),
+      interval: '07000',
+      'polled at': ms(0),
+      'id of the last accepted poll': none,
+      'id of the last refused poll': none,
+      'collected at': ms(0),
+      'tag of the client that asks': tagOf('acme')
+    }
+    t.same(await read(digest, 2), expected, 'created')
+
+    engine.clock.advance(1_000)
+    await grants.poll(digest, tagOf('acme'))
+    const accepted = await read(digest, 2)
+    const acceptedId = accepted['id of the last accepted poll'] as string
+    t.match(acceptedId, /^[\w-]{12}$/)
+    t.not(acceptedId, none)
+    Object.assign(expected, { 'polled at': ms(engine.clock()), 'id of the last accepted poll': acceptedId })
+    t.same(accepted, expected, 'polled')
+
+    for (const interval of ['12000', '17000', '22000', '27000', '32000', '37000', '42000', '47000', '52000', '57000']) {
+      engine.clock.advance(1_000)
+      await grants.poll(digest, tagOf('acme'))
+      const refused = await read(digest, 2)
+      t.not(refused['id of the last refused poll'], expected['id of the last refused poll'])
+      t.not(refused['id of the last refused poll'], acceptedId)
+      Object.assign(expected, {
+        ...{ interval, 'polled at': ms(engine.clock()) },
+        'id of the last refused poll': refused['id of the last refused poll']
+      })
+      t.same(refused, expected, 'polled too early')
+    }
+
+    engine.clock.advance(1_000)
+    await grants.poll(digest, tagOf('another'))
+    await grants.stateOf(digest)
+    t.same(await read(digest, 2), expected, 'asked about by others')
+    await grants.decide(digest, decisionOf({ action }))
+    t.same(await read(digest, 3), { ...expected, phase }, action)
+    await grants.poll(digest, tagOf('acme'))
+    t.same(await read(digest, 3), { ...expected, phase }, 'looked at')
+    engine.clock.advance(1_000)
+    await grants.collect(digest)
+    const collected = { phase: 'c', 'collected at': ms(engine.clock()) }
+    t.same(await read(digest, 3), { ...expected, ...(phase === 'a' ? collected : { phase }) }, 'collected')
+    engine.clock.advance(1_000)
+    await grants.collect(digest)
+    t.same(await read(digest, 3), { ...expected, ...(phase === 'a' ? collected : { phase }) }, 'collected again')
+  }
+})
+
+t.test(
+  'a family of refresh tokens rests as refresh-begin.lua describes: the last four, the newest first',
+  async (t) => {
+    const engine = await start(t)
+    const { refreshFamilies: families } = engine.storage
+    const digests = times(11, newDigest)
+    const at = (index: number) => digests[index] as string
+    await families.begin('a', { userId: 'alice\n{}', currentDigest: at(0) }, engine.clock() + 60_000)
+    let rotated: string[] = []
+    for (let index = 0; index < 10; index++) {
+      engine.clock.advance(1_000)
+      await families.rotate('a', at(index), at(index + 1))
+      rotated = [`${at(index)}${engine.clock()}`, ...rotated].slice(0, 4)
+      t.same(await server.client.hgetall(createKeys(engine.prefix).refreshFamily('a')), {
+        user: 'alice\n{}',
+        current: at(index + 1),
+        rotated: rotated.join('')
+      })
+    }
+  }
+)
+
 t.test('what is sent twice, because an answer was lost', async (t) => {
   t.test('an accepted poll that is repeated is accepted again and moves nothing', async (t) => {
     const engine = await start(t)
@@ -143,19 +297,19 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const key = createKeys(engine.prefix).grant('g')
     await engine.storage.grants.create('g', newTag(), newGrant())
     const id = nextPollId()
-    t.equal(await run('grant-poll', key, id, engine.clock()), 'pending')
+    t.equal(await run('grant-poll', key, id, CLIENT_TAG, engine.clock()), 'pending')
     const record = await server.client.get(key)
     for (const ms of [0, 300, 4_000, 5_000, 60_000]) {
-      t.equal(await run('grant-poll', key, id, engine.clock() + ms), 'pending')
+      t.equal(await run('grant-poll', key, id, CLIENT_TAG, engine.clock() + ms), 'pending')
       t.equal(await server.client.get(key), record)
     }
     t.same(
-      await run('grant-poll', key, nextPollId(), engine.clock() + 4_499),
+      await run('grant-poll', key, nextPollId(), CLIENT_TAG, engine.clock() + 4_499),
       ['slow_down', 10_000],
       'others still wait'
     )
     t.equal(
-      await run('grant-poll', key, id, engine.clock() + 4_600),
+      await run('grant-poll', key, id, CLIENT_TAG, engine.clock() + 4_600),
       'pending',
       'even after a refused one came between'
     )
@@ -166,23 +320,29 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const { run } = await scripts(t)
     const key = createKeys(engine.prefix).grant('g')
     await engine.storage.grants.create('g', newTag(), newGrant())
-    await run('grant-poll', key, nextPollId(), engine.clock())
+    await run('grant-poll', key, nextPollId(), CLIENT_TAG, engine.clock())
     const id = nextPollId()
-    t.same(await run('grant-poll', key, id, engine.clock() + 1_000), ['slow_down', 10_000])
+    t.same(await run('grant-poll', key, id, CLIENT_TAG, engine.clock() + 1_000), ['slow_down', 10_000])
     const record = await server.client.get(key)
     for (const ms of [1_000, 1_300, 12_000]) {
-      t.same(await run('grant-poll', key, id, engine.clock() + ms), ['slow_down', 10_000])
+      t.same(await run('grant-poll', key, id, CLIENT_TAG, engine.clock() + ms), ['slow_down', 10_000])
       t.equal(await server.client.get(key), record)
     }
-    t.equal(await run('grant-poll', key, nextPollId(), engine.clock() + 10_500), 'pending', 'the interval grew once')
+    t.equal(
+      await run('grant-poll', key, nextPollId(), CLIENT_TAG, engine.clock() + 10_500),
+      'pending',
+      'the interval grew once'
+    )
   })
 
   t.test('a decision that is repeated is repeated, and a collection keeps its first time', async (t) => {
     const engine = await start(t)
     const { run } = await scripts(t)
-    const key = createKeys(engine.prefix).grant('g')
+    const { grant, decisions } = createKeys(engine.prefix)
+    const key = grant('g')
     await engine.storage.grants.create('g', newTag(), newGrant())
-    const decide = () => run('grant-decide', key, 'a', '{"user":"u","client":"c","ip":"i"}', 'u', engine.clock())
+    const text = '{"user":"u","client":"c","ip":"i"}'
+    const decide = () => run('grant-decide', key, 'a', text, 'u', decisions, 'g', engine.clock())
     t.match(await decide(), ['decided'])
     const decided = await server.client.get(key)
     t.equal(await decide(), 'repeated')
@@ -193,6 +353,26 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     t.equal(await server.client.get(key), collected)
   })
 
+  t.test('a rotation that is repeated, by whichever instance, leads to the same token and moves nothing', async (t) => {
+    const engine = await start(t)
+    const { run } = await scripts(t)
+    const key = createKeys(engine.prefix).refreshFamily('a')
+    const contents = () => server.client.hgetall(key)
+    t.same(await run('refresh-begin', key, 'alice', 'D'.repeat(43), 600_000), ['alice', 'D'.repeat(43)])
+    const begun = await contents()
+    t.same(begun, { user: 'alice', current: 'D'.repeat(43), rotated: '' })
+    t.same(await run('refresh-begin', key, 'alice', 'D'.repeat(43), 600_000), ['alice', 'D'.repeat(43)])
+    t.same(await contents(), begun)
+    const rotate = (nowMs: number) => run('refresh-rotate', key, 'D'.repeat(43), 'E'.repeat(43), nowMs)
+    t.same(await rotate(engine.clock()), ['rotated', 'E'.repeat(43)])
+    const rotated = await contents()
+    t.same(rotated, { user: 'alice', current: 'E'.repeat(43), rotated: `${'D'.repeat(43)}${engine.clock()}` })
+    for (const ms of [0, 500, 30_000]) {
+      t.same(await rotate(engine.clock() + ms), ['repeated', 'E'.repeat(43)])
+      t.same(await contents(), rotated)
+    }
+  })
+
   t.test('poll ids are twelve characters and do not repeat', async (t) => {
     const ids = times(10_000, nextPollId)
     t.equal(new Set(ids).size, 10_000)
@@ -201,29 +381,34 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
   })
 })
 
-t.test('the time of grants is Redis’s own when nobody hands one in', async (t) => {
+t.test('the time of grants and rotations is Redis’s own when nobody hands one in', async (t) => {
   const { run } = await scripts(t)
-  const { grant, limit } = createKeys('own-time:')
+  const { grant, refreshFamily, decisions, limit } = createKeys('own-time:')
   const key = grant('g')
   const nowMs = async () => {
     const [seconds, micros] = await server.client.time()
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
   }
   const before = await nowMs()
-  await run('grant-create', key, 900_000, 5_000, 1_260_000, '["cli",null,null,null,null,"i",900000]')
-  t.equal(await run('grant-poll', key, nextPollId()), 'pending')
-  t.same(await run('grant-poll', key, nextPollId()), ['slow_down', 10_000])
+  await run('grant-create', key, 900_000, 5_000, 1_260_000, CLIENT_TAG, '["cli",null,null,null,null,"i",900000]')
+  t.equal(await run('grant-poll', key, nextPollId(), CLIENT_TAG), 'pending')
+  t.same(await run('grant-poll', key, nextPollId(), CLIENT_TAG), ['slow_down', 10_000])
   t.match(await run('grant-find', key), ['pending'])
-  const [, decidedAtMs] = (await run('grant-decide', key, 'a', '{"user":"u"}', 'u')) as [string, number]
+  const decision = ['a', '{"user":"u"}', 'u', decisions, 'g']
+  const [, decidedAtMs] = (await run('grant-decide', key, ...decision)) as [string, number]
   t.equal(await run('grant-collect', key), 'collected')
+  await run('refresh-begin', refreshFamily('a'), 'alice', 'D'.repeat(43), 600_000)
+  await run('refresh-rotate', refreshFamily('a'), 'D'.repeat(43), 'E'.repeat(43))
+  const rotated = (await server.client.hget(refreshFamily('a'), 'rotated')) ?? ''
   const after = await nowMs()
   const head = (await server.client.get(key))?.split('\n')[0] ?? ''
-  t.match(head, /^c \d{13} \d{5} \d{13} [\w-]{12} [\w-]{12} \d{13}$/, 'the columns stay where they are')
+  t.match(head, HEAD, 'the columns stay where they are')
   for (const ms of [
     Number(head.slice(2, 15)) - 900_000,
     Number(head.slice(22, 35)),
     decidedAtMs,
-    Number(head.slice(62))
+    Number(head.slice(62, 75)),
+    Number(rotated.slice(43))
   ]) {
     t.ok(ms >= before && ms <= after, `${before} <= ${ms} <= ${after}`)
   }
@@ -249,7 +434,7 @@ t.test('an accepted poll is not written to disk, a refused one and every decisio
 
 t.test('a server that has forgotten its scripts is taught them again', async (t) => {
   const engine = await start(t)
-  const { grants, authorizedClients: records, limits, signingKeys } = engine.storage
+  const { grants, refreshFamilies: families, authorizedClients: records, limits, signingKeys } = engine.storage
   const flush = () => server.client.script('FLUSH')
   const [digest, tag] = [newDigest(), newTag()]
   await flush()
@@ -266,6 +451,18 @@ t.test('a server that has forgotten its scripts is taught them again', async (t)
   t.equal((await grants.decide(digest, decisionOf())).kind, 'decided')
   await flush()
   t.equal(await grants.collect(digest), 'collected')
+  await flush()
+  t.equal(await grants.stateOf(digest), 'resolved')
+  await flush()
+  const [first, second] = [newDigest(), newDigest()]
+  const family = { userId: 'alice', currentDigest: first }
+  t.same(await families.begin('a', family, engine.clock() + 60_000), family)
+  await flush()
+  t.same(await Promise.all(times(3, () => families.rotate('a', first, second).then(({ kind }) => kind))), [
+    'rotated',
+    'repeated',
+    'repeated'
+  ])
   await flush()
   t.same(await records.create('alice', '1', { a: '1' }, engine.clock() + 60_000), { a: '1' })
   await flush()
@@ -336,6 +533,134 @@ t.test('a key that holds something else', async (t) => {
   }
 })
 
+t.test('the decision feed', async (t) => {
+  const own = await startRedis()
+  t.teardown(() => own.stop())
+
+  /** Two instances, each with somebody who listens, and what they do once Redis is well again. */
+  const setUp = async (t: Test) => {
+    const engine = await startRedisEngine(t, own)
+    const instances = [engine.storage, engine.other]
+    const listeners = instances.map(({ decisions }) => listenTo(decisions))
+    const areUp = () => instances.map(({ decisions }) => decisions.isUp())
+    const hear = async () => {
+      await until(() => Promise.all(instances.map((storage) => storage.check())))
+      const digest = await pendingGrant(engine.storage)
+      await engine.other.grants.decide(digest, decisionOf())
+      await Promise.all(listeners.map(({ untilHeard }) => untilHeard(digest)))
+      return listeners.map(({ heard }) => heard.filter((one) => one === digest).length)
+    }
+    return { ...engine, listeners, areUp, hear }
+  }
+
+  t.test('takes one connection of each instance, and listens to one channel', async (t) => {
+    const { hear, prefix } = await setUp(t)
+    await hear()
+    const clients = String(await own.client.client('LIST')).split('\n')
+    const subscribers = clients.filter((line) => / name=grantd-subscriber /.test(line))
+    t.equal(subscribers.length, 2)
+    for (const line of subscribers) t.match(line, / sub=1 psub=0 /)
+    t.same(await own.client.pubsub('NUMSUB', createKeys(prefix).decisions), [createKeys(prefix).decisions, 2])
+    t.equal(clients.filter((line) => / name=grantd /.test(line)).length, 2, 'beside the one for commands')
+  })
+
+  t.test('is deaf to other prefixes', async (t) => {
+    const [one, two] = [await setUp(t), await setUp(t)]
+    await one.hear()
+    await two.hear()
+    for (const { listeners } of [one, two])
+      t.same(
+        listeners.map(({ heard }) => heard.length),
+        [1, 1]
+      )
+  })
+
+  t.test('goes down when Redis is killed, tells that it is back when it is, and hears again', async (t) => {
+    const { listeners, areUp, hear } = await setUp(t)
+    t.same(areUp(), [true, true])
+    for (const time of [1, 2]) {
+      await own.kill()
+      await until(() => !areUp().includes(true))
+      t.same(
+        listeners.map(({ resumptions }) => resumptions()),
+        [time - 1, time - 1],
+        'nobody is told too early'
+      )
+      await own.start()
+      await Promise.all(listeners.map(({ untilResumed }) => untilResumed(time)))
+      t.same(areUp(), [true, true])
+      t.same(await hear(), [1, 1])
+      t.same(
+        listeners.map(({ resumptions }) => resumptions()),
+        [time, time],
+        'once each time'
+      )
+    }
+  })
+
+  t.test('a decision that was taken while it was away can be read by whoever is told that it is back', async (t) => {
+    const { storage, listeners, hear } = await setUp(t)
+    const digest = await pendingGrant(storage)
+    await hear()
+    await own.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await storage.grants.decide(digest, decisionOf())
+    await Promise.all(listeners.map(({ untilResumed }) => untilResumed()))
+    t.equal(await storage.grants.stateOf(digest), 'resolved')
+    t.same(await hear(), [1, 1])
+  })
+
+  t.test('notices within five seconds that Redis says nothing any more, and when it speaks again', async (t) => {
+    const { listeners, areUp, hear } = await setUp(t)
+    const startedAt = performance.now()
+    process.kill(own.pid(), 'SIGSTOP')
+    try {
+      await until(() => !areUp().includes(true))
+      const seconds = (performance.now() - startedAt) / 1000
+      t.ok(seconds < 5, `after ${seconds.toFixed(1)} s`)
+      t.same(
+        listeners.map(({ resumptions }) => resumptions()),
+        [0, 0]
+      )
+    } finally {
+      process.kill(own.pid(), 'SIGCONT')
+    }
+    await Promise.all(listeners.map(({ untilResumed }) => untilResumed()))
+    t.same(areUp(), [true, true])
+    t.same(await hear(), [1, 1])
+  })
+})
+
+t.test(
+  'a Redis user that may not announce anything: what a decision answers is what has become of the grant',
+  async (t) => {
+    // Since Redis 7 that is every user of an access list who is not given channels.
+    await server.client.call('ACL', 'SETUSER', 'silent', 'on', '>password', '~*', '+@all', 'resetchannels')
+    const connection = connect(`redis://silent:password@127.0.0.1:${server.port}`, { info() {}, warn() {} }, () => {})
+    t.teardown(() => connection.close())
+    await connection.settle(3_000)
+    const grants = createRedisGrantStore(connection, createKeys('silent:'))
+    for (const action of ['approve', 'deny'] as const) {
+      const digest = newDigest()
+      await grants.create(digest, newTag(), newGrant())
+      const answer = await grants.decide(digest, decisionOf({ action })).then(
+        ({ kind }) => kind,
+        () => 'refused'
+      )
+      t.equal(await grants.stateOf(digest), answer === 'decided' ? 'resolved' : 'pending', `${action}: ${answer}`)
+    }
+  }
+)
+
+/** Resolves as soon as something is so, or does not fail any more. */
+async function until(isSo: () => unknown): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    const answer = await Promise.resolve(isSo()).catch(() => false)
+    if (answer !== false) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('it did not come to that')
+}
+
 t.test('what rests in Redis', async (t) => {
   t.test('holds no code, no token and no private key in clear', async (t) => {
     await server.client.flushall()
@@ -372,8 +697,30 @@ t.test('what rests in Redis', async (t) => {
     secrets['private member of a JWK'] = '"d":'
     t.equal((await service.call('GET', '/auth/clients', { token: body.jwt })).status, 200)
 
+    const post = async (path: string, parameters: Record<string, string>) =>
+      (await service.call('POST', path, { body: { client_id: 'cli', ...parameters } })).body
+    const authorize = () => post('/oauth/device_authorization', { scope: 'openid offline_access' })
+    const [device, waiting] = [await authorize(), await authorize()]
+    note('of OAuth', { grant_code: device.device_code, user_code: device.user_code })
+    note('of OAuth that waits', { grant_code: waiting.device_code, user_code: waiting.user_code })
+    await service.decide(device.user_code, 'alice')
+    const ofDevice = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: device.device_code }
+    await post('/oauth/token', { ...ofDevice, device_code: waiting.device_code })
+    let tokens = await post('/oauth/token', ofDevice)
+    for (const name of ['first', 'second', 'third']) {
+      const { access_token, refresh_token, id_token } = tokens
+      Object.assign(secrets, { [`${name} access token`]: access_token, [`${name} ID token`]: id_token })
+      const [, secret, seal] = refresh_token.split('.')
+      secrets[`${name} refresh token`] = refresh_token
+      secrets[`secret of the ${name} refresh token`] = secret
+      secrets[`seal of the ${name} refresh token`] = seal
+      tokens = await post('/oauth/token', { grant_type: 'refresh_token', refresh_token })
+    }
+    secrets['current refresh token'] = tokens.refresh_token
+
     const everything = (await everythingIn(server.client)).join('\n')
     t.match(everything, 'approved', 'looked at the contents')
+    t.match(everything, digestOf(tokens.refresh_token), 'at those of refresh tokens too')
     for (const [name, secret] of Object.entries(secrets)) {
       t.ok(secret.length >= 4, `${name} is something`)
       t.notOk(everything.toLowerCase().includes(secret.toLowerCase()), `no ${name}`)
@@ -455,12 +802,12 @@ t.test('keys', async (t) => {
   })
 
   t.test('of different things are different', async (t) => {
-    const { record, recordIndex, grant, userCode, limit, signingKeys } = createKeys('grantd:')
+    const { record, recordIndex, grant, userCode, refreshFamily, limit, signingKeys, decisions } = createKeys('grantd:')
     const all = odd.flatMap((a) => [
-      ...[recordIndex('kind', a), grant(`g${a}`), userCode(`u${a}`), limit(`l${a}`)],
+      ...[recordIndex('kind', a), grant(`g${a}`), userCode(`u${a}`), refreshFamily(`r${a}`), limit(`l${a}`)],
       ...odd.map((b) => record('kind', a, b))
     ])
-    all.push(signingKeys)
+    all.push(signingKeys, decisions)
     t.equal(new Set(all).size, all.length)
     t.ok(all.every((key) => key.startsWith('grantd:')))
   })

@@ -23,7 +23,7 @@ export async function dashboard(app: FastifyInstance): Promise<void> {
 async function clientRoutes(app: FastifyInstance): Promise<void> {
   startGrant(app)
   pollGrantToken(app)
-  refuseOtherMethods(app, { start, poll })
+  refuseOtherMethods(app, [start, poll])
 }
 
 /** What pages call, from the origins that are configured. Bearer tokens only, so never with credentials. */
@@ -48,5 +48,5 @@ async function browserRoutes(app: FastifyInstance): Promise<void> {
   listAuthorizedClients(app)
   updateAuthorizedClient(app)
   revokeAuthorizedClient(app)
-  refuseOtherMethods(app, forBrowsers)
+  refuseOtherMethods(app, Object.values(forBrowsers))
 }

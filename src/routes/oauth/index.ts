@@ -12,6 +12,7 @@ import { getJwks } from './get-jwks.js'
 import { getOpenidConfiguration } from './get-openid-configuration.js'
 import { getUserinfo } from './get-userinfo.js'
 import { introspectToken } from './introspect-token.js'
+import { metadataUrls } from './issuer-metadata.js'
 import { postUserinfo } from './post-userinfo.js'
 import { requestToken } from './request-token.js'
 import { revokeToken } from './revoke-token.js'
@@ -31,7 +32,13 @@ export async function oauth(app: FastifyInstance): Promise<void> {
   introspectToken(app)
   getUserinfo(app)
   postUserinfo(app)
-  refuseOtherMethods(app, oauthOperations)
+  // The discovery documents may be at a second place each.
+  const everywhere = Object.values(oauthOperations).flatMap(({ method, url }) =>
+    url.startsWith('/.well-known/o')
+      ? metadataUrls(app, url).map((place) => ({ method, url: place }))
+      : [{ method, url }]
+  )
+  refuseOtherMethods(app, everywhere)
 }
 
 /** JSON has no charset parameter (RFC 8259 §11), and there are clients that compare the whole header. */

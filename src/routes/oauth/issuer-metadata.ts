@@ -33,8 +33,7 @@ function issuerMetadata(app: App): IssuerMetadata {
     introspection_endpoint_auth_methods_supported: WITH_SECRET,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: [...new Set(algorithms)],
-    claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp'],
-    service_documentation: `${issuer}/docs`
+    claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp']
   }
 }
 
@@ -54,7 +53,8 @@ export function metadataUrls(app: App, url: string): string[] {
 
 export function sendMetadata(app: App) {
   return async (_request: FastifyRequest, reply: FastifyReply): Promise<IssuerMetadata> => {
+    const metadata = issuerMetadata(app)
     reply.header('cache-control', `public, max-age=${MAX_AGE_SECONDS}`)
-    return issuerMetadata(app)
+    return metadata
   }
 }

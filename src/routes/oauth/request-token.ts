@@ -61,6 +61,7 @@ export function requestToken(app: App): void {
     }
     const outcome = await app.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
     app.metrics.countRefresh(outcome.kind)
+    if (outcome.kind === 'replayed') app.metrics.countRevocation('replay')
     if (outcome.kind === 'refreshed') return sendTokens(outcome.tokens, reply)
     throw fault(outcome.kind === 'invalid_scope' ? 'invalid_scope' : 'invalid_grant', { detail: outcome.kind })
   }

@@ -11,6 +11,6 @@ export async function ops(app: FastifyInstance): Promise<void> {
   getHealth(app)
   getReadiness(app)
   getMetrics(app)
-  refuseOtherMethods(app, opsOperations)
+  refuseOtherMethods(app, Object.values(opsOperations))
   app.register(docs)
 }

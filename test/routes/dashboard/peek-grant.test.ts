@@ -1,5 +1,8 @@
+import { decodeJwt } from 'jose'
 import t from 'tap'
 import { startApp } from '../../support/app.js'
+import { BOX, CLI, type Credentials, startOAuthApp, TV } from '../../support/oauth-app.js'
+import { startRedis } from '../../support/redis-server.js'
 import { sessionOf } from '../../support/tokens.js'
 import { apiHeaders, refused } from '../expectations.js'
 
@@ -68,6 +71,68 @@ t.test('200', async (t) => {
       const headers = { authorization: `${scheme} ${token}` }
       t.equal((await call('GET', peekUrl(user_code), { headers })).status, 200, scheme)
     }
+  })
+})
+
+t.test('200 with what an OAuth client asks for', async (t) => {
+  const { call, authorize, redeem } = await startOAuthApp(t)
+  const seen = async (client: Credentials, scope?: string) => {
+    const { user_code } = await authorize(client, scope)
+    const answer = await call('GET', peekUrl(user_code), { user: 'ann' })
+    t.equal(answer.status, 200)
+    apiHeaders(t, answer)
+    return answer.body
+  }
+
+  t.test('200 a client of the operator’s, by its id, under the operator’s name for it', async (t) => {
+    t.strictSame(await seen(BOX, 'reports.read openid'), {
+      client_type: 'other',
+      client_metadata: {},
+      client_id: 'box',
+      client_name: 'Box 2000',
+      scope: 'reports.read openid'
+    })
+  })
+
+  t.test('200 what it has no name for and does not ask for is left out', async (t) => {
+    t.strictSame(await seen(TV), { client_type: 'other', client_metadata: {}, client_id: 'tv' })
+    t.strictSame(await seen(TV, ''), { client_type: 'other', client_metadata: {}, client_id: 'tv' })
+  })
+
+  t.test('200 a built-in client is its type and no more, whatever it asks for', async (t) => {
+    t.strictSame(await seen(CLI), { client_type: 'cli', client_metadata: {} })
+    t.strictSame(await seen({ client_id: 'ide-plugin' }, 'offline_access email openid'), {
+      client_type: 'ide-plugin',
+      client_metadata: {},
+      scope: 'offline_access email openid'
+    })
+  })
+
+  t.test('200 each scope once, in the order they were asked for', async (t) => {
+    t.equal((await seen(CLI, '  openid email  openid profile email ')).scope, 'openid email profile')
+  })
+
+  t.test('200 what is shown is what the token carries', async (t) => {
+    const { device_code, user_code } = await authorize(BOX, 'reports.write openid')
+    const { scope } = (await call('GET', peekUrl(user_code), { user: 'ann' })).body
+    await call('POST', '/auth/grant/approve', { user: 'ann', body: { user_code, action: 'approve' } })
+    const { body } = await redeem(device_code, BOX)
+    t.equal(body.scope, scope)
+    t.equal(decodeJwt(body.access_token).scope, scope)
+  })
+
+  t.test('200 a client that has been taken out of the file since still has its id, and no name', async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const place = { REDIS_URL: redis.url }
+    const { user_code } = await (await startOAuthApp(t, place)).authorize(BOX, 'openid')
+    const without = await startApp(t, place)
+    t.strictSame((await without.call('GET', peekUrl(user_code), { user: 'ann' })).body, {
+      client_type: 'other',
+      client_metadata: {},
+      client_id: 'box',
+      scope: 'openid'
+    })
   })
 })
 

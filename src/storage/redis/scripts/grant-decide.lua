@@ -22,7 +22,8 @@ local phase = string.sub(record, 1, 1)
 if phase == 'p' then
   if now >= expires_at then return 'resolved' end
   redis.call('SET', KEYS[1], ARGV[1] .. string.sub(record, 2) .. '\n' .. ARGV[2], 'KEEPTTL')
-  redis.call('PUBLISH', ARGV[4], ARGV[5])
+  -- The decision stands whether or not it may be spoken of: who is not told asks again.
+  redis.pcall('PUBLISH', ARGV[4], ARGV[5])
   return {'decided', now, record}
 end
 

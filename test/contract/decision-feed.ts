@@ -1,0 +1,146 @@
+/** What every engine's decision feed has to keep to: src/grants/decision-feed.ts, fed by the decisions of its grant store. */
+import { once } from 'node:events'
+import type { Test } from 'tap'
+import type { DecisionFeed } from '../../src/grants/decision-feed.js'
+import type { StoredPoll } from '../../src/grants/grant-store.js'
+import type { Storage } from '../../src/storage/storage.js'
+import {
+  CLIENT_TAG,
+  decisionOf,
+  INTERVAL_MS,
+  LIFE_MS,
+  newDigest,
+  newTag,
+  requestOf,
+  type StartEngine
+} from './engine.js'
+
+const HEARD_WITHIN_MS = 5_000
+
+/** Somebody who listens: all that was heard, in its order. */
+export function listenTo(feed: DecisionFeed, onDecided: (grantDigest: string) => void = () => {}) {
+  const heard: string[] = []
+  const news = new EventTarget()
+  let resumptions = 0
+  feed.listen({
+    decided(grantDigest) {
+      heard.push(grantDigest)
+      onDecided(grantDigest)
+      news.dispatchEvent(new Event('heard'))
+    },
+    resumed() {
+      resumptions += 1
+      news.dispatchEvent(new Event('heard'))
+    }
+  })
+  async function until(isSo: () => boolean): Promise<void> {
+    const signal = AbortSignal.timeout(HEARD_WITHIN_MS)
+    while (!isSo()) await once(news, 'heard', { signal })
+  }
+  return {
+    heard,
+    resumptions: () => resumptions,
+    untilHeard: (grantDigest: string) => until(() => heard.includes(grantDigest)),
+    untilResumed: (times = 1) => until(() => resumptions >= times)
+  }
+}
+
+export async function pendingGrant({ grants }: Storage): Promise<string> {
+  const digest = newDigest()
+  const request = requestOf()
+  await grants.create(digest, newTag(), { request, clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
+  return digest
+}
+
+export function decisionFeedContract(t: Test, start: StartEngine): void {
+  const both = async (t: Test) => {
+    const engine = await start(t)
+    const { storage, other } = engine
+    const [here, there] = [listenTo(storage.decisions), listenTo(other.decisions)]
+    /** A decision more, and everybody has heard of it: so whatever was said before has arrived as well. */
+    const settle = async () => {
+      const last = await pendingGrant(storage)
+      await other.grants.decide(last, decisionOf())
+      await Promise.all([here.untilHeard(last), there.untilHeard(last)])
+      return [here, there].map(({ heard }) => heard.filter((digest) => digest !== last))
+    }
+    return { ...engine, here, there, settle }
+  }
+
+  t.test('is up when the engine is open, and tells nobody that it was down', async (t) => {
+    const { storage, other, here, there, settle } = await both(t)
+    t.ok(storage.decisions.isUp())
+    t.ok(other.decisions.isUp())
+    await settle()
+    t.strictSame([here.resumptions(), there.resumptions()], [0, 0])
+  })
+
+  for (const action of ['approve', 'deny'] as const) {
+    t.test(`${action}: every instance hears of it exactly once, the one it was taken on as well`, async (t) => {
+      const { storage, other, settle } = await both(t)
+      const [one, two] = [await pendingGrant(storage), await pendingGrant(other)]
+      t.equal((await storage.grants.decide(one, decisionOf({ action }))).kind, 'decided')
+      t.equal((await other.grants.decide(two, decisionOf({ action }))).kind, 'decided')
+      const [here, there] = await settle()
+      t.strictSame(here, [one, two])
+      t.strictSame(there, [one, two])
+    })
+
+    t.test(`${action}: whoever hears of it can read it at once, wherever`, async (t) => {
+      const { storage, other } = await start(t)
+      const polls: Promise<StoredPoll>[] = []
+      const ask = (digest: string) => {
+        for (const { grants } of [storage, other]) polls.push(grants.poll(digest, CLIENT_TAG))
+      }
+      const listeners = [listenTo(storage.decisions, ask), listenTo(other.decisions, ask)]
+      for (let i = 0; i < 20; i++) {
+        const digest = await pendingGrant(storage)
+        await (i % 2 === 0 ? storage : other).grants.decide(digest, decisionOf({ action }))
+        await Promise.all(listeners.map(({ untilHeard }) => untilHeard(digest)))
+      }
+      const kinds = (await Promise.all(polls)).map(({ kind }) => kind)
+      t.equal(kinds.length, 80)
+      t.strictSame([...new Set(kinds)], [action === 'approve' ? 'approved' : 'denied'])
+    })
+  }
+
+  t.test('what decides nothing is not announced', async (t) => {
+    const { storage, other, settle, pass } = await both(t)
+    const [decided, pending, expired] = [
+      await pendingGrant(storage),
+      await pendingGrant(storage),
+      await pendingGrant(storage)
+    ]
+    await storage.grants.decide(decided, decisionOf())
+    t.equal((await other.grants.decide(decided, decisionOf())).kind, 'repeated')
+    t.equal((await other.grants.decide(decided, decisionOf({ action: 'deny' }))).kind, 'resolved')
+    t.equal((await other.grants.decide(decided, decisionOf({ userId: 'bob' }))).kind, 'resolved')
+    t.equal((await other.grants.decide(newDigest(), decisionOf())).kind, 'unknown')
+    await storage.grants.poll(pending, CLIENT_TAG)
+    await storage.grants.stateOf(pending)
+    await storage.grants.collect(decided)
+    await pass(LIFE_MS)
+    t.equal((await storage.grants.decide(expired, decisionOf())).kind, 'resolved')
+    t.strictSame(await settle(), [[decided], [decided]])
+  })
+
+  t.test('of decisions at once one is announced', async (t) => {
+    const { storage, other, settle } = await both(t)
+    const digest = await pendingGrant(storage)
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        (i % 2 === 0 ? storage : other).grants.decide(digest, decisionOf({ userId: `user ${i % 3}` }))
+      )
+    )
+    t.strictSame(await settle(), [[digest], [digest]])
+  })
+
+  t.test('everybody who listens is told', async (t) => {
+    const { storage } = await start(t)
+    const listeners = Array.from({ length: 3 }, () => listenTo(storage.decisions))
+    const digest = await pendingGrant(storage)
+    await storage.grants.decide(digest, decisionOf())
+    await Promise.all(listeners.map(({ untilHeard }) => untilHeard(digest)))
+    for (const { heard } of listeners) t.strictSame(heard, [digest])
+  })
+}

@@ -1,0 +1,416 @@
+/** POST /oauth/revoke, POST /oauth/introspect, GET and POST /oauth/userinfo, and how often each operation of the surface may be asked. */
+import { decodeJwt } from 'jose'
+import t, { type Test } from 'tap'
+import type { Answer } from '../../support/app.js'
+import {
+  API,
+  BOX,
+  basicAuth,
+  CLI,
+  type Credentials,
+  DEVICE_CODE,
+  type OAuthApp,
+  startOAuthApp,
+  TV
+} from '../../support/oauth-app.js'
+import { sessionOf } from '../../support/tokens.js'
+import { oauthHeaders, oauthRefused } from '../expectations.js'
+
+const ISSUER = 'https://grants.example'
+const REVOKE = '/oauth/revoke'
+const INTROSPECT = '/oauth/introspect'
+const USERINFO = '/oauth/userinfo'
+const BASIC = 'Basic realm="grantd"'
+const BEARER = 'Bearer realm="grantd"'
+
+/** RFC 7009 §2.2: 200, and nothing else. */
+function revoked(t: Test, { status, body, headers }: Answer, title: string): void {
+  t.strictSame([status, body, headers['content-length']], [200, '', '0'], title)
+  t.notOk('content-type' in headers, `${title}: of nothing there is no type`)
+  t.equal(headers['cache-control'], 'no-store')
+}
+
+/** Somebody else's, made up, or not a token at all. */
+const noTokens = async ({ tokens, session }: OAuthApp) => ({
+  'a session of the dashboard': await session('ann'),
+  'an ID token': (await tokens(BOX, 'openid')).id_token,
+  'a made-up refresh token': `grt_00000000-0000-4000-8000-000000000000.${'A'.repeat(43)}.${'A'.repeat(24)}`,
+  'the beginning of one': 'grt_',
+  'no JWT': 'x.y.z',
+  'any text': 'ü " \\ \u0000',
+  'a text that could be long': 'x'.repeat(8_192)
+})
+
+t.test('revoke', async (t) => {
+  const service = await startOAuthApp(t, { PUBLIC_URL: ISSUER })
+  const { post, call, tokens, userinfo, revoke, session } = service
+  const alive = async (token: string) => (await userinfo(token)).status === 200
+
+  t.test('200 and nothing else, for either kind of token, however the client proves who it is', async (t) => {
+    const ways: Record<string, (token: string) => Promise<Answer>> = {
+      'a secret in the body': (token) => post(REVOKE, { ...BOX, token }),
+      'a secret in the header': (token) => post(REVOKE, { token }, basicAuth(BOX)),
+      JSON: (token) => call('POST', REVOKE, { body: { ...BOX, token } }),
+      'the right hint': (token) => post(REVOKE, { ...BOX, token, token_type_hint: 'access_token' }),
+      'another hint': (token) => post(REVOKE, { ...BOX, token, token_type_hint: 'refresh_token' }),
+      'a hint nobody knows': (token) => post(REVOKE, { ...BOX, token, token_type_hint: 'x' })
+    }
+    for (const [way, ask] of Object.entries(ways)) {
+      for (const kind of ['access_token', 'refresh_token'] as const) {
+        const held = await tokens(BOX, 'openid offline_access')
+        t.ok(await alive(held.access_token))
+        revoked(t, await ask(held[kind]), `${way}: ${kind}`)
+        t.notOk(await alive(held.access_token))
+      }
+    }
+  })
+
+  t.test('200 by a public client that names itself', async (t) => {
+    for (const client of [CLI, TV]) {
+      const { access_token } = await tokens(client)
+      revoked(t, await revoke(access_token, client), client.client_id)
+      t.notOk(await alive(access_token))
+    }
+  })
+
+  t.test('200 a second time, and for whatever is no token of this client’s', async (t) => {
+    const { access_token, refresh_token } = await tokens(BOX, 'openid offline_access')
+    const { access_token: another } = await tokens(TV)
+    for (const [name, token] of Object.entries({
+      ...(await noTokens(service)),
+      'a token of another client': another
+    })) {
+      revoked(t, await revoke(token, BOX), name)
+    }
+    t.ok(await alive(access_token))
+    t.ok(await alive(another))
+    for (const _ of [1, 2]) revoked(t, await revoke(refresh_token, BOX), 'again')
+    revoked(t, await revoke(access_token, BOX), 'the other one of the pair')
+  })
+
+  t.test('200 a client JWT of the dashboard is a token of the built-in client', async (t) => {
+    const jwt = await service.collect('ann')
+    t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 200)
+    revoked(t, await revoke(jwt, { client_id: 'mcp' }), 'by another one')
+    t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 200)
+    revoked(t, await revoke(jwt), 'by its own')
+    t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 401)
+    const { data } = (await call('GET', '/auth/clients', { token: await session('ann') })).body
+    t.type(data.find(({ id }: { id: string }) => id === decodeJwt(jwt).jti).revoked_at, 'string')
+  })
+
+  t.test('4xx', async (t) => {
+    const { access_token: token } = await tokens(BOX, 'openid')
+    const wrong = { ...BOX, client_secret: 'wrong' }
+    oauthRefused(t, await post(REVOKE, { ...wrong, token }), 401, 'invalid_client')
+    oauthRefused(t, await post(REVOKE, { token }, basicAuth(wrong)), 401, 'invalid_client', BASIC)
+    oauthRefused(t, await post(REVOKE, { client_id: 'box', token }), 401, 'invalid_client')
+    oauthRefused(t, await post(REVOKE, { client_id: 'nobody', token }), 401, 'invalid_client')
+    oauthRefused(t, await post(REVOKE, { token }), 400, 'invalid_request')
+    oauthRefused(t, await post(REVOKE, BOX), 400, 'invalid_request')
+    oauthRefused(t, await post(REVOKE, { ...BOX, token: '' }), 400, 'invalid_request')
+    t.ok(await alive(token), 'nothing of that revoked it')
+  })
+})
+
+t.test('introspect', async (t) => {
+  const service = await startOAuthApp(t, { PUBLIC_URL: ISSUER })
+  const { clock, post, call, tokens, introspect } = service
+
+  t.test('200 an access token, with all that is in it', async (t) => {
+    const { access_token } = await tokens(BOX, 'openid reports.read')
+    const { iat, exp, jti } = decodeJwt(access_token)
+    const answer = await introspect(access_token)
+    t.equal(answer.status, 200)
+    oauthHeaders(t, answer)
+    t.strictSame(answer.body, {
+      ...{ active: true, scope: 'openid reports.read', client_id: 'box', token_type: 'Bearer' },
+      ...{ exp, iat, sub: 'ann', aud: ISSUER, iss: ISSUER, jti }
+    })
+  })
+
+  t.test('200 a refresh token, to its own client', async (t) => {
+    const { refresh_token, access_token } = await tokens(BOX, 'offline_access reports.read')
+    const { iat = 0, jti } = decodeJwt(access_token)
+    const answer = await introspect(refresh_token, BOX)
+    t.equal(answer.status, 200)
+    oauthHeaders(t, answer)
+    t.strictSame(answer.body, {
+      ...{ active: true, scope: 'offline_access reports.read', client_id: 'box' },
+      ...{ exp: iat + 30 * 86_400, iat, sub: 'ann', iss: ISSUER, jti }
+    })
+  })
+
+  t.test('200 access tokens of every client, and without a scope none is told', async (t) => {
+    for (const client of [CLI, TV, BOX]) {
+      const { access_token } = await tokens(client, '')
+      const { body } = await introspect(access_token)
+      t.match(body, { active: true, client_id: client.client_id })
+      t.notOk('scope' in body)
+    }
+    const jwt = await service.collect('ann')
+    t.match((await introspect(jwt)).body, { active: true, client_id: 'cli', jti: decodeJwt(jwt).jti })
+  })
+
+  t.test('200 however the client proves who it is', async (t) => {
+    const { access_token: token } = await tokens()
+    const answers = {
+      'a secret in the header': await post(INTROSPECT, { token }, basicAuth(API)),
+      JSON: await call('POST', INTROSPECT, { body: { ...API, token } }),
+      'another hint': await post(INTROSPECT, { ...API, token, token_type_hint: 'refresh_token' })
+    }
+    for (const [way, { status, body }] of Object.entries(answers)) t.strictSame([status, body.active], [200, true], way)
+  })
+
+  t.test('200 of what is not valid nothing is said but that', async (t) => {
+    const { access_token, refresh_token } = await tokens(TV)
+    const { refresh_token: rotated } = await tokens(BOX, 'offline_access')
+    await service.refresh(rotated, BOX)
+    const { access_token: expired } = await tokens(BOX, 'openid')
+    clock.advance(300_000)
+    await service.revoke(access_token, TV)
+    const rest = { expired, rotated, 'revoked with it': refresh_token, revoked: access_token }
+    for (const [name, token] of Object.entries({ ...(await noTokens(service)), ...rest })) {
+      for (const client of [API, BOX]) {
+        const answer = await introspect(token, client)
+        t.strictSame([answer.status, answer.body], [200, { active: false }], `${name}, asked by ${client.client_id}`)
+        oauthHeaders(t, answer)
+      }
+    }
+  })
+
+  t.test('4xx', async (t) => {
+    const { access_token: token } = await tokens()
+    const wrong = { ...API, client_secret: 'wrong' }
+    for (const client of [CLI, TV, wrong, { client_id: 'api' }, { client_id: 'nobody' }] as Credentials[]) {
+      t.comment(client.client_id)
+      oauthRefused(t, await introspect(token, client), 401, 'invalid_client')
+    }
+    oauthRefused(t, await post(INTROSPECT, { token }, basicAuth(wrong)), 401, 'invalid_client', BASIC)
+    const asToken = await post(INTROSPECT, { token }, { authorization: `Bearer ${token}` })
+    oauthRefused(t, asToken, 401, 'invalid_token', `${BEARER}, error="invalid_token"`)
+    oauthRefused(t, await post(INTROSPECT, { token }), 401, 'invalid_client')
+    oauthRefused(t, await post(INTROSPECT, API), 400, 'invalid_request')
+  })
+})
+
+t.test('userinfo', async (t) => {
+  const service = await startOAuthApp(t, { PUBLIC_URL: ISSUER })
+  const { app, clock, call, post, tokens, session } = service
+  const METHODS = ['GET', 'POST'] as const
+
+  t.test('200 says who the user is, by GET and by POST', async (t) => {
+    const { access_token: token } = await tokens(BOX, 'openid', 'zoë')
+    for (const method of METHODS) {
+      const answer = await call(method, USERINFO, { token })
+      t.equal(answer.status, 200, method)
+      t.strictSame(answer.body, { sub: 'zoë' })
+      oauthHeaders(t, answer)
+    }
+    const headers = { authorization: `bEARER  ${token}` }
+    t.equal((await call('GET', USERINFO, { headers })).status, 200, 'the scheme in any case')
+    t.equal((await post(USERINFO, { anything: 'else' }, { authorization: `Bearer ${token}` })).status, 200, 'a form')
+  })
+
+  t.test('200 and the list of its user shows that it was used', async (t) => {
+    const { access_token: token } = await tokens(BOX, 'openid', 'bob')
+    clock.advance(90_000)
+    await call('GET', USERINFO, { token })
+    const [row] = (await call('GET', '/auth/clients', { token: await session('bob') })).body.data
+    t.equal(row.last_used_at, new Date(clock()).toISOString())
+  })
+
+  t.test('401 without a token nothing is said of an error', async (t) => {
+    const { access_token } = await tokens(BOX, 'openid')
+    for (const method of METHODS) {
+      for (const headers of [{}, { authorization: '' }, { authorization: 'Bearer' }, basicAuth(BOX)]) {
+        const answer = await call(method, USERINFO, { headers: headers as Record<string, string> })
+        t.strictSame([answer.status, answer.body, answer.headers['www-authenticate']], [401, {}, BEARER], method)
+        oauthHeaders(t, answer)
+      }
+    }
+    t.strictSame((await post(USERINFO, { access_token })).status, 401, 'nor is it looked for in the body')
+    t.strictSame((await call('GET', `${USERINFO}?access_token=${access_token}`)).status, 401, 'nor in the URL')
+  })
+
+  t.test('401 invalid_token for whatever is no access token, or none any more', async (t) => {
+    const { access_token: expired } = await tokens(BOX, 'openid')
+    clock.advance(300_000)
+    const { access_token: revoked, refresh_token } = await tokens(TV)
+    await service.revoke(revoked, TV)
+    const rest = { expired, revoked, 'a refresh token': refresh_token, 'a session': await sessionOf('ann') }
+    const challenge = `${BEARER}, error="invalid_token"`
+    for (const [name, token] of Object.entries({ ...(await noTokens(service)), ...rest })) {
+      if (/[^ -~]|\s/.test(token)) continue
+      for (const method of METHODS) {
+        t.comment(`${method} with ${name}`)
+        oauthRefused(t, await call(method, USERINFO, { token }), 401, 'invalid_token', challenge)
+      }
+    }
+  })
+
+  t.test('403 insufficient_scope without openid', async (t) => {
+    const challenge = `${BEARER}, error="insufficient_scope", scope="openid"`
+    for (const token of [(await tokens(BOX, 'reports.read')).access_token, await service.collect('ann')]) {
+      for (const method of METHODS) {
+        oauthRefused(t, await call(method, USERINFO, { token }), 403, 'insufficient_scope', challenge)
+      }
+    }
+  })
+
+  t.test('405 with what is allowed', async (t) => {
+    for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
+      const { statusCode, headers } = await app.inject({ method, url: USERINFO })
+      t.strictSame([statusCode, headers.allow], [405, 'GET, POST, HEAD'], method)
+    }
+  })
+})
+
+t.test('limits', async (t) => {
+  const proxy = { LIMITS: 'on', TRUST_PROXY: '127.0.0.1', LIMIT_START_PER_MINUTE: '100000' }
+  const from = (ip: string) => ({ 'x-forwarded-for': ip })
+
+  /** A refusal of a limit, with the seconds until it may be asked again. */
+  function limited(t: Test, answer: Answer, retryAfter: number, title: string): void {
+    t.comment(title)
+    oauthRefused(t, answer, 429, 'temporarily_unavailable')
+    t.equal(answer.headers['retry-after'], `${retryAfter}`, `${title}: Retry-After`)
+  }
+
+  t.test('429 device authorization: as many as the dashboard’s starts, together with them', async (t) => {
+    const service = await startOAuthApp(t, { ...proxy, LIMIT_START_PER_MINUTE: '3' })
+    const { clock, call, post } = service
+    const authorize = (ip: string) => post('/oauth/device_authorization', CLI, from(ip))
+    const start = (ip: string) => call('POST', '/auth/grant/code', { body: { client_type: 'cli' }, headers: from(ip) })
+    t.equal((await authorize('192.0.2.1')).status, 200)
+    t.equal((await start('192.0.2.1')).status, 200)
+    clock.advance(20_000)
+    t.equal((await authorize('192.0.2.1')).status, 200)
+    limited(t, await authorize('192.0.2.1'), 40, 'the fourth')
+    t.equal((await start('192.0.2.1')).status, 429, 'on the other surface too')
+    t.equal((await authorize('192.0.2.2')).status, 200, 'the neighbour')
+    clock.advance(40_000)
+    t.equal((await start('192.0.2.1')).status, 200)
+    t.equal((await authorize('192.0.2.1')).status, 200)
+  })
+
+  t.test('429 device authorization: refused ones count as well, and so does the issuer’s path', async (t) => {
+    const variables = { ...proxy, LIMIT_START_PER_MINUTE: '3', PUBLIC_URL: 'https://grants.example/base' }
+    const { post } = await startOAuthApp(t, variables)
+    oauthRefused(t, await post('/oauth/device_authorization', { client_id: 'nobody' }), 401, 'invalid_client')
+    t.equal((await post('/base/oauth/device_authorization', CLI)).status, 200)
+    t.equal((await post('/oauth/device_authorization', CLI)).status, 200)
+    limited(t, await post('/base/oauth/device_authorization', CLI), 60, 'with the path')
+    limited(t, await post('/oauth/device_authorization', CLI), 60, 'without it')
+  })
+
+  t.test('400 slow_down, to refreshes: each address; polls do not count, nor does who is no client', async (t) => {
+    const service = await startOAuthApp(t, { ...proxy, LIMIT_REFRESH_PER_MINUTE: '2' })
+    const { clock, post, tokens } = service
+    let { refresh_token } = await tokens()
+    const ask = (parameters: Record<string, string>, ip: string) => post('/oauth/token', parameters, from(ip))
+    const refresh = async (ip: string, token = refresh_token) => {
+      const answer = await ask({ client_id: 'cli', grant_type: 'refresh_token', refresh_token: token }, ip)
+      refresh_token = answer.body.refresh_token ?? refresh_token
+      return answer
+    }
+    /** As a poll is told: stock clients give up at a 429, and heed a slow_down. */
+    const slowed = (t: Test, answer: Answer, title: string) => {
+      t.comment(title)
+      oauthRefused(t, answer, 400, 'slow_down')
+      t.equal(answer.headers['retry-after'], '60', `${title}: Retry-After`)
+    }
+    const poll = () => ask({ client_id: 'cli', grant_type: DEVICE_CODE, device_code: 'A'.repeat(43) }, '192.0.2.1')
+    for (let i = 0; i < 5; i++) {
+      t.equal((await poll()).body.error, 'invalid_grant')
+      const nobody = { client_id: 'nobody', grant_type: 'refresh_token', refresh_token }
+      t.equal((await ask(nobody, '192.0.2.1')).status, 401)
+    }
+    for (const _ of [1, 2]) t.equal((await refresh('192.0.2.1')).status, 200)
+    slowed(t, await refresh('192.0.2.1'), 'the third')
+    t.equal((await poll()).body.error, 'invalid_grant', 'a poll is never limited so')
+    t.equal((await refresh('192.0.2.2')).status, 200, 'the neighbour')
+    clock.advance(60_000)
+    t.equal((await refresh('192.0.2.1')).status, 200)
+    for (const _ of [1, 2]) t.equal((await refresh('192.0.2.3', 'x')).body.error, 'invalid_grant')
+    slowed(t, await refresh('192.0.2.3', 'x'), 'guesses')
+  })
+
+  t.test('429 revoke: each address, refused ones as well', async (t) => {
+    const { clock, post, tokens } = await startOAuthApp(t, { ...proxy, LIMIT_REVOKE_PER_MINUTE: '2' })
+    const { access_token: token } = await tokens()
+    const revoke = (parameters: Record<string, string>, ip: string) => post(REVOKE, parameters, from(ip))
+    t.equal((await revoke({ ...CLI, token: 'x' }, '192.0.2.1')).status, 200)
+    t.equal((await revoke({}, '192.0.2.1')).status, 400)
+    limited(t, await revoke({ ...CLI, token }, '192.0.2.1'), 60, 'the third')
+    t.equal((await revoke({ ...CLI, token }, '192.0.2.2')).status, 200, 'the neighbour')
+    clock.advance(60_000)
+    t.equal((await revoke({ ...CLI, token }, '192.0.2.1')).status, 200)
+  })
+
+  t.test('429 introspect: each caller, from wherever; who is refused takes nothing from it', async (t) => {
+    const service = await startOAuthApp(t, { ...proxy, LIMIT_INTROSPECT_PER_MINUTE: '2' })
+    const { clock, post } = service
+    const introspect = (client: Credentials, ip: string) => post(INTROSPECT, { ...client, token: 'x' }, from(ip))
+    for (let i = 0; i < 5; i++) {
+      t.equal((await introspect({ ...API, client_secret: 'wrong' }, '192.0.2.1')).status, 401)
+      t.equal((await introspect(CLI, '192.0.2.1')).status, 401)
+    }
+    t.equal((await introspect(API, '192.0.2.1')).status, 200)
+    t.equal((await introspect(API, '192.0.2.2')).status, 200)
+    limited(t, await introspect(API, '192.0.2.3'), 60, 'the third')
+    t.equal((await introspect(BOX, '192.0.2.1')).status, 200, 'another client')
+    clock.advance(60_000)
+    t.equal((await introspect(API, '192.0.2.1')).status, 200)
+  })
+
+  t.test('429 userinfo: each address, by GET and POST together, with a token or without', async (t) => {
+    const { clock, call, tokens } = await startOAuthApp(t, { ...proxy, LIMIT_USERINFO_PER_MINUTE: '3' })
+    const { access_token: token } = await tokens()
+    const ask = (method: 'GET' | 'POST', ip: string) => call(method, USERINFO, { token, headers: from(ip) })
+    t.equal((await ask('GET', '192.0.2.1')).status, 200)
+    t.equal((await ask('POST', '192.0.2.1')).status, 200)
+    t.equal((await call('GET', USERINFO, { headers: from('192.0.2.1') })).status, 401)
+    limited(t, await ask('GET', '192.0.2.1'), 60, 'GET')
+    limited(t, await ask('POST', '192.0.2.1'), 60, 'POST')
+    t.equal((await ask('GET', '192.0.2.2')).status, 200, 'the neighbour')
+    clock.advance(60_000)
+    t.equal((await ask('GET', '192.0.2.1')).status, 200)
+  })
+
+  t.test('no limit on one takes from another, and discovery has none', async (t) => {
+    const service = await startOAuthApp(t, {
+      ...proxy,
+      ...{ LIMIT_START_PER_MINUTE: '1', LIMIT_REFRESH_PER_MINUTE: '1', LIMIT_REVOKE_PER_MINUTE: '1' },
+      ...{ LIMIT_INTROSPECT_PER_MINUTE: '1', LIMIT_USERINFO_PER_MINUTE: '1' }
+    })
+    const { call, tokens, refresh, revoke, introspect, userinfo } = service
+    const { access_token, refresh_token } = await tokens(BOX, 'openid offline_access')
+    t.equal((await refresh(refresh_token, BOX)).status, 200)
+    t.equal((await introspect(access_token)).status, 200)
+    t.equal((await userinfo(access_token)).status, 200)
+    t.equal((await revoke(refresh_token, BOX)).status, 200)
+    const statuses = new Set<number>()
+    for (let i = 0; i < 150; i++) statuses.add((await call('GET', '/.well-known/openid-configuration')).status)
+    t.strictSame([...statuses], [200])
+  })
+
+  t.test('the defaults are 120 refreshes, 60 revocations, 120 userinfos', async (t) => {
+    const { LIMIT_START_PER_MINUTE: _, ...defaults } = proxy
+    const service = await startOAuthApp(t, defaults)
+    const { refresh, revoke, call } = service
+    const bounds: [name: string, bound: number, ask: () => Promise<Answer>][] = [
+      ['refresh', 120, () => refresh('x')],
+      ['revoke', 60, () => revoke('x')],
+      ['userinfo', 120, () => call('GET', USERINFO)]
+    ]
+    for (const [name, bound, ask] of bounds) {
+      const errors = new Set<string>()
+      for (let i = 0; i < bound; i++) errors.add((await ask()).body.error)
+      t.equal(errors.size, 1, `${name}: ${bound} in a minute`)
+      const answer = await ask()
+      if (name !== 'refresh') limited(t, answer, 60, `${name}: one more`)
+      else t.strictSame([answer.status, answer.body.error, answer.headers['retry-after']], [400, 'slow_down', '60'])
+    }
+  })
+})
