@@ -102,8 +102,9 @@ export function createTokens(parts: TokensParts): Tokens {
   /** The authorization behind a genuine refresh token, while it lasts. */
   async function openRefreshToken(token: string) {
     const id = texts.read(token)
-    const family = id === undefined ? undefined : await families.find(id)
-    if (id === undefined || !family) return undefined
+    if (id === undefined) return undefined
+    const family = await families.find(id)
+    if (!family) return undefined
     const client = await authorizedClients.find(family.userId, id)
     return client && { client, isCurrent: family.currentDigest === digestOf(token) }
   }

@@ -17,6 +17,12 @@ import { postUserinfo } from './post-userinfo.js'
 import { requestToken } from './request-token.js'
 import { revokeToken } from './revoke-token.js'
 
+const {
+  getOpenidConfiguration: openidConfiguration,
+  getAuthorizationServerMetadata: serverMetadata,
+  ...others
+} = oauthOperations
+
 export async function oauth(app: FastifyInstance): Promise<void> {
   app.setErrorHandler(answerOAuthFault)
   app.addHook('onSend', nameMediaTypeAlone)
@@ -32,13 +38,11 @@ export async function oauth(app: FastifyInstance): Promise<void> {
   introspectToken(app)
   getUserinfo(app)
   postUserinfo(app)
-  // The discovery documents may be at a second place each.
-  const everywhere = Object.values(oauthOperations).flatMap(({ method, url }) =>
-    url.startsWith('/.well-known/o')
-      ? metadataUrls(app, url).map((place) => ({ method, url: place }))
-      : [{ method, url }]
+  // A discovery document may be at a second place.
+  const discovery = [openidConfiguration, serverMetadata].flatMap(({ method, url }) =>
+    metadataUrls(app, url).map((place) => ({ method, url: place }))
   )
-  refuseOtherMethods(app, everywhere)
+  refuseOtherMethods(app, [...discovery, ...Object.values(others)])
 }
 
 /** JSON has no charset parameter (RFC 8259 §11), and there are clients that compare the whole header. */
