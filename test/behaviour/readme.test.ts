@@ -1,10 +1,15 @@
 /** What the README tells people to paste works when pasted. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { OAuthClientEntry } from '../../schemas/oauth-clients-file.js'
+import { readOAuthClientsFile } from '../../src/oauth-clients-file.js'
+import { apiClient } from '../support/client.js'
 import { freePort } from '../support/redis-server.js'
+import { startService } from '../support/service.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -43,4 +48,51 @@ t.test('the walk through a whole grant with curl', async (t) => {
       { error: 'The jwt is not valid.' }
     ]
   )
+})
+
+t.test('the OAuth clients it shows are read as they stand, and every member is in its table', async (t) => {
+  const readme = await readFile(`${root}/README.md`, 'utf8')
+  const [section = ''] = /### OAuth clients[\s\S]*?\n## /.exec(readme) ?? []
+  const file = join(t.testdir({}), 'clients.json')
+  await writeFile(file, /```json\n([\s\S]*?)```/.exec(section)?.[1] ?? '')
+  const { clients, faults } = readOAuthClientsFile(file)
+  t.strictSame(faults, [])
+  t.match(clients, [
+    { id: 'acme-tv', name: 'Acme TV', type: 'other', accessTokenTtlSeconds: 3_600 },
+    { id: 'acme-api', secretDigests: [String], grantTypes: [] }
+  ])
+  const members = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+  t.strictSame(members, Object.keys(OAuthClientEntry.properties))
+})
+
+t.test('a stock client goes the way it shows', async (t) => {
+  const readme = await readFile(`${root}/README.md`, 'utf8')
+  const [, shown = ''] = /## With a stock client[\s\S]*?```js\n([\s\S]*?)```/.exec(readme) ?? []
+  const port = await freePort()
+  const issuer = `http://127.0.0.1:${port}`
+  await startService(t, { PORT: `${port}`, PUBLIC_URL: issuer, POLL_INTERVAL_SECONDS: '1' })
+  // As shown, but for the address, which has no TLS here, and a word at the end.
+  const script = shown
+    .replace('https://grants.example.com', issuer)
+    .replace('client.None())', 'client.None(), { execute: [client.allowInsecureRequests] })')
+    .concat('console.log(Object.keys(tokens).sort().join(" "), tokens.claims().sub)\n')
+  t.not(script.length, shown.length)
+  const program = spawn(process.execPath, ['--input-type=module', '-'], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] })
+  t.teardown(() => program.kill('SIGKILL'))
+  let output = ''
+  program.stderr.on('data', (data) => {
+    output += data
+  })
+  program.stdin.end(script)
+  let isDecided = false
+  for await (const data of program.stdout) {
+    output += data
+    const [userCode] = /[A-Z]{4}-[A-Z]{4}/.exec(output) ?? []
+    if (userCode && !isDecided) {
+      isDecided = true
+      t.equal((await apiClient(issuer).decide(userCode, 'alice')).status, 200)
+    }
+  }
+  t.match(output, `Go to ${issuer}/device and enter `)
+  t.match(output, /\naccess_token expires_in id_token refresh_token scope token_type alice\n/)
 })
