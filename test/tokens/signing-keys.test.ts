@@ -4,7 +4,8 @@ import { createMemorySigningKeyStore } from '../../src/storage/memory/signing-ke
 import { openSigningKey, type SigningAlg, type StoredSigningKey } from '../../src/tokens/signing-key.js'
 import type { SigningKeyStore } from '../../src/tokens/signing-key-store.js'
 import { createSigningKeys, JWKS_MAX_AGE_SECONDS } from '../../src/tokens/signing-keys.js'
-import { GRANTD_SECRET, type TestClock, testClock } from '../support/app.js'
+import { GRANTD_SECRET, startApp, type TestClock, testClock } from '../support/app.js'
+import { clientsFile } from '../support/oauth-app.js'
 
 const keyring = createKeyring([GRANTD_SECRET])
 const TTL_SECONDS = 3_600
@@ -309,3 +310,33 @@ t.test('another algorithm', async (t) => {
     t.equal(after.list().length, 2, 'one key of each kind is all there is')
   })
 })
+
+t.test(
+  'a key that signs no more is published until the last token of any kind that it signed has expired',
+  async (t) => {
+    const DAY_SECONDS = 86_400
+    const cases: [string, object[], number][] = [
+      ['an ID token, when nothing else lives longer', [], 3_600],
+      [
+        'the access token of the client whose tokens live longest',
+        [{ client_id: 'a', ...ttl(2 * DAY_SECONDS) }],
+        2 * DAY_SECONDS
+      ]
+    ]
+    for (const [about, clients, lastSeconds] of cases) {
+      const variables = {
+        SIGNING_ALG: 'EdDSA',
+        CLIENT_TOKEN_TTL_SECONDS: '60',
+        OAUTH_CLIENTS_FILE: clientsFile(t, clients)
+      }
+      const { app, clock } = await startApp(t, variables)
+      await app.signingKeys.rotate('now')
+      clock.advance((lastSeconds + 59) * 1000)
+      t.equal(app.signingKeys.published().length, 2, about)
+      clock.advance(2_000)
+      t.equal(app.signingKeys.published().length, 1, `${about}: no longer`)
+    }
+  }
+)
+
+const ttl = (seconds: number) => ({ access_token_ttl_seconds: seconds })
