@@ -29,6 +29,7 @@ import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { refreshFamilyStoreContract } from '../contract/refresh-family-store.js'
 import { signingKeyStoreContract } from '../contract/signing-key-store.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
 
@@ -58,6 +59,23 @@ async function scripts(t: Test): Promise<Connection> {
 }
 
 const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
+
+t.test('commands of one turn leave in one piece, and each gets its own answer', async (t) => {
+  const proxy = await startFaultProxy(server.port, () => 1)
+  t.teardown(() => proxy.close())
+  const connection = connect(proxy.url, { info() {}, warn() {} }, () => {})
+  t.teardown(() => connection.close())
+  await connection.settle(3_000)
+  for (let round = 0; round < 3; round++) {
+    const before = proxy.pieces()
+    const answers = await Promise.all(times(50, (i) => connection.call('echo', (redis) => redis.echo(`${round} ${i}`))))
+    t.strictSame(
+      answers,
+      times(50, (i) => `${round} ${i}`)
+    )
+    t.equal(proxy.pieces() - before, 1, '50 commands')
+  }
+})
 
 t.test('what Redis forgets', async (t) => {
   t.test('every key has an end, after every single operation; only the signing keys stay', async (t) => {

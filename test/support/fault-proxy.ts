@@ -4,6 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 export interface FaultProxy {
   url: string
+  /** How many pieces requests have come in so far. */
+  pieces(): number
   /** How many replies were lost so far. */
   lost(): number
   /** The share of replies to lose from now on, 0 to 1. */
@@ -19,6 +21,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
   const sockets = new Set<Socket>()
   let share = 0
   let lost = 0
+  let pieces = 0
 
   const server = createServer((client) => {
     const redis = connect(redisPort, '127.0.0.1')
@@ -36,6 +39,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       })
     }
     client.on('data', (request) => {
+      pieces += 1
       introducing = HANDSHAKE.test(request.toString('latin1'))
       redis.write(request)
     })
@@ -53,6 +57,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
 
   return {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    pieces: () => pieces,
     lost: () => lost,
     lose(newShare) {
       share = newShare

@@ -8,6 +8,7 @@ import { fault } from '../../fault.js'
 import type { LatencyObserver } from '../storage.js'
 import { createDeadline } from './deadline.js'
 import { loadScripts, type ScriptName } from './scripts.js'
+import { createTurns } from './turn.js'
 
 /** The longest a request waits for one answer. */
 const ANSWER_WITHIN_MS = 500
@@ -48,13 +49,13 @@ export function connect(url: string, log: Log, observe: LatencyObserver): Connec
   const redis = new Redis(url, {
     ...CONNECTION_OPTIONS,
     connectionName: 'grantd',
-    enableAutoPipelining: true,
     // A command whose answer was lost is sent once more: every script is safe to apply twice.
     maxRetriesPerRequest: 1
   })
   logStates(redis, log)
   const scripts = loadScripts()
   const deadline = createDeadline(ANSWER_WITHIN_MS)
+  const gather = createTurns(redis)
 
   /**
    * Every call goes through here, and most of them are polls: it is one promise, with no layer that could be spared.
@@ -89,12 +90,17 @@ export function connect(url: string, log: Log, observe: LatencyObserver): Connec
   return {
     run(name, ...keysThenArgs) {
       if (redis.status !== 'ready') return notConnected()
+      gather()
       const { sha, lua, numberOfKeys } = scripts[name]
       const answer = redis.evalsha(sha, numberOfKeys, ...keysThenArgs)
       return watch(name, answer, () => redis.eval(lua, numberOfKeys, ...keysThenArgs))
     },
 
-    call: (name, command) => (redis.status === 'ready' ? watch(name, command(redis)) : notConnected()),
+    call(name, command) {
+      if (redis.status !== 'ready') return notConnected()
+      gather()
+      return watch(name, command(redis))
+    },
 
     async settle(withinMs) {
       if (redis.status === 'ready') return
