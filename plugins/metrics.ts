@@ -2,6 +2,7 @@
 import fp from 'fastify-plugin'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { PollOutcome } from '../src/grants/grant.js'
+import { createLatencyHistogram } from '../src/latency-histogram.js'
 import type { RefreshOutcome } from '../src/tokens/service.js'
 
 type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
@@ -56,14 +57,13 @@ export const metrics = fp(
       buckets: [5, 10, 20, 30, 60, 120, 300, 600, 900],
       registers
     })
-    const redis = new Histogram({
+    const observeRedis = createLatencyHistogram({
       name: 'grantd_redis_seconds',
       help: 'Seconds a call to Redis took, by command or script.',
-      labelNames: ['command'],
-      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
-      registers
+      label: 'command',
+      bounds: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+      registry
     })
-    const redisBy = new Map<string, ReturnType<typeof redis.labels>>()
     const limited = new Counter({
       name: 'grantd_limited_total',
       help: 'Requests refused by a limit.',
@@ -90,11 +90,7 @@ export const metrics = fp(
       },
       countGrant: (outcome) => grants.inc({ outcome }),
       observeDecision: (seconds) => decisions.observe(seconds),
-      observeRedis(command, seconds) {
-        const histogram = redisBy.get(command) ?? redis.labels(command)
-        redisBy.set(command, histogram)
-        histogram.observe(seconds)
-      },
+      observeRedis,
       countLimited: (limit) => limited.inc({ limit }),
       countRefresh: (outcome) => refreshes.inc({ outcome }),
       countRevocation: (by) => revocations.inc({ by }),

@@ -1,6 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import { validate } from '@readme/openapi-parser'
+import fc from 'fast-check'
+import { Histogram, Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import { openapiDocument } from '../../schemas/generated/openapi.js'
+import { createLatencyHistogram } from '../../src/latency-histogram.js'
 import { type Answer, startApp } from '../support/app.js'
 import { API, BOX, CLI, startOAuthApp } from '../support/oauth-app.js'
 import { freePort, startRedis } from '../support/redis-server.js'
@@ -111,6 +115,31 @@ t.test('GET /metrics', async (t) => {
     ]) {
       t.ok(names.includes(name), name)
     }
+  })
+
+  t.test('what is counted outside the metrics library is told as the library would tell it', async (t) => {
+    const bounds = [0.001, 0.01, 0.1, 1]
+    const about = { name: 'a_seconds', help: 'Seconds.' }
+    const seconds = fc.oneof(fc.constantFrom(0, ...bounds), fc.double({ min: 0, max: 2, noNaN: true }))
+    const observations = fc.array(fc.tuple(fc.constantFrom('get', 'a "quoted" one'), seconds), { maxLength: 50 })
+    let compared = 0
+    await fc.assert(
+      fc.asyncProperty(observations, async (all) => {
+        compared += all.length
+        const [ours, theirs] = [new Registry(), new Registry()]
+        const observe = createLatencyHistogram({ ...about, label: 'command', bounds, registry: ours })
+        const library = new Histogram({ ...about, labelNames: ['command'], buckets: bounds, registers: [theirs] })
+        for (const [command, value] of all) {
+          observe(command, value)
+          library.observe({ command }, value)
+        }
+        // Of the order of labels nothing depends.
+        const lines = async (registry: Registry) => (await registry.metrics()).split('\n').map(withSortedLabels)
+        if (!isDeepStrictEqual(await lines(ours), await lines(theirs))) throw new Error(await ours.metrics())
+      }),
+      { numRuns: 200 }
+    )
+    t.ok(compared > 500, `${compared} observations`)
   })
 
   t.test('200 and every outcome counts', async (t) => {
@@ -350,3 +379,13 @@ t.test('405 and Allow for every path and method', async (t) => {
   }
   t.ok(looked >= 50, `${looked} refused`)
 })
+
+const withSortedLabels = (line: string) =>
+  line.replace(
+    /\{(.*)\}/,
+    (_, labels: string) =>
+      `{${labels
+        .split(/,(?=\w+=")/)
+        .sort()
+        .join(',')}}`
+  )
