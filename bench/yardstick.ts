@@ -44,14 +44,14 @@ type TokenRoute = { Body: Static<typeof TokenRequest>; Reply: Static<typeof Toke
 
 const app = Fastify({ logger: false })
 app.post<Route>('/poll', { schema }, async (request) => {
-  const verdict = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId, '*')
+  const verdict = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId, 'p*')
   return { status: verdict === 'pending' ? 'authorization_pending' : `${verdict}` }
 })
 app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
   done(null, fastQuerystring.parse(body as string))
 )
 app.post<TokenRoute>('/token', { schema: tokenSchema }, async (request, reply) => {
-  const verdict = await redis.evalsha(sha, 1, request.body.device_code, ++pollId, '*')
+  const verdict = await redis.evalsha(sha, 1, request.body.device_code, ++pollId, 'p*')
   return reply.code(400).send({ error: verdict === 'pending' ? 'authorization_pending' : `${verdict}` })
 })
 app.post<Route>('/get', { schema }, async (request) => {

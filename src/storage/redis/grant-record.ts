@@ -59,7 +59,7 @@ export function readRecord(record: string): {
   const scopes = readScope(scope) ?? []
   return {
     request: { clientId: clientId ?? clientType, clientType, scopes, metadata, ip, ...(location && { location }) },
-    createdAtMs: Number(head.slice(2, 15)) - lifeMs,
+    createdAtMs: Number(head.slice(8, 21)) - lifeMs,
     decision: decisionLine === undefined ? undefined : readDecision(head, decisionLine)
   }
 }

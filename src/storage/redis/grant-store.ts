@@ -33,7 +33,7 @@ export function createRedisGrantStore({ call, run }: Connection, keys: Keys, tes
     },
 
     poll: (grantDigest, clientTag) =>
-      run('grant-poll', keys.grant(grantDigest), nextPollId(), clientTag, ...now()).then(readPoll),
+      run('grant-poll', keys.grant(grantDigest), nextPollId(), `p${clientTag}`, ...now()).then(readPoll),
 
     async stateOf(grantDigest) {
       const found = await look(grantDigest)

@@ -5,7 +5,7 @@
 -- ARGV 1: (tests) now in ms
 -- Returns 'collected' (again, within 30 s of the first time), 'spent' or 'unknown'.
 
-local head = redis.call('GETRANGE', KEYS[1], 0, 74)
+local head = redis.call('GETRANGE', KEYS[1], 0, 80)
 if head == '' then return 'unknown' end
 
 local now = tonumber(ARGV[1])
@@ -16,12 +16,12 @@ end
 
 local phase = string.sub(head, 1, 1)
 if phase == 'c' then
-  if now > string.sub(head, 63, 75) + 30000 then return 'spent' end
+  if now > string.sub(head, 69, 81) + 30000 then return 'spent' end
   return 'collected'
 end
-if phase ~= 'a' or now >= string.sub(head, 3, 15) + 300000 then return 'unknown' end
+if phase ~= 'a' or now >= string.sub(head, 9, 21) + 300000 then return 'unknown' end
 
-redis.call('SETRANGE', KEYS[1], 62, string.format('%013d', now))
+redis.call('SETRANGE', KEYS[1], 68, string.format('%013d', now))
 redis.call('SETRANGE', KEYS[1], 0, 'c')
 -- Claimed in the last moment of its life, it must live through the time in which it can be claimed again.
 if redis.call('PTTL', KEYS[1]) < 90000 then redis.call('PEXPIRE', KEYS[1], 90000) end

@@ -5,13 +5,13 @@
 -- writes a few bytes of it and nothing else; the second is the request, the third (once decided) the decision, both JSON.
 --
 --   column  1      phase: p pending, a approved, d denied, c collected
---           3-15   expires at, Unix milliseconds
---          17-21   interval, milliseconds
---          23-35   polled at, Unix milliseconds; 0 before the first poll
---          37-48   id of the last accepted poll
---          50-61   id of the last refused poll
---          63-75   collected at, Unix milliseconds
---          77-82   tag of the client that asks
+--           2-7    tag of the client that asks
+--           9-21   expires at, Unix milliseconds
+--          23-27   interval, milliseconds
+--          29-41   polled at, Unix milliseconds; 0 before the first poll
+--          43-54   id of the last accepted poll
+--          56-67   id of the last refused poll
+--          69-81   collected at, Unix milliseconds
 --
 -- KEYS 1: grant
 -- ARGV 1: life in ms   2: interval in ms   3: ttl in ms   4: tag of the client   5: request as JSON   6: (tests) now in ms
@@ -26,6 +26,6 @@ if not now then
 end
 
 local none = '------------'
-local head = string.format('p %013d %05d %013d %s %s %013d %s', now + ARGV[1], ARGV[2], 0, none, none, 0, ARGV[4])
+local head = string.format('p%s %013d %05d %013d %s %s %013d', ARGV[4], now + ARGV[1], ARGV[2], 0, none, none, 0)
 redis.call('SET', KEYS[1], head .. '\n' .. ARGV[5], 'PX', ARGV[3])
 return 'created'

@@ -14,7 +14,7 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local expires_at = tonumber(string.sub(record, 3, 15))
+local expires_at = tonumber(string.sub(record, 9, 21))
 if now >= expires_at + 300000 then return 'unknown' end
 if string.sub(record, 1, 1) == 'p' and now < expires_at then return {'pending', record} end
 return {'resolved', record}
