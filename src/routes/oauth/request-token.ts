@@ -20,7 +20,8 @@ export function requestToken(app: App): void {
 
   app.route({
     ...oauthOperations.requestToken,
-    handler: async (request, reply) => {
+    // Not async, and its parts answer with plain values: for every poll a promise less, and none that waits for a reply.
+    handler: (request, reply) => {
       const { body } = request
       const client = app.authenticateClient(request)
       if (body.grant_type === DEVICE_CODE_GRANT) return redeemDeviceCode(client, body, request, reply)
@@ -34,14 +35,15 @@ export function requestToken(app: App): void {
     { device_code: deviceCode }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
-  ): Promise<FastifyReply> {
+  ): Promise<TokenResponse | TokenError> {
     if (!client.grantTypes.includes(DEVICE_CODE_GRANT)) throw fault('unauthorized_client')
     if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
     const outcome = await pollGrant(app, request, reply, deviceCode, client.tag)
-    if (outcome.kind === 'approved') return sendTokens(outcome.tokens, reply)
+    if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
     if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
     reply.isRoutine = outcome.kind === 'pending' || outcome.kind === 'slow_down'
-    return reply.code(400).send(render(outcome))
+    reply.code(400)
+    return render(outcome)
   }
 
   async function redeemRefreshToken(
@@ -49,26 +51,28 @@ export function requestToken(app: App): void {
     { refresh_token: refreshToken, scope }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
-  ): Promise<FastifyReply> {
+  ): Promise<TokenResponse | TokenError> {
     if (!client.grantTypes.includes('refresh_token')) throw fault('unauthorized_client')
     if (!refreshToken) throw fault('invalid_request', { hint: 'refresh_token is missing' })
     const scopes = readScope(scope)
     if (!scopes) throw fault('invalid_scope')
     const tooMany = await limitRefreshes(request).catch(asTooMany)
     if (tooMany) {
-      reply.header('retry-after', tooMany.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
-      return reply.code(400).send({ error: 'slow_down', error_description: 'Too many requests.' })
+      reply.code(400).header('retry-after', tooMany.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
+      return { error: 'slow_down', error_description: 'Too many requests.' }
     }
     const outcome = await app.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
     app.metrics.countRefresh(outcome.kind)
     if (outcome.kind === 'replayed') app.metrics.countRevocation('replay')
-    if (outcome.kind === 'refreshed') return sendTokens(outcome.tokens, reply)
+    if (outcome.kind === 'refreshed') return renderTokens(outcome.tokens, reply)
     throw fault(outcome.kind === 'invalid_scope' ? 'invalid_scope' : 'invalid_grant', { detail: outcome.kind })
   }
 
-  function sendTokens(tokens: IssuedTokens, reply: FastifyReply): FastifyReply {
+  function renderTokens(tokens: IssuedTokens, reply: FastifyReply): TokenResponse {
     const { accessToken, accessTokenExpiresAtMs, scopes, refreshToken, idToken } = tokens
-    const answer: TokenResponse = {
+    // RFC 6749 §5.1, for caches that know no better.
+    reply.header('pragma', 'no-cache')
+    return {
       access_token: accessToken,
       token_type: 'Bearer',
       expires_in: Math.max(0, Math.floor((accessTokenExpiresAtMs - app.clock()) / 1000)),
@@ -76,8 +80,6 @@ export function requestToken(app: App): void {
       ...(refreshToken !== undefined && { refresh_token: refreshToken }),
       ...(idToken !== undefined && { id_token: idToken })
     }
-    // RFC 6749 §5.1, for caches that know no better.
-    return reply.header('pragma', 'no-cache').send(answer)
   }
 }
 
