@@ -16,7 +16,7 @@ const [port, redisUrl = ''] = process.argv.slice(2)
 /** Twelve digits, another for each poll, as the script expects it. */
 let pollId = 100_000_000_000
 
-// What src/storage/redis/connection.ts asks for, as far as it matters while all is well.
+// As a driver is used that is told to pipeline; the service gathers the commands of a turn itself (src/storage/redis/turn.ts).
 const redis = new Redis(redisUrl, {
   protocol: 2,
   enableAutoPipelining: true,

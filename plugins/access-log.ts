@@ -11,7 +11,7 @@ declare module 'fastify' {
     routine?: boolean
   }
   interface FastifyReply {
-    /** Set where a refusal is nothing to report either: a client that polls is refused until there is a decision. */
+    /** Set on an answer that is nothing to report, whatever its status. Costs less to ask than what the route is. */
     isRoutine: boolean
   }
 }

@@ -17,6 +17,11 @@ export function pollGrant(
   return seconds ? pollAndWait(app, reply, grantCode, clientTag, seconds) : app.grants.poll(grantCode, clientTag)
 }
 
+/** A poll that brings nothing new, of which thousands of waiting clients make one every few seconds: nothing to report. */
+export function isRoutine({ kind }: PollOutcome): boolean {
+  return kind === 'pending' || kind === 'slow_down'
+}
+
 async function pollAndWait(app: App, reply: FastifyReply, grantCode: string, clientTag: string, seconds: number) {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())

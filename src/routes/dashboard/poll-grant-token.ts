@@ -2,16 +2,16 @@ import { dashboardOperations, type GrantTokenResponse } from '../../../schemas/g
 import type { PollOutcome } from '../../grants/grant.js'
 import { BUILT_IN_TAG } from '../../oauth-clients/oauth-client.js'
 import type { App } from '../app.js'
-import { pollGrant } from '../poll.js'
+import { isRoutine, pollGrant } from '../poll.js'
 
 /** POST /auth/grant/token: tells the client what has become of its grant, every state as a 200. */
 export function pollGrantToken(app: App): void {
   app.route({
     ...dashboardOperations.pollGrantToken,
-    config: { routine: true },
     handler: async (request, reply) => {
       // Nobody proves here to be a client, so the grants of those that can prove it are not to be had.
       const outcome = await pollGrant(app, request, reply, request.body.grant_code, BUILT_IN_TAG)
+      reply.isRoutine = isRoutine(outcome)
       if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
       return render(outcome)
     }

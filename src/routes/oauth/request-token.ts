@@ -11,7 +11,7 @@ import { DEVICE_CODE_GRANT, type OAuthClient } from '../../oauth-clients/oauth-c
 import { readScope, writeScope } from '../../oauth-clients/scope.js'
 import type { IssuedTokens } from '../../tokens/issued-tokens.js'
 import type { App } from '../app.js'
-import { pollGrant } from '../poll.js'
+import { isRoutine, pollGrant } from '../poll.js'
 import { RETRY_AFTER_SECONDS } from '../to-fault.js'
 
 /** POST /oauth/token (RFC 6749 §3.2): tokens for a device code (RFC 8628 §3.4) or a refresh token (RFC 6749 §6). */
@@ -41,7 +41,7 @@ export function requestToken(app: App): void {
     const outcome = await pollGrant(app, request, reply, deviceCode, client.tag)
     if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
     if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
-    reply.isRoutine = outcome.kind === 'pending' || outcome.kind === 'slow_down'
+    reply.isRoutine = isRoutine(outcome)
     reply.code(400)
     return render(outcome)
   }
