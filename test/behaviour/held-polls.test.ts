@@ -209,7 +209,7 @@ t.test('two instances over one Redis', async (t) => {
     await untilHeld(here, 1)
     await redis.kill()
     await redis.start()
-    await until(async () => (await api.call('GET', '/readyz')).status === 200)
+    for (const one of [api, elsewhere]) await until(async () => (await one.call('GET', '/readyz')).status === 200)
     t.equal((await elsewhere.decide(user_code, 'carol')).status, 200)
     t.equal(stateOf(await held.answer), 'approved')
   })
