@@ -123,7 +123,7 @@ export const EnvironmentSchema = Type.Object({
   LIMIT_APPROVE_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Decisions one address, and one user, may make in a minute.'),
   LIMIT_REFRESH_PER_MINUTE: wholeNumber(1, 100_000, 120, 'Refreshes one address may ask for in a minute.'),
   LIMIT_REVOKE_PER_MINUTE: wholeNumber(1, 100_000, 60, 'Revocations by token one address may ask for in a minute.'),
-  LIMIT_INTROSPECT_PER_MINUTE: wholeNumber(1, 1_000_000, 6_000, 'Introspections one client may make in a minute.'),
+  LIMIT_INTROSPECT_PER_MINUTE: wholeNumber(1, 1_000_000, 6_000, 'Introspections one client, or one API key, may make in a minute.'),
   LIMIT_USERINFO_PER_MINUTE: wholeNumber(1, 100_000, 120, 'User info requests one address may make in a minute.'),
   LIMIT_MISSES_PER_USER: wholeNumber(1, 1_000, 5, 'Wrong user codes one user may enter in 15 minutes.'),
   LIMIT_MISSES_PER_IP: wholeNumber(1, 10_000, 10, 'Wrong user codes from one address (IPv6: one /64) in 15 minutes.'),
