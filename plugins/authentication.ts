@@ -1,14 +1,17 @@
 /** app.authenticate: the hook in front of everything that needs to know its caller (RFC 6750 §2.1). */
-import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { fault } from '../src/fault.js'
 import { type Caller, createCallers } from '../src/users/callers.js'
-import { createDashboardSessions } from '../src/users/sessions.js'
+import { createDashboardSessions } from '../src/users/dashboard-sessions.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Lets in a user, or where it says so a client of theirs as well; a client is otherwise forbidden. */
-    authenticate(who: 'user' | 'user-or-client'): onRequestAsyncHookHandler
+    /**
+     * Lets in a user, or where it says so a client of theirs as well; a client is otherwise forbidden. A hook, or called where
+     * more is known.
+     */
+    authenticate(who: 'user' | 'user-or-client'): (request: FastifyRequest) => Promise<void>
   }
   interface FastifyRequest {
     caller: Caller | null

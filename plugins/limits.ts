@@ -19,7 +19,16 @@ export interface RequestLimits {
   guess<T extends { kind: string }>(request: FastifyRequest, lookup: () => Promise<T>): Promise<T>
 }
 
-type LimitedOperation = 'start' | 'peek' | 'approve' | 'refresh' | 'revoke' | 'introspect' | 'userinfo'
+type LimitedOperation =
+  | 'start'
+  | 'peek'
+  | 'approve'
+  | 'refresh'
+  | 'revoke'
+  | 'introspect'
+  | 'userinfo'
+  | 'sign-in'
+  | 'access-token'
 /** A hook, or called where more is known. Throws `too_many_requests`. */
 type CountRequest = (request: FastifyRequest) => Promise<void>
 
@@ -55,7 +64,9 @@ export const limits = fp(
         refresh: bounds.refreshPerMinute,
         revoke: bounds.revokePerMinute,
         introspect: bounds.introspectPerMinute,
-        userinfo: bounds.userinfoPerMinute
+        userinfo: bounds.userinfoPerMinute,
+        'sign-in': bounds.signInPerMinute,
+        'access-token': bounds.accessTokenPerMinute
       }
       /** All hosts of an IPv6 network are one, and an IPv4 address is one in any spelling. */
       const addressOf = (request: FastifyRequest) => normalizeIP(whereabouts.ip(request))

@@ -1,10 +1,12 @@
 /** The numbers of this instance, in a registry of its own (several instances can live in one process). */
 import fp from 'fastify-plugin'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { RefreshEvent } from '../src/accounts/refresher.js'
 import type { PollOutcome } from '../src/grants/grant.js'
 import { createLatencyHistogram } from '../src/latency-histogram.js'
 import type { RefreshOutcome } from '../src/tokens/service.js'
 
+type SignInEvent = 'signed_in' | 'connected' | 'refused'
 type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
 
 export interface Metrics {
@@ -15,6 +17,8 @@ export interface Metrics {
   countLimited(limit: string): void
   countRefresh(outcome: RefreshOutcome['kind']): void
   countRevocation(by: 'token' | 'owner' | 'replay'): void
+  countSignIn(outcome: SignInEvent): void
+  countAccountRefresh(outcome: RefreshEvent): void
   /** Shows a number that somebody else keeps, read whenever it is asked for. */
   watch(name: string, help: string, read: () => number): void
   contentType: string
@@ -83,6 +87,18 @@ export const metrics = fp(
       labelNames: ['by'],
       registers
     })
+    const signIns = new Counter({
+      name: 'grantd_sign_ins_total',
+      help: 'Sign-ins on the pages and connected accounts, by outcome.',
+      labelNames: ['outcome'],
+      registers
+    })
+    const accountRefreshes = new Counter({
+      name: 'grantd_account_refreshes_total',
+      help: 'Refreshes of connected accounts at their providers, by outcome.',
+      labelNames: ['outcome'],
+      registers
+    })
 
     app.decorate('metrics', {
       countPoll(outcome) {
@@ -94,6 +110,8 @@ export const metrics = fp(
       countLimited: (limit) => limited.inc({ limit }),
       countRefresh: (outcome) => refreshes.inc({ outcome }),
       countRevocation: (by) => revocations.inc({ by }),
+      countSignIn: (outcome) => signIns.inc({ outcome }),
+      countAccountRefresh: (outcome) => accountRefreshes.inc({ outcome }),
       watch(name, help, read) {
         new Gauge({
           name,

@@ -96,6 +96,29 @@ export const EnvironmentSchema = Type.Object({
     'the path of a JSON file',
     'OAuth clients besides the five built-in ones; see "OAuth clients".'
   ),
+  PROVIDERS_FILE: optional(
+    Type.String({ minLength: 1 }),
+    'the path of a JSON file',
+    'Identity providers that users sign in with on the pages, and whose accounts they connect; see "Sign-in and connected accounts".'
+  ),
+  ENVIRONMENT_ID: optional(
+    Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' }),
+    'a uuid in lower case',
+    'The `environmentId` that `/sdk/{environmentId}/…` answers to. Without it there is none.'
+  ),
+  SESSION_IDLE_SECONDS: wholeNumber(60, 86_400, 3_600, 'A session of the pages ends when it was not used for so long.'),
+  SESSION_TTL_SECONDS: wholeNumber(
+    300,
+    86_400,
+    43_200,
+    'A session of the pages ends so long after sign-in, however much it is used.'
+  ),
+  CONSENT_MAX_AUTH_AGE_SECONDS: wholeNumber(
+    60,
+    86_400,
+    3_600,
+    'Who signed in longer ago than this signs in again before they approve or deny.'
+  ),
   GRANT_TTL_SECONDS: wholeNumber(10, 900, 900, 'How long a grant waits for its decision.'),
   POLL_INTERVAL_SECONDS: wholeNumber(1, 60, 5, 'Seconds a client must leave between two polls.'),
   CLIENT_TOKEN_TTL_SECONDS: wholeNumber(60, 2_592_000, 2_592_000, 'Life of a client JWT (30 days at most).'),
@@ -123,8 +146,25 @@ export const EnvironmentSchema = Type.Object({
   LIMIT_APPROVE_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Decisions one address, and one user, may make in a minute.'),
   LIMIT_REFRESH_PER_MINUTE: wholeNumber(1, 100_000, 120, 'Refreshes one address may ask for in a minute.'),
   LIMIT_REVOKE_PER_MINUTE: wholeNumber(1, 100_000, 60, 'Revocations by token one address may ask for in a minute.'),
-  LIMIT_INTROSPECT_PER_MINUTE: wholeNumber(1, 1_000_000, 6_000, 'Introspections one client, or one API key, may make in a minute.'),
+  LIMIT_INTROSPECT_PER_MINUTE: wholeNumber(
+    1,
+    1_000_000,
+    6_000,
+    'Introspections one client, or one API key, may make in a minute.'
+  ),
   LIMIT_USERINFO_PER_MINUTE: wholeNumber(1, 100_000, 120, 'User info requests one address may make in a minute.'),
+  LIMIT_SIGN_IN_PER_MINUTE: wholeNumber(
+    1,
+    100_000,
+    30,
+    'Sign-ins and connections one address may begin, and as many it may finish, in a minute.'
+  ),
+  LIMIT_ACCESS_TOKEN_PER_MINUTE: wholeNumber(
+    1,
+    1_000_000,
+    600,
+    'Access tokens of connected accounts one user, or one API key, may ask for in a minute.'
+  ),
   LIMIT_MISSES_PER_USER: wholeNumber(1, 1_000, 5, 'Wrong user codes one user may enter in 15 minutes.'),
   LIMIT_MISSES_PER_IP: wholeNumber(1, 10_000, 10, 'Wrong user codes from one address (IPv6: one /64) in 15 minutes.'),
   HELD_POLLS: wholeNumber(

@@ -3,21 +3,26 @@ import { randomBytes } from 'node:crypto'
 import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { accessLog } from '../plugins/access-log.js'
+import { accounts } from '../plugins/accounts.js'
 import { apiKeys } from '../plugins/api-keys.js'
 import { authentication } from '../plugins/authentication.js'
 import { authorizedClients } from '../plugins/authorized-clients.js'
+import { browserSessions } from '../plugins/browser-sessions.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
 import { clientTokens } from '../plugins/client-tokens.js'
 import { config as configPlugin } from '../plugins/config.js'
 import { grants } from '../plugins/grants.js'
 import { heldPolls } from '../plugins/held-polls.js'
+import { identities } from '../plugins/identities.js'
 import { jwtSigner } from '../plugins/jwt-signer.js'
 import { keyring } from '../plugins/keyring.js'
 import { limits } from '../plugins/limits.js'
 import { metrics } from '../plugins/metrics.js'
 import { oauthClients } from '../plugins/oauth-clients.js'
+import { providerClients } from '../plugins/provider-clients.js'
 import { readiness } from '../plugins/readiness.js'
 import { requestHeaders } from '../plugins/request-headers.js'
+import { signIn } from '../plugins/sign-in.js'
 import { signingKeys } from '../plugins/signing-keys.js'
 import { storage } from '../plugins/storage.js'
 import { tokens } from '../plugins/tokens.js'
@@ -91,6 +96,11 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(heldPolls)
   app.register(grants)
   app.register(apiKeys)
+  app.register(providerClients)
+  app.register(identities)
+  app.register(accounts)
+  app.register(browserSessions)
+  app.register(signIn)
   app.register(whereabouts)
   app.register(authentication)
   app.register(clientAuthentication)

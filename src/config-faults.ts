@@ -36,11 +36,16 @@ export function* crossFaults(env: Environment): Generator<string> {
 const PLAIN_PATH = /^https?:\/\/[^/]+(\/[A-Za-z0-9._~-]+)*\/*$/
 
 /** Plain http is good enough only where nothing leaves the machine. */
-function isSafeUrl(text: string): boolean {
+export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const url = new URL(text)
   if (url.username || url.password) return false
-  return url.protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+  return url.protocol === 'https:' || isLoopback(url.hostname)
+}
+
+/** Whether a host is this machine and nothing else, as it stands in a URL or in HOST. */
+export function isLoopback(host: string): boolean {
+  return ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host)
 }
 
 /** A range that holds everybody (or all of IPv4, mapped) would let anybody choose the address they are limited by. */

@@ -6,9 +6,11 @@ import { randomBytes } from 'node:crypto'
 import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Environment, EnvironmentSchema } from '../schemas/config.js'
-import { crossFaults } from './config-faults.js'
+import type { IdentityProvider } from './accounts/identity-provider.js'
+import { crossFaults, isLoopback } from './config-faults.js'
 import { builtInClients, type OAuthClient } from './oauth-clients/oauth-client.js'
 import { readOAuthClientsFile } from './oauth-clients-file.js'
+import { readProvidersFile } from './providers-file.js'
 
 /** What the service runs by. Durations carry their unit in the name. */
 export interface Config {
@@ -28,6 +30,15 @@ export interface Config {
   }
   /** All of them, the built-in ones first. */
   readonly oauthClients: readonly OAuthClient[]
+  readonly providers: readonly IdentityProvider[]
+  /** Signing in by typing a name: for trying out on this machine alone. */
+  readonly demoSignIn: boolean
+  readonly environmentId: string | undefined
+  readonly sessions: {
+    readonly idleSeconds: number
+    readonly ttlSeconds: number
+    readonly consentMaxAuthAgeSeconds: number
+  }
   readonly grantTtlSeconds: number
   readonly pollIntervalSeconds: number
   readonly signingAlg: Environment['SIGNING_ALG']
@@ -49,6 +60,8 @@ export interface Limits {
   readonly revokePerMinute: number
   readonly introspectPerMinute: number
   readonly userinfoPerMinute: number
+  readonly signInPerMinute: number
+  readonly accessTokenPerMinute: number
   readonly missesPerUser: number
   readonly missesPerIp: number
 }
@@ -72,14 +85,16 @@ export function loadConfig(variables: Variables): Config {
   // A malformed value has been named already; for the checks that look at several it is as good as absent.
   for (const name of malformed.keys()) delete values[name]
   const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment)]
-  const file = readOAuthClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
+  const clientsFile = readOAuthClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
+  const providersFile = readProvidersFile(values.PROVIDERS_FILE as string | undefined)
   const faults = [
     ...malformed.values(),
     ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
-    ...file.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`)
+    ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
+    ...providersFile.faults.map((line) => `PROVIDERS_FILE: ${line}`)
   ]
   if (faults.length > 0) throw new ConfigError(faults)
-  return deepFreeze(assemble(values as Environment, file.clients))
+  return deepFreeze(assemble(values as Environment, clientsFile.clients, providersFile.providers))
 }
 
 function readValues(variables: Variables): Record<string, unknown> {
@@ -111,7 +126,11 @@ function shapeFaults(values: Record<string, unknown>): Map<string, string> {
   return faults
 }
 
-function assemble(env: Environment, moreClients: readonly OAuthClient[]): Config {
+function assemble(
+  env: Environment,
+  moreClients: readonly OAuthClient[],
+  providers: readonly IdentityProvider[]
+): Config {
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
     if (value !== undefined) return value
@@ -136,6 +155,15 @@ function assemble(env: Environment, moreClients: readonly OAuthClient[]): Config
       audience: env.DASHBOARD_JWT_AUDIENCE
     },
     oauthClients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...moreClients],
+    providers,
+    demoSignIn:
+      !env.REDIS_URL && providers.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
+    environmentId: env.ENVIRONMENT_ID,
+    sessions: {
+      idleSeconds: env.SESSION_IDLE_SECONDS,
+      ttlSeconds: env.SESSION_TTL_SECONDS,
+      consentMaxAuthAgeSeconds: env.CONSENT_MAX_AUTH_AGE_SECONDS
+    },
     grantTtlSeconds: env.GRANT_TTL_SECONDS,
     pollIntervalSeconds: env.POLL_INTERVAL_SECONDS,
     signingAlg: env.SIGNING_ALG,
@@ -153,6 +181,8 @@ function assemble(env: Environment, moreClients: readonly OAuthClient[]): Config
             revokePerMinute: env.LIMIT_REVOKE_PER_MINUTE,
             introspectPerMinute: env.LIMIT_INTROSPECT_PER_MINUTE,
             userinfoPerMinute: env.LIMIT_USERINFO_PER_MINUTE,
+            signInPerMinute: env.LIMIT_SIGN_IN_PER_MINUTE,
+            accessTokenPerMinute: env.LIMIT_ACCESS_TOKEN_PER_MINUTE,
             missesPerUser: env.LIMIT_MISSES_PER_USER,
             missesPerIp: env.LIMIT_MISSES_PER_IP
           },

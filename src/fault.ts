@@ -10,6 +10,7 @@ export type FaultCode =
   | 'insufficient_scope'
   | 'not_found'
   | 'unknown_user_code'
+  | 'needs_reconnect'
   | 'invalid_client'
   | 'invalid_grant'
   | 'invalid_scope'

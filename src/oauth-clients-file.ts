@@ -1,15 +1,11 @@
 /** Reads OAUTH_CLIENTS_FILE, or says everything that is wrong with it. What stands in it is in schemas/oauth-clients-file.ts. */
-import { readFileSync } from 'node:fs'
-import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
-import { Value } from '@sinclair/typebox/value'
 import { type OAuthClientEntry, OAuthClientsFile } from '../schemas/oauth-clients-file.js'
+import { MOST_FAULTS, readJsonFile } from './json-file.js'
 import { DEVICE_CODE_GRANT, GRANT_TYPES, isBuiltIn, type OAuthClient, tagOf } from './oauth-clients/oauth-client.js'
 import { readScope } from './oauth-clients/scope.js'
 
 const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400
-/** A fault in every line of a long file helps nobody. */
-const MOST_FAULTS = 50
 
 export interface OAuthClientsFileContent {
   clients: OAuthClient[]
@@ -19,38 +15,12 @@ export interface OAuthClientsFileContent {
 
 export function readOAuthClientsFile(path: string | undefined): OAuthClientsFileContent {
   if (path === undefined) return { clients: [], faults: [] }
-  let content: unknown
-  try {
-    content = JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    return { clients: [], faults: [error instanceof SyntaxError ? 'is not JSON' : `cannot be read: ${codeOf(error)}`] }
-  }
-  const malformed = new Map<string, string>()
-  for (const error of Value.Errors(OAuthClientsFile, content)) {
-    // What is missing is also not what was expected: the first thing said of a place is enough.
-    if (!malformed.has(error.path)) malformed.set(error.path, describe(error))
-  }
-  if (malformed.size > 0) return { clients: [], faults: [...malformed.values()].slice(0, MOST_FAULTS) }
+  const { content, faults: malformed } = readJsonFile(path, OAuthClientsFile)
+  if (malformed) return { clients: [], faults: malformed }
 
-  const { clients } = content as { clients: OAuthClientEntry[] }
+  const { clients } = content
   const faults = clients.flatMap((entry, i) => [...crossFaults(entry, i, clients)])
   return { clients: clients.map(toClient), faults: faults.slice(0, MOST_FAULTS) }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-}
-
-/** "clients[2].scope: expected …", naming the innermost part that says what it expects. */
-function describe({ path, schema, type }: ValueError): string {
-  const place =
-    path
-      .replaceAll(/\/(\d+)/g, '[$1]')
-      .replaceAll('/', '.')
-      .replace(/^\./, '') || 'the file'
-  if (type === ValueErrorType.ObjectAdditionalProperties) return `${place}: is not known`
-  if (type === ValueErrorType.ObjectRequiredProperty) return `${place}: is missing`
-  return `${place}: expected ${schema.expects ?? 'something else'}`
 }
 
 function* crossFaults(entry: OAuthClientEntry, index: number, all: readonly OAuthClientEntry[]): Generator<string> {

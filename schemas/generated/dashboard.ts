@@ -178,6 +178,55 @@ export const AuthorizedClientUpdate = Type.Object({
 })
 export type AuthorizedClientUpdate = Static<typeof AuthorizedClientUpdate>
 
+export const OauthAccountStatus = Type.Unsafe<'connected' | 'needs_reconnect'>({
+  type: 'string',
+  enum: ['connected', 'needs_reconnect'],
+  description: '`needs_reconnect`: the provider accepts the account no more until its user connects it again.'
+})
+export type OauthAccountStatus = Static<typeof OauthAccountStatus>
+
+export const OauthAccount = Type.Object({
+  id: Type.String({ description: 'A uuid in lower case.' }),
+  provider: Type.String({ description: 'Id of the identity provider, as the operator configured it.' }),
+  accountUsername: Type.String({ description: 'How the account is known to its owner at the provider.' }),
+  scopes: Type.Array(
+    Type.String(),
+    { description: 'Those its token was issued with; empty when the provider did not tell.' }
+  ),
+  connected_at: Type.String({ format: 'date-time' }),
+  expires_at: Type.Union(
+    [Type.String({ format: 'date-time' }), Type.Null()],
+    { description: 'When the access token ends; null when that is not known.' }
+  ),
+  status: OauthAccountStatus
+})
+export type OauthAccount = Static<typeof OauthAccount>
+
+export const OauthAccountList = Type.Object({
+  data: Type.Array(OauthAccount)
+})
+export type OauthAccountList = Static<typeof OauthAccountList>
+
+export const OauthAccountUnlinked = Type.Object({
+  id: Type.String(),
+  revoked_at_provider: Type.Boolean({
+    description: 'Whether the provider confirmed that it ended the tokens too. Otherwise the user can do it there.'
+  })
+})
+export type OauthAccountUnlinked = Static<typeof OauthAccountUnlinked>
+
+export const UserOauthAccessTokenResponse = Type.Object({
+  accessToken: Type.String({ description: "The provider's own access token." }),
+  scopes: Type.Array(
+    Type.String(),
+    {
+      description: 'Those it was issued with; empty when the provider did not tell.',
+      examples: [['openid', 'email', 'profile']]
+    }
+  )
+})
+export type UserOauthAccessTokenResponse = Static<typeof UserOauthAccessTokenResponse>
+
 export const Error = Type.Object({
   error: Type.String({ description: 'One sentence for a person.', examples: ['Not Found'] })
 })
@@ -331,6 +380,119 @@ export const dashboardOperations = {
         415: Error,
         500: Error,
         503: Error
+      }
+    }
+  },
+  listOauthAccounts: {
+    method: 'GET',
+    url: '/oauthAccounts',
+    schema: {
+      operationId: 'listOauthAccounts',
+      response: {
+        200: OauthAccountList,
+        400: Error,
+        401: Error,
+        403: Error,
+        405: Error,
+        408: Error,
+        500: Error,
+        503: Error
+      }
+    }
+  },
+  unlinkOauthAccount: {
+    method: 'DELETE',
+    url: '/oauthAccounts/:oauthAccountId',
+    schema: {
+      operationId: 'unlinkOauthAccount',
+      params: Type.Object({
+        oauthAccountId: Type.String({
+          description: "The uuid of a connected account, which is not the account's id at the provider. An id that is none is 404."
+        })
+      }),
+      response: {
+        200: OauthAccountUnlinked,
+        400: Error,
+        401: Error,
+        403: Error,
+        404: Error,
+        405: Error,
+        408: Error,
+        413: Error,
+        415: Error,
+        500: Error,
+        503: Error
+      }
+    }
+  },
+  getUserOauthAccessToken: {
+    method: 'GET',
+    url: '/oauthAccounts/:oauthAccountId/accessToken',
+    schema: {
+      operationId: 'getUserOauthAccessToken',
+      params: Type.Object({
+        oauthAccountId: Type.String({
+          description: "The uuid of a connected account, which is not the account's id at the provider. An id that is none is 404."
+        })
+      }),
+      response: {
+        200: UserOauthAccessTokenResponse,
+        400: Error,
+        401: Error,
+        403: Error,
+        404: Error,
+        405: Error,
+        408: Error,
+        429: Error,
+        500: Error,
+        503: Error
+      }
+    }
+  },
+  getEndUserOauthAccessToken: {
+    method: 'GET',
+    url: '/sdk/:environmentId/oauthAccounts/:oauthAccountId/accessToken',
+    schema: {
+      operationId: 'getEndUserOauthAccessToken',
+      params: Type.Object({
+        environmentId: Type.String({ description: "The uuid of this service's environment. Any other is 404." }),
+        oauthAccountId: Type.String({
+          description: "The uuid of a connected account, which is not the account's id at the provider. An id that is none is 404."
+        })
+      }),
+      response: {
+        200: UserOauthAccessTokenResponse,
+        400: Error,
+        401: Error,
+        403: Error,
+        404: Error,
+        405: Error,
+        408: Error,
+        429: Error,
+        500: Error,
+        503: Error
+      }
+    }
+  },
+  getEndUserOauthAccessTokenOptions: {
+    method: 'OPTIONS',
+    url: '/sdk/:environmentId/oauthAccounts/:oauthAccountId/accessToken',
+    schema: {
+      operationId: 'getEndUserOauthAccessTokenOptions',
+      params: Type.Object({
+        environmentId: Type.String({ description: "The uuid of this service's environment. Any other is 404." }),
+        oauthAccountId: Type.String({
+          description: "The uuid of a connected account, which is not the account's id at the provider. An id that is none is 404."
+        })
+      }),
+      response: {
+        204: Type.Null(),
+        400: Error,
+        404: Error,
+        408: Error,
+        413: Error,
+        415: Error,
+        500: Error
       }
     }
   }

@@ -5,6 +5,7 @@ import type { StaticDocumentSpec } from '@fastify/swagger'
 export type OpenApiDocument = Extract<StaticDocumentSpec['document'], { openapi: string }>
 
 export const secretFields: readonly string[] = [
+  'accessToken',
   'access_token',
   'client_secret',
   'device_code',
@@ -33,6 +34,10 @@ export const openapiDocument = {
     {
       name: 'AuthorizedClients',
       description: 'What a person has let act on their behalf, and the means to rename it or cut it off.'
+    },
+    {
+      name: 'OauthAccounts',
+      description: 'Accounts at other services that a person has connected, and the tokens kept for them.'
     },
     {
       name: 'Discovery',
@@ -246,6 +251,132 @@ export const openapiDocument = {
           415: { $ref: '#/components/responses/UnsupportedMediaType' },
           500: { $ref: '#/components/responses/InternalServerError' },
           503: { $ref: '#/components/responses/ServiceUnavailable' }
+        }
+      }
+    },
+    '/api/v0/oauthAccounts': {
+      get: {
+        operationId: 'listOauthAccounts',
+        tags: ['OauthAccounts'],
+        summary: "List the caller's connected accounts",
+        description: 'The latest connected first. Tokens are never part of it.',
+        security: [{ bearerAuth: [] }],
+        responses: {
+          200: {
+            description: "The caller's own accounts.",
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/OauthAccountList' } } }
+          },
+          400: { $ref: '#/components/responses/BadRequest' },
+          401: { $ref: '#/components/responses/Unauthorized' },
+          403: { $ref: '#/components/responses/Forbidden' },
+          405: { $ref: '#/components/responses/MethodNotAllowed' },
+          408: { $ref: '#/components/responses/RequestTimeout' },
+          500: { $ref: '#/components/responses/InternalServerError' },
+          503: { $ref: '#/components/responses/ServiceUnavailable' }
+        }
+      }
+    },
+    '/api/v0/oauthAccounts/{oauthAccountId}': {
+      delete: {
+        operationId: 'unlinkOauthAccount',
+        tags: ['OauthAccounts'],
+        summary: 'Disconnect an account',
+        description: 'Its tokens are gone here at once, whatever the provider says; then they are ended at the provider, if it can do that.',
+        security: [{ bearerAuth: [] }],
+        parameters: [{ $ref: '#/components/parameters/OauthAccountId' }],
+        responses: {
+          200: {
+            description: 'The account is disconnected.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/OauthAccountUnlinked' } } }
+          },
+          400: { $ref: '#/components/responses/BadRequest' },
+          401: { $ref: '#/components/responses/Unauthorized' },
+          403: { $ref: '#/components/responses/Forbidden' },
+          404: { $ref: '#/components/responses/NotFound' },
+          405: { $ref: '#/components/responses/MethodNotAllowed' },
+          408: { $ref: '#/components/responses/RequestTimeout' },
+          413: { $ref: '#/components/responses/ContentTooLarge' },
+          415: { $ref: '#/components/responses/UnsupportedMediaType' },
+          500: { $ref: '#/components/responses/InternalServerError' },
+          503: { $ref: '#/components/responses/ServiceUnavailable' }
+        }
+      }
+    },
+    '/api/v0/oauthAccounts/{oauthAccountId}/accessToken': {
+      get: {
+        operationId: 'getUserOauthAccessToken',
+        tags: ['OauthAccounts'],
+        summary: 'Get the access token of a connected account',
+        description: 'For a back end with an API key, or for the user who owns the account. A token that is about to end is refreshed at the provider first.',
+        security: [{ bearerAuth: [] }, { apiKey: [] }],
+        parameters: [{ $ref: '#/components/parameters/OauthAccountId' }],
+        responses: {
+          200: {
+            description: 'A token that can be used, and what it is good for.',
+            headers: { 'Cache-Control': { $ref: '#/components/headers/NoStore' } },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/UserOauthAccessTokenResponse' } } }
+          },
+          400: { $ref: '#/components/responses/BadRequest' },
+          401: { $ref: '#/components/responses/Unauthorized' },
+          403: { $ref: '#/components/responses/Forbidden' },
+          404: { $ref: '#/components/responses/NoAccessToken' },
+          405: { $ref: '#/components/responses/MethodNotAllowed' },
+          408: { $ref: '#/components/responses/RequestTimeout' },
+          429: { $ref: '#/components/responses/TooManyRequests' },
+          500: { $ref: '#/components/responses/InternalServerError' },
+          503: { $ref: '#/components/responses/ServiceUnavailable' }
+        }
+      }
+    },
+    '/api/v0/sdk/{environmentId}/oauthAccounts/{oauthAccountId}/accessToken': {
+      get: {
+        operationId: 'getEndUserOauthAccessToken',
+        tags: ['OauthAccounts'],
+        summary: "Get the access token of one's own connected account",
+        description: "The same for the end user themselves, under the id of this service's one environment.",
+        security: [{ bearerAuth: [] }],
+        parameters: [
+          { $ref: '#/components/parameters/EnvironmentId' },
+          { $ref: '#/components/parameters/OauthAccountId' }
+        ],
+        responses: {
+          200: {
+            description: 'A token that can be used, and what it is good for.',
+            headers: { 'Cache-Control': { $ref: '#/components/headers/NoStore' } },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/UserOauthAccessTokenResponse' } } }
+          },
+          400: { $ref: '#/components/responses/BadRequest' },
+          401: { $ref: '#/components/responses/Unauthorized' },
+          403: { $ref: '#/components/responses/Forbidden' },
+          404: { $ref: '#/components/responses/NoAccessToken' },
+          405: { $ref: '#/components/responses/MethodNotAllowed' },
+          408: { $ref: '#/components/responses/RequestTimeout' },
+          429: { $ref: '#/components/responses/TooManyRequests' },
+          500: { $ref: '#/components/responses/InternalServerError' },
+          503: { $ref: '#/components/responses/ServiceUnavailable' }
+        }
+      },
+      options: {
+        operationId: 'getEndUserOauthAccessTokenOptions',
+        tags: ['OauthAccounts'],
+        summary: 'Ask what may be done with the token of a connected account',
+        description: 'Says which methods there are. A preflight of a configured origin is answered as CORS wants it, in place of this.',
+        security: [],
+        parameters: [
+          { $ref: '#/components/parameters/EnvironmentId' },
+          { $ref: '#/components/parameters/OauthAccountId' }
+        ],
+        responses: {
+          204: {
+            description: 'The methods are in `Allow`.',
+            headers: { Allow: { description: 'The methods that the path has.', schema: { type: 'string' } } }
+          },
+          400: { $ref: '#/components/responses/BadRequest' },
+          404: { $ref: '#/components/responses/NotFound' },
+          408: { $ref: '#/components/responses/RequestTimeout' },
+          413: { $ref: '#/components/responses/ContentTooLarge' },
+          415: { $ref: '#/components/responses/UnsupportedMediaType' },
+          500: { $ref: '#/components/responses/InternalServerError' }
         }
       }
     },
@@ -568,6 +699,11 @@ export const openapiDocument = {
         bearerFormat: 'JWT',
         description: "A dashboard user's JWT, or where an operation allows it the JWT of one of their authorized clients."
       },
+      apiKey: {
+        type: 'http',
+        scheme: 'bearer',
+        description: 'An API key of the service, as `npm run grantd -- api-keys create` makes it.'
+      },
       clientSecretBasic: {
         type: 'http',
         scheme: 'basic',
@@ -578,11 +714,6 @@ export const openapiDocument = {
         scheme: 'bearer',
         bearerFormat: 'JWT',
         description: 'An access token of an authorized client.'
-      },
-      apiKey: {
-        type: 'http',
-        scheme: 'bearer',
-        description: 'An API key of the service, as `npm run grantd -- api-keys create` makes it.'
       }
     },
     parameters: {
@@ -591,6 +722,20 @@ export const openapiDocument = {
         in: 'path',
         required: true,
         description: 'The uuid of an authorized client. It has no pattern here on purpose: an id that is not one is answered 404 like any other unknown id.',
+        schema: { type: 'string' }
+      },
+      OauthAccountId: {
+        name: 'oauthAccountId',
+        in: 'path',
+        required: true,
+        description: "The uuid of a connected account, which is not the account's id at the provider. An id that is none is 404.",
+        schema: { type: 'string' }
+      },
+      EnvironmentId: {
+        name: 'environmentId',
+        in: 'path',
+        required: true,
+        description: "The uuid of this service's environment. Any other is 404.",
         schema: { type: 'string' }
       }
     },
@@ -623,6 +768,10 @@ export const openapiDocument = {
       },
       NotFound: {
         description: 'There is no such thing, or it belongs to somebody else.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
+      },
+      NoAccessToken: {
+        description: 'There is no such account, or its provider no longer accepts it and its user has to connect it again.',
         content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
       },
       MethodNotAllowed: {
@@ -924,6 +1073,62 @@ export const openapiDocument = {
         required: ['label'],
         properties: {
           label: { type: 'string', nullable: true, description: 'The new label; null takes it away.', maxLength: 255 }
+        }
+      },
+      OauthAccountStatus: {
+        type: 'string',
+        description: '`needs_reconnect`: the provider accepts the account no more until its user connects it again.',
+        enum: ['connected', 'needs_reconnect']
+      },
+      OauthAccount: {
+        type: 'object',
+        required: ['id', 'provider', 'accountUsername', 'scopes', 'connected_at', 'expires_at', 'status'],
+        properties: {
+          id: { type: 'string', description: 'A uuid in lower case.' },
+          provider: { type: 'string', description: 'Id of the identity provider, as the operator configured it.' },
+          accountUsername: { type: 'string', description: 'How the account is known to its owner at the provider.' },
+          scopes: {
+            type: 'array',
+            description: 'Those its token was issued with; empty when the provider did not tell.',
+            items: { type: 'string' }
+          },
+          connected_at: { type: 'string', format: 'date-time' },
+          expires_at: {
+            type: 'string',
+            format: 'date-time',
+            nullable: true,
+            description: 'When the access token ends; null when that is not known.'
+          },
+          status: { $ref: '#/components/schemas/OauthAccountStatus' }
+        }
+      },
+      OauthAccountList: {
+        type: 'object',
+        required: ['data'],
+        properties: { data: { type: 'array', items: { $ref: '#/components/schemas/OauthAccount' } } }
+      },
+      OauthAccountUnlinked: {
+        type: 'object',
+        required: ['id', 'revoked_at_provider'],
+        properties: {
+          id: { type: 'string' },
+          revoked_at_provider: {
+            type: 'boolean',
+            description: 'Whether the provider confirmed that it ended the tokens too. Otherwise the user can do it there.'
+          }
+        }
+      },
+      UserOauthAccessTokenResponse: {
+        type: 'object',
+        required: ['accessToken', 'scopes'],
+        properties: {
+          accessToken: { type: 'string', description: "The provider's own access token.", 'x-secret': true },
+          scopes: {
+            type: 'array',
+            description: 'Those it was issued with; empty when the provider did not tell.',
+            items: { type: 'string' },
+            example: ['openid', 'email', 'profile']
+          }
         }
       },
       Error: {

@@ -32,6 +32,11 @@ export function newApiKeyText(account: string): { id: string; text: string } {
   return { id, text: `uga_${account}.${id}.${randomBytes(32).toString('base64url')}` }
 }
 
+/** Whether a text says of itself that it is a key, and so is no token of any other kind. */
+export function looksLikeApiKey(text: string): boolean {
+  return text.startsWith('uga_')
+}
+
 /** Which record a text names, if it can be a key at all. Proves nothing. */
 export function readApiKeyText(text: string): { account: string; id: string } | undefined {
   const [, account, id] = TEXT.exec(text) ?? []

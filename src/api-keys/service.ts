@@ -1,16 +1,13 @@
 /** The API keys of accounts: made (and shown that once), listed, revoked, and recognized. */
 import type { Clock } from '../clock.js'
-import type { RecordStore } from '../records/record-store.js'
+import { isWorthNoting } from '../records/last-use.js'
+import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import { type ApiKey, fromFields, newApiKeyText, readApiKeyText, toFields } from './api-key.js'
 
 const DAY_MS = 86_400_000
 /** How long a key stays listed after it expired or was revoked. */
 const KEEP_LISTED_MS = 90 * DAY_MS
-/** Every record has an end; for a key that does not expire it is far away. */
-const FOR_EVER_MS = 36_500 * DAY_MS
-/** `lastUsedAtMs` is written no more often than this. */
-const LAST_USED_SAMPLE_MS = 60_000
 
 export interface ApiKeys {
   /** Makes a key. Its text is in the answer and nowhere else. */
@@ -64,7 +61,7 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       const nowMs = clock()
       const isOver = key.revokedAtMs !== undefined || (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
       if (isOver || !isSame(key.digest, digestOf(text))) return undefined
-      if (nowMs - (key.lastUsedAtMs ?? 0) >= LAST_USED_SAMPLE_MS) {
+      if (isWorthNoting(key.lastUsedAtMs, nowMs)) {
         await records.change(key.account, key.id, { set: { lastUsedAtMs: String(nowMs) } })
       }
       return key

@@ -5,14 +5,13 @@
 import type { Clock } from '../clock.js'
 import type { Decision, GrantRequest } from '../grants/grant.js'
 import type { OAuthClient } from '../oauth-clients/oauth-client.js'
+import { isWorthNoting } from '../records/last-use.js'
 import type { RecordStore } from '../records/record-store.js'
 import { type AuthorizedClient, fromFields, toFields } from './authorized-client.js'
 
 const DAY_MS = 86_400_000
 /** How long a client stays listed after it expired or was revoked. */
 const KEEP_LISTED_MS = 90 * DAY_MS
-/** `lastUsedAtMs` is written no more often than this. */
-const LAST_USED_SAMPLE_MS = 60_000
 
 export interface AuthorizedClients {
   /** The one client of an approved grant: created by the first call, the same one for every later call. */
@@ -70,9 +69,9 @@ export function createAuthorizedClients({ records, clock }: AuthorizedClientsPar
 
     find,
 
-    async noteUse({ userId, id, lastUsedAtMs = 0 }) {
+    async noteUse({ userId, id, lastUsedAtMs }) {
       const nowMs = clock()
-      if (nowMs - lastUsedAtMs < LAST_USED_SAMPLE_MS) return
+      if (!isWorthNoting(lastUsedAtMs, nowMs)) return
       await records.change(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
     },
 

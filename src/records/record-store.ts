@@ -6,7 +6,12 @@
  */
 export type Fields = Readonly<Record<string, string>>
 
+/** For records that have no end: it is far away. */
+export const FOR_EVER_MS = 100 * 365 * 86_400_000
+
 export interface FieldChanges {
+  /** Nothing is changed unless this field has this value: a change that was thought out over an older state is none. */
+  onlyIf?: { field: string; is: string }
   /** Written whatever is there. */
   set?: Fields
   /** Written only where nothing is there: the first one stays. */

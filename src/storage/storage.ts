@@ -2,6 +2,7 @@
 import type { DecisionFeed } from '../grants/decision-feed.js'
 import type { GrantStore } from '../grants/grant-store.js'
 import type { LimitStore } from '../limits/limit-store.js'
+import type { LockStore } from '../locks/lock-store.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { RefreshFamilyStore } from '../tokens/refresh-family-store.js'
 import type { SigningKeyStore } from '../tokens/signing-key-store.js'
@@ -13,6 +14,11 @@ export interface Storage {
   readonly refreshFamilies: RefreshFamilyStore
   readonly authorizedClients: RecordStore
   readonly apiKeys: RecordStore
+  readonly sessions: RecordStore
+  readonly identities: RecordStore
+  readonly accounts: RecordStore
+  readonly accountOwners: RecordStore
+  readonly locks: LockStore
   readonly signingKeys: SigningKeyStore
   readonly limits: LimitStore
   /**

@@ -2,7 +2,7 @@
 import { readScope } from '../oauth-clients/scope.js'
 import type { ClientTokens } from '../tokens/client-tokens.js'
 import type { Tokens } from '../tokens/service.js'
-import type { DashboardSessions } from './sessions.js'
+import type { DashboardSessions } from './dashboard-sessions.js'
 
 export type Caller =
   | { kind: 'user'; userId: string }

@@ -58,6 +58,7 @@ const DOMAIN = [
   'src/tokens',
   'src/users',
   'src/limits',
+  'src/locks',
   'src/records',
   'src/secrets',
   'src/accounts',
@@ -165,8 +166,8 @@ t.test('there are no cycles', async (t) => {
 })
 
 t.test('one file spells the keys of Redis', async (t) => {
-  const kinds = ['authorized-client:', 'api-key:']
-  const stems = ['grant:', 'user-code:', 'refresh-family:', 'limit:', 'signing-keys', 'decisions']
+  const kinds = ['authorized-client:', 'api-key:', 'session:', 'identity:', 'account:', 'account-owner:']
+  const stems = ['grant:', 'user-code:', 'refresh-family:', 'limit:', 'lock:', 'signing-keys', 'decisions']
   const spelling = readFileSync(join(root, 'src/storage/redis/keys.ts'), 'utf8')
   for (const stem of stems) t.ok(spelling.includes(stem), stem)
   let looked = 0

@@ -58,6 +58,22 @@ async function behaviour(t: Test, start: StartEngine): Promise<void> {
     t.same(await change(), { a: 'x', c: 'y' })
   })
 
+  t.test('a change on condition is none once the field has another value', async (t) => {
+    const { records, until } = await ready(t, start)
+    await records.create('alice', '1', { version: '1', a: 'old', b: 'there' }, until())
+    const change = (is: string, a: string) =>
+      records.change('alice', '1', { onlyIf: { field: 'version', is }, set: { version: '2', a }, clear: ['b'] })
+    t.same(await change('0', 'no'), { version: '1', a: 'old', b: 'there' }, 'answers with what is there')
+    t.same(await change('1', 'new'), { version: '2', a: 'new' })
+    t.same(await change('1', 'late'), { version: '2', a: 'new' }, 'applied again it is none')
+    t.same(
+      await records.change('alice', '1', { onlyIf: { field: 'absent', is: '' }, set: { a: 'x' } }),
+      { version: '2', a: 'new' },
+      'a field that is not there has no value'
+    )
+    t.equal(await records.change('alice', '2', { onlyIf: { field: 'a', is: '1' }, set: { a: '2' } }), undefined)
+  })
+
   t.test('what is not there cannot be changed into being', async (t) => {
     const { records, until } = await ready(t, start)
     t.equal(await records.change('alice', '1', { set: { a: '1' }, keepUntilMs: until() }), undefined)
@@ -228,6 +244,20 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     const answers = await Promise.all(
       times(50, (i) =>
         (i % 2 === 0 ? records : other.authorizedClients).change('alice', '1', { setOnce: { revokedAtMs: `${i}` } })
+      )
+    )
+    for (const answer of answers) t.same(answer, answers[0])
+  })
+
+  t.test('of 50 that change on the same condition one does', async (t) => {
+    const { records, other, until } = await ready(t, start)
+    await records.create('alice', '1', { version: '0' }, until())
+    const answers = await Promise.all(
+      times(50, (i) =>
+        (i % 2 === 0 ? records : other.authorizedClients).change('alice', '1', {
+          onlyIf: { field: 'version', is: '0' },
+          set: { version: '1', by: `${i}` }
+        })
       )
     )
     for (const answer of answers) t.same(answer, answers[0])

@@ -5,6 +5,7 @@ import type { Engine } from '../contract/engine.js'
 import { grantModel } from '../contract/grant-model.js'
 import { grantStoreContract } from '../contract/grant-store.js'
 import { limitStoreContract } from '../contract/limit-store.js'
+import { lockStoreContract } from '../contract/lock-store.js'
 import { recordStoreContract } from '../contract/record-store.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { refreshFamilyStoreContract } from '../contract/refresh-family-store.js'
@@ -22,6 +23,7 @@ t.test('decisions in memory', async (t) => decisionFeedContract(t, start))
 t.test('refresh families in memory', async (t) => refreshFamilyStoreContract(t, start))
 t.test('records in memory', async (t) => recordStoreContract(t, start))
 t.test('limits in memory', async (t) => limitStoreContract(t, start))
+t.test('locks in memory', async (t) => lockStoreContract(t, start))
 t.test('signing keys in memory', async (t) => signingKeyStoreContract(t, start))
 t.test('grants in memory follow the rules, whatever happens in which order', (t) =>
   grantModel(t, start, { runs: 2_000, freshEachRun: true })

@@ -23,6 +23,7 @@ import {
 import { grantModel } from '../contract/grant-model.js'
 import { grantStoreContract } from '../contract/grant-store.js'
 import { limitStoreContract } from '../contract/limit-store.js'
+import { lockStoreContract } from '../contract/lock-store.js'
 import { recordStoreContract } from '../contract/record-store.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
@@ -42,6 +43,7 @@ t.test('decisions in Redis', async (t) => decisionFeedContract(t, start))
 t.test('refresh families in Redis', async (t) => refreshFamilyStoreContract(t, start))
 t.test('records in Redis', async (t) => recordStoreContract(t, start))
 t.test('limits in Redis', async (t) => limitStoreContract(t, start))
+t.test('locks in Redis', async (t) => lockStoreContract(t, start))
 t.test('signing keys in Redis', async (t) => signingKeyStoreContract(t, start))
 t.test('grants in Redis follow the rules, whatever happens in which order', (t) =>
   grantModel(t, start, { runs: 600, freshEachRun: false })
@@ -505,12 +507,14 @@ t.test('a key that holds something else', async (t) => {
     'grant-decide': ['a', '{"user":"u"}', 'u', 'channel', 'digest', 1_700_000_000_000],
     'grant-collect': [1_700_000_000_000],
     'record-create': ['id', 60_000, 'field', 'value'],
-    'record-change': ['id', 60_000, 'set', 'field', 'value'],
+    'record-change': ['id', 60_000, '', '', 'set', 'field', 'value'],
     'record-delete': ['id'],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
     'limit-hit': [60_000],
     'limit-take': ['attempt', 1, 60_000],
+    'lock-acquire': ['holder', 60_000],
+    'lock-release': ['holder'],
     'signing-keys-succeed': ['', 'kid', '{}']
   }
   const keysOf = (name: ScriptName) =>

@@ -11,6 +11,10 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
   insufficient_scope: { status: 403, error: 'Access Forbidden' },
   not_found: { status: 404, error: 'Not Found' },
   unknown_user_code: { status: 404, error: 'Unknown or expired user_code.' },
+  needs_reconnect: {
+    status: 404,
+    error: 'The provider no longer accepts this account: its user has to connect it again.'
+  },
   // What only OAuth clients can be told.
   invalid_client: { status: 401, error: 'Unknown client.' },
   invalid_grant: { status: 400, error: 'Bad Request' },

@@ -5,11 +5,16 @@ import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { fault } from '../../fault.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { decideGrant } from './decide-grant.js'
+import { getEndUserOauthAccessToken } from './get-end-user-oauth-access-token.js'
+import { getEndUserOauthAccessTokenOptions } from './get-end-user-oauth-access-token-options.js'
+import { getUserOauthAccessToken } from './get-user-oauth-access-token.js'
 import { listAuthorizedClients } from './list-authorized-clients.js'
+import { listOauthAccounts } from './list-oauth-accounts.js'
 import { peekGrant } from './peek-grant.js'
 import { pollGrantToken } from './poll-grant-token.js'
 import { revokeAuthorizedClient } from './revoke-authorized-client.js'
 import { startGrant } from './start-grant.js'
+import { unlinkOauthAccount } from './unlink-oauth-account.js'
 import { updateAuthorizedClient } from './update-authorized-client.js'
 
 const { startGrant: start, pollGrantToken: poll, ...forBrowsers } = dashboardOperations
@@ -48,5 +53,10 @@ async function browserRoutes(app: FastifyInstance): Promise<void> {
   listAuthorizedClients(app)
   updateAuthorizedClient(app)
   revokeAuthorizedClient(app)
+  listOauthAccounts(app)
+  unlinkOauthAccount(app)
+  getUserOauthAccessToken(app)
+  getEndUserOauthAccessToken(app)
+  getEndUserOauthAccessTokenOptions(app)
   refuseOtherMethods(app, Object.values(forBrowsers))
 }

@@ -4,6 +4,7 @@ import type { Storage } from '../storage.js'
 import { createMemoryDecisionFeed } from './decision-feed.js'
 import { createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
+import { createMemoryLockStore } from './lock-store.js'
 import { createMemoryRecordStore } from './record-store.js'
 import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
 import { createMemorySigningKeyStore } from './signing-key-store.js'
@@ -17,6 +18,11 @@ export function createMemoryStorage(clock: Clock): Storage {
     refreshFamilies: createMemoryRefreshFamilyStore(clock),
     authorizedClients: createMemoryRecordStore(clock),
     apiKeys: createMemoryRecordStore(clock),
+    sessions: createMemoryRecordStore(clock),
+    identities: createMemoryRecordStore(clock),
+    accounts: createMemoryRecordStore(clock),
+    accountOwners: createMemoryRecordStore(clock),
+    locks: createMemoryLockStore(),
     signingKeys: createMemorySigningKeyStore(),
     limits: createMemoryLimitStore(clock),
     open: async () => {},

@@ -1,4 +1,4 @@
-/** Records in this process's memory. */
+/** Records in this process's memory, bounded: what is over is swept whenever the parents have doubled since the last sweep. */
 import type { Clock } from '../../clock.js'
 import type { RecordStore } from '../../records/record-store.js'
 
@@ -7,8 +7,17 @@ interface StoredRecord {
   keepUntilMs: number
 }
 
+const SWEEP_AT_LEAST = 1_000
+
 export function createMemoryRecordStore(clock: Clock): RecordStore {
   const parents = new Map<string, Map<string, StoredRecord>>()
+  let sweepAt = SWEEP_AT_LEAST
+
+  function sweep(): void {
+    if (parents.size < sweepAt) return
+    for (const parent of parents.keys()) living(parent)
+    sweepAt = Math.max(SWEEP_AT_LEAST, 2 * parents.size)
+  }
 
   /** The living records of a parent; the others are dropped on the way. */
   function living(parent: string): Map<string, StoredRecord> {
@@ -20,6 +29,7 @@ export function createMemoryRecordStore(clock: Clock): RecordStore {
 
   return {
     async create(parent, id, fields, keepUntilMs) {
+      sweep()
       const records = living(parent)
       const record = records.get(id) ?? { fields: { ...fields }, keepUntilMs }
       parents.set(parent, records.set(id, record))
@@ -31,9 +41,10 @@ export function createMemoryRecordStore(clock: Clock): RecordStore {
       return record && { ...record.fields }
     },
 
-    async change(parent, id, { set = {}, setOnce = {}, clear = [], keepUntilMs }) {
+    async change(parent, id, { onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs }) {
       const record = living(parent).get(id)
       if (!record) return undefined
+      if (onlyIf && record.fields[onlyIf.field] !== onlyIf.is) return { ...record.fields }
       record.fields = { ...setOnce, ...record.fields, ...set }
       for (const name of clear) delete record.fields[name]
       record.keepUntilMs = keepUntilMs ?? record.keepUntilMs

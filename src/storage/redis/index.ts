@@ -7,6 +7,7 @@ import { createRedisDecisionFeed } from './decision-feed.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
+import { createRedisLockStore } from './lock-store.js'
 import { createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { createRedisSigningKeyStore } from './signing-key-store.js'
@@ -43,6 +44,11 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizedClients: createRedisRecordStore('authorized-client', connection, keys, clock),
     apiKeys: createRedisRecordStore('api-key', connection, keys, clock),
+    sessions: createRedisRecordStore('session', connection, keys, clock),
+    identities: createRedisRecordStore('identity', connection, keys, clock),
+    accounts: createRedisRecordStore('account', connection, keys, clock),
+    accountOwners: createRedisRecordStore('account-owner', connection, keys, clock),
+    locks: createRedisLockStore(connection, keys),
     signingKeys: createRedisSigningKeyStore(connection, keys),
     limits: createRedisLimitStore(connection, keys, testClock),
 

@@ -9,6 +9,7 @@ export interface Keys {
   recordIndex(kind: string, parent: string): string
   refreshFamily(authorizedClientId: string): string
   limit(name: string): string
+  lock(name: string): string
   signingKeys: string
   /** The channel on which instances tell each other which grants were decided. */
   decisions: string
@@ -22,6 +23,7 @@ export function createKeys(prefix: string): Keys {
     recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,
     refreshFamily: (authorizedClientId) => `${prefix}refresh-family:${authorizedClientId}`,
     limit: (name) => `${prefix}limit:${name}`,
+    lock: (name) => `${prefix}lock:${name}`,
     signingKeys: `${prefix}signing-keys`,
     decisions: `${prefix}decisions`
   }

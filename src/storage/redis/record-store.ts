@@ -21,14 +21,15 @@ export function createRedisRecordStore(kind: string, { call, run }: Connection, 
       return Object.keys(fields).length > 0 ? fields : undefined
     },
 
-    async change(parent, id, { set = {}, setOnce = {}, clear = [], keepUntilMs }) {
+    async change(parent, id, { onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs }) {
       const changes = [
         ...Object.entries(set).flatMap(([field, value]) => ['set', field, value]),
         ...Object.entries(setOnce).flatMap(([field, value]) => ['once', field, value]),
         ...clear.flatMap((field) => ['clear', field, ''])
       ]
       const keepFor = keepUntilMs === undefined ? '' : keepForMs(keepUntilMs)
-      const fields = toFields(await run('record-change', ...placeOf(parent, id), keepFor, ...changes))
+      const condition = [onlyIf?.field ?? '', onlyIf?.is ?? '']
+      const fields = toFields(await run('record-change', ...placeOf(parent, id), keepFor, ...condition, ...changes))
       return Object.keys(fields).length > 0 ? fields : undefined
     },
 

@@ -18,6 +18,8 @@ const NUMBER_OF_KEYS = {
   'refresh-rotate': 1,
   'limit-hit': 1,
   'limit-take': 1,
+  'lock-acquire': 1,
+  'lock-release': 1,
   'signing-keys-succeed': 1
 } as const
 

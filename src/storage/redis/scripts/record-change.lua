@@ -1,15 +1,18 @@
 #!lua flags=allow-oom
--- Changes fields of a record, only if it exists: what has expired is never made again.
+-- Changes fields of a record, only if it exists: what has expired is never made again. And, if one field must have a certain
+-- value for it, only while it has.
 --
 -- KEYS 1: record (hash)   2: index of its parent, in the same slot
--- ARGV 1: id   2: new time to keep it, in ms, or ''   then set | once | clear, field, value, …
+-- ARGV 1: id   2: new time to keep it, in ms, or ''   3: field that must have a value, or ''   4: that value
+--      then set | once | clear, field, value, …
 -- Returns the fields afterwards, as field, value, …; none if there is no such record.
 
 -- Both are of their types, or this ends before anything is written.
 redis.call('ZCARD', KEYS[2])
 if redis.call('HLEN', KEYS[1]) == 0 then return {} end
+if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], ARGV[3]) ~= ARGV[4] then return redis.call('HGETALL', KEYS[1]) end
 
-for i = 3, #ARGV, 3 do
+for i = 5, #ARGV, 3 do
   local change, field, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if change == 'set' then
     redis.call('HSET', KEYS[1], field, value)

@@ -1,0 +1,17 @@
+/** app.signIn: how people sign in on the pages and connect accounts. */
+import fp from 'fastify-plugin'
+import { createSignIn, type SignIn } from '../src/users/sign-in.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    signIn: SignIn
+  }
+}
+
+export const signIn = fp(
+  async (app) => {
+    const { providerClients: clients, identities, accounts, browserSessions: sessions } = app
+    app.decorate('signIn', createSignIn({ clients, identities, accounts, sessions }))
+  },
+  { name: 'sign-in', dependencies: ['provider-clients', 'identities', 'accounts', 'browser-sessions'] }
+)

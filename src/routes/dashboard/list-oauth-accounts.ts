@@ -1,0 +1,26 @@
+import { callerOf } from '../../../plugins/authentication.js'
+import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import type { App } from '../app.js'
+
+/** GET /oauthAccounts: the caller's connected accounts, the latest first. */
+export function listOauthAccounts(app: App): void {
+  app.route({
+    ...dashboardOperations.listOauthAccounts,
+    onRequest: app.authenticate('user'),
+    handler: async (request) => {
+      const accounts = await app.accounts.list(callerOf(request).userId)
+      const time = (ms: number) => new Date(ms).toISOString()
+      return {
+        data: accounts.map((account) => ({
+          id: account.id,
+          provider: account.providerId,
+          accountUsername: account.username,
+          scopes: [...account.scopes],
+          connected_at: time(account.connectedAtMs),
+          expires_at: account.expiresAtMs === undefined ? null : time(account.expiresAtMs),
+          status: account.status
+        }))
+      }
+    }
+  })
+}

@@ -1,0 +1,18 @@
+import { callerOf } from '../../../plugins/authentication.js'
+import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { fault } from '../../fault.js'
+import type { App } from '../app.js'
+
+/** DELETE /oauthAccounts/{oauthAccountId}: disconnects an account of the caller's. */
+export function unlinkOauthAccount(app: App): void {
+  app.route({
+    ...dashboardOperations.unlinkOauthAccount,
+    onRequest: app.authenticate('user'),
+    handler: async (request) => {
+      const { oauthAccountId } = request.params
+      const disconnected = await app.accounts.disconnect(callerOf(request).userId, oauthAccountId)
+      if (!disconnected) throw fault('not_found')
+      return { id: oauthAccountId, revoked_at_provider: disconnected.revokedAtProvider }
+    }
+  })
+}

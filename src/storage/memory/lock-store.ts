@@ -1,0 +1,20 @@
+/** Locks within this process, which there is only one of. They end on the real clock, like those of any engine. */
+import type { LockStore } from '../../locks/lock-store.js'
+
+export function createMemoryLockStore(): LockStore {
+  const locks = new Map<string, { holder: string; untilMs: number }>()
+
+  return {
+    async acquire(name, holder, forMs) {
+      const nowMs = performance.now()
+      const held = locks.get(name)
+      if (held && held.untilMs > nowMs && held.holder !== holder) return false
+      locks.set(name, { holder, untilMs: nowMs + forMs })
+      return true
+    },
+
+    async release(name, holder) {
+      if (locks.get(name)?.holder === holder) locks.delete(name)
+    }
+  }
+}

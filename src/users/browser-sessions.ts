@@ -1,0 +1,70 @@
+/**
+ * The sessions of the pages: begun at sign-in with a token nobody had before, ended at sign-out, when unused for a while, and
+ * some hours after sign-in in any case. A session whose record is lost is one that has ended.
+ */
+import type { Clock } from '../clock.js'
+import { isWorthNoting } from '../records/last-use.js'
+import type { RecordStore } from '../records/record-store.js'
+import { digestOf } from '../secrets/digest.js'
+import { type BrowserSession, fromFields, isSessionToken, newSessionToken, toFields } from './browser-session.js'
+
+/** A session is found by what its browser brings and is listed nowhere, so each of them is its own parent. */
+const ONLY = 'session'
+
+export interface BrowserSessions {
+  /** Begins a session. Its token is in the answer and nowhere else. */
+  begin(user: {
+    userId: string
+    name: string
+    providerId?: string
+  }): Promise<{ token: string; session: BrowserSession }>
+  /** The session with this token, if it has not ended; notes that it was used. Rejects with `unavailable`. */
+  use(token: string): Promise<BrowserSession | undefined>
+  /** Ends it, from the next request on. */
+  end(session: BrowserSession): Promise<void>
+}
+
+export interface BrowserSessionsParts {
+  records: RecordStore
+  clock: Clock
+  idleSeconds: number
+  ttlSeconds: number
+}
+
+export function createBrowserSessions({
+  records,
+  clock,
+  idleSeconds,
+  ttlSeconds
+}: BrowserSessionsParts): BrowserSessions {
+  const endOf = ({ signedInAtMs, lastUsedAtMs }: BrowserSession) =>
+    Math.min(signedInAtMs + ttlSeconds * 1000, lastUsedAtMs + idleSeconds * 1000)
+
+  return {
+    async begin({ userId, name, providerId }) {
+      const token = newSessionToken()
+      const nowMs = clock()
+      const times = { signedInAtMs: nowMs, lastUsedAtMs: nowMs }
+      const session: BrowserSession = { id: digestOf(token), userId, name, providerId, ...times }
+      await records.create(session.id, ONLY, toFields(session), endOf(session))
+      return { token, session }
+    },
+
+    async use(token) {
+      const id = isSessionToken(token) ? digestOf(token) : undefined
+      const fields = id && (await records.get(id, ONLY))
+      if (!id || !fields) return undefined
+      const session = fromFields(id, fields)
+      const nowMs = clock()
+      if (endOf(session) <= nowMs) return undefined
+      if (isWorthNoting(session.lastUsedAtMs, nowMs)) {
+        const used = { ...session, lastUsedAtMs: nowMs }
+        await records.change(id, ONLY, { set: { lastUsedAtMs: String(nowMs) }, keepUntilMs: endOf(used) })
+        return used
+      }
+      return session
+    },
+
+    end: ({ id }) => records.delete(id, ONLY)
+  }
+}
