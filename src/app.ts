@@ -38,6 +38,7 @@ import { acceptJsonBodies } from './routes/json-body.js'
 import { oauth } from './routes/oauth/index.js'
 import { issuerPathOf } from './routes/oauth/issuer-metadata.js'
 import { ops } from './routes/ops/index.js'
+import { pages } from './routes/pages/index.js'
 import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
 
 /** Nothing this service takes is larger. */
@@ -110,6 +111,7 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   for (const base of new Set(['', issuerPathOf(config.publicUrl)])) {
     app.register(dashboard, { prefix: base + dashboardPrefix })
     app.register(oauth, { prefix: base })
+    if (config.providers.length > 0 || config.demoSignIn) app.register(pages, { prefix: base })
   }
   app.register(ops)
   return app

@@ -10,11 +10,28 @@ const SECRET = 'correct horse battery staple encrypting'
 const DASHBOARD = 'correct horse battery staple dashboard!'
 const REDIS = { REDIS_URL: 'redis://127.0.0.1:6379', GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET: DASHBOARD }
 
+/** An issuer with everything that can be said of one. */
+const ACME = {
+  ...{ id: 'acme', name: 'Acme', client_id: 'grantd', client_secret: 'of acme', issuer: 'https://acme.example' },
+  ...{ token_endpoint_auth_method: 'client_secret_post', scope: 'openid email', subject_is_user_id: true },
+  authorization_parameters: { access_type: 'offline' },
+  reauthentication_parameters: { prompt: 'consent' }
+}
+/** A plain OAuth 2.0 service, likewise, which users only connect. */
+const HUB = {
+  ...{ id: 'hub', name: 'The Hub', client_id: 'grantd-at-the-hub', sign_in: false },
+  authorization_endpoint: 'https://hub.example/authorize',
+  token_endpoint: 'https://hub.example/token',
+  userinfo_endpoint: 'https://hub.example/user',
+  revocation_endpoint: 'https://hub.example/revoke',
+  ...{ subject_member: 'uid', username_member: 'nick', name_member: 'full_name' }
+}
+
 /** A file that lives as long as its test; what is not text is written as JSON. */
 function fileOf(t: Pick<Test, 'teardown'>, content: unknown): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-config-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
-  const file = join(directory, 'clients.json')
+  const file = join(directory, 'file.json')
   writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
   return file
 }
@@ -42,6 +59,10 @@ t.test('an empty environment gives a service to try out', async (t) => {
     verificationUri: 'http://localhost:3333/device',
     corsOrigins: [],
     redis: undefined,
+    providers: [],
+    demoSignIn: true,
+    environmentId: undefined,
+    sessions: { idleSeconds: 3_600, ttlSeconds: 43_200, consentMaxAuthAgeSeconds: 3_600 },
     grantTtlSeconds: 900,
     pollIntervalSeconds: 5,
     signingAlg: 'RS256',
@@ -56,6 +77,8 @@ t.test('an empty environment gives a service to try out', async (t) => {
       revokePerMinute: 60,
       introspectPerMinute: 6_000,
       userinfoPerMinute: 120,
+      signInPerMinute: 30,
+      accessTokenPerMinute: 600,
       missesPerUser: 5,
       missesPerIp: 10
     },
@@ -85,6 +108,11 @@ t.test('every variable is read', async (t) => {
     DASHBOARD_JWT_ISSUER: 'https://dashboard.example',
     DASHBOARD_JWT_AUDIENCE: 'grantd',
     OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
+    PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
+    ENVIRONMENT_ID: '0123abcd-0123-4567-89ab-0123456789ab',
+    SESSION_IDLE_SECONDS: '601',
+    SESSION_TTL_SECONDS: '602',
+    CONSENT_MAX_AUTH_AGE_SECONDS: '603',
     GRANT_TTL_SECONDS: '600',
     POLL_INTERVAL_SECONDS: '7',
     CLIENT_TOKEN_TTL_SECONDS: '3600',
@@ -100,10 +128,12 @@ t.test('every variable is read', async (t) => {
     LIMIT_REVOKE_PER_MINUTE: '5',
     LIMIT_INTROSPECT_PER_MINUTE: '6',
     LIMIT_USERINFO_PER_MINUTE: '7',
-    LIMIT_MISSES_PER_USER: '8',
-    LIMIT_MISSES_PER_IP: '9',
-    HELD_POLLS: '10',
-    SHUTDOWN_DELAY_SECONDS: '11',
+    LIMIT_SIGN_IN_PER_MINUTE: '8',
+    LIMIT_ACCESS_TOKEN_PER_MINUTE: '9',
+    LIMIT_MISSES_PER_USER: '10',
+    LIMIT_MISSES_PER_IP: '11',
+    HELD_POLLS: '12',
+    SHUTDOWN_DELAY_SECONDS: '13',
     SOMETHING_ELSE: 'is nobody’s business'
   })
   t.same(config, {
@@ -127,6 +157,32 @@ t.test('every variable is read', async (t) => {
         ...{ scopes: ['openid'], accessTokenTtlSeconds: 3_600, authorizationTtlSeconds: 2_592_000, tag: tagOf('acme') }
       }
     ],
+    providers: [
+      {
+        ...{ id: 'acme', name: 'Acme', clientId: 'grantd', clientSecret: 'of acme', authMethod: 'client_secret_post' },
+        ...{ scope: 'openid email', authorizationParameters: { access_type: 'offline' } },
+        ...{ reauthenticationParameters: { prompt: 'consent' }, signsIn: true, subjectIsUserId: true },
+        endpoints: { issuer: 'https://acme.example' }
+      },
+      {
+        ...{ id: 'hub', name: 'The Hub', clientId: 'grantd-at-the-hub', clientSecret: undefined },
+        ...{
+          authMethod: 'client_secret_basic',
+          scope: '',
+          authorizationParameters: {},
+          reauthenticationParameters: {}
+        },
+        ...{ signsIn: false, subjectIsUserId: false },
+        endpoints: {
+          ...{ authorization: 'https://hub.example/authorize', token: 'https://hub.example/token' },
+          ...{ userinfo: 'https://hub.example/user', revocation: 'https://hub.example/revoke' },
+          ...{ subjectMember: 'uid', usernameMember: 'nick', nameMember: 'full_name' }
+        }
+      }
+    ],
+    demoSignIn: false,
+    environmentId: '0123abcd-0123-4567-89ab-0123456789ab',
+    sessions: { idleSeconds: 601, ttlSeconds: 602, consentMaxAuthAgeSeconds: 603 },
     grantTtlSeconds: 600,
     pollIntervalSeconds: 7,
     signingAlg: 'EdDSA',
@@ -141,11 +197,13 @@ t.test('every variable is read', async (t) => {
       revokePerMinute: 5,
       introspectPerMinute: 6,
       userinfoPerMinute: 7,
-      missesPerUser: 8,
-      missesPerIp: 9
+      signInPerMinute: 8,
+      accessTokenPerMinute: 9,
+      missesPerUser: 10,
+      missesPerIp: 11
     },
-    heldPolls: 10,
-    shutdownDelaySeconds: 11,
+    heldPolls: 12,
+    shutdownDelaySeconds: 13,
     madeUpSecrets: []
   })
   t.same(loadConfig({ LIMITS: 'off' }).limits, 'off')
@@ -155,6 +213,9 @@ t.test('every variable is read', async (t) => {
 
 const numbers: [name: string, minimum: number, maximum: number, fallback: number, of: (config: Config) => unknown][] = [
   ['PORT', 0, 65_535, 3_333, ({ port }) => port],
+  ['SESSION_IDLE_SECONDS', 60, 86_400, 3_600, ({ sessions }) => sessions.idleSeconds],
+  ['SESSION_TTL_SECONDS', 300, 86_400, 43_200, ({ sessions }) => sessions.ttlSeconds],
+  ['CONSENT_MAX_AUTH_AGE_SECONDS', 60, 86_400, 3_600, ({ sessions }) => sessions.consentMaxAuthAgeSeconds],
   ['GRANT_TTL_SECONDS', 10, 900, 900, (config) => config.grantTtlSeconds],
   ['POLL_INTERVAL_SECONDS', 1, 60, 5, (config) => config.pollIntervalSeconds],
   ['CLIENT_TOKEN_TTL_SECONDS', 60, 2_592_000, 2_592_000, (config) => config.oauthClients[0]?.accessTokenTtlSeconds],
@@ -165,6 +226,8 @@ const numbers: [name: string, minimum: number, maximum: number, fallback: number
   ['LIMIT_REVOKE_PER_MINUTE', 1, 100_000, 60, ({ limits }) => limits !== 'off' && limits.revokePerMinute],
   ['LIMIT_INTROSPECT_PER_MINUTE', 1, 1_000_000, 6_000, ({ limits }) => limits !== 'off' && limits.introspectPerMinute],
   ['LIMIT_USERINFO_PER_MINUTE', 1, 100_000, 120, ({ limits }) => limits !== 'off' && limits.userinfoPerMinute],
+  ['LIMIT_SIGN_IN_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.signInPerMinute],
+  ['LIMIT_ACCESS_TOKEN_PER_MINUTE', 1, 1_000_000, 600, ({ limits }) => limits !== 'off' && limits.accessTokenPerMinute],
   ['LIMIT_MISSES_PER_USER', 1, 1_000, 5, ({ limits }) => limits !== 'off' && limits.missesPerUser],
   ['LIMIT_MISSES_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.missesPerIp],
   ['HELD_POLLS', 0, 100_000, 10_000, (config) => config.heldPolls],
@@ -308,6 +371,19 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
   // What is in it is looked at in test/oauth-clients.
   OAUTH_CLIENTS_FILE: { good: [fileOf(t, { clients: [] }), fileOf(t, { clients: [{ client_id: 'acme' }] })], bad: [] },
+  // Its faults are looked at below.
+  PROVIDERS_FILE: { good: [fileOf(t, { providers: [ACME] }), fileOf(t, { providers: [ACME, HUB] })], bad: [] },
+  ENVIRONMENT_ID: {
+    good: ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'],
+    bad: [
+      'FFFFFFFF-ffff-ffff-ffff-ffffffffffff',
+      'ffffffff-ffff-ffff-ffff-fffffffffff',
+      'ffffffff-ffff-ffff-ffff-fffffffffffff',
+      '{ffffffff-ffff-ffff-ffff-ffffffffffff}',
+      'gggggggg-ffff-ffff-ffff-ffffffffffff',
+      'production'
+    ]
+  },
   DASHBOARD_JWT_ISSUER: { good: ['x', 'https://a.example'], bad: [] },
   DASHBOARD_JWT_AUDIENCE: { good: ['x'], bad: [] }
 }
@@ -444,6 +520,199 @@ t.test('the clients of OAUTH_CLIENTS_FILE', async (t) => {
   })
 })
 
+t.test('the providers of PROVIDERS_FILE', async (t) => {
+  const acme = { id: 'acme', name: 'Acme', client_id: 'grantd', issuer: 'https://acme.example' }
+  const hub = {
+    ...{ id: 'hub', name: 'The Hub', client_id: 'grantd', authorization_endpoint: 'https://hub.example/authorize' },
+    ...{ token_endpoint: 'https://hub.example/token', userinfo_endpoint: 'https://hub.example/user' }
+  }
+  /** What is told of a file with these providers, without its name. */
+  const fileFaults = (providers: unknown) =>
+    faultsOf({ PROVIDERS_FILE: fileOf(t, { providers }) }).map((line) => line.replace('PROVIDERS_FILE: ', ''))
+
+  t.test('need little, and get what is usual', async (t) => {
+    const { providers, demoSignIn } = loadConfig({ PROVIDERS_FILE: fileOf(t, { providers: [acme, hub] }) })
+    t.strictSame(providers, [
+      {
+        ...{ id: 'acme', name: 'Acme', clientId: 'grantd', clientSecret: undefined, authMethod: 'client_secret_basic' },
+        ...{ scope: 'openid profile email', authorizationParameters: {}, signsIn: true, subjectIsUserId: false },
+        reauthenticationParameters: { prompt: 'login', max_age: '0' },
+        endpoints: { issuer: 'https://acme.example' }
+      },
+      {
+        ...{ id: 'hub', name: 'The Hub', clientId: 'grantd', clientSecret: undefined },
+        ...{
+          authMethod: 'client_secret_basic',
+          scope: '',
+          authorizationParameters: {},
+          reauthenticationParameters: {}
+        },
+        ...{ signsIn: true, subjectIsUserId: false },
+        endpoints: {
+          ...{ authorization: 'https://hub.example/authorize', token: 'https://hub.example/token' },
+          ...{ userinfo: 'https://hub.example/user', revocation: undefined },
+          ...{ subjectMember: 'id', usernameMember: 'login', nameMember: 'name' }
+        }
+      }
+    ])
+    t.equal(demoSignIn, false, 'who has providers needs no demo')
+  })
+
+  t.test('a name can be typed to sign in only where nothing is real and nobody else can come', async (t) => {
+    const PROVIDERS_FILE = fileOf(t, { providers: [acme] })
+    const signsIn = (variables: Record<string, string>) => loadConfig(variables).demoSignIn
+    for (const HOST of ['127.0.0.1', '::1', 'localhost']) t.equal(signsIn({ HOST }), true, HOST)
+    for (const HOST of ['0.0.0.0', '::', '192.0.2.1', 'localhost.example']) t.equal(signsIn({ HOST }), false, HOST)
+    t.equal(signsIn({ PUBLIC_URL: 'https://grants.example' }), false)
+    t.equal(signsIn({ PUBLIC_URL: 'https://localhost/base' }), true)
+    t.equal(signsIn(REDIS), false)
+    t.equal(signsIn({ PROVIDERS_FILE }), false)
+  })
+
+  t.test('are told all their faults, beside those of the environment', async (t) => {
+    const PROVIDERS_FILE = fileOf(t, { providers: [acme, acme] })
+    const OAUTH_CLIENTS_FILE = fileOf(t, { clients: [{ client_id: 'cli' }] })
+    t.same(faultsOf({ PROVIDERS_FILE, OAUTH_CLIENTS_FILE, PORT: 'x' }), [
+      'PORT: expected a whole number from 0 to 65535',
+      'OAUTH_CLIENTS_FILE: clients[0].client_id: is the name of a built-in client',
+      'PROVIDERS_FILE: providers[1].id: is there twice'
+    ])
+    t.same(faultsOf({ PROVIDERS_FILE: PROVIDERS_FILE.replace('.json', '') }), [
+      'PROVIDERS_FILE: cannot be read: ENOENT'
+    ])
+    t.same(faultsOf({ PROVIDERS_FILE: fileOf(t, '{providers') }), ['PROVIDERS_FILE: is not JSON'])
+    const many = Array.from({ length: 50 }, () => ({ ...acme, scope: 'email' }))
+    t.equal(fileFaults(many).length, 50, 'but no more than anybody reads')
+  })
+
+  t.test('a file of another shape says what shape it should have', async (t) => {
+    for (const content of ['[]', 'null', '5', '"text"']) {
+      t.same(faultsOf({ PROVIDERS_FILE: fileOf(t, content) }), [
+        'PROVIDERS_FILE: the file: expected an object with one member, providers'
+      ])
+    }
+    t.same(faultsOf({ PROVIDERS_FILE: fileOf(t, '{}') }), ['PROVIDERS_FILE: providers: is missing'])
+    t.same(faultsOf({ PROVIDERS_FILE: fileOf(t, '{"providers":[],"provider":1}') }).length, 2)
+    for (const providers of [[], {}, 'acme', Array.from({ length: 51 }, (_, i) => ({ ...acme, id: `p${i}` }))]) {
+      t.same(fileFaults(providers), ['providers: expected a list of 1 to 50 providers'])
+    }
+    t.same(fileFaults([null, acme, 'acme']), ['providers[0]: expected an object', 'providers[2]: expected an object'])
+    t.same(fileFaults([{}]), [
+      'providers[0].id: is missing',
+      'providers[0].name: is missing',
+      'providers[0].client_id: is missing'
+    ])
+    t.same(fileFaults([{ ...acme, secret: 'hunter2' }]), ['providers[0].secret: is not known'])
+  })
+
+  const MEMBERS: Record<string, { good: unknown[]; bad: unknown[]; of?: object; expects: RegExp }> = {
+    id: {
+      good: ['a', '0', 'acme-2', 'x'.repeat(32)],
+      bad: ['', 'Acme', '-a', 'a_b', 'a/b', '..', 'é', 'x'.repeat(33), 5, null],
+      expects: /^1 to 32 lower-case letters/
+    },
+    name: {
+      good: ['Acme', 'Büro & Söhne', '😀', 'x'.repeat(64)],
+      bad: ['', ' Acme', 'Acme ', 'a\nb', 'a\u202eb', 'a\u0000b', 'x'.repeat(65), 5],
+      expects: /^at most 64 characters, all of them visible/
+    },
+    client_id: { good: ['x', 'x'.repeat(512)], bad: ['', 'x'.repeat(513), 5], expects: /^a text of at most 512/ },
+    client_secret: {
+      good: ['x', 'x'.repeat(2048)],
+      bad: ['', 'x'.repeat(2049), 5],
+      expects: /^a text of at most 2048/
+    },
+    token_endpoint_auth_method: {
+      good: ['client_secret_basic', 'client_secret_post'],
+      bad: ['none', 'private_key_jwt', '', 5],
+      of: { ...acme, client_secret: 'x' },
+      expects: /^one of client_secret_basic, client_secret_post$/
+    },
+    scope: {
+      good: ['openid', 'email openid'],
+      bad: ['', 'x'.repeat(1025), ['openid']],
+      expects: /^a text of at most 1024/
+    },
+    authorization_parameters: {
+      good: [{}, { access_type: 'offline', 'a.b_1': 'x' }],
+      bad: [[], 'x', null],
+      expects: /^an object of texts$/
+    },
+    reauthentication_parameters: { good: [{ prompt: 'login' }], bad: [['prompt']], expects: /^an object of texts$/ },
+    sign_in: { good: [true], bad: ['yes', 1, null], expects: /^true or false$/ },
+    subject_is_user_id: { good: [true, false], bad: ['no', 0], expects: /^true or false$/ },
+    issuer: {
+      good: ['https://acme.example', 'https://acme.example:8443/base/', 'http://localhost:8080', 'http://127.0.0.1:1'],
+      bad: [
+        '',
+        'acme.example',
+        'http://acme.example',
+        'https://u:p@acme.example',
+        'https://acme.example#x',
+        'ftp://a',
+        5
+      ],
+      expects: /^an https URL \(http only for localhost\)$/
+    },
+    userinfo_endpoint: {
+      good: ['https://hub.example/user?all=1', 'http://[::1]:80/user'],
+      bad: ['http://hub.example/user', '/user', 'https://hub example'],
+      of: hub,
+      expects: /^an https URL/
+    },
+    revocation_endpoint: {
+      good: ['https://hub.example/r'],
+      bad: ['http://hub.example/r'],
+      of: hub,
+      expects: /^an https/
+    },
+    subject_member: {
+      good: ['sub', 'node_id'],
+      bad: ['', 'a.b', 'x'.repeat(65), 5],
+      of: hub,
+      expects: /^the name of a/
+    }
+  }
+
+  for (const [name, { good, bad, of = acme, expects }] of Object.entries(MEMBERS)) {
+    t.test(`${name} is what it should be`, async (t) => {
+      for (const value of good) t.same(fileFaults([{ ...of, [name]: value }]), [], `good: ${JSON.stringify(value)}`)
+      for (const value of bad) {
+        const [fault = '', ...others] = fileFaults([{ ...of, [name]: value }])
+        t.same(others, [], `bad: ${JSON.stringify(value)}`)
+        t.ok(fault.startsWith(`providers[0].${name}: expected `), fault)
+        t.match(fault.replace(/^.*: expected /, ''), expects)
+      }
+    })
+  }
+
+  t.test('members that need or exclude each other', async (t) => {
+    const { token_endpoint: _, ...halfHub } = hub
+    t.same(fileFaults([halfHub]), ['providers[0].token_endpoint: is missing, or else issuer'])
+    t.equal(fileFaults([{ id: 'a', name: 'A', client_id: 'x' }]).length, 3, 'all three endpoints are missed')
+    t.same(fileFaults([{ ...hub, issuer: 'https://hub.example', username_member: 'nick' }]), [
+      'providers[0].authorization_endpoint: not together with issuer, whose discovery tells it',
+      'providers[0].token_endpoint: not together with issuer, whose discovery tells it',
+      'providers[0].userinfo_endpoint: not together with issuer, whose discovery tells it',
+      'providers[0].username_member: not together with issuer, whose discovery tells it'
+    ])
+    t.same(fileFaults([{ ...acme, scope: 'email openidx' }]), [
+      'providers[0].scope: needs openid, the provider is an issuer'
+    ])
+    t.same(fileFaults([{ ...acme, token_endpoint_auth_method: 'client_secret_post' }]), [
+      'providers[0].client_secret: is missing, token_endpoint_auth_method needs it'
+    ])
+    const own = { ...acme, subject_is_user_id: true }
+    t.match(fileFaults([own, { ...own, id: 'b' }]), [
+      /^providers\[1\]\.subject_is_user_id: can be true of one provider/
+    ])
+    t.same(fileFaults([hub, { ...own, sign_in: false }]), ['providers[1].subject_is_user_id: needs sign_in'])
+    const [one, two] = [acme, hub].map((provider) => ({ ...provider, sign_in: false }))
+    t.same(fileFaults([one, two]), ['providers[0].sign_in: one of the providers must sign users in'])
+    t.same(fileFaults([one, hub]), [])
+  })
+})
+
 t.test('a configuration cannot be changed', async (t) => {
   let objects = 0
   const isFrozen = (value: unknown): boolean => {
@@ -452,9 +721,16 @@ t.test('a configuration cannot be changed', async (t) => {
     return Object.isFrozen(value) && Object.values(value).every(isFrozen)
   }
   const OAUTH_CLIENTS_FILE = fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] })
-  const variables = { ...REDIS, OAUTH_CLIENTS_FILE, TRUST_PROXY: '10.0.0.1', CORS_ORIGINS: 'https://a.example' }
+  const PROVIDERS_FILE = fileOf(t, { providers: [ACME, HUB] })
+  const variables = {
+    ...REDIS,
+    OAUTH_CLIENTS_FILE,
+    PROVIDERS_FILE,
+    TRUST_PROXY: '10.0.0.1',
+    CORS_ORIGINS: 'https://a.example'
+  }
   t.ok(isFrozen(loadConfig(variables)))
-  t.ok(objects >= 30, `looked at ${objects} objects`)
+  t.ok(objects >= 38, `looked at ${objects} objects`)
   t.throws(() => Object.assign(loadConfig({}), { port: 1 }), TypeError)
   loadConfig({ CORS_ORIGINS: 'https://a.example' })
   t.same(loadConfig({}).corsOrigins, [], 'and defaults are nobody’s to change')
@@ -473,7 +749,11 @@ t.test('no error tells a secret', async (t) => {
     { DASHBOARD_JWKS_URL: `https://u:${hidden}@a.example`, DASHBOARD_JWT_SECRET: `${hidden}${SECRET}` },
     { PORT: hidden, LOG_LEVEL: hidden, TRUST_PROXY: hidden, SIGNING_ALG: hidden },
     { OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', client_secret: hidden, scope: ` ${hidden}` }] }) },
-    { OAUTH_CLIENTS_FILE: fileOf(t, `{"clients":"${hidden}`) }
+    { OAUTH_CLIENTS_FILE: fileOf(t, `{"clients":"${hidden}`) },
+    { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, client_secret: ['x', hidden], id: hidden.repeat(9) }] }) },
+    { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, issuer: `https://u:${hidden}@a.example` }] }) },
+    { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, client_secret: hidden, scope: hidden }] }) },
+    { PROVIDERS_FILE: fileOf(t, `{"providers":"${hidden}`) }
   ]
   for (const variables of environments) {
     try {
@@ -491,7 +771,7 @@ t.test('no error tells a secret', async (t) => {
 
 t.test('every variable says what is expected of it and what it is for', async (t) => {
   const properties = Object.entries(EnvironmentSchema.properties)
-  t.ok(properties.length >= 31)
+  t.ok(properties.length >= 39)
   for (const [name, schema] of properties) {
     t.match(schema, { expects: /\S/, description: /\S/ }, name)
   }

@@ -26,6 +26,8 @@ export interface AuthorizedClients {
   rename(userId: string, id: string, label: string | undefined): Promise<AuthorizedClient | undefined>
   /** Revokes for good. Repeating it changes nothing; undefined if there is no such client of this user. */
   revoke(userId: string, id: string): Promise<AuthorizedClient | undefined>
+  /** Revokes all that may act now, and answers with how many those were. */
+  revokeAll(userId: string): Promise<number>
 }
 
 export interface AuthorizedClientsParts {
@@ -40,8 +42,29 @@ export function createAuthorizedClients({ records, clock }: AuthorizedClientsPar
   async function find(userId: string, id: string): Promise<AuthorizedClient | undefined> {
     const fields = await records.get(userId, id)
     const client = fields && fromFields(userId, id, fields)
-    const mayAct = client && client.revokedAtMs === undefined && client.expiresAtMs > clock()
-    return mayAct ? client : undefined
+    return client && mayAct(client) ? client : undefined
+  }
+
+  function mayAct({ revokedAtMs, expiresAtMs }: AuthorizedClient): boolean {
+    return revokedAtMs === undefined && expiresAtMs > clock()
+  }
+
+  async function list(userId: string): Promise<AuthorizedClient[]> {
+    const clients = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
+    const nowMs = clock()
+    return clients
+      .filter((client) => listedUntilMs(client) > nowMs)
+      .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1))
+  }
+
+  async function revoke(userId: string, id: string): Promise<AuthorizedClient | undefined> {
+    const nowMs = clock()
+    const fields = await records.change(userId, id, { setOnce: { revokedAtMs: String(nowMs) } })
+    if (!fields) return undefined
+    const client = fromFields(userId, id, fields)
+    // Only the call that revoked shortens the life; it is a matter of tidiness, the revocation stands already.
+    if (client.revokedAtMs === nowMs) await records.change(userId, id, { keepUntilMs: listedUntilMs(client) })
+    return client
   }
 
   return {
@@ -75,27 +98,19 @@ export function createAuthorizedClients({ records, clock }: AuthorizedClientsPar
       await records.change(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
     },
 
-    async list(userId) {
-      const clients = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
-      const nowMs = clock()
-      return clients
-        .filter((client) => listedUntilMs(client) > nowMs)
-        .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1))
-    },
+    list,
 
     async rename(userId, id, label) {
       const fields = await records.change(userId, id, label === undefined ? { clear: ['label'] } : { set: { label } })
       return fields && fromFields(userId, id, fields)
     },
 
-    async revoke(userId, id) {
-      const nowMs = clock()
-      const fields = await records.change(userId, id, { setOnce: { revokedAtMs: String(nowMs) } })
-      if (!fields) return undefined
-      const client = fromFields(userId, id, fields)
-      // Only the call that revoked shortens the life; it is a matter of tidiness, the revocation stands already.
-      if (client.revokedAtMs === nowMs) await records.change(userId, id, { keepUntilMs: listedUntilMs(client) })
-      return client
+    revoke,
+
+    async revokeAll(userId) {
+      const active = (await list(userId)).filter((client) => mayAct(client))
+      await Promise.all(active.map(({ id }) => revoke(userId, id)))
+      return active.length
     }
   }
 }

@@ -27,6 +27,8 @@ export interface FoundGrant {
   grantDigest: string
   state: 'pending' | 'resolved'
   request: GrantRequest
+  createdAtMs: number
+  decision: Decision | undefined
 }
 
 export type StoredDecision = { kind: 'decided'; afterMs: number } | { kind: 'repeated' | 'resolved' | 'unknown' }

@@ -53,7 +53,14 @@ export type PollOutcome =
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
 
 /** What looking a user code up comes to. `resolved`: the code exists, but is decided or expired. */
-export type PeekOutcome = { kind: 'pending'; request: GrantRequest } | { kind: 'resolved' | 'unknown' }
+export type PeekOutcome =
+  | { kind: 'pending'; request: GrantRequest; createdAtMs: number }
+  | { kind: 'resolved' | 'unknown' }
 
 /** What a decision comes to. A repetition of the same decision by the same user counts as decided. */
-export type DecideOutcome = { kind: 'decided' | 'resolved' | 'unknown' }
+export type DecideOutcome =
+  // The client an approval leads to, unless this is a repetition that cannot know it.
+  { kind: 'decided'; authorizedClientId?: string } | { kind: 'resolved' | 'unknown' }
+
+/** What taking an approval back comes to. `unknown`: this user has approved nothing under that code. */
+export type UndoOutcome = { kind: 'undone' | 'unknown' }

@@ -10,7 +10,7 @@ import type { OAuthClients } from '../oauth-clients/registry.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Tokens } from '../tokens/service.js'
-import type { Action, DecideOutcome, Decision, GrantRequest, PeekOutcome, PollOutcome } from './grant.js'
+import type { Action, DecideOutcome, Decision, GrantRequest, PeekOutcome, PollOutcome, UndoOutcome } from './grant.js'
 import { isGrantCode, newGrantCode } from './grant-code.js'
 import type { FoundGrant, GrantStore, StoredPoll } from './grant-store.js'
 import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS } from './held-polls.js'
@@ -59,6 +59,8 @@ export interface Grants {
   peek(typedUserCode: string): Promise<PeekOutcome>
   /** Approves or denies. The same decision by the same user again is no error, so that a request can be retried. */
   decide(typedUserCode: string, action: Action, by: { userId: string; ip: string }): Promise<DecideOutcome>
+  /** Takes an approval of this user's back, whether or not it has been collected: the authorization is revoked. */
+  undo(typedUserCode: string, userId: string): Promise<UndoOutcome>
 }
 
 export interface GrantsParts {
@@ -175,7 +177,9 @@ export function createGrants(parts: GrantsParts): Grants {
 
     async peek(typedUserCode) {
       const found = await find(typedUserCode)
-      if (found?.state === 'pending') return { kind: 'pending', request: found.request }
+      if (found?.state === 'pending') {
+        return { kind: 'pending', request: found.request, createdAtMs: found.createdAtMs }
+      }
       return { kind: found ? 'resolved' : 'unknown' }
     },
 
@@ -185,7 +189,20 @@ export function createGrants(parts: GrantsParts): Grants {
       const decision = { action, userId, ip, authorizedClientId: randomUUID() }
       const result = await store.decide(found.grantDigest, decision)
       if (result.kind === 'decided') events.decided(action, result.afterMs / 1000)
-      return { kind: result.kind === 'repeated' ? 'decided' : result.kind }
+      if (result.kind !== 'decided' && result.kind !== 'repeated') return { kind: result.kind }
+      const { authorizedClientId } = result.kind === 'decided' ? decision : (found.decision ?? {})
+      return { kind: 'decided', ...(action === 'approve' && authorizedClientId && { authorizedClientId }) }
+    },
+
+    async undo(typedUserCode, userId) {
+      const found = await find(typedUserCode)
+      const decision = found?.decision
+      const oauthClient = found && oauthClients.find(found.request.clientId)
+      if (!oauthClient || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
+      // Made now if it has not been collected: whoever collects it later finds it revoked.
+      const client = await authorizedClients.authorize(oauthClient, found.request, decision)
+      await authorizedClients.revoke(userId, client.id)
+      return { kind: 'undone' }
     }
   }
 }

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -16,7 +17,7 @@ interface Import {
 
 function sourceFiles(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
 }
 
@@ -39,7 +40,8 @@ function importsOf(file: string): Import[] {
   visit(source)
   return names.map((name) => {
     if (!name.startsWith('.')) return { from: file, to: name, isPackage: true }
-    const target = relative(root, join(root, dirname(file), name)).replace(/\.js$/, '.ts')
+    const plain = relative(root, join(root, dirname(file), name)).replace(/\.js$/, '.ts')
+    const target = existsSync(join(root, `${plain}x`)) ? `${plain}x` : plain
     return { from: file, to: target, isPackage: false }
   })
 }
@@ -67,8 +69,8 @@ const DOMAIN = [
 ]
 
 t.test('it looked at the whole of it', async (t) => {
-  t.ok(files.length >= 130, `${files.length} files`)
-  t.ok(imports.length >= 500, `${imports.length} imports`)
+  t.ok(files.length >= 190, `${files.length} files`)
+  t.ok(imports.length >= 680, `${imports.length} imports`)
   const local = imports.filter(({ isPackage }) => !isPackage)
   t.strictSame(
     show(local.filter(({ to }) => !files.includes(to))),
@@ -76,14 +78,14 @@ t.test('it looked at the whole of it', async (t) => {
     'every local import is a file that was looked at'
   )
   const folders = DOMAIN.filter((folder) => files.some((file) => within(file, folder)))
-  t.ok(folders.length >= 9, `${folders.length} domain folders`)
+  t.ok(folders.length >= 11, `${folders.length} domain folders`)
   t.ok(imports.some(({ to }) => to === 'fastify') && imports.some(({ to }) => to === 'ioredis'), 'packages are seen')
 })
 
 t.test('the domain knows no web and no engine', async (t) => {
   const forbidden = /^(fastify|fastify-plugin|@fastify\/|ioredis|prom-client|pino)/
   const domain = imports.filter(({ from }) => within(from, ...DOMAIN))
-  t.ok(domain.length >= 40, `${domain.length} imports`)
+  t.ok(domain.length >= 140, `${domain.length} imports`)
   t.strictSame(show(domain.filter(({ to, isPackage }) => isPackage && forbidden.test(to))), [])
   const allowed = ({ to }: Import) => within(to, ...DOMAIN) || ['src/fault.ts', 'src/clock.ts'].includes(to)
   t.strictSame(show(domain.filter((one) => !one.isPackage && !allowed(one))), [], 'itself, faults and the clock')
@@ -94,7 +96,7 @@ t.test('the storage implements the interfaces of the domain, and only a plugin k
   t.ok(users.length >= 2, `${users.length} imports`)
   t.strictSame([...new Set(users.map(({ from }) => from))], ['plugins/storage.ts'])
   const storage = imports.filter(({ from }) => within(from, 'src/storage'))
-  t.ok(storage.length >= 40, `${storage.length} imports`)
+  t.ok(storage.length >= 85, `${storage.length} imports`)
   const allowed = ({ to }: Import) =>
     within(to, 'src/storage', ...DOMAIN) || ['src/fault.ts', 'src/clock.ts'].includes(to)
   t.strictSame(show(storage.filter((one) => !one.isPackage && !allowed(one))), [])
@@ -118,7 +120,7 @@ t.test('the driver of Redis is known in one folder', async (t) => {
 
 t.test('routes parse, call and render: no storage, no secrets, no application', async (t) => {
   const routes = imports.filter(({ from }) => within(from, 'src/routes'))
-  t.ok(routes.length >= 60, `${routes.length} imports`)
+  t.ok(routes.length >= 220, `${routes.length} imports`)
   const allowed = ({ to }: Import) =>
     within(to, 'src/routes', 'schemas', 'plugins', ...DOMAIN.filter((folder) => folder !== 'src/secrets')) ||
     to === 'src/fault.ts'
@@ -127,7 +129,7 @@ t.test('routes parse, call and render: no storage, no secrets, no application', 
 
 t.test('plugins know the domain, the storage and the configuration, never a route', async (t) => {
   const plugins = imports.filter(({ from }) => within(from, 'plugins'))
-  t.ok(plugins.length >= 40, `${plugins.length} imports`)
+  t.ok(plugins.length >= 78, `${plugins.length} imports`)
   t.strictSame(show(plugins.filter(({ to }) => within(to, 'src/routes') || to === 'src/app.ts')), [])
 })
 
@@ -148,6 +150,14 @@ t.test('the application is built by the programs alone', async (t) => {
     [],
     'nor what stays here'
   )
+})
+
+t.test('every package is installed where only the service is: none is there for development alone', async (t) => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const packages = imports.filter(({ to, isPackage }) => isPackage && !isBuiltin(to))
+  t.ok(packages.length >= 80, `${packages.length} imports`)
+  const nameOf = (path: string) => path.split('/', path.startsWith('@') ? 2 : 1).join('/')
+  t.strictSame(show(packages.filter(({ to }) => !(nameOf(to) in dependencies))), [])
 })
 
 t.test('there are no cycles', async (t) => {

@@ -340,6 +340,7 @@ t.test('the log names the request as the answer does, never as the caller did', 
 
 t.test('what is redacted, name by name', async (t) => {
   t.strictSame(secretFields, [
+    'accessToken',
     'access_token',
     'client_secret',
     'device_code',

@@ -78,7 +78,9 @@ export function createMemoryGrantStore(clock: Clock, decided: (grantDigest: stri
       const grantDigest = digests.get(userCodeTag) ?? ''
       const grant = grants.get(grantDigest)
       const state = standingOf(grant)
-      return grant && state !== 'unknown' ? { grantDigest, state, request: grant.request } : undefined
+      if (!grant || state === 'unknown') return undefined
+      const { request, createdAtMs, decision } = grant
+      return { grantDigest, state, request, createdAtMs, decision }
     },
 
     async decide(grantDigest, decision) {

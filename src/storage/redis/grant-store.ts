@@ -44,7 +44,7 @@ export function createRedisGrantStore({ call, run }: Connection, keys: Keys, tes
       const grantDigest = await call('user-code-find', (redis) => redis.get(keys.userCode(userCodeTag)))
       if (grantDigest === null) return undefined
       const found = await look(grantDigest)
-      return found && { grantDigest, state: found.state, request: readRecord(found.record).request }
+      return found && { grantDigest, state: found.state, ...readRecord(found.record) }
     },
 
     async decide(grantDigest, decision) {

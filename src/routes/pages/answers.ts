@@ -1,0 +1,56 @@
+/** How the pages say that something went wrong: a page like all others. A code without a row does not compile. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { VNode } from 'preact'
+import type { FaultCode } from '../../fault.js'
+import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
+import type { Texts } from './texts/en.js'
+import { ErrorPage } from './views/error-page.js'
+import { renderPage } from './views/layout.js'
+import type { Visit } from './visit.js'
+
+type Sentence = Exclude<keyof Texts['error'], 'title' | 'signInFailed' | 'tooMany' | 'reference' | 'home'> | 'tooMany'
+
+const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> = {
+  invalid_request: { status: 400, text: 'badRequest' },
+  forbidden: { status: 403, text: 'form' },
+  not_found: { status: 404, text: 'notFound' },
+  method_not_allowed: { status: 405, text: 'method' },
+  request_timeout: { status: 408, text: 'badRequest' },
+  payload_too_large: { status: 413, text: 'badRequest' },
+  unsupported_media_type: { status: 415, text: 'badRequest' },
+  too_many_requests: { status: 429, text: 'tooMany' },
+  unavailable: { status: 503, text: 'unavailable' },
+  internal: { status: 500, text: 'internal' },
+  // What only programs can be told.
+  unauthenticated: { status: 401, text: 'forbidden' },
+  invalid_token: { status: 401, text: 'forbidden' },
+  insufficient_scope: { status: 403, text: 'forbidden' },
+  unknown_user_code: { status: 404, text: 'notFound' },
+  needs_reconnect: { status: 404, text: 'notFound' },
+  invalid_client: { status: 401, text: 'forbidden' },
+  invalid_grant: { status: 400, text: 'badRequest' },
+  invalid_scope: { status: 400, text: 'badRequest' },
+  unauthorized_client: { status: 403, text: 'forbidden' },
+  unsupported_grant_type: { status: 400, text: 'badRequest' },
+  unsupported_response_type: { status: 400, text: 'badRequest' }
+}
+
+/** `visitWithout` makes a visit of nobody in particular, for what failed before anybody was made out. */
+export function answerPageFault(visitWithout: (request: FastifyRequest) => Visit) {
+  return (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const problem = toFault(thrown)
+    const { status, text } = ANSWERS[problem.code]
+    logFault(problem, thrown, status, request)
+    const retryAfterSeconds = problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS
+    if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds)
+    const visit = request.visit ?? visitWithout(request)
+    const sentence = text === 'tooMany' ? visit.texts.error.tooMany(retryAfterSeconds) : visit.texts.error[text]
+    const reference = status >= 500 ? request.id : undefined
+    sendPage(reply.code(status), ErrorPage, { visit, sentence, reference })
+  }
+}
+
+/** Sends a page made by a view from what it shows. */
+export function sendPage<P>(reply: FastifyReply, view: (props: P) => VNode, props: P): FastifyReply {
+  return reply.type('text/html; charset=utf-8').send(renderPage(view(props)))
+}

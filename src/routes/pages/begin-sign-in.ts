@@ -1,0 +1,23 @@
+import { fault } from '../../fault.js'
+import { type PageParts, PathId, seeOther } from './page.js'
+import { isFollowedHere, visitOf } from './visit.js'
+
+/** GET /login/{provider}: on to the provider, from the link on the sign-in page and from nowhere else. */
+export function beginSignIn({ app, visits }: PageParts): void {
+  app.route({
+    method: 'GET',
+    url: '/login/:id',
+    schema: { params: PathId },
+    onRequest: app.limits.perAddress('sign-in'),
+    handler: async (request, reply) => {
+      const provider = app.signIn.provider(request.params.id)
+      if (!provider?.signsIn) throw fault('not_found')
+      const visit = visitOf(request)
+      if (!isFollowedHere(request)) return seeOther(reply, visit, '/login')
+      const reauthenticates = visit.visitor?.reauthenticates === true
+      const { url, attempt } = await app.signIn.begin(provider.id, { reauthenticates })
+      visits.remember(request, reply, { underWay: { providerId: provider.id, attempt } })
+      return reply.redirect(url.href, 303)
+    }
+  })
+}

@@ -1,0 +1,59 @@
+import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { oneOf } from '../../../schemas/config.js'
+import { fault } from '../../fault.js'
+import { openTicket, sendConsent, type Ticket } from './consent-page.js'
+import { formOf, type PageParts, seeOther, sendPage } from './page.js'
+import { CodeForm } from './views/code-form.js'
+import { sessionOf, visitOf } from './visit.js'
+
+const Decision = formOf({
+  ticket: Type.String(),
+  action: oneOf(['approve', 'deny']),
+  /** Ticked by whoever compared the codes. One click that was meant for another window cannot do both. */
+  same: Type.Optional(Type.Literal('yes'))
+})
+
+/** POST /device/confirm: approves or denies what the ticket says was shown. */
+export function decideConsent({ app, cookies, visits }: PageParts): void {
+  app.route({
+    method: 'POST',
+    url: '/device/confirm',
+    schema: { body: Decision },
+    onRequest: [app.limits.perAddress('approve'), visits.requireFreshSession('consent'), app.limits.perUser('approve')],
+    preValidation: visits.requireOwnForm,
+    handler: async (request, reply) => {
+      const { action, same } = request.body
+      const session = sessionOf(request)
+      const ticket = openTicket(app, session, request.body.ticket)
+      if (!ticket) throw fault('forbidden', { detail: 'a ticket of another session' })
+      const { consent } = visitOf(request).texts
+      if (app.oauthClients.find(ticket.clientId)?.name !== ticket.clientName) {
+        return askAgain(request, reply.code(409), ticket, consent.changed)
+      }
+      if (action === 'approve' && same !== 'yes') {
+        return askAgain(request, reply.code(400), ticket, consent.confirmMissing)
+      }
+      const { userCode, linked } = ticket
+      const by = { userId: session.userId, ip: app.whereabouts.ip(request) }
+      const outcome = await app.grants.decide(userCode, action, by)
+      if (outcome.kind !== 'decided') return refuse(request, reply)
+      const result = action === 'approve' ? 'approved' : 'denied'
+      const { authorizedClientId } = outcome
+      cookies.enteredCode.set(reply, { userCode, linked, result, ...(authorizedClientId && { authorizedClientId }) })
+      return seeOther(reply, visitOf(request), '/device/done')
+    }
+  })
+
+  async function askAgain(request: FastifyRequest, reply: FastifyReply, ticket: Ticket, problem: string) {
+    const outcome = await app.grants.peek(ticket.userCode)
+    const client = app.oauthClients.find(ticket.clientId)
+    if (outcome.kind !== 'pending' || !client) return refuse(request, reply)
+    const { userCode, linked } = ticket
+    return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client, problem })
+  }
+
+  function refuse(request: FastifyRequest, reply: FastifyReply) {
+    return sendPage(reply.code(400), CodeForm, { visit: visitOf(request), isInvalid: true })
+  }
+}

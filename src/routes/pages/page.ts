@@ -1,0 +1,30 @@
+/** What the routes of the pages are made with, and how they send. */
+import { type TSchema, Type } from '@sinclair/typebox'
+import type { FastifyReply } from 'fastify'
+import type { App } from '../app.js'
+import type { Cookies } from './cookies.js'
+import type { Visit, Visits } from './visit.js'
+
+export { sendPage } from './answers.js'
+
+export interface PageParts {
+  app: App
+  cookies: Cookies
+  visits: Visits
+}
+
+/** 303: the form was taken, and its page must not be sent again by reloading. */
+export function seeOther(reply: FastifyReply, visit: Visit, path: string): FastifyReply {
+  return reply.redirect(visit.base + path, 303)
+}
+
+/** The fields of a form beside its token, which the hooks have looked at. */
+export const formOf = <T extends Record<string, TSchema>>(fields: T) => Type.Object(fields)
+
+export const PathId = Type.Object({ id: Type.String() })
+
+/** One of a closed set of words in the query, each of which stands for a sentence. */
+export function readDone<T extends string>(query: unknown, sentences: Readonly<Record<T, string>>): T | undefined {
+  const { done } = query as { done?: unknown }
+  return typeof done === 'string' && Object.hasOwn(sentences, done) ? (done as T) : undefined
+}

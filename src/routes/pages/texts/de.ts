@@ -1,0 +1,194 @@
+import type { Texts } from './en.js'
+
+export const de: Texts = {
+  service: 'grantd',
+  skipToContent: 'Zum Inhalt springen',
+  nav: {
+    label: 'Ihr Konto',
+    device: 'Code eingeben',
+    clients: 'Berechtigte Programme',
+    connections: 'Verbundene Konten',
+    signOut: 'Abmelden'
+  },
+  signedInAs: (name) => `Angemeldet als ${name}`,
+
+  device: {
+    title: 'Code eingeben',
+    intro:
+      'Ein Programm auf einem Ihrer Geräte zeigt einen Code aus acht Buchstaben. Geben Sie ihn hier ein, um zu sehen, worum es bittet.',
+    label: 'Code',
+    hint: 'Groß- und Kleinschreibung, Leerzeichen und Bindestriche sind egal.',
+    submit: 'Weiter',
+    linked: 'Diesen Code hat ein Link eingetragen. Vergleichen Sie ihn mit Ihrem Gerät, bevor Sie fortfahren.',
+    invalid:
+      'Dieser Code ist ungültig oder abgelaufen. Prüfen Sie ihn auf Ihrem Gerät, oder lassen Sie sich dort einen neuen geben.'
+  },
+
+  consent: {
+    title: 'Ein Gerät bittet um Zugriff',
+    compare: 'Zeigt Ihr Gerät denselben Code?',
+    ifNot: 'Zeigt es einen anderen, oder haben Sie kein solches Gerät vor sich, dann lehnen Sie ab.',
+    warning: {
+      title: 'Stimmen Sie nur zu, wenn Sie das selbst begonnen haben',
+      strongTitle: 'Vorsicht: Das kann ein Versuch sein, in Ihr Konto zu gelangen',
+      base: 'Lehnen Sie ab, wenn Ihnen jemand diesen Code oder diesen Link geschickt, vorgelesen oder Sie zur Eingabe aufgefordert hat, für wen auch immer sich diese Person ausgibt. Der Kundendienst fragt nie danach.',
+      linked: 'Sie sind über einen Link gekommen: Wer ihn gemacht hat, hat den Code eingetragen.',
+      countries: (from, here) => `Die Anfrage kommt von hier: ${from}. Sie selbst sind hier: ${here}.`
+    },
+    who: 'Sie sind angemeldet als',
+    notYou: 'Nicht Sie? Abmelden',
+    program: 'Programm',
+    registered: 'unter diesem Namen bei diesem Dienst registriert',
+    claimsIntro: 'Was das Programm über sich selbst sagt. Niemand hat es geprüft.',
+    claimedName: 'Nennt sich',
+    version: 'Version',
+    hostname: 'Rechner',
+    os: 'System',
+    nothingClaimed: 'Nichts.',
+    hidden: 'Enthält Zeichen, die man nicht sehen kann; sie stehen hier als \uFFFD.',
+    lookalike: 'Enthält Buchstaben einer anderen Schrift, die lateinischen gleichen.',
+    asked: 'Angefragt',
+    from: 'Von',
+    here: 'Sie sind hier',
+    unknownPlace: 'Ort unbekannt',
+    rights: 'Es darf dann',
+    same: (code) => `Mein Gerät zeigt ${code}, und ich habe das begonnen.`,
+    approve: (name) => `${name} zustimmen`,
+    deny: 'Ablehnen',
+    confirmMissing: 'Um zuzustimmen, vergleichen Sie den Code und kreuzen Sie an, dass Ihr Gerät ihn zeigt.',
+    changed: 'Der Name des Programms hat sich geändert, seit die Seite gezeigt wurde. Sehen Sie noch einmal hin.'
+  },
+
+  clientTypes: {
+    cli: 'ein Programm für die Kommandozeile',
+    mcp: 'ein MCP-Server',
+    demo: 'eine Vorführung',
+    'ide-plugin': 'eine Erweiterung einer Entwicklungsumgebung',
+    other: 'ein Programm anderer Art'
+  },
+
+  rights: {
+    act: (days) => `bei diesem Dienst für Sie handeln, ${days} lang oder bis Sie es widerrufen`,
+    openid: 'wissen, welches Konto Ihres ist',
+    profile: 'Ihren Namen lesen',
+    email: 'Ihre E-Mail-Adresse lesen',
+    offline_access: 'verbunden bleiben, ohne Sie erneut zu fragen',
+    other: 'tun, was so heißt:'
+  },
+
+  result: {
+    approvedTitle: 'Zugestimmt',
+    approved:
+      'Gehen Sie zurück zu Ihrem Gerät: Dort geht es in wenigen Sekunden von selbst weiter. Diese Seite können Sie schließen.',
+    undoIntro:
+      'War das ein Versehen? Nehmen Sie es zurück, und das Programm wird ab seiner nächsten Anfrage abgewiesen.',
+    undo: 'Zurücknehmen',
+    manage: 'Alles ansehen, was Sie berechtigt haben',
+    deniedTitle: 'Abgelehnt',
+    denied: 'Das Gerät bekommt nichts. Diese Seite können Sie schließen.',
+    deniedAdvice:
+      'Haben Sie das nicht selbst begonnen, hat vielleicht jemand versucht, in Ihr Konto zu gelangen. Es ist nichts damit geschehen.',
+    undoneTitle: 'Zurückgenommen',
+    undone: 'Das Programm hat keinen Zugriff: Was immer es bekommen hat, wird ab jetzt abgewiesen.'
+  },
+
+  login: {
+    title: 'Anmelden',
+    again: 'Melden Sie sich noch einmal an: Es ist eine Weile her, und es geht um den Zugriff auf Ihr Konto.',
+    forDevice: 'Melden Sie sich an, um zu sehen, worum ein Gerät bittet.',
+    with: (provider) => `Weiter mit ${provider}`,
+    demoTitle: 'Anmeldung zum Ausprobieren',
+    demo: 'Dieser Dienst hält alles im Speicher eines Prozesses auf diesem Rechner und prüft niemanden: Geben Sie irgendeinen Namen ein, um diese Person zu sein. Im echten Betrieb gibt es das nicht.',
+    demoName: 'Name',
+    demoSubmit: 'Als diese Person anmelden',
+    demoInvalid: 'Geben Sie einen Namen aus 1 bis 64 sichtbaren Zeichen ein.',
+    signedOut: 'Sie sind abgemeldet.'
+  },
+
+  logout: {
+    title: 'Abmelden',
+    intro: 'Das beendet Ihre Sitzung auf diesen Seiten. Programme, die Sie berechtigt haben, betrifft es nicht.',
+    submit: 'Abmelden'
+  },
+
+  clients: {
+    title: 'Berechtigte Programme',
+    intro: 'Diese Programme dürfen oder durften für Sie handeln. Widerrufen Sie, was Sie nicht kennen.',
+    none: 'Sie haben kein Programm berechtigt.',
+    active: 'Aktiv',
+    ended: 'Widerrufen und abgelaufen',
+    unnamed: 'Ein Programm ohne Namen',
+    approvedHere: 'dem haben Sie gerade zugestimmt',
+    kind: 'Art',
+    version: 'Version',
+    approvedOn: 'Zugestimmt',
+    approvedFrom: 'von der Adresse',
+    lastUsed: 'Zuletzt benutzt',
+    neverUsed: 'nie',
+    expires: 'Endet',
+    revokedOn: 'Widerrufen',
+    expiredOn: 'Abgelaufen',
+    label: 'Ihr Name dafür',
+    rename: 'Umbenennen',
+    revoke: 'Widerrufen',
+    revokeNamed: (name) => `${name} widerrufen`,
+    renameNamed: (name) => `${name} umbenennen`,
+    revokeAll: 'Alle widerrufen',
+    revokeAllIntro: (count) =>
+      count === 1
+        ? 'Das Programm oben verliert seinen Zugriff sofort.'
+        : `Alle ${count} Programme oben verlieren ihren Zugriff sofort, wo immer sie laufen.`,
+    revokeAllConfirm: 'Ja, alle widerrufen',
+    done: {
+      renamed: 'Umbenannt.',
+      revoked: 'Widerrufen. Das Programm wird ab seiner nächsten Anfrage abgewiesen.',
+      'revoked-all': 'Alle sind widerrufen.'
+    }
+  },
+
+  connections: {
+    title: 'Verbundene Konten',
+    intro: 'Konten bei anderen Diensten, die Sie verbunden haben. Ihre Token werden verschlüsselt aufbewahrt.',
+    none: 'Sie haben kein Konto verbunden.',
+    noProviders: 'Es gibt hier keinen Dienst, den Sie verbinden könnten.',
+    status: { connected: 'Verbunden', needs_reconnect: 'Muss neu verbunden werden' },
+    scopes: 'Darf benutzt werden für',
+    noScopes: 'vom Dienst nicht mitgeteilt',
+    since: 'Verbunden',
+    disconnect: 'Trennen',
+    disconnectNamed: (name) => `${name} trennen`,
+    addTitle: 'Weiteres Konto verbinden',
+    connect: (provider) => `${provider} verbinden`,
+    reconnect: (provider) => `${provider} neu verbinden`,
+    done: {
+      connected: 'Das Konto ist verbunden.',
+      disconnected: 'Das Konto ist getrennt, hier und beim Dienst.',
+      'disconnected-here':
+        'Das Konto ist hier getrennt. Der Dienst konnte es nicht bestätigen: Sie können den Zugriff dort in Ihren Einstellungen beenden.',
+      denied: 'Der Dienst meldet, dass Sie nicht zugestimmt haben. Es wurde nichts verbunden.',
+      invalid: 'Die Antwort des Dienstes gehörte nicht zu dem, was hier begonnen wurde. Es wurde nichts verbunden.',
+      not_fresh: 'Der Dienst hat Sie nicht neu anmelden lassen. Es wurde nichts verbunden.',
+      taken: 'Dieses Konto gehört hier schon zu einer anderen Person. Es wurde nichts verbunden.'
+    }
+  },
+
+  error: {
+    title: 'Das hat nicht geklappt',
+    signInFailed: {
+      denied: 'Die Anmeldung wurde abgebrochen. Sie können es noch einmal versuchen.',
+      invalid: 'Diese Anmeldung wurde nicht in diesem Browser begonnen, oder vor zu langer Zeit. Beginnen Sie neu.',
+      not_fresh:
+        'Der Dienst hat Sie nicht neu anmelden lassen. Versuchen Sie es noch einmal, oder melden Sie sich dort erst ab.'
+    },
+    badRequest: 'Die Anfrage war nicht lesbar.',
+    form: 'Dieses Formular ist zu alt oder kam nicht von dieser Seite. Gehen Sie zurück und versuchen Sie es noch einmal.',
+    forbidden: 'Das ist nicht erlaubt.',
+    notFound: 'Diese Seite gibt es nicht.',
+    method: 'So lässt sich diese Seite nicht benutzen.',
+    tooMany: (seconds) => `Zu viele Versuche. Versuchen Sie es in ${seconds} Sekunden noch einmal.`,
+    unavailable: 'Das geht gerade nicht. Es wurde nichts entschieden; versuchen Sie es gleich noch einmal.',
+    internal: 'Hier ist etwas schiefgegangen. Es lag nicht an Ihnen.',
+    reference: (id) => `Falls Sie um Hilfe bitten, nennen Sie dies: ${id}`,
+    home: 'Zurück zum Anfang'
+  }
+}

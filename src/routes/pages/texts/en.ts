@@ -1,0 +1,191 @@
+/** Everything the pages say, in English. The other languages have the same shape: see languages.ts. */
+export const en = {
+  /** What the pages call the service they belong to, where the operator's name for it is not known. */
+  service: 'grantd',
+  skipToContent: 'Skip to content',
+  nav: {
+    label: 'Your account',
+    device: 'Enter a code',
+    clients: 'Authorized programs',
+    connections: 'Connected accounts',
+    signOut: 'Sign out'
+  },
+  signedInAs: (name: string) => `Signed in as ${name}`,
+
+  device: {
+    title: 'Enter the code',
+    intro: 'A program on one of your devices shows a code of eight letters. Enter it here to see what it asks for.',
+    label: 'Code',
+    hint: 'Case, spaces and hyphens do not matter.',
+    submit: 'Continue',
+    linked: 'A link filled in this code. Compare it with your device before you go on.',
+    invalid: 'This code is not valid or has expired. Check it on your device, or start there again for a new one.'
+  },
+
+  consent: {
+    title: 'A device asks for access',
+    compare: 'Does your device show the same code?',
+    ifNot: 'If it shows another code, or you have no such device in front of you, deny.',
+    warning: {
+      title: 'Only approve what you started yourself',
+      strongTitle: 'Be careful: this may be an attempt to get into your account',
+      base: 'Deny if somebody sent you this code or this link, read it to you or told you to enter it, whoever they say they are. Nobody from support will ever ask for it.',
+      linked: 'You came by a link: whoever made it filled in the code.',
+      countries: (from: string, here: string) => `The request comes from ${from}, but you are in ${here}.`
+    },
+    who: 'You are signed in as',
+    notYou: 'Not you? Sign out',
+    program: 'Program',
+    registered: 'registered with this service under this name',
+    claimsIntro: 'What the program says about itself. Nobody has checked it.',
+    claimedName: 'Calls itself',
+    version: 'Version',
+    hostname: 'Computer',
+    os: 'System',
+    nothingClaimed: 'Nothing.',
+    hidden: 'Contains characters that cannot be seen, shown here as \uFFFD.',
+    lookalike: 'Contains letters of another alphabet that look like Latin ones.',
+    asked: 'Asked',
+    from: 'From',
+    here: 'You are at',
+    unknownPlace: 'place unknown',
+    rights: 'It will be able to',
+    same: (code: string) => `My device shows ${code}, and I started this.`,
+    approve: (name: string) => `Approve ${name}`,
+    deny: 'Deny',
+    confirmMissing: 'To approve, compare the code and tick the box that says your device shows it.',
+    changed: 'What this program is called has changed since the page was shown. Look at it again.'
+  },
+
+  clientTypes: {
+    cli: 'a command-line program',
+    mcp: 'an MCP server',
+    demo: 'a demonstration',
+    'ide-plugin': 'a plug-in of a development environment',
+    other: 'a program of another kind'
+  },
+
+  rights: {
+    act: (days: string) => `act for you with this service, for ${days} or until you revoke it`,
+    openid: 'know which account is yours',
+    profile: 'read your name',
+    email: 'read your e-mail address',
+    offline_access: 'stay connected without asking you again',
+    other: 'do what is called'
+  },
+
+  result: {
+    approvedTitle: 'Approved',
+    approved: 'Go back to your device: it goes on by itself within seconds. You can close this page.',
+    undoIntro: 'Was that a mistake? Take it back, and the program is refused from its next request on.',
+    undo: 'Take it back',
+    manage: 'See everything you have authorized',
+    deniedTitle: 'Denied',
+    denied: 'The device gets nothing. You can close this page.',
+    deniedAdvice:
+      'If you did not start this yourself, somebody may have tried to get into your account. Nothing has happened to it.',
+    undoneTitle: 'Taken back',
+    undone: 'The program has no access: whatever it was given is refused from now on.'
+  },
+
+  login: {
+    title: 'Sign in',
+    again: 'Sign in once more: it has been a while, and this is about access to your account.',
+    forDevice: 'Sign in to see what a device asks for.',
+    with: (provider: string) => `Continue with ${provider}`,
+    demoTitle: 'Demo sign-in',
+    demo: 'This service keeps everything in the memory of one process on this computer and checks nobody’s identity: type any name to be that user. It does not exist in real operation.',
+    demoName: 'Name',
+    demoSubmit: 'Sign in as this user',
+    demoInvalid: 'Type a name of 1 to 64 visible characters.',
+    signedOut: 'You are signed out.'
+  },
+
+  logout: {
+    title: 'Sign out',
+    intro: 'This ends your session on these pages. Programs you have authorized are not affected.',
+    submit: 'Sign out'
+  },
+
+  clients: {
+    title: 'Authorized programs',
+    intro: 'These programs may act for you, or could. Revoke whatever you do not recognize.',
+    none: 'You have not authorized any program.',
+    active: 'Active',
+    ended: 'Revoked and expired',
+    unnamed: 'A program without a name',
+    approvedHere: 'the one you approved just now',
+    kind: 'Kind',
+    version: 'Version',
+    approvedOn: 'Approved',
+    approvedFrom: 'from the address',
+    lastUsed: 'Last used',
+    neverUsed: 'never',
+    expires: 'Ends',
+    revokedOn: 'Revoked',
+    expiredOn: 'Expired',
+    label: 'Your name for it',
+    rename: 'Rename',
+    revoke: 'Revoke',
+    revokeNamed: (name: string) => `Revoke ${name}`,
+    renameNamed: (name: string) => `Rename ${name}`,
+    revokeAll: 'Revoke all',
+    revokeAllIntro: (count: number) =>
+      count === 1
+        ? 'The program above loses its access at once.'
+        : `All ${count} programs above lose their access at once, wherever they run.`,
+    revokeAllConfirm: 'Yes, revoke all of them',
+    done: {
+      renamed: 'Renamed.',
+      revoked: 'Revoked. The program is refused from its next request on.',
+      'revoked-all': 'All of them are revoked.'
+    }
+  },
+
+  connections: {
+    title: 'Connected accounts',
+    intro: 'Accounts at other services that you have connected. Their tokens are kept encrypted.',
+    none: 'You have not connected any account.',
+    noProviders: 'There is no service here that you could connect.',
+    status: { connected: 'Connected', needs_reconnect: 'Has to be connected again' },
+    scopes: 'May be used for',
+    noScopes: 'not told by the service',
+    since: 'Connected',
+    disconnect: 'Disconnect',
+    disconnectNamed: (name: string) => `Disconnect ${name}`,
+    addTitle: 'Connect another account',
+    connect: (provider: string) => `Connect ${provider}`,
+    reconnect: (provider: string) => `Connect ${provider} again`,
+    done: {
+      connected: 'The account is connected.',
+      disconnected: 'The account is disconnected, here and at the service.',
+      'disconnected-here':
+        'The account is disconnected here. The service could not confirm it: you can end the access in your settings there.',
+      denied: 'The service says that you did not agree. Nothing was connected.',
+      invalid: 'The answer of the service did not belong to what was started here. Nothing was connected.',
+      not_fresh: 'The service did not ask you to sign in again. Nothing was connected.',
+      taken: 'This account already belongs to another user here. Nothing was connected.'
+    }
+  },
+
+  error: {
+    title: 'That did not work',
+    signInFailed: {
+      denied: 'The sign-in was cancelled. You can try again.',
+      invalid: 'This sign-in was not started in this browser, or too long ago. Start it again.',
+      not_fresh: 'The service did not ask you to sign in again. Try again, or sign out there first.'
+    },
+    badRequest: 'The request could not be read.',
+    form: 'This form is too old or was not sent from this page. Go back and try again.',
+    forbidden: 'That is not allowed.',
+    notFound: 'There is no such page.',
+    method: 'This page cannot be used that way.',
+    tooMany: (seconds: number) => `Too many attempts. Try again in ${seconds} seconds.`,
+    unavailable: 'This is not possible right now. Nothing was decided; try again in a moment.',
+    internal: 'Something went wrong here. Nothing you did caused it.',
+    reference: (id: string) => `If you ask for help, name this: ${id}`,
+    home: 'Back to the start'
+  }
+}
+
+export type Texts = typeof en

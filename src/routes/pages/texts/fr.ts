@@ -1,0 +1,190 @@
+import type { Texts } from './en.js'
+
+export const fr: Texts = {
+  service: 'grantd',
+  skipToContent: 'Aller au contenu',
+  nav: {
+    label: 'Votre compte',
+    device: 'Saisir un code',
+    clients: 'Programmes autorisés',
+    connections: 'Comptes connectés',
+    signOut: 'Se déconnecter'
+  },
+  signedInAs: (name) => `Connecté en tant que ${name}`,
+
+  device: {
+    title: 'Saisissez le code',
+    intro:
+      'Un programme sur l’un de vos appareils affiche un code de huit lettres. Saisissez-le ici pour voir ce qu’il demande.',
+    label: 'Code',
+    hint: 'Majuscules, espaces et traits d’union n’ont pas d’importance.',
+    submit: 'Continuer',
+    linked: 'Un lien a rempli ce code. Comparez-le avec votre appareil avant de continuer.',
+    invalid: 'Ce code n’est pas valable ou a expiré. Vérifiez-le sur votre appareil, ou demandez-y un nouveau code.'
+  },
+
+  consent: {
+    title: 'Un appareil demande un accès',
+    compare: 'Votre appareil affiche-t-il le même code ?',
+    ifNot: 'S’il en affiche un autre, ou si vous n’avez pas cet appareil devant vous, refusez.',
+    warning: {
+      title: 'N’approuvez que ce que vous avez commencé vous-même',
+      strongTitle: 'Attention : quelqu’un tente peut-être d’entrer dans votre compte',
+      base: 'Refusez si quelqu’un vous a envoyé ce code ou ce lien, vous l’a lu ou vous a dit de le saisir, qui que cette personne prétende être. Aucun service d’assistance ne vous le demandera jamais.',
+      linked: 'Vous êtes arrivé par un lien : son auteur a rempli le code.',
+      countries: (from, here) => `La demande vient d’ici : ${from}. Vous êtes là : ${here}.`
+    },
+    who: 'Vous êtes connecté en tant que',
+    notYou: 'Ce n’est pas vous ? Déconnectez-vous',
+    program: 'Programme',
+    registered: 'enregistré sous ce nom auprès de ce service',
+    claimsIntro: 'Ce que le programme dit de lui-même. Personne ne l’a vérifié.',
+    claimedName: 'Se nomme',
+    version: 'Version',
+    hostname: 'Ordinateur',
+    os: 'Système',
+    nothingClaimed: 'Rien.',
+    hidden: 'Contient des caractères invisibles, représentés ici par \uFFFD.',
+    lookalike: 'Contient des lettres d’un autre alphabet qui ressemblent à des lettres latines.',
+    asked: 'Demandé',
+    from: 'Depuis',
+    here: 'Vous êtes',
+    unknownPlace: 'lieu inconnu',
+    rights: 'Il pourra',
+    same: (code) => `Mon appareil affiche ${code}, et c’est moi qui ai commencé.`,
+    approve: (name) => `Approuver ${name}`,
+    deny: 'Refuser',
+    confirmMissing: 'Pour approuver, comparez le code et cochez la case qui dit que votre appareil l’affiche.',
+    changed: 'Le nom de ce programme a changé depuis l’affichage de la page. Regardez de nouveau.'
+  },
+
+  clientTypes: {
+    cli: 'un programme en ligne de commande',
+    mcp: 'un serveur MCP',
+    demo: 'une démonstration',
+    'ide-plugin': 'une extension d’un environnement de développement',
+    other: 'un programme d’un autre genre'
+  },
+
+  rights: {
+    act: (days) => `agir pour vous auprès de ce service, pendant ${days} ou jusqu’à révocation`,
+    openid: 'savoir quel compte est le vôtre',
+    profile: 'lire votre nom',
+    email: 'lire votre adresse électronique',
+    offline_access: 'rester connecté sans vous redemander',
+    other: 'faire ce qui s’appelle'
+  },
+
+  result: {
+    approvedTitle: 'Approuvé',
+    approved: 'Retournez à votre appareil : il continue tout seul en quelques secondes. Vous pouvez fermer cette page.',
+    undoIntro: 'C’était une erreur ? Annulez, et le programme sera refusé dès sa prochaine requête.',
+    undo: 'Annuler',
+    manage: 'Voir tout ce que vous avez autorisé',
+    deniedTitle: 'Refusé',
+    denied: 'L’appareil n’obtient rien. Vous pouvez fermer cette page.',
+    deniedAdvice:
+      'Si ce n’est pas vous qui avez commencé, quelqu’un a peut-être tenté d’entrer dans votre compte. Il ne lui est rien arrivé.',
+    undoneTitle: 'Annulé',
+    undone: 'Le programme n’a aucun accès : ce qu’il a reçu est refusé désormais.'
+  },
+
+  login: {
+    title: 'Connexion',
+    again: 'Connectez-vous encore une fois : cela fait un moment, et il s’agit de l’accès à votre compte.',
+    forDevice: 'Connectez-vous pour voir ce qu’un appareil demande.',
+    with: (provider) => `Continuer avec ${provider}`,
+    demoTitle: 'Connexion de démonstration',
+    demo: 'Ce service garde tout dans la mémoire d’un seul processus sur cet ordinateur et ne vérifie l’identité de personne : tapez n’importe quel nom pour être cet utilisateur. En exploitation réelle, cela n’existe pas.',
+    demoName: 'Nom',
+    demoSubmit: 'Se connecter sous ce nom',
+    demoInvalid: 'Tapez un nom de 1 à 64 caractères visibles.',
+    signedOut: 'Vous êtes déconnecté.'
+  },
+
+  logout: {
+    title: 'Déconnexion',
+    intro: 'Cela termine votre session sur ces pages. Les programmes que vous avez autorisés ne sont pas concernés.',
+    submit: 'Se déconnecter'
+  },
+
+  clients: {
+    title: 'Programmes autorisés',
+    intro: 'Ces programmes peuvent ou pouvaient agir pour vous. Révoquez ce que vous ne reconnaissez pas.',
+    none: 'Vous n’avez autorisé aucun programme.',
+    active: 'Actifs',
+    ended: 'Révoqués et expirés',
+    unnamed: 'Un programme sans nom',
+    approvedHere: 'celui que vous venez d’approuver',
+    kind: 'Genre',
+    version: 'Version',
+    approvedOn: 'Approuvé',
+    approvedFrom: 'depuis l’adresse',
+    lastUsed: 'Dernière utilisation',
+    neverUsed: 'jamais',
+    expires: 'Prend fin',
+    revokedOn: 'Révoqué',
+    expiredOn: 'Expiré',
+    label: 'Le nom que vous lui donnez',
+    rename: 'Renommer',
+    revoke: 'Révoquer',
+    revokeNamed: (name) => `Révoquer ${name}`,
+    renameNamed: (name) => `Renommer ${name}`,
+    revokeAll: 'Tout révoquer',
+    revokeAllIntro: (count) =>
+      count === 1
+        ? 'Le programme ci-dessus perd son accès immédiatement.'
+        : `Les ${count} programmes ci-dessus perdent leur accès immédiatement, où qu’ils tournent.`,
+    revokeAllConfirm: 'Oui, tout révoquer',
+    done: {
+      renamed: 'Renommé.',
+      revoked: 'Révoqué. Le programme est refusé dès sa prochaine requête.',
+      'revoked-all': 'Tous sont révoqués.'
+    }
+  },
+
+  connections: {
+    title: 'Comptes connectés',
+    intro: 'Les comptes d’autres services que vous avez connectés. Leurs jetons sont conservés chiffrés.',
+    none: 'Vous n’avez connecté aucun compte.',
+    noProviders: 'Il n’y a ici aucun service que vous pourriez connecter.',
+    status: { connected: 'Connecté', needs_reconnect: 'À reconnecter' },
+    scopes: 'Peut servir à',
+    noScopes: 'non communiqué par le service',
+    since: 'Connecté',
+    disconnect: 'Déconnecter',
+    disconnectNamed: (name) => `Déconnecter ${name}`,
+    addTitle: 'Connecter un autre compte',
+    connect: (provider) => `Connecter ${provider}`,
+    reconnect: (provider) => `Reconnecter ${provider}`,
+    done: {
+      connected: 'Le compte est connecté.',
+      disconnected: 'Le compte est déconnecté, ici et auprès du service.',
+      'disconnected-here':
+        'Le compte est déconnecté ici. Le service n’a pas pu le confirmer : vous pouvez mettre fin à l’accès dans vos réglages là-bas.',
+      denied: 'Le service indique que vous n’avez pas accepté. Rien n’a été connecté.',
+      invalid: 'La réponse du service n’appartenait pas à ce qui a été commencé ici. Rien n’a été connecté.',
+      not_fresh: 'Le service ne vous a pas demandé de vous reconnecter. Rien n’a été connecté.',
+      taken: 'Ce compte appartient déjà à une autre personne ici. Rien n’a été connecté.'
+    }
+  },
+
+  error: {
+    title: 'Cela n’a pas marché',
+    signInFailed: {
+      denied: 'La connexion a été interrompue. Vous pouvez réessayer.',
+      invalid: 'Cette connexion n’a pas été commencée dans ce navigateur, ou il y a trop longtemps. Recommencez.',
+      not_fresh: 'Le service ne vous a pas demandé de vous reconnecter. Réessayez, ou déconnectez-vous d’abord là-bas.'
+    },
+    badRequest: 'La requête n’a pas pu être lue.',
+    form: 'Ce formulaire est trop ancien ou ne vient pas de cette page. Revenez en arrière et réessayez.',
+    forbidden: 'Ce n’est pas permis.',
+    notFound: 'Cette page n’existe pas.',
+    method: 'Cette page ne peut pas être utilisée ainsi.',
+    tooMany: (seconds) => `Trop de tentatives. Réessayez dans ${seconds} secondes.`,
+    unavailable: 'Ce n’est pas possible pour le moment. Rien n’a été décidé ; réessayez dans un instant.',
+    internal: 'Quelque chose s’est mal passé ici. Vous n’y êtes pour rien.',
+    reference: (id) => `Si vous demandez de l’aide, citez ceci : ${id}`,
+    home: 'Retour au début'
+  }
+}

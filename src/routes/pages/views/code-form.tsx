@@ -1,0 +1,43 @@
+import { LONGEST_TYPED_CODE } from '../entered-code.js'
+import type { Visit } from '../visit.js'
+import { Form, Layout, Notice } from './layout.js'
+
+interface CodeFormProps {
+  visit: Visit
+  /** What a link filled in. */
+  linkedCode?: string
+  /** Whether the code that was sent leads nowhere; why is not told. */
+  isInvalid?: boolean
+}
+
+/** Where a code is entered (RFC 8628 §3.3). */
+export function CodeForm({ visit, linkedCode, isInvalid = false }: CodeFormProps) {
+  const { texts } = visit
+  return (
+    <Layout visit={visit} title={texts.device.title} here="device">
+      {isInvalid && <Notice kind="problem">{texts.device.invalid}</Notice>}
+      <p>{texts.device.intro}</p>
+      <Form visit={visit} action="/device" class="stack">
+        <label>
+          <span>{texts.device.label}</span>
+          <input
+            class="code"
+            name="user_code"
+            value={linkedCode}
+            required
+            maxLength={LONGEST_TYPED_CODE}
+            autocomplete="off"
+            autocapitalize="characters"
+            spellcheck={false}
+            placeholder="XXXX-XXXX"
+            aria-invalid={isInvalid ? 'true' : undefined}
+          />
+          <small>{linkedCode === undefined ? texts.device.hint : texts.device.linked}</small>
+        </label>
+        <button type="submit" class="primary">
+          {texts.device.submit}
+        </button>
+      </Form>
+    </Layout>
+  )
+}

@@ -1,0 +1,42 @@
+import type { EnteredCode } from '../cookies.js'
+import type { Visit } from '../visit.js'
+import { Form, Layout } from './layout.js'
+
+/** What became of the request, with a way back while there is one. Holds no secret. */
+export function DecisionResult({ visit, result }: { visit: Visit; result: NonNullable<EnteredCode['result']> }) {
+  const { result: texts } = visit.texts
+  if (result === 'denied') {
+    return (
+      <Layout visit={visit} title={texts.deniedTitle}>
+        <p>{texts.denied}</p>
+        <p>{texts.deniedAdvice}</p>
+      </Layout>
+    )
+  }
+  if (result === 'undone') {
+    return (
+      <Layout visit={visit} title={texts.undoneTitle}>
+        <p>{texts.undone}</p>
+        <Manage visit={visit} />
+      </Layout>
+    )
+  }
+  return (
+    <Layout visit={visit} title={texts.approvedTitle}>
+      <p>{texts.approved}</p>
+      <Form visit={visit} action="/device/undo" class="stack aside">
+        <p>{texts.undoIntro}</p>
+        <button type="submit">{texts.undo}</button>
+      </Form>
+      <Manage visit={visit} />
+    </Layout>
+  )
+}
+
+function Manage({ visit }: { visit: Visit }) {
+  return (
+    <p>
+      <a href={`${visit.base}/account/clients`}>{visit.texts.result.manage}</a>
+    </p>
+  )
+}

@@ -1,0 +1,42 @@
+/** How times, spans and places are written in the language of a visit. */
+import type { Location } from '../../../grants/grant.js'
+import type { Visit } from '../visit.js'
+
+const DAY_SECONDS = 86_400
+
+/** "24 Nov 2026, 14:03 UTC": one zone for everybody, since the browser's is not known. */
+export function time({ language }: Visit, ms: number): string {
+  const options = { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' } as const
+  return `${new Intl.DateTimeFormat(language, options).format(ms)} UTC`
+}
+
+/** "2 minutes ago". */
+export function ago({ language, nowMs }: Visit, ms: number): string {
+  const seconds = Math.round((ms - nowMs) / 1000)
+  const format = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
+  if (seconds > -60) return format.format(Math.min(seconds, 0), 'second')
+  if (seconds > -3_600) return format.format(Math.round(seconds / 60), 'minute')
+  if (seconds > -DAY_SECONDS) return format.format(Math.round(seconds / 3_600), 'hour')
+  return format.format(Math.round(seconds / DAY_SECONDS), 'day')
+}
+
+/** "30 days", "12 hours", "5 minutes". */
+export function span({ language }: Visit, seconds: number): string {
+  const [amount, unit] =
+    seconds >= DAY_SECONDS
+      ? [seconds / DAY_SECONDS, 'day']
+      : seconds >= 3_600
+        ? [seconds / 3_600, 'hour']
+        : [seconds / 60, 'minute']
+  return new Intl.NumberFormat(language, { style: 'unit', unit, unitDisplay: 'long' }).format(Math.round(amount))
+}
+
+/** "Lisbon, Lisbon, PT · 203.0.113.7". */
+export function place({ texts }: Visit, location: Location | undefined, ip: string): string {
+  return `${location?.text ?? texts.consent.unknownPlace} · ${ip}`
+}
+
+/** The name of a country in the language of the visit. */
+export function country({ language }: Visit, code: string): string {
+  return new Intl.DisplayNames(language, { type: 'region', fallback: 'code' }).of(code) ?? code
+}

@@ -1,0 +1,55 @@
+import type { IdentityProvider } from '../../../accounts/identity-provider.js'
+import type { Visit } from '../visit.js'
+import { Form, Layout, Notice } from './layout.js'
+
+interface LoginProps {
+  visit: Visit
+  providers: readonly IdentityProvider[]
+  /** Whether anybody may type a name. */
+  isDemo: boolean
+  hasSignedOut?: boolean
+  isNameInvalid?: boolean
+}
+
+/**
+ * Where signing in begins. Providers are links and no forms: browsers hold the redirects that follow a form against the
+ * form-action of our policy, and where a provider redirects to is its own affair.
+ */
+export function Login({ visit, providers, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
+  const { login } = visit.texts
+  const reauthenticates = visit.visitor?.reauthenticates === true
+  return (
+    <Layout visit={visit} title={login.title}>
+      {hasSignedOut && <Notice kind="done">{login.signedOut}</Notice>}
+      {reauthenticates && <p>{login.again}</p>}
+      {!reauthenticates && visit.visitor?.destination === 'consent' && <p>{login.forDevice}</p>}
+      <ul class="providers">
+        {providers
+          .filter(({ signsIn }) => signsIn)
+          .map(({ id, name }) => (
+            <li key={id}>
+              <a class="button primary" href={`${visit.base}/login/${id}`}>
+                {login.with(name)}
+              </a>
+            </li>
+          ))}
+      </ul>
+      {isDemo && (
+        <section>
+          <h2>{login.demoTitle}</h2>
+          <p>{login.demo}</p>
+          {isNameInvalid && <Notice kind="problem">{login.demoInvalid}</Notice>}
+          <Form visit={visit} action="/login" class="stack">
+            <label>
+              <span>{login.demoName}</span>
+              <input name="name" required maxLength={64} autocomplete="username" />
+            </label>
+            <button type="submit" class="primary">
+              {login.demoSubmit}
+            </button>
+          </Form>
+        </section>
+      )}
+    </Layout>
+  )
+}

@@ -1,0 +1,144 @@
+/** A visit to a page: who is there, in which language, and what their forms are bound to. */
+import { randomUUID } from 'node:crypto'
+import '@fastify/accepts'
+import Csrf from '@fastify/csrf'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { fault } from '../../fault.js'
+import type { BrowserSession } from '../../users/browser-session.js'
+import type { App } from '../app.js'
+import { issuerPathOf } from '../oauth/issuer-metadata.js'
+import type { Cookies, Destination, Visitor } from './cookies.js'
+import type { Texts } from './texts/en.js'
+import { LANGUAGES, type Language, texts } from './texts/languages.js'
+
+export interface Visit {
+  language: Language
+  texts: Texts
+  /** What every path of a link begins with: the path of PUBLIC_URL. */
+  base: string
+  session: BrowserSession | undefined
+  visitor: Visitor | undefined
+  /** For the hidden field of every form. */
+  csrfToken: string
+  nowMs: number
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    visit: Visit | null
+  }
+}
+
+export const CSRF_FIELD = 'csrf'
+
+export interface Visits {
+  /** Makes out who is there, for every page. */
+  begin(request: FastifyRequest): Promise<void>
+  /** Lets in who is signed in, and sends everybody else to do so and to come back. */
+  requireSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+  /** The same, but a sign-in that was too long ago does not count. */
+  requireFreshSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+  /** Refuses a form that this visitor was not shown, or that another site sent. */
+  requireOwnForm(request: FastifyRequest): Promise<void>
+  /** A visit of nobody in particular, for answers that must not look anybody up. */
+  ofNobody(request: FastifyRequest): Visit
+  /** Remembers a visitor, and where they are going; answers with a visit whose forms they can send. */
+  remember(request: FastifyRequest, reply: FastifyReply, changes: Partial<Visitor>): Visit
+}
+
+export function createVisits(app: App, cookies: Cookies): Visits {
+  const { keyring, clock, config } = app
+  const base = issuerPathOf(config.publicUrl)
+  const origin = new URL(config.publicUrl).origin
+  const csrf = new Csrf.Tokens({})
+
+  /** Follows from what the browser alone holds, so nothing has to be kept for it. */
+  const csrfSecretsOf = (session: BrowserSession | undefined, visitor: Visitor | undefined) =>
+    keyring.derive('csrf', session ? `session ${session.id}` : `visitor ${visitor?.id}`)
+
+  function visitBy(request: FastifyRequest, session: BrowserSession | undefined, visitor: Visitor | undefined): Visit {
+    const language = languageOf(request)
+    const csrfToken = csrf.create(csrfSecretsOf(session, visitor)[0] as string)
+    return { language, texts: texts[language], base, session, visitor, csrfToken, nowMs: clock() }
+  }
+
+  function remember(request: FastifyRequest, reply: FastifyReply, changes: Partial<Visitor>): Visit {
+    const { session, visitor: before } = visitOf(request)
+    const visitor: Visitor = { id: randomUUID(), destination: 'device', ...before, ...changes }
+    cookies.visitor.set(reply, visitor)
+    return visitBy(request, session, visitor)
+  }
+
+  const require = (destination: Destination, suffices: (session: BrowserSession) => boolean) => {
+    return async (request: FastifyRequest, reply: FastifyReply) => {
+      const { session } = visitOf(request)
+      if (session && suffices(session)) return
+      remember(request, reply, { destination, reauthenticates: session !== undefined })
+      return reply.redirect(`${base}/login`, 303)
+    }
+  }
+
+  return {
+    async begin(request) {
+      const token = cookies.session.read(request)
+      const session = token === undefined ? undefined : await app.browserSessions.use(token)
+      if (session) request.caller = { kind: 'user', userId: session.userId }
+      request.visit = visitBy(request, session, cookies.visitor.read(request))
+    },
+
+    requireSession: (destination) => require(destination, () => true),
+
+    requireFreshSession: (destination) =>
+      require(destination, ({ signedInAtMs }) =>
+        clock() - signedInAtMs <= config.sessions.consentMaxAuthAgeSeconds * 1000),
+
+    async requireOwnForm(request) {
+      const { session, visitor } = visitOf(request)
+      const sent = (request.body as Record<string, unknown> | undefined)?.[CSRF_FIELD]
+      const isBound =
+        (session !== undefined || visitor !== undefined) &&
+        typeof sent === 'string' &&
+        csrfSecretsOf(session, visitor).some((secret) => csrf.verify(secret, sent))
+      if (!isBound || !isFromHere(request, origin)) throw fault('forbidden', { detail: 'not a form of this visitor' })
+    },
+
+    ofNobody: (request) => visitBy(request, undefined, undefined),
+
+    remember
+  }
+}
+
+/** The visit of a page's request. */
+export function visitOf(request: FastifyRequest): Visit {
+  if (!request.visit) throw fault('internal', { detail: 'a page asks for a visit that did not begin' })
+  return request.visit
+}
+
+/** The session behind a page that requires one. */
+export function sessionOf(request: FastifyRequest): BrowserSession {
+  const { session } = visitOf(request)
+  if (!session) throw fault('internal', { detail: 'a page reads its session without requiring one' })
+  return session
+}
+
+/**
+ * Whether a page of ours sent this, as far as the browser tells. It calls the origin of our own forms `null`, since the pages
+ * let no referrer out; then Sec-Fetch-Site has the word, and where there is none the form's token alone.
+ */
+function isFromHere({ headers }: FastifyRequest, origin: string): boolean {
+  const site = headers['sec-fetch-site']
+  if (site !== undefined) return site === 'same-origin'
+  const from = headers.origin
+  return from === undefined || from === 'null' || from === origin
+}
+
+/** Whether a link that begins something was followed here, or typed, rather than on another site. */
+export function isFollowedHere({ headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site']
+  return site === undefined || site === 'same-origin' || site === 'none'
+}
+
+export function languageOf(request: FastifyRequest): Language {
+  const chosen = request.accepts().language([...LANGUAGES])
+  return LANGUAGES.find((language) => language === chosen) ?? LANGUAGES[0]
+}
