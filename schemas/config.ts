@@ -101,6 +101,11 @@ export const EnvironmentSchema = Type.Object({
     'the path of a JSON file',
     'Identity providers that users sign in with on the pages, and whose accounts they connect; see "Sign-in and connected accounts".'
   ),
+  SERVICE_NAME: setting(
+    Type.RegExp(/^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u, { default: 'grantd' }),
+    'at most 64 characters, all of them visible, no space at either end',
+    'What the pages call the service that access is asked for.'
+  ),
   ENVIRONMENT_ID: optional(
     Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' }),
     'a uuid in lower case',

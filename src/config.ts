@@ -33,6 +33,8 @@ export interface Config {
   readonly providers: readonly IdentityProvider[]
   /** Signing in by typing a name: for trying out on this machine alone. */
   readonly demoSignIn: boolean
+  /** What the pages call the service. */
+  readonly serviceName: string
   readonly environmentId: string | undefined
   readonly sessions: {
     readonly idleSeconds: number
@@ -158,6 +160,7 @@ function assemble(
     providers,
     demoSignIn:
       !env.REDIS_URL && providers.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
+    serviceName: env.SERVICE_NAME,
     environmentId: env.ENVIRONMENT_ID,
     sessions: {
       idleSeconds: env.SESSION_IDLE_SECONDS,

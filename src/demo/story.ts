@@ -75,7 +75,7 @@ function introduction(): GrantRequest {
 function showWhereToDecide({ address, screen, isOwnService }: Story, userCode: string): void {
   screen.line()
   if (isOwnService) {
-    screen.line('This service has no page there yet: approve or deny in a second terminal:')
+    screen.line('Approve or deny it on that page, signed in by any name you like, or in a second terminal:')
   } else if (findSecret(address, process.env) !== undefined) {
     screen.line('Approve or deny it on your dashboard, or in a second terminal:')
   } else {

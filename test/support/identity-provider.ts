@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import { type Gate, openGate } from './provider-gate.js'
 
 /** Everything in it is changed by form-encoding. */
-export const CLIENT_SECRET = "grantd's secret: 100%/ü+?&="
+export const CLIENT_SECRET = "grantd's secret: 100%/+?&="
 
 export interface IdentityProviderOptions {
   /** The PUBLIC_URL of the grantd that signs in with it. */

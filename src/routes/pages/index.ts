@@ -17,10 +17,11 @@ import { disconnectAccount } from './disconnect-account.js'
 import { enterCode } from './enter-code.js'
 import { finishSignIn } from './finish-sign-in.js'
 import type { PageParts } from './page.js'
+import { refuseUnknown } from './refuse-unknown.js'
 import { renameClient } from './rename-client.js'
 import { revokeAllClients } from './revoke-all-clients.js'
 import { revokeClient } from './revoke-client.js'
-import { sendStylesheet } from './send-stylesheet.js'
+import { sendAssets } from './send-assets.js'
 import { showClients } from './show-clients.js'
 import { showCodeForm } from './show-code-form.js'
 import { showConnections } from './show-connections.js'
@@ -33,6 +34,13 @@ import { signInByName } from './sign-in-by-name.js'
 import { signOut } from './sign-out.js'
 import { undoApproval } from './undo-approval.js'
 import { createVisits } from './visit.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Set on what people look at, which is in no API document. */
+    page?: boolean
+  }
+}
 
 const ALWAYS = [
   showStart,
@@ -76,8 +84,13 @@ export async function pages(app: FastifyInstance): Promise<void> {
     // Whether this host is reached by TLS alone is the operator's to say, for all of its services.
     strictTransportSecurity: false
   })
+  const own: { method: string; url: string }[] = []
+  app.addHook('onRoute', (route) => {
+    if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
+    route.config = { ...route.config, page: true }
+  })
   acceptFormBodies(app)
-  sendStylesheet(app)
+  sendAssets(app)
 
   const cookies = createCookies(app)
   const visits = createVisits(app, cookies)
@@ -85,14 +98,14 @@ export async function pages(app: FastifyInstance): Promise<void> {
   app.setErrorHandler(answerPageFault(visits.ofNobody))
   app.register(async (inner) => {
     inner.addHook('onRequest', visits.begin)
-    const documented: { method: string; url: string }[] = []
-    inner.addHook('onRoute', ({ method, url, config }) => {
-      if (!config?.refusesMethod && method !== 'HEAD')
-        documented.push({ method: String(method), url: url.slice(inner.prefix.length) || '/' })
-    })
     const parts: PageParts = { app: inner, cookies, visits }
     for (const route of ALWAYS) route(parts)
     if (app.config.demoSignIn) signInByName(parts)
-    refuseOtherMethods(inner, [...documented])
+    const named = own.map(({ method, url }) => ({ method, url: url.slice(app.prefix.length) || '/' }))
+    refuseOtherMethods(
+      inner,
+      named.filter(({ method, url }) => method !== 'HEAD' && !url.startsWith('/assets/'))
+    )
+    refuseUnknown(parts)
   })
 }

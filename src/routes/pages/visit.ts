@@ -16,6 +16,8 @@ export interface Visit {
   texts: Texts
   /** What every path of a link begins with: the path of PUBLIC_URL. */
   base: string
+  /** What the operator calls the service. */
+  serviceName: string
   session: BrowserSession | undefined
   visitor: Visitor | undefined
   /** For the hidden field of every form. */
@@ -59,7 +61,16 @@ export function createVisits(app: App, cookies: Cookies): Visits {
   function visitBy(request: FastifyRequest, session: BrowserSession | undefined, visitor: Visitor | undefined): Visit {
     const language = languageOf(request)
     const csrfToken = csrf.create(csrfSecretsOf(session, visitor)[0] as string)
-    return { language, texts: texts[language], base, session, visitor, csrfToken, nowMs: clock() }
+    return {
+      language,
+      texts: texts[language],
+      base,
+      serviceName: config.serviceName,
+      session,
+      visitor,
+      csrfToken,
+      nowMs: clock()
+    }
   }
 
   function remember(request: FastifyRequest, reply: FastifyReply, changes: Partial<Visitor>): Visit {

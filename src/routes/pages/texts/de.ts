@@ -1,7 +1,6 @@
 import type { Texts } from './en.js'
 
 export const de: Texts = {
-  service: 'grantd',
   skipToContent: 'Zum Inhalt springen',
   nav: {
     label: 'Ihr Konto',
@@ -68,7 +67,7 @@ export const de: Texts = {
   },
 
   rights: {
-    act: (days) => `bei diesem Dienst für Sie handeln, ${days} lang oder bis Sie es widerrufen`,
+    act: (service, span) => `bei ${service} für Sie handeln, ${span} lang oder bis Sie es widerrufen`,
     openid: 'wissen, welches Konto Ihres ist',
     profile: 'Ihren Namen lesen',
     email: 'Ihre E-Mail-Adresse lesen',

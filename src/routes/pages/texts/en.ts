@@ -1,7 +1,5 @@
 /** Everything the pages say, in English. The other languages have the same shape: see languages.ts. */
 export const en = {
-  /** What the pages call the service they belong to, where the operator's name for it is not known. */
-  service: 'grantd',
   skipToContent: 'Skip to content',
   nav: {
     label: 'Your account',
@@ -66,7 +64,7 @@ export const en = {
   },
 
   rights: {
-    act: (days: string) => `act for you with this service, for ${days} or until you revoke it`,
+    act: (service: string, span: string) => `act for you at ${service}, for ${span} or until you revoke it`,
     openid: 'know which account is yours',
     profile: 'read your name',
     email: 'read your e-mail address',

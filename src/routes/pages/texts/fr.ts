@@ -1,7 +1,6 @@
 import type { Texts } from './en.js'
 
 export const fr: Texts = {
-  service: 'grantd',
   skipToContent: 'Aller au contenu',
   nav: {
     label: 'Votre compte',
@@ -67,7 +66,7 @@ export const fr: Texts = {
   },
 
   rights: {
-    act: (days) => `agir pour vous auprès de ce service, pendant ${days} ou jusqu’à révocation`,
+    act: (service, span) => `agir pour vous auprès de ${service}, pendant ${span} ou jusqu’à révocation`,
     openid: 'savoir quel compte est le vôtre',
     profile: 'lire votre nom',
     email: 'lire votre adresse électronique',

@@ -168,7 +168,7 @@ function Rights({ client, request, visit }: Pick<ConsentProps, 'client' | 'reque
     <section>
       <h2>{consent.rights}</h2>
       <ul>
-        <li>{rights.act(span(visit, client.authorizationTtlSeconds))}</li>
+        <li>{rights.act(visit.serviceName, span(visit, client.authorizationTtlSeconds))}</li>
         {request.scopes.map((scope) => {
           const words =
             Object.hasOwn(described, scope) && scope !== 'act' && scope !== 'other' ? described[scope] : undefined

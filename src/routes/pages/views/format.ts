@@ -1,13 +1,16 @@
 /** How times, spans and places are written in the language of a visit. */
 import type { Location } from '../../../grants/grant.js'
+import type { Language } from '../texts/languages.js'
 import type { Visit } from '../visit.js'
 
 const DAY_SECONDS = 86_400
+/** Day before month, and hours up to 24, in every language. */
+const LOCALES: Readonly<Record<Language, string>> = { en: 'en-GB', de: 'de-DE', fr: 'fr-FR' }
 
 /** "24 Nov 2026, 14:03 UTC": one zone for everybody, since the browser's is not known. */
 export function time({ language }: Visit, ms: number): string {
   const options = { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' } as const
-  return `${new Intl.DateTimeFormat(language, options).format(ms)} UTC`
+  return `${new Intl.DateTimeFormat(LOCALES[language], options).format(ms)} UTC`
 }
 
 /** "2 minutes ago". */

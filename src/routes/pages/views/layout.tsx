@@ -1,7 +1,7 @@
 /** What all pages have in common. No page holds a script or a style of its own, and what is shown is escaped by default. */
 import type { ComponentChildren, VNode } from 'preact'
 import { renderToString } from 'preact-render-to-string'
-import { STYLESHEET_URL } from '../stylesheet.js'
+import { ICON, STYLESHEET } from '../assets.js'
 import { CSRF_FIELD, type Visit } from '../visit.js'
 
 interface LayoutProps {
@@ -13,7 +13,7 @@ interface LayoutProps {
 }
 
 export function Layout({ visit, title, here, children }: LayoutProps) {
-  const { texts, base, language, session } = visit
+  const { texts, base, language, session, serviceName } = visit
   const entries = { device: '/device', clients: '/account/clients', connections: '/account/connections' } as const
   return (
     <html lang={language}>
@@ -22,15 +22,16 @@ export function Layout({ visit, title, here, children }: LayoutProps) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <meta name="robots" content="noindex" />
-        <title>{`${title} · ${texts.service}`}</title>
-        <link rel="stylesheet" href={base + STYLESHEET_URL} />
+        <title>{`${title} · ${serviceName}`}</title>
+        <link rel="stylesheet" href={base + STYLESHEET.url} />
+        <link rel="icon" type={ICON.type} href={base + ICON.url} />
       </head>
       <body>
         <a class="skip" href="#content">
           {texts.skipToContent}
         </a>
         <header>
-          <p class="service">{texts.service}</p>
+          <p class="service">{serviceName}</p>
           {session && (
             <nav aria-label={texts.nav.label}>
               <ul>
