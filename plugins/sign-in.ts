@@ -10,8 +10,8 @@ declare module 'fastify' {
 
 export const signIn = fp(
   async (app) => {
-    const { providerClients: clients, identities, accounts, browserSessions: sessions } = app
-    app.decorate('signIn', createSignIn({ clients, identities, accounts, sessions }))
+    const { providerClients: clients, identities, accounts, profiles, browserSessions: sessions } = app
+    app.decorate('signIn', createSignIn({ clients, identities, accounts, profiles, sessions }))
   },
-  { name: 'sign-in', dependencies: ['provider-clients', 'identities', 'accounts', 'browser-sessions'] }
+  { name: 'sign-in', dependencies: ['provider-clients', 'identities', 'accounts', 'profiles', 'browser-sessions'] }
 )

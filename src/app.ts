@@ -19,6 +19,7 @@ import { keyring } from '../plugins/keyring.js'
 import { limits } from '../plugins/limits.js'
 import { metrics } from '../plugins/metrics.js'
 import { oauthClients } from '../plugins/oauth-clients.js'
+import { profiles } from '../plugins/profiles.js'
 import { providerClients } from '../plugins/provider-clients.js'
 import { readiness } from '../plugins/readiness.js'
 import { requestHeaders } from '../plugins/request-headers.js'
@@ -99,6 +100,7 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(apiKeys)
   app.register(providerClients)
   app.register(identities)
+  app.register(profiles)
   app.register(accounts)
   app.register(browserSessions)
   app.register(signIn)

@@ -174,7 +174,14 @@ export const IntrospectionResponse = Type.Object({
 export type IntrospectionResponse = Static<typeof IntrospectionResponse>
 
 export const Userinfo = Type.Object({
-  sub: Type.String({ description: 'The id of the user, as in every token.' })
+  sub: Type.String({ description: 'The id of the user, as in every token.' }),
+  name: Type.Optional(Type.String({
+    description: 'What to call the user, with the scope `profile`. Absent for users who have never signed in on the pages of this service, as are the others.'
+  })),
+  email: Type.Optional(Type.String({ description: 'Their address, with the scope `email`.' })),
+  email_verified: Type.Optional(Type.Boolean({
+    description: 'Whether their identity provider vouches for the address.'
+  }))
 })
 export type Userinfo = Static<typeof Userinfo>
 

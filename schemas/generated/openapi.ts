@@ -1382,7 +1382,15 @@ export const openapiDocument = {
       Userinfo: {
         type: 'object',
         required: ['sub'],
-        properties: { sub: { type: 'string', description: 'The id of the user, as in every token.' } }
+        properties: {
+          sub: { type: 'string', description: 'The id of the user, as in every token.' },
+          name: {
+            type: 'string',
+            description: 'What to call the user, with the scope `profile`. Absent for users who have never signed in on the pages of this service, as are the others.'
+          },
+          email: { type: 'string', description: 'Their address, with the scope `email`.' },
+          email_verified: { type: 'boolean', description: 'Whether their identity provider vouches for the address.' }
+        }
       },
       IssuerMetadata: {
         type: 'object',

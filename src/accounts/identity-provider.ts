@@ -41,6 +41,9 @@ export interface ProviderIdentity {
   username: string
   /** What to call the person. */
   name: string
+  email?: string
+  /** Whether the provider vouches for the address. */
+  isEmailVerified?: boolean
 }
 
 /** Tokens as a provider hands them out. */

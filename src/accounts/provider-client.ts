@@ -8,11 +8,10 @@ import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { createBreaker } from './breaker.js'
 import type { IdentityProvider, ProviderIdentity, ProviderTokens } from './identity-provider.js'
+import { configurePlain, discover } from './provider-configuration.js'
 import { describeRefusal, explain, isRefusal, type Refusal, retryAfterOf } from './provider-errors.js'
-import { createProviderFetch } from './provider-fetch.js'
+import { identify } from './provider-identity.js'
 
-/** Much less than a refresh lock lasts. */
-const ANSWER_WITHIN_SECONDS = 4
 /** Endpoints and keys of an issuer are looked up anew after this. */
 const DISCOVERED_FOR_MS = 3_600_000
 
@@ -67,7 +66,7 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
   /** The provider's configuration, looked up once for all who wait; a failure is forgotten at once. */
   function configure(): Promise<client.Configuration> {
     if (discovered && clock() - discovered.atMs < DISCOVERED_FOR_MS) return discovered.configuration
-    const configuration = isIssuer ? discover(provider, endpoints.issuer) : Promise.resolve(configurePlain(provider))
+    const configuration = 'issuer' in endpoints ? discover(provider, endpoints) : configurePlain(provider, endpoints)
     const mine = { configuration, atMs: clock() }
     configuration.catch(() => {
       if (discovered === mine) discovered = undefined
@@ -112,31 +111,6 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
     }
   }
 
-  async function identify(
-    configuration: client.Configuration,
-    answer: client.TokenEndpointResponse & client.TokenEndpointResponseHelpers
-  ): Promise<ProviderIdentity> {
-    if (isIssuer) {
-      const claims = answer.claims()
-      if (!claims) throw new Error('no ID token')
-      const { sub, preferred_username: preferred, email, name } = claims
-      return readIdentity(sub, preferred ?? email, name ?? preferred ?? email)
-    }
-    const info = await client.fetchProtectedResource(
-      configuration,
-      answer.access_token,
-      new URL(endpoints.userinfo),
-      'GET',
-      undefined,
-      // Some services refuse requests without a name.
-      new Headers({ accept: 'application/json', 'user-agent': 'grantd' })
-    )
-    if (!info.ok) throw new Error(`user info answered ${info.status}`)
-    const members = (await info.json()) as Record<string, unknown>
-    const { subjectMember, usernameMember, nameMember } = endpoints
-    return readIdentity(members[subjectMember], members[usernameMember], members[nameMember] ?? members[usernameMember])
-  }
-
   return {
     provider,
 
@@ -176,7 +150,8 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
           if (attempt.reauthenticates && authTime !== undefined && clock() / 1000 - authTime > FRESH_SECONDS) {
             return { kind: 'refused', reason: 'not_fresh' }
           }
-          return { kind: 'signed_in', identity: await identify(configuration, answer), tokens: readTokens(answer) }
+          const identity = await identify(configuration, provider, answer)
+          return { kind: 'signed_in', identity, tokens: readTokens(answer) }
         },
         (error) => ({ kind: 'refused', reason: describeRefusal(error) })
       ),
@@ -214,56 +189,3 @@ function isOneAnswer(parameters: URLSearchParams): boolean {
 
 /** A sign-in is fresh that was no longer ago than a person needs to type a password. */
 const FRESH_SECONDS = 300
-/** Longer ones could not be shown or kept. */
-const LONGEST_SUBJECT = 255
-const LONGEST_NAME = 255
-
-function readIdentity(sub: unknown, username: unknown, name: unknown): ProviderIdentity {
-  const subject = typeof sub === 'number' && Number.isSafeInteger(sub) ? String(sub) : sub
-  const isSubject = typeof subject === 'string' && subject !== '' && subject.length <= LONGEST_SUBJECT
-  if (!isSubject || /\p{Surrogate}/u.test(subject)) throw new Error('no usable subject')
-  const text = (value: unknown, fallback: string) =>
-    typeof value === 'string' && value.trim() !== ''
-      ? value.slice(0, LONGEST_NAME).replace(/\p{Surrogate}/gu, '\uFFFD')
-      : fallback
-  const known = text(username, subject)
-  return { subject, username: known, name: text(name, known) }
-}
-
-function authenticationOf({ clientSecret, authMethod }: IdentityProvider): client.ClientAuth {
-  if (clientSecret === undefined) return client.None()
-  return authMethod === 'client_secret_post'
-    ? client.ClientSecretPost(clientSecret)
-    : client.ClientSecretBasic(clientSecret)
-}
-
-async function discover(provider: IdentityProvider, issuer: string): Promise<client.Configuration> {
-  const options = {
-    timeout: ANSWER_WITHIN_SECONDS,
-    [client.customFetch]: createProviderFetch(),
-    execute: issuer.startsWith('http:') ? [client.allowInsecureRequests] : []
-  }
-  return client.discovery(new URL(issuer), provider.clientId, undefined, authenticationOf(provider), options)
-}
-
-function configurePlain(provider: IdentityProvider): client.Configuration {
-  if ('issuer' in provider.endpoints) throw new Error('an issuer is discovered')
-  const { authorization, token, userinfo, revocation } = provider.endpoints
-  const configuration = new client.Configuration(
-    {
-      issuer: new URL(authorization).origin,
-      authorization_endpoint: authorization,
-      token_endpoint: token,
-      userinfo_endpoint: userinfo,
-      ...(revocation !== undefined && { revocation_endpoint: revocation })
-    },
-    provider.clientId,
-    undefined,
-    authenticationOf(provider)
-  )
-  configuration.timeout = ANSWER_WITHIN_SECONDS
-  configuration[client.customFetch] = createProviderFetch()
-  if ([authorization, token, userinfo].some((url) => url.startsWith('http:')))
-    client.allowInsecureRequests(configuration)
-  return configuration
-}

@@ -16,6 +16,7 @@ export interface Storage {
   readonly apiKeys: RecordStore
   readonly sessions: RecordStore
   readonly identities: RecordStore
+  readonly profiles: RecordStore
   readonly accounts: RecordStore
   readonly accountOwners: RecordStore
   readonly locks: LockStore

@@ -10,6 +10,7 @@ import type { Accounts } from '../accounts/service.js'
 import type { BrowserSession } from './browser-session.js'
 import type { BrowserSessions } from './browser-sessions.js'
 import type { Identities } from './identities.js'
+import type { Profiles } from './profiles.js'
 import { isUserId } from './user-id.js'
 
 export type SignInOutcome =
@@ -40,10 +41,11 @@ export interface SignInParts {
   clients: readonly ProviderClient[]
   identities: Identities
   accounts: Accounts
+  profiles: Profiles
   sessions: BrowserSessions
 }
 
-export function createSignIn({ clients, identities, accounts, sessions }: SignInParts): SignIn {
+export function createSignIn({ clients, identities, accounts, profiles, sessions }: SignInParts): SignIn {
   function clientOf(providerId: string): ProviderClient {
     const client = clients.find(({ provider }) => provider.id === providerId)
     if (!client) throw new Error(`no provider ${providerId}`)
@@ -68,6 +70,7 @@ export function createSignIn({ clients, identities, accounts, sessions }: SignIn
       if (ownId !== undefined && !isUserId(ownId)) return { kind: 'refused', reason: 'invalid' }
       const { userId, accountId } = await identities.signIn(providerId, identity.subject, ownId)
       await accounts.keep(userId, accountId, { providerId, identity, tokens })
+      await profiles.keep(userId, identity)
       return { kind: 'signed_in', ...(await sessions.begin({ userId, name: identity.name, providerId })) }
     },
 
@@ -81,6 +84,9 @@ export function createSignIn({ clients, identities, accounts, sessions }: SignIn
       return { kind: 'connected', account }
     },
 
-    asTyped: (name) => sessions.begin({ userId: name, name })
+    async asTyped(name) {
+      await profiles.keep(name, { name })
+      return sessions.begin({ userId: name, name })
+    }
   }
 }

@@ -176,7 +176,7 @@ t.test('there are no cycles', async (t) => {
 })
 
 t.test('one file spells the keys of Redis', async (t) => {
-  const kinds = ['authorized-client:', 'api-key:', 'session:', 'identity:', 'account:', 'account-owner:']
+  const kinds = ['authorized-client:', 'api-key:', 'session:', 'identity:', 'profile:', 'account:', 'account-owner:']
   const stems = ['grant:', 'user-code:', 'refresh-family:', 'limit:', 'lock:', 'signing-keys', 'decisions']
   const spelling = readFileSync(join(root, 'src/storage/redis/keys.ts'), 'utf8')
   for (const stem of stems) t.ok(spelling.includes(stem), stem)

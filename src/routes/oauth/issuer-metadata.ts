@@ -33,7 +33,7 @@ function issuerMetadata(app: App): IssuerMetadata {
     introspection_endpoint_auth_methods_supported: WITH_SECRET,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: [...new Set(algorithms)],
-    claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp']
+    claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp', 'name', 'email', 'email_verified']
   }
 }
 

@@ -9,14 +9,23 @@ export function userinfoRoute(app: App) {
   return {
     config: { takesAccessToken: true },
     onRequest: [app.limits.perAddress('userinfo'), app.authenticate('user-or-client')],
-    handler: async (request: FastifyRequest) => describeUser(request)
+    handler: async (request: FastifyRequest) => describeUser(app, request)
   }
 }
 
-function describeUser(request: FastifyRequest): Userinfo {
+async function describeUser(app: App, request: FastifyRequest): Promise<Userinfo> {
   const caller = callerOf(request)
   // A session of the dashboard is no access token.
   if (caller.kind !== 'client') throw fault('invalid_token', { detail: 'a session' })
-  if (!caller.scopes.includes('openid')) throw fault('insufficient_scope')
-  return { sub: caller.userId }
+  const { userId, scopes } = caller
+  if (!scopes.includes('openid')) throw fault('insufficient_scope')
+  const knows = scopes.includes('profile') || scopes.includes('email')
+  // Nothing is known of users that only a dashboard has signed in.
+  const profile = knows ? await app.profiles.find(userId) : undefined
+  return {
+    sub: userId,
+    ...(profile && scopes.includes('profile') && { name: profile.name }),
+    ...(profile?.email !== undefined &&
+      scopes.includes('email') && { email: profile.email, email_verified: profile.isEmailVerified === true })
+  }
 }

@@ -20,6 +20,7 @@ export function createMemoryStorage(clock: Clock): Storage {
     apiKeys: createMemoryRecordStore(clock),
     sessions: createMemoryRecordStore(clock),
     identities: createMemoryRecordStore(clock),
+    profiles: createMemoryRecordStore(clock),
     accounts: createMemoryRecordStore(clock),
     accountOwners: createMemoryRecordStore(clock),
     locks: createMemoryLockStore(),

@@ -46,6 +46,7 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
     apiKeys: createRedisRecordStore('api-key', connection, keys, clock),
     sessions: createRedisRecordStore('session', connection, keys, clock),
     identities: createRedisRecordStore('identity', connection, keys, clock),
+    profiles: createRedisRecordStore('profile', connection, keys, clock),
     accounts: createRedisRecordStore('account', connection, keys, clock),
     accountOwners: createRedisRecordStore('account-owner', connection, keys, clock),
     locks: createRedisLockStore(connection, keys),
