@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchMemory } from './memory.js'
+import { benchPages } from './pages.js'
 import { benchPoll } from './poll.js'
 import { benchRedisCost } from './redis-cost.js'
 import { benchScale } from './scale.js'
@@ -23,7 +24,8 @@ const BENCHES = {
   memory: benchMemory,
   scale: benchScale,
   token: benchToken,
-  wait: benchWait
+  wait: benchWait,
+  pages: benchPages
 }
 const LIMIT_SECONDS = 600
 

@@ -25,8 +25,12 @@ export async function startBenchRedis(lifetime: Lifetime, appendOnly: 'yes' | 'n
 }
 
 /** The built service with everything on but the limits, which would refuse the load. */
-export async function startGrantd(lifetime: Lifetime, redis: RedisServer): Promise<Target> {
-  const variables = { REDIS_URL: redis.url, LIMITS: 'off', LOG_LEVEL: 'info' }
+export async function startGrantd(
+  lifetime: Lifetime,
+  redis: RedisServer,
+  more: Record<string, string> = {}
+): Promise<Target> {
+  const variables = { REDIS_URL: redis.url, LIMITS: 'off', LOG_LEVEL: 'info', ...more }
   const { process: child, url } = await startService({ teardown: lifetime.ends }, variables)
   return { pid: child.pid as number, url }
 }

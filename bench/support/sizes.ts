@@ -11,7 +11,25 @@ export interface Sizes {
   few: number
   /** Polls that wait at the same time. */
   waiters: number
+  /** Views of each page. */
+  views: number
 }
 
-export const FULL: Sizes = { rounds: 4, polls: 50_000, grants: 100_000, many: 1_000_000, few: 1_000, waiters: 1_000 }
-export const QUICK: Sizes = { rounds: 3, polls: 20_000, grants: 20_000, many: 100_000, few: 1_000, waiters: 300 }
+export const FULL: Sizes = {
+  rounds: 4,
+  polls: 50_000,
+  grants: 100_000,
+  many: 1_000_000,
+  few: 1_000,
+  waiters: 1_000,
+  views: 3_000
+}
+export const QUICK: Sizes = {
+  rounds: 3,
+  polls: 20_000,
+  grants: 20_000,
+  many: 100_000,
+  few: 1_000,
+  waiters: 300,
+  views: 1_000
+}

@@ -1,0 +1,117 @@
+/** The pages: how long a look at each takes, and how many times Redis is asked for it. One visitor, one page after the other. */
+import { randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { Agent, request as httpRequest } from 'node:http'
+import { join } from 'node:path'
+import { createAuthorizedClients } from '../src/authorized-clients/service.js'
+import { builtInClients } from '../src/oauth-clients/oauth-client.js'
+import { createRedisStorage } from '../src/storage/redis/index.js'
+import { createBrowserSessions } from '../src/users/browser-sessions.js'
+import { apiClient } from '../test/support/client.js'
+import type { Lifetime } from './support/lifetime.js'
+import { startBenchRedis, startGrantd } from './support/processes.js'
+import { type Figure, percentile, type Section } from './support/report.js'
+import type { Sizes } from './support/sizes.js'
+
+const USER = 'bench'
+/** More than most people have. */
+const CLIENTS = 20
+const WARM_UP = 300
+
+interface Page {
+  path: string
+  status: number
+}
+
+const PAGES: readonly Page[] = [
+  { path: '/login', status: 303 },
+  { path: '/device', status: 200 },
+  { path: '/device/confirm', status: 200 },
+  { path: '/account/clients', status: 200 },
+  { path: '/account/connections', status: 200 }
+]
+
+export async function benchPages(lifetime: Lifetime, { views }: Sizes): Promise<Section> {
+  const redis = await startBenchRedis(lifetime, 'yes')
+  const file = join(lifetime.directory, 'providers.json')
+  writeFileSync(file, JSON.stringify({ providers: [PROVIDER] }))
+  const service = await startGrantd(lifetime, redis, { PROVIDERS_FILE: file })
+  const session = await prepareUser(redis.url)
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  lifetime.ends(() => agent.destroy())
+  const grant = await apiClient(service.url).start()
+  const linked = await view(agent, `${service.url}/device?code=${grant.user_code}`, '')
+  const cookie = `__Host-grantd-session=${session}; ${String(linked.headers['set-cookie']).split(';')[0]}`
+
+  const figures: Figure[] = []
+  for (const { path, status } of PAGES) {
+    const delays: number[] = []
+    let callsBefore = 0
+    for (let i = -WARM_UP; i < views; i++) {
+      if (i === 0) callsBefore = await callsToRedis(service.url)
+      const page = await view(agent, service.url + path, cookie)
+      if (page.status !== status) throw new Error(`${path} was answered ${page.status}`)
+      if (i >= 0) delays.push(page.ms)
+    }
+    const calls = ((await callsToRedis(service.url)) - callsBefore) / views
+    figures.push({ name: `${path}, p50`, value: percentile(delays, 0.5), unit: 'ms' })
+    figures.push({ name: `${path}, p99`, value: percentile(delays, 0.99), unit: 'ms' })
+    figures.push({ name: `${path}, calls to Redis`, value: calls, unit: '' })
+  }
+  return {
+    title: `7. Pages, ${views.toLocaleString('en')} views of each, one after the other`,
+    how:
+      `From sending the request to the last byte of the page, on one connection, signed in; ${CLIENTS} authorized clients are ` +
+      'listed, /login sends on who is signed in. Calls are those the service counts itself; several that go out together ' +
+      'are one round trip. Limits are off: they add two calls to what decides or looks a code up, and two for a code. ' +
+      'Verified: every answer had its status.',
+    figures
+  }
+}
+
+const PROVIDER = { id: 'example', name: 'Example', issuer: 'https://login.example.com', client_id: 'grantd' }
+
+/** Signs the user in, with some clients to their name. */
+async function prepareUser(url: string): Promise<string> {
+  const clock = Date.now
+  const log = { info() {}, warn: console.error }
+  const storage = createRedisStorage({ url, prefix: 'grantd:', clock, log, observe() {} })
+  await storage.open()
+  const clients = createAuthorizedClients({ records: storage.authorizedClients, clock })
+  const [cli] = builtInClients(2_592_000)
+  if (!cli) throw new Error('there is no built-in client')
+  for (let i = 0; i < CLIENTS; i++) {
+    const metadata = { name: 'acme-cli', version: '1.4.0', hostname: `machine-${i}` }
+    const request = { clientId: cli.id, clientType: cli.type, scopes: [], metadata, ip: '192.0.2.1' }
+    const decision = { action: 'approve', userId: USER, authorizedClientId: randomUUID(), ip: '192.0.2.2' } as const
+    await clients.authorize(cli, request, decision)
+  }
+  const sessions = createBrowserSessions({ records: storage.sessions, clock, idleSeconds: 3_600, ttlSeconds: 3_600 })
+  const { token } = await sessions.begin({ userId: USER, name: USER })
+  await storage.close()
+  return token
+}
+
+interface View {
+  status: number
+  headers: Record<string, unknown>
+  ms: number
+}
+
+function view(agent: Agent, url: string, cookie: string): Promise<View> {
+  const startedAt = performance.now()
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { agent, headers: { cookie } }, (answer) => {
+      answer.resume().on('end', () => {
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, ms: performance.now() - startedAt })
+      })
+    })
+    request.on('error', reject).end()
+  })
+}
+
+async function callsToRedis(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const counts = [...text.matchAll(/^grantd_redis_seconds_count\{[^}]*\} (\d+)/gm)]
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+}
