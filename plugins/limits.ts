@@ -15,6 +15,8 @@ export interface RequestLimits {
   perUser(name: LimitedOperation): CountRequest
   /** Counts it against whoever proved to be this caller. */
   perCaller(name: LimitedOperation): (request: FastifyRequest, caller: string) => Promise<void>
+  /** Counts it in an hour, not in a minute. */
+  perApiKey(request: FastifyRequest, keyId: string): Promise<void>
   /** Runs a lookup of a user code, unless its user or address has missed too often. */
   guess<T extends { kind: string }>(request: FastifyRequest, lookup: () => Promise<T>): Promise<T>
 }
@@ -38,10 +40,14 @@ declare module 'fastify' {
   }
 }
 
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
+
 const unlimited: RequestLimits = {
   perAddress: () => async () => {},
   perUser: () => async () => {},
   perCaller: () => async () => {},
+  perApiKey: async () => {},
   guess: (_request, lookup) => lookup()
 }
 
@@ -72,11 +78,11 @@ export const limits = fp(
       const addressOf = (request: FastifyRequest) => normalizeIP(whereabouts.ip(request))
       const userOf = (request: FastifyRequest) => callerOf(request).userId
 
-      const counted = (name: LimitedOperation, by: string) => {
+      const counted = (name: string, by: string, max: number, windowMs: number) => {
         const callers = new WeakMap<FastifyRequest, string>()
         const count = app.createRateLimit({
-          max: perMinute[name],
-          timeWindow: 60_000,
+          max,
+          timeWindow: windowMs,
           // The library asks for a key by the request alone.
           keyGenerator: (request) => limitKey(name, by, callers.get(request) ?? '')
         })
@@ -92,14 +98,15 @@ export const limits = fp(
       const guesses = createGuesses(storage.limits)
       return {
         perAddress(name) {
-          const count = counted(name, 'address')
+          const count = counted(name, 'address', perMinute[name], MINUTE_MS)
           return (request) => count(request, addressOf(request))
         },
         perUser(name) {
-          const count = counted(name, 'user')
+          const count = counted(name, 'user', perMinute[name], MINUTE_MS)
           return (request) => count(request, userOf(request))
         },
-        perCaller: (name) => counted(name, 'caller'),
+        perCaller: (name) => counted(name, 'caller', perMinute[name], MINUTE_MS),
+        perApiKey: counted('tokens-api', 'key', bounds.tokensApiPerHour, HOUR_MS),
         async guess(request, lookup) {
           const guessers = [
             { key: limitKey('misses', 'user', userOf(request)), limit: bounds.missesPerUser },

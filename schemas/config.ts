@@ -111,6 +111,37 @@ export const EnvironmentSchema = Type.Object({
     'a uuid in lower case',
     'The `environmentId` that `/sdk/{environmentId}/…` answers to. Without it there is none.'
   ),
+  TOKENS_BASE_DOMAIN: optional(
+    Type.String({ pattern: '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$', maxLength: 200 }),
+    'a host name in lower case',
+    'Providers of the tokens API are `https://{providerId}.TOKENS_BASE_DOMAIN`. Without it they are `PUBLIC_URL/{providerId}`.'
+  ),
+  PROVIDER_SIGNING_ALG: choice(
+    ['RS256', 'ES256', 'EdDSA'],
+    'RS256',
+    'Algorithm of new keys of providers; every cloud takes RS256.'
+  ),
+  PROVIDER_KEY_SECONDS: wholeNumber(
+    3_600,
+    31_536_000,
+    86_400,
+    'A provider gets its next signing key when its newest is so old.'
+  ),
+  DNS_RESOLVER: optional(
+    Type.String({ pattern: '^[0-9A-Fa-f:.]+$|^[0-9.]+:[0-9]{1,5}$|^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$' }),
+    'the address of a DNS server, with its port if that is not 53',
+    'Where challenges of custom domains are looked up. Default: as the system does.'
+  ),
+  FOREIGN_ISSUER_CA_FILE: optional(
+    Type.String({ minLength: 1 }),
+    'the path of a PEM file',
+    'Certificates trusted for foreign issuers besides those Node.js comes with.'
+  ),
+  FOREIGN_ISSUERS_ON_LOOPBACK: choice(
+    ['on', 'off'],
+    'off',
+    '`on` lets foreign issuers be on this machine, and there without TLS: for trying out and for tests.'
+  ),
   SESSION_IDLE_SECONDS: wholeNumber(60, 86_400, 3_600, 'A session of the pages ends when it was not used for so long.'),
   SESSION_TTL_SECONDS: wholeNumber(
     300,
@@ -169,6 +200,12 @@ export const EnvironmentSchema = Type.Object({
     1_000_000,
     600,
     'Access tokens of connected accounts one user, or one API key, may ask for in a minute.'
+  ),
+  LIMIT_TOKENS_API_PER_HOUR: wholeNumber(
+    1,
+    10_000_000,
+    1_000,
+    'Requests one API key may make to the tokens API in an hour.'
   ),
   LIMIT_MISSES_PER_USER: wholeNumber(1, 1_000, 5, 'Wrong user codes one user may enter in 15 minutes.'),
   LIMIT_MISSES_PER_IP: wholeNumber(1, 10_000, 10, 'Wrong user codes from one address (IPv6: one /64) in 15 minutes.'),

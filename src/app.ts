@@ -27,19 +27,24 @@ import { signIn } from '../plugins/sign-in.js'
 import { signingKeys } from '../plugins/signing-keys.js'
 import { storage } from '../plugins/storage.js'
 import { tokens } from '../plugins/tokens.js'
+import { tokensApi as tokensApiPlugin } from '../plugins/tokens-api.js'
 import { whereabouts } from '../plugins/whereabouts.js'
 import { dashboardPrefix } from '../schemas/generated/dashboard.js'
+import { tokensPrefix } from '../schemas/generated/tokens.js'
 import type { Clock } from './clock.js'
 import type { Config } from './config.js'
 import { fault } from './fault.js'
 import { type LogOptions, loggerOptions } from './logger.js'
 import { answerFault } from './routes/dashboard/answers.js'
 import { dashboard } from './routes/dashboard/index.js'
+import { foreignHostConstraint } from './routes/issuers/host-constraint.js'
+import { issuersByHost, issuersByPath } from './routes/issuers/index.js'
 import { acceptJsonBodies } from './routes/json-body.js'
 import { oauth } from './routes/oauth/index.js'
 import { issuerPathOf } from './routes/oauth/issuer-metadata.js'
 import { ops } from './routes/ops/index.js'
 import { pages } from './routes/pages/index.js'
+import { tokensApi } from './routes/tokens-api/index.js'
 import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
 
 /** Nothing this service takes is larger. */
@@ -70,8 +75,11 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
     // While it stops, what still arrives is answered; new connections are refused by then.
     return503OnClosing: false,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
-    // No URL that gets in is longer: an id of any length is looked at, and not found.
-    routerOptions: { maxParamLength: 16 * 1024 },
+    routerOptions: {
+      // No URL that gets in is longer: an id of any length is looked at, and not found.
+      maxParamLength: 16 * 1024,
+      constraints: { foreignHost: foreignHostConstraint(config.publicUrl) }
+    },
     frameworkErrors: answerUnroutable,
     clientErrorHandler: answerUnreadable
   })
@@ -98,6 +106,7 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(heldPolls)
   app.register(grants)
   app.register(apiKeys)
+  app.register(tokensApiPlugin)
   app.register(providerClients)
   app.register(identities)
   app.register(profiles)
@@ -113,8 +122,11 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   for (const base of new Set(['', issuerPathOf(config.publicUrl)])) {
     app.register(dashboard, { prefix: base + dashboardPrefix })
     app.register(oauth, { prefix: base })
+    app.register(tokensApi, { prefix: base + tokensPrefix })
+    app.register(issuersByPath, { prefix: base })
     if (config.providers.length > 0 || config.demoSignIn) app.register(pages, { prefix: base })
   }
+  app.register(issuersByHost)
   app.register(ops)
   return app
 }

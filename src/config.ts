@@ -10,6 +10,7 @@ import type { IdentityProvider } from './accounts/identity-provider.js'
 import { crossFaults, isLoopback } from './config-faults.js'
 import { builtInClients, type OAuthClient } from './oauth-clients/oauth-client.js'
 import { readOAuthClientsFile } from './oauth-clients-file.js'
+import { readPemFile } from './pem-file.js'
 import { readProvidersFile } from './providers-file.js'
 
 /** What the service runs by. Durations carry their unit in the name. */
@@ -36,6 +37,13 @@ export interface Config {
   /** What the pages call the service. */
   readonly serviceName: string
   readonly environmentId: string | undefined
+  readonly tokensApi: {
+    readonly baseDomain: string | undefined
+    readonly signingAlg: Environment['PROVIDER_SIGNING_ALG']
+    readonly keySeconds: number
+    readonly dnsResolver: string | undefined
+    readonly foreignIssuers: { readonly ca: string | undefined; readonly allowLoopback: boolean }
+  }
   readonly sessions: {
     readonly idleSeconds: number
     readonly ttlSeconds: number
@@ -64,6 +72,7 @@ export interface Limits {
   readonly userinfoPerMinute: number
   readonly signInPerMinute: number
   readonly accessTokenPerMinute: number
+  readonly tokensApiPerHour: number
   readonly missesPerUser: number
   readonly missesPerIp: number
 }
@@ -89,14 +98,16 @@ export function loadConfig(variables: Variables): Config {
   const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment)]
   const clientsFile = readOAuthClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
   const providersFile = readProvidersFile(values.PROVIDERS_FILE as string | undefined)
+  const caFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const faults = [
     ...malformed.values(),
     ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
     ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
-    ...providersFile.faults.map((line) => `PROVIDERS_FILE: ${line}`)
+    ...providersFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
+    ...caFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`)
   ]
   if (faults.length > 0) throw new ConfigError(faults)
-  return deepFreeze(assemble(values as Environment, clientsFile.clients, providersFile.providers))
+  return deepFreeze(assemble(values as Environment, clientsFile.clients, providersFile.providers, caFile.pem))
 }
 
 function readValues(variables: Variables): Record<string, unknown> {
@@ -131,7 +142,8 @@ function shapeFaults(values: Record<string, unknown>): Map<string, string> {
 function assemble(
   env: Environment,
   moreClients: readonly OAuthClient[],
-  providers: readonly IdentityProvider[]
+  providers: readonly IdentityProvider[],
+  foreignCa: string | undefined
 ): Config {
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
@@ -162,6 +174,13 @@ function assemble(
       !env.REDIS_URL && providers.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
     serviceName: env.SERVICE_NAME,
     environmentId: env.ENVIRONMENT_ID,
+    tokensApi: {
+      baseDomain: env.TOKENS_BASE_DOMAIN,
+      signingAlg: env.PROVIDER_SIGNING_ALG,
+      keySeconds: env.PROVIDER_KEY_SECONDS,
+      dnsResolver: env.DNS_RESOLVER,
+      foreignIssuers: { ca: foreignCa, allowLoopback: env.FOREIGN_ISSUERS_ON_LOOPBACK === 'on' }
+    },
     sessions: {
       idleSeconds: env.SESSION_IDLE_SECONDS,
       ttlSeconds: env.SESSION_TTL_SECONDS,
@@ -186,6 +205,7 @@ function assemble(
             userinfoPerMinute: env.LIMIT_USERINFO_PER_MINUTE,
             signInPerMinute: env.LIMIT_SIGN_IN_PER_MINUTE,
             accessTokenPerMinute: env.LIMIT_ACCESS_TOKEN_PER_MINUTE,
+            tokensApiPerHour: env.LIMIT_TOKENS_API_PER_HOUR,
             missesPerUser: env.LIMIT_MISSES_PER_USER,
             missesPerIp: env.LIMIT_MISSES_PER_IP
           },

@@ -11,6 +11,8 @@ export type FaultCode =
   | 'not_found'
   | 'unknown_user_code'
   | 'needs_reconnect'
+  | 'conflict'
+  | 'token_not_valid'
   | 'invalid_client'
   | 'invalid_grant'
   | 'invalid_scope'

@@ -21,6 +21,16 @@ export interface Storage {
   readonly accountOwners: RecordStore
   readonly locks: LockStore
   readonly signingKeys: SigningKeyStore
+  /** Those of one provider. */
+  signingKeysOf(providerId: string): SigningKeyStore
+  readonly providers: RecordStore
+  readonly providerOwners: RecordStore
+  readonly providerClients: RecordStore
+  readonly domains: RecordStore
+  readonly domainHolders: RecordStore
+  readonly tenants: RecordStore
+  readonly tenantProviders: RecordStore
+  readonly tenantPolicies: RecordStore
   readonly limits: LimitStore
   /**
    * Waits a while for the engine. Throws when it must not be used as it is; one that is merely away is no reason to,

@@ -10,4 +10,7 @@ export interface SigningKeyStore {
    * "there is none yet". Atomic and safe to repeat: of several that race, one wins. Answers with all keys kept afterwards.
    */
   succeed(predecessorKid: string | undefined, next: StoredSigningKey, obsolete: string[]): Promise<StoredSigningKey[]>
+
+  /** Destroys all keys. */
+  clear(): Promise<void>
 }

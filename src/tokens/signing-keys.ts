@@ -40,6 +40,8 @@ export interface SigningKeys {
   refresh(): Promise<void>
   /** Makes a successor to the newest key. It signs after verifiers had time to learn of it, or `now`. */
   rotate(when: 'published-ahead' | 'now'): Promise<StoredSigningKey>
+  /** The same for a newest key that is as old as this. Of several instances that see it one makes the successor. */
+  rotateIfOlder(ageMs: number): Promise<void>
   /** The key that signs at this moment; undefined before the keys are loaded. */
   current(): SigningKey | undefined
   /** The key with this id, if it is among the published ones; looks into the store for one it does not know. */
@@ -105,6 +107,11 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
       if (stored.at(-1)?.kid !== made.kid)
         throw new Error('another rotation came first; nothing was changed by this one')
       return made
+    },
+
+    async rotateIfOlder(ageMs) {
+      const newest = stored.at(-1)
+      if (newest && clock() - newest.createdAtMs >= ageMs) await succeed('published-ahead')
     },
 
     current() {

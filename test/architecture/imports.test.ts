@@ -176,7 +176,23 @@ t.test('there are no cycles', async (t) => {
 })
 
 t.test('one file spells the keys of Redis', async (t) => {
-  const kinds = ['authorized-client:', 'api-key:', 'session:', 'identity:', 'profile:', 'account:', 'account-owner:']
+  const kinds = [
+    'authorized-client:',
+    'api-key:',
+    'session:',
+    'identity:',
+    'profile:',
+    'account:',
+    'account-owner:',
+    'provider:',
+    'provider-owner:',
+    'provider-client:',
+    'domain:',
+    'domain-holder:',
+    'tenant:',
+    'tenant-provider:',
+    'tenant-policy:'
+  ]
   const stems = ['grant:', 'user-code:', 'refresh-family:', 'limit:', 'lock:', 'signing-keys', 'decisions']
   const spelling = readFileSync(join(root, 'src/storage/redis/keys.ts'), 'utf8')
   for (const stem of stems) t.ok(spelling.includes(stem), stem)

@@ -15,7 +15,9 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
     status: 404,
     error: 'The provider no longer accepts this account: its user has to connect it again.'
   },
-  // What only OAuth clients can be told.
+  // What only other surfaces can tell.
+  conflict: { status: 409, error: 'Conflict' },
+  token_not_valid: { status: 400, error: 'Bad Request' },
   invalid_client: { status: 401, error: 'Unknown client.' },
   invalid_grant: { status: 400, error: 'Bad Request' },
   invalid_scope: { status: 400, error: 'Bad Request' },

@@ -44,6 +44,8 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   not_found: { status: 404, error: 'invalid_request', description: 'There is nothing here.' },
   unknown_user_code: { status: 404, error: 'invalid_request' },
   needs_reconnect: { status: 404, error: 'invalid_request' },
+  conflict: { status: 409, error: 'invalid_request' },
+  token_not_valid: { status: 400, error: 'invalid_request' },
   invalid_client: { status: 401, error: 'invalid_client', description: 'Client authentication failed.' },
   invalid_grant: { status: 400, error: 'invalid_grant', description: 'The refresh token is not valid.' },
   invalid_scope: {

@@ -8,5 +8,8 @@ export async function docs(app: FastifyInstance): Promise<void> {
   const document = { ...openapiDocument, servers: [{ url: app.config.publicUrl }] }
   await app.register(swagger, { mode: 'static', specification: { document } })
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { tryItOutEnabled: true } })
-  app.get('/openapi.json', { config: { routine: true } }, async () => document)
+  // The second name is the one that clients of the tokens API look for.
+  for (const url of ['/openapi.json', '/open-api.json']) {
+    app.get(url, { config: { routine: true } }, async () => document)
+  }
 }

@@ -27,6 +27,8 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
   insufficient_scope: { status: 403, text: 'forbidden' },
   unknown_user_code: { status: 404, text: 'notFound' },
   needs_reconnect: { status: 404, text: 'notFound' },
+  conflict: { status: 409, text: 'badRequest' },
+  token_not_valid: { status: 400, text: 'badRequest' },
   invalid_client: { status: 401, text: 'forbidden' },
   invalid_grant: { status: 400, text: 'badRequest' },
   invalid_scope: { status: 400, text: 'badRequest' },

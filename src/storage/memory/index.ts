@@ -1,5 +1,6 @@
 /** The engine for trying out: everything lives in this process and goes with it. */
 import type { Clock } from '../../clock.js'
+import type { SigningKeyStore } from '../../tokens/signing-key-store.js'
 import type { Storage } from '../storage.js'
 import { createMemoryDecisionFeed } from './decision-feed.js'
 import { createMemoryGrantStore } from './grant-store.js'
@@ -11,6 +12,7 @@ import { createMemorySigningKeyStore } from './signing-key-store.js'
 
 export function createMemoryStorage(clock: Clock): Storage {
   const { feed, publish } = createMemoryDecisionFeed()
+  const providerKeys = new Map<string, SigningKeyStore>()
   return {
     engine: 'memory',
     grants: createMemoryGrantStore(clock, publish),
@@ -25,6 +27,19 @@ export function createMemoryStorage(clock: Clock): Storage {
     accountOwners: createMemoryRecordStore(clock),
     locks: createMemoryLockStore(),
     signingKeys: createMemorySigningKeyStore(),
+    signingKeysOf(providerId) {
+      const store = providerKeys.get(providerId) ?? createMemorySigningKeyStore()
+      providerKeys.set(providerId, store)
+      return store
+    },
+    providers: createMemoryRecordStore(clock),
+    providerOwners: createMemoryRecordStore(clock),
+    providerClients: createMemoryRecordStore(clock),
+    domains: createMemoryRecordStore(clock),
+    domainHolders: createMemoryRecordStore(clock),
+    tenants: createMemoryRecordStore(clock),
+    tenantProviders: createMemoryRecordStore(clock),
+    tenantPolicies: createMemoryRecordStore(clock),
     limits: createMemoryLimitStore(clock),
     open: async () => {},
     check: async () => {},

@@ -14,6 +14,10 @@ export function createMemorySigningKeyStore(): SigningKeyStore {
         keys.splice(0, keys.length, ...keys.filter(({ kid }) => !obsolete.includes(kid)))
       }
       return [...keys]
+    },
+
+    async clear() {
+      keys.length = 0
     }
   }
 }

@@ -51,6 +51,15 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
     accountOwners: createRedisRecordStore('account-owner', connection, keys, clock),
     locks: createRedisLockStore(connection, keys),
     signingKeys: createRedisSigningKeyStore(connection, keys),
+    signingKeysOf: (providerId) => createRedisSigningKeyStore(connection, keys, providerId),
+    providers: createRedisRecordStore('provider', connection, keys, clock),
+    providerOwners: createRedisRecordStore('provider-owner', connection, keys, clock),
+    providerClients: createRedisRecordStore('provider-client', connection, keys, clock),
+    domains: createRedisRecordStore('domain', connection, keys, clock),
+    domainHolders: createRedisRecordStore('domain-holder', connection, keys, clock),
+    tenants: createRedisRecordStore('tenant', connection, keys, clock),
+    tenantProviders: createRedisRecordStore('tenant-provider', connection, keys, clock),
+    tenantPolicies: createRedisRecordStore('tenant-policy', connection, keys, clock),
     limits: createRedisLimitStore(connection, keys, testClock),
 
     async open() {

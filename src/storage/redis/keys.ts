@@ -10,7 +10,7 @@ export interface Keys {
   refreshFamily(authorizedClientId: string): string
   limit(name: string): string
   lock(name: string): string
-  signingKeys: string
+  signingKeys(owner?: string): string
   /** The channel on which instances tell each other which grants were decided. */
   decisions: string
 }
@@ -24,7 +24,7 @@ export function createKeys(prefix: string): Keys {
     refreshFamily: (authorizedClientId) => `${prefix}refresh-family:${authorizedClientId}`,
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
-    signingKeys: `${prefix}signing-keys`,
+    signingKeys: (owner) => `${prefix}signing-keys${owner === undefined ? '' : `:${owner}`}`,
     decisions: `${prefix}decisions`
   }
 }

@@ -6,19 +6,25 @@ import type { Keys } from './keys.js'
 
 const NEWEST = 'newest'
 
-export function createRedisSigningKeyStore({ call, run }: Connection, keys: Keys): SigningKeyStore {
+/** Without an owner, those of the service itself. */
+export function createRedisSigningKeyStore({ call, run }: Connection, keys: Keys, owner?: string): SigningKeyStore {
+  const key = keys.signingKeys(owner)
   const read = (entries: [string, string][]) =>
     entries.filter(([field]) => field !== NEWEST).map(([, json]) => JSON.parse(json) as StoredSigningKey)
 
   return {
     async list() {
-      return read(Object.entries(await call('signing-keys-list', (redis) => redis.hgetall(keys.signingKeys))))
+      return read(Object.entries(await call('signing-keys-list', (redis) => redis.hgetall(key))))
     },
 
     async succeed(predecessorKid, next, obsolete) {
       const args = [predecessorKid ?? '', next.kid, JSON.stringify(next), ...obsolete]
-      const flat = (await run('signing-keys-succeed', keys.signingKeys, ...args)) as string[]
+      const flat = (await run('signing-keys-succeed', key, ...args)) as string[]
       return read(flat.flatMap((field, i) => (i % 2 === 0 ? [[field, flat[i + 1] as string]] : [])))
+    },
+
+    async clear() {
+      await call('signing-keys-clear', (redis) => redis.del(key))
     }
   }
 }

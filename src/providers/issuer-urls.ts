@@ -1,0 +1,30 @@
+/** The URLs of providers: by path under PUBLIC_URL, or by a host of their own under a base domain, or on a custom domain. */
+export interface IssuerUrls {
+  /** What `iss` is where there is no custom domain. */
+  byDefault(providerId: string): string
+  byPath(providerId: string): string
+  byHost(host: string): string
+  /** The provider that a host names by itself. */
+  providerOfHost(host: string): string | undefined
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+export function isProviderId(text: string): boolean {
+  return UUID.test(text)
+}
+
+export function createIssuerUrls(publicUrl: string, baseDomain: string | undefined): IssuerUrls {
+  const byPath = (providerId: string) => `${publicUrl}/${providerId}`
+  const byHost = (host: string) => `https://${host}`
+  return {
+    byPath,
+    byHost,
+    byDefault: (providerId) => (baseDomain === undefined ? byPath(providerId) : byHost(`${providerId}.${baseDomain}`)),
+    providerOfHost(host) {
+      if (baseDomain === undefined || !host.endsWith(`.${baseDomain}`)) return undefined
+      const name = host.slice(0, -baseDomain.length - 1)
+      return isProviderId(name) ? name : undefined
+    }
+  }
+}

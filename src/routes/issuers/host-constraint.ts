@@ -1,0 +1,28 @@
+/**
+ * Tells requests for a provider's own host from those for this service: a host that is a name, and neither the one of
+ * PUBLIC_URL nor this machine. (Fastify's own constraint by host would have to know the hosts beforehand.)
+ */
+import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
+
+export function foreignHostConstraint(publicUrl: string) {
+  const own = new URL(publicUrl).hostname.toLowerCase()
+
+  function isForeign({ headers }: IncomingMessage): boolean {
+    const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
+    return host.includes('.') && host !== own && isIP(host) === 0
+  }
+
+  return {
+    name: 'foreignHost',
+    storage() {
+      const handlers = new Map<unknown, unknown>()
+      return {
+        get: (isForeign: unknown) => (handlers.get(isForeign) ?? null) as never,
+        set: (isForeign: unknown, handler: unknown) => void handlers.set(isForeign, handler)
+      }
+    },
+    deriveConstraint: (request: unknown) => (isForeign(request as IncomingMessage) ? true : undefined) as never,
+    mustMatchWhenDerived: false
+  }
+}

@@ -1,0 +1,18 @@
+import { tokensOperations } from '../../../schemas/generated/tokens.js'
+import { fault } from '../../fault.js'
+import type { App } from '../app.js'
+import { providerOf } from './account.js'
+
+/** DELETE /v1/providers/{providerId}/clients/{clientId}. */
+export function deleteClient(app: App): void {
+  app.route({
+    ...tokensOperations.deleteClient,
+    handler: async (request, reply) => {
+      const { id } = await providerOf(app, request)
+      const { clientId } = request.params
+      if (!(await app.tokensApi.providers.findClient(id, clientId))) throw fault('not_found')
+      await app.tokensApi.providers.deleteClient(id, clientId)
+      return reply.code(204).send(null)
+    }
+  })
+}

@@ -1,0 +1,19 @@
+import { tokensOperations } from '../../../schemas/generated/tokens.js'
+import { fault } from '../../fault.js'
+import type { App } from '../app.js'
+import { accountOf, providerOf } from './account.js'
+
+/** DELETE /v1/providers/{providerId}/domains/{domainId}. */
+export function deleteDomain(app: App): void {
+  app.route({
+    ...tokensOperations.deleteDomain,
+    handler: async (request, reply) => {
+      const { id } = await providerOf(app, request)
+      const { domainId } = request.params
+      const domain = await app.tokensApi.domains.find(id, domainId)
+      if (!domain || !(await app.tokensApi.domains.delete(accountOf(request), id, domainId))) throw fault('not_found')
+      app.tokensApi.issuers.forget(id, [domain.domain])
+      return reply.code(204).send(null)
+    }
+  })
+}

@@ -1,0 +1,134 @@
+/**
+ * Fetches from a URL that a caller chose, and from nowhere it should not: https alone, an address of the public internet (the
+ * very one that was checked is connected to, so a name cannot mean another by then), no redirects, a bounded answer in bounded
+ * time. Tells the certificates the answer came under.
+ */
+import { type LookupAddress, lookup } from 'node:dns'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { isIP, type LookupFunction } from 'node:net'
+import { type DetailedPeerCertificate, rootCertificates, type TLSSocket } from 'node:tls'
+import ipaddr from 'ipaddr.js'
+
+const LARGEST_ANSWER = 1024 * 1024
+const ANSWER_WITHIN_MS = 5_000
+
+export interface GuardedAnswer {
+  body: unknown
+  /** SHA-1 and SHA-256 of every certificate of the chain, in upper case without colons; none over http. */
+  fingerprints: string[]
+}
+
+/** The URL must not be fetched, whoever asks and however often. */
+export class ForbiddenUrlError extends Error {
+  override readonly name = 'ForbiddenUrlError'
+}
+
+/** Rejects with ForbiddenUrlError, or with whatever kept the answer from coming. */
+export type GuardedFetch = (url: string) => Promise<GuardedAnswer>
+
+export interface GuardedFetchParts {
+  /** Also from this machine, and there without TLS: for trying out and for tests. */
+  allowLoopback: boolean
+  /** Certificates trusted besides the system's, as PEM. */
+  ca: string | undefined
+  lookup?: typeof lookup
+}
+
+export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup }: GuardedFetchParts): GuardedFetch {
+  const isAllowed = (address: string) => isPublic(address) || (allowLoopback && isLoopback(address))
+
+  /** Node's own resolution of a name, of which everything must be allowed. */
+  const guardedLookup: LookupFunction = (hostname, options, done) => {
+    resolve(hostname, { ...options, all: true }, (error, found) => {
+      const addresses = found as LookupAddress[] | undefined
+      if (error || !addresses?.length) return done(error ?? new Error('no address'), [], 0)
+      if (!addresses.every(({ address }) => isAllowed(address))) {
+        return done(new ForbiddenUrlError('the host has an address that is not public'), [], 0)
+      }
+      const [first] = addresses as [LookupAddress]
+      if (options.all) done(null, addresses)
+      else done(null, first.address, first.family)
+    })
+  }
+
+  return async (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    if (!url || url.username || url.password) throw new ForbiddenUrlError('no URL to fetch from')
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    // A literal address is not looked up, and so not guarded there.
+    if (isIP(host) !== 0 && !isAllowed(host)) throw new ForbiddenUrlError('an address that is not public')
+    const isPlain = url.protocol === 'http:'
+    if (isPlain ? !allowLoopback : url.protocol !== 'https:') throw new ForbiddenUrlError('https is needed')
+    if (isPlain && !(isIP(host) !== 0 ? isLoopback(host) : host === 'localhost')) {
+      throw new ForbiddenUrlError('https is needed')
+    }
+    const options = {
+      lookup: guardedLookup,
+      // A connection of its own each time: one that is kept was checked for another request.
+      agent: false as const,
+      headers: { accept: 'application/json', 'user-agent': 'grantd' },
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      ...(ca !== undefined && { ca: [...rootCertificates, ca] })
+    }
+    return new Promise((succeed, fail) => {
+      const request = isPlain ? httpRequest(url, options) : httpsRequest(url, options)
+      request.on('error', fail)
+      request.on('response', (answer) => {
+        read(answer).then(succeed, (error) => {
+          request.destroy()
+          fail(error)
+        })
+      })
+      request.end()
+    })
+  }
+}
+
+async function read(answer: IncomingMessage): Promise<GuardedAnswer> {
+  const status = answer.statusCode ?? 0
+  if (status >= 300 && status < 400) throw new ForbiddenUrlError('a redirect, which is not followed')
+  if (status !== 200) throw new Error(`answered ${status}`)
+  const fingerprints = fingerprintsOf(answer)
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of answer) {
+    size += chunk.length
+    if (size > LARGEST_ANSWER) throw new Error(`an answer of more than ${LARGEST_ANSWER} bytes`)
+    chunks.push(chunk)
+  }
+  return { body: JSON.parse(Buffer.concat(chunks).toString('utf8')), fingerprints }
+}
+
+function fingerprintsOf({ socket }: IncomingMessage): string[] {
+  const isTls = 'getPeerCertificate' in socket
+  const found = new Set<string>()
+  const seen = new Set<DetailedPeerCertificate>()
+  let certificate = isTls ? (socket as TLSSocket).getPeerCertificate(true) : undefined
+  // The last one is its own issuer.
+  while (certificate?.fingerprint && !seen.has(certificate)) {
+    seen.add(certificate)
+    found.add(readFingerprint(certificate.fingerprint))
+    found.add(readFingerprint(certificate.fingerprint256))
+    certificate = certificate.issuerCertificate
+  }
+  return [...found]
+}
+
+/** Without regard to case and colons. */
+export function readFingerprint(text: string): string {
+  return text.replaceAll(':', '').toUpperCase()
+}
+
+function parse(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
+  const parsed = ipaddr.parse(address)
+  return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed
+}
+
+function isPublic(address: string): boolean {
+  return ipaddr.isValid(address) && parse(address).range() === 'unicast'
+}
+
+function isLoopback(address: string): boolean {
+  return ipaddr.isValid(address) && parse(address).range() === 'loopback'
+}

@@ -1,0 +1,74 @@
+/**
+ * The keys of foreign issuers, by discovery (OpenID Connect Discovery 1.0 §4): held by each process for a while, bounded in
+ * number, fetched once for all who wait, and again for a key that is not known, at most once a minute.
+ */
+import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import type { Clock } from '../clock.js'
+import { fault } from '../fault.js'
+import { createBoundedCache } from '../records/bounded-cache.js'
+import { ForbiddenUrlError, type GuardedFetch } from './guarded-fetch.js'
+
+const FRESH_MS = 600_000
+const AGAIN_AFTER_MS = 60_000
+const MOST_HELD = 1_000
+
+export interface IssuerKeySet {
+  keys: JWTVerifyGetKey
+  /** Of the certificates under which the issuer published them. */
+  fingerprints: readonly string[]
+  /** Whether the issuer is reached by TLS, and so has certificates. */
+  isTls: boolean
+}
+
+export interface IssuerKeys {
+  /**
+   * The keys of an issuer; `again` asks for newer ones than those that are held. Undefined for an issuer that must not be asked
+   * or says what it must not. Rejects with `unavailable` when it could not be asked.
+   */
+  of(issuer: string, again?: boolean): Promise<IssuerKeySet | undefined>
+}
+
+interface Held {
+  set: Promise<IssuerKeySet | undefined>
+  atMs: number
+}
+
+export function createIssuerKeys(fetch: GuardedFetch, clock: Clock): IssuerKeys {
+  const held = createBoundedCache<Held>(MOST_HELD)
+
+  async function look(issuer: string): Promise<IssuerKeySet | undefined> {
+    try {
+      const discovery = await fetch(`${issuer}/.well-known/openid-configuration`)
+      const { issuer: named, jwks_uri: jwksUri } = (discovery.body ?? {}) as Record<string, unknown>
+      if (typeof named !== 'string' || named.replace(/\/$/, '') !== issuer || typeof jwksUri !== 'string')
+        return undefined
+      // Without TLS where the issuer has it the keys could be anybody's.
+      const isTls = issuer.startsWith('https:')
+      if (isTls && !jwksUri.startsWith('https:')) return undefined
+      const { body } = await fetch(jwksUri)
+      return { keys: createLocalJWKSet(body as JSONWebKeySet), fingerprints: discovery.fingerprints, isTls }
+    } catch (error) {
+      if (error instanceof ForbiddenUrlError) return undefined
+      const detail = `a foreign issuer: ${error instanceof Error ? error.message : String(error)}`
+      throw fault('unavailable', { detail, cause: error })
+    }
+  }
+
+  return {
+    of(issuer, again = false) {
+      const known = held.get(issuer)
+      const ageMs = known ? clock() - known.atMs : Number.POSITIVE_INFINITY
+      if (known && ageMs < (again ? AGAIN_AFTER_MS : FRESH_MS)) return known.set
+      const set = look(issuer)
+      const mine = { set, atMs: clock() }
+      held.set(issuer, mine)
+      // A failure is not held; what was good before is, until it is too old.
+      set.catch(() => {
+        if (held.get(issuer) !== mine) return
+        if (known && ageMs < FRESH_MS) held.set(issuer, { ...known })
+        else held.delete(issuer)
+      })
+      return set
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The tenants of accounts, the foreign issuers they trust, and the policies that decide which tokens are valid. Everything of a
+ * tenant is reached through it: once its own record is gone, so is all that was below.
+ */
+import type { Clock } from '../clock.js'
+import type { RecordStore } from '../records/record-store.js'
+import { createResources } from '../records/resources.js'
+import type { Policy, PolicyContent, Tenant, TenantContent, TenantProvider, TenantProviderContent } from './tenant.js'
+
+export interface Tenants {
+  create(account: string, content: TenantContent): Promise<Tenant>
+  list(account: string): Promise<Tenant[]>
+  find(account: string, id: string): Promise<Tenant | undefined>
+  /** Deletes it with all that belongs to it. False if the account has no such tenant. */
+  delete(account: string, id: string): Promise<boolean>
+
+  createProvider(tenantId: string, content: TenantProviderContent): Promise<TenantProvider>
+  listProviders(tenantId: string): Promise<TenantProvider[]>
+  findProvider(tenantId: string, id: string): Promise<TenantProvider | undefined>
+  /** Deletes it with its policies. */
+  deleteProvider(tenantId: string, id: string): Promise<void>
+
+  createPolicy(tenantId: string, content: PolicyContent): Promise<Policy>
+  listPolicies(tenantId: string, tenantProviderId: string): Promise<Policy[]>
+  /** Of any of its providers, unless one is named. */
+  findPolicy(tenantId: string, id: string, tenantProviderId?: string): Promise<Policy | undefined>
+  deletePolicy(tenantId: string, id: string): Promise<void>
+}
+
+export interface TenantsParts {
+  records: RecordStore
+  providers: RecordStore
+  policies: RecordStore
+  clock: Clock
+}
+
+export function createTenants({ records, clock, ...parts }: TenantsParts): Tenants {
+  const tenants = createResources<TenantContent>(records, clock)
+  const providers = createResources<TenantProviderContent>(parts.providers, clock)
+  // Of the tenant, so that one is found there by its id alone.
+  const policies = createResources<PolicyContent>(parts.policies, clock)
+
+  async function policiesOf(tenantId: string, tenantProviderId: string): Promise<Policy[]> {
+    return (await policies.list(tenantId)).filter((policy) => policy.tenantProviderId === tenantProviderId)
+  }
+
+  async function deleteProvider(tenantId: string, id: string): Promise<void> {
+    await providers.delete(tenantId, id)
+    for (const policy of await policiesOf(tenantId, id)) await policies.delete(tenantId, policy.id)
+  }
+
+  return {
+    create: (account, { name, description }) => tenants.create(account, { name, description }),
+    list: (account) => tenants.list(account),
+    find: (account, id) => tenants.find(account, id),
+
+    async delete(account, id) {
+      if (!(await tenants.find(account, id))) return false
+      // From here on nothing leads there any more; what follows can be cut off anywhere.
+      await tenants.delete(account, id)
+      for (const provider of await providers.list(id)) await deleteProvider(id, provider.id)
+      return true
+    },
+
+    createProvider: (tenantId, { url, fingerprints, audience, earliestIssuanceTimeAllowed }) =>
+      providers.create(tenantId, { url, fingerprints, audience, earliestIssuanceTimeAllowed }),
+    listProviders: (tenantId) => providers.list(tenantId),
+    findProvider: (tenantId, id) => providers.find(tenantId, id),
+    deleteProvider,
+
+    createPolicy: (tenantId, { tenantProviderId, name, description, audience, conditions }) =>
+      policies.create(tenantId, { tenantProviderId, name, description, audience, conditions }),
+    listPolicies: policiesOf,
+
+    async findPolicy(tenantId, id, tenantProviderId) {
+      const policy = await policies.find(tenantId, id)
+      const isOfThatOne = tenantProviderId === undefined || policy?.tenantProviderId === tenantProviderId
+      return isOfThatOne ? policy : undefined
+    },
+
+    deletePolicy: (tenantId, id) => policies.delete(tenantId, id)
+  }
+}
