@@ -5,6 +5,7 @@ import { buildApp } from './app.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './cli/api-keys.js'
 import { newClientSecret } from './cli/clients.js'
 import { runKeysCommand } from './cli/keys.js'
+import { rotateProviderKey } from './cli/providers.js'
 import { loadConfig } from './config.js'
 
 const USAGE = `usage: grantd keys list            the signing keys, and from when each of them signs
@@ -14,7 +15,9 @@ const USAGE = `usage: grantd keys list            the signing keys, and from whe
        grantd api-keys create ACCOUNT [--label TEXT] [--expires-in-days N]
                                    makes an API key for a back end and shows it, this once
        grantd api-keys list ACCOUNT
-       grantd api-keys revoke ACCOUNT ID`
+       grantd api-keys revoke ACCOUNT ID
+       grantd providers rotate-key PROVIDER_ID [--now]
+                                   the same as keys rotate, for a provider of the tokens API`
 
 /** How many words each command takes after its own two. */
 const COMMANDS: Readonly<Record<string, number>> = {
@@ -23,7 +26,8 @@ const COMMANDS: Readonly<Record<string, number>> = {
   'clients secret': 0,
   'api-keys create': 1,
   'api-keys list': 1,
-  'api-keys revoke': 2
+  'api-keys revoke': 2,
+  'providers rotate-key': 1
 }
 
 type Values = ApiKeyOptions & { now?: boolean | undefined }
@@ -39,9 +43,9 @@ async function main(): Promise<string[]> {
 }
 
 function run(app: FastifyInstance, noun: string, verb: string, rest: string[], values: Values): Promise<string[]> {
-  return noun === 'keys'
-    ? runKeysCommand(app.signingKeys, verb, values.now === true)
-    : runApiKeysCommand(app.apiKeys, verb, rest, values)
+  if (noun === 'keys') return runKeysCommand(app.signingKeys, verb, values.now === true)
+  if (noun === 'providers') return rotateProviderKey(app.tokensApi, rest[0] ?? '', values.now === true)
+  return runApiKeysCommand(app.apiKeys, verb, rest, values)
 }
 
 /** Runs a command over what the service stores. */

@@ -829,7 +829,7 @@ t.test('keys', async (t) => {
       ...[recordIndex('kind', a), grant(`g${a}`), userCode(`u${a}`), refreshFamily(`r${a}`), limit(`l${a}`)],
       ...odd.map((b) => record('kind', a, b))
     ])
-    all.push(signingKeys, decisions)
+    all.push(signingKeys(), ...odd.map((owner) => signingKeys(owner)), decisions)
     t.equal(new Set(all).size, all.length)
     t.ok(all.every((key) => key.startsWith('grantd:')))
   })

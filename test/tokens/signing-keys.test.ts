@@ -30,7 +30,8 @@ function share(): Shared {
       looks += 1
       return structuredClone(await memory.list())
     },
-    succeed: async (...args) => structuredClone(await memory.succeed(...args))
+    succeed: async (...args) => structuredClone(await memory.succeed(...args)),
+    clear: () => memory.clear()
   }
   return {
     store,

@@ -1,6 +1,7 @@
 /** The tokens API, mounted under /v1: what accounts do with their API keys. */
 import type { FastifyInstance } from 'fastify'
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
+import { fault } from '../../fault.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { authenticateAccount } from './account.js'
 import { addDomain } from './add-domain.js'
@@ -34,6 +35,9 @@ import { verifyDomain } from './verify-domain.js'
 
 export async function tokensApi(app: FastifyInstance): Promise<void> {
   app.setErrorHandler(answerTokensApiFault)
+  app.setNotFoundHandler(() => {
+    throw fault('not_found')
+  })
   app.decorateRequest('account', null)
   app.register(async (inner) => {
     inner.addHook('onRequest', authenticateAccount(inner))

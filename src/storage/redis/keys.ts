@@ -24,7 +24,7 @@ export function createKeys(prefix: string): Keys {
     refreshFamily: (authorizedClientId) => `${prefix}refresh-family:${authorizedClientId}`,
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
-    signingKeys: (owner) => `${prefix}signing-keys${owner === undefined ? '' : `:${owner}`}`,
+    signingKeys: (owner) => `${prefix}signing-keys${owner === undefined ? '' : `:${encodeURIComponent(owner)}`}`,
     decisions: `${prefix}decisions`
   }
 }
