@@ -79,6 +79,13 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
     await providers.replace(account, providerId, { name, description, ...(customDomain && { customDomain }) })
   }
 
+  async function deleteAll(providerId: string): Promise<void> {
+    for (const { id, domain } of await domains.list(providerId)) {
+      await domains.delete(providerId, id)
+      await free(domain, id)
+    }
+  }
+
   return {
     async add(account, providerId, text) {
       const domain = text.toLowerCase()
@@ -87,7 +94,7 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
       const challenge = randomBytes(24).toString('base64url')
       const added = await domains.create(providerId, { domain, verified: false, challenge }, id)
       // The provider may have been deleted meanwhile, with the domains it had then.
-      if (!(await providers.find(account, providerId))) await this.deleteAll(providerId)
+      if (!(await providers.find(account, providerId))) await deleteAll(providerId)
       return added
     },
 
@@ -121,12 +128,7 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
       return true
     },
 
-    async deleteAll(providerId) {
-      for (const { id, domain } of await domains.list(providerId)) {
-        await domains.delete(providerId, id)
-        await free(domain, id)
-      }
-    },
+    deleteAll,
 
     async providerOf(domain) {
       const holder = await holders.get(domain, HOLDER)
