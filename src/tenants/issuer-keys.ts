@@ -10,6 +10,8 @@ import { ForbiddenUrlError, type GuardedFetch } from './guarded-fetch.js'
 
 const FRESH_MS = 600_000
 const AGAIN_AFTER_MS = 60_000
+/** An issuer that could not be asked is not asked again by the next in line. */
+const FAILED_FOR_MS = 5_000
 const MOST_HELD = 1_000
 
 export interface IssuerKeySet {
@@ -30,7 +32,9 @@ export interface IssuerKeys {
 
 interface Held {
   set: Promise<IssuerKeySet | undefined>
-  atMs: number
+  untilMs: number
+  /** From when a key that is not among them is worth another look. */
+  againFromMs: number
 }
 
 export function createIssuerKeys(fetch: GuardedFetch, clock: Clock): IssuerKeys {
@@ -57,16 +61,21 @@ export function createIssuerKeys(fetch: GuardedFetch, clock: Clock): IssuerKeys 
   return {
     of(issuer, again = false) {
       const known = held.get(issuer)
-      const ageMs = known ? clock() - known.atMs : Number.POSITIVE_INFINITY
-      if (known && ageMs < (again ? AGAIN_AFTER_MS : FRESH_MS)) return known.set
+      if (known && clock() < (again ? known.againFromMs : known.untilMs)) return known.set
       const set = look(issuer)
-      const mine = { set, atMs: clock() }
+      const mine = { set, untilMs: clock() + FRESH_MS, againFromMs: clock() + AGAIN_AFTER_MS }
       held.set(issuer, mine)
-      // A failure is not held; what was good before is, until it is too old.
       set.catch(() => {
         if (held.get(issuer) !== mine) return
-        if (known && ageMs < FRESH_MS) held.set(issuer, { ...known })
-        else held.delete(issuer)
+        // What was good before stays so until it is too old; otherwise the failure stands for a moment, for all who ask.
+        const isStillGood = known !== undefined && clock() < known.untilMs
+        const failedUntilMs = clock() + FAILED_FOR_MS
+        held.set(
+          issuer,
+          isStillGood
+            ? { ...known, againFromMs: mine.againFromMs }
+            : { set, untilMs: failedUntilMs, againFromMs: failedUntilMs }
+        )
       })
       return set
     }
