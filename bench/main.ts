@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchIssue } from './issue.js'
 import { benchMemory } from './memory.js'
 import { benchPages } from './pages.js'
 import { benchPoll } from './poll.js'
@@ -25,7 +26,8 @@ const BENCHES = {
   scale: benchScale,
   token: benchToken,
   wait: benchWait,
-  pages: benchPages
+  pages: benchPages,
+  issue: benchIssue
 }
 const LIMIT_SECONDS = 600
 

@@ -1,10 +1,11 @@
 /**
  * The least a server could do: bare Fastify, one body schema, one response schema, one command to Redis.
  * `/poll` runs the product's own poll script, `/token` the same for a form and with an answer of OAuth's, `/get` a plain GET.
+ * `/static/BYTES` sends a text of so many characters, which needs neither Redis nor thought.
  * It takes the key itself, so it does not even hash; it has no log, no metrics, no deadline and no error handling. What the
  * service needs beyond this is the price of those.
  *
- * Run as: yardstick.ts PORT REDIS_URL
+ * Run as: yardstick.ts PORT REDIS_URL [BYTES …]
  */
 import { type Static, Type } from '@sinclair/typebox'
 import fastQuerystring from 'fast-querystring'
@@ -12,7 +13,7 @@ import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { POLL_SCRIPT } from './support/poll-script.js'
 
-const [port, redisUrl = ''] = process.argv.slice(2)
+const [port, redisUrl = '', ...lengths] = process.argv.slice(2)
 /** Twelve digits, another for each poll, as the script expects it. */
 let pollId = 100_000_000_000
 
@@ -58,4 +59,8 @@ app.post<Route>('/get', { schema }, async (request) => {
   const value = await redis.get(request.body.grant_code)
   return { status: value === null ? 'absent' : 'authorization_pending' }
 })
+for (const length of lengths) {
+  const text = 'x'.repeat(Number(length))
+  app.get(`/static/${length}`, async (_request, reply) => reply.type('application/json').send(text))
+}
 await app.listen({ host: '127.0.0.1', port: Number(port) })

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import t, { type Test } from 'tap'
 import { EnvironmentSchema } from '../schemas/config.js'
 import { type Config, ConfigError, loadConfig } from '../src/config.js'
@@ -26,6 +27,9 @@ const HUB = {
   revocation_endpoint: 'https://hub.example/revoke',
   ...{ subject_member: 'uid', username_member: 'nick', name_member: 'full_name' }
 }
+
+/** Any certificate does. */
+const CERTIFICATE = rootCertificates[0] as string
 
 /** A file that lives as long as its test; what is not text is written as JSON. */
 function fileOf(t: Pick<Test, 'teardown'>, content: unknown): string {
@@ -62,6 +66,10 @@ t.test('an empty environment gives a service to try out', async (t) => {
     providers: [],
     demoSignIn: true,
     environmentId: undefined,
+    tokensApi: {
+      ...{ baseDomain: undefined, signingAlg: 'RS256', keySeconds: 86_400, dnsResolver: undefined },
+      foreignIssuers: { ca: undefined, allowLoopback: false }
+    },
     sessions: { idleSeconds: 3_600, ttlSeconds: 43_200, consentMaxAuthAgeSeconds: 3_600 },
     grantTtlSeconds: 900,
     pollIntervalSeconds: 5,
@@ -79,6 +87,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
       userinfoPerMinute: 120,
       signInPerMinute: 30,
       accessTokenPerMinute: 600,
+      tokensApiPerHour: 1_000,
       missesPerUser: 5,
       missesPerIp: 10
     },
@@ -110,6 +119,12 @@ t.test('every variable is read', async (t) => {
     OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
     PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
     ENVIRONMENT_ID: '0123abcd-0123-4567-89ab-0123456789ab',
+    TOKENS_BASE_DOMAIN: 'tokens.example.com',
+    PROVIDER_SIGNING_ALG: 'ES256',
+    PROVIDER_KEY_SECONDS: '7200',
+    DNS_RESOLVER: '[2001:db8::53]:5353',
+    FOREIGN_ISSUER_CA_FILE: fileOf(t, CERTIFICATE),
+    FOREIGN_ISSUERS_ON_LOOPBACK: 'on',
     SESSION_IDLE_SECONDS: '601',
     SESSION_TTL_SECONDS: '602',
     CONSENT_MAX_AUTH_AGE_SECONDS: '603',
@@ -130,6 +145,7 @@ t.test('every variable is read', async (t) => {
     LIMIT_USERINFO_PER_MINUTE: '7',
     LIMIT_SIGN_IN_PER_MINUTE: '8',
     LIMIT_ACCESS_TOKEN_PER_MINUTE: '9',
+    LIMIT_TOKENS_API_PER_HOUR: '14',
     LIMIT_MISSES_PER_USER: '10',
     LIMIT_MISSES_PER_IP: '11',
     HELD_POLLS: '12',
@@ -182,6 +198,10 @@ t.test('every variable is read', async (t) => {
     ],
     demoSignIn: false,
     environmentId: '0123abcd-0123-4567-89ab-0123456789ab',
+    tokensApi: {
+      ...{ baseDomain: 'tokens.example.com', signingAlg: 'ES256', keySeconds: 7_200 },
+      ...{ dnsResolver: '[2001:db8::53]:5353', foreignIssuers: { ca: CERTIFICATE, allowLoopback: true } }
+    },
     sessions: { idleSeconds: 601, ttlSeconds: 602, consentMaxAuthAgeSeconds: 603 },
     grantTtlSeconds: 600,
     pollIntervalSeconds: 7,
@@ -199,6 +219,7 @@ t.test('every variable is read', async (t) => {
       userinfoPerMinute: 7,
       signInPerMinute: 8,
       accessTokenPerMinute: 9,
+      tokensApiPerHour: 14,
       missesPerUser: 10,
       missesPerIp: 11
     },
@@ -228,6 +249,8 @@ const numbers: [name: string, minimum: number, maximum: number, fallback: number
   ['LIMIT_USERINFO_PER_MINUTE', 1, 100_000, 120, ({ limits }) => limits !== 'off' && limits.userinfoPerMinute],
   ['LIMIT_SIGN_IN_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.signInPerMinute],
   ['LIMIT_ACCESS_TOKEN_PER_MINUTE', 1, 1_000_000, 600, ({ limits }) => limits !== 'off' && limits.accessTokenPerMinute],
+  ['LIMIT_TOKENS_API_PER_HOUR', 1, 10_000_000, 1_000, ({ limits }) => limits !== 'off' && limits.tokensApiPerHour],
+  ['PROVIDER_KEY_SECONDS', 3_600, 31_536_000, 86_400, ({ tokensApi }) => tokensApi.keySeconds],
   ['LIMIT_MISSES_PER_USER', 1, 1_000, 5, ({ limits }) => limits !== 'off' && limits.missesPerUser],
   ['LIMIT_MISSES_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.missesPerIp],
   ['HELD_POLLS', 0, 100_000, 10_000, (config) => config.heldPolls],
@@ -384,6 +407,45 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
       'production'
     ]
   },
+  TOKENS_BASE_DOMAIN: {
+    good: ['tokens.example.com', 'a.bc', '0-0.x1.example', `${'x'.repeat(63)}.example`],
+    bad: [
+      ...['localhost', 'Tokens.example.com', 'example.com.', '.example.com', 'a..example', '-a.example', 'a-.example'],
+      ...[
+        'example.com:443',
+        'https://example.com',
+        '*.example.com',
+        'a_b.example',
+        'example.c0m',
+        '192.0.2.1',
+        'a b.example'
+      ],
+      ...[`${'x'.repeat(64)}.example`, `${'x.'.repeat(100)}example`]
+    ]
+  },
+  PROVIDER_SIGNING_ALG: { good: ['RS256', 'ES256', 'EdDSA'], bad: ['HS256', 'none', 'rs256', 'PS256'] },
+  DNS_RESOLVER: {
+    good: ['192.0.2.53', '127.0.0.1:5353', '2001:db8::53', '[::1]:53', '[2001:db8::53]:5353'],
+    bad: [
+      ...[
+        'localhost',
+        'dns.example',
+        'localhost:53',
+        'https://192.0.2.53',
+        '192.0.2.53:',
+        '192.0.2.53:x',
+        ':53',
+        '[::1]'
+      ],
+      ...['192.0.2.53,192.0.2.54', '192.0.2', '192.0.2.256', 'dead', ':::', '192.0.2.53:65536', '192.0.2.53:0']
+    ]
+  },
+  // Its faults are looked at below.
+  FOREIGN_ISSUER_CA_FILE: {
+    good: [fileOf(t, CERTIFICATE), fileOf(t, `# two\n${CERTIFICATE}\n${CERTIFICATE}`)],
+    bad: []
+  },
+  FOREIGN_ISSUERS_ON_LOOPBACK: { good: ['on', 'off'], bad: ['ON', 'true', '1', 'yes'] },
   DASHBOARD_JWT_ISSUER: { good: ['x', 'https://a.example'], bad: [] },
   DASHBOARD_JWT_AUDIENCE: { good: ['x'], bad: [] }
 }
@@ -713,6 +775,22 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
   })
 })
 
+t.test('the certificates of FOREIGN_ISSUER_CA_FILE', async (t) => {
+  const faults = (content: string) => faultsOf({ FOREIGN_ISSUER_CA_FILE: fileOf(t, content), PORT: 'x' })
+  const PORT = 'PORT: expected a whole number from 0 to 65535'
+  const broken = CERTIFICATE.replace(/[A-Za-z]{20}/, 'A'.repeat(20))
+  t.same(faultsOf({ FOREIGN_ISSUER_CA_FILE: fileOf(t, CERTIFICATE).replace('.json', '') }), [
+    'FOREIGN_ISSUER_CA_FILE: cannot be read'
+  ])
+  for (const content of ['', 'x', CERTIFICATE.replaceAll('CERTIFICATE', 'PUBLIC KEY'), CERTIFICATE.slice(0, -20)]) {
+    t.same(faults(content), [PORT, 'FOREIGN_ISSUER_CA_FILE: holds no certificate'], 'beside those of the environment')
+  }
+  for (const content of [broken, `${CERTIFICATE}\n${broken}`]) {
+    t.same(faults(content), [PORT, 'FOREIGN_ISSUER_CA_FILE: holds a certificate that is none'])
+  }
+  t.equal(loadConfig({ FOREIGN_ISSUER_CA_FILE: ' ' }).tokensApi.foreignIssuers.ca, undefined, 'an empty one is no file')
+})
+
 t.test('a configuration cannot be changed', async (t) => {
   let objects = 0
   const isFrozen = (value: unknown): boolean => {
@@ -726,11 +804,12 @@ t.test('a configuration cannot be changed', async (t) => {
     ...REDIS,
     OAUTH_CLIENTS_FILE,
     PROVIDERS_FILE,
+    DNS_RESOLVER: '192.0.2.53',
     TRUST_PROXY: '10.0.0.1',
     CORS_ORIGINS: 'https://a.example'
   }
   t.ok(isFrozen(loadConfig(variables)))
-  t.ok(objects >= 38, `looked at ${objects} objects`)
+  t.ok(objects >= 40, `looked at ${objects} objects`)
   t.throws(() => Object.assign(loadConfig({}), { port: 1 }), TypeError)
   loadConfig({ CORS_ORIGINS: 'https://a.example' })
   t.same(loadConfig({}).corsOrigins, [], 'and defaults are nobody’s to change')
@@ -771,7 +850,7 @@ t.test('no error tells a secret', async (t) => {
 
 t.test('every variable says what is expected of it and what it is for', async (t) => {
   const properties = Object.entries(EnvironmentSchema.properties)
-  t.ok(properties.length >= 39)
+  t.ok(properties.length >= 46)
   for (const [name, schema] of properties) {
     t.match(schema, { expects: /\S/, description: /\S/ }, name)
   }

@@ -1,4 +1,4 @@
-/** The load: wrk on one thread, posting the codes of a file as fast as they are answered. */
+/** The load: wrk on one thread, posting the codes of a file or sending one request over and over, as fast as it is answered. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
 import type { Lifetime } from './lifetime.js'
 
-const SCRIPT = fileURLToPath(new URL('codes.lua', import.meta.url))
+const CODES = fileURLToPath(new URL('codes.lua', import.meta.url))
+const REQUESTS = fileURLToPath(new URL('requests.lua', import.meta.url))
 
 /** Enough to keep a server busy all the time; more would only wait in line. */
 export const CONNECTIONS = 64
@@ -42,8 +43,28 @@ export async function postCodes(
 ): Promise<void> {
   const file = join(lifetime.directory, 'codes.txt')
   await writeFile(file, `${codes.join('\n')}\n`)
-  const options = ['-t', '1', '-c', `${CONNECTIONS}`, '-d', `${LONGEST_RUN_SECONDS}`, '-s', SCRIPT]
-  const wrk = spawn('wrk', [...options, url, '--', file, type, before, after], { stdio: ['ignore', 'ignore', 'pipe'] })
+  await runWrk(lifetime, CODES, url, [file, type, before, after])
+}
+
+/** What is sent over and over. */
+export interface SameRequest {
+  url: string
+  method: 'GET' | 'POST'
+  body?: string
+  headers?: Readonly<Record<string, string>>
+  /** Of every answer; another one ends the bench. */
+  status: number
+}
+
+/** Sends it so many times, and waits for every answer. */
+export async function sendSame(lifetime: Lifetime, request: SameRequest, times: number): Promise<void> {
+  const { url, method, body = '', headers = {}, status } = request
+  await runWrk(lifetime, REQUESTS, url, [`${times}`, `${status}`, method, body, ...Object.entries(headers).flat()])
+}
+
+async function runWrk(lifetime: Lifetime, script: string, url: string, args: readonly string[]): Promise<void> {
+  const options = ['-t', '1', '-c', `${CONNECTIONS}`, '-d', `${LONGEST_RUN_SECONDS}`, '-s', script]
+  const wrk = spawn('wrk', [...options, url, '--', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
   lifetime.ends(() => wrk.kill('SIGKILL'))
   let complaints = ''
   wrk.stderr.on('data', (data) => {

@@ -35,13 +35,21 @@ export async function startGrantd(
   return { pid: child.pid as number, url }
 }
 
-/** The yardstick: `/poll`, `/token` and `/get` (see bench/yardstick.ts). */
-export async function startYardstick(lifetime: Lifetime, redis: RedisServer): Promise<Target> {
+/** The yardstick: `/poll`, `/token` and `/get`, and `/static/BYTES` for those lengths (see bench/yardstick.ts). */
+export async function startYardstick(
+  lifetime: Lifetime,
+  redis: RedisServer,
+  lengths: readonly number[] = []
+): Promise<Target> {
   const port = await freePort()
   // Started the way this process was, so that it runs from its source.
-  const child = spawn(process.execPath, [...process.execArgv, YARDSTICK, `${port}`, redis.url], {
-    stdio: ['ignore', 'inherit', 'inherit']
-  })
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, YARDSTICK, `${port}`, redis.url, ...lengths.map(String)],
+    {
+      stdio: ['ignore', 'inherit', 'inherit']
+    }
+  )
   lifetime.ends(() => child.kill('SIGKILL'))
   const url = `http://127.0.0.1:${port}`
   for (let tries = 0; tries < 200; tries++) {

@@ -13,6 +13,8 @@ export interface Sizes {
   waiters: number
   /** Views of each page. */
   views: number
+  /** Tokens in a round. */
+  tokens: number
 }
 
 export const FULL: Sizes = {
@@ -22,7 +24,8 @@ export const FULL: Sizes = {
   many: 1_000_000,
   few: 1_000,
   waiters: 1_000,
-  views: 3_000
+  views: 3_000,
+  tokens: 4_000
 }
 export const QUICK: Sizes = {
   rounds: 3,
@@ -31,5 +34,6 @@ export const QUICK: Sizes = {
   many: 100_000,
   few: 1_000,
   waiters: 300,
-  views: 1_000
+  views: 1_000,
+  tokens: 1_500
 }

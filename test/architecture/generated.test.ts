@@ -6,9 +6,11 @@ import { routeUrl } from '../../openapi/operations.js'
 import { print } from '../../openapi/source-text.js'
 import { orderByDependency, schemaSource } from '../../openapi/typebox.js'
 import { dashboardOperations, dashboardPrefix } from '../../schemas/generated/dashboard.js'
+import { issuersOperations } from '../../schemas/generated/issuers.js'
 import { oauthOperations } from '../../schemas/generated/oauth.js'
 import { openapiDocument, secretFields } from '../../schemas/generated/openapi.js'
 import { opsOperations } from '../../schemas/generated/ops.js'
+import { tokensOperations, tokensPrefix } from '../../schemas/generated/tokens.js'
 
 const ok = { 200: { description: 'ok' } }
 const source = (schema: Node) => print(schemaSource(schema, 'here'))
@@ -21,7 +23,9 @@ function inline(parts: Partial<OpenApi>, name = 'sample'): NamedDocument {
 t.test('the committed files', async (t) => {
   t.test('are what the documents give', async (t) => {
     const files = await generatedFiles()
-    t.same([...files.keys()].sort(), ['dashboard.ts', 'oauth.ts', 'openapi.ts', 'ops.ts'])
+    t.same([...files.keys()].sort(), [
+      ...['dashboard.ts', 'issuers.ts', 'oauth.ts', 'openapi.ts', 'ops.ts', 'tokens.ts']
+    ])
     for (const [name, content] of files) t.ok(content.length > 500, `${name} holds something`)
     t.same(await staleFiles(files), [])
   })
@@ -41,12 +45,14 @@ t.test('the committed files', async (t) => {
   t.test('the joined document has every operation, under its prefix', async (t) => {
     const operations = [
       ...Object.values(dashboardOperations).map((operation) => ({ ...operation, prefix: dashboardPrefix })),
+      ...Object.values(tokensOperations).map((operation) => ({ ...operation, prefix: tokensPrefix })),
+      ...Object.values(issuersOperations).map((operation) => ({ ...operation, prefix: '' })),
       ...[...Object.values(oauthOperations), ...Object.values(opsOperations)].map((operation) => ({
         ...operation,
         prefix: ''
       }))
     ]
-    t.ok(operations.length >= 25, `${operations.length} operations`)
+    t.ok(operations.length >= 55, `${operations.length} operations`)
     const joined = Object.entries(openapiDocument.paths).flatMap(([path, item]) =>
       Object.entries(item ?? {}).map(([method, operation]) => [
         method.toUpperCase(),

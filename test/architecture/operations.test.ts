@@ -11,7 +11,7 @@ const root = (path: string) => fileURLToPath(new URL(`../../${path}`, import.met
 const kebab = (id: string) => id.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
 /** Not of the contract: its own presentation. */
-const isDocs = (url: string) => url === '/docs' || url.startsWith('/docs/') || url === '/openapi.json'
+const isDocs = (url: string) => url === '/docs' || url.startsWith('/docs/') || /^\/open-?api\.json$/.test(url)
 
 async function operations() {
   return (await readDocuments(root('openapi'))).flatMap(({ name, api }) =>
@@ -41,10 +41,12 @@ async function registeredRoutes(t: Test): Promise<RouteOptions[]> {
 t.test('operations and routes', async (t) => {
   const documented = await operations()
   const routes = await registeredRoutes(t)
-  const served = routes.filter(({ url, method, config }) => method !== 'HEAD' && !config?.refusesMethod && !isDocs(url))
+  /** Pages are in no document, and what is served under the host of a provider is there as what is served by path. */
+  const isElsewhere = ({ config }: RouteOptions) => config?.refusesMethod || config?.page || config?.byHost
+  const served = routes.filter((route) => route.method !== 'HEAD' && !isElsewhere(route) && !isDocs(route.url))
 
   t.test('every operation has a route, and every route an operation', async (t) => {
-    t.ok(documented.length >= 25, `${documented.length} operations`)
+    t.ok(documented.length >= 55, `${documented.length} operations`)
     t.strictSame(
       served.map(({ method, url }) => `${method} ${url}`).sort(),
       documented.map(({ route }) => route).sort()
@@ -65,7 +67,10 @@ t.test('operations and routes', async (t) => {
   })
 
   t.test('every operation has a file of its own, named after it', async (t) => {
-    const folders: Record<string, string> = { dashboard: 'dashboard', oauth: 'oauth', ops: 'ops', tokens: 'tokens-api' }
+    const folders: Record<string, string> = {
+      ...{ dashboard: 'dashboard', oauth: 'oauth', ops: 'ops' },
+      ...{ tokens: 'tokens-api', issuers: 'issuers' }
+    }
     for (const { surface, id } of documented) {
       const file = `src/routes/${folders[surface]}/${kebab(id)}.ts`
       t.ok(existsSync(root(file)), file)
@@ -85,7 +90,7 @@ t.test('operations and routes', async (t) => {
         t.ok(answer.$ref !== undefined || isEmpty !== Boolean(answer.content), `${route} ${status}`)
       }
     }
-    t.ok(looked >= 190, `${looked} answers`)
+    t.ok(looked >= 480, `${looked} answers`)
   })
 
   t.test('every operation says who may call it', async (t) => {
@@ -99,6 +104,9 @@ t.test('operations and routes', async (t) => {
       'getJwks',
       'getMetrics',
       'getOpenidConfiguration',
+      'getProviderJwks',
+      'getProviderJwksJson',
+      'getProviderOpenidConfiguration',
       'getReadiness',
       'pollGrantToken',
       'startGrant'
@@ -108,7 +116,9 @@ t.test('operations and routes', async (t) => {
   const schemesOf = ({ operation }: { operation: Operation }) =>
     (operation.security as Record<string, unknown>[]).flatMap((scheme) => Object.keys(scheme))
   const byClient = documented.filter((one) => schemesOf(one).includes('clientSecretBasic'))
-  const byToken = documented.filter((one) => schemesOf(one).some((name) => /bearer|token/i.test(name)))
+  const byToken = documented.filter(
+    (one) => !byClient.includes(one) && schemesOf(one).some((name) => /bearer|token|apiKey/i.test(name))
+  )
 
   t.test('every operation that needs a token refuses without one', async (t) => {
     const app = buildApp(loadConfig({ SIGNING_ALG: 'EdDSA' }), { logger: false })
@@ -122,7 +132,7 @@ t.test('operations and routes', async (t) => {
       looked += 1
     }
     t.equal(looked, documented.length)
-    t.ok(byToken.length >= 11, `${byToken.length} of them`)
+    t.ok(byToken.length >= 38, `${byToken.length} of them`)
   })
 
   t.test('every operation of OAuth clients refuses one that it does not know', async (t) => {
@@ -136,5 +146,32 @@ t.test('operations and routes', async (t) => {
       t.equal(answer.json().error, 'invalid_client', route)
     }
     t.equal(byClient.length, 4)
+  })
+
+  t.test('what is served under the host of a provider is what is served by path', async (t) => {
+    const byHost = routes.filter(({ config, method }) => config?.byHost && method === 'GET')
+    const ofHosts = byHost.map(({ url }) => url)
+    const byPath = documented.filter(({ surface }) => surface === 'issuers').map(({ route }) => route.split(' ')[1])
+    t.equal(byPath.length, 3)
+    for (const path of byPath) t.ok(ofHosts.includes(`${path}`.replace('/:providerId', '')), `${path}`)
+    for (const { url, constraints } of byHost) t.strictSame(constraints, { foreignHost: true }, url)
+  })
+
+  t.test('every operation of the tokens API wants an API key, and can say whatever may go wrong', async (t) => {
+    const ofAccounts = documented.filter(({ surface }) => surface === 'tokens')
+    t.equal(ofAccounts.length, 27)
+    for (const { operation, route } of ofAccounts) {
+      t.strictSame(operation.security, [{ apiKey: [] }], route)
+      const [method = ''] = route.split(' ')
+      const statuses = Object.keys(operation.responses).map(Number)
+      const always = [400, 401, 405, 408, 429, 500, 503]
+      const wanted = [...always, ...(route.includes(':') ? [404] : []), ...(method === 'GET' ? [] : [413, 415])]
+      const told = statuses.filter((status) => status >= 400 && status !== 409)
+      t.strictSame(told.sort(), wanted.sort(), route)
+      const done = statuses.filter((status) => status < 300)
+      t.equal(done.length, 1, `${route}: one way to succeed`)
+      if (method === 'DELETE') t.strictSame(done, [204], route)
+      if (method === 'GET') t.strictSame(done, [200], route)
+    }
   })
 })

@@ -74,4 +74,43 @@ export function signingKeyStoreContract(t: Test, start: StartEngine): void {
     for (const answer of rotations) t.same(kidsOf(answer), kidsOf(rotations[0] ?? []))
     t.equal((await storage.signingKeys.list()).length, 2, 'and of 20 that rotate it')
   })
+
+  t.test(
+    'keys that are destroyed are gone for every instance, and do not come back by a late succession',
+    async (t) => {
+      const { storage, other } = await start(t)
+      const { signingKeys } = storage
+      await signingKeys.clear()
+      t.same(await signingKeys.list(), [], 'where there is none, nothing happens')
+      await signingKeys.succeed(undefined, keyOf('a'), [])
+      await signingKeys.succeed('a', keyOf('b'), [])
+      await other.signingKeys.clear()
+      await other.signingKeys.clear()
+      t.same(await signingKeys.list(), [])
+      t.same(await signingKeys.succeed('b', keyOf('c'), ['a']), [], 'of a key that is destroyed')
+      t.same(await other.signingKeys.list(), [])
+      t.same(kidsOf(await signingKeys.succeed(undefined, keyOf('d'), [])), ['d'], 'only a first one can follow')
+    }
+  )
+
+  t.test('each provider has keys of its own, and none of the service’s', async (t) => {
+    const { storage, other } = await start(t)
+    const owners = ['p', 'q', 'p:q', '{p}', 'ü', '__proto__', '']
+    await storage.signingKeys.succeed(undefined, keyOf('own'), [])
+    for (const owner of owners) {
+      t.same(await storage.signingKeysOf(owner).list(), [], `${owner}: none at first`)
+      const made = await storage.signingKeysOf(owner).succeed(undefined, keyOf(`first of ${owner}`), [])
+      t.same(kidsOf(made), [`first of ${owner}`])
+    }
+    await other.signingKeysOf('p').succeed('first of p', keyOf('second of p'), [])
+    t.same(kidsOf(await storage.signingKeysOf('p').list()), ['first of p', 'second of p'], 'the same on every instance')
+    await other.signingKeysOf('p').clear()
+    t.same(await storage.signingKeysOf('p').list(), [])
+    for (const owner of owners.slice(1)) {
+      t.same(kidsOf(await storage.signingKeysOf(owner).list()), [`first of ${owner}`], `${owner}: nobody else’s go`)
+    }
+    t.same(await storage.signingKeys.list(), [keyOf('own')])
+    await storage.signingKeys.clear()
+    t.same(kidsOf(await other.signingKeysOf('q').list()), ['first of q'], 'nor with those of the service')
+  })
 }

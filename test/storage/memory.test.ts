@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { createBoundedCache } from '../../src/records/bounded-cache.js'
 import { createMemoryStorage } from '../../src/storage/memory/index.js'
 import { decisionFeedContract } from '../contract/decision-feed.js'
 import type { Engine } from '../contract/engine.js'
@@ -9,6 +10,7 @@ import { lockStoreContract } from '../contract/lock-store.js'
 import { recordStoreContract } from '../contract/record-store.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { refreshFamilyStoreContract } from '../contract/refresh-family-store.js'
+import { resourcesContract } from '../contract/resources.js'
 import { signingKeyStoreContract } from '../contract/signing-key-store.js'
 import { testClock } from '../support/app.js'
 
@@ -25,6 +27,7 @@ t.test('records in memory', async (t) => recordStoreContract(t, start))
 t.test('limits in memory', async (t) => limitStoreContract(t, start))
 t.test('locks in memory', async (t) => lockStoreContract(t, start))
 t.test('signing keys in memory', async (t) => signingKeyStoreContract(t, start))
+t.test('things of an API in memory', async (t) => resourcesContract(t, start))
 t.test('grants in memory follow the rules, whatever happens in which order', (t) =>
   grantModel(t, start, { runs: 2_000, freshEachRun: true })
 )
@@ -39,4 +42,33 @@ t.test('the memory engine opens, is well and closes without more ado', async (t)
   await t.resolves(storage.open())
   await t.resolves(storage.check())
   await t.resolves(storage.close())
+})
+
+t.test('a bounded map holds no more than it says: what was put in first goes first', async (t) => {
+  const cache = createBoundedCache<number>(3)
+  for (const [key, value] of Object.entries({ a: 1, b: 2, c: 3 })) cache.set(key, value)
+  t.same(
+    ['a', 'b', 'c', 'd'].map((key) => cache.get(key)),
+    [1, 2, 3, undefined]
+  )
+  cache.set('a', 4)
+  cache.set('d', 5)
+  t.same(
+    ['a', 'b', 'c', 'd'].map((key) => cache.get(key)),
+    [4, undefined, 3, 5],
+    'what is put in again is new'
+  )
+  cache.delete('c')
+  cache.delete('never there')
+  cache.set('__proto__', 6)
+  t.same(
+    ['a', 'c', 'd', '__proto__'].map((key) => cache.get(key)),
+    [4, undefined, 5, 6],
+    'what was taken away leaves its place'
+  )
+  for (let i = 0; i < 10_000; i++) cache.set(`${i}`, i)
+  t.same(
+    ['a', 'd', '9996', '9997', '9998', '9999'].map((key) => cache.get(key)),
+    [undefined, undefined, undefined, 9_997, 9_998, 9_999]
+  )
 })

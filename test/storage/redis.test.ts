@@ -28,6 +28,7 @@ import { recordStoreContract } from '../contract/record-store.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { refreshFamilyStoreContract } from '../contract/refresh-family-store.js'
+import { resourcesContract } from '../contract/resources.js'
 import { signingKeyStoreContract } from '../contract/signing-key-store.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
@@ -45,6 +46,7 @@ t.test('records in Redis', async (t) => recordStoreContract(t, start))
 t.test('limits in Redis', async (t) => limitStoreContract(t, start))
 t.test('locks in Redis', async (t) => lockStoreContract(t, start))
 t.test('signing keys in Redis', async (t) => signingKeyStoreContract(t, start))
+t.test('things of an API in Redis', async (t) => resourcesContract(t, start))
 t.test('grants in Redis follow the rules, whatever happens in which order', (t) =>
   grantModel(t, start, { runs: 600, freshEachRun: false })
 )

@@ -1,0 +1,199 @@
+/**
+ * The tokens API: tokens against bare signatures of the same kind of key, the public documents of a provider against a text of
+ * their length, and how long the event loop stands still while many providers get their keys.
+ */
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createApiKeys } from '../src/api-keys/service.js'
+import { createRedisStorage } from '../src/storage/redis/index.js'
+import type { RedisServer } from '../test/support/redis-server.js'
+import { cpuSeconds } from './support/cpu-time.js'
+import type { Lifetime } from './support/lifetime.js'
+import { CONNECTIONS, type SameRequest, sendSame } from './support/load.js'
+import { startBenchRedis, startGrantd, startYardstick, type Target } from './support/processes.js'
+import { type Figure, median, type Section } from './support/report.js'
+import type { Sizes } from './support/sizes.js'
+
+const ALGORITHMS = ['RS256', 'ES256'] as const
+type Algorithm = (typeof ALGORITHMS)[number]
+/** Signatures of ES256 are so cheap that it takes more of them to be counted in hundredths of a second. */
+const TIMES: Readonly<Record<Algorithm, number>> = { RS256: 1, ES256: 5 }
+const DOCUMENTS = ['openid-configuration', 'jwks.json'] as const
+const PROVIDERS_AT_ONCE = 20
+
+/** One side of a comparison: what is done in a round, and whose CPU it costs. */
+interface Side {
+  name: string
+  unit: string
+  pid: number
+  drive(times: number): Promise<void>
+}
+
+export async function benchIssue(lifetime: Lifetime, sizes: Sizes): Promise<Section> {
+  const redis = await startBenchRedis(lifetime, 'yes')
+  const apiKey = await makeApiKey(redis)
+  const figures: Figure[] = []
+
+  const services = new Map<Algorithm, Target>()
+  for (const algorithm of ALGORITHMS) {
+    const service = await startGrantd(lifetime, redis, { PROVIDER_SIGNING_ALG: algorithm })
+    services.set(algorithm, service)
+    const token = await tokenRequest(service, apiKey)
+    const unit = 'tokens per CPU-second'
+    const sides: [Side, Side] = [
+      { name: `${algorithm}, service`, unit, pid: service.pid, drive: (times) => sendSame(lifetime, token, times) },
+      { name: `${algorithm}, bare sign`, unit, pid: process.pid, drive: signer(algorithm, await tokenOf(token)) }
+    ]
+    const target = algorithm === 'RS256' ? { atLeast: 0.7 } : undefined
+    figures.push(...(await compare(sides, sizes.rounds, sizes.tokens * TIMES[algorithm], target)))
+  }
+
+  const service = services.get('RS256') as Target
+  const urls = await documentsOf(service, apiKey)
+  const lengths = await Promise.all(urls.map(async (url) => (await (await fetch(url)).text()).length))
+  const yardstick = await startYardstick(lifetime, redis, [...new Set(lengths)])
+  for (const [i, name] of DOCUMENTS.entries()) {
+    const get = (url: string) => (times: number) => sendSame(lifetime, { url, method: 'GET', status: 200 }, times)
+    const unit = 'requests per CPU-second'
+    const text = `${yardstick.url}/static/${lengths[i]}`
+    const sides: [Side, Side] = [
+      { name: `${name}, service`, unit, pid: service.pid, drive: get(urls[i] as string) },
+      { name: `${name}, yardstick`, unit, pid: yardstick.pid, drive: get(text) }
+    ]
+    figures.push(...(await compare(sides, sizes.rounds, sizes.polls, { atLeast: 0.8 })))
+  }
+
+  figures.push(...(await createAtOnce(service, apiKey, sizes.rounds)))
+  return {
+    title: '8. Tokens of providers, their public documents, and new providers',
+    how:
+      `${sizes.rounds} rounds of ${sizes.tokens.toLocaleString('en')} tokens (ES256: ${TIMES.ES256} times as many) and of ` +
+      `${sizes.polls.toLocaleString('en')} documents, alternating; wrk on 1 thread, ${CONNECTIONS} connections; Redis with AOF. ` +
+      `Bare sign is crypto.sign over a token's own text in a loop. Delays are those the service measures itself, every 10 ms, ` +
+      `while ${PROVIDERS_AT_ONCE} providers with RS256 keys are created at once. Verified: every request was answered, as it should be.`,
+    figures
+  }
+}
+
+/** Both sides in alternating rounds, the median round of each, and the first over the second. */
+async function compare(
+  sides: [Side, Side],
+  rounds: number,
+  times: number,
+  target: Figure['target']
+): Promise<Figure[]> {
+  const perCpuSecond = new Map<Side, number[]>(sides.map((side) => [side, []]))
+  for (const side of sides) await side.drive(times)
+  for (let i = 0; i < rounds; i++) {
+    // Who goes first changes, so that a machine that becomes faster or slower favours nobody.
+    for (const side of i % 2 === 0 ? sides : sides.toReversed()) {
+      const before = cpuSeconds(side.pid)
+      await side.drive(times)
+      // What is still to be done for the last answers belongs to the round.
+      await sleep(100)
+      perCpuSecond.get(side)?.push(times / (cpuSeconds(side.pid) - before))
+    }
+  }
+  const [measured, against] = sides.map((side) => median(perCpuSecond.get(side) ?? [])) as [number, number]
+  const [one, other] = sides
+  return [
+    { name: one.name, value: measured, unit: one.unit },
+    { name: other.name, value: against, unit: other.unit },
+    {
+      name: `${one.name} / ${other.name.split(', ').at(-1)}`,
+      value: measured / against,
+      unit: '',
+      ...(target && { target })
+    },
+    ...sides.flatMap((side) =>
+      (perCpuSecond.get(side) ?? []).map((value, i) => ({
+        name: `${side.name}, round ${i + 1}`,
+        value,
+        unit: side.unit
+      }))
+    )
+  ]
+}
+
+/** Signs a token's text over and over with a key of its own, in this process. */
+function signer(algorithm: Algorithm, token: string): Side['drive'] {
+  const text = Buffer.from(token.slice(0, token.lastIndexOf('.')))
+  const keys: Record<Algorithm, () => { privateKey: KeyObject }> = {
+    RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  }
+  const { privateKey: key } = keys[algorithm]()
+  return async (times) => {
+    for (let i = 0; i < times; i++) sign('sha256', text, { key, dsaEncoding: 'ieee-p1363' })
+  }
+}
+
+async function makeApiKey({ url }: RedisServer): Promise<string> {
+  const clock = Date.now
+  const log = { info() {}, warn: console.error }
+  const storage = createRedisStorage({ url, prefix: 'grantd:', clock, log, observe() {} })
+  await storage.open()
+  const { text } = await createApiKeys({ records: storage.apiKeys, clock }).create('bench', {})
+  await storage.close()
+  return text
+}
+
+const PROVIDER = { name: 'nightly builds', description: 'The builds of every night.' }
+const CLIENT = { name: 'uploads', audience: 'https://storage.example.com' }
+
+/** What asks for a token of a client of a new provider. */
+async function tokenRequest({ url }: Target, apiKey: string): Promise<SameRequest> {
+  const provider = await post(`${url}/v1/providers`, apiKey, PROVIDER)
+  const client = await post(`${url}/v1/providers/${provider.id}/clients`, apiKey, CLIENT)
+  return {
+    url: `${url}/v1/providers/${provider.id}/clients/${client.id}/tokens`,
+    method: 'POST',
+    body: JSON.stringify({ expiresIn: 600 }),
+    headers: headersOf(apiKey),
+    status: 201
+  }
+}
+
+async function tokenOf({ url, body = '', headers = {} }: SameRequest): Promise<string> {
+  const answer = (await (await fetch(url, { method: 'POST', body, headers })).json()) as { accessToken: string }
+  return answer.accessToken
+}
+
+async function documentsOf({ url }: Target, apiKey: string): Promise<string[]> {
+  const { id } = await post(`${url}/v1/providers`, apiKey, PROVIDER)
+  return DOCUMENTS.map((name) => `${url}/${id}/.well-known/${name}`)
+}
+
+/** How long the event loop of the service stands still while many providers are created together. */
+async function createAtOnce({ url }: Target, apiKey: string, rounds: number): Promise<Figure[]> {
+  const delays: number[] = []
+  const seconds: number[] = []
+  for (let i = 0; i < rounds; i++) {
+    // Reading them makes the service count anew.
+    await loopDelayMs(url)
+    const startedAt = performance.now()
+    const all = Array.from({ length: PROVIDERS_AT_ONCE }, () => post(`${url}/v1/providers`, apiKey, PROVIDER))
+    await Promise.all(all)
+    seconds.push((performance.now() - startedAt) / 1000)
+    delays.push(await loopDelayMs(url))
+  }
+  const name = `event-loop delay, ${PROVIDERS_AT_ONCE} providers at once, p99`
+  return [
+    { name, value: median(delays), unit: 'ms', target: { atMost: 50 } },
+    ...delays.map((value, i) => ({ name: `${name}, round ${i + 1}`, value, unit: 'ms' })),
+    { name: `until all ${PROVIDERS_AT_ONCE} are there`, value: median(seconds), unit: 's' }
+  ]
+}
+
+async function loopDelayMs(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^nodejs_eventloop_lag_p99_seconds (\S+)$/m.exec(text)?.[1]) * 1000
+}
+
+const headersOf = (apiKey: string) => ({ authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' })
+
+async function post(url: string, apiKey: string, body: object): Promise<{ id: string }> {
+  const answer = await fetch(url, { method: 'POST', headers: headersOf(apiKey), body: JSON.stringify(body) })
+  if (answer.status !== 201) throw new Error(`${url} was answered ${answer.status}`)
+  return (await answer.json()) as { id: string }
+}

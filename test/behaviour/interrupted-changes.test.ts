@@ -1,0 +1,385 @@
+/**
+ * An instance may end in the middle of a change, after any of its steps. What is left then is what there was before or what there
+ * was to be: nothing half gone answers, here or to relying parties, and nothing is kept from anybody for ever.
+ */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import type { Answer } from '../support/app.js'
+import { startDnsServer } from '../support/dns-server.js'
+import { startRedis } from '../support/redis-server.js'
+import { issuerOf, kidOf, mint } from '../support/relying-party.js'
+import {
+  BODIES,
+  bodyFor,
+  type Ids,
+  makeOneOfEach,
+  type OperationId,
+  startTokensApp,
+  type TokensApp,
+  type TokensClient
+} from '../support/tokens-client.js'
+
+const BASE_DOMAIN = 'tokens.example.com'
+const PUBLIC_URL = 'https://grants.example.com'
+const DAY_MS = 86_400_000
+/** More than any change takes. */
+const MOST_STEPS = 60
+
+/** Stands between an instance and Redis, and cuts it off for good: what comes after so many requests never arrives. */
+async function startCutter(redisPort: number) {
+  const sockets = new Set<Socket>()
+  let left = Number.POSITIVE_INFINITY
+  const server = createServer((client) => {
+    const redis = connect(redisPort, '127.0.0.1')
+    const end = () => {
+      client.destroy()
+      redis.destroy()
+    }
+    for (const socket of [client, redis]) {
+      sockets.add(socket)
+      socket.on('error', end)
+      socket.on('close', end)
+    }
+    client.on('data', (request) => {
+      if (left-- > 0) redis.write(request)
+      else cut()
+    })
+    redis.on('data', (reply) => client.write(reply))
+  })
+  function cut(): void {
+    left = 0
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut,
+    cutAfter(requests: number) {
+      left = requests
+    }
+  }
+}
+
+async function startWorld(t: Test) {
+  const [redis, dns] = [await startRedis(), await startDnsServer(t)]
+  t.teardown(() => redis.stop())
+  const variables = { PUBLIC_URL, TOKENS_BASE_DOMAIN: BASE_DOMAIN, DNS_RESOLVER: dns.address, LIMITS: 'off' }
+  /** It lives on, and sees what is left. */
+  const survivor = await startTokensApp(t, { ...variables, REDIS_URL: redis.url })
+  const { api, clock, send } = survivor
+  const stranger = survivor.by(await survivor.newKey('stranger'))
+  const elsewhere = await makeOneOfEach(stranger)
+
+  /** Whether a change came through on an instance that ends after so many steps of it. */
+  async function comesThrough(steps: number, change: (api: TokensClient) => Promise<Answer>): Promise<boolean> {
+    const cutter = await startCutter(redis.port)
+    const victim = await startTokensApp(t, { ...variables, REDIS_URL: cutter.url }, { testClock: clock })
+    const before = await victim.by(survivor.key).listProviders()
+    if (before.status !== 200) throw new Error(`it never was well: ${before.status}`)
+    cutter.cutAfter(steps)
+    const { status } = await change(victim.by(survivor.key))
+    cutter.cut()
+    // Nobody is told anything of it but that they may try again.
+    if (status !== 503 && status >= 300) throw new Error(`it answered ${status}`)
+    // What the others hold of public documents they hold for a second.
+    clock.advance(1_000)
+    return status !== 503
+  }
+
+  return {
+    survivor,
+    api,
+    clock,
+    stranger,
+    elsewhere,
+    comesThrough,
+
+    /** Interrupts a change after none of its steps, after one, after two, until it comes through. */
+    async interrupt(
+      t: Test,
+      prepare: () => Promise<Record<string, string>>,
+      change: (api: TokensClient, ids: Ids) => Promise<Answer>,
+      check: (t: Test, ids: Ids) => Promise<void>
+    ): Promise<number> {
+      for (let steps = 0; steps < MOST_STEPS; steps++) {
+        const ids = await prepare()
+        const isDone = await comesThrough(steps, (victim) => change(victim, ids))
+        await t.test(isDone ? `at the end, after ${steps}` : `after ${steps}`, (t) => check(t, ids))
+        if (isDone) return steps
+      }
+      throw new Error('it never came through')
+    },
+
+    /** One of each, the domain verified, and a second one that is not. */
+    async makeProvider(): Promise<Record<string, string>> {
+      const ids = await makeOneOfEach(api)
+      const { body: domain } = await api.getDomain(ids)
+      dns.publish(domain.challengeName, domain.challenge)
+      const { body: result } = await api.verifyDomain(ids)
+      if (!result.verified) throw new Error(result.message)
+      const { body: second } = await api.addDomain(ids, { domain: `second.${domain.domain}` })
+      return { ...ids, domain: domain.domain, secondDomain: second.domain }
+    },
+
+    publish: dns.publish,
+
+    /** What relying parties get under each of the addresses of a provider. */
+    async publicStatuses({ providerId, domain }: Ids): Promise<number[]> {
+      const places = [
+        ['grants.example.com', `/${providerId}`],
+        [`${providerId}.${BASE_DOMAIN}`, ''],
+        [domain as string, '']
+      ] as const
+      const answers = await Promise.all(
+        places.flatMap(([host, at]) =>
+          ['openid-configuration', 'jwks.json'].map((name) =>
+            send({ method: 'GET', url: `${at}/.well-known/${name}`, headers: { host } })
+          )
+        )
+      )
+      return answers.map(({ status }) => status)
+    },
+
+    /** Checks that somebody else can have a domain, and is the one who is found there. */
+    async isFree(t: Test, domain: string): Promise<void> {
+      const { status, body } = await stranger.addDomain(elsewhere, { domain })
+      t.equal(status, 201, `${domain} is free for somebody else`)
+      if (status !== 201) return
+      dns.publish(body.challengeName, body.challenge)
+      t.equal((await stranger.verifyDomain({ ...elsewhere, domainId: body.id })).body.verified, true)
+      const { body: metadata } = await send({
+        method: 'GET',
+        url: '/.well-known/openid-configuration',
+        headers: { host: domain }
+      })
+      t.equal(metadata.issuer, `https://${domain}`)
+      await stranger.deleteDomain({ ...elsewhere, domainId: body.id })
+    },
+
+    /** Checks that what the tokens of a provider say of their issuer is so. */
+    async isIssuer(t: Test, ids: Ids): Promise<void> {
+      for (const wish of [{}, { forceDefaultDomain: true }]) {
+        const token = await mint(api, ids, wish)
+        const { host, origin } = new URL(issuerOf(token))
+        const ask = (name: string) => send({ method: 'GET', url: `/.well-known/${name}`, headers: { host } })
+        const [metadata, keySet] = [await ask('openid-configuration'), await ask('jwks')]
+        t.strictSame([metadata.status, metadata.body.issuer], [200, origin], `discovery of ${origin}`)
+        const kids = (keySet.body.keys ?? []).map(({ kid }: { kid: string }) => kid)
+        t.ok(kids.includes(kidOf(token)), 'holds the key of the token')
+      }
+    }
+  }
+}
+
+/** The statuses of these operations; of those that only look. */
+const statusesOf = (api: TokensClient, ids: Ids, operations: readonly OperationId[]) =>
+  Promise.all(operations.map(async (id) => (await api[id](ids, bodyFor(id, ids))).status))
+
+const isListed = async ({ api }: Pick<TokensApp, 'api'>, id: OperationId, ids: Ids, wanted: string | undefined) =>
+  (await api[id](ids)).body.some((one: { id: string }) => one.id === wanted)
+
+t.test('a provider is deleted', async (t) => {
+  const world = await startWorld(t)
+  const { api } = world
+  const OF_A_PROVIDER: OperationId[] = [
+    'getProvider',
+    'listClients',
+    'getClient',
+    'createAccessToken',
+    'listDomains',
+    'getDomain',
+    'verifyDomain'
+  ]
+  const steps = await world.interrupt(
+    t,
+    world.makeProvider,
+    (victim, ids) => victim.deleteProvider(ids),
+    async (t, ids) => {
+      const statuses = await statusesOf(api, ids, OF_A_PROVIDER)
+      const isThere = await isListed(world, 'listProviders', {}, ids.providerId)
+      if (isThere) {
+        t.strictSame(statuses, [200, 200, 200, 201, 200, 200, 200], 'it is there, with all that belongs to it')
+        t.strictSame(await world.publicStatuses(ids), Array(6).fill(200), 'and for relying parties')
+        await world.isIssuer(t, ids)
+        t.equal((await api.deleteProvider(ids)).status, 204, 'and may be deleted again')
+      }
+      const gone = await statusesOf(api, ids, OF_A_PROVIDER)
+      t.strictSame(
+        gone,
+        OF_A_PROVIDER.map(() => 404),
+        'nothing of it is there'
+      )
+      t.strictSame(await world.publicStatuses(ids), Array(6).fill(404), 'nor for relying parties')
+      t.equal((await api.deleteProvider(ids)).status, 404)
+      for (const domain of [ids.domain, ids.secondDomain]) await world.isFree(t, domain as string)
+    }
+  )
+  t.ok(steps >= 12, `${steps} steps`)
+})
+
+t.test('a tenant is deleted', async (t) => {
+  const world = await startWorld(t)
+  const { api } = world
+  const OF_A_TENANT: OperationId[] = [
+    'getTenant',
+    'listTenantProviders',
+    'getTenantProvider',
+    'listTenantProviderPolicies',
+    'getTenantProviderPolicy',
+    'validateToken'
+  ]
+  const check = (listing: OperationId, deletion: OperationId, name: string, operations: OperationId[]) => {
+    // A token that is none is 400 by a policy that is there.
+    const there = operations.map((id) => (id === 'validateToken' ? 400 : 200))
+    return async (t: Test, ids: Ids) => {
+      const statuses = await statusesOf(api, ids, operations)
+      if (await isListed(world, listing, ids, ids[name])) {
+        t.strictSame(statuses, there, 'it is there, with all that belongs to it')
+        t.equal((await api[deletion](ids)).status, 204, 'and may be deleted again')
+      }
+      const gone = await statusesOf(api, ids, operations)
+      t.strictSame(
+        gone,
+        operations.map(() => 404),
+        'nothing of it is there'
+      )
+      t.notOk(await isListed(world, listing, ids, ids[name]))
+    }
+  }
+  const prepare = async () => {
+    const ids = await makeOneOfEach(api)
+    await api.createTenantProviderPolicy(ids, BODIES.createTenantProviderPolicy)
+    const another = { ...BODIES.createTenantProvider, audience: 'another' }
+    const { body } = await api.createTenantProvider(ids, another)
+    await api.createTenantProviderPolicy({ ...ids, tenantProviderId: body.id }, BODIES.createTenantProviderPolicy)
+    return ids
+  }
+
+  const steps = await world.interrupt(
+    t,
+    prepare,
+    (victim, ids) => victim.deleteTenant(ids),
+    check('listTenants', 'deleteTenant', 'tenantId', OF_A_TENANT)
+  )
+  t.ok(steps >= 9, `${steps} steps`)
+
+  await t.test('or a trusted issuer alone', async (t) => {
+    const below = OF_A_TENANT.slice(2)
+    const steps = await world.interrupt(
+      t,
+      prepare,
+      (victim, ids) => victim.deleteTenantProvider(ids),
+      check('listTenantProviders', 'deleteTenantProvider', 'tenantProviderId', below)
+    )
+    t.ok(steps >= 6, `${steps} steps`)
+  })
+})
+
+t.test('a domain is deleted', async (t) => {
+  const world = await startWorld(t)
+  const { api } = world
+  const steps = await world.interrupt(
+    t,
+    world.makeProvider,
+    (victim, ids) => victim.deleteDomain(ids),
+    async (t, ids) => {
+      await world.isIssuer(t, ids)
+      const isThere = (await api.getDomain(ids)).status === 200
+      t.equal(await isListed(world, 'listDomains', ids, ids.domainId), isThere)
+      if (isThere) {
+        t.equal((await api.deleteDomain(ids)).status, 204, 'it is there, and may be deleted again')
+        await world.isIssuer(t, ids)
+      }
+      t.equal((await api.getDomain(ids)).status, 404)
+      t.strictSame(await world.publicStatuses(ids), [200, 200, 200, 200, 404, 404], 'nothing is found there')
+      t.equal(issuerOf(await mint(api, ids)), `https://${ids.providerId}.${BASE_DOMAIN}`)
+      await world.isFree(t, ids.domain as string)
+      await world.isIssuer(t, ids)
+    }
+  )
+  t.ok(steps >= 6, `${steps} steps`)
+})
+
+t.test('a domain is verified', async (t) => {
+  const world = await startWorld(t)
+  const { api } = world
+  const steps = await world.interrupt(
+    t,
+    async () => {
+      const ids = await makeOneOfEach(api)
+      const { body } = await api.getDomain(ids)
+      world.publish(body.challengeName, body.challenge)
+      return { ...ids, domain: body.domain }
+    },
+    (victim, ids) => victim.verifyDomain(ids),
+    async (t, ids) => {
+      await world.isIssuer(t, ids)
+      const { status, body } = await api.verifyDomain(ids)
+      t.strictSame([status, body.verified], [200, true], 'who asks again is told that it is')
+      t.equal((await api.getDomain(ids)).body.verified, true)
+      t.equal(issuerOf(await mint(api, ids)), `https://${ids.domain}`, 'and tokens carry it')
+      t.strictSame(await world.publicStatuses(ids), Array(6).fill(200))
+      await world.isIssuer(t, ids)
+    }
+  )
+  t.ok(steps >= 5, `${steps} steps`)
+})
+
+t.test('a domain is added', async (t) => {
+  const world = await startWorld(t)
+  const { api, clock } = world
+  let made = 0
+  const steps = await world.interrupt(
+    t,
+    async () => ({ ...(await makeOneOfEach(api)), domain: `added-${made++}.example` }),
+    (victim, ids) => victim.addDomain(ids, { domain: ids.domain }),
+    async (t, ids) => {
+      const entries = (await api.listDomains(ids)).body.filter(
+        ({ domain }: { domain: string }) => domain === ids.domain
+      )
+      t.ok(entries.length <= 1)
+      for (const { id: domainId, challengeName, challenge } of entries) {
+        const { status, body } = await world.stranger.addDomain(world.elsewhere, { domain: ids.domain })
+        t.ok([201, 409].includes(status), 'it is held, or not yet')
+        world.publish(challengeName, challenge, body.challenge ?? '')
+        const { body: result } = await api.verifyDomain({ ...ids, domainId })
+        t.equal(result.verified, status === 409, 'one of the two has it')
+        if (status === 201) await world.stranger.deleteDomain({ ...world.elsewhere, domainId: body.id })
+        t.equal((await api.deleteDomain({ ...ids, domainId })).status, 204)
+      }
+      // What was not even listed keeps nobody from it for longer than any claim does.
+      if (entries.length === 0) clock.advance(DAY_MS + 1)
+      await world.isFree(t, ids.domain as string)
+    }
+  )
+  t.ok(steps >= 4, `${steps} steps`)
+})
+
+t.test('a provider is created', async (t) => {
+  const world = await startWorld(t)
+  const { api } = world
+  const before = new Set<string>()
+  const steps = await world.interrupt(
+    t,
+    async () => {
+      for (const { id } of (await api.listProviders()).body) before.add(id)
+      return {}
+    },
+    (victim) => victim.createProvider({}, BODIES.createProvider),
+    async (t) => {
+      const made = (await api.listProviders()).body.filter(({ id }: { id: string }) => !before.has(id))
+      t.ok(made.length <= 1)
+      for (const { id: providerId } of made) {
+        t.equal((await api.getProvider({ providerId })).status, 200)
+        const { body: client } = await api.createClient({ providerId }, BODIES.createClient)
+        const ids = { providerId, clientId: client.id, domain: 'none.example' }
+        t.strictSame(await world.publicStatuses(ids), [200, 200, 200, 200, 404, 404], 'what is listed is found')
+        await world.isIssuer(t, ids)
+      }
+    }
+  )
+  t.ok(steps >= 4, `${steps} steps`)
+})

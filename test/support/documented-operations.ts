@@ -1,0 +1,78 @@
+/** The operations of the served OpenAPI document, and what it says of their answers: a check that any answer can be put to. */
+import { Ajv, type ValidateFunction } from 'ajv'
+import addFormats from 'ajv-formats'
+import { openapiDocument } from '../../schemas/generated/openapi.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: a document is looked at keyword by keyword
+export type Node = any
+
+export interface DocumentedOperation {
+  id: string
+  method: string
+  path: string
+  /** Schema of its JSON body; undefined where it has none. */
+  body: Node
+  isBodyRequired: boolean
+  answers: Map<number, { check: ValidateFunction | undefined; type: string }>
+}
+
+/** The document without references; there are no cycles in it. */
+function resolve(node: Node): Node {
+  if (Array.isArray(node)) return node.map(resolve)
+  if (typeof node !== 'object' || node === null) return node
+  if (typeof node.$ref === 'string') {
+    const path = node.$ref.slice(2).split('/')
+    return resolve(path.reduce((inner: Node, key: string) => inner[key], openapiDocument))
+  }
+  return Object.fromEntries(Object.entries(node).map(([key, inner]) => [key, resolve(inner)]))
+}
+
+/** What an answer holds is named in full: no other member may appear. */
+function closed(node: Node): Node {
+  if (Array.isArray(node)) return node.map(closed)
+  if (typeof node !== 'object' || node === null) return node
+  const inner = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, closed(value)]))
+  return node.type === 'object' && node.properties ? { ...inner, additionalProperties: false } : inner
+}
+
+/** Those whose path is of interest. */
+export function documentedOperations(isWanted: (path: string) => boolean): DocumentedOperation[] {
+  const ajv = new Ajv({ strict: false, allErrors: true })
+  addFormats.default(ajv)
+  const paths = Object.entries(resolve(openapiDocument.paths) as Node).filter(([path]) => isWanted(path))
+  return paths.flatMap(([path, item]) =>
+    Object.entries(item as Node).map(([method, operation]: [string, Node]) => ({
+      id: operation.operationId,
+      method: method.toUpperCase(),
+      path,
+      body: operation.requestBody?.content['application/json']?.schema,
+      isBodyRequired: operation.requestBody?.required === true,
+      answers: new Map(
+        Object.entries(operation.responses).map(([status, answer]: [string, Node]) => {
+          const [[type = '', content] = []] = Object.entries(answer.content ?? {}) as [string, Node][]
+          const check = type === 'application/json' ? ajv.compile(closed(content.schema)) : undefined
+          return [Number(status), { check, type }]
+        })
+      )
+    }))
+  )
+}
+
+/** What is wrong with an answer: undefined if it is as documented and no failure of the service. */
+export function problemWith(
+  { id, answers }: DocumentedOperation,
+  { statusCode, body, headers }: { statusCode: number; body: string; headers: Record<string, unknown> }
+): string | undefined {
+  const what = `${id} ${statusCode} ${body.slice(0, 200)}`
+  if (statusCode >= 500) return `a 5xx: ${what}`
+  const documented = answers.get(statusCode)
+  if (!documented) return `not documented: ${what}`
+  const type = String(headers['content-type'] ?? '')
+  if (!type.startsWith(documented.type)) return `${type}: ${what}`
+  if (documented.type === '' && (type !== '' || body !== '')) return `has content: ${what}`
+  if (documented.check && !documented.check(JSON.parse(body))) {
+    return `not as documented: ${what} ${JSON.stringify(documented.check.errors)}`
+  }
+  if (statusCode === 429 && !/^[1-9]\d*$/.test(String(headers['retry-after']))) return `no Retry-After: ${what}`
+  return undefined
+}

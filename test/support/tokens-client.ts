@@ -1,0 +1,187 @@
+/** The tokens API as somebody calls it who has read the contract and nothing else: its 27 operations by their names. */
+import { request } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+import type { AppOptions } from '../../src/app.js'
+import { type Answer, startApp, type TestApp } from './app.js'
+
+export const OPERATIONS = {
+  listProviders: 'GET /v1/providers',
+  createProvider: 'POST /v1/providers',
+  getProvider: 'GET /v1/providers/{providerId}',
+  deleteProvider: 'DELETE /v1/providers/{providerId}',
+  listClients: 'GET /v1/providers/{providerId}/clients',
+  createClient: 'POST /v1/providers/{providerId}/clients',
+  getClient: 'GET /v1/providers/{providerId}/clients/{clientId}',
+  deleteClient: 'DELETE /v1/providers/{providerId}/clients/{clientId}',
+  createAccessToken: 'POST /v1/providers/{providerId}/clients/{clientId}/tokens',
+  listDomains: 'GET /v1/providers/{providerId}/domains',
+  addDomain: 'POST /v1/providers/{providerId}/domains',
+  getDomain: 'GET /v1/providers/{providerId}/domains/{domainId}',
+  deleteDomain: 'DELETE /v1/providers/{providerId}/domains/{domainId}',
+  verifyDomain: 'POST /v1/providers/{providerId}/domains/{domainId}/verify',
+  listTenants: 'GET /v1/tenants',
+  createTenant: 'POST /v1/tenants',
+  getTenant: 'GET /v1/tenants/{tenantId}',
+  deleteTenant: 'DELETE /v1/tenants/{tenantId}',
+  listTenantProviders: 'GET /v1/tenants/{tenantId}/providers',
+  createTenantProvider: 'POST /v1/tenants/{tenantId}/providers',
+  getTenantProvider: 'GET /v1/tenants/{tenantId}/providers/{tenantProviderId}',
+  deleteTenantProvider: 'DELETE /v1/tenants/{tenantId}/providers/{tenantProviderId}',
+  listTenantProviderPolicies: 'GET /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies',
+  createTenantProviderPolicy: 'POST /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies',
+  getTenantProviderPolicy: 'GET /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies/{policyId}',
+  deleteTenantProviderPolicy: 'DELETE /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies/{policyId}',
+  validateToken: 'POST /v1/tenants/{tenantId}/validate'
+} as const
+
+export type OperationId = keyof typeof OPERATIONS
+
+/** The ids that a path names, by the names they have there; others are of no matter. */
+export type Ids = Readonly<Record<string, string>>
+
+/** A request as it is sent. */
+export interface RawRequest {
+  method: string
+  url: string
+  headers: Record<string, string>
+  payload?: string
+}
+
+export type Send = (request: RawRequest) => Promise<Answer>
+
+type Call = (ids?: Ids, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
+
+/** An operation takes the ids of its path and what is to be its body. */
+export type TokensClient = Readonly<Record<OperationId, Call>>
+
+export function overInject(app: FastifyInstance): Send {
+  return async ({ method, ...request }) => {
+    const answer = await app.inject({ ...request, method: method as 'GET' })
+    return read(answer.statusCode, answer.body, answer.headers)
+  }
+}
+
+export function overHttp(origin: string): Send {
+  return async ({ method, url, headers, payload }) => {
+    const answer = await fetch(origin + url, { method, headers, ...(payload !== undefined && { body: payload }) })
+    return read(answer.status, await answer.text(), Object.fromEntries(answer.headers))
+  }
+}
+
+function read(status: number, text: string, headers: Record<string, unknown>): Answer {
+  const isJson = String(headers['content-type']).startsWith('application/json')
+  return { status, body: isJson && text !== '' ? JSON.parse(text) : text, headers }
+}
+
+/** Without a key it does not say who asks. */
+export function tokensClient(send: Send, key?: string): TokensClient {
+  const callOf =
+    (id: OperationId): Call =>
+    (ids = {}, body, headers = {}) =>
+      send(requestOf(id, ids, { ...(key !== undefined && { authorization: `Bearer ${key}` }), ...headers }, body))
+  return Object.fromEntries(Object.keys(OPERATIONS).map((id) => [id, callOf(id as OperationId)])) as TokensClient
+}
+
+/** A body is sent as JSON; without one there is no content type either. */
+export function requestOf(id: OperationId, ids: Ids, headers: Record<string, string>, body?: unknown): RawRequest {
+  const [method = '', path = ''] = OPERATIONS[id].split(' ')
+  const url = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(ids[name] ?? ''))
+  if (body === undefined) return { method, url, headers }
+  return { method, url, headers: { 'content-type': 'application/json', ...headers }, payload: JSON.stringify(body) }
+}
+
+export interface TokensApp extends TestApp {
+  /** Calls of an account that has a key. */
+  api: TokensClient
+  key: string
+  /** Another key: of that account, or of one with this name. */
+  newKey(account?: string): Promise<string>
+  /** Calls by that key. */
+  by(key?: string): TokensClient
+  send: Send
+}
+
+/** An application with the key of an account. Keys of providers are of the kind that is made fastest, if not told otherwise. */
+export async function startTokensApp(
+  t: Test,
+  variables: Record<string, string> = {},
+  options: AppOptions = {}
+): Promise<TokensApp> {
+  const started = await startApp(t, { SIGNING_ALG: 'EdDSA', PROVIDER_SIGNING_ALG: 'EdDSA', ...variables }, options)
+  const { app } = started
+  const send = overInject(app)
+  const newKey = async (account = 'acme') => (await app.apiKeys.create(account, {})).text
+  const key = await newKey()
+  const by = (text?: string) => tokensClient(send, text)
+  return { ...started, send, newKey, key, by, api: by(key) }
+}
+
+/** Bodies that are right in every respect. */
+export const BODIES = {
+  createProvider: { name: 'Pipelines', description: 'Issues tokens to pipelines' },
+  createClient: { name: 'deploy', audience: 'https://cloud.example' },
+  createAccessToken: {},
+  addDomain: { domain: 'tokens.example.com' },
+  createTenant: { name: 'Production', description: 'Tokens that production takes' },
+  createTenantProvider: {
+    url: 'https://issuer.example.com',
+    fingerprints: ['ab'.repeat(20)],
+    audience: 'https://api.example.com',
+    earliestIssuanceTimeAllowed: 1
+  },
+  createTenantProviderPolicy: {
+    name: 'main only',
+    description: 'Tokens of the main branch',
+    audience: 'https://api.example.com',
+    conditions: [{ key: 'ref', operator: 'stringEquals', value: 'refs/heads/main' }]
+  }
+} as const
+
+let made = 0
+
+/** One of each kind, and the ids of all of them. Domains are of different names each time. */
+export async function makeOneOfEach(api: TokensClient): Promise<Record<string, string>> {
+  const ids: Record<string, string> = {}
+  const make = async (id: keyof typeof BODIES, name: string, body: object = BODIES[id]) => {
+    const answer = await api[id](ids, body)
+    if (answer.status !== 201) throw new Error(`${id}: ${answer.status} ${JSON.stringify(answer.body)}`)
+    ids[name] = answer.body.id
+  }
+  await make('createProvider', 'providerId')
+  await make('createClient', 'clientId')
+  await make('addDomain', 'domainId', { domain: `${made++}.${BODIES.addDomain.domain}`.replace(/^\d/, 'd$&') })
+  await make('createTenant', 'tenantId')
+  await make('createTenantProvider', 'tenantProviderId')
+  await make('createTenantProviderPolicy', 'policyId')
+  return ids
+}
+
+/** The body with which an operation succeeds on these; undefined where none is sent. */
+export function bodyFor(id: OperationId, ids: Ids): unknown {
+  if (id === 'validateToken') return { tenantProviderPolicyId: ids.policyId, token: 'x.y.z' }
+  if (id === 'addDomain') return { domain: `n${made++}.${BODIES.addDomain.domain}` }
+  return (BODIES as Partial<Record<OperationId, object>>)[id]
+}
+
+/**
+ * Goes to one port of the loopback for any URL, whose host it names in the Host header: as the proxy in front of the service
+ * does, which ends TLS. For the `customFetch` of a library.
+ */
+export function fetchAt(port: number) {
+  return (target: string | URL, init: { method?: string; headers?: unknown } = {}): Promise<Response> => {
+    const { host, pathname, search } = new URL(target)
+    const headers = { ...Object.fromEntries(new Headers(init.headers as HeadersInit)), host }
+    const options = { host: '127.0.0.1', port, path: pathname + search, method: init.method ?? 'GET', headers }
+    return new Promise((resolve, reject) => {
+      const asked = request(options, async (answer) => {
+        const chunks: Buffer[] = []
+        for await (const chunk of answer) chunks.push(chunk)
+        const headers = Object.entries(answer.headersDistinct).map(([name, values]) => [name, String(values)] as const)
+        resolve(new Response(Buffer.concat(chunks), { status: answer.statusCode ?? 0, headers: [...headers] as never }))
+      })
+      asked.on('error', reject)
+      asked.end()
+    })
+  }
+}
