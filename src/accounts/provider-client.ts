@@ -136,10 +136,11 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
     exchange: (query, attempt) =>
       ask<ExchangeOutcome, ExchangeOutcome>(
         async (configuration) => {
-          const url = new URL(`${redirectUri}?${query}`)
-          if (!isOneAnswer(url.searchParams)) return { kind: 'refused', reason: 'invalid' }
+          const parameters = readAnswer(query)
+          if (!parameters) return { kind: 'refused', reason: 'invalid' }
           // Each provider has a redirect URI of its own, so its name in the answer adds nothing where no issuer is configured.
-          if (!isIssuer) url.searchParams.delete('iss')
+          if (!isIssuer) parameters.delete('iss')
+          const url = new URL(`${redirectUri}?${parameters}`)
           const answer = await client.authorizationCodeGrant(configuration, url, {
             pkceCodeVerifier: attempt.codeVerifier,
             expectedState: attempt.state,
@@ -177,14 +178,18 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
   }
 }
 
-/** A code or an error, and nothing twice (RFC 6749 §3.1, §4.1.2). */
-function isOneAnswer(parameters: URLSearchParams): boolean {
-  const names = [...parameters.keys()]
-  return (
-    new Set(names).size === names.length &&
-    parameters.has('state') &&
-    parameters.has('code') !== parameters.has('error')
-  )
+const ANSWER_PARAMETERS = ['state', 'code', 'error', 'iss']
+/** Of answers to other requests than ours (JARM, hybrid and implicit flow), which the library would read. */
+const FOREIGN_PARAMETERS = ['response', 'id_token', 'token', 'access_token']
+
+/** A code or an error, nothing twice (RFC 6749 §3.1, §4.1.2), and nothing of another flow; unknown ones are ignored. */
+function readAnswer(query: string): URLSearchParams | undefined {
+  const all = new URLSearchParams(query)
+  if (FOREIGN_PARAMETERS.some((name) => all.has(name))) return undefined
+  const known = [...all].filter(([name]) => ANSWER_PARAMETERS.includes(name))
+  const answer = new URLSearchParams(known)
+  const isOnce = answer.size === new Set(answer.keys()).size && [...answer.values()].every((value) => value !== '')
+  return isOnce && answer.has('state') && answer.has('code') !== answer.has('error') ? answer : undefined
 }
 
 /** A sign-in is fresh that was no longer ago than a person needs to type a password. */

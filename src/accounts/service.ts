@@ -132,9 +132,11 @@ export function createAccounts(parts: AccountsParts): Accounts {
       if (reader.kind === 'user' && reader.userId !== userId) return { kind: 'not_yours' }
       const account = await find(userId, accountId)
       if (!account) return { kind: 'unknown' }
+      const tokens = account.status === 'connected' ? openTokens(keyring, account) : undefined
+      // Also where an instance with other secrets could open them: nothing is changed here.
+      if (!tokens) return { kind: 'needs_reconnect' }
       const leftMs = (account.expiresAtMs ?? Number.POSITIVE_INFINITY) - clock()
-      const tokens = openTokens(keyring, account)
-      const mayRefresh = account.status === 'connected' && tokens?.refreshToken !== undefined
+      const mayRefresh = tokens.refreshToken !== undefined
       if (leftMs > REFRESH_AHEAD_MS || (leftMs > 0 && !mayRefresh)) return vendable(account)
       try {
         return vendable(await within(ANSWER_WITHIN_MS, refresher.refresh(account)))
