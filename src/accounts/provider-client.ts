@@ -15,6 +15,9 @@ import { identify } from './provider-identity.js'
 /** Endpoints and keys of an issuer are looked up anew after this. */
 const DISCOVERED_FOR_MS = 3_600_000
 
+/** A hundred years. */
+const LONGEST_LIFE_SECONDS = 3_155_760_000
+
 /** The secrets of one attempt to sign in; they wait in the browser, sealed, for the provider's answer. */
 export interface Attempt {
   state: string
@@ -101,13 +104,14 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
   }
 
   function readTokens(answer: client.TokenEndpointResponse): ProviderTokens {
-    const seconds = answer.expires_in
+    const seconds = answer.expires_in ?? Number.POSITIVE_INFINITY
     return {
       accessToken: answer.access_token,
       refreshToken: answer.refresh_token,
       // GitHub and its like separate them with commas.
       scopes: answer.scope?.split(isIssuer ? ' ' : /[ ,]/).filter((word) => word !== ''),
-      expiresAtMs: seconds === undefined ? undefined : clock() + seconds * 1000
+      // One beyond all calendars is none.
+      expiresAtMs: seconds > LONGEST_LIFE_SECONDS ? undefined : clock() + seconds * 1000
     }
   }
 
