@@ -41,13 +41,26 @@ async function registeredRoutes(t: Test): Promise<RouteOptions[]> {
 t.test('operations and routes', async (t) => {
   const documented = await operations()
   const routes = await registeredRoutes(t)
-  const served = routes.filter(({ url, method, config }) => method !== 'HEAD' && !config?.refusesMethod && !isDocs(url))
+  const own = routes.filter(({ url, method, config }) => method !== 'HEAD' && !config?.refusesMethod && !isDocs(url))
+  const served = own.filter(({ config }) => !config?.page)
 
   t.test('every operation has a route, and every route an operation', async (t) => {
     t.ok(documented.length >= 25, `${documented.length} operations`)
     t.strictSame(
       served.map(({ method, url }) => `${method} ${url}`).sort(),
       documented.map(({ route }) => route).sort()
+    )
+  })
+
+  t.test('what people look at is apart from what programs call', async (t) => {
+    const pages = own.filter(({ config }) => config?.page)
+    t.ok(pages.length >= 25, `${pages.length} routes of pages`)
+    const forPrograms = /^\/(api|oauth|\.well-known|healthz|readyz|metrics)\b/
+    t.strictSame(
+      pages
+        .filter(({ url, schema }) => forPrograms.test(url) || (schema && 'operationId' in schema))
+        .map(({ url }) => url),
+      []
     )
   })
 
