@@ -11,8 +11,8 @@ export interface ReadableClaim {
 /** In characters as people count them. */
 const LONGEST_SHOWN = 64
 
-/** Controls, formats (direction, zero width, tags), private use, half pairs, line and paragraph ends. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
+/** Controls, formats (direction, zero width, tags), private use, half pairs, line and paragraph ends, the blank of braille. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
 /** What belongs to a picture: that it is drawn in colour, and what joins several into one. */
 const OF_PICTURES =
   /(?<=\p{Extended_Pictographic})\uFE0F|(?<=\p{Extended_Pictographic}|\p{EMod}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/u

@@ -22,7 +22,8 @@ const REFRESH = `POST ${TOKEN_ENDPOINT} refresh_token`
 const NEEDS_RECONNECT = 'The provider no longer accepts this account: its user has to connect it again.'
 const AGAIN_LATER = { status: 503, body: { error: 'Service Unavailable. Please try again.' } }
 
-const redis = await startRedis()
+// What is acknowledged has been written then: by default it waits while the disk is slow, and a kill would lose it.
+const redis = await startRedis('--appendfsync', 'no')
 const acme = await startIdentityProvider(t, { publicUrl: PUBLIC_URL })
 const hub = await startPlainProvider(t, { publicUrl: PUBLIC_URL })
 t.teardown(() => redis.stop())

@@ -87,9 +87,14 @@ async function takeWindow(t: Pick<Test, 'teardown'>, browser: Browser, script: b
     const { context, page } = window
     context.removeAllListeners()
     for (const tab of context.pages()) if (tab !== page) await tab.close()
-    await page.goto('about:blank')
     await context.clearCookies()
-    windows.push(window)
+    const isEmpty = await page.goto('about:blank').then(
+      () => true,
+      () => false
+    )
+    // One that is still on its way somewhere is of no use to anybody.
+    if (isEmpty) windows.push(window)
+    else await context.close()
   })
   return window
 

@@ -187,7 +187,7 @@ export const de: Texts = {
     notFound: 'Diese Seite gibt es nicht.',
     method: 'So lässt sich diese Seite nicht benutzen.',
     tooMany: (seconds) => `Zu viele Versuche. Versuchen Sie es in ${seconds} Sekunden noch einmal.`,
-    unavailable: 'Das geht gerade nicht. Es wurde nichts entschieden; versuchen Sie es gleich noch einmal.',
+    unavailable: 'Das geht gerade nicht. Versuchen Sie es gleich noch einmal.',
     internal: 'Hier ist etwas schiefgegangen. Es lag nicht an Ihnen.',
     reference: (id) => `Falls Sie um Hilfe bitten, nennen Sie dies: ${id}`,
     home: 'Zurück zum Anfang'

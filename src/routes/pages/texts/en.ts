@@ -181,7 +181,7 @@ export const en = {
     notFound: 'There is no such page.',
     method: 'This page cannot be used that way.',
     tooMany: (seconds: number) => `Too many attempts. Try again in ${seconds} seconds.`,
-    unavailable: 'This is not possible right now. Nothing was decided; try again in a moment.',
+    unavailable: 'This is not possible right now. Try again in a moment.',
     internal: 'Something went wrong here. Nothing you did caused it.',
     reference: (id: string) => `If you ask for help, name this: ${id}`,
     home: 'Back to the start'

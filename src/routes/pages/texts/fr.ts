@@ -183,7 +183,7 @@ export const fr: Texts = {
     notFound: 'Cette page n’existe pas.',
     method: 'Cette page ne peut pas être utilisée ainsi.',
     tooMany: (seconds) => `Trop de tentatives. Réessayez dans ${seconds} secondes.`,
-    unavailable: 'Ce n’est pas possible pour le moment. Rien n’a été décidé ; réessayez dans un instant.',
+    unavailable: 'Ce n’est pas possible pour le moment. Réessayez dans un instant.',
     internal: 'Quelque chose s’est mal passé ici. Vous n’y êtes pour rien.',
     reference: (id) => `Si vous demandez de l’aide, citez ceci : ${id}`,
     home: 'Retour au début'

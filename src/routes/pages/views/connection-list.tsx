@@ -57,10 +57,10 @@ function Account({ visit, account, providerName }: AccountProps) {
   const username = readClaim(account.username)?.text ?? account.subject
   return (
     <li>
-      <h3>
+      <h2>
         {providerName}: <bdi>{username}</bdi>{' '}
         <small class={`badge ${account.status === 'connected' ? '' : 'alarm'}`}>{texts.status[account.status]}</small>
-      </h3>
+      </h2>
       <dl>
         <div>
           <dt>{texts.since}</dt>
