@@ -151,10 +151,15 @@ export function createAccounts(parts: AccountsParts): Accounts {
     async disconnect(userId, accountId) {
       const account = await find(userId, accountId)
       if (!account) return undefined
-      await records.delete(userId, accountId)
-      await owners.delete(accountId, OWNER)
-      await identities.release(account.providerId, account.subject)
       const tokens = openTokens(keyring, account)
+      // The tokens first, the record last: if this is cut off in between, it can be asked for again.
+      await records.change(userId, accountId, {
+        set: { status: 'needs_reconnect' },
+        clear: ['sealedTokens', 'expiresAtMs']
+      })
+      await identities.release(account.providerId, account.subject)
+      await owners.delete(accountId, OWNER)
+      await records.delete(userId, accountId)
       const client = clientOf(account.providerId)
       const token = tokens?.refreshToken ?? tokens?.accessToken
       if (!client || token === undefined) return { account, revokedAtProvider: false }
