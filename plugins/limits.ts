@@ -30,6 +30,7 @@ type LimitedOperation =
   | 'introspect'
   | 'userinfo'
   | 'sign-in'
+  | 'sign-in-answer'
   | 'access-token'
 /** A hook, or called where more is known. Throws `too_many_requests`. */
 type CountRequest = (request: FastifyRequest) => Promise<void>
@@ -72,6 +73,7 @@ export const limits = fp(
         introspect: bounds.introspectPerMinute,
         userinfo: bounds.userinfoPerMinute,
         'sign-in': bounds.signInPerMinute,
+        'sign-in-answer': bounds.signInPerMinute,
         'access-token': bounds.accessTokenPerMinute
       }
       /** All hosts of an IPv6 network are one, and an IPv4 address is one in any spelling. */

@@ -51,6 +51,12 @@ function faultsOf(variables: Record<string, string | undefined>): readonly strin
   }
 }
 
+/** A value in characters that any report can hold. */
+const titleOf = (value: unknown) =>
+  JSON.stringify(value)
+    .replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .slice(0, 80)
+
 const namesOf = (variables: Record<string, string | undefined>) => faultsOf(variables).map((line) => line.split(':')[0])
 
 t.test('an empty environment gives a service to try out', async (t) => {
@@ -65,6 +71,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     redis: undefined,
     providers: [],
     demoSignIn: true,
+    serviceName: 'grantd',
     environmentId: undefined,
     tokensApi: {
       ...{ baseDomain: undefined, signingAlg: 'RS256', keySeconds: 86_400, dnsResolver: undefined },
@@ -118,6 +125,7 @@ t.test('every variable is read', async (t) => {
     DASHBOARD_JWT_AUDIENCE: 'grantd',
     OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
     PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
+    SERVICE_NAME: 'Acme Büro',
     ENVIRONMENT_ID: '0123abcd-0123-4567-89ab-0123456789ab',
     TOKENS_BASE_DOMAIN: 'tokens.example.com',
     PROVIDER_SIGNING_ALG: 'ES256',
@@ -197,6 +205,7 @@ t.test('every variable is read', async (t) => {
       }
     ],
     demoSignIn: false,
+    serviceName: 'Acme Büro',
     environmentId: '0123abcd-0123-4567-89ab-0123456789ab',
     tokensApi: {
       ...{ baseDomain: 'tokens.example.com', signingAlg: 'ES256', keySeconds: 7_200 },
@@ -396,6 +405,10 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   OAUTH_CLIENTS_FILE: { good: [fileOf(t, { clients: [] }), fileOf(t, { clients: [{ client_id: 'acme' }] })], bad: [] },
   // Its faults are looked at below.
   PROVIDERS_FILE: { good: [fileOf(t, { providers: [ACME] }), fileOf(t, { providers: [ACME, HUB] })], bad: [] },
+  SERVICE_NAME: {
+    good: ['grantd', 'Büro & Söhne', '😀', 'x'.repeat(64)],
+    bad: ['x'.repeat(65), 'a\nb', 'a\u0000b', 'a\u202eb', 'a\u2028b', 'a\u200bb']
+  },
   ENVIRONMENT_ID: {
     good: ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'],
     bad: [
@@ -457,10 +470,10 @@ t.test('texts, choices and lists', async (t) => {
   t.same(Object.keys(texts).sort(), others.sort(), 'all of them are looked at')
   for (const [name, { good, bad, besides = {} }] of Object.entries(texts)) {
     t.test(`${name} is what it should be`, async (t) => {
-      for (const value of good) t.same(faultsOf({ ...besides, [name]: value }), [], `good: ${value}`)
+      for (const value of good) t.same(faultsOf({ ...besides, [name]: value }), [], `good: ${titleOf(value)}`)
       for (const value of bad) {
         const faults = faultsOf({ ...besides, [name]: value })
-        t.equal(faults.length, 1, `bad: ${value}`)
+        t.equal(faults.length, 1, `bad: ${titleOf(value)}`)
         t.match(faults[0], new RegExp(`^${name}: expected [a-zA-Z]`))
       }
     })
@@ -738,10 +751,10 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
 
   for (const [name, { good, bad, of = acme, expects }] of Object.entries(MEMBERS)) {
     t.test(`${name} is what it should be`, async (t) => {
-      for (const value of good) t.same(fileFaults([{ ...of, [name]: value }]), [], `good: ${JSON.stringify(value)}`)
+      for (const value of good) t.same(fileFaults([{ ...of, [name]: value }]), [], `good: ${titleOf(value)}`)
       for (const value of bad) {
         const [fault = '', ...others] = fileFaults([{ ...of, [name]: value }])
-        t.same(others, [], `bad: ${JSON.stringify(value)}`)
+        t.same(others, [], `bad: ${titleOf(value)}`)
         t.ok(fault.startsWith(`providers[0].${name}: expected `), fault)
         t.match(fault.replace(/^.*: expected /, ''), expects)
       }

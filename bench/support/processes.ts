@@ -19,7 +19,14 @@ export interface Target {
  * would be charged to whoever is measured in it.
  */
 export async function startBenchRedis(lifetime: Lifetime, appendOnly: 'yes' | 'no'): Promise<RedisServer> {
-  const redis = await startRedis('--appendonly', appendOnly, '--auto-aof-rewrite-percentage', '0')
+  const redis = await startRedis(
+    '--appendonly',
+    appendOnly,
+    '--appendfsync',
+    'everysec',
+    '--auto-aof-rewrite-percentage',
+    '0'
+  )
   lifetime.ends(() => redis.stop())
   return redis
 }

@@ -19,14 +19,14 @@ export function createBreaker(clock: Clock): Breaker {
 
   return {
     pauseSeconds: () => Math.max(0, Math.ceil((pausedUntilMs - clock()) / 1000)),
+    // An answer that was asked for before the pause is no reason to end it.
     succeeded() {
       failures = 0
-      pausedUntilMs = 0
     },
     failed(retryAfterSeconds) {
       failures += 1
       const pause = retryAfterSeconds ?? (failures >= FAILURES_IN_A_ROW ? PAUSE_SECONDS : 0)
-      pausedUntilMs = clock() + pause * 1000
+      pausedUntilMs = Math.max(pausedUntilMs, clock() + pause * 1000)
     }
   }
 }

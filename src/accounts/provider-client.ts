@@ -15,6 +15,9 @@ import { identify } from './provider-identity.js'
 /** Endpoints and keys of an issuer are looked up anew after this. */
 const DISCOVERED_FOR_MS = 3_600_000
 
+/** A hundred years. */
+const LONGEST_LIFE_SECONDS = 3_155_760_000
+
 /** The secrets of one attempt to sign in; they wait in the browser, sealed, for the provider's answer. */
 export interface Attempt {
   state: string
@@ -101,13 +104,14 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
   }
 
   function readTokens(answer: client.TokenEndpointResponse): ProviderTokens {
-    const seconds = answer.expires_in
+    const seconds = answer.expires_in ?? Number.POSITIVE_INFINITY
     return {
       accessToken: answer.access_token,
       refreshToken: answer.refresh_token,
       // GitHub and its like separate them with commas.
       scopes: answer.scope?.split(isIssuer ? ' ' : /[ ,]/).filter((word) => word !== ''),
-      expiresAtMs: seconds === undefined ? undefined : clock() + seconds * 1000
+      // One beyond all calendars is none.
+      expiresAtMs: seconds > LONGEST_LIFE_SECONDS ? undefined : clock() + seconds * 1000
     }
   }
 
@@ -136,10 +140,11 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
     exchange: (query, attempt) =>
       ask<ExchangeOutcome, ExchangeOutcome>(
         async (configuration) => {
-          const url = new URL(`${redirectUri}?${query}`)
-          if (!isOneAnswer(url.searchParams)) return { kind: 'refused', reason: 'invalid' }
+          const parameters = readAnswer(query)
+          if (!parameters) return { kind: 'refused', reason: 'invalid' }
           // Each provider has a redirect URI of its own, so its name in the answer adds nothing where no issuer is configured.
-          if (!isIssuer) url.searchParams.delete('iss')
+          if (!isIssuer) parameters.delete('iss')
+          const url = new URL(`${redirectUri}?${parameters}`)
           const answer = await client.authorizationCodeGrant(configuration, url, {
             pkceCodeVerifier: attempt.codeVerifier,
             expectedState: attempt.state,
@@ -177,14 +182,18 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
   }
 }
 
-/** A code or an error, and nothing twice (RFC 6749 §3.1, §4.1.2). */
-function isOneAnswer(parameters: URLSearchParams): boolean {
-  const names = [...parameters.keys()]
-  return (
-    new Set(names).size === names.length &&
-    parameters.has('state') &&
-    parameters.has('code') !== parameters.has('error')
-  )
+const ANSWER_PARAMETERS = ['state', 'code', 'error', 'iss']
+/** Of answers to other requests than ours (JARM, hybrid and implicit flow), which the library would read. */
+const FOREIGN_PARAMETERS = ['response', 'id_token', 'token', 'access_token']
+
+/** A code or an error, nothing twice (RFC 6749 §3.1, §4.1.2), and nothing of another flow; unknown ones are ignored. */
+function readAnswer(query: string): URLSearchParams | undefined {
+  const all = new URLSearchParams(query)
+  if (FOREIGN_PARAMETERS.some((name) => all.has(name))) return undefined
+  const known = [...all].filter(([name]) => ANSWER_PARAMETERS.includes(name))
+  const answer = new URLSearchParams(known)
+  const isOnce = answer.size === new Set(answer.keys()).size && [...answer.values()].every((value) => value !== '')
+  return isOnce && answer.has('state') && answer.has('code') !== answer.has('error') ? answer : undefined
 }
 
 /** A sign-in is fresh that was no longer ago than a person needs to type a password. */

@@ -1,8 +1,11 @@
 /** What an error of openid-client says: that the provider refused for good, or that it could not be asked. */
 import { AuthorizationResponseError, ResponseBodyError } from 'openid-client'
 
-/** `denied`: by the user. `invalid`: the answer does not belong to this attempt, or the provider did not accept it. */
-export type Refusal = 'denied' | 'invalid' | 'not_fresh'
+/**
+ * `denied`: by the user. `failed`: the provider says that it went wrong there. `invalid`: the answer does not belong to this
+ * attempt, or the provider did not accept it. `not_fresh`: the provider did not have the user sign in again.
+ */
+export type Refusal = 'denied' | 'failed' | 'invalid' | 'not_fresh'
 
 /**
  * Error codes that concern this one request and will not go away by asking again. All others (also `invalid_client`, which is
@@ -13,8 +16,9 @@ const FOR_GOOD = ['invalid_grant', 'bad_refresh_token', 'bad_verification_code']
 /** What openid-client and oauth4webapi say of an answer in the browser's hands, rather than of one of the provider's. */
 const ABOUT_THE_CALLBACK = ['OAUTH_INVALID_RESPONSE', 'OAUTH_JWT_CLAIM_COMPARISON_FAILED']
 
+/** Whatever comes by way of the browser is one: nobody should be able to make a provider look as if it were in trouble. */
 export function isRefusal(error: unknown): boolean {
-  if (error instanceof AuthorizationResponseError) return !isTemporary(error.error)
+  if (error instanceof AuthorizationResponseError) return true
   return FOR_GOOD.includes(errorCodeOf(error) ?? '') || isAboutTheCallback(error)
 }
 
@@ -27,10 +31,9 @@ export function explain(error: unknown): string {
 
 /** Never a text of the provider's: it is not known what that holds. */
 export function describeRefusal(error: unknown): Refusal {
-  return error instanceof AuthorizationResponseError && error.error === 'access_denied' ? 'denied' : 'invalid'
+  if (!(error instanceof AuthorizationResponseError)) return 'invalid'
+  return error.error === 'access_denied' ? 'denied' : 'failed'
 }
-
-const isTemporary = (code: string) => code === 'temporarily_unavailable' || code === 'server_error'
 
 /** The `error` member of a provider's answer, whatever status it came with. */
 function errorCodeOf(error: unknown): string | undefined {

@@ -76,9 +76,12 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
   }
 
   async function ask(account: ConnectedAccount): Promise<ConnectedAccount> {
-    const refreshToken = openTokens(keyring, account)?.refreshToken
     const client = clientOf(account.providerId)
-    if (refreshToken === undefined || !client) return change(account, REFUSED)
+    const tokens = openTokens(keyring, account)
+    // What this instance cannot do, another one with other settings may.
+    if (!client || !tokens) throw fault('unavailable', { detail: `nothing to refresh ${account.providerId} with here` })
+    const { refreshToken } = tokens
+    if (refreshToken === undefined) return change(account, REFUSED)
     const outcome = await client.refresh(refreshToken).catch((error) => {
       refreshed('unavailable')
       throw error

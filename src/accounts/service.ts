@@ -132,9 +132,11 @@ export function createAccounts(parts: AccountsParts): Accounts {
       if (reader.kind === 'user' && reader.userId !== userId) return { kind: 'not_yours' }
       const account = await find(userId, accountId)
       if (!account) return { kind: 'unknown' }
+      const tokens = account.status === 'connected' ? openTokens(keyring, account) : undefined
+      // Also where an instance with other secrets could open them: nothing is changed here.
+      if (!tokens) return { kind: 'needs_reconnect' }
       const leftMs = (account.expiresAtMs ?? Number.POSITIVE_INFINITY) - clock()
-      const tokens = openTokens(keyring, account)
-      const mayRefresh = account.status === 'connected' && tokens?.refreshToken !== undefined
+      const mayRefresh = tokens.refreshToken !== undefined
       if (leftMs > REFRESH_AHEAD_MS || (leftMs > 0 && !mayRefresh)) return vendable(account)
       try {
         return vendable(await within(ANSWER_WITHIN_MS, refresher.refresh(account)))
@@ -149,10 +151,15 @@ export function createAccounts(parts: AccountsParts): Accounts {
     async disconnect(userId, accountId) {
       const account = await find(userId, accountId)
       if (!account) return undefined
-      await records.delete(userId, accountId)
-      await owners.delete(accountId, OWNER)
-      await identities.release(account.providerId, account.subject)
       const tokens = openTokens(keyring, account)
+      // The tokens first, the record last: if this is cut off in between, it can be asked for again.
+      await records.change(userId, accountId, {
+        set: { status: 'needs_reconnect' },
+        clear: ['sealedTokens', 'expiresAtMs']
+      })
+      await identities.release(account.providerId, account.subject)
+      await owners.delete(accountId, OWNER)
+      await records.delete(userId, accountId)
       const client = clientOf(account.providerId)
       const token = tokens?.refreshToken ?? tokens?.accessToken
       if (!client || token === undefined) return { account, revokedAtProvider: false }

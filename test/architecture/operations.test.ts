@@ -41,15 +41,28 @@ async function registeredRoutes(t: Test): Promise<RouteOptions[]> {
 t.test('operations and routes', async (t) => {
   const documented = await operations()
   const routes = await registeredRoutes(t)
-  /** Pages are in no document, and what is served under the host of a provider is there as what is served by path. */
-  const isElsewhere = ({ config }: RouteOptions) => config?.refusesMethod || config?.page || config?.byHost
-  const served = routes.filter((route) => route.method !== 'HEAD' && !isElsewhere(route) && !isDocs(route.url))
+  /** What is served under the host of a provider is in the documents as what is served by path. */
+  const isElsewhere = ({ config }: RouteOptions) => config?.refusesMethod || config?.byHost
+  const own = routes.filter((route) => route.method !== 'HEAD' && !isElsewhere(route) && !isDocs(route.url))
+  const served = own.filter(({ config }) => !config?.page)
 
   t.test('every operation has a route, and every route an operation', async (t) => {
     t.ok(documented.length >= 55, `${documented.length} operations`)
     t.strictSame(
       served.map(({ method, url }) => `${method} ${url}`).sort(),
       documented.map(({ route }) => route).sort()
+    )
+  })
+
+  t.test('what people look at is apart from what programs call', async (t) => {
+    const pages = own.filter(({ config }) => config?.page)
+    t.ok(pages.length >= 25, `${pages.length} routes of pages`)
+    const forPrograms = /^\/(api|oauth|\.well-known|healthz|readyz|metrics)\b/
+    t.strictSame(
+      pages
+        .filter(({ url, schema }) => forPrograms.test(url) || (schema && 'operationId' in schema))
+        .map(({ url }) => url),
+      []
     )
   })
 

@@ -12,7 +12,10 @@ import { openapiDocument } from '../../schemas/generated/openapi.js'
 import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
 import { digestOf } from '../../src/secrets/digest.js'
 import { startApp, type TestApp } from '../support/app.js'
+import { PLAIN_TOKEN_ENDPOINT, type PlainProvider, startPlainProvider } from '../support/plain-provider.js'
+import { changed, json } from '../support/provider-gate.js'
 import { startRedis } from '../support/redis-server.js'
+import { connectAt, providersFile } from '../support/sign-in.js'
 import { sessionOf } from '../support/tokens.js'
 
 const seed = Number(process.env.ANY_REQUEST_SEED ?? Date.now() % 2 ** 31)
@@ -46,7 +49,7 @@ addFormats.default(ajv)
 
 interface Operation {
   id: string
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
   path: string
   /** The ways in which a caller can say who it is; none where nobody has to. */
   schemes: string[]
@@ -209,6 +212,22 @@ function bodies(schema: Node): fc.Arbitrary<Body> {
 type Credential = { kind: (typeof KINDS)[keyof typeof KINDS][number]; twice: boolean; pick: number; raw: string }
 const KINDS = {
   nobody: ['none', 'none', 'none', 'user', 'raw'],
+  account: ['owner', 'owner', 'owner', 'owner', 'owner', 'owner', 'user', 'client', 'revoked', 'key', 'none', 'raw'],
+  apiKey: [
+    'key',
+    'key',
+    'key',
+    'key',
+    'owner',
+    'owner',
+    'owner',
+    'owner',
+    'user',
+    'client',
+    'ended key',
+    'none',
+    'raw'
+  ],
   bearerAuth: ['user', 'user', 'user', 'user', 'user', 'user', 'client', 'client', 'revoked', 'none', 'raw'],
   accessToken: ['access', 'access', 'access', 'access', 'client', 'revoked', 'user', 'none', 'raw'],
   clientSecretBasic: [
@@ -224,9 +243,16 @@ const KINDS = {
     'raw'
   ]
 } as const
-const credentials = ([scheme = 'nobody']: string[]): fc.Arbitrary<Credential> =>
+function kindsOf({ path, schemes }: Operation): readonly Credential['kind'][] {
+  if (schemes.includes('apiKey')) return KINDS.apiKey
+  if (schemes.length > 0 && isAboutAccounts(path)) return KINDS.account
+  return KINDS[(schemes[0] ?? 'nobody') as keyof typeof KINDS]
+}
+const isAboutAccounts = (path: string) => path.includes('/oauthAccounts')
+
+const credentials = (operation: Operation): fc.Arbitrary<Credential> =>
   fc.record({
-    kind: fc.constantFrom(...KINDS[scheme as keyof typeof KINDS]),
+    kind: fc.constantFrom(...kindsOf(operation)),
     twice: fc.nat({ max: 24 }).map((n) => n === 0),
     pick: anyPick,
     raw: fc.oneof(
@@ -235,9 +261,12 @@ const credentials = ([scheme = 'nobody']: string[]): fc.Arbitrary<Credential> =>
     )
   })
 
+const ENVIRONMENT_ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
+
 /** How often each is asked, next to the others. */
-function weightOf({ id, path, schemes }: Operation): number {
+function weightOf({ id, method, path, schemes }: Operation): number {
   if (id === 'requestToken') return 24
+  if (method === 'OPTIONS') return 1
   return path.startsWith('/api') || schemes.length > 0 ? 6 : 1
 }
 
@@ -246,7 +275,7 @@ const requests = fc.oneof(
     weight: weightOf(operation),
     arbitrary: fc.record({
       operation: fc.constant(operation),
-      credential: credentials(operation.schemes),
+      credential: credentials(operation),
       body: bodies(operation.body),
       asForm: fc.constantFrom(...(operation.takesForms ? [true, false] : [false])),
       headers: fc.tuple(
@@ -270,6 +299,11 @@ const requests = fc.oneof(
         { weight: 6, arbitrary: real('id') },
         { weight: 1, arbitrary: fc.uuid() },
         { weight: 2, arbitrary: text(1, 90) }
+      ),
+      environment: fc.oneof(
+        { weight: 8, arbitrary: fc.constant(ENVIRONMENT_ID) },
+        { weight: 1, arbitrary: fc.uuid() },
+        { weight: 1, arbitrary: text(1, 90) }
       ),
       address: fc.nat({ max: 11 }),
       // Twice at once is too fast for a poll.
@@ -304,8 +338,8 @@ interface Flow {
   refresh_token?: string
 }
 
-/** What real things there are to ask about: renewed all the time, so that every state of a grant is met. */
-async function createWorld({ call, clock }: TestApp) {
+/** What real things there are to ask about: renewed all the time, so that every state of a grant or an account is met. */
+async function createWorld({ app, call, clock }: TestApp) {
   const users = await Promise.all(
     Array.from({ length: 12 }, async (_, i) => ({
       name: `user-${i}`,
@@ -318,6 +352,10 @@ async function createWorld({ call, clock }: TestApp) {
   const flows: Flow[] = []
   /** Those of the flows that have brought tokens. */
   const redeemed: Flow[] = []
+  /** Accounts of the users: some are disconnected by and by, some not accepted any more. */
+  const accounts: { id: string; owner: number }[] = []
+  const [key, ended] = [await app.apiKeys.create('acme', {}), await app.apiKeys.create('acme', {})]
+  await app.apiKeys.revoke('acme', ended.key.id)
   let round = 0
 
   const of = <T>(list: T[], pick: number) => list[pick % list.length] as T
@@ -358,6 +396,14 @@ async function createWorld({ call, clock }: TestApp) {
     while (redeemed.length > 12) redeemed.shift()
   }
 
+  async function renewAccounts() {
+    const owner = round % users.length
+    const connected = await connectAt(app, 'hub', `login-${round}`, of(users, owner).name)
+    if (connected.kind !== 'connected') throw new Error(`not connected: ${connected.kind}`)
+    accounts.push({ id: connected.account.id, owner })
+    while (accounts.length > 8) accounts.shift()
+  }
+
   return {
     users,
     of,
@@ -366,8 +412,11 @@ async function createWorld({ call, clock }: TestApp) {
     revoked,
     flows,
     redeemed,
+    accounts,
+    apiKeys: { key: key.text, 'ended key': ended.text },
     async renew() {
       round += 1
+      if (round % 3 === 0) await renewAccounts()
       const begin = () => post('/auth/grant/code', { client_type: 'cli', client_metadata: { hostname: 'h' } })
       for (let i = 0; i < 2; i++) grants.push(await begin())
       const { token } = of(users, round)
@@ -400,6 +449,8 @@ function flowOf({ body, credential }: Request, world: World): Flow {
 /** What a request is put together from. */
 interface Ingredients {
   world: World
+  /** An account that a request is about, if it is about one. */
+  account: World['accounts'][number] | undefined
   flow: Flow
   asker: Client
   byPost: boolean
@@ -413,8 +464,8 @@ function realize(value: unknown, from: Ingredients): unknown {
   if (name === undefined || pick === undefined || Object.keys(value).length !== 2) {
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, realize(inner, from)]))
   }
-  const { world, asker, byPost } = from
-  if (name === 'id') return world.of(world.clients, pick).id
+  const { world, account, asker, byPost } = from
+  if (name === 'id') return (account ?? world.of(world.clients, pick)).id
   if (name === 'grant_code') return world.of(world.grants, pick).grant_code
   if (name === 'user_code')
     return world.of<{ user_code: string }>(pick % 4 ? world.grants : world.flows, pick).user_code
@@ -427,7 +478,10 @@ function realize(value: unknown, from: Ingredients): unknown {
   return flow[name] ?? flow.device_code
 }
 
-function authorizationOf({ kind, pick, raw }: Credential, { world, flow, asker }: Ingredients): string | undefined {
+function authorizationOf(
+  { kind, pick, raw }: Credential,
+  { world, account, flow, asker }: Ingredients
+): string | undefined {
   switch (kind) {
     case 'none':
     case 'own by post':
@@ -436,6 +490,11 @@ function authorizationOf({ kind, pick, raw }: Credential, { world, flow, asker }
       return raw
     case 'user':
       return `Bearer ${world.of(world.users, pick).token}`
+    case 'owner':
+      return `Bearer ${world.of(world.users, account?.owner ?? pick).token}`
+    case 'key':
+    case 'ended key':
+      return `Bearer ${world.apiKeys[kind]}`
     case 'client':
       return `Bearer ${world.of(world.clients, pick).jwt}`
     case 'revoked':
@@ -475,8 +534,25 @@ function written({ body, asForm }: Request, fields: unknown): { type?: string; p
     : { type: 'application/json', payload: JSON.stringify(fields) }
 }
 
+/** A provider whose tokens end soon, and which now and then accepts a refresh token no more. */
+async function startHub(t: Test): Promise<PlainProvider> {
+  const hub = await startPlainProvider(t, { publicUrl: PUBLIC_URL })
+  hub.expires = true
+  const short = changed({ expires_in: 90 })
+  hub.at(PLAIN_TOKEN_ENDPOINT, (exchange) => {
+    const isRefused = exchange.form.get('grant_type') === 'refresh_token' && hub.count('refresh_token') % 4 === 0
+    return isRefused ? json({ error: 'bad_refresh_token' })(exchange) : short(exchange)
+  })
+  return hub
+}
+const PUBLIC_URL = 'https://grants.example'
+
 async function explore(t: Test, seed: number, count: number, variables: Record<string, string>) {
+  const hub = await startHub(t)
   const service = await startApp(t, {
+    PUBLIC_URL,
+    ENVIRONMENT_ID,
+    PROVIDERS_FILE: providersFile(t, [hub.entry()]),
     SIGNING_ALG: 'EdDSA',
     TRUST_PROXY: '127.0.0.1',
     // Short, so that many expire while they are still asked about.
@@ -495,15 +571,18 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     for (let i = 0; i < request.times; i++) await askOnce(request)
   }
   const askOnce = async (request: Request) => {
-    const { operation, credential, body, query, headers, id, address } = request
+    const { operation, credential, body, query, headers, id, environment, address } = request
     if (++sent % 8 === 0) await world.renew()
     const flow = flowOf(request, world)
     const asker = credential.kind === 'other' ? world.of(CLIENTS, credential.pick) : flow.client
-    const ingredients = { world, flow, asker, byPost: credential.kind === 'own by post' }
+    const account = isAboutAccounts(operation.path) ? world.of(world.accounts, credential.pick) : undefined
+    const ingredients = { world, account, flow, asker, byPost: credential.kind === 'own by post' }
     const put = (value: unknown) => realize(value, ingredients)
     const authorization = authorizationOf(credential, ingredients)
     const search = query.map(([name, value]) => `${name}=${encoded(put(value))}`).join('&')
-    const path = operation.path.replace(/\{\w+\}/, () => encoded(put(id)))
+    const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name) =>
+      encoded(name === 'environmentId' ? environment : put(id))
+    )
     const fields = body && 'json' in body ? put(body.json) : undefined
     const { type, payload, encoding } = written(request, fields)
     const answer = await app.inject({
@@ -536,6 +615,7 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     const note = (key: string) => seen.set(key, (seen.get(key) ?? 0) + 1)
     note(`${operation.id} ${status}`)
     if (operation.id === 'pollGrantToken' && status === 200) note(`state ${answer.json().status}`)
+    if (operation.path.endsWith('/accessToken') && status === 404) note(`${operation.id} ${answer.json().error}`)
     if (operation.id !== 'requestToken') return
     if (status !== 200) note(`token ${answer.json().error}`)
     else {
@@ -563,6 +643,8 @@ const documented = operations.flatMap(({ id, answers }) =>
   [...answers.keys()].filter((status) => !OUT_OF_REACH.includes(status)).map((status) => `${id} ${status}`)
 )
 
+const NEEDS_RECONNECT = 'The provider no longer accepts this account: its user has to connect it again.'
+
 /** Everything that the token endpoint has to say. */
 const TOKEN_OUTCOMES = [
   `for ${DEVICE_CODE_GRANT}`,
@@ -582,14 +664,14 @@ const TOKEN_OUTCOMES = [
 t.comment(`ANY_REQUEST_SEED=${seed}`)
 
 t.test('without limits, in memory', async (t) => {
-  const seen = await explore(t, seed, 3_600, { LIMITS: 'off' })
+  const seen = await explore(t, seed, 4_300, { LIMITS: 'off' })
   const missing = documented.filter((key) => !seen.has(key))
   t.comment(`not seen: ${missing.join(', ')}`)
   t.strictSame(
     operations.filter(({ id }) => ![...seen.keys()].some((key) => key.startsWith(`${id} `))).map(({ id }) => id),
     []
   )
-  t.ok(operations.length >= 19, `${operations.length} operations`)
+  t.ok(operations.length >= 25, `${operations.length} operations`)
   // 429 belongs to the other pass.
   const expected = documented.filter((key) => !key.endsWith(' 429'))
   const share = expected.filter((key) => seen.has(key)).length / expected.length
@@ -597,13 +679,17 @@ t.test('without limits, in memory', async (t) => {
   for (const state of ['authorization_pending', 'slow_down', 'approved', 'access_denied', 'expired_token']) {
     t.ok(seen.has(`state ${state}`), state)
   }
+  for (const sentence of ['Not Found', NEEDS_RECONNECT]) {
+    t.ok(seen.has(`getUserOauthAccessToken ${sentence}`), sentence)
+    t.ok(seen.has(`getEndUserOauthAccessToken ${sentence}`), sentence)
+  }
   for (const outcome of TOKEN_OUTCOMES) t.ok(seen.has(`token ${outcome}`), outcome)
 })
 
 t.test('with limits, over Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const seen = await explore(t, seed + 1, 2_200, {
+  const seen = await explore(t, seed + 1, 2_600, {
     REDIS_URL: redis.url,
     LIMIT_START_PER_MINUTE: '5',
     LIMIT_PEEK_PER_MINUTE: '10',
@@ -611,7 +697,8 @@ t.test('with limits, over Redis', async (t) => {
     LIMIT_REFRESH_PER_MINUTE: '1',
     LIMIT_REVOKE_PER_MINUTE: '5',
     LIMIT_INTROSPECT_PER_MINUTE: '5',
-    LIMIT_USERINFO_PER_MINUTE: '5'
+    LIMIT_USERINFO_PER_MINUTE: '5',
+    LIMIT_ACCESS_TOKEN_PER_MINUTE: '2'
   })
   for (const key of [
     'startGrant 429',
@@ -621,6 +708,8 @@ t.test('with limits, over Redis', async (t) => {
     'revokeToken 429',
     'introspectToken 429',
     'getUserinfo 429',
+    'getUserOauthAccessToken 429',
+    'getEndUserOauthAccessToken 429',
     'startGrant 200',
     'pollGrantToken 200',
     'peekGrant 404'

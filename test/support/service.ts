@@ -51,7 +51,7 @@ export async function startService(
   t.teardown(() => stop('SIGKILL'))
 
   const url = `http://127.0.0.1:${port}`
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     if (isOver()) throw new Error(`the service ended at once:\n${output}`)
     const answers = await fetch(`${url}/healthz`).then(
       (answer) => answer.ok,

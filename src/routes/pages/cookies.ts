@@ -16,7 +16,11 @@ export interface EnteredCode {
   userCode: string
   /** Whether a link filled it in. */
   linked: boolean
+  /** Whether it was looked up since, and found. */
+  isEntered?: boolean
   result?: 'approved' | 'denied' | 'undone'
+  /** Who decided: nobody else who signs in in this browser is told. */
+  decidedBy?: string
   /** The authorized client that an approval leads to. */
   authorizedClientId?: string
 }

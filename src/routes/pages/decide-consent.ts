@@ -28,7 +28,9 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
       const ticket = openTicket(app, session, request.body.ticket)
       if (!ticket) throw fault('forbidden', { detail: 'a ticket of another session' })
       const { consent } = visitOf(request).texts
-      if (app.oauthClients.find(ticket.clientId)?.name !== ticket.clientName) {
+      const client = app.oauthClients.find(ticket.clientId)
+      if (!client) return refuse(request, reply)
+      if (client.name !== ticket.clientName) {
         return askAgain(request, reply.code(409), ticket, consent.changed)
       }
       if (action === 'approve' && same !== 'yes') {
@@ -40,7 +42,13 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
       if (outcome.kind !== 'decided') return refuse(request, reply)
       const result = action === 'approve' ? 'approved' : 'denied'
       const { authorizedClientId } = outcome
-      cookies.enteredCode.set(reply, { userCode, linked, result, ...(authorizedClientId && { authorizedClientId }) })
+      const decided = { result, decidedBy: session.userId } as const
+      cookies.enteredCode.set(reply, {
+        userCode,
+        linked,
+        ...decided,
+        ...(authorizedClientId && { authorizedClientId })
+      })
       return seeOther(reply, visitOf(request), '/device/done')
     }
   })

@@ -22,7 +22,7 @@ export function enterCode({ app, cookies, visits }: PageParts): void {
       const userCode = formatUserCode(readUserCode(typed) ?? '')
       const before = cookies.enteredCode.read(request)
       const linked = before?.linked === true && readUserCode(before.userCode) === readUserCode(typed)
-      cookies.enteredCode.set(reply, { userCode, linked })
+      cookies.enteredCode.set(reply, { userCode, linked, isEntered: true })
       return seeOther(reply, visit, '/device/confirm')
     }
   })

@@ -15,13 +15,14 @@ export function finishSignIn({ app, cookies }: PageParts): void {
     method: 'GET',
     url: '/login/:id/callback',
     schema: { params: PathId },
-    onRequest: app.limits.perAddress('sign-in'),
+    onRequest: app.limits.perAddress('sign-in-answer'),
     handler: async (request, reply) => {
       const { visitor } = visitOf(request)
       const underWay = visitor?.underWay
       if (!visitor || underWay?.providerId !== request.params.id) return refuse(request, reply, 'invalid')
-      // Whatever comes of it, this attempt is over.
-      cookies.visitor.clear(reply)
+      // Whatever comes of it, this attempt is over; where they were going stays.
+      const { underWay: _over, ...going } = visitor
+      cookies.visitor.set(reply, going)
       return underWay.connectsFor === undefined
         ? signIn(request, reply, visitor, underWay)
         : connect(request, reply, underWay)
@@ -36,6 +37,7 @@ export function finishSignIn({ app, cookies }: PageParts): void {
     const outcome = await app.signIn.finish(underWay.providerId, queryOf(request), underWay.attempt)
     if (outcome.kind === 'refused') return refuse(request, reply, outcome.reason)
     app.metrics.countSignIn('signed_in')
+    cookies.visitor.clear(reply)
     if (visit.session) await app.browserSessions.end(visit.session)
     cookies.session.set(reply, outcome.token)
     return seeOther(reply, visit, DESTINATIONS[visitor.destination])

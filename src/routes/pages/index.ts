@@ -89,6 +89,8 @@ export async function pages(app: FastifyInstance): Promise<void> {
     if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
     route.config = { ...route.config, page: true }
   })
+  // Forms, and nothing else that the rest of the application reads.
+  app.removeAllContentTypeParsers()
   acceptFormBodies(app)
   sendAssets(app)
 

@@ -1,6 +1,6 @@
 /** What the routes of the pages are made with, and how they send. */
 import { type TSchema, Type } from '@sinclair/typebox'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app.js'
 import type { Cookies } from './cookies.js'
 import type { Visit, Visits } from './visit.js'
@@ -24,7 +24,10 @@ export const formOf = <T extends Record<string, TSchema>>(fields: T) => Type.Obj
 export const PathId = Type.Object({ id: Type.String() })
 
 /** One of a closed set of words in the query, each of which stands for a sentence. */
-export function readDone<T extends string>(query: unknown, sentences: Readonly<Record<T, string>>): T | undefined {
-  const { done } = query as { done?: unknown }
+export function readDone<T extends string>(
+  request: FastifyRequest,
+  sentences: Readonly<Record<T, string>>
+): T | undefined {
+  const { done } = request.query as { done?: unknown }
   return typeof done === 'string' && Object.hasOwn(sentences, done) ? (done as T) : undefined
 }

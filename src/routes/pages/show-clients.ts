@@ -1,6 +1,6 @@
 import { type PageParts, readDone, sendPage } from './page.js'
 import { ClientList } from './views/client-list.js'
-import { sessionOf, visitOf } from './visit.js'
+import { isFollowedHere, sessionOf, visitOf } from './visit.js'
 
 /** GET /account/clients: what the user has let act for them. */
 export function showClients({ app, cookies, visits }: PageParts): void {
@@ -11,8 +11,9 @@ export function showClients({ app, cookies, visits }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const clients = await app.authorizedClients.list(sessionOf(request).userId)
-      const approvedHereId = cookies.enteredCode.read(request)?.authorizedClientId
-      const done = readDone(request.query, visit.texts.clients.done)
+      const { authorizedClientId: approvedHereId } = cookies.enteredCode.read(request) ?? {}
+      // No link from elsewhere can claim that something was done.
+      const done = isFollowedHere(request) ? readDone(request, visit.texts.clients.done) : undefined
       return sendPage(reply, ClientList, { visit, clients, approvedHereId, done })
     }
   })

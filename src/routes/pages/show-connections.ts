@@ -11,7 +11,7 @@ export function showConnections({ app, visits }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const accounts = await app.accounts.list(sessionOf(request).userId)
-      const done = readDone(request.query, visit.texts.connections.done)
+      const done = readDone(request, visit.texts.connections.done)
       return sendPage(reply, ConnectionList, { visit, accounts, providers: app.signIn.providers, done })
     }
   })

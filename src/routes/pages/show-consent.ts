@@ -1,4 +1,3 @@
-import { formatUserCode, readUserCode } from '../../grants/user-code.js'
 import { sendConsent } from './consent-page.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
@@ -13,17 +12,16 @@ export function showConsent({ app, cookies, visits }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const entered = cookies.enteredCode.read(request)
-      // Also after a decision, by the back button: there is nothing to decide any more.
-      if (!entered || entered.result) return seeOther(reply, visit, '/device')
-      const { linked } = entered
-      // A link's code has not been looked up yet: this may be a guess.
-      const outcome = await app.limits.guess(request, () => app.grants.peek(entered.userCode))
+      // A link's code has to be sent first: looking it up is a guess, which nobody makes for somebody else. After a decision, by
+      // the back button, there is nothing to decide any more.
+      if (!entered?.isEntered || entered.result) return seeOther(reply, visit, '/device')
+      const { userCode, linked } = entered
+      const outcome = await app.grants.peek(userCode)
       const client = outcome.kind === 'pending' ? app.oauthClients.find(outcome.request.clientId) : undefined
       if (outcome.kind !== 'pending' || !client) {
         cookies.enteredCode.clear(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
       }
-      const userCode = formatUserCode(readUserCode(entered.userCode) ?? '')
       return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client })
     }
   })

@@ -11,7 +11,9 @@ export function undoApproval({ app, cookies, visits }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const entered = cookies.enteredCode.read(request)
-      if (entered?.result !== 'approved') return seeOther(reply, visit, '/device/done')
+      if (entered?.result !== 'approved' || entered.decidedBy !== sessionOf(request).userId) {
+        return seeOther(reply, visit, '/device/done')
+      }
       const outcome = await app.grants.undo(entered.userCode, sessionOf(request).userId)
       // Too late for that way; the program is in the list, where it can be revoked.
       if (outcome.kind === 'unknown') return seeOther(reply, visit, '/account/clients')

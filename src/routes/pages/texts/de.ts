@@ -164,6 +164,7 @@ export const de: Texts = {
       disconnected: 'Das Konto ist getrennt, hier und beim Dienst.',
       'disconnected-here':
         'Das Konto ist hier getrennt. Der Dienst konnte es nicht bestätigen: Sie können den Zugriff dort in Ihren Einstellungen beenden.',
+      failed: 'Der Dienst meldet, dass dort etwas schiefging. Es wurde nichts verbunden.',
       denied: 'Der Dienst meldet, dass Sie nicht zugestimmt haben. Es wurde nichts verbunden.',
       invalid: 'Die Antwort des Dienstes gehörte nicht zu dem, was hier begonnen wurde. Es wurde nichts verbunden.',
       not_fresh: 'Der Dienst hat Sie nicht neu anmelden lassen. Es wurde nichts verbunden.',
@@ -174,6 +175,7 @@ export const de: Texts = {
   error: {
     title: 'Das hat nicht geklappt',
     signInFailed: {
+      failed: 'Der Dienst konnte Sie nicht anmelden. Sie können es noch einmal versuchen.',
       denied: 'Die Anmeldung wurde abgebrochen. Sie können es noch einmal versuchen.',
       invalid: 'Diese Anmeldung wurde nicht in diesem Browser begonnen, oder vor zu langer Zeit. Beginnen Sie neu.',
       not_fresh:
@@ -185,7 +187,7 @@ export const de: Texts = {
     notFound: 'Diese Seite gibt es nicht.',
     method: 'So lässt sich diese Seite nicht benutzen.',
     tooMany: (seconds) => `Zu viele Versuche. Versuchen Sie es in ${seconds} Sekunden noch einmal.`,
-    unavailable: 'Das geht gerade nicht. Es wurde nichts entschieden; versuchen Sie es gleich noch einmal.',
+    unavailable: 'Das geht gerade nicht. Versuchen Sie es gleich noch einmal.',
     internal: 'Hier ist etwas schiefgegangen. Es lag nicht an Ihnen.',
     reference: (id) => `Falls Sie um Hilfe bitten, nennen Sie dies: ${id}`,
     home: 'Zurück zum Anfang'

@@ -159,6 +159,7 @@ export const en = {
       disconnected: 'The account is disconnected, here and at the service.',
       'disconnected-here':
         'The account is disconnected here. The service could not confirm it: you can end the access in your settings there.',
+      failed: 'The service says that it went wrong there. Nothing was connected.',
       denied: 'The service says that you did not agree. Nothing was connected.',
       invalid: 'The answer of the service did not belong to what was started here. Nothing was connected.',
       not_fresh: 'The service did not ask you to sign in again. Nothing was connected.',
@@ -169,6 +170,7 @@ export const en = {
   error: {
     title: 'That did not work',
     signInFailed: {
+      failed: 'The service could not sign you in. You can try again.',
       denied: 'The sign-in was cancelled. You can try again.',
       invalid: 'This sign-in was not started in this browser, or too long ago. Start it again.',
       not_fresh: 'The service did not ask you to sign in again. Try again, or sign out there first.'
@@ -179,7 +181,7 @@ export const en = {
     notFound: 'There is no such page.',
     method: 'This page cannot be used that way.',
     tooMany: (seconds: number) => `Too many attempts. Try again in ${seconds} seconds.`,
-    unavailable: 'This is not possible right now. Nothing was decided; try again in a moment.',
+    unavailable: 'This is not possible right now. Try again in a moment.',
     internal: 'Something went wrong here. Nothing you did caused it.',
     reference: (id: string) => `If you ask for help, name this: ${id}`,
     home: 'Back to the start'

@@ -161,6 +161,7 @@ export const fr: Texts = {
       disconnected: 'Le compte est déconnecté, ici et auprès du service.',
       'disconnected-here':
         'Le compte est déconnecté ici. Le service n’a pas pu le confirmer : vous pouvez mettre fin à l’accès dans vos réglages là-bas.',
+      failed: 'Le service indique que quelque chose s’est mal passé. Rien n’a été connecté.',
       denied: 'Le service indique que vous n’avez pas accepté. Rien n’a été connecté.',
       invalid: 'La réponse du service n’appartenait pas à ce qui a été commencé ici. Rien n’a été connecté.',
       not_fresh: 'Le service ne vous a pas demandé de vous reconnecter. Rien n’a été connecté.',
@@ -171,6 +172,7 @@ export const fr: Texts = {
   error: {
     title: 'Cela n’a pas marché',
     signInFailed: {
+      failed: 'Le service n’a pas pu vous connecter. Vous pouvez réessayer.',
       denied: 'La connexion a été interrompue. Vous pouvez réessayer.',
       invalid: 'Cette connexion n’a pas été commencée dans ce navigateur, ou il y a trop longtemps. Recommencez.',
       not_fresh: 'Le service ne vous a pas demandé de vous reconnecter. Réessayez, ou déconnectez-vous d’abord là-bas.'
@@ -181,7 +183,7 @@ export const fr: Texts = {
     notFound: 'Cette page n’existe pas.',
     method: 'Cette page ne peut pas être utilisée ainsi.',
     tooMany: (seconds) => `Trop de tentatives. Réessayez dans ${seconds} secondes.`,
-    unavailable: 'Ce n’est pas possible pour le moment. Rien n’a été décidé ; réessayez dans un instant.',
+    unavailable: 'Ce n’est pas possible pour le moment. Réessayez dans un instant.',
     internal: 'Quelque chose s’est mal passé ici. Vous n’y êtes pour rien.',
     reference: (id) => `Si vous demandez de l’aide, citez ceci : ${id}`,
     home: 'Retour au début'

@@ -24,11 +24,13 @@ export function ConnectionList({ visit, accounts, providers, done }: ConnectionL
       {done && <Notice kind={WENT_WELL.includes(done) ? 'done' : 'problem'}>{texts.done[done]}</Notice>}
       <p>{texts.intro}</p>
       {accounts.length === 0 && <p>{texts.none}</p>}
-      <ul class="cards">
-        {accounts.map((account) => (
-          <Account key={account.id} visit={visit} account={account} providerName={nameOf(account.providerId)} />
-        ))}
-      </ul>
+      {accounts.length > 0 && (
+        <ul class="cards">
+          {accounts.map((account) => (
+            <Account key={account.id} visit={visit} account={account} providerName={nameOf(account.providerId)} />
+          ))}
+        </ul>
+      )}
       <section>
         <h2>{texts.addTitle}</h2>
         {providers.length === 0 && <p>{texts.noProviders}</p>}
@@ -57,10 +59,10 @@ function Account({ visit, account, providerName }: AccountProps) {
   const username = readClaim(account.username)?.text ?? account.subject
   return (
     <li>
-      <h3>
+      <h2>
         {providerName}: <bdi>{username}</bdi>{' '}
         <small class={`badge ${account.status === 'connected' ? '' : 'alarm'}`}>{texts.status[account.status]}</small>
-      </h3>
+      </h2>
       <dl>
         <div>
           <dt>{texts.since}</dt>

@@ -62,15 +62,16 @@ export function Consent(props: ConsentProps) {
   )
 }
 
-/** The name of what asks: the operator's, or else the program's own in quotes, or else its kind. */
+/** The name of what asks: the operator's, or else the program's own in quotes, or if that is doubtful its kind. */
 export function nameOf(
   client: OAuthClient,
   request: Pick<GrantRequest, 'clientType' | 'metadata'>,
   visit: Visit
 ): string {
   if (client.name !== undefined) return client.name
-  const claimed = readClaim(request.metadata.name)?.text
-  return claimed === undefined ? visit.texts.clientTypes[request.clientType] : `“${claimed}”`
+  const claimed = readClaim(request.metadata.name)
+  const isPlain = claimed !== undefined && claimed.doubts.length === 0
+  return isPlain ? `“${claimed.text}”` : visit.texts.clientTypes[request.clientType]
 }
 
 function Warning({ visit, request, linked, here }: ConsentProps) {

@@ -23,17 +23,19 @@ export function Login({ visit, providers, isDemo, hasSignedOut = false, isNameIn
       {hasSignedOut && <Notice kind="done">{login.signedOut}</Notice>}
       {reauthenticates && <p>{login.again}</p>}
       {!reauthenticates && visit.visitor?.destination === 'consent' && <p>{login.forDevice}</p>}
-      <ul class="providers">
-        {providers
-          .filter(({ signsIn }) => signsIn)
-          .map(({ id, name }) => (
-            <li key={id}>
-              <a class="button primary" href={`${visit.base}/login/${id}`}>
-                {login.with(name)}
-              </a>
-            </li>
-          ))}
-      </ul>
+      {providers.length > 0 && (
+        <ul class="providers">
+          {providers
+            .filter(({ signsIn }) => signsIn)
+            .map(({ id, name }) => (
+              <li key={id}>
+                <a class="button primary" href={`${visit.base}/login/${id}`}>
+                  {login.with(name)}
+                </a>
+              </li>
+            ))}
+        </ul>
+      )}
       {isDemo && (
         <section>
           <h2>{login.demoTitle}</h2>

@@ -1,0 +1,674 @@
+/** What somebody could try with the pages from another site, another browser or a program's own words, and what comes of it. */
+import t, { type Test } from 'tap'
+import { en } from '../../src/routes/pages/texts/en.js'
+import { pageHeaders } from '../routes/pages/expectations.js'
+import { startApp, type TestApp } from '../support/app.js'
+import { startIdentityProvider } from '../support/identity-provider.js'
+import { clientsFile } from '../support/oauth-app.js'
+import { startPlainProvider } from '../support/plain-provider.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { providersFile } from '../support/sign-in.js'
+import {
+  CODE_COOKIE,
+  createVisitor,
+  type FormFields,
+  faultOf,
+  type Page,
+  SESSION_COOKIE,
+  signedIn,
+  VISITOR_COOKIE,
+  type VisitOptions,
+  type Visitor
+} from '../support/visitor.js'
+
+const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+const publicUrl = 'http://localhost:3333'
+const EVIL = 'https://evil.example'
+const APPROVE = { action: 'approve', same: 'yes' }
+
+const isSignedIn = async (visitor: Visitor) => (await visitor.get('/device')).status === 200
+
+/** Somebody who is about to send a form, and what would come of it. */
+interface Form {
+  name: string
+  /** The fields beside the token, all of them as they should be. */
+  fields: FormFields
+  path: string
+  victim: Visitor
+  /** Who the victim is signed in as, if they are. */
+  user?: string
+  /** What the form would change. */
+  state(): Promise<unknown>
+}
+
+/** Every form of the site, filled in. Each is of a user of its own. */
+async function everyForm(service: TestApp): Promise<Form[]> {
+  const { app, start, poll } = service
+  const forms: Form[] = []
+  const arrive = (user: string) => signedIn(service, user)
+  const clientsOf = async (user: string) =>
+    (await app.authorizedClients.list(user)).map(({ label, revokedAtMs }) => [label, revokedAtMs !== undefined])
+  const listed = async (user: string) => {
+    const victim = await arrive(user)
+    const { grant_code, user_code } = await start({ hostname: 'build-7' })
+    await victim.enter(user_code)
+    await victim.post('/device/confirm', APPROVE)
+    await poll(grant_code)
+    const [client] = await app.authorizedClients.list(user)
+    await victim.get('/account/clients')
+    return { user, victim, id: client?.id, state: () => clientsOf(user) }
+  }
+
+  const code = await start()
+  const entering = await arrive('enters')
+  const enters = {
+    user: 'enters',
+    name: 'enter a code',
+    path: '/device',
+    fields: { user_code: code.user_code },
+    victim: entering
+  }
+  forms.push({ ...enters, state: async () => entering.cookies.get(CODE_COOKIE) })
+  for (const action of ['approve', 'deny']) {
+    const { user_code } = await start()
+    const victim = await arrive(action)
+    await victim.enter(user_code)
+    const fields = { ...APPROVE, action, ticket: victim.hidden('ticket') }
+    forms.push({
+      name: action,
+      user: action,
+      path: '/device/confirm',
+      fields,
+      victim,
+      state: () => app.grants.peek(user_code)
+    })
+  }
+  const undo = await listed('undo')
+  await undo.victim.get('/device/done')
+  forms.push({ ...undo, name: 'undo', path: '/device/undo', fields: {} })
+  const stranger = createVisitor(service)
+  await stranger.get('/login')
+  const signs = async () => stranger.cookies.get(SESSION_COOKIE)
+  forms.push({ name: 'sign in', path: '/login', fields: { name: 'mallory' }, victim: stranger, state: signs })
+  const leaving = await arrive('leaves')
+  await leaving.get('/logout')
+  const token = leaving.cookies.get(SESSION_COOKIE) ?? ''
+  const stays = async () => (await app.browserSessions.use(token))?.userId
+  forms.push({ name: 'sign out', user: 'leaves', path: '/logout', fields: {}, victim: leaving, state: stays })
+  const renames = await listed('renames')
+  forms.push({ ...renames, name: 'rename', path: `/account/clients/${renames.id}/rename`, fields: { label: 'theirs' } })
+  const revokes = await listed('revokes')
+  forms.push({ ...revokes, name: 'revoke', path: `/account/clients/${revokes.id}/revoke`, fields: {} })
+  const all = await listed('revokes all')
+  forms.push({ ...all, name: 'revoke all', path: '/account/clients/revoke-all', fields: {} })
+  const disconnects = await arrive('disconnects')
+  const identity = { subject: 'd', username: 'd', name: 'd' }
+  const tokens = { accessToken: 'access', refreshToken: undefined, scopes: [], expiresAtMs: undefined }
+  const { id } = await app.accounts.keep('disconnects', 'an-account', { providerId: 'gone', identity, tokens })
+  await disconnects.get('/account/connections')
+  const kept = { user: 'disconnects', victim: disconnects, state: () => app.accounts.list('disconnects') }
+  forms.push({ ...kept, name: 'disconnect', path: `/account/connections/${id}/disconnect`, fields: {} })
+  return forms
+}
+
+/** How a form is sent by somebody else. Answers with the request, or with what takes its place. */
+type Forgery = (form: Form, token: string) => Promise<Page>
+const FORM = 'application/x-www-form-urlencoded'
+
+t.test('cross-site request forgery', async (t) => {
+  const service = await startApp(t, freely)
+  const mallory = await signedIn(service, 'mallory')
+  await mallory.get('/device')
+  const theirs = mallory.hidden('csrf')
+  const send =
+    (csrf: (token: string) => FormFields[string], headers: VisitOptions['headers'] = {}): Forgery =>
+    ({ victim, path, fields }, token) =>
+      victim.post(path, { ...fields, csrf: csrf(token) }, { headers })
+  const right = (token: string) => token
+  const encode = (fields: FormFields) => new URLSearchParams(fields as Record<string, string>).toString()
+  const bodyOf = (form: Form, token: string) => encode({ ...form.fields, csrf: token })
+  /** As the cookies of a victim would come together with some that a neighbouring host has set. */
+  const tossed = (names: string[]): Forgery => {
+    return ({ victim, path, fields }) => {
+      const planted = names.map((name) => `${name}=${mallory.cookies.get(SESSION_COOKIE)}`).join('; ')
+      const cookie = `${planted}; ${victim.cookies.header()}`
+      return victim.post(path, { ...fields, csrf: theirs }, { headers: { cookie } })
+    }
+  }
+  const sentAs =
+    (type: string, body: (form: Form, token: string) => string): Forgery =>
+    (form, token) =>
+      form.victim.post(form.path, {}, { payload: body(form, token), headers: { 'content-type': type } })
+
+  const forgeries: Record<string, { forge: Forgery; status: number[] }> = {
+    'no token': { forge: send(() => undefined), status: [403] },
+    'an empty token': { forge: send(() => ''), status: [403] },
+    'the token of somebody else’s session': { forge: send(() => theirs), status: [403] },
+    'the token of another session of the same user': {
+      async forge({ victim, path, fields, user = 'ann' }) {
+        const elsewhere = await signedIn(service, user)
+        await elsewhere.get('/device')
+        return victim.post(path, { ...fields, csrf: elsewhere.hidden('csrf') })
+      },
+      status: [403]
+    },
+    'the token of a visitor who was not signed in yet': {
+      async forge({ victim, path, fields }) {
+        const visitor = createVisitor(service)
+        await visitor.get('/login')
+        const cookie = `${victim.cookies.header()}; ${visitor.cookies.header()}`
+        // A visitor who signs in has no cookie of that kind; whoever plants one must gain nothing.
+        const isVisitor = victim.cookies.get(SESSION_COOKIE) === undefined
+        const headers = isVisitor ? {} : { cookie }
+        return victim.post(path, { ...fields, csrf: visitor.hidden('csrf') }, { headers })
+      },
+      status: [403]
+    },
+    'a token that was changed': {
+      forge: send((token) => token.slice(0, 20) + (token[20] === 'A' ? 'B' : 'A') + token.slice(21)),
+      status: [403]
+    },
+    'the token twice': { forge: send((token) => [token, token]), status: [403] },
+    'the token beside another': { forge: send((token) => [theirs, token]), status: [403] },
+    'Sec-Fetch-Site: cross-site': { forge: send(right, { 'sec-fetch-site': 'cross-site' }), status: [403] },
+    'Sec-Fetch-Site: same-site': { forge: send(right, { 'sec-fetch-site': 'same-site' }), status: [403] },
+    'Sec-Fetch-Site: none': { forge: send(right, { 'sec-fetch-site': 'none' }), status: [403] },
+    'an Origin elsewhere': { forge: send(right, { 'sec-fetch-site': undefined, origin: EVIL }), status: [403] },
+    'an Origin next door': {
+      forge: send(right, { 'sec-fetch-site': undefined, origin: 'http://localhost:3334' }),
+      status: [403]
+    },
+    'an Origin that begins alike': {
+      forge: send(right, { 'sec-fetch-site': undefined, origin: `${publicUrl}.evil.example` }),
+      status: [403]
+    },
+    'the token in the query': {
+      forge: ({ victim, path, fields }, token) => victim.post(`${path}?csrf=${token}`, { ...fields, csrf: undefined }),
+      status: [403, 404]
+    },
+    'the token in a header': {
+      forge: send(() => undefined, { 'x-csrf-token': theirs, 'csrf-token': theirs }),
+      status: [403]
+    },
+    'text/plain': { forge: sentAs('text/plain', bodyOf), status: [415] },
+    'multipart/form-data': { forge: sentAs('multipart/form-data; boundary=x', bodyOf), status: [415] },
+    JSON: {
+      forge: sentAs('application/json', ({ fields }, csrf) => JSON.stringify({ ...fields, csrf })),
+      status: [415]
+    },
+    'no body at all': { forge: ({ victim, path }) => victim.get(path, { method: 'POST' }), status: [403] },
+    'GET with everything in the query': {
+      forge: (form, token) => form.victim.get(`${form.path}?${bodyOf(form, token)}`),
+      status: [200, 303, 405]
+    },
+    'PUT instead of POST': {
+      forge: (form, token) => form.victim.post(form.path, {}, { method: 'PUT', payload: bodyOf(form, token) }),
+      status: [405]
+    },
+    'the method in a field': {
+      forge: ({ victim, path, fields }) => victim.get(`${path}?${encode({ ...fields, _method: 'POST' })}`),
+      status: [200, 303, 405]
+    },
+    'a cookie tossed by a neighbour': {
+      forge: tossed(['grantd-session', '__Secure-grantd-session', '__host-grantd-session']),
+      status: [403]
+    },
+    'no cookies, as another site sends a form': {
+      forge: send(right, { cookie: undefined, 'sec-fetch-site': 'cross-site', origin: EVIL }),
+      status: [303, 403]
+    }
+  }
+
+  const forms = await everyForm(service)
+  t.equal(forms.length, 10)
+  for (const form of forms) {
+    await t.test(`${form.name}: nothing comes of it, and of the form itself what should`, async (t) => {
+      const { victim, path, state } = form
+      const token = victim.hidden('csrf')
+      const before = JSON.stringify(await state())
+      const cookies = new Map(victim.cookies.names().map((name) => [name, victim.cookies.get(name)]))
+      for (const [about, { forge, status }] of Object.entries(forgeries)) {
+        const page = await forge(form, token)
+        t.ok(status.includes(page.status), `${about}: ${page.status} ${page.location ?? ''}`)
+        if (page.location !== undefined) t.match(page.location, /^\/(login|device)$/, about)
+        t.equal(JSON.stringify(await state()), before, `${about}: nothing has changed`)
+        pageHeaders(t, page, about)
+        for (const [name, value] of cookies) victim.cookies.set(name, value ?? '')
+      }
+      const answer = await victim.post(path, { ...form.fields, csrf: token })
+      t.equal(answer.status, 303, `${form.name}: sent by its own page`)
+      t.not(JSON.stringify(await state()), before, `${form.name}: that it would have changed something`)
+    })
+  }
+  t.ok(Object.keys(forgeries).length >= 12)
+
+  await t.test('browsers that tell less than others are let in by the token', async (t) => {
+    for (const headers of [
+      { 'sec-fetch-site': undefined, origin: undefined },
+      { 'sec-fetch-site': undefined, origin: 'null' },
+      { 'sec-fetch-site': undefined, origin: publicUrl },
+      { 'sec-fetch-site': 'same-origin', origin: publicUrl }
+    ]) {
+      const { user_code } = await service.start()
+      const ann = await signedIn(service)
+      t.equal((await ann.post('/device', { user_code }, { headers })).status, 303, JSON.stringify(headers))
+    }
+  })
+})
+
+t.test('login cross-site request forgery', async (t) => {
+  const acme = await startIdentityProvider(t, { publicUrl })
+  const hub = await startPlainProvider(t, { publicUrl })
+  const file = providersFile(t, [acme.entry(), hub.entry()])
+  const service = await startApp(t, { ...freely, PROVIDERS_FILE: file })
+  /** An answer of the provider to a sign-in of the attacker's, not redeemed. */
+  const answerFor = async (path: string) => {
+    const mallory = createVisitor(service)
+    if (path.startsWith('/account')) await mallory.signInAt('acme', 'mallory')
+    else await mallory.get('/login')
+    const back = await mallory.visitProvider(path, 'mallory')
+    return { back, visitor: mallory.cookies.get(VISITOR_COOKIE) ?? '', mallory }
+  }
+  const followed = { headers: { 'sec-fetch-site': 'cross-site' } }
+
+  for (const id of ['acme', 'hub']) {
+    await t.test(`an answer of ${id} to somebody else signs nobody in`, async (t) => {
+      const { back, visitor } = await answerFor(`/login/${id}`)
+      const nobody = createVisitor(service)
+      const beginning = createVisitor(service)
+      await beginning.get('/login')
+      await beginning.get(`/login/${id}`)
+      const ann = createVisitor(service)
+      await ann.signInAt('acme', 'ann')
+      const session = ann.cookies.get(SESSION_COOKIE)
+      // Only the cookie with the prefix is one that no other host can have set.
+      const fooled = createVisitor(service)
+      for (const name of ['grantd-visitor', '__Secure-grantd-visitor']) fooled.cookies.set(name, visitor)
+      for (const victim of [nobody, beginning, fooled, ann]) {
+        const page = await victim.get(back, followed)
+        t.equal(page.status, 400)
+        t.ok(page.text.includes(en.error.signInFailed.invalid))
+        t.equal(page.setCookies.find(({ name }) => name === SESSION_COOKIE)?.value, undefined)
+      }
+      t.equal(ann.cookies.get(SESSION_COOKIE), session)
+      t.match((await ann.get('/device')).text, en.signedInAs('ann at acme'))
+      for (const victim of [nobody, beginning, fooled]) t.equal(await isSignedIn(victim), false)
+    })
+  }
+
+  await t.test('an answer to somebody else’s connecting connects nothing', async (t) => {
+    const { back, mallory } = await answerFor('/account/connections/hub/connect')
+    const ann = createVisitor(service)
+    await ann.signInAt('acme', 'ann')
+    const before = await ann.get('/account/connections')
+    t.equal((await ann.get(back, followed)).status, 400)
+    await ann.get('/account/connections/hub/connect')
+    t.equal((await ann.get(back, followed)).location, '/account/connections?done=invalid')
+    t.notMatch((await ann.get('/account/connections')).text, /mallory/)
+    t.match(before.text, 'The acme: ann')
+    t.equal((await mallory.get(back, followed)).location, '/account/connections?done=connected', 'it was good')
+  })
+
+  await t.test('no other site can have somebody begin', async (t) => {
+    const ann = createVisitor(service)
+    await ann.signInAt('acme', 'ann')
+    for (const path of ['/login/acme', '/login/hub', '/account/connections/hub/connect']) {
+      for (const site of ['cross-site', 'same-site']) {
+        const page = await ann.get(path, { headers: { 'sec-fetch-site': site } })
+        t.match(page.location, /^\/(login|account\/connections)$/, `${site} ${path}`)
+        t.strictSame(page.setCookies, [])
+      }
+    }
+  })
+
+  await t.test('the demo sign-in takes no form from elsewhere', async (t) => {
+    const service = await startApp(t, freely)
+    const mallory = createVisitor(service)
+    await mallory.get('/login')
+    const csrf = mallory.hidden('csrf')
+    const elsewhere = { headers: { 'sec-fetch-site': 'cross-site', origin: EVIL } }
+    const victims = [createVisitor(service), createVisitor(service), await signedIn(service, 'ann')]
+    await victims[1]?.get('/login')
+    for (const victim of victims) {
+      const before = victim.cookies.get(SESSION_COOKIE)
+      for (const options of [elsewhere, { headers: { ...elsewhere.headers, cookie: undefined } }, {}]) {
+        t.equal((await victim.post('/login', { name: 'mallory', csrf }, options)).status, 403)
+        t.equal(victim.cookies.get(SESSION_COOKIE), before)
+      }
+    }
+  })
+})
+
+t.test('session fixation', async (t) => {
+  const planted = 'planted-by-somebody-else-0123456789-abcdef0'
+
+  /** Signs in with another token planted, and again. */
+  async function fixate(t: Test, service: TestApp, arrive: (visitor: Visitor) => Promise<Page>) {
+    t.equal(planted.length, 43, 'of the right form')
+    const ann = createVisitor(service)
+    ann.cookies.set(SESSION_COOKIE, planted)
+    t.equal(await isSignedIn(ann), false)
+    t.equal((await arrive(ann)).status, 200)
+    const first = ann.cookies.get(SESSION_COOKIE) ?? ''
+    t.not(first, planted, 'a planted token is not adopted')
+    t.match(first, /^[\w-]{43}$/)
+    const withToken = (token: string) => {
+      const other = createVisitor(service)
+      other.cookies.set(SESSION_COOKIE, token)
+      return other
+    }
+    t.equal(await isSignedIn(withToken(planted)), false)
+
+    // Whoever is signed in already may come back from a provider once more, or send the form again.
+    await ann.get('/logout')
+    t.equal((await arrive(ann)).status, 200)
+    const second = ann.cookies.get(SESSION_COOKIE) ?? ''
+    t.not(second, first, 'the token changes at every sign-in')
+    t.equal(await isSignedIn(withToken(first)), false, 'and the one before is dead')
+    t.equal(await isSignedIn(ann), true)
+
+    // The living session of somebody else, planted.
+    const mallory = createVisitor(service)
+    await arrive(mallory)
+    const theirs = mallory.cookies.get(SESSION_COOKIE) ?? ''
+    const victim = withToken(theirs)
+    await victim.get('/logout')
+    await arrive(victim)
+    t.not(victim.cookies.get(SESSION_COOKIE), theirs)
+    t.equal(await isSignedIn(mallory), false, 'whoever planted it is not signed in with its victim')
+    return { ann, second, victim }
+  }
+
+  await t.test('in memory, by name', async (t) => {
+    const service = await startApp(t, freely)
+    const { ann, second } = await fixate(t, service, (visitor) => visitor.signIn('ann'))
+    await ann.get('/device')
+    const before = ann.hidden('csrf')
+    await ann.get('/logout')
+    await ann.follow(ann.post('/login', { name: 'ann' }))
+    t.equal((await ann.post('/device', { user_code: 'x', csrf: before })).status, 403, 'nor does its form count')
+    t.not(ann.cookies.get(SESSION_COOKIE), second)
+  })
+
+  await t.test('over Redis, at a provider', async (t) => {
+    const redis: RedisServer = await startRedis()
+    t.teardown(() => redis.stop())
+    const acme = await startIdentityProvider(t, { publicUrl })
+    const file = providersFile(t, [acme.entry()])
+    const service = await startApp(t, { ...freely, REDIS_URL: redis.url, PROVIDERS_FILE: file })
+    const { ann, victim } = await fixate(t, service, async (visitor) =>
+      visitor.follow(visitor.get(await visitor.visitProvider('/login/acme', 'ann')))
+    )
+    const sessions = async () => (await redis.client.keys('grantd:session:*')).filter((key) => !key.endsWith('}'))
+    t.equal((await sessions()).length, 2, 'of all those sessions the last of each browser is left')
+    for (const visitor of [ann, victim]) {
+      await visitor.get('/logout')
+      await visitor.post('/logout')
+    }
+    t.strictSame(await sessions(), [])
+  })
+})
+
+t.test('open redirects', async (t) => {
+  const targets = [
+    EVIL,
+    '//evil.example',
+    '///evil.example',
+    '/\\evil.example',
+    '\\\\evil.example',
+    '/%09/evil.example',
+    '/\t/evil.example',
+    'https:evil.example',
+    'https:/evil.example',
+    'javascript:alert(1)',
+    'data:text/html,x',
+    '/%0d%0aSet-Cookie:x=1',
+    '/\r\nSet-Cookie: x=1',
+    `@evil.example`,
+    '/..//evil.example',
+    '%2f%2fevil.example',
+    `${publicUrl}@evil.example`,
+    `${publicUrl}.evil.example`
+  ]
+  const names =
+    'next return returnTo return_to return_url redirect redirect_to redirect_uri redirectUrl url continue to target dest destination goto back from r u callback path service done code state iss error provider login_hint'.split(
+      ' '
+    )
+  const acme = await startIdentityProvider(t, { publicUrl })
+  const demo = await startApp(t, freely)
+  const real = await startApp(t, { ...freely, PROVIDERS_FILE: providersFile(t, [acme.entry()]) })
+  const OWN =
+    /^\/(login(\?done=signed-out)?|device(\/confirm|\/done)?|account\/(clients|connections)(\?done=[a-z-]+)?)$/
+  let looked = 0
+  const stays = (t: Test, page: Page, about: string) => {
+    const { location } = page
+    if (location !== undefined && !location.startsWith(`${acme.origin}/auth?`)) t.match(location, OWN, about)
+    if (location?.startsWith(acme.origin)) {
+      t.equal(new URL(location).searchParams.get('redirect_uri'), `${publicUrl}/login/acme/callback`, about)
+    }
+    t.notOk(JSON.stringify([page.headers, page.body]).includes('evil.example'), `${about}: nor named on the page`)
+    for (const cookie of page.setCookies) t.equal(faultOf(cookie), undefined)
+    looked += 1
+  }
+
+  await t.test('no parameter of a query leads anywhere else', async (t) => {
+    const paths = ['/', '/login', '/logout', '/device', '/device/confirm', '/device/done', '/account/clients']
+    const [stranger, ann, eve] = [createVisitor(demo), await signedIn(demo), createVisitor(real)]
+    await eve.signInAt('acme', 'eve')
+    for (const target of targets) {
+      const query = new URLSearchParams(names.map((name) => [name, target])).toString()
+      const raw = names.map((name) => `${name}=${target.replace(/[\r\n\t\\ ]/g, encodeURIComponent)}`).join('&')
+      for (const path of [...paths, '/account/connections', '/login/acme', '/account/connections/acme/connect']) {
+        for (const visitor of [stranger, ann, eve]) {
+          stays(t, await visitor.get(`${path}?${query}`), `${path} ${target}`)
+          stays(t, await visitor.get(`${path}?${raw}`), `${path} ${target}`)
+        }
+      }
+    }
+  })
+
+  await t.test('nor does one of a callback, whatever comes of it', async (t) => {
+    for (const target of targets) {
+      const query = new URLSearchParams(names.slice(0, 22).map((name) => [name, target])).toString()
+      stays(t, await createVisitor(real).get(`/login/acme/callback?${query}`), target)
+      const ann = createVisitor(real)
+      await ann.get(`/account/clients?next=${encodeURIComponent(target)}`)
+      const back = await ann.visitProvider(`/login/acme?next=${encodeURIComponent(target)}`, 'ann')
+      const page = await ann.get(`${back}&${query}`)
+      t.equal(page.location, '/account/clients', 'a good answer leads where the browser was going')
+      stays(t, page, target)
+    }
+  })
+
+  await t.test('nor a field of a form', async (t) => {
+    const { user_code } = await demo.start()
+    for (const target of targets) {
+      const more = Object.fromEntries(names.slice(0, 22).map((name) => [name, target]))
+      const ann = createVisitor(demo)
+      await ann.get('/login')
+      const pages = [await ann.post('/login', { ...more, name: 'ann' })]
+      await ann.get('/device')
+      pages.push(await ann.post('/device', { ...more, user_code }))
+      await ann.get('/device/confirm')
+      pages.push(await ann.post('/device/confirm', { ...more, action: 'approve' }))
+      await ann.get('/device')
+      pages.push(await ann.post('/account/clients/revoke-all', { ...more }))
+      await ann.get('/logout')
+      pages.push(await ann.post('/logout', { ...more }))
+      t.strictSame(
+        pages.map(({ status }) => status),
+        [303, 303, 400, 303, 303]
+      )
+      for (const page of pages) stays(t, page, target)
+    }
+  })
+
+  await t.test('nor a header, nor the path itself', async (t) => {
+    const headers = { host: 'evil.example', 'x-forwarded-host': 'evil.example', forwarded: 'host=evil.example' }
+    const more = { 'x-forwarded-proto': 'https', 'x-original-url': '//evil.example', referer: EVIL, origin: EVIL }
+    for (const path of ['/', '/device', '/device?code=BBBBBBBB', '/login', '/login/acme', '/account/clients']) {
+      stays(t, await createVisitor(real).get(path, { headers: { ...headers, ...more } }), path)
+      stays(t, await (await signedIn(demo)).get(path, { headers: { ...headers, ...more } }), path)
+    }
+    const paths = [
+      '//evil.example',
+      '//evil.example/device',
+      '/\\evil.example',
+      '/device//evil.example',
+      '/login//evil.example/'
+    ]
+    for (const path of [...paths, '/login/%2f%2fevil.example', '/account/connections/%2F%2Fevil.example/connect']) {
+      const { headers } = await demo.app.inject({ url: path })
+      t.equal(headers.location === undefined || OWN.test(String(headers.location)), true, path)
+    }
+  })
+  t.ok(looked > 1_000, `${looked} answers`)
+})
+
+/** Tags, the names of their attributes, and where they lead: what a text must not be able to change. */
+const skeletonOf = ({ body }: Page) =>
+  [...body.matchAll(/<(?:"[^"]*"|[^">])*>/g)].map(([tag]) =>
+    tag.replace(/ (?!href|action|src)([\w-]+)="[^"]*"/g, ' $1').replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'an-id')
+  )
+
+const PAYLOADS = [
+  '<script>alert(1)</script>',
+  '<img src=x onerror=alert(1)>',
+  '"><svg onload=alert(1)>',
+  `'"><b x="`,
+  '" autofocus onfocus=alert(1) x="',
+  '</title><script>alert(1)</script>',
+  '</bdi></q></dd><form action=//evil.example>',
+  '<!--',
+  ']]><x/>',
+  '&lt;script&gt;',
+  '&#60;b&#62;',
+  'javascript:alert(1)',
+  '</button><button name=action value=approve>',
+  '{{7*7}}<%= 7*7 %>'
+]
+
+t.test('cross-site scripting: whatever a text says, it is only read', async (t) => {
+  const HARMLESS = 'harmless'
+
+  /** Looks at a page with a harmless text in a place, and then with each of the others. */
+  async function only(t: Test, about: string, show: (text: string) => Promise<Page>) {
+    const wanted = skeletonOf(await show(HARMLESS))
+    t.ok(wanted.length > 15, `${about}: a page`)
+    for (const payload of PAYLOADS) {
+      const page = await show(payload)
+      t.equal(page.status, 200, about)
+      t.strictSame(skeletonOf(page), wanted, `${about}: ${payload}`)
+      t.ok(page.text.includes(payload.replace(/\s+/g, ' ')), `${about}: ${payload} is to be read on it`)
+    }
+  }
+
+  await t.test('what a program says of itself', async (t) => {
+    const service = await startApp(t, freely)
+    for (const field of ['name', 'version', 'hostname', 'os']) {
+      await only(t, `${field} on the question`, async (text) => {
+        const { user_code } = await service.start({ [field]: text })
+        return (await signedIn(service)).enter(user_code)
+      })
+    }
+    let users = 0
+    for (const field of ['name', 'version', 'hostname']) {
+      await only(t, `${field} in the list`, async (text) => {
+        const user = `user ${users++}`.padEnd(8, '.')
+        const { grant_code, user_code } = await service.start({ [field]: text })
+        await service.decide(user_code, user)
+        await service.poll(grant_code)
+        return (await signedIn(service, user)).get('/account/clients')
+      })
+    }
+  })
+
+  await t.test('what people call themselves and their programs', async (t) => {
+    const service = await startApp(t, freely)
+    for (const path of ['/device', '/account/clients', '/account/connections', '/logout']) {
+      await only(t, `the name on ${path}`, async (text) => (await signedIn(service, text)).get(path))
+    }
+    await only(t, 'the name on the question', async (text) => {
+      const { user_code } = await service.start()
+      return (await signedIn(service, text)).enter(user_code)
+    })
+    const { grant_code, user_code } = await service.start()
+    await service.decide(user_code, 'ann')
+    await service.poll(grant_code)
+    const ann = await signedIn(service)
+    const [client] = await service.app.authorizedClients.list('ann')
+    await only(t, 'a label', async (label) => {
+      await ann.get('/account/clients')
+      await ann.post(`/account/clients/${client?.id}/rename`, { label })
+      return ann.get('/account/clients')
+    })
+  })
+
+  await t.test('what a provider says', async (t) => {
+    const service = await startApp(t, freely)
+    let users = 0
+    for (const place of ['username', 'scope', 'providerId'] as const) {
+      await only(t, `${place} of an account`, async (text) => {
+        const user = `user ${users++}`.padEnd(8, '.')
+        const said = { username: 'x', scope: 'x', providerId: 'x' }
+        said[place] = text
+        const { username, scope, providerId } = said
+        const tokens = { accessToken: 'a', refreshToken: undefined, scopes: [scope], expiresAtMs: undefined }
+        const identity = { username, subject: 'x', name: 'x' }
+        await service.app.accounts.keep(user, `account ${users}`, { providerId, identity, tokens })
+        const page = await (await signedIn(service, user)).get('/account/connections')
+        // Where an account is disconnected is named after it.
+        return { ...page, body: page.body.replace(/account \d+/g, 'an-id') }
+      })
+    }
+    const acme = await startIdentityProvider(t, { publicUrl })
+    const real = await startApp(t, { ...freely, PROVIDERS_FILE: providersFile(t, [acme.entry()]) })
+    await only(t, 'the name of a person', async (text) => {
+      acme.claimsOf = (sub) => ({ sub, name: text })
+      return createVisitor(real).signInAt('acme', 'ann')
+    })
+  })
+
+  await t.test('what the operator and the edge say', async (t) => {
+    await only(t, 'the name of the service', async (text) =>
+      createVisitor(await startApp(t, { ...freely, SERVICE_NAME: text.slice(0, 64) })).get('/login')
+    )
+    await only(t, 'the name of a provider', async (text) => {
+      const entry = { id: 'x', name: text.slice(0, 64), client_id: 'x', issuer: 'https://idp.example' }
+      return createVisitor(await startApp(t, { ...freely, PROVIDERS_FILE: providersFile(t, [entry]) })).get('/login')
+    })
+    await only(t, 'the name of a client', async (text) => {
+      const OAUTH_CLIENTS_FILE = clientsFile(t, [{ client_id: 'box', client_name: text, scope: 'openid' }])
+      const service = await startApp(t, { ...freely, OAUTH_CLIENTS_FILE })
+      const headers = { 'content-type': FORM }
+      const url = '/oauth/device_authorization'
+      const { user_code } = (
+        await service.app.inject({ method: 'POST', url, headers, payload: 'client_id=box' })
+      ).json()
+      return (await signedIn(service)).enter(user_code)
+    })
+    const edge = await startApp(t, { ...freely, TRUST_PROXY: '127.0.0.1', EDGE_HEADERS: 'cloudflare' })
+    for (const header of ['cf-ipcity', 'cf-region']) {
+      await only(t, header, async (text) => {
+        const headers = { [header]: text }
+        const { body } = await edge.call('POST', '/auth/grant/code', { body: { client_type: 'cli' }, headers })
+        return (await signedIn(edge)).enter(body.user_code)
+      })
+    }
+  })
+
+  await t.test('a scope with markup in it', async (t) => {
+    const scope = '<img/src=x/onerror=alert(1)>'
+    const show = async (one: string) => {
+      const OAUTH_CLIENTS_FILE = clientsFile(t, [{ client_id: 'box', scope: one }])
+      const service = await startApp(t, { ...freely, OAUTH_CLIENTS_FILE })
+      const payload = new URLSearchParams({ client_id: 'box', scope: one }).toString()
+      const headers = { 'content-type': FORM }
+      const answer = await service.app.inject({ method: 'POST', url: '/oauth/device_authorization', headers, payload })
+      return (await signedIn(service)).enter(answer.json().user_code)
+    }
+    const [odd, plain] = [await show(scope), await show('reports')]
+    t.ok(odd.text.includes(scope))
+    t.strictSame(skeletonOf(odd), skeletonOf(plain))
+  })
+})

@@ -1,0 +1,186 @@
+/** The headers and cookies of every answer of the pages: what keeps them from being framed, read, kept or run on by others. */
+import type { RouteOptions } from 'fastify'
+import t, { type Test } from 'tap'
+import { buildApp } from '../../src/app.js'
+import { loadConfig } from '../../src/config.js'
+import { pageHeaders } from '../routes/pages/expectations.js'
+import { startApp } from '../support/app.js'
+import { startIdentityProvider } from '../support/identity-provider.js'
+import { startRedis } from '../support/redis-server.js'
+import { providersFile } from '../support/sign-in.js'
+import {
+  CODE_COOKIE,
+  createVisitor,
+  faultOf,
+  type Page,
+  SESSION_COOKIE,
+  signedIn,
+  VISITOR_COOKIE,
+  type VisitOptions,
+  type Visitor
+} from '../support/visitor.js'
+
+const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+const publicUrl = 'http://localhost:3333'
+const APPROVE = { action: 'approve', same: 'yes' }
+const FORM = 'application/x-www-form-urlencoded'
+
+const cookiesOf = (pages: readonly Page[]) => pages.flatMap(({ setCookies }) => setCookies)
+
+/** Every route of the pages, with an id where there has to be one. */
+async function pageRoutes(t: Test): Promise<{ method: string; url: string }[]> {
+  const app = buildApp(loadConfig({ SIGNING_ALG: 'EdDSA' }), { logger: false })
+  const routes: RouteOptions[] = []
+  app.addHook('onRoute', (route) => {
+    routes.push(route)
+  })
+  t.teardown(() => app.close())
+  await app.ready()
+  return routes
+    .filter(({ config }) => config?.page)
+    .flatMap(({ method, url }) => [method].flat().map((one) => ({ method: one, url: url.replace(/:id|\*/g, 'x') })))
+}
+
+t.test('what every answer of the pages carries, whatever its status', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const acme = await startIdentityProvider(t, { publicUrl })
+  const variables = { REDIS_URL: redis.url, PROVIDERS_FILE: providersFile(t, [acme.entry()]) }
+  const demo = await startApp(t, { ...freely, SESSION_IDLE_SECONDS: '86400' })
+  const real = await startApp(t, {
+    SIGNING_ALG: 'EdDSA',
+    ...variables,
+    LIMIT_PEEK_PER_MINUTE: '20',
+    LIMIT_SIGN_IN_PER_MINUTE: '10000'
+  })
+  const statuses = new Map<string, Set<number>>()
+  const answers: Page[] = []
+  let assets = 0
+
+  const routes = await pageRoutes(t)
+  t.ok(routes.length > 100, `${routes.length} routes`)
+
+  const look = async (visitor: Visitor, method: string, url: string, options: VisitOptions = {}) => {
+    const page = await visitor.get(url, { ...options, method: method as 'GET' })
+    answers.push(page)
+    const about = `${method} ${url} ${page.status}`
+    const seen = statuses.get(url) ?? new Set()
+    statuses.set(url, seen.add(page.status))
+    if (url.startsWith('/assets/') && page.status === 200) {
+      assets += 1
+      t.equal(page.headers['cache-control'], 'public, max-age=31536000, immutable', about)
+      pageHeaders(t, { headers: { ...page.headers, 'cache-control': 'no-store' } }, about)
+      t.match(page.headers['content-type'], /^(text\/css; charset=utf-8|image\/svg\+xml)$/, about)
+      t.strictSame(page.setCookies, [])
+      return
+    }
+    pageHeaders(t, page, about)
+    const type = page.headers['content-type']
+    t.ok(page.location !== undefined ? type === undefined : type === 'text/html; charset=utf-8', about)
+    const links = [...page.body.matchAll(/ (?:href|action|src)="([^"]*)"/g)].map(([, link = '']) => link)
+    t.ok(
+      links.every((link) => /^(\/(?!\/)|#content$)/.test(link)),
+      `${about}: nothing leads or loads from elsewhere`
+    )
+    t.notMatch(page.body, /<script|<style|<iframe|<meta http-equiv| on\w+=| style=|javascript:|data:/i, about)
+  }
+
+  await t.test('for strangers and for whoever is signed in, by every method, with every kind of body', async () => {
+    const ann = createVisitor(real)
+    await ann.signInAt('acme', 'ann')
+    const token = ann.cookies.get(SESSION_COOKIE) ?? ''
+    const kinds: VisitOptions[] = [
+      {},
+      { payload: 'x'.repeat(17_000), headers: { 'content-type': FORM } },
+      { payload: 'x', headers: { 'content-type': 'text/plain' } },
+      { payload: '{', headers: { 'content-type': 'application/json' } },
+      { payload: Buffer.from([0x78, 0xff]), headers: { 'content-type': FORM } }
+    ]
+    for (const { method, url } of routes) {
+      for (const service of [demo, real]) {
+        for (const kind of method === 'GET' || method === 'HEAD' ? [{}] : kinds) {
+          await look(createVisitor(service), method, url, kind)
+          const signed = service === demo ? await signedIn(demo) : createVisitor(real)
+          if (service === real) signed.cookies.set(SESSION_COOKIE, token)
+          await look(signed, method, url, kind)
+        }
+      }
+      for (const path of [
+        '/device?code=BBBBBBBB',
+        '/device/nowhere',
+        '/login/acme',
+        '/login/acme/callback?state=x&code=x'
+      ])
+        if (url === '/device') await look(createVisitor(real), 'GET', path)
+    }
+  })
+
+  await t.test('through the whole of a flow, well gone and badly', async (t) => {
+    const { user_code } = await demo.start({ name: 'Tool' })
+    const ann = await signedIn(demo)
+    await ann.enter(user_code)
+    await ann.post('/device/confirm', { action: 'approve' })
+    await ann.follow(ann.post('/device/confirm', APPROVE))
+    await ann.follow(ann.post('/device/undo'))
+    await ann.get('/account/clients')
+    await ann.follow(ann.post('/account/clients/revoke-all'))
+    await ann.get('/account/connections')
+    await ann.get('/logout')
+    await ann.follow(ann.post('/logout'))
+    await ann.post('/login', { name: '' })
+    answers.push(...ann.pages)
+    for (const page of ann.pages) pageHeaders(t, page, `${page.method} ${page.url} ${page.status}`)
+    t.ok(ann.pages.length >= 18, `${ann.pages.length} answers`)
+  })
+
+  await t.test('429, 500 and 503', async (t) => {
+    const ann = createVisitor(real)
+    await ann.signInAt('acme', 'ann')
+    for (let i = 0; i < 30; i++) await look(ann, 'GET', '/device/confirm')
+    for (let i = 0; i < 30; i++) await look(createVisitor(real), 'POST', '/device')
+    const { list } = real.app.authorizedClients
+    real.app.authorizedClients.list = async () => {
+      throw new TypeError('list is broken, says <script>')
+    }
+    await look(ann, 'GET', '/account/clients')
+    real.app.authorizedClients.list = list
+    await redis.kill()
+    for (const { method, url } of routes.filter(({ method }) => method === 'GET' || method === 'POST')) {
+      await look(ann, method, url)
+    }
+    const seen = new Set([...statuses.values()].flatMap((set) => [...set]))
+    t.strictSame(
+      [...seen].sort((a, b) => a - b),
+      [200, 303, 400, 403, 404, 405, 413, 415, 429, 500, 503]
+    )
+    t.ok(answers.filter(({ status }) => status === 503).length > 10)
+    t.notMatch(answers.find(({ status }) => status === 500)?.body, /broken/)
+  })
+
+  t.equal(assets, 18, 'the style sheet and the icon, for everybody, also while Redis is away')
+  t.ok(answers.length > 1_000, `${answers.length} answers`)
+
+  await t.test('every cookie is out of reach of scripts, neighbours and other sites', async (t) => {
+    const cookies = cookiesOf(answers)
+    for (const cookie of cookies) t.equal(faultOf(cookie), undefined, cookie.name)
+    t.strictSame([...new Set(cookies.map(({ name }) => name))].sort(), [CODE_COOKIE, SESSION_COOKIE, VISITOR_COOKIE])
+    t.ok(cookies.length > 50, `${cookies.length} cookies`)
+    const header = (name: string, value: string, ...attributes: string[]) =>
+      faultOf({ name, value, attributes: new Map(attributes.map((one) => one.split('=') as [string, string])) })
+    const good = ['path=/', 'httponly=', 'secure=', 'samesite=Lax']
+    t.equal(header(SESSION_COOKIE, 'x', ...good, 'max-age=43200'), undefined)
+    for (const [name, ...attributes] of [
+      ['grantd-session', ...good, 'max-age=60'],
+      [SESSION_COOKIE, ...good],
+      [SESSION_COOKIE, ...good, 'max-age=43201'],
+      [SESSION_COOKIE, ...good, 'max-age=60', 'domain=localhost'],
+      [SESSION_COOKIE, ...good.slice(1), 'max-age=60'],
+      [SESSION_COOKIE, ...good.slice(1), 'path=/device', 'max-age=60'],
+      [SESSION_COOKIE, ...good.slice(0, 3), 'samesite=None', 'max-age=60'],
+      [SESSION_COOKIE, ...good.filter((one) => one !== 'secure='), 'max-age=60'],
+      [SESSION_COOKIE, ...good.filter((one) => one !== 'httponly='), 'max-age=60']
+    ] as [string, ...string[]][]) {
+      t.type(header(name, 'x', ...attributes), 'string', `${name} ${attributes.join(' ')}`)
+    }
+  })
+})

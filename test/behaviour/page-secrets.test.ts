@@ -1,0 +1,496 @@
+/**
+ * The pages over Redis: where the secrets of a visit are, and where they never are; what a page says while Redis is away or does
+ * not answer; and how often a page asks it.
+ */
+import t, { type Test } from 'tap'
+import { loggerOptions } from '../../src/logger.js'
+import { en } from '../../src/routes/pages/texts/en.js'
+import { digestOf } from '../../src/secrets/digest.js'
+import { refused } from '../routes/pages/expectations.js'
+import { GRANTD_SECRET, startApp, type TestApp } from '../support/app.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
+import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/identity-provider.js'
+import { PLAIN_TOKEN_ENDPOINT, startPlainProvider } from '../support/plain-provider.js'
+import type { Passage } from '../support/provider-gate.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { providersFile } from '../support/sign-in.js'
+import { createVisitor, type Page, SESSION_COOKIE, type Visitor } from '../support/visitor.js'
+
+const publicUrl = 'http://localhost:3333'
+const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+const APPROVE = { action: 'approve', same: 'yes' }
+
+/** Everything a server holds, in clear: each key with its whole content. */
+async function contentOf({ client }: RedisServer): Promise<string[]> {
+  const keys = await client.keys('*')
+  return Promise.all(
+    keys.map(async (key) => {
+      const type = await client.type(key)
+      const read: Record<string, () => Promise<unknown>> = {
+        string: () => client.get(key),
+        hash: () => client.hgetall(key),
+        zset: () => client.zrange(key, '0', '-1', 'WITHSCORES'),
+        set: () => client.smembers(key),
+        list: () => client.lrange(key, 0, -1)
+      }
+      const content = read[type]
+      if (!content) throw new Error(`a ${type} that nobody looks into`)
+      return JSON.stringify([key, await content()])
+    })
+  )
+}
+
+t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  /** Whatever the server was ever asked, however short the time it kept it. */
+  const asked: string[] = []
+  const monitor = await redis.client.monitor()
+  t.teardown(() => monitor.disconnect())
+  monitor.on('monitor', (_time: string, args: string[]) => asked.push(JSON.stringify(args)))
+  const lines: string[] = []
+  const logger = { ...(loggerOptions('trace') as object), stream: { write: (line: string) => lines.push(line) } }
+  const acme = await startIdentityProvider(t, { publicUrl })
+  const hub = await startPlainProvider(t, { publicUrl })
+  const PROVIDERS_FILE = providersFile(t, [
+    acme.entry(),
+    hub.entry({ revocation_endpoint: `${hub.origin}/revoke`, sign_in: false })
+  ])
+  const service = await startApp(t, { SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url, PROVIDERS_FILE }, { logger })
+  const { app, clock, call, start, poll } = service
+
+  /** Secrets by kind. */
+  const secrets = {
+    session: new Set<string>(),
+    form: new Set<string>(),
+    ticket: new Set<string>(),
+    sealed: new Set<string>(),
+    userCode: new Set<string>(),
+    grantCode: new Set<string>(),
+    token: new Set<string>(),
+    providerToken: new Set<string>(),
+    providerCode: new Set<string>(),
+    attempt: new Set<string>(),
+    key: new Set<string>([GRANTD_SECRET, CLIENT_SECRET])
+  }
+  const remember: Passage = async ({ ask, form }) => {
+    const reply = await ask()
+    const { access_token, refresh_token, id_token } = JSON.parse(reply.body.toString())
+    for (const token of [access_token, refresh_token, id_token]) if (token) secrets.providerToken.add(token)
+    for (const name of ['code_verifier', 'code']) if (form.get(name)) secrets.attempt.add(form.get(name) ?? '')
+    return reply
+  }
+  acme.at(TOKEN_ENDPOINT, remember)
+  hub.at(PLAIN_TOKEN_ENDPOINT, remember)
+  hub.expires = true
+
+  const begin = async (metadata?: Record<string, string>) => {
+    const grant = await start(metadata)
+    const letters = grant.user_code.replace('-', '')
+    for (const spelling of [grant.user_code, letters, letters.toLowerCase()]) secrets.userCode.add(spelling)
+    secrets.grantCode.add(grant.grant_code)
+    return grant
+  }
+  const visitors: Visitor[] = []
+  const arrive = async (login: string) => {
+    const visitor = createVisitor(service)
+    visitors.push(visitor)
+    await visitor.signInAt('acme', login)
+    return visitor
+  }
+
+  // Everything that can be done, and much that cannot.
+  const ann = await arrive('ann')
+  const [approved, denied, undone, linked, expired] = await Promise.all([begin(), begin(), begin(), begin(), begin()])
+  await ann.enter(approved.user_code)
+  await ann.post('/device/confirm', { action: 'approve' })
+  await ann.follow(ann.post('/device/confirm', APPROVE))
+  secrets.token.add((await poll(approved.grant_code)).body.jwt)
+  await ann.enter(denied.user_code)
+  await ann.follow(ann.post('/device/confirm', { action: 'deny' }))
+  await poll(denied.grant_code)
+  await ann.enter(undone.user_code)
+  await ann.follow(ann.post('/device/confirm', APPROVE))
+  await ann.follow(ann.post('/device/undo'))
+  await ann.get('/account/clients')
+  const [client] = await app.authorizedClients.list(
+    (await app.browserSessions.use(ann.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
+  )
+  await ann.follow(ann.post(`/account/clients/${client?.id}/rename`, { label: 'mine' }))
+  await ann.follow(ann.post(`/account/clients/${client?.id}/revoke`))
+  await ann.follow(ann.post('/account/clients/revoke-all'))
+  await ann.post(`/account/clients/${client?.id}/rename`, { label: 'x'.repeat(300) })
+  await ann.get('/account/connections')
+  await ann.follow(ann.get(await ann.visitProvider('/account/connections/hub/connect', 'ann')))
+
+  const bob = createVisitor(service)
+  visitors.push(bob)
+  await bob.follow(bob.get(`/device?code=${linked.user_code}`))
+  const answer = await bob.visitProvider('/login/acme', 'bob')
+  await createVisitor(service).get(answer)
+  await bob.follow(bob.get(answer))
+  await bob.get(answer)
+  await bob.get('/device')
+  await bob.follow(bob.post('/device', { user_code: linked.user_code.toLowerCase() }))
+  const ticket = bob.hidden('ticket')
+  await ann.get('/device')
+  await ann.post('/device/confirm', { ...APPROVE, ticket })
+  await bob.post('/device/confirm', { ...APPROVE, ticket, csrf: undefined })
+  await bob.get('/device')
+  await bob.post('/device', { user_code: linked.grant_code })
+  await bob.get('/device')
+  await bob.post('/device', { user_code: expired.user_code.slice(1) })
+  await bob.get(`/device/${linked.user_code}?code=${linked.user_code}`)
+  await bob.get(`/login/${bob.cookies.get(SESSION_COOKIE)}`)
+  await bob.post(`/account/clients/${bob.cookies.get(SESSION_COOKIE)}/revoke`)
+  await bob.get('/device')
+  await bob.post('/device', { user_code: 'x'.repeat(20_000) })
+  for (let i = 0; i < 5; i++) {
+    await bob.get('/device')
+    await bob.post('/device', { user_code: 'BBBB-BBBB' })
+  }
+
+  const planted = { accessToken: 'planted-access-token-0123456789', refreshToken: 'planted-refresh-token-0123456789' }
+  for (const token of Object.values(planted)) secrets.providerToken.add(token)
+  const cat = await arrive('cat')
+  const catId = (await app.browserSessions.use(cat.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
+  await app.accounts.keep(catId, 'planted', {
+    providerId: 'hub',
+    identity: { subject: 'cat', username: 'cat', name: 'Cat' },
+    tokens: { ...planted, scopes: ['repo'], expiresAtMs: clock() + 3_600_000 }
+  })
+  const { text: apiKey } = await app.apiKeys.create('operator', { label: 'back end' })
+  secrets.key.add(apiKey)
+  const vend = (token: string) => call('GET', '/api/v0/oauthAccounts/planted/accessToken', { token })
+  t.equal((await vend(apiKey)).body.accessToken, planted.accessToken)
+  await vend(`${apiKey.slice(0, -1)}_`)
+  await cat.get('/account/connections')
+  await cat.post('/account/connections/planted/disconnect')
+  await cat.get('/logout')
+  await cat.follow(cat.post('/logout'))
+  clock.advance(900_000)
+  await ann.get('/device')
+  await ann.post('/device', { user_code: expired.user_code })
+  const refused = createVisitor(service)
+  visitors.push(refused)
+  await refused.get('/login')
+  await refused.get(await refused.visitProvider('/login/acme', 'eve', 'refuse'))
+  // What breaks inside carries everything it was called with.
+  const { list } = app.accounts
+  app.accounts.list = async (...args) => {
+    throw Object.assign(new TypeError('list is broken'), { args, headers: { cookie: ann.cookies.header() } })
+  }
+  t.equal((await ann.get('/account/connections')).status, 500)
+  app.accounts.list = list
+
+  const pages = visitors.flatMap((visitor) => visitor.pages)
+  for (const { body, setCookies, location = '' } of pages) {
+    for (const [, token = ''] of body.matchAll(/name="csrf" value="([\w-]+)"/g)) secrets.form.add(token)
+    for (const [, text = ''] of body.matchAll(/name="ticket" value="([\w.-]+)"/g)) secrets.ticket.add(text)
+    for (const { name, value } of setCookies.filter(({ value }) => value !== '')) {
+      secrets[name === SESSION_COOKIE ? 'session' : 'sealed'].add(value)
+    }
+    const sent = location.startsWith('http') ? new URL(location).searchParams : new URLSearchParams()
+    for (const name of ['state', 'nonce']) if (sent.get(name)) secrets.attempt.add(sent.get(name) ?? '')
+  }
+  for (const { url } of pages) {
+    const code = url.includes('/callback?') ? new URLSearchParams(url.split('?')[1]).get('code') : null
+    if (code !== null) secrets.providerCode.add(code)
+  }
+  const counts = Object.fromEntries(Object.entries(secrets).map(([kind, { size }]) => [kind, size]))
+  const least = { session: 3, form: 25, ticket: 5, sealed: 10, userCode: 15, grantCode: 5, token: 1 }
+  for (const [kind, count] of Object.entries({ ...least, providerToken: 9, providerCode: 3, attempt: 12, key: 3 })) {
+    t.ok((counts[kind] ?? 0) >= count, `${kind}: ${counts[kind]} of them`)
+  }
+  const all = Object.values(secrets).flatMap((set) => [...set])
+  t.equal(all.filter((secret) => secret.length < 8).length, 0, 'none that is found by chance')
+  const foundIn = (texts: readonly string[], among: Iterable<string> = all) =>
+    [...among].filter((secret) =>
+      texts.some((text) => text.includes(secret) || text.includes(encodeURIComponent(secret)))
+    )
+
+  await t.test('Redis, in any key or value, and in whatever it was asked', async (t) => {
+    const held = await contentOf(redis)
+    t.ok(held.length > 15, `${held.length} keys`)
+    t.ok(asked.length > 200, `${asked.length} commands`)
+    t.strictSame(foundIn(held), [])
+    t.strictSame(foundIn(asked), [])
+    const [token = ''] = [...secrets.session].filter((one) => held.some((text) => text.includes(digestOf(one))))
+    t.match(token, /^[\w-]{43}$/, 'sessions are there, by their digests')
+    t.ok(held.some((text) => text.includes('sealedTokens')) && held.some((text) => text.includes('"ann"')), 'looked')
+    t.ok(asked.some((text) => text.includes('sealedTokens')) && asked.some((text) => text.includes('"cat"')), 'looked')
+  })
+
+  await t.test('the log, at its most talkative', async (t) => {
+    t.ok(lines.length > 90, `${lines.length} lines`)
+    t.strictSame(foundIn(lines), [])
+    t.notMatch(lines.join(''), /\?code=|user_code=|csrf=|ticket=/)
+    for (const status of [200, 303, 400, 403, 404, 413, 429, 500]) {
+      t.ok(
+        lines.some((line) => line.includes(`"status":${status}`)),
+        `${status} was seen`
+      )
+    }
+  })
+
+  await t.test('any Location, or a header but the one cookie', async (t) => {
+    const locations = pages.flatMap(({ location = [] }) => location)
+    const own = locations.filter((location) => location.startsWith('/'))
+    t.ok(own.length >= 15, `${own.length} of them`)
+    t.strictSame(foundIn(own), [])
+    const { attempt, ...rest } = secrets
+    const outside = locations.filter((location) => !location.startsWith('/'))
+    t.ok(outside.length >= 5)
+    t.strictSame(
+      foundIn(
+        outside,
+        Object.values(rest).flatMap((set) => [...set])
+      ),
+      [],
+      'the provider is told its own'
+    )
+    const verifiers = [...attempt].filter((one) => foundIn(outside, [one]).length === 0)
+    t.ok(verifiers.length >= 4, 'and neither the verifier nor its code')
+    for (const { headers } of pages) {
+      const { 'set-cookie': _, location: __, ...others } = headers
+      t.strictSame(foundIn([JSON.stringify(others)]), [])
+    }
+    const values = pages.flatMap(({ setCookies }) => setCookies)
+    for (const { name, value } of values) {
+      const kind = name === SESSION_COOKIE ? secrets.session : secrets.sealed
+      t.strictSame(
+        foundIn([value]).filter((secret) => !kind.has(secret)),
+        [],
+        name
+      )
+    }
+  })
+
+  await t.test('any page, but the token and the ticket of a form, and the code where it is compared', async (t) => {
+    const { form, ticket, userCode, ...rest } = secrets
+    const bodies = pages.map(({ body }) => body)
+    t.strictSame(
+      foundIn(
+        bodies,
+        Object.values(rest).flatMap((set) => [...set])
+      ),
+      []
+    )
+    const withoutForms = bodies.map((body) => body.replace(/<input type="hidden"[^>]*>/g, ''))
+    t.strictSame(foundIn(withoutForms, [...form, ...ticket]), [])
+    const isQuestion = ({ body }: Page) => body.includes(`<h1>${en.consent.title}</h1>`)
+    const isLinked = ({ text }: Page) => text.includes(en.device.linked)
+    const elsewhere = pages.filter((page) => !isQuestion(page) && !isLinked(page))
+    t.strictSame(
+      foundIn(
+        elsewhere.map(({ body }) => body),
+        userCode
+      ),
+      []
+    )
+    t.ok(pages.filter(isLinked).length >= 1, 'the form that a link filled in')
+    for (const { body } of pages.filter(isLinked)) t.ok(body.includes(` value="${linked.user_code}" `))
+    t.ok(pages.filter(isQuestion).length >= 5, 'and the question')
+    for (const page of pages.filter(isQuestion)) t.equal(foundIn([page.body], userCode).length, 1, 'one code each')
+  })
+
+  await t.test('any metric', async (t) => {
+    t.strictSame(foundIn([await app.metrics.text()]), [])
+  })
+})
+
+/** The pages over Redis, and somebody who has been through them. */
+async function startPages(t: Test, url: string, variables: Record<string, string> = freely) {
+  const acme = await startIdentityProvider(t, { publicUrl })
+  const PROVIDERS_FILE = providersFile(t, [acme.entry({ subject_is_user_id: true })])
+  const service = await startApp(t, { ...variables, REDIS_URL: url, PROVIDERS_FILE })
+  const arrive = async (login: string) => {
+    const visitor = createVisitor(service)
+    await visitor.signInAt('acme', login)
+    return visitor
+  }
+  return { acme, service, arrive }
+}
+
+const ready = async ({ call }: TestApp) => {
+  while ((await call('GET', '/readyz')).status !== 200) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+t.test('while Redis is away', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { service, arrive } = await startPages(t, redis.url, { SIGNING_ALG: 'EdDSA' })
+  const { start, poll, app } = service
+  const ann = await arrive('ann')
+  const [client, waiting] = [await start({ name: 'Tool' }), await start()]
+  await ann.enter(client.user_code)
+  await ann.post('/device/confirm', APPROVE)
+  const { jwt } = (await poll(client.grant_code)).body
+  const [kept] = await app.authorizedClients.list('ann')
+  const [account] = await app.accounts.list('ann')
+  await ann.enter(waiting.user_code)
+  const form = { ...APPROVE, csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
+  const { csrf } = form
+  const asks: Record<string, () => Promise<Page>> = {
+    'the question': () => ann.get('/device/confirm'),
+    'the code': () => ann.get('/device'),
+    'the result': () => ann.get('/device/done'),
+    'the list': () => ann.get('/account/clients'),
+    'the accounts': () => ann.get('/account/connections'),
+    'signing in again': () => ann.get('/login'),
+    'signing out': () => ann.get('/logout'),
+    nowhere: () => ann.get('/account/nowhere'),
+    'entering a code': () => ann.post('/device', { csrf, user_code: waiting.user_code }),
+    approving: () => ann.post('/device/confirm', form),
+    denying: () => ann.post('/device/confirm', { ...form, action: 'deny' }),
+    undoing: () => ann.post('/device/undo', { csrf }),
+    'signing out for good': () => ann.post('/logout', { csrf }),
+    renaming: () => ann.post(`/account/clients/${kept?.id}/rename`, { csrf, label: 'x' }),
+    revoking: () => ann.post(`/account/clients/${kept?.id}/revoke`, { csrf }),
+    'revoking all': () => ann.post('/account/clients/revoke-all', { csrf }),
+    disconnecting: () => ann.post(`/account/connections/${account?.id}/disconnect`, { csrf })
+  }
+  const cookies = ann.cookies.header()
+
+  async function isAway(t: Test, withinMs: number) {
+    for (const [about, ask] of Object.entries(asks)) {
+      const startedAt = performance.now()
+      const page = await ask()
+      refused(t, page, 503, 'unavailable')
+      t.equal(page.headers['retry-after'], '2', about)
+      t.strictSame(page.setCookies, [], `${about}: nothing is given up for it`)
+      t.ok(performance.now() - startedAt < withinMs, `${about}: ${Math.round(performance.now() - startedAt)} ms`)
+    }
+    t.equal(ann.cookies.header(), cookies)
+  }
+
+  async function isAsBefore(t: Test) {
+    await ready(service)
+    t.equal((await poll(waiting.grant_code)).body.status, 'authorization_pending', 'nothing was decided')
+    service.clock.advance(60_000)
+    t.equal((await service.call('GET', '/auth/clients', { token: jwt })).status, 200, 'nor revoked')
+    const [client] = await app.authorizedClients.list('ann')
+    t.equal(client?.label, kept?.label)
+    t.equal((await app.accounts.list('ann')).length, 1)
+    t.equal((await ann.get('/device')).status, 200, 'and whoever was signed in still is')
+  }
+
+  await t.test('503 gone: every page says so at once, and nothing is done', async (t) => {
+    const back = createVisitor(service)
+    await back.get('/login')
+    const callback = await back.visitProvider('/login/acme', 'bob')
+    await redis.kill()
+    await isAway(t, 300)
+    const page = await back.get(callback)
+    refused(t, page, 503, 'unavailable')
+    t.equal(back.cookies.get(SESSION_COOKIE), undefined, 'nobody is signed in half')
+    await redis.start()
+    await isAsBefore(t)
+    await back.get('/login')
+    t.equal((await back.get(await back.visitProvider('/login/acme', 'bob'))).status, 303)
+  })
+
+  await t.test('503 silent: no page waits for long, and nothing is done', async (t) => {
+    process.kill(redis.pid(), 'SIGSTOP')
+    await isAway(t, 1_500)
+    process.kill(redis.pid(), 'SIGCONT')
+    await isAsBefore(t)
+  })
+
+  await t.test('303 afterwards the form that was refused is taken', async (t) => {
+    service.clock.advance(5_000)
+    t.equal((await ann.post('/device/confirm', form)).location, '/device/done')
+    t.equal((await poll(waiting.grant_code)).body.status, 'approved')
+  })
+})
+
+t.test('503 what is not known is not claimed: a decision whose answer was lost may have been taken', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { service, arrive } = await startPages(t, redis.url)
+  const ann = await arrive('ann')
+  const { grant_code, user_code } = await service.start()
+  await ann.enter(user_code)
+  const form = { ...APPROVE, csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
+  // What is written waits; it is done when nobody waits for the answer any more.
+  await redis.client.call('CLIENT', 'PAUSE', '1500', 'WRITE')
+  const page = await ann.post('/device/confirm', form)
+  t.equal(page.status, 503)
+  t.equal(page.headers['retry-after'], '2')
+  t.notMatch(page.text, /nothing (was|has been) decided/i)
+  await redis.client.call('CLIENT', 'UNPAUSE')
+  await ready(service)
+  t.equal((await service.poll(grant_code)).body.status, 'approved', 'it was')
+  t.equal((await ann.post('/device/confirm', form)).location, '/device/done', 'sending it again does no harm')
+})
+
+t.test('how often a page asks Redis', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const proxy = await startFaultProxy(redis.port, () => 1)
+  t.teardown(() => proxy.close())
+  const { service, arrive } = await startPages(t, proxy.url, { SIGNING_ALG: 'EdDSA' })
+  const { app, start, poll } = service
+  const calls = async () => {
+    const found = (await app.metrics.text()).matchAll(/^grantd_redis_seconds_count\{[^}]*\} (\d+)$/gm)
+    return [...found].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+  /** What one page costs: calls, and the trips they share. */
+  const measure = async (ask: () => Promise<Page>) => {
+    const [before, pieces] = [await calls(), proxy.pieces()]
+    const { status } = await ask()
+    return { status, calls: (await calls()) - before, trips: proxy.pieces() - pieces }
+  }
+
+  /** Every page as a user of three clients and one account sees it, in the order of a visit; the bounds are calls and trips. */
+  async function looksOf(login: string): Promise<[string, number, number, number, () => Promise<Page>][]> {
+    const visitor = await arrive(login)
+    const grants = await Promise.all([start(), start(), start()])
+    const [first = '', ...others] = grants.map(({ user_code }) => user_code)
+    for (const code of others) {
+      await visitor.enter(code)
+      await visitor.post('/device/confirm', APPROVE)
+    }
+    for (const { grant_code } of grants) await poll(grant_code)
+    const ids = (await app.authorizedClients.list(login)).map(({ id }) => id)
+    const [account] = await app.accounts.list(login)
+    const stranger = createVisitor(service)
+    const signing = createVisitor(service)
+    await signing.get('/login')
+    const callback = await signing.visitProvider('/login/acme', `${login} again`)
+    await visitor.get('/device')
+    const csrf = visitor.hidden('csrf')
+    return [
+      ['GET /login', 200, 0, 0, () => stranger.get('/login')],
+      ['GET /login/acme', 303, 1, 1, () => stranger.get('/login/acme')],
+      ['GET /login/acme/callback', 303, 8, 8, () => signing.get(callback)],
+      ['GET /device?code=', 303, 1, 1, () => visitor.get(`/device?code=${first}`)],
+      ['GET /device', 200, 1, 1, () => visitor.get('/device')],
+      ['POST /device', 303, 9, 7, () => visitor.post('/device', { csrf, user_code: first })],
+      ['GET /device/confirm', 200, 8, 6, () => visitor.get('/device/confirm')],
+      ['POST /device/confirm', 303, 6, 6, () => visitor.post('/device/confirm', APPROVE)],
+      ['GET /device/done', 200, 1, 1, () => visitor.get('/device/done')],
+      ['POST /device/undo', 303, 8, 8, () => visitor.post('/device/undo')],
+      ['GET /account/clients', 200, 2 + 3, 3, () => visitor.get('/account/clients')],
+      ['POST …/rename', 303, 2, 2, () => visitor.post(`/account/clients/${ids[0]}/rename`, { csrf, label: 'x' })],
+      ['POST …/revoke', 303, 3, 3, () => visitor.post(`/account/clients/${ids[0]}/revoke`, { csrf })],
+      ['POST …/revoke-all', 303, 2 + 3 + 2, 5, () => visitor.post('/account/clients/revoke-all', { csrf })],
+      ['GET /account/connections', 200, 2 + 1, 3, () => visitor.get('/account/connections')],
+      ['POST …/disconnect', 303, 5, 5, () => visitor.post(`/account/connections/${account?.id}/disconnect`, { csrf })],
+      ['GET /logout', 200, 1, 1, () => visitor.get('/logout')],
+      ['POST /logout', 303, 2, 2, () => visitor.post('/logout')],
+      ['GET /device, not signed in', 303, 0, 0, () => visitor.get('/device')]
+    ]
+  }
+
+  // A script costs a trip more when the server hears it for the first time.
+  for (const [name, status, , , ask] of await looksOf('ann')) t.equal((await ask()).status, status, name)
+  for (const [name, status, mostCalls, mostTrips, ask] of await looksOf('bob')) {
+    const found = await measure(ask)
+    t.equal(found.status, status, name)
+    t.ok(found.calls <= mostCalls, `${name}: ${found.calls} calls, at most ${mostCalls}`)
+    // The connection that listens may say in between that it is alive.
+    t.ok(found.trips <= mostTrips + 1, `${name}: ${found.trips} trips, at most ${mostTrips}`)
+    t.equal(found.calls > 0, mostCalls > 0, `${name}: they were counted`)
+  }
+})

@@ -1,0 +1,259 @@
+/** Every page, in every state it can be in: axe-core has nothing to say about it, and it fits into its window. */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import {
+  approve,
+  deny,
+  goToQuestion,
+  launchChromium,
+  openVisitor,
+  type Site,
+  signInAs,
+  startSite,
+  typeCode,
+  type VisitorOptions
+} from '../support/browser.js'
+import { clientsFile } from '../support/oauth-app.js'
+import { freePort } from '../support/redis-server.js'
+import { providersFile } from '../support/sign-in.js'
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/**
+ * Every other rule there is, experimental ones included. Level AAA asks for more contrast than AA, which the pages are made for;
+ * and the code on its own is as large as a heading because it is there to be compared.
+ */
+const NOT_ASKED_FOR = ['color-contrast-enhanced', 'p-as-heading']
+const RUN = `(async () => {
+  const rules = axe.getRules().map(({ ruleId }) => [ruleId, { enabled: !${JSON.stringify(NOT_ASKED_FOR)}.includes(ruleId) }])
+  const { violations, incomplete, passes, inapplicable } = await axe.run(document, { rules: Object.fromEntries(rules) })
+  return {
+    found: [...violations, ...incomplete].flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => ({ id, html, failureSummary }))
+    ),
+    rules: violations.length + incomplete.length + passes.length + inapplicable.length,
+    overhang: document.documentElement.scrollWidth - innerWidth
+  }
+})()`
+
+const METADATA = { name: 'acme-cli', version: '1.4.0', hostname: 'build-7', os: 'linux' }
+/** Each field of another kind: mixed alphabets and what cannot be seen, heaped accents, no place to break, right to left. */
+const HOSTILE = {
+  name: 'аcme\u202E\u200B'.padEnd(255, 'W'),
+  version: `Z${'\u0335\u0336'.repeat(20)}`,
+  hostname: 'W'.repeat(255),
+  os: 'אקמי'
+}
+const LISBON = { 'cf-ipcity': 'Lisbon', 'cf-region': 'Lisbon', 'cf-ipcountry': 'PT', 'x-forwarded-for': '203.0.113.7' }
+const OSLO = { 'cf-ipcity': 'Oslo', 'cf-region': 'Oslo', 'cf-ipcountry': 'NO', 'x-forwarded-for': '198.51.100.4' }
+const EDGE = { EDGE_HEADERS: 'cloudflare', TRUST_PROXY: '127.0.0.1' }
+
+const browser = await launchChromium(t)
+const site = await startSite(t, EDGE)
+const visit = (t: Test, options?: VisitorOptions, at: Site = site) =>
+  openVisitor(t, browser, at, { headers: OSLO, ...options })
+const start = async (client_metadata: Record<string, string>, headers = OSLO) =>
+  (await site.call('POST', '/auth/grant/code', { body: { client_type: 'cli', client_metadata }, headers })).body
+
+/** The states that were looked at. */
+const checked = new Set<string>()
+
+/** Looks at the page as it stands, in both colour schemes, on a screen and on a telephone. */
+async function check(t: Test, page: Page, state: string, heading: string): Promise<void> {
+  t.equal(await page.locator('h1').innerText(), heading, state)
+  await page.evaluate(AXE)
+  for (const width of [1280, 360]) {
+    await page.setViewportSize({ width, height: 900 })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      const { found, rules, overhang } = await page.evaluate<{ found: object[]; rules: number; overhang: number }>(RUN)
+      t.same(found, [], `${state}, ${colorScheme}, ${width}`)
+      t.ok(rules >= 100, 'by all rules')
+      t.equal(overhang, 0, 'and nothing sticks out')
+    }
+  }
+  checked.add(state)
+}
+
+t.test('signing in and out', async (t) => {
+  const { page } = await visit(t)
+  await page.goto(`${site.url}/login`)
+  await check(t, page, 'sign-in', 'Sign in')
+  await page.evaluate("document.querySelector('[name=name]').removeAttribute('maxlength')")
+  await signInAs(page, 'x'.repeat(65))
+  t.match(await page.locator('.notice').innerText(), /1 to 64 visible characters/)
+  await check(t, page, 'sign-in with what is no name', 'Sign in')
+  await signInAs(page, 'ann')
+  await page.goto(`${site.url}/logout`)
+  await check(t, page, 'sign-out', 'Sign out')
+  await page.locator('form[action="/logout"] button').click()
+  await check(t, page, 'signed out', 'Sign in')
+})
+
+t.test('entering a code', async (t) => {
+  const { page } = await visit(t, { user: 'ann' })
+  const { user_code } = await start(METADATA)
+  await page.goto(`${site.url}/device`)
+  await check(t, page, 'no code yet', 'Enter the code')
+  await page.goto(`${site.url}/device?code=${user_code}`)
+  await check(t, page, 'a linked code', 'Enter the code')
+  await typeCode(page, 'BCDF-GHJK')
+  await check(t, page, 'a code that leads nowhere', 'Enter the code')
+})
+
+t.test('the question and its answers', async (t) => {
+  const TITLE = 'A device asks for access'
+  const { page } = await visit(t, { user: 'ann' })
+  const typed = await start(METADATA)
+  await page.goto(`${site.url}/device`)
+  await typeCode(page, typed.user_code)
+  t.equal(await page.locator('.warning.strong').count(), 0)
+  await check(t, page, 'the question', TITLE)
+  await page.evaluate('document.forms[0].noValidate = true')
+  await page.locator('button[value=approve]').click()
+  t.match(await page.locator('.notice').innerText(), /tick the box/)
+  await check(t, page, 'approved without comparing', TITLE)
+  await approve(page)
+  await check(t, page, 'approved', 'Approved')
+  await page.locator('form[action="/device/undo"] button').click()
+  await check(t, page, 'taken back', 'Taken back')
+
+  const linked = await start(METADATA)
+  await goToQuestion(page, site, linked.user_code)
+  t.match(await page.locator('.warning.strong').innerText(), /You came by a link/)
+  await check(t, page, 'the question after a link', TITLE)
+  await deny(page)
+  await check(t, page, 'denied', 'Denied')
+
+  const far = await start({}, LISBON)
+  await page.goto(`${site.url}/device`)
+  await typeCode(page, far.user_code)
+  t.match(await page.locator('.warning.strong').innerText(), /comes from Portugal, but you are in Norway/)
+  await check(t, page, 'the question from another country, by who says nothing', TITLE)
+
+  const hostile = await start(HOSTILE, LISBON)
+  await goToQuestion(page, site, hostile.user_code)
+  t.equal(await page.locator('.doubt').count(), 2)
+  await check(t, page, 'the question by who imitates', TITLE)
+  for (const [language, heading] of [
+    ['de', 'Ein Gerät bittet um Zugriff'],
+    ['fr', 'Un appareil demande un accès']
+  ] as const) {
+    const { page } = await visit(t, { user: 'ann', language })
+    await goToQuestion(page, site, hostile.user_code)
+    await check(t, page, `the question in ${language}`, heading)
+  }
+})
+
+t.test('a program of the operator’s, and a sign-in that was too long ago', async (t) => {
+  const scope = 'openid profile email offline_access films.read'
+  const OAUTH_CLIENTS_FILE = clientsFile(t, [{ client_id: 'tv', client_name: 'Acme TV', scope }])
+  const site = await startSite(t, { OAUTH_CLIENTS_FILE, CONSENT_MAX_AUTH_AGE_SECONDS: '60' })
+  const { page } = await visit(t, { user: 'ann' }, site)
+  const body = { client_id: 'tv', scope }
+  const { user_code } = (await site.call('POST', '/oauth/device_authorization', { body })).body
+  await goToQuestion(page, site, user_code)
+  t.equal(await page.locator('main li').count(), 6)
+  await check(t, page, 'the question with scopes', 'A device asks for access')
+  site.clock.advance(60_001)
+  await page.goto(`${site.url}/device/confirm`)
+  t.match(await page.locator('main').innerText(), /Sign in once more/)
+  await check(t, page, 'sign-in once more', 'Sign in')
+})
+
+t.test('what was authorized', async (t) => {
+  const TITLE = 'Authorized programs'
+  const { page } = await visit(t, { user: 'owner' })
+  await page.goto(`${site.url}/account/clients`)
+  await check(t, page, 'nothing authorized', TITLE)
+  const { grant_code, user_code } = await start(METADATA)
+  await goToQuestion(page, site, user_code)
+  await approve(page)
+  await site.poll(grant_code)
+  for (const metadata of [{}, HOSTILE]) await site.collect('owner', metadata)
+  await page.goto(`${site.url}/account/clients`)
+  t.equal(await page.locator('.badge').count(), 1)
+  await check(t, page, 'some authorized', TITLE)
+  await page.getByRole('button', { name: /^Revoke acme-cli/ }).click()
+  await page.locator('summary').click()
+  t.equal(await page.locator('.ended > li').count(), 1)
+  await check(t, page, 'one revoked, and all about to be', TITLE)
+  await page.locator('form[action$="/revoke-all"] button').click()
+  await check(t, page, 'all revoked', TITLE)
+})
+
+t.test('providers, and the accounts there', async (t) => {
+  const [TITLE, WRONG] = ['Connected accounts', 'That did not work']
+  const provider = { id: 'acme', name: 'Acme', client_id: 'grantd', issuer: `http://localhost:${await freePort()}` }
+  const PROVIDERS_FILE = providersFile(t, [provider])
+  const site = await startSite(t, { PROVIDERS_FILE, LIMITS: 'on', LIMIT_SIGN_IN_PER_MINUTE: '1' })
+  const { page } = await visit(t, {}, site)
+  await page.goto(`${site.url}/login`)
+  await check(t, page, 'sign-in at a provider', 'Sign in')
+  for (const status of [503, 429]) {
+    const link = page.getByRole('link', { name: 'Continue with Acme' })
+    const [answer] = await Promise.all([page.waitForResponse('**/login/acme'), link.click()])
+    t.equal(answer.status(), status)
+    await check(t, page, `${status}`, WRONG)
+    await page.goto(`${site.url}/login`)
+  }
+  site.clock.advance(60_000)
+  const answer = await page.goto(`${site.url}/login/acme/callback?code=x&state=y`)
+  t.equal(answer?.status(), 400)
+  await check(t, page, 'a sign-in that was not begun here', WRONG)
+
+  const { page: account } = await visit(t, { user: 'ann' }, site)
+  await account.goto(`${site.url}/account/connections`)
+  await check(t, account, 'nothing connected', TITLE)
+  const keep = async (subject: string, tokens: { scopes: string[]; expiresAtMs: number }) => {
+    const { accountId } = await site.app.identities.connect('acme', subject, 'ann')
+    const identity = { subject, username: subject, name: subject }
+    const connection = {
+      providerId: 'acme',
+      identity,
+      tokens: { accessToken: 'a', refreshToken: undefined, ...tokens }
+    }
+    await site.app.accounts.keep('ann', accountId, connection)
+    return site.app.accounts.vend(accountId, { kind: 'api_key' })
+  }
+  t.match(await keep('new', { scopes: ['openid', 'films.read'], expiresAtMs: Date.now() + 3_600_000 }), {
+    kind: 'token'
+  })
+  t.match(await keep('old', { scopes: [], expiresAtMs: 1 }), { kind: 'needs_reconnect' })
+  await account.reload()
+  t.same((await account.locator('.badge').allInnerTexts()).sort(), ['Connected', 'Has to be connected again'])
+  await check(t, account, 'two connected, one of them no more', TITLE)
+  await account.goto(`${site.url}/account/connections?done=denied`)
+  await check(t, account, 'not connected', TITLE)
+  await account.getByRole('button', { name: 'Disconnect Acme old' }).click()
+  t.match(await account.locator('.notice').innerText(), /^The account is disconnected here/)
+  await check(t, account, 'disconnected', TITLE)
+})
+
+t.test('what goes wrong, and what there is none of', async (t) => {
+  const WRONG = 'That did not work'
+  const { page } = await visit(t, { user: 'ann' })
+  await page.goto(`${site.url}/account/connections`)
+  await check(t, page, 'nothing to connect', 'Connected accounts')
+  for (const [path, status] of [
+    ['device/nowhere', 404],
+    ['device/undo', 405]
+  ] as const) {
+    t.equal((await page.goto(`${site.url}/${path}`))?.status(), status)
+    await check(t, page, `${status}`, WRONG)
+  }
+  const { user_code } = await start(METADATA)
+  for (const [field, status] of [
+    ['csrf', 403],
+    ['ticket', 400]
+  ] as const) {
+    await goToQuestion(page, site, user_code)
+    await page.evaluate(`document.querySelector('main [name=${field}]').remove()`)
+    const [answer] = await Promise.all([page.waitForResponse('**/device/confirm'), deny(page)])
+    t.equal(answer.status(), status)
+    await check(t, page, `${status}`, WRONG)
+  }
+})
+
+t.test('no page was left out', async (t) => t.equal(checked.size, 36))

@@ -1,0 +1,409 @@
+/** What others may try on the pages, in a real browser: programs with what they say of themselves, and sites with what they open. */
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import {
+  goToQuestion,
+  launchChromium,
+  openVisitor,
+  pathOf,
+  postsOf,
+  type Site,
+  startSite,
+  type VisitorOptions
+} from '../support/browser.js'
+import { providersFile } from '../support/sign-in.js'
+
+/** Texts that run something wherever they are taken for markup, for an attribute or for a script. */
+const PAYLOADS = [
+  '<script>alert(1)</script>',
+  '</script><script>alert(1)</script>',
+  '<ScRiPt>alert(1)</sCrIpT>',
+  '<script src=//evil.example/x.js></script>',
+  '<script>alert`1`</script>',
+  '<scr<script>ipt>alert(1)</scr</script>ipt>',
+  '<img src=x onerror=alert(1)>',
+  '<img src=x onerror="alert(1)">',
+  "<img src=x onerror='alert(1)'>",
+  '<img/src=x/onerror=alert(1)>',
+  '<img src=x:alert(1) onerror=eval(src)>',
+  '"><img src=x onerror=alert(1)>',
+  "'><img src=x onerror=alert(1)>",
+  '"><script>alert(1)</script>',
+  '"onfocus=alert(1) autofocus="',
+  "' onmouseover=alert(1) x='",
+  '" autofocus onfocus=alert(1) x="',
+  '<svg onload=alert(1)>',
+  '<svg/onload=alert(1)>',
+  '<svg><script>alert(1)</script></svg>',
+  '<svg><animate onbegin=alert(1) attributeName=x>',
+  '<body onload=alert(1)>',
+  '<input autofocus onfocus=alert(1)>',
+  '<details open ontoggle=alert(1)>',
+  '<video><source onerror=alert(1)>',
+  '<iframe src=javascript:alert(1)>',
+  '<iframe srcdoc="<script>alert(1)</script>">',
+  '<object data=javascript:alert(1)>',
+  '<embed src=javascript:alert(1)>',
+  '<a href=javascript:alert(1)>acme-cli</a>',
+  '<form action=javascript:alert(1)><button>Deny</button></form>',
+  '<button formaction=//evil.example name=action value=deny>Deny',
+  '<math><mtext></mtext><a xlink:href="javascript:alert(1)">x',
+  '<style>@import "//evil.example/x.css";</style>',
+  '<link rel=stylesheet href=//evil.example/x.css>',
+  '<meta http-equiv=refresh content="0;url=//evil.example">',
+  '<base href=//evil.example/>',
+  '</title><script>alert(1)</script>',
+  '</textarea><script>alert(1)</script>',
+  '</q></bdi></dd></dl><script>alert(1)</script>',
+  '<!--><script>alert(1)</script>-->',
+  '<![CDATA[><script>alert(1)</script>]]>',
+  '<noscript><p title="</noscript><img src=x onerror=alert(1)>">',
+  '&lt;script&gt;alert(1)&lt;/script&gt;',
+  '&#60;img src=x onerror=alert(1)&#62;',
+  '\\x3cscript\\x3ealert(1)\\x3c/script\\x3e',
+  'javascript:alert(1)//',
+  "{{constructor.constructor('alert(1)')()}}"
+]
+
+/** An app name as a program sends it, what people are shown, and of what they are warned. */
+const CLAIMS: [kind: string, sent: string, shown: string, doubt?: 'hidden' | 'lookalike'][] = [
+  ['turned around', 'acme\u202Egnp.exe', 'acme\uFFFDgnp.exe', 'hidden'],
+  ['isolated the other way', '\u2067acme\u2069 \u2066cli', '\uFFFDacme\uFFFD \uFFFDcli', 'hidden'],
+  ['zero width', 'ac\u200Bme\u200D\u2060-cli', 'ac\uFFFDme\uFFFD-cli', 'hidden'],
+  ['a blank of braille', '\u2800\u2800', '\uFFFD', 'hidden'],
+  ['a soft hyphen', 'ac\u00ADme', 'ac\uFFFDme', 'hidden'],
+  ['a filler', 'acme\u3164\u3164', 'acme\uFFFD', 'hidden'],
+  ['tags', 'acme\u{E0061}\u{E0062}', 'acme\uFFFD', 'hidden'],
+  ['controls', 'acme\u0007\u001B[31m\u0085', 'acme\uFFFD[31m\uFFFD', 'hidden'],
+  ['Cyrillic among Latin', 'аcme-cli', 'аcme-cli', 'lookalike'],
+  ['all Cyrillic, drawn like Latin', 'раураӏ', 'раураӏ', 'lookalike'],
+  ['Greek among Latin', 'αcme', 'αcme', 'lookalike'],
+  ['Armenian among Latin', 'acmе օne', 'acmе օne', 'lookalike'],
+  ['wide letters', 'ａｃｍｅ', 'acme'],
+  ['mathematical letters', '𝐚𝐜𝐦𝐞 ⓒⓛⓘ', 'acme cli'],
+  ['lines', 'acme\r\n\r\nYou are signed in as\tadmin\u2028', 'acme You are signed in as admin'],
+  ['as long as it gets, unbroken', 'W'.repeat(255), `${'W'.repeat(64)}…`],
+  ['as long as it gets, in words', 'acme cli '.repeat(28), `${'acme cli '.repeat(28).slice(0, 64)}…`],
+  ['the widest letter', '\u{12219}'.repeat(120), `${'\u{12219}'.repeat(64)}…`],
+  ['heaped accents', `Z${'\u0335\u0336'.repeat(100)}`, 'Z\u0335\u0336', 'hidden'],
+  [
+    'the end of a quotation',
+    'acme” registered with this service under this name “',
+    'acme” registered with this service under this name “'
+  ],
+  ['another button', 'acme [Deny] [Approve]', 'acme [Deny] [Approve]'],
+  ['Hebrew', 'אקמי כלי', 'אקמי כלי'],
+  ['Arabic', 'أكمي', 'أكمي'],
+  ['Russian', 'Привет, мир', 'Привет, мир'],
+  ['Japanese', 'アクメ・ツール', 'アクメ・ツール'],
+  ['a picture', 'acme 🚀', 'acme 🚀']
+]
+const HIDDEN = /cannot be seen/
+const LOOKALIKE = /another alphabet/
+
+const browser = await launchChromium(t)
+const site = await startSite(t)
+const visit = (t: Test, options?: VisitorOptions, at: Site = site) => openVisitor(t, browser, at, options)
+const statusOf = async (grantCode: string): Promise<string> => (await site.poll(grantCode)).body.status
+const isUndecided = async (grantCode: string) =>
+  ['authorization_pending', 'slow_down'].includes(await statusOf(grantCode))
+
+interface Elsewhere {
+  /** Same machine, another port: another origin, but as browsers count not another site. */
+  sameSite: string
+  otherSite: string
+  pages: Map<string, string>
+  requests: IncomingMessage[]
+}
+
+/** Another web site. */
+async function openElsewhere(t: Pick<Test, 'teardown'>): Promise<Elsewhere> {
+  const pages = new Map<string, string>()
+  const requests: IncomingMessage[] = []
+  const server = createServer((request, response) => {
+    requests.push(request)
+    const page = pages.get(new URL(request.url ?? '', 'http://elsewhere').pathname)
+    response.writeHead(page === undefined ? 404 : 200, { 'content-type': 'text/html; charset=utf-8' }).end(page)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return { sameSite: `http://localhost:${port}`, otherSite: `http://127.0.0.1:${port}`, pages, requests }
+}
+
+/** A page that sends a form as soon as it is opened. */
+const sending = (action: string, fields: Record<string, string>) => `<!doctype html><title>Win a prize</title>
+<body onload="document.forms[0].submit()"><form method="post" action="${action}">
+${Object.entries(fields).map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`)}
+</form>`
+
+/** What is written in every element of a kind. */
+const textsOf = (page: Page, selector: string) =>
+  page.evaluate<string[]>(`[...document.querySelectorAll('${selector}')].map((element) => element.textContent)`)
+
+/** How far the page reaches over the side of its window. */
+const overhang = (page: Page) => page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
+
+t.test('whatever a program says about itself is text and nothing else', async (t) => {
+  const visitor = await visit(t, { user: 'reader' })
+  const { page } = visitor
+  for (const payload of PAYLOADS) {
+    const claims = { name: payload, version: payload, hostname: payload, os: payload }
+    const { grant_code, user_code } = await site.start(claims)
+    await goToQuestion(page, site, user_code)
+    t.same(await textsOf(page, '.claims bdi, button[value=approve]'), [
+      ...[payload, payload, payload, payload],
+      `Approve “${payload}”`
+    ])
+    await site.decide(user_code, 'reader')
+    await site.poll(grant_code)
+    // The list is in the order of time.
+    site.clock.advance(1)
+  }
+  t.ok(PAYLOADS.length >= 40)
+  t.same(visitor.dialogs, [])
+  t.same(visitor.complaints, [], 'nor did the policy have to block anything')
+
+  await page.goto(`${site.url}/account/clients`)
+  const all = [...PAYLOADS].reverse()
+  t.same(await textsOf(page, 'h3 > bdi'), all)
+  t.same(await page.evaluate("[...document.querySelectorAll('input[name=label]')].map((input) => input.value)"), all)
+  t.same(
+    await page.evaluate("[...document.querySelectorAll('.danger[aria-label]')].map((button) => button.ariaLabel)"),
+    all.map((payload) => `Revoke ${payload}`)
+  )
+  t.same([visitor.dialogs, visitor.complaints], [[], []])
+  const { host } = new URL(site.url)
+  t.same([...new Set(visitor.requests.map((request) => new URL(request.url()).host))], [host], 'nobody else was asked')
+})
+
+t.test('nor is what users, operators and links say anything but text', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'grantd-clients-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const file = join(directory, 'clients.json')
+  const client_name = '<img src=x onerror=alert("client")>'
+  const scopes = ["'><svg/onload=alert('scope')>", '<script>alert(1)</script>', 'constructor']
+  writeFileSync(file, JSON.stringify({ clients: [{ client_id: 'evil', client_name, scope: scopes.join(' ') }] }))
+  const SERVICE_NAME = '</title><script>alert("service")</script>'
+  const site = await startSite(t, { OAUTH_CLIENTS_FILE: file, SERVICE_NAME })
+  const name = '"><img src=x onerror=alert("user")>'
+  const visitor = await visit(t, { user: name }, site)
+  const { page } = visitor
+  await page.goto(`${site.url}/device?code=${encodeURIComponent('"autofocus onfocus=alert(1) x="')}`)
+  t.equal(await page.locator('input[name=user_code]').inputValue(), '')
+  const body = { client_id: 'evil', scope: scopes.join(' ') }
+  const { user_code } = (await site.call('POST', '/oauth/device_authorization', { body })).body
+  await goToQuestion(page, site, user_code)
+  t.equal(await page.title(), `A device asks for access · ${SERVICE_NAME}`)
+  t.equal(await page.locator('.service').textContent(), SERVICE_NAME)
+  t.equal(await page.locator('.who').textContent(), `Signed in as ${name}`)
+  t.equal(await page.locator('button[value=approve]').textContent(), `Approve ${client_name}`)
+  t.same(await page.locator('li code').allTextContents(), scopes)
+  await page.goto(`${site.url}/account/clients?done=%3Cscript%3Ealert(1)%3C/script%3E`)
+  t.equal(await page.locator('.notice').count(), 0)
+  await page.goto(`${site.url}/device/%3Cscript%3Ealert(1)%3C%2Fscript%3E?x=%22%3E%3Csvg%20onload=alert(1)%3E`)
+  t.equal(await page.locator('.notice').textContent(), 'There is no such page.')
+  t.notOk((await page.content()).includes('alert(1)'), 'what was asked for is not repeated')
+  t.same([visitor.dialogs, visitor.complaints], [[], []])
+
+  const { sameSite, pages } = await openElsewhere(t)
+  pages.set('/', `<!doctype html>${PAYLOADS[0]}`)
+  await page.goto(sameSite)
+  t.same(visitor.dialogs, ['1'], 'it would have been noticed')
+})
+
+t.test('what imitates is shown for what it is, and pushes nothing out of sight', async (t) => {
+  const { page } = await visit(t, { user: 'doubter', width: 360, height: 740 })
+  for (const [kind, sent, shown, doubt] of CLAIMS) {
+    const claims = { name: sent, hostname: sent, version: [...sent].slice(0, 30).join(''), os: 'linux' }
+    const { grant_code, user_code } = await site.start(claims)
+    await goToQuestion(page, site, user_code)
+    const [text] = await textsOf(page, '.claims bdi')
+    t.equal(text, shown, kind)
+    const doubts = (await textsOf(page, '.doubt')).join()
+    t.same([HIDDEN.test(doubts), LOOKALIKE.test(doubts)], [doubt === 'hidden', doubt === 'lookalike'], kind)
+    const asked = doubt ? 'a command-line program' : `“${shown}”`
+    t.same(await textsOf(page, 'button[value=approve]'), [`Approve ${asked}`], 'nothing doubtful is approved by name')
+    t.equal(await overhang(page), 0, `${kind}: nothing sticks out`)
+    t.same(await textsOf(page, '.compare .code'), [user_code])
+    const answers = await page.evaluate<{ left: number; right: number; height: number }[]>(
+      "[...document.querySelectorAll('button[name=action]')].map((button) => button.getBoundingClientRect().toJSON())"
+    )
+    t.equal(answers.length, 2)
+    for (const { left, right, height } of answers) t.ok(left >= 0 && right <= 360 && height >= 44, `${kind}: in sight`)
+    await site.decide(user_code, 'doubter')
+    await site.poll(grant_code)
+  }
+  await page.goto(`${site.url}/account/clients`)
+  t.equal(await page.locator('.cards > li').count(), CLAIMS.length)
+  t.equal(await overhang(page), 0)
+})
+
+t.test('a click that was meant for something else decides nothing', async (t) => {
+  const visitor = await visit(t, { user: 'clicker' })
+  const { page } = visitor
+  const { grant_code, user_code } = await site.start({ name: 'acme-cli' })
+  await goToQuestion(page, site, user_code)
+  const button = page.locator('button[value=approve]')
+  await button.scrollIntoViewIfNeeded()
+  const { x, y, width, height } = (await button.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 }
+  // The window that was there before has gone between the two.
+  await page.mouse.dblclick(x + width / 2, y + height / 2)
+  await page.mouse.click(x + width / 2, y + height / 2, { clickCount: 3 })
+  t.same(postsOf(visitor), [], 'nothing is sent')
+  t.ok(await isUndecided(grant_code))
+  t.equal(pathOf(page), '/device/confirm')
+
+  // Nor does the server take the browser's word for it.
+  await page.evaluate('document.forms[0].noValidate = true')
+  const [answer] = await Promise.all([page.waitForResponse('**/device/confirm'), button.click()])
+  t.equal(answer.status(), 400)
+  t.match(await page.locator('.notice').innerText(), /compare the code and tick the box/)
+  t.ok(await isUndecided(grant_code))
+})
+
+t.test('keys held down while a link opens a page send nothing', async (t) => {
+  const visitor = await visit(t, { user: 'holder' })
+  const { page } = visitor
+  await site.collect('holder', { name: 'acme-cli' })
+  const { grant_code, user_code } = await site.start({ name: 'acme-cli' })
+  await goToQuestion(page, site, user_code)
+  const paths = ['device/confirm', 'device', 'logout', 'account/clients', 'account/connections']
+  let opened = 0
+  for (const path of paths) {
+    await page.goto(`${site.url}/${path}`)
+    const targets = await page
+      .locator('[id], [name]')
+      .evaluateAll((all) => [...new Set(all.flatMap((one) => [one.id, one.getAttribute('name')]))].filter(Boolean))
+    t.ok(targets.includes('content'), path)
+    // By its name alone nothing can be a target, but who knows; on the page that counts, all are tried.
+    for (const target of path === 'device/confirm' ? targets : ['content']) {
+      await page.goto('about:blank')
+      await page.goto(`${site.url}/${path}#${target}`)
+      for (const key of ['Enter', 'Space']) {
+        // As a keyboard repeats it within two seconds.
+        await Promise.all(Array.from({ length: 60 }, () => page.keyboard.down(key)))
+        await page.keyboard.up(key)
+      }
+      opened++
+      t.equal(pathOf(page), `/${path}`, `${path}#${target}`)
+    }
+  }
+  t.ok(opened >= 9)
+  t.same(postsOf(visitor), [])
+  t.ok(await isUndecided(grant_code))
+})
+
+t.test('no page can be framed', async (t) => {
+  const { sameSite, otherSite, pages } = await openElsewhere(t)
+  const { page } = await visit(t, { user: 'framed' })
+  const { user_code } = await site.start({ name: 'acme-cli' })
+  await goToQuestion(page, site, user_code)
+  const paths = [
+    '/',
+    '/device',
+    `/device?code=${user_code}`,
+    '/device/confirm',
+    '/device/done',
+    '/device/undo',
+    '/login'
+  ]
+  paths.push('/login/nowhere', '/logout', '/account/clients', '/account/connections', '/account/nowhere')
+  const frames = paths.map((path) => `<iframe src="${site.url}${path}"></iframe>`)
+  pages.set('/trap', `<!doctype html><h1>Win a prize</h1>${frames.join('')}<iframe src="/bait"></iframe>`)
+  pages.set('/bait', '<!doctype html><h1>Can be framed</h1>')
+  for (const origin of [sameSite, otherSite]) {
+    await page.goto(`${origin}/trap`)
+    const [, ...framed] = page.frames()
+    t.equal(framed.length, paths.length + 1)
+    t.same(await framed.pop()?.locator('h1').allTextContents(), ['Can be framed'], 'frames do work there')
+    for (const [i, frame] of framed.entries()) {
+      t.notOk(frame.url().startsWith(site.url), `${paths[i]} at ${origin}`)
+      t.equal(await frame.evaluate('document.querySelectorAll("form, a, button").length'), 0)
+    }
+  }
+})
+
+t.test('another site cannot send a form in the name of a user', async (t) => {
+  const elsewhere = await openElsewhere(t)
+  const [{ page: victim, context }, { page: attacker }] = [
+    await visit(t, { user: 'victim' }),
+    await visit(t, { user: 'attacker' })
+  ]
+  const jwt = await site.collect('victim', { name: 'acme-cli' })
+  const { grant_code, user_code } = await site.start({ name: 'evil-cli' })
+  await goToQuestion(victim, site, user_code)
+  await goToQuestion(attacker, site, user_code)
+  const [csrf, ticket] = await Promise.all(
+    ['csrf', 'ticket'].map((name) => attacker.locator(`main input[name=${name}]`).inputValue())
+  )
+  const forged = { csrf: csrf ?? '', ticket: ticket ?? '' }
+  const forms: [path: string, fields: Record<string, string>][] = [
+    ['/device/confirm', { ...forged, same: 'yes', action: 'approve' }],
+    ['/device', { ...forged, user_code }],
+    ['/account/clients/revoke-all', forged],
+    ['/logout', forged],
+    ['/login', { ...forged, name: 'attacker' }]
+  ]
+  const session = async () => (await context.cookies()).find(({ name }) => name === '__Host-grantd-session')?.value
+  const before = await session()
+  for (const [path, fields] of forms) {
+    elsewhere.pages.set(path, sending(site.url + path, fields))
+    await victim.goto(elsewhere.sameSite + path)
+    await victim.waitForURL(`${site.url}/**`)
+    t.equal(await victim.locator('h1').innerText(), 'That did not work', path)
+    t.equal(await session(), before, 'nobody else is signed in')
+  }
+  // From another site the session does not even come along.
+  await victim.goto(`${elsewhere.otherSite}/device/confirm`)
+  await victim.waitForURL(`${site.url}/**`)
+  t.ok(await isUndecided(grant_code))
+  t.equal((await site.call('GET', '/auth/clients', { token: jwt })).status, 200, 'nothing was revoked')
+  await victim.goto(`${site.url}/device`)
+  t.match(await victim.locator('.who').innerText(), /victim/)
+
+  // Nor can it sign somebody in who is nobody yet, with a form the attacker was shown.
+  const { page: nobody, ...stranger } = await visit(t)
+  const { page: shown } = await visit(t)
+  await shown.goto(`${site.url}/login`)
+  const bait = sending(`${site.url}/login`, { csrf: await shown.locator('[name=csrf]').inputValue(), name: 'attacker' })
+  elsewhere.pages.set('/bait', bait)
+  await nobody.goto(`${site.url}/login`)
+  for (const origin of [elsewhere.sameSite, elsewhere.otherSite]) {
+    await nobody.goto(`${origin}/bait`)
+    await nobody.waitForURL(`${site.url}/**`)
+    t.equal(await nobody.locator('h1').innerText(), 'That did not work')
+    t.notOk((await stranger.context.cookies()).some(({ name }) => name === '__Host-grantd-session'))
+  }
+})
+
+t.test('a provider is not told which code, or which page, somebody comes from', async (t) => {
+  const elsewhere = await openElsewhere(t)
+  elsewhere.pages.set('/authorize', '<!doctype html><h1>Who are you?</h1>')
+  const provider = { id: 'else', name: 'Elsewhere', client_id: 'grantd', client_secret: 'not needed today' }
+  const endpoints = Object.fromEntries(
+    ['authorization', 'token', 'userinfo'].map((name) => [`${name}_endpoint`, `${elsewhere.otherSite}/authorize`])
+  )
+  const site = await startSite(t, { PROVIDERS_FILE: providersFile(t, [{ ...provider, ...endpoints }]) })
+  const { page } = await visit(t, {}, site)
+  const { user_code } = await site.start({ name: 'acme-cli' })
+  await page.goto(`${site.url}/device?code=${user_code}`)
+  await page.getByRole('link', { name: 'Continue with Elsewhere' }).click()
+  t.equal(await page.locator('h1').innerText(), 'Who are you?')
+  const [request] = elsewhere.requests
+  t.match(request?.url, /^\/authorize\?/)
+  t.notOk(request?.url?.includes(user_code))
+  t.equal(request?.headers.referer, undefined)
+  t.equal(await page.evaluate('document.referrer'), '')
+  t.equal(await page.evaluate('opener'), null)
+})

@@ -1,0 +1,562 @@
+import t from 'tap'
+import { en } from '../../../src/routes/pages/texts/en.js'
+import { startApp, type TestApp } from '../../support/app.js'
+import { startIdentityProvider } from '../../support/identity-provider.js'
+import { clientsFile, startOAuthApp } from '../../support/oauth-app.js'
+import { startRedis } from '../../support/redis-server.js'
+import { providersFile } from '../../support/sign-in.js'
+import { CODE_COOKIE, createVisitor, type Page, SESSION_COOKIE, signedIn, type Visitor } from '../../support/visitor.js'
+import { goesTo, invalidCode, masked, pageHeaders, refused, shows } from './expectations.js'
+
+const { device, consent, result, login } = en
+const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+const APPROVE = { action: 'approve', same: 'yes' }
+
+const lettersOf = (userCode: string) => userCode.replace('-', '')
+const kindOf = async ({ poll }: TestApp, grantCode: string) => (await poll(grantCode)).body.status
+
+/** Where a page puts its words, so that their order can be compared. */
+const orderOf = ({ body }: Page, ...parts: string[]) => parts.map((part) => body.indexOf(part))
+
+t.test('GET /device/confirm', async (t) => {
+  const service = await startApp(t, { ...freely, TRUST_PROXY: '127.0.0.1', EDGE_HEADERS: 'cloudflare' })
+  const { call, clock, start } = service
+  const metadata = { name: 'Deploy tool', version: '2.1.0', hostname: 'build-7', os: 'Debian 12' }
+
+  t.test('200 the question, with everything it takes to answer it', async (t) => {
+    const { grant_code, user_code } = await start(metadata)
+    clock.advance(120_000)
+    const ann = await signedIn(service)
+    const page = await ann.enter(user_code)
+    shows(t, page, 200, consent.title, consent.compare, consent.ifNot, consent.same(user_code))
+    for (const claim of Object.values(metadata)) t.match(page.body, `<q><bdi>${claim}</bdi></q>`, 'its own words')
+    shows(t, page, 200, consent.title, consent.claimsIntro, consent.claimedName, consent.warning.base)
+    shows(t, page, 200, consent.title, `${consent.who} ann`, '2 minutes ago', '127.0.0.1', consent.unknownPlace)
+    shows(t, page, 200, consent.title, en.rights.act('grantd', '30 days'), en.clientTypes.cli)
+    t.ok(page.text.includes(consent.approve('“Deploy tool”')), 'approving names what is approved, as a quotation')
+    t.notOk(page.text.includes(consent.warning.strongTitle) || page.text.includes(consent.hidden))
+    t.equal(await kindOf(service, grant_code), 'authorization_pending', 'asking decides nothing')
+    t.strictSame(page.setCookies, [])
+  })
+
+  t.test('200 denying is as easy as approving, and what the Enter key does', async (t) => {
+    const { user_code } = await start()
+    const ann = await signedIn(service)
+    const page = await ann.enter(user_code)
+    const buttons = [...page.body.matchAll(/<button[^>]*>/g)].map(([tag]) => tag)
+    t.strictSame(buttons, [
+      '<button type="submit" name="action" value="deny" formnovalidate>',
+      '<button type="submit" name="action" value="approve">'
+    ])
+    t.match(page.body, /<input type="checkbox" name="same" value="yes" required\/>/, 'and nothing is ticked already')
+    const [warning = -1, question = -1] = orderOf(page, consent.warning.base, '<form method="post"')
+    t.ok(warning > 0 && warning < question, 'the warning comes before the question')
+    const forms = [...page.body.matchAll(/<form [^>]*action="([^"]*)"/g)].map(([, action]) => action)
+    t.strictSame(forms, ['/device/confirm'])
+    const ids = [...page.body.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id)
+    t.strictSame(ids, ['content'], 'a link can focus nothing that decides')
+    t.notMatch(page.body, /autofocus|accesskey|<script|javascript:/)
+  })
+
+  t.test('200 the warning is stronger when countries differ or a link was followed', async (t) => {
+    const from = async (country: string | undefined, city?: string) => {
+      const headers = { ...(country && { 'cf-ipcountry': country }), ...(city && { 'cf-ipcity': city }) }
+      return (await call('POST', '/auth/grant/code', { body: { client_type: 'mcp' }, headers })).body
+    }
+    const { strongTitle, title, countries, linked } = consent.warning
+    const cases: [string | undefined, string | undefined, boolean][] = [
+      ['PT', 'DE', true],
+      ['DE', 'DE', false],
+      [undefined, 'DE', false],
+      ['PT', undefined, false],
+      ['XX', 'DE', false],
+      ['T1', 'DE', false]
+    ]
+    for (const [asked, here, isStrong] of cases) {
+      const { user_code } = await from(asked, 'Lisbon')
+      const ann = await signedIn(service)
+      await ann.enter(user_code)
+      const page = await ann.get('/device/confirm', { headers: { 'cf-ipcountry': here } })
+      shows(t, page, 200, consent.title, isStrong ? strongTitle : title)
+      t.equal(page.text.includes(countries('Portugal', 'Germany')), isStrong, `${asked} ${here}`)
+      t.equal(/class="warning strong"/.test(page.body), isStrong, `${asked} ${here}: to be seen as well`)
+      t.ok(page.text.includes('Lisbon'), 'where it came from')
+    }
+    const { user_code } = await from(undefined)
+    const ann = await signedIn(service)
+    await ann.get(`/device?code=${user_code}`)
+    shows(t, await ann.enter(user_code), 200, consent.title, strongTitle, linked)
+  })
+
+  t.test('200 doubts about what the program says are told', async (t) => {
+    const cases: [Record<string, string>, boolean, boolean][] = [
+      [{ name: 'Deploy \u202eloot' }, true, false],
+      [{ hostname: 'build\u200b-7' }, true, false],
+      [{ name: 'pаypal' }, false, true],
+      [{ os: 'Dеbian' }, false, true],
+      [{ name: 'Zoë Müller', hostname: '构建机', os: 'Ядро', version: '१.०' }, false, false]
+    ]
+    for (const [claims, isHidden, isLookalike] of cases) {
+      const { user_code } = await start(claims)
+      const { text, body } = await (await signedIn(service)).enter(user_code)
+      t.equal(text.includes(consent.hidden), isHidden, JSON.stringify(claims))
+      t.equal(text.includes(consent.lookalike), isLookalike, JSON.stringify(claims))
+      t.notMatch(body, /[\u200b\u202a-\u202e\u2066-\u2069]/, 'what turns or hides is not there')
+    }
+  })
+
+  t.test('200 a program that says nothing', async (t) => {
+    const { user_code } = await start()
+    const page = await (await signedIn(service)).enter(user_code)
+    shows(t, page, 200, consent.title, consent.nothingClaimed, consent.approve(en.clientTypes.cli))
+  })
+
+  t.test('303 to the code without one, and after a decision', async (t) => {
+    const { user_code } = await start()
+    const ann = await signedIn(service)
+    goesTo(t, await ann.get('/device/confirm'), '/device')
+    await ann.enter(user_code)
+    await ann.post('/device/confirm', { action: 'deny' })
+    goesTo(t, await ann.get('/device/confirm'), '/device', 'the back button')
+    t.notMatch((await ann.get('/device')).body, /name="user_code" value/)
+  })
+
+  t.test('400 when the code has come to an end meanwhile', async (t) => {
+    const { user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    await service.decide(user_code, 'bob')
+    invalidCode(t, await ann.get('/device/confirm'))
+    goesTo(t, await ann.get('/device/confirm'), '/device', 'and it is forgotten')
+  })
+
+  t.test('303 to sign in without a session, and back to the question', async (t) => {
+    const { user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    ann.cookies.delete(SESSION_COOKIE)
+    goesTo(t, await ann.get('/device/confirm'), '/login')
+    shows(t, await ann.get('/login'), 200, login.title, login.forDevice)
+    shows(t, await ann.follow(ann.post('/login', { name: 'bob' })), 200, consent.title, `${consent.who} bob`)
+  })
+})
+
+t.test('POST /device/confirm', async (t) => {
+  const service = await startApp(t, freely)
+  const { clock, start, poll } = service
+
+  for (const [action, title, status] of [
+    ['approve', result.approvedTitle, 'approved'],
+    ['deny', result.deniedTitle, 'access_denied']
+  ] as const) {
+    t.test(`303 ${action}`, async (t) => {
+      const { grant_code, user_code } = await start()
+      const ann = await signedIn(service)
+      await ann.enter(user_code)
+      const same = action === 'approve' ? 'yes' : undefined
+      const page = await ann.post('/device/confirm', { action, same })
+      goesTo(t, page, '/device/done')
+      shows(t, await ann.follow(page), 200, title)
+      const { body } = await poll(grant_code)
+      t.equal(body.status, status)
+      if (action === 'approve') {
+        t.equal(JSON.parse(Buffer.from(body.jwt.split('.')[1], 'base64url').toString()).sub, 'ann')
+      }
+    })
+
+    t.test(`303 ${action} sent twice, and 400 for the other decision after it`, async (t) => {
+      const { grant_code, user_code } = await start()
+      const ann = await signedIn(service)
+      const ticket = await ann.enter(user_code).then(() => ann.hidden('ticket'))
+      const fields = { ticket, same: 'yes' }
+      for (let i = 0; i < 2; i++) goesTo(t, await ann.post('/device/confirm', { ...fields, action }), '/device/done')
+      const other = action === 'approve' ? 'deny' : 'approve'
+      invalidCode(t, await ann.post('/device/confirm', { ...fields, action: other }))
+      t.equal(await kindOf(service, grant_code), status, 'the first one stands')
+    })
+  }
+
+  t.test('303 of two tabs with two codes each decides what it shows', async (t) => {
+    const [one, two] = [await start(), await start()]
+    const ann = await signedIn(service)
+    const ticket = await ann.enter(one.user_code).then(() => ann.hidden('ticket'))
+    await ann.enter(two.user_code)
+    goesTo(t, await ann.post('/device/confirm', { ticket, action: 'approve', same: 'yes' }), '/device/done')
+    t.equal(await kindOf(service, one.grant_code), 'approved')
+    t.equal(await kindOf(service, two.grant_code), 'authorization_pending')
+  })
+
+  t.test('303 what else the form says does not matter', async (t) => {
+    const [mine, other] = [await start(), await start()]
+    const ann = await signedIn(service)
+    await ann.enter(mine.user_code)
+    const more = { user_code: other.user_code, code: other.user_code, grant_code: other.grant_code, client_id: 'mcp' }
+    const page = await ann.post('/device/confirm', { ...more, user_id: 'bob', sub: 'bob', action: 'deny', linked: 'x' })
+    goesTo(t, page, '/device/done')
+    t.equal(await kindOf(service, mine.grant_code), 'access_denied')
+    t.equal(await kindOf(service, other.grant_code), 'authorization_pending')
+  })
+
+  t.test('303 of a hundred decisions at once one stands', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    const actions = Array.from({ length: 100 }, (_, i) => (i % 2 ? 'approve' : 'deny'))
+    const pages = await Promise.all(actions.map((action) => ann.post('/device/confirm', { action, same: 'yes' })))
+    const winners = new Set(actions.filter((_, i) => pages[i]?.status === 303))
+    t.equal(winners.size, 1)
+    t.equal(pages.filter(({ status }) => status === 303).length, 50)
+    t.equal(pages.filter(({ status }) => status === 400).length, 50)
+    t.equal(await kindOf(service, grant_code), winners.has('approve') ? 'approved' : 'access_denied')
+  })
+
+  t.test(
+    '303 whoever holds the code may decide; the first decision stands, the others see no difference',
+    async (t) => {
+      const { grant_code, user_code } = await start()
+      const [ann, bob] = [await signedIn(service, 'ann'), await signedIn(service, 'bob')]
+      await ann.enter(user_code)
+      shows(t, await bob.enter(user_code), 200, consent.title, `${consent.who} bob`)
+      goesTo(t, await bob.post('/device/confirm', { action: 'deny' }), '/device/done')
+      invalidCode(t, await ann.post('/device/confirm', APPROVE))
+      t.equal(await kindOf(service, grant_code), 'access_denied')
+    }
+  )
+
+  t.test('400 approving without having compared asks again; denying takes nothing', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    const page = await ann.post('/device/confirm', { action: 'approve' })
+    shows(t, page, 400, consent.title, consent.confirmMissing, user_code)
+    t.equal(await kindOf(service, grant_code), 'authorization_pending')
+    goesTo(t, await ann.post('/device/confirm', APPROVE), '/device/done', 'asked again')
+  })
+
+  t.test('400 a form that is not whole, or says two things', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    const ticket = ann.hidden('ticket')
+    const csrf = ann.hidden('csrf')
+    const wrong: Record<string, string | string[] | undefined>[] = [
+      { action: undefined },
+      { action: '' },
+      { action: 'Approve' },
+      { action: 'approved' },
+      { action: 'undo' },
+      { action: ['approve', 'deny'] },
+      { action: ['approve', 'approve'] },
+      { ticket: undefined },
+      { ticket: [ticket, ticket] },
+      { same: '' },
+      { same: 'no' },
+      { same: 'on' },
+      { same: ['yes', 'yes'] }
+    ]
+    for (const fields of wrong) {
+      const page = await ann.post('/device/confirm', { csrf, ticket, action: 'approve', same: 'yes', ...fields })
+      refused(t, page, 400, 'badRequest')
+      t.equal(await kindOf(service, grant_code), 'authorization_pending', JSON.stringify(fields))
+      clock.advance(60_000)
+    }
+  })
+
+  t.test('400 when it expires while somebody reads, and the device hears so', async (t) => {
+    const [last, late] = [await start(), await start()]
+    const [ann, bob] = [await signedIn(service), await signedIn(service, 'bob')]
+    await ann.enter(last.user_code)
+    await bob.enter(late.user_code)
+    clock.advance(900_000 - 1)
+    goesTo(t, await ann.post('/device/confirm', APPROVE), '/device/done')
+    clock.advance(1)
+    invalidCode(t, await bob.post('/device/confirm', APPROVE))
+    t.equal(await kindOf(service, late.grant_code), 'expired_token')
+    t.equal(await kindOf(service, last.grant_code), 'approved')
+  })
+
+  t.test('403 a ticket counts in the session that saw the page, and in no other', async (t) => {
+    const { grant_code, user_code } = await start()
+    const [ann, bob, elsewhere] = await Promise.all(['ann', 'bob', 'ann'].map((name) => signedIn(service, name)))
+    if (!ann || !bob || !elsewhere) throw new Error('nobody is there')
+    await ann.enter(user_code)
+    const ticket = ann.hidden('ticket')
+    for (const other of [bob, elsewhere]) {
+      await other.enter(user_code)
+      refused(t, await other.post('/device/confirm', { ticket, action: 'approve', same: 'yes' }), 403, 'form')
+    }
+    const [version, id, nonce, sealed = ''] = ticket.split('.')
+    const flipped = [version, id, nonce, (sealed[0] === 'A' ? 'B' : 'A') + sealed.slice(1)].join('.')
+    const code = ann.cookies.get(CODE_COOKIE) ?? ''
+    const forgeries = ['', 'x', flipped, `${ticket}.x`, ticket.slice(0, -4), code, user_code, '{}', '.'.repeat(200)]
+    for (const forged of forgeries) {
+      await ann.get('/device/confirm')
+      refused(t, await ann.post('/device/confirm', { ticket: forged, action: 'approve', same: 'yes' }), 403, 'form')
+    }
+    t.equal(await kindOf(service, grant_code), 'authorization_pending')
+    await ann.get('/logout')
+    await ann.post('/logout')
+    await ann.signIn('ann')
+    await ann.enter(user_code)
+    // Nor in a later session of the same browser.
+    refused(t, await ann.post('/device/confirm', { ...APPROVE, ticket }), 403, 'form')
+    clock.advance(60_000)
+    t.equal(await kindOf(service, grant_code), 'authorization_pending')
+  })
+
+  t.test('303 to sign in when the session has ended meanwhile, and nothing is decided', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    const [form, elsewhere] = [APPROVE, createVisitor(service)]
+    elsewhere.cookies.set(SESSION_COOKIE, ann.cookies.get(SESSION_COOKIE) ?? '')
+    await elsewhere.get('/logout')
+    await elsewhere.post('/logout')
+    goesTo(t, await ann.post('/device/confirm', form), '/login')
+    t.equal(await kindOf(service, grant_code), 'authorization_pending')
+    await ann.get('/login')
+    shows(t, await ann.follow(ann.post('/login', { name: 'ann' })), 200, consent.title, user_code)
+    goesTo(t, await ann.post('/device/confirm', form), '/device/done')
+  })
+
+  t.test('400 the code was decided through the API meanwhile', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    const by = { userId: 'bob', ip: '127.0.0.1' }
+    await service.app.grants.decide(user_code, 'deny', by)
+    invalidCode(t, await ann.post('/device/confirm', APPROVE))
+    t.equal(await kindOf(service, grant_code), 'access_denied')
+  })
+})
+
+t.test('a sign-in that was too long ago', async (t) => {
+  const service = await startApp(t, { ...freely, CONSENT_MAX_AUTH_AGE_SECONDS: '60' })
+  const { clock, start } = service
+  const ann = await signedIn(service)
+  const { grant_code, user_code } = await start()
+  await ann.enter(user_code)
+  const before = ann.cookies.get(SESSION_COOKIE)
+  clock.advance(60_000)
+  shows(t, await ann.get('/device/confirm'), 200, consent.title)
+  clock.advance(1)
+
+  await t.test('303 neither shows the question nor takes an answer, but does for everything else', async (t) => {
+    goesTo(t, await ann.post('/device/confirm', APPROVE), '/login')
+    goesTo(t, await ann.get('/device/confirm'), '/login')
+    t.equal(await kindOf(service, grant_code), 'authorization_pending')
+    shows(t, await ann.get('/device'), 200, device.title)
+    shows(t, await ann.get('/account/clients'), 200, en.clients.title)
+  })
+
+  await t.test('200 goes on with the question after another sign-in, in another session', async (t) => {
+    goesTo(t, await ann.get('/device/confirm'), '/login')
+    shows(t, await ann.get('/login'), 200, login.title, login.again)
+    shows(t, await ann.follow(ann.post('/login', { name: 'ann' })), 200, consent.title, user_code)
+    t.not(ann.cookies.get(SESSION_COOKIE), before)
+    goesTo(t, await ann.post('/device/confirm', APPROVE), '/device/done')
+    t.equal(await kindOf(service, grant_code), 'approved')
+    const old = createVisitor(service)
+    old.cookies.set(SESSION_COOKIE, before ?? '')
+    goesTo(t, await old.get('/device'), '/login', 'the session before has ended')
+  })
+})
+
+t.test('GET /device/done and POST /device/undo', async (t) => {
+  const service = await startApp(t, freely)
+  const { call, start, poll } = service
+  const approveBy = async (visitor: Visitor, userCode: string) => {
+    await visitor.enter(userCode)
+    return visitor.follow(visitor.post('/device/confirm', APPROVE))
+  }
+
+  t.test('200 the result holds no code and no token, and offers a way back', async (t) => {
+    const { user_code } = await start()
+    const ann = await signedIn(service)
+    const page = await approveBy(ann, user_code)
+    shows(t, page, 200, result.approvedTitle, result.approved, result.undo, result.manage)
+    t.notMatch(masked(page), new RegExp(`${user_code}|${lettersOf(user_code)}|eyJ|grt_|name="ticket"`))
+    shows(t, await ann.get('/device/done'), 200, result.approvedTitle)
+  })
+
+  t.test('200 there is no way back from a denial', async (t) => {
+    const { user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    const page = await ann.follow(ann.post('/device/confirm', { action: 'deny' }))
+    shows(t, page, 200, result.deniedTitle, result.denied, result.deniedAdvice)
+    t.notMatch(page.body, /<form/)
+    await ann.get('/device')
+    goesTo(t, await ann.post('/device/undo'), '/device/done')
+  })
+
+  t.test('303 to the code when nothing was decided in this browser', async (t) => {
+    const ann = await signedIn(service)
+    goesTo(t, await ann.get('/device/done'), '/device')
+    await ann.get('/device')
+    goesTo(t, await ann.post('/device/undo'), '/device/done')
+    goesTo(t, await createVisitor(service).get('/device/done'), '/login')
+    goesTo(t, await createVisitor(service).post('/device/undo'), '/login')
+  })
+
+  t.test('303 taken back before it was collected: the device is denied', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await approveBy(ann, user_code)
+    shows(t, await ann.follow(ann.post('/device/undo')), 200, result.undoneTitle, result.undone)
+    t.equal((await poll(grant_code)).body.status, 'access_denied')
+    t.notMatch(ann.shown.body, /<form/, 'once')
+    await ann.get('/device')
+    goesTo(t, await ann.post('/device/undo'), '/device/done', 'twice')
+    shows(t, await ann.get('/device/done'), 200, result.undoneTitle)
+  })
+
+  t.test('303 taken back after it was collected: the token is refused from the next request on', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await approveBy(ann, user_code)
+    const { jwt } = (await poll(grant_code)).body
+    t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 200)
+    goesTo(t, await ann.post('/device/undo'), '/device/done')
+    t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 401)
+    shows(t, await ann.get('/account/clients'), 200, en.clients.title, en.clients.ended)
+  })
+
+  t.test('303 too late for that way leads to the list', async (t) => {
+    const { user_code } = await start()
+    const ann = await signedIn(service)
+    await approveBy(ann, user_code)
+    // Another instance may forget the grant a moment before the browser forgets the code.
+    const { undo } = service.app.grants
+    service.app.grants.undo = async () => ({ kind: 'unknown' })
+    goesTo(t, await ann.post('/device/undo'), '/account/clients')
+    service.app.grants.undo = undo
+    goesTo(t, await ann.post('/device/undo'), '/device/done')
+  })
+
+  t.test('403 without the token of this session, and nothing is taken back', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await approveBy(ann, user_code)
+    refused(t, await ann.post('/device/undo', { csrf: undefined }), 403, 'form')
+    t.equal((await poll(grant_code)).body.status, 'approved')
+  })
+
+  t.test('303 what one user decided is not shown to the next in the same browser', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await approveBy(ann, user_code)
+    ann.cookies.delete(SESSION_COOKIE)
+    await ann.signIn('bob')
+    goesTo(t, await ann.get('/device/done'), '/device')
+    await ann.get('/device')
+    await ann.post('/device/undo')
+    t.equal((await poll(grant_code)).body.status, 'approved', 'nor can they take it back')
+  })
+})
+
+t.test('over Redis', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const acme = await startIdentityProvider(t, { publicUrl: 'http://localhost:3333' })
+  const variables = (client_name: string, more: object[] = []) => ({
+    ...{ REDIS_URL: redis.url, PROVIDERS_FILE: providersFile(t, [acme.entry({ subject_is_user_id: true })]) },
+    OAUTH_CLIENTS_FILE: clientsFile(t, [
+      { client_id: 'box', client_name, scope: 'openid profile reports.read' },
+      ...more
+    ])
+  })
+  const nameless = { client_id: 'gone', scope: 'openid' }
+  const service = await startOAuthApp(t, variables('Box 2000', [nameless]))
+  const later = await startOAuthApp(t, variables('Box 3000'))
+  const box = { client_id: 'box' }
+
+  await t.test("200 the operator's name and the scopes in words", async (t) => {
+    const { user_code } = await service.authorize(box, 'openid profile reports.read')
+    const ann = createVisitor(service)
+    await ann.signInAt('acme', 'ann')
+    const page = await ann.enter(user_code)
+    const { openid, profile, other } = en.rights
+    shows(t, page, 200, consent.title, `Box 2000 ${consent.registered}`, consent.approve('Box 2000'))
+    shows(t, page, 200, consent.title, openid, profile, `${other} reports.read`, 'ann at acme (The acme)')
+  })
+
+  await t.test('409 asks again when the program has another name by now, and goes on under that one', async (t) => {
+    const { device_code, user_code } = await service.authorize(box)
+    const ann = createVisitor(service)
+    await ann.signInAt('acme', 'ann')
+    await ann.enter(user_code)
+    const there = ann.moveTo(later)
+    const [ticket, csrf] = [ann.hidden('ticket'), ann.hidden('csrf')]
+    const page = await there.post('/device/confirm', { csrf, ticket, action: 'approve', same: 'yes' })
+    shows(t, page, 409, consent.title, consent.changed, consent.approve('Box 3000'), user_code)
+    t.equal((await service.redeem(device_code, box)).body.error, 'authorization_pending')
+    goesTo(t, await there.post('/device/confirm', APPROVE), '/device/done')
+    t.equal((await later.redeem(device_code, box)).status, 200)
+  })
+
+  await t.test('400 when the program is gone by now, whether or not it had a name', async (t) => {
+    const { user_code } = await service.authorize({ client_id: 'gone' })
+    const ann = createVisitor(service)
+    await ann.signInAt('acme', 'ann')
+    await ann.enter(user_code)
+    const there = ann.moveTo(later)
+    const [ticket, csrf] = [ann.hidden('ticket'), ann.hidden('csrf')]
+    invalidCode(t, await there.post('/device/confirm', { csrf, ticket, action: 'approve', same: 'yes' }))
+    invalidCode(t, await there.get('/device/confirm'))
+  })
+
+  await t.test('503 while Redis is away: nothing is decided, and the same code works afterwards', async (t) => {
+    const { grant_code, user_code } = await service.start()
+    const ann = createVisitor(service)
+    await ann.signInAt('acme', 'ann')
+    await ann.enter(user_code)
+    const [ticket, csrf] = [ann.hidden('ticket'), ann.hidden('csrf')]
+    const form = { csrf, ticket, action: 'approve', same: 'yes' }
+    await redis.kill()
+    const startedAt = performance.now()
+    for (const ask of [
+      () => ann.get('/device'),
+      () => ann.get('/device/confirm'),
+      () => ann.get('/device/done'),
+      () => ann.post('/device', { csrf, user_code }),
+      () => ann.post('/device/confirm', form),
+      () => ann.post('/device/undo', { csrf }),
+      () => ann.get('/device/nowhere')
+    ]) {
+      const page = await ask()
+      refused(t, page, 503, 'unavailable')
+      t.equal(page.headers['retry-after'], '2')
+      t.strictSame(page.setCookies, [], 'the session is not given up for it')
+    }
+    t.ok(performance.now() - startedAt < 2_000, 'at once')
+    const stranger = createVisitor(service)
+    goesTo(t, await stranger.get(`/device?code=${user_code}`), '/device', 'what needs no Redis still works')
+    shows(t, await stranger.follow(stranger.get('/device')), 200, login.title)
+    await redis.start()
+    while ((await service.call('GET', '/readyz')).status !== 200) await new Promise((resolve) => setImmediate(resolve))
+    t.equal(await kindOf(service, grant_code), 'authorization_pending')
+    goesTo(t, await ann.post('/device/confirm', form), '/device/done')
+    t.equal(await kindOf(service, grant_code), 'approved')
+  })
+})
+
+t.test('under the path of PUBLIC_URL', async (t) => {
+  const service = await startApp(t, { ...freely, PUBLIC_URL: 'http://localhost:3333/in/here' })
+  const { grant_code, user_code } = await service.start()
+  const ann = createVisitor(service)
+  shows(t, await ann.follow(ann.get(`/device?code=${user_code}`)), 200, login.title)
+  t.equal((await ann.post('/login', { name: 'ann' })).location, '/in/here/device')
+  shows(t, await ann.enter(user_code), 200, consent.title)
+  const done = await ann.post('/device/confirm', APPROVE)
+  t.equal(done.location, '/in/here/device/done')
+  shows(t, await ann.follow(done), 200, result.approvedTitle)
+  t.equal(await kindOf(service, grant_code), 'approved')
+  for (const { body } of ann.pages) {
+    for (const [, path = ''] of body.matchAll(/ (?:href|action|src)="([^"]*)"/g)) {
+      t.ok(path === '#content' || path.startsWith('/in/here/'), path)
+    }
+  }
+  t.ok(ann.pages.length > 8)
+  for (const page of ann.pages) pageHeaders(t, page)
+})

@@ -1,0 +1,291 @@
+/**
+ * A person at a browser, as far as pages without scripts need one: it keeps cookies as browsers do, fills in the form it sees
+ * and follows redirects. It takes no cookie that is less closed than those of these pages have to be.
+ */
+import type { InjectOptions } from 'fastify'
+import type { TestApp } from './app.js'
+import { visitProvider } from './sign-in.js'
+
+export interface SetCookie {
+  name: string
+  value: string
+  /** What the browser is told about it, names in lower case; without a value it is ''. */
+  attributes: ReadonlyMap<string, string>
+}
+
+export interface Page {
+  method: string
+  /** As it was asked for, with its query. */
+  url: string
+  status: number
+  headers: Record<string, unknown>
+  /** As it was sent. */
+  body: string
+  /** What can be read on it, entities resolved and spaces made one. */
+  text: string
+  location: string | undefined
+  setCookies: SetCookie[]
+}
+
+export interface VisitOptions {
+  /** In place of what a browser sends; `undefined` leaves one out. */
+  headers?: Record<string, string | undefined>
+  method?: InjectOptions['method']
+  /** A body that is sent as it is. */
+  payload?: string | Buffer
+}
+
+/** Fields of a form; `undefined` leaves out one that the page has, and a list repeats one. */
+export type FormFields = Record<string, string | readonly string[] | undefined>
+
+export interface Visitor {
+  /** The cookies the browser holds, by name. It forgets each of them in time. */
+  readonly cookies: Jar
+  /** Every answer so far. */
+  readonly pages: readonly Page[]
+  /** What the browser shows: the last answer that was no redirect. */
+  readonly shown: Page
+  /** Paths are those under PUBLIC_URL. */
+  get(path: string, options?: VisitOptions): Promise<Page>
+  /** Sends the form of the shown page that leads there, its hidden fields with it, or the token of any other form there. */
+  post(path: string, fields?: FormFields, options?: VisitOptions): Promise<Page>
+  /** Goes where an answer sends the browser, until it shows something. */
+  follow(answer: Page | Promise<Page>): Promise<Page>
+  /** The value of a hidden field of the shown page. */
+  hidden(name: string, action?: string): string
+  /** Signs in by a name, where that is possible, and arrives where that leads. */
+  signIn(name: string): Promise<Page>
+  /** Signs in at a provider, as the person of this name there. */
+  signInAt(providerId: string, login: string): Promise<Page>
+  /** Begins at a provider, and answers with the path it sends the browser back to, which is not gone to yet. */
+  visitProvider(path: string, login: string, action?: 'allow' | 'refuse'): Promise<string>
+  /** Enters a code and arrives at the question. */
+  enter(userCode: string): Promise<Page>
+  /** The same browser at another instance, or after the service has started anew. */
+  moveTo(service: TestApp): Visitor
+}
+
+export interface Jar {
+  get(name: string): string | undefined
+  set(name: string, value: string): void
+  delete(name: string): void
+  names(): string[]
+  header(): string
+}
+
+export const SESSION_COOKIE = '__Host-grantd-session'
+export const CODE_COOKIE = '__Host-grantd-code'
+export const VISITOR_COOKIE = '__Host-grantd-visitor'
+const LONGEST_COOKIE_SECONDS = 43_200
+
+interface Browser {
+  cookies: ReturnType<typeof createJar>
+  pages: Page[]
+  shown: Page | undefined
+}
+
+const newBrowser = (clock: () => number): Browser => ({ cookies: createJar(clock), pages: [], shown: undefined })
+
+export function createVisitor(service: TestApp, browser = newBrowser(service.clock)): Visitor {
+  const { app } = service
+  const { cookies, pages } = browser
+  const base = new URL(app.config.publicUrl).pathname.replace(/\/$/, '')
+
+  async function ask(method: NonNullable<InjectOptions['method']>, url: string, options: VisitOptions): Promise<Page> {
+    const sent = {
+      // As browsers do where no referrer is let out: the origin of a form is null.
+      ...(method === 'POST' && { origin: 'null', 'content-type': 'application/x-www-form-urlencoded' }),
+      'sec-fetch-site': browser.shown || method === 'POST' ? 'same-origin' : 'none',
+      cookie: cookies.header() || undefined,
+      ...options.headers
+    }
+    const headers = Object.fromEntries(
+      Object.entries(sent).filter((entry): entry is [string, string] => entry[1] !== undefined)
+    )
+    const payload = options.payload === undefined ? {} : { payload: options.payload }
+    const answer = await app.inject({ method, url, headers, ...payload })
+    const setCookies = [answer.headers['set-cookie'] ?? []].flat().map(readSetCookie)
+    for (const cookie of setCookies) cookies.take(cookie)
+    const page: Page = {
+      method,
+      url,
+      status: answer.statusCode,
+      headers: answer.headers,
+      body: answer.body,
+      text: textOf(answer.body),
+      location: answer.headers.location,
+      setCookies
+    }
+    pages.push(page)
+    if (page.location === undefined && method !== 'HEAD') browser.shown = page
+    return page
+  }
+
+  const visitor: Visitor = {
+    cookies,
+    pages,
+    get shown() {
+      if (!browser.shown) throw new Error('this browser shows nothing yet')
+      return browser.shown
+    },
+
+    get: (path, options = {}) => ask(options.method ?? 'GET', base + path, options),
+
+    post(path, fields = {}, options = {}) {
+      const { body } = browser.shown ?? {}
+      const form = body === undefined ? {} : (formOf(body, base + path) ?? tokenOf(body))
+      const all = Object.entries({ ...form, ...fields }).flatMap(([name, value]) =>
+        value === undefined ? [] : [value].flat().map((one): [string, string] => [name, one])
+      )
+      const payload = options.payload ?? new URLSearchParams(all).toString()
+      return ask(options.method ?? 'POST', base + path, { ...options, payload })
+    },
+
+    async follow(answer) {
+      let page = await answer
+      for (let steps = 0; page.location !== undefined; steps++) {
+        if (steps > 10) throw new Error('the pages go round in circles')
+        if (!/^\/(?![/\\])/.test(page.location)) throw new Error(`sent away, to ${page.location}`)
+        page = await ask('GET', page.location, {})
+      }
+      return page
+    },
+
+    hidden(name, action) {
+      const fields = action === undefined ? hiddenFields(visitor.shown.body) : formOf(visitor.shown.body, base + action)
+      const value = fields?.[name]
+      if (value === undefined) throw new Error(`no hidden field ${name}: ${visitor.shown.status} ${visitor.shown.text}`)
+      return value
+    },
+
+    async signIn(name) {
+      await visitor.get('/login')
+      return visitor.follow(visitor.post('/login', { name }))
+    },
+
+    async signInAt(providerId, login) {
+      await visitor.get('/login')
+      return visitor.follow(visitor.get(await visitor.visitProvider(`/login/${providerId}`, login)))
+    },
+
+    async visitProvider(path, login, action = 'allow') {
+      const { status, text, location = '' } = await visitor.get(path)
+      if (status !== 303) throw new Error(`not sent to a provider: ${status} ${text}`)
+      const { pathname, search } = await visitProvider(new URL(location), app.config.publicUrl, login, action)
+      return pathname.slice(base.length) + search
+    },
+
+    async enter(userCode) {
+      await visitor.follow(visitor.get('/device'))
+      return visitor.follow(visitor.post('/device', { user_code: userCode }))
+    },
+
+    moveTo: (other) => createVisitor(other, browser)
+  }
+  return visitor
+}
+
+/** A browser in which somebody has signed in by name. */
+export async function signedIn(service: TestApp, name = 'ann'): Promise<Visitor> {
+  const visitor = createVisitor(service)
+  await visitor.signIn(name)
+  return visitor
+}
+
+interface KeptCookie {
+  value: string
+  untilMs: number
+}
+
+function createJar(clock: () => number): Jar & { take(cookie: SetCookie): void } {
+  const kept = new Map<string, KeptCookie>()
+  const living = () => [...kept].filter(([, { untilMs }]) => untilMs > clock())
+  return {
+    get: (name) => living().find(([one]) => one === name)?.[1].value,
+    set: (name, value) => void kept.set(name, { value, untilMs: Number.POSITIVE_INFINITY }),
+    delete: (name) => void kept.delete(name),
+    names: () => living().map(([name]) => name),
+    header: () =>
+      living()
+        .map(([name, { value }]) => `${name}=${value}`)
+        .join('; '),
+    take(cookie) {
+      const fault = faultOf(cookie)
+      if (fault) throw new Error(`the cookie ${cookie.name} ${fault}`)
+      const seconds = secondsOf(cookie)
+      if (seconds <= 0) kept.delete(cookie.name)
+      else kept.set(cookie.name, { value: cookie.value, untilMs: clock() + seconds * 1000 })
+    }
+  }
+}
+
+/** What is wrong with a cookie, if anything is: browsers drop some of these, and the others are more open than need be. */
+export function faultOf({ name, value, attributes }: SetCookie): string | undefined {
+  if (!/^__Host-grantd-(session|code|visitor)$/.test(name)) return 'is none of the three'
+  if (!/^[\w.-]*$/.test(value)) return 'has a value that needs quoting'
+  if (name.length + value.length > 4096) return 'is larger than browsers keep'
+  if (!attributes.has('secure')) return 'is not Secure'
+  if (!attributes.has('httponly')) return 'is not HttpOnly'
+  if (attributes.has('domain')) return 'has a Domain'
+  if (attributes.get('path') !== '/') return 'is not for the Path /'
+  if (attributes.get('samesite') !== 'Lax') return 'is not SameSite=Lax'
+  const seconds = secondsOf({ name, value, attributes })
+  if (Number.isNaN(seconds)) return 'has no end'
+  if (seconds > LONGEST_COOKIE_SECONDS) return 'lasts more than twelve hours'
+  if (seconds > 0 === (value === '')) return 'has no value, or one that is over'
+  return undefined
+}
+
+/** How long a cookie lasts; Max-Age has the last word (RFC 6265 §5.3). One that ended in the past is cleared. */
+function secondsOf({ attributes }: SetCookie): number {
+  const [maxAge, expires] = [attributes.get('max-age'), attributes.get('expires')]
+  if (maxAge !== undefined) return /^-?\d+$/.test(maxAge) ? Number(maxAge) : Number.NaN
+  return expires === undefined ? Number.NaN : (Date.parse(expires) - Date.now()) / 1000
+}
+
+function readSetCookie(header: string): SetCookie {
+  const [pair = '', ...rest] = header.split(/; ?/)
+  const split = (text: string): [string, string] => {
+    const at = text.indexOf('=')
+    return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+  }
+  const [name, value] = split(pair)
+  const attributes = rest.map(split).map(([key, value]): [string, string] => [key.toLowerCase(), value])
+  return { name, value, attributes: new Map(attributes) }
+}
+
+/** The hidden fields of a page's form that leads to a path. */
+function formOf(html: string, action: string): Record<string, string> | undefined {
+  for (const [, tag = '', inside = ''] of html.matchAll(/<form([^>]*)>(.*?)<\/form>/gs)) {
+    if (attributeOf(tag, 'action') === action) return hiddenFields(inside)
+  }
+  return undefined
+}
+
+function tokenOf(html: string): Record<string, string> | undefined {
+  const { csrf } = hiddenFields(html)
+  return csrf === undefined ? undefined : { csrf }
+}
+
+function hiddenFields(html: string): Record<string, string> {
+  const fields: Record<string, string> = {}
+  for (const [tag] of html.matchAll(/<input type="hidden"[^>]*>/g)) {
+    fields[attributeOf(tag, 'name') ?? ''] = attributeOf(tag, 'value') ?? ''
+  }
+  return fields
+}
+
+function attributeOf(tag: string, name: string): string | undefined {
+  const found = new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1]
+  return found === undefined ? undefined : decode(found)
+}
+
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" }
+const decode = (text: string) => text.replace(/&(amp|lt|gt|quot|#39);/g, (_, name) => ENTITIES[name] ?? '')
+
+/** What stands between the tags, as a person reads it. */
+export function textOf(html: string): string {
+  return decode(html.replace(/<(?:"[^"]*"|[^">])*>/g, ' '))
+    .replace(/\s+/g, ' ')
+    .trim()
+}
