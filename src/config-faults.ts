@@ -1,5 +1,5 @@
 /** The checks of the environment that take more than a look at the shape of one variable. */
-import { isIP } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../schemas/config.js'
 
@@ -15,6 +15,7 @@ export function* crossFaults(env: Environment): Generator<string> {
     yield 'PUBLIC_URL: its path may hold letters, digits and . _ ~ - / only, everything is served under it'
   }
   if (!env.TRUST_PROXY.every(isNarrowRange)) yield expectation('TRUST_PROXY')
+  if (env.DNS_RESOLVER && !isDnsServer(env.DNS_RESOLVER)) yield expectation('DNS_RESOLVER')
   if (env.EDGE_HEADERS && env.TRUST_PROXY.length === 0) {
     yield 'EDGE_HEADERS: needs TRUST_PROXY, the addresses of the edge that sets these headers'
   }
@@ -46,6 +47,13 @@ export function isSafeUrl(text: string): boolean {
 /** Whether a host is this machine and nothing else, as it stands in a URL or in HOST. */
 export function isLoopback(host: string): boolean {
   return ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host)
+}
+
+/** An address, with a port or without. Node.js itself ends the process over port 0. */
+function isDnsServer(text: string): boolean {
+  if (isIP(text) !== 0) return true
+  const [, v6 = '', v4 = '', port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
+  return (isIPv6(v6) || isIPv4(v4)) && Number(port) >= 1 && Number(port) <= 65_535
 }
 
 /** A range that holds everybody (or all of IPv4, mapped) would let anybody choose the address they are limited by. */

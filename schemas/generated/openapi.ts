@@ -2450,7 +2450,7 @@ export const openapiDocument = {
             type: 'string',
             minLength: 3,
             maxLength: 255,
-            pattern: '^(?!www\\.)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]{2,63}$',
+            pattern: '^(?![Ww]{3}\\.)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]{1,63}$',
             description: 'A host name without `www.`; kept in lower case.'
           }
         }

@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
-import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
+import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
 import type { Domain, DomainContent, ProviderContent } from './provider.js'
 
@@ -54,16 +54,24 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
   const providers = createResources<ProviderContent>(parts.providers, clock)
 
   /** Takes a domain for this one entry, unless somebody has it who has proved it or may still. */
-  async function hold(domain: string, mine: { providerId: string; domainId: string }): Promise<boolean> {
+  async function hold(
+    domain: string,
+    mine: { account: string; providerId: string; domainId: string }
+  ): Promise<boolean> {
     const fields = { ...mine, sinceMs: String(clock()), verified: 'no' }
     const kept = await holders.create(domain, HOLDER, fields, clock() + FOR_EVER_MS)
     if (kept.domainId === mine.domainId) return true
-    const holder = { providerId: kept.providerId ?? '', domainId: kept.domainId ?? '' }
-    const isThere = (await domains.find(holder.providerId, holder.domainId)) !== undefined
+    const isThere = await stands(kept)
     const hasLapsed = kept.verified !== 'yes' && clock() - Number(kept.sinceMs) > UNPROVED_CLAIM_MS
     if (isThere && !hasLapsed) return false
-    const onlyIf = { field: 'domainId', is: holder.domainId }
+    const onlyIf = { field: 'domainId', is: kept.domainId ?? '' }
     return (await holders.change(domain, HOLDER, { onlyIf, set: fields }))?.domainId === mine.domainId
+  }
+
+  /** Whether the entry that a domain is held for is there, and its provider: what is left of a deletion holds nothing. */
+  async function stands({ account = '', providerId = '', domainId = '' }: Fields): Promise<boolean> {
+    const found = await Promise.all([providers.find(account, providerId), domains.find(providerId, domainId)])
+    return found.every((one) => one !== undefined)
   }
 
   async function free(domain: string, domainId: string): Promise<void> {
@@ -71,9 +79,10 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
   }
 
   /** The first of its verified domains is the one a provider's tokens carry. */
-  async function settle(account: string, providerId: string): Promise<void> {
+  async function settle(account: string, providerId: string, exceptId?: string): Promise<void> {
     const provider = await providers.find(account, providerId)
-    const customDomain = (await domains.list(providerId)).find(({ verified }) => verified)?.domain
+    const all = await domains.list(providerId)
+    const customDomain = all.find(({ id, verified }) => verified && id !== exceptId)?.domain
     if (!provider || provider.customDomain === customDomain) return
     const { name, description } = provider
     await providers.replace(account, providerId, { name, description, ...(customDomain && { customDomain }) })
@@ -90,9 +99,13 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
     async add(account, providerId, text) {
       const domain = text.toLowerCase()
       const id = randomUUID()
-      if (!(await hold(domain, { providerId, domainId: id }))) return 'taken'
       const challenge = randomBytes(24).toString('base64url')
+      // First, so that whoever races for the domain sees whom it is held for.
       const added = await domains.create(providerId, { domain, verified: false, challenge }, id)
+      if (!(await hold(domain, { account, providerId, domainId: id }))) {
+        await domains.delete(providerId, id)
+        return 'taken'
+      }
       // The provider may have been deleted meanwhile, with the domains it had then.
       if (!(await providers.find(account, providerId))) await deleteAll(providerId)
       return added
@@ -105,12 +118,17 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
       const found = await domains.find(providerId, id)
       if (!found) return undefined
       const { domain, challenge } = found
-      if (found.verified) return { domain: found, verified: true, message: `${domain} is verified.` }
+      if (found.verified) {
+        // Again, in case that what verified it was cut off before.
+        await settle(account, providerId)
+        return { domain: found, verified: true, message: `${domain} is verified.` }
+      }
       const problem = await lookFor(challenge, challengeNameOf(domain), resolveTxt)
       if (problem !== undefined) return { domain: found, verified: false, message: problem }
-      const mine = { field: 'domainId', is: id }
-      const holder = await holders.change(domain, HOLDER, { onlyIf: mine, set: { verified: 'yes' } })
-      if (holder?.domainId !== id) {
+      const isMine = await hold(domain, { account, providerId, domainId: id })
+      const onlyIf = { field: 'domainId', is: id }
+      const holder = isMine && (await holders.change(domain, HOLDER, { onlyIf, set: { verified: 'yes' } }))
+      if (!holder || holder.domainId !== id) {
         return { domain: found, verified: false, message: `${domain} belongs to another provider by now.` }
       }
       const verified = await domains.replace(providerId, id, { domain, challenge, verified: true })
@@ -122,8 +140,9 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
     async delete(account, providerId, id) {
       const found = await domains.find(providerId, id)
       if (!found) return false
+      // Tokens stop carrying it before it stops being found, and while it is listed the deletion can be repeated.
+      await settle(account, providerId, id)
       await domains.delete(providerId, id)
-      await settle(account, providerId)
       await free(found.domain, id)
       return true
     },
@@ -132,7 +151,7 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
 
     async providerOf(domain) {
       const holder = await holders.get(domain, HOLDER)
-      return holder?.verified === 'yes' ? holder.providerId : undefined
+      return holder?.verified === 'yes' && (await stands(holder)) ? holder.providerId : undefined
     }
   }
 }

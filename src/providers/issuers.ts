@@ -81,6 +81,7 @@ export function createIssuers({ providers, domains, keys, urls, clock }: Issuers
 
     forget(providerId, hosts) {
       held.delete(`path ${providerId}`)
+      held.delete(`host ${new URL(urls.byDefault(providerId)).hostname}`)
       for (const host of hosts) held.delete(`host ${host}`)
     }
   }

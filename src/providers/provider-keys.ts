@@ -4,6 +4,7 @@
  * made when its provider is next asked for, by one instance; a provider nobody asks for has nothing to rotate for.
  */
 import type { Clock } from '../clock.js'
+import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { SigningAlg } from '../tokens/signing-key.js'
@@ -12,7 +13,7 @@ import { createSigningKeys, type SigningKeys } from '../tokens/signing-keys.js'
 import { LONGEST_TOKEN_SECONDS } from './provider.js'
 
 /** How long an instance goes by the keys it has. New ones are published for much longer before they sign. */
-const FRESH_MS = 60_000
+const FRESH_MS = 59_000
 const MOST_HELD = 1_000
 
 export interface ProviderKeys {
@@ -44,8 +45,16 @@ export function createProviderKeys(parts: ProviderKeysParts): ProviderKeys {
   const { storeOf, keyring, clock, alg, rotateAfterSeconds } = parts
   const held = createBoundedCache<Held>(MOST_HELD)
 
-  function keysOf(providerId: string): SigningKeys {
-    const store = storeOf(providerId)
+  /** The first key is made with the provider, and never after: whoever finds none asks for one that is gone. */
+  function keysOf(providerId: string, makes: 'the first as well' | 'successors' = 'successors'): SigningKeys {
+    const kept = storeOf(providerId)
+    const store: SigningKeyStore = {
+      ...kept,
+      succeed(predecessorKid, next, obsolete) {
+        if (predecessorKid === undefined && makes === 'successors') return Promise.reject(fault('not_found'))
+        return kept.succeed(predecessorKid, next, obsolete)
+      }
+    }
     return createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds: LONGEST_TOKEN_SECONDS })
   }
 
@@ -56,7 +65,7 @@ export function createProviderKeys(parts: ProviderKeysParts): ProviderKeys {
 
   return {
     async create(providerId) {
-      await keysOf(providerId).load()
+      await keysOf(providerId, 'the first as well').load()
     },
 
     async of(providerId) {

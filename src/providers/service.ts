@@ -45,26 +45,26 @@ export function createProviders(parts: ProvidersParts): Providers {
   return {
     async create(account, { name, description }) {
       const id = newId()
-      // Whatever can be found has keys, and its public documents come last.
+      // Its own record comes last: whatever can be found has keys and an owner.
       await keys.create(id)
-      const provider = await providers.create(account, { name, description }, id)
       await owners.create(id, OWNER, { account }, clock() + FOR_EVER_MS)
-      return provider
+      return providers.create(account, { name, description }, id)
     },
 
     list: (account) => providers.list(account),
     find: (account, id) => providers.find(account, id),
 
     async accountOf(id) {
-      return (await owners.get(id, OWNER))?.account
+      const account = (await owners.get(id, OWNER))?.account
+      return account !== undefined && (await providers.find(account, id)) ? account : undefined
     },
 
     async delete(account, id) {
       const provider = await providers.find(account, id)
       if (!provider) return false
       // From here on nothing leads there any more; what follows can be cut off anywhere.
-      await owners.delete(id, OWNER)
       await providers.delete(account, id)
+      await owners.delete(id, OWNER)
       await keys.destroy(id)
       await domains.deleteAll(id)
       for (const client of await clients.list(id)) await clients.delete(id, client.id)

@@ -4,11 +4,16 @@ import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { setRequestHeaders } from '../../plugins/request-headers.js'
 import { answerFault } from './dashboard/answers.js'
+import { answerTokensApiFault } from './tokens-api/answers.js'
+
+/** Paths whose answers have the shape of the tokens API. */
+const OF_TOKENS_API = /^[^?]*(\/v1\/|\/\.well-known\/)/
 
 /** A URL that cannot be decoded. */
 export function answerUnroutable(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   setRequestHeaders(request, reply)
-  answerFault(error, request, reply)
+  const answer = OF_TOKENS_API.test(request.url) ? answerTokensApiFault : answerFault
+  answer(error, request, reply)
 }
 
 const STATUSES: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }

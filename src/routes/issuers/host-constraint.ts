@@ -5,11 +5,19 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 
+/** The host alone, in lower case: a port says nothing of whose it is. An IPv6 address comes without its brackets. */
+export function nameOf(host = ''): string {
+  return host
+    .replace(/:\d+$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase()
+}
+
 export function foreignHostConstraint(publicUrl: string) {
   const own = new URL(publicUrl).hostname.toLowerCase()
 
   function isForeign({ headers }: IncomingMessage): boolean {
-    const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
+    const host = nameOf(headers.host)
     return host.includes('.') && host !== own && isIP(host) === 0
   }
 

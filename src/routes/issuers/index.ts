@@ -1,6 +1,7 @@
 /** What relying parties read of providers: by path, and under the hosts of providers, where nothing else is to be found. */
 import type { FastifyInstance } from 'fastify'
 import { issuersOperations } from '../../../schemas/generated/issuers.js'
+import { fault } from '../../fault.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerTokensApiFault } from '../tokens-api/answers.js'
 import { getProviderJwks } from './get-provider-jwks.js'
@@ -41,4 +42,14 @@ export async function issuersByHost(app: FastifyInstance): Promise<void> {
       handler: sendDocument(app, which)
     })
   }
+  // What RFC 8414 calls it is the service's own alone.
+  app.route({
+    method: 'GET',
+    url: '/.well-known/oauth-authorization-server',
+    constraints: { foreignHost: true },
+    config: { byHost: true },
+    handler: async () => {
+      throw fault('not_found')
+    }
+  })
 }
