@@ -14,6 +14,8 @@ import { startRedis } from '../support/redis-server.js'
 import { snapshot } from '../support/snapshot.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
+const ENVIRONMENT_ID = '0123abcd-0123-4567-89ab-0123456789ab'
+const ACCOUNT_ID = '4567abcd-0123-4567-89ab-0123456789ab'
 const CANARY = 'CANARY4canary'
 /** All that a 400 may say: our names and the validator's words, in the characters of RFC 6749 §5.2. */
 const SENTENCE =
@@ -29,9 +31,13 @@ async function setUp(t: Test) {
   const service = await startApp(t, {
     REDIS_URL: redis.url,
     LIMITS: 'off',
-    PUBLIC_URL: 'https://grants.example.com'
+    PUBLIC_URL: 'https://grants.example.com',
+    ENVIRONMENT_ID
   })
   const { app, call, start, collect } = service
+  const tokens = { accessToken: 'token', refreshToken: undefined, scopes: [], expiresAtMs: undefined }
+  const identity = { subject: 'ann', username: 'ann', name: 'Ann' }
+  await app.accounts.keep('ann', ACCOUNT_ID, { providerId: 'acme', identity, tokens })
   const grant = await start({ hostname: 'h' })
   const client = await collect('ann', { hostname: 'mine' })
   await call('GET', '/auth/clients', { token: client })
@@ -50,9 +56,18 @@ async function setUp(t: Test) {
     },
     listAuthorizedClients: { method: 'GET', url: '/auth/clients' },
     updateAuthorizedClient: { method: 'PATCH', url: `/auth/clients/${id}`, body: { label: 'new' } },
-    revokeAuthorizedClient: { method: 'DELETE', url: `/auth/clients/${id}` }
+    revokeAuthorizedClient: { method: 'DELETE', url: `/auth/clients/${id}` },
+    listOauthAccounts: { method: 'GET', url: '/oauthAccounts' },
+    unlinkOauthAccount: { method: 'DELETE', url: `/oauthAccounts/${ACCOUNT_ID}` },
+    getUserOauthAccessToken: { method: 'GET', url: `/oauthAccounts/${ACCOUNT_ID}/accessToken` },
+    getEndUserOauthAccessToken: {
+      method: 'GET',
+      url: `/sdk/${ENVIRONMENT_ID}/oauthAccounts/${ACCOUNT_ID}/accessToken`
+    }
   }
-  t.strictSame(Object.keys(routes), Object.keys(dashboardOperations), 'every operation is asked')
+  // Whoever asks what may be done says nothing that could be wrong.
+  const { getEndUserOauthAccessTokenOptions: _options, ...operations } = dashboardOperations
+  t.strictSame(Object.keys(routes), Object.keys(operations), 'every operation is asked')
 
   let asked = 0
   /** Asks and wants a refusal: the shape, nothing changed, nothing echoed. */
@@ -601,7 +616,7 @@ t.test('tokens', async (t) => {
 
   t.test('401 every token that is not right, on every route that needs one', async (t) => {
     const guarded = Object.entries(routes).filter(([, { isPublic }]) => !isPublic)
-    t.equal(guarded.length, 5)
+    t.equal(guarded.length, 9)
     t.ok(Object.keys(tokens).length >= 220, `${Object.keys(tokens).length} tokens`)
     let turn = 0
     for (const [about, token] of Object.entries(tokens)) {

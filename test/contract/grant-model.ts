@@ -200,7 +200,8 @@ function find(which: number): Command {
     if (!grant || judged === 'unknown') expectEqual(found, undefined)
     else {
       const state = judged === 'open' ? 'pending' : 'resolved'
-      expectEqual(found, { grantDigest: grant.digest, state, request: grant.request })
+      const { digest: grantDigest, request, createdAtMs, decision } = grant
+      expectEqual(found, { grantDigest, state, request, createdAtMs, decision })
     }
     return `find ${found?.state ?? 'unknown'}`
   })

@@ -535,10 +535,13 @@ async function userCodes(t: Test, start: StartEngine): Promise<void> {
     const engine = await start(t)
     const request = requestOf({ clientId: 'mcp', clientType: 'mcp', location: { text: 'Berlin' } })
     const [one, two] = [await created(engine, { request }), await created(engine)]
-    t.same(await one.find(), { grantDigest: one.digest, state: 'pending', request })
-    t.same(await two.find(), { grantDigest: two.digest, state: 'pending', request: requestOf() })
+    const undecided = { state: 'pending', createdAtMs: engine.clock(), decision: undefined }
+    t.same(await one.find(), { grantDigest: one.digest, request, ...undecided })
+    t.same(await two.find(), { grantDigest: two.digest, request: requestOf(), ...undecided })
     await one.decide()
-    t.same(await one.find(), { grantDigest: one.digest, state: 'resolved', request })
+    const decided = await one.find()
+    t.match(decided, { grantDigest: one.digest, request, state: 'resolved', createdAtMs: engine.clock() })
+    t.match(decided?.decision, { action: 'approve', userId: 'alice' })
     await one.collect()
     t.equal((await one.find())?.state, 'resolved')
     t.equal((await two.find())?.state, 'pending')
