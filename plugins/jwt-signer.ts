@@ -1,13 +1,17 @@
 /** app.jwtSigner: @fastify/jwt with the key and the algorithm we name, for everything that is signed here. */
 import fastifyJwt from '@fastify/jwt'
+import { createSigner } from 'fast-jwt'
 import fp from 'fastify-plugin'
 import type { ClientTokenClaims, JwtSigner } from '../src/tokens/client-tokens.js'
+import type { SigningKey } from '../src/tokens/signing-key.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     jwtSigner: JwtSigner
   }
 }
+
+type Sign = (claims: object) => string
 
 /** Never used, since every call names its key. The library insists on a default, so it gets one that refuses. */
 const noDefaultKey = (_request: unknown, _token: unknown, done: (error: Error, key: undefined) => void) =>
@@ -17,10 +21,20 @@ export const jwtSigner = fp(
   async (app) => {
     await app.register(fastifyJwt, { secret: { private: noDefaultKey, public: noDefaultKey } })
     const { jwt } = app
+    const signers = new WeakMap<SigningKey, Map<string, Sign>>()
+
+    /** The library's own engine, kept for each key: it would read the key again for every token, which costs more than to sign. */
+    function signerOf(key: SigningKey, { typ }: { typ: string }): Sign {
+      const known = signers.get(key) ?? new Map<string, Sign>()
+      signers.set(key, known)
+      const { kid, alg, privateKey } = key
+      const sign = known.get(typ) ?? createSigner({ key: privateKey, algorithm: alg, kid, header: { alg, typ } })
+      known.set(typ, sign)
+      return sign
+    }
 
     app.decorate('jwtSigner', {
-      sign: (claims, { kid, alg, privateKey }, header) =>
-        jwt.sign(claims, { key: privateKey, algorithm: alg, kid, header: { alg, ...header } }),
+      sign: (claims, key, header) => signerOf(key, header)(claims),
       verify: (token, { alg, publicKey }, { issuer, typ }) =>
         jwt.verify<ClientTokenClaims>(token, {
           key: publicKey,

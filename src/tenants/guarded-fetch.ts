@@ -3,6 +3,7 @@
  * very one that was checked is connected to, so a name cannot mean another by then), no redirects, a bounded answer in bounded
  * time. Tells the certificates the answer came under.
  */
+import { X509Certificate } from 'node:crypto'
 import { type LookupAddress, lookup } from 'node:dns'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
@@ -100,17 +101,22 @@ async function read(answer: IncomingMessage): Promise<GuardedAnswer> {
   return { body: JSON.parse(Buffer.concat(chunks).toString('utf8')), fingerprints }
 }
 
+/** Of the certificate and of those that it follows from: a server may send along whatever it likes. */
 function fingerprintsOf({ socket }: IncomingMessage): string[] {
-  const isTls = 'getPeerCertificate' in socket
+  if (!('getPeerCertificate' in socket)) return []
   const found = new Set<string>()
   const seen = new Set<DetailedPeerCertificate>()
-  let certificate = isTls ? (socket as TLSSocket).getPeerCertificate(true) : undefined
+  let next: DetailedPeerCertificate | undefined = (socket as TLSSocket).getPeerCertificate(true)
+  let below: X509Certificate | undefined
   // The last one is its own issuer.
-  while (certificate?.fingerprint && !seen.has(certificate)) {
-    seen.add(certificate)
+  while (next?.raw && !seen.has(next)) {
+    seen.add(next)
+    const certificate = new X509Certificate(next.raw)
+    if (below && !below.verify(certificate.publicKey)) break
     found.add(readFingerprint(certificate.fingerprint))
     found.add(readFingerprint(certificate.fingerprint256))
-    certificate = certificate.issuerCertificate
+    below = certificate
+    next = next.issuerCertificate
   }
   return [...found]
 }
@@ -125,8 +131,13 @@ function parse(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
   return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed
 }
 
+/** Nothing else of IPv6 is given to hosts of the internet (IANA): `::10.0.0.1`, for one, is in no special range. */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
+
 function isPublic(address: string): boolean {
-  return ipaddr.isValid(address) && parse(address).range() === 'unicast'
+  if (!ipaddr.isValid(address)) return false
+  const parsed = parse(address)
+  return parsed.range() === 'unicast' && (parsed instanceof ipaddr.IPv4 || parsed.match(GLOBAL_UNICAST))
 }
 
 function isLoopback(address: string): boolean {

@@ -35,6 +35,8 @@ interface Held {
   untilMs: number
   /** From when a key that is not among them is worth another look. */
   againFromMs: number
+  /** What that look brings, for those who need it; nobody whose key is among these waits for it. */
+  newer?: Promise<IssuerKeySet | undefined>
 }
 
 export function createIssuerKeys(fetch: GuardedFetch, clock: Clock): IssuerKeys {
@@ -61,22 +63,26 @@ export function createIssuerKeys(fetch: GuardedFetch, clock: Clock): IssuerKeys 
   return {
     of(issuer, again = false) {
       const known = held.get(issuer)
-      if (known && clock() < (again ? known.againFromMs : known.untilMs)) return known.set
+      const isGood = known !== undefined && clock() < known.untilMs
+      if (isGood && !again) return known.set
+      if (known && again && clock() < known.againFromMs) return known.newer ?? known.set
       const set = look(issuer)
-      const mine = { set, untilMs: clock() + FRESH_MS, againFromMs: clock() + AGAIN_AFTER_MS }
-      held.set(issuer, mine)
-      set.catch(() => {
-        if (held.get(issuer) !== mine) return
-        // What was good before stays so until it is too old; otherwise the failure stands for a moment, for all who ask.
-        const isStillGood = known !== undefined && clock() < known.untilMs
-        const failedUntilMs = clock() + FAILED_FOR_MS
-        held.set(
-          issuer,
-          isStillGood
-            ? { ...known, againFromMs: mine.againFromMs }
-            : { set, untilMs: failedUntilMs, againFromMs: failedUntilMs }
-        )
-      })
+      const againFromMs = clock() + AGAIN_AFTER_MS
+      const found = { set, untilMs: clock() + FRESH_MS, againFromMs }
+      const meanwhile = isGood ? { ...known, againFromMs, newer: set } : found
+      held.set(issuer, meanwhile)
+      set.then(
+        (keys) => {
+          // What was good before stays so until it is too old, whatever the issuer says of itself now.
+          if (held.get(issuer) === meanwhile && (keys || !isGood)) held.set(issuer, found)
+        },
+        () => {
+          // Otherwise the failure stands for a moment, for all who ask.
+          const failedUntilMs = clock() + FAILED_FOR_MS
+          if (held.get(issuer) === meanwhile && !isGood)
+            held.set(issuer, { set, untilMs: failedUntilMs, againFromMs: failedUntilMs })
+        }
+      )
       return set
     }
   }

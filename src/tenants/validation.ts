@@ -4,6 +4,7 @@
  */
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
+import { isFault } from '../fault.js'
 import { holds } from './conditions.js'
 import { readFingerprint } from './guarded-fetch.js'
 import type { IssuerKeySet, IssuerKeys } from './issuer-keys.js'
@@ -51,6 +52,8 @@ export function createValidator(issuerKeys: IssuerKeys, clock: Clock): Validator
           return verify(token, provider, set)
         })
       } catch (error) {
+        // The issuer could not be asked for newer keys: that says nothing of the token.
+        if (isFault(error)) throw error
         return invalid(explain(error))
       }
       if (set.isTls && !provider.fingerprints.some((text) => set.fingerprints.includes(readFingerprint(text)))) {
@@ -58,6 +61,8 @@ export function createValidator(issuerKeys: IssuerKeys, clock: Clock): Validator
       }
       const nowSeconds = Math.floor(clock() / 1000)
       const { iat = 0, exp = 0, aud } = claims
+      // JSON can say numbers that are none any more.
+      if (!Number.isFinite(exp) || !Number.isFinite(iat)) return invalid('Its times are no times')
       if (iat > nowSeconds + LEEWAY_SECONDS) return invalid('It was issued in the future')
       const oldestSeconds = provider.earliestIssuanceTimeAllowed * HOUR_SECONDS
       if (oldestSeconds > 0 && nowSeconds - iat > oldestSeconds) return invalid('It was issued too long ago')
@@ -72,9 +77,12 @@ export function createValidator(issuerKeys: IssuerKeys, clock: Clock): Validator
 
 const invalid = (reason: string): Validation => ({ kind: 'invalid', reason })
 
+/** Three parts of base64url: what decodes them would also take blanks and line ends. */
+const COMPACT_JWS = /^[\w-]+\.[\w-]*\.[\w-]*$/
+
 function isToken(token: string): boolean {
   try {
-    return decodeProtectedHeader(token).alg !== undefined
+    return COMPACT_JWS.test(token) && decodeProtectedHeader(token).alg !== undefined
   } catch {
     return false
   }
