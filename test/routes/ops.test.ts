@@ -323,7 +323,6 @@ t.test('404 what is not there, in the same words everywhere', async (t) => {
   const { app } = await startApp(t)
   const kept: string[] = []
   for (const url of [
-    '/',
     '/unknown?user_code=CANARY-CODE',
     '/api/v0',
     '/api/v0/',
@@ -354,8 +353,12 @@ t.test('404 what is not there, in the same words everywhere', async (t) => {
 
 t.test('405 and Allow for every path and method', async (t) => {
   const { app } = await startApp(t, { LIMITS: 'off' })
-  const isOAuth = (path: string) => /^\/(oauth|\.well-known)\//.test(path)
+  const surfaceOf = (path: string) => {
+    if (/^\/(oauth|\.well-known)\//.test(path)) return 'oauth'
+    return /^\/(v1|\{providerId\})\//.test(path) ? 'tokens' : 'others'
+  }
   const refusalOf = {
+    tokens: '{"code":"method_not_allowed","message":"The method is not allowed here."}',
     oauth: '{"error":"invalid_request","error_description":"The method is not allowed here."}',
     others: '{"error":"Method Not Allowed"}'
   }
@@ -373,7 +376,7 @@ t.test('405 and Allow for every path and method', async (t) => {
       looked += 1
       t.equal(answer.statusCode, 405, `405 ${method} ${path}`)
       t.equal(answer.headers.allow, allowed.join(', '), `${method} ${path}`)
-      if (method !== 'HEAD') t.equal(answer.body, refusalOf[isOAuth(path) ? 'oauth' : 'others'])
+      if (method !== 'HEAD') t.equal(answer.body, refusalOf[surfaceOf(path)])
       t.equal(answer.headers['x-content-type-options'], 'nosniff')
     }
   }

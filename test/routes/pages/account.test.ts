@@ -17,7 +17,7 @@ const ODD_IDS = [UNKNOWN_ID, 'x', '__proto__', 'constructor', '%00', '%F0%9F%98%
 const FORM = 'application/x-www-form-urlencoded'
 
 /** The entries of a list, as they are sent. */
-const cards = ({ body }: Page) => [...body.matchAll(/<li><h3>.*?<\/li>/gs)].map(([card]) => card)
+const cards = ({ body }: Page) => [...body.matchAll(/<li><h[23]>.*?<\/li>/gs)].map(([card]) => card)
 const idsIn = ({ body }: Page, action: string) =>
   [...body.matchAll(new RegExp(`action="/account/(?:clients|connections)/([^/"]+)/${action}"`, 'g'))].map(
     ([, id = '']) => id
