@@ -6,6 +6,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApiKeys } from '../src/api-keys/service.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
+import { at, redisConfig } from '../test/support/redis-config.js'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { cpuSeconds } from './support/cpu-time.js'
 import type { Lifetime } from './support/lifetime.js'
@@ -131,7 +132,7 @@ function signer(algorithm: Algorithm, token: string): Side['drive'] {
 async function makeApiKey({ url }: RedisServer): Promise<string> {
   const clock = Date.now
   const log = { info() {}, warn: console.error }
-  const storage = createRedisStorage({ url, prefix: 'grantd:', clock, log, observe() {} })
+  const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
   const { text } = await createApiKeys({ records: storage.apiKeys, clock }).create('bench', {})
   await storage.close()

@@ -2,6 +2,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../schemas/config.js'
+import { redisFaults } from './redis-config.js'
 
 const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`
 
@@ -25,12 +26,7 @@ export function* crossFaults(env: Environment): Generator<string> {
   if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
     yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'
   }
-  if (env.REDIS_URL) {
-    if (env.GRANTD_SECRET.length === 0) yield 'GRANTD_SECRET: mandatory with REDIS_URL'
-    if (!env.DASHBOARD_JWT_SECRET && !env.DASHBOARD_JWKS_URL) {
-      yield 'DASHBOARD_JWT_SECRET: mandatory with REDIS_URL, unless DASHBOARD_JWKS_URL is set'
-    }
-  }
+  yield* redisFaults(env)
 }
 
 /** No part of it means something to a router or has two spellings. */

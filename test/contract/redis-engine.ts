@@ -2,6 +2,7 @@
 import type { Test } from 'tap'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { testClock } from '../support/app.js'
+import { at, redisConfig } from '../support/redis-config.js'
 import type { RedisServer } from '../support/redis-server.js'
 import type { Engine } from './engine.js'
 
@@ -28,7 +29,13 @@ export async function startRedisEngine(t: Test, server: RedisServer): Promise<Re
   const clock = testClock()
   const open = async () => {
     const log = { info() {}, warn() {} }
-    const storage = createRedisStorage({ url, prefix, clock, log, observe() {}, testClock: clock })
+    const storage = createRedisStorage({
+      redis: redisConfig(at(url), { prefix }),
+      clock,
+      log,
+      observe() {},
+      testClock: clock
+    })
     t.teardown(() => storage.close())
     await storage.open()
     return storage

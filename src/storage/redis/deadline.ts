@@ -13,6 +13,8 @@ export interface Deadline {
   begin(startedAt: number, giveUp: () => void): Waiting
   /** Whether the call was still waited for. */
   end(call: Waiting): boolean
+  /** How many are waited for. */
+  count(): number
   stop(): void
 }
 
@@ -40,6 +42,7 @@ export function createDeadline(limitMs: number): Deadline {
       return call
     },
     end: (call) => waiting.delete(call),
+    count: () => waiting.size,
     stop: () => clearInterval(timer)
   }
 }

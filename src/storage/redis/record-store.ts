@@ -4,7 +4,12 @@ import type { Fields, RecordStore } from '../../records/record-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
-export function createRedisRecordStore(kind: string, { call, run }: Connection, keys: Keys, clock: Clock): RecordStore {
+export function createRedisRecordStore(
+  kind: string,
+  { call, runDurably }: Connection,
+  keys: Keys,
+  clock: Clock
+): RecordStore {
   const placeOf = (parent: string, id: string) =>
     [keys.record(kind, parent, id), keys.recordIndex(kind, parent), id] as const
   /** Lives are handed over as durations: Redis counts them on its own clock. */
@@ -13,7 +18,7 @@ export function createRedisRecordStore(kind: string, { call, run }: Connection, 
   return {
     async create(parent, id, fields, keepUntilMs) {
       const pairs = Object.entries(fields).flat()
-      return toFields(await run('record-create', ...placeOf(parent, id), keepForMs(keepUntilMs), ...pairs))
+      return toFields(await runDurably('record-create', ...placeOf(parent, id), keepForMs(keepUntilMs), ...pairs))
     },
 
     async get(parent, id) {
@@ -29,12 +34,14 @@ export function createRedisRecordStore(kind: string, { call, run }: Connection, 
       ]
       const keepFor = keepUntilMs === undefined ? '' : keepForMs(keepUntilMs)
       const condition = [onlyIf?.field ?? '', onlyIf?.is ?? '']
-      const fields = toFields(await run('record-change', ...placeOf(parent, id), keepFor, ...condition, ...changes))
+      const fields = toFields(
+        await runDurably('record-change', ...placeOf(parent, id), keepFor, ...condition, ...changes)
+      )
       return Object.keys(fields).length > 0 ? fields : undefined
     },
 
     async delete(parent, id) {
-      await run('record-delete', ...placeOf(parent, id))
+      await runDurably('record-delete', ...placeOf(parent, id))
     },
 
     async list(parent) {
