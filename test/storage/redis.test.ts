@@ -9,7 +9,7 @@ import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { nextPollId } from '../../src/storage/redis/poll-id.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
-import { decisionFeedContract, listenTo, pendingGrant } from '../contract/decision-feed.js'
+import { listenTo, pendingGrant } from '../contract/decision-feed.js'
 import {
   CLIENT_TAG,
   decisionOf,
@@ -21,15 +21,9 @@ import {
   times
 } from '../contract/engine.js'
 import { grantModel } from '../contract/grant-model.js'
-import { grantStoreContract } from '../contract/grant-store.js'
-import { limitStoreContract } from '../contract/limit-store.js'
-import { lockStoreContract } from '../contract/lock-store.js'
-import { recordStoreContract } from '../contract/record-store.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
-import { refreshFamilyStoreContract } from '../contract/refresh-family-store.js'
-import { resourcesContract } from '../contract/resources.js'
-import { signingKeyStoreContract } from '../contract/signing-key-store.js'
+import { storageContract } from '../contract/storage.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { connectTo } from '../support/redis-config.js'
@@ -40,14 +34,7 @@ const server = await startRedis()
 t.teardown(() => server.stop())
 const start = (t: Test) => startRedisEngine(t, server)
 
-t.test('grants in Redis', async (t) => grantStoreContract(t, start))
-t.test('decisions in Redis', async (t) => decisionFeedContract(t, start))
-t.test('refresh families in Redis', async (t) => refreshFamilyStoreContract(t, start))
-t.test('records in Redis', async (t) => recordStoreContract(t, start))
-t.test('limits in Redis', async (t) => limitStoreContract(t, start))
-t.test('locks in Redis', async (t) => lockStoreContract(t, start))
-t.test('signing keys in Redis', async (t) => signingKeyStoreContract(t, start))
-t.test('things of an API in Redis', async (t) => resourcesContract(t, start))
+t.test('what every engine keeps to, in Redis', async (t) => storageContract(t, start))
 t.test('grants in Redis follow the rules, whatever happens in which order', (t) =>
   grantModel(t, start, { runs: 600, freshEachRun: false })
 )

@@ -19,3 +19,11 @@ export function connectTo(url: string, warn: (message: string) => void = () => {
   const servers = reachServers(redisConfig(at(url)))
   return connect({ servers, log: { info() {}, warn }, observe() {}, timeoutMs, replicas })
 }
+
+/** host:port,host:port as REDIS_SENTINELS and REDIS_CLUSTER have it. */
+export function addressesOf(list: string): { host: string; port: number }[] {
+  return list.split(',').map((address) => {
+    const [host = '', port] = address.split(':')
+    return { host, port: Number(port) }
+  })
+}
