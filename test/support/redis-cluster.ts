@@ -23,16 +23,23 @@ interface ClusterOptions {
   replicas?: number
   /** Added to the command line of every node. */
   options?: string[]
+  /** How TLS is set up: it is spoken on a port more, among the nodes as well, and `seeds` are those ports. */
+  tls?: string[]
 }
 
-export async function startCluster({ primaries, replicas = 0, options = [] }: ClusterOptions): Promise<RedisCluster> {
+export async function startCluster(parts: ClusterOptions): Promise<RedisCluster> {
+  const { primaries, replicas = 0, options = [], tls } = parts
   const count = primaries * (1 + replicas)
   const buses = await Promise.all(Array.from({ length: count }, freePort))
+  const tlsPorts = tls && (await Promise.all(Array.from({ length: count }, freePort)))
   const nodes = await Promise.all(
-    buses.map((bus) => {
+    buses.map((bus, i) => {
       const own = ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`]
       const timeout = ['--cluster-node-timeout', `${NODE_TIMEOUT_MS}`, '--cluster-require-full-coverage', 'no']
-      return startRedis(...own, ...timeout, '--repl-diskless-sync-delay', '0', ...options)
+      const secure = tls
+        ? [...tls, '--tls-cluster', 'yes', '--tls-replication', 'yes', '--tls-port', `${tlsPorts?.[i]}`]
+        : []
+      return startRedis(...own, ...timeout, '--repl-diskless-sync-delay', '0', ...secure, ...options)
     })
   )
   const [first] = nodes as [RedisServer]
@@ -44,7 +51,8 @@ export async function startCluster({ primaries, replicas = 0, options = [] }: Cl
       if (i < primaries) await client.call('CLUSTER', 'ADDSLOTSRANGE', from, to - 1)
     })
   )
-  for (const [i, { port }] of nodes.entries()) {
+  const ports = tlsPorts ?? nodes.map(({ port }) => port)
+  for (const [i, port] of ports.entries()) {
     if (i > 0) await first.client.call('CLUSTER', 'MEET', '127.0.0.1', port, buses[i] as number)
   }
   await until(async () => (await knownNodes(nodes)).every((known) => known === count))
@@ -57,7 +65,7 @@ export async function startCluster({ primaries, replicas = 0, options = [] }: Cl
 
   const cluster: RedisCluster = {
     nodes,
-    seeds: nodes.map(({ port }) => `127.0.0.1:${port}`).join(','),
+    seeds: ports.map((port) => `127.0.0.1:${port}`).join(','),
     async primaries() {
       const roles = await Promise.all(nodes.map(roleOf))
       return nodes.filter((_, i) => roles[i] === 'master')

@@ -30,24 +30,34 @@ interface SentinelOptions {
   replicas?: number
   /** Added to the command line of every server. */
   options?: string[]
-  /** Lines for the file of every Sentinel. */
-  sentinelLines?: string[]
+  /** How TLS is set up: it is spoken on a port more, among the servers as well, and `sentinels` are those ports. */
+  tls?: string[]
 }
 
 export async function startRedisWithSentinels(parts: SentinelOptions = {}): Promise<RedisWithSentinels> {
-  const { replicas = 1, options = [], sentinelLines = [] } = parts
-  const quick = ['--repl-diskless-sync-delay', '0', ...options]
-  const primary = await startRedis(...quick)
+  const { replicas = 1, options = [], tls } = parts
+  const tlsPorts = tls && (await Promise.all(Array.from({ length: 1 + replicas + SENTINELS }, freePort)))
+  const start = (i: number, ...more: string[]) => {
+    const secure = tls ? [...tls, '--tls-replication', 'yes', '--tls-port', `${tlsPorts?.[i]}`] : []
+    return startRedis('--repl-diskless-sync-delay', '0', ...secure, ...options, ...more)
+  }
+  const primary = await start(0)
+  const primaryPort = tlsPorts?.[0] ?? primary.port
   const followers = await Promise.all(
-    Array.from({ length: replicas }, () => startRedis('--replicaof', `127.0.0.1 ${primary.port}`, ...quick))
+    Array.from({ length: replicas }, (_, i) => start(i + 1, '--replicaof', `127.0.0.1 ${primaryPort}`))
   )
   const servers = [primary, ...followers]
+  const portsOfServers = tlsPorts ?? servers.map(({ port }) => port)
   await until(async () => (await connectedReplicas(primary)) === replicas)
 
   const directory = await mkdtemp(join(tmpdir(), 'grantd-sentinel-'))
   const ports = await Promise.all(Array.from({ length: SENTINELS }, freePort))
+  const sentinelPorts = tlsPorts?.slice(-SENTINELS) ?? ports
   const processes = await Promise.all(
-    ports.map((port) => startSentinel(join(directory, `${port}.conf`), port, primary.port, sentinelLines))
+    ports.map((port, i) => {
+      const secure = tls ? [...linesOf(tls), 'tls-replication yes', `tls-port ${sentinelPorts[i]}`] : []
+      return startSentinel(join(directory, `${port}.conf`), port, primaryPort, secure)
+    })
   )
   const clients = ports.map((port) => new Redis(port, '127.0.0.1', { protocol: 2, retryStrategy: () => 50 }))
   for (const client of clients) client.on('error', () => {})
@@ -56,11 +66,11 @@ export async function startRedisWithSentinels(parts: SentinelOptions = {}): Prom
 
   return {
     servers,
-    sentinels: ports.map((port) => `127.0.0.1:${port}`).join(','),
+    sentinels: sentinelPorts.map((port) => `127.0.0.1:${port}`).join(','),
     name: NAME,
     async primary() {
       const address = (await clients[0]?.call('SENTINEL', 'get-master-addr-by-name', NAME)) as [string, string]
-      const server = servers.find(({ port }) => port === Number(address[1]))
+      const server = servers[portsOfServers.indexOf(Number(address[1]))]
       if (!server) throw new Error(`the Sentinels name a server that is not there: ${address}`)
       return server
     },
@@ -71,6 +81,11 @@ export async function startRedisWithSentinels(parts: SentinelOptions = {}): Prom
       await rm(directory, { recursive: true, force: true })
     }
   }
+}
+
+/** --name value, --name value as lines of a file. */
+function linesOf(options: string[]): string[] {
+  return options.flatMap((name, i) => (i % 2 === 0 ? [`${name.slice(2)} ${options[i + 1]}`] : []))
 }
 
 async function startSentinel(file: string, port: number, primary: number, more: string[]): Promise<ChildProcess> {
