@@ -125,12 +125,12 @@ export const EnvironmentSchema = Type.Object({
   GRANTD_SECRET: list(
     Type.String({ minLength: 32 }),
     'one or more secrets of at least 32 characters, separated by commas',
-    'Encrypts private keys at rest and keys user codes and refresh tokens. The first one writes, all of them read; how to rotate it is said under "Running it for real". Mandatory with `REDIS_URL`.'
+    'Encrypts private keys at rest and keys user codes and refresh tokens. The first one writes, all of them read; how to rotate it is said under "Running it for real". Mandatory with Redis.'
   ),
   DASHBOARD_JWT_SECRET: optional(
     Type.String({ minLength: 32 }),
     'a secret of at least 32 characters',
-    "Verifies the dashboard's session JWTs with HS256. With `REDIS_URL`, this or `DASHBOARD_JWKS_URL` is mandatory."
+    "Verifies the dashboard's session JWTs with HS256. With Redis, this or `DASHBOARD_JWKS_URL` is mandatory."
   ),
   DASHBOARD_JWKS_URL: optional(
     httpUrl,

@@ -96,7 +96,7 @@ export function loadConfig(variables: Variables): Config {
   const malformed = shapeFaults(values)
   // A malformed value has been named already; for the checks that look at several it is as good as absent.
   for (const name of malformed.keys()) delete values[name]
-  const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment)]
+  const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment, malformed)]
   const clientsFile = readOAuthClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
   const providersFile = readProvidersFile(values.PROVIDERS_FILE as string | undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)

@@ -28,14 +28,16 @@ export interface Credentials {
 }
 
 /** Whether state lives in Redis, of whichever kind. */
-export const usesRedis = (env: Environment): boolean => redisKinds(env).length > 0
+export const usesRedis = (env: Environment): boolean => redisPlaces(env).length > 0
 
-const redisKinds = (env: Environment) =>
-  (['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'] as const).filter((name) => (env[name]?.length ?? 0) > 0)
+/** The variables that say where it is; one of them, or none. */
+export const REDIS_PLACES = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'] as const
+
+const redisPlaces = (env: Environment) => REDIS_PLACES.filter((name) => (env[name]?.length ?? 0) > 0)
 
 /** One line per fault, the variable first. */
 export function* redisFaults(env: Environment): Generator<string> {
-  const [kind, another] = redisKinds(env)
+  const [kind, another] = redisPlaces(env)
   if (another) yield `${another}: not together with ${kind}, state lives in one place`
   if (kind === 'REDIS_SENTINELS' && !env.REDIS_SENTINEL_NAME)
     yield 'REDIS_SENTINEL_NAME: mandatory with REDIS_SENTINELS'
