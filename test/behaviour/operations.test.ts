@@ -1,7 +1,9 @@
 /** What an operator does to a running service: stopping it, rotating its keys, starting it wrongly. */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -46,6 +48,11 @@ t.test('SIGTERM: readiness turns red first, what is under way finishes, then the
       .on('error', reject)
       .end()
   })
+  // Nor must one that was opened ahead of need, and never used.
+  const unused = connect(service.port, '127.0.0.1')
+  t.teardown(() => unused.destroy())
+  await once(unused, 'connect')
+  const hungUp = once(unused, 'close')
 
   const stoppedAt = performance.now()
   const stopped = service.stop('SIGTERM')
@@ -63,6 +70,7 @@ t.test('SIGTERM: readiness turns red first, what is under way finishes, then the
   t.equal(await stopped, 0, 'the process ends by itself, with success')
   const took = performance.now() - stoppedAt
   t.ok(took < 4_000, `and soon (${Math.round(took)} ms)`)
+  await hungUp
   await t.rejects(api.call('GET', '/healthz'), 'nothing listens any more')
   const lines = service.output().trim().split('\n')
   t.match(lines.at(-1), /"stopped"/)
