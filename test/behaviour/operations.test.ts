@@ -181,6 +181,8 @@ t.test('a start that cannot succeed ends with the reason and a code', { buffered
 
 t.test('without REDIS_URL the log says in one line that this is for trying out', { buffered: true }, async (t) => {
   const service = await startService(t, { DASHBOARD_JWT_SECRET: '', GRANTD_SECRET: '' })
+  // It is written when the port is open, and so may be heard to be before.
+  for (let tries = 0; tries < 100 && !service.output().includes('for trying out'); tries++) await sleep(20)
   const lines = service
     .output()
     .split('\n')
