@@ -10,8 +10,12 @@ import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
 
+// Those about the start mostly wait; they do so beside the first one.
+t.jobs = 3
+
 t.test(
   '400 approved grants, 4 racing pollers each, 35 % of the replies lost: exactly one authorization each',
+  { buffered: true },
   async (t) => {
     const GRANTS = 400
     const RACERS = 4
@@ -71,6 +75,25 @@ t.test(
     t.equal(users.flatMap(({ body }) => body.data).length, GRANTS, 'and as many authorized clients as grants')
   }
 )
+
+t.test('a Redis that would drop data is refused at start', { buffered: true }, async (t) => {
+  const redis = await startRedis('--maxmemory-policy', 'allkeys-lru')
+  t.teardown(() => redis.stop())
+  await t.rejects(startService(t, { REDIS_URL: redis.url }), /noeviction/)
+})
+
+t.test('a Redis that comes later is waited for, red until then', { buffered: true }, async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  await redis.kill()
+  const service = await startService(t, { REDIS_URL: redis.url })
+  const api = apiClient(service.url)
+  t.equal((await api.call('GET', '/readyz')).status, 503)
+  t.equal((await api.call('GET', '/.well-known/jwks.json')).status, 503, 'no keys yet, and no empty set to cache')
+  await redis.start()
+  t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200)
+  t.equal(service.output().match(/Redis is away/g)?.length, 1, 'one line per change, not per attempt')
+})
 
 t.test('lost replies never earn a slow_down, nor double a decision', async (t) => {
   const redis = await startRedis()
@@ -172,25 +195,6 @@ t.test('Redis gone, silent, paused or loading', async (t) => {
     await redis.client.config('SET', 'maxmemory', 0)
     t.equal((await api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })).status, 200)
   })
-})
-
-t.test('a Redis that would drop data is refused at start', async (t) => {
-  const redis = await startRedis('--maxmemory-policy', 'allkeys-lru')
-  t.teardown(() => redis.stop())
-  await t.rejects(startService(t, { REDIS_URL: redis.url }), /noeviction/)
-})
-
-t.test('a Redis that comes later is waited for, red until then', async (t) => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  await redis.kill()
-  const service = await startService(t, { REDIS_URL: redis.url })
-  const api = apiClient(service.url)
-  t.equal((await api.call('GET', '/readyz')).status, 503)
-  t.equal((await api.call('GET', '/.well-known/jwks.json')).status, 503, 'no keys yet, and no empty set to cache')
-  await redis.start()
-  t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200)
-  t.equal(service.output().match(/Redis is away/g)?.length, 1, 'one line per change, not per attempt')
 })
 
 interface State {
