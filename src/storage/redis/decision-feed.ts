@@ -68,7 +68,9 @@ export function createRedisDecisionFeed(servers: Servers, channels: readonly str
 
   function judge(): void {
     const wasUp = isUp
-    isUp = subscribers.size > 0 && [...subscribers.values()].every((subscriber) => subscriber.isUp())
+    // Whoever is told that it is back looks at once what was missed: not before that can be done.
+    const canLook = servers.commands.status === 'ready'
+    isUp = canLook && subscribers.size > 0 && [...subscribers.values()].every((subscriber) => subscriber.isUp())
     if (!isUp || wasUp) return
     complaint = ''
     for (const { resumed } of listeners) resumed()
