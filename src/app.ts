@@ -4,6 +4,7 @@ import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { accessLog } from '../plugins/access-log.js'
 import { accounts } from '../plugins/accounts.js'
+import { answerMetrics } from '../plugins/answer-metrics.js'
 import { apiKeys } from '../plugins/api-keys.js'
 import { authentication } from '../plugins/authentication.js'
 import { authorizedClients } from '../plugins/authorized-clients.js'
@@ -25,6 +26,7 @@ import { readiness } from '../plugins/readiness.js'
 import { requestHeaders } from '../plugins/request-headers.js'
 import { signIn } from '../plugins/sign-in.js'
 import { signingKeys } from '../plugins/signing-keys.js'
+import { stateMetrics } from '../plugins/state-metrics.js'
 import { storage } from '../plugins/storage.js'
 import { tokens } from '../plugins/tokens.js'
 import { tokensApi as tokensApiPlugin } from '../plugins/tokens-api.js'
@@ -98,6 +100,8 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(readiness)
   app.register(requestHeaders)
   app.register(accessLog)
+  app.register(answerMetrics)
+  app.register(stateMetrics)
   app.register(jwtSigner)
   app.register(clientTokens)
   app.register(oauthClients)
