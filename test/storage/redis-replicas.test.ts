@@ -65,13 +65,15 @@ t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is
     const longest = Math.max(...outcomes.map(({ ms }) => ms))
     t.ok(longest <= TIMEOUT_MS, `refused after at most ${longest.toFixed(0)} ms`)
     t.equal((await outcome(approve(digests[0] as string))).kind, 'unavailable', 'nor is a repetition acknowledged')
+    const noted = await outcome(authorizedClients.note('alice', 'a', { set: { used: 'now' } }))
+    t.ok(noted.kind === 'acknowledged' && noted.ms < 200, `a note waits for nobody: ${noted.ms.toFixed(0)} ms`)
   } finally {
     process.kill(replica.pid(), 'SIGCONT')
   }
 
   // They were done all the same: saying it again is answered as it should have been.
   t.same(tally((await Promise.all(digests.map(approve))).map(({ kind }) => kind)), { repeated: 20 })
-  t.same(await change(), { label: 'new' })
+  t.same(await change(), { label: 'new', used: 'now' })
   await authorizedClients.delete('alice', 'b')
   t.equal(await authorizedClients.get('alice', 'b'), undefined)
   const onReplica = await Promise.all([

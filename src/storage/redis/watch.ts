@@ -9,7 +9,8 @@ const MOST_UNDER_WAY = 10_000
 
 /** Replies that mean "not now" instead of "you are wrong". */
 const NOT_NOW =
-  /^(LOADING|BUSY|READONLY|MISCONF|OOM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE|UNBLOCKED)\b/
+  // The last is what a script hears whose user may not do something: the same as NOPERM.
+  /^(LOADING|BUSY|READONLY|MISCONF|OOM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE|UNBLOCKED)\b|^ERR The user executing the script/
 
 export interface Watch {
   /**
