@@ -28,6 +28,7 @@ import { signIn } from '../plugins/sign-in.js'
 import { signingKeys } from '../plugins/signing-keys.js'
 import { stateMetrics } from '../plugins/state-metrics.js'
 import { storage } from '../plugins/storage.js'
+import { timeLimit } from '../plugins/time-limit.js'
 import { tokens } from '../plugins/tokens.js'
 import { tokensApi as tokensApiPlugin } from '../plugins/tokens-api.js'
 import { whereabouts } from '../plugins/whereabouts.js'
@@ -98,6 +99,7 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(storage, testClock ? { testClock } : {})
   app.register(signingKeys)
   app.register(readiness)
+  app.register(timeLimit)
   app.register(requestHeaders)
   app.register(accessLog)
   app.register(answerMetrics)

@@ -98,7 +98,8 @@ t.test('the storage implements the interfaces of the domain, and only a plugin k
   const storage = imports.filter(({ from }) => within(from, 'src/storage'))
   t.ok(storage.length >= 85, `${storage.length} imports`)
   const allowed = ({ to }: Import) =>
-    within(to, 'src/storage', ...DOMAIN) || ['src/fault.ts', 'src/clock.ts', 'src/redis-config.ts'].includes(to)
+    within(to, 'src/storage', ...DOMAIN) ||
+    ['src/fault.ts', 'src/clock.ts', 'src/deadline.ts', 'src/redis-config.ts'].includes(to)
   t.strictSame(show(storage.filter((one) => !one.isPackage && !allowed(one))), [])
   t.strictSame(show(storage.filter(({ to, isPackage }) => isPackage && /fastify/.test(to))), [])
   const crossing = storage.filter(

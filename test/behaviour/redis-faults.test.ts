@@ -9,6 +9,7 @@ import { type ApiClient, apiClient, claimsOf, type HttpAnswer } from '../support
 import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
+import { sessionOf } from '../support/tokens.js'
 
 // Those about the start mostly wait; they do so beside the first one.
 t.jobs = 3
@@ -30,13 +31,13 @@ t.test(
     const faulty = await Promise.all(
       [0, 1].map(() => startApp(t, { REDIS_URL: proxy.url, LIMITS: 'off', SIGNING_ALG: 'ES256' }))
     )
-    const grants = await Promise.all(
-      Array.from({ length: GRANTS }, async (_, i) => {
-        const grant = await direct.start()
-        await direct.decide(grant.user_code, `user ${i % 20}`)
-        return grant
-      })
-    )
+    const grants: Awaited<ReturnType<typeof direct.start>>[] = []
+    const approveOne = async () => {
+      const grant = await direct.start()
+      await direct.decide(grant.user_code, `user ${grants.length % 20}`)
+      grants.push(grant)
+    }
+    while (grants.length < GRANTS) await Promise.all(Array.from({ length: WAVE }, approveOne))
 
     proxy.lose(0.35)
     const answers = { approved: 0, unavailable: 0, other: 0 }
@@ -250,3 +251,38 @@ async function eventually<T extends { status: number }>(ask: () => Promise<T>): 
   }
   return ask()
 }
+
+t.test('a slow Redis: a request waits for it no longer than it may, whatever it asks', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const proxy = await startFaultProxy(redis.port, () => 1)
+  t.teardown(() => proxy.close())
+  const api = await startApp(t, { REDIS_URL: proxy.url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
+  const grant = await api.start()
+  /** A start, a peek and a decision: three to six things asked one after the other. */
+  const ask = async () => {
+    const path = `/api/v0/auth/grant/peek?user_code=${grant.user_code}`
+    const startedAt = performance.now()
+    const answers = await Promise.all([
+      api.app.inject({ url: path, headers: { authorization: `Bearer ${await sessionOf('ann')}` } }),
+      api.app.inject({ method: 'POST', url: '/api/v0/auth/grant/code', payload: { client_type: 'cli' } }),
+      api.app.inject({ url: '/api/v0/auth/clients', headers: { authorization: `Bearer ${await sessionOf('ann')}` } })
+    ])
+    return { answers, ms: performance.now() - startedAt }
+  }
+
+  proxy.delay(100)
+  for (const { statusCode, body } of (await ask()).answers) t.equal(statusCode, 200, `at 100 ms: ${body}`)
+  proxy.delay(400)
+  const slow = await ask()
+  const [peek] = slow.answers
+  t.match(peek, { statusCode: 503, headers: { 'retry-after': /^\d+$/ } }, 'at 400 ms what asks most is refused')
+  t.ok(slow.ms < 1_300, `all three were answered within ${slow.ms.toFixed(0)} ms`)
+  proxy.delay(2_000)
+  const silent = await ask()
+  t.same(
+    silent.answers.map(({ statusCode }) => statusCode),
+    [503, 503, 503]
+  )
+  t.ok(silent.ms < 800, `at 2 s: ${silent.ms.toFixed(0)} ms`)
+})
