@@ -17,8 +17,8 @@ declare module 'fastify' {
 }
 
 function levelOf(reply: FastifyReply): 'error' | 'debug' | 'info' {
-  if (reply.statusCode >= 500) return 'error'
   if (reply.isRoutine) return 'debug'
+  if (reply.statusCode >= 500) return 'error'
   return reply.statusCode < 400 && reply.request.routeOptions.config?.routine ? 'debug' : 'info'
 }
 

@@ -18,6 +18,7 @@ export interface Metrics {
   countRefresh(outcome: RefreshOutcome['kind']): void
   countRevocation(by: 'token' | 'owner' | 'replay'): void
   countMissedUserCode(): void
+  countShed(): void
   countSignIn(outcome: SignInEvent): void
   countAccountRefresh(outcome: RefreshEvent): void
   countAnswer(status: number): void
@@ -106,6 +107,11 @@ export const metrics = fp(
     })
     // An alert watches for the first replay: it can be told from the start only if there was a zero before it.
     for (const by of ['token', 'owner', 'replay']) revocations.inc({ by }, 0)
+    const shed = new Counter({
+      name: 'grantd_requests_shed_total',
+      help: 'Requests refused because there was more to do than could be done.',
+      registers
+    })
     const missedUserCodes = new Counter({
       name: 'grantd_user_code_misses_total',
       help: 'User codes that were entered and are not there.',
@@ -135,6 +141,7 @@ export const metrics = fp(
       countRefresh: (outcome) => refreshes.inc({ outcome }),
       countRevocation: (by) => revocations.inc({ by }),
       countMissedUserCode: () => missedUserCodes.inc(),
+      countShed: () => shed.inc(),
       countSignIn: (outcome) => signIns.inc({ outcome }),
       countAccountRefresh: (outcome) => accountRefreshes.inc({ outcome }),
       watch(name, help, read) {

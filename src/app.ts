@@ -20,6 +20,7 @@ import { keyring } from '../plugins/keyring.js'
 import { limits } from '../plugins/limits.js'
 import { metrics } from '../plugins/metrics.js'
 import { oauthClients } from '../plugins/oauth-clients.js'
+import { overload } from '../plugins/overload.js'
 import { profiles } from '../plugins/profiles.js'
 import { providerClients } from '../plugins/provider-clients.js'
 import { readiness } from '../plugins/readiness.js'
@@ -110,6 +111,7 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(authorizedClients)
   app.register(tokens)
   app.register(heldPolls)
+  app.register(overload)
   app.register(grants)
   app.register(apiKeys)
   app.register(tokensApiPlugin)

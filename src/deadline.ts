@@ -21,8 +21,12 @@ export interface Deadline {
 export function createDeadline(limitMs: number): Deadline {
   const waiting = new Set<Waiting>()
 
+  let sweptAt = performance.now()
+
   function sweep(): void {
-    const startedBefore = performance.now() - limitMs
+    // In a long turn what began since the last sweep has not even been sent: it is due at the next.
+    const startedBefore = Math.min(performance.now() - limitMs, sweptAt)
+    sweptAt = performance.now()
     for (const call of waiting) {
       if (call.startedAt > startedBefore) continue
       waiting.delete(call)

@@ -25,6 +25,7 @@ export type FaultCode =
   | 'unsupported_media_type'
   | 'too_many_requests'
   | 'unavailable'
+  | 'overloaded'
   | 'internal'
 
 export interface Fault extends Error {

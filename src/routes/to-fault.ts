@@ -43,7 +43,8 @@ export function logFault(
   status: number,
   request: FastifyRequest
 ): void {
-  const level = status === 500 ? 'error' : status > 500 ? 'warn' : 'info'
+  // Very many, and said once by plugins/overload.ts.
+  const level = code === 'overloaded' ? 'debug' : status === 500 ? 'error' : status > 500 ? 'warn' : 'info'
   request.log[level]({ reqId: request.id, code, detail, ...(status === 500 && { err: cause ?? thrown }) }, 'refused')
 }
 

@@ -32,6 +32,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
   const server = createServer((client) => {
     const redis = connect(redisPort, '127.0.0.1')
     let introducing = true
+    let dueAt = 0
     const end = () => {
       client.destroy()
       redis.destroy()
@@ -53,8 +54,10 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       if (!introducing && random() < share) {
         lost += 1
         end()
-      } else if (delayMs > 0) {
-        setTimeout(() => client.write(reply), delayMs)
+      } else if (delayMs > 0 || dueAt > performance.now()) {
+        // None overtakes another, whatever the delay is by now.
+        dueAt = Math.max(dueAt, performance.now() + delayMs)
+        setTimeout(() => client.write(reply), dueAt - performance.now())
       } else {
         client.write(reply)
       }

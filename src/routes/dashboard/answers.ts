@@ -30,6 +30,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
   unsupported_media_type: { status: 415, error: 'The body must be application/json.' },
   too_many_requests: { status: 429, error: 'Too many requests. Please try again later.' },
   unavailable: { status: 503, error: 'Service Unavailable. Please try again.' },
+  overloaded: { status: 503, error: 'Service Unavailable. Please try again.' },
   internal: { status: 500, error: 'Internal Server Error' }
 }
 

@@ -70,6 +70,7 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   },
   too_many_requests: { status: 429, error: 'temporarily_unavailable', description: 'Too many requests.' },
   unavailable: { status: 503, error: 'temporarily_unavailable' },
+  overloaded: { status: 503, error: 'temporarily_unavailable' },
   internal: { status: 500, error: 'server_error' }
 }
 

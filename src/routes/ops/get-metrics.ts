@@ -5,7 +5,7 @@ import type { App } from '../app.js'
 export function getMetrics(app: App): void {
   app.route({
     ...opsOperations.getMetrics,
-    config: { routine: true },
+    config: { routine: true, isVital: true },
     handler: async (_request, reply) => reply.type(app.metrics.contentType).send(await app.metrics.text())
   })
 }

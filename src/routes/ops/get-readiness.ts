@@ -6,7 +6,7 @@ import type { App } from '../app.js'
 export function getReadiness(app: App): void {
   app.route({
     ...opsOperations.getReadiness,
-    config: { routine: true },
+    config: { routine: true, isVital: true },
     handler: async (_request, reply) => {
       try {
         await app.readiness.check()

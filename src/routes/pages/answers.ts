@@ -20,6 +20,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
   unsupported_media_type: { status: 415, text: 'badRequest' },
   too_many_requests: { status: 429, text: 'tooMany' },
   unavailable: { status: 503, text: 'unavailable' },
+  overloaded: { status: 503, text: 'unavailable' },
   internal: { status: 500, text: 'internal' },
   // What only programs can be told.
   unauthenticated: { status: 401, text: 'forbidden' },

@@ -26,6 +26,7 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   },
   too_many_requests: { status: 429, code: 'too_many_requests', message: 'Too many requests. Please try again later.' },
   unavailable: { status: 503, code: 'unavailable', message: 'This is not possible right now. Please try again.' },
+  overloaded: { status: 503, code: 'unavailable', message: 'This is not possible right now. Please try again.' },
   internal: { status: 500, code: 'internal_error', message: 'Something went wrong here.' },
   // What only other surfaces can tell.
   forbidden: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },

@@ -35,7 +35,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
   const decisionsOf = (group: string) => `${prefix}decisions:{${group}}`
   const all = `${prefix}decisions`
   return {
-    grant: (grantDigest) => `${prefix}grant:{${groupOf(grantDigest)}}:${grantDigest}`,
+    grant: (grantDigest) => `${prefix}grant:{${groupOf(grantDigest)}}${grantDigest.slice(2)}`,
     userCode: (tag) => `${prefix}user-code:${tag}`,
     record: (kind, parent, id) => `${prefix}${kind}:{${encodeURIComponent(parent)}}:${encodeURIComponent(id)}`,
     recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,

@@ -6,6 +6,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
 import type { RedisConfig, ServerAddress } from '../../redis-config.js'
+import { leaveWhenSilent } from './silence.js'
 
 /** A primary, by its address in a Cluster; there is one name for the only one elsewhere. */
 export type Owner = string
@@ -34,8 +35,6 @@ export interface Servers {
 }
 
 const CONNECT_WITHIN_MS = 1_000
-/** A server that takes connections and says nothing is left after this. */
-const SILENT_SOCKET_MS = 1_000
 /** Enough to follow a key that has moved, and short of what a request waits for. */
 const MOST_REDIRECTIONS = 4
 
@@ -47,8 +46,9 @@ const OPTIONS = {
   protocol: 2,
   enableOfflineQueue: false,
   connectTimeout: CONNECT_WITHIN_MS,
-  socketTimeout: SILENT_SOCKET_MS,
   keepAlive: 10_000,
+  // What the driver subscribes to by itself it does not look after: see decision-subscriber.ts.
+  autoResubscribe: false,
   retryStrategy: delayBefore,
   // A primary that has become a replica: whoever is primary now is found by connecting anew.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
@@ -60,10 +60,13 @@ const COMMANDS: Purpose = { connectionName: 'grantd', maxRetriesPerRequest: 1 }
 export function reachServers(config: RedisConfig): Servers {
   const { place } = config
   if (place.kind === 'cluster') return reachCluster(config, place.seeds)
-  const connect =
-    place.kind === 'single'
-      ? (purpose: Purpose) => new Redis(place.url, { ...OPTIONS, ...tlsOf(config), ...purpose })
-      : (purpose: Purpose) => new Redis({ ...OPTIONS, ...sentinelOptions(config, place), ...purpose })
+  const connect = (purpose: Purpose) =>
+    watched(
+      config,
+      place.kind === 'single'
+        ? new Redis(place.url, { ...OPTIONS, ...tlsOf(config), ...purpose })
+        : new Redis({ ...OPTIONS, ...sentinelOptions(config, place), ...purpose })
+    )
   const redis = connect(COMMANDS)
   const primaries = [redis]
   return {
@@ -88,6 +91,7 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
     scaleReads: 'master',
     redisOptions: { ...nodes, ...COMMANDS }
   })
+  cluster.on('+node', (node: Redis) => watched(config, node))
   return {
     commands: cluster,
     primaries: () => cluster.nodes('master'),
@@ -96,10 +100,16 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
     owners: () => new Set(cluster.slots.flatMap(([owner]) => owner ?? [])),
     connectTo(owner, purpose) {
       const colon = owner.lastIndexOf(':')
-      return new Redis({ ...common, host: owner.slice(0, colon), port: Number(owner.slice(colon + 1)), ...purpose })
+      const address = { host: owner.slice(0, colon), port: Number(owner.slice(colon + 1)) }
+      return watched(config, new Redis({ ...common, ...address, ...purpose }))
     },
     refresh: () => cluster.refreshSlotsCache()
   }
+}
+
+function watched({ timeoutMs }: RedisConfig, redis: Redis): Redis {
+  leaveWhenSilent(redis, timeoutMs)
+  return redis
 }
 
 function sentinelOptions(config: RedisConfig, place: { sentinels: readonly ServerAddress[]; name: string }) {
