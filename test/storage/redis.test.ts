@@ -20,7 +20,7 @@ import {
   requestOf,
   times
 } from '../contract/engine.js'
-import { grantModel } from '../contract/grant-model.js'
+import { grantModel } from '../contract/grant-history.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { storageContract } from '../contract/storage.js'
@@ -36,7 +36,7 @@ const start = (t: Test) => startRedisEngine(t, server)
 
 t.test('what every engine keeps to, in Redis', async (t) => storageContract(t, start))
 t.test('grants in Redis follow the rules, whatever happens in which order', (t) =>
-  grantModel(t, start, { runs: 600, freshEachRun: false })
+  grantModel(t, start, { runs: 1_000, freshEachRun: false })
 )
 t.test('refresh families in Redis follow the rules, whatever happens in which order', (t) =>
   refreshFamilyModel(t, start, { runs: 600, freshEachRun: false })
