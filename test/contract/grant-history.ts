@@ -7,9 +7,10 @@ import fc from 'fast-check'
 import type { Test } from 'tap'
 import { COLLECT_AGAIN_MS, graceMs, RETENTION_MS } from '../../src/grants/rules.js'
 import type { Storage } from '../../src/storage/storage.js'
-import { type Engine, newTag, tally } from './engine.js'
+import { type Engine, newTag } from './engine.js'
 import { type Done, explain, type ModelGrant, type ModelState, perform, step } from './grant-model.js'
 import { digestOf, type Named, type Plan, plans } from './grant-plans.js'
+import { createSightings, type Sightings, wordsOf } from './grant-sightings.js'
 
 type Grants = Pick<Storage, 'grants'>
 
@@ -22,8 +23,8 @@ export interface GrantEngine extends Pick<Engine, 'clock' | 'pass'> {
 interface History extends Named {
   /** What may be kept now: more than one, if answers can have come about in ways that leave different things behind. */
   states: ModelState[]
-  /** How often each thing was seen, over all runs: a model that never gets anywhere proves nothing. */
-  seen: Map<string, number>
+  /** Over all runs. */
+  sightings: Sightings
 }
 
 type Command = fc.AsyncCommand<History, GrantEngine>
@@ -34,55 +35,32 @@ export interface ModelOptions {
   freshEachRun: boolean
 }
 
+export interface HistoryOptions extends ModelOptions {
+  /** See grant-sightings.ts. */
+  anyFirst?: boolean
+}
+
 const NOTHING: ModelState = { grants: new Map(), holders: new Map() }
 
 export async function grantModel(
   t: Test,
   start: (t: Test) => Promise<GrantEngine>,
-  { runs, freshEachRun }: ModelOptions
+  { runs, freshEachRun, anyFirst = true }: HistoryOptions
 ): Promise<void> {
   const seed = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 31))
   t.comment(`seed ${seed}, ${runs} runs`)
-  const seen = new Map<string, number>()
+  const sightings = createSightings()
   const shared = freshEachRun ? undefined : await start(t)
   await fc.assert(
     fc.asyncProperty(fc.commands(commands(), { maxCommands: 40, size: 'max' }), async (history) => {
       const real = shared ?? (await start(t))
-      const model = { states: [NOTHING], digests: [], tags: [newTag(), newTag(), newTag()], seen }
+      const model = { states: [NOTHING], digests: [], tags: [newTag(), newTag(), newTag()], sightings }
       await fc.asyncModelRun(() => ({ model, real }), history)
     }),
     { seed, numRuns: runs }
   )
-  for (const [what, count] of [...seen].sort()) t.comment(`${what}: ${count}`)
-  for (const answer of ANSWERS) t.ok(seen.get(answer), `came by ${answer}`)
-  for (const scene of [...Object.keys(SCENES), SEVERAL]) t.ok(seen.get(`together, ${scene}`), `came by ${scene}`)
+  sightings.judge(t, { anyFirst, overtaking: !freshEachRun })
 }
-
-const ANSWERS = [
-  ...['create created', 'create user_code_taken', 'find pending', 'find resolved', 'find unknown'],
-  ...['pending', 'slow_down', 'approved', 'denied', 'expired', 'spent', 'unknown'].map((kind) => `poll ${kind}`),
-  ...['decided', 'repeated', 'resolved', 'unknown'].map((kind) => `decide ${kind}`),
-  ...['collected', 'spent', 'unknown'].map((kind) => `collect ${kind}`),
-  ...['pending', 'resolved', 'unknown'].map((kind) => `stateOf ${kind}`)
-].flatMap((answer) => [answer, `together, ${answer}`])
-
-/** What must have been told to clients who asked at the same time. */
-const SCENES: Record<string, string[]> = {
-  'two decide, one too late': ['decide decided', 'decide resolved'],
-  'one decides twice': ['decide decided', 'decide repeated'],
-  'a poll just before the decision': ['decide decided', 'poll pending'],
-  'a refused poll just before the decision': ['decide decided', 'poll slow_down'],
-  'a poll just after the approval': ['decide decided', 'poll approved'],
-  'a poll just after the denial': ['decide decided', 'poll denied'],
-  'a collection just before the decision': ['decide decided', 'collect unknown'],
-  'a collection just after the decision': ['decide decided', 'collect collected'],
-  'two collect': ['collect collected', 'collect collected'],
-  'two poll': ['poll pending', 'poll slow_down'],
-  'two want one code': ['create created', 'create user_code_taken'],
-  'a code found as it is taken': ['create created', 'find pending'],
-  'a code looked for just before it is taken': ['create created', 'find unknown']
-}
-const SEVERAL = 'more than one order explains it'
 
 function commands(): fc.Arbitrary<Command>[] {
   const which = fc.nat(5)
@@ -128,33 +106,13 @@ function accept(history: History, done: Done[], nowMs: number): void {
   for (const { operation, answer } of done) {
     if (operation.kind === 'create' && answer === 'created') history.digests.push(operation.digest)
   }
-  const said = done.map(wordsOf)
-  const scenes = Object.entries(SCENES).flatMap(([scene, words]) => (includesAll(said, words) ? [scene] : []))
-  const events = [...said, ...scenes]
-  if (explanations.length > 1) events.push(SEVERAL)
-  if (history.states.length > 1) events.push('more than one state is left')
-  if (!explanations.some(({ order }) => isDeepStrictEqual(order, done))) events.push('not as they were asked')
-  for (const event of events) {
-    const name = done.length > 1 ? `together, ${event}` : event
-    history.seen.set(name, (history.seen.get(name) ?? 0) + 1)
-  }
+  history.sightings.note(done, explanations, history.states.length)
 }
 
 function complaint(state: ModelState, done: Done[], nowMs: number): string {
   const said = done.map((one) => `${wordsOf(one)} ${JSON.stringify(one.answer)}`).join(' and ')
   if (done.length > 1) return `no order explains ${said}`
   return `the store says ${said}, the rules say ${JSON.stringify(step(state, done[0] as Done, nowMs).right)}`
-}
-
-function wordsOf({ operation, answer }: Done): string {
-  if (typeof answer !== 'object') return `${operation.kind} ${answer ?? 'unknown'}`
-  const { kind, state } = answer as { kind?: string; state?: string }
-  return `${operation.kind} ${kind ?? state}`
-}
-
-function includesAll(said: string[], words: string[]): boolean {
-  const counts = tally(said)
-  return Object.entries(tally(words)).every(([word, count]) => (counts[word] ?? 0) >= count)
 }
 
 function advance(ms: number): Command {
