@@ -9,7 +9,7 @@ import { COLLECT_AGAIN_MS, graceMs, RETENTION_MS } from '../../src/grants/rules.
 import type { Storage } from '../../src/storage/storage.js'
 import { type Engine, newTag } from './engine.js'
 import { type Done, explain, type ModelGrant, type ModelState, perform, step } from './grant-model.js'
-import { digestOf, type Named, type Plan, plans } from './grant-plans.js'
+import { type Aim, digestOf, firstGrant, type Named, type Plan, plans } from './grant-plans.js'
 import { createSightings, type Sightings, wordsOf } from './grant-sightings.js'
 
 type Grants = Pick<Storage, 'grants'>
@@ -52,9 +52,10 @@ export async function grantModel(
   const sightings = createSightings()
   const shared = freshEachRun ? undefined : await start(t)
   await fc.assert(
-    fc.asyncProperty(fc.commands(commands(), { maxCommands: 40, size: 'max' }), async (history) => {
+    fc.asyncProperty(fc.commands(commands(), { maxCommands: 30, size: 'max' }), async (history) => {
       const real = shared ?? (await start(t))
-      const model = { states: [NOTHING], digests: [], tags: [newTag(), newTag(), newTag()], sightings }
+      const model: History = { states: [NOTHING], digests: [], tags: [newTag(), newTag(), newTag()], sightings }
+      await ask([firstGrant]).run(model, real)
       await fc.asyncModelRun(() => ({ model, real }), history)
     }),
     { seed, numRuns: runs }
@@ -63,25 +64,51 @@ export async function grantModel(
 }
 
 function commands(): fc.Arbitrary<Command>[] {
-  const which = fc.nat(5)
+  const which = fc.oneof({ weight: 3, arbitrary: fc.nat(1) }, { weight: 1, arbitrary: fc.nat(5) })
   const aim = fc.record({ which, tag: fc.nat(2) })
-  const one = fc.tuple(aim, plans()).map(([aim, plan]) => ask([plan(aim)]))
+  const offMs = fc.oneof(fc.integer({ min: -1, max: 1 }), fc.integer({ min: -5_000, max: 0 }))
+  const moment = fc.record({ edge: fc.constantFrom(...EDGES), offMs })
+  const now = fc.constant(undefined)
   // All of them are about the same grant and the same code: others could not get in each other's way.
-  const several = fc
-    .tuple(aim, fc.array(plans(), { minLength: 2, maxLength: 4 }))
-    .map(([aim, all]) => ask(all.map((plan) => plan(aim))))
+  const asking = (most: number, when: fc.Arbitrary<Moment | undefined>) =>
+    fc.tuple(aim, fc.array(plans(), { minLength: Math.min(2, most), maxLength: most }), when).map(([aim, all, when]) =>
+      ask(
+        all.map((plan) => plan(aim)),
+        when && { ...when, ...aim }
+      )
+    )
   const wait = fc.oneof(fc.nat(6_000), fc.nat(60_000), fc.nat(900_000)).map(advance)
-  const toEdge = fc
-    .record({ which, edge: fc.constantFrom(...EDGES), offMs: fc.integer({ min: -1, max: 1 }) })
-    .map(advanceToEdge)
-  return [one, one, one, one, several, several, several, wait, toEdge, toEdge]
+  const [one, several] = [asking(1, now), asking(4, now)]
+  return [one, one, one, several, several, several, asking(1, moment), asking(1, moment), asking(4, moment), wait]
 }
 
-/** Asks all of that at the same time. */
-function ask(all: Plan[]): Command {
+/** The times at which a grant turns into something else. */
+const EDGES = ['pace', 'pace', 'pace', 'expiry', 'forgotten', 'spent'] as const
+
+interface Moment {
+  edge: (typeof EDGES)[number]
+  offMs: number
+}
+
+async function advanceTo({ which, edge, offMs }: Moment & Aim, history: History, real: GrantEngine): Promise<void> {
+  const grant = history.states[0]?.grants.get(digestOf(history, which)) as ModelGrant
+  const edges = {
+    pace: grant.polledAtMs + Math.ceil(grant.intervalMs - graceMs(grant.intervalMs)),
+    expiry: grant.expiresAtMs,
+    forgotten: grant.expiresAtMs + RETENTION_MS,
+    spent: grant.collectedAtMs + COLLECT_AGAIN_MS
+  }
+  const ms = edges[edge] + offMs - real.clock()
+  if (ms > 0) await real.pass(ms)
+}
+
+/** Asks all of that at the same time: at once, or when it is about to matter. */
+function ask(all: Plan[], when?: Moment & Aim): Command {
   return {
-    check: ({ digests }) => digests.length > 0 || !all.some(({ needsGrant }) => needsGrant),
-    async run(history, { storage, other, clock }) {
+    check: () => true,
+    async run(history, real) {
+      if (when) await advanceTo(when, history, real)
+      const { storage, other, clock } = real
       const operations = all.map((plan) => plan.operation(history))
       // Every one is under way before the first is answered.
       const asked = operations.map((operation, i) => perform((all[i]?.onOther ? other : storage).grants, operation))
@@ -92,7 +119,10 @@ function ask(all: Plan[]): Command {
         clock()
       )
     },
-    toString: () => all.map(({ text, onOther }) => (onOther ? `${text} of the other` : text)).join(' with ')
+    toString: () => {
+      const asked = all.map(({ text, onOther }) => (onOther ? `${text} of the other` : text)).join(' with ')
+      return when ? `at ${when.edge} of ${when.which} ${when.offMs} ${asked}` : asked
+    }
   }
 }
 
@@ -117,33 +147,4 @@ function complaint(state: ModelState, done: Done[], nowMs: number): string {
 
 function advance(ms: number): Command {
   return { check: () => true, run: (_history, real) => real.pass(ms), toString: () => `advance(${ms})` }
-}
-
-/** The moments at which a grant turns into something else. */
-const EDGES = ['pace', 'expiry', 'forgotten', 'spent'] as const
-
-function advanceToEdge({
-  which,
-  edge,
-  offMs
-}: {
-  which: number
-  edge: (typeof EDGES)[number]
-  offMs: number
-}): Command {
-  return {
-    check: ({ digests }) => digests.length > 0,
-    async run(history, real) {
-      const grant = history.states[0]?.grants.get(digestOf(history, which)) as ModelGrant
-      const edges = {
-        pace: grant.polledAtMs + Math.ceil(grant.intervalMs - graceMs(grant.intervalMs)),
-        expiry: grant.expiresAtMs,
-        forgotten: grant.expiresAtMs + RETENTION_MS,
-        spent: grant.collectedAtMs + COLLECT_AGAIN_MS
-      }
-      const ms = edges[edge] + offMs - real.clock()
-      if (ms > 0) await real.pass(ms)
-    },
-    toString: () => `advance to ${edge} of ${which} ${offMs}`
-  }
 }

@@ -4,8 +4,9 @@ import type { Action } from '../../src/grants/grant.js'
 import { CLIENT_TAG, decisionOf, newDigest, requestOf } from './engine.js'
 import type { Operation } from './grant-model.js'
 
-/** Which grant and which user code an operation is about, by number. */
+/** What an operation is about, by number. */
 export interface Aim {
+  /** Of the grants the last is 0: what was just made has most before it. */
   which: number
   tag: number
 }
@@ -19,7 +20,6 @@ export interface Named {
 
 export interface Plan {
   text: string
-  needsGrant: boolean
   operation(named: Named): Operation
   /** Whether the other instance is asked. */
   onOther: boolean
@@ -29,12 +29,12 @@ type Planner = (aim: Aim) => Omit<Plan, 'onOther'>
 
 export function plans(): fc.Arbitrary<(aim: Aim) => Plan> {
   const intervalMs = fc.oneof(fc.constantFrom(1_000, 5_000, 60_000), fc.integer({ min: 1_000, max: 60_000 }))
-  const made = fc.record({ lifeMs: fc.constantFrom(10_000, 61_234, 900_000), intervalMs })
+  const made = fc.record({ lifeMs: fc.constantFrom(10_000, 61_234, 900_000, 900_000), intervalMs })
   const action = fc.constantFrom<Action>('approve', 'approve', 'deny')
   const decided = fc.record({ action, userId: fc.constantFrom('alice', 'bob') })
   const planner = fc.oneof(
     { weight: 2, arbitrary: made.map(create) },
-    { weight: 4, arbitrary: fc.constant(ofGrant('poll')) },
+    { weight: 6, arbitrary: fc.constant(ofGrant('poll')) },
     { weight: 3, arbitrary: decided.map(decide) },
     { weight: 2, arbitrary: fc.constant(ofGrant('collect')) },
     { weight: 1, arbitrary: fc.constant(ofGrant('stateOf')) },
@@ -43,13 +43,19 @@ export function plans(): fc.Arbitrary<(aim: Aim) => Plan> {
   return fc.tuple(planner, fc.boolean()).map(([plan, onOther]) => (aim: Aim) => ({ ...plan(aim), onOther }))
 }
 
-export const digestOf = ({ digests }: Named, which: number) => digests[which % digests.length] as string
+export const digestOf = ({ digests }: Named, which: number) =>
+  digests[digests.length - 1 - (which % digests.length)] as string
 const tagOf = ({ tags }: Named, which: number) => tags[which % tags.length] as string
+
+/** What every history begins with. */
+export const firstGrant: Plan = {
+  ...create({ lifeMs: 900_000, intervalMs: 5_000 })({ which: 0, tag: 0 }),
+  onOther: false
+}
 
 function create({ lifeMs, intervalMs }: { lifeMs: number; intervalMs: number }): Planner {
   return ({ tag }) => ({
     text: `create(code ${tag}, life ${lifeMs}, interval ${intervalMs})`,
-    needsGrant: false,
     operation(named) {
       const digest = newDigest()
       const request = requestOf({ metadata: { name: `grant ${digest}\n` } })
@@ -62,7 +68,6 @@ function create({ lifeMs, intervalMs }: { lifeMs: number; intervalMs: number }):
 function ofGrant(kind: 'poll' | 'collect' | 'stateOf'): Planner {
   return ({ which }) => ({
     text: `${kind}(${which})`,
-    needsGrant: true,
     operation: (named) => ({ kind, digest: digestOf(named, which) })
   })
 }
@@ -70,13 +75,11 @@ function ofGrant(kind: 'poll' | 'collect' | 'stateOf'): Planner {
 function decide(parts: { action: Action; userId: string }): Planner {
   return ({ which }) => ({
     text: `decide(${which}, ${parts.action}, ${parts.userId})`,
-    needsGrant: true,
     operation: (named) => ({ kind: 'decide', digest: digestOf(named, which), decision: decisionOf(parts) })
   })
 }
 
 const find: Planner = ({ tag }) => ({
   text: `find(code ${tag})`,
-  needsGrant: false,
   operation: (named) => ({ kind: 'find', tag: tagOf(named, tag) })
 })
