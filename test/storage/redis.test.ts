@@ -151,6 +151,22 @@ t.test('what Redis forgets', async (t) => {
     }
   })
 
+  t.test('a grant collected in the last moment outlives the time to collect it again by a minute', async (t) => {
+    const engine = await start(t)
+    const { grants } = engine.storage
+    const digest = newDigest()
+    await grants.create(digest, newTag(), newGrant())
+    await grants.decide(digest, decisionOf())
+    await engine.pass(LIFE_MS + 299_999)
+    const leftMs = async () => (await engine.lives()).get(createKeys(engine.prefix).grant(digest)) ?? 0
+    t.ok((await leftMs()) <= 60_001, 'it was about to go')
+    t.equal(await grants.collect(digest), 'collected')
+    t.ok((await leftMs()) <= 90_000 && (await leftMs()) > 80_000)
+    await engine.pass(1_000)
+    t.equal(await grants.collect(digest), 'collected')
+    t.ok((await leftMs()) <= 89_000, 'and that is not prolonged again')
+  })
+
   t.test('a family of refresh tokens lives as long as its authorization, and no operation prolongs that', async (t) => {
     const engine = await start(t)
     const { refreshFamilies: families } = engine.storage
