@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import type { Test } from 'tap'
 import { type FamilyState, judgeRotation, REPLAY_GRACE_MS } from '../../src/tokens/refresh-family.js'
 import { type Engine, newDigest, type StartEngine } from './engine.js'
-import type { ModelOptions } from './grant-model.js'
+import type { ModelOptions } from './grant-history.js'
 
 interface ModelFamily extends FamilyState {
   userId: string

@@ -20,7 +20,7 @@ import {
   requestOf,
   times
 } from '../contract/engine.js'
-import { grantModel } from '../contract/grant-model.js'
+import { grantModel } from '../contract/grant-history.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { storageContract } from '../contract/storage.js'
@@ -36,7 +36,7 @@ const start = (t: Test) => startRedisEngine(t, server)
 
 t.test('what every engine keeps to, in Redis', async (t) => storageContract(t, start))
 t.test('grants in Redis follow the rules, whatever happens in which order', (t) =>
-  grantModel(t, start, { runs: 600, freshEachRun: false })
+  grantModel(t, start, { runs: 1_000, freshEachRun: false })
 )
 t.test('refresh families in Redis follow the rules, whatever happens in which order', (t) =>
   refreshFamilyModel(t, start, { runs: 600, freshEachRun: false })
@@ -149,6 +149,22 @@ t.test('what Redis forgets', async (t) => {
     for (const [key, leftMs] of await engine.lives()) {
       t.ok(leftMs <= LIFE_MS + 360_000 && leftMs > LIFE_MS + 350_000, `${key} lives ${leftMs} ms`)
     }
+  })
+
+  t.test('a grant collected in the last moment outlives the time to collect it again by a minute', async (t) => {
+    const engine = await start(t)
+    const { grants } = engine.storage
+    const digest = newDigest()
+    await grants.create(digest, newTag(), newGrant())
+    await grants.decide(digest, decisionOf())
+    await engine.pass(LIFE_MS + 299_999)
+    const leftMs = async () => (await engine.lives()).get(createKeys(engine.prefix).grant(digest)) ?? 0
+    t.ok((await leftMs()) <= 60_001, 'it was about to go')
+    t.equal(await grants.collect(digest), 'collected')
+    t.ok((await leftMs()) <= 90_000 && (await leftMs()) > 80_000)
+    await engine.pass(1_000)
+    t.equal(await grants.collect(digest), 'collected')
+    t.ok((await leftMs()) <= 89_000, 'and that is not prolonged again')
   })
 
   t.test('a family of refresh tokens lives as long as its authorization, and no operation prolongs that', async (t) => {

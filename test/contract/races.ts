@@ -1,0 +1,165 @@
+/** Clients that race for one thing, and what has to come of it: src/grants, src/tokens, src/records and src/limits say so. */
+import { randomUUID } from 'node:crypto'
+import type { Storage } from '../../src/storage/storage.js'
+import {
+  CLIENT_TAG,
+  decisionOf,
+  type Engine,
+  INTERVAL_MS,
+  LIFE_MS,
+  newDigest,
+  newTag,
+  requestOf,
+  tally,
+  times
+} from './engine.js'
+
+/** The stores that are raced on. */
+export type Stores = Pick<
+  Storage,
+  'grants' | 'refreshFamilies' | 'authorizedClients' | 'limits' | 'locks' | 'signingKeys'
+>
+
+export interface Course extends Pick<Engine, 'clock'> {
+  storage: Stores
+  other: Stores
+}
+
+export interface Outcome {
+  is: unknown
+  shouldBe: unknown
+}
+
+export type Race = (course: Course) => Promise<Outcome>
+
+const CLIENTS = 20
+const WINDOW_MS = 600_000
+
+/** All ask before the first is answered, half of them by the other instance. */
+function all<T>({ storage, other }: Course, ask: (stores: Stores, index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(times(CLIENTS, (i) => ask(i % 2 === 0 ? storage : other, i)))
+}
+
+const kinds = (answers: { kind: string }[]) => tally(answers.map(({ kind }) => kind))
+/** How many different things they were told. */
+const different = (answers: unknown[]) => new Set(answers.map((answer) => JSON.stringify(answer))).size
+const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
+
+async function created({ storage }: Course): Promise<{ digest: string; tag: string }> {
+  const [digest, tag] = [newDigest(), newTag()]
+  await storage.grants.create(digest, tag, newGrant())
+  return { digest, tag }
+}
+
+export const toPoll: Race = async (course) => {
+  const { digest } = await created(course)
+  const answers = await all(course, ({ grants }) => grants.poll(digest, CLIENT_TAG))
+  return { is: kinds(answers), shouldBe: { pending: 1, slow_down: CLIENTS - 1 } }
+}
+
+export const toDecide: Race = async (course) => {
+  const { digest, tag } = await created(course)
+  const made = times(CLIENTS, (i) => decisionOf({ action: i % 4 < 2 ? 'approve' : 'deny', userId: `user ${i}` }))
+  const answers = await all(course, ({ grants }, i) => grants.decide(digest, made[i] as (typeof made)[0]))
+  const winner = made[answers.findIndex(({ kind }) => kind === 'decided')]
+  const kept = (await course.storage.grants.find(tag))?.decision
+  return { is: [kinds(answers), kept], shouldBe: [{ decided: 1, resolved: CLIENTS - 1 }, winner] }
+}
+
+/** A poll that looked before the decision must not write after it. */
+export const toDecideAmongPolls: Race = async (course) => {
+  const { digest } = await created(course)
+  const answers = await all(course, async ({ grants }, i) =>
+    i === CLIENTS / 2 ? grants.decide(digest, decisionOf()) : grants.poll(digest, CLIENT_TAG)
+  )
+  const afterwards = await course.storage.grants.poll(digest, CLIENT_TAG)
+  return { is: [answers[CLIENTS / 2]?.kind, afterwards.kind], shouldBe: ['decided', 'approved'] }
+}
+
+/**
+ * Each collects at a time of its own, further apart than a collection may be repeated. Only the first that is heard starts that
+ * time: so whoever asks again as of the same moment is told the same.
+ */
+export const toCollect: Race = async (course) => {
+  const { digest } = await created(course)
+  await course.storage.grants.decide(digest, decisionOf())
+  const startMs = course.clock()
+  const collectAt = ({ grants }: Stores, index: number) => {
+    course.clock.advance(startMs + ((index * 7) % CLIENTS) * 31_000 - course.clock())
+    return grants.collect(digest)
+  }
+  const told = await all(course, collectAt)
+  const toldAgain = await all(course, collectAt)
+  return { is: toldAgain, shouldBe: told }
+}
+
+export const toTakeCode: Race = async (course) => {
+  const tag = newTag()
+  const answers = await all(course, ({ grants }) => grants.create(newDigest(), tag, newGrant()))
+  return { is: tally(answers), shouldBe: { created: 1, user_code_taken: CLIENTS - 1 } }
+}
+
+export const toBeginFamily: Race = async (course) => {
+  const [id, until] = [randomUUID(), course.clock() + WINDOW_MS]
+  const answers = await all(course, ({ refreshFamilies }, i) =>
+    refreshFamilies.begin(id, { userId: `user ${i}`, currentDigest: newDigest() }, until)
+  )
+  return { is: different(answers), shouldBe: 1 }
+}
+
+export const toRotate: Race = async (course) => {
+  const { refreshFamilies } = course.storage
+  const [id, first] = [randomUUID(), newDigest()]
+  await refreshFamilies.begin(id, { userId: 'alice', currentDigest: first }, course.clock() + WINDOW_MS)
+  const answers = await all(course, (stores) => stores.refreshFamilies.rotate(id, first, newDigest()))
+  const current = (await refreshFamilies.find(id))?.currentDigest
+  const told = answers.map((answer) => 'currentDigest' in answer && answer.currentDigest)
+  return {
+    is: [kinds(answers), told.filter((digest) => digest === current).length],
+    shouldBe: [{ rotated: 1, repeated: CLIENTS - 1 }, CLIENTS]
+  }
+}
+
+export const toCreateRecord: Race = async (course) => {
+  const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
+  const answers = await all(course, ({ authorizedClients }, i) =>
+    authorizedClients.create(parent, 'one', { by: `client ${i}` }, until)
+  )
+  return { is: different(answers), shouldBe: 1 }
+}
+
+/** Each changes it on the condition that nobody has. */
+export const toChangeRecord: Race = async (course) => {
+  const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
+  await course.storage.authorizedClients.create(parent, 'one', { by: 'nobody' }, until)
+  const answers = await all(course, ({ authorizedClients }, i) =>
+    authorizedClients.change(parent, 'one', { onlyIf: { field: 'by', is: 'nobody' }, set: { by: `client ${i}` } })
+  )
+  return { is: different(answers), shouldBe: 1 }
+}
+
+export const toTakeAttempt: Race = async (course) => {
+  const key = randomUUID()
+  const answers = await all(course, ({ limits }, i) => limits.take(key, `${i}`, 3, WINDOW_MS))
+  return { is: answers.filter((refused) => refused === undefined).length, shouldBe: 3 }
+}
+
+export const toHit: Race = async (course) => {
+  const key = randomUUID()
+  const answers = await all(course, ({ limits }) => limits.hit(key, WINDOW_MS))
+  return { is: answers.map(({ count }) => count).sort((a, b) => a - b), shouldBe: times(CLIENTS, (i) => i + 1) }
+}
+
+export const toLock: Race = async (course) => {
+  const name = randomUUID()
+  const answers = await all(course, ({ locks }, i) => locks.acquire(name, `holder ${i}`, WINDOW_MS))
+  return { is: answers.filter((isAcquired) => isAcquired).length, shouldBe: 1 }
+}
+
+export const toSucceedKey: Race = async (course) => {
+  await course.storage.signingKeys.clear()
+  const answers = await all(course, ({ signingKeys }, i) =>
+    signingKeys.succeed(undefined, { kid: `key ${i}` } as never, [])
+  )
+  return { is: [different(answers), (await course.storage.signingKeys.list()).length], shouldBe: [1, 1] }
+}

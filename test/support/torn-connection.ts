@@ -1,0 +1,86 @@
+/**
+ * A connection to Redis whose scripts are not atomic any more: each does what it always does, but to a copy of what was there
+ * a turn before, and its copy is put in place afterwards. It shows that a test of races can fail.
+ */
+import { randomUUID } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import type { Connection } from '../../src/storage/redis/connection.js'
+import { loadScripts, type ScriptName } from '../../src/storage/redis/scripts.js'
+
+/** The one change that is a plain command instead of a script: SET with NX, which reserves a user code. */
+export type Tearable = ScriptName | 'user-code-reserve'
+
+interface Copy {
+  dump: Buffer | null
+  /** 0 for ever. */
+  leftMs: number
+}
+
+/** Lets calls begin as they come, or each when the one before is over. */
+export type Queue = <T>(work: () => Promise<T>) => Promise<T>
+
+export const allAtOnce: Queue = (work) => work()
+
+export function oneAtATime(): Queue {
+  let last: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const done = last.then(work)
+    last = done.catch(() => {})
+    return done
+  }
+}
+
+const scripts = loadScripts()
+
+export function tear(connection: Connection, names: readonly Tearable[], queue: Queue): Connection {
+  const ask = <T>(command: (redis: Redis) => Promise<T>) =>
+    connection.call('torn', (redis) => command(redis as unknown as Redis))
+
+  async function copyOf(key: string): Promise<Copy> {
+    const [dump, leftMs] = await ask((redis) => Promise.all([redis.dumpBuffer(key), redis.pttl(key)]))
+    return { dump, leftMs: Math.max(0, leftMs) }
+  }
+
+  async function put(key: string, { dump, leftMs }: Copy): Promise<void> {
+    if (dump) await ask((redis) => redis.restore(key, leftMs, dump, 'REPLACE'))
+    else await ask((redis) => redis.del(key))
+  }
+
+  async function runTorn(name: ScriptName, ...keysThenArgs: (string | number)[]): Promise<unknown> {
+    const count = scripts[name].numberOfKeys
+    const keys = keysThenArgs.slice(0, count).map(String)
+    const before = await Promise.all(keys.map(copyOf))
+    await turn()
+    const copies = keys.map(() => `copy:${randomUUID()}`) as [string, ...string[]]
+    await Promise.all(copies.map((copy, i) => put(copy, before[i] as Copy)))
+    const verdict = await connection.run(name, ...copies, ...keysThenArgs.slice(count))
+    for (const [i, copy] of copies.entries()) {
+      const after = await copyOf(copy)
+      // Who changes nothing writes nothing.
+      if (after.dump?.toString('hex') !== before[i]?.dump?.toString('hex')) await put(keys[i] as string, after)
+      await ask((redis) => redis.del(copy))
+    }
+    return verdict
+  }
+
+  /** Commands that read, and write a turn later. */
+  const inTwo = (redis: Redis) => ({
+    async set(key: string, value: string, _px: 'PX', ttlMs: number): Promise<string | null> {
+      const holder = await redis.get(key)
+      await turn()
+      if (holder === null) await redis.set(key, value, 'PX', ttlMs)
+      return holder
+    }
+  })
+
+  const run: Connection['run'] = (name, ...keysThenArgs) =>
+    queue(() => (names.includes(name) ? runTorn(name, ...keysThenArgs) : connection.run(name, ...keysThenArgs)))
+  const call: Connection['call'] = (name, command) =>
+    queue(() =>
+      connection.call(name, (redis) =>
+        command(names.includes(name as Tearable) ? (inTwo(redis as Redis) as unknown as Redis) : redis)
+      )
+    )
+  return { ...connection, run, runDurably: run, call, callDurably: (name, _key, command) => call(name, command) }
+}
