@@ -15,6 +15,8 @@ export interface Plan {
   /** The decision is left alone until all is over, so that it must have been kept. */
   leaves: boolean
   revokes: boolean
+  /** Between uses of the token. */
+  pauseMs: number
 }
 
 /** What is left of an actor for the look at the end. */
@@ -30,7 +32,8 @@ export const POLL_INTERVAL_SECONDS = 1
 const WAIT_SECONDS = 4
 const USES = 4
 
-export const planOf = (number: number): Plan => ({
+export const planOf = (number: number, pauseMs: number): Plan => ({
+  pauseMs,
   surface: number % 2 === 0 ? surfaces.dashboard : surfaces.oauth,
   decision: number % 5 === 4 ? 'deny' : 'approve',
   waits: number % 4 > 1,
@@ -38,8 +41,7 @@ export const planOf = (number: number): Plan => ({
   revokes: number % 3 > 0
 })
 
-export async function act(recorder: Recorder, number: number): Promise<Leftover | undefined> {
-  const plan = planOf(number)
+export async function act(recorder: Recorder, number: number, plan: Plan): Promise<Leftover | undefined> {
   const { surface } = plan
   const actor = `user-${number}`
   const session = await sessionOf(actor)
@@ -63,13 +65,13 @@ export async function act(recorder: Recorder, number: number): Promise<Leftover 
   for (const label of ['first', 'second']) {
     const what = surfaces.rename(id, label, session)
     await recorder.insist({ ...operation, kind: 'rename', said: label, what })
-    await useSometimes(recorder, leftover)
+    await useSometimes(recorder, plan, leftover)
   }
   if (tokens.refresh) await renew(recorder, leftover, tokens.refresh)
   // Two at once long after: a grant that is collected again, by whomever, is the same authorization.
   await Promise.all([1, 2].map(() => recorder.once(pollOf(plan, leftover))))
   if (plan.revokes) await recorder.insist({ ...operation, kind: 'revoke', what: surfaces.revoke(id, session) })
-  await useSometimes(recorder, leftover)
+  await useSometimes(recorder, plan, leftover)
   return leftover
 }
 
@@ -92,11 +94,15 @@ async function collect(recorder: Recorder, plan: Plan, leftover: Leftover): Prom
 }
 
 /** As a program does: now and then, and whatever comes of it is taken for an answer. */
-async function useSometimes(recorder: Recorder, { actor, surface, tokens }: Leftover): Promise<void> {
+async function useSometimes(
+  recorder: Recorder,
+  { surface, pauseMs }: Plan,
+  { actor, tokens }: Leftover
+): Promise<void> {
   if (!tokens) return
   const { access } = tokens
   for (let i = 0; i < USES; i++) {
-    await sleep(400)
+    await sleep(pauseMs)
     await recorder.once({ actor, kind: 'use', what: surface.use(access), outcomeOf: surfaces.useOutcome })
     const introspection = { what: surfaces.introspect(access), outcomeOf: surfaces.introspectOutcome }
     await recorder.once({ actor, kind: 'introspect', ...introspection })

@@ -1,12 +1,14 @@
 /** The look at the end: every grant is polled, every token used and every list read once more, and Redis is looked into. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../test/support/redis-server.js'
 import { sessionOf } from '../../test/support/tokens.js'
 import type { Leftover } from './actor.js'
 import type { FinalState, ListedClient, Outcome } from './history.js'
 import * as surfaces from './surfaces.js'
-import type { Transport } from './transport.js'
+import type { Answered, Sent, Transport } from './transport.js'
 
 const AT_ONCE = 8
+const TRIES = 20
 /** Of src/storage/redis/keys.ts, by the name of the kind of record. */
 const RECORD = /^grantd:authorized-client:\{([^}]+)\}:(.+)$/
 
@@ -25,10 +27,20 @@ export async function readFinalState(
   const uses = new Map<string, Outcome>()
   const clients = new Map<string, ListedClient[]>()
 
+  /** Until it can be looked at: a verdict is wanted, and a service that never comes to one has not recovered. */
+  async function ask(what: Sent): Promise<Answered> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const answer = await transport.send(what)
+      if (answer.status !== 503) return answer
+      await sleep(200)
+    }
+    return transport.send(what)
+  }
+
   async function look({ actor, surface, grantCode, tokens }: Leftover): Promise<void> {
-    polls.set(actor, surface.pollOutcome(await transport.send(surface.poll(grantCode))))
-    if (tokens) uses.set(actor, surfaces.useOutcome(await transport.send(surface.use(tokens.access))))
-    const { body } = await transport.send(surfaces.list(await sessionOf(actor)))
+    polls.set(actor, surface.pollOutcome(await ask(surface.poll(grantCode))))
+    if (tokens) uses.set(actor, surfaces.useOutcome(await ask(surface.use(tokens.access))))
+    const { body } = await ask(surfaces.list(await sessionOf(actor)))
     const rows = (body.data ?? []) as Row[]
     clients.set(
       actor,

@@ -1,6 +1,6 @@
 /** A steady load: an actor comes at every tick, however the others fare. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { act, type Leftover } from './actor.js'
+import { act, type Leftover, planOf } from './actor.js'
 import type { Recorder } from './recorder.js'
 
 export interface Load {
@@ -8,14 +8,20 @@ export interface Load {
   end(): Promise<Leftover[]>
 }
 
-export function startLoad(recorder: Recorder, actorsPerSecond: number): Load {
+export interface Pace {
+  actorsPerSecond: number
+  /** Between two uses of a token. */
+  pauseMs: number
+}
+
+export function startLoad(recorder: Recorder, { actorsPerSecond, pauseMs }: Pace): Load {
   const actors: Promise<Leftover | undefined>[] = []
   const startedAt = performance.now()
   let isOver = false
 
   async function tick(): Promise<void> {
     while (!isOver) {
-      actors.push(act(recorder, actors.length))
+      actors.push(act(recorder, actors.length, planOf(actors.length, pauseMs)))
       // By the clock: a tick that is late is made up for.
       await sleep(Math.max(0, startedAt + (actors.length * 1_000) / actorsPerSecond - performance.now()))
     }

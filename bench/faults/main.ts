@@ -11,7 +11,7 @@ import { type Measure, runFault } from './run-fault.js'
 
 const LIMIT_SECONDS = 900
 const MEASURE: Measure = {
-  actorsPerSecond: 10,
+  pace: { actorsPerSecond: 10, pauseMs: 400 },
   warmUpMs: 8_000,
   settleMs: 6_000,
   leastFacts: {
@@ -44,7 +44,7 @@ try {
     await lifetime.endSection()
   }
   const seconds = Math.round((performance.now() - startedAt) / 1_000)
-  const report = { at: new Date(), machine, load: { actorsPerSecond: MEASURE.actorsPerSecond }, seconds, faults: rows }
+  const report = { at: new Date(), machine, pace: MEASURE.pace, seconds, faults: rows }
   printTable(report)
   if (values.save) save(report)
   if (rows.some(({ verdict }) => verdict.violations.length > 0)) process.exitCode = 1

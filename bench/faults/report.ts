@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { writeBetweenMarkers } from '../support/documents.js'
+import type { Pace } from './load.js'
 import type { Result } from './run-fault.js'
 
 export interface Row extends Result {
@@ -12,7 +13,7 @@ export interface Row extends Result {
 export interface Report {
   at: Date
   machine: Record<string, string>
-  load: { actorsPerSecond: number }
+  pace: Pace
   seconds: number
   faults: Row[]
 }
@@ -41,13 +42,13 @@ export function save(report: Report): void {
   writeBetweenMarkers(PAGE, 'faults', tableOf(report))
 }
 
-function tableOf({ at, machine, load, seconds, faults }: Report): string {
+function tableOf({ at, machine, pace, seconds, faults }: Report): string {
   const lines = [HEAD, HEAD.map(() => '---'), ...faults.map(cellsOf)].map((cells) => `| ${cells.join(' | ')} |`)
   const where = Object.entries(machine).map(([name, value]) => `${name} ${value}`)
   return [
     ...lines,
     '',
-    `Measured on ${at.toISOString().slice(0, 10)} in ${seconds} s, with ${load.actorsPerSecond} new grants a second. ${where.join(', ')}.`
+    `Measured on ${at.toISOString().slice(0, 10)} in ${seconds} s, with ${pace.actorsPerSecond} new grants a second. ${where.join(', ')}.`
   ].join('\n')
 }
 

@@ -5,14 +5,14 @@ import type { Fault } from './faults.js'
 import { type Figures, figuresOf } from './figures.js'
 import { readFinalState } from './final-state.js'
 import { acceptedLate } from './judge-answers.js'
-import { startLoad } from './load.js'
+import { type Pace, startLoad } from './load.js'
 import { createRecorder } from './recorder.js'
 import { type Ends, startStack } from './stack.js'
 import { type Rule, storiesOf } from './stories.js'
 import { createTransport } from './transport.js'
 
 export interface Measure {
-  actorsPerSecond: number
+  pace: Pace
   warmUpMs: number
   settleMs: number
   /** If not as long as the fault says. */
@@ -35,7 +35,7 @@ export async function runFault(t: Ends, fault: Fault, directory: string, measure
   const { history } = recorder
 
   const startedAt = performance.now()
-  const load = startLoad(recorder, measure.actorsPerSecond)
+  const load = startLoad(recorder, measure.pace)
   await sleep(measure.warmUpMs)
   const struckAt = performance.now()
   const heal = await fault.strike(stack)
