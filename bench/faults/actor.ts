@@ -15,7 +15,7 @@ export interface Plan {
   /** The decision is left alone until all is over, so that it must have been kept. */
   leaves: boolean
   revokes: boolean
-  /** Between uses of the token. */
+  /** Between uses of the token; and so the measure of all other pauses that are a user's. */
   pauseMs: number
 }
 
@@ -31,6 +31,8 @@ export interface Leftover {
 export const POLL_INTERVAL_SECONDS = 1
 const WAIT_SECONDS = 4
 const USES = 4
+/** After its revocation a token is tried for longer than that may take to come through. */
+const PAUSE_AFTER_REVOCATION_MS = 350
 
 export const planOf = (number: number, pauseMs: number): Plan => ({
   pauseMs,
@@ -53,7 +55,7 @@ export async function act(recorder: Recorder, number: number, plan: Plan): Promi
   const leftover: Leftover = { actor, surface, grantCode }
   const polling = plan.leaves ? undefined : collect(recorder, plan, leftover)
 
-  await sleep(300 + (number % 10) * 150)
+  await sleep(plan.pauseMs * (1 + (number % 10) / 3))
   const said = plan.decision
   const what = surfaces.decide(userCode, said, session)
   const decided = await recorder.insist({ ...operation, kind: 'decide', said, what })
@@ -71,7 +73,7 @@ export async function act(recorder: Recorder, number: number, plan: Plan): Promi
   // Two at once long after: a grant that is collected again, by whomever, is the same authorization.
   await Promise.all([1, 2].map(() => recorder.once(pollOf(plan, leftover))))
   if (plan.revokes) await recorder.insist({ ...operation, kind: 'revoke', what: surfaces.revoke(id, session) })
-  await useSometimes(recorder, plan, leftover)
+  await useSometimes(recorder, { ...plan, pauseMs: PAUSE_AFTER_REVOCATION_MS }, leftover)
   return leftover
 }
 

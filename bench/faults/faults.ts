@@ -1,5 +1,6 @@
 /** What is done to a stack, and how it is taken back. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { RedisServer } from '../../test/support/redis-server.js'
 import type { Shape, Stack } from './stack.js'
 
 export interface Fault {
@@ -24,8 +25,12 @@ const killPrimary = (shape: Shape, title: string): Fault => ({
   lastsMs: FAILOVER_MS,
   async strike(stack) {
     const victim = await stack.primary()
+    const replaced = await replacementOf(stack, shape)
     await victim.kill()
-    return () => victim.start()
+    return async () => {
+      await replaced()
+      await victim.start()
+    }
   }
 })
 
@@ -36,10 +41,27 @@ const stopPrimary = (shape: Shape, title: string): Fault => ({
   lastsMs: FAILOVER_MS,
   async strike(stack) {
     const pid = (await stack.primary()).pid()
+    const replaced = await replacementOf(stack, shape)
     process.kill(pid, 'SIGSTOP')
-    return async () => void process.kill(pid, 'SIGCONT')
+    return async () => {
+      await replaced()
+      process.kill(pid, 'SIGCONT')
+    }
   }
 })
+
+/** Waits for as many primaries as there were: one that comes back too early is no failover. */
+async function replacementOf(stack: Stack, shape: Shape): Promise<() => Promise<void>> {
+  const known = await stack.primaries()
+  return async () => {
+    // A single Redis has nobody to take over.
+    const isReplaced = (now: RedisServer[]) => now.length === known.length && now.some((one) => !known.includes(one))
+    for (let tries = 0; shape !== 'single' && !isReplaced(await stack.primaries()); tries++) {
+      if (tries === 600) throw new Error('nobody took over')
+      await sleep(50)
+    }
+  }
+}
 
 const flushScripts = (shape: Shape, title: string): Fault => ({
   name: `${shape}-script-flush`,

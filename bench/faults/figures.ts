@@ -15,7 +15,12 @@ export interface Figures {
   p99Ms: { before: number; during: number }
   /** The longest that one request was waited for, polls that are meant to wait apart. */
   longestRequest: { ms: number; kind: Kind }
+  /** Those that took longer than a request may wait for Redis, and when after the strike they were sent. */
+  tooLong: { kind: Kind; status: number; ms: number; sentAfterMs: number }[]
 }
+
+/** REDIS_TIMEOUT_MS of the instances. */
+const LONGEST_WAIT_MS = 1_000
 
 /** On the clock of the history. */
 export interface Times {
@@ -48,6 +53,14 @@ export function figuresOf(history: readonly Entry[], { startedAt, struckAt, heal
     longestOperation: longestOperation(history),
     errors,
     p99Ms: { before: p99(before), during: p99(within(struckAt, healedAt)) },
+    tooLong: asked
+      .filter(({ sentAt, answeredAt }) => answeredAt - sentAt > LONGEST_WAIT_MS)
+      .map(({ kind, status, sentAt, answeredAt }) => ({
+        kind,
+        status,
+        ms: Math.round(answeredAt - sentAt),
+        sentAfterMs: Math.round(sentAt - struckAt)
+      })),
     longestRequest: { ms: slowest.answeredAt - slowest.sentAt, kind: slowest.kind }
   }
 }

@@ -41,6 +41,7 @@ try {
     const result = await runFault({ teardown: lifetime.ends }, fault, lifetime.directory, MEASURE)
     rows.push({ name: fault.name, title: fault.title, ...result })
     for (const violation of result.verdict.violations) console.error(`  ${violation}`)
+    for (const slow of result.figures.tooLong) console.error(`  too long: ${JSON.stringify(slow)}`)
     await lifetime.endSection()
   }
   const seconds = Math.round((performance.now() - startedAt) / 1_000)

@@ -22,6 +22,8 @@ export interface Measure {
 
 export interface Result {
   figures: Figures
+  /** From the strike to the repair. */
+  brokenMs: number
   verdict: Verdict
   /** Tokens that were good after their revocation was acknowledged, within the time that is allowed. */
   acceptedLate: number
@@ -49,6 +51,7 @@ export async function runFault(t: Ends, fault: Fault, directory: string, measure
   const state = await readFinalState(transport, leftovers, await stack.primaries())
   return {
     figures: figuresOf(history, { startedAt, struckAt, healedAt, endedAt }),
+    brokenMs: healedAt - struckAt,
     verdict: check(history, state, measure.leastFacts),
     acceptedLate: storiesOf(history).reduce((sum, story) => sum + acceptedLate(story), 0)
   }
