@@ -73,7 +73,7 @@ try {
   const report = { at: new Date(), machine, minutes, highest, rate, requests, findings, keys, explained, samples, last }
   console.log(pageOf(report))
   if (values.save) save(report)
-  if (findings.some(({ isGood }) => !isGood)) process.exitCode = 1
+  if (findings.some(({ isGood }) => isGood === false)) process.exitCode = 1
 } catch (error) {
   // Whoever is stopped in the middle fails; that is no news.
   if (!lifetime.isOver()) throw error

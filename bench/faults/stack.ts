@@ -64,7 +64,7 @@ export async function startStack(t: Ends, shape: Shape, directory: string): Prom
 }
 
 async function single(t: Ends): Promise<Redis> {
-  // Snapshots when something was written, so that one can fail; and leave to say where they go.
+  // With leave to say where snapshots go, so that one can fail.
   const server = await startRedis('--enable-protected-configs', 'yes')
   t.teardown(() => server.stop())
   const proxy = await startPausingProxy(server.port)

@@ -23,12 +23,16 @@ export function save(report: SoakReport): void {
 }
 
 export function pageOf({ at, machine, minutes, rate, requests, findings }: SoakReport): string {
-  const rows = findings.map(({ name, value, isGood }) => [name, value, isGood ? 'good' : 'NOT GOOD'])
+  const rows = findings.map(({ name, value, isGood }) => [
+    name,
+    value,
+    isGood === undefined ? '' : isGood ? 'good' : 'NOT GOOD'
+  ])
   const where = Object.entries(machine).map(([name, value]) => `${name} ${value}`)
   const [day, perSecond, all] = [at.toISOString().slice(0, 10), Math.round(rate), requests.toLocaleString('en')]
   return [
     ...[['looked at', 'found', 'verdict'], ['---', '---', '---'], ...rows].map((cells) => `| ${cells.join(' | ')} |`),
     '',
-    `Measured on ${day}: ${minutes} minutes at ${perSecond} requests a second, half of the highest rate; ${all} in all. ${where.join(', ')}.`
+    `Measured on ${day}: for ${minutes} min at ${perSecond} requests a second, half of the highest rate; ${all} in all. ${where.join(', ')}.`
   ].join('\n')
 }
