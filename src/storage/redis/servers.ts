@@ -50,6 +50,9 @@ const OPTIONS = {
   socketTimeout: SILENT_SOCKET_MS,
   keepAlive: 10_000,
   retryStrategy: delayBefore,
+  // Who listens subscribes anew by itself. The driver would do it too, and nobody would catch it if that were refused, as it is
+  // by a primary that has come back as a replica: an error that nobody catches ends the instance.
+  autoResubscribe: false,
   // A primary that has become a replica: whoever is primary now is found by connecting anew.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
 } as const satisfies RedisOptions
