@@ -48,11 +48,19 @@ export async function runFault(t: Ends, fault: Fault, directory: string, measure
   const endedAt = performance.now()
   const leftovers = await load.end()
 
+  const dead = stack.services.filter(
+    ({ process: { exitCode, signalCode } }) => exitCode !== null || signalCode !== null
+  )
   const state = await readFinalState(transport, leftovers, await stack.primaries())
+  const verdict = check(history, state, measure.leastFacts)
+  // The other one does its work, and nobody would see it.
+  verdict.violations.push(
+    ...dead.map((service) => `an instance has ended by itself:\n${service.output().slice(-4_000)}`)
+  )
   return {
     figures: figuresOf(history, { startedAt, struckAt, healedAt, endedAt }),
     brokenMs: healedAt - struckAt,
-    verdict: check(history, state, measure.leastFacts),
+    verdict,
     acceptedLate: storiesOf(history).reduce((sum, story) => sum + acceptedLate(story), 0)
   }
 }
