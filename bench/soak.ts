@@ -67,7 +67,9 @@ try {
 
   await sleep(SETTLE_MS)
   const last = await takeSample(Math.round(seconds), services, redis)
-  const [keys, explained] = [await countKeys(redis), ledger.explained(Date.now())]
+  const countedFrom = Date.now()
+  const keys = await countKeys(redis)
+  const explained = ledger.explained(countedFrom, Date.now())
   const requests = ledger.requests()
   const findings = judgeSoak({ samples, last, keys, explained, surprises: ledger.surprises(), requests })
   const report = { at: new Date(), machine, minutes, highest, rate, requests, findings, keys, explained, samples, last }

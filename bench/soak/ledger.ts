@@ -14,8 +14,8 @@ export interface Ledger {
   requests(): number
   /** What was not due, and how often. */
   surprises(): Record<string, number>
-  /** How many keys of each kind there must be now, at least and at most. */
-  explained(now: number): Record<string, { atLeast: number; atMost: number }>
+  /** How many keys of each kind there must be for somebody who counts between these times, at least and at most. */
+  explained(from: number, to: number): Record<string, { atLeast: number; atMost: number }>
 }
 
 /** A key of a grant and the one of its user code live so long, whatever becomes of them. */
@@ -47,11 +47,10 @@ export function createLedger(): Ledger {
     },
     requests: () => requests,
     surprises: () => surprises,
-    explained(now) {
-      const since = now - GRANT_KEPT_MS
+    explained(from, to) {
       const grants = {
-        atLeast: starts.filter(({ sentAt }) => sentAt > since).length,
-        atMost: starts.filter(({ answeredAt }) => answeredAt >= since).length
+        atLeast: starts.filter(({ sentAt }) => sentAt + GRANT_KEPT_MS > to).length,
+        atMost: starts.filter(({ answeredAt }) => answeredAt + GRANT_KEPT_MS >= from).length
       }
       return {
         grant: grants,
