@@ -198,6 +198,25 @@ t.test('Redis gone, silent, paused or loading', async (t) => {
   })
 })
 
+t.test('a Redis that comes back and does not let itself be listened to any more costs no instance', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const service = await startService(t, { REDIS_URL: redis.url, LOG_LEVEL: 'warn' })
+  const api = apiClient(service.url)
+  const feedIsUp = async () => /^grantd_decision_feed_up 1$/m.test((await api.call('GET', '/metrics')).body)
+  t.ok(await feedIsUp())
+  await redis.kill()
+  // As of an old primary of a Cluster, which is a replica now: what was subscribed to is refused on the new connection.
+  await redis.start('--user', 'default', 'on', 'nopass', '~*', 'resetchannels', '+@all')
+  t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200)
+  for (let tries = 0; !/polls cannot be held/.test(service.output()) && tries < 100; tries++) await sleep(50)
+  t.match(service.output(), /polls cannot be held/, 'it has tried to listen')
+  t.notMatch(service.output(), /an error nobody caught/)
+  t.equal(service.process.exitCode, null, 'it goes on')
+  t.notOk(await feedIsUp())
+  t.match((await api.start()).user_code, /^[A-Z]{4}-[A-Z]{4}$/)
+})
+
 interface State {
   api: ApiClient
   pending: { grant_code: string; user_code: string }

@@ -47,9 +47,10 @@ const OPTIONS = {
   enableOfflineQueue: false,
   connectTimeout: CONNECT_WITHIN_MS,
   keepAlive: 10_000,
-  // What the driver subscribes to by itself it does not look after: see decision-subscriber.ts.
-  autoResubscribe: false,
   retryStrategy: delayBefore,
+  // Who listens subscribes anew by itself. The driver would do it too, and nobody would catch it if that were refused, as it is
+  // by a primary that has come back as a replica: an error that nobody catches ends the instance.
+  autoResubscribe: false,
   // A primary that has become a replica: whoever is primary now is found by connecting anew.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
 } as const satisfies RedisOptions

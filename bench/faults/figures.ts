@@ -1,0 +1,105 @@
+/** What a fault meant to those who were there: how long nothing worked, what they were told, and how long it took. */
+import { percentile } from '../support/report.js'
+import type { Entry, Kind } from './history.js'
+
+export interface Figures {
+  requests: number
+  /** The longest time without a success of some kind, for anybody; and that kind. */
+  interruption: { seconds: number; kind: Kind }
+  /** The same before the fault: what chance makes of such a load. */
+  healthyInterruption: { seconds: number; kind: Kind }
+  /** The longest time from the first try of an operation to its success, for one client, with the pauses it was asked for. */
+  longestOperation: { seconds: number; kind: Kind }
+  /** Answers that were none, by status; 0 is a connection that ended. */
+  errors: Record<string, number>
+  p99Ms: { before: number; during: number }
+  /** The longest that one request was waited for, polls that are meant to wait apart. */
+  longestRequest: { ms: number; kind: Kind }
+  /** Those that took longer than a request may wait for Redis, and when after the strike they were sent. */
+  tooLong: { kind: Kind; status: number; ms: number; sentAfterMs: number }[]
+}
+
+/** REDIS_TIMEOUT_MS of the instances. */
+const LONGEST_WAIT_MS = 1_000
+
+/** On the clock of the history. */
+export interface Times {
+  startedAt: number
+  struckAt: number
+  healedAt: number
+  endedAt: number
+}
+
+const NONE = { seconds: 0, kind: 'start' as Kind }
+const WARM_UP_MS = 1_000
+
+export function figuresOf(history: readonly Entry[], { startedAt, struckAt, healedAt, endedAt }: Times): Figures {
+  const within = (from: number, to: number) => history.filter(({ sentAt }) => sentAt >= from && sentAt < to)
+  const before = within(startedAt + WARM_UP_MS, struckAt)
+  const errors: Record<string, number> = {}
+  for (const { status, outcome } of history) {
+    if (outcome === 'unavailable' || outcome === 'unexpected') errors[status] = (errors[status] ?? 0) + 1
+  }
+  const asked = history.filter(({ kind }) => kind !== 'wait')
+  const slowest = asked.reduce((a, b) => (b.answeredAt - b.sentAt > a.answeredAt - a.sentAt ? b : a))
+  return {
+    requests: history.length,
+    interruption: longestGap(history, struckAt, endedAt),
+    healthyInterruption: longestGap(
+      history.filter(({ answeredAt }) => answeredAt < struckAt),
+      startedAt,
+      struckAt
+    ),
+    longestOperation: longestOperation(history),
+    errors,
+    p99Ms: { before: p99(before), during: p99(within(struckAt, healedAt)) },
+    tooLong: asked
+      .filter(({ sentAt, answeredAt }) => answeredAt - sentAt > LONGEST_WAIT_MS)
+      .map(({ kind, status, sentAt, answeredAt }) => ({
+        kind,
+        status,
+        ms: Math.round(answeredAt - sentAt),
+        sentAfterMs: Math.round(sentAt - struckAt)
+      })),
+    longestRequest: { ms: slowest.answeredAt - slowest.sentAt, kind: slowest.kind }
+  }
+}
+
+const isSuccess = ({ outcome }: Entry) => outcome !== 'unavailable' && outcome !== 'unexpected'
+
+/**
+ * Between two answers, if some of that time is between `from` and `to`: whoever asks has nothing else to go by. Held polls are
+ * left out, for they are answered when somebody decides.
+ */
+function longestGap(history: readonly Entry[], from: number, to: number) {
+  let longest = NONE
+  for (const kind of new Set(history.map(({ kind }) => kind))) {
+    if (kind === 'wait') continue
+    const answers = history.filter((entry) => entry.kind === kind && isSuccess(entry))
+    const times = answers.map(({ answeredAt }) => answeredAt).sort((a, b) => a - b)
+    for (const [i, time] of times.entries()) {
+      const next = times[i + 1] ?? to
+      const seconds = (next - time) / 1_000
+      if (next > from && time < to && seconds > longest.seconds) longest = { seconds, kind }
+    }
+  }
+  return longest
+}
+
+function longestOperation(history: readonly Entry[]) {
+  const firstSent = new Map<number, number>()
+  let longest = NONE
+  for (const entry of [...history].sort((a, b) => a.sentAt - b.sentAt)) {
+    const { operation, kind, sentAt, answeredAt } = entry
+    if (kind === 'wait') continue
+    if (!firstSent.has(operation)) firstSent.set(operation, sentAt)
+    const seconds = (answeredAt - (firstSent.get(operation) ?? sentAt)) / 1_000
+    if (isSuccess(entry) && seconds > longest.seconds) longest = { seconds, kind }
+  }
+  return longest
+}
+
+function p99(entries: readonly Entry[]): number {
+  const times = entries.filter(({ kind }) => kind !== 'wait').map(({ sentAt, answeredAt }) => answeredAt - sentAt)
+  return percentile(times, 0.99)
+}

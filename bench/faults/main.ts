@@ -1,0 +1,57 @@
+/**
+ * npm run faults [-- --only sentinel-kill,oom] [-- --save]: breaks a stack under load in every way that faults.ts lists, and says
+ * what its users saw of it and whether anything they were told turned out untrue.
+ */
+import { parseArgs } from 'node:util'
+import { createLifetime } from '../support/lifetime.js'
+import { describeMachine } from '../support/machine.js'
+import { FAULTS } from './faults.js'
+import { printTable, type Row, save } from './report.js'
+import { type Measure, runFault } from './run-fault.js'
+
+const LIMIT_SECONDS = 900
+const MEASURE: Measure = {
+  pace: { actorsPerSecond: 10, pauseMs: 400 },
+  warmUpMs: 8_000,
+  settleMs: 6_000,
+  leastFacts: {
+    'approval kept': 80,
+    'denial kept': 20,
+    'revocation kept': 40,
+    'rename kept': 60,
+    'one authorization': 80,
+    'revoked is refused': 80,
+    'decision is seen': 100,
+    'no false refusal': 1_000,
+    'known answer': 1_500
+  }
+}
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, save: { type: 'boolean' } } })
+const chosen = FAULTS.filter(({ name }) => !values.only || values.only.split(',').includes(name))
+if (chosen.length === 0) throw new Error(`no such fault; there are ${FAULTS.map(({ name }) => name).join(', ')}`)
+
+const lifetime = createLifetime(LIMIT_SECONDS)
+try {
+  const startedAt = performance.now()
+  const machine = describeMachine()
+  const rows: Row[] = []
+  for (const fault of chosen) {
+    console.error(`${fault.name} …`)
+    const result = await runFault({ teardown: lifetime.ends }, fault, lifetime.directory, MEASURE)
+    rows.push({ name: fault.name, title: fault.title, ...result })
+    for (const violation of result.verdict.violations) console.error(`  ${violation}`)
+    for (const slow of result.figures.tooLong) console.error(`  too long: ${JSON.stringify(slow)}`)
+    await lifetime.endSection()
+  }
+  const seconds = Math.round((performance.now() - startedAt) / 1_000)
+  const report = { at: new Date(), machine, pace: MEASURE.pace, seconds, faults: rows }
+  printTable(report)
+  if (values.save) save(report)
+  if (rows.some(({ verdict }) => verdict.violations.length > 0)) process.exitCode = 1
+} catch (error) {
+  // Whoever is stopped in the middle fails; that is no news.
+  if (!lifetime.isOver()) throw error
+} finally {
+  await lifetime.end()
+}

@@ -1,0 +1,89 @@
+/** The service as it is deployed: Redis in one of its three shapes, two built instances, and nginx with deploy/nginx.conf. */
+import { startNginx } from '../../test/support/nginx.js'
+import { startCluster } from '../../test/support/redis-cluster.js'
+import { startRedisWithSentinels } from '../../test/support/redis-sentinel.js'
+import { freePort, type RedisServer, startRedis } from '../../test/support/redis-server.js'
+import { type Service, startService } from '../../test/support/service.js'
+import { POLL_INTERVAL_SECONDS } from './actor.js'
+import { type PausingProxy, startPausingProxy } from './pausing-proxy.js'
+import { writeOAuthClients } from './resource-server.js'
+
+/** Like a test, it has things done when it ends. */
+export interface Ends {
+  teardown(handler: () => unknown): void
+}
+
+export type Shape = 'single' | 'sentinel' | 'cluster'
+
+export interface Stack {
+  /** Of nginx. */
+  url: string
+  services: Service[]
+  /** Starts an instance anew where it was. */
+  restart(index: number): Promise<void>
+  redis: RedisServer[]
+  /** A primary that is worth losing: with a Cluster one of several. */
+  primary(): Promise<RedisServer>
+  primaries(): Promise<RedisServer[]>
+  /** Between the instances and a single Redis. */
+  proxy?: PausingProxy
+}
+
+type Redis = Pick<Stack, 'redis' | 'primary' | 'primaries' | 'proxy'> & { variables: Record<string, string> }
+
+/** A primary and two replicas each: with one of them gone, a write that must be on a replica still finds one. */
+const REPLICAS = 2
+const CLUSTER_PRIMARIES = 3
+const DURABLE = { REDIS_WAIT_REPLICAS: '1' }
+
+export async function startStack(t: Ends, shape: Shape, directory: string): Promise<Stack> {
+  const redis = await { single, sentinel, cluster }[shape](t)
+  const port = await freePort()
+  const variables = {
+    ...redis.variables,
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
+    OAUTH_CLIENTS_FILE: await writeOAuthClients(directory),
+    POLL_INTERVAL_SECONDS: `${POLL_INTERVAL_SECONDS}`,
+    TRUST_PROXY: '127.0.0.1/32',
+    // As in docker-compose.yml: longer than nginx keeps an idle connection.
+    SHUTDOWN_DELAY_SECONDS: '5',
+    LOG_LEVEL: 'warn',
+    LIMITS: 'off'
+  }
+  const services = await Promise.all([startService(t, variables), startService(t, variables)])
+  const upstreams = services.map((service) => service.port)
+  const { url } = await startNginx(t, port, upstreams)
+  return {
+    ...redis,
+    url,
+    services,
+    async restart(index) {
+      services[index] = await startService(t, { ...variables, PORT: `${upstreams[index]}` })
+    }
+  }
+}
+
+async function single(t: Ends): Promise<Redis> {
+  // With leave to say where snapshots go, so that one can fail.
+  const server = await startRedis('--enable-protected-configs', 'yes')
+  t.teardown(() => server.stop())
+  const proxy = await startPausingProxy(server.port)
+  t.teardown(() => proxy.close())
+  const redis = [server]
+  const variables = { REDIS_URL: proxy.url }
+  return { redis, proxy, variables, primary: async () => server, primaries: async () => redis }
+}
+
+async function sentinel(t: Ends): Promise<Redis> {
+  const { servers, primary, sentinels, name, stop } = await startRedisWithSentinels({ replicas: REPLICAS })
+  t.teardown(stop)
+  const variables = { ...DURABLE, REDIS_SENTINELS: sentinels, REDIS_SENTINEL_NAME: name }
+  return { redis: servers, primary, primaries: async () => [await primary()], variables }
+}
+
+async function cluster(t: Ends): Promise<Redis> {
+  const { nodes, primaries, seeds, stop } = await startCluster({ primaries: CLUSTER_PRIMARIES, replicas: REPLICAS })
+  t.teardown(stop)
+  const primary = async () => (await primaries())[0] as RedisServer
+  return { redis: nodes, primary, primaries, variables: { ...DURABLE, REDIS_CLUSTER: seeds } }
+}

@@ -1,0 +1,68 @@
+/** Requests as a load sends them: kept-alive connections, a bound on every wait, and no error that is not an answer too. */
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+
+export interface Sent {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  path: string
+  bearer?: string
+  json?: unknown
+  form?: Record<string, string>
+  headers?: Record<string, string>
+}
+
+export interface Answered {
+  /** 0: the connection ended, or nothing came in time. */
+  status: number
+  headers: IncomingHttpHeaders
+  // biome-ignore lint/suspicious/noExplicitAny: answers are of every shape
+  body: any
+}
+
+export interface Transport {
+  send(what: Sent): Promise<Answered>
+  close(): void
+}
+
+/** Far longer than the service may take, and than nginx asks an instance: whatever ends here was left hanging. */
+const GIVE_UP_MS = 20_000
+
+export function createTransport(url: string): Transport {
+  const { hostname, port } = new URL(url)
+  const agent = new Agent({ keepAlive: true, maxSockets: 512 })
+
+  return {
+    send({ method, path, bearer, json, form, headers = {} }) {
+      const body = json ? JSON.stringify(json) : form && `${new URLSearchParams(form)}`
+      const type = json ? 'application/json' : 'application/x-www-form-urlencoded'
+      const all = {
+        ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+        ...(body !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(body) }),
+        ...headers
+      }
+      return new Promise((resolve) => {
+        const lost = () => resolve({ status: 0, headers: {}, body: undefined })
+        const sent = request({ hostname, port, agent, method, path, headers: all, timeout: GIVE_UP_MS }, (answer) => {
+          let text = ''
+          answer.setEncoding('utf8')
+          answer.on('data', (piece) => {
+            text += piece
+          })
+          answer.on('error', lost)
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: read(text) }))
+        })
+        sent.on('timeout', () => sent.destroy())
+        sent.on('error', lost)
+        sent.end(body)
+      })
+    },
+    close: () => agent.destroy()
+  }
+}
+
+function read(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,26 @@
+/** How many keys there are in Redis, by what they are for. Looking at a key that is due makes Redis drop it. */
+import type { RedisServer } from '../../test/support/redis-server.js'
+
+const PREFIX = 'grantd:'
+/** `kind:{parent}` lists the records of a parent, `kind:{parent}:id` is one of them. */
+const INDEX = /^authorized-client:\{[^}]+\}$/
+
+export async function countKeys({ client }: RedisServer): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  let cursor = '0'
+  do {
+    const [next, keys] = await client.scan(cursor, 'COUNT', 1_000)
+    for (const key of keys) {
+      const kind = kindOf(key)
+      counts[kind] = (counts[kind] ?? 0) + 1
+    }
+    cursor = next
+  } while (cursor !== '0')
+  return counts
+}
+
+function kindOf(key: string): string {
+  if (!key.startsWith(PREFIX)) return `not ours: ${key}`
+  const name = key.slice(PREFIX.length)
+  return INDEX.test(name) ? 'authorized-client of a user' : (name.split(':')[0] ?? name)
+}

@@ -1,0 +1,38 @@
+/** The table of a soak: for the terminal, and for docs/faults.md between its markers. */
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { writeBetweenMarkers } from '../support/documents.js'
+import type { Ended, Finding } from './verdict.js'
+
+export interface SoakReport extends Omit<Ended, 'surprises'> {
+  at: Date
+  machine: Record<string, string>
+  minutes: number
+  /** Requests a second. */
+  highest: number
+  rate: number
+  findings: Finding[]
+}
+
+const DATA = fileURLToPath(new URL('../../docs/soak.json', import.meta.url))
+const PAGE = fileURLToPath(new URL('../../docs/faults.md', import.meta.url))
+
+export function save(report: SoakReport): void {
+  writeFileSync(DATA, `${JSON.stringify(report)}\n`)
+  writeBetweenMarkers(PAGE, 'soak', pageOf(report))
+}
+
+export function pageOf({ at, machine, minutes, rate, requests, findings }: SoakReport): string {
+  const rows = findings.map(({ name, value, isGood }) => [
+    name,
+    value,
+    isGood === undefined ? '' : isGood ? 'good' : 'NOT GOOD'
+  ])
+  const where = Object.entries(machine).map(([name, value]) => `${name} ${value}`)
+  const [day, perSecond, all] = [at.toISOString().slice(0, 10), Math.round(rate), requests.toLocaleString('en')]
+  return [
+    ...[['looked at', 'found', 'verdict'], ['---', '---', '---'], ...rows].map((cells) => `| ${cells.join(' | ')} |`),
+    '',
+    `Measured on ${day}: for ${minutes} min at ${perSecond} requests a second, half of the highest rate; ${all} in all. ${where.join(', ')}.`
+  ].join('\n')
+}

@@ -1,0 +1,143 @@
+/** The checker of bench/faults finds what it is there to find: made-up histories, each with one thing wrong. */
+import t from 'tap'
+import { check, type Verdict } from '../../bench/faults/checker.js'
+import type { Entry, FinalState, ListedClient, Outcome } from '../../bench/faults/history.js'
+
+/** A whole life of one actor, second by second; every test breaks one thing of it. */
+const approved: Entry[] = [
+  entry('start', 0, 'done'),
+  entry('poll', 1, 'pending'),
+  entry('decide', 2, 'done', { said: 'approve' }),
+  entry('poll', 3, 'approved', { authorization: 'a' }),
+  entry('use', 4, 'accepted'),
+  entry('rename', 5, 'done', { said: 'first' }),
+  entry('rename', 6, 'done', { said: 'second' }),
+  entry('use', 7, 'accepted'),
+  entry('revoke', 8, 'done'),
+  entry('use', 10, 'refused')
+]
+const denied: Entry[] = [
+  entry('start', 0, 'done', { actor: 'bob' }),
+  entry('decide', 1, 'done', { actor: 'bob', said: 'deny' }),
+  entry('poll', 2, 'denied', { actor: 'bob' })
+]
+const whole = [...approved, ...denied]
+const client: ListedClient = { id: 'a', label: 'second', isRevoked: true }
+
+interface Ending {
+  poll?: Outcome
+  bobsPoll?: Outcome
+  use?: Outcome
+  clients?: ListedClient[]
+  bobsClients?: ListedClient[]
+  records?: string[]
+}
+
+function stateOf({
+  poll = 'gone',
+  bobsPoll = 'denied',
+  use = 'refused',
+  clients = [client],
+  bobsClients = [],
+  records = ['a']
+}: Ending = {}): FinalState {
+  return {
+    polls: new Map([
+      ['alice', poll],
+      ['bob', bobsPoll]
+    ]),
+    uses: new Map([['alice', use]]),
+    clients: new Map([
+      ['alice', clients],
+      ['bob', bobsClients]
+    ]),
+    records: new Map([['alice', records]])
+  }
+}
+
+function entry(kind: Entry['kind'], second: number, outcome: Outcome, more: Partial<Entry> = {}): Entry {
+  const sentAt = second * 1_000
+  return { actor: 'alice', kind, operation: second, sentAt, answeredAt: sentAt + 10, status: 200, outcome, ...more }
+}
+
+/** The history with one more entry, or with another in place of the one sent in that second. */
+const withEntry = (added: Entry) => [...whole, added]
+const without = (kind: Entry['kind'], said?: string) =>
+  whole.filter((entry) => entry.kind !== kind || (said !== undefined && entry.said !== said))
+const lost = (kind: Entry['kind'], second: number, more: Partial<Entry> = {}) =>
+  entry(kind, second, 'unavailable', { status: 503, ...more })
+
+const rulesOf = ({ violations }: Verdict) => [...new Set(violations.map((text) => text.slice(0, text.indexOf(':'))))]
+
+t.test('a history in which all is well', async (t) => {
+  const { violations, facts } = check(whole, stateOf(), {})
+  t.same(violations, [])
+  t.match(facts, { 'approval kept': 1, 'denial kept': 1, 'revocation kept': 1, 'rename kept': 1, 'known answer': 13 })
+})
+
+t.test('each thing that can be wrong is found, and found to be that thing', async (t) => {
+  const broken: [string, string, readonly Entry[], Ending][] = [
+    ['an approval is gone', 'approval kept', without('poll'), { poll: 'pending', clients: [], records: [] }],
+    ['an authorization is gone', 'approval kept', whole, { clients: [], records: [] }],
+    ['a denial is gone', 'denial kept', whole, { bobsPoll: 'pending' }],
+    ['a denied grant is collected', 'denial kept', whole, { bobsClients: [client] }],
+    ['a revocation is gone', 'revocation kept', whole, { clients: [{ ...client, isRevoked: false }], use: 'accepted' }],
+    ['a revoked token is good in the end', 'revocation kept', whole, { use: 'accepted' }],
+    ['a rename is gone', 'rename kept', whole, { clients: [{ ...client, label: 'first' }] }],
+    [
+      'two authorizations by two polls',
+      'one authorization',
+      withEntry(entry('poll', 4, 'approved', { authorization: 'b' })),
+      {}
+    ],
+    ['two authorizations in the list', 'one authorization', whole, { clients: [client, { ...client, id: 'b' }] }],
+    ['two authorizations in Redis alone', 'one authorization', whole, { records: ['a', 'b'] }],
+    ['a revoked token is good too late', 'revoked is refused', withEntry(entry('use', 9.5, 'accepted')), {}],
+    ['introspection says so', 'revoked is refused', withEntry(entry('introspect', 9.5, 'accepted')), {}],
+    ['a revoked client refreshes', 'revoked is refused', withEntry(entry('refresh', 9.5, 'accepted')), {}],
+    ['a decided grant is pending', 'decision is seen', withEntry(entry('poll', 2.5, 'pending')), {}],
+    ['a grant is not known', 'no false refusal', withEntry(entry('poll', 1.5, 'gone')), {}],
+    ['a grant is denied by nobody', 'no false refusal', withEntry(entry('poll', 1.5, 'denied')), {}],
+    ['a grant is approved by nobody', 'no false refusal', withEntry(entry('poll', 1.5, 'approved')), {}],
+    ['a good token is refused', 'no false refusal', withEntry(entry('use', 4.5, 'refused')), {}],
+    ['a good token is inactive', 'no false refusal', withEntry(entry('introspect', 4.5, 'refused')), {}],
+    ['a good token is refused in the end', 'no false refusal', without('revoke'), { use: 'refused' }],
+    ['a user code is not known', 'no false refusal', withEntry(entry('decide', 1.5, 'missing')), {}],
+    ['a client is not known', 'no false refusal', withEntry(entry('rename', 5.5, 'missing')), {}],
+    ['an answer out of the contract', 'known answer', withEntry(entry('use', 4.5, 'unexpected', { status: 500 })), {}]
+  ]
+  for (const [name, rule, history, ending] of broken) {
+    t.ok(rulesOf(check(history, stateOf(ending), {})).includes(rule), name)
+  }
+})
+
+t.test('what is not known to have been done may have been done or not', async (t) => {
+  const renamedAgain = [...whole, lost('rename', 6.5, { said: 'third' })]
+  const early = [...whole, entry('use', 8.5, 'accepted'), entry('poll', 2.001, 'pending')]
+  const fine: [string, readonly Entry[], Ending][] = [
+    ['a label that was not acknowledged is there', renamedAgain, { clients: [{ ...client, label: 'third' }] }],
+    ['or is not', renamedAgain, {}],
+    ['a token is good for a moment after its revocation, a grant pending until the answer', early, {}],
+    ['a denial that was not acknowledged is told', withEntry(lost('revoke', 7.2)), {}],
+    ['nothing is said while nothing can be looked at', withEntry(lost('use', 4.5)), {}]
+  ]
+  for (const [name, history, ending] of fine) t.same(check(history, stateOf(ending), {}).violations, [], name)
+
+  const untold = without('rename', 'first').concat(lost('rename', 4.7, { said: 'first' }))
+  t.same(
+    rulesOf(check(untold, stateOf({ clients: [{ ...client, label: 'first' }] }), {})),
+    ['rename kept'],
+    'but what was sent before the last acknowledgement must not come after it'
+  )
+})
+
+t.test('too few facts are no verdict', async (t) => {
+  t.equal(rulesOf(check([], stateOf(), {})).length, 9, 'an empty history breaks every rule')
+  t.same(rulesOf(check(whole, stateOf(), { 'revoked is refused': 2 })), ['revoked is refused'])
+  const nothing: FinalState = { polls: new Map(), uses: new Map(), clients: new Map(), records: new Map() }
+  t.same(
+    rulesOf(check(whole, nothing, {})).sort(),
+    ['approval kept', 'denial kept', 'rename kept', 'revocation kept'],
+    'nor is a final state that nobody has read'
+  )
+})
