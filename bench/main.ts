@@ -9,9 +9,11 @@ import { parseArgs } from 'node:util'
 import { benchIssue } from './issue.js'
 import { benchMemory } from './memory.js'
 import { benchPages } from './pages.js'
+import { benchPeers } from './peers.js'
 import { benchPoll } from './poll.js'
 import { benchRedisCost } from './redis-cost.js'
 import { benchScale } from './scale.js'
+import { benchStart } from './start.js'
 import { createLifetime } from './support/lifetime.js'
 import { describeMachine } from './support/machine.js'
 import { isMet, printSection, type Section } from './support/report.js'
@@ -27,7 +29,9 @@ const BENCHES = {
   token: benchToken,
   wait: benchWait,
   pages: benchPages,
-  issue: benchIssue
+  issue: benchIssue,
+  peers: benchPeers,
+  start: benchStart
 }
 const LIMIT_SECONDS = 600
 
