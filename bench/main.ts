@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchInstances } from './instances.js'
 import { benchIssue } from './issue.js'
 import { benchMemory } from './memory.js'
 import { benchPages } from './pages.js'
@@ -31,7 +32,8 @@ const BENCHES = {
   pages: benchPages,
   issue: benchIssue,
   peers: benchPeers,
-  start: benchStart
+  start: benchStart,
+  instances: benchInstances
 }
 const LIMIT_SECONDS = 600
 

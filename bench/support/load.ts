@@ -38,14 +38,19 @@ export const FORM_POLL: BodyShape = {
   after: ''
 }
 
-/** Posts every code once (wrk swallows the first), or as many as there is time for. */
+/**
+ * Posts every code once (wrk swallows the first), or as many as there is time for. A connection goes on as soon as it is
+ * answered, or rests for so long.
+ */
 export async function postCodes(
   lifetime: Lifetime,
   url: string,
   codes: readonly string[],
-  { type, before, after } = JSON_POLL
+  { type, before, after } = JSON_POLL,
+  restMs = 0
 ): Promise<void> {
-  await runWrk(lifetime, CODES, url, [await writeCodes(lifetime, codes), type, before, after])
+  const file = await writeCodes(lifetime, codes)
+  await runWrk(lifetime, CODES, url, [file, type, before, after, `${restMs}`, `${CONNECTIONS}`])
 }
 
 /** The same, but waits for every answer and makes sure that it says `authorization_pending`; answers with their number. */
