@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchCollect } from './collect.js'
 import { benchInstances } from './instances.js'
 import { benchIssue } from './issue.js'
 import { benchMemory } from './memory.js'
@@ -33,6 +34,7 @@ const BENCHES = {
   issue: benchIssue,
   peers: benchPeers,
   start: benchStart,
+  collect: benchCollect,
   instances: benchInstances
 }
 const LIMIT_SECONDS = 600

@@ -5,6 +5,7 @@ import {
   BETTER_AUTH_IN_MEMORY,
   GRANTD,
   OIDC_PROVIDER,
+  OIDC_PROVIDER_PLAIN,
   startBetterAuth,
   startGrantdAlone,
   startOidcProvider,
@@ -21,6 +22,7 @@ export async function benchPeers(lifetime: Lifetime, { rounds, polls }: Sizes): 
     await startYardstickAlone(lifetime),
     await startGrantdAlone(lifetime),
     await startOidcProvider(lifetime),
+    await startOidcProvider(lifetime, 'plain'),
     await startBetterAuth(lifetime, 'file'),
     await startBetterAuth(lifetime, 'memory')
   ]
@@ -31,7 +33,7 @@ export async function benchPeers(lifetime: Lifetime, { rounds, polls }: Sizes): 
     return {
       ...contender,
       async prepare() {
-        const codes = await contender.createCodes(Math.ceil(polls / slower))
+        const codes = await contender.createCodes(Math.ceil(polls / slower.poll))
         return async () => {
           const count = await postPending(lifetime, url + poll.path, codes, poll.shape)
           answered += count
@@ -61,6 +63,7 @@ export async function benchPeers(lifetime: Lifetime, { rounds, polls }: Sizes): 
       ...[...rates].map(([name, { perCpuSecond }]) => ({ name, value: perCpuSecond, unit })),
       over(YARDSTICK),
       over(OIDC_PROVIDER, { atLeast: 5 }),
+      over(OIDC_PROVIDER_PLAIN),
       over(BETTER_AUTH, { atLeast: 20 }),
       over(BETTER_AUTH_IN_MEMORY),
       ...[...rates].flatMap(([name, { redisMicros }]) =>

@@ -20,7 +20,7 @@ export async function benchStart(lifetime: Lifetime, { rounds, starts }: Sizes):
     await startBetterAuth(lifetime, 'file')
   ]
   const sides = contenders.map((contender): Side => {
-    const count = Math.ceil(starts / contender.slower)
+    const count = Math.ceil(starts / contender.slower.start)
     const drive = async () => {
       await sendSame(lifetime, contender.start, count)
       return count

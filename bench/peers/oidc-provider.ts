@@ -1,9 +1,10 @@
 /**
  * node-oidc-provider as it is deployed for devices: its device flow, one public client, a signing key of its own, and
- * everything in Redis, through a driver that gathers the commands of a turn. Nobody signs in here, for which it wants pages of
+ * everything in Redis. Nobody signs in here, for which it wants pages of
  * its operator's: POST /approve does with its models what it does itself when somebody has signed in and agreed.
  *
- * Run as: oidc-provider.ts PORT REDIS_URL
+ * Run as: oidc-provider.ts PORT REDIS_URL pipelining | plain
+ * The driver gathers the commands of a turn, or has the settings it comes with, as in the example for Redis.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { text } from 'node:stream/consumers'
@@ -11,11 +12,11 @@ import { Redis } from 'ioredis'
 import { Provider } from 'oidc-provider'
 import { redisAdapter } from './oidc-adapter.js'
 
-const [port, redisUrl = ''] = process.argv.slice(2)
+const [port, redisUrl = '', driver] = process.argv.slice(2)
 const CLIENT_ID = 'cli'
 const USER = 'bench'
 
-const redis = new Redis(redisUrl, { protocol: 2, enableAutoPipelining: true, lazyConnect: true })
+const redis = new Redis(redisUrl, { protocol: 2, enableAutoPipelining: driver === 'pipelining', lazyConnect: true })
 await redis.connect()
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 

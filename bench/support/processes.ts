@@ -51,9 +51,9 @@ export function startYardstick(
   return startSource(lifetime, YARDSTICK, [redis.url, ...lengths.map(String)])
 }
 
-/** One of bench/peers over this store, in the mode it is meant to be deployed in. */
-export function startPeer(lifetime: Lifetime, file: string, store: string): Promise<Target> {
-  return startSource(lifetime, fileURLToPath(new URL(`../peers/${file}`, import.meta.url)), [store])
+/** One of bench/peers, over the store it is told of, in the mode it is meant to be deployed in. */
+export function startPeer(lifetime: Lifetime, file: string, ...args: readonly string[]): Promise<Target> {
+  return startSource(lifetime, fileURLToPath(new URL(`../peers/${file}`, import.meta.url)), args)
 }
 
 /** A server of the bench's own, which takes its port as the first argument. */

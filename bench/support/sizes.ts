@@ -1,5 +1,6 @@
 /** How much is done: enough for steady figures, or a quick look. */
 export interface Sizes {
+  name: 'full' | 'quick'
   /** Alternations of what is compared. */
   rounds: number
   /** Polls in a round: some two CPU-seconds of a server, of which the kernel counts hundredths. */
@@ -21,6 +22,7 @@ export interface Sizes {
 }
 
 export const FULL: Sizes = {
+  name: 'full',
   rounds: 4,
   polls: 50_000,
   grants: 100_000,
@@ -32,6 +34,7 @@ export const FULL: Sizes = {
   collected: 3_000
 }
 export const QUICK: Sizes = {
+  name: 'quick',
   rounds: 3,
   polls: 20_000,
   grants: 20_000,
