@@ -1,19 +1,16 @@
 /** Polls of pending grants at the token endpoint: the service, the yardstick and the peers, in the same rounds. */
 import { compareSides, type Rate, roundFigures, type Side } from './support/compare-sides.js'
+import { startBetterAuth, startGrantdAlone, startOidcProvider, startYardstickAlone } from './support/contenders.js'
+import type { Lifetime } from './support/lifetime.js'
+import { CONNECTIONS, postPending } from './support/load.js'
 import {
   BETTER_AUTH,
   BETTER_AUTH_IN_MEMORY,
   GRANTD,
   OIDC_PROVIDER,
   OIDC_PROVIDER_PLAIN,
-  startBetterAuth,
-  startGrantdAlone,
-  startOidcProvider,
-  startYardstickAlone,
   YARDSTICK
-} from './support/contenders.js'
-import type { Lifetime } from './support/lifetime.js'
-import { CONNECTIONS, postPending } from './support/load.js'
+} from './support/names.js'
 import type { Figure, Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 

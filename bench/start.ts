@@ -1,15 +1,9 @@
 /** Device authorization requests (RFC 8628 §3.1) in requests per CPU-second: the service against the peers. */
 import { compareSides, type Rate, roundFigures, type Side } from './support/compare-sides.js'
-import {
-  BETTER_AUTH,
-  GRANTD,
-  OIDC_PROVIDER,
-  startBetterAuth,
-  startGrantdAlone,
-  startOidcProvider
-} from './support/contenders.js'
+import { startBetterAuth, startGrantdAlone, startOidcProvider } from './support/contenders.js'
 import type { Lifetime } from './support/lifetime.js'
 import { CONNECTIONS, sendSame } from './support/load.js'
+import { BETTER_AUTH, GRANTD, OIDC_PROVIDER } from './support/names.js'
 import type { Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 

@@ -8,14 +8,8 @@ import { createCaller, manyTimes } from './callers.js'
 import { createGrants, grantKey } from './grants.js'
 import type { Lifetime } from './lifetime.js'
 import { type BodyShape, FORM_POLL, JSON_TYPE, type SameRequest, TOKEN_PATH } from './load.js'
+import { BETTER_AUTH, BETTER_AUTH_IN_MEMORY, GRANTD, OIDC_PROVIDER, OIDC_PROVIDER_PLAIN, YARDSTICK } from './names.js'
 import { startBenchRedis, startGrantd, startPeer, startYardstick, type Target } from './processes.js'
-
-export const GRANTD = 'grantd'
-export const YARDSTICK = 'yardstick'
-export const OIDC_PROVIDER = 'node-oidc-provider'
-export const OIDC_PROVIDER_PLAIN = 'node-oidc-provider, driver as in its example'
-export const BETTER_AUTH = 'better-auth'
-export const BETTER_AUTH_IN_MEMORY = 'better-auth, arrays in memory'
 
 export interface Polled extends Target {
   name: string

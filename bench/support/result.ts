@@ -23,7 +23,7 @@ export function figureOf(result: Result, id: string, name: string): Figure {
   return figure
 }
 
-export function valueOf(result: Result, id: string, name: string): number {
+export function numberOf(result: Result, id: string, name: string): number {
   return figureOf(result, id, name).value
 }
 
