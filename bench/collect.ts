@@ -40,8 +40,8 @@ export async function benchCollect(lifetime: Lifetime, { rounds, collected }: Si
     title: '11. Grants the whole way: started, looked at, approved, collected',
     how:
       `${rounds} rounds, alternating, ${collected.toLocaleString('en')} grants of the service in each and fewer of the peers; ` +
-      `${CONNECTIONS} at a time, driven from this process, whose CPU does not count. The service and node-oidc-provider sign a token ` +
-      '(RS256); better-auth makes a session. node-oidc-provider is spared its pages, session and interaction: what they end in is ' +
+      `${CONNECTIONS} at a time, driven from this process, whose CPU does not count. The service signs two ` +
+      'tokens (RS256), node-oidc-provider one, better-auth makes a session. node-oidc-provider is spared its pages, session and interaction: what they end in is ' +
       `done with its models. Verified: all ${tokens.toLocaleString('en')} were collected, each with a token of its own.`,
     figures: [
       ...[...rates].map(([name, { perCpuSecond }]) => ({ name, value: perCpuSecond, unit })),
