@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- --quick] [--only poll,memory] [--save]: measures the service on this machine and says how it compares.
+ * npm run bench [-- --quick] [--only poll,memory] [--save], or --publish: measures the service on this machine and says how it compares.
  * The order of things and the report; what is measured, and why so, is in the files beside this one and in README.md.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -44,8 +44,17 @@ const BENCHES = {
 const LIMIT_SECONDS = 2_400
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean' }, only: { type: 'string' }, save: { type: 'boolean' } }
+  options: {
+    quick: { type: 'boolean' },
+    only: { type: 'string' },
+    save: { type: 'boolean' },
+    publish: { type: 'boolean' }
+  }
 })
+if (values.publish) {
+  console.log(`published anew: ${save(JSON.parse(readFileSync(inRoot(RESULT), 'utf8')))}`)
+  process.exit(0)
+}
 if (values.save && values.only) throw new Error('only a whole run is saved: figures of several runs are not comparable')
 const names = Object.keys(BENCHES) as (keyof typeof BENCHES)[]
 const asked = values.only?.split(',') ?? names

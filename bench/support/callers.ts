@@ -10,7 +10,16 @@ export interface Call {
   headers?: Readonly<Record<string, string>>
 }
 
-/** Makes a request and answers with what came back. Any other status than this one ends the bench. */
+export class UnexpectedStatus extends Error {
+  constructor(
+    readonly status: number | undefined,
+    what: string
+  ) {
+    super(`${what} was answered ${status}`)
+  }
+}
+
+/** Makes a request and answers with what came back. Rejects with `UnexpectedStatus` when it is answered with any other status. */
 export type Caller = (url: string, call: Call, status?: number) => Promise<string>
 
 export function createCaller(lifetime: Lifetime): Caller {
@@ -22,20 +31,20 @@ export function createCaller(lifetime: Lifetime): Caller {
       const sent = httpRequest(url, { agent, method, headers: { ...headers, ...lengths } }, (answer) => {
         text(answer).then((received) => {
           if (answer.statusCode === status) resolve(received)
-          else reject(new Error(`${method} ${url} was answered ${answer.statusCode}: ${received.slice(0, 200)}`))
+          else reject(new UnexpectedStatus(answer.statusCode, `${method} ${url}`))
         }, reject)
       })
       sent.on('error', reject).end(body)
     })
 }
 
-/** Does something so many times, and as many at once as there are connections. */
-export async function manyTimes<T>(times: number, once: (i: number) => Promise<T>): Promise<T[]> {
+/** Does something so many times, and so many at once. */
+export async function manyTimes<T>(times: number, atOnce: number, once: () => Promise<T>): Promise<T[]> {
   const results: T[] = []
   let begun = 0
   async function some(): Promise<void> {
-    while (begun < times) results.push(await once(begun++))
+    while (begun++ < times) results.push(await once())
   }
-  await Promise.all(Array.from({ length: CONNECTIONS }, some))
+  await Promise.all(Array.from({ length: atOnce }, some))
   return results
 }

@@ -7,7 +7,7 @@ import type { RedisServer } from '../../test/support/redis-server.js'
 import { createCaller, manyTimes } from './callers.js'
 import { createGrants, grantKey } from './grants.js'
 import type { Lifetime } from './lifetime.js'
-import { type BodyShape, FORM_POLL, JSON_TYPE, type SameRequest, TOKEN_PATH } from './load.js'
+import { type BodyShape, CONNECTIONS, FORM_POLL, JSON_TYPE, type SameRequest, TOKEN_PATH } from './load.js'
 import { BETTER_AUTH, BETTER_AUTH_IN_MEMORY, GRANTD, OIDC_PROVIDER, OIDC_PROVIDER_PLAIN, YARDSTICK } from './names.js'
 import { startBenchRedis, startGrantd, startPeer, startYardstick, type Target } from './processes.js'
 
@@ -97,7 +97,7 @@ export async function startBetterAuth(lifetime: Lifetime, place: 'file' | 'memor
 function asker(lifetime: Lifetime, start: SameRequest): Polled['createCodes'] {
   const call = createCaller(lifetime)
   return async (count) => {
-    const answers = await manyTimes(count, () => call(start.url, start))
+    const answers = await manyTimes(count, CONNECTIONS, () => call(start.url, start))
     return answers.map((answer) => JSON.parse(answer).device_code)
   }
 }

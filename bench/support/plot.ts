@@ -26,13 +26,14 @@ const TOP = 56
 const ROW = 34
 const STYLE = `
   svg { color-scheme: light dark }
-  .paper { fill: #ffffff } .text { fill: #1f2328 } .soft { fill: #59636e } .grid { stroke: #d1d9e0 }
+  .paper { fill: #ffffff } .text { fill: #1f2328 } .value { stroke: #ffffff } .soft { fill: #59636e } .grid { stroke: #d1d9e0 }
   .mark { fill: #818b98 } .span { stroke: #818b98 } .ours.mark { fill: #0969da } .ours.span { stroke: #0969da }
   @media (prefers-color-scheme: dark) {
-    .paper { fill: #0d1117 } .text { fill: #f0f6fc } .soft { fill: #9198a1 } .grid { stroke: #3d444d }
+    .paper { fill: #0d1117 } .text { fill: #f0f6fc } .value { stroke: #0d1117 } .soft { fill: #9198a1 } .grid { stroke: #3d444d }
     .mark { fill: #9198a1 } .span { stroke: #9198a1 } .ours.mark { fill: #4493f8 } .ours.span { stroke: #4493f8 }
   }
-  text { font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif } .title { font-size: 15px; font-weight: 600 }`
+  text { font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif }
+  .title { font-size: 15px; font-weight: 600 } .value { paint-order: stroke; stroke-width: 4px }`
 
 export function drawPlot({ title, axis, scale, rows }: Plot): string {
   const ticks = ticksOf(scale, rows)
@@ -66,7 +67,7 @@ function drawRow({ name, value, rounds, isOurs }: Row, y: number, x: (value: num
   return [
     `<text class="text" x="${LEFT - 14}" y="${y + 4}" text-anchor="end">${escaped(name)}</text>`,
     ...(scale === 'linear' ? [bar] : [span, point]),
-    `<text class="text" x="${round(end + 8)}" y="${y + 4}">${formatNumber(value)}</text>`
+    `<text class="text value" x="${round(end + 8)}" y="${y + 4}">${formatNumber(value)}</text>`
   ]
 }
 
