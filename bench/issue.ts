@@ -5,6 +5,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createApiKeys } from '../src/api-keys/service.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
+import { at, redisConfig } from '../test/support/redis-config.js'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { compareSides, roundFigures } from './support/compare-sides.js'
 import type { Lifetime } from './support/lifetime.js'
@@ -121,7 +122,7 @@ function signer(algorithm: Algorithm, token: string): Driven['drive'] {
 async function makeApiKey({ url }: RedisServer): Promise<string> {
   const clock = Date.now
   const log = { info() {}, warn: console.error }
-  const storage = createRedisStorage({ url, prefix: 'grantd:', clock, log, observe() {} })
+  const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
   const { text } = await createApiKeys({ records: storage.apiKeys, clock }).create('bench', {})
   await storage.close()

@@ -8,6 +8,7 @@ import { builtInClients } from '../src/oauth-clients/oauth-client.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
 import { createBrowserSessions } from '../src/users/browser-sessions.js'
 import { apiClient } from '../test/support/client.js'
+import { at, redisConfig } from '../test/support/redis-config.js'
 import { enterCode } from './support/entered-code.js'
 import type { Lifetime } from './support/lifetime.js'
 import { startBenchRedis, startGrantd } from './support/processes.js'
@@ -75,7 +76,7 @@ const PROVIDER = { id: 'example', name: 'Example', issuer: 'https://login.exampl
 async function prepareUser(url: string): Promise<string> {
   const clock = Date.now
   const log = { info() {}, warn: console.error }
-  const storage = createRedisStorage({ url, prefix: 'grantd:', clock, log, observe() {} })
+  const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
   const clients = createAuthorizedClients({ records: storage.authorizedClients, clock })
   const [cli] = builtInClients(2_592_000)

@@ -114,7 +114,12 @@ export const limits = fp(
             { key: limitKey('misses', 'user', userOf(request)), limit: bounds.missesPerUser },
             { key: limitKey('misses', 'address', addressOf(request)), limit: bounds.missesPerIp }
           ]
-          return guesses.limit(guessers, lookup, () => metrics.countLimited('user code misses'))
+          const counted = async () => {
+            const outcome = await lookup()
+            if (outcome.kind === 'unknown') metrics.countMissedUserCode()
+            return outcome
+          }
+          return guesses.limit(guessers, counted, () => metrics.countLimited('user code misses'))
         }
       }
     }

@@ -17,10 +17,13 @@ export interface Metrics {
   countLimited(limit: string): void
   countRefresh(outcome: RefreshOutcome['kind']): void
   countRevocation(by: 'token' | 'owner' | 'replay'): void
+  countMissedUserCode(): void
   countSignIn(outcome: SignInEvent): void
   countAccountRefresh(outcome: RefreshEvent): void
+  countAnswer(status: number): void
+  observeAnswer(operation: string, seconds: number): void
   /** Shows a number that somebody else keeps, read whenever it is asked for. */
-  watch(name: string, help: string, read: () => number): void
+  watch(name: string, help: string, read: () => number | Promise<number>): void
   contentType: string
   text(): Promise<string>
 }
@@ -38,16 +41,30 @@ export const metrics = fp(
     collectDefaultMetrics({ register: registry })
     const registers = [registry]
     /** Counted here and handed over when asked: there are very many. */
-    const polled = new Map<string, number>()
-    new Counter({
-      name: 'grantd_polls_total',
-      help: 'Polls by outcome.',
-      labelNames: ['outcome'],
-      registers,
-      collect() {
-        this.reset()
-        for (const [outcome, count] of polled) this.inc({ outcome }, count)
+    const countOften = <T extends string | number>(name: string, help: string, label: string) => {
+      const counts = new Map<T, number>()
+      new Counter({
+        name,
+        help,
+        labelNames: [label],
+        registers,
+        collect() {
+          this.reset()
+          for (const [value, count] of counts) this.inc({ [label]: value }, count)
+        }
+      })
+      return (value: T) => {
+        counts.set(value, (counts.get(value) ?? 0) + 1)
       }
+    }
+    const countPoll = countOften<PollOutcome['kind']>('grantd_polls_total', 'Polls by outcome.', 'outcome')
+    const countAnswer = countOften<number>('grantd_answers_total', 'Answers to requests, by status.', 'status')
+    const observeAnswer = createLatencyHistogram({
+      name: 'grantd_answer_seconds',
+      help: 'Seconds an answer took, by operation of the contract. Polls that were held are not among them.',
+      label: 'operation',
+      bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registry
     })
     const grants = new Counter({
       name: 'grantd_grants_total',
@@ -87,6 +104,13 @@ export const metrics = fp(
       labelNames: ['by'],
       registers
     })
+    // An alert watches for the first replay: it can be told from the start only if there was a zero before it.
+    for (const by of ['token', 'owner', 'replay']) revocations.inc({ by }, 0)
+    const missedUserCodes = new Counter({
+      name: 'grantd_user_code_misses_total',
+      help: 'User codes that were entered and are not there.',
+      registers
+    })
     const signIns = new Counter({
       name: 'grantd_sign_ins_total',
       help: 'Sign-ins on the pages and connected accounts, by outcome.',
@@ -101,15 +125,16 @@ export const metrics = fp(
     })
 
     app.decorate('metrics', {
-      countPoll(outcome) {
-        polled.set(outcome, (polled.get(outcome) ?? 0) + 1)
-      },
+      countPoll,
+      countAnswer,
+      observeAnswer,
       countGrant: (outcome) => grants.inc({ outcome }),
       observeDecision: (seconds) => decisions.observe(seconds),
       observeRedis,
       countLimited: (limit) => limited.inc({ limit }),
       countRefresh: (outcome) => refreshes.inc({ outcome }),
       countRevocation: (by) => revocations.inc({ by }),
+      countMissedUserCode: () => missedUserCodes.inc(),
       countSignIn: (outcome) => signIns.inc({ outcome }),
       countAccountRefresh: (outcome) => accountRefreshes.inc({ outcome }),
       watch(name, help, read) {
@@ -117,8 +142,8 @@ export const metrics = fp(
           name,
           help,
           registers,
-          collect() {
-            this.set(read())
+          async collect() {
+            this.set(await read())
           }
         })
       },

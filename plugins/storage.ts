@@ -1,4 +1,4 @@
-/** app.storage: Redis if there is a REDIS_URL, otherwise this process's memory. The only place that knows the engines. */
+/** app.storage: Redis if the configuration says where, otherwise this process's memory. The only place that knows the engines. */
 import fp from 'fastify-plugin'
 import type { Clock } from '../src/clock.js'
 import { createMemoryStorage } from '../src/storage/memory/index.js'
@@ -21,7 +21,7 @@ export const storage = fp<StorageOptions>(
     const { redis } = app.config
     const engine = redis
       ? createRedisStorage({
-          ...redis,
+          redis,
           clock: app.clock,
           log: app.log,
           observe: app.metrics.observeRedis,

@@ -32,6 +32,9 @@ const optional = (schema: TSchema & { static: string }, expects: string, descrip
 const list = (items: TSchema & { static: string }, expects: string, description: string) =>
   setting(Type.Array(items, { default: [] as string[] }), expects, description)
 
+/** host:port, [v6]:port */
+const serverAddress = Type.String({ pattern: '^([A-Za-z0-9._-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\]):[0-9]{1,5}$' })
+
 const httpUrl = Type.String({ pattern: '^https?://[^\\s?#]+$' })
 
 export const EnvironmentSchema = Type.Object({
@@ -59,7 +62,60 @@ export const EnvironmentSchema = Type.Object({
   REDIS_URL: optional(
     Type.String({ pattern: '^rediss?://\\S+$' }),
     'a redis:// or rediss:// URL',
-    'Where state lives. Without it one process keeps everything in its own memory, for trying out.'
+    'Where state lives, if that is one server. Without this, `REDIS_SENTINELS` and `REDIS_CLUSTER` one process keeps everything in its own memory, for trying out.'
+  ),
+  REDIS_SENTINELS: list(
+    serverAddress,
+    'a comma-separated list of addresses such as sentinel-1:26379',
+    'Sentinels that know where state lives, instead of `REDIS_URL`; needs `REDIS_SENTINEL_NAME`.'
+  ),
+  REDIS_SENTINEL_NAME: optional(
+    Type.String({ pattern: '^[A-Za-z0-9._-]{1,128}$' }),
+    'at most 128 letters, digits and . _ -',
+    'What the Sentinels call the servers, as in `sentinel monitor NAME`.'
+  ),
+  REDIS_CLUSTER: list(
+    serverAddress,
+    'a comma-separated list of addresses such as redis-1:6379',
+    'Some servers of the Redis Cluster in which state lives, instead of `REDIS_URL`; they tell of the others.'
+  ),
+  REDIS_USERNAME: optional(
+    Type.String({ minLength: 1 }),
+    'a user of the ACL of Redis',
+    'Who the servers are told this is, if not their default user. With `REDIS_URL` it stands in the URL.'
+  ),
+  REDIS_PASSWORD: optional(
+    Type.String({ minLength: 1 }),
+    'a password',
+    'The password for the servers. With `REDIS_URL` it stands in the URL.'
+  ),
+  REDIS_SENTINEL_USERNAME: optional(
+    Type.String({ minLength: 1 }),
+    'a user of the ACL of the Sentinels',
+    'The same for the Sentinels.'
+  ),
+  REDIS_SENTINEL_PASSWORD: optional(Type.String({ minLength: 1 }), 'a password', 'The same for the Sentinels.'),
+  REDIS_TLS: choice(
+    ['on', 'off'],
+    'off',
+    '`on` speaks TLS with the servers of `REDIS_SENTINELS` or `REDIS_CLUSTER`, and with the Sentinels. With `REDIS_URL` that is what rediss:// says.'
+  ),
+  REDIS_CA_FILE: optional(
+    Type.String({ minLength: 1 }),
+    'the path of a PEM file',
+    'Certificates trusted for Redis, instead of those Node.js comes with.'
+  ),
+  REDIS_TIMEOUT_MS: wholeNumber(
+    200,
+    30_000,
+    1_000,
+    'The longest a request waits for Redis, in milliseconds. Then it is answered with 503; what it asked for may have been done.'
+  ),
+  REDIS_WAIT_REPLICAS: wholeNumber(
+    0,
+    5,
+    0,
+    'How many replicas must have what a caller is told was done, so that it outlives its primary. When so many do not answer in time, the caller is told 503.'
   ),
   REDIS_PREFIX: setting(
     Type.String({ pattern: '^[A-Za-z0-9:._-]{0,64}$', default: 'grantd:' }),
@@ -69,12 +125,12 @@ export const EnvironmentSchema = Type.Object({
   GRANTD_SECRET: list(
     Type.String({ minLength: 32 }),
     'one or more secrets of at least 32 characters, separated by commas',
-    'Encrypts private keys at rest and keys user codes and refresh tokens. The first one writes, all of them read; how to rotate it is said under "Running it for real". Mandatory with `REDIS_URL`.'
+    'Encrypts private keys at rest and keys user codes and refresh tokens. The first one writes, all of them read; how to rotate it is said under "Running it for real". Mandatory with Redis.'
   ),
   DASHBOARD_JWT_SECRET: optional(
     Type.String({ minLength: 32 }),
     'a secret of at least 32 characters',
-    "Verifies the dashboard's session JWTs with HS256. With `REDIS_URL`, this or `DASHBOARD_JWKS_URL` is mandatory."
+    "Verifies the dashboard's session JWTs with HS256. With Redis, this or `DASHBOARD_JWKS_URL` is mandatory."
   ),
   DASHBOARD_JWKS_URL: optional(
     httpUrl,

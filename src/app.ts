@@ -4,6 +4,7 @@ import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { accessLog } from '../plugins/access-log.js'
 import { accounts } from '../plugins/accounts.js'
+import { answerMetrics } from '../plugins/answer-metrics.js'
 import { apiKeys } from '../plugins/api-keys.js'
 import { authentication } from '../plugins/authentication.js'
 import { authorizedClients } from '../plugins/authorized-clients.js'
@@ -25,7 +26,9 @@ import { readiness } from '../plugins/readiness.js'
 import { requestHeaders } from '../plugins/request-headers.js'
 import { signIn } from '../plugins/sign-in.js'
 import { signingKeys } from '../plugins/signing-keys.js'
+import { stateMetrics } from '../plugins/state-metrics.js'
 import { storage } from '../plugins/storage.js'
+import { timeLimit } from '../plugins/time-limit.js'
 import { tokens } from '../plugins/tokens.js'
 import { tokensApi as tokensApiPlugin } from '../plugins/tokens-api.js'
 import { whereabouts } from '../plugins/whereabouts.js'
@@ -96,8 +99,11 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
   app.register(storage, testClock ? { testClock } : {})
   app.register(signingKeys)
   app.register(readiness)
+  app.register(timeLimit)
   app.register(requestHeaders)
   app.register(accessLog)
+  app.register(answerMetrics)
+  app.register(stateMetrics)
   app.register(jwtSigner)
   app.register(clientTokens)
   app.register(oauthClients)

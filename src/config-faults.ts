@@ -2,11 +2,15 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../schemas/config.js'
+import { REDIS_PLACES, redisFaults } from './redis-config.js'
 
 const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`
 
-/** What is wrong with values that are well-formed each by itself: one line per fault, the variable first. */
-export function* crossFaults(env: Environment): Generator<string> {
+/**
+ * What is wrong with values that are well-formed each by itself: one line per fault, the variable first. Those that are not are
+ * absent from `env`, and known by their names.
+ */
+export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, unknown>): Generator<string> {
   for (const name of ['PUBLIC_URL', 'VERIFICATION_URI', 'DASHBOARD_JWKS_URL'] as const) {
     const url = env[name]
     if (url !== undefined && !isSafeUrl(url)) yield expectation(name)
@@ -25,12 +29,8 @@ export function* crossFaults(env: Environment): Generator<string> {
   if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
     yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'
   }
-  if (env.REDIS_URL) {
-    if (env.GRANTD_SECRET.length === 0) yield 'GRANTD_SECRET: mandatory with REDIS_URL'
-    if (!env.DASHBOARD_JWT_SECRET && !env.DASHBOARD_JWKS_URL) {
-      yield 'DASHBOARD_JWT_SECRET: mandatory with REDIS_URL, unless DASHBOARD_JWKS_URL is set'
-    }
-  }
+  // Where Redis should be is not known then, and what goes with what cannot be said.
+  if (!REDIS_PLACES.some((name) => malformed.has(name))) yield* redisFaults(env)
 }
 
 /** No part of it means something to a router or has two spellings. */

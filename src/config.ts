@@ -12,6 +12,7 @@ import { builtInClients, type OAuthClient } from './oauth-clients/oauth-client.j
 import { readOAuthClientsFile } from './oauth-clients-file.js'
 import { readPemFile } from './pem-file.js'
 import { readProvidersFile } from './providers-file.js'
+import { assembleRedis, type RedisConfig, usesRedis } from './redis-config.js'
 
 /** What the service runs by. Durations carry their unit in the name. */
 export interface Config {
@@ -22,7 +23,7 @@ export interface Config {
   readonly expectedIssuer: string | undefined
   readonly verificationUri: string
   readonly corsOrigins: readonly string[]
-  readonly redis: { readonly url: string; readonly prefix: string } | undefined
+  readonly redis: RedisConfig | undefined
   readonly secrets: readonly string[]
   readonly dashboard: {
     readonly key: { readonly secret: string } | { readonly jwksUrl: string }
@@ -95,19 +96,22 @@ export function loadConfig(variables: Variables): Config {
   const malformed = shapeFaults(values)
   // A malformed value has been named already; for the checks that look at several it is as good as absent.
   for (const name of malformed.keys()) delete values[name]
-  const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment)]
+  const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment, malformed)]
   const clientsFile = readOAuthClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
   const providersFile = readProvidersFile(values.PROVIDERS_FILE as string | undefined)
-  const caFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
+  const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
+  const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
   const faults = [
     ...malformed.values(),
     ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
     ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
     ...providersFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
-    ...caFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`)
+    ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
+    ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`)
   ]
   if (faults.length > 0) throw new ConfigError(faults)
-  return deepFreeze(assemble(values as Environment, clientsFile.clients, providersFile.providers, caFile.pem))
+  const env = values as Environment
+  return deepFreeze(assemble(env, clientsFile.clients, providersFile.providers, foreignCaFile.pem, redisCaFile.pem))
 }
 
 function readValues(variables: Variables): Record<string, unknown> {
@@ -143,7 +147,8 @@ function assemble(
   env: Environment,
   moreClients: readonly OAuthClient[],
   providers: readonly IdentityProvider[],
-  foreignCa: string | undefined
+  foreignCa: string | undefined,
+  redisCa: string | undefined
 ): Config {
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
@@ -159,7 +164,7 @@ function assemble(
     expectedIssuer: env.PUBLIC_URL && publicUrl,
     verificationUri: env.VERIFICATION_URI ?? `${publicUrl}/device`,
     corsOrigins: env.CORS_ORIGINS,
-    redis: env.REDIS_URL ? { url: env.REDIS_URL, prefix: env.REDIS_PREFIX } : undefined,
+    redis: usesRedis(env) ? assembleRedis(env, redisCa) : undefined,
     secrets: env.GRANTD_SECRET.length > 0 ? env.GRANTD_SECRET : [orMadeUp('GRANTD_SECRET', undefined)],
     dashboard: {
       key: env.DASHBOARD_JWKS_URL
@@ -171,7 +176,7 @@ function assemble(
     oauthClients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...moreClients],
     providers,
     demoSignIn:
-      !env.REDIS_URL && providers.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
+      !usesRedis(env) && providers.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
     serviceName: env.SERVICE_NAME,
     environmentId: env.ENVIRONMENT_ID,
     tokensApi: {

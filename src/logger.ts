@@ -24,7 +24,11 @@ export function loggerOptions(level: Config['logLevel']): LogOptions {
       // The framework's own would log the whole URL.
       req: ({ method, routeOptions }) => ({ method, route: routeOptions?.url }),
       // Errors of libraries carry what they were called with; only these three are safe to keep.
-      err: (error: Error) => ({ type: error.name, message: error.message, stack: error.stack ?? '' })
+      err: (error: Error & { code?: string }) =>
+        // This one's message holds the whole URL. It is said of answers that come after their request was given up.
+        error.code === 'FST_ERR_REP_ALREADY_SENT'
+          ? { type: error.name, message: 'there has been an answer already', stack: '' }
+          : { type: error.name, message: error.message, stack: error.stack ?? '' }
     }
   }
 }

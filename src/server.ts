@@ -2,7 +2,7 @@
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
 import { type Config, ConfigError, loadConfig } from './config.js'
-import { stopGracefully } from './stop.js'
+import { gracefulStop } from './stop.js'
 
 /** What is not done by then, after the delay, is cut off. */
 const STOP_WITHIN_MS = 10_000
@@ -19,13 +19,14 @@ function readConfig(): Config {
 
 const config = readConfig()
 const app = buildApp(config)
+const stop = gracefulStop(app)
 
 closeWithGrace(
   { delay: config.shutdownDelaySeconds * 1000 + STOP_WITHIN_MS, logger: false },
   async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'stopping after an error nobody caught')
     else app.log.info({ signal }, 'stopping')
-    await stopGracefully(app)
+    await stop()
     app.log.info('stopped')
   }
 )

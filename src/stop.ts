@@ -1,23 +1,49 @@
 /** How an instance leaves: not ready first, held polls answered, then no new connections, then what is under way, then Redis. */
 import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
 const SWEEP_EVERY_MS = 100
 const QUIET_TURNS = 3
 const QUIET_WITHIN_MS = 1_000
+/** Whoever has something to ask has begun to by then. */
+const UNUSED_AFTER_MS = 1_000
 
-export async function stopGracefully(app: FastifyInstance): Promise<void> {
-  app.readiness.drain()
-  app.heldPolls.stop()
-  await sleep(app.config.shutdownDelaySeconds * 1000)
-  // A kept-alive connection would hold the server open until its client leaves: once idle, it is closed from here.
-  const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_EVERY_MS)
-  try {
-    await closePort(app.server)
-    await app.close()
-  } finally {
-    clearInterval(sweep)
+/** What will stop the instance. To be called before it listens, so that no connection is missed. */
+export function gracefulStop(app: FastifyInstance): () => Promise<void> {
+  const closeUnused = followConnections(app.server)
+  return async () => {
+    app.readiness.drain()
+    app.heldPolls.stop()
+    await sleep(app.config.shutdownDelaySeconds * 1000)
+    // A connection that is kept, for later or just in case, would hold the server open until its client leaves.
+    const sweep = setInterval(() => {
+      app.server.closeIdleConnections()
+      closeUnused()
+    }, SWEEP_EVERY_MS)
+    try {
+      await closePort(app.server)
+      await app.close()
+    } finally {
+      clearInterval(sweep)
+    }
+  }
+}
+
+/**
+ * Answers with what closes the connections on which nothing has come yet, as browsers and proxies open them ahead of need. For
+ * Node they are not idle but about to ask, and from the moment the port closes no time-out ends them either.
+ */
+function followConnections(server: Server): () => void {
+  const openedAt = new Map<Socket, number>()
+  server.on('connection', (socket) => {
+    openedAt.set(socket, performance.now())
+    socket.once('close', () => openedAt.delete(socket))
+  })
+  return () => {
+    const before = performance.now() - UNUSED_AFTER_MS
+    for (const [socket, at] of openedAt) if (at < before && socket.bytesRead === 0) socket.destroy()
   }
 }
 

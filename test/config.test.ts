@@ -9,7 +9,11 @@ import { builtInClients, GRANT_TYPES, tagOf } from '../src/oauth-clients/oauth-c
 
 const SECRET = 'correct horse battery staple encrypting'
 const DASHBOARD = 'correct horse battery staple dashboard!'
-const REDIS = { REDIS_URL: 'redis://127.0.0.1:6379', GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET: DASHBOARD }
+const SECRETS = { GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET: DASHBOARD }
+const REDIS = { REDIS_URL: 'redis://127.0.0.1:6379', ...SECRETS }
+const CLUSTER = { REDIS_CLUSTER: '127.0.0.1:7000', ...SECRETS }
+const SENTINELS = { REDIS_SENTINELS: '127.0.0.1:26379', REDIS_SENTINEL_NAME: 'grants', ...SECRETS }
+const NOBODY = { username: undefined, password: undefined }
 
 /** An issuer with everything that can be said of one. */
 const ACME = {
@@ -119,6 +123,9 @@ t.test('every variable is read', async (t) => {
     CORS_ORIGINS: 'https://a.example, https://b.example:8443',
     REDIS_URL: 'rediss://:password@redis.example:6380/3',
     REDIS_PREFIX: 'g1.a-b_c:',
+    REDIS_CA_FILE: fileOf(t, CERTIFICATE),
+    REDIS_TIMEOUT_MS: '2000',
+    REDIS_WAIT_REPLICAS: '2',
     GRANTD_SECRET: `${SECRET},${SECRET} and an older one`,
     DASHBOARD_JWKS_URL: 'https://dashboard.example/jwks.json',
     DASHBOARD_JWT_ISSUER: 'https://dashboard.example',
@@ -167,7 +174,11 @@ t.test('every variable is read', async (t) => {
     expectedIssuer: 'https://grants.example/base',
     verificationUri: 'https://www.example/activate',
     corsOrigins: ['https://a.example', 'https://b.example:8443'],
-    redis: { url: 'rediss://:password@redis.example:6380/3', prefix: 'g1.a-b_c:' },
+    redis: {
+      place: { kind: 'single', url: 'rediss://:password@redis.example:6380/3' },
+      ...{ user: NOBODY, sentinelUser: NOBODY, tls: { ca: CERTIFICATE } },
+      ...{ prefix: 'g1.a-b_c:', timeoutMs: 2_000, waitReplicas: 2 }
+    },
     secrets: [SECRET, `${SECRET} and an older one`],
     dashboard: {
       key: { jwksUrl: 'https://dashboard.example/jwks.json' },
@@ -241,7 +252,72 @@ t.test('every variable is read', async (t) => {
   t.equal(loadConfig({ PUBLIC_URL: 'https://grants.example' }).verificationUri, 'https://grants.example/device')
 })
 
-const numbers: [name: string, minimum: number, maximum: number, fallback: number, of: (config: Config) => unknown][] = [
+t.test('Redis behind Sentinels, and in a Cluster', async (t) => {
+  const { REDIS_URL, ...secrets } = REDIS
+  const user = { REDIS_USERNAME: 'grantd', REDIS_PASSWORD: 'p,w', REDIS_TLS: 'on' }
+  const sentinels = {
+    ...{ REDIS_SENTINELS: 'sentinel-1:26379, [2001:db8::1]:26380', REDIS_SENTINEL_NAME: 'grants' },
+    ...{ REDIS_SENTINEL_USERNAME: 'watcher', REDIS_SENTINEL_PASSWORD: 'sp' }
+  }
+  const common = { user: { username: 'grantd', password: 'p,w' }, tls: { ca: undefined }, prefix: 'grantd:' }
+  t.same(loadConfig({ ...secrets, ...user, ...sentinels }).redis, {
+    place: {
+      kind: 'sentinel',
+      sentinels: [
+        { host: 'sentinel-1', port: 26_379 },
+        { host: '2001:db8::1', port: 26_380 }
+      ],
+      name: 'grants'
+    },
+    ...common,
+    ...{ sentinelUser: { username: 'watcher', password: 'sp' }, timeoutMs: 1_000, waitReplicas: 0 }
+  })
+  t.same(loadConfig({ ...secrets, ...user, REDIS_CLUSTER: '127.0.0.1:7000' }).redis, {
+    place: { kind: 'cluster', seeds: [{ host: '127.0.0.1', port: 7_000 }] },
+    ...common,
+    ...{ sentinelUser: NOBODY, timeoutMs: 1_000, waitReplicas: 0 }
+  })
+
+  const cases: [Record<string, string>, string[]][] = [
+    [{ ...secrets, REDIS_URL: 'redis://a', REDIS_CLUSTER: 'a:1' }, ['REDIS_CLUSTER: not together with REDIS_URL']],
+    [{ ...secrets, ...sentinels, REDIS_CLUSTER: 'a:1' }, ['REDIS_CLUSTER: not together with REDIS_SENTINELS']],
+    [{ ...secrets, REDIS_SENTINELS: 'a:1' }, ['REDIS_SENTINEL_NAME: mandatory with REDIS_SENTINELS']],
+    [
+      { ...secrets, REDIS_CLUSTER: 'a:1', REDIS_SENTINEL_NAME: 'x' },
+      ['REDIS_SENTINEL_NAME: only with REDIS_SENTINELS']
+    ],
+    [{ REDIS_SENTINEL_USERNAME: 'x' }, ['REDIS_SENTINEL_USERNAME: only with REDIS_SENTINELS']],
+    [{ REDIS_SENTINEL_PASSWORD: 'x' }, ['REDIS_SENTINEL_PASSWORD: only with REDIS_SENTINELS']],
+    [{ ...REDIS, REDIS_PASSWORD: 'x' }, ['REDIS_PASSWORD: not with REDIS_URL']],
+    [{ REDIS_USERNAME: 'x' }, ['REDIS_USERNAME: only with REDIS_SENTINELS or REDIS_CLUSTER']],
+    [{ ...REDIS, REDIS_TLS: 'on' }, ['REDIS_TLS: not with REDIS_URL']],
+    [{ REDIS_TLS: 'on' }, ['REDIS_TLS: only with REDIS_SENTINELS or REDIS_CLUSTER']],
+    [{ ...REDIS, REDIS_CA_FILE: fileOf(t, CERTIFICATE) }, ['REDIS_CA_FILE: only with TLS']],
+    [{ REDIS_WAIT_REPLICAS: '1' }, ['REDIS_WAIT_REPLICAS: only with Redis']],
+    [{ REDIS_CLUSTER: 'a:1' }, ['GRANTD_SECRET: mandatory with REDIS_CLUSTER', 'DASHBOARD_JWT_SECRET: mandatory with']]
+  ]
+  for (const [variables, starts] of cases) {
+    const faults = faultsOf(variables)
+    t.same(
+      faults.map((fault, i) => fault.slice(0, starts[i]?.length)),
+      starts
+    )
+  }
+  t.match(faultsOf({ ...secrets, REDIS_CLUSTER: 'a:1', REDIS_TLS: 'on', REDIS_CA_FILE: fileOf(t, 'x') }), [
+    /^REDIS_CA_FILE: holds no certificate/
+  ])
+})
+
+const numbers: [
+  name: string,
+  minimum: number,
+  maximum: number,
+  fallback: number,
+  of: (config: Config) => unknown,
+  besides?: Record<string, string>
+][] = [
+  ['REDIS_TIMEOUT_MS', 200, 30_000, 1_000, ({ redis }) => redis?.timeoutMs, REDIS],
+  ['REDIS_WAIT_REPLICAS', 0, 5, 0, ({ redis }) => redis?.waitReplicas, REDIS],
   ['PORT', 0, 65_535, 3_333, ({ port }) => port],
   ['SESSION_IDLE_SECONDS', 60, 86_400, 3_600, ({ sessions }) => sessions.idleSeconds],
   ['SESSION_TTL_SECONDS', 300, 86_400, 43_200, ({ sessions }) => sessions.ttlSeconds],
@@ -269,13 +345,14 @@ const numbers: [name: string, minimum: number, maximum: number, fallback: number
 t.test('numbers', async (t) => {
   const inSchema = Object.entries(EnvironmentSchema.properties).filter(([, schema]) => schema.type === 'integer')
   t.same(inSchema.map(([name]) => name).sort(), numbers.map(([name]) => name).sort(), 'all of them are looked at')
-  for (const [name, minimum, maximum, fallback, of] of numbers) {
+  for (const [name, minimum, maximum, fallback, of, besides = {}] of numbers) {
+    const load = (value?: string) => loadConfig({ ...besides, ...(value !== undefined && { [name]: value }) })
     t.test(`${name} is a whole number from ${minimum} to ${maximum}`, async (t) => {
-      for (const good of [minimum, maximum]) t.equal(of(loadConfig({ [name]: `${good}` })), good)
-      t.equal(of(loadConfig({})), fallback, 'default')
-      t.equal(of(loadConfig({ [name]: '' })), fallback, 'empty')
-      t.equal(of(loadConfig({ [name]: ' \t' })), fallback, 'blank')
-      t.equal(of(loadConfig({ [name]: ` ${maximum}\n` })), maximum, 'space around it')
+      for (const good of [minimum, maximum]) t.equal(of(load(`${good}`)), good)
+      t.equal(of(load()), fallback, 'default')
+      t.equal(of(load('')), fallback, 'empty')
+      t.equal(of(load(' \t')), fallback, 'blank')
+      t.equal(of(load(` ${maximum}\n`)), maximum, 'space around it')
       const bad = [
         minimum - 1,
         maximum + 1,
@@ -293,7 +370,7 @@ t.test('numbers', async (t) => {
       ]
       for (const value of bad) {
         const expected = [`${name}: expected a whole number from ${minimum} to ${maximum}`]
-        t.same(faultsOf({ [name]: `${value}` }), expected, `${value}`)
+        t.same(faultsOf({ ...besides, [name]: `${value}` }), expected, `${value}`)
       }
     })
   }
@@ -398,6 +475,40 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
       '10.0.0.0/8 10.0.0.1'
     ]
   },
+  REDIS_SENTINELS: {
+    good: ['a:1', 'sentinel-1.example:26379,127.0.0.1:65535', '[::1]:26379'],
+    bad: [
+      'a',
+      'a:',
+      ':1',
+      'a:0',
+      'a:65536',
+      'a:x',
+      'redis://a:1',
+      '::1:26379',
+      '[a]:1',
+      '[1:2]:3',
+      'a b:1',
+      'a:1,,b:2'
+    ],
+    besides: { ...SECRETS, REDIS_SENTINEL_NAME: 'grants' }
+  },
+  REDIS_SENTINEL_NAME: {
+    good: ['mymaster', 'a.b-c_1', 'x'.repeat(128)],
+    bad: ['a b', 'a/b', 'ü', 'x'.repeat(129)],
+    besides: { ...SECRETS, REDIS_SENTINELS: 'a:1' }
+  },
+  REDIS_CLUSTER: {
+    good: ['a:1', 'redis-1.example:7000,127.0.0.1:7001', '[2001:db8::1]:7000'],
+    bad: ['a', 'a:0', 'a:65536', 'rediss://a:1', '2001:db8::1:7000', '[x]:1'],
+    besides: SECRETS
+  },
+  REDIS_USERNAME: { good: ['grantd', 'a user'], bad: [], besides: CLUSTER },
+  REDIS_PASSWORD: { good: ['x', 'p,w :/@'], bad: [], besides: CLUSTER },
+  REDIS_SENTINEL_USERNAME: { good: ['x'], bad: [], besides: SENTINELS },
+  REDIS_SENTINEL_PASSWORD: { good: ['x'], bad: [], besides: SENTINELS },
+  REDIS_TLS: { good: ['on', 'off'], bad: ['ON', 'true', '1', 'rediss'], besides: CLUSTER },
+  REDIS_CA_FILE: { good: [fileOf(t, CERTIFICATE)], bad: [], besides: { ...CLUSTER, REDIS_TLS: 'on' } },
   EDGE_HEADERS: { good: ['cloudflare'], bad: ['Cloudflare', 'fastly', 'true'], besides: { TRUST_PROXY: '10.0.0.1' } },
   LOG_LEVEL: { good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], bad: ['INFO', 'verbose', '30'] },
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },

@@ -6,10 +6,10 @@ import { newUserCode } from '../../src/grants/user-code.js'
 import { tagOf } from '../../src/oauth-clients/oauth-client.js'
 import { digestOf } from '../../src/secrets/digest.js'
 import { createKeyring } from '../../src/secrets/keyring.js'
-import { connect } from '../../src/storage/redis/connection.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { GRANTD_SECRET } from '../../test/support/app.js'
+import { connectTo } from '../../test/support/redis-config.js'
 
 /** The default of REDIS_PREFIX. */
 export const keys = createKeys('grantd:')
@@ -44,7 +44,7 @@ export async function createGrants(url: string, count: number, options: GrantOpt
     lifeMs: LIFE_MS,
     intervalMs
   }
-  const connection = connect(url, { info() {}, warn: console.error }, () => {})
+  const connection = connectTo(url, console.error)
   const store = createRedisGrantStore(connection, keys)
   const keyring = createKeyring([GRANTD_SECRET])
   const codes: string[] = []

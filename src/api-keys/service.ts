@@ -62,7 +62,7 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       const isOver = key.revokedAtMs !== undefined || (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
       if (isOver || !isSame(key.digest, digestOf(text))) return undefined
       if (isWorthNoting(key.lastUsedAtMs, nowMs)) {
-        await records.change(key.account, key.id, { set: { lastUsedAtMs: String(nowMs) } })
+        await records.note(key.account, key.id, { set: { lastUsedAtMs: String(nowMs) } })
       }
       return key
     }

@@ -95,7 +95,7 @@ export function createAuthorizedClients({ records, clock }: AuthorizedClientsPar
     async noteUse({ userId, id, lastUsedAtMs }) {
       const nowMs = clock()
       if (!isWorthNoting(lastUsedAtMs, nowMs)) return
-      await records.change(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
+      await records.note(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
     },
 
     list,

@@ -28,6 +28,11 @@ export interface RecordStore {
   get(parent: string, id: string): Promise<Fields | undefined>
   /** Changes a record only if it still exists. Answers with what is there afterwards. */
   change(parent: string, id: string, changes: FieldChanges): Promise<Fields | undefined>
+  /**
+   * A change of which nobody is told. It waits for no replica, and what cannot be written at this moment stays unwritten: a
+   * token is good or not while its use cannot be noted as well.
+   */
+  note(parent: string, id: string, changes: FieldChanges): Promise<void>
   delete(parent: string, id: string): Promise<void>
   /** All records of a parent by id, in no order. */
   list(parent: string): Promise<Map<string, Fields>>

@@ -14,7 +14,8 @@ export function pollGrant(
 ): Promise<PollOutcome> {
   const { prefer } = request.headers
   const seconds = typeof prefer === 'string' ? readWaitSeconds(prefer) : undefined
-  return seconds ? pollAndWait(app, reply, grantCode, clientTag, seconds) : app.grants.poll(grantCode, clientTag)
+  if (seconds) return pollAndWait(app, reply, grantCode, clientTag, seconds)
+  return app.withinTimeLimit(request, app.grants.poll(grantCode, clientTag))
 }
 
 /** A poll that brings nothing new, of which thousands of waiting clients make one every few seconds: nothing to report. */

@@ -59,7 +59,7 @@ export function createBrowserSessions({
       if (endOf(session) <= nowMs) return undefined
       if (isWorthNoting(session.lastUsedAtMs, nowMs)) {
         const used = { ...session, lastUsedAtMs: nowMs }
-        await records.change(id, ONLY, { set: { lastUsedAtMs: String(nowMs) }, keepUntilMs: endOf(used) })
+        await records.note(id, ONLY, { set: { lastUsedAtMs: String(nowMs) }, keepUntilMs: endOf(used) })
         return used
       }
       return session

@@ -241,7 +241,7 @@ t.test('device codes', async (t) => {
       reversed: [...code].reverse().join(''),
       'its digest': digestOf(code),
       'its digest in hex': Buffer.from(digestOf(code), 'base64url').toString('hex'),
-      'the key of the grant': `grantd:grant:${digestOf(code)}`,
+      'the key of the grant': `grantd:grant:{${digestOf(code).slice(0, 2)}}:${digestOf(code)}`,
       'its user code': approved.user_code,
       base64: Buffer.from(code, 'base64url').toString('base64'),
       wildcards: '*'.repeat(43),

@@ -1,7 +1,9 @@
 /** What an operator does to a running service: stopping it, rotating its keys, starting it wrongly. */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -30,6 +32,9 @@ function run(file: string, args: string[], env: Record<string, string>): Promise
   })
 }
 
+// What is not about time runs side by side: it mostly waits.
+t.jobs = 3
+
 t.test('SIGTERM: readiness turns red first, what is under way finishes, then the process ends', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
@@ -46,6 +51,11 @@ t.test('SIGTERM: readiness turns red first, what is under way finishes, then the
       .on('error', reject)
       .end()
   })
+  // Nor must one that was opened ahead of need, and never used.
+  const unused = connect(service.port, '127.0.0.1')
+  t.teardown(() => unused.destroy())
+  await once(unused, 'connect')
+  const hungUp = once(unused, 'close')
 
   const stoppedAt = performance.now()
   const stopped = service.stop('SIGTERM')
@@ -63,84 +73,95 @@ t.test('SIGTERM: readiness turns red first, what is under way finishes, then the
   t.equal(await stopped, 0, 'the process ends by itself, with success')
   const took = performance.now() - stoppedAt
   t.ok(took < 4_000, `and soon (${Math.round(took)} ms)`)
+  await hungUp
   await t.rejects(api.call('GET', '/healthz'), 'nothing listens any more')
   const lines = service.output().trim().split('\n')
   t.match(lines.at(-1), /"stopped"/)
 })
 
-t.test('keys are rotated by command: published first, the old one kept, both accepted by every instance', async (t) => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
-  const before = await startService(t, env)
-  const old = apiClient(before.url)
-  const collect = async (api: typeof old) => {
-    const { grant_code, user_code } = await api.start()
-    await api.decide(user_code, 'alice')
-    return (await api.poll(grant_code)).body.jwt as string
+t.test(
+  'keys are rotated by command: published first, the old one kept, both accepted by every instance',
+  { buffered: true },
+  async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+    const before = await startService(t, env)
+    const old = apiClient(before.url)
+    const collect = async (api: typeof old) => {
+      const { grant_code, user_code } = await api.start()
+      await api.decide(user_code, 'alice')
+      return (await api.poll(grant_code)).body.jwt as string
+    }
+    const kidOf = (jwt: string) =>
+      JSON.parse(Buffer.from(jwt.split('.')[0] ?? '', 'base64url').toString()).kid as string
+    const oldToken = await collect(old)
+
+    const planned = await run('cli.js', ['keys', 'rotate'], env)
+    t.equal(planned.code, 0, planned.stderr)
+    t.match(planned.stdout, new RegExp(`${kidOf(oldToken)}  RS256  signs`))
+    t.match(planned.stdout, /RS256 {2}will sign/)
+
+    const now = await run('cli.js', ['keys', 'rotate', '--now'], env)
+    t.equal(now.code, 0, now.stderr)
+    t.equal(now.stdout.trim().split('\n').length, 3)
+    t.match(now.stdout, new RegExp(`${kidOf(oldToken)}  RS256  only verifies`))
+
+    const fresh = apiClient((await startService(t, env)).url)
+    const newToken = await collect(fresh)
+    t.not(kidOf(newToken), kidOf(oldToken), 'the new key signs')
+    t.equal((await fresh.call('GET', '/auth/clients', { token: oldToken })).status, 200, 'old tokens stay good')
+    let learnt = await old.call('GET', '/auth/clients', { token: newToken })
+    // An instance looks for unknown keys at most once in five seconds.
+    for (let tries = 0; learnt.status !== 200 && tries < 30; tries++) {
+      await sleep(200)
+      learnt = await old.call('GET', '/auth/clients', { token: newToken })
+    }
+    t.equal(learnt.status, 200, 'older instances learn of it')
+    const kids = (await fresh.call('GET', '/.well-known/jwks.json')).body.keys.map((key: { kid: string }) => key.kid)
+    t.ok(kids.includes(kidOf(oldToken)) && kids.includes(kidOf(newToken)), 'both are published')
   }
-  const kidOf = (jwt: string) => JSON.parse(Buffer.from(jwt.split('.')[0] ?? '', 'base64url').toString()).kid as string
-  const oldToken = await collect(old)
+)
 
-  const planned = await run('cli.js', ['keys', 'rotate'], env)
-  t.equal(planned.code, 0, planned.stderr)
-  t.match(planned.stdout, new RegExp(`${kidOf(oldToken)}  RS256  signs`))
-  t.match(planned.stdout, /RS256 {2}will sign/)
-
-  const now = await run('cli.js', ['keys', 'rotate', '--now'], env)
-  t.equal(now.code, 0, now.stderr)
-  t.equal(now.stdout.trim().split('\n').length, 3)
-  t.match(now.stdout, new RegExp(`${kidOf(oldToken)}  RS256  only verifies`))
-
-  const fresh = apiClient((await startService(t, env)).url)
-  const newToken = await collect(fresh)
-  t.not(kidOf(newToken), kidOf(oldToken), 'the new key signs')
-  t.equal((await fresh.call('GET', '/auth/clients', { token: oldToken })).status, 200, 'old tokens stay good')
-  let learnt = await old.call('GET', '/auth/clients', { token: newToken })
-  // An instance looks for unknown keys at most once in five seconds.
-  for (let tries = 0; learnt.status !== 200 && tries < 30; tries++) {
-    await sleep(200)
-    learnt = await old.call('GET', '/auth/clients', { token: newToken })
-  }
-  t.equal(learnt.status, 200, 'older instances learn of it')
-  const kids = (await fresh.call('GET', '/.well-known/jwks.json')).body.keys.map((key: { kid: string }) => key.kid)
-  t.ok(kids.includes(kidOf(oldToken)) && kids.includes(kidOf(newToken)), 'both are published')
-})
-
-t.test('commands that cannot be carried out say why', async (t) => {
+t.test('commands that cannot be carried out say why', { buffered: true }, async (t) => {
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+  const unreachable = run('cli.js', ['keys', 'list'], env)
   t.match(await run('cli.js', [], {}), { code: 1, stderr: /usage: grantd keys list/ })
   t.match(await run('cli.js', ['keys', 'rotate'], {}), { code: 1, stderr: /set REDIS_URL/ })
-  const env = { REDIS_URL: 'redis://127.0.0.1:1', GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
-  t.match(await run('cli.js', ['keys', 'list'], env), { code: 1, stderr: /grantd: / })
+  t.match(await unreachable, { code: 1, stderr: /grantd: / })
 })
 
-t.test('a secret for an OAuth client is made by command, and its digest makes the client known', async (t) => {
-  const made = await run('cli.js', ['clients', 'secret'], {})
-  t.equal(made.code, 0)
-  const [, secret = ''] = /^client_secret +([\w-]{43})$/m.exec(made.stdout) ?? []
-  const [, digests = ''] = /^client_secret_digests +(\[.*\])$/m.exec(made.stdout) ?? []
-  t.not((await run('cli.js', ['clients', 'secret'], {})).stdout, made.stdout, 'another one each time')
+t.test(
+  'a secret for an OAuth client is made by command, and its digest makes the client known',
+  { buffered: true },
+  async (t) => {
+    const made = await run('cli.js', ['clients', 'secret'], {})
+    t.equal(made.code, 0)
+    const [, secret = ''] = /^client_secret +([\w-]{43})$/m.exec(made.stdout) ?? []
+    const [, digests = ''] = /^client_secret_digests +(\[.*\])$/m.exec(made.stdout) ?? []
+    t.not((await run('cli.js', ['clients', 'secret'], {})).stdout, made.stdout, 'another one each time')
 
-  const file = join(t.testdir({}), 'clients.json')
-  const client = { client_id: 'acme-api', client_secret_digests: JSON.parse(digests), grant_types: [] }
-  await writeFile(file, JSON.stringify({ clients: [client] }))
-  const service = await startService(t, { OAUTH_CLIENTS_FILE: file })
-  const introspect = (client_secret: string) =>
-    apiClient(service.url).call('POST', '/oauth/introspect', {
-      body: { client_id: 'acme-api', client_secret, token: 'x' }
-    })
-  t.strictSame((await introspect(secret)).body, { active: false })
-  t.equal((await introspect(`${secret}x`)).status, 401)
+    const file = join(t.testdir({}), 'clients.json')
+    const client = { client_id: 'acme-api', client_secret_digests: JSON.parse(digests), grant_types: [] }
+    await writeFile(file, JSON.stringify({ clients: [client] }))
+    const service = await startService(t, { OAUTH_CLIENTS_FILE: file })
+    const introspect = (client_secret: string) =>
+      apiClient(service.url).call('POST', '/oauth/introspect', {
+        body: { client_id: 'acme-api', client_secret, token: 'x' }
+      })
+    t.strictSame((await introspect(secret)).body, { active: false })
+    t.equal((await introspect(`${secret}x`)).status, 401)
 
-  await writeFile(file, JSON.stringify({ clients: [{ ...client, grant_types: ['implicit'], scope: '"' }] }))
-  const refused = await run('server.js', [], { OAUTH_CLIENTS_FILE: file })
-  t.equal(refused.code, 1)
-  for (const place of ['clients\\[0\\].grant_types', 'clients\\[0\\].scope']) {
-    t.match(refused.stderr, new RegExp(`OAUTH_CLIENTS_FILE: ${place}.*: expected`))
+    await writeFile(file, JSON.stringify({ clients: [{ ...client, grant_types: ['implicit'], scope: '"' }] }))
+    const refused = await run('server.js', [], { OAUTH_CLIENTS_FILE: file })
+    t.equal(refused.code, 1)
+    for (const place of ['clients\\[0\\].grant_types', 'clients\\[0\\].scope']) {
+      t.match(refused.stderr, new RegExp(`OAUTH_CLIENTS_FILE: ${place}.*: expected`))
+    }
   }
-})
+)
 
-t.test('a start that cannot succeed ends with the reason and a code', async (t) => {
+t.test('a start that cannot succeed ends with the reason and a code', { buffered: true }, async (t) => {
   const wrong = await run('server.js', [], { PORT: 'x', REDIS_URL: 'redis://127.0.0.1:1', TRUST_PROXY: '0.0.0.0/0' })
   t.equal(wrong.code, 1)
   for (const name of ['PORT', 'TRUST_PROXY', 'GRANTD_SECRET', 'DASHBOARD_JWT_SECRET'])
@@ -158,8 +179,10 @@ t.test('a start that cannot succeed ends with the reason and a code', async (t) 
   t.match(taken.stdout, /EADDRINUSE/)
 })
 
-t.test('without REDIS_URL the log says in one line that this is for trying out', async (t) => {
+t.test('without REDIS_URL the log says in one line that this is for trying out', { buffered: true }, async (t) => {
   const service = await startService(t, { DASHBOARD_JWT_SECRET: '', GRANTD_SECRET: '' })
+  // It is written when the port is open, and so may be heard to be before.
+  for (let tries = 0; tries < 100 && !service.output().includes('for trying out'); tries++) await sleep(20)
   const lines = service
     .output()
     .split('\n')

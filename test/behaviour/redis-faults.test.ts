@@ -9,9 +9,14 @@ import { type ApiClient, apiClient, claimsOf, type HttpAnswer } from '../support
 import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
+import { sessionOf } from '../support/tokens.js'
+
+// Those about the start mostly wait; they do so beside the first one.
+t.jobs = 3
 
 t.test(
   '400 approved grants, 4 racing pollers each, 35 % of the replies lost: exactly one authorization each',
+  { buffered: true },
   async (t) => {
     const GRANTS = 400
     const RACERS = 4
@@ -26,13 +31,13 @@ t.test(
     const faulty = await Promise.all(
       [0, 1].map(() => startApp(t, { REDIS_URL: proxy.url, LIMITS: 'off', SIGNING_ALG: 'ES256' }))
     )
-    const grants = await Promise.all(
-      Array.from({ length: GRANTS }, async (_, i) => {
-        const grant = await direct.start()
-        await direct.decide(grant.user_code, `user ${i % 20}`)
-        return grant
-      })
-    )
+    const grants: Awaited<ReturnType<typeof direct.start>>[] = []
+    const approveOne = async () => {
+      const grant = await direct.start()
+      await direct.decide(grant.user_code, `user ${grants.length % 20}`)
+      grants.push(grant)
+    }
+    while (grants.length < GRANTS) await Promise.all(Array.from({ length: WAVE }, approveOne))
 
     proxy.lose(0.35)
     const answers = { approved: 0, unavailable: 0, other: 0 }
@@ -71,6 +76,25 @@ t.test(
     t.equal(users.flatMap(({ body }) => body.data).length, GRANTS, 'and as many authorized clients as grants')
   }
 )
+
+t.test('a Redis that would drop data is refused at start', { buffered: true }, async (t) => {
+  const redis = await startRedis('--maxmemory-policy', 'allkeys-lru')
+  t.teardown(() => redis.stop())
+  await t.rejects(startService(t, { REDIS_URL: redis.url }), /noeviction/)
+})
+
+t.test('a Redis that comes later is waited for, red until then', { buffered: true }, async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  await redis.kill()
+  const service = await startService(t, { REDIS_URL: redis.url })
+  const api = apiClient(service.url)
+  t.equal((await api.call('GET', '/readyz')).status, 503)
+  t.equal((await api.call('GET', '/.well-known/jwks.json')).status, 503, 'no keys yet, and no empty set to cache')
+  await redis.start()
+  t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200)
+  t.equal(service.output().match(/Redis is away/g)?.length, 1, 'one line per change, not per attempt')
+})
 
 t.test('lost replies never earn a slow_down, nor double a decision', async (t) => {
   const redis = await startRedis()
@@ -174,25 +198,6 @@ t.test('Redis gone, silent, paused or loading', async (t) => {
   })
 })
 
-t.test('a Redis that would drop data is refused at start', async (t) => {
-  const redis = await startRedis('--maxmemory-policy', 'allkeys-lru')
-  t.teardown(() => redis.stop())
-  await t.rejects(startService(t, { REDIS_URL: redis.url }), /noeviction/)
-})
-
-t.test('a Redis that comes later is waited for, red until then', async (t) => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  await redis.kill()
-  const service = await startService(t, { REDIS_URL: redis.url })
-  const api = apiClient(service.url)
-  t.equal((await api.call('GET', '/readyz')).status, 503)
-  t.equal((await api.call('GET', '/.well-known/jwks.json')).status, 503, 'no keys yet, and no empty set to cache')
-  await redis.start()
-  t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200)
-  t.equal(service.output().match(/Redis is away/g)?.length, 1, 'one line per change, not per attempt')
-})
-
 interface State {
   api: ApiClient
   pending: { grant_code: string; user_code: string }
@@ -246,3 +251,38 @@ async function eventually<T extends { status: number }>(ask: () => Promise<T>): 
   }
   return ask()
 }
+
+t.test('a slow Redis: a request waits for it no longer than it may, whatever it asks', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const proxy = await startFaultProxy(redis.port, () => 1)
+  t.teardown(() => proxy.close())
+  const api = await startApp(t, { REDIS_URL: proxy.url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
+  const grant = await api.start()
+  /** A start, a peek and a decision: three to six things asked one after the other. */
+  const ask = async () => {
+    const path = `/api/v0/auth/grant/peek?user_code=${grant.user_code}`
+    const startedAt = performance.now()
+    const answers = await Promise.all([
+      api.app.inject({ url: path, headers: { authorization: `Bearer ${await sessionOf('ann')}` } }),
+      api.app.inject({ method: 'POST', url: '/api/v0/auth/grant/code', payload: { client_type: 'cli' } }),
+      api.app.inject({ url: '/api/v0/auth/clients', headers: { authorization: `Bearer ${await sessionOf('ann')}` } })
+    ])
+    return { answers, ms: performance.now() - startedAt }
+  }
+
+  proxy.delay(100)
+  for (const { statusCode, body } of (await ask()).answers) t.equal(statusCode, 200, `at 100 ms: ${body}`)
+  proxy.delay(400)
+  const slow = await ask()
+  const [peek] = slow.answers
+  t.match(peek, { statusCode: 503, headers: { 'retry-after': /^\d+$/ } }, 'at 400 ms what asks most is refused')
+  t.ok(slow.ms < 1_300, `all three were answered within ${slow.ms.toFixed(0)} ms`)
+  proxy.delay(2_000)
+  const silent = await ask()
+  t.same(
+    silent.answers.map(({ statusCode }) => statusCode),
+    [503, 503, 503]
+  )
+  t.ok(silent.ms < 800, `at 2 s: ${silent.ms.toFixed(0)} ms`)
+})

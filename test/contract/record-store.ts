@@ -74,6 +74,15 @@ async function behaviour(t: Test, start: StartEngine): Promise<void> {
     t.equal(await records.change('alice', '2', { onlyIf: { field: 'a', is: '1' }, set: { a: '2' } }), undefined)
   })
 
+  t.test('a note is a change, and makes nothing that is not there', async (t) => {
+    const { records, until } = await ready(t, start)
+    await records.create('alice', '1', { a: 'old', b: 'kept' }, until())
+    await records.note('alice', '1', { set: { a: 'new' } })
+    await records.note('alice', '2', { set: { a: 'new' } })
+    t.same(await records.get('alice', '1'), { a: 'new', b: 'kept' })
+    t.equal(await records.get('alice', '2'), undefined)
+  })
+
   t.test('what is not there cannot be changed into being', async (t) => {
     const { records, until } = await ready(t, start)
     t.equal(await records.change('alice', '1', { set: { a: '1' }, keepUntilMs: until() }), undefined)

@@ -1,9 +1,12 @@
-/** Redis for the contract suites: one server per file, a prefix for each test. */
+/** Redis for the contract suites: servers that a file starts once, and two instances over them. */
 import type { Test } from 'tap'
+import type { RedisConfig } from '../../src/redis-config.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
-import { testClock } from '../support/app.js'
+import type { Storage } from '../../src/storage/storage.js'
+import { type TestClock, testClock } from '../support/app.js'
+import { at, redisConfig } from '../support/redis-config.js'
 import type { RedisServer } from '../support/redis-server.js'
-import type { Engine } from './engine.js'
+import type { Engine, StartEngine } from './engine.js'
 
 /** Takes a time from the life of every key, as if it had passed. */
 const AGE = `
@@ -22,29 +25,48 @@ export interface RedisEngine extends Engine {
   lives(): Promise<Map<string, number>>
 }
 
+/** One server: every test gets two instances of its own, under a prefix of its own. */
 export async function startRedisEngine(t: Test, server: RedisServer): Promise<RedisEngine> {
-  const { client, url } = server
   const prefix = `test-${started++}:`
   const clock = testClock()
-  const open = async () => {
-    const log = { info() {}, warn() {} }
-    const storage = createRedisStorage({ url, prefix, clock, log, observe() {}, testClock: clock })
-    t.teardown(() => storage.close())
-    await storage.open()
-    return storage
-  }
+  const open = () => openStorage(t, redisConfig(at(server.url), { prefix }), clock)
   return {
-    storage: await open(),
-    other: await open(),
-    clock,
-    prefix,
-    async pass(ms) {
-      clock.advance(ms)
-      await client.eval(AGE, 0, `${prefix}*`, ms)
-    },
+    ...{ storage: await open(), other: await open(), clock, prefix },
+    pass: (ms) => age([server], prefix, clock, ms),
     async lives() {
-      const keys = await client.keys(`${prefix}*`)
-      return new Map(await Promise.all(keys.map(async (key) => [key, await client.pttl(key)] as const)))
+      const keys = await server.client.keys(`${prefix}*`)
+      return new Map(await Promise.all(keys.map(async (key) => [key, await server.client.pttl(key)] as const)))
     }
   }
+}
+
+/**
+ * Several servers, on which opening takes its time: all tests share two instances, and find nothing there when they begin.
+ * `primaries` are the servers that have keys.
+ */
+export async function shareRedisEngine(
+  t: Test,
+  config: RedisConfig,
+  primaries: () => Promise<RedisServer[]>
+): Promise<StartEngine> {
+  const clock = testClock()
+  const [storage, other] = [await openStorage(t, config, clock), await openStorage(t, config, clock)]
+  return async () => {
+    const servers = await primaries()
+    await Promise.all(servers.map(({ client }) => client.flushall()))
+    return { storage, other, clock, pass: (ms) => age(servers, config.prefix, clock, ms) }
+  }
+}
+
+async function openStorage(t: Test, redis: RedisConfig, clock: TestClock): Promise<Storage> {
+  const log = { info() {}, warn() {} }
+  const storage = createRedisStorage({ redis, clock, log, observe() {}, testClock: clock })
+  t.teardown(() => storage.close())
+  await storage.open()
+  return storage
+}
+
+async function age(servers: RedisServer[], prefix: string, clock: TestClock, ms: number): Promise<void> {
+  clock.advance(ms)
+  await Promise.all(servers.map(({ client }) => client.eval(AGE, 0, `${prefix}*`, ms)))
 }

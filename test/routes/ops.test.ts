@@ -5,7 +5,7 @@ import { Histogram, Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import { openapiDocument } from '../../schemas/generated/openapi.js'
 import { createLatencyHistogram } from '../../src/latency-histogram.js'
-import { type Answer, startApp } from '../support/app.js'
+import { type Answer, startApp, type TestApp } from '../support/app.js'
 import { API, BOX, CLI, startOAuthApp } from '../support/oauth-app.js'
 import { freePort, startRedis } from '../support/redis-server.js'
 import { oauthHeaders } from './expectations.js'
@@ -108,7 +108,14 @@ t.test('GET /metrics', async (t) => {
       'grantd_refreshes_total counter',
       'grantd_revocations_total counter',
       'grantd_held_polls gauge',
+      'grantd_held_polls_limit gauge',
       'grantd_decision_feed_up gauge',
+      'grantd_ready gauge',
+      'grantd_storage_up gauge',
+      'grantd_signing_key_timestamp_seconds gauge',
+      'grantd_user_code_misses_total counter',
+      'grantd_answers_total counter',
+      'grantd_answer_seconds histogram',
       'process_cpu_seconds_total counter',
       'process_resident_memory_bytes gauge',
       'nodejs_eventloop_lag_p99_seconds gauge'
@@ -242,6 +249,67 @@ t.test('GET /metrics', async (t) => {
     t.strictSame(await read(), [0, 1])
     const { call: callAway } = await startApp(t, { REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
     t.match((await callAway('GET', '/metrics')).body, /^grantd_decision_feed_up 0$/m)
+  })
+
+  t.test('200 every answer counts by its status, those of operations with their time', async (t) => {
+    const { call, start, poll, decide } = await startApp(t)
+    const { grant_code, user_code } = await start()
+    await poll(grant_code)
+    for (const path of ['/nowhere', '/healthz', '/docs/json']) await call('GET', path)
+    await call('POST', '/auth/grant/code', { body: {} })
+    const body = { grant_code: (await start()).grant_code }
+    await call('POST', '/auth/grant/token', { body, headers: { prefer: 'wait=1' } })
+    await decide(user_code, 'ann')
+    const text = (await call('GET', '/metrics')).body as string
+    const counts = Object.fromEntries(
+      [200, 400, 404].map((status) => [status, value(text, `grantd_answers_total{status="${status}"}`)])
+    )
+    t.strictSame(counts, { 200: 7, 400: 1, 404: 1 })
+    const timed = Object.fromEntries(
+      [...text.matchAll(/^grantd_answer_seconds_count\{operation="(.+)"\} (\d+)$/gm)].map(([, name, n]) => [
+        name,
+        +`${n}`
+      ])
+    )
+    t.strictSame(timed, { startGrant: 3, pollGrantToken: 1, getHealth: 1, decideGrant: 1 }, 'no poll that was held')
+  })
+
+  t.test('200 user codes that are not there count, whoever enters them', async (t) => {
+    const { call, start, decide } = await startApp(t, { LIMITS: 'on' })
+    const { user_code } = await start()
+    await call('GET', `/auth/grant/peek?user_code=${user_code}`, { user: 'ann' })
+    await call('GET', '/auth/grant/peek?user_code=BCDF-GHJK', { user: 'ann' })
+    await decide('BCDF-GHJK', 'bob')
+    t.equal(value((await call('GET', '/metrics')).body as string, 'grantd_user_code_misses_total'), 2)
+  })
+
+  t.test('200 what state it is in: ready, with its storage, with a key', async (t) => {
+    const state = async ({ call }: Pick<TestApp, 'call'>) => {
+      const text = (await call('GET', '/metrics')).body as string
+      return ['ready', 'storage_up', 'signing_key_timestamp_seconds'].map((name) => value(text, `grantd_${name}`))
+    }
+    const service = await startApp(t, { HELD_POLLS: '7' })
+    const sinceSeconds = service.clock() / 1000
+    t.strictSame(await state(service), [1, 1, sinceSeconds])
+    t.equal(value((await service.call('GET', '/metrics')).body, 'grantd_held_polls_limit'), 7)
+    const next = await service.app.signingKeys.rotate('published-ahead')
+    t.strictSame(await state(service), [1, 1, sinceSeconds], 'the next one does not sign yet')
+    service.clock.advance(next.signsFromMs - service.clock())
+    t.strictSame(await state(service), [1, 1, next.signsFromMs / 1000])
+    service.app.readiness.drain()
+    t.strictSame(await state(service), [0, 1, next.signsFromMs / 1000])
+
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const shared = await startApp(t, { REDIS_URL: redis.url })
+    t.match(await state(shared), [1, 1])
+    await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    t.match(await state(shared), [0, 0], 'a Redis that would drop records is as good as none')
+    await redis.kill()
+    t.match(await state(shared), [0, 0])
+    t.ok((await state(shared))[2], 'the key is in memory')
+    const away = await startApp(t, { REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
+    t.strictSame(await state(away), [0, 0, 0])
   })
 
   t.test('200 of one instance alone', async (t) => {

@@ -4,12 +4,12 @@ import t, { type Test } from 'tap'
 import { isFault } from '../../src/fault.js'
 import { tagOf } from '../../src/oauth-clients/oauth-client.js'
 import { digestOf } from '../../src/secrets/digest.js'
-import { type Connection, connect } from '../../src/storage/redis/connection.js'
+import type { Connection } from '../../src/storage/redis/connection.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { nextPollId } from '../../src/storage/redis/poll-id.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
-import { decisionFeedContract, listenTo, pendingGrant } from '../contract/decision-feed.js'
+import { listenTo, pendingGrant } from '../contract/decision-feed.js'
 import {
   CLIENT_TAG,
   decisionOf,
@@ -21,17 +21,12 @@ import {
   times
 } from '../contract/engine.js'
 import { grantModel } from '../contract/grant-model.js'
-import { grantStoreContract } from '../contract/grant-store.js'
-import { limitStoreContract } from '../contract/limit-store.js'
-import { lockStoreContract } from '../contract/lock-store.js'
-import { recordStoreContract } from '../contract/record-store.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
-import { refreshFamilyStoreContract } from '../contract/refresh-family-store.js'
-import { resourcesContract } from '../contract/resources.js'
-import { signingKeyStoreContract } from '../contract/signing-key-store.js'
+import { storageContract } from '../contract/storage.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
+import { connectTo } from '../support/redis-config.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
 
@@ -39,14 +34,7 @@ const server = await startRedis()
 t.teardown(() => server.stop())
 const start = (t: Test) => startRedisEngine(t, server)
 
-t.test('grants in Redis', async (t) => grantStoreContract(t, start))
-t.test('decisions in Redis', async (t) => decisionFeedContract(t, start))
-t.test('refresh families in Redis', async (t) => refreshFamilyStoreContract(t, start))
-t.test('records in Redis', async (t) => recordStoreContract(t, start))
-t.test('limits in Redis', async (t) => limitStoreContract(t, start))
-t.test('locks in Redis', async (t) => lockStoreContract(t, start))
-t.test('signing keys in Redis', async (t) => signingKeyStoreContract(t, start))
-t.test('things of an API in Redis', async (t) => resourcesContract(t, start))
+t.test('what every engine keeps to, in Redis', async (t) => storageContract(t, start))
 t.test('grants in Redis follow the rules, whatever happens in which order', (t) =>
   grantModel(t, start, { runs: 600, freshEachRun: false })
 )
@@ -56,7 +44,7 @@ t.test('refresh families in Redis follow the rules, whatever happens in which or
 
 /** A connection of the test's own, to run scripts as the stores do. */
 async function scripts(t: Test): Promise<Connection> {
-  const connection = connect(server.url, { info() {}, warn() {} }, () => {})
+  const connection = connectTo(server.url)
   t.teardown(() => connection.close())
   await connection.settle(3_000)
   return connection
@@ -67,7 +55,7 @@ const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: L
 t.test('commands of one turn leave in one piece, and each gets its own answer', async (t) => {
   const proxy = await startFaultProxy(server.port, () => 1)
   t.teardown(() => proxy.close())
-  const connection = connect(proxy.url, { info() {}, warn() {} }, () => {})
+  const connection = connectTo(proxy.url)
   t.teardown(() => connection.close())
   await connection.settle(3_000)
   for (let round = 0; round < 3; round++) {
@@ -364,7 +352,7 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const key = grant('g')
     await engine.storage.grants.create('g', newTag(), newGrant())
     const text = '{"user":"u","client":"c","ip":"i"}'
-    const decide = () => run('grant-decide', key, 'a', text, 'u', decisions, 'g', engine.clock())
+    const decide = () => run('grant-decide', key, 'a', text, 'u', decisions('g'), 'g', engine.clock())
     t.match(await decide(), ['decided'])
     const decided = await server.client.get(key)
     t.equal(await decide(), 'repeated')
@@ -416,7 +404,7 @@ t.test('the time of grants and rotations is Redis’s own when nobody hands one 
   t.equal(await run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`), 'pending')
   t.same(await run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`), ['slow_down', 10_000])
   t.match(await run('grant-find', key), ['pending'])
-  const decision = ['a', '{"user":"u"}', 'u', decisions, 'g']
+  const decision = ['a', '{"user":"u"}', 'u', decisions('g'), 'g']
   const [, decidedAtMs] = (await run('grant-decide', key, ...decision)) as [string, number]
   t.equal(await run('grant-collect', key), 'collected')
   await run('refresh-begin', refreshFamily('a'), 'alice', 'D'.repeat(43), 600_000)
@@ -517,7 +505,8 @@ t.test('a key that holds something else', async (t) => {
     'limit-take': ['attempt', 1, 60_000],
     'lock-acquire': ['holder', 60_000],
     'lock-release': ['holder'],
-    'signing-keys-succeed': ['', 'kid', '{}']
+    'signing-keys-succeed': ['', 'kid', '{}'],
+    'replica-fence': [1_000]
   }
   const keysOf = (name: ScriptName) =>
     name.startsWith('record-') ? [`foreign:{${name}}:record`, `foreign:{${name}}`] : [`foreign:${name}`]
@@ -545,7 +534,7 @@ t.test('a key that holds something else', async (t) => {
         if (place === 1 && name === 'record-create') await client.del(keys[0] as string)
         await client.rpush(planted, 'foreign')
         const before = await dump()
-        const failure = await run(name, ...keys, ...argumentsOf[name]).then(
+        const failure = await run(name, keys[0] as string, ...keys.slice(1), ...argumentsOf[name]).then(
           (answer) => `it answered ${JSON.stringify(answer)}`,
           (error) => error
         )
@@ -583,8 +572,9 @@ t.test('the decision feed', async (t) => {
     const clients = String(await own.client.client('LIST')).split('\n')
     const subscribers = clients.filter((line) => / name=grantd-subscriber /.test(line))
     t.equal(subscribers.length, 2)
-    for (const line of subscribers) t.match(line, / sub=1 psub=0 /)
-    t.same(await own.client.pubsub('NUMSUB', createKeys(prefix).decisions), [createKeys(prefix).decisions, 2])
+    for (const line of subscribers) t.match(line, / sub=0 psub=0 ssub=1 /)
+    const [channel = ''] = createKeys(prefix).decisionChannels
+    t.same(await own.client.pubsub('SHARDNUMSUB', channel), [channel, 2])
     t.equal(clients.filter((line) => / name=grantd /.test(line)).length, 2, 'beside the one for commands')
   })
 
@@ -659,7 +649,7 @@ t.test(
   async (t) => {
     // Since Redis 7 that is every user of an access list who is not given channels.
     await server.client.call('ACL', 'SETUSER', 'silent', 'on', '>password', '~*', '+@all', 'resetchannels')
-    const connection = connect(`redis://silent:password@127.0.0.1:${server.port}`, { info() {}, warn() {} }, () => {})
+    const connection = connectTo(`redis://silent:password@127.0.0.1:${server.port}`)
     t.teardown(() => connection.close())
     await connection.settle(3_000)
     const grants = createRedisGrantStore(connection, createKeys('silent:'))
@@ -819,6 +809,14 @@ t.test('keys', async (t) => {
         }
       }
     }
+    const { grant, decisions, decisionChannels, fence } = createKeys('grantd:', 'by-group')
+    for (const digest of times(50, newDigest)) {
+      t.equal(await slotOf(decisions(digest)), await slotOf(grant(digest)), 'a grant and what is said of it')
+      t.ok(decisionChannels.includes(decisions(digest)))
+    }
+    for (const key of [grant('ab'), 'grantd:user-code:x', 'grantd:x:{a%7Bb}', 'grantd:signing-keys']) {
+      t.equal(await slotOf(fence(key)), await slotOf(key), `a fence for ${key}`)
+    }
     const slots = new Set(
       await Promise.all(odd.map((parent) => slotOf(createKeys('grantd:').recordIndex('x', parent))))
     )
@@ -826,12 +824,15 @@ t.test('keys', async (t) => {
   })
 
   t.test('of different things are different', async (t) => {
-    const { record, recordIndex, grant, userCode, refreshFamily, limit, signingKeys, decisions } = createKeys('grantd:')
+    const { record, recordIndex, grant, userCode, refreshFamily, limit, signingKeys, decisionChannels } = createKeys(
+      'grantd:',
+      'by-group'
+    )
     const all = odd.flatMap((a) => [
       ...[recordIndex('kind', a), grant(`g${a}`), userCode(`u${a}`), refreshFamily(`r${a}`), limit(`l${a}`)],
       ...odd.map((b) => record('kind', a, b))
     ])
-    all.push(signingKeys(), ...odd.map((owner) => signingKeys(owner)), decisions)
+    all.push(signingKeys(), ...odd.map((owner) => signingKeys(owner)), ...decisionChannels)
     t.equal(new Set(all).size, all.length)
     t.ok(all.every((key) => key.startsWith('grantd:')))
   })

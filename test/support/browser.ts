@@ -39,6 +39,11 @@ export async function startSite(t: Test, { path = '', ...variables }: Record<str
   const quick = { SIGNING_ALG: 'EdDSA', LIMITS: 'off' }
   const service = await startApp(t, { PUBLIC_URL: url, ...quick, ...variables })
   await service.app.listen({ host: '127.0.0.1', port })
+  // A browser keeps connections, and opens some ahead of need: the application would wait a minute for it to give them up.
+  t.teardown(async () => {
+    const cut = setInterval(() => service.app.server.closeAllConnections(), 20)
+    await service.app.close().finally(() => clearInterval(cut))
+  })
   return { ...service, url }
 }
 

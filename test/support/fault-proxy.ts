@@ -1,4 +1,7 @@
-/** A TCP proxy in front of Redis that loses replies: what was asked has been done, and the connection ends before the answer. */
+/**
+ * A TCP proxy in front of Redis that loses replies (what was asked has been done, and the connection ends before the answer), or
+ * delays them.
+ */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
@@ -10,6 +13,8 @@ export interface FaultProxy {
   lost(): number
   /** The share of replies to lose from now on, 0 to 1. */
   lose(share: number): void
+  /** How long each reply is held back from now on. */
+  delay(ms: number): void
   close(): Promise<void>
 }
 
@@ -20,6 +25,7 @@ const HANDSHAKE = /^\*\d+\r\n\$\d+\r\n(info|client)\r\n/i
 export async function startFaultProxy(redisPort: number, random: () => number): Promise<FaultProxy> {
   const sockets = new Set<Socket>()
   let share = 0
+  let delayMs = 0
   let lost = 0
   let pieces = 0
 
@@ -47,6 +53,8 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       if (!introducing && random() < share) {
         lost += 1
         end()
+      } else if (delayMs > 0) {
+        setTimeout(() => client.write(reply), delayMs)
       } else {
         client.write(reply)
       }
@@ -61,6 +69,9 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
     lost: () => lost,
     lose(newShare) {
       share = newShare
+    },
+    delay(ms) {
+      delayMs = ms
     },
     async close() {
       for (const socket of sockets) socket.destroy()

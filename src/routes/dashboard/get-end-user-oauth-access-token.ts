@@ -10,6 +10,7 @@ export function getEndUserOauthAccessToken(app: App): void {
 
   app.route({
     ...dashboardOperations.getEndUserOauthAccessToken,
+    config: { waitsForOthers: true },
     onRequest: app.authenticate('user'),
     handler: async (request, reply) => {
       const { environmentId, oauthAccountId } = request.params

@@ -14,6 +14,7 @@ export function getUserOauthAccessToken(app: App): void {
 
   app.route({
     ...dashboardOperations.getUserOauthAccessToken,
+    config: { waitsForOthers: true },
     handler: async (request, reply) => {
       const { reader, name } = await identify(request)
       await limit(request, name)

@@ -8,6 +8,7 @@ import { isRoutine, pollGrant } from '../poll.js'
 export function pollGrantToken(app: App): void {
   app.route({
     ...dashboardOperations.pollGrantToken,
+    config: { waitsForOthers: true },
     handler: async (request, reply) => {
       // Nobody proves here to be a client, so the grants of those that can prove it are not to be had.
       const outcome = await pollGrant(app, request, reply, request.body.grant_code, BUILT_IN_TAG)

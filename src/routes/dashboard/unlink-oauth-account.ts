@@ -7,6 +7,7 @@ import type { App } from '../app.js'
 export function unlinkOauthAccount(app: App): void {
   app.route({
     ...dashboardOperations.unlinkOauthAccount,
+    config: { waitsForOthers: true },
     onRequest: app.authenticate('user'),
     handler: async (request) => {
       const { oauthAccountId } = request.params

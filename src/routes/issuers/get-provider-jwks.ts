@@ -4,5 +4,9 @@ import { sendDocument } from './send-document.js'
 
 /** GET /{providerId}/.well-known/jwks (RFC 7517 §5). */
 export function getProviderJwks(app: App): void {
-  app.route({ ...issuersOperations.getProviderJwks, handler: sendDocument(app, 'jwks') })
+  app.route({
+    ...issuersOperations.getProviderJwks,
+    config: { waitsForOthers: true },
+    handler: sendDocument(app, 'jwks')
+  })
 }

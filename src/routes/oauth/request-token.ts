@@ -20,12 +20,15 @@ export function requestToken(app: App): void {
 
   app.route({
     ...oauthOperations.requestToken,
+    config: { waitsForOthers: true },
     // Not async, and its parts answer with plain values: for every poll a promise less, and none that waits for a reply.
     handler: (request, reply) => {
       const { body } = request
       const client = app.authenticateClient(request)
       if (body.grant_type === DEVICE_CODE_GRANT) return redeemDeviceCode(client, body, request, reply)
-      if (body.grant_type === 'refresh_token') return redeemRefreshToken(client, body, request, reply)
+      if (body.grant_type === 'refresh_token') {
+        return app.withinTimeLimit(request, redeemRefreshToken(client, body, request, reply))
+      }
       throw fault('unsupported_grant_type')
     }
   })

@@ -8,6 +8,7 @@ export function beginConnecting({ app, visits }: PageParts): void {
     method: 'GET',
     url: '/account/connections/:id/connect',
     schema: { params: PathId },
+    config: { waitsForOthers: true },
     onRequest: [visits.requireSession('connections'), app.limits.perAddress('sign-in')],
     handler: async (request, reply) => {
       const provider = app.signIn.provider(request.params.id)

@@ -8,6 +8,7 @@ export function beginSignIn({ app, visits }: PageParts): void {
     method: 'GET',
     url: '/login/:id',
     schema: { params: PathId },
+    config: { waitsForOthers: true },
     onRequest: app.limits.perAddress('sign-in'),
     handler: async (request, reply) => {
       const provider = app.signIn.provider(request.params.id)

@@ -8,6 +8,7 @@ export function disconnectAccount({ app, visits }: PageParts): void {
     method: 'POST',
     url: '/account/connections/:id/disconnect',
     schema: { params: PathId },
+    config: { waitsForOthers: true },
     onRequest: visits.requireSession('connections'),
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {

@@ -15,6 +15,7 @@ export function finishSignIn({ app, cookies }: PageParts): void {
     method: 'GET',
     url: '/login/:id/callback',
     schema: { params: PathId },
+    config: { waitsForOthers: true },
     onRequest: app.limits.perAddress('sign-in-answer'),
     handler: async (request, reply) => {
       const { visitor } = visitOf(request)

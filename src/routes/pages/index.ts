@@ -99,7 +99,7 @@ export async function pages(app: FastifyInstance): Promise<void> {
   app.decorateRequest('visit', null)
   app.setErrorHandler(answerPageFault(visits.ofNobody))
   app.register(async (inner) => {
-    inner.addHook('onRequest', visits.begin)
+    inner.addHook('onRequest', inner.limitTime(visits.begin))
     const parts: PageParts = { app: inner, cookies, visits }
     for (const route of ALWAYS) route(parts)
     if (app.config.demoSignIn) signInByName(parts)

@@ -7,6 +7,7 @@ import { providerOf } from './account.js'
 export function createAccessToken(app: App): void {
   app.route({
     ...tokensOperations.createAccessToken,
+    config: { waitsForOthers: true },
     handler: async (request, reply) => {
       const { providerId, clientId } = request.params
       const [provider, client] = await Promise.all([

@@ -7,6 +7,7 @@ import { renderProvider } from './render.js'
 export function createProvider(app: App): void {
   app.route({
     ...tokensOperations.createProvider,
+    config: { waitsForOthers: true },
     handler: async (request, reply) => {
       const provider = await app.tokensApi.providers.create(accountOf(request), request.body)
       return reply.code(201).send(renderProvider(provider))

@@ -40,7 +40,7 @@ export async function tokensApi(app: FastifyInstance): Promise<void> {
   })
   app.decorateRequest('account', null)
   app.register(async (inner) => {
-    inner.addHook('onRequest', authenticateAccount(inner))
+    inner.addHook('onRequest', inner.limitTime(authenticateAccount(inner)))
     listProviders(inner)
     createProvider(inner)
     getProvider(inner)

@@ -7,6 +7,7 @@ import { tenantOf } from './account.js'
 export function validateToken(app: App): void {
   app.route({
     ...tokensOperations.validateToken,
+    config: { waitsForOthers: true },
     handler: async (request) => {
       const { id } = await tenantOf(app, request)
       const { tenantProviderPolicyId, token } = request.body

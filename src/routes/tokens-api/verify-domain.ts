@@ -8,6 +8,7 @@ import { renderDomain } from './render.js'
 export function verifyDomain(app: App): void {
   app.route({
     ...tokensOperations.verifyDomain,
+    config: { waitsForOthers: true },
     handler: async (request) => {
       const { id } = await providerOf(app, request)
       const result = await app.tokensApi.domains.verify(accountOf(request), id, request.params.domainId)

@@ -51,6 +51,10 @@ export function createMemoryRecordStore(clock: Clock): RecordStore {
       return { ...record.fields }
     },
 
+    async note(parent, id, changes) {
+      await this.change(parent, id, changes)
+    },
+
     async delete(parent, id) {
       living(parent).delete(id)
     },

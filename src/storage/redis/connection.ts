@@ -1,139 +1,127 @@
 /**
- * The one connection commands go over: how it is made, how long a call may take, and what its errors mean. The other one of
- * an instance, which only listens, is decision-feed.ts's.
- * Nothing is queued while Redis is away: a request is refused at once rather than applied after its caller has left.
+ * How stores ask Redis: by a script or a plain command, over one connection to each primary, and within a time. What must
+ * outlive its primary goes by replica-wait.ts, and what is heard from Redis by decision-feed.ts: each has connections of its own.
  */
-import { Redis, ReplyError } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { fault } from '../../fault.js'
 import type { LatencyObserver } from '../storage.js'
-import { createDeadline } from './deadline.js'
+import { createReplicaWait } from './replica-wait.js'
 import { loadScripts, type ScriptName } from './scripts.js'
+import type { Servers } from './servers.js'
 import { createTurns } from './turn.js'
-
-/** The longest a request waits for one answer. */
-const ANSWER_WITHIN_MS = 500
-/** A server that takes connections and says nothing is left after this. */
-const SILENT_SOCKET_MS = 2_000
-
-/** Replies that mean "not now" instead of "you are wrong". */
-const NOT_NOW =
-  /^(LOADING|BUSY|READONLY|MISCONF|OOM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE)\b/
-
-/** What both connections of an instance have in common. */
-export const CONNECTION_OPTIONS = {
-  protocol: 2,
-  enableOfflineQueue: false,
-  connectTimeout: 2_000,
-  socketTimeout: SILENT_SOCKET_MS,
-  keepAlive: 10_000,
-  // Soon at first, for a connection that merely broke; jitter keeps instances from coming back all at once.
-  retryStrategy: (attempt: number) => Math.round(Math.min(10 * 2 ** attempt, 400) * (1 + Math.random() / 4))
-} as const
+import { createWatch } from './watch.js'
 
 export interface Log {
   info(message: string): void
   warn(message: string): void
 }
 
+type Commands = Redis | Cluster
+type Argument = string | number
+
 export interface Connection {
   /** Runs a script; what it returns is described in its file. Rejects with `unavailable` when Redis could not be asked. */
-  run(name: ScriptName, ...keysThenArgs: (string | number)[]): Promise<unknown>
+  run(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
   /** Runs a plain command, with the same promise. */
-  call<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<T>
+  call<T>(name: string, command: (redis: Commands) => Promise<T>): Promise<T>
+  /** The same for what somebody is told was done: it is on as many replicas as are asked for, or this rejects. */
+  runDurably(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
+  callDurably<T>(name: string, key: string, command: (redis: Commands) => Promise<T>): Promise<T>
+  /** Asks every primary there is: what each of them said, or why it did not. */
+  askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
   /** Resolves when Redis has become ready, or after `withinMs` in any case. */
   settle(withinMs: number): Promise<void>
   close(): Promise<void>
 }
 
-export function connect(url: string, log: Log, observe: LatencyObserver): Connection {
-  const redis = new Redis(url, {
-    ...CONNECTION_OPTIONS,
-    connectionName: 'grantd',
-    // A command whose answer was lost is sent once more: every script is safe to apply twice.
-    maxRetriesPerRequest: 1
-  })
-  logStates(redis, log)
-  const scripts = loadScripts()
-  const deadline = createDeadline(ANSWER_WITHIN_MS)
-  const gather = createTurns(redis)
+export interface ConnectionOptions {
+  servers: Servers
+  log: Log
+  observe: LatencyObserver
+  /** The longest a request waits. It may ask twice within that. */
+  timeoutMs: number
+  /** How many replicas must have what was done durably, and the key to try them with. */
+  replicas: { count: number; fence: (key: string) => string }
+}
 
-  /**
-   * Every call goes through here, and most of them are polls: it is one promise, with no layer that could be spared.
-   * `again` is asked when the server has forgotten a script.
-   */
-  function watch<T>(name: string, answer: Promise<T>, again?: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const startedAt = performance.now()
-      const call = deadline.begin(startedAt, () => {
-        observe(name, ANSWER_WITHIN_MS / 1000)
-        reject(fault('unavailable', { detail: `no answer from Redis in ${ANSWER_WITHIN_MS} ms` }))
-      })
-      const succeed = (value: T) => {
-        if (!deadline.end(call)) return
-        observe(name, (performance.now() - startedAt) / 1000)
-        resolve(value)
-      }
-      const fail = (error: unknown) => {
-        if (again && isForgottenScript(error)) {
-          again().then(succeed, fail)
-        } else if (deadline.end(call)) {
-          observe(name, (performance.now() - startedAt) / 1000)
-          reject(translate(error))
-        }
-      }
-      answer.then(succeed, fail)
-    })
+export function connect({ servers, log, observe, timeoutMs, replicas }: ConnectionOptions): Connection {
+  const { commands } = servers
+  logStates(commands, log)
+  const scripts = loadScripts()
+  const watch = createWatch(timeoutMs / 2, observe)
+  const gather = createTurns(servers.primaries)
+  const replicaWait =
+    replicas.count > 0
+      ? createReplicaWait({ servers, watch, ...replicas, waitMs: timeoutMs / 4, fenceScript: scripts['replica-fence'] })
+      : undefined
+
+  const refusal = () => {
+    if (commands.status !== 'ready') return Promise.reject(fault('unavailable', { detail: 'not connected to Redis' }))
+    if (watch.isFull()) return Promise.reject(fault('unavailable', { detail: 'too much is asked of Redis already' }))
+    return undefined
   }
 
-  const notConnected = () => Promise.reject(fault('unavailable', { detail: 'not connected to Redis' }))
-
-  return {
+  const connection: Connection = {
     run(name, ...keysThenArgs) {
-      if (redis.status !== 'ready') return notConnected()
+      const refused = refusal()
+      if (refused) return refused
       gather()
       const { sha, lua, numberOfKeys } = scripts[name]
-      const answer = redis.evalsha(sha, numberOfKeys, ...keysThenArgs)
-      return watch(name, answer, () => redis.eval(lua, numberOfKeys, ...keysThenArgs))
+      const answer = commands.evalsha(sha, numberOfKeys, ...keysThenArgs)
+      return watch.over(name, answer, () => commands.eval(lua, numberOfKeys, ...keysThenArgs))
     },
 
     call(name, command) {
-      if (redis.status !== 'ready') return notConnected()
+      const refused = refusal()
+      if (refused) return refused
       gather()
-      return watch(name, command(redis))
+      return watch.over(name, command(commands))
+    },
+
+    async runDurably(name, ...keysThenArgs) {
+      if (!replicaWait) return connection.run(name, ...keysThenArgs)
+      const { sha, lua, numberOfKeys } = scripts[name]
+      return replicaWait.write(keysThenArgs[0], (redis) =>
+        watch.over(name, redis.evalsha(sha, numberOfKeys, ...keysThenArgs), () =>
+          redis.eval(lua, numberOfKeys, ...keysThenArgs)
+        )
+      )
+    },
+
+    async callDurably(name, key, command) {
+      if (!replicaWait) return connection.call(name, command)
+      return replicaWait.write(key, (redis) => watch.over(name, command(redis)))
+    },
+
+    askPrimaries(name, command) {
+      const asked = servers.primaries().map((redis) => watch.over(name, command(redis)))
+      return Promise.allSettled(asked)
     },
 
     async settle(withinMs) {
-      if (redis.status === 'ready') return
+      if (commands.status === 'ready') return
       // Not events.once: an error event is one failed attempt of many, no reason to stop waiting.
       await new Promise<void>((resolve) => {
-        redis.once('ready', resolve)
+        commands.once('ready', resolve)
         setTimeout(resolve, withinMs).unref()
       })
     },
 
     async close() {
-      deadline.stop()
+      watch.stop()
+      replicaWait?.close()
       // A polite end waits for answers under way; one that cannot be had is not waited for.
-      if (redis.status === 'ready') await Promise.race([redis.quit().catch(() => {}), sleepUnref(ANSWER_WITHIN_MS)])
-      redis.disconnect()
+      if (commands.status === 'ready') await Promise.race([commands.quit().catch(() => {}), sleepUnref(timeoutMs / 2)])
+      commands.disconnect()
     }
   }
-}
-
-/** After a restart, a failover or a flush the server knows scripts by their text alone. */
-function isForgottenScript(error: unknown): boolean {
-  return error instanceof ReplyError && (error as Error).message.startsWith('NOSCRIPT')
-}
-
-function translate(error: unknown): unknown {
-  if (error instanceof ReplyError && !NOT_NOW.test((error as Error).message)) return error
-  return fault('unavailable', { detail: error instanceof Error ? error.message : String(error), cause: error })
+  return connection
 }
 
 /** One line when Redis goes and one when it comes, however often it is tried in between. */
-function logStates(redis: Redis, log: Log): void {
+function logStates(commands: Commands, log: Log): void {
   let isAway = false
-  redis.on('ready', () => {
+  commands.on('ready', () => {
     log.info('Redis is ready')
     isAway = false
   })
@@ -141,8 +129,20 @@ function logStates(redis: Redis, log: Log): void {
     if (!isAway) log.warn(`Redis is away: ${why}`)
     isAway = true
   }
-  redis.on('error', (error: Error) => away(error.message))
-  redis.on('reconnecting', () => away('the connection ended'))
+  commands.on('error', (error: Error) => away(error.message))
+  commands.on('reconnecting', () => away('the connection ended'))
+  // A Cluster goes on without one of its servers: what that one had is refused until another has taken over.
+  const lost = new Set<string>()
+  commands.on('node error', (error: Error, address: string) => {
+    if (!lost.has(address)) log.warn(`a server of the Redis Cluster is away, ${address}: ${error.message}`)
+    lost.add(address)
+  })
+  commands.on('+node', (redis: Redis) => {
+    const address = `${redis.options.host}:${redis.options.port}`
+    redis.on('ready', () => {
+      if (lost.delete(address)) log.info(`a server of the Redis Cluster is back, ${address}`)
+    })
+  })
 }
 
 function sleepUnref(ms: number): Promise<void> {

@@ -1,13 +1,15 @@
 /**
- * Decisions by pub/sub: one channel for all, one connection per instance that listens to it. What a decision costs does not
- * depend on how many wait, and a wait costs Redis nothing.
+ * Decisions by sharded pub/sub: an instance listens to every primary, on a connection of its own, for the grants that one has.
+ * What a decision costs does not depend on how many wait, and a wait costs Redis nothing.
  */
-import { Redis } from 'ioredis'
 import type { DecisionFeed, DecisionListener } from '../../grants/decision-feed.js'
-import { CONNECTION_OPTIONS, type Log } from './connection.js'
+import type { Log } from './connection.js'
+import { createSubscriber, type Subscriber } from './decision-subscriber.js'
+import type { Owner, Servers } from './servers.js'
 
-/** How often the connection must show that it is alive: a subscriber that hears nothing could also be deaf. */
+/** How often connections must show that they are alive, and whether each primary is still listened to for what it has. */
 const BEAT_EVERY_MS = 1_000
+const PURPOSE = { connectionName: 'grantd-subscriber', maxRetriesPerRequest: 1 }
 
 export interface RedisDecisionFeed extends DecisionFeed {
   /** Resolves when it is up, or after `withinMs` in any case. */
@@ -15,43 +17,67 @@ export interface RedisDecisionFeed extends DecisionFeed {
   close(): void
 }
 
-export function createRedisDecisionFeed(url: string, channel: string, log: Log): RedisDecisionFeed {
-  const redis = new Redis(url, { ...CONNECTION_OPTIONS, connectionName: 'grantd-subscriber', autoResubscribe: false })
+export function createRedisDecisionFeed(servers: Servers, channels: readonly string[], log: Log): RedisDecisionFeed {
+  const slots = channels.map((channel) => [channel, servers.slotOf(channel)] as const)
+  const subscribers = new Map<Owner, Subscriber>()
   const listeners: DecisionListener[] = []
   const settled: (() => void)[] = []
   let isUp = false
   let complaint = ''
 
-  async function beat(): Promise<void> {
-    if (redis.status !== 'ready') return
-    try {
-      if (isUp) await redis.ping()
-      else await subscribe()
-    } catch (error) {
-      // A connection that broke comes back by itself; what was refused may be allowed at the next beat.
-      const message = error instanceof Error ? error.message : String(error)
+  const events = {
+    said(grantDigest: string) {
+      for (const { decided } of listeners) decided(grantDigest)
+    },
+    changed: judge,
+    refused(message: string) {
+      // What was refused may be allowed at the next beat; it is said once.
       if (message !== complaint) log.warn(`polls cannot be held, for Redis does not say what is decided: ${message}`)
       complaint = message
     }
   }
 
-  async function subscribe(): Promise<void> {
-    await redis.subscribe(channel)
-    isUp = true
+  /** Whose channels are whose at this moment: undefined if nobody has some of them. */
+  function shares(): Map<Owner, string[]> | undefined {
+    const found = new Map<Owner, string[]>()
+    for (const [channel, slot] of slots) {
+      const owner = servers.ownerOf(slot)
+      if (owner === undefined) return undefined
+      const share = found.get(owner)
+      if (share) share.push(channel)
+      else found.set(owner, [channel])
+    }
+    return found
+  }
+
+  function beat(): void {
+    const wanted = shares()
+    for (const [owner, subscriber] of subscribers) {
+      if (wanted && `${wanted.get(owner)}` === `${subscriber.channels}`) continue
+      subscriber.close()
+      subscribers.delete(owner)
+    }
+    for (const [owner, share] of wanted ?? []) {
+      const known = subscribers.get(owner)
+      if (known) void known.beat()
+      else subscribers.set(owner, createSubscriber(servers.connectTo(owner, PURPOSE), share, events))
+    }
+    judge()
+    if (!isUp) servers.refresh()
+  }
+
+  function judge(): void {
+    const wasUp = isUp
+    // Whoever is told that it is back looks at once what was missed: not before that can be done.
+    const canLook = servers.commands.status === 'ready'
+    isUp = canLook && subscribers.size > 0 && [...subscribers.values()].every((subscriber) => subscriber.isUp())
+    if (!isUp || wasUp) return
     complaint = ''
     for (const { resumed } of listeners) resumed()
     for (const resolve of settled.splice(0)) resolve()
   }
 
-  redis.on('ready', beat)
-  redis.on('message', (_channel, grantDigest: string) => {
-    for (const { decided } of listeners) decided(grantDigest)
-  })
-  redis.on('close', () => {
-    isUp = false
-  })
-  // That Redis is away is said once, by the connection that commands go over.
-  redis.on('error', () => {})
+  servers.commands.on('ready', beat)
   const timer = setInterval(beat, BEAT_EVERY_MS).unref()
 
   return {
@@ -68,7 +94,8 @@ export function createRedisDecisionFeed(url: string, channel: string, log: Log):
 
     close() {
       clearInterval(timer)
-      redis.disconnect()
+      servers.commands.off('ready', beat)
+      for (const subscriber of subscribers.values()) subscriber.close()
     }
   }
 }

@@ -9,7 +9,11 @@ import type { Keys } from './keys.js'
 import { nextPollId } from './poll-id.js'
 
 /** Time is Redis's own, so that instances with wrong clocks agree; tests hand in theirs. */
-export function createRedisGrantStore({ call, run }: Connection, keys: Keys, testClock?: Clock): GrantStore {
+export function createRedisGrantStore(
+  { call, run, callDurably, runDurably }: Connection,
+  keys: Keys,
+  testClock?: Clock
+): GrantStore {
   const now = testClock ? () => [testClock()] : () => []
 
   async function look(grantDigest: string): Promise<{ state: 'pending' | 'resolved'; record: string } | undefined> {
@@ -22,13 +26,13 @@ export function createRedisGrantStore({ call, run }: Connection, keys: Keys, tes
   return {
     async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const ttlMs = lifeMs + RETENTION_MS + TTL_SLACK_MS
-      const holder = await call('user-code-reserve', (redis) =>
+      const holder = await callDurably('user-code-reserve', keys.userCode(userCodeTag), (redis) =>
         redis.set(keys.userCode(userCodeTag), grantDigest, 'PX', ttlMs, 'NX', 'GET')
       )
       // Held by this very grant: the reservation was made by a call whose answer was lost.
       if (holder !== null && holder !== grantDigest) return 'user_code_taken'
       const text = writeRequest(request, lifeMs)
-      await run('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, clientTag, text, ...now())
+      await runDurably('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, clientTag, text, ...now())
       return 'created'
     },
 
@@ -50,15 +54,15 @@ export function createRedisGrantStore({ call, run }: Connection, keys: Keys, tes
     async decide(grantDigest, decision) {
       const phase = decision.action === 'approve' ? 'a' : 'd'
       const text = writeDecision(decision)
-      const args = [phase, text, decision.userId, keys.decisions, grantDigest, ...now()]
-      const verdict = await run('grant-decide', keys.grant(grantDigest), ...args)
+      const args = [phase, text, decision.userId, keys.decisions(grantDigest), grantDigest, ...now()]
+      const verdict = await runDurably('grant-decide', keys.grant(grantDigest), ...args)
       if (typeof verdict === 'string') return { kind: verdict } as StoredDecision
       const [, decidedAtMs, record] = verdict as ['decided', number, string]
       return { kind: 'decided', afterMs: decidedAtMs - readRecord(record).createdAtMs }
     },
 
     async collect(grantDigest) {
-      return (await run('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
+      return (await runDurably('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
     }
   }
 }

@@ -1,6 +1,7 @@
 /** The engine grantd scales on: every instance is stateless over one Redis. */
 import type { Clock } from '../../clock.js'
 import { fault } from '../../fault.js'
+import type { RedisConfig } from '../../redis-config.js'
 import type { LatencyObserver, Storage } from '../storage.js'
 import { connect, type Log } from './connection.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
@@ -10,15 +11,18 @@ import { createRedisLimitStore } from './limit-store.js'
 import { createRedisLockStore } from './lock-store.js'
 import { createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
+import { reachServers } from './servers.js'
 import { createRedisSigningKeyStore } from './signing-key-store.js'
 
 /** How long a start waits for Redis before it goes on, not ready. */
 const SETTLE_WITHIN_MS = 3_000
 const OLDEST_MAJOR_VERSION = 7
 
+/** What INFO says. */
+type Facts = ReadonlyMap<string, string>
+
 export interface RedisStorageOptions {
-  url: string
-  prefix: string
+  redis: RedisConfig
   clock: Clock
   log: Log
   observe: LatencyObserver
@@ -26,15 +30,27 @@ export interface RedisStorageOptions {
   testClock?: Clock
 }
 
-export function createRedisStorage({ url, prefix, clock, log, observe, testClock }: RedisStorageOptions): Storage {
-  const connection = connect(url, log, observe)
-  const keys = createKeys(prefix)
-  const decisions = createRedisDecisionFeed(url, keys.decisions, log)
-  /** INFO is answered even by a server that is still loading, and so knows nothing yet. */
-  async function inquire(): Promise<Map<string, string>> {
-    const facts = readInfo(await connection.call('info', (redis) => redis.info()))
-    if (facts.get('loading') !== '0') throw fault('unavailable', { detail: 'Redis is loading' })
-    return facts
+export function createRedisStorage({ redis, clock, log, observe, testClock }: RedisStorageOptions): Storage {
+  const keys = createKeys(redis.prefix, redis.place.kind === 'cluster' ? 'by-group' : 'one')
+  const servers = reachServers(redis)
+  const replicas = { count: redis.waitReplicas, fence: keys.fence }
+  const connection = connect({ servers, log, observe, timeoutMs: redis.timeoutMs, replicas })
+  const decisions = createRedisDecisionFeed(servers, keys.decisionChannels, log)
+  /**
+   * What those primaries say of themselves that answer. One of a Cluster may be away: what it has is refused, and all instances
+   * would be of no use for the rest if that made them not ready.
+   */
+  async function inquire(): Promise<Facts[]> {
+    const said = await connection.askPrimaries('info', (primary) => primary.info())
+    const facts = said.flatMap((one) => (one.status === 'fulfilled' ? [readInfo(one.value)] : []))
+    // INFO is answered even by a server that is still loading, and so knows nothing yet.
+    const loaded = facts.filter((one) => one.get('loading') === '0')
+    if (loaded.length > 0) return loaded
+    if (facts.length > 0) throw fault('unavailable', { detail: 'Redis is loading' })
+    throw (
+      said.find((one) => one.status === 'rejected')?.reason ??
+      fault('unavailable', { detail: 'not connected to Redis' })
+    )
   }
 
   return {
@@ -64,22 +80,22 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
 
     async open() {
       await Promise.all([connection.settle(SETTLE_WITHIN_MS), decisions.settle(SETTLE_WITHIN_MS)])
-      let facts: Map<string, string>
+      let primaries: Facts[]
       try {
-        facts = await inquire()
+        primaries = await inquire()
       } catch {
         // Away for now: the log has said so, readiness says so, and a later check looks at the same facts.
         return
       }
-      const reason = unfit(facts)
+      const reason = firstReason(primaries)
       if (reason) throw new Error(reason)
-      if (facts.get('aof_enabled') === '0') {
+      if (primaries.some((facts) => facts.get('aof_enabled') === '0')) {
         log.warn('Redis has appendonly off: what was approved or revoked since its last snapshot is lost if it stops')
       }
     },
 
     async check() {
-      const reason = unfit(await inquire())
+      const reason = firstReason(await inquire())
       if (reason) throw fault('unavailable', { detail: reason })
     },
 
@@ -90,8 +106,10 @@ export function createRedisStorage({ url, prefix, clock, log, observe, testClock
   }
 }
 
+const firstReason = (primaries: Facts[]) => primaries.map(unfit).find((reason) => reason !== undefined)
+
 /** Why this Redis must not be used, if it must not. */
-function unfit(facts: Map<string, string>): string | undefined {
+function unfit(facts: Facts): string | undefined {
   const version = facts.get('redis_version') ?? '0'
   if (Number.parseInt(version, 10) < OLDEST_MAJOR_VERSION) {
     return `Redis ${version} is too old: ${OLDEST_MAJOR_VERSION}.0 or later is needed`
@@ -103,7 +121,7 @@ function unfit(facts: Map<string, string>): string | undefined {
   return undefined
 }
 
-function readInfo(text: string): Map<string, string> {
+function readInfo(text: string): Facts {
   const pairs = text.split('\r\n').filter((line) => line.includes(':'))
   return new Map(pairs.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
 }

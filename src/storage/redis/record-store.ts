@@ -1,19 +1,35 @@
 /** Records in Redis: a hash each, and for each parent a sorted set that lists them; both in the parent's slot. */
 import type { Clock } from '../../clock.js'
-import type { Fields, RecordStore } from '../../records/record-store.js'
+import { isFault } from '../../fault.js'
+import type { FieldChanges, Fields, RecordStore } from '../../records/record-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
-export function createRedisRecordStore(kind: string, { call, run }: Connection, keys: Keys, clock: Clock): RecordStore {
+export function createRedisRecordStore(
+  kind: string,
+  { call, run, runDurably }: Connection,
+  keys: Keys,
+  clock: Clock
+): RecordStore {
   const placeOf = (parent: string, id: string) =>
     [keys.record(kind, parent, id), keys.recordIndex(kind, parent), id] as const
   /** Lives are handed over as durations: Redis counts them on its own clock. */
   const keepForMs = (keepUntilMs: number) => Math.max(1, Math.ceil(keepUntilMs - clock()))
 
+  function argumentsOf({ onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs }: FieldChanges): (string | number)[] {
+    const keepFor = keepUntilMs === undefined ? '' : keepForMs(keepUntilMs)
+    return [
+      ...[keepFor, onlyIf?.field ?? '', onlyIf?.is ?? ''],
+      ...Object.entries(set).flatMap(([field, value]) => ['set', field, value]),
+      ...Object.entries(setOnce).flatMap(([field, value]) => ['once', field, value]),
+      ...clear.flatMap((field) => ['clear', field, ''])
+    ]
+  }
+
   return {
     async create(parent, id, fields, keepUntilMs) {
       const pairs = Object.entries(fields).flat()
-      return toFields(await run('record-create', ...placeOf(parent, id), keepForMs(keepUntilMs), ...pairs))
+      return toFields(await runDurably('record-create', ...placeOf(parent, id), keepForMs(keepUntilMs), ...pairs))
     },
 
     async get(parent, id) {
@@ -21,20 +37,21 @@ export function createRedisRecordStore(kind: string, { call, run }: Connection, 
       return Object.keys(fields).length > 0 ? fields : undefined
     },
 
-    async change(parent, id, { onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs }) {
-      const changes = [
-        ...Object.entries(set).flatMap(([field, value]) => ['set', field, value]),
-        ...Object.entries(setOnce).flatMap(([field, value]) => ['once', field, value]),
-        ...clear.flatMap((field) => ['clear', field, ''])
-      ]
-      const keepFor = keepUntilMs === undefined ? '' : keepForMs(keepUntilMs)
-      const condition = [onlyIf?.field ?? '', onlyIf?.is ?? '']
-      const fields = toFields(await run('record-change', ...placeOf(parent, id), keepFor, ...condition, ...changes))
+    async change(parent, id, changes) {
+      const fields = toFields(await runDurably('record-change', ...placeOf(parent, id), ...argumentsOf(changes)))
       return Object.keys(fields).length > 0 ? fields : undefined
     },
 
+    async note(parent, id, changes) {
+      try {
+        await run('record-change', ...placeOf(parent, id), ...argumentsOf(changes))
+      } catch (error) {
+        if (!isFault(error) || error.code !== 'unavailable') throw error
+      }
+    },
+
     async delete(parent, id) {
-      await run('record-delete', ...placeOf(parent, id))
+      await runDurably('record-delete', ...placeOf(parent, id))
     },
 
     async list(parent) {

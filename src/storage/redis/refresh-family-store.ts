@@ -6,7 +6,7 @@ import type { Keys } from './keys.js'
 
 /** Lives are counted from `clock`, graces are on Redis's own; tests hand in theirs for both. */
 export function createRedisRefreshFamilyStore(
-  { call, run }: Connection,
+  { call, runDurably }: Connection,
   keys: Keys,
   clock: Clock,
   testClock?: Clock
@@ -17,7 +17,7 @@ export function createRedisRefreshFamilyStore(
     async begin(familyId, family, keepUntilMs) {
       const keepForMs = Math.max(1, Math.ceil(keepUntilMs - clock()))
       const args = [family.userId, family.currentDigest, keepForMs]
-      const [userId, currentDigest] = (await run('refresh-begin', keys.refreshFamily(familyId), ...args)) as [
+      const [userId, currentDigest] = (await runDurably('refresh-begin', keys.refreshFamily(familyId), ...args)) as [
         string,
         string
       ]
@@ -32,7 +32,7 @@ export function createRedisRefreshFamilyStore(
 
     async rotate(familyId, presentedDigest, nextDigest) {
       const key = keys.refreshFamily(familyId)
-      const verdict = await run('refresh-rotate', key, presentedDigest, nextDigest, ...now())
+      const verdict = await runDurably('refresh-rotate', key, presentedDigest, nextDigest, ...now())
       if (typeof verdict === 'string') return { kind: verdict } as Rotation
       const [kind, currentDigest] = verdict as ['rotated' | 'repeated', string]
       return { kind, currentDigest }

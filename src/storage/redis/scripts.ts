@@ -20,7 +20,8 @@ const NUMBER_OF_KEYS = {
   'limit-take': 1,
   'lock-acquire': 1,
   'lock-release': 1,
-  'signing-keys-succeed': 1
+  'signing-keys-succeed': 1,
+  'replica-fence': 1
 } as const
 
 export type ScriptName = keyof typeof NUMBER_OF_KEYS

@@ -7,7 +7,11 @@ import type { Keys } from './keys.js'
 const NEWEST = 'newest'
 
 /** Without an owner, those of the service itself. */
-export function createRedisSigningKeyStore({ call, run }: Connection, keys: Keys, owner?: string): SigningKeyStore {
+export function createRedisSigningKeyStore(
+  { call, callDurably, runDurably }: Connection,
+  keys: Keys,
+  owner?: string
+): SigningKeyStore {
   const key = keys.signingKeys(owner)
   const read = (entries: [string, string][]) =>
     entries.filter(([field]) => field !== NEWEST).map(([, json]) => JSON.parse(json) as StoredSigningKey)
@@ -19,12 +23,12 @@ export function createRedisSigningKeyStore({ call, run }: Connection, keys: Keys
 
     async succeed(predecessorKid, next, obsolete) {
       const args = [predecessorKid ?? '', next.kid, JSON.stringify(next), ...obsolete]
-      const flat = (await run('signing-keys-succeed', key, ...args)) as string[]
+      const flat = (await runDurably('signing-keys-succeed', key, ...args)) as string[]
       return read(flat.flatMap((field, i) => (i % 2 === 0 ? [[field, flat[i + 1] as string]] : [])))
     },
 
     async clear() {
-      await call('signing-keys-clear', (redis) => redis.del(key))
+      await callDurably('signing-keys-clear', key, (redis) => redis.del(key))
     }
   }
 }

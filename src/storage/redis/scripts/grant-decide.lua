@@ -2,7 +2,7 @@
 -- Decides a pending grant, once, and tells every instance. The layout of a grant is described in grant-create.lua.
 --
 -- KEYS 1: grant
--- ARGV 1: phase to enter, a or d   2: decision as JSON   3: user id   4: channel   5: what to say there
+-- ARGV 1: phase to enter, a or d   2: decision as JSON   3: user id   4: channel, in the slot of the grant   5: what to say there
 --      6: (tests) now in ms
 -- Returns {'decided', now in ms, record}, or 'repeated' (the same user decided the same before), 'resolved' or 'unknown'.
 
@@ -23,7 +23,7 @@ if phase == 'p' then
   if now >= expires_at then return 'resolved' end
   redis.call('SET', KEYS[1], ARGV[1] .. string.sub(record, 2) .. '\n' .. ARGV[2], 'KEEPTTL')
   -- The decision stands whether or not it may be spoken of: who is not told asks again.
-  redis.pcall('PUBLISH', ARGV[4], ARGV[5])
+  redis.pcall('SPUBLISH', ARGV[4], ARGV[5])
   return {'decided', now, record}
 end
 

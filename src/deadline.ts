@@ -1,29 +1,30 @@
-/** A wall-clock bound for every call: one sweep over all of them instead of a timer for each. */
+/** A wall-clock bound for work under way: one sweep over all of it instead of a timer for each. */
 
 const SWEEP_EVERY_MS = 50
 
-/** A call under way. It is kept small: there is one for every request that waits. */
+/** Work under way. It is kept small: there is one for every request that waits. */
 export interface Waiting {
   startedAt: number
   giveUp: () => void
 }
 
 export interface Deadline {
-  /** `startedAt` is on the clock of performance.now(). */
+  /** `startedAt` is on the clock of performance.now(); earlier than now, there is less time left. */
   begin(startedAt: number, giveUp: () => void): Waiting
   /** Whether the call was still waited for. */
   end(call: Waiting): boolean
+  /** How many are waited for. */
+  count(): number
   stop(): void
 }
 
 export function createDeadline(limitMs: number): Deadline {
-  /** In the order they began, so in the order they are due. */
   const waiting = new Set<Waiting>()
 
   function sweep(): void {
     const startedBefore = performance.now() - limitMs
     for (const call of waiting) {
-      if (call.startedAt > startedBefore) return
+      if (call.startedAt > startedBefore) continue
       waiting.delete(call)
       call.giveUp()
     }
@@ -40,6 +41,7 @@ export function createDeadline(limitMs: number): Deadline {
       return call
     },
     end: (call) => waiting.delete(call),
+    count: () => waiting.size,
     stop: () => clearInterval(timer)
   }
 }

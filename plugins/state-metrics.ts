@@ -1,0 +1,37 @@
+/** What state this instance is in, looked up when somebody asks for the metrics. */
+import fp from 'fastify-plugin'
+import { isFault } from '../src/fault.js'
+
+/** 1 if it holds, 0 if it could not be had just now. */
+async function holds(check: () => Promise<void>): Promise<number> {
+  try {
+    await check()
+    return 1
+  } catch (error) {
+    if (!isFault(error)) throw error
+    return 0
+  }
+}
+
+export const stateMetrics = fp(
+  async (app) => {
+    const { metrics, readiness, storage, signingKeys, config } = app
+    metrics.watch('grantd_ready', 'Whether this instance should get traffic, 1 or 0: what /readyz says.', () =>
+      holds(readiness.check)
+    )
+    metrics.watch('grantd_storage_up', 'Whether Redis answers and may be used as it is set up, 1 or 0.', () =>
+      holds(storage.check)
+    )
+    metrics.watch(
+      'grantd_signing_key_timestamp_seconds',
+      'Since when the signing key has been signing, in Unix time; 0 while there is none.',
+      () => {
+        const current = signingKeys.current()
+        const key = signingKeys.list().find(({ kid }) => kid === current?.kid)
+        return (key?.signsFromMs ?? 0) / 1000
+      }
+    )
+    metrics.watch('grantd_held_polls_limit', 'How many polls may wait at a time.', () => config.heldPolls)
+  },
+  { name: 'state-metrics', dependencies: ['metrics', 'readiness', 'storage', 'signing-keys', 'config'] }
+)

@@ -1,0 +1,22 @@
+/** All that an engine has to keep to. */
+import type { Test } from 'tap'
+import { decisionFeedContract } from './decision-feed.js'
+import type { StartEngine } from './engine.js'
+import { grantStoreContract } from './grant-store.js'
+import { limitStoreContract } from './limit-store.js'
+import { lockStoreContract } from './lock-store.js'
+import { recordStoreContract } from './record-store.js'
+import { refreshFamilyStoreContract } from './refresh-family-store.js'
+import { resourcesContract } from './resources.js'
+import { signingKeyStoreContract } from './signing-key-store.js'
+
+export function storageContract(t: Test, start: StartEngine): void {
+  t.test('grants', async (t) => grantStoreContract(t, start))
+  t.test('decisions', async (t) => decisionFeedContract(t, start))
+  t.test('refresh families', async (t) => refreshFamilyStoreContract(t, start))
+  t.test('records', async (t) => recordStoreContract(t, start))
+  t.test('limits', async (t) => limitStoreContract(t, start))
+  t.test('locks', async (t) => lockStoreContract(t, start))
+  t.test('signing keys', async (t) => signingKeyStoreContract(t, start))
+  t.test('things of an API', async (t) => resourcesContract(t, start))
+}

@@ -1,0 +1,197 @@
+/** What REDIS_WAIT_REPLICAS promises: what is acknowledged is on a replica, and what is not does no harm. */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { isFault } from '../../src/fault.js'
+import { createRedisStorage } from '../../src/storage/redis/index.js'
+import type { Storage } from '../../src/storage/storage.js'
+import { pendingGrant } from '../contract/decision-feed.js'
+import { CLIENT_TAG, decisionOf, tally, times } from '../contract/engine.js'
+import { startCluster, until } from '../support/redis-cluster.js'
+import { addressesOf, at, redisConfig } from '../support/redis-config.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+
+const TIMEOUT_MS = 1_000
+const quick = ['--repl-diskless-sync-delay', '0']
+const FOR_EVER = Date.now() + 3_600_000
+
+async function startPair(t: Test): Promise<{ primary: RedisServer; replica: RedisServer }> {
+  const primary = await startRedis(...quick)
+  const replica = await startRedis('--replicaof', `127.0.0.1 ${primary.port}`, ...quick)
+  t.teardown(() => Promise.all([primary.stop(), replica.stop()]))
+  await until(async () => /state=online/.test(await primary.client.info('replication')))
+  return { primary, replica }
+}
+
+async function open(t: Test, place: Parameters<typeof redisConfig>[0]): Promise<Storage> {
+  const redis = redisConfig(place, { waitReplicas: 1, timeoutMs: TIMEOUT_MS })
+  const storage = createRedisStorage({ redis, clock: Date.now, log: { info() {}, warn() {} }, observe() {} })
+  t.teardown(() => storage.close())
+  await storage.open()
+  return storage
+}
+
+/** What became of a call, and how long it took. */
+async function outcome(call: Promise<unknown>): Promise<{ kind: string; ms: number }> {
+  const startedAt = performance.now()
+  const kind = await call.then(
+    () => 'acknowledged',
+    (error) => (isFault(error) ? error.code : String(error))
+  )
+  return { kind, ms: performance.now() - startedAt }
+}
+
+t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is not held up', async (t) => {
+  const { primary, replica } = await startPair(t)
+  const { grants, authorizedClients } = await open(t, at(primary.url))
+  const digests = await Promise.all(times(20, () => pendingGrant({ grants } as Storage)))
+  await authorizedClients.create('alice', 'a', { label: 'old' }, FOR_EVER)
+  await authorizedClients.create('alice', 'b', { label: 'old' }, FOR_EVER)
+  const approve = (digest: string) => grants.decide(digest, decisionOf({ authorizedClientId: digest }))
+  const change = () => authorizedClients.change('alice', 'a', { set: { label: 'new' } })
+
+  process.kill(replica.pid(), 'SIGSTOP')
+  try {
+    const writes = [...digests.map(approve), change(), authorizedClients.delete('alice', 'b')].map(outcome)
+    const looks: number[] = []
+    for (let i = 0; i < 50; i++) {
+      const { ms } = await outcome(grants.poll(digests[i % 20] as string, CLIENT_TAG))
+      looks.push(ms)
+    }
+    t.ok(Math.max(...looks) < 200, `polls took at most ${Math.max(...looks).toFixed(0)} ms meanwhile`)
+    const outcomes = await Promise.all(writes)
+    t.same(tally(outcomes.map(({ kind }) => kind)), { unavailable: 22 })
+    const longest = Math.max(...outcomes.map(({ ms }) => ms))
+    t.ok(longest <= TIMEOUT_MS, `refused after at most ${longest.toFixed(0)} ms`)
+    t.equal((await outcome(approve(digests[0] as string))).kind, 'unavailable', 'nor is a repetition acknowledged')
+    const noted = await outcome(authorizedClients.note('alice', 'a', { set: { used: 'now' } }))
+    t.ok(noted.kind === 'acknowledged' && noted.ms < 200, `a note waits for nobody: ${noted.ms.toFixed(0)} ms`)
+  } finally {
+    process.kill(replica.pid(), 'SIGCONT')
+  }
+
+  // They were done all the same: saying it again is answered as it should have been.
+  t.same(tally((await Promise.all(digests.map(approve))).map(({ kind }) => kind)), { repeated: 20 })
+  t.same(await change(), { label: 'new', used: 'now' })
+  await authorizedClients.delete('alice', 'b')
+  t.equal(await authorizedClients.get('alice', 'b'), undefined)
+  const onReplica = await Promise.all([
+    replica.client.exists('grantd:authorized-client:{alice}:b'),
+    replica.client.hget('grantd:authorized-client:{alice}:a', 'label')
+  ])
+  t.same(onReplica, [0, 'new'])
+})
+
+t.test('one WAIT speaks for all that was written before it', async (t) => {
+  const { primary } = await startPair(t)
+  const { authorizedClients } = await open(t, at(primary.url))
+  await authorizedClients.create('alice', 'a', { label: '' }, FOR_EVER)
+  await primary.client.config('RESETSTAT')
+  const changes = times(500, (i) => authorizedClients.change('alice', 'a', { set: { label: `${i}` } }))
+  t.same(tally((await Promise.all(changes.map(outcome))).map(({ kind }) => kind)), { acknowledged: 500 })
+  const calls = Number(/cmdstat_wait:calls=(\d+)/.exec(await primary.client.info('commandstats'))?.[1])
+  t.ok(calls >= 1 && calls <= 50, `${calls} of them for 500 writes`)
+})
+
+t.test('what was written on a primary that is lost is not acknowledged by the next one', async (t) => {
+  const lonely = await startRedis()
+  t.teardown(() => lonely.stop())
+  const { primary } = await startPair(t)
+  let port = lonely.port
+  const sockets = new Set<Socket>()
+  const proxy = createServer((client) => {
+    const redis = connect(port, '127.0.0.1')
+    for (const [socket, peer] of [
+      [client, redis],
+      [redis, client]
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => {}).on('close', () => peer.destroy())
+      socket.pipe(peer)
+    }
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => proxy.close())
+  const { authorizedClients } = await open(t, at(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`))
+
+  const acknowledged: string[] = []
+  const outcomes: string[] = []
+  const write = async (id: string) => {
+    const { kind } = await outcome(authorizedClients.create('alice', id, { label: id }, FOR_EVER))
+    outcomes.push(kind)
+    if (kind === 'acknowledged') acknowledged.push(id)
+  }
+  const writes: Promise<void>[] = []
+  for (let i = 0; i < 300; i++) {
+    writes.push(write(`${i}`))
+    if (i === 100) {
+      port = primary.port
+      for (const socket of sockets) socket.destroy()
+    }
+    await sleep(3)
+  }
+  await Promise.all(writes)
+  t.comment(JSON.stringify(tally(outcomes)))
+  t.ok(outcomes.includes('unavailable') && acknowledged.length > 50, 'it went over from one to the other')
+  for (const id of acknowledged) {
+    t.equal(await primary.client.exists(`grantd:authorized-client:{alice}:${id}`), 1, id)
+  }
+})
+
+t.test('a Cluster, in which a part is given to another primary while it is used', async (t) => {
+  const cluster = await startCluster({ primaries: 3, replicas: 1 })
+  t.teardown(() => cluster.stop())
+  const storage = await open(t, { kind: 'cluster', seeds: addressesOf(cluster.seeds) })
+  const heard = new Set<string>()
+  storage.decisions.listen({ decided: (digest) => heard.add(digest), resumed() {} })
+
+  const [from, to] = cluster.nodes as [RedisServer, RedisServer]
+  const mine: string[] = []
+  while (mine.length < 30) {
+    const digest = await pendingGrant(storage)
+    const { port } = await cluster.ownerOf(`grantd:grant:{${digest.slice(0, 2)}}:${digest}`)
+    if (port === from.port) mine.push(digest)
+  }
+  const slots = new Set(
+    await Promise.all(mine.map((digest) => from.client.cluster('KEYSLOT', `{${digest.slice(0, 2)}}`)))
+  )
+  const ids = await Promise.all([from, to].map(({ client }) => client.cluster('MYID')))
+
+  const errors: unknown[] = []
+  let isMoving = true
+  const use = async () => {
+    while (isMoving) {
+      for (const digest of mine) {
+        const { kind } = await outcome(storage.grants.poll(digest, CLIENT_TAG))
+        if (kind !== 'acknowledged' && kind !== 'unavailable') errors.push(kind)
+      }
+    }
+  }
+  const using = use()
+  for (const slot of slots) {
+    await to.client.cluster('SETSLOT', slot, 'IMPORTING', ids[0] as string)
+    await from.client.cluster('SETSLOT', slot, 'MIGRATING', ids[1] as string)
+    const keys = (await from.client.cluster('GETKEYSINSLOT', slot, 1_000)) as string[]
+    if (keys.length > 0) await from.client.migrate('127.0.0.1', to.port, '', 0, 5_000, 'KEYS', ...keys)
+    for (const { client } of [to, from]) await client.cluster('SETSLOT', slot, 'NODE', ids[1] as string)
+  }
+  await sleep(500)
+  isMoving = false
+  await using
+  t.same(errors, [], 'nobody was told anything but to come again')
+
+  await until(async () => storage.decisions.isUp())
+  for (const digest of mine) {
+    for (let tries = 0; ; tries++) {
+      const { kind } = await outcome(storage.grants.decide(digest, decisionOf({ authorizedClientId: digest })))
+      if (kind === 'acknowledged') break
+      if (tries > 20) throw new Error(`${digest} cannot be decided`)
+      await sleep(50)
+    }
+  }
+  const kinds = await Promise.all(mine.map(async (digest) => (await storage.grants.poll(digest, CLIENT_TAG)).kind))
+  t.same(tally(kinds), { approved: 30 })
+  await until(async () => mine.every((digest) => heard.has(digest)))
+  t.pass('and all of it was heard')
+})

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { RedisConfig } from '../../src/redis-config.js'
+import { createRedisStorage } from '../../src/storage/redis/index.js'
+import { listenTo, pendingGrant } from '../contract/decision-feed.js'
+import { decisionOf } from '../contract/engine.js'
+import { grantModel } from '../contract/grant-model.js'
+import { shareRedisEngine } from '../contract/redis-engine.js'
+import { storageContract } from '../contract/storage.js'
+import { makeCertificate } from '../support/certificates.js'
+import { startCluster } from '../support/redis-cluster.js'
+import { addressesOf, at, redisConfig } from '../support/redis-config.js'
+import { startRedisWithSentinels } from '../support/redis-sentinel.js'
+import { freePort, type RedisServer, startRedis } from '../support/redis-server.js'
+
+const quiet = { info() {}, warn() {} }
+const PASSWORD = 'a password of grantd'
+const ACL = readFileSync(new URL('../../deploy/redis/grantd.acl', import.meta.url), 'utf8')
+
+/** The user that deploy/redis/grantd.acl describes, and no other: what it may not do, grantd does not need. */
+async function addUser(servers: RedisServer[]): Promise<RedisConfig['user']> {
+  const [, name = '', rules = ''] = /^user (\S+) (.+)$/m.exec(ACL) ?? []
+  for (const { client } of servers) {
+    await client.call('ACL', 'SETUSER', name, 'reset', `>${PASSWORD}`, ...rules.split(' ').filter(isKnown))
+  }
+  return { username: name, password: PASSWORD }
+}
+
+/** A rule of a later version than the server's would be refused. */
+const isKnown = (rule: string) => rule !== '+client|setinfo'
+
+async function suites(t: Test, config: RedisConfig, primaries: () => Promise<RedisServer[]>): Promise<void> {
+  const start = await shareRedisEngine(t, config, primaries)
+  storageContract(t, start)
+  t.test('grants follow the rules, whatever happens in which order', (t) =>
+    grantModel(t, start, { runs: 600, freshEachRun: false })
+  )
+}
+
+t.test('a primary that Sentinels look after, and replicas that must have what is acknowledged', async (t) => {
+  const redis = await startRedisWithSentinels()
+  t.teardown(() => redis.stop())
+  const place = { kind: 'sentinel', sentinels: addressesOf(redis.sentinels), name: redis.name } as const
+  const user = await addUser(redis.servers)
+  await suites(t, redisConfig(place, { user, waitReplicas: 1 }), async () => [await redis.primary()])
+})
+
+t.test('a Cluster of three primaries', async (t) => {
+  const cluster = await startCluster({ primaries: 3 })
+  t.teardown(() => cluster.stop())
+  const user = await addUser(cluster.nodes)
+  await suites(t, redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { user }), cluster.primaries)
+})
+
+t.test('over TLS, with a certificate of an authority of our own', async (t) => {
+  const authority = makeCertificate({ name: 'an authority' })
+  const { pem, key } = makeCertificate({ name: 'redis', issuer: authority, hosts: ['127.0.0.1'] })
+  const folder = t.testdir({ 'ca.pem': authority.pem, 'redis.pem': pem, 'redis.key': key })
+  const options = Object.entries({
+    'cert-file': 'redis.pem',
+    'key-file': 'redis.key',
+    'ca-cert-file': 'ca.pem'
+  }).flatMap(([name, file]) => [`--tls-${name}`, join(folder, file)])
+  options.push('--tls-auth-clients', 'no')
+  const tls = { ca: authority.pem }
+
+  /** It is reached, it can be written to, and it tells of decisions; not so by who does not trust the authority. */
+  const isSpokenWith = async (t: Test, config: RedisConfig) => {
+    const start = await shareRedisEngine(t, config, async () => [])
+    const { storage, other } = await start(t)
+    await storage.check()
+    const listener = listenTo(other.decisions)
+    const digest = await pendingGrant(storage)
+    t.match(await storage.grants.decide(digest, decisionOf()), { kind: 'decided' })
+    await listener.untilHeard(digest)
+    const distrustful = createRedisStorage({
+      redis: { ...config, tls: { ca: undefined } },
+      clock: Date.now,
+      log: quiet,
+      observe() {}
+    })
+    t.teardown(() => distrustful.close())
+    await t.rejects(distrustful.check(), { code: 'unavailable' })
+  }
+
+  t.test('one server', async (t) => {
+    const port = await freePort()
+    const server = await startRedis(...options, '--tls-port', `${port}`)
+    t.teardown(() => server.stop())
+    await isSpokenWith(t, redisConfig(at(`rediss://127.0.0.1:${port}`), { tls }))
+  })
+
+  t.test('Sentinels and what they look after', async (t) => {
+    const redis = await startRedisWithSentinels({ tls: options })
+    t.teardown(() => redis.stop())
+    const user = await addUser(redis.servers)
+    const place = { kind: 'sentinel', sentinels: addressesOf(redis.sentinels), name: redis.name } as const
+    await isSpokenWith(t, redisConfig(place, { tls, user, waitReplicas: 1 }))
+  })
+
+  t.test('a Cluster', async (t) => {
+    const cluster = await startCluster({ primaries: 3, tls: options })
+    t.teardown(() => cluster.stop())
+    const user = await addUser(cluster.nodes)
+    await isSpokenWith(t, redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { tls, user }))
+  })
+})

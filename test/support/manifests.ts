@@ -1,0 +1,71 @@
+/** The manifests of deploy/kubernetes as kubectl would send them, and what Kubernetes' own types say of them. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { parseAllDocuments } from 'yaml'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+export const MANIFESTS = join(root, 'deploy/kubernetes')
+
+// biome-ignore lint/suspicious/noExplicitAny: objects of every kind
+export type Manifest = any
+
+/** All objects of one file. What is not clean YAML throws. */
+export function readManifests(file: string): Manifest[] {
+  return parseAllDocuments(readFileSync(join(MANIFESTS, file), 'utf8')).map((document) => {
+    for (const problem of [...document.errors, ...document.warnings]) throw problem
+    return document.toJS()
+  })
+}
+
+export function manifestFiles(folder = ''): string[] {
+  return readdirSync(join(MANIFESTS, folder))
+    .filter((name) => name.endsWith('.yaml') && name !== 'kustomization.yaml')
+    .map((name) => join(folder, name))
+}
+
+/** A patch of environment variables laid over a deployment, as kustomize does it. */
+export function withEnvironment(deployment: Manifest, patch: Manifest): Manifest {
+  const patched = structuredClone(deployment)
+  const [container] = patched.spec.template.spec.containers
+  for (const { $patch, ...variable } of patch.spec.template.spec.containers[0].env) {
+    container.env = container.env.filter(({ name }: { name: string }) => name !== variable.name)
+    if ($patch !== 'delete') container.env.push(variable)
+  }
+  return patched
+}
+
+/** Where the types of an apiVersion are: "v1" → core/v1, "networking.k8s.io/v1" → networking/v1. */
+function moduleOf(apiVersion: string): string {
+  const [version, group = 'core'] = apiVersion.split('/').reverse()
+  return `kubernetes-types/${group.split('.')[0]}/${version}`
+}
+
+/**
+ * What TypeScript has against these objects as literals of Kubernetes' types: a member that is missing, one of the wrong
+ * type, and any that does not exist, however deep.
+ */
+export function typeFaults(objects: readonly Manifest[]): string[] {
+  const lines = objects.map(
+    ({ apiVersion, ...rest }, i) =>
+      `export const o${i}: import('${moduleOf(apiVersion)}').${rest.kind} = ${JSON.stringify({ apiVersion, ...rest })}`
+  )
+  const name = join(root, 'manifests-as-literals.ts')
+  const options: ts.CompilerOptions = {
+    ...{ strict: true, noEmit: true, skipLibCheck: true, types: [], lib: ['lib.es2023.d.ts'] },
+    ...{ module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler }
+  }
+  const host = ts.createCompilerHost(options)
+  const { getSourceFile, fileExists } = host
+  host.fileExists = (path) => path === name || fileExists(path)
+  host.getSourceFile = (path, ...more) =>
+    path === name
+      ? ts.createSourceFile(name, lines.join('\n'), ts.ScriptTarget.ES2023)
+      : getSourceFile.call(host, path, ...more)
+  const program = ts.createProgram([name], options, host)
+  const source = program.getSourceFile(name)
+  return [...program.getOptionsDiagnostics(), ...program.getSemanticDiagnostics(source)].map(({ messageText }) =>
+    ts.flattenDiagnosticMessageText(messageText, ' ')
+  )
+}

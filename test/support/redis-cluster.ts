@@ -1,0 +1,121 @@
+/** A real Redis Cluster of the test's own, on the loopback: as many primaries as asked for, each with as many replicas. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort, type RedisServer, startRedis } from './redis-server.js'
+
+const SLOTS = 16_384
+/** After so long without a word a node is held for dead. */
+const NODE_TIMEOUT_MS = 500
+
+export interface RedisCluster {
+  /** The primaries it began with first. */
+  nodes: RedisServer[]
+  /** As REDIS_CLUSTER takes them. */
+  seeds: string
+  /** Those that are primaries now and can be reached. */
+  primaries(): Promise<RedisServer[]>
+  /** The primary that has a key now, once there is one. */
+  ownerOf(key: string): Promise<RedisServer>
+  stop(): Promise<void>
+}
+
+interface ClusterOptions {
+  primaries: number
+  replicas?: number
+  /** Added to the command line of every node. */
+  options?: string[]
+  /** How TLS is set up: it is spoken on a port more, among the nodes as well, and `seeds` are those ports. */
+  tls?: string[]
+}
+
+export async function startCluster(parts: ClusterOptions): Promise<RedisCluster> {
+  const { primaries, replicas = 0, options = [], tls } = parts
+  const count = primaries * (1 + replicas)
+  const buses = await Promise.all(Array.from({ length: count }, freePort))
+  const tlsPorts = tls && (await Promise.all(Array.from({ length: count }, freePort)))
+  const nodes = await Promise.all(
+    buses.map((bus, i) => {
+      const own = ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`]
+      const timeout = ['--cluster-node-timeout', `${NODE_TIMEOUT_MS}`, '--cluster-require-full-coverage', 'no']
+      const secure = tls
+        ? [...tls, '--tls-cluster', 'yes', '--tls-replication', 'yes', '--tls-port', `${tlsPorts?.[i]}`]
+        : []
+      return startRedis(...own, ...timeout, '--repl-diskless-sync-delay', '0', ...secure, ...options)
+    })
+  )
+  const [first] = nodes as [RedisServer]
+
+  await Promise.all(
+    nodes.map(async ({ client }, i) => {
+      await client.cluster('SET-CONFIG-EPOCH', i + 1)
+      const [from, to] = [i, i + 1].map((share) => Math.floor((share * SLOTS) / primaries)) as [number, number]
+      if (i < primaries) await client.call('CLUSTER', 'ADDSLOTSRANGE', from, to - 1)
+    })
+  )
+  const ports = tlsPorts ?? nodes.map(({ port }) => port)
+  for (const [i, port] of ports.entries()) {
+    if (i > 0) await first.client.call('CLUSTER', 'MEET', '127.0.0.1', port, buses[i] as number)
+  }
+  await until(async () => (await knownNodes(nodes)).every((known) => known === count))
+  const ids = await Promise.all(nodes.map(({ client }) => client.cluster('MYID')))
+  await Promise.all(
+    nodes.slice(primaries).map(({ client }, i) => client.cluster('REPLICATE', ids[i % primaries] as string))
+  )
+  await until(async () => (await states(nodes)).every((state) => state === 'ok'))
+  await until(async () => (await links(nodes.slice(primaries))).every((link) => link === 'up'))
+
+  const cluster: RedisCluster = {
+    nodes,
+    seeds: ports.map((port) => `127.0.0.1:${port}`).join(','),
+    async primaries() {
+      const roles = await Promise.all(nodes.map(roleOf))
+      return nodes.filter((_, i) => roles[i] === 'master')
+    },
+    async ownerOf(key) {
+      const slot = await first.client.cluster('KEYSLOT', key)
+      for (let tries = 0; tries < 400; tries++) {
+        for (const node of await cluster.primaries()) {
+          const range = (await node.client.cluster('SLOTS')).find(([from, to]) => from <= slot && slot <= to)
+          if (range?.[2]?.[1] === node.port) return node
+        }
+        await sleep(50)
+      }
+      throw new Error('nobody has this key')
+    },
+    async stop() {
+      await Promise.all(nodes.map((node) => node.stop()))
+    }
+  }
+  return cluster
+}
+
+const knownNodes = (nodes: RedisServer[]) =>
+  Promise.all(nodes.map((node) => infoOf(node, 'cluster_known_nodes', Number)))
+const states = (nodes: RedisServer[]) => Promise.all(nodes.map((node) => infoOf(node, 'cluster_state', String)))
+
+async function infoOf<T>({ client }: RedisServer, name: string, read: (text: string) => T): Promise<T> {
+  const text = (await client.cluster('INFO')) as string
+  return read(new RegExp(`${name}:(\\w+)`).exec(text)?.[1] ?? '')
+}
+
+const links = (replicas: RedisServer[]) =>
+  Promise.all(
+    replicas.map(async ({ client }) => /master_link_status:(\w+)/.exec(await client.info('replication'))?.[1] ?? '')
+  )
+
+/** One that is dead or hangs has none. */
+async function roleOf({ client }: RedisServer): Promise<string | undefined> {
+  if (client.status !== 'ready') return undefined
+  const role = client.role().then(
+    ([role]) => String(role),
+    () => undefined
+  )
+  return Promise.race([role, sleep(300, undefined)])
+}
+
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    if (await isSo()) return
+    await sleep(25)
+  }
+  throw new Error('it did not come to that')
+}

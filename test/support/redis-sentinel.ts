@@ -1,0 +1,131 @@
+/** A primary, its replicas and the Sentinels that look after them: all real, on the loopback, and the test's own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { until } from './redis-cluster.js'
+import { freePort, type RedisServer, startRedis } from './redis-server.js'
+
+const NAME = 'grants'
+/** After so long without a word a primary is held for dead. */
+const DOWN_AFTER_MS = 1_000
+const SENTINELS = 3
+
+export interface RedisWithSentinels {
+  /** The primary it began with first. */
+  servers: RedisServer[]
+  /** As REDIS_SENTINELS takes them. */
+  sentinels: string
+  /** As REDIS_SENTINEL_NAME. */
+  name: string
+  /** The one the Sentinels name now. */
+  primary(): Promise<RedisServer>
+  stop(): Promise<void>
+}
+
+interface SentinelOptions {
+  replicas?: number
+  /** Added to the command line of every server. */
+  options?: string[]
+  /** How TLS is set up: it is spoken on a port more, among the servers as well, and `sentinels` are those ports. */
+  tls?: string[]
+}
+
+export async function startRedisWithSentinels(parts: SentinelOptions = {}): Promise<RedisWithSentinels> {
+  const { replicas = 1, options = [], tls } = parts
+  const tlsPorts = tls && (await Promise.all(Array.from({ length: 1 + replicas + SENTINELS }, freePort)))
+  const start = (i: number, ...more: string[]) => {
+    const secure = tls ? [...tls, '--tls-replication', 'yes', '--tls-port', `${tlsPorts?.[i]}`] : []
+    return startRedis('--repl-diskless-sync-delay', '0', ...secure, ...options, ...more)
+  }
+  const primary = await start(0)
+  const primaryPort = tlsPorts?.[0] ?? primary.port
+  const followers = await Promise.all(
+    Array.from({ length: replicas }, (_, i) => start(i + 1, '--replicaof', `127.0.0.1 ${primaryPort}`))
+  )
+  const servers = [primary, ...followers]
+  const portsOfServers = tlsPorts ?? servers.map(({ port }) => port)
+  await until(async () => (await connectedReplicas(primary)) === replicas)
+
+  const directory = await mkdtemp(join(tmpdir(), 'grantd-sentinel-'))
+  const ports = await Promise.all(Array.from({ length: SENTINELS }, freePort))
+  const sentinelPorts = tlsPorts?.slice(-SENTINELS) ?? ports
+  const processes = await Promise.all(
+    ports.map((port, i) => {
+      const secure = tls ? [...linesOf(tls), 'tls-replication yes', `tls-port ${sentinelPorts[i]}`] : []
+      return startSentinel(join(directory, `${port}.conf`), port, primaryPort, secure)
+    })
+  )
+  const clients = ports.map((port) => new Redis(port, '127.0.0.1', { protocol: 2, retryStrategy: () => 50 }))
+  for (const client of clients) client.on('error', () => {})
+  // A failover takes a majority that knows of each other, and of a replica.
+  await until(async () => (await Promise.all(clients.map(isReady))).every((ready) => ready === replicas))
+
+  return {
+    servers,
+    sentinels: sentinelPorts.map((port) => `127.0.0.1:${port}`).join(','),
+    name: NAME,
+    async primary() {
+      const address = (await clients[0]?.call('SENTINEL', 'get-master-addr-by-name', NAME)) as [string, string]
+      const server = servers[portsOfServers.indexOf(Number(address[1]))]
+      if (!server) throw new Error(`the Sentinels name a server that is not there: ${address}`)
+      return server
+    },
+    async stop() {
+      for (const client of clients) client.disconnect()
+      for (const process of processes) await end(process)
+      await Promise.all(servers.map((server) => server.stop()))
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+}
+
+/** --name value, --name value as lines of a file. */
+function linesOf(options: string[]): string[] {
+  return options.flatMap((name, i) => (i % 2 === 0 ? [`${name.slice(2)} ${options[i + 1]}`] : []))
+}
+
+async function startSentinel(file: string, port: number, primary: number, more: string[]): Promise<ChildProcess> {
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `sentinel monitor ${NAME} 127.0.0.1 ${primary} 2`,
+    `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
+    `sentinel failover-timeout ${NAME} 3000`,
+    ...more
+  ]
+  await writeFile(file, `${lines.join('\n')}\n`)
+  const process = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
+  // No server is a failure of the test, never a reason to skip it.
+  process.on('error', (error) => {
+    throw error
+  })
+  return process
+}
+
+async function connectedReplicas({ client }: RedisServer): Promise<number> {
+  const text = await client.info('replication')
+  return text.match(/state=online/g)?.length ?? 0
+}
+
+/** How many replicas a Sentinel knows of, if it knows of the other Sentinels. */
+async function isReady(client: Redis): Promise<number> {
+  try {
+    const flat = (await client.call('SENTINEL', 'master', NAME)) as string[]
+    const fact = (name: string) => Number(flat[flat.indexOf(name) + 1])
+    return fact('num-other-sentinels') === SENTINELS - 1 ? fact('num-slaves') : -1
+  } catch {
+    await sleep(20)
+    return -1
+  }
+}
+
+async function end(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return
+  const exited = once(process, 'exit')
+  process.kill('SIGKILL')
+  await exited
+}
