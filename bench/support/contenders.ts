@@ -52,7 +52,7 @@ export async function startYardstickAlone(lifetime: Lifetime): Promise<Polled> {
   return { ...target, name: YARDSTICK, redis, slower: AS_FAST, poll: { path: '/token', shape: FORM_POLL }, createCodes }
 }
 
-/** Its driver gathers commands, which costs Redis a quarter; or it does not, as in the example its users start from. */
+/** Its driver gathers commands, which costs Redis a fraction; or it does not, as in the example its users start from. */
 export async function startOidcProvider(
   lifetime: Lifetime,
   driver: 'pipelining' | 'plain' = 'pipelining'
