@@ -3,12 +3,11 @@
  * their length, and how long the event loop stands still while many providers get their keys.
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createApiKeys } from '../src/api-keys/service.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import type { RedisServer } from '../test/support/redis-server.js'
-import { cpuSeconds } from './support/cpu-time.js'
+import { compareSides, roundFigures } from './support/compare-sides.js'
 import type { Lifetime } from './support/lifetime.js'
 import { CONNECTIONS, type SameRequest, sendSame } from './support/load.js'
 import { startBenchRedis, startGrantd, startYardstick, type Target } from './support/processes.js'
@@ -22,11 +21,12 @@ const TIMES: Readonly<Record<Algorithm, number>> = { RS256: 1, ES256: 3 }
 const DOCUMENTS = ['openid-configuration', 'jwks.json'] as const
 const PROVIDERS_AT_ONCE = 20
 
-/** One side of a comparison: what is done in a round, and whose CPU it costs. */
-interface Side {
+/** One side of a comparison: what is done in a round and how often, and whose CPU it costs. */
+interface Driven {
   name: string
   unit: string
   pid: number
+  times: number
   drive(times: number): Promise<void>
 }
 
@@ -41,12 +41,14 @@ export async function benchIssue(lifetime: Lifetime, sizes: Sizes): Promise<Sect
     services.set(algorithm, service)
     const token = await tokenRequest(service, apiKey)
     const unit = 'tokens per CPU-second'
-    const sides: [Side, Side] = [
-      { name: `${algorithm}, service`, unit, pid: service.pid, drive: (times) => sendSame(lifetime, token, times) },
-      { name: `${algorithm}, bare sign`, unit, pid: process.pid, drive: signer(algorithm, await tokenOf(token)) }
+    const times = sizes.tokens * TIMES[algorithm]
+    const ask = () => sendSame(lifetime, token, times)
+    const sides: [Driven, Driven] = [
+      { name: `${algorithm}, service`, unit, times, pid: service.pid, drive: ask },
+      { name: `${algorithm}, bare sign`, unit, times, pid: process.pid, drive: signer(algorithm, await tokenOf(token)) }
     ]
     const target = algorithm === 'RS256' ? { atLeast: 0.7 } : undefined
-    figures.push(...(await compare(sides, sizes.rounds, sizes.tokens * TIMES[algorithm], target)))
+    figures.push(...(await compare(sides, sizes.rounds, target)))
   }
 
   const service = services.get('RS256') as Target
@@ -57,11 +59,12 @@ export async function benchIssue(lifetime: Lifetime, sizes: Sizes): Promise<Sect
     const get = (url: string) => (times: number) => sendSame(lifetime, { url, method: 'GET', status: 200 }, times)
     const unit = 'requests per CPU-second'
     const text = `${yardstick.url}/static/${lengths[i]}`
-    const sides: [Side, Side] = [
-      { name: `${name}, service`, unit, pid: service.pid, drive: get(urls[i] as string) },
-      { name: `${name}, yardstick`, unit, pid: yardstick.pid, drive: get(text) }
+    const times = sizes.polls
+    const sides: [Driven, Driven] = [
+      { name: `${name}, service`, unit, times, pid: service.pid, drive: get(urls[i] as string) },
+      { name: `${name}, yardstick`, unit, times, pid: yardstick.pid, drive: get(text) }
     ]
-    figures.push(...(await compare(sides, sizes.rounds, sizes.polls, { atLeast: 0.8 })))
+    figures.push(...(await compare(sides, sizes.rounds, { atLeast: 0.8 })))
   }
 
   figures.push(...(await createAtOnce(service, apiKey, sizes.rounds)))
@@ -77,26 +80,19 @@ export async function benchIssue(lifetime: Lifetime, sizes: Sizes): Promise<Sect
 }
 
 /** Both sides in alternating rounds, the median round of each, and the first over the second. */
-async function compare(
-  sides: [Side, Side],
-  rounds: number,
-  times: number,
-  target: Figure['target']
-): Promise<Figure[]> {
-  const perCpuSecond = new Map<Side, number[]>(sides.map((side) => [side, []]))
-  for (const side of sides) await side.drive(times)
-  for (let i = 0; i < rounds; i++) {
-    // Who goes first changes, so that a machine that becomes faster or slower favours nobody.
-    for (const side of i % 2 === 0 ? sides : sides.toReversed()) {
-      const before = cpuSeconds(side.pid)
-      await side.drive(times)
-      // What is still to be done for the last answers belongs to the round.
-      await sleep(100)
-      perCpuSecond.get(side)?.push(times / (cpuSeconds(side.pid) - before))
-    }
-  }
-  const [measured, against] = sides.map((side) => median(perCpuSecond.get(side) ?? [])) as [number, number]
-  const [one, other] = sides
+async function compare([one, other]: [Driven, Driven], rounds: number, target: Figure['target']): Promise<Figure[]> {
+  const rates = await compareSides(
+    [one, other].map(({ name, pid, times, drive }) => ({
+      name,
+      pid,
+      prepare: async () => async () => {
+        await drive(times)
+        return times
+      }
+    })),
+    rounds
+  )
+  const [measured, against] = [...rates.values()].map(({ perCpuSecond }) => perCpuSecond) as [number, number]
   return [
     { name: one.name, value: measured, unit: one.unit },
     { name: other.name, value: against, unit: other.unit },
@@ -106,18 +102,12 @@ async function compare(
       unit: '',
       ...(target && { target })
     },
-    ...sides.flatMap((side) =>
-      (perCpuSecond.get(side) ?? []).map((value, i) => ({
-        name: `${side.name}, round ${i + 1}`,
-        value,
-        unit: side.unit
-      }))
-    )
+    ...roundFigures(rates, one.unit)
   ]
 }
 
 /** Signs a token's text over and over with a key of its own, in this process. */
-function signer(algorithm: Algorithm, token: string): Side['drive'] {
+function signer(algorithm: Algorithm, token: string): Driven['drive'] {
   const text = Buffer.from(token.slice(0, token.lastIndexOf('.')))
   const keys: Record<Algorithm, () => { privateKey: KeyObject }> = {
     RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),

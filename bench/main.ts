@@ -1,20 +1,27 @@
 /**
- * npm run bench [-- --quick] [--only poll,memory]: measures the service on this machine and says how it compares.
+ * npm run bench [-- --quick] [--only poll,memory] [--save], or --publish: measures the service on this machine and says how it compares.
  * The order of things and the report; what is measured, and why so, is in the files beside this one and in README.md.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { benchCollect } from './collect.js'
+import { benchInstances } from './instances.js'
 import { benchIssue } from './issue.js'
 import { benchMemory } from './memory.js'
 import { benchPages } from './pages.js'
+import { benchPeers } from './peers.js'
 import { benchPoll } from './poll.js'
 import { benchRedisCost } from './redis-cost.js'
 import { benchScale } from './scale.js'
+import { benchStart } from './start.js'
 import { createLifetime } from './support/lifetime.js'
 import { describeMachine } from './support/machine.js'
+import { DOCUMENT, publish, RESULT } from './support/publish.js'
 import { isMet, printSection, type Section } from './support/report.js'
+import type { Result } from './support/result.js'
 import { FULL, QUICK } from './support/sizes.js'
 import { benchToken } from './token.js'
 import { benchWait } from './wait.js'
@@ -27,34 +34,56 @@ const BENCHES = {
   token: benchToken,
   wait: benchWait,
   pages: benchPages,
-  issue: benchIssue
+  issue: benchIssue,
+  peers: benchPeers,
+  start: benchStart,
+  collect: benchCollect,
+  instances: benchInstances
 }
-const LIMIT_SECONDS = 600
+/** Twice what everything takes. */
+const LIMIT_SECONDS = 2_400
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean' },
+    only: { type: 'string' },
+    save: { type: 'boolean' },
+    publish: { type: 'boolean' }
+  }
+})
+if (values.publish) {
+  console.log(`published anew: ${save(JSON.parse(readFileSync(inRoot(RESULT), 'utf8')))}`)
+  process.exit(0)
+}
+if (values.save && values.only) throw new Error('only a whole run is saved: figures of several runs are not comparable')
 const names = Object.keys(BENCHES) as (keyof typeof BENCHES)[]
-const chosen = names.filter((name) => !values.only || values.only.split(',').includes(name))
+const asked = values.only?.split(',') ?? names
+const unknown = asked.filter((name) => !names.some((known) => known === name))
+if (unknown.length > 0) throw new Error(`there is no ${unknown.join(', ')}, but ${names.join(', ')}`)
 const sizes = values.quick ? QUICK : FULL
 
 const lifetime = createLifetime(LIMIT_SECONDS)
 try {
   const startedAt = performance.now()
+  const at = new Date().toISOString()
   const machine = describeMachine()
   console.log(`grantd bench${values.quick ? ', quick' : ''}\n`)
-  for (const [name, value] of Object.entries(machine)) console.log(`  ${name.padEnd(12)} ${value}`)
+  for (const [name, value] of Object.entries(machine)) console.log(`  ${name.padEnd(15)} ${value}`)
 
-  const sections: Section[] = []
-  for (const name of chosen) {
-    const section = await BENCHES[name](lifetime, sizes)
+  const sections: (Section & { id: string })[] = []
+  for (const id of names.filter((name) => asked.includes(name))) {
+    const section = await BENCHES[id](lifetime, sizes)
     await lifetime.endSection()
-    sections.push(section)
+    sections.push({ id, ...section })
     printSection(section)
   }
 
   const seconds = Math.round((performance.now() - startedAt) / 1000)
   const missed = sections.flatMap(({ figures }) => figures).filter((figure) => isMet(figure) === false)
-  const file = join(tmpdir(), `grantd-bench-${new Date().toISOString().replace(/[:.]/g, '-')}.json`)
-  writeFileSync(file, `${JSON.stringify({ at: new Date(), machine, sizes, seconds, sections }, null, 2)}\n`)
+  const result: Result = { at, machine, sizes, seconds, sections }
+  const file = values.save
+    ? save(result)
+    : write(join(tmpdir(), `grantd-bench-${at.replace(/[:.]/g, '-')}.json`), toJson(result))
   console.log(
     `\n${missed.length === 0 ? 'All targets met' : `${missed.length} targets missed`}, in ${seconds} s: ${file}`
   )
@@ -63,4 +92,23 @@ try {
   if (!lifetime.isOver()) throw error
 } finally {
   await lifetime.end()
+}
+
+/** Writes the result where it is kept, and what is made from it. */
+function save(result: Result): string {
+  for (const [path, content] of publish(result, readFileSync(inRoot(DOCUMENT), 'utf8'))) write(inRoot(path), content)
+  return write(inRoot(RESULT), toJson(result))
+}
+
+function inRoot(path: string): string {
+  return fileURLToPath(new URL(`../${path}`, import.meta.url))
+}
+
+function write(path: string, content: string): string {
+  writeFileSync(path, content)
+  return path
+}
+
+function toJson(result: Result): string {
+  return `${JSON.stringify(result, null, 2)}\n`
 }

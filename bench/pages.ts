@@ -9,6 +9,7 @@ import { createRedisStorage } from '../src/storage/redis/index.js'
 import { createBrowserSessions } from '../src/users/browser-sessions.js'
 import { apiClient } from '../test/support/client.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
+import { enterCode } from './support/entered-code.js'
 import type { Lifetime } from './support/lifetime.js'
 import { startBenchRedis, startGrantd } from './support/processes.js'
 import { type Figure, percentile, type Section } from './support/report.js'
@@ -37,12 +38,11 @@ export async function benchPages(lifetime: Lifetime, { views }: Sizes): Promise<
   const file = join(lifetime.directory, 'providers.json')
   writeFileSync(file, JSON.stringify({ providers: [PROVIDER] }))
   const service = await startGrantd(lifetime, redis, { PROVIDERS_FILE: file })
-  const session = await prepareUser(redis.url)
+  const session = `__Host-grantd-session=${await prepareUser(redis.url)}`
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   lifetime.ends(() => agent.destroy())
   const grant = await apiClient(service.url).start()
-  const linked = await view(agent, `${service.url}/device?code=${grant.user_code}`, '')
-  const cookie = `__Host-grantd-session=${session}; ${String(linked.headers['set-cookie']).split(';')[0]}`
+  const cookie = `${session}; ${await enterCode(service.url, session, grant.user_code)}`
 
   const figures: Figure[] = []
   for (const { path, status } of PAGES) {
@@ -95,7 +95,6 @@ async function prepareUser(url: string): Promise<string> {
 
 interface View {
   status: number
-  headers: Record<string, unknown>
   ms: number
 }
 
@@ -104,7 +103,7 @@ function view(agent: Agent, url: string, cookie: string): Promise<View> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(url, { agent, headers: { cookie } }, (answer) => {
       answer.resume().on('end', () => {
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, ms: performance.now() - startedAt })
+        resolve({ status: answer.statusCode ?? 0, ms: performance.now() - startedAt })
       })
     })
     request.on('error', reject).end()

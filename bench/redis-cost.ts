@@ -54,8 +54,8 @@ async function costsOver(lifetime: Lifetime, redis: RedisServer, { rounds, polls
   const direct: Costs = { polls: [], gets: [] }
   // One round more than counts: the first warms everything up.
   for (let i = 0; i <= rounds; i++) {
-    const driven = { redis, pid: yardstick.pid }
-    const own = { redis, pid: process.pid }
+    const driven = { redis, pids: [yardstick.pid] }
+    const own = { redis, pids: [process.pid] }
     server.gets[i] = await measure({ ...driven, command: 'get' }, post('/get', values))
     server.polls[i] = await measure({ ...driven, command: 'evalsha' }, post('/poll', grants))
     const get = pipe(values, (line, key) => line.get(key))

@@ -16,54 +16,49 @@ interface Side {
   rounds: Round[]
 }
 
-export async function benchScale(lifetime: Lifetime, { rounds, polls, few, many }: Sizes): Promise<Section> {
-  const start = async (grants: number): Promise<Side> => {
+export async function benchScale(lifetime: Lifetime, { rounds, polls, pending }: Sizes): Promise<Section> {
+  const sides: Side[] = []
+  for (const grants of pending) {
     const redis = await startBenchRedis(lifetime, 'no')
-    // At this interval every poll is in time: both sides get nothing but `pending`, however often a grant is polled.
+    // At this interval every poll is in time: all sides get nothing but `pending`, however often a grant is polled.
     const codes = await createGrants(redis.url, grants, { intervalMs: 500 })
-    const service = await startGrantd(lifetime, redis)
-    return { redis, service, codes, rounds: [] }
+    sides.push({ redis, service: await startGrantd(lifetime, redis), codes, rounds: [] })
   }
-  const small = await start(few)
-  const large = await start(many)
-  for (const { service, codes } of [small, large])
-    await postCodes(lifetime, service.url + POLL_PATH, choose(codes, polls))
+  for (const { service, codes } of sides) await postCodes(lifetime, service.url + POLL_PATH, choose(codes, polls))
 
   for (let i = 0; i < rounds; i++) {
-    for (const side of i % 2 === 0 ? [small, large] : [large, small]) {
-      const { redis, service, codes } = side
+    for (const { redis, service, codes, rounds: all } of i % 2 === 0 ? sides : sides.toReversed()) {
       const chosen = choose(codes, polls)
-      side.rounds.push(
-        await measure({ redis, pid: service.pid, command: 'evalsha' }, () =>
-          postCodes(lifetime, service.url + POLL_PATH, chosen)
-        )
+      const round = await measure({ redis, pids: [service.pid], command: 'evalsha' }, () =>
+        postCodes(lifetime, service.url + POLL_PATH, chosen)
       )
+      all.push(round)
     }
   }
-  assertPending([...small.rounds, ...large.rounds])
+  assertPending(sides.flatMap((side) => side.rounds))
 
   const count = (number: number) => number.toLocaleString('en')
-  const costs = [small, large].map(({ rounds: all }) => ({
+  const costs = sides.map(({ codes, rounds: all }) => ({
+    grants: count(codes.length),
     service: median(all.map(({ serverMicros }) => serverMicros)),
     redis: median(all.map(({ redisMicros }) => redisMicros)),
     total: median(all.map(({ serverMicros, redisMicros }) => serverMicros + redisMicros))
-  })) as [Costs, Costs]
-  const [of, ofMany] = costs
+  }))
+  const [few, many] = [costs.at(0) as Costs, costs.at(-1) as Costs]
   return {
-    title: `4. Cost of a poll with ${count(few)} and with ${count(many)} grants pending`,
+    title: `4. Cost of a poll with ${few.grants} to ${many.grants} grants pending`,
     how:
-      `Two services, each over a Redis of its own; ${rounds} rounds of ${count(polls)} polls, alternating, at ${CONNECTIONS} ` +
-      'connections. Both sides see the same verdict: the grants ask for half a second between polls, which the allowance ' +
-      'for fast clocks covers, so that every poll is in time, is answered as pending and writes once (verified by the ' +
-      `commands Redis ran). The ${count(few)} are polled in turn, of the ${count(many)} each round takes others at random.`,
+      `A service over a Redis of its own for each number; ${rounds} rounds of ${count(polls)} polls, alternating, at ` +
+      `${CONNECTIONS} connections. All sides see the same verdict: the grants ask for half a second between polls, which the ` +
+      'allowance for fast clocks covers, so that every poll is in time, is answered as pending and writes once (verified by ' +
+      'the commands Redis ran). Few grants are polled in turn, of many each round takes others at random.',
     figures: [
-      ...(['service', 'redis', 'total'] as const).flatMap((part) => [
-        { name: `${part}, ${count(few)} grants`, value: of[part], unit: 'µs of CPU per poll' },
-        { name: `${part}, ${count(many)} grants`, value: ofMany[part], unit: 'µs of CPU per poll' }
-      ]),
+      ...(['service', 'redis', 'total'] as const).flatMap((part) =>
+        costs.map((cost) => ({ name: `${part}, ${cost.grants} grants`, value: cost[part], unit: 'µs of CPU per poll' }))
+      ),
       {
-        name: `total, ${count(many)} / ${count(few)}`,
-        value: ofMany.total / of.total,
+        name: `total, ${many.grants} / ${few.grants}`,
+        value: many.total / few.total,
         unit: '',
         target: { atMost: 1.1 }
       }
@@ -72,6 +67,7 @@ export async function benchScale(lifetime: Lifetime, { rounds, polls, few, many 
 }
 
 interface Costs {
+  grants: string
   service: number
   redis: number
   total: number

@@ -52,7 +52,7 @@ export async function comparePolls(
     // Who goes first changes, so that a machine that becomes faster or slower favours nobody.
     for (const side of i % 2 === 0 ? both : both.toReversed()) {
       const codes = (await createGrants(redis.url, polls)).map(side.codeOf)
-      const measured = { redis, pid: side.pid, command: 'evalsha' } as const
+      const measured = { redis, pids: [side.pid], command: 'evalsha' } as const
       side.rounds.push(await measure(measured, () => postCodes(lifetime, side.url, codes, shape)))
     }
   }

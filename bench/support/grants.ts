@@ -1,5 +1,6 @@
 /** Pending grants by the hundred thousand, made by the product's own Redis store, many at once. */
 
+import { isFault } from '../../src/fault.js'
 import type { Location } from '../../src/grants/grant.js'
 import { newGrantCode } from '../../src/grants/grant-code.js'
 import { newUserCode } from '../../src/grants/user-code.js'
@@ -57,7 +58,7 @@ export async function createGrants(url: string, count: number, options: GrantOpt
       let answer: string
       do {
         const [tag = ''] = keyring.tags('user-code', newUserCode())
-        answer = await store.create(digest, tag, grant)
+        answer = await patiently(() => store.create(digest, tag, grant))
       } while (answer === 'user_code_taken')
     }
   }
@@ -68,6 +69,16 @@ export async function createGrants(url: string, count: number, options: GrantOpt
     return codes
   } finally {
     await connection.close()
+  }
+}
+
+/** Again, when a busy machine took longer than the store waits: the same grant under the same codes is made but once. */
+async function patiently<T>(create: () => Promise<T>, tries = 5): Promise<T> {
+  try {
+    return await create()
+  } catch (error) {
+    if (tries <= 1 || !isFault(error) || error.code !== 'unavailable') throw error
+    return patiently(create, tries - 1)
   }
 }
 

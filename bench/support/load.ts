@@ -1,13 +1,16 @@
 /** The load: wrk on one thread, posting the codes of a file or sending one request over and over, as fast as it is answered. */
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
 import type { Lifetime } from './lifetime.js'
 
 const CODES = fileURLToPath(new URL('codes.lua', import.meta.url))
+const PENDING = fileURLToPath(new URL('pending.lua', import.meta.url))
 const REQUESTS = fileURLToPath(new URL('requests.lua', import.meta.url))
 
 /** Enough to keep a server busy all the time; more would only wait in line. */
@@ -25,8 +28,9 @@ export interface BodyShape {
 export const POLL_PATH = '/api/v0/auth/grant/token'
 export const TOKEN_PATH = '/oauth/token'
 
+export const JSON_TYPE = 'application/json'
 /** The body of POST /auth/grant/token. */
-export const JSON_POLL: BodyShape = { type: 'application/json', before: '{"grant_code":"', after: '"}' }
+export const JSON_POLL: BodyShape = { type: JSON_TYPE, before: '{"grant_code":"', after: '"}' }
 /** The body of POST /oauth/token, as a stock client writes it. */
 export const FORM_POLL: BodyShape = {
   type: 'application/x-www-form-urlencoded',
@@ -34,16 +38,39 @@ export const FORM_POLL: BodyShape = {
   after: ''
 }
 
-/** Posts every code once (wrk swallows the first), or as many as there is time for. */
+/**
+ * Posts every code once (wrk swallows the first), or as many as there is time for. A connection goes on as soon as it is
+ * answered, or rests for so long.
+ */
 export async function postCodes(
   lifetime: Lifetime,
   url: string,
   codes: readonly string[],
-  { type, before, after } = JSON_POLL
+  { type, before, after } = JSON_POLL,
+  restMs = 0
 ): Promise<void> {
-  const file = join(lifetime.directory, 'codes.txt')
+  const file = await writeCodes(lifetime, codes)
+  await runWrk(lifetime, CODES, url, [file, type, before, after, `${restMs}`, `${CONNECTIONS}`])
+}
+
+/** The same, but waits for every answer and makes sure that it says `authorization_pending`; answers with their number. */
+export async function postPending(
+  lifetime: Lifetime,
+  url: string,
+  codes: readonly string[],
+  { type, before, after }: BodyShape
+): Promise<number> {
+  const printed = await runWrk(lifetime, PENDING, url, [await writeCodes(lifetime, codes), type, before, after])
+  const answers = Number(printed.trim().split('\n').at(-1))
+  if (answers !== codes.length && !lifetime.isOver()) throw new Error(`${codes.length} polls and ${answers} answers`)
+  return answers
+}
+
+/** Each load has a file of its own: several may run at the same time. */
+async function writeCodes(lifetime: Lifetime, codes: readonly string[]): Promise<string> {
+  const file = join(lifetime.directory, `codes-${randomUUID()}.txt`)
   await writeFile(file, `${codes.join('\n')}\n`)
-  await runWrk(lifetime, CODES, url, [file, type, before, after])
+  return file
 }
 
 /** What is sent over and over. */
@@ -62,14 +89,12 @@ export async function sendSame(lifetime: Lifetime, request: SameRequest, times: 
   await runWrk(lifetime, REQUESTS, url, [`${times}`, `${status}`, method, body, ...Object.entries(headers).flat()])
 }
 
-async function runWrk(lifetime: Lifetime, script: string, url: string, args: readonly string[]): Promise<void> {
+/** Answers with what wrk and the script printed; the script has the last word. */
+async function runWrk(lifetime: Lifetime, script: string, url: string, args: readonly string[]): Promise<string> {
   const options = ['-t', '1', '-c', `${CONNECTIONS}`, '-d', `${LONGEST_RUN_SECONDS}`, '-s', script]
-  const wrk = spawn('wrk', [...options, url, '--', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const wrk = spawn('wrk', [...options, url, '--', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   lifetime.ends(() => wrk.kill('SIGKILL'))
-  let complaints = ''
-  wrk.stderr.on('data', (data) => {
-    complaints += data
-  })
-  const [code] = await once(wrk, 'exit')
+  const [printed, complaints, [code]] = await Promise.all([text(wrk.stdout), text(wrk.stderr), once(wrk, 'exit')])
   if (code !== 0 && !lifetime.isOver()) throw new Error(`wrk failed: ${complaints}`)
+  return printed
 }

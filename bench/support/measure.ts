@@ -3,6 +3,32 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../test/support/redis-server.js'
 import { cpuSeconds, redisCpuSeconds } from './cpu-time.js'
 
+export interface Charged {
+  /** Whose CPU is charged besides Redis's: all of them together. */
+  pids: readonly number[]
+  redis: RedisServer | undefined
+}
+
+export interface Cost {
+  serverSeconds: number
+  /** None where there is no Redis. */
+  redisSeconds: number
+  wallSeconds: number
+}
+
+export async function cpuOf({ pids, redis }: Charged, drive: () => Promise<void>): Promise<Cost> {
+  const server = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)
+  const ofRedis = async () => (redis ? await redisCpuSeconds(redis) : 0)
+  const before = { server: server(), redis: await ofRedis() }
+  const startedAt = performance.now()
+  await drive()
+  const wallSeconds = (performance.now() - startedAt) / 1000
+  // The load may end with requests under way: their cost belongs to the round, as they are counted in it.
+  await sleep(100)
+  const serverSeconds = server() - before.server
+  return { serverSeconds, redisSeconds: (await ofRedis()) - before.redis, wallSeconds }
+}
+
 export interface Round {
   /** How often Redis ran the command that was asked for. Nobody's own count is trusted. */
   count: number
@@ -15,31 +41,23 @@ export interface Round {
   calls: ReadonlyMap<string, number>
 }
 
-export interface Measured {
+export interface Measured extends Charged {
   redis: RedisServer
-  /** Whose CPU is charged besides Redis's. */
-  pid: number
   /** The command that stands for one request. */
   command: 'evalsha' | 'get'
 }
 
-export async function measure({ redis, pid, command }: Measured, drive: () => Promise<void>): Promise<Round> {
-  const before = { calls: await callsOf(redis), server: cpuSeconds(pid), redis: await redisCpuSeconds(redis) }
-  const startedAt = performance.now()
-  await drive()
-  const wallSeconds = (performance.now() - startedAt) / 1000
-  // The load ends with requests under way: their cost belongs to the round, as they are counted in it.
-  await sleep(100)
-  const server = cpuSeconds(pid) - before.server
-  const redisSeconds = (await redisCpuSeconds(redis)) - before.redis
+export async function measure({ redis, pids, command }: Measured, drive: () => Promise<void>): Promise<Round> {
+  const before = await callsOf(redis)
+  const { serverSeconds, redisSeconds, wallSeconds } = await cpuOf({ pids, redis }, drive)
   const after = await callsOf(redis)
-  const calls = new Map([...after].map(([name, count]) => [name, count - (before.calls.get(name) ?? 0)]))
+  const calls = new Map([...after].map(([name, count]) => [name, count - (before.get(name) ?? 0)]))
   const count = calls.get(command) ?? 0
   return {
     count,
-    serverMicros: (server / count) * 1e6,
+    serverMicros: (serverSeconds / count) * 1e6,
     redisMicros: (redisSeconds / count) * 1e6,
-    perCpuSecond: count / server,
+    perCpuSecond: count / serverSeconds,
     wallSeconds,
     calls
   }

@@ -1,4 +1,4 @@
-/** The processes under measurement: Redis, the service as it is built and run, and the yardstick. */
+/** The processes under measurement: Redis, the service as it is built and run, the yardstick, and the peers. */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -43,23 +43,34 @@ export async function startGrantd(
 }
 
 /** The yardstick: `/poll`, `/token` and `/get`, and `/static/BYTES` for those lengths (see bench/yardstick.ts). */
-export async function startYardstick(
+export function startYardstick(
   lifetime: Lifetime,
   redis: RedisServer,
   lengths: readonly number[] = []
 ): Promise<Target> {
+  return startSource(lifetime, YARDSTICK, [redis.url, ...lengths.map(String)])
+}
+
+/** One of bench/peers, over the store it is told of, in the mode it is meant to be deployed in. */
+export function startPeer(lifetime: Lifetime, file: string, ...args: readonly string[]): Promise<Target> {
+  return startSource(lifetime, fileURLToPath(new URL(`../peers/${file}`, import.meta.url)), args)
+}
+
+/** A server of the bench's own, which takes its port as the first argument. */
+async function startSource(lifetime: Lifetime, file: string, args: readonly string[]): Promise<Target> {
   const port = await freePort()
   // Started the way this process was, so that it runs from its source.
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, YARDSTICK, `${port}`, redis.url, ...lengths.map(String)],
-    {
-      stdio: ['ignore', 'inherit', 'inherit']
-    }
-  )
+  const child = spawn(process.execPath, [...process.execArgv, file, `${port}`, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: process.env.PATH, NODE_ENV: 'production' }
+  })
   lifetime.ends(() => child.kill('SIGKILL'))
+  let complaints = ''
+  child.stderr.on('data', (data) => {
+    complaints += data
+  })
   const url = `http://127.0.0.1:${port}`
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 400; tries++) {
     if (child.exitCode !== null) break
     // Any answer will do: that there is nothing at / is one.
     const answers = await fetch(url).then(
@@ -69,5 +80,5 @@ export async function startYardstick(
     if (answers) return { pid: child.pid as number, url }
     await sleep(50)
   }
-  throw new Error('the yardstick did not start')
+  throw new Error(`${file} did not start:\n${complaints}`)
 }

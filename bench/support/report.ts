@@ -36,7 +36,7 @@ function judgement(figure: Figure): string {
   return `   (target ${bound}: ${isMet(figure) ? 'met' : 'MISSED'})`
 }
 
-function formatNumber(value: number): string {
+export function formatNumber(value: number): string {
   const digits = value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }

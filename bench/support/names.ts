@@ -1,0 +1,7 @@
+/** What those that are compared are called, in figures, tables and plots. */
+export const GRANTD = 'grantd'
+export const YARDSTICK = 'yardstick'
+export const OIDC_PROVIDER = 'node-oidc-provider'
+export const OIDC_PROVIDER_PLAIN = 'node-oidc-provider, driver as in its example'
+export const BETTER_AUTH = 'better-auth'
+export const BETTER_AUTH_IN_MEMORY = 'better-auth, arrays in memory'
