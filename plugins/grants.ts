@@ -29,6 +29,7 @@ export const grants = fp(
           },
           collected: () => metrics.countGrant('collected')
         },
+        limitTime: app.withinHalfTheLimit,
         grantTtlSeconds: config.grantTtlSeconds,
         pollIntervalSeconds: config.pollIntervalSeconds
       })
@@ -36,6 +37,15 @@ export const grants = fp(
   },
   {
     name: 'grants',
-    dependencies: ['storage', 'keyring', 'oauth-clients', 'authorized-clients', 'tokens', 'held-polls', 'metrics']
+    dependencies: [
+      'storage',
+      'keyring',
+      'oauth-clients',
+      'authorized-clients',
+      'tokens',
+      'held-polls',
+      'metrics',
+      'time-limit'
+    ]
   }
 )

@@ -3,6 +3,7 @@
  * at once to come again. How many are under way is what counts; how late the event loop is would say it too late, and would
  * go on saying it as long as clients that do not wait are refused. Probes and metrics are always answered.
  */
+import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { fault } from '../src/fault.js'
 
@@ -11,6 +12,13 @@ declare module 'fastify' {
     /** Those who run the service need it most when there is too much to do. */
     isVital?: boolean
   }
+}
+
+/** How many requests of a connection are under way. */
+const OPEN = Symbol('open')
+
+interface Counted extends Socket {
+  [OPEN]?: number
 }
 
 /** Held polls apart, which only wait. At some 50 µs of a core for each that is a tenth of a second of work. */
@@ -30,9 +38,21 @@ export const overload = fp(
     app.server.maxConnections = MOST_CONNECTIONS + config.heldPolls
     metrics.watch('grantd_requests_under_way', 'Requests that are being answered; held polls are not.', underWay)
 
-    function close(): void {
-      open -= 1
-    }
+    app.addHook('onResponse', (request, _reply, done) => {
+      const socket: Counted = request.raw.socket
+      if (socket[OPEN]) {
+        socket[OPEN] -= 1
+        open -= 1
+      }
+      done()
+    })
+    // An answer whose client has gone never finishes, and nothing more is said of it.
+    app.server.on('connection', (socket: Counted) => {
+      socket.once('close', () => {
+        open -= socket[OPEN] ?? 0
+        socket[OPEN] = 0
+      })
+    })
 
     function underWay(): number {
       return open - heldPolls.count()
@@ -40,8 +60,8 @@ export const overload = fp(
 
     app.addHook('onRequest', (request, reply, done) => {
       open += 1
-      // Not onResponse: an answer whose client has gone never finishes.
-      reply.raw.on('close', close)
+      const socket: Counted = request.raw.socket
+      socket[OPEN] = (socket[OPEN] ?? 0) + 1
       if (underWay() <= MOST_UNDER_WAY || request.routeOptions.config.isVital) return done()
       metrics.countShed()
       reply.isRoutine = true

@@ -17,6 +17,8 @@ declare module 'fastify' {
     limitTime<S extends Step>(step: S): S
     /** Work of a request whose time counts. Rejects with `unavailable` when the request has no more of it. */
     withinTimeLimit<T>(request: FastifyRequest, work: Promise<T>): Promise<T>
+    /** The same for work that comes after one answer of Redis, and so has what that one left: half of the time. */
+    withinHalfTheLimit<T>(work: Promise<T>): Promise<T>
   }
   interface FastifyRequest {
     /** What it has spent so far, in milliseconds. */
@@ -28,6 +30,11 @@ declare module 'fastify' {
   }
 }
 
+/** Whose time it is. */
+interface Spender {
+  spentMs: number
+}
+
 const STEPS = ['onRequest', 'preValidation', 'preHandler', 'handler'] as const
 
 export const timeLimit = fp(
@@ -37,12 +44,15 @@ export const timeLimit = fp(
     if (withinMs === undefined) {
       app.decorate('limitTime', (step) => step)
       app.decorate('withinTimeLimit', (_request, work) => work)
+      app.decorate('withinHalfTheLimit', (work) => work)
       return
     }
     const deadline = createDeadline(withinMs)
     app.addHook('onClose', async () => deadline.stop())
 
-    function withinTimeLimit<T>(request: FastifyRequest, work: Promise<T>): Promise<T> {
+    const withinHalfTheLimit = <T>(work: Promise<T>) => withinTimeLimit({ spentMs: withinMs / 2 }, work)
+
+    function withinTimeLimit<T>(request: Spender, work: Promise<T>): Promise<T> {
       return new Promise((resolve, reject) => {
         const startedAt = performance.now()
         const waiting = deadline.begin(startedAt - request.spentMs, () =>
@@ -81,6 +91,7 @@ export const timeLimit = fp(
 
     app.decorate('limitTime', limitTime)
     app.decorate('withinTimeLimit', withinTimeLimit)
+    app.decorate('withinHalfTheLimit', withinHalfTheLimit)
     app.addHook('onRoute', limitRoute)
   },
   { name: 'time-limit', dependencies: ['config'] }

@@ -71,6 +71,8 @@ export interface GrantsParts {
   tokens: Tokens
   heldPolls: HeldPolls
   events: GrantEvents
+  /** Bounds what collecting a grant takes in all, for it asks several things one after the other. */
+  limitTime: <T>(work: Promise<T>) => Promise<T>
   grantTtlSeconds: number
   pollIntervalSeconds: number
 }
@@ -103,7 +105,7 @@ export function createGrants(parts: GrantsParts): Grants {
 
   function conclude(grantCode: string, poll: StoredPoll): PollOutcome | Promise<PollOutcome> {
     if (poll.kind === 'slow_down') return { kind: 'slow_down', intervalSeconds: poll.intervalMs / 1000 }
-    if (poll.kind === 'approved') return collect(grantCode, poll.request, poll.decision)
+    if (poll.kind === 'approved') return parts.limitTime(collect(grantCode, poll.request, poll.decision))
     return poll
   }
 

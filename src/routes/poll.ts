@@ -15,7 +15,7 @@ export function pollGrant(
   const { prefer } = request.headers
   const seconds = typeof prefer === 'string' ? readWaitSeconds(prefer) : undefined
   if (seconds) return pollAndWait(app, reply, grantCode, clientTag, seconds)
-  return app.withinTimeLimit(request, app.grants.poll(grantCode, clientTag))
+  return app.grants.poll(grantCode, clientTag)
 }
 
 /** A poll that brings nothing new, of which thousands of waiting clients make one every few seconds: nothing to report. */

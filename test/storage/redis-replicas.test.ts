@@ -20,7 +20,11 @@ async function startPair(t: Test): Promise<{ primary: RedisServer; replica: Redi
   const primary = await startRedis(...quick)
   const replica = await startRedis('--replicaof', `127.0.0.1 ${primary.port}`, ...quick)
   t.teardown(() => Promise.all([primary.stop(), replica.stop()]))
-  await until(async () => /state=online/.test(await primary.client.info('replication')))
+  // It has caught up, and answers at once.
+  await until(async () => {
+    await primary.client.set('hello', 'replica')
+    return (await primary.client.wait(1, 100)) === 1
+  })
   return { primary, replica }
 }
 

@@ -16,9 +16,15 @@ export function nameOf(host = ''): string {
 export function foreignHostConstraint(publicUrl: string) {
   const own = new URL(publicUrl).hostname.toLowerCase()
 
+  /** What came last, and what came of it: nearly all requests are for the same host. */
+  let last: { header: string | undefined; isForeign: boolean } = { header: undefined, isForeign: false }
+
   function isForeign({ headers }: IncomingMessage): boolean {
-    const host = nameOf(headers.host)
-    return host.includes('.') && host !== own && isIP(host) === 0
+    if (headers.host !== last.header) {
+      const host = nameOf(headers.host)
+      last = { header: headers.host, isForeign: host.includes('.') && host !== own && isIP(host) === 0 }
+    }
+    return last.isForeign
   }
 
   return {

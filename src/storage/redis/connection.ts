@@ -52,7 +52,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
   const gather = createTurns(servers.primaries)
   const replicaWait =
     replicas.count > 0
-      ? createReplicaWait({ servers, watch, ...replicas, waitMs: timeoutMs / 4, fenceScript: scripts['replica-fence'] })
+      ? createReplicaWait({ servers, watch, observe, timeoutMs, ...replicas, fenceScript: scripts['replica-fence'] })
       : undefined
 
   const refusal = () => {

@@ -4,16 +4,20 @@
  */
 import type { Redis } from 'ioredis'
 import { fault } from '../../fault.js'
+import type { LatencyObserver } from '../storage.js'
 import type { Script } from './scripts.js'
 import type { Owner, Servers } from './servers.js'
-import type { Watch } from './watch.js'
+import { createWatch, type Watch } from './watch.js'
 
 export interface ReplicaWaitOptions {
   servers: Servers
+  /** For each single call. */
   watch: Watch
-  /** How many replicas, and how long each WAIT gives them. */
+  observe: LatencyObserver
+  /** The longest a request waits; a write takes three quarters of it at most, and gives the replicas a quarter. */
+  timeoutMs: number
+  /** How many replicas. */
   count: number
-  waitMs: number
   /** What is written before each WAIT, and the key for it in the slot of another one. */
   fenceScript: Script
   fence: (key: string) => string
@@ -51,7 +55,10 @@ const PURPOSE = { connectionName: 'grantd-durable', maxRetriesPerRequest: 0 }
 const unavailable = (detail: string) => fault('unavailable', { detail })
 
 export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
-  const { servers, watch, count, waitMs, fenceScript, fence } = options
+  const { servers, watch, observe, timeoutMs, count, fenceScript, fence } = options
+  const waitMs = timeoutMs / 4
+  /** For a write as a whole: its call, the WAIT that is under way before its own, and its own. */
+  const whole = createWatch((timeoutMs * 3) / 4, observe)
   const lanes = new Map<Owner, Lane>()
 
   function laneOf(owner: Owner): Lane {
@@ -109,21 +116,24 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
     return have
   }
 
+  async function writeWhereItIs<T>(key: string, command: (redis: Redis) => Promise<T>): Promise<T> {
+    const owner = servers.ownerOf(servers.slotOf(key))
+    if (owner === undefined) throw unavailable('nobody owns this part of the Redis Cluster')
+    try {
+      return await writeOn(owner, key, command)
+    } catch (error) {
+      const [, newOwner] = /^MOVED \d+ (\S+)$/.exec((error as Error).message) ?? []
+      if (newOwner === undefined) throw error
+      servers.refresh()
+      return writeOn(newOwner, key, command)
+    }
+  }
+
   return {
-    async write(key, command) {
-      const owner = servers.ownerOf(servers.slotOf(key))
-      if (owner === undefined) throw unavailable('nobody owns this part of the Redis Cluster')
-      try {
-        return await writeOn(owner, key, command)
-      } catch (error) {
-        const [, newOwner] = /^MOVED \d+ (\S+)$/.exec((error as Error).message) ?? []
-        if (newOwner === undefined) throw error
-        servers.refresh()
-        return writeOn(newOwner, key, command)
-      }
-    },
+    write: (key, command) => whole.over('durable-write', writeWhereItIs(key, command)),
 
     close() {
+      whole.stop()
       for (const { redis } of lanes.values()) redis.disconnect()
     }
   }

@@ -1,7 +1,7 @@
 /** Every call to Redis is watched: it ends in time, whatever the driver does, it is measured, and its errors get their meaning. */
 import { ReplyError } from 'ioredis'
 import { createDeadline } from '../../deadline.js'
-import { fault } from '../../fault.js'
+import { fault, isFault } from '../../fault.js'
 import type { LatencyObserver } from '../storage.js'
 
 /** Beyond so many at a time the next is refused: they would only wait for each other. */
@@ -60,6 +60,7 @@ function isForgottenScript(error: unknown): boolean {
 }
 
 function translate(error: unknown): unknown {
+  if (isFault(error)) return error
   if (error instanceof ReplyError && !NOT_NOW.test((error as Error).message)) return error
   return fault('unavailable', { detail: error instanceof Error ? error.message : String(error), cause: error })
 }
