@@ -29,6 +29,8 @@ export interface Connection {
   callDurably<T>(name: string, key: string, command: (redis: Commands) => Promise<T>): Promise<T>
   /** Asks every primary there is: what each of them said, or why it did not. */
   askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
+  /** Whether what is asked now is sent; a server that has just come back tells of itself before that. */
+  isReady(): boolean
   /** Resolves when Redis has become ready, or after `withinMs` in any case. */
   settle(withinMs: number): Promise<void>
   close(): Promise<void>
@@ -97,6 +99,8 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
       const asked = servers.primaries().map((redis) => watch.over(name, command(redis)))
       return Promise.allSettled(asked)
     },
+
+    isReady: () => commands.status === 'ready',
 
     async settle(withinMs) {
       if (commands.status === 'ready') return

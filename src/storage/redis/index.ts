@@ -97,6 +97,7 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
     async check() {
       const reason = firstReason(await inquire())
       if (reason) throw fault('unavailable', { detail: reason })
+      if (!connection.isReady()) throw fault('unavailable', { detail: 'not connected to Redis' })
     },
 
     async close() {

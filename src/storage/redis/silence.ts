@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis'
 
 /** Never sooner: a server may be held up by its own housekeeping. */
-const LEAST_SILENT_MS = 1_500
+const LEAST_SILENT_MS = 2_000
 const LOOK_EVERY_MS = 250
 
 /** For a connection of any kind, from its making to its end. Nobody waits for an answer longer than `timeoutMs`. */
