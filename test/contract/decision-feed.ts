@@ -1,5 +1,5 @@
 /** What every engine's decision feed has to keep to: src/grants/decision-feed.ts, fed by the decisions of its grant store. */
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import type { Test } from 'tap'
 import type { DecisionFeed } from '../../src/grants/decision-feed.js'
 import type { StoredPoll } from '../../src/grants/grant-store.js'
@@ -23,6 +23,7 @@ const SPREAD_OVER_ALL = 40
 export function listenTo(feed: DecisionFeed, onDecided: (grantDigest: string) => void = () => {}) {
   const heard: string[] = []
   const news = new EventTarget()
+  setMaxListeners(0, news)
   let resumptions = 0
   feed.listen({
     decided(grantDigest) {

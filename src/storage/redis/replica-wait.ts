@@ -35,6 +35,8 @@ export interface ReplicaWait {
 /** A connection to a primary, and who waits for its replicas. */
 interface Lane {
   redis: Redis
+  /** Until it can be used, one listener for all who wait for that. */
+  becomingReady: Promise<void> | undefined
   waiting: Waiting[]
   isAsking: boolean
 }
@@ -70,16 +72,35 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
       redis.disconnect()
       lanes.delete(other)
     }
-    const lane: Lane = { redis: servers.connectTo(owner, PURPOSE), waiting: [], isAsking: false }
+    const redis = servers.connectTo(owner, PURPOSE)
+    const lane: Lane = { redis, becomingReady: undefined, waiting: [], isAsking: false }
     // That Redis is away is said by the connection that all other commands go over.
     lane.redis.on('error', () => {})
     lanes.set(owner, lane)
     return lane
   }
 
+  /** Resolves when a connection can be used: the first time, and after it broke. */
+  function ready(lane: Lane): Promise<void> {
+    lane.becomingReady ??= new Promise<void>((resolve, reject) => {
+      const onReady = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      const timer = setTimeout(() => {
+        lane.redis.off('ready', onReady)
+        reject(unavailable('not connected to Redis'))
+      }, waitMs)
+      lane.redis.once('ready', onReady)
+    }).finally(() => {
+      lane.becomingReady = undefined
+    })
+    return lane.becomingReady
+  }
+
   async function writeOn<T>(owner: Owner, key: string, command: (redis: Redis) => Promise<T>): Promise<T> {
     const lane = laneOf(owner)
-    await ready(lane.redis, waitMs)
+    if (lane.redis.status !== 'ready') await ready(lane)
     const { stream } = lane.redis
     const value = await command(lane.redis)
     await new Promise<void>((resolve, reject) => {
@@ -137,20 +158,4 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
       for (const { redis } of lanes.values()) redis.disconnect()
     }
   }
-}
-
-/** Resolves when a connection can be used, which is at once but for the first time. */
-async function ready(redis: Redis, withinMs: number): Promise<void> {
-  if (redis.status === 'ready') return
-  await new Promise<void>((resolve, reject) => {
-    const onReady = () => {
-      clearTimeout(timer)
-      resolve()
-    }
-    const timer = setTimeout(() => {
-      redis.off('ready', onReady)
-      reject(unavailable('not connected to Redis'))
-    }, withinMs)
-    redis.once('ready', onReady)
-  })
 }
