@@ -11,7 +11,7 @@ export interface Sent {
 }
 
 export interface Answered {
-  /** 0: the connection ended, or nothing came in time. */
+  /** 0: the connection ended, or nothing came in time; the error in the body says which. */
   status: number
   headers: IncomingHttpHeaders
   // biome-ignore lint/suspicious/noExplicitAny: answers are of every shape
@@ -40,7 +40,8 @@ export function createTransport(url: string): Transport {
         ...headers
       }
       return new Promise((resolve) => {
-        const lost = () => resolve({ status: 0, headers: {}, body: undefined })
+        const lost = (error: NodeJS.ErrnoException) =>
+          resolve({ status: 0, headers: {}, body: { error: error.code ?? error.message } })
         const sent = request({ hostname, port, agent, method, path, headers: all, timeout: GIVE_UP_MS }, (answer) => {
           let text = ''
           answer.setEncoding('utf8')
@@ -50,7 +51,7 @@ export function createTransport(url: string): Transport {
           answer.on('error', lost)
           answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: read(text) }))
         })
-        sent.on('timeout', () => sent.destroy())
+        sent.on('timeout', () => sent.destroy(new Error('nothing came in time')))
         sent.on('error', lost)
         sent.end(body)
       })
