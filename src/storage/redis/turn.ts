@@ -4,15 +4,32 @@
  */
 import type { Redis } from 'ioredis'
 
+/** Beyond so many they leave at once: with a thousand busy connections and more a turn can last for seconds. */
+const MOST_TOGETHER = 100
+
 /** To be called before each command. What is written in this turn is held back and sent together at its end. */
 export function createTurns(servers: () => Redis[]): () => void {
   let isGathering = false
+  let streams: Redis['stream'][] = []
+  let gathered = 0
+
+  function send(): void {
+    for (const stream of streams) {
+      stream.uncork()
+      stream.cork()
+    }
+  }
 
   return () => {
-    if (isGathering) return
+    gathered += 1
+    if (isGathering) {
+      if (gathered % MOST_TOGETHER === 0) send()
+      return
+    }
     isGathering = true
+    gathered = 1
     // A connection that is made within the turn sends its commands one by one, this once.
-    const streams = servers().flatMap(({ stream }) => stream ?? [])
+    streams = servers().flatMap(({ stream }) => stream ?? [])
     for (const stream of streams) stream.cork()
     setImmediate(() => {
       isGathering = false
