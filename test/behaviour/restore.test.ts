@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { startApp } from '../support/app.js'
 import { claimsOf } from '../support/client.js'
 import { CLI, startOAuthApp } from '../support/oauth-app.js'
+import { addRedisUser } from '../support/redis-acl.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 
 const guide = await readFile(fileURLToPath(new URL('../../docs/operations.md', import.meta.url)), 'utf8')
@@ -88,12 +89,8 @@ t.test('Redis started over its append-only file ignores a snapshot, as the guide
 t.test('a Redis user with the rights of deploy/redis/grantd.acl is enough, and may do no more', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const file = await readFile(new URL('../../deploy/redis/grantd.acl', import.meta.url), 'utf8')
-  const [, name = '', rules = ''] = /^user (\S+) (.+)$/m.exec(file) ?? []
-  // Redis 7.0 does not know it yet, and needs no permission for it.
-  const words = rules.split(' ').filter((rule) => rule !== '+client|setinfo')
-  await redis.client.call('ACL', 'SETUSER', name, '>secret', ...words)
-  const url = redis.url.replace('//', '//grantd:secret@')
+  const { username, password } = await addRedisUser([redis], 'secret')
+  const url = redis.url.replace('//', `//${username}:${password}@`)
   const service = await startOAuthApp(t, { REDIS_URL: url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
   t.equal((await service.call('GET', '/readyz')).status, 200)
   t.match((await service.call('GET', '/metrics')).body, /^grantd_decision_feed_up 1$/m)
@@ -105,7 +102,7 @@ t.test('a Redis user with the rights of deploy/redis/grantd.acl is enough, and m
   await service.app.signingKeys.rotate('now')
   await service.app.apiKeys.create('acme', {})
 
-  const user = redis.client.duplicate({ username: 'grantd', password: 'secret' })
+  const user = redis.client.duplicate({ username, password })
   t.teardown(() => user.disconnect())
   await user.connect()
   for (const [name, ...args] of [['FLUSHALL'], ['KEYS', '*'], ['CONFIG', 'GET', '*'], ['GET', 'elsewhere:a']]) {

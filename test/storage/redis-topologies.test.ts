@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { RedisConfig } from '../../src/redis-config.js'
@@ -9,6 +8,7 @@ import { grantModel } from '../contract/grant-history.js'
 import { shareRedisEngine } from '../contract/redis-engine.js'
 import { storageContract } from '../contract/storage.js'
 import { makeCertificate } from '../support/certificates.js'
+import { addRedisUser } from '../support/redis-acl.js'
 import { startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
 import { startRedisWithSentinels } from '../support/redis-sentinel.js'
@@ -16,19 +16,6 @@ import { freePort, type RedisServer, startRedis } from '../support/redis-server.
 
 const quiet = { info() {}, warn() {} }
 const PASSWORD = 'a password of grantd'
-const ACL = readFileSync(new URL('../../deploy/redis/grantd.acl', import.meta.url), 'utf8')
-
-/** The user that deploy/redis/grantd.acl describes, and no other: what it may not do, grantd does not need. */
-async function addUser(servers: RedisServer[]): Promise<RedisConfig['user']> {
-  const [, name = '', rules = ''] = /^user (\S+) (.+)$/m.exec(ACL) ?? []
-  for (const { client } of servers) {
-    await client.call('ACL', 'SETUSER', name, 'reset', `>${PASSWORD}`, ...rules.split(' ').filter(isKnown))
-  }
-  return { username: name, password: PASSWORD }
-}
-
-/** A rule of a later version than the server's would be refused. */
-const isKnown = (rule: string) => rule !== '+client|setinfo'
 
 async function suites(t: Test, config: RedisConfig, primaries: () => Promise<RedisServer[]>): Promise<void> {
   const start = await shareRedisEngine(t, config, primaries)
@@ -43,14 +30,14 @@ t.test('a primary that Sentinels look after, and replicas that must have what is
   const redis = await startRedisWithSentinels()
   t.teardown(() => redis.stop())
   const place = { kind: 'sentinel', sentinels: addressesOf(redis.sentinels), name: redis.name } as const
-  const user = await addUser(redis.servers)
+  const user = await addRedisUser(redis.servers, PASSWORD)
   await suites(t, redisConfig(place, { user, waitReplicas: 1 }), async () => [await redis.primary()])
 })
 
 t.test('a Cluster of three primaries', async (t) => {
   const cluster = await startCluster({ primaries: 3 })
   t.teardown(() => cluster.stop())
-  const user = await addUser(cluster.nodes)
+  const user = await addRedisUser(cluster.nodes, PASSWORD)
   await suites(t, redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { user }), cluster.primaries)
 })
 
@@ -95,7 +82,7 @@ t.test('over TLS, with a certificate of an authority of our own', async (t) => {
   t.test('Sentinels and what they look after', async (t) => {
     const redis = await startRedisWithSentinels({ tls: options })
     t.teardown(() => redis.stop())
-    const user = await addUser(redis.servers)
+    const user = await addRedisUser(redis.servers, PASSWORD)
     const place = { kind: 'sentinel', sentinels: addressesOf(redis.sentinels), name: redis.name } as const
     await isSpokenWith(t, redisConfig(place, { tls, user, waitReplicas: 1 }))
   })
@@ -103,7 +90,7 @@ t.test('over TLS, with a certificate of an authority of our own', async (t) => {
   t.test('a Cluster', async (t) => {
     const cluster = await startCluster({ primaries: 3, tls: options })
     t.teardown(() => cluster.stop())
-    const user = await addUser(cluster.nodes)
+    const user = await addRedisUser(cluster.nodes, PASSWORD)
     await isSpokenWith(t, redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { tls, user }))
   })
 })

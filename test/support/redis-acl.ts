@@ -1,0 +1,20 @@
+/** The user that deploy/redis/grantd.acl describes, and no other: what it may not do, grantd does not need. */
+import { readFileSync } from 'node:fs'
+import type { RedisServer } from './redis-server.js'
+
+export interface RedisUser {
+  username: string
+  password: string
+}
+
+const FILE = new URL('../../deploy/redis/grantd.acl', import.meta.url)
+
+/** Makes it on these servers, with a password. */
+export async function addRedisUser(servers: readonly RedisServer[], password: string): Promise<RedisUser> {
+  const [, username, rules] = /^user (\S+) (.+)$/m.exec(readFileSync(FILE, 'utf8')) ?? []
+  if (!username || !rules) throw new Error('the file describes no user')
+  for (const { client } of servers) {
+    await client.call('ACL', 'SETUSER', username, 'reset', `>${password}`, ...rules.split(' '))
+  }
+  return { username, password }
+}
