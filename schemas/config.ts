@@ -29,6 +29,9 @@ const choice = <const T extends string>(values: readonly T[], fallback: T, descr
 const optional = (schema: TSchema & { static: string }, expects: string, description: string) =>
   Type.Optional(setting(schema, expects, description))
 
+/** Any text that is not empty. */
+const text = (expects: string, description: string) => optional(Type.String({ minLength: 1 }), expects, description)
+
 const list = (items: TSchema & { static: string }, expects: string, description: string) =>
   setting(Type.Array(items, { default: [] as string[] }), expects, description)
 
@@ -79,32 +82,19 @@ export const EnvironmentSchema = Type.Object({
     'a comma-separated list of addresses such as redis-1:6379',
     'Some servers of the Redis Cluster in which state lives, instead of `REDIS_URL`; they tell of the others.'
   ),
-  REDIS_USERNAME: optional(
-    Type.String({ minLength: 1 }),
+  REDIS_USERNAME: text(
     'a user of the ACL of Redis',
     'Who the servers are told this is, if not their default user. With `REDIS_URL` it stands in the URL.'
   ),
-  REDIS_PASSWORD: optional(
-    Type.String({ minLength: 1 }),
-    'a password',
-    'The password for the servers. With `REDIS_URL` it stands in the URL.'
-  ),
-  REDIS_SENTINEL_USERNAME: optional(
-    Type.String({ minLength: 1 }),
-    'a user of the ACL of the Sentinels',
-    'The same for the Sentinels.'
-  ),
-  REDIS_SENTINEL_PASSWORD: optional(Type.String({ minLength: 1 }), 'a password', 'The same for the Sentinels.'),
+  REDIS_PASSWORD: text('a password', 'The password for the servers. With `REDIS_URL` it stands in the URL.'),
+  REDIS_SENTINEL_USERNAME: text('a user of the ACL of the Sentinels', 'The same for the Sentinels.'),
+  REDIS_SENTINEL_PASSWORD: text('a password', 'The same for the Sentinels.'),
   REDIS_TLS: choice(
     ['on', 'off'],
     'off',
     '`on` speaks TLS with the servers of `REDIS_SENTINELS` or `REDIS_CLUSTER`, and with the Sentinels. With `REDIS_URL` that is what rediss:// says.'
   ),
-  REDIS_CA_FILE: optional(
-    Type.String({ minLength: 1 }),
-    'the path of a PEM file',
-    'Certificates trusted for Redis, instead of those Node.js comes with.'
-  ),
+  REDIS_CA_FILE: text('the path of a PEM file', 'Certificates trusted for Redis, instead of those Node.js comes with.'),
   REDIS_TIMEOUT_MS: wholeNumber(
     200,
     30_000,
@@ -137,23 +127,13 @@ export const EnvironmentSchema = Type.Object({
     'an https URL (http only for localhost)',
     "Verifies the dashboard's session JWTs with the keys published there (RS256, ES256, EdDSA)."
   ),
-  DASHBOARD_JWT_ISSUER: optional(
-    Type.String({ minLength: 1 }),
-    'a text',
-    'If set, `iss` of a session JWT must equal it.'
-  ),
-  DASHBOARD_JWT_AUDIENCE: optional(
-    Type.String({ minLength: 1 }),
-    'a text',
-    'If set, `aud` of a session JWT must hold it.'
-  ),
-  OAUTH_CLIENTS_FILE: optional(
-    Type.String({ minLength: 1 }),
+  DASHBOARD_JWT_ISSUER: text('a text', 'If set, `iss` of a session JWT must equal it.'),
+  DASHBOARD_JWT_AUDIENCE: text('a text', 'If set, `aud` of a session JWT must hold it.'),
+  OAUTH_CLIENTS_FILE: text(
     'the path of a JSON file',
     'OAuth clients besides the five built-in ones; see "OAuth clients".'
   ),
-  PROVIDERS_FILE: optional(
-    Type.String({ minLength: 1 }),
+  PROVIDERS_FILE: text(
     'the path of a JSON file',
     'Identity providers that users sign in with on the pages, and whose accounts they connect; see "Sign-in and connected accounts".'
   ),
@@ -188,8 +168,7 @@ export const EnvironmentSchema = Type.Object({
     'the address of a DNS server, with its port if that is not 53',
     'Where challenges of custom domains are looked up. Default: as the system does.'
   ),
-  FOREIGN_ISSUER_CA_FILE: optional(
-    Type.String({ minLength: 1 }),
+  FOREIGN_ISSUER_CA_FILE: text(
     'the path of a PEM file',
     'Certificates trusted for foreign issuers besides those Node.js comes with.'
   ),
