@@ -57,6 +57,13 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
       ? createReplicaWait({ servers, watch, observe, timeoutMs, ...replicas, fenceScript: scripts['replica-fence'] })
       : undefined
 
+  /** By its digest, and by its text where the server has forgotten it. */
+  function runOn(redis: Commands, name: ScriptName, keysThenArgs: Argument[]): Promise<unknown> {
+    const { sha, lua, numberOfKeys } = scripts[name]
+    const answer = redis.evalsha(sha, numberOfKeys, ...keysThenArgs)
+    return watch.over(name, answer, () => redis.eval(lua, numberOfKeys, ...keysThenArgs))
+  }
+
   const refusal = () => {
     if (commands.status !== 'ready') return Promise.reject(fault('unavailable', { detail: 'not connected to Redis' }))
     if (watch.isFull()) return Promise.reject(fault('unavailable', { detail: 'too much is asked of Redis already' }))
@@ -68,9 +75,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
       const refused = refusal()
       if (refused) return refused
       gather()
-      const { sha, lua, numberOfKeys } = scripts[name]
-      const answer = commands.evalsha(sha, numberOfKeys, ...keysThenArgs)
-      return watch.over(name, answer, () => commands.eval(lua, numberOfKeys, ...keysThenArgs))
+      return runOn(commands, name, keysThenArgs)
     },
 
     call(name, command) {
@@ -82,12 +87,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
 
     async runDurably(name, ...keysThenArgs) {
       if (!replicaWait) return connection.run(name, ...keysThenArgs)
-      const { sha, lua, numberOfKeys } = scripts[name]
-      return replicaWait.write(keysThenArgs[0], (redis) =>
-        watch.over(name, redis.evalsha(sha, numberOfKeys, ...keysThenArgs), () =>
-          redis.eval(lua, numberOfKeys, ...keysThenArgs)
-        )
-      )
+      return replicaWait.write(keysThenArgs[0], (redis) => runOn(redis, name, keysThenArgs))
     },
 
     async callDurably(name, key, command) {

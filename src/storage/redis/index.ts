@@ -53,6 +53,16 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
     )
   }
 
+  let underWay: Promise<Facts[]> | undefined
+
+  /** The same for all who ask at a time: the metrics do so twice, and every balancer by itself. */
+  function inquireOnce(): Promise<Facts[]> {
+    underWay ??= inquire().finally(() => {
+      underWay = undefined
+    })
+    return underWay
+  }
+
   return {
     engine: 'redis',
     grants: createRedisGrantStore(connection, keys, testClock),
@@ -95,7 +105,7 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
     },
 
     async check() {
-      const reason = firstReason(await inquire())
+      const reason = firstReason(await inquireOnce())
       if (reason) throw fault('unavailable', { detail: reason })
       if (!connection.isReady()) throw fault('unavailable', { detail: 'not connected to Redis' })
     },
