@@ -8,9 +8,10 @@ import { createRedisStorage } from '../../src/storage/redis/index.js'
 import type { Storage } from '../../src/storage/storage.js'
 import { pendingGrant } from '../contract/decision-feed.js'
 import { CLIENT_TAG, decisionOf, tally, times } from '../contract/engine.js'
-import { startCluster, until } from '../support/redis-cluster.js'
+import { startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 
 const TIMEOUT_MS = 1_000
 const quick = ['--repl-diskless-sync-delay', '0']

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -67,6 +68,26 @@ t.test('commands of one turn leave in one piece, and each gets its own answer', 
     )
     t.equal(proxy.pieces() - before, 1, '50 commands')
   }
+})
+
+t.test('commands of a long turn do not wait for its end', async (t) => {
+  const connection = connectTo(server.url)
+  t.teardown(() => connection.close())
+  await connection.settle(3_000)
+  const pushed: Promise<number>[] = []
+  // A turn of many callbacks, as when many connections have something to say.
+  for (let i = 0; i < 250; i++) {
+    pushed.push(connection.call('push', (redis) => redis.rpush('long-turn', `${i}`)))
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+  }
+  // Nothing else happens here until it answers: whatever Redis has by then had left before the end.
+  const soFar = Number(execFileSync('redis-cli', ['-p', `${server.port}`, 'llen', 'long-turn'], { encoding: 'utf8' }))
+  t.ok(soFar >= 150 && soFar < 250, `${soFar} of 250`)
+  t.equal(Math.max(...(await Promise.all(pushed))), 250, 'and the rest at the end')
+  t.strictSame(
+    await server.client.lrange('long-turn', 0, -1),
+    times(250, (i) => `${i}`)
+  )
 })
 
 t.test('what Redis forgets', async (t) => {

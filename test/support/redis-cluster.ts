@@ -1,6 +1,7 @@
 /** A real Redis Cluster of the test's own, on the loopback: as many primaries as asked for, each with as many replicas. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, type RedisServer, startRedis } from './redis-server.js'
+import { until } from './until.js'
 
 const SLOTS = 16_384
 /** After so long without a word a node is held for dead. */
@@ -110,12 +111,4 @@ async function roleOf({ client }: RedisServer): Promise<string | undefined> {
     () => undefined
   )
   return Promise.race([role, sleep(300, undefined)])
-}
-
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    if (await isSo()) return
-    await sleep(25)
-  }
-  throw new Error('it did not come to that')
 }

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { until } from './redis-cluster.js'
 import { freePort, type RedisServer, startRedis } from './redis-server.js'
+import { until } from './until.js'
 
 const NAME = 'grants'
 /** After so long without a word a primary is held for dead. */
