@@ -141,8 +141,9 @@ function accept(history: History, done: Done[], nowMs: number): void {
 
 function complaint(state: ModelState, done: Done[], nowMs: number): string {
   const said = done.map((one) => `${wordsOf(one)} ${JSON.stringify(one.answer)}`).join(' and ')
-  if (done.length > 1) return `no order explains ${said}`
-  return `the store says ${said}, the rules say ${JSON.stringify(step(state, done[0] as Done, nowMs).right)}`
+  const unexplained = `no order explains ${said}`
+  if (done.length > 1) return unexplained
+  return `${unexplained}: the rules say ${JSON.stringify(step(state, done[0] as Done, nowMs).right)}`
 }
 
 function advance(ms: number): Command {
