@@ -72,7 +72,8 @@ function isServerAddress(text: string): boolean {
   return port >= 1 && port <= 65_535 && (!host.includes(':') || isIPv6(host))
 }
 
-function readServerAddress(text: string): { host: string; port: number } {
+/** host:port, the host with or without the brackets of IPv6. */
+export function readServerAddress(text: string): { host: string; port: number } {
   const colon = text.lastIndexOf(':')
   return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) }
 }

@@ -278,7 +278,7 @@ t.test('a slow Redis: a request waits for it no longer than it may, whatever it 
   t.teardown(() => proxy.close())
   const api = await startApp(t, { REDIS_URL: proxy.url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
   const grant = await api.start()
-  /** A start, a peek and a decision: three to six things asked one after the other. */
+  /** A peek, a start and a list: one to six things asked one after the other. */
   const ask = async () => {
     const path = `/api/v0/auth/grant/peek?user_code=${grant.user_code}`
     const startedAt = performance.now()

@@ -5,7 +5,7 @@
  */
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
-import type { RedisConfig, ServerAddress } from '../../redis-config.js'
+import { type RedisConfig, readServerAddress, type ServerAddress } from '../../redis-config.js'
 import { leaveWhenSilent } from './silence.js'
 
 /** A primary, by its address in a Cluster; there is one name for the only one elsewhere. */
@@ -99,11 +99,7 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
     slotOf: (key) => new Command('get', [key]).getSlot() as number,
     ownerOf: (slot) => cluster.slots[slot]?.[0],
     owners: () => new Set(cluster.slots.flatMap(([owner]) => owner ?? [])),
-    connectTo(owner, purpose) {
-      const colon = owner.lastIndexOf(':')
-      const address = { host: owner.slice(0, colon), port: Number(owner.slice(colon + 1)) }
-      return watched(config, new Redis({ ...common, ...address, ...purpose }))
-    },
+    connectTo: (owner, purpose) => watched(config, new Redis({ ...common, ...readServerAddress(owner), ...purpose })),
     refresh: () => cluster.refreshSlotsCache()
   }
 }
