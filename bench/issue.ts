@@ -3,7 +3,7 @@
  * their length, and how long the event loop stands still while many providers get their keys.
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { createApiKeys } from '../src/api-keys/service.js'
+import { createApiKeys } from '../src/core/api-keys/api-keys.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import type { RedisServer } from '../test/support/redis-server.js'

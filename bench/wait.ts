@@ -4,7 +4,7 @@
  */
 import { Agent, request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DEVICE_CODE_GRANT } from '../src/oauth-clients/oauth-client.js'
+import { DEVICE_CODE_GRANT } from '../src/core/clients/client.js'
 import { apiClient } from '../test/support/client.js'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { sessionOf } from '../test/support/tokens.js'

@@ -1,7 +1,7 @@
 /** app.accounts: the connected accounts of users and the tokens kept for them. */
 import fp from 'fastify-plugin'
-import { createRefresher } from '../src/accounts/refresher.js'
-import { type Accounts, createAccounts } from '../src/accounts/service.js'
+import { type Accounts, createAccounts } from '../src/core/connections/connections.js'
+import { createRefresher } from '../src/core/connections/refresher.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

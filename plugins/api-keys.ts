@@ -1,6 +1,6 @@
 /** app.apiKeys: what back ends prove themselves with. */
 import fp from 'fastify-plugin'
-import { type ApiKeys, createApiKeys } from '../src/api-keys/service.js'
+import { type ApiKeys, createApiKeys } from '../src/core/api-keys/api-keys.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,9 +1,9 @@
 /** app.authenticate: the hook in front of everything that needs to know its caller (RFC 6750 §2.1). */
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { fault } from '../src/fault.js'
-import { type Caller, createCallers } from '../src/users/callers.js'
-import { createDashboardSessions } from '../src/users/dashboard-sessions.js'
+import { type Caller, createCallers } from '../src/core/callers/callers.js'
+import { createDashboardSessions } from '../src/core/callers/dashboard-sessions.js'
+import { fault } from '../src/core/fault.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

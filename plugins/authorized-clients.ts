@@ -1,6 +1,6 @@
 /** app.authorizedClients: what users have let act for them. */
 import fp from 'fastify-plugin'
-import { type AuthorizedClients, createAuthorizedClients } from '../src/authorized-clients/service.js'
+import { type AuthorizedClients, createAuthorizedClients } from '../src/core/authorizations/authorizations.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

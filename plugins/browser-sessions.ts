@@ -1,6 +1,6 @@
 /** app.browserSessions: who is signed in on the pages. */
 import fp from 'fastify-plugin'
-import { type BrowserSessions, createBrowserSessions } from '../src/users/browser-sessions.js'
+import { type BrowserSessions, createBrowserSessions } from '../src/core/users/browser-sessions.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

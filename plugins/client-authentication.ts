@@ -1,8 +1,8 @@
 /** app.authenticateClient: which OAuth client a request is from (RFC 6749 §2.3, RFC 8628 §3.1). */
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { fault } from '../src/fault.js'
-import type { OAuthClient } from '../src/oauth-clients/oauth-client.js'
+import type { OAuthClient } from '../src/core/clients/client.js'
+import { fault } from '../src/core/fault.js'
 import { authorizationOf } from './authentication.js'
 
 declare module 'fastify' {

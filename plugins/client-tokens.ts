@@ -1,6 +1,6 @@
 /** app.clientTokens: the access tokens of authorized clients. */
 import fp from 'fastify-plugin'
-import { type ClientTokens, createClientTokens } from '../src/tokens/client-tokens.js'
+import { type ClientTokens, createClientTokens } from '../src/core/tokens/access-tokens.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,7 +1,7 @@
 /** app.config and app.clock: what the service runs by, and what time it is. */
 import fp from 'fastify-plugin'
-import type { Clock } from '../src/clock.js'
-import type { Config } from '../src/config.js'
+import type { Config } from '../src/config/config.js'
+import type { Clock } from '../src/core/clock.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

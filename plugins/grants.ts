@@ -1,6 +1,6 @@
 /** app.grants: the core all surfaces share. */
 import fp from 'fastify-plugin'
-import { createGrants, type Grants } from '../src/grants/service.js'
+import { createGrants, type Grants } from '../src/core/grants/grants.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

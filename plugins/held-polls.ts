@@ -1,6 +1,6 @@
 /** app.heldPolls: the polls that wait on this instance. They are answered, not cut, when it stops. */
 import fp from 'fastify-plugin'
-import { createHeldPolls, type HeldPolls } from '../src/grants/held-polls.js'
+import { createHeldPolls, type HeldPolls } from '../src/core/grants/held-polls.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
 /** app.identities: which user an account at an identity provider belongs to. */
 import fp from 'fastify-plugin'
-import { createIdentities, type Identities } from '../src/users/identities.js'
+import { createIdentities, type Identities } from '../src/core/users/identities.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

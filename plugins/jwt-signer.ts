@@ -2,8 +2,8 @@
 import fastifyJwt from '@fastify/jwt'
 import { createSigner } from 'fast-jwt'
 import fp from 'fastify-plugin'
-import type { ClientTokenClaims, JwtSigner } from '../src/tokens/client-tokens.js'
-import type { SigningKey } from '../src/tokens/signing-key.js'
+import type { ClientTokenClaims, JwtSigner } from '../src/core/tokens/access-tokens.js'
+import type { SigningKey } from '../src/core/tokens/signing-key.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

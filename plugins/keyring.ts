@@ -1,6 +1,6 @@
 /** app.keyring: sealing and tags under GRANTD_SECRET. */
 import fp from 'fastify-plugin'
-import { createKeyring, type Keyring } from '../src/secrets/keyring.js'
+import { createKeyring, type Keyring } from '../src/core/secrets/keyring.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

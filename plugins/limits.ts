@@ -2,10 +2,10 @@
 import rateLimit, { type FastifyRateLimitStore, normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Limits } from '../src/config.js'
-import { fault } from '../src/fault.js'
-import { createGuesses } from '../src/limits/guesses.js'
-import { type LimitStore, limitKey } from '../src/limits/limit-store.js'
+import type { Limits } from '../src/config/config.js'
+import { fault } from '../src/core/fault.js'
+import { createGuesses } from '../src/core/limits/guesses.js'
+import { type LimitStore, limitKey } from '../src/core/limits/limit-store.js'
 import { callerOf } from './authentication.js'
 
 export interface RequestLimits {

@@ -1,10 +1,10 @@
 /** The numbers of this instance, in a registry of its own (several instances can live in one process). */
 import fp from 'fastify-plugin'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { RefreshEvent } from '../src/accounts/refresher.js'
-import type { PollOutcome } from '../src/grants/grant.js'
-import { createLatencyHistogram } from '../src/latency-histogram.js'
-import type { RefreshOutcome } from '../src/tokens/service.js'
+import type { RefreshEvent } from '../src/core/connections/refresher.js'
+import type { PollOutcome } from '../src/core/grants/grant.js'
+import type { RefreshOutcome } from '../src/core/tokens/tokens.js'
+import { createLatencyHistogram } from './latency-histogram.js'
 
 type SignInEvent = 'signed_in' | 'connected' | 'refused'
 type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'

@@ -1,6 +1,6 @@
 /** app.oauthClients: the programs the operator knows. */
 import fp from 'fastify-plugin'
-import { createOAuthClients, type OAuthClients } from '../src/oauth-clients/registry.js'
+import { createOAuthClients, type OAuthClients } from '../src/core/clients/clients.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

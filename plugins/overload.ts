@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
-import { fault } from '../src/fault.js'
+import { fault } from '../src/core/fault.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,6 +1,6 @@
 /** app.profiles: what is known of users who have signed in here. */
 import fp from 'fastify-plugin'
-import { createProfiles, type Profiles } from '../src/users/profiles.js'
+import { createProfiles, type Profiles } from '../src/core/users/profiles.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
 /** app.providerClients: the identity providers of PROVIDERS_FILE, as they are talked to. */
 import fp from 'fastify-plugin'
-import { createProviderClient, type ProviderClient } from '../src/accounts/provider-client.js'
+import { createProviderClient, type ProviderClient } from '../src/core/upstream/upstream-client.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
 /** app.readiness: whether this instance should get traffic. It is the first thing to turn when the instance stops. */
 import fp from 'fastify-plugin'
-import { fault } from '../src/fault.js'
+import { fault } from '../src/core/fault.js'
 
 export interface Readiness {
   /** Resolves if the instance can serve; rejects with `unavailable` otherwise. */

@@ -1,6 +1,6 @@
 /** app.signIn: how people sign in on the pages and connect accounts. */
 import fp from 'fastify-plugin'
-import { createSignIn, type SignIn } from '../src/users/sign-in.js'
+import { createSignIn, type SignIn } from '../src/core/users/sign-in.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

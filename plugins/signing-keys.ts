@@ -1,8 +1,8 @@
 /** app.signingKeys: loaded at start, looked at again once a minute, and every second until there is one. */
 import fp from 'fastify-plugin'
-import { isFault } from '../src/fault.js'
-import { ID_TOKEN_TTL_SECONDS } from '../src/tokens/id-tokens.js'
-import { createSigningKeys, type SigningKeys } from '../src/tokens/signing-keys.js'
+import { isFault } from '../src/core/fault.js'
+import { ID_TOKEN_TTL_SECONDS } from '../src/core/tokens/id-tokens.js'
+import { createSigningKeys, type SigningKeys } from '../src/core/tokens/signing-keys.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
 /** What state this instance is in, looked up when somebody asks for the metrics. */
 import fp from 'fastify-plugin'
-import { isFault } from '../src/fault.js'
+import { isFault } from '../src/core/fault.js'
 
 /** 1 if it holds, 0 if it could not be had just now. */
 async function holds(check: () => Promise<void>): Promise<number> {

@@ -1,9 +1,9 @@
 /** app.storage: Redis if the configuration says where, otherwise this process's memory. The only place that knows the engines. */
 import fp from 'fastify-plugin'
-import type { Clock } from '../src/clock.js'
+import type { Clock } from '../src/core/clock.js'
+import type { Storage } from '../src/core/storage.js'
 import { createMemoryStorage } from '../src/storage/memory/index.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
-import type { Storage } from '../src/storage/storage.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

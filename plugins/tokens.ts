@@ -1,8 +1,8 @@
 /** app.tokens: the tokens of an authorization, issued, refreshed, asked about and revoked. */
 import fp from 'fastify-plugin'
-import { createIdTokens } from '../src/tokens/id-tokens.js'
-import { createRefreshTokenTexts } from '../src/tokens/refresh-token.js'
-import { createTokens, type Tokens } from '../src/tokens/service.js'
+import { createIdTokens } from '../src/core/tokens/id-tokens.js'
+import { createRefreshTokenTexts } from '../src/core/tokens/refresh-token.js'
+import { createTokens, type Tokens } from '../src/core/tokens/tokens.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

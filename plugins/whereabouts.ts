@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { compile } from '@fastify/proxy-addr'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Location } from '../src/grants/grant.js'
+import type { Location } from '../src/core/grants/grant.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -4,9 +4,9 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './cli/api-keys.js'
 import { newClientSecret } from './cli/clients.js'
+import { rotateProviderKey } from './cli/issuers.js'
 import { runKeysCommand } from './cli/keys.js'
-import { rotateProviderKey } from './cli/providers.js'
-import { loadConfig } from './config.js'
+import { loadConfig } from './config/config.js'
 
 const USAGE = `usage: grantd keys list            the signing keys, and from when each of them signs
        grantd keys rotate [--now]  makes a new signing key: it is published at once and signs some minutes later,

@@ -4,7 +4,7 @@
  */
 import type { FastifyServerOptions } from 'fastify'
 import { secretFields } from '../schemas/generated/openapi.js'
-import type { Config } from './config.js'
+import type { Config } from './config/config.js'
 
 const HEADER_SECRETS = ['authorization', 'cookie', 'set-cookie']
 

@@ -5,7 +5,7 @@ import type { Story } from './stories.js'
 
 /** So long after its acknowledgement a revocation may not have come through everywhere. */
 export const REVOKED_WITHIN_MS = 1_000
-/** So long a collected grant can be collected again: COLLECT_AGAIN_MS of src/grants/rules.ts. */
+/** So long a collected grant can be collected again: COLLECT_AGAIN_MS of src/core/grants/rules.ts. */
 const COLLECT_AGAIN_MS = 30_000
 
 export function* judgeAnswers(story: Story): Generator<Fact> {

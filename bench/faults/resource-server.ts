@@ -1,7 +1,7 @@
 /** A confidential client that asks what tokens are worth, as a resource server does; it stands in OAUTH_CLIENTS_FILE. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { digestOf } from '../../src/secrets/digest.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
 
 export const RESOURCE_SERVER = { id: 'resource-server', secret: 'only the load and the instances know this one' }
 

@@ -1,5 +1,5 @@
 /** The two ways in which programs come to the service: what they send, and what the answers mean in the words of history.ts. */
-import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
+import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { claimsOf } from '../../test/support/client.js'
 import type { Outcome } from './history.js'
 import { RESOURCE_SERVER } from './resource-server.js'

@@ -1,5 +1,5 @@
 /** What a soak has done, as far as Redis must still know of it; and which answers were not those that were due. */
-import { RETENTION_MS, TTL_SLACK_MS } from '../../src/grants/rules.js'
+import { RETENTION_MS, TTL_SLACK_MS } from '../../src/core/grants/rules.js'
 import type { Answered } from '../faults/transport.js'
 import { GRANT_TTL_SECONDS } from './lives.js'
 

@@ -2,7 +2,7 @@
  * Everything that answers polls of pending grants, each with a store of its own: the yardstick, the service, and the peers as
  * bench/peers runs them. How each is spoken to is here, what is measured is in the benches.
  */
-import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
+import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import type { RedisServer } from '../../test/support/redis-server.js'
 import { createCaller, manyTimes } from './callers.js'
 import { createGrants, grantKey } from './grants.js'

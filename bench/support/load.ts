@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
+import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import type { Lifetime } from './lifetime.js'
 
 const CODES = fileURLToPath(new URL('codes.lua', import.meta.url))

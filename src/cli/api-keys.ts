@@ -1,6 +1,6 @@
 /** `grantd api-keys …`: the keys of an account, made, listed and revoked. */
-import { type ApiKey, isAccountName } from '../api-keys/api-key.js'
-import type { ApiKeys } from '../api-keys/service.js'
+import { type ApiKey, isAccountName } from '../core/api-keys/api-key.js'
+import type { ApiKeys } from '../core/api-keys/api-keys.js'
 
 const DAY_MS = 86_400_000
 const LONGEST_DAYS = 3_650

@@ -1,5 +1,5 @@
 /** `grantd keys …`: the signing keys, listed and rotated. */
-import type { SigningKeys } from '../tokens/signing-keys.js'
+import type { SigningKeys } from '../core/tokens/signing-keys.js'
 
 /** Carries out one command and answers with the lines to show. */
 export async function runKeysCommand(keys: SigningKeys, command: string, isNow: boolean): Promise<string[]> {

@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
-import { fault } from '../fault.js'
+import { fault } from '../core/fault.js'
 
 const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-?8\b)/i
 

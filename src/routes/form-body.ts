@@ -1,7 +1,7 @@
 /** How forms are read (application/x-www-form-urlencoded): a text per parameter, a list for one that is repeated. */
 import fastQuerystring from 'fast-querystring'
 import type { FastifyInstance } from 'fastify'
-import { fault } from '../fault.js'
+import { fault } from '../core/fault.js'
 import { readBodyText } from './body-text.js'
 
 /** No form here has a tenth of them. */

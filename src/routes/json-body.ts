@@ -1,6 +1,6 @@
 /** How JSON is read: with nothing in it that no store could keep as it is, or that would reach into an object's prototype. */
 import type { FastifyInstance } from 'fastify'
-import { fault } from '../fault.js'
+import { fault } from '../core/fault.js'
 import { readBodyText } from './body-text.js'
 
 /** Only a text that escapes surrogates can hold half of a pair, which no store could keep as it is. */

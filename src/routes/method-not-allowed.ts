@@ -1,6 +1,6 @@
 /** 405 for every method a documented path does not have (RFC 9110 §15.5.6), instead of a 404 that denies the path. */
 import type { FastifyInstance, HTTPMethods } from 'fastify'
-import { fault } from '../fault.js'
+import { fault } from '../core/fault.js'
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 

@@ -1,6 +1,6 @@
 /** One poll of a grant over HTTP, the same on both surfaces; only what they make of its outcome differs. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { PollOutcome } from '../grants/grant.js'
+import type { PollOutcome } from '../core/grants/grant.js'
 import type { App } from './app.js'
 import { readWaitSeconds } from './prefer.js'
 

@@ -1,6 +1,6 @@
 /** Whatever a request ended with, as a fault of the closed list. What the framework says of the input stays private. */
 import type { FastifyRequest } from 'fastify'
-import { type Fault, type FaultCode, fault, isFault } from '../fault.js'
+import { type Fault, type FaultCode, fault, isFault } from '../core/fault.js'
 
 /** When nobody knows better: long enough to matter, short enough for somebody who waits. */
 export const RETRY_AFTER_SECONDS = 2

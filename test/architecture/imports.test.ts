@@ -87,7 +87,7 @@ t.test('the domain knows no web and no engine', async (t) => {
   const domain = imports.filter(({ from }) => within(from, ...DOMAIN))
   t.ok(domain.length >= 205, `${domain.length} imports`)
   t.strictSame(show(domain.filter(({ to, isPackage }) => isPackage && forbidden.test(to))), [])
-  const allowed = ({ to }: Import) => within(to, ...DOMAIN) || ['src/fault.ts', 'src/clock.ts'].includes(to)
+  const allowed = ({ to }: Import) => within(to, ...DOMAIN) || ['src/core/fault.ts', 'src/core/clock.ts'].includes(to)
   t.strictSame(show(domain.filter((one) => !one.isPackage && !allowed(one))), [], 'itself, faults and the clock')
 })
 
@@ -99,7 +99,7 @@ t.test('the storage implements the interfaces of the domain, and only a plugin k
   t.ok(storage.length >= 85, `${storage.length} imports`)
   const allowed = ({ to }: Import) =>
     within(to, 'src/storage', ...DOMAIN) ||
-    ['src/fault.ts', 'src/clock.ts', 'src/deadline.ts', 'src/redis-config.ts'].includes(to)
+    ['src/core/fault.ts', 'src/core/clock.ts', 'src/core/deadline.ts', 'src/config/redis.ts'].includes(to)
   t.strictSame(show(storage.filter((one) => !one.isPackage && !allowed(one))), [])
   t.strictSame(show(storage.filter(({ to, isPackage }) => isPackage && /fastify/.test(to))), [])
   const crossing = storage.filter(
@@ -124,7 +124,7 @@ t.test('routes parse, call and render: no storage, no secrets, no application', 
   t.ok(routes.length >= 560, `${routes.length} imports`)
   const allowed = ({ to }: Import) =>
     within(to, 'src/routes', 'schemas', 'plugins', ...DOMAIN.filter((folder) => folder !== 'src/secrets')) ||
-    to === 'src/fault.ts'
+    to === 'src/core/fault.ts'
   t.strictSame(show(routes.filter((one) => !one.isPackage && !allowed(one))), [])
 })
 

@@ -9,14 +9,14 @@ import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { openapiDocument } from '../../schemas/generated/openapi.js'
-import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
-import { digestOf } from '../../src/secrets/digest.js'
+import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
 import { startApp, type TestApp } from '../support/app.js'
-import { PLAIN_TOKEN_ENDPOINT, type PlainProvider, startPlainProvider } from '../support/plain-provider.js'
-import { changed, json } from '../support/provider-gate.js'
+import { PLAIN_TOKEN_ENDPOINT, type PlainProvider, startPlainProvider } from '../support/plain-upstream.js'
 import { startRedis } from '../support/redis-server.js'
 import { connectAt, providersFile } from '../support/sign-in.js'
 import { sessionOf } from '../support/tokens.js'
+import { changed, json } from '../support/upstream-gate.js'
 
 const seed = Number(process.env.ANY_REQUEST_SEED ?? Date.now() % 2 ** 31)
 

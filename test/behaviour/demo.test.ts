@@ -9,12 +9,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { createGrantClient, type Delay } from '../../src/demo/grant-client.js'
+import { createGrantClient, type Delay } from '../../examples/terminal-client/grant-client.js'
 import { freePort } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
-const MAIN = fileURLToPath(new URL('../../dist/src/demo/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../examples/terminal-client/main.ts', import.meta.url))
+const TSX = import.meta.resolve('tsx')
 const USER_CODE = /[A-Z0-9]{4}-[A-Z0-9]{4}/
 /** What a JWT begins with, and what is as long as a grant code. */
 const LOOKS_SECRET = /eyJ|[A-Za-z0-9_-]{40,}/
@@ -35,7 +36,7 @@ async function stage(t: Test): Promise<Stage> {
 /** Runs the demo with nothing in its environment but what a test says. */
 function runDemo(t: Test, { url, directory }: Stage, args: string[] = [], variables: Record<string, string> = {}) {
   const env = { PATH: process.env.PATH, TMPDIR: directory, GRANTD_URL: url, POLL_INTERVAL_SECONDS: '1', ...variables }
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data))

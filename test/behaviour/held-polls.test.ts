@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
+import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { startApp } from '../support/app.js'
 import { apiClient, type HttpAnswer } from '../support/client.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'

@@ -6,8 +6,8 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { EnvironmentSchema } from '../../schemas/config.js'
 import { buildApp } from '../../src/app.js'
-import { loadConfig } from '../../src/config.js'
-import { LONGEST_WAIT_SECONDS } from '../../src/grants/held-polls.js'
+import { loadConfig } from '../../src/config/config.js'
+import { LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { GRANTD_SECRET } from '../support/app.js'
 import {
   MANIFESTS,

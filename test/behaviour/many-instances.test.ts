@@ -1,6 +1,6 @@
 /** Several instances over one Redis are one service: each runs as a process of its own. */
 import t from 'tap'
-import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
+import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'

@@ -6,8 +6,8 @@ import { createPublicKey, generateKeyPairSync, sign as signWith } from 'node:cry
 import type { InjectOptions } from 'fastify'
 import { decodeJwt } from 'jose'
 import t from 'tap'
-import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
-import { digestOf } from '../../src/secrets/digest.js'
+import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { base64url, forge, hmac } from '../support/forge.js'
 import {

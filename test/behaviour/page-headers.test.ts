@@ -2,10 +2,10 @@
 import type { RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
-import { loadConfig } from '../../src/config.js'
+import { loadConfig } from '../../src/config/config.js'
 import { pageHeaders } from '../routes/pages/expectations.js'
 import { startApp } from '../support/app.js'
-import { startIdentityProvider } from '../support/identity-provider.js'
+import { startIdentityProvider } from '../support/oidc-upstream.js'
 import { startRedis } from '../support/redis-server.js'
 import { providersFile } from '../support/sign-in.js'
 import {

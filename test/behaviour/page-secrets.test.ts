@@ -3,17 +3,17 @@
  * not answer; and how often a page asks it.
  */
 import t, { type Test } from 'tap'
+import { digestOf } from '../../src/core/secrets/digest.js'
 import { loggerOptions } from '../../src/logger.js'
 import { en } from '../../src/routes/pages/texts/en.js'
-import { digestOf } from '../../src/secrets/digest.js'
 import { refused } from '../routes/pages/expectations.js'
 import { GRANTD_SECRET, startApp, type TestApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
-import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/identity-provider.js'
-import { PLAIN_TOKEN_ENDPOINT, startPlainProvider } from '../support/plain-provider.js'
-import type { Passage } from '../support/provider-gate.js'
+import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/oidc-upstream.js'
+import { PLAIN_TOKEN_ENDPOINT, startPlainProvider } from '../support/plain-upstream.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { providersFile } from '../support/sign-in.js'
+import type { Passage } from '../support/upstream-gate.js'
 import { createVisitor, type Page, SESSION_COOKIE, type Visitor } from '../support/visitor.js'
 
 const publicUrl = 'http://localhost:3333'

@@ -1,6 +1,6 @@
 /** Both surfaces over one core: the same story comes to the same end on each, told in its own words. */
 import t, { type Test } from 'tap'
-import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
+import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { startApp, type TestApp } from '../support/app.js'
 import { claimsOf } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'

@@ -1,10 +1,10 @@
 /** What a contract suite runs over: two instances of one engine, and a clock that the test turns. */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
-import type { Decision, GrantRequest } from '../../src/grants/grant.js'
-import { tagOf } from '../../src/oauth-clients/oauth-client.js'
-import { digestOf } from '../../src/secrets/digest.js'
-import type { Storage } from '../../src/storage/storage.js'
+import { tagOf } from '../../src/core/clients/client.js'
+import type { Decision, GrantRequest } from '../../src/core/grants/grant.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
+import type { Storage } from '../../src/core/storage.js'
 import type { TestClock } from '../support/app.js'
 
 export interface Engine {

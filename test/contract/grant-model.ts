@@ -1,11 +1,11 @@
 /**
- * Grants as src/grants/rules.ts has them, kept in plain maps: what the answers of every engine are held against. A step says
+ * Grants as src/core/grants/rules.ts has them, kept in plain maps: what the answers of every engine are held against. A step says
  * which answers are right and what comes of the one that was given. It changes nothing in place, so that operations which
  * were under way together can be tried in every order.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Decision, GrantRequest } from '../../src/grants/grant.js'
-import type { GrantStore, NewGrant } from '../../src/grants/grant-store.js'
+import type { Decision, GrantRequest } from '../../src/core/grants/grant.js'
+import type { GrantStore, NewGrant } from '../../src/core/grants/grant-store.js'
 import {
   COLLECT_AGAIN_MS,
   type GrantState,
@@ -14,7 +14,7 @@ import {
   judgeDecision,
   judgePoll,
   TTL_SLACK_MS
-} from '../../src/grants/rules.js'
+} from '../../src/core/grants/rules.js'
 import { CLIENT_TAG } from './engine.js'
 
 export interface ModelGrant extends GrantState {

@@ -1,6 +1,6 @@
 /** What may be asked of grants in a random history, before it is known which grants there are. */
 import fc from 'fast-check'
-import type { Action } from '../../src/grants/grant.js'
+import type { Action } from '../../src/core/grants/grant.js'
 import { CLIENT_TAG, decisionOf, newDigest, requestOf } from './engine.js'
 import type { Operation } from './grant-model.js'
 

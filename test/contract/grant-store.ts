@@ -1,8 +1,8 @@
-/** What every engine's grant store has to keep to: src/grants/grant-store.ts, by the rules of src/grants/rules.ts. */
+/** What every engine's grant store has to keep to: src/core/grants/grant-store.ts, by the rules of src/core/grants/rules.ts. */
 import type { Test } from 'tap'
-import { CLIENT_TYPES, type Decision, type GrantRequest } from '../../src/grants/grant.js'
-import type { GrantStanding, NewGrant } from '../../src/grants/grant-store.js'
-import { BUILT_IN_TAG, tagOf } from '../../src/oauth-clients/oauth-client.js'
+import { BUILT_IN_TAG, tagOf } from '../../src/core/clients/client.js'
+import { CLIENT_TYPES, type Decision, type GrantRequest } from '../../src/core/grants/grant.js'
+import type { GrantStanding, NewGrant } from '../../src/core/grants/grant-store.js'
 import {
   CLIENT_TAG,
   decisionOf,

@@ -1,6 +1,6 @@
-/** What every engine's limit store has to keep to: src/limits/limit-store.ts. */
+/** What every engine's limit store has to keep to: src/core/limits/limit-store.ts. */
 import type { Test } from 'tap'
-import { limitKey } from '../../src/limits/limit-store.js'
+import { limitKey } from '../../src/core/limits/limit-store.js'
 import { type StartEngine, times } from './engine.js'
 
 const WINDOW_MS = 600_000

@@ -1,6 +1,6 @@
 /** Clients that race for one thing, and what has to come of it: src/grants, src/tokens, src/records and src/limits say so. */
 import { randomUUID } from 'node:crypto'
-import type { Storage } from '../../src/storage/storage.js'
+import type { Storage } from '../../src/core/storage.js'
 import {
   CLIENT_TAG,
   decisionOf,

@@ -1,6 +1,6 @@
-/** What every engine's record store has to keep to: src/records/record-store.ts. */
+/** What every engine's record store has to keep to: src/core/records/record-store.ts. */
 import type { Test } from 'tap'
-import type { Fields } from '../../src/records/record-store.js'
+import type { Fields } from '../../src/core/records/record-store.js'
 import { type StartEngine, times } from './engine.js'
 
 const DAY_MS = 86_400_000

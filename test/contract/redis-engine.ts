@@ -1,8 +1,8 @@
 /** Redis for the contract suites: servers that a file starts once, and two instances over them. */
 import type { Test } from 'tap'
-import type { RedisConfig } from '../../src/redis-config.js'
+import type { RedisConfig } from '../../src/config/redis.js'
+import type { Storage } from '../../src/core/storage.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
-import type { Storage } from '../../src/storage/storage.js'
 import { type TestClock, testClock } from '../support/app.js'
 import { at, redisConfig } from '../support/redis-config.js'
 import type { RedisServer } from '../support/redis-server.js'

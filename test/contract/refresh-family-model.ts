@@ -1,12 +1,12 @@
 /**
- * Random histories of refresh families against the plain rules: what a store answers must be what src/tokens/refresh-family.ts
+ * Random histories of refresh families against the plain rules: what a store answers must be what src/core/tokens/refresh-family.ts
  * says of a state that was kept beside it. FC_SEED=n repeats a run.
  */
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import { type FamilyState, judgeRotation, REPLAY_GRACE_MS } from '../../src/tokens/refresh-family.js'
+import { type FamilyState, judgeRotation, REPLAY_GRACE_MS } from '../../src/core/tokens/refresh-family.js'
 import { type Engine, newDigest, type StartEngine } from './engine.js'
 import type { ModelOptions } from './grant-history.js'
 

@@ -1,7 +1,7 @@
-/** What every engine's refresh family store has to keep to: src/tokens/refresh-family-store.ts, by the rules of refresh-family.ts. */
+/** What every engine's refresh family store has to keep to: src/core/tokens/refresh-family-store.ts, by the rules of refresh-family.ts. */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
-import type { RefreshFamilyStore, Rotation } from '../../src/tokens/refresh-family-store.js'
+import type { RefreshFamilyStore, Rotation } from '../../src/core/tokens/refresh-family-store.js'
 import { type Engine, newDigest, type StartEngine, tally, times } from './engine.js'
 
 const GRACE_MS = 30_000

@@ -1,6 +1,6 @@
-/** What things of an API keep to over every engine's record store: src/records/resources.ts. */
+/** What things of an API keep to over every engine's record store: src/core/records/resources.ts. */
 import type { Test } from 'tap'
-import { createResources } from '../../src/records/resources.js'
+import { createResources } from '../../src/core/records/resources.js'
 import { type StartEngine, times } from './engine.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/

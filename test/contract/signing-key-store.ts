@@ -1,6 +1,6 @@
-/** What every engine's signing key store has to keep to: src/tokens/signing-key-store.ts. */
+/** What every engine's signing key store has to keep to: src/core/tokens/signing-key-store.ts. */
 import type { Test } from 'tap'
-import type { StoredSigningKey } from '../../src/tokens/signing-key.js'
+import type { StoredSigningKey } from '../../src/core/tokens/signing-key.js'
 import { type StartEngine, times } from './engine.js'
 
 function keyOf(kid: string): StoredSigningKey {

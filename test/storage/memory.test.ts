@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { createBoundedCache } from '../../src/records/bounded-cache.js'
+import { createBoundedCache } from '../../src/core/records/bounded-cache.js'
 import { createMemoryStorage } from '../../src/storage/memory/index.js'
 import type { Engine } from '../contract/engine.js'
 import { grantModel } from '../contract/grant-history.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { RedisConfig } from '../../src/redis-config.js'
+import type { RedisConfig } from '../../src/config/redis.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { listenTo, pendingGrant } from '../contract/decision-feed.js'
 import { decisionOf } from '../contract/engine.js'

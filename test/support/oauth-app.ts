@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { AppOptions } from '../../src/app.js'
-import { digestOf } from '../../src/secrets/digest.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
 import { type Answer, startApp, type TestApp } from './app.js'
 import { sessionOf } from './tokens.js'
 

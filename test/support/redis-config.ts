@@ -1,5 +1,5 @@
 /** What the configuration says of Redis, for tests that open the storage or a connection of it by themselves. */
-import type { RedisConfig } from '../../src/redis-config.js'
+import type { RedisConfig } from '../../src/config/redis.js'
 import { type Connection, connect } from '../../src/storage/redis/connection.js'
 import { reachServers } from '../../src/storage/redis/servers.js'
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import type { Attempt } from '../../src/accounts/provider-client.js'
-import type { ConnectOutcome, SignInOutcome } from '../../src/users/sign-in.js'
+import type { Attempt } from '../../src/core/upstream/upstream-client.js'
+import type { ConnectOutcome, SignInOutcome } from '../../src/core/users/sign-in.js'
 
 /** A file for PROVIDERS_FILE that goes with the test. */
 export function providersFile(t: Pick<Test, 'teardown'>, providers: readonly object[]): string {

@@ -1,5 +1,5 @@
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
 /** OPTIONS /sdk/{environmentId}/oauthAccounts/{oauthAccountId}/accessToken: says which methods there are. */

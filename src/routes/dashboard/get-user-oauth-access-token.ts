@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { bearerTokenOf, callerOf } from '../../../plugins/authentication.js'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
-import type { TokenReader } from '../../accounts/service.js'
-import { looksLikeApiKey } from '../../api-keys/api-key.js'
-import { fault } from '../../fault.js'
+import { looksLikeApiKey } from '../../core/api-keys/api-key.js'
+import type { TokenReader } from '../../core/connections/connections.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { vendAccessToken } from './vend-access-token.js'
 

@@ -2,7 +2,7 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { decideGrant } from './decide-grant.js'
 import { getEndUserOauthAccessToken } from './get-end-user-oauth-access-token.js'

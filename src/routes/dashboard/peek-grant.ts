@@ -1,8 +1,8 @@
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
-import { fault } from '../../fault.js'
-import { countriesDiffer } from '../../grants/location.js'
-import { isBuiltIn } from '../../oauth-clients/oauth-client.js'
-import { writeScope } from '../../oauth-clients/scope.js'
+import { isBuiltIn } from '../../core/clients/client.js'
+import { writeScope } from '../../core/clients/scope.js'
+import { fault } from '../../core/fault.js'
+import { countriesDiffer } from '../../core/grants/location.js'
 import type { App } from '../app.js'
 
 /** GET /auth/grant/peek: what a consent page shows of a pending grant. */

@@ -1,6 +1,6 @@
 import { dashboardOperations, type GrantTokenResponse } from '../../../schemas/generated/dashboard.js'
-import type { PollOutcome } from '../../grants/grant.js'
-import { BUILT_IN_TAG } from '../../oauth-clients/oauth-client.js'
+import { BUILT_IN_TAG } from '../../core/clients/client.js'
+import type { PollOutcome } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 import { isRoutine, pollGrant } from '../poll.js'
 

@@ -1,6 +1,6 @@
 import type { AuthorizedClient as Answer } from '../../../schemas/generated/dashboard.js'
-import type { AuthorizedClient } from '../../authorized-clients/authorized-client.js'
-import type { Caller } from '../../users/callers.js'
+import type { AuthorizedClient } from '../../core/authorizations/authorization.js'
+import type { Caller } from '../../core/callers/callers.js'
 
 const isoTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())
 

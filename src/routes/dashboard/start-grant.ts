@@ -1,5 +1,5 @@
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
-import type { ClientMetadata } from '../../grants/grant.js'
+import type { ClientMetadata } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 import { verificationUris } from '../verification-uri.js'
 

@@ -1,6 +1,6 @@
 import { callerOf } from '../../../plugins/authentication.js'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { renderAuthorizedClient } from './render-authorized-client.js'
 

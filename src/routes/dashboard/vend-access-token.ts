@@ -1,8 +1,8 @@
 /** The access token of a connected account, as both operations that hand it out do it. */
 import type { FastifyReply } from 'fastify'
 import type { UserOauthAccessTokenResponse } from '../../../schemas/generated/dashboard.js'
-import type { TokenReader } from '../../accounts/service.js'
-import { fault } from '../../fault.js'
+import type { TokenReader } from '../../core/connections/connections.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
 export async function vendAccessToken(

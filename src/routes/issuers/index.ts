@@ -1,7 +1,7 @@
 /** What relying parties read of providers: by path, and under the hosts of providers, where nothing else is to be found. */
 import type { FastifyInstance } from 'fastify'
 import { issuersOperations } from '../../../schemas/generated/issuers.js'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerTokensApiFault } from '../tokens-api/answers.js'
 import { getProviderJwks } from './get-provider-jwks.js'

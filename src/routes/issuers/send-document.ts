@@ -1,8 +1,8 @@
 /** The public documents of a provider, by path or by host. They are the same bytes for everybody, and go out as they are. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { fault } from '../../fault.js'
-import type { IssuerDocuments } from '../../providers/issuers.js'
-import { JWKS_MAX_AGE_SECONDS } from '../../tokens/signing-keys.js'
+import { fault } from '../../core/fault.js'
+import type { IssuerDocuments } from '../../core/issuers/issuer-documents.js'
+import { JWKS_MAX_AGE_SECONDS } from '../../core/tokens/signing-keys.js'
 import type { App } from '../app.js'
 import { nameOf } from './host-constraint.js'
 

@@ -4,7 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { OAuthErrorCode } from '../../../schemas/generated/oauth.js'
-import type { FaultCode } from '../../fault.js'
+import type { FaultCode } from '../../core/fault.js'
 import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
 
 declare module 'fastify' {

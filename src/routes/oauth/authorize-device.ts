@@ -1,7 +1,7 @@
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
-import { fault } from '../../fault.js'
-import { DEVICE_CODE_GRANT } from '../../oauth-clients/oauth-client.js'
-import { isWithin, readScope } from '../../oauth-clients/scope.js'
+import { DEVICE_CODE_GRANT } from '../../core/clients/client.js'
+import { isWithin, readScope } from '../../core/clients/scope.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { verificationUris } from '../verification-uri.js'
 

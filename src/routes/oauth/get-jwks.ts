@@ -1,6 +1,6 @@
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
-import { fault } from '../../fault.js'
-import { JWKS_MAX_AGE_SECONDS } from '../../tokens/signing-keys.js'
+import { fault } from '../../core/fault.js'
+import { JWKS_MAX_AGE_SECONDS } from '../../core/tokens/signing-keys.js'
 import type { App } from '../app.js'
 
 /** GET /.well-known/jwks.json (RFC 7517): what verifies the tokens of this service, from memory. */

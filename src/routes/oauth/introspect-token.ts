@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { bearerTokenOf } from '../../../plugins/authentication.js'
 import { type IntrospectionResponse, oauthOperations } from '../../../schemas/generated/oauth.js'
-import { fault } from '../../fault.js'
-import type { OAuthClient } from '../../oauth-clients/oauth-client.js'
-import type { TokenFacts } from '../../tokens/service.js'
+import type { OAuthClient } from '../../core/clients/client.js'
+import { fault } from '../../core/fault.js'
+import type { TokenFacts } from '../../core/tokens/tokens.js'
 import type { App } from '../app.js'
 
 /** POST /oauth/introspect (RFC 7662): what a token stands for, told to API keys and to clients that prove who they are. */

@@ -1,8 +1,8 @@
 /** What both discovery documents say (OpenID Connect Discovery 1.0 §3, RFC 8414 §2), and where they are found. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type IssuerMetadata, oauthOperations } from '../../../schemas/generated/oauth.js'
-import { fault } from '../../fault.js'
-import { BUILT_IN_SCOPES, GRANT_TYPES } from '../../oauth-clients/oauth-client.js'
+import { BUILT_IN_SCOPES, GRANT_TYPES } from '../../core/clients/client.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
 /** Seconds; what it says changes with the configuration and the keys, never in a hurry. */

@@ -5,11 +5,11 @@ import {
   type TokenRequest,
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
-import { type Fault, fault, isFault } from '../../fault.js'
-import type { PollOutcome } from '../../grants/grant.js'
-import { DEVICE_CODE_GRANT, type OAuthClient } from '../../oauth-clients/oauth-client.js'
-import { readScope, writeScope } from '../../oauth-clients/scope.js'
-import type { IssuedTokens } from '../../tokens/issued-tokens.js'
+import { DEVICE_CODE_GRANT, type OAuthClient } from '../../core/clients/client.js'
+import { readScope, writeScope } from '../../core/clients/scope.js'
+import { type Fault, fault, isFault } from '../../core/fault.js'
+import type { PollOutcome } from '../../core/grants/grant.js'
+import type { IssuedTokens } from '../../core/tokens/issued-tokens.js'
 import type { App } from '../app.js'
 import { isRoutine, pollGrant } from '../poll.js'
 import { RETRY_AFTER_SECONDS } from '../to-fault.js'

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { callerOf } from '../../../plugins/authentication.js'
 import type { Userinfo } from '../../../schemas/generated/oauth.js'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
 export function userinfoRoute(app: App) {

@@ -1,5 +1,5 @@
 import { opsOperations } from '../../../schemas/generated/ops.js'
-import { isFault } from '../../fault.js'
+import { isFault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
 /** GET /readyz: the instance can serve, which takes an answer from Redis. */

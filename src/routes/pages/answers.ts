@@ -1,7 +1,7 @@
 /** How the pages say that something went wrong: a page like all others. A code without a row does not compile. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { VNode } from 'preact'
-import type { FaultCode } from '../../fault.js'
+import type { FaultCode } from '../../core/fault.js'
 import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
 import type { Texts } from './texts/en.js'
 import { ErrorPage } from './views/error-page.js'

@@ -1,8 +1,8 @@
 /** The question as it is asked, and the ticket that says what was shown: to whom, about which code, under which name. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { GrantRequest } from '../../grants/grant.js'
-import type { OAuthClient } from '../../oauth-clients/oauth-client.js'
-import type { BrowserSession } from '../../users/browser-session.js'
+import type { OAuthClient } from '../../core/clients/client.js'
+import type { GrantRequest } from '../../core/grants/grant.js'
+import type { BrowserSession } from '../../core/users/browser-session.js'
 import type { App } from '../app.js'
 import { sendPage } from './page.js'
 import { Consent } from './views/consent.js'

@@ -5,7 +5,7 @@
  */
 import '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Attempt } from '../../accounts/provider-client.js'
+import type { Attempt } from '../../core/upstream/upstream-client.js'
 import type { App } from '../app.js'
 
 /** Where somebody was going when they had to sign in. A name, never a URL: there is nothing to forge. */

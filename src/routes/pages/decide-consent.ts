@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import { openTicket, sendConsent, type Ticket } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'

@@ -1,4 +1,4 @@
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import { type PageParts, PathId, seeOther } from './page.js'
 import { sessionOf, visitOf } from './visit.js'
 

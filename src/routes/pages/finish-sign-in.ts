@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Refusal } from '../../accounts/provider-errors.js'
+import type { Refusal } from '../../core/upstream/upstream-errors.js'
 import type { Visitor } from './cookies.js'
 import { DESTINATIONS } from './destinations.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'

@@ -1,4 +1,4 @@
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import type { PageParts } from './page.js'
 
 /** What is nowhere, but below a page: whoever strays there is a person, and is told so by a page. */

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import { formOf, type PageParts, PathId, seeOther } from './page.js'
 import { sessionOf, visitOf } from './visit.js'
 

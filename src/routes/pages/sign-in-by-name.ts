@@ -1,4 +1,4 @@
-import { isUserId } from '../../users/user-id.js'
+import { isUserId } from '../../core/users/user-id.js'
 import { DESTINATIONS } from './destinations.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { Login } from './views/login.js'

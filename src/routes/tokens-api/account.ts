@@ -1,9 +1,9 @@
 /** Whose request it is: an API key names its account (RFC 6750 §2.1), and may make so many requests an hour. */
 import type { FastifyRequest } from 'fastify'
 import { bearerTokenOf } from '../../../plugins/authentication.js'
-import { fault } from '../../fault.js'
-import type { Provider } from '../../providers/provider.js'
-import type { Tenant, TenantProvider } from '../../tenants/tenant.js'
+import { fault } from '../../core/fault.js'
+import type { Provider } from '../../core/issuers/issuer.js'
+import type { Tenant, TenantProvider } from '../../core/trust/tenant.js'
 import type { App } from '../app.js'
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
 /** How the tokens API says that something went wrong: `{"code", "message"}`. A code without a row does not compile. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { FaultCode } from '../../fault.js'
+import type { FaultCode } from '../../core/fault.js'
 import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
 
 interface Answer {

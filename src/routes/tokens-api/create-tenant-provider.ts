@@ -1,6 +1,6 @@
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
-import { fault } from '../../fault.js'
-import { readIssuerUrl } from '../../tenants/issuer-url.js'
+import { fault } from '../../core/fault.js'
+import { readIssuerUrl } from '../../core/trust/issuer-url.js'
 import type { App } from '../app.js'
 import { tenantOf } from './account.js'
 import { renderTenantProvider } from './render.js'

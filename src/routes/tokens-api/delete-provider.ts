@@ -1,5 +1,5 @@
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { accountOf, providerOf } from './account.js'
 

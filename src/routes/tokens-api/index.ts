@@ -1,7 +1,7 @@
 /** The tokens API, mounted under /v1: what accounts do with their API keys. */
 import type { FastifyInstance } from 'fastify'
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
-import { fault } from '../../fault.js'
+import { fault } from '../../core/fault.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { authenticateAccount } from './account.js'
 import { addDomain } from './add-domain.js'

@@ -1,8 +1,8 @@
 /** What the tokens API shows of things: their content, their id and their times, and nothing that is kept beside it. */
-import { challengeNameOf } from '../../providers/domains.js'
-import type { Domain, Provider, Workload } from '../../providers/provider.js'
-import type { Resource } from '../../records/resources.js'
-import type { Policy, Tenant, TenantProvider } from '../../tenants/tenant.js'
+import { challengeNameOf } from '../../core/issuers/domains.js'
+import type { Domain, Provider, Workload } from '../../core/issuers/issuer.js'
+import type { Resource } from '../../core/records/resources.js'
+import type { Policy, Tenant, TenantProvider } from '../../core/trust/tenant.js'
 
 function common({ id, createdAtMs, updatedAtMs }: Resource) {
   return { id, createdAt: new Date(createdAtMs).toISOString(), updatedAt: new Date(updatedAtMs).toISOString() }

@@ -1,7 +1,7 @@
 /** Grants in this process's memory: the rules as they stand over two maps, swept as new grants come. */
-import type { Clock } from '../../clock.js'
-import type { Decision, GrantRequest } from '../../grants/grant.js'
-import type { GrantStanding, GrantStore } from '../../grants/grant-store.js'
+import type { Clock } from '../../core/clock.js'
+import type { Decision, GrantRequest } from '../../core/grants/grant.js'
+import type { GrantStanding, GrantStore } from '../../core/grants/grant-store.js'
 import {
   COLLECT_AGAIN_MS,
   type GrantState,
@@ -9,7 +9,7 @@ import {
   judgeCollection,
   judgeDecision,
   judgePoll
-} from '../../grants/rules.js'
+} from '../../core/grants/rules.js'
 
 interface StoredGrant extends GrantState {
   request: GrantRequest

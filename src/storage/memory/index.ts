@@ -1,7 +1,7 @@
 /** The engine for trying out: everything lives in this process and goes with it. */
-import type { Clock } from '../../clock.js'
-import type { SigningKeyStore } from '../../tokens/signing-key-store.js'
-import type { Storage } from '../storage.js'
+import type { Clock } from '../../core/clock.js'
+import type { Storage } from '../../core/storage.js'
+import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
 import { createMemoryDecisionFeed } from './decision-feed.js'
 import { createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'

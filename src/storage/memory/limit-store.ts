@@ -1,6 +1,6 @@
 /** Limits in this process's memory, bounded: what is over is swept whenever the maps have doubled since the last sweep. */
-import type { Clock } from '../../clock.js'
-import type { LimitStore } from '../../limits/limit-store.js'
+import type { Clock } from '../../core/clock.js'
+import type { LimitStore } from '../../core/limits/limit-store.js'
 
 const SWEEP_AT_LEAST = 1_000
 

@@ -1,5 +1,5 @@
 /** Locks within this process, which there is only one of. They end on the real clock, like those of any engine. */
-import type { LockStore } from '../../locks/lock-store.js'
+import type { LockStore } from '../../core/records/lock-store.js'
 
 export function createMemoryLockStore(): LockStore {
   const locks = new Map<string, { holder: string; untilMs: number }>()

@@ -1,6 +1,6 @@
 /** Records in this process's memory, bounded: what is over is swept whenever the parents have doubled since the last sweep. */
-import type { Clock } from '../../clock.js'
-import type { RecordStore } from '../../records/record-store.js'
+import type { Clock } from '../../core/clock.js'
+import type { RecordStore } from '../../core/records/record-store.js'
 
 interface StoredRecord {
   fields: Record<string, string>

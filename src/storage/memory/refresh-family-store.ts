@@ -1,7 +1,7 @@
 /** Refresh families in this process's memory: the rules as they stand, swept whenever they have doubled since the last sweep. */
-import type { Clock } from '../../clock.js'
-import { type FamilyState, judgeRotation } from '../../tokens/refresh-family.js'
-import type { RefreshFamilyStore } from '../../tokens/refresh-family-store.js'
+import type { Clock } from '../../core/clock.js'
+import { type FamilyState, judgeRotation } from '../../core/tokens/refresh-family.js'
+import type { RefreshFamilyStore } from '../../core/tokens/refresh-family-store.js'
 
 interface StoredFamily extends FamilyState {
   userId: string

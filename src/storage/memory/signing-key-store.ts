@@ -1,6 +1,6 @@
 /** Signing keys in this process's memory: they live as long as it does. */
-import type { StoredSigningKey } from '../../tokens/signing-key.js'
-import type { SigningKeyStore } from '../../tokens/signing-key-store.js'
+import type { StoredSigningKey } from '../../core/tokens/signing-key.js'
+import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
 
 export function createMemorySigningKeyStore(): SigningKeyStore {
   const keys: StoredSigningKey[] = []

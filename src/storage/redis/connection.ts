@@ -3,8 +3,8 @@
  * outlive its primary goes by replica-wait.ts, and what is heard from Redis by decision-feed.ts: each has connections of its own.
  */
 import type { Cluster, Redis } from 'ioredis'
-import { fault } from '../../fault.js'
-import type { LatencyObserver } from '../storage.js'
+import { fault } from '../../core/fault.js'
+import type { LatencyObserver } from '../../core/storage.js'
 import { createReplicaWait } from './replica-wait.js'
 import { loadScripts, type ScriptName } from './scripts.js'
 import type { Servers } from './servers.js'

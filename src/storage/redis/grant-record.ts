@@ -1,7 +1,7 @@
 /** The text form of a grant's request and decision. It has no names for what it holds: there are a million of these at once. */
 
-import type { ClientMetadata, ClientType, Decision, GrantRequest, Location } from '../../grants/grant.js'
-import { readScope, writeScope } from '../../oauth-clients/scope.js'
+import { readScope, writeScope } from '../../core/clients/scope.js'
+import type { ClientMetadata, ClientType, Decision, GrantRequest, Location } from '../../core/grants/grant.js'
 
 /** By position, and without what is unknown at the end. The life follows the address: from it the time of creation is known. */
 type RequestText = [

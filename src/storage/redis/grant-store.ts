@@ -1,8 +1,8 @@
 /** Grants in Redis: one string per grant, one per user code. Judging is the scripts' part, here it is put into types. */
-import type { Clock } from '../../clock.js'
-import type { Decision } from '../../grants/grant.js'
-import type { GrantStore, StoredDecision, StoredPoll } from '../../grants/grant-store.js'
-import { RETENTION_MS, TTL_SLACK_MS } from '../../grants/rules.js'
+import type { Clock } from '../../core/clock.js'
+import type { Decision } from '../../core/grants/grant.js'
+import type { GrantStore, StoredDecision, StoredPoll } from '../../core/grants/grant-store.js'
+import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
 import type { Connection } from './connection.js'
 import { readRecord, writeDecision, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'

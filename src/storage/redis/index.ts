@@ -1,8 +1,9 @@
 /** The engine grantd scales on: every instance is stateless over one Redis. */
-import type { Clock } from '../../clock.js'
-import { fault } from '../../fault.js'
-import type { RedisConfig } from '../../redis-config.js'
-import type { LatencyObserver, Storage } from '../storage.js'
+
+import type { RedisConfig } from '../../config/redis.js'
+import type { Clock } from '../../core/clock.js'
+import { fault } from '../../core/fault.js'
+import type { LatencyObserver, Storage } from '../../core/storage.js'
 import { connect, type Log } from './connection.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
 import { createRedisGrantStore } from './grant-store.js'

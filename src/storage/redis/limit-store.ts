@@ -1,6 +1,6 @@
 /** Limits in Redis, shared by all instances. */
-import type { Clock } from '../../clock.js'
-import type { LimitStore } from '../../limits/limit-store.js'
+import type { Clock } from '../../core/clock.js'
+import type { LimitStore } from '../../core/limits/limit-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 

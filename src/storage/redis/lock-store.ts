@@ -1,5 +1,5 @@
 /** Locks in Redis: a string each, which holds its holder and ends by itself. */
-import type { LockStore } from '../../locks/lock-store.js'
+import type { LockStore } from '../../core/records/lock-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 

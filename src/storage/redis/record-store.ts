@@ -1,7 +1,7 @@
 /** Records in Redis: a hash each, and for each parent a sorted set that lists them; both in the parent's slot. */
-import type { Clock } from '../../clock.js'
-import { isFault } from '../../fault.js'
-import type { FieldChanges, Fields, RecordStore } from '../../records/record-store.js'
+import type { Clock } from '../../core/clock.js'
+import { isFault } from '../../core/fault.js'
+import type { FieldChanges, Fields, RecordStore } from '../../core/records/record-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 

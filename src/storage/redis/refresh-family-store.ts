@@ -1,6 +1,6 @@
 /** Refresh families in Redis: a hash each, which its scripts judge. */
-import type { Clock } from '../../clock.js'
-import type { RefreshFamilyStore, Rotation } from '../../tokens/refresh-family-store.js'
+import type { Clock } from '../../core/clock.js'
+import type { RefreshFamilyStore, Rotation } from '../../core/tokens/refresh-family-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 

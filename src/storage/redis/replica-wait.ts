@@ -3,8 +3,8 @@
  * else on a connection, so they have one of their own to each primary; and one WAIT speaks for all that was written before it.
  */
 import type { Redis } from 'ioredis'
-import { fault } from '../../fault.js'
-import type { LatencyObserver } from '../storage.js'
+import { fault } from '../../core/fault.js'
+import type { LatencyObserver } from '../../core/storage.js'
 import type { Script } from './scripts.js'
 import type { Owner, Servers } from './servers.js'
 import { createWatch, type Watch } from './watch.js'

@@ -5,7 +5,7 @@
  */
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
-import { type RedisConfig, readServerAddress, type ServerAddress } from '../../redis-config.js'
+import { type RedisConfig, readServerAddress, type ServerAddress } from '../../config/redis.js'
 import { leaveWhenSilent } from './silence.js'
 
 /** A primary, by its address in a Cluster; there is one name for the only one elsewhere. */

@@ -1,6 +1,6 @@
 /** Signing keys in Redis, shared by all instances: one hash, a field per key. */
-import type { StoredSigningKey } from '../../tokens/signing-key.js'
-import type { SigningKeyStore } from '../../tokens/signing-key-store.js'
+import type { StoredSigningKey } from '../../core/tokens/signing-key.js'
+import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 

@@ -1,8 +1,8 @@
 /** Every call to Redis is watched: it ends in time, whatever the driver does, it is measured, and its errors get their meaning. */
 import { ReplyError } from 'ioredis'
-import { createDeadline } from '../../deadline.js'
-import { fault, isFault } from '../../fault.js'
-import type { LatencyObserver } from '../storage.js'
+import { createDeadline } from '../../core/deadline.js'
+import { fault, isFault } from '../../core/fault.js'
+import type { LatencyObserver } from '../../core/storage.js'
 
 /** Beyond so many at a time the next is refused: they would only wait for each other. */
 const MOST_UNDER_WAY = 10_000

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import { en } from '../../../src/routes/pages/texts/en.js'
 import { startApp, type TestApp } from '../../support/app.js'
-import { REVOCATION_ENDPOINT, startIdentityProvider, TOKEN_ENDPOINT } from '../../support/identity-provider.js'
-import { startPlainProvider } from '../../support/plain-provider.js'
-import { json } from '../../support/provider-gate.js'
+import { REVOCATION_ENDPOINT, startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'
+import { startPlainProvider } from '../../support/plain-upstream.js'
 import { providersFile } from '../../support/sign-in.js'
+import { json } from '../../support/upstream-gate.js'
 import { createVisitor, type Page, SESSION_COOKIE, signedIn, type Visitor } from '../../support/visitor.js'
 import { goesTo, limited, pageHeaders, refused, shows } from './expectations.js'
 

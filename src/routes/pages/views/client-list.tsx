@@ -1,5 +1,5 @@
-import type { AuthorizedClient } from '../../../authorized-clients/authorized-client.js'
-import { readClaim } from '../../../grants/self-description.js'
+import type { AuthorizedClient } from '../../../core/authorizations/authorization.js'
+import { readClaim } from '../../../core/grants/self-description.js'
 import type { Texts } from '../texts/en.js'
 import type { Visit } from '../visit.js'
 import { ago, time } from './format.js'

@@ -1,5 +1,5 @@
 /** How times, spans and places are written in the language of a visit. */
-import type { Location } from '../../../grants/grant.js'
+import type { Location } from '../../../core/grants/grant.js'
 import type { Language } from '../texts/languages.js'
 import type { Visit } from '../visit.js'
 

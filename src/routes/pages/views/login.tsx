@@ -1,4 +1,4 @@
-import type { IdentityProvider } from '../../../accounts/identity-provider.js'
+import type { IdentityProvider } from '../../../core/upstream/upstream.js'
 import type { Visit } from '../visit.js'
 import { Form, Layout, Notice } from './layout.js'
 

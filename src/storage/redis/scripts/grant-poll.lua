@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Judges one poll of a grant and remembers it. The layout of a grant is described in grant-create.lua, the rules are
--- those of src/grants/rules.ts. The hottest script there is: a pending grant costs one GETRANGE, TIME and SETRANGE.
+-- those of src/core/grants/rules.ts. The hottest script there is: a pending grant costs one GETRANGE, TIME and SETRANGE.
 --
 -- KEYS 1: grant
 -- ARGV 1: id of this poll, 12 characters: a repetition of the same poll gets the same answer

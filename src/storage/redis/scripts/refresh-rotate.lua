@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Judges a refresh token that is known to be of this family, and rotates it if it is the current one. The layout of a family
--- is described in refresh-begin.lua, the rules are those of src/tokens/refresh-family.ts.
+-- is described in refresh-begin.lua, the rules are those of src/core/tokens/refresh-family.ts.
 --
 -- KEYS 1: family
 -- ARGV 1: digest of the token   2: digest of the one that follows it   3: (tests) now in ms

@@ -1,0 +1,71 @@
+/**
+ * What OAUTH_CLIENTS_FILE holds, under the names that client metadata has elsewhere (RFC 7591 §2), and in a few words what is
+ * expected of each. src/config/clients-file.ts reads it.
+ */
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { GRANT_TYPES } from '../src/core/clients/client.js'
+import { SCOPE_TOKEN } from '../src/core/clients/scope.js'
+import { CLIENT_TYPES } from '../src/core/grants/grant.js'
+import { oneOf } from './config.js'
+
+/** `expects` is the sentence an operator reads when the value is wrong. */
+function member<T extends TSchema>(schema: T, expects: string): T {
+  return { ...schema, expects }
+}
+
+const seconds = (minimum: number, maximum: number) =>
+  member(Type.Integer({ minimum, maximum }), `a whole number of seconds from ${minimum} to ${maximum}`)
+
+/** It is shown as the operator's word, so nothing in it may turn, hide or imitate what stands beside it. */
+const VISIBLE = /^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u
+
+const DAY_SECONDS = 86_400
+const DIGEST = 'a digest as "npm run grantd -- clients secret" makes it'
+
+export const OAuthClientEntry = member(
+  Type.Object(
+    {
+      client_id: member(Type.String({ pattern: '^[A-Za-z0-9._~-]{1,64}$' }), '1 to 64 letters, digits and . _ ~ -'),
+      client_name: Type.Optional(
+        member(Type.RegExp(VISIBLE), 'at most 64 characters, all of them visible, no space at either end')
+      ),
+      client_type: Type.Optional(member(oneOf(CLIENT_TYPES), `one of ${CLIENT_TYPES.join(', ')}`)),
+      client_secret_digests: Type.Optional(
+        member(
+          Type.Array(member(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }), DIGEST), {
+            minItems: 1,
+            maxItems: 5,
+            uniqueItems: true
+          }),
+          '1 to 5 digests, each once'
+        )
+      ),
+      grant_types: Type.Optional(
+        member(
+          Type.Array(member(oneOf(GRANT_TYPES), `one of ${GRANT_TYPES.join(', ')}`), { uniqueItems: true }),
+          'a list of grant types, each once'
+        )
+      ),
+      scope: Type.Optional(
+        member(
+          Type.String({ pattern: `^(${SCOPE_TOKEN}( ${SCOPE_TOKEN}){0,49})?$`, maxLength: 1024 }),
+          'at most 50 words of RFC 6749 §3.3, separated by single spaces'
+        )
+      ),
+      access_token_ttl_seconds: Type.Optional(seconds(60, 30 * DAY_SECONDS)),
+      authorization_ttl_seconds: Type.Optional(seconds(60, 366 * DAY_SECONDS))
+    },
+    { additionalProperties: false }
+  ),
+  'an object'
+)
+
+export const OAuthClientsFile = member(
+  Type.Object(
+    { clients: member(Type.Array(OAuthClientEntry, { maxItems: 10_000 }), 'a list of clients') },
+    { additionalProperties: false }
+  ),
+  'an object with one member, clients'
+)
+
+export type OAuthClientEntry = Static<typeof OAuthClientEntry>

@@ -1,0 +1,63 @@
+/** Reads OAUTH_CLIENTS_FILE, or says everything that is wrong with it. What stands in it is in schemas/clients-file.ts. */
+import { type OAuthClientEntry, OAuthClientsFile } from '../../schemas/clients-file.js'
+import { DEVICE_CODE_GRANT, GRANT_TYPES, isBuiltIn, type OAuthClient, tagOf } from '../core/clients/client.js'
+import { readScope } from '../core/clients/scope.js'
+import { MOST_FAULTS, readJsonFile } from './json-file.js'
+
+const HOUR_SECONDS = 3_600
+const DAY_SECONDS = 86_400
+
+export interface OAuthClientsFileContent {
+  clients: OAuthClient[]
+  /** One line each: where, and what was expected there. Never a value, which could be a secret in the wrong place. */
+  faults: string[]
+}
+
+export function readOAuthClientsFile(path: string | undefined): OAuthClientsFileContent {
+  if (path === undefined) return { clients: [], faults: [] }
+  const { content, faults: malformed } = readJsonFile(path, OAuthClientsFile)
+  if (malformed) return { clients: [], faults: malformed }
+
+  const { clients } = content
+  const faults = clients.flatMap((entry, i) => [...crossFaults(entry, i, clients)])
+  return { clients: clients.map(toClient), faults: faults.slice(0, MOST_FAULTS) }
+}
+
+function* crossFaults(entry: OAuthClientEntry, index: number, all: readonly OAuthClientEntry[]): Generator<string> {
+  const place = `clients[${index}]`
+  const { client_id: id, grant_types: grants = GRANT_TYPES, scope = '' } = entry
+  if (isBuiltIn(id)) yield `${place}.client_id: is the name of a built-in client`
+  else if (all.findIndex((other) => other.client_id === id) !== index) yield `${place}.client_id: is there twice`
+  else if (all.findIndex((other) => tagOf(other.client_id) === tagOf(id)) !== index) {
+    yield `${place}.client_id: cannot be told from another one by its digest, choose another`
+  }
+  if (scope.split(' ').includes('offline_access') && !grants.includes('refresh_token')) {
+    yield `${place}.scope: offline_access needs refresh_token among grant_types`
+  }
+  if (grants.includes('refresh_token') && !grants.includes(DEVICE_CODE_GRANT)) {
+    yield `${place}.grant_types: refresh_token needs ${DEVICE_CODE_GRANT}, there is nothing else to refresh`
+  }
+  if (grants.length === 0 && !entry.client_secret_digests) {
+    yield `${place}.grant_types: without any, the client can only introspect, and needs client_secret_digests for that`
+  }
+  if (accessTokenTtlOf(entry) > authorizationTtlOf(entry)) {
+    yield `${place}.access_token_ttl_seconds: is longer than authorization_ttl_seconds`
+  }
+}
+
+const authorizationTtlOf = (entry: OAuthClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
+const accessTokenTtlOf = (entry: OAuthClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
+
+function toClient(entry: OAuthClientEntry): OAuthClient {
+  return {
+    id: entry.client_id,
+    name: entry.client_name,
+    type: entry.client_type ?? 'other',
+    secretDigests: entry.client_secret_digests ?? [],
+    grantTypes: entry.grant_types ?? GRANT_TYPES,
+    scopes: readScope(entry.scope) ?? [],
+    accessTokenTtlSeconds: accessTokenTtlOf(entry),
+    authorizationTtlSeconds: authorizationTtlOf(entry),
+    tag: tagOf(entry.client_id)
+  }
+}

@@ -1,0 +1,91 @@
+/** Reads PROVIDERS_FILE, or says everything that is wrong with it. What stands in it is in schemas/upstreams-file.ts. */
+import { type ProviderEntry, ProvidersFile } from '../../schemas/upstreams-file.js'
+import type { IdentityProvider } from '../core/upstream/upstream.js'
+import { isSafeUrl } from './faults.js'
+import { MOST_FAULTS, readJsonFile } from './json-file.js'
+
+export interface ProvidersFileContent {
+  providers: IdentityProvider[]
+  /** One line each: where, and what was expected there. Never a value, which could be a secret. */
+  faults: string[]
+}
+
+export function readProvidersFile(path: string | undefined): ProvidersFileContent {
+  if (path === undefined) return { providers: [], faults: [] }
+  const { content, faults: malformed } = readJsonFile(path, ProvidersFile)
+  if (malformed) return { providers: [], faults: malformed }
+  const { providers } = content
+  const faults = providers.flatMap((entry, i) => [...crossFaults(entry, i, providers)])
+  return { providers: providers.map(toProvider), faults: faults.slice(0, MOST_FAULTS) }
+}
+
+const URLS = ['issuer', 'authorization_endpoint', 'token_endpoint', 'userinfo_endpoint', 'revocation_endpoint'] as const
+const ONLY_WITHOUT_ISSUER = [
+  ...URLS.slice(1),
+  'subject_member',
+  'username_member',
+  'name_member'
+] as (keyof ProviderEntry)[]
+
+function* crossFaults(entry: ProviderEntry, index: number, all: readonly ProviderEntry[]): Generator<string> {
+  const place = `providers[${index}]`
+  if (all.findIndex(({ id }) => id === entry.id) !== index) yield `${place}.id: is there twice`
+  for (const name of URLS) {
+    const value = entry[name]
+    if (value !== undefined && !isSafeUrl(value))
+      yield `${place}.${name}: expected an https URL (http only for localhost)`
+  }
+  if (entry.issuer !== undefined) {
+    for (const name of ONLY_WITHOUT_ISSUER) {
+      if (entry[name] !== undefined) yield `${place}.${name}: not together with issuer, whose discovery tells it`
+    }
+    const scope = entry.scope ?? DEFAULT_SCOPE
+    if (!scope.split(' ').includes('openid')) yield `${place}.scope: needs openid, the provider is an issuer`
+  } else {
+    for (const name of ['authorization_endpoint', 'token_endpoint', 'userinfo_endpoint'] as const) {
+      if (entry[name] === undefined) yield `${place}.${name}: is missing, or else issuer`
+    }
+  }
+  if (entry.token_endpoint_auth_method && !entry.client_secret) {
+    yield `${place}.client_secret: is missing, token_endpoint_auth_method needs it`
+  }
+  if (entry.subject_is_user_id) {
+    if (all.findIndex((other) => other.subject_is_user_id) !== index) {
+      yield `${place}.subject_is_user_id: can be true of one provider only, ids of several would collide`
+    }
+    if (entry.sign_in === false) yield `${place}.subject_is_user_id: needs sign_in`
+  }
+  if (index === 0 && all.every(({ sign_in }) => sign_in === false)) {
+    yield `${place}.sign_in: one of the providers must sign users in`
+  }
+}
+
+const DEFAULT_SCOPE = 'openid profile email'
+
+function toProvider(entry: ProviderEntry): IdentityProvider {
+  const isIssuer = entry.issuer !== undefined
+  return {
+    id: entry.id,
+    name: entry.name,
+    clientId: entry.client_id,
+    clientSecret: entry.client_secret,
+    authMethod: entry.token_endpoint_auth_method ?? 'client_secret_basic',
+    scope: entry.scope ?? (isIssuer ? DEFAULT_SCOPE : ''),
+    authorizationParameters: entry.authorization_parameters ?? {},
+    reauthenticationParameters:
+      entry.reauthentication_parameters ?? (isIssuer ? { prompt: 'login', max_age: '0' } : {}),
+    signsIn: entry.sign_in ?? true,
+    subjectIsUserId: entry.subject_is_user_id ?? false,
+    endpoints: isIssuer
+      ? { issuer: entry.issuer as string }
+      : {
+          authorization: entry.authorization_endpoint ?? '',
+          token: entry.token_endpoint ?? '',
+          userinfo: entry.userinfo_endpoint ?? '',
+          revocation: entry.revocation_endpoint,
+          subjectMember: entry.subject_member ?? 'id',
+          usernameMember: entry.username_member ?? 'login',
+          nameMember: entry.name_member ?? 'name'
+        }
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Whether a token of a foreign issuer is valid by a policy. Everything must hold and everything is looked at here and now;
+ * what could not be found out is no "valid".
+ */
+import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Clock } from '../clock.js'
+import { isFault } from '../fault.js'
+import { holds } from './conditions.js'
+import { readFingerprint } from './guarded-fetch.js'
+import type { Policy, TenantProvider } from './tenant.js'
+import type { IssuerKeySet, IssuerKeys } from './trusted-issuer-keys.js'
+
+/** Keys that only the issuer has. A secret that is shared proves nothing, least of all one that is published. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+/** How far the issuer's clock may be off. */
+const LEEWAY_SECONDS = 60
+const HOUR_SECONDS = 3_600
+
+/** `reason` is a sentence for whoever asked; it holds nothing of the token. */
+export type Validation = { kind: 'valid'; expSeconds: number } | { kind: 'invalid'; reason: string }
+
+export interface Validator {
+  /** Rejects with `unavailable` when the issuer could not be asked for its keys. */
+  validate(token: string, provider: TenantProvider, policy: Policy): Promise<Validation>
+}
+
+export function createValidator(issuerKeys: IssuerKeys, clock: Clock): Validator {
+  async function verify(token: string, { url, audience }: TenantProvider, { keys }: IssuerKeySet): Promise<JWTPayload> {
+    const options = {
+      algorithms: ALGORITHMS,
+      // Its slash at the end was dropped, or was never there.
+      issuer: [url, `${url}/`],
+      audience,
+      requiredClaims: ['exp', 'iat'],
+      clockTolerance: LEEWAY_SECONDS,
+      currentDate: new Date(clock())
+    }
+    return (await jwtVerify(token, keys, options)).payload
+  }
+
+  return {
+    async validate(token, provider, policy) {
+      if (!isToken(token)) return invalid('It is no signed JWT')
+      const known = await issuerKeys.of(provider.url)
+      if (!known) return invalid('The issuer cannot be asked for its keys')
+      let set = known
+      let claims: JWTPayload
+      try {
+        claims = await verify(token, provider, set).catch(async (error) => {
+          if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+          set = (await issuerKeys.of(provider.url, true)) ?? known
+          return verify(token, provider, set)
+        })
+      } catch (error) {
+        // The issuer could not be asked for newer keys: that says nothing of the token.
+        if (isFault(error)) throw error
+        return invalid(explain(error))
+      }
+      if (set.isTls && !provider.fingerprints.some((text) => set.fingerprints.includes(readFingerprint(text)))) {
+        return invalid('None of the fingerprints belongs to the certificates of the issuer')
+      }
+      const nowSeconds = Math.floor(clock() / 1000)
+      const { iat = 0, exp = 0, aud } = claims
+      // JSON can say numbers that are none any more.
+      if (!Number.isFinite(exp) || !Number.isFinite(iat)) return invalid('Its times are no times')
+      if (iat > nowSeconds + LEEWAY_SECONDS) return invalid('It was issued in the future')
+      const oldestSeconds = provider.earliestIssuanceTimeAllowed * HOUR_SECONDS
+      if (oldestSeconds > 0 && nowSeconds - iat > oldestSeconds) return invalid('It was issued too long ago')
+      if (![aud].flat().includes(policy.audience)) return invalid('It is not for the audience of the policy')
+      if (!policy.conditions.every((condition) => holds(condition, claims))) {
+        return invalid('It does not meet the conditions of the policy')
+      }
+      return { kind: 'valid', expSeconds: exp }
+    }
+  }
+}
+
+const invalid = (reason: string): Validation => ({ kind: 'invalid', reason })
+
+/** Three parts of base64url: what decodes them would also take blanks and line ends. */
+const COMPACT_JWS = /^[\w-]+\.[\w-]*\.[\w-]*$/
+
+function isToken(token: string): boolean {
+  try {
+    return COMPACT_JWS.test(token) && decodeProtectedHeader(token).alg !== undefined
+  } catch {
+    return false
+  }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return 'It has expired'
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return error.claim === 'nbf' ? 'It is not valid yet' : `Its ${error.claim} is not the one that is expected`
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'Its algorithm is not accepted'
+  if (error instanceof errors.JWKSNoMatchingKey) return 'It is signed by a key that the issuer does not publish'
+  return 'Its signature is not valid'
+}

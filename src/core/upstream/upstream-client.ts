@@ -1,0 +1,200 @@
+/**
+ * Talks to one identity provider through openid-client: OpenID Connect with discovery (OpenID Connect Core 1.0 §3.1), or plain
+ * OAuth 2.0 with a user info URL (RFC 6749 §4.1), both with PKCE (RFC 7636).
+ * Every call has a deadline. What the provider refuses is an outcome; that it could not be asked is the fault `unavailable`.
+ */
+import * as client from 'openid-client'
+import type { Clock } from '../clock.js'
+import { fault } from '../fault.js'
+import { createBreaker } from './breaker.js'
+import type { IdentityProvider, ProviderIdentity, ProviderTokens } from './upstream.js'
+import { configurePlain, discover } from './upstream-configuration.js'
+import { describeRefusal, explain, isRefusal, type Refusal, retryAfterOf } from './upstream-errors.js'
+import { identify } from './upstream-identity.js'
+
+/** Endpoints and keys of an issuer are looked up anew after this. */
+const DISCOVERED_FOR_MS = 3_600_000
+
+/** A hundred years. */
+const LONGEST_LIFE_SECONDS = 3_155_760_000
+
+/** The secrets of one attempt to sign in; they wait in the browser, sealed, for the provider's answer. */
+export interface Attempt {
+  state: string
+  nonce: string
+  codeVerifier: string
+  /** Whether the user had to prove again who they are. */
+  reauthenticates: boolean
+}
+
+export type ExchangeOutcome =
+  | { kind: 'signed_in'; identity: ProviderIdentity; tokens: ProviderTokens }
+  | { kind: 'refused'; reason: Refusal }
+
+export type ProviderRefreshOutcome = { kind: 'refreshed'; tokens: ProviderTokens } | { kind: 'refused'; reason: string }
+
+export interface ProviderClient {
+  readonly provider: IdentityProvider
+  /** Where to send the browser. */
+  authorizationUrl(attempt: Attempt): Promise<URL>
+  /** Redeems what the provider sent the browser back with; `query` is that of the callback. */
+  exchange(query: string, attempt: Attempt): Promise<ExchangeOutcome>
+  refresh(refreshToken: string): Promise<ProviderRefreshOutcome>
+  /** Ends a token at the provider (RFC 7009). False where it has no way to. */
+  revoke(token: string): Promise<boolean>
+}
+
+export function newAttempt(reauthenticates: boolean): Attempt {
+  return {
+    state: client.randomState(),
+    nonce: client.randomNonce(),
+    codeVerifier: client.randomPKCECodeVerifier(),
+    reauthenticates
+  }
+}
+
+export interface ProviderClientParts {
+  provider: IdentityProvider
+  /** Exactly as it is registered with the provider. */
+  redirectUri: string
+  clock: Clock
+}
+
+export function createProviderClient({ provider, redirectUri, clock }: ProviderClientParts): ProviderClient {
+  const { endpoints } = provider
+  const isIssuer = 'issuer' in endpoints
+  const breaker = createBreaker(clock)
+  let discovered: { configuration: Promise<client.Configuration>; atMs: number } | undefined
+
+  /** The provider's configuration, looked up once for all who wait; a failure is forgotten at once. */
+  function configure(): Promise<client.Configuration> {
+    if (discovered && clock() - discovered.atMs < DISCOVERED_FOR_MS) return discovered.configuration
+    const configuration = 'issuer' in endpoints ? discover(provider, endpoints) : configurePlain(provider, endpoints)
+    const mine = { configuration, atMs: clock() }
+    configuration.catch(() => {
+      if (discovered === mine) discovered = undefined
+    })
+    discovered = mine
+    return configuration
+  }
+
+  /** Runs one exchange; whatever is not the provider's own word on the matter means that it could not be asked. */
+  async function ask<T, R>(work: (configuration: client.Configuration) => Promise<T>, refused: (error: unknown) => R) {
+    const pauseSeconds = breaker.pauseSeconds()
+    if (pauseSeconds > 0) {
+      throw fault('unavailable', { detail: `provider ${provider.id} is left alone`, retryAfterSeconds: pauseSeconds })
+    }
+    try {
+      const answer = await work(await configure())
+      breaker.succeeded()
+      return answer
+    } catch (error) {
+      if (isRefusal(error)) {
+        breaker.succeeded()
+        return refused(error)
+      }
+      breaker.failed(retryAfterOf(error))
+      const retryAfterSeconds = breaker.pauseSeconds()
+      throw fault('unavailable', {
+        detail: `provider ${provider.id}: ${explain(error)}`,
+        cause: error,
+        ...(retryAfterSeconds > 0 && { retryAfterSeconds })
+      })
+    }
+  }
+
+  function readTokens(answer: client.TokenEndpointResponse): ProviderTokens {
+    const seconds = answer.expires_in ?? Number.POSITIVE_INFINITY
+    return {
+      accessToken: answer.access_token,
+      refreshToken: answer.refresh_token,
+      // GitHub and its like separate them with commas.
+      scopes: answer.scope?.split(isIssuer ? ' ' : /[ ,]/).filter((word) => word !== ''),
+      // One beyond all calendars is none.
+      expiresAtMs: seconds > LONGEST_LIFE_SECONDS ? undefined : clock() + seconds * 1000
+    }
+  }
+
+  return {
+    provider,
+
+    authorizationUrl: (attempt) =>
+      ask(
+        async (configuration) =>
+          client.buildAuthorizationUrl(configuration, {
+            ...provider.authorizationParameters,
+            ...(attempt.reauthenticates && provider.reauthenticationParameters),
+            ...(provider.scope !== '' && { scope: provider.scope }),
+            redirect_uri: redirectUri,
+            response_type: 'code',
+            state: attempt.state,
+            code_challenge: await client.calculatePKCECodeChallenge(attempt.codeVerifier),
+            code_challenge_method: 'S256',
+            ...(isIssuer && { nonce: attempt.nonce })
+          }),
+        (error) => {
+          throw error
+        }
+      ),
+
+    exchange: (query, attempt) =>
+      ask<ExchangeOutcome, ExchangeOutcome>(
+        async (configuration) => {
+          const parameters = readAnswer(query)
+          if (!parameters) return { kind: 'refused', reason: 'invalid' }
+          // Each provider has a redirect URI of its own, so its name in the answer adds nothing where no issuer is configured.
+          if (!isIssuer) parameters.delete('iss')
+          const url = new URL(`${redirectUri}?${parameters}`)
+          const answer = await client.authorizationCodeGrant(configuration, url, {
+            pkceCodeVerifier: attempt.codeVerifier,
+            expectedState: attempt.state,
+            ...(isIssuer && { expectedNonce: attempt.nonce, idTokenExpected: true })
+          })
+          const authTime = answer.claims()?.auth_time
+          // Providers need not tell; one that tells must not tell of an old sign-in.
+          if (attempt.reauthenticates && authTime !== undefined && clock() / 1000 - authTime > FRESH_SECONDS) {
+            return { kind: 'refused', reason: 'not_fresh' }
+          }
+          const identity = await identify(configuration, provider, answer)
+          return { kind: 'signed_in', identity, tokens: readTokens(answer) }
+        },
+        (error) => ({ kind: 'refused', reason: describeRefusal(error) })
+      ),
+
+    refresh: (refreshToken) =>
+      ask<ProviderRefreshOutcome, ProviderRefreshOutcome>(
+        async (configuration) => ({
+          kind: 'refreshed',
+          tokens: readTokens(await client.refreshTokenGrant(configuration, refreshToken))
+        }),
+        (error) => ({ kind: 'refused', reason: describeRefusal(error) })
+      ),
+
+    revoke: (token) =>
+      ask(
+        async (configuration) => {
+          if (!configuration.serverMetadata().revocation_endpoint) return false
+          await client.tokenRevocation(configuration, token)
+          return true
+        },
+        () => false
+      )
+  }
+}
+
+const ANSWER_PARAMETERS = ['state', 'code', 'error', 'iss']
+/** Of answers to other requests than ours (JARM, hybrid and implicit flow), which the library would read. */
+const FOREIGN_PARAMETERS = ['response', 'id_token', 'token', 'access_token']
+
+/** A code or an error, nothing twice (RFC 6749 §3.1, §4.1.2), and nothing of another flow; unknown ones are ignored. */
+function readAnswer(query: string): URLSearchParams | undefined {
+  const all = new URLSearchParams(query)
+  if (FOREIGN_PARAMETERS.some((name) => all.has(name))) return undefined
+  const known = [...all].filter(([name]) => ANSWER_PARAMETERS.includes(name))
+  const answer = new URLSearchParams(known)
+  const isOnce = answer.size === new Set(answer.keys()).size && [...answer.values()].every((value) => value !== '')
+  return isOnce && answer.has('state') && answer.has('code') !== answer.has('error') ? answer : undefined
+}
+
+/** A sign-in is fresh that was no longer ago than a person needs to type a password. */
+const FRESH_SECONDS = 300

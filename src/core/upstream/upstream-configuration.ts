@@ -1,0 +1,47 @@
+/** What openid-client needs to know of a provider: discovered at an issuer, or made up of the endpoints of a plain service. */
+import * as client from 'openid-client'
+import type { IdentityProvider, PlainEndpoints } from './upstream.js'
+import { createProviderFetch } from './upstream-fetch.js'
+
+/** Much less than a refresh lock lasts. */
+const ANSWER_WITHIN_SECONDS = 4
+
+export async function discover(
+  provider: IdentityProvider,
+  { issuer }: { issuer: string }
+): Promise<client.Configuration> {
+  return client.discovery(new URL(issuer), provider.clientId, undefined, authenticationOf(provider), {
+    timeout: ANSWER_WITHIN_SECONDS,
+    [client.customFetch]: createProviderFetch(),
+    execute: isPlainHttp(issuer) ? [client.allowInsecureRequests] : []
+  })
+}
+
+export async function configurePlain(
+  provider: IdentityProvider,
+  endpoints: PlainEndpoints
+): Promise<client.Configuration> {
+  const { authorization, token, userinfo, revocation } = endpoints
+  const metadata: client.ServerMetadata = {
+    issuer: new URL(authorization).origin,
+    authorization_endpoint: authorization,
+    token_endpoint: token,
+    userinfo_endpoint: userinfo,
+    ...(revocation !== undefined && { revocation_endpoint: revocation })
+  }
+  const configuration = new client.Configuration(metadata, provider.clientId, undefined, authenticationOf(provider))
+  configuration.timeout = ANSWER_WITHIN_SECONDS
+  configuration[client.customFetch] = createProviderFetch()
+  if ([authorization, token, userinfo].some(isPlainHttp)) client.allowInsecureRequests(configuration)
+  return configuration
+}
+
+/** The configuration lets it stand for this machine alone. */
+const isPlainHttp = (url: string) => url.startsWith('http:')
+
+function authenticationOf({ clientSecret, authMethod }: IdentityProvider): client.ClientAuth {
+  if (clientSecret === undefined) return client.None()
+  return authMethod === 'client_secret_post'
+    ? client.ClientSecretPost(clientSecret)
+    : client.ClientSecretBasic(clientSecret)
+}

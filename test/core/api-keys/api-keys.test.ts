@@ -1,0 +1,221 @@
+/** API keys: made by command and shown once, good for introspection until they expire or are revoked, digests at rest. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { isAccountName, newApiKeyText, readApiKeyText } from '../../../src/core/api-keys/api-key.js'
+import { DEVICE_CODE_GRANT } from '../../../src/core/clients/client.js'
+import { digestOf } from '../../../src/core/secrets/digest.js'
+import { GRANTD_SECRET, startApp, type TestApp } from '../../support/app.js'
+import { startRedis } from '../../support/redis-server.js'
+import { DASHBOARD_SECRET } from '../../support/tokens.js'
+
+const DAY_MS = 86_400_000
+
+t.test('the text of a key', async (t) => {
+  t.test('names its account and its record', async (t) => {
+    const { id, text } = newApiKeyText('acme')
+    t.match(text, /^uga_acme\.[\w-]{16}\.[\w-]{43}$/)
+    t.strictSame(readApiKeyText(text), { account: 'acme', id })
+    t.not(newApiKeyText('acme').text, text)
+  })
+
+  t.test('whatever else there is, is none, and nothing of it gets any further', async (t) => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => readApiKeyText(text) === undefined),
+      { numRuns: 1_000 }
+    )
+    const { text } = newApiKeyText('acme')
+    for (const wrong of [
+      text.replace('uga_', 'ugb_'),
+      ` ${text}`,
+      `${text}\n`,
+      `${text}=`,
+      text.slice(0, -1),
+      text.replace('acme', 'Acme'),
+      text.replace('acme', 'a{c}:e'),
+      text.replace('acme', '-acme'),
+      text.replace('acme', ''),
+      text.replaceAll('.', '_')
+    ]) {
+      t.equal(readApiKeyText(wrong), undefined, wrong.replace(/[\w-]{43}$/, '…'))
+    }
+  })
+
+  t.test('an account has a name of letters, digits and hyphens', async (t) => {
+    for (const name of ['a', 'acme', 'acme-2', '0', 'x'.repeat(63)]) t.ok(isAccountName(name), name)
+    for (const name of ['', '-', 'a-', '-a', 'A', 'a.b', 'a b', 'ä', 'x'.repeat(64), 'a\n', '__proto__']) {
+      t.notOk(isAccountName(name), name)
+    }
+  })
+})
+
+/** What a back end is told of a token. */
+function introspect({ call }: TestApp, key: string, token: string) {
+  return call('POST', '/oauth/introspect', { token: key, body: { token } })
+}
+
+async function accessTokenOf({ call, decide }: TestApp, scope = 'openid offline_access') {
+  const { body } = await call('POST', '/oauth/device_authorization', { body: { client_id: 'cli', scope } })
+  await decide(body.user_code, 'alice')
+  const request = { grant_type: DEVICE_CODE_GRANT, client_id: 'cli', device_code: body.device_code }
+  return (await call('POST', '/oauth/token', { body: request })).body
+}
+
+async function introspection(t: Test, service: TestApp): Promise<void> {
+  const { app, clock } = service
+  const tokens = await accessTokenOf(service)
+
+  t.test('200 an access token of any client, to a key; a refresh token to none', async (t) => {
+    const { text } = await app.apiKeys.create('acme', {})
+    const { status, body } = await introspect(service, text, tokens.access_token)
+    t.equal(status, 200)
+    t.match(body, {
+      active: true,
+      client_id: 'cli',
+      sub: 'alice',
+      token_type: 'Bearer',
+      scope: 'openid offline_access'
+    })
+    t.strictSame((await introspect(service, text, tokens.refresh_token)).body, { active: false })
+    t.strictSame((await introspect(service, text, 'x')).body, { active: false })
+    t.strictSame((await introspect(service, text, text)).body, { active: false }, 'a key is no token')
+  })
+
+  t.test('401 a key that is revoked, expired, changed or unknown, and says so as RFC 6750 does', async (t) => {
+    const [revoked, expired, good] = await Promise.all([
+      app.apiKeys.create('acme', {}),
+      app.apiKeys.create('acme', { expiresAtMs: clock() + 60_000 }),
+      app.apiKeys.create('acme', { label: 'good' })
+    ])
+    t.equal((await introspect(service, expired.text, 'x')).status, 200, 'until it expires')
+    t.equal((await introspect(service, revoked.text, 'x')).status, 200, 'until it is revoked')
+    clock.advance(60_000)
+    const first = await app.apiKeys.revoke('acme', revoked.key.id)
+    clock.advance(1)
+    t.equal((await app.apiKeys.revoke('acme', revoked.key.id))?.revokedAtMs, first?.revokedAtMs, 'the first time stays')
+    const changed = `${good.text.slice(0, -1)}${good.text.endsWith('A') ? 'B' : 'A'}`
+    const elsewhere = good.text.replace('acme', 'other')
+    for (const text of [
+      revoked.text,
+      expired.text,
+      changed,
+      elsewhere,
+      newApiKeyText('acme').text,
+      'x',
+      tokens.id_token
+    ]) {
+      const { status, body, headers } = await introspect(service, text, tokens.access_token)
+      t.equal(status, 401)
+      t.equal(body.error, 'invalid_token')
+      t.equal(headers['www-authenticate'], 'Bearer realm="grantd", error="invalid_token"')
+    }
+    t.equal((await introspect(service, good.text, 'x')).status, 200)
+    t.equal(await app.apiKeys.revoke('other', good.key.id), undefined, 'somebody else cannot revoke it')
+  })
+
+  t.test('401 a key anywhere else', async (t) => {
+    const { text } = await app.apiKeys.create('acme', {})
+    t.equal((await service.call('GET', '/auth/clients', { token: text })).status, 401)
+    t.equal((await service.call('GET', '/oauth/userinfo', { token: text })).status, 401)
+    const body = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token }
+    t.equal((await service.call('POST', '/oauth/token', { token: text, body })).status, 401)
+  })
+
+  t.test('keys are listed by account, newest first, and note their use once a minute', async (t) => {
+    const one = await app.apiKeys.create('lister', { label: 'one' })
+    clock.advance(10)
+    await app.apiKeys.create('lister', { label: 'two' })
+    const labels = async () =>
+      (await app.apiKeys.list('lister')).map(({ label, lastUsedAtMs }) => [label, lastUsedAtMs])
+    t.strictSame(await labels(), [
+      ['two', undefined],
+      ['one', undefined]
+    ])
+    const usedAtMs = clock()
+    await introspect(service, one.text, 'x')
+    clock.advance(59_999)
+    await introspect(service, one.text, 'x')
+    t.strictSame((await labels())[1], ['one', usedAtMs])
+    clock.advance(1)
+    await introspect(service, one.text, 'x')
+    t.strictSame((await labels())[1], ['one', usedAtMs + 60_000])
+    t.strictSame(await app.apiKeys.list('nobody'), [])
+  })
+}
+
+t.test('in memory', async (t) => introspection(t, await startApp(t, { SIGNING_ALG: 'EdDSA' })))
+
+t.test('over Redis', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const service = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA', LIMIT_INTROSPECT_PER_MINUTE: '1000' })
+  await introspection(t, service)
+
+  t.test('rests as a digest, and every record has an end', async (t) => {
+    const { text, key } = await service.app.apiKeys.create('resting', { expiresAtMs: service.clock() + DAY_MS })
+    const [name = ''] = await redis.client.keys('grantd:api-key:{resting}:*')
+    const record = await redis.client.hgetall(name)
+    t.equal(record.digest, digestOf(text))
+    t.notOk(JSON.stringify(record).includes(text.split('.').at(-1) ?? text))
+    t.ok((await redis.client.pttl(name)) > 89 * DAY_MS, 'listed for ninety days after its end')
+    await service.app.apiKeys.revoke('resting', key.id)
+    t.ok((await redis.client.pttl(name)) <= 90 * DAY_MS)
+  })
+
+  t.test('429 a key that asks too often, and no other', async (t) => {
+    const limited = await startApp(t, {
+      REDIS_URL: redis.url,
+      REDIS_PREFIX: 'limited:',
+      LIMIT_INTROSPECT_PER_MINUTE: '3'
+    })
+    const [one, two] = await Promise.all([1, 2].map(() => limited.app.apiKeys.create('acme', {})))
+    for (let i = 0; i < 3; i++) t.equal((await introspect(limited, one?.text ?? '', 'x')).status, 200)
+    const refused = await introspect(limited, one?.text ?? '', 'x')
+    t.equal(refused.status, 429)
+    t.match(refused.headers['retry-after'], /^[1-9]\d?$/)
+    t.equal((await introspect(limited, two?.text ?? '', 'x')).status, 200)
+  })
+
+  t.test('by command: made, shown once, listed, revoked', async (t) => {
+    const good = (await run(['create', 'shop', '--label', 'back end', '--expires-in-days', '30'])).stdout
+    const [text = ''] = good.split('\n')
+    t.match(good, /^uga_shop\.\S+\nmade for shop as [\w-]{16}, expires \S+Z\. It is not shown again\.\n$/)
+    t.equal((await introspect(service, text, 'x')).status, 200)
+    const id = readApiKeyText(text)?.id ?? ''
+    const listed = (await run(['list', 'shop'])).stdout
+    t.match(listed, new RegExp(`^${id}  made \\S+Z, last used \\S+Z, expires \\S+Z  "back end"\\n$`))
+    t.notOk(listed.includes(text))
+    t.match((await run(['revoke', 'shop', id])).stdout, / revoked \S+Z {2}"back end"\n$/)
+    t.equal((await introspect(service, text, 'x')).status, 401)
+    t.match((await run(['list', 'empty'])).stdout, 'empty has no keys')
+  })
+
+  t.test('by command: what cannot be done is said', async (t) => {
+    const wrong: [string[], RegExp][] = [
+      [['create'], /usage: grantd/],
+      [['create', 'Acme'], /an account is 1 to 63 lower-case letters/],
+      [['create', 'acme', '--expires-in-days', '0'], /--expires-in-days: a whole number from 1 to 3650/],
+      [['create', 'acme', '--expires-in-days', '3651'], /--expires-in-days/],
+      [['create', 'acme', '--label', 'x'.repeat(256)], /--label: at most 255/],
+      [['revoke', 'acme', 'nothing'], /acme has no key nothing/],
+      [['revoke', 'acme'], /usage: grantd/]
+    ]
+    const runs = await Promise.all(wrong.map(([args]) => run(args)))
+    for (const [i, [args, sentence]] of wrong.entries()) {
+      t.equal(runs[i]?.code, 1, args.join(' ').slice(0, 60))
+      t.match(runs[i]?.stderr, sentence)
+    }
+  })
+
+  /** Runs `grantd api-keys …` to its end, beside the service. */
+  function run(args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const cli = fileURLToPath(new URL('../../../dist/src/cli.js', import.meta.url))
+    const env = { PATH: process.env.PATH, REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+    return new Promise((resolve) => {
+      execFile(process.execPath, [cli, 'api-keys', ...args], { env, timeout: 20_000 }, (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr })
+      )
+    })
+  }
+})

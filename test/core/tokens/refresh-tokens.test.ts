@@ -1,0 +1,625 @@
+/** Refresh tokens and what stands and falls with them: their texts, their rotation, replays, narrowing, revocation. */
+import { randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
+import t, { type Test } from 'tap'
+import { tagOf } from '../../../src/core/clients/client.js'
+import { createKeyring } from '../../../src/core/secrets/keyring.js'
+import { createRefreshTokenTexts, looksLikeRefreshToken } from '../../../src/core/tokens/refresh-token.js'
+import type { Answer } from '../../support/app.js'
+import {
+  API,
+  BOX,
+  CLI,
+  type Credentials,
+  clientsFile,
+  type OAuthApp,
+  startOAuthApp,
+  TV
+} from '../../support/oauth-app.js'
+import { startRedis } from '../../support/redis-server.js'
+
+const OLD = 'an old secret of more than 32 characters'
+const NEW = 'a new secret of more than 32 characters!'
+const GRACE_MS = 30_000
+const MINUTE_MS = 60_000
+const EVERYTHING = 'openid offline_access reports.read reports.write'
+
+t.test('the text of a refresh token', async (t) => {
+  const texts = createRefreshTokenTexts(createKeyring([NEW]))
+  const [id, grantCode] = [randomUUID(), 'G'.repeat(43)]
+  const first = () => texts.first(id, grantCode)[0] as string
+  const next = (token: string) => texts.next(token)[0] as string
+
+  t.test('names its authorized client, and is long enough for nobody to guess', async (t) => {
+    let token = first()
+    for (let i = 0; i < 20; i++) {
+      t.match(token, /^grt_[0-9a-f-]{36}\.[\w-]{43}\.[\w-]{24}$/)
+      t.equal(token.slice(4, 40), id)
+      t.equal(texts.read(token), id)
+      t.ok(looksLikeRefreshToken(token))
+      t.notMatch(token, grantCode)
+      token = next(token)
+    }
+    t.notOk(looksLikeRefreshToken('eyJhbGciOiJFZERTQSJ9.e30.x'))
+  })
+
+  t.test('follows from the grant code, and each from the one before, in every process alike', async (t) => {
+    const elsewhere = createRefreshTokenTexts(createKeyring([NEW]))
+    let token = first()
+    t.equal(elsewhere.first(id, grantCode)[0], token)
+    const seen = new Set<string>()
+    for (let i = 0; i < 1_000; i++) {
+      seen.add(token)
+      if (elsewhere.next(token)[0] !== next(token)) t.fail(`step ${i} differs`)
+      token = next(token)
+    }
+    t.equal(seen.size, 1_000, 'and never comes back to one there was')
+  })
+
+  t.test('differs by authorized client, by grant code and by secret', async (t) => {
+    const others = [
+      texts.first(randomUUID(), grantCode)[0],
+      texts.first(id, 'H'.repeat(43))[0],
+      createRefreshTokenTexts(createKeyring([OLD])).first(id, grantCode)[0],
+      next(first())
+    ]
+    const secretOf = (token = '') => token.split('.')[1]
+    t.equal(new Set([first(), ...others].map(secretOf)).size, 5)
+  })
+
+  t.test('is read only with its own seal, to the letter', async (t) => {
+    const token = first()
+    for (let i = 0; i < token.length; i++) {
+      const other = token[i] === 'a' ? 'b' : 'a'
+      const changed = token.slice(0, i) + other + token.slice(i + 1)
+      if (texts.read(changed) !== undefined) t.fail(`character ${i} does not matter`)
+      if (texts.read(token.slice(0, i) + token.slice(i + 1)) !== undefined) t.fail(`character ${i} is not needed`)
+    }
+    const [body1, secret1, seal1] = token.split('.')
+    const [, secret2, seal2] = next(token).split('.')
+    const stranger = texts.first(randomUUID(), grantCode)[0] as string
+    for (const made of [
+      ...['', 'grt_', token.toUpperCase(), `${token}\n`, ` ${token}`, `${token}.`, `${token}${token}`, token.slice(4)],
+      ...[`${body1}.${secret1}.${seal2}`, `${body1}.${secret2}.${seal1}`, `${stranger.slice(0, 40)}${token.slice(40)}`],
+      ...[`${body1}.${secret1}.`, `${body1}.${secret1}`, `${body1}.${secret1}.${'A'.repeat(24)}`]
+    ]) {
+      t.equal(texts.read(made), undefined, JSON.stringify(made).slice(0, 50))
+    }
+    t.equal(createRefreshTokenTexts(createKeyring([OLD])).read(token), undefined, 'nor under another secret')
+  })
+
+  t.test('no other text is taken for one, and none is a reason to fail', async (t) => {
+    const made = fc.stringMatching(
+      /^grt_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{24}$/
+    )
+    fc.assert(
+      fc.property(fc.oneof(made, fc.string({ unit: 'binary' })), (text) => texts.read(text) === undefined),
+      { numRuns: 500 }
+    )
+    t.pass('500 texts')
+  })
+
+  t.test('while the secret is rotated: what was made before is read, and followed under the new secret', async (t) => {
+    const before = createRefreshTokenTexts(createKeyring([OLD]))
+    const during = createRefreshTokenTexts(createKeyring([NEW, OLD]))
+    const [old = ''] = before.first(id, grantCode)
+    t.strictSame(during.first(id, grantCode), [first(), old], 'the newest first')
+    t.equal(during.read(old), id)
+    t.strictSame(during.next(old), [texts.next(old)[0], before.next(old)[0]])
+    t.equal(during.read(during.next(old)[0] as string), id)
+    t.equal(texts.read(during.next(old)[0] as string), id, 'the new secret is enough for what came since')
+    t.equal(texts.read(old), undefined)
+    t.equal(before.read(during.next(old)[0] as string), undefined)
+  })
+})
+
+/** All that an authorization is good for, asked about at this moment: its owner's client, its tokens. */
+async function usesOf(service: OAuthApp, access: string, refresh: string, client: Credentials) {
+  const { introspect, userinfo, call, session } = service
+  const { data } = (await call('GET', '/auth/clients', { token: await session('ann') })).body
+  const [row] = data.filter(({ id }: { id: string }) => id === decodeJwt(access).jti)
+  return {
+    introspection: (await introspect(access)).body.active,
+    ...(client.client_secret && { ownIntrospection: (await introspect(refresh, client)).body.active }),
+    userinfo: (await userinfo(access)).status,
+    dashboard: (await call('GET', '/auth/clients', { token: access })).status,
+    revoked: row.revoked_at !== null
+  }
+}
+const ALIVE = { introspection: true, userinfo: 200, dashboard: 200, revoked: false }
+const DEAD = { introspection: false, userinfo: 401, dashboard: 401, revoked: true }
+
+function invalidGrant(t: Test, { status, body, headers }: Answer, title = 'invalid_grant'): void {
+  t.strictSame([status, body.error], [400, 'invalid_grant'], title)
+  t.notOk('www-authenticate' in headers, title)
+}
+
+t.test('collecting again within 30 seconds', async (t) => {
+  t.test('brings the same tokens, then none', async (t) => {
+    const { clock, tokens, redeem } = await startOAuthApp(t)
+    const first = await tokens()
+    for (const step of [0, 1, 14_999, 15_000]) {
+      clock.advance(step)
+      const { status, body } = await redeem(first.device_code)
+      t.equal(status, 200)
+      t.equal(body.refresh_token, first.refresh_token)
+      t.strictSame(decodeJwt(body.access_token), decodeJwt(first.access_token))
+      t.strictSame(decodeJwt(body.id_token), decodeJwt(first.id_token))
+    }
+    clock.advance(1)
+    invalidGrant(t, await redeem(first.device_code))
+  })
+
+  t.test('brings the current refresh token when the first one has been used since', async (t) => {
+    const { clock, tokens, redeem, refresh } = await startOAuthApp(t)
+    const { device_code, refresh_token, access_token } = await tokens()
+    let current = refresh_token
+    for (let uses = 1; uses <= 4; uses++) {
+      clock.advance(1_000)
+      current = (await refresh(current)).body.refresh_token
+      const { status, body } = await redeem(device_code)
+      t.equal(status, 200, `used ${uses} times`)
+      t.equal(body.refresh_token, current)
+      t.strictSame(decodeJwt(body.access_token), decodeJwt(access_token), 'and the access token it had')
+    }
+    t.equal((await refresh(current)).status, 200, 'the current one is good')
+  })
+
+  t.test('brings the same refresh token to however many ask at once', async (t) => {
+    const { authorize, approve, redeem, call, session } = await startOAuthApp(t)
+    const { device_code, user_code } = await authorize(CLI, 'offline_access')
+    await approve(user_code)
+    const answers = await Promise.all(Array.from({ length: 50 }, () => redeem(device_code)))
+    t.equal(new Set(answers.map(({ body }) => body.refresh_token)).size, 1)
+    t.equal((await call('GET', '/auth/clients', { token: await session('ann') })).body.data.length, 1)
+  })
+})
+
+t.test('a refresh', async (t) => {
+  t.test('brings a new access token of the same authorization, and the next refresh token', async (t) => {
+    const { clock, tokens, refresh, introspect, userinfo } = await startOAuthApp(t)
+    const first = await tokens(BOX, EVERYTHING)
+    clock.advance(240_000)
+    const { status, body, headers } = await refresh(first.refresh_token, BOX)
+    t.equal(status, 200)
+    t.match(headers, { 'cache-control': 'no-store', pragma: 'no-cache' })
+    t.strictSame(Object.keys(body).sort(), [
+      ...['access_token', 'expires_in', 'id_token', 'refresh_token', 'scope', 'token_type']
+    ])
+    t.match(body, { token_type: 'Bearer', scope: EVERYTHING, expires_in: 299 })
+    t.not(body.refresh_token, first.refresh_token)
+    const [before, after] = [decodeJwt(first.access_token), decodeJwt(body.access_token)]
+    const now = Math.floor(clock() / 1000)
+    t.strictSame(after, { ...before, iat: now, exp: now + 300 })
+    t.equal((await introspect(first.access_token)).body.active, true, 'the one before lives on until it expires')
+    clock.advance(60_000)
+    t.equal((await introspect(first.access_token)).body.active, false)
+    t.equal((await userinfo(body.access_token)).status, 200)
+  })
+
+  t.test('can go on for as long as the authorization does', async (t) => {
+    const { clock, tokens, refresh } = await startOAuthApp(t)
+    let { refresh_token } = await tokens(BOX, 'offline_access')
+    const seen = new Set<string>()
+    for (let day = 0; day < 29; day++) {
+      clock.advance(86_400_000)
+      const { status, body } = await refresh(refresh_token, BOX)
+      t.equal(status, 200, `day ${day}`)
+      seen.add(refresh_token)
+      refresh_token = body.refresh_token
+    }
+    t.equal(seen.size, 29)
+  })
+
+  t.test('has what the scope asks for, and nothing else', async (t) => {
+    const { tokens, refresh } = await startOAuthApp(t)
+    const bare = await tokens(BOX, 'offline_access')
+    t.notOk('id_token' in bare)
+    t.notOk('id_token' in (await refresh(bare.refresh_token, BOX)).body)
+    t.notOk('refresh_token' in (await tokens(BOX, 'openid')))
+    const without = await tokens(BOX, '')
+    t.strictSame(
+      ['refresh_token', 'id_token', 'scope'].filter((name) => name in without),
+      []
+    )
+  })
+})
+
+t.test('a refresh token that was used before', async (t) => {
+  t.test('leads to the current one for 30 seconds, and nothing is revoked', async (t) => {
+    const service = await startOAuthApp(t)
+    const { clock, tokens, refresh } = service
+    const { refresh_token, access_token } = await tokens(BOX, EVERYTHING)
+    const { body: next } = await refresh(refresh_token, BOX)
+    for (const step of [0, 10_000, 20_000]) {
+      clock.advance(step)
+      const { status, body } = await refresh(refresh_token, BOX)
+      t.equal(status, 200, `+${step}`)
+      t.equal(body.refresh_token, next.refresh_token)
+      const uses = await usesOf(service, access_token, next.refresh_token, BOX)
+      t.strictSame(uses, { ...ALIVE, ownIntrospection: true })
+    }
+    t.equal((await refresh(next.refresh_token, BOX)).status, 200)
+  })
+
+  t.test('revokes the authorization a millisecond later: access, refresh and the row of its user', async (t) => {
+    const service = await startOAuthApp(t)
+    const { clock, tokens, refresh, call, session } = service
+    const { refresh_token, access_token } = await tokens(BOX, EVERYTHING)
+    const other = await tokens(BOX, EVERYTHING)
+    const { body: next } = await refresh(refresh_token, BOX)
+    clock.advance(GRACE_MS + 1)
+    invalidGrant(t, await refresh(refresh_token, BOX), 'the replay')
+    t.strictSame(await usesOf(service, access_token, next.refresh_token, BOX), { ...DEAD, ownIntrospection: false })
+    t.match(await usesOf(service, next.access_token, next.refresh_token, BOX), DEAD)
+    invalidGrant(t, await refresh(next.refresh_token, BOX), 'the current one')
+    const { data } = (await call('GET', '/auth/clients', { token: await session('ann') })).body
+    const row = data.find(({ id }: { id: string }) => id === decodeJwt(access_token).jti)
+    t.equal(row.revoked_at, new Date(clock()).toISOString())
+    clock.advance(MINUTE_MS)
+    invalidGrant(t, await refresh(refresh_token, BOX), 'replayed again')
+    const later = (await call('GET', '/auth/clients', { token: await session('ann') })).body.data
+    t.equal(later.find(({ id }: { id: string }) => id === row.id).revoked_at, row.revoked_at, 'the first time stays')
+    t.match(await usesOf(service, other.access_token, other.refresh_token, BOX), ALIVE, 'and others live on')
+  })
+
+  t.test('revokes it as well when it is the one before the last, or the one of weeks ago', async (t) => {
+    for (const back of [1, 2, 3, 4, 5, 8]) {
+      const service = await startOAuthApp(t)
+      const { clock, tokens, refresh } = service
+      const { refresh_token, access_token } = await tokens()
+      const chain = [refresh_token]
+      for (let i = 0; i < back; i++) {
+        clock.advance(MINUTE_MS)
+        chain.push((await refresh(chain.at(-1) as string)).body.refresh_token)
+      }
+      clock.advance(back === 8 ? 20 * 86_400_000 : MINUTE_MS)
+      invalidGrant(t, await refresh(refresh_token))
+      t.strictSame(await usesOf(service, access_token, chain.at(-1) as string, CLI), DEAD, `${back} back`)
+    }
+  })
+
+  t.test('is refused without a revocation when so many came so fast that it is forgotten', async (t) => {
+    const service = await startOAuthApp(t)
+    const { tokens, refresh } = service
+    const { refresh_token, access_token } = await tokens()
+    let current = refresh_token
+    for (let i = 0; i < 5; i++) current = (await refresh(current)).body.refresh_token
+    invalidGrant(t, await refresh(refresh_token))
+    t.strictSame(await usesOf(service, access_token, current, CLI), ALIVE)
+    t.equal((await refresh(current)).status, 200)
+  })
+
+  t.test('a token that was made up, or is of another service, revokes nothing', async (t) => {
+    const service = await startOAuthApp(t)
+    const { clock, tokens, refresh } = service
+    const { refresh_token, access_token } = await tokens()
+    const id = decodeJwt(access_token).jti as string
+    clock.advance(MINUTE_MS)
+    const foreign = createRefreshTokenTexts(createKeyring([OLD])).first(id, 'G'.repeat(43))[0] as string
+    for (const token of [foreign, `grt_${id}.${'A'.repeat(43)}.${'A'.repeat(24)}`, 'grt_', 'x', access_token]) {
+      invalidGrant(t, await refresh(token), token.slice(0, 10))
+    }
+    t.strictSame(await usesOf(service, access_token, refresh_token, CLI), ALIVE)
+    t.equal((await refresh(refresh_token)).status, 200)
+  })
+})
+
+t.test('a refresh token in the hands of another client', async (t) => {
+  const strangers: [string, Credentials][] = [
+    ['a public one', { client_id: 'mcp' }],
+    ['a confidential one', BOX],
+    ['a configured public one', TV]
+  ]
+
+  for (const [name, stranger] of strangers) {
+    t.test(`is neither rotated nor revoked by ${name}`, async (t) => {
+      const service = await startOAuthApp(t)
+      const { clock, tokens, refresh, revoke } = service
+      const { refresh_token, access_token } = await tokens()
+      invalidGrant(t, await refresh(refresh_token, stranger))
+      t.equal((await revoke(refresh_token, stranger)).status, 200, 'it is told nothing')
+      t.equal((await revoke(access_token, stranger)).status, 200)
+      t.strictSame(await usesOf(service, access_token, refresh_token, CLI), ALIVE)
+      const { body: next } = await refresh(refresh_token)
+      clock.advance(GRACE_MS + 1)
+      t.equal((await refresh(next.refresh_token)).status, 200, 'it was still the current one')
+      invalidGrant(t, await refresh(refresh_token, stranger), 'a replay')
+      t.strictSame(await usesOf(service, access_token, next.refresh_token, CLI), ALIVE, 'which proves nothing')
+    })
+  }
+
+  t.test('or asked for too much, is no use of it', async (t) => {
+    const { call, session, tokens, refresh, revoke } = await startOAuthApp(t)
+    const row = async () => (await call('GET', '/auth/clients', { token: await session('ann') })).body.data[0]
+    const { refresh_token, access_token } = await tokens()
+    for (const stranger of [BOX, TV]) {
+      await refresh(refresh_token, stranger)
+      await revoke(refresh_token, stranger)
+      await revoke(access_token, stranger)
+    }
+    await refresh(refresh_token, CLI, 'admin')
+    t.equal((await row()).last_used_at, null)
+    await refresh(refresh_token)
+    t.type((await row()).last_used_at, 'string', 'a refresh is one')
+  })
+
+  t.test('is not told about', async (t) => {
+    const { tokens, introspect } = await startOAuthApp(t)
+    const { refresh_token } = await tokens(BOX, EVERYTHING)
+    t.equal((await introspect(refresh_token, BOX)).body.active, true)
+    t.strictSame((await introspect(refresh_token, API)).body, { active: false })
+  })
+})
+
+t.test('a smaller scope at the refresh', async (t) => {
+  const refreshed = async (t: Test, scope: string | undefined) => {
+    const service = await startOAuthApp(t)
+    const first = await service.tokens(BOX, EVERYTHING)
+    return { ...service, first, answer: await service.refresh(first.refresh_token, BOX, scope) }
+  }
+
+  t.test('is that of the access token alone: the next refresh has everything again', async (t) => {
+    const { answer, refresh, introspect } = await refreshed(t, 'reports.read openid')
+    t.equal(answer.status, 200)
+    t.equal(answer.body.scope, 'reports.read openid')
+    t.equal(decodeJwt(answer.body.access_token).scope, 'reports.read openid')
+    t.equal((await introspect(answer.body.access_token)).body.scope, 'reports.read openid')
+    t.equal((await introspect(answer.body.refresh_token, BOX)).body.scope, EVERYTHING)
+    const { body } = await refresh(answer.body.refresh_token, BOX)
+    t.equal(body.scope, EVERYTHING)
+    t.equal(decodeJwt(body.access_token).scope, EVERYTHING)
+  })
+
+  t.test(
+    'without openid there is no ID token and no userinfo, without offline_access still a refresh token',
+    async (t) => {
+      const { answer, userinfo } = await refreshed(t, 'reports.read')
+      t.equal(answer.status, 200)
+      t.notOk('id_token' in answer.body)
+      t.match(answer.body.refresh_token, /^grt_/)
+      t.equal((await userinfo(answer.body.access_token)).status, 403)
+    }
+  )
+
+  t.test('that is empty is no scope at all, so everything', async (t) => {
+    for (const scope of [undefined, '', ' ']) t.equal((await refreshed(t, scope)).answer.body.scope, EVERYTHING)
+  })
+
+  t.test('with anything more, or anything that is no scope, is refused, and the token is not used up', async (t) => {
+    for (const scope of ['openid admin', 'profile', `${EVERYTHING} email`, 'OPENID', 'a"b', 'open\u00efd']) {
+      const { answer, clock, refresh, first } = await refreshed(t, scope)
+      t.strictSame([answer.status, answer.body.error], [400, 'invalid_scope'], scope)
+      clock.advance(GRACE_MS + 1)
+      t.equal((await refresh(first.refresh_token, BOX)).status, 200, 'it is still the current one')
+    }
+  })
+
+  t.test('does not become more at the next refresh than was approved', async (t) => {
+    const service = await startOAuthApp(t)
+    const { refresh_token } = await service.tokens(BOX, 'offline_access reports.read')
+    const answer = await service.refresh(refresh_token, BOX, 'offline_access reports.read reports.write')
+    t.strictSame(
+      [answer.status, answer.body.error],
+      [400, 'invalid_scope'],
+      'what the client may ask for is not enough'
+    )
+  })
+})
+
+t.test('the end of an authorization', async (t) => {
+  t.test('no refresh outlives it, and the last access token ends with it', async (t) => {
+    const service = await startOAuthApp(t)
+    const { clock, tokens, refresh, introspect, call, session } = service
+    const row = async () => (await call('GET', '/auth/clients', { token: await session('ann') })).body.data[0]
+    const first = await tokens(TV)
+    const endsAtMs = Date.parse((await row()).expires_at)
+    t.equal(endsAtMs, (Math.floor(clock() / 1000) + 7_200) * 1000)
+    t.equal(decodeJwt(first.access_token).exp, endsAtMs / 1000 - 3_600, 'an hour at first')
+
+    let current = first.refresh_token
+    let access = first.access_token
+    for (const leftMs of [3_601_000, 3_600_000, 3_599_000, 1_800_000, 60_000, 1_000, 1]) {
+      clock.advance(endsAtMs - leftMs - clock())
+      const { status, body } = await refresh(current, TV)
+      t.equal(status, 200, `${leftMs} ms left`)
+      const expSeconds = Math.min(Math.floor(clock() / 1000) + 3_600, endsAtMs / 1000)
+      t.equal(decodeJwt(body.access_token).exp, expSeconds)
+      t.equal(body.expires_in, Math.floor((expSeconds * 1000 - clock()) / 1000), 'as it is told')
+      current = body.refresh_token
+      access = body.access_token
+    }
+    t.equal((await row()).expires_at, new Date(endsAtMs).toISOString(), 'nothing has moved it')
+    t.equal((await introspect(access)).body.active, true)
+    clock.advance(1)
+    invalidGrant(t, await refresh(current, TV))
+    t.strictSame((await introspect(access)).body, { active: false })
+    t.equal((await row()).revoked_at, null, 'which is no revocation')
+  })
+
+  t.test('a built-in client’s access token lasts as long as it, refreshed or not', async (t) => {
+    const { clock, tokens, refresh } = await startOAuthApp(t)
+    const { access_token, refresh_token } = await tokens()
+    const { exp } = decodeJwt(access_token)
+    clock.advance(86_400_000)
+    t.equal(decodeJwt((await refresh(refresh_token)).body.access_token).exp, exp)
+  })
+
+  t.test('a replay after it revokes nothing any more', async (t) => {
+    const service = await startOAuthApp(t)
+    const { clock, tokens, refresh, call, session } = service
+    const { refresh_token } = await tokens(TV)
+    await refresh(refresh_token, TV)
+    clock.advance(7_200_000)
+    invalidGrant(t, await refresh(refresh_token, TV))
+    t.equal((await call('GET', '/auth/clients', { token: await session('ann') })).body.data[0].revoked_at, null)
+  })
+})
+
+t.test('revocation is one act, whoever does it, in force at the next request', async (t) => {
+  type Held = { access: string; refresh: string; rotated: string; id: string }
+  const WAYS: Record<string, (service: OAuthApp, held: Held) => Promise<Answer>> = {
+    'by the access token': ({ revoke }, { access }) => revoke(access, BOX),
+    'by the refresh token': ({ revoke }, { refresh }) => revoke(refresh, BOX),
+    'by a refresh token that was rotated a moment ago': ({ revoke }, { rotated }) => revoke(rotated, BOX),
+    'by a refresh token that was rotated long ago': ({ revoke, clock }, { rotated }) => {
+      clock.advance(2 * MINUTE_MS)
+      return revoke(rotated, BOX)
+    },
+    'by its user': async ({ call, session }, { id }) =>
+      call('DELETE', `/auth/clients/${id}`, { token: await session('ann') }),
+    'by itself on the dashboard': ({ call }, { id, access }) => call('DELETE', `/auth/clients/${id}`, { token: access })
+  }
+  for (const [way, act] of Object.entries(WAYS)) {
+    t.test(way, async (t) => {
+      const service = await startOAuthApp(t)
+      const { tokens, redeem, refresh, clock } = service
+      const { device_code, refresh_token: rotated, access_token: access } = await tokens(BOX, EVERYTHING)
+      const { body } = await refresh(rotated, BOX)
+      const held = { access, refresh: body.refresh_token, rotated, id: String(decodeJwt(access).jti) }
+      const another = await tokens(BOX, EVERYTHING)
+      const uses = () => usesOf(service, held.access, held.refresh, BOX)
+      t.strictSame(await uses(), { ...ALIVE, ownIntrospection: true })
+
+      const startedAtMs = clock()
+      t.equal((await act(service, held)).status, 200)
+      t.strictSame(await uses(), { ...DEAD, ownIntrospection: false })
+      t.equal((await service.introspect(body.access_token)).body.active, false, 'all of its access tokens')
+      invalidGrant(t, await refresh(held.refresh, BOX))
+      invalidGrant(t, await refresh(held.rotated, BOX))
+      if (clock() === startedAtMs) {
+        t.strictSame((await redeem(device_code, BOX)).body, { error: 'access_denied' }, 'nor is it collected again')
+      }
+      t.equal((await act(service, { ...held, access: another.access_token })).status, 200, 'repeating it is no error')
+    })
+  }
+})
+
+t.test('an ID token', async (t) => {
+  const ISSUER = 'https://grants.example'
+  const service = await startOAuthApp(t, { PUBLIC_URL: ISSUER })
+  const { clock, call, tokens, refresh, introspect, userinfo, revoke } = service
+  const first = await tokens(BOX, EVERYTHING)
+
+  t.test('says who the user is to the client that asked, signed with the published key', async (t) => {
+    const keys = (await call('GET', '/.well-known/jwks.json')).body
+    const verify = async (idToken: string): Promise<JWTPayload> => {
+      const options = { issuer: ISSUER, audience: 'box', typ: 'JWT', currentDate: new Date(clock()) }
+      return (await jwtVerify(idToken, createLocalJWKSet(keys), options)).payload
+    }
+    const now = Math.floor(clock() / 1000)
+    const claims = { iss: ISSUER, sub: 'ann', aud: 'box', iat: now, exp: now + 3_600 }
+    t.strictSame(await verify(first.id_token), claims)
+    t.strictSame(decodeProtectedHeader(first.id_token), { alg: 'EdDSA', typ: 'JWT', kid: keys.keys[0].kid })
+    clock.advance(100_000)
+    const { body } = await refresh(first.refresh_token, BOX)
+    t.strictSame(await verify(body.id_token), { ...claims, iat: now + 100, exp: now + 3_700 }, 'a fresh one each time')
+  })
+
+  t.test('is no access token, anywhere', async (t) => {
+    const { id_token, access_token } = await tokens(BOX, EVERYTHING)
+    const user_code = (await service.authorize()).user_code
+    const asking: [string, Answer][] = [
+      ['userinfo', await userinfo(id_token)],
+      ['userinfo by POST', await call('POST', '/oauth/userinfo', { token: id_token })],
+      ['the list', await call('GET', '/auth/clients', { token: id_token })],
+      [
+        'a renaming',
+        await call('PATCH', `/auth/clients/${decodeJwt(access_token).jti}`, { token: id_token, body: {} })
+      ],
+      ['a revocation', await call('DELETE', `/auth/clients/${decodeJwt(access_token).jti}`, { token: id_token })],
+      ['peek', await call('GET', `/auth/grant/peek?user_code=${user_code}`, { token: id_token })],
+      [
+        'approve',
+        await call('POST', '/auth/grant/approve', { token: id_token, body: { user_code, action: 'approve' } })
+      ]
+    ]
+    for (const [name, { status }] of asking) t.equal(status, 401, name)
+    t.strictSame((await introspect(id_token)).body, { active: false })
+    t.equal((await revoke(id_token, BOX)).status, 200)
+    invalidGrant(t, await refresh(id_token, BOX))
+    t.equal((await userinfo(access_token)).status, 200, 'and revoking it revoked nothing')
+  })
+})
+
+t.test('over Redis, on several instances', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  let prefixes = 0
+  const onePlace = () => ({
+    REDIS_URL: redis.url,
+    REDIS_PREFIX: `place-${prefixes++}:`,
+    PUBLIC_URL: 'https://g.example'
+  })
+
+  t.test('of 100 refreshes with one token one rotates, and nothing is revoked by accident', async (t) => {
+    const place = onePlace()
+    const [one, two] = [await startOAuthApp(t, place), await startOAuthApp(t, place)]
+    const { refresh_token, access_token } = await one.tokens(BOX, EVERYTHING)
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? one : two).refresh(refresh_token, BOX))
+    )
+    t.strictSame([...new Set(answers.map(({ status }) => status))], [200])
+    const told = new Set(answers.map(({ body }) => body.refresh_token))
+    t.equal(told.size, 1)
+    const [current = ''] = told
+    t.match(await usesOf(two, access_token, current, BOX), ALIVE)
+    t.equal((await two.refresh(current, BOX)).status, 200)
+  })
+
+  t.test('a token made under the old GRANTD_SECRET is good where the new one stands in front', async (t) => {
+    const place = onePlace()
+    const before = await startOAuthApp(t, { ...place, GRANTD_SECRET: OLD })
+    const first = await before.tokens(BOX, EVERYTHING)
+    const during = await startOAuthApp(t, { ...place, GRANTD_SECRET: `${NEW},${OLD}` })
+    t.match(await usesOf(during, first.access_token, first.refresh_token, BOX), { ...ALIVE, ownIntrospection: true })
+    t.equal((await during.redeem(first.device_code, BOX)).body.refresh_token, first.refresh_token, 'collected again')
+    const { status, body } = await during.refresh(first.refresh_token, BOX)
+    t.equal(status, 200)
+    t.equal((await during.refresh(first.refresh_token, BOX)).body.refresh_token, body.refresh_token, 'repeated')
+    t.equal((await during.redeem(first.device_code, BOX)).body.refresh_token, body.refresh_token)
+    t.equal(createRefreshTokenTexts(createKeyring([NEW])).read(body.refresh_token), decodeJwt(first.access_token).jti)
+
+    const behind = await before.refresh(first.refresh_token, BOX)
+    t.equal(behind.status, 503, 'an instance without the new secret cannot tell what follows, and says no more')
+    t.ok(Number(behind.headers['retry-after']) >= 1)
+    t.match(await usesOf(before, first.access_token, first.refresh_token, BOX), { revoked: false })
+
+    during.clock.advance(GRACE_MS + 1)
+    const last = await during.refresh(body.refresh_token, BOX)
+    t.equal(last.status, 200)
+    during.clock.advance(GRACE_MS + 1)
+    invalidGrant(t, await during.refresh(first.refresh_token, BOX), 'a replay from before the rotation is seen')
+    t.match(await usesOf(during, first.access_token, last.body.refresh_token, BOX), DEAD)
+  })
+
+  t.test('a client that is taken out of the file gets nothing more, and its tokens stop', async (t) => {
+    const place = onePlace()
+    const withIt = await startOAuthApp(t, place)
+    const { secretDigests: client_secret_digests } = withIt.app.oauthClients.find('api') ?? {}
+    const rest = [{ client_id: 'api', client_secret_digests, grant_types: [] }]
+    const withoutIt = await startOAuthApp(t, { ...place, OAUTH_CLIENTS_FILE: clientsFile(t, rest) })
+
+    const held = await withIt.tokens(BOX, EVERYTHING)
+    const waiting = await withIt.authorize(BOX, EVERYTHING)
+    await withIt.approve(waiting.user_code)
+    t.match(await usesOf(withIt, held.access_token, held.refresh_token, BOX), ALIVE)
+
+    for (const answer of [
+      await withoutIt.redeem(waiting.device_code, BOX),
+      await withoutIt.refresh(held.refresh_token, BOX),
+      await withoutIt.revoke(held.refresh_token, BOX),
+      await withoutIt.post('/oauth/device_authorization', BOX)
+    ]) {
+      t.strictSame([answer.status, answer.body.error], [401, 'invalid_client'])
+    }
+    t.strictSame(await withoutIt.app.grants.poll(waiting.device_code, tagOf('box')), { kind: 'denied' }, 'the core')
+    t.strictSame((await withoutIt.poll(waiting.device_code)).body, { status: 'expired_token' }, 'the dashboard')
+    t.match(await usesOf(withoutIt, held.access_token, held.refresh_token, CLI), { ...DEAD, revoked: false })
+    const { data } = (await withoutIt.call('GET', '/auth/clients', { token: await withoutIt.session('ann') })).body
+    t.equal(data.length, 1, 'its user still sees the one it had, and none came of the approval')
+    t.match(await usesOf(withIt, held.access_token, held.refresh_token, BOX), ALIVE, 'put back, it is as before')
+    t.equal((await withIt.redeem(waiting.device_code, BOX)).status, 200)
+  })
+})
