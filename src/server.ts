@@ -43,7 +43,7 @@ if (config.madeUpSecrets.length > 0) {
       `${config.redis ? '' : ', which keeps everything in its own memory'}`
   )
 }
-if (config.verificationUri === `${config.publicUrl}/device` && config.providers.length === 0 && !config.demoSignIn) {
+if (config.verificationUri === `${config.publicUrl}/device` && config.upstreams.length === 0 && !config.demoSignIn) {
   app.log.warn(
     'clients send people to a page that is not there: set PROVIDERS_FILE, or VERIFICATION_URI to a page of yours'
   )

@@ -6,13 +6,13 @@ import { randomBytes } from 'node:crypto'
 import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
-import { builtInClients, type OAuthClient } from '../core/clients/client.js'
-import type { IdentityProvider } from '../core/upstream/upstream.js'
-import { readOAuthClientsFile } from './clients-file.js'
+import { builtInClients, type Client } from '../core/clients/client.js'
+import type { Upstream } from '../core/upstream/upstream.js'
+import { readClientsFile } from './clients-file.js'
 import { crossFaults, isLoopback } from './faults.js'
 import { readPemFile } from './pem-file.js'
 import { assembleRedis, type RedisConfig, usesRedis } from './redis.js'
-import { readProvidersFile } from './upstreams-file.js'
+import { readUpstreamsFile } from './upstreams-file.js'
 
 /** What the service runs by. Durations carry their unit in the name. */
 export interface Config {
@@ -31,8 +31,8 @@ export interface Config {
     readonly audience: string | undefined
   }
   /** All of them, the built-in ones first. */
-  readonly oauthClients: readonly OAuthClient[]
-  readonly providers: readonly IdentityProvider[]
+  readonly clients: readonly Client[]
+  readonly upstreams: readonly Upstream[]
   /** Signing in by typing a name: for trying out on this machine alone. */
   readonly demoSignIn: boolean
   /** What the pages call the service. */
@@ -97,21 +97,21 @@ export function loadConfig(variables: Variables): Config {
   // A malformed value has been named already; for the checks that look at several it is as good as absent.
   for (const name of malformed.keys()) delete values[name]
   const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment, malformed)]
-  const clientsFile = readOAuthClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
-  const providersFile = readProvidersFile(values.PROVIDERS_FILE as string | undefined)
+  const clientsFile = readClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
+  const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
   const faults = [
     ...malformed.values(),
     ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
     ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
-    ...providersFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
+    ...upstreamsFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
     ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
     ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`)
   ]
   if (faults.length > 0) throw new ConfigError(faults)
   const env = values as Environment
-  return deepFreeze(assemble(env, clientsFile.clients, providersFile.providers, foreignCaFile.pem, redisCaFile.pem))
+  return deepFreeze(assemble(env, clientsFile.clients, upstreamsFile.upstreams, foreignCaFile.pem, redisCaFile.pem))
 }
 
 function readValues(variables: Variables): Record<string, unknown> {
@@ -145,8 +145,8 @@ function shapeFaults(values: Record<string, unknown>): Map<string, string> {
 
 function assemble(
   env: Environment,
-  moreClients: readonly OAuthClient[],
-  providers: readonly IdentityProvider[],
+  moreClients: readonly Client[],
+  upstreams: readonly Upstream[],
   foreignCa: string | undefined,
   redisCa: string | undefined
 ): Config {
@@ -173,10 +173,10 @@ function assemble(
       issuer: env.DASHBOARD_JWT_ISSUER,
       audience: env.DASHBOARD_JWT_AUDIENCE
     },
-    oauthClients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...moreClients],
-    providers,
+    clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...moreClients],
+    upstreams,
     demoSignIn:
-      !usesRedis(env) && providers.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
+      !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
     serviceName: env.SERVICE_NAME,
     environmentId: env.ENVIRONMENT_ID,
     tokensApi: {

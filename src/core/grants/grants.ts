@@ -3,9 +3,9 @@
  * Owns the codes and the order of things at collection; the rules are in rules.ts, the surfaces render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
-import type { AuthorizedClients } from '../authorizations/authorizations.js'
+import type { Authorizations } from '../authorizations/authorizations.js'
 import { tagOf } from '../clients/client.js'
-import type { OAuthClients } from '../clients/clients.js'
+import type { Clients } from '../clients/clients.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
@@ -66,8 +66,8 @@ export interface Grants {
 export interface GrantsParts {
   store: GrantStore
   keyring: Keyring
-  authorizedClients: AuthorizedClients
-  oauthClients: OAuthClients
+  authorizations: Authorizations
+  clients: Clients
   tokens: Tokens
   heldPolls: HeldPolls
   events: GrantEvents
@@ -78,7 +78,7 @@ export interface GrantsParts {
 }
 
 export function createGrants(parts: GrantsParts): Grants {
-  const { store, keyring, authorizedClients, oauthClients, tokens, heldPolls, events } = parts
+  const { store, keyring, authorizations, clients, tokens, heldPolls, events } = parts
   const tagsOf = (userCode: string) => keyring.tags('user-code', userCode)
 
   async function find(typedUserCode: string): Promise<FoundGrant | undefined> {
@@ -92,11 +92,11 @@ export function createGrants(parts: GrantsParts): Grants {
 
   /** Everything that can fail comes before the claim, and nothing is handed out without it. */
   async function collect(grantCode: string, request: GrantRequest, decision: Decision): Promise<PollOutcome> {
-    const oauthClient = oauthClients.find(request.clientId)
-    if (!oauthClient) return { kind: 'denied' }
-    const client = await authorizedClients.authorize(oauthClient, request, decision)
-    if (client.revokedAtMs !== undefined) return { kind: 'denied' }
-    const issued = await tokens.issue(oauthClient, client, grantCode)
+    const client = clients.find(request.clientId)
+    if (!client) return { kind: 'denied' }
+    const authorization = await authorizations.create(client, request, decision)
+    if (authorization.revokedAtMs !== undefined) return { kind: 'denied' }
+    const issued = await tokens.issue(client, authorization, grantCode)
     const claim = await store.collect(digestOf(grantCode))
     if (claim !== 'collected') return { kind: claim }
     events.collected()
@@ -188,22 +188,22 @@ export function createGrants(parts: GrantsParts): Grants {
     async decide(typedUserCode, action, { userId, ip }) {
       const found = await find(typedUserCode)
       if (!found) return { kind: 'unknown' }
-      const decision = { action, userId, ip, authorizedClientId: randomUUID() }
+      const decision = { action, userId, ip, authorizationId: randomUUID() }
       const result = await store.decide(found.grantDigest, decision)
       if (result.kind === 'decided') events.decided(action, result.afterMs / 1000)
       if (result.kind !== 'decided' && result.kind !== 'repeated') return { kind: result.kind }
-      const { authorizedClientId } = result.kind === 'decided' ? decision : (found.decision ?? {})
-      return { kind: 'decided', ...(action === 'approve' && authorizedClientId && { authorizedClientId }) }
+      const { authorizationId } = result.kind === 'decided' ? decision : (found.decision ?? {})
+      return { kind: 'decided', ...(action === 'approve' && authorizationId && { authorizationId }) }
     },
 
     async undo(typedUserCode, userId) {
       const found = await find(typedUserCode)
       const decision = found?.decision
-      const oauthClient = found && oauthClients.find(found.request.clientId)
-      if (!oauthClient || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
+      const client = found && clients.find(found.request.clientId)
+      if (!client || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
       // Made now if it has not been collected: whoever collects it later finds it revoked.
-      const client = await authorizedClients.authorize(oauthClient, found.request, decision)
-      await authorizedClients.revoke(userId, client.id)
+      const authorization = await authorizations.create(client, found.request, decision)
+      await authorizations.revoke(userId, authorization.id)
       return { kind: 'undone' }
     }
   }

@@ -11,11 +11,11 @@ export function peekGrant(app: App): void {
     ...dashboardOperations.peekGrant,
     onRequest: [app.limits.perAddress('peek'), app.authenticate('user'), app.limits.perUser('peek')],
     handler: async (request) => {
-      const outcome = await app.limits.guess(request, () => app.grants.peek(request.query.user_code))
+      const outcome = await app.limits.guess(request, () => app.core.grants.peek(request.query.user_code))
       if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
 
       const { clientId, clientType, scopes, metadata, location } = outcome.request
-      const clientName = app.oauthClients.find(clientId)?.name
+      const clientName = app.core.clients.find(clientId)?.name
       const approverLocation = app.whereabouts.location(request)
       const countryMismatch = countriesDiffer(location, approverLocation)
       return {
