@@ -1,6 +1,5 @@
 /** One engine, as the plugins see it: every store the domain needs, and its own state of health. */
-import type { DecisionFeed } from './grants/decision-feed.js'
-import type { GrantStore } from './grants/grant-store.js'
+import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limit-store.js'
 import type { LockStore } from './records/lock-store.js'
 import type { RecordStore } from './records/record-store.js'

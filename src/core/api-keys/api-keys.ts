@@ -1,7 +1,6 @@
 /** The API keys of owners: made (and shown that once), listed, revoked, and recognized. */
 import type { Clock } from '../clock.js'
-import { isWorthNoting } from '../records/last-use.js'
-import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
+import { FOR_EVER_MS, isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import { type ApiKey, fromFields, newApiKeyText, readApiKeyText, toFields } from './api-key.js'
 

@@ -5,8 +5,8 @@
 
 import type { Client, ClientType } from '../clients/client.js'
 import type { Clock } from '../clock.js'
-import { isWorthNoting } from '../records/last-use.js'
 import type { RecordStore } from '../records/record-store.js'
+import { isWorthNoting } from '../records/record-store.js'
 import { type Authorization, fromFields, toFields } from './authorization.js'
 
 const DAY_MS = 86_400_000

@@ -3,7 +3,7 @@
  * The rules that lead from one to the other are in rules.ts, keeping them is the store's part, the whole story is grants.ts.
  */
 import type { ClientType } from '../clients/client.js'
-import type { IssuedTokens } from '../tokens/issued-tokens.js'
+import type { IssuedTokens } from '../tokens/tokens.js'
 
 /** What a client says about itself. Its own claim: nothing of it is verified. */
 export interface ClientMetadata {
@@ -19,6 +19,12 @@ export interface Location {
   text: string
   /** ISO 3166-1 alpha-2, absent when unknown. */
   country?: string
+}
+
+/** True or false only when both countries are known: an unknown one is no reason to warn. */
+export function countriesDiffer(requester: Location | undefined, approver: Location | undefined): boolean | undefined {
+  if (!requester?.country || !approver?.country) return undefined
+  return requester.country !== approver.country
 }
 
 export interface GrantRequest {

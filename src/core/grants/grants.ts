@@ -10,11 +10,10 @@ import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Tokens } from '../tokens/tokens.js'
+import { formatUserCode, isGrantCode, newGrantCode, newUserCode, readUserCode } from './codes.js'
 import type { Action, DecideOutcome, Decision, GrantRequest, PeekOutcome, PollOutcome, UndoOutcome } from './grant.js'
-import { isGrantCode, newGrantCode } from './grant-code.js'
 import type { FoundGrant, GrantStore, StoredPoll } from './grant-store.js'
 import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS } from './held-polls.js'
-import { formatUserCode, newUserCode, readUserCode } from './user-code.js'
 
 /** How often a fresh user code is tried before giving up; one collision in a row is already one in ten thousand million. */
 const USER_CODE_TRIES = 10

@@ -12,10 +12,21 @@ import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import type { AccessTokenClaims, AccessTokens } from './access-tokens.js'
 import type { IdTokens } from './id-tokens.js'
-import type { IssuedTokens } from './issued-tokens.js'
 import { REMEMBERED } from './refresh-family.js'
 import type { RefreshFamilyStore } from './refresh-family-store.js'
 import { looksLikeRefreshToken, type RefreshTokenTexts } from './refresh-token.js'
+
+/** What a client gets for an approved grant or a refresh token (RFC 6749 §5.1). */
+export interface IssuedTokens {
+  accessToken: string
+  accessTokenExpiresAtMs: number
+  /** The scope of the access token. */
+  scopes: readonly string[]
+  /** With `offline_access`. */
+  refreshToken?: string
+  /** With `openid`. */
+  idToken?: string
+}
 
 /** What a refresh comes to. `replayed`: the token was used before, and the authorization is revoked for it. */
 export type RefreshOutcome =

@@ -2,7 +2,7 @@ import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { isBuiltIn } from '../../core/clients/client.js'
 import { writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
-import { countriesDiffer } from '../../core/grants/location.js'
+import { countriesDiffer } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 
 /** GET /auth/grant/peek: what a consent page shows of a pending grant. */

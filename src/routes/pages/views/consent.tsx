@@ -1,7 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { Client } from '../../../core/clients/client.js'
-import type { GrantRequest, Location } from '../../../core/grants/grant.js'
-import { countriesDiffer } from '../../../core/grants/location.js'
+import { countriesDiffer, type GrantRequest, type Location } from '../../../core/grants/grant.js'
 import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
 import { ago, country, place, span, time } from './format.js'
