@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Page } from 'playwright-core'
 import { buildApp } from '../src/app.js'
-import { loadConfig } from '../src/config/config.js'
+import { loadConfig } from '../src/config/load-config.js'
 import {
   approve,
   deny,

@@ -1,7 +1,8 @@
 /** The process: environment → configuration → application → listen → stop with grace. */
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
-import { type Config, ConfigError, loadConfig } from './config/config.js'
+import type { Config } from './config/config.js'
+import { ConfigError, loadConfig } from './config/load-config.js'
 import { gracefulStop } from './stop.js'
 
 /** What is not done by then, after the delay, is cut off. */

@@ -2,7 +2,7 @@
 import type { RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
-import { loadConfig } from '../../src/config/config.js'
+import { loadConfig } from '../../src/config/load-config.js'
 import { pageHeaders } from '../routes/pages/expectations.js'
 import { startApp } from '../support/app.js'
 import { startIdentityProvider } from '../support/oidc-upstream.js'

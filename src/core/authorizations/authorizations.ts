@@ -5,8 +5,7 @@
 
 import type { Client, ClientType } from '../clients/client.js'
 import type { Clock } from '../clock.js'
-import type { RecordStore } from '../records/record-store.js'
-import { isWorthNoting } from '../records/record-store.js'
+import { isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { type Authorization, fromFields, toFields } from './authorization.js'
 
 const DAY_MS = 86_400_000

@@ -3,8 +3,7 @@
  * some hours after sign-in in any case. A session whose record is lost is one that has ended.
  */
 import type { Clock } from '../clock.js'
-import type { RecordStore } from '../records/record-store.js'
-import { isWorthNoting } from '../records/record-store.js'
+import { isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf } from '../secrets/digest.js'
 import { type BrowserSession, fromFields, isSessionToken, newSessionToken, toFields } from './browser-session.js'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { readClientsFile } from '../../../src/config/clients-file.js'
-import { ConfigError, loadConfig } from '../../../src/config/config.js'
+import { ConfigError, loadConfig } from '../../../src/config/load-config.js'
 import {
   BUILT_IN_TAG,
   builtInClients,
