@@ -6,7 +6,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { connect } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { createGrantClient, type Delay } from '../../examples/terminal-client/grant-client.js'
@@ -37,22 +36,29 @@ async function stage(t: Test): Promise<Stage> {
 function runDemo(t: Test, { url, directory }: Stage, args: string[] = [], variables: Record<string, string> = {}) {
   const env = { PATH: process.env.PATH, TMPDIR: directory, GRANTD_URL: url, POLL_INTERVAL_SECONDS: '1', ...variables }
   const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  t.teardown(() => child.kill('SIGKILL'))
+  // It is asked to end, so that it ends the service it has started as well.
+  t.teardown(async () => {
+    child.kill('SIGTERM')
+    await closed
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data))
   const closed = once(child, 'close')
   return {
     child,
     output: () => output,
-    /** Resolves with the match as soon as it is on the screen. */
+    /** Resolves with the match as soon as it is on the screen; the demo must show it before it ends. */
     async sees(pattern: RegExp): Promise<string> {
-      for (let tries = 0; tries < 400; tries++) {
+      let hasEnded = false
+      closed.then(() => {
+        hasEnded = true
+      })
+      for (;;) {
         const match = pattern.exec(output)
         if (match) return match[0]
-        if (child.exitCode !== null) break
-        await sleep(25)
+        if (hasEnded) throw new Error(`${pattern} is not on the screen:\n${output}`)
+        await Promise.race([once(child.stdout, 'data'), closed])
       }
-      throw new Error(`${pattern} is not on the screen:\n${output}`)
     },
     async ends(): Promise<{ code: number | null; output: string }> {
       const [code] = await closed
@@ -74,7 +80,9 @@ async function isPortOpen(port: number): Promise<boolean> {
 /** Nothing of a service that the demo has started is left. */
 async function isCleanedUp(t: Test, { port, directory }: Stage): Promise<void> {
   t.equal(await isPortOpen(port), false, 'the port is closed')
-  t.same(readdirSync(directory), [], 'the secret file is gone')
+  // What tsx has compiled it keeps there, for the next run.
+  const left = readdirSync(directory).filter((name) => !name.startsWith('tsx-'))
+  t.same(left, [], 'the secret file is gone')
 }
 
 // Each of these has a port and a directory of its own, and mostly waits.
