@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { join } from 'node:path'
-import { createAuthorizedClients } from '../src/core/authorizations/authorizations.js'
+import { createAuthorizations } from '../src/core/authorizations/authorizations.js'
 import { builtInClients } from '../src/core/clients/client.js'
 import { createBrowserSessions } from '../src/core/users/browser-sessions.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
@@ -78,14 +78,14 @@ async function prepareUser(url: string): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const clients = createAuthorizedClients({ records: storage.authorizedClients, clock })
+  const clients = createAuthorizations({ records: storage.authorizations, clock })
   const [cli] = builtInClients(2_592_000)
   if (!cli) throw new Error('there is no built-in client')
   for (let i = 0; i < CLIENTS; i++) {
     const metadata = { name: 'acme-cli', version: '1.4.0', hostname: `machine-${i}` }
     const request = { clientId: cli.id, clientType: cli.type, scopes: [], metadata, ip: '192.0.2.1' }
-    const decision = { action: 'approve', userId: USER, authorizedClientId: randomUUID(), ip: '192.0.2.2' } as const
-    await clients.authorize(cli, request, decision)
+    const decision = { action: 'approve', userId: USER, authorizationId: randomUUID(), ip: '192.0.2.2' } as const
+    await clients.create(cli, request, decision)
   }
   const sessions = createBrowserSessions({ records: storage.sessions, clock, idleSeconds: 3_600, ttlSeconds: 3_600 })
   const { token } = await sessions.begin({ userId: USER, name: USER })

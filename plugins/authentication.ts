@@ -1,8 +1,7 @@
 /** app.authenticate: the hook in front of everything that needs to know its caller (RFC 6750 §2.1). */
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { type Caller, createCallers } from '../src/core/callers/callers.js'
-import { createDashboardSessions } from '../src/core/callers/dashboard-sessions.js'
+import type { Caller } from '../src/core/callers/callers.js'
 import { fault } from '../src/core/fault.js'
 
 declare module 'fastify' {
@@ -20,10 +19,7 @@ declare module 'fastify' {
 
 export const authentication = fp(
   async (app) => {
-    const { config, clock, clientTokens, tokens } = app
-    const sessions = createDashboardSessions({ ...config.dashboard, clock })
-    const callers = createCallers({ sessions, clientTokens, tokens })
-
+    const { callers } = app.core
     app.decorateRequest('caller', null)
     app.decorate('authenticate', (who: 'user' | 'user-or-client') => async (request: FastifyRequest) => {
       const token = bearerTokenOf(request)
@@ -34,7 +30,7 @@ export const authentication = fp(
       request.caller = caller
     })
   },
-  { name: 'authentication', dependencies: ['client-tokens', 'tokens'] }
+  { name: 'authentication', dependencies: ['core'] }
 )
 
 /** What a request authenticates itself with. Two headers could mean two callers, so they are refused. */

@@ -1,14 +1,14 @@
 /** app.authenticateClient: which OAuth client a request is from (RFC 6749 §2.3, RFC 8628 §3.1). */
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { OAuthClient } from '../src/core/clients/client.js'
+import type { Client } from '../src/core/clients/client.js'
 import { fault } from '../src/core/fault.js'
 import { authorizationOf } from './authentication.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** The client that the header or the body of a request proves. Throws `invalid_client` or `invalid_request`. */
-    authenticateClient(request: FastifyRequest): OAuthClient
+    authenticateClient(request: FastifyRequest): Client
   }
 }
 
@@ -21,12 +21,12 @@ export const clientAuthentication = fp(
   async (app) => {
     app.decorate('authenticateClient', (request: FastifyRequest) => {
       const { id, secret } = credentialsOf(request)
-      const client = app.oauthClients.authenticate(id, secret)
+      const client = app.core.clients.authenticate(id, secret)
       if (!client) throw fault('invalid_client')
       return client
     })
   },
-  { name: 'client-authentication', dependencies: ['oauth-clients'] }
+  { name: 'client-authentication', dependencies: ['core'] }
 )
 
 /** A parameter without a value counts as left out (RFC 6749 §3.1). */

@@ -4,7 +4,6 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Limits } from '../src/config/config.js'
 import { fault } from '../src/core/fault.js'
-import { createGuesses } from '../src/core/limits/guesses.js'
 import { type LimitStore, limitKey } from '../src/core/limits/limit-store.js'
 import { callerOf } from './authentication.js'
 
@@ -54,7 +53,7 @@ const unlimited: RequestLimits = {
 
 export const limits = fp(
   async (app) => {
-    const { config, storage, metrics, whereabouts } = app
+    const { config, storage, core, metrics, whereabouts } = app
     if (config.limits === 'off') {
       app.log.warn('LIMITS=off: every limit but the pacing of polls is lifted, which is for load tests only')
       app.decorate('limits', unlimited)
@@ -97,7 +96,6 @@ export const limits = fp(
         }
       }
 
-      const guesses = createGuesses(storage.limits)
       return {
         perAddress(name) {
           const count = counted(name, 'address', perMinute[name], MINUTE_MS)
@@ -119,12 +117,12 @@ export const limits = fp(
             if (outcome.kind === 'unknown') metrics.countMissedUserCode()
             return outcome
           }
-          return guesses.limit(guessers, counted, () => metrics.countLimited('user code misses'))
+          return core.guesses.limit(guessers, counted, () => metrics.countLimited('user code misses'))
         }
       }
     }
   },
-  { name: 'limits', dependencies: ['storage', 'metrics', 'whereabouts', 'authentication'] }
+  { name: 'limits', dependencies: ['storage', 'core', 'metrics', 'whereabouts', 'authentication'] }
 )
 
 /** What the library asks of a store, over ours: one way to count, one deadline, one place that spells keys. */

@@ -20,7 +20,7 @@ export interface Metrics {
   countMissedUserCode(): void
   countShed(): void
   countSignIn(outcome: SignInEvent): void
-  countAccountRefresh(outcome: RefreshEvent): void
+  countConnectionRefresh(outcome: RefreshEvent): void
   countAnswer(status: number): void
   observeAnswer(operation: string, seconds: number): void
   /** Shows a number that somebody else keeps, read whenever it is asked for. */
@@ -143,7 +143,7 @@ export const metrics = fp(
       countMissedUserCode: () => missedUserCodes.inc(),
       countShed: () => shed.inc(),
       countSignIn: (outcome) => signIns.inc({ outcome }),
-      countAccountRefresh: (outcome) => accountRefreshes.inc({ outcome }),
+      countConnectionRefresh: (outcome) => accountRefreshes.inc({ outcome }),
       watch(name, help, read) {
         new Gauge({
           name,

@@ -32,7 +32,8 @@ const OVERLOADED = fault('overloaded', { detail: `${MOST_UNDER_WAY} requests are
 
 export const overload = fp(
   async (app) => {
-    const { config, log, metrics, heldPolls } = app
+    const { config, log, metrics } = app
+    const { heldPolls } = app.core
     let open = 0
     let shedLately = 0
     app.server.maxConnections = MOST_CONNECTIONS + config.heldPolls
@@ -80,5 +81,5 @@ export const overload = fp(
     }, LOOK_AGAIN_AFTER_MS).unref()
     app.addHook('onClose', async () => clearInterval(timer))
   },
-  { name: 'overload', dependencies: ['config', 'metrics', 'access-log', 'held-polls'] }
+  { name: 'overload', dependencies: ['config', 'metrics', 'access-log', 'core'] }
 )

@@ -22,8 +22,7 @@ export const readiness = fp(
     app.decorate('readiness', {
       async check() {
         if (draining) throw fault('unavailable', { detail: 'the instance is stopping' })
-        await app.storage.check()
-        if (!app.signingKeys.current()) throw fault('unavailable', { detail: 'no signing key yet' })
+        await app.core.check()
       },
       isDraining: () => draining,
       drain() {
@@ -31,5 +30,5 @@ export const readiness = fp(
       }
     })
   },
-  { name: 'readiness', dependencies: ['storage', 'signing-keys'] }
+  { name: 'readiness', dependencies: ['core'] }
 )

@@ -15,7 +15,8 @@ async function holds(check: () => Promise<void>): Promise<number> {
 
 export const stateMetrics = fp(
   async (app) => {
-    const { metrics, readiness, storage, signingKeys, config } = app
+    const { metrics, readiness, storage, config } = app
+    const { signingKeys, heldPolls } = app.core
     metrics.watch('grantd_ready', 'Whether this instance should get traffic, 1 or 0: what /readyz says.', () =>
       holds(readiness.check)
     )
@@ -32,6 +33,10 @@ export const stateMetrics = fp(
       }
     )
     metrics.watch('grantd_held_polls_limit', 'How many polls may wait at a time.', () => config.heldPolls)
+    metrics.watch('grantd_held_polls', 'Polls that wait for a decision at this moment.', heldPolls.count)
+    metrics.watch('grantd_decision_feed_up', 'Whether decisions are heard as they are taken, 1 or 0.', () =>
+      Number(storage.decisions.isUp())
+    )
   },
-  { name: 'state-metrics', dependencies: ['metrics', 'readiness', 'storage', 'signing-keys', 'config'] }
+  { name: 'state-metrics', dependencies: ['metrics', 'readiness', 'storage', 'core', 'config'] }
 )

@@ -1,9 +1,8 @@
-/** app.storage: Redis if the configuration says where, otherwise this process's memory. The only place that knows the engines. */
+/** app.storage: Redis if the configuration says where, otherwise this process's memory. */
 import fp from 'fastify-plugin'
 import type { Clock } from '../src/core/clock.js'
 import type { Storage } from '../src/core/storage.js'
-import { createMemoryStorage } from '../src/storage/memory/index.js'
-import { createRedisStorage } from '../src/storage/redis/index.js'
+import { createStorage } from '../src/storage/index.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,17 +16,9 @@ export interface StorageOptions {
 }
 
 export const storage = fp<StorageOptions>(
-  async (app, { testClock }) => {
-    const { redis } = app.config
-    const engine = redis
-      ? createRedisStorage({
-          redis,
-          clock: app.clock,
-          log: app.log,
-          observe: app.metrics.observeRedis,
-          ...(testClock && { testClock })
-        })
-      : createMemoryStorage(app.clock)
+  async (app, options) => {
+    const { config, clock, log, metrics } = app
+    const engine = createStorage({ redis: config.redis, clock, log, observe: metrics.observeRedis, ...options })
     app.decorate('storage', engine)
     app.addHook('onClose', () => engine.close())
     await engine.open()

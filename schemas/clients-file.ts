@@ -3,9 +3,8 @@
  * expected of each. src/config/clients-file.ts reads it.
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
-import { GRANT_TYPES } from '../src/core/clients/client.js'
+import { CLIENT_TYPES, GRANT_TYPES } from '../src/core/clients/client.js'
 import { SCOPE_TOKEN } from '../src/core/clients/scope.js'
-import { CLIENT_TYPES } from '../src/core/grants/grant.js'
 import { oneOf } from './config.js'
 
 /** `expects` is the sentence an operator reads when the value is wrong. */
@@ -22,7 +21,7 @@ const VISIBLE = /^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u
 const DAY_SECONDS = 86_400
 const DIGEST = 'a digest as "npm run grantd -- clients secret" makes it'
 
-export const OAuthClientEntry = member(
+export const ClientEntry = member(
   Type.Object(
     {
       client_id: member(Type.String({ pattern: '^[A-Za-z0-9._~-]{1,64}$' }), '1 to 64 letters, digits and . _ ~ -'),
@@ -60,12 +59,12 @@ export const OAuthClientEntry = member(
   'an object'
 )
 
-export const OAuthClientsFile = member(
+export const ClientsFile = member(
   Type.Object(
-    { clients: member(Type.Array(OAuthClientEntry, { maxItems: 10_000 }), 'a list of clients') },
+    { clients: member(Type.Array(ClientEntry, { maxItems: 10_000 }), 'a list of clients') },
     { additionalProperties: false }
   ),
   'an object with one member, clients'
 )
 
-export type OAuthClientEntry = Static<typeof OAuthClientEntry>
+export type ClientEntry = Static<typeof ClientEntry>

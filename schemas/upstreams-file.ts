@@ -23,7 +23,7 @@ const parameters = member(
   'an object of texts'
 )
 
-export const ProviderEntry = member(
+export const UpstreamEntry = member(
   Type.Object(
     {
       id: member(
@@ -55,12 +55,12 @@ export const ProviderEntry = member(
   'an object'
 )
 
-export const ProvidersFile = member(
+export const UpstreamsFile = member(
   Type.Object(
-    { providers: member(Type.Array(ProviderEntry, { minItems: 1, maxItems: 50 }), 'a list of 1 to 50 providers') },
+    { providers: member(Type.Array(UpstreamEntry, { minItems: 1, maxItems: 50 }), 'a list of 1 to 50 providers') },
     { additionalProperties: false }
   ),
   'an object with one member, providers'
 )
 
-export type ProviderEntry = Static<typeof ProviderEntry>
+export type UpstreamEntry = Static<typeof UpstreamEntry>

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Page } from 'playwright-core'
 import { buildApp } from '../src/app.js'
-import { loadConfig } from '../src/config/config.js'
+import { loadConfig } from '../src/config/load-config.js'
 import {
   approve,
   deny,
@@ -65,7 +65,7 @@ const start = (site: Site, client_metadata: object, headers = OSLO, client_type 
 async function authorizeBefore(site: Site, userId: string, days: number, type: string, metadata: object) {
   nowMs = START - days * DAY_MS
   const { grant_code, user_code } = await start(site, metadata, OSLO, type)
-  await site.app.grants.decide(user_code, 'approve', { userId, ip: OSLO['x-forwarded-for'] })
+  await site.app.core.grants.decide(user_code, 'approve', { userId, ip: OSLO['x-forwarded-for'] })
   await post(site, 'token', { grant_code })
   nowMs = START
 }
@@ -154,18 +154,18 @@ async function shootProviders(): Promise<void> {
   await visitor.getByRole('link', { name: 'Continue with Acme ID' }).click()
   await shoot(visitor, 'error')
 
-  const { identities, accounts } = site.app
-  for (const [providerId, subject, scopes, expiresAtMs] of [
+  const { identities, connections } = site.app.core
+  for (const [upstreamId, subject, scopes, expiresAtMs] of [
     ['hub', 'ann-codes', ['repo', 'read:user'], START - DAY_MS],
     ['acme', 'ann@acme.example', ['openid', 'profile', 'email', 'reports.read'], START + DAY_MS]
   ] as const) {
-    const { accountId } = await identities.connect(providerId, subject, 'ann')
-    nowMs = START - (providerId === 'hub' ? 30 : 5) * DAY_MS
+    const { connectionId } = await identities.connect(upstreamId, subject, 'ann')
+    nowMs = START - (upstreamId === 'hub' ? 30 : 5) * DAY_MS
     const tokens = { accessToken: 'not shown', refreshToken: undefined, scopes: [...scopes], expiresAtMs }
     const identity = { subject, username: subject, name: 'Ann' }
-    await accounts.keep('ann', accountId, { providerId, identity, tokens })
+    await connections.keep('ann', connectionId, { upstreamId, identity, tokens })
     nowMs = START
-    await accounts.vend(accountId, { kind: 'api_key' })
+    await connections.vend(connectionId, { kind: 'api_key' })
   }
   const page = await visit(site, { user: 'ann' })
   await page.goto(`${site.url}/account/connections`)

@@ -3,35 +3,20 @@ import { randomBytes } from 'node:crypto'
 import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { accessLog } from '../plugins/access-log.js'
-import { accounts } from '../plugins/accounts.js'
 import { answerMetrics } from '../plugins/answer-metrics.js'
-import { apiKeys } from '../plugins/api-keys.js'
 import { authentication } from '../plugins/authentication.js'
-import { authorizedClients } from '../plugins/authorized-clients.js'
-import { browserSessions } from '../plugins/browser-sessions.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
-import { clientTokens } from '../plugins/client-tokens.js'
 import { config as configPlugin } from '../plugins/config.js'
-import { grants } from '../plugins/grants.js'
-import { heldPolls } from '../plugins/held-polls.js'
-import { identities } from '../plugins/identities.js'
-import { jwtSigner } from '../plugins/jwt-signer.js'
-import { keyring } from '../plugins/keyring.js'
+import { core } from '../plugins/core.js'
+import { jwt } from '../plugins/jwt.js'
 import { limits } from '../plugins/limits.js'
 import { metrics } from '../plugins/metrics.js'
-import { oauthClients } from '../plugins/oauth-clients.js'
 import { overload } from '../plugins/overload.js'
-import { profiles } from '../plugins/profiles.js'
-import { providerClients } from '../plugins/provider-clients.js'
 import { readiness } from '../plugins/readiness.js'
 import { requestHeaders } from '../plugins/request-headers.js'
-import { signIn } from '../plugins/sign-in.js'
-import { signingKeys } from '../plugins/signing-keys.js'
 import { stateMetrics } from '../plugins/state-metrics.js'
 import { storage } from '../plugins/storage.js'
 import { timeLimit } from '../plugins/time-limit.js'
-import { tokens } from '../plugins/tokens.js'
-import { tokensApi as tokensApiPlugin } from '../plugins/tokens-api.js'
 import { whereabouts } from '../plugins/whereabouts.js'
 import { dashboardPrefix } from '../schemas/generated/dashboard.js'
 import { tokensPrefix } from '../schemas/generated/tokens.js'
@@ -96,31 +81,16 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
 
   app.register(configPlugin, { config, clock: testClock ?? Date.now })
   app.register(metrics)
-  app.register(keyring)
   app.register(storage, testClock ? { testClock } : {})
-  app.register(signingKeys)
-  app.register(readiness)
   app.register(timeLimit)
+  app.register(jwt)
+  app.register(core)
+  app.register(readiness)
   app.register(requestHeaders)
   app.register(accessLog)
   app.register(answerMetrics)
   app.register(stateMetrics)
-  app.register(jwtSigner)
-  app.register(clientTokens)
-  app.register(oauthClients)
-  app.register(authorizedClients)
-  app.register(tokens)
-  app.register(heldPolls)
   app.register(overload)
-  app.register(grants)
-  app.register(apiKeys)
-  app.register(tokensApiPlugin)
-  app.register(providerClients)
-  app.register(identities)
-  app.register(profiles)
-  app.register(accounts)
-  app.register(browserSessions)
-  app.register(signIn)
   app.register(whereabouts)
   app.register(authentication)
   app.register(clientAuthentication)
@@ -132,7 +102,7 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
     app.register(oauth, { prefix: base })
     app.register(tokensApi, { prefix: base + tokensPrefix })
     app.register(issuersByPath, { prefix: base })
-    if (config.providers.length > 0 || config.demoSignIn) app.register(pages, { prefix: base })
+    if (config.upstreams.length > 0 || config.demoSignIn) app.register(pages, { prefix: base })
   }
   app.register(issuersByHost)
   app.register(ops)

@@ -1,12 +1,13 @@
 /** Operator commands, run beside the service and with its environment: `npm run grantd -- keys rotate`. */
 import { parseArgs } from 'node:util'
-import type { FastifyInstance } from 'fastify'
-import { buildApp } from './app.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './cli/api-keys.js'
 import { newClientSecret } from './cli/clients.js'
-import { rotateProviderKey } from './cli/issuers.js'
+import { rotateIssuerKey } from './cli/issuers.js'
 import { runKeysCommand } from './cli/keys.js'
-import { loadConfig } from './config/config.js'
+import { loadConfig } from './config/load-config.js'
+import { type Core, type CoreEvents, createCore } from './core/index.js'
+import type { JwtSigner } from './core/tokens/jwt-signer.js'
+import { createStorage } from './storage/index.js'
 
 const USAGE = `usage: grantd keys list            the signing keys, and from when each of them signs
        grantd keys rotate [--now]  makes a new signing key: it is published at once and signs some minutes later,
@@ -30,6 +31,22 @@ const COMMANDS: Readonly<Record<string, number>> = {
   'providers rotate-key': 1
 }
 
+/** No command signs a token or takes one. */
+const refuse = () => {
+  throw new Error('operator commands have nothing to do with tokens')
+}
+const NO_SIGNER: JwtSigner = { sign: refuse, verify: refuse }
+/** What happens is told to whoever runs the command, by what it prints. */
+const ignore = () => {}
+const NOBODY: CoreEvents = {
+  started: ignore,
+  polled: ignore,
+  decided: ignore,
+  collected: ignore,
+  connectionRefreshed: ignore,
+  signingKeysFailed: ignore
+}
+
 type Values = ApiKeyOptions & { now?: boolean | undefined }
 
 async function main(): Promise<string[]> {
@@ -39,26 +56,30 @@ async function main(): Promise<string[]> {
   })
   const [noun = '', verb = '', ...rest] = positionals
   if (COMMANDS[`${noun} ${verb}`] !== rest.length) throw new Error(USAGE)
-  return noun === 'clients' ? newClientSecret() : withApp((app) => run(app, noun, verb, rest, values))
+  return noun === 'clients' ? newClientSecret() : withCore((core) => run(core, noun, verb, rest, values))
 }
 
-function run(app: FastifyInstance, noun: string, verb: string, rest: string[], values: Values): Promise<string[]> {
-  if (noun === 'keys') return runKeysCommand(app.signingKeys, verb, values.now === true)
-  if (noun === 'providers') return rotateProviderKey(app.tokensApi, rest[0] ?? '', values.now === true)
-  return runApiKeysCommand(app.apiKeys, verb, rest, values)
+function run(core: Core, noun: string, verb: string, rest: string[], values: Values): Promise<string[]> {
+  if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, values.now === true)
+  if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', values.now === true)
+  return runApiKeysCommand(core.apiKeys, verb, rest, values)
 }
 
-/** Runs a command over what the service stores. */
-async function withApp(command: (app: FastifyInstance) => Promise<string[]>): Promise<string[]> {
+/** Runs a command over what the service stores: the same rules over the same Redis, without the web. */
+async function withCore(command: (core: Core) => Promise<string[]>): Promise<string[]> {
   const config = loadConfig(process.env)
   if (!config.redis) throw new Error('all keys live in Redis: set REDIS_URL and GRANTD_SECRET as the service has them')
-  const app = buildApp(config, { logger: false })
+  const clock = Date.now
+  const storage = createStorage({ redis: config.redis, clock, log: { info() {}, warn() {} }, observe() {} })
+  const core = createCore({ storage, config, clock, signer: NO_SIGNER, events: NOBODY, limitTime: (work) => work })
   try {
-    await app.ready()
-    await app.readiness.check()
-    return await command(app)
+    await storage.open()
+    await core.open()
+    await core.check()
+    return await command(core)
   } finally {
-    await app.close()
+    await core.close()
+    await storage.close()
   }
 }
 

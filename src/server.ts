@@ -1,7 +1,8 @@
 /** The process: environment → configuration → application → listen → stop with grace. */
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
-import { type Config, ConfigError, loadConfig } from './config/config.js'
+import type { Config } from './config/config.js'
+import { ConfigError, loadConfig } from './config/load-config.js'
 import { gracefulStop } from './stop.js'
 
 /** What is not done by then, after the delay, is cut off. */
@@ -43,7 +44,7 @@ if (config.madeUpSecrets.length > 0) {
       `${config.redis ? '' : ', which keeps everything in its own memory'}`
   )
 }
-if (config.verificationUri === `${config.publicUrl}/device` && config.providers.length === 0 && !config.demoSignIn) {
+if (config.verificationUri === `${config.publicUrl}/device` && config.upstreams.length === 0 && !config.demoSignIn) {
   app.log.warn(
     'clients send people to a page that is not there: set PROVIDERS_FILE, or VERIFICATION_URI to a page of yours'
   )

@@ -15,7 +15,7 @@ export function gracefulStop(app: FastifyInstance): () => Promise<void> {
   const closeUnused = followConnections(app.server)
   return async () => {
     app.readiness.drain()
-    app.heldPolls.stop()
+    app.core.heldPolls.stop()
     await sleep(app.config.shutdownDelaySeconds * 1000)
     // A connection that is kept, for later or just in case, would hold the server open until its client leaves.
     const sweep = setInterval(() => {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import t, { type Test } from 'tap'
 import { EnvironmentSchema } from '../schemas/config.js'
-import { type Config, ConfigError, loadConfig } from '../src/config/config.js'
+import type { Config } from '../src/config/config.js'
+import { ConfigError, loadConfig } from '../src/config/load-config.js'
 import { builtInClients, GRANT_TYPES, tagOf } from '../src/core/clients/client.js'
 
 const SECRET = 'correct horse battery staple encrypting'
@@ -64,7 +65,7 @@ const titleOf = (value: unknown) =>
 const namesOf = (variables: Record<string, string | undefined>) => faultsOf(variables).map((line) => line.split(':')[0])
 
 t.test('an empty environment gives a service to try out', async (t) => {
-  const { secrets, dashboard, oauthClients, ...rest } = loadConfig({})
+  const { secrets, dashboard, clients, ...rest } = loadConfig({})
   t.same(rest, {
     host: '127.0.0.1',
     port: 3333,
@@ -73,7 +74,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     verificationUri: 'http://localhost:3333/device',
     corsOrigins: [],
     redis: undefined,
-    providers: [],
+    upstreams: [],
     demoSignIn: true,
     serviceName: 'grantd',
     environmentId: undefined,
@@ -106,7 +107,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     shutdownDelaySeconds: 0,
     madeUpSecrets: ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET']
   })
-  t.same(oauthClients, builtInClients(2_592_000))
+  t.same(clients, builtInClients(2_592_000))
   t.equal(secrets.length, 1)
   t.ok(String(secrets[0]).length >= 43)
   t.match(dashboard, { issuer: undefined, audience: undefined, key: { secret: /^[\w-]{43}$/ } })
@@ -185,14 +186,14 @@ t.test('every variable is read', async (t) => {
       issuer: 'https://dashboard.example',
       audience: 'grantd'
     },
-    oauthClients: [
+    clients: [
       ...builtInClients(3_600),
       {
         ...{ id: 'acme', name: undefined, type: 'other', secretDigests: [], grantTypes: [...GRANT_TYPES] },
         ...{ scopes: ['openid'], accessTokenTtlSeconds: 3_600, authorizationTtlSeconds: 2_592_000, tag: tagOf('acme') }
       }
     ],
-    providers: [
+    upstreams: [
       {
         ...{ id: 'acme', name: 'Acme', clientId: 'grantd', clientSecret: 'of acme', authMethod: 'client_secret_post' },
         ...{ scope: 'openid email', authorizationParameters: { access_type: 'offline' } },
@@ -324,7 +325,7 @@ const numbers: [
   ['CONSENT_MAX_AUTH_AGE_SECONDS', 60, 86_400, 3_600, ({ sessions }) => sessions.consentMaxAuthAgeSeconds],
   ['GRANT_TTL_SECONDS', 10, 900, 900, (config) => config.grantTtlSeconds],
   ['POLL_INTERVAL_SECONDS', 1, 60, 5, (config) => config.pollIntervalSeconds],
-  ['CLIENT_TOKEN_TTL_SECONDS', 60, 2_592_000, 2_592_000, (config) => config.oauthClients[0]?.accessTokenTtlSeconds],
+  ['CLIENT_TOKEN_TTL_SECONDS', 60, 2_592_000, 2_592_000, (config) => config.clients[0]?.accessTokenTtlSeconds],
   ['LIMIT_START_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.startPerMinute],
   ['LIMIT_PEEK_PER_MINUTE', 1, 100_000, 60, ({ limits }) => limits !== 'off' && limits.peekPerMinute],
   ['LIMIT_APPROVE_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.approvePerMinute],
@@ -681,10 +682,10 @@ t.test('the clients of OAUTH_CLIENTS_FILE', async (t) => {
 
   t.test('come after the built-in ones, with lives of their own', async (t) => {
     const file = fileOf(t, { clients: [acme] })
-    const { oauthClients } = loadConfig({ OAUTH_CLIENTS_FILE: file, CLIENT_TOKEN_TTL_SECONDS: '60' })
-    t.same(oauthClients.slice(0, 5), builtInClients(60))
-    t.match(oauthClients[5], { id: 'acme', accessTokenTtlSeconds: 600, authorizationTtlSeconds: 86_400 })
-    t.equal(oauthClients.length, 6)
+    const { clients } = loadConfig({ OAUTH_CLIENTS_FILE: file, CLIENT_TOKEN_TTL_SECONDS: '60' })
+    t.same(clients.slice(0, 5), builtInClients(60))
+    t.match(clients[5], { id: 'acme', accessTokenTtlSeconds: 600, authorizationTtlSeconds: 86_400 })
+    t.equal(clients.length, 6)
   })
 
   t.test('are told all their faults, beside those of the environment', async (t) => {
@@ -702,7 +703,7 @@ t.test('the clients of OAUTH_CLIENTS_FILE', async (t) => {
   })
 
   t.test('an empty variable is no file', async (t) => {
-    t.same(loadConfig({ OAUTH_CLIENTS_FILE: ' ' }).oauthClients, builtInClients(2_592_000))
+    t.same(loadConfig({ OAUTH_CLIENTS_FILE: ' ' }).clients, builtInClients(2_592_000))
   })
 })
 
@@ -717,8 +718,8 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
     faultsOf({ PROVIDERS_FILE: fileOf(t, { providers }) }).map((line) => line.replace('PROVIDERS_FILE: ', ''))
 
   t.test('need little, and get what is usual', async (t) => {
-    const { providers, demoSignIn } = loadConfig({ PROVIDERS_FILE: fileOf(t, { providers: [acme, hub] }) })
-    t.strictSame(providers, [
+    const { upstreams, demoSignIn } = loadConfig({ PROVIDERS_FILE: fileOf(t, { providers: [acme, hub] }) })
+    t.strictSame(upstreams, [
       {
         ...{ id: 'acme', name: 'Acme', clientId: 'grantd', clientSecret: undefined, authMethod: 'client_secret_basic' },
         ...{ scope: 'openid profile email', authorizationParameters: {}, signsIn: true, subjectIsUserId: false },

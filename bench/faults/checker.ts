@@ -7,12 +7,6 @@ import { judgeAnswers } from './judge-answers.js'
 import { judgeState } from './judge-state.js'
 import { RULES, type Rule, storiesOf } from './stories.js'
 
-export interface Fact {
-  rule: Rule
-  /** What is wrong with it. */
-  broken?: string | false | undefined
-}
-
 export interface Verdict {
   facts: Record<Rule, number>
   violations: string[]

@@ -1,7 +1,6 @@
 /** What an answer may say, given what had been asked for and acknowledged by then. */
-import type { Fact } from './checker.js'
 import type { Entry } from './history.js'
-import type { Story } from './stories.js'
+import type { Fact, Story } from './stories.js'
 
 /** So long after its acknowledgement a revocation may not have come through everywhere. */
 export const REVOKED_WITHIN_MS = 1_000

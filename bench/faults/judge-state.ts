@@ -1,7 +1,6 @@
 /** What must be there in the end of what was acknowledged, and how often. */
-import type { Fact } from './checker.js'
 import type { FinalState } from './history.js'
-import type { Story } from './stories.js'
+import type { Fact, Story } from './stories.js'
 
 const isPast = (time: number) => time < Number.POSITIVE_INFINITY
 

@@ -14,6 +14,13 @@ export const RULES = [
 ] as const
 export type Rule = (typeof RULES)[number]
 
+/** Something that was looked at by a rule. */
+export interface Fact {
+  rule: Rule
+  /** What is wrong with it. */
+  broken?: string | false | undefined
+}
+
 export interface Story {
   actor: string
   /** In the order they were sent. */

@@ -1,7 +1,10 @@
 /** What a soak has done, as far as Redis must still know of it; and which answers were not those that were due. */
 import { RETENTION_MS, TTL_SLACK_MS } from '../../src/core/grants/rules.js'
 import type { Answered } from '../faults/transport.js'
-import { GRANT_TTL_SECONDS } from './lives.js'
+
+/** GRANT_TTL_SECONDS and POLL_INTERVAL_SECONDS of the instances: the shortest there are. */
+export const GRANT_TTL_SECONDS = 10
+export const POLL_INTERVAL_SECONDS = 1
 
 export interface Ledger {
   /** A request is sent. */

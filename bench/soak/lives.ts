@@ -4,11 +4,8 @@ import { sessionOf } from '../../test/support/tokens.js'
 import type { Surface } from '../faults/surfaces.js'
 import * as surfaces from '../faults/surfaces.js'
 import type { Answered, Sent } from '../faults/transport.js'
-import type { Ledger } from './ledger.js'
+import { GRANT_TTL_SECONDS, type Ledger, POLL_INTERVAL_SECONDS } from './ledger.js'
 
-/** GRANT_TTL_SECONDS and POLL_INTERVAL_SECONDS of the instances: the shortest there are. */
-export const GRANT_TTL_SECONDS = 10
-export const POLL_INTERVAL_SECONDS = 1
 const HELD_SECONDS = 8
 
 export interface World {

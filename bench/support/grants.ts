@@ -2,9 +2,8 @@
 
 import { tagOf } from '../../src/core/clients/client.js'
 import { isFault } from '../../src/core/fault.js'
+import { newGrantCode, newUserCode } from '../../src/core/grants/codes.js'
 import type { Location } from '../../src/core/grants/grant.js'
-import { newGrantCode } from '../../src/core/grants/grant-code.js'
-import { newUserCode } from '../../src/core/grants/user-code.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { createKeyring } from '../../src/core/secrets/keyring.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'

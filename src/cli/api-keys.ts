@@ -1,5 +1,5 @@
 /** `grantd api-keys …`: the keys of an account, made, listed and revoked. */
-import { type ApiKey, isAccountName } from '../core/api-keys/api-key.js'
+import { type ApiKey, isOwnerName } from '../core/api-keys/api-key.js'
 import type { ApiKeys } from '../core/api-keys/api-keys.js'
 
 const DAY_MS = 86_400_000
@@ -18,7 +18,7 @@ export async function runApiKeysCommand(
   [account, id]: readonly (string | undefined)[],
   options: ApiKeyOptions
 ): Promise<string[]> {
-  if (account === undefined || !isAccountName(account)) {
+  if (account === undefined || !isOwnerName(account)) {
     throw new Error('an account is 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end')
   }
   if (command === 'create') {

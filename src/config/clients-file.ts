@@ -1,21 +1,21 @@
 /** Reads OAUTH_CLIENTS_FILE, or says everything that is wrong with it. What stands in it is in schemas/clients-file.ts. */
-import { type OAuthClientEntry, OAuthClientsFile } from '../../schemas/clients-file.js'
-import { DEVICE_CODE_GRANT, GRANT_TYPES, isBuiltIn, type OAuthClient, tagOf } from '../core/clients/client.js'
+import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
+import { type Client, DEVICE_CODE_GRANT, GRANT_TYPES, isBuiltIn, tagOf } from '../core/clients/client.js'
 import { readScope } from '../core/clients/scope.js'
 import { MOST_FAULTS, readJsonFile } from './json-file.js'
 
 const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400
 
-export interface OAuthClientsFileContent {
-  clients: OAuthClient[]
+export interface ClientsFileContent {
+  clients: Client[]
   /** One line each: where, and what was expected there. Never a value, which could be a secret in the wrong place. */
   faults: string[]
 }
 
-export function readOAuthClientsFile(path: string | undefined): OAuthClientsFileContent {
+export function readClientsFile(path: string | undefined): ClientsFileContent {
   if (path === undefined) return { clients: [], faults: [] }
-  const { content, faults: malformed } = readJsonFile(path, OAuthClientsFile)
+  const { content, faults: malformed } = readJsonFile(path, ClientsFile)
   if (malformed) return { clients: [], faults: malformed }
 
   const { clients } = content
@@ -23,7 +23,7 @@ export function readOAuthClientsFile(path: string | undefined): OAuthClientsFile
   return { clients: clients.map(toClient), faults: faults.slice(0, MOST_FAULTS) }
 }
 
-function* crossFaults(entry: OAuthClientEntry, index: number, all: readonly OAuthClientEntry[]): Generator<string> {
+function* crossFaults(entry: ClientEntry, index: number, all: readonly ClientEntry[]): Generator<string> {
   const place = `clients[${index}]`
   const { client_id: id, grant_types: grants = GRANT_TYPES, scope = '' } = entry
   if (isBuiltIn(id)) yield `${place}.client_id: is the name of a built-in client`
@@ -45,10 +45,10 @@ function* crossFaults(entry: OAuthClientEntry, index: number, all: readonly OAut
   }
 }
 
-const authorizationTtlOf = (entry: OAuthClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
-const accessTokenTtlOf = (entry: OAuthClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
+const authorizationTtlOf = (entry: ClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
+const accessTokenTtlOf = (entry: ClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
 
-function toClient(entry: OAuthClientEntry): OAuthClient {
+function toClient(entry: ClientEntry): Client {
   return {
     id: entry.client_id,
     name: entry.client_name,

@@ -1,22 +1,22 @@
 /** Reads PROVIDERS_FILE, or says everything that is wrong with it. What stands in it is in schemas/upstreams-file.ts. */
-import { type ProviderEntry, ProvidersFile } from '../../schemas/upstreams-file.js'
-import type { IdentityProvider } from '../core/upstream/upstream.js'
+import { type UpstreamEntry, UpstreamsFile } from '../../schemas/upstreams-file.js'
+import type { Upstream } from '../core/upstream/upstream.js'
 import { isSafeUrl } from './faults.js'
 import { MOST_FAULTS, readJsonFile } from './json-file.js'
 
-export interface ProvidersFileContent {
-  providers: IdentityProvider[]
+export interface UpstreamsFileContent {
+  upstreams: Upstream[]
   /** One line each: where, and what was expected there. Never a value, which could be a secret. */
   faults: string[]
 }
 
-export function readProvidersFile(path: string | undefined): ProvidersFileContent {
-  if (path === undefined) return { providers: [], faults: [] }
-  const { content, faults: malformed } = readJsonFile(path, ProvidersFile)
-  if (malformed) return { providers: [], faults: malformed }
+export function readUpstreamsFile(path: string | undefined): UpstreamsFileContent {
+  if (path === undefined) return { upstreams: [], faults: [] }
+  const { content, faults: malformed } = readJsonFile(path, UpstreamsFile)
+  if (malformed) return { upstreams: [], faults: malformed }
   const { providers } = content
   const faults = providers.flatMap((entry, i) => [...crossFaults(entry, i, providers)])
-  return { providers: providers.map(toProvider), faults: faults.slice(0, MOST_FAULTS) }
+  return { upstreams: providers.map(toUpstream), faults: faults.slice(0, MOST_FAULTS) }
 }
 
 const URLS = ['issuer', 'authorization_endpoint', 'token_endpoint', 'userinfo_endpoint', 'revocation_endpoint'] as const
@@ -25,9 +25,9 @@ const ONLY_WITHOUT_ISSUER = [
   'subject_member',
   'username_member',
   'name_member'
-] as (keyof ProviderEntry)[]
+] as (keyof UpstreamEntry)[]
 
-function* crossFaults(entry: ProviderEntry, index: number, all: readonly ProviderEntry[]): Generator<string> {
+function* crossFaults(entry: UpstreamEntry, index: number, all: readonly UpstreamEntry[]): Generator<string> {
   const place = `providers[${index}]`
   if (all.findIndex(({ id }) => id === entry.id) !== index) yield `${place}.id: is there twice`
   for (const name of URLS) {
@@ -62,7 +62,7 @@ function* crossFaults(entry: ProviderEntry, index: number, all: readonly Provide
 
 const DEFAULT_SCOPE = 'openid profile email'
 
-function toProvider(entry: ProviderEntry): IdentityProvider {
+function toUpstream(entry: UpstreamEntry): Upstream {
   const isIssuer = entry.issuer !== undefined
   return {
     id: entry.id,

@@ -1,6 +1,5 @@
 /** One engine, as the plugins see it: every store the domain needs, and its own state of health. */
-import type { DecisionFeed } from './grants/decision-feed.js'
-import type { GrantStore } from './grants/grant-store.js'
+import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limit-store.js'
 import type { LockStore } from './records/lock-store.js'
 import type { RecordStore } from './records/record-store.js'
@@ -12,25 +11,25 @@ export interface Storage {
   readonly grants: GrantStore
   readonly decisions: DecisionFeed
   readonly refreshFamilies: RefreshFamilyStore
-  readonly authorizedClients: RecordStore
+  readonly authorizations: RecordStore
   readonly apiKeys: RecordStore
   readonly sessions: RecordStore
   readonly identities: RecordStore
   readonly profiles: RecordStore
-  readonly accounts: RecordStore
-  readonly accountOwners: RecordStore
+  readonly connections: RecordStore
+  readonly connectionOwners: RecordStore
   readonly locks: LockStore
   readonly signingKeys: SigningKeyStore
   /** Those of one provider. */
   signingKeysOf(providerId: string): SigningKeyStore
-  readonly providers: RecordStore
-  readonly providerOwners: RecordStore
-  readonly providerClients: RecordStore
+  readonly issuers: RecordStore
+  readonly issuerOwners: RecordStore
+  readonly workloads: RecordStore
   readonly domains: RecordStore
   readonly domainHolders: RecordStore
   readonly tenants: RecordStore
-  readonly tenantProviders: RecordStore
-  readonly tenantPolicies: RecordStore
+  readonly trustedIssuers: RecordStore
+  readonly policies: RecordStore
   readonly limits: LimitStore
   /**
    * Waits a while for the engine. Throws when it must not be used as it is; one that is merely away is no reason to,

@@ -15,7 +15,7 @@ export function pollGrant(
   const { prefer } = request.headers
   const seconds = typeof prefer === 'string' ? readWaitSeconds(prefer) : undefined
   if (seconds) return pollAndWait(app, reply, grantCode, clientTag, seconds)
-  return app.grants.poll(grantCode, clientTag)
+  return app.core.grants.poll(grantCode, clientTag)
 }
 
 /** A poll that brings nothing new, of which thousands of waiting clients make one every few seconds: nothing to report. */
@@ -27,7 +27,7 @@ async function pollAndWait(app: App, reply: FastifyReply, grantCode: string, cli
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
   const wait = { seconds, gone: gone.signal }
-  const { outcome, waitSeconds } = await app.grants.pollAndWait(grantCode, clientTag, wait)
+  const { outcome, waitSeconds } = await app.core.grants.pollAndWait(grantCode, clientTag, wait)
   if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
   // When the request came, nobody knew yet.
   if (app.readiness.isDraining()) reply.header('connection', 'close')

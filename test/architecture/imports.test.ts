@@ -1,105 +1,64 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
-
-interface Import {
-  /** The file, from the root of the repository. */
-  from: string
-  /** A file from the root, or the name of a package. */
-  to: string
-  isPackage: boolean
-}
-
-function sourceFiles(folder: string): string[] {
-  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-}
-
-/** Everything a file names: import, export … from, import(), import type and typeof import(). */
-function importsOf(file: string): Import[] {
-  const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true)
-  const names: string[] = []
-  const visit = (node: ts.Node): void => {
-    const literal =
-      ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
-        ? node.moduleSpecifier
-        : ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
-          ? node.arguments[0]
-          : ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)
-            ? node.argument.literal
-            : undefined
-    if (literal && ts.isStringLiteral(literal)) names.push(literal.text)
-    ts.forEachChild(node, visit)
-  }
-  visit(source)
-  return names.map((name) => {
-    if (!name.startsWith('.')) return { from: file, to: name, isPackage: true }
-    const plain = relative(root, join(root, dirname(file), name)).replace(/\.js$/, '.ts')
-    const target = existsSync(join(root, `${plain}x`)) ? `${plain}x` : plain
-    return { from: file, to: target, isPackage: false }
-  })
-}
+import { type Import, importsOf, root, show, sourceFiles, within } from './source-imports.js'
 
 const files = ['src', 'plugins', 'schemas'].flatMap(sourceFiles)
 const imports = files.flatMap(importsOf)
-const within = (path: string, ...folders: string[]) => folders.some((folder) => path.startsWith(`${folder}/`))
-const show = (found: Import[]) => found.map(({ from, to }) => `${from} → ${to}`)
 
 /** The rules: what they are about, and nothing of the web or of an engine. */
-const DOMAIN = [
-  'src/grants',
-  'src/authorized-clients',
-  'src/oauth-clients',
-  'src/api-keys',
-  'src/tokens',
-  'src/users',
-  'src/limits',
-  'src/locks',
-  'src/records',
-  'src/secrets',
-  'src/accounts',
-  'src/providers',
-  'src/tenants'
-]
+const CORE = 'src/core'
 
 t.test('it looked at the whole of it', async (t) => {
-  t.ok(files.length >= 280, `${files.length} files`)
-  t.ok(imports.length >= 1100, `${imports.length} imports`)
+  t.ok(files.length >= 200, `${files.length} files`)
+  t.ok(imports.length >= 900, `${imports.length} imports`)
   const local = imports.filter(({ isPackage }) => !isPackage)
   t.strictSame(
     show(local.filter(({ to }) => !files.includes(to))),
     [],
     'every local import is a file that was looked at'
   )
-  const folders = DOMAIN.filter((folder) => files.some((file) => within(file, folder)))
-  t.ok(folders.length >= 13, `${folders.length} domain folders`)
+  const folders = new Set(files.filter((file) => within(file, CORE)).map((file) => file.split('/')[2]))
+  t.ok(folders.size >= 13, [...folders].join(' '))
   t.ok(imports.some(({ to }) => to === 'fastify') && imports.some(({ to }) => to === 'ioredis'), 'packages are seen')
 })
 
-t.test('the domain knows no web and no engine', async (t) => {
+t.test('the core knows no web, no engine and no configuration but its own', async (t) => {
   const forbidden = /^(fastify|fastify-plugin|@fastify\/|ioredis|prom-client|pino)/
-  const domain = imports.filter(({ from }) => within(from, ...DOMAIN))
-  t.ok(domain.length >= 205, `${domain.length} imports`)
-  t.strictSame(show(domain.filter(({ to, isPackage }) => isPackage && forbidden.test(to))), [])
-  const allowed = ({ to }: Import) => within(to, ...DOMAIN) || ['src/core/fault.ts', 'src/core/clock.ts'].includes(to)
-  t.strictSame(show(domain.filter((one) => !one.isPackage && !allowed(one))), [], 'itself, faults and the clock')
+  const core = imports.filter(({ from }) => within(from, CORE))
+  t.ok(core.length >= 205, `${core.length} imports`)
+  t.strictSame(show(core.filter(({ to, isPackage }) => isPackage && forbidden.test(to))), [])
+  t.strictSame(show(core.filter((one) => !one.isPackage && !within(one.to, CORE))), [], 'itself alone')
 })
 
-t.test('the storage implements the interfaces of the domain, and only a plugin knows it', async (t) => {
+t.test(
+  'the core reaches the network through upstream and trust, and asks for TXT records for its issuers',
+  async (t) => {
+    const network = /^(openid-client|node:(http|https|http2|net|tls|dns|dgram)(\/.*)?)$/
+    const reaching = imports.filter(
+      ({ from, to, isPackage, isType }) => isPackage && !isType && within(from, CORE) && network.test(to)
+    )
+    t.ok(reaching.length >= 5, `${reaching.length} imports`)
+    const places = ['src/core/upstream', 'src/core/trust', 'src/core/issuers/challenge.ts']
+    t.strictSame(show(reaching.filter(({ from }) => !within(from, ...places))), [])
+    const calls = files.filter((file) => within(file, CORE) && /\bfetch\(/.test(readFileSync(join(root, file), 'utf8')))
+    t.ok(calls.length > 0, 'calls of fetch are seen')
+    t.strictSame(
+      calls.filter((file) => !within(file, ...places)),
+      []
+    )
+  }
+)
+
+t.test('the storage implements the interfaces of the core, and a plugin and the commands alone know it', async (t) => {
   const users = imports.filter(({ from, to }) => within(to, 'src/storage') && !within(from, 'src/storage'))
-  t.ok(users.length >= 2, `${users.length} imports`)
-  t.strictSame([...new Set(users.map(({ from }) => from))], ['plugins/storage.ts'])
+  t.strictSame([...new Set(users.map(({ from }) => from))].sort(), ['plugins/storage.ts', 'src/cli.ts'])
+  t.strictSame([...new Set(users.map(({ to }) => to))], ['src/storage/index.ts'], 'by its door')
   const storage = imports.filter(({ from }) => within(from, 'src/storage'))
   t.ok(storage.length >= 85, `${storage.length} imports`)
-  const allowed = ({ to }: Import) =>
-    within(to, 'src/storage', ...DOMAIN) ||
-    ['src/core/fault.ts', 'src/core/clock.ts', 'src/core/deadline.ts', 'src/config/redis.ts'].includes(to)
+  const allowed = ({ to }: Import) => within(to, 'src/storage', CORE, 'src/config/redis.ts')
   t.strictSame(show(storage.filter((one) => !one.isPackage && !allowed(one))), [])
   t.strictSame(show(storage.filter(({ to, isPackage }) => isPackage && /fastify/.test(to))), [])
   const crossing = storage.filter(
@@ -121,35 +80,52 @@ t.test('the driver of Redis is known in one folder', async (t) => {
 
 t.test('routes parse, call and render: no storage, no secrets, no application', async (t) => {
   const routes = imports.filter(({ from }) => within(from, 'src/routes'))
-  t.ok(routes.length >= 560, `${routes.length} imports`)
+  t.ok(routes.length >= 400, `${routes.length} imports`)
   const allowed = ({ to }: Import) =>
-    within(to, 'src/routes', 'schemas', 'plugins', ...DOMAIN.filter((folder) => folder !== 'src/secrets')) ||
-    to === 'src/core/fault.ts'
+    within(to, 'src/routes', 'schemas', 'plugins', CORE) && !within(to, 'src/core/secrets', 'src/core/index.ts')
   t.strictSame(show(routes.filter((one) => !one.isPackage && !allowed(one))), [])
 })
 
-t.test('plugins know the domain, the storage and the configuration, never a route', async (t) => {
+t.test('plugins know the core, the storage and the configuration, never a route', async (t) => {
   const plugins = imports.filter(({ from }) => within(from, 'plugins'))
-  t.ok(plugins.length >= 90, `${plugins.length} imports`)
+  t.ok(plugins.length >= 50, `${plugins.length} imports`)
   t.strictSame(show(plugins.filter(({ to }) => within(to, 'src/routes') || to === 'src/app.ts')), [])
 })
 
-t.test('the application is built by the programs alone', async (t) => {
+t.test('the application is built by the server alone', async (t) => {
   const users = imports.filter(({ to }) => to === 'src/app.ts').map(({ from }) => from)
-  t.ok(users.includes('src/server.ts'))
-  t.strictSame(
-    users.filter((file) => !['src/server.ts', 'src/cli.ts'].includes(file) && !within(file, 'src/demo')),
-    []
-  )
+  t.strictSame(users, ['src/server.ts'])
   t.strictSame(
     show(imports.filter(({ to }) => to === 'src/server.ts' || to === 'src/cli.ts')),
     [],
     'nobody imports a program'
   )
   t.strictSame(
-    show(imports.filter(({ to }) => within(to, 'test', 'bench', 'openapi', 'deploy'))),
+    show(imports.filter(({ to }) => within(to, 'test', 'bench', 'openapi', 'deploy', 'examples'))),
     [],
     'nor what stays here'
+  )
+})
+
+t.test('the operator commands need neither Fastify nor a route nor the metrics', async (t) => {
+  const reached = new Set<string>(['src/cli.ts'])
+  const packages = new Set<string>()
+  for (const file of reached) {
+    for (const { from, to, isPackage, isType } of imports) {
+      if (from !== file || isType) continue
+      if (isPackage) packages.add(to)
+      else reached.add(to)
+    }
+  }
+  t.ok(reached.size >= 60, `${reached.size} files`)
+  t.ok(packages.has('ioredis'), 'packages are seen')
+  t.strictSame(
+    [...reached].filter((file) => within(file, 'src/routes', 'plugins', 'src/app.ts')),
+    []
+  )
+  t.strictSame(
+    [...packages].filter((name) => /fastify|^prom-client|^pino|^preact/.test(name)),
+    []
   )
 })
 
@@ -159,21 +135,6 @@ t.test('every package is installed where only the service is: none is there for 
   t.ok(packages.length >= 80, `${packages.length} imports`)
   const nameOf = (path: string) => path.split('/', path.startsWith('@') ? 2 : 1).join('/')
   t.strictSame(show(packages.filter(({ to }) => !(nameOf(to) in dependencies))), [])
-})
-
-t.test('there are no cycles', async (t) => {
-  const targets = new Map(files.map((file) => [file, [] as string[]]))
-  for (const { from, to, isPackage } of imports) if (!isPackage) targets.get(from)?.push(to)
-  const cycles: string[] = []
-  const finished = new Set<string>()
-  const walk = (file: string, path: string[]): void => {
-    if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '))
-    if (path.includes(file) || finished.has(file)) return
-    for (const target of targets.get(file) ?? []) walk(target, [...path, file])
-    finished.add(file)
-  }
-  for (const file of files) walk(file, [])
-  t.strictSame(cycles, [])
 })
 
 t.test('one file spells the keys of Redis', async (t) => {

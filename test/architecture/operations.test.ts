@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { type Operation, readDocuments } from '../../openapi/documents.js'
 import { routeUrl } from '../../openapi/operations.js'
 import { buildApp } from '../../src/app.js'
-import { loadConfig } from '../../src/config/config.js'
+import { loadConfig } from '../../src/config/load-config.js'
 
 const root = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const kebab = (id: string) => id.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)

@@ -354,8 +354,8 @@ async function createWorld({ app, call, clock }: TestApp) {
   const redeemed: Flow[] = []
   /** Accounts of the users: some are disconnected by and by, some not accepted any more. */
   const accounts: { id: string; owner: number }[] = []
-  const [key, ended] = [await app.apiKeys.create('acme', {}), await app.apiKeys.create('acme', {})]
-  await app.apiKeys.revoke('acme', ended.key.id)
+  const [key, ended] = [await app.core.apiKeys.create('acme', {}), await app.core.apiKeys.create('acme', {})]
+  await app.core.apiKeys.revoke('acme', ended.key.id)
   let round = 0
 
   const of = <T>(list: T[], pick: number) => list[pick % list.length] as T
@@ -400,7 +400,7 @@ async function createWorld({ app, call, clock }: TestApp) {
     const owner = round % users.length
     const connected = await connectAt(app, 'hub', `login-${round}`, of(users, owner).name)
     if (connected.kind !== 'connected') throw new Error(`not connected: ${connected.kind}`)
-    accounts.push({ id: connected.account.id, owner })
+    accounts.push({ id: connected.connection.id, owner })
     while (accounts.length > 8) accounts.shift()
   }
 

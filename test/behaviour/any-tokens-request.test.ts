@@ -188,8 +188,8 @@ type Request = typeof requests extends fc.Arbitrary<infer T> ? T : never
 async function createWorld(service: ListeningApp, publish: (name: string, text: string) => void) {
   const { app, newKey, by, publicUrl } = service
   const [own, other, keeper] = await Promise.all(['acme', 'other', 'keeper'].map(newKey))
-  const ended = await app.apiKeys.create('acme', {})
-  await app.apiKeys.revoke('acme', ended.key.id)
+  const ended = await app.core.apiKeys.create('acme', {})
+  await app.core.apiKeys.revoke('acme', ended.key.id)
   // Its provider stays, and so its tokens can be validated.
   const kept = await makeOneOfEach(by(keeper))
   const token = await mint(by(keeper), kept, { expiresIn: 172_800 })

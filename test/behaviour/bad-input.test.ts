@@ -37,7 +37,7 @@ async function setUp(t: Test) {
   const { app, call, start, collect } = service
   const tokens = { accessToken: 'token', refreshToken: undefined, scopes: [], expiresAtMs: undefined }
   const identity = { subject: 'ann', username: 'ann', name: 'Ann' }
-  await app.accounts.keep('ann', ACCOUNT_ID, { providerId: 'acme', identity, tokens })
+  await app.core.connections.keep('ann', ACCOUNT_ID, { upstreamId: 'acme', identity, tokens })
   const grant = await start({ hostname: 'h' })
   const client = await collect('ann', { hostname: 'mine' })
   await call('GET', '/auth/clients', { token: client })
@@ -432,7 +432,7 @@ t.test('bodies as a whole', async (t) => {
 
 t.test('tokens', async (t) => {
   const { app, call, clock, routes, refuses, session, client, asked, redis } = await setUp(t)
-  const key = app.signingKeys.current()
+  const key = app.core.signingKeys.current()
   if (!key) throw new Error('no signing key')
   const ours = (text: Buffer) => signWith('sha256', text, key.privateKey)
   const [headerPart = '', payloadPart = '', signature = ''] = client.split('.')

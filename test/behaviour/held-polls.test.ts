@@ -264,14 +264,14 @@ t.test('one grant is waited for twice at most, whatever its pace allows', async 
   const held: Held[] = []
   for (let i = 1; i <= 2; i++) {
     held.push(poll(url, 'dashboard', grant_code))
-    await until(async () => app.heldPolls.count() === i)
+    await until(async () => app.core.heldPolls.count() === i)
     clock.advance(5_000)
   }
   const third = await poll(url, 'dashboard', grant_code).answer
   t.equal(stateOf(third), 'authorization_pending')
   t.equal(applied(third), null)
   t.ok(third.ms < AT_ONCE_MS)
-  app.heldPolls.stop()
+  app.core.heldPolls.stop()
   t.strictSame((await Promise.all(held.map(({ answer }) => answer))).map(stateOf), [
     'authorization_pending',
     'authorization_pending'
@@ -283,7 +283,7 @@ t.test('a grant that expires while it is waited for is told to be expired', asyn
   const { grant_code } = await start()
   clock.advance(899_000)
   const held = poll(url, 'oauth', grant_code, 'wait=1')
-  await until(async () => app.heldPolls.count() === 1)
+  await until(async () => app.core.heldPolls.count() === 1)
   clock.advance(1_000)
   t.equal(stateOf(await held.answer), 'expired_token')
 })
@@ -298,7 +298,7 @@ t.test('a request that was never read to its end waits for nothing', async (t) =
   request.write('{"grant_type":')
   await sleep(100)
   request.destroy()
-  t.equal(app.heldPolls.count(), 0)
+  t.equal(app.core.heldPolls.count(), 0)
 })
 
 /** The application in this process, in memory, with a port: for what needs both HTTP and a clock to turn. */

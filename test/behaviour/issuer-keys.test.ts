@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
-import { rotateProviderKey } from '../../src/cli/issuers.js'
+import { rotateIssuerKey } from '../../src/cli/issuers.js'
 import { GRANTD_SECRET, type TestClock } from '../support/app.js'
 import { startRedis } from '../support/redis-server.js'
 import { issuerOf, kidOf, mint, publishedKids, startListeningApp, verify } from '../support/relying-party.js'
@@ -142,7 +142,7 @@ t.test('no token carries a kid that a key set lacks which may still be kept', as
   clock.advance(1_000)
   await publishedKids(two, ids)
   // The other instance has just looked, and so goes by the old keys for as long as any may.
-  await rotateProviderKey(one.app.tokensApi, ids.providerId as string, false)
+  await rotateIssuerKey(one.app.core, ids.providerId as string, false)
   const kept: Awaited<ReturnType<typeof fetchKeySet>>[] = []
   const steps = [0, 30_000, 29_999, 1, 998, 1, 1, 28_000, 210_000, 1_000, 59_000, 999, 1, 998, 1, 1, 60_000]
   const used = new Set<string>()
@@ -212,7 +212,7 @@ t.test('on command', async (t) => {
   clock.advance(1_000)
 
   await t.test('the next key is published within a minute, and signs six minutes later', async (t) => {
-    const [line = ''] = await rotateProviderKey(one.app.tokensApi, providerId, false)
+    const [line = ''] = await rotateIssuerKey(one.app.core, providerId, false)
     const [, kid, from] = /^([\w-]{16}) signs from (\S+); instances learn of it within a minute$/.exec(line) ?? []
     t.equal(Date.parse(from ?? ''), clock() + AHEAD_MS)
     clock.advance(1_000)
@@ -226,7 +226,7 @@ t.test('on command', async (t) => {
 
   await t.test('with haste it signs at once here, and within a minute everywhere', async (t) => {
     const before = kidOf(await mint(two.api, ids))
-    const [line = ''] = await rotateProviderKey(one.app.tokensApi, providerId, true)
+    const [line = ''] = await rotateIssuerKey(one.app.core, providerId, true)
     const kid = line.slice(0, 16)
     t.equal(kidOf(await mint(one.api, ids)), kid)
     t.equal(kidOf(await mint(two.api, ids)), before)
@@ -246,11 +246,11 @@ t.test('on command', async (t) => {
 
   await t.test('of a provider that is not there it tells', async (t) => {
     for (const id of ['00000000-0000-4000-8000-000000000000', 'x', '']) {
-      await t.rejects(rotateProviderKey(one.app.tokensApi, id, true), { message: `there is no provider ${id}` })
+      await t.rejects(rotateIssuerKey(one.app.core, id, true), { message: `there is no provider ${id}` })
     }
     const gone = await makeOneOfEach(one.api)
     await one.api.deleteProvider(gone)
-    await t.rejects(rotateProviderKey(one.app.tokensApi, gone.providerId as string, false), /there is no provider/)
+    await t.rejects(rotateIssuerKey(one.app.core, gone.providerId as string, false), /there is no provider/)
     t.strictSame(await redis.client.keys(`*signing-keys:${gone.providerId}`), [], 'and makes no key for it')
   })
 
@@ -283,9 +283,7 @@ t.test('on command', async (t) => {
 t.test('of several commands at once each has made a key, or says that it has not', async (t) => {
   const { one, two } = await startTwo(t)
   const ids = await makeOneOfEach(one.api)
-  const commands = [one, two, one, two].map(({ app }) =>
-    rotateProviderKey(app.tokensApi, ids.providerId as string, true)
-  )
+  const commands = [one, two, one, two].map(({ app }) => rotateIssuerKey(app.core, ids.providerId as string, true))
   const outcomes = await Promise.allSettled(commands)
   const made = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value[0]?.slice(0, 16)] : []))
   t.ok(made.length >= 1, `${made.length} of them`)
@@ -331,6 +329,6 @@ t.test('who asks for the keys of a provider that is gone makes none', async (t) 
   // What a request finds out that had looked for its provider just before.
   await one.api.deleteProvider(ids)
   one.clock.advance(60_000)
-  for (const { app } of [one, two]) await app.tokensApi.providerKeys.of(ids.providerId as string).catch(() => {})
+  for (const { app } of [one, two]) await app.core.issuerKeys.of(ids.providerId as string).catch(() => {})
   t.strictSame(await redis.client.keys(`*signing-keys:${ids.providerId}`), [])
 })

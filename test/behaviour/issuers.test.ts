@@ -335,7 +335,7 @@ t.test('what is kept', async (t) => {
   const { app, api, key } = service
   const ids = await makeOneOfEach(api)
   await mint(api, ids)
-  await app.tokensApi.providerKeys.rotate(ids.providerId as string, 'now')
+  await app.core.issuerKeys.rotate(ids.providerId as string, 'now')
   const held = await everything(redis)
   t.ok(held.length > 2_000, `${held.length} characters in Redis`)
 

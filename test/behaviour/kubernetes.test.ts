@@ -6,7 +6,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { EnvironmentSchema } from '../../schemas/config.js'
 import { buildApp } from '../../src/app.js'
-import { loadConfig } from '../../src/config/config.js'
+import { loadConfig } from '../../src/config/load-config.js'
 import { LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { GRANTD_SECRET } from '../support/app.js'
 import {

@@ -93,7 +93,7 @@ for (const engine of ['memory', 'Redis']) {
       await redeem(one)
       await redeem(one)
       const held = redeem(two, { prefer: 'wait=30, canary="canary"' })
-      while (app.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
+      while (app.core.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
       await ask('GET', `/auth/grant/peek?user_code=${one.user_code}`, { token })
       await ask('POST', '/auth/grant/approve', { token, body: { user_code: one.user_code, action: 'approve' } })
       await ask('POST', '/auth/grant/approve', { token, body: { user_code: two.user_code, action: 'deny' } })
@@ -189,8 +189,8 @@ for (const engine of ['memory', 'Redis']) {
     await mistakes()
 
     // What breaks inside carries everything it was called with.
-    const { list } = app.authorizedClients
-    app.authorizedClients.list = async () => {
+    const { list } = app.core.authorizations
+    app.core.authorizations.list = async () => {
       throw Object.assign(new TypeError('list is broken'), {
         command: { name: 'hgetall', args: ['canary-argument', session] },
         config: { authorization: session },
@@ -199,7 +199,7 @@ for (const engine of ['memory', 'Redis']) {
       })
     }
     t.equal((await call('GET', '/auth/clients', { token })).status, 500)
-    app.authorizedClients.list = list
+    app.core.authorizations.list = list
     if (redis) {
       await redis.kill()
       clock.advance(60_000)

@@ -492,7 +492,7 @@ t.test('tokens at introspect, revoke and userinfo', async (t) => {
   const pending = await startGrant(BOX)
   const session = await lastingSession('ann')
 
-  const key = app.signingKeys.current()
+  const key = app.core.signingKeys.current()
   if (!key) throw new Error('no signing key')
   const signed =
     (privateKey: Parameters[string] | ReturnType<typeof generateKeyPairSync>['privateKey']) => (text: Buffer) =>

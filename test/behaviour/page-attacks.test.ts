@@ -47,14 +47,14 @@ async function everyForm(service: TestApp): Promise<Form[]> {
   const forms: Form[] = []
   const arrive = (user: string) => signedIn(service, user)
   const clientsOf = async (user: string) =>
-    (await app.authorizedClients.list(user)).map(({ label, revokedAtMs }) => [label, revokedAtMs !== undefined])
+    (await app.core.authorizations.list(user)).map(({ label, revokedAtMs }) => [label, revokedAtMs !== undefined])
   const listed = async (user: string) => {
     const victim = await arrive(user)
     const { grant_code, user_code } = await start({ hostname: 'build-7' })
     await victim.enter(user_code)
     await victim.post('/device/confirm', APPROVE)
     await poll(grant_code)
-    const [client] = await app.authorizedClients.list(user)
+    const [client] = await app.core.authorizations.list(user)
     await victim.get('/account/clients')
     return { user, victim, id: client?.id, state: () => clientsOf(user) }
   }
@@ -80,7 +80,7 @@ async function everyForm(service: TestApp): Promise<Form[]> {
       path: '/device/confirm',
       fields,
       victim,
-      state: () => app.grants.peek(user_code)
+      state: () => app.core.grants.peek(user_code)
     })
   }
   const undo = await listed('undo')
@@ -93,7 +93,7 @@ async function everyForm(service: TestApp): Promise<Form[]> {
   const leaving = await arrive('leaves')
   await leaving.get('/logout')
   const token = leaving.cookies.get(SESSION_COOKIE) ?? ''
-  const stays = async () => (await app.browserSessions.use(token))?.userId
+  const stays = async () => (await app.core.browserSessions.use(token))?.userId
   forms.push({ name: 'sign out', user: 'leaves', path: '/logout', fields: {}, victim: leaving, state: stays })
   const renames = await listed('renames')
   forms.push({ ...renames, name: 'rename', path: `/account/clients/${renames.id}/rename`, fields: { label: 'theirs' } })
@@ -104,9 +104,9 @@ async function everyForm(service: TestApp): Promise<Form[]> {
   const disconnects = await arrive('disconnects')
   const identity = { subject: 'd', username: 'd', name: 'd' }
   const tokens = { accessToken: 'access', refreshToken: undefined, scopes: [], expiresAtMs: undefined }
-  const { id } = await app.accounts.keep('disconnects', 'an-account', { providerId: 'gone', identity, tokens })
+  const { id } = await app.core.connections.keep('disconnects', 'an-account', { upstreamId: 'gone', identity, tokens })
   await disconnects.get('/account/connections')
-  const kept = { user: 'disconnects', victim: disconnects, state: () => app.accounts.list('disconnects') }
+  const kept = { user: 'disconnects', victim: disconnects, state: () => app.core.connections.list('disconnects') }
   forms.push({ ...kept, name: 'disconnect', path: `/account/connections/${id}/disconnect`, fields: {} })
   return forms
 }
@@ -596,7 +596,7 @@ t.test('cross-site scripting: whatever a text says, it is only read', async (t) 
     await service.decide(user_code, 'ann')
     await service.poll(grant_code)
     const ann = await signedIn(service)
-    const [client] = await service.app.authorizedClients.list('ann')
+    const [client] = await service.app.core.authorizations.list('ann')
     await only(t, 'a label', async (label) => {
       await ann.get('/account/clients')
       await ann.post(`/account/clients/${client?.id}/rename`, { label })
@@ -615,7 +615,7 @@ t.test('cross-site scripting: whatever a text says, it is only read', async (t) 
         const { username, scope, providerId } = said
         const tokens = { accessToken: 'a', refreshToken: undefined, scopes: [scope], expiresAtMs: undefined }
         const identity = { username, subject: 'x', name: 'x' }
-        await service.app.accounts.keep(user, `account ${users}`, { providerId, identity, tokens })
+        await service.app.core.connections.keep(user, `account ${users}`, { upstreamId: providerId, identity, tokens })
         const page = await (await signedIn(service, user)).get('/account/connections')
         // Where an account is disconnected is named after it.
         return { ...page, body: page.body.replace(/account \d+/g, 'an-id') }

@@ -2,7 +2,7 @@
 import type { RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
-import { loadConfig } from '../../src/config/config.js'
+import { loadConfig } from '../../src/config/load-config.js'
 import { pageHeaders } from '../routes/pages/expectations.js'
 import { startApp } from '../support/app.js'
 import { startIdentityProvider } from '../support/oidc-upstream.js'
@@ -138,12 +138,12 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
     await ann.signInAt('acme', 'ann')
     for (let i = 0; i < 30; i++) await look(ann, 'GET', '/device/confirm')
     for (let i = 0; i < 30; i++) await look(createVisitor(real), 'POST', '/device')
-    const { list } = real.app.authorizedClients
-    real.app.authorizedClients.list = async () => {
+    const { list } = real.app.core.authorizations
+    real.app.core.authorizations.list = async () => {
       throw new TypeError('list is broken, says <script>')
     }
     await look(ann, 'GET', '/account/clients')
-    real.app.authorizedClients.list = list
+    real.app.core.authorizations.list = list
     await redis.kill()
     for (const { method, url } of routes.filter(({ method }) => method === 'GET' || method === 'POST')) {
       await look(ann, method, url)

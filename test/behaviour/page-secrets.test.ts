@@ -113,8 +113,8 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   await ann.follow(ann.post('/device/confirm', APPROVE))
   await ann.follow(ann.post('/device/undo'))
   await ann.get('/account/clients')
-  const [client] = await app.authorizedClients.list(
-    (await app.browserSessions.use(ann.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
+  const [client] = await app.core.authorizations.list(
+    (await app.core.browserSessions.use(ann.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
   )
   await ann.follow(ann.post(`/account/clients/${client?.id}/rename`, { label: 'mine' }))
   await ann.follow(ann.post(`/account/clients/${client?.id}/revoke`))
@@ -153,13 +153,13 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   const planted = { accessToken: 'planted-access-token-0123456789', refreshToken: 'planted-refresh-token-0123456789' }
   for (const token of Object.values(planted)) secrets.providerToken.add(token)
   const cat = await arrive('cat')
-  const catId = (await app.browserSessions.use(cat.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
-  await app.accounts.keep(catId, 'planted', {
-    providerId: 'hub',
+  const catId = (await app.core.browserSessions.use(cat.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
+  await app.core.connections.keep(catId, 'planted', {
+    upstreamId: 'hub',
     identity: { subject: 'cat', username: 'cat', name: 'Cat' },
     tokens: { ...planted, scopes: ['repo'], expiresAtMs: clock() + 3_600_000 }
   })
-  const { text: apiKey } = await app.apiKeys.create('operator', { label: 'back end' })
+  const { text: apiKey } = await app.core.apiKeys.create('operator', { label: 'back end' })
   secrets.key.add(apiKey)
   const vend = (token: string) => call('GET', '/api/v0/oauthAccounts/planted/accessToken', { token })
   t.equal((await vend(apiKey)).body.accessToken, planted.accessToken)
@@ -176,12 +176,12 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   await refused.get('/login')
   await refused.get(await refused.visitProvider('/login/acme', 'eve', 'refuse'))
   // What breaks inside carries everything it was called with.
-  const { list } = app.accounts
-  app.accounts.list = async (...args) => {
+  const { list } = app.core.connections
+  app.core.connections.list = async (...args) => {
     throw Object.assign(new TypeError('list is broken'), { args, headers: { cookie: ann.cookies.header() } })
   }
   t.equal((await ann.get('/account/connections')).status, 500)
-  app.accounts.list = list
+  app.core.connections.list = list
 
   const pages = visitors.flatMap((visitor) => visitor.pages)
   for (const { body, setCookies, location = '' } of pages) {
@@ -326,8 +326,8 @@ t.test('while Redis is away', async (t) => {
   await ann.enter(client.user_code)
   await ann.post('/device/confirm', APPROVE)
   const { jwt } = (await poll(client.grant_code)).body
-  const [kept] = await app.authorizedClients.list('ann')
-  const [account] = await app.accounts.list('ann')
+  const [kept] = await app.core.authorizations.list('ann')
+  const [account] = await app.core.connections.list('ann')
   await ann.enter(waiting.user_code)
   const form = { ...APPROVE, csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
   const { csrf } = form
@@ -369,9 +369,9 @@ t.test('while Redis is away', async (t) => {
     t.equal((await poll(waiting.grant_code)).body.status, 'authorization_pending', 'nothing was decided')
     service.clock.advance(60_000)
     t.equal((await service.call('GET', '/auth/clients', { token: jwt })).status, 200, 'nor revoked')
-    const [client] = await app.authorizedClients.list('ann')
+    const [client] = await app.core.authorizations.list('ann')
     t.equal(client?.label, kept?.label)
-    t.equal((await app.accounts.list('ann')).length, 1)
+    t.equal((await app.core.connections.list('ann')).length, 1)
     t.equal((await ann.get('/device')).status, 200, 'and whoever was signed in still is')
   }
 
@@ -454,8 +454,8 @@ t.test('how often a page asks Redis', async (t) => {
       await visitor.post('/device/confirm', APPROVE)
     }
     for (const { grant_code } of grants) await poll(grant_code)
-    const ids = (await app.authorizedClients.list(login)).map(({ id }) => id)
-    const [account] = await app.accounts.list(login)
+    const ids = (await app.core.authorizations.list(login)).map(({ id }) => id)
+    const [account] = await app.core.connections.list(login)
     const stranger = createVisitor(service)
     const signing = createVisitor(service)
     await signing.get('/login')

@@ -5,8 +5,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { OAuthClientEntry } from '../../schemas/clients-file.js'
-import { readOAuthClientsFile } from '../../src/config/clients-file.js'
+import { ClientEntry } from '../../schemas/clients-file.js'
+import { readClientsFile } from '../../src/config/clients-file.js'
 import { apiClient } from '../support/client.js'
 import { freePort } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
@@ -55,14 +55,14 @@ t.test('the OAuth clients of docs/oauth.md are read as they stand, and every mem
   const [section = ''] = /## OAuth clients[\s\S]*/.exec(page) ?? []
   const file = join(t.testdir({}), 'clients.json')
   await writeFile(file, /```json\n([\s\S]*?)```/.exec(section)?.[1] ?? '')
-  const { clients, faults } = readOAuthClientsFile(file)
+  const { clients, faults } = readClientsFile(file)
   t.strictSame(faults, [])
   t.match(clients, [
     { id: 'acme-tv', name: 'Acme TV', type: 'other', accessTokenTtlSeconds: 3_600 },
     { id: 'acme-api', secretDigests: [String], grantTypes: [] }
   ])
   const members = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
-  t.strictSame(members, Object.keys(OAuthClientEntry.properties))
+  t.strictSame(members, Object.keys(ClientEntry.properties))
 })
 
 t.test('a stock client goes the way it shows', async (t) => {

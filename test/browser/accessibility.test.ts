@@ -207,15 +207,15 @@ t.test('providers, and the accounts there', async (t) => {
   await account.goto(`${site.url}/account/connections`)
   await check(t, account, 'nothing connected', TITLE)
   const keep = async (subject: string, tokens: { scopes: string[]; expiresAtMs: number }) => {
-    const { accountId } = await site.app.identities.connect('acme', subject, 'ann')
+    const { connectionId } = await site.app.core.identities.connect('acme', subject, 'ann')
     const identity = { subject, username: subject, name: subject }
     const connection = {
-      providerId: 'acme',
+      upstreamId: 'acme',
       identity,
       tokens: { accessToken: 'a', refreshToken: undefined, ...tokens }
     }
-    await site.app.accounts.keep('ann', accountId, connection)
-    return site.app.accounts.vend(accountId, { kind: 'api_key' })
+    await site.app.core.connections.keep('ann', connectionId, connection)
+    return site.app.core.connections.vend(connectionId, { kind: 'api_key' })
   }
   t.match(await keep('new', { scopes: ['openid', 'films.read'], expiresAtMs: Date.now() + 3_600_000 }), {
     kind: 'token'

@@ -30,7 +30,7 @@ const visit = (t: Test, options?: VisitorOptions, at = site) => openVisitor(t, b
 const statusOf = async (grant: Grant, at = site): Promise<string> => (await at.poll(grant.grant_code)).body.status
 /** The client JWT of a grant that has been approved. */
 const collect = async (grant: Grant, at = site): Promise<string> => (await at.poll(grant.grant_code)).body.jwt
-const clientsOf = (userId: string, at = site) => at.app.authorizedClients.list(userId)
+const clientsOf = (userId: string, at = site) => at.app.core.authorizations.list(userId)
 const isAccepted = async (jwt: string, at = site) =>
   (await at.call('GET', '/auth/clients', { token: jwt })).status === 200
 

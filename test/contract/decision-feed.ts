@@ -1,8 +1,7 @@
 /** What every engine's decision feed has to keep to: src/core/grants/decision-feed.ts, fed by the decisions of its grant store. */
 import { once, setMaxListeners } from 'node:events'
 import type { Test } from 'tap'
-import type { DecisionFeed } from '../../src/core/grants/decision-feed.js'
-import type { StoredPoll } from '../../src/core/grants/grant-store.js'
+import type { DecisionFeed, StoredPoll } from '../../src/core/grants/grant-store.js'
 import type { Storage } from '../../src/core/storage.js'
 import {
   CLIENT_TAG,

@@ -27,7 +27,7 @@ export function requestOf(parts: Partial<GrantRequest> = {}): GrantRequest {
 }
 
 export function decisionOf(parts: Partial<Decision> = {}): Decision {
-  return { action: 'approve', userId: 'alice', authorizedClientId: randomUUID(), ip: '198.51.100.7', ...parts }
+  return { action: 'approve', userId: 'alice', authorizationId: randomUUID(), ip: '198.51.100.7', ...parts }
 }
 
 /** Fresh digests and tags: the suites never share a grant. */

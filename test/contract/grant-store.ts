@@ -1,7 +1,7 @@
 /** What every engine's grant store has to keep to: src/core/grants/grant-store.ts, by the rules of src/core/grants/rules.ts. */
 import type { Test } from 'tap'
-import { BUILT_IN_TAG, tagOf } from '../../src/core/clients/client.js'
-import { CLIENT_TYPES, type Decision, type GrantRequest } from '../../src/core/grants/grant.js'
+import { BUILT_IN_TAG, CLIENT_TYPES, tagOf } from '../../src/core/clients/client.js'
+import type { Decision, GrantRequest } from '../../src/core/grants/grant.js'
 import type { GrantStanding, NewGrant } from '../../src/core/grants/grant-store.js'
 import {
   CLIENT_TAG,

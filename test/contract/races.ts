@@ -15,10 +15,7 @@ import {
 } from './engine.js'
 
 /** The stores that are raced on. */
-export type Stores = Pick<
-  Storage,
-  'grants' | 'refreshFamilies' | 'authorizedClients' | 'limits' | 'locks' | 'signingKeys'
->
+export type Stores = Pick<Storage, 'grants' | 'refreshFamilies' | 'authorizations' | 'limits' | 'locks' | 'signingKeys'>
 
 export interface Course extends Pick<Engine, 'clock'> {
   storage: Stores
@@ -122,8 +119,8 @@ export const toRotate: Race = async (course) => {
 
 export const toCreateRecord: Race = async (course) => {
   const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
-  const answers = await all(course, ({ authorizedClients }, i) =>
-    authorizedClients.create(parent, 'one', { by: `client ${i}` }, until)
+  const answers = await all(course, ({ authorizations }, i) =>
+    authorizations.create(parent, 'one', { by: `client ${i}` }, until)
   )
   return { is: different(answers), shouldBe: 1 }
 }
@@ -131,9 +128,9 @@ export const toCreateRecord: Race = async (course) => {
 /** Each changes it on the condition that nobody has. */
 export const toChangeRecord: Race = async (course) => {
   const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
-  await course.storage.authorizedClients.create(parent, 'one', { by: 'nobody' }, until)
-  const answers = await all(course, ({ authorizedClients }, i) =>
-    authorizedClients.change(parent, 'one', { onlyIf: { field: 'by', is: 'nobody' }, set: { by: `client ${i}` } })
+  await course.storage.authorizations.create(parent, 'one', { by: 'nobody' }, until)
+  const answers = await all(course, ({ authorizations }, i) =>
+    authorizations.change(parent, 'one', { onlyIf: { field: 'by', is: 'nobody' }, set: { by: `client ${i}` } })
   )
   return { is: different(answers), shouldBe: 1 }
 }

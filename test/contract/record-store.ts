@@ -13,7 +13,7 @@ export function recordStoreContract(t: Test, start: StartEngine): void {
 
 async function ready(t: Test, start: StartEngine) {
   const engine = await start(t)
-  return { ...engine, records: engine.storage.authorizedClients, until: (ms = DAY_MS) => engine.clock() + ms }
+  return { ...engine, records: engine.storage.authorizations, until: (ms = DAY_MS) => engine.clock() + ms }
 }
 
 async function behaviour(t: Test, start: StartEngine): Promise<void> {
@@ -238,13 +238,13 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     const { storage, other, until } = await ready(t, start)
     const answers = await Promise.all(
       times(50, (i) =>
-        (i % 2 === 0 ? storage : other).authorizedClients.create('alice', '1', { by: `${i}`, and: `${i}` }, until())
+        (i % 2 === 0 ? storage : other).authorizations.create('alice', '1', { by: `${i}`, and: `${i}` }, until())
       )
     )
     const [first] = answers
     t.equal(first?.by, first?.and)
     for (const answer of answers) t.same(answer, first)
-    t.same([...(await storage.authorizedClients.list('alice'))], [['1', first]])
+    t.same([...(await storage.authorizations.list('alice'))], [['1', first]])
   })
 
   t.test('of 50 that set a field once at the same time one stays', async (t) => {
@@ -252,7 +252,7 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     await records.create('alice', '1', { a: '1' }, until())
     const answers = await Promise.all(
       times(50, (i) =>
-        (i % 2 === 0 ? records : other.authorizedClients).change('alice', '1', { setOnce: { revokedAtMs: `${i}` } })
+        (i % 2 === 0 ? records : other.authorizations).change('alice', '1', { setOnce: { revokedAtMs: `${i}` } })
       )
     )
     for (const answer of answers) t.same(answer, answers[0])
@@ -263,7 +263,7 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     await records.create('alice', '1', { version: '0' }, until())
     const answers = await Promise.all(
       times(50, (i) =>
-        (i % 2 === 0 ? records : other.authorizedClients).change('alice', '1', {
+        (i % 2 === 0 ? records : other.authorizations).change('alice', '1', {
           onlyIf: { field: 'version', is: '0' },
           set: { version: '1', by: `${i}` }
         })
@@ -280,7 +280,7 @@ async function races(t: Test, start: StartEngine): Promise<void> {
       await Promise.all(
         times(20, async (i) => {
           if (i === 10) return records.delete('alice', id)
-          return other.authorizedClients.change('alice', id, { set: { a: `${i}` }, keepUntilMs: until() })
+          return other.authorizations.change('alice', id, { set: { a: `${i}` }, keepUntilMs: until() })
         })
       )
       t.equal(await records.get('alice', id), undefined)

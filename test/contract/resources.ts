@@ -16,8 +16,8 @@ async function ready(t: Test, start: StartEngine) {
   const { storage, other, clock } = engine
   return {
     ...engine,
-    things: createResources<Content>(storage.providers, clock),
-    elsewhere: createResources<Content>(other.providers, clock)
+    things: createResources<Content>(storage.issuers, clock),
+    elsewhere: createResources<Content>(other.issuers, clock)
   }
 }
 

@@ -51,11 +51,11 @@ const enter = async (login: string) => {
   const outcome = await signInAt(app, 'acme', login)
   if (outcome.kind !== 'signed_in') throw new Error('not signed in')
   const { userId } = outcome.session
-  const [account] = await app.accounts.list(userId)
+  const [account] = await app.core.connections.list(userId)
   return { userId, oauthAccountId: account?.id ?? '', session: await sessionOf(userId) }
 }
 const [ann, bob] = [await enter('ann'), await enter('bob')]
-const apiKey = (await app.apiKeys.create('acme', {})).text
+const apiKey = (await app.core.apiKeys.create('acme', {})).text
 
 /** What both libraries throw for a refusal: the answer itself. */
 async function refusal(asking: Promise<unknown>): Promise<[number, string]> {

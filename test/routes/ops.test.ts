@@ -242,7 +242,7 @@ t.test('GET /metrics', async (t) => {
     const { grant_code, user_code } = await start()
     const body = { grant_code }
     const waiting = call('POST', '/auth/grant/token', { body, headers: { prefer: 'wait=30' } })
-    while (app.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
+    while (app.core.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
     t.strictSame(await read(), [1, 1])
     await decide(user_code, 'ann')
     t.equal((await waiting).body.status, 'approved')
@@ -292,7 +292,7 @@ t.test('GET /metrics', async (t) => {
     const sinceSeconds = service.clock() / 1000
     t.strictSame(await state(service), [1, 1, sinceSeconds])
     t.equal(value((await service.call('GET', '/metrics')).body, 'grantd_held_polls_limit'), 7)
-    const next = await service.app.signingKeys.rotate('published-ahead')
+    const next = await service.app.core.signingKeys.rotate('published-ahead')
     t.strictSame(await state(service), [1, 1, sinceSeconds], 'the next one does not sign yet')
     service.clock.advance(next.signsFromMs - service.clock())
     t.strictSame(await state(service), [1, 1, next.signsFromMs / 1000])
@@ -375,7 +375,7 @@ t.test('GET /.well-known/jwks.json', async (t) => {
     const signer = async (user: string) =>
       JSON.parse(Buffer.from((await collect(user)).split('.')[0] as string, 'base64url').toString()).kid
     const [first] = await kids()
-    const next = await app.signingKeys.rotate('published-ahead')
+    const next = await app.core.signingKeys.rotate('published-ahead')
     t.strictSame(await kids(), [first, next.kid])
     t.equal(await signer('ann'), first)
     t.equal(next.signsFromMs - next.createdAtMs, 360_000, 'six minutes, one more than the set may be kept')

@@ -55,7 +55,7 @@ async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = all
     return {
       grants: createRedisGrantStore(connection, keys, clock),
       refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, clock),
-      authorizedClients: createRedisRecordStore('authorized-client', connection, keys, clock),
+      authorizations: createRedisRecordStore('authorized-client', connection, keys, clock),
       limits: createRedisLimitStore(connection, keys, clock),
       locks: createRedisLockStore(connection, keys),
       signingKeys: createRedisSigningKeyStore(connection, keys)

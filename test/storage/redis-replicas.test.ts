@@ -49,16 +49,16 @@ async function outcome(call: Promise<unknown>): Promise<{ kind: string; ms: numb
 
 t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is not held up', async (t) => {
   const { primary, replica } = await startPair(t)
-  const { grants, authorizedClients } = await open(t, at(primary.url))
+  const { grants, authorizations } = await open(t, at(primary.url))
   const digests = await Promise.all(times(20, () => pendingGrant({ grants } as Storage)))
-  await authorizedClients.create('alice', 'a', { label: 'old' }, FOR_EVER)
-  await authorizedClients.create('alice', 'b', { label: 'old' }, FOR_EVER)
-  const approve = (digest: string) => grants.decide(digest, decisionOf({ authorizedClientId: digest }))
-  const change = () => authorizedClients.change('alice', 'a', { set: { label: 'new' } })
+  await authorizations.create('alice', 'a', { label: 'old' }, FOR_EVER)
+  await authorizations.create('alice', 'b', { label: 'old' }, FOR_EVER)
+  const approve = (digest: string) => grants.decide(digest, decisionOf({ authorizationId: digest }))
+  const change = () => authorizations.change('alice', 'a', { set: { label: 'new' } })
 
   process.kill(replica.pid(), 'SIGSTOP')
   try {
-    const writes = [...digests.map(approve), change(), authorizedClients.delete('alice', 'b')].map(outcome)
+    const writes = [...digests.map(approve), change(), authorizations.delete('alice', 'b')].map(outcome)
     const looks: number[] = []
     for (let i = 0; i < 50; i++) {
       const { ms } = await outcome(grants.poll(digests[i % 20] as string, CLIENT_TAG))
@@ -70,7 +70,7 @@ t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is
     const longest = Math.max(...outcomes.map(({ ms }) => ms))
     t.ok(longest <= TIMEOUT_MS, `refused after at most ${longest.toFixed(0)} ms`)
     t.equal((await outcome(approve(digests[0] as string))).kind, 'unavailable', 'nor is a repetition acknowledged')
-    const noted = await outcome(authorizedClients.note('alice', 'a', { set: { used: 'now' } }))
+    const noted = await outcome(authorizations.note('alice', 'a', { set: { used: 'now' } }))
     t.ok(noted.kind === 'acknowledged' && noted.ms < 200, `a note waits for nobody: ${noted.ms.toFixed(0)} ms`)
   } finally {
     process.kill(replica.pid(), 'SIGCONT')
@@ -79,8 +79,8 @@ t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is
   // They were done all the same: saying it again is answered as it should have been.
   t.same(tally((await Promise.all(digests.map(approve))).map(({ kind }) => kind)), { repeated: 20 })
   t.same(await change(), { label: 'new', used: 'now' })
-  await authorizedClients.delete('alice', 'b')
-  t.equal(await authorizedClients.get('alice', 'b'), undefined)
+  await authorizations.delete('alice', 'b')
+  t.equal(await authorizations.get('alice', 'b'), undefined)
   const onReplica = await Promise.all([
     replica.client.exists('grantd:authorized-client:{alice}:b'),
     replica.client.hget('grantd:authorized-client:{alice}:a', 'label')
@@ -90,10 +90,10 @@ t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is
 
 t.test('one WAIT speaks for all that was written before it', async (t) => {
   const { primary } = await startPair(t)
-  const { authorizedClients } = await open(t, at(primary.url))
-  await authorizedClients.create('alice', 'a', { label: '' }, FOR_EVER)
+  const { authorizations } = await open(t, at(primary.url))
+  await authorizations.create('alice', 'a', { label: '' }, FOR_EVER)
   await primary.client.config('RESETSTAT')
-  const changes = times(500, (i) => authorizedClients.change('alice', 'a', { set: { label: `${i}` } }))
+  const changes = times(500, (i) => authorizations.change('alice', 'a', { set: { label: `${i}` } }))
   t.same(tally((await Promise.all(changes.map(outcome))).map(({ kind }) => kind)), { acknowledged: 500 })
   const calls = Number(/cmdstat_wait:calls=(\d+)/.exec(await primary.client.info('commandstats'))?.[1])
   t.ok(calls >= 1 && calls <= 50, `${calls} of them for 500 writes`)
@@ -118,12 +118,12 @@ t.test('what was written on a primary that is lost is not acknowledged by the ne
   }).listen(0, '127.0.0.1')
   await once(proxy, 'listening')
   t.teardown(() => proxy.close())
-  const { authorizedClients } = await open(t, at(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`))
+  const { authorizations } = await open(t, at(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`))
 
   const acknowledged: string[] = []
   const outcomes: string[] = []
   const write = async (id: string) => {
-    const { kind } = await outcome(authorizedClients.create('alice', id, { label: id }, FOR_EVER))
+    const { kind } = await outcome(authorizations.create('alice', id, { label: id }, FOR_EVER))
     outcomes.push(kind)
     if (kind === 'acknowledged') acknowledged.push(id)
   }
@@ -189,7 +189,7 @@ t.test('a Cluster, in which a part is given to another primary while it is used'
   await until(async () => storage.decisions.isUp())
   for (const digest of mine) {
     for (let tries = 0; ; tries++) {
-      const { kind } = await outcome(storage.grants.decide(digest, decisionOf({ authorizedClientId: digest })))
+      const { kind } = await outcome(storage.grants.decide(digest, decisionOf({ authorizationId: digest })))
       if (kind === 'acknowledged') break
       if (tries > 20) throw new Error(`${digest} cannot be decided`)
       await sleep(50)

@@ -93,7 +93,7 @@ t.test('commands of a long turn do not wait for its end', async (t) => {
 t.test('what Redis forgets', async (t) => {
   t.test('every key has an end, after every single operation; only the signing keys stay', async (t) => {
     const engine = await start(t)
-    const { grants, refreshFamilies: families, authorizedClients: records, limits, signingKeys } = engine.storage
+    const { grants, refreshFamilies: families, authorizations: records, limits, signingKeys } = engine.storage
     const [one, two, tag] = [newDigest(), newDigest(), newTag()]
     const [first, second] = [newDigest(), newDigest()]
     const family = { userId: 'alice', currentDigest: first }
@@ -205,7 +205,7 @@ t.test('what Redis forgets', async (t) => {
 
   t.test('a write that comes after the end does not bring anything back', async (t) => {
     const engine = await start(t)
-    const { grants, refreshFamilies: families, authorizedClients: records } = engine.storage
+    const { grants, refreshFamilies: families, authorizations: records } = engine.storage
     const [digest, tag] = [newDigest(), newTag()]
     await grants.create(digest, tag, newGrant())
     await grants.decide(digest, decisionOf())
@@ -475,13 +475,13 @@ t.test('an accepted poll is not written to disk, a refused one and every decisio
   t.equal((await storage.grants.poll(digest, CLIENT_TAG)).kind, 'slow_down')
   t.ok((await written()) > before, 'the longer interval is for good')
   before = await written()
-  await storage.grants.decide(digest, { action: 'approve', userId: 'u', authorizedClientId: 'c', ip: 'i' })
+  await storage.grants.decide(digest, { action: 'approve', userId: 'u', authorizationId: 'c', ip: 'i' })
   t.ok((await written()) > before, 'so is the decision')
 })
 
 t.test('a server that has forgotten its scripts is taught them again', async (t) => {
   const engine = await start(t)
-  const { grants, refreshFamilies: families, authorizedClients: records, limits, signingKeys } = engine.storage
+  const { grants, refreshFamilies: families, authorizations: records, limits, signingKeys } = engine.storage
   const flush = () => server.client.script('FLUSH')
   const [digest, tag] = [newDigest(), newTag()]
   await flush()
@@ -740,7 +740,7 @@ t.test('what rests in Redis', async (t) => {
     const { body } = await service.poll(approved.grant_code)
     const [header, payload, signature] = body.jwt.split('.')
     Object.assign(secrets, { jwt: body.jwt, header, payload, signature })
-    const key = service.app.signingKeys.current()
+    const key = service.app.core.signingKeys.current()
     const pem = (key?.privateKey ?? '').split('\n')
     secrets['private key'] = pem[1] as string
     secrets['end of the private key'] = pem[2] as string

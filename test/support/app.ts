@@ -2,7 +2,7 @@
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../src/app.js'
-import { loadConfig } from '../../src/config/config.js'
+import { loadConfig } from '../../src/config/load-config.js'
 import { DASHBOARD_SECRET, sessionOf } from './tokens.js'
 
 export const GRANTD_SECRET = 'keys at rest are sealed under this secret'

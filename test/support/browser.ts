@@ -123,7 +123,7 @@ export async function openVisitor(
   await page.emulateMedia({ colorScheme: 'light' })
   await context.setExtraHTTPHeaders({ 'accept-language': language, ...headers })
   if (user !== undefined) {
-    const { token } = await app.signIn.asTyped(user)
+    const { token } = await app.core.signIn.asTyped(user)
     const attributes = { secure: true, httpOnly: true, sameSite: 'Lax' } as const
     // The browser takes a secure cookie from http on this machine, but not from us.
     const secureUrl = url.replace(/^http:/, 'https:')

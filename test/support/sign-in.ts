@@ -81,7 +81,7 @@ export async function beginAt(
   login: string,
   { reauthenticates = false, action = 'allow' }: VisitOptions = {}
 ): Promise<Visit> {
-  const { url, attempt } = await app.signIn.begin(providerId, { reauthenticates })
+  const { url, attempt } = await app.core.signIn.begin(providerId, { reauthenticates })
   const callback = await visitProvider(url, app.config.publicUrl, login, action)
   return { query: callback.search.slice(1), attempt }
 }
@@ -94,7 +94,7 @@ export async function signInAt(
   options: VisitOptions = {}
 ): Promise<SignInOutcome> {
   const { query, attempt } = await beginAt(app, providerId, login, options)
-  return app.signIn.finish(providerId, query, attempt)
+  return app.core.signIn.finish(providerId, query, attempt)
 }
 
 /** Connects a person's account at a provider to a user. */
@@ -105,5 +105,5 @@ export async function connectAt(
   userId: string
 ): Promise<ConnectOutcome> {
   const { query, attempt } = await beginAt(app, providerId, login)
-  return app.signIn.finishConnecting(providerId, query, attempt, userId)
+  return app.core.signIn.finishConnecting(providerId, query, attempt, userId)
 }

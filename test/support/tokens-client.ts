@@ -111,7 +111,7 @@ export async function startTokensApp(
   const started = await startApp(t, { SIGNING_ALG: 'EdDSA', PROVIDER_SIGNING_ALG: 'EdDSA', ...variables }, options)
   const { app } = started
   const send = overInject(app)
-  const newKey = async (account = 'acme') => (await app.apiKeys.create(account, {})).text
+  const newKey = async (account = 'acme') => (await app.core.apiKeys.create(account, {})).text
   const key = await newKey()
   const by = (text?: string) => tokensClient(send, text)
   return { ...started, send, newKey, key, by, api: by(key) }

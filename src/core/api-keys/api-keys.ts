@@ -1,7 +1,6 @@
-/** The API keys of accounts: made (and shown that once), listed, revoked, and recognized. */
+/** The API keys of owners: made (and shown that once), listed, revoked, and recognized. */
 import type { Clock } from '../clock.js'
-import { isWorthNoting } from '../records/last-use.js'
-import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
+import { FOR_EVER_MS, isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import { type ApiKey, fromFields, newApiKeyText, readApiKeyText, toFields } from './api-key.js'
 
@@ -11,11 +10,11 @@ const KEEP_LISTED_MS = 90 * DAY_MS
 
 export interface ApiKeys {
   /** Makes a key. Its text is in the answer and nowhere else. */
-  create(account: string, options: { label?: string; expiresAtMs?: number }): Promise<{ text: string; key: ApiKey }>
-  /** Every key of an account, revoked and expired ones included, newest first. */
-  list(account: string): Promise<ApiKey[]>
-  /** Revokes for good. Repeating it changes nothing; undefined if the account has no such key. */
-  revoke(account: string, id: string): Promise<ApiKey | undefined>
+  create(owner: string, options: { label?: string; expiresAtMs?: number }): Promise<{ text: string; key: ApiKey }>
+  /** Every key of an owner, revoked and expired ones included, newest first. */
+  list(owner: string): Promise<ApiKey[]>
+  /** Revokes for good. Repeating it changes nothing; undefined if the owner has no such key. */
+  revoke(owner: string, id: string): Promise<ApiKey | undefined>
   /** The key with this text, if it may be used now; notes that it was. Rejects with `unavailable` when it could not look. */
   use(text: string): Promise<ApiKey | undefined>
 }
@@ -27,42 +26,42 @@ export interface ApiKeysParts {
 
 export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
   return {
-    async create(account, { label, expiresAtMs }) {
-      const { id, text } = newApiKeyText(account)
+    async create(owner, { label, expiresAtMs }) {
+      const { id, text } = newApiKeyText(owner)
       const createdAtMs = clock()
       const times = { createdAtMs, expiresAtMs, lastUsedAtMs: undefined, revokedAtMs: undefined }
-      const key: ApiKey = { account, id, digest: digestOf(text), label, ...times }
+      const key: ApiKey = { owner, id, digest: digestOf(text), label, ...times }
       const keepUntilMs = expiresAtMs === undefined ? createdAtMs + FOR_EVER_MS : expiresAtMs + KEEP_LISTED_MS
-      await records.create(account, id, toFields(key), keepUntilMs)
+      await records.create(owner, id, toFields(key), keepUntilMs)
       return { text, key }
     },
 
-    async list(account) {
-      const keys = [...(await records.list(account))].map(([id, fields]) => fromFields(account, id, fields))
+    async list(owner) {
+      const keys = [...(await records.list(owner))].map(([id, fields]) => fromFields(owner, id, fields))
       return keys.sort((a, b) => b.createdAtMs - a.createdAtMs)
     },
 
-    async revoke(account, id) {
+    async revoke(owner, id) {
       const nowMs = clock()
       const set = { revokedAtMs: String(nowMs) }
-      const fields = await records.change(account, id, { setOnce: set })
+      const fields = await records.change(owner, id, { setOnce: set })
       if (!fields) return undefined
-      const key = fromFields(account, id, fields)
+      const key = fromFields(owner, id, fields)
       // Only the call that revoked shortens the life; it is a matter of tidiness, the revocation stands already.
-      if (key.revokedAtMs === nowMs) await records.change(account, id, { keepUntilMs: nowMs + KEEP_LISTED_MS })
+      if (key.revokedAtMs === nowMs) await records.change(owner, id, { keepUntilMs: nowMs + KEEP_LISTED_MS })
       return key
     },
 
     async use(text) {
       const named = readApiKeyText(text)
-      const fields = named && (await records.get(named.account, named.id))
+      const fields = named && (await records.get(named.owner, named.id))
       if (!fields) return undefined
-      const key = fromFields(named.account, named.id, fields)
+      const key = fromFields(named.owner, named.id, fields)
       const nowMs = clock()
       const isOver = key.revokedAtMs !== undefined || (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
       if (isOver || !isSame(key.digest, digestOf(text))) return undefined
       if (isWorthNoting(key.lastUsedAtMs, nowMs)) {
-        await records.note(key.account, key.id, { set: { lastUsedAtMs: String(nowMs) } })
+        await records.note(key.owner, key.id, { set: { lastUsedAtMs: String(nowMs) } })
       }
       return key
     }

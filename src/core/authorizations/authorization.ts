@@ -1,13 +1,13 @@
-/** An authorized client: what a collected grant leaves behind, and what its JWT stands or falls with. */
+/** An authorization: what a collected grant leaves behind, and what its client JWT stands or falls with. */
 
+import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
-import type { ClientType } from '../grants/grant.js'
 import type { Fields } from '../records/record-store.js'
 
-export interface AuthorizedClient {
+export interface Authorization {
   id: string
   userId: string
-  /** The OAuth client it is one of. */
+  /** The OAuth client it was given to. */
   clientId: string
   clientType: ClientType
   /** What the user approved. */
@@ -26,15 +26,15 @@ export interface AuthorizedClient {
 }
 
 /** The stored form: strings, and nothing for what is undefined. */
-export function toFields(client: AuthorizedClient): Fields {
+export function toFields(authorization: Authorization): Fields {
   const fields: Record<string, string> = {}
-  const { id: _id, userId: _userId, scopes, ...rest } = client
+  const { id: _id, userId: _userId, scopes, ...rest } = authorization
   if (scopes.length > 0) fields.scope = writeScope(scopes)
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = String(value)
   return fields
 }
 
-export function fromFields(userId: string, id: string, fields: Fields): AuthorizedClient {
+export function fromFields(userId: string, id: string, fields: Fields): Authorization {
   const time = (text: string | undefined) => (text === undefined ? undefined : Number(text))
   return {
     id,

@@ -1,94 +1,107 @@
 /**
- * The authorized clients of a user: made from an approved grant, listed, renamed, revoked.
+ * The authorizations of a user: made from an approved grant, listed, renamed, revoked.
  * A client JWT is good only while its record here says so: what is lost means "sign in again", never "valid again".
  */
 
-import type { OAuthClient } from '../clients/client.js'
+import type { Client, ClientType } from '../clients/client.js'
 import type { Clock } from '../clock.js'
-import type { Decision, GrantRequest } from '../grants/grant.js'
-import { isWorthNoting } from '../records/last-use.js'
-import type { RecordStore } from '../records/record-store.js'
-import { type AuthorizedClient, fromFields, toFields } from './authorization.js'
+import { isWorthNoting, type RecordStore } from '../records/record-store.js'
+import { type Authorization, fromFields, toFields } from './authorization.js'
 
 const DAY_MS = 86_400_000
-/** How long a client stays listed after it expired or was revoked. */
+/** How long an authorization stays listed after it expired or was revoked. */
 const KEEP_LISTED_MS = 90 * DAY_MS
 
-export interface AuthorizedClients {
-  /** The one client of an approved grant: created by the first call, the same one for every later call. */
-  authorize(oauthClient: OAuthClient, request: GrantRequest, decision: Decision): Promise<AuthorizedClient>
-  /** The client if it may act now. */
-  find(userId: string, id: string): Promise<AuthorizedClient | undefined>
+/** What was approved: what the client asked for, and what it said about itself. */
+export interface ApprovedRequest {
+  clientType: ClientType
+  scopes: readonly string[]
+  metadata: { name?: string; version?: string; hostname?: string }
+}
+
+/** Who approved it, from which address, and the id that the authorization has had since. */
+export interface Approval {
+  userId: string
+  authorizationId: string
+  ip: string
+}
+
+export interface Authorizations {
+  /** The one authorization of an approved grant: created by the first call, the same one for every later call. */
+  create(client: Client, request: ApprovedRequest, approval: Approval): Promise<Authorization>
+  /** The authorization if it may act now. */
+  find(userId: string, id: string): Promise<Authorization | undefined>
   /** Notes that it did. */
-  noteUse(client: AuthorizedClient): Promise<void>
+  noteUse(authorization: Authorization): Promise<void>
   /** Active, revoked and expired, newest first. */
-  list(userId: string): Promise<AuthorizedClient[]>
-  /** Changes or (undefined) clears the label; undefined if there is no such client of this user. */
-  rename(userId: string, id: string, label: string | undefined): Promise<AuthorizedClient | undefined>
-  /** Revokes for good. Repeating it changes nothing; undefined if there is no such client of this user. */
-  revoke(userId: string, id: string): Promise<AuthorizedClient | undefined>
+  list(userId: string): Promise<Authorization[]>
+  /** Changes or (undefined) clears the label; undefined if there is no such authorization of this user. */
+  rename(userId: string, id: string, label: string | undefined): Promise<Authorization | undefined>
+  /** Revokes for good. Repeating it changes nothing; undefined if there is no such authorization of this user. */
+  revoke(userId: string, id: string): Promise<Authorization | undefined>
   /** Revokes all that may act now, and answers with how many those were. */
   revokeAll(userId: string): Promise<number>
 }
 
-export interface AuthorizedClientsParts {
+export interface AuthorizationsParts {
   records: RecordStore
   clock: Clock
 }
 
-export function createAuthorizedClients({ records, clock }: AuthorizedClientsParts): AuthorizedClients {
-  const listedUntilMs = (client: AuthorizedClient) =>
-    Math.min(client.expiresAtMs, client.revokedAtMs ?? client.expiresAtMs) + KEEP_LISTED_MS
+export function createAuthorizations({ records, clock }: AuthorizationsParts): Authorizations {
+  const listedUntilMs = (authorization: Authorization) =>
+    Math.min(authorization.expiresAtMs, authorization.revokedAtMs ?? authorization.expiresAtMs) + KEEP_LISTED_MS
 
-  async function find(userId: string, id: string): Promise<AuthorizedClient | undefined> {
+  async function find(userId: string, id: string): Promise<Authorization | undefined> {
     const fields = await records.get(userId, id)
-    const client = fields && fromFields(userId, id, fields)
-    return client && mayAct(client) ? client : undefined
+    const authorization = fields && fromFields(userId, id, fields)
+    return authorization && mayAct(authorization) ? authorization : undefined
   }
 
-  function mayAct({ revokedAtMs, expiresAtMs }: AuthorizedClient): boolean {
+  function mayAct({ revokedAtMs, expiresAtMs }: Authorization): boolean {
     return revokedAtMs === undefined && expiresAtMs > clock()
   }
 
-  async function list(userId: string): Promise<AuthorizedClient[]> {
-    const clients = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
+  async function list(userId: string): Promise<Authorization[]> {
+    const authorizations = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
     const nowMs = clock()
-    return clients
-      .filter((client) => listedUntilMs(client) > nowMs)
+    return authorizations
+      .filter((authorization) => listedUntilMs(authorization) > nowMs)
       .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1))
   }
 
-  async function revoke(userId: string, id: string): Promise<AuthorizedClient | undefined> {
+  async function revoke(userId: string, id: string): Promise<Authorization | undefined> {
     const nowMs = clock()
     const fields = await records.change(userId, id, { setOnce: { revokedAtMs: String(nowMs) } })
     if (!fields) return undefined
-    const client = fromFields(userId, id, fields)
+    const authorization = fromFields(userId, id, fields)
     // Only the call that revoked shortens the life; it is a matter of tidiness, the revocation stands already.
-    if (client.revokedAtMs === nowMs) await records.change(userId, id, { keepUntilMs: listedUntilMs(client) })
-    return client
+    if (authorization.revokedAtMs === nowMs)
+      await records.change(userId, id, { keepUntilMs: listedUntilMs(authorization) })
+    return authorization
   }
 
   return {
-    async authorize(oauthClient, request, { userId, authorizedClientId, ip }) {
+    async create(client, request, { userId, authorizationId, ip }) {
       const createdAtMs = clock()
-      const client: AuthorizedClient = {
-        id: authorizedClientId,
+      const authorization: Authorization = {
+        id: authorizationId,
         userId,
-        clientId: oauthClient.id,
+        clientId: client.id,
         clientType: request.clientType,
         scopes: request.scopes,
-        name: oauthClient.name ?? request.metadata.name,
+        name: client.name ?? request.metadata.name,
         version: request.metadata.version,
         label: request.metadata.hostname,
         ipAtGrant: ip,
         createdAtMs,
         // A whole second, so that the record and the JWT (NumericDate) end at the same instant.
-        expiresAtMs: (Math.floor(createdAtMs / 1000) + oauthClient.authorizationTtlSeconds) * 1000,
+        expiresAtMs: (Math.floor(createdAtMs / 1000) + client.authorizationTtlSeconds) * 1000,
         lastUsedAtMs: undefined,
         revokedAtMs: undefined
       }
-      const kept = await records.create(userId, client.id, toFields(client), listedUntilMs(client))
-      return fromFields(userId, client.id, kept)
+      const kept = await records.create(userId, authorization.id, toFields(authorization), listedUntilMs(authorization))
+      return fromFields(userId, authorization.id, kept)
     },
 
     find,
@@ -109,7 +122,7 @@ export function createAuthorizedClients({ records, clock }: AuthorizedClientsPar
     revoke,
 
     async revokeAll(userId) {
-      const active = (await list(userId)).filter((client) => mayAct(client))
+      const active = (await list(userId)).filter((authorization) => mayAct(authorization))
       await Promise.all(active.map(({ id }) => revoke(userId, id)))
       return active.length
     }

@@ -2,14 +2,16 @@
  * An OAuth client (RFC 6749 §2): a program as the operator knows it, what it may ask for, and for how long it gets it.
  * The five types of program are public clients of their own names; all others come from OAUTH_CLIENTS_FILE.
  */
-import { CLIENT_TYPES, type ClientType } from '../grants/grant.js'
 import { digestOf } from '../secrets/digest.js'
+
+export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
+export type ClientType = (typeof CLIENT_TYPES)[number]
 
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 export const GRANT_TYPES = [DEVICE_CODE_GRANT, 'refresh_token'] as const
 export type GrantType = (typeof GRANT_TYPES)[number]
 
-export interface OAuthClient {
+export interface Client {
   readonly id: string
   /** What the operator calls it; a built-in client has no name but what it says of itself. */
   readonly name: string | undefined
@@ -45,7 +47,7 @@ export function tagOf(clientId: string): string {
 }
 
 /** The clients that are always there. Their access tokens live as long as the authorization. */
-export function builtInClients(tokenTtlSeconds: number): OAuthClient[] {
+export function builtInClients(tokenTtlSeconds: number): Client[] {
   return CLIENT_TYPES.map((type) => ({
     id: type,
     name: undefined,

@@ -1,18 +1,18 @@
 /** Every OAuth client there is, and whether somebody is one of them. Configuration alone: nothing here asks a store. */
 import { digestOf, isSame } from '../secrets/digest.js'
-import type { OAuthClient } from './client.js'
+import type { Client } from './client.js'
 
-export interface OAuthClients {
-  find(clientId: string): OAuthClient | undefined
+export interface Clients {
+  find(clientId: string): Client | undefined
   /**
    * The client that id and secret prove (RFC 6749 §2.3), or undefined. A public client proves itself by having no secret:
    * whoever brings one for it is wrong.
    */
-  authenticate(clientId: string, secret: string | undefined): OAuthClient | undefined
-  list(): readonly OAuthClient[]
+  authenticate(clientId: string, secret: string | undefined): Client | undefined
+  list(): readonly Client[]
 }
 
-export function createOAuthClients(clients: readonly OAuthClient[]): OAuthClients {
+export function createClients(clients: readonly Client[]): Clients {
   const byId = new Map(clients.map((client) => [client.id, client]))
 
   return {

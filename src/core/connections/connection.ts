@@ -1,13 +1,13 @@
-/** A connected account: the tokens a provider handed out for one of its users, kept sealed for one of ours. */
+/** A connected account: the tokens an upstream handed out for one of its users, kept sealed for one of ours. */
 import type { Fields } from '../records/record-store.js'
 
 /** `needs_reconnect`: the provider accepts the tokens no more; only the user can get new ones. */
-export type AccountStatus = 'connected' | 'needs_reconnect'
+export type ConnectionStatus = 'connected' | 'needs_reconnect'
 
-export interface ConnectedAccount {
+export interface Connection {
   id: string
   userId: string
-  providerId: string
+  upstreamId: string
   subject: string
   username: string
   /** Those the access token was issued with, as far as the provider told. */
@@ -15,24 +15,24 @@ export interface ConnectedAccount {
   connectedAtMs: number
   /** End of the access token; undefined for one whose end is not known. */
   expiresAtMs: number | undefined
-  status: AccountStatus
+  status: ConnectionStatus
   /** Counts the changes of the tokens. Whoever changes them does so on the condition that it is still the one they saw. */
   version: number
   sealedTokens: string | undefined
 }
 
 /** The stored form: strings, and nothing for what is undefined. */
-export function toFields({ id: _id, userId: _userId, scopes, ...rest }: ConnectedAccount): Fields {
-  const fields: Record<string, string> = { scopes: JSON.stringify(scopes) }
+export function toFields({ id: _id, userId: _userId, upstreamId: providerId, scopes, ...rest }: Connection): Fields {
+  const fields: Record<string, string> = { scopes: JSON.stringify(scopes), providerId }
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = String(value)
   return fields
 }
 
-export function fromFields(userId: string, id: string, fields: Fields): ConnectedAccount {
+export function fromFields(userId: string, id: string, fields: Fields): Connection {
   return {
     id,
     userId,
-    providerId: fields.providerId ?? '',
+    upstreamId: fields.providerId ?? '',
     subject: fields.subject ?? '',
     username: fields.username ?? '',
     scopes: JSON.parse(fields.scopes ?? '[]') as string[],

@@ -6,10 +6,9 @@ import type { Clock } from '../clock.js'
 import { fault, isFault } from '../fault.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
-import type { ProviderIdentity, ProviderTokens } from '../upstream/upstream.js'
-import type { ProviderClient } from '../upstream/upstream-client.js'
-import type { Identities } from '../users/identities.js'
-import { type ConnectedAccount, fromFields, toFields } from './connection.js'
+import type { UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
+import type { UpstreamClient } from '../upstream/upstream-client.js'
+import { type Connection, fromFields, toFields } from './connection.js'
 import { openTokens, sealTokens } from './connection-tokens.js'
 import type { Refresher } from './refresher.js'
 
@@ -29,52 +28,53 @@ export type VendOutcome =
   | { kind: 'token'; accessToken: string; scopes: readonly string[] }
   | { kind: 'unknown' | 'not_yours' | 'needs_reconnect' }
 
-export interface Connection {
-  providerId: string
-  identity: ProviderIdentity
-  tokens: ProviderTokens
+export interface NewConnection {
+  upstreamId: string
+  identity: UpstreamIdentity
+  tokens: UpstreamTokens
 }
 
-export interface Accounts {
+export interface Connections {
   /** Keeps the tokens of an account under its id, in place of those that were there. */
-  keep(userId: string, accountId: string, connection: Connection): Promise<ConnectedAccount>
+  keep(userId: string, connectionId: string, connection: NewConnection): Promise<Connection>
   /** A user's accounts, the latest connected first. */
-  list(userId: string): Promise<ConnectedAccount[]>
+  list(userId: string): Promise<Connection[]>
   /**
    * An access token that can be used for a while. Rejects with `unavailable` when it would have to be refreshed and the
    * provider could not be asked.
    */
-  vend(accountId: string, reader: TokenReader): Promise<VendOutcome>
+  vend(connectionId: string, reader: TokenReader): Promise<VendOutcome>
   /**
    * Disconnects an account: its tokens are gone here at once, and then ended at the provider if that can be done. Undefined if
-   * the user has no such account.
+   * the user has no such connection.
    */
   disconnect(
     userId: string,
-    accountId: string
-  ): Promise<{ account: ConnectedAccount; revokedAtProvider: boolean } | undefined>
+    connectionId: string
+  ): Promise<{ connection: Connection; revokedAtProvider: boolean } | undefined>
 }
 
-export interface AccountsParts {
+export interface ConnectionsParts {
   records: RecordStore
   owners: RecordStore
-  identities: Identities
+  /** Gives up the identity that a connection was made with: whose it is is the users' matter. */
+  releaseIdentity(upstreamId: string, subject: string): Promise<void>
   refresher: Refresher
   keyring: Keyring
-  clientOf(providerId: string): ProviderClient | undefined
+  clientOf(upstreamId: string): UpstreamClient | undefined
   clock: Clock
 }
 
-export function createAccounts(parts: AccountsParts): Accounts {
-  const { records, owners, identities, refresher, keyring, clientOf, clock } = parts
+export function createConnections(parts: ConnectionsParts): Connections {
+  const { records, owners, releaseIdentity, refresher, keyring, clientOf, clock } = parts
 
-  async function find(userId: string, id: string): Promise<ConnectedAccount | undefined> {
+  async function find(userId: string, id: string): Promise<Connection | undefined> {
     const fields = await records.get(userId, id)
     return fields && fromFields(userId, id, fields)
   }
 
   /** Providers hand out a refresh token when they like; the one that was there goes on until then. */
-  function sealed(place: { id: string; userId: string }, tokens: ProviderTokens, before: ConnectedAccount | undefined) {
+  function sealed(place: { id: string; userId: string }, tokens: UpstreamTokens, before: Connection | undefined) {
     const refreshToken = tokens.refreshToken ?? (before && openTokens(keyring, before)?.refreshToken)
     return sealTokens(keyring, place, {
       accessToken: tokens.accessToken,
@@ -82,23 +82,23 @@ export function createAccounts(parts: AccountsParts): Accounts {
     })
   }
 
-  function vendable(account: ConnectedAccount): VendOutcome {
-    const tokens = account.status === 'connected' ? openTokens(keyring, account) : undefined
+  function vendable(connection: Connection): VendOutcome {
+    const tokens = connection.status === 'connected' ? openTokens(keyring, connection) : undefined
     if (!tokens) return { kind: 'needs_reconnect' }
-    return { kind: 'token', accessToken: tokens.accessToken, scopes: account.scopes }
+    return { kind: 'token', accessToken: tokens.accessToken, scopes: connection.scopes }
   }
 
   return {
-    async keep(userId, id, { providerId, identity, tokens }) {
+    async keep(userId, id, { upstreamId, identity, tokens }) {
       const nowMs = clock()
       // First of all, so that there is never an account that its own user cannot be told from others'.
       await owners.create(id, OWNER, { userId }, nowMs + FOR_EVER_MS)
       for (let attempt = 0; attempt < CONNECT_TRIES; attempt++) {
         const before = await find(userId, id)
-        const account: ConnectedAccount = {
+        const connection: Connection = {
           id,
           userId,
-          providerId,
+          upstreamId,
           subject: identity.subject,
           username: identity.username,
           scopes: tokens.scopes ?? [],
@@ -108,7 +108,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
           version: (before?.version ?? 0) + 1,
           sealedTokens: sealed({ id, userId }, tokens, before)
         }
-        const fields = toFields(account)
+        const fields = toFields(connection)
         const kept = before
           ? await records.change(userId, id, {
               onlyIf: { field: 'version', is: String(before.version) },
@@ -116,7 +116,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
               ...(fields.expiresAtMs === undefined && { clear: ['expiresAtMs'] })
             })
           : await records.create(userId, id, fields, nowMs + FOR_EVER_MS)
-        if (kept?.sealedTokens === account.sealedTokens) return account
+        if (kept?.sealedTokens === connection.sealedTokens) return connection
       }
       throw fault('unavailable', { detail: `an account changed ${CONNECT_TRIES} times while it was being connected` })
     },
@@ -126,46 +126,46 @@ export function createAccounts(parts: AccountsParts): Accounts {
       return accounts.sort((a, b) => b.connectedAtMs - a.connectedAtMs || (a.id < b.id ? 1 : -1))
     },
 
-    async vend(accountId, reader) {
-      const userId = (await owners.get(accountId, OWNER))?.userId
+    async vend(connectionId, reader) {
+      const userId = (await owners.get(connectionId, OWNER))?.userId
       if (userId === undefined) return { kind: 'unknown' }
       if (reader.kind === 'user' && reader.userId !== userId) return { kind: 'not_yours' }
-      const account = await find(userId, accountId)
-      if (!account) return { kind: 'unknown' }
-      const tokens = account.status === 'connected' ? openTokens(keyring, account) : undefined
+      const connection = await find(userId, connectionId)
+      if (!connection) return { kind: 'unknown' }
+      const tokens = connection.status === 'connected' ? openTokens(keyring, connection) : undefined
       // Also where an instance with other secrets could open them: nothing is changed here.
       if (!tokens) return { kind: 'needs_reconnect' }
-      const leftMs = (account.expiresAtMs ?? Number.POSITIVE_INFINITY) - clock()
+      const leftMs = (connection.expiresAtMs ?? Number.POSITIVE_INFINITY) - clock()
       const mayRefresh = tokens.refreshToken !== undefined
-      if (leftMs > REFRESH_AHEAD_MS || (leftMs > 0 && !mayRefresh)) return vendable(account)
+      if (leftMs > REFRESH_AHEAD_MS || (leftMs > 0 && !mayRefresh)) return vendable(connection)
       try {
-        return vendable(await within(ANSWER_WITHIN_MS, refresher.refresh(account)))
+        return vendable(await within(ANSWER_WITHIN_MS, refresher.refresh(connection)))
       } catch (error) {
         if (isFault(error) && error.code === 'not_found') return { kind: 'unknown' }
         // It is good for a little longer, and nothing better is to be had.
-        if (leftMs > 0 && isFault(error) && error.code === 'unavailable') return vendable(account)
+        if (leftMs > 0 && isFault(error) && error.code === 'unavailable') return vendable(connection)
         throw error
       }
     },
 
-    async disconnect(userId, accountId) {
-      const account = await find(userId, accountId)
-      if (!account) return undefined
-      const tokens = openTokens(keyring, account)
+    async disconnect(userId, connectionId) {
+      const connection = await find(userId, connectionId)
+      if (!connection) return undefined
+      const tokens = openTokens(keyring, connection)
       // The tokens first, the record last: if this is cut off in between, it can be asked for again.
-      await records.change(userId, accountId, {
+      await records.change(userId, connectionId, {
         set: { status: 'needs_reconnect' },
         clear: ['sealedTokens', 'expiresAtMs']
       })
-      await identities.release(account.providerId, account.subject)
-      await owners.delete(accountId, OWNER)
-      await records.delete(userId, accountId)
-      const client = clientOf(account.providerId)
+      await releaseIdentity(connection.upstreamId, connection.subject)
+      await owners.delete(connectionId, OWNER)
+      await records.delete(userId, connectionId)
+      const client = clientOf(connection.upstreamId)
       const token = tokens?.refreshToken ?? tokens?.accessToken
-      if (!client || token === undefined) return { account, revokedAtProvider: false }
-      // The account is gone here whatever the provider says; the user is told what it said.
+      if (!client || token === undefined) return { connection, revokedAtProvider: false }
+      // The connection is gone here whatever the provider says; the user is told what it said.
       const revokedAtProvider = await client.revoke(token).catch(() => false)
-      return { account, revokedAtProvider }
+      return { connection, revokedAtProvider }
     }
   }
 }

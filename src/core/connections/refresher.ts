@@ -9,9 +9,9 @@ import { fault, isFault } from '../fault.js'
 import type { LockStore } from '../records/lock-store.js'
 import type { FieldChanges, RecordStore } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
-import type { ProviderTokens } from '../upstream/upstream.js'
-import type { ProviderClient } from '../upstream/upstream-client.js'
-import { type ConnectedAccount, fromFields } from './connection.js'
+import type { UpstreamTokens } from '../upstream/upstream.js'
+import type { UpstreamClient } from '../upstream/upstream-client.js'
+import { type Connection, fromFields } from './connection.js'
 import { openTokens, sealTokens } from './connection-tokens.js'
 
 /** What a crashed holder costs the others. A provider is given less than half of it to answer. */
@@ -28,10 +28,10 @@ export type RefreshEvent = 'refreshed' | 'refused' | 'unavailable'
 
 export interface Refresher {
   /**
-   * The account after a refresh, by whomever. Rejects with `unavailable` when the provider could not be asked; the tokens that
+   * The connection after a refresh, by whomever. Rejects with `unavailable` when the provider could not be asked; the tokens that
    * were there stay.
    */
-  refresh(account: ConnectedAccount): Promise<ConnectedAccount>
+  refresh(connection: Connection): Promise<Connection>
   /** Resolves when nothing is under way any more. */
   settle(): Promise<void>
 }
@@ -40,66 +40,67 @@ export interface RefresherParts {
   records: RecordStore
   locks: LockStore
   keyring: Keyring
-  clientOf(providerId: string): ProviderClient | undefined
+  clientOf(upstreamId: string): UpstreamClient | undefined
   refreshed(event: RefreshEvent): void
 }
 
 export function createRefresher({ records, locks, keyring, clientOf, refreshed }: RefresherParts): Refresher {
-  const underWay = new Map<string, Promise<ConnectedAccount>>()
+  const underWay = new Map<string, Promise<Connection>>()
 
-  async function look({ userId, id }: ConnectedAccount): Promise<ConnectedAccount> {
+  async function look({ userId, id }: Connection): Promise<Connection> {
     const fields = await records.get(userId, id)
     if (!fields) throw fault('not_found', { detail: 'the account was disconnected meanwhile' })
     return fromFields(userId, id, fields)
   }
 
   /** Waits for the lock, or for whoever has it to be done. */
-  async function take(account: ConnectedAccount): Promise<ConnectedAccount> {
-    const lock = `account-refresh:${account.id}`
+  async function take(connection: Connection): Promise<Connection> {
+    const lock = `account-refresh:${connection.id}`
     const holder = randomUUID()
     const untilMs = performance.now() + WAIT_MS
     while (performance.now() < untilMs) {
       if (await locks.acquire(lock, holder, LOCK_MS)) {
         try {
-          const current = await look(account)
-          return isDone(current, account) ? current : await ask(current)
+          const current = await look(connection)
+          return isDone(current, connection) ? current : await ask(current)
         } finally {
           // It ends by itself; failing to give it back says nothing about the tokens.
           await locks.release(lock, holder).catch(() => {})
         }
       }
       await sleep(LOOK_EVERY_MS)
-      const current = await look(account)
-      if (isDone(current, account)) return current
+      const current = await look(connection)
+      if (isDone(current, connection)) return current
     }
     throw fault('unavailable', { detail: 'a refresh that another instance has begun does not end' })
   }
 
-  async function ask(account: ConnectedAccount): Promise<ConnectedAccount> {
-    const client = clientOf(account.providerId)
-    const tokens = openTokens(keyring, account)
+  async function ask(connection: Connection): Promise<Connection> {
+    const client = clientOf(connection.upstreamId)
+    const tokens = openTokens(keyring, connection)
     // What this instance cannot do, another one with other settings may.
-    if (!client || !tokens) throw fault('unavailable', { detail: `nothing to refresh ${account.providerId} with here` })
+    if (!client || !tokens)
+      throw fault('unavailable', { detail: `nothing to refresh ${connection.upstreamId} with here` })
     const { refreshToken } = tokens
-    if (refreshToken === undefined) return change(account, REFUSED)
+    if (refreshToken === undefined) return change(connection, REFUSED)
     const outcome = await client.refresh(refreshToken).catch((error) => {
       refreshed('unavailable')
       throw error
     })
     refreshed(outcome.kind)
-    if (outcome.kind === 'refused') return change(account, REFUSED)
-    return keep(account, refreshToken, outcome.tokens)
+    if (outcome.kind === 'refused') return change(connection, REFUSED)
+    return keep(connection, refreshToken, outcome.tokens)
   }
 
   /** Without a new refresh token the old one goes on (RFC 6749 §6), and without scopes those of before. */
-  async function keep(account: ConnectedAccount, previous: string, tokens: ProviderTokens): Promise<ConnectedAccount> {
-    const { accessToken, refreshToken = previous, scopes = account.scopes, expiresAtMs } = tokens
+  async function keep(connection: Connection, previous: string, tokens: UpstreamTokens): Promise<Connection> {
+    const { accessToken, refreshToken = previous, scopes = connection.scopes, expiresAtMs } = tokens
     const changes: FieldChanges = {
       set: {
-        sealedTokens: sealTokens(keyring, account, { accessToken, refreshToken }),
+        sealedTokens: sealTokens(keyring, connection, { accessToken, refreshToken }),
         scopes: JSON.stringify(scopes),
         status: 'connected',
-        version: String(account.version + 1),
+        version: String(connection.version + 1),
         ...(expiresAtMs !== undefined && { expiresAtMs: String(expiresAtMs) })
       },
       ...(expiresAtMs === undefined && { clear: ['expiresAtMs'] })
@@ -107,7 +108,7 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
     const untilMs = performance.now() + KEEP_TRYING_MS
     for (;;) {
       try {
-        return await change(account, changes)
+        return await change(connection, changes)
       } catch (error) {
         const isWorthAnotherTry = isFault(error) && error.code === 'unavailable' && performance.now() < untilMs
         if (!isWorthAnotherTry) throw error
@@ -116,18 +117,18 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
     }
   }
 
-  async function change({ userId, id, version }: ConnectedAccount, changes: FieldChanges): Promise<ConnectedAccount> {
+  async function change({ userId, id, version }: Connection, changes: FieldChanges): Promise<Connection> {
     const fields = await records.change(userId, id, { ...changes, onlyIf: { field: 'version', is: String(version) } })
     if (!fields) throw fault('not_found', { detail: 'the account was disconnected meanwhile' })
     return fromFields(userId, id, fields)
   }
 
   return {
-    refresh(account) {
-      const begun = underWay.get(account.id)
+    refresh(connection) {
+      const begun = underWay.get(connection.id)
       if (begun) return begun
-      const mine = take(account).finally(() => underWay.delete(account.id))
-      underWay.set(account.id, mine)
+      const mine = take(connection).finally(() => underWay.delete(connection.id))
+      underWay.set(connection.id, mine)
       return mine
     },
 
@@ -139,6 +140,6 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
 
 const REFUSED: FieldChanges = { set: { status: 'needs_reconnect' }, clear: ['sealedTokens', 'expiresAtMs'] }
 
-function isDone(current: ConnectedAccount, seen: ConnectedAccount): boolean {
+function isDone(current: Connection, seen: Connection): boolean {
   return current.version !== seen.version || current.status !== seen.status
 }

@@ -49,9 +49,23 @@ export interface GrantStore {
   /** The grant a user code stands for, as long as its record lives. */
   find(userCodeTag: string): Promise<FoundGrant | undefined>
 
-  /** Decides a pending grant, once, and has every instance told (decision-feed.ts). `afterMs` counts from its creation. */
+  /** Decides a pending grant, once, and has every instance told (DecisionFeed). `afterMs` counts from its creation. */
   decide(grantDigest: string, decision: Decision): Promise<StoredDecision>
 
   /** Claims an approved grant: the first call starts the time in which it can be collected again. */
   collect(grantDigest: string): Promise<'collected' | 'spent' | 'unknown'>
+}
+
+export interface DecisionListener {
+  /** This grant has been decided. Told at most once, and not at all while the feed is down. */
+  decided(grantDigest: string): void
+  /** The feed was down and is up again: something may have been missed. */
+  resumed(): void
+}
+
+/** How an instance hears that a grant was decided, on whichever instance that was. */
+export interface DecisionFeed {
+  /** Whether a decision taken now would be heard of. */
+  isUp(): boolean
+  listen(listener: DecisionListener): void
 }

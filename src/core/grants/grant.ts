@@ -1,11 +1,9 @@
 /**
  * A device grant: what a client asked for, what a user decided, and what a poll or a decision can come to.
- * The rules that lead from one to the other are in rules.ts, keeping them is the store's part, the whole story is service.ts.
+ * The rules that lead from one to the other are in rules.ts, keeping them is the store's part, the whole story is grants.ts.
  */
-import type { IssuedTokens } from '../tokens/issued-tokens.js'
-
-export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
-export type ClientType = (typeof CLIENT_TYPES)[number]
+import type { ClientType } from '../clients/client.js'
+import type { IssuedTokens } from '../tokens/tokens.js'
 
 /** What a client says about itself. Its own claim: nothing of it is verified. */
 export interface ClientMetadata {
@@ -21,6 +19,12 @@ export interface Location {
   text: string
   /** ISO 3166-1 alpha-2, absent when unknown. */
   country?: string
+}
+
+/** True or false only when both countries are known: an unknown one is no reason to warn. */
+export function countriesDiffer(requester: Location | undefined, approver: Location | undefined): boolean | undefined {
+  if (!requester?.country || !approver?.country) return undefined
+  return requester.country !== approver.country
 }
 
 export interface GrantRequest {
@@ -39,8 +43,8 @@ export type Action = 'approve' | 'deny'
 export interface Decision {
   action: Action
   userId: string
-  /** Id of the authorized client that an approval leads to, chosen at the decision so that every collection means the same one. */
-  authorizedClientId: string
+  /** Id of the authorization that an approval leads to, chosen at the decision so that every collection means the same one. */
+  authorizationId: string
   /** Address of whoever decided. */
   ip: string
 }
@@ -60,7 +64,7 @@ export type PeekOutcome =
 /** What a decision comes to. A repetition of the same decision by the same user counts as decided. */
 export type DecideOutcome =
   // The client an approval leads to, unless this is a repetition that cannot know it.
-  { kind: 'decided'; authorizedClientId?: string } | { kind: 'resolved' | 'unknown' }
+  { kind: 'decided'; authorizationId?: string } | { kind: 'resolved' | 'unknown' }
 
 /** What taking an approval back comes to. `unknown`: this user has approved nothing under that code. */
 export type UndoOutcome = { kind: 'undone' | 'unknown' }

@@ -2,7 +2,7 @@
  * Polls that are held until there is something to say (RFC 7240 `wait`). Owns who waits on this instance, for which grant,
  * and what ends a wait; that a decision was taken comes from the feed, what it means is service.ts's to find out.
  */
-import type { DecisionFeed } from './decision-feed.js'
+import type { DecisionFeed } from './grant-store.js'
 
 export const LONGEST_WAIT_SECONDS = 30
 /** A client has one poll under way, or a second one when it has lost sight of the first. */

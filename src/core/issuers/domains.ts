@@ -6,12 +6,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
-import type { Domain, DomainContent, ProviderContent } from './issuer.js'
-
-/** The name a challenge is published under. */
-export function challengeNameOf(domain: string): string {
-  return `_grant-challenge.${domain}`
-}
+import { lookForChallenge, type ResolveTxt } from './challenge.js'
+import type { Domain, DomainContent, IssuerContent } from './issuer.js'
 
 const HOLDER = 'holder'
 const UNPROVED_CLAIM_MS = 86_400_000
@@ -34,24 +30,21 @@ export interface Domains {
   /** Frees all domains of a provider that is gone. */
   deleteAll(providerId: string): Promise<void>
   /** The provider that a verified domain belongs to. */
-  providerOf(domain: string): Promise<string | undefined>
+  issuerOf(domain: string): Promise<string | undefined>
 }
-
-/** Reads the TXT records of a name; rejects like node:dns when it cannot. */
-export type ResolveTxt = (name: string) => Promise<string[][]>
 
 export interface DomainsParts {
   records: RecordStore
   /** Which provider a domain belongs to, by the domain. */
   holders: RecordStore
-  providers: RecordStore
+  issuers: RecordStore
   resolveTxt: ResolveTxt
   clock: Clock
 }
 
 export function createDomains({ records, holders, resolveTxt, clock, ...parts }: DomainsParts): Domains {
   const domains = createResources<DomainContent>(records, clock)
-  const providers = createResources<ProviderContent>(parts.providers, clock)
+  const providers = createResources<IssuerContent>(parts.issuers, clock)
 
   /** Takes a domain for this one entry, unless somebody has it who has proved it or may still. */
   async function hold(
@@ -123,7 +116,7 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
         await settle(account, providerId)
         return { domain: found, verified: true, message: `${domain} is verified.` }
       }
-      const problem = await lookFor(challenge, challengeNameOf(domain), resolveTxt)
+      const problem = await lookForChallenge(challenge, domain, resolveTxt)
       if (problem !== undefined) return { domain: found, verified: false, message: problem }
       const isMine = await hold(domain, { account, providerId, domainId: id })
       const onlyIf = { field: 'domainId', is: id }
@@ -149,22 +142,9 @@ export function createDomains({ records, holders, resolveTxt, clock, ...parts }:
 
     deleteAll,
 
-    async providerOf(domain) {
+    async issuerOf(domain) {
       const holder = await holders.get(domain, HOLDER)
       return holder?.verified === 'yes' && (await stands(holder)) ? holder.providerId : undefined
     }
-  }
-}
-
-/** What keeps the challenge from being found, in a sentence; undefined if it was. */
-async function lookFor(challenge: string, name: string, resolveTxt: ResolveTxt): Promise<string | undefined> {
-  try {
-    const texts = (await resolveTxt(name)).map((parts) => parts.join(''))
-    if (texts.includes(challenge)) return undefined
-    return `${name} has ${texts.length === 0 ? 'no TXT record' : 'TXT records, but none is the challenge'}.`
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    if (code === 'ENOTFOUND' || code === 'ENODATA') return `There is no TXT record at ${name}.`
-    return `${name} could not be looked up${/^E[A-Z]+$/.test(code) ? ` (${code})` : ''}. Try again later.`
   }
 }

@@ -6,45 +6,45 @@
 import type { Clock } from '../clock.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
 import type { Domains } from './domains.js'
-import type { ProviderKeys } from './issuer-keys.js'
-import { type IssuerUrls, isProviderId } from './issuer-urls.js'
-import type { Providers } from './issuers.js'
+import type { IssuerKeys } from './issuer-keys.js'
+import { type IssuerUrls, isIssuerId } from './issuer-urls.js'
+import type { Issuers } from './issuers.js'
 
 const FRESH_MS = 1_000
 const MOST_HELD = 10_000
 
-export interface IssuerDocuments {
+export interface Documents {
   /** OpenID Connect Discovery 1.0 §3. */
   metadata: string
   /** RFC 7517 §5. */
   jwks: string
 }
 
-export interface Issuers {
-  byPath(providerId: string): Promise<IssuerDocuments | undefined>
+export interface IssuerDocuments {
+  byPath(providerId: string): Promise<Documents | undefined>
   /** A provider's own host under the base domain, or a verified custom domain. */
-  byHost(host: string): Promise<IssuerDocuments | undefined>
+  byHost(host: string): Promise<Documents | undefined>
   /** Forgets what is known of a provider that was changed here. */
   forget(providerId: string, hosts: readonly string[]): void
 }
 
-export interface IssuersParts {
-  providers: Providers
+export interface IssuerDocumentsParts {
+  issuers: Issuers
   domains: Domains
-  keys: ProviderKeys
+  keys: IssuerKeys
   urls: IssuerUrls
   clock: Clock
 }
 
 interface Held {
-  documents: Promise<IssuerDocuments | undefined>
+  documents: Promise<Documents | undefined>
   untilMs: number
 }
 
-export function createIssuers({ providers, domains, keys, urls, clock }: IssuersParts): Issuers {
+export function createIssuerDocuments({ issuers, domains, keys, urls, clock }: IssuerDocumentsParts): IssuerDocuments {
   const held = createBoundedCache<Held>(MOST_HELD)
 
-  function fresh(name: string, look: () => Promise<IssuerDocuments | undefined>) {
+  function fresh(name: string, look: () => Promise<Documents | undefined>) {
     const known = held.get(name)
     if (known && known.untilMs > clock()) return known.documents
     const documents = look()
@@ -53,8 +53,8 @@ export function createIssuers({ providers, domains, keys, urls, clock }: Issuers
     return documents
   }
 
-  async function documentsOf(providerId: string, issuer: string): Promise<IssuerDocuments | undefined> {
-    if ((await providers.accountOf(providerId)) === undefined) return undefined
+  async function documentsOf(providerId: string, issuer: string): Promise<Documents | undefined> {
+    if ((await issuers.ownerOf(providerId)) === undefined) return undefined
     const published = (await keys.of(providerId)).published()
     const metadata = {
       issuer,
@@ -69,13 +69,13 @@ export function createIssuers({ providers, domains, keys, urls, clock }: Issuers
 
   return {
     byPath: (providerId) =>
-      isProviderId(providerId)
+      isIssuerId(providerId)
         ? fresh(`path ${providerId}`, () => documentsOf(providerId, urls.byPath(providerId)))
         : Promise.resolve(undefined),
 
     byHost: (host) =>
       fresh(`host ${host}`, async () => {
-        const providerId = urls.providerOfHost(host) ?? (await domains.providerOf(host))
+        const providerId = urls.issuerOfHost(host) ?? (await domains.issuerOf(host))
         return providerId === undefined ? undefined : documentsOf(providerId, urls.byHost(host))
       }),
 

@@ -16,7 +16,7 @@ import { LONGEST_TOKEN_SECONDS } from './issuer.js'
 const FRESH_MS = 59_000
 const MOST_HELD = 1_000
 
-export interface ProviderKeys {
+export interface IssuerKeys {
   /** Makes the first key of a provider, off the event loop. */
   create(providerId: string): Promise<void>
   /** Its keys as they are now. Rejects with `unavailable`. */
@@ -27,7 +27,7 @@ export interface ProviderKeys {
   destroy(providerId: string): Promise<void>
 }
 
-export interface ProviderKeysParts {
+export interface IssuerKeysParts {
   storeOf(providerId: string): SigningKeyStore
   keyring: Keyring
   clock: Clock
@@ -41,7 +41,7 @@ interface Held {
   reading: Promise<void> | undefined
 }
 
-export function createProviderKeys(parts: ProviderKeysParts): ProviderKeys {
+export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
   const { storeOf, keyring, clock, alg, rotateAfterSeconds } = parts
   const held = createBoundedCache<Held>(MOST_HELD)
 

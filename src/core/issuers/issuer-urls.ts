@@ -5,12 +5,12 @@ export interface IssuerUrls {
   byPath(providerId: string): string
   byHost(host: string): string
   /** The provider that a host names by itself. */
-  providerOfHost(host: string): string | undefined
+  issuerOfHost(host: string): string | undefined
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-export function isProviderId(text: string): boolean {
+export function isIssuerId(text: string): boolean {
   return UUID.test(text)
 }
 
@@ -21,10 +21,10 @@ export function createIssuerUrls(publicUrl: string, baseDomain: string | undefin
     byPath,
     byHost,
     byDefault: (providerId) => (baseDomain === undefined ? byPath(providerId) : byHost(`${providerId}.${baseDomain}`)),
-    providerOfHost(host) {
+    issuerOfHost(host) {
       if (baseDomain === undefined || !host.endsWith(`.${baseDomain}`)) return undefined
       const name = host.slice(0, -baseDomain.length - 1)
-      return isProviderId(name) ? name : undefined
+      return isIssuerId(name) ? name : undefined
     }
   }
 }

@@ -4,14 +4,14 @@
  */
 import type { Resource } from '../records/resources.js'
 
-export interface ProviderContent {
+export interface IssuerContent {
   name: string
   description: string
   /** The verified domain whose URL its tokens carry, if there is one. */
   customDomain?: string
 }
 
-export type Provider = ProviderContent & Resource
+export type Issuer = IssuerContent & Resource
 
 /** A workload: one audience, and its id for a subject. */
 export interface WorkloadContent {

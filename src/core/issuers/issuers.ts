@@ -6,41 +6,41 @@ import type { Clock } from '../clock.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
 import type { Domains } from './domains.js'
-import type { Provider, ProviderContent, Workload, WorkloadContent } from './issuer.js'
-import type { ProviderKeys } from './issuer-keys.js'
+import type { Issuer, IssuerContent, Workload, WorkloadContent } from './issuer.js'
+import type { IssuerKeys } from './issuer-keys.js'
 
 const OWNER = 'owner'
 
-export interface Providers {
+export interface Issuers {
   /** Makes a provider with keys of its own. */
-  create(account: string, content: Pick<ProviderContent, 'name' | 'description'>): Promise<Provider>
-  list(account: string): Promise<Provider[]>
-  find(account: string, id: string): Promise<Provider | undefined>
+  create(account: string, content: Pick<IssuerContent, 'name' | 'description'>): Promise<Issuer>
+  list(account: string): Promise<Issuer[]>
+  find(account: string, id: string): Promise<Issuer | undefined>
   /** Whose a provider is, for the public who know its id alone. */
-  accountOf(id: string): Promise<string | undefined>
+  ownerOf(id: string): Promise<string | undefined>
   /** Deletes it with all that belongs to it. False if the account has no such provider. */
   delete(account: string, id: string): Promise<boolean>
 
-  createClient(providerId: string, content: WorkloadContent): Promise<Workload>
-  listClients(providerId: string): Promise<Workload[]>
-  findClient(providerId: string, id: string): Promise<Workload | undefined>
-  deleteClient(providerId: string, id: string): Promise<void>
+  createWorkload(providerId: string, content: WorkloadContent): Promise<Workload>
+  listWorkloads(providerId: string): Promise<Workload[]>
+  findWorkload(providerId: string, id: string): Promise<Workload | undefined>
+  deleteWorkload(providerId: string, id: string): Promise<void>
 }
 
-export interface ProvidersParts {
+export interface IssuersParts {
   records: RecordStore
   owners: RecordStore
-  clients: RecordStore
+  workloads: RecordStore
   domains: Domains
-  keys: ProviderKeys
+  keys: IssuerKeys
   clock: Clock
   newId(): string
 }
 
-export function createProviders(parts: ProvidersParts): Providers {
+export function createIssuers(parts: IssuersParts): Issuers {
   const { owners, domains, keys, clock, newId } = parts
-  const providers = createResources<ProviderContent>(parts.records, clock)
-  const clients = createResources<WorkloadContent>(parts.clients, clock)
+  const providers = createResources<IssuerContent>(parts.records, clock)
+  const clients = createResources<WorkloadContent>(parts.workloads, clock)
 
   return {
     async create(account, { name, description }) {
@@ -54,7 +54,7 @@ export function createProviders(parts: ProvidersParts): Providers {
     list: (account) => providers.list(account),
     find: (account, id) => providers.find(account, id),
 
-    async accountOf(id) {
+    async ownerOf(id) {
       const account = (await owners.get(id, OWNER))?.account
       return account !== undefined && (await providers.find(account, id)) ? account : undefined
     },
@@ -71,9 +71,9 @@ export function createProviders(parts: ProvidersParts): Providers {
       return true
     },
 
-    createClient: (providerId, { name, audience }) => clients.create(providerId, { name, audience }),
-    listClients: (providerId) => clients.list(providerId),
-    findClient: (providerId, id) => clients.find(providerId, id),
-    deleteClient: (providerId, id) => clients.delete(providerId, id)
+    createWorkload: (providerId, { name, audience }) => clients.create(providerId, { name, audience }),
+    listWorkloads: (providerId) => clients.list(providerId),
+    findWorkload: (providerId, id) => clients.find(providerId, id),
+    deleteWorkload: (providerId, id) => clients.delete(providerId, id)
   }
 }

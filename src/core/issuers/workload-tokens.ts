@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import type { JwtSigner } from '../tokens/access-tokens.js'
-import type { Provider, Workload } from './issuer.js'
-import type { ProviderKeys } from './issuer-keys.js'
+import type { JwtSigner } from '../tokens/jwt-signer.js'
+import type { Issuer, Workload } from './issuer.js'
+import type { IssuerKeys } from './issuer-keys.js'
 import type { IssuerUrls } from './issuer-urls.js'
 
 const DEFAULT_SECONDS = 3_600
@@ -19,18 +19,18 @@ export interface TokenWish {
   forceDefaultDomain?: boolean | undefined
 }
 
-export interface AccessTokens {
-  mint(provider: Provider, client: Workload, wish: TokenWish): Promise<{ accessToken: string; expiresAtMs: number }>
+export interface WorkloadTokens {
+  mint(provider: Issuer, client: Workload, wish: TokenWish): Promise<{ accessToken: string; expiresAtMs: number }>
 }
 
-export interface AccessTokensParts {
-  keys: ProviderKeys
+export interface WorkloadTokensParts {
+  keys: IssuerKeys
   urls: IssuerUrls
   jwt: JwtSigner
   clock: Clock
 }
 
-export function createAccessTokens({ keys, urls, jwt, clock }: AccessTokensParts): AccessTokens {
+export function createWorkloadTokens({ keys, urls, jwt, clock }: WorkloadTokensParts): WorkloadTokens {
   return {
     async mint(provider, client, wish) {
       const key = (await keys.of(provider.id)).current()

@@ -1,17 +1,18 @@
 /**
- * The client JWT: an access token of the profile RFC 9068, minted from an authorized client's record and never stored.
- * Verifying here means the signature and the claims; whether the client may still act is its record's to say.
+ * The client JWT: an access token of the profile RFC 9068, minted from the record of an authorization and never stored.
+ * Verifying here means the signature and the claims; whether the client may still act is that record's to say.
  */
 import { decodeProtectedHeader } from 'jose'
-import type { AuthorizedClient } from '../authorizations/authorization.js'
+import type { Authorization } from '../authorizations/authorization.js'
+import { CLIENT_TYPES } from '../clients/client.js'
 import { writeScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
-import { CLIENT_TYPES } from '../grants/grant.js'
 import { isUserId } from '../users/user-id.js'
+import type { JwtSigner } from './jwt-signer.js'
 import type { SigningKey } from './signing-key.js'
 import type { SigningKeys } from './signing-keys.js'
 
-export interface ClientTokenClaims {
+export interface AccessTokenClaims {
   iss: string
   sub: string
   aud: string
@@ -24,34 +25,28 @@ export interface ClientTokenClaims {
   scope: string
 }
 
-/** The JWT library, as far as it is needed here: one algorithm per key, never taken from the token. */
-export interface JwtSigner {
-  sign(claims: object, key: SigningKey, header: { typ: string }): string
-  /** The claims of a token that this key signed and whose time has come and not gone; throws otherwise. */
-  verify(token: string, key: SigningKey, expected: { issuer: string | undefined; typ: string }): ClientTokenClaims
-}
-
 /** What a bearer token is: not one of ours, one that is not good, or a genuine and unexpired one. */
-export type OpenedToken = { kind: 'foreign' } | { kind: 'bad' } | { kind: 'good'; claims: ClientTokenClaims }
+export type OpenedToken = { kind: 'foreign' } | { kind: 'bad' } | { kind: 'good'; claims: AccessTokenClaims }
 
-/** The life of one token and what it is for; both within what its authorized client has. */
+/** The life of one token and what it is for; both within what its authorization has. */
 export interface TokenTerms {
   issuedAtMs: number
   expiresAtMs: number
   scopes: readonly string[]
 }
 
-export interface ClientTokens {
+export interface AccessTokens {
   /** Throws `unavailable` while there is no signing key. */
-  mint(client: AuthorizedClient, terms: TokenTerms): string
+  mint(authorization: Authorization, terms: TokenTerms): string
   open(token: string): Promise<OpenedToken>
 }
 
 const TYP = 'at+jwt'
+const CLAIMS = ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_id', 'client_type', 'scope'] as const
 /** What is longer was not made by anybody we know. */
 const LONGEST_TOKEN = 8_192
 
-export interface ClientTokensParts {
+export interface AccessTokensParts {
   keys: SigningKeys
   jwt: JwtSigner
   /** `iss` and `aud` of the tokens made here. */
@@ -60,16 +55,16 @@ export interface ClientTokensParts {
   expectedIssuer: string | undefined
 }
 
-export function createClientTokens({ keys, jwt, issuer, expectedIssuer }: ClientTokensParts): ClientTokens {
+export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: AccessTokensParts): AccessTokens {
   /** The key of ours that a token names; undefined if it names none, and so is somebody else's. Proves nothing. */
   async function keyOf({ typ, kid }: { typ?: unknown; kid?: unknown }): Promise<SigningKey | undefined> {
     return typeof kid === 'string' && typeof typ === 'string' && typ.toLowerCase() === TYP ? keys.find(kid) : undefined
   }
 
   function verify(token: string, key: SigningKey): OpenedToken {
-    let claims: ClientTokenClaims
+    let claims: AccessTokenClaims
     try {
-      claims = jwt.verify(token, key, { issuer: expectedIssuer, typ: TYP })
+      claims = jwt.verify<AccessTokenClaims>(token, key, { issuer: expectedIssuer, typ: TYP, claims: CLAIMS })
     } catch {
       // The library says why in many ways; to the caller a token is good or it is not.
       return { kind: 'bad' }
@@ -86,19 +81,19 @@ export function createClientTokens({ keys, jwt, issuer, expectedIssuer }: Client
   }
 
   return {
-    mint(client, { issuedAtMs, expiresAtMs, scopes }) {
+    mint(authorization, { issuedAtMs, expiresAtMs, scopes }) {
       const key = keys.current()
       if (!key) throw fault('unavailable', { detail: 'no signing key yet' })
-      const claims: ClientTokenClaims = {
+      const claims: AccessTokenClaims = {
         iss: issuer,
-        sub: client.userId,
+        sub: authorization.userId,
         aud: issuer,
         iat: Math.floor(issuedAtMs / 1000),
         exp: Math.floor(expiresAtMs / 1000),
-        jti: client.id,
-        cid: client.id,
-        client_id: client.clientId,
-        client_type: client.clientType,
+        jti: authorization.id,
+        cid: authorization.id,
+        client_id: authorization.clientId,
+        client_type: authorization.clientType,
         scope: writeScope(scopes)
       }
       return jwt.sign(claims, key, { typ: TYP })

@@ -11,7 +11,7 @@ const PURPOSE = 'refresh-token'
 
 export interface RefreshTokenTexts {
   /** The first token of an authorized client: one under each secret, the newest first. */
-  first(authorizedClientId: string, grantCode: string): readonly string[]
+  first(authorizationId: string, grantCode: string): readonly string[]
   /** What a token is followed by, in the same way. */
   next(token: string): readonly string[]
   /** The authorized client that a token of ours names; undefined if it was not made here. */
@@ -19,21 +19,21 @@ export interface RefreshTokenTexts {
 }
 
 export function createRefreshTokenTexts(keyring: Keyring): RefreshTokenTexts {
-  function derive(authorizedClientId: string, from: string): readonly string[] {
+  function derive(authorizationId: string, from: string): readonly string[] {
     return keyring.derive(PURPOSE, from).map((secret, i) => {
-      const body = `grt_${authorizedClientId}.${secret}`
+      const body = `grt_${authorizationId}.${secret}`
       return `${body}.${keyring.tags(PURPOSE, body)[i]}`
     })
   }
 
   return {
-    first: (authorizedClientId, grantCode) => derive(authorizedClientId, `${authorizedClientId} ${grantCode}`),
+    first: (authorizationId, grantCode) => derive(authorizationId, `${authorizationId} ${grantCode}`),
     next: (token) => derive(FORM.exec(token)?.[2] ?? '', token),
 
     read(text) {
-      const [, body, authorizedClientId, seal] = FORM.exec(text) ?? []
+      const [, body, authorizationId, seal] = FORM.exec(text) ?? []
       if (body === undefined || seal === undefined) return undefined
-      return keyring.tags(PURPOSE, body).some((tag) => isSame(tag, seal)) ? authorizedClientId : undefined
+      return keyring.tags(PURPOSE, body).some((tag) => isSame(tag, seal)) ? authorizationId : undefined
     }
   }
 }

@@ -1,21 +1,32 @@
 /**
  * The tokens of an authorization: issued for a grant, refreshed, asked about, revoked. All of them stand and fall with the
- * record of their authorized client, so whatever revokes one of them revokes that.
+ * record of their authorized authorization, so whatever revokes one of them revokes that.
  */
-import type { AuthorizedClient } from '../authorizations/authorization.js'
-import type { AuthorizedClients } from '../authorizations/authorizations.js'
-import type { OAuthClient } from '../clients/client.js'
-import type { OAuthClients } from '../clients/clients.js'
+import type { Authorization } from '../authorizations/authorization.js'
+import type { Authorizations } from '../authorizations/authorizations.js'
+import type { Client } from '../clients/client.js'
+import type { Clients } from '../clients/clients.js'
 import { isWithin, writeScope } from '../clients/scope.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
-import type { ClientTokenClaims, ClientTokens } from './access-tokens.js'
+import type { AccessTokenClaims, AccessTokens } from './access-tokens.js'
 import type { IdTokens } from './id-tokens.js'
-import type { IssuedTokens } from './issued-tokens.js'
 import { REMEMBERED } from './refresh-family.js'
 import type { RefreshFamilyStore } from './refresh-family-store.js'
 import { looksLikeRefreshToken, type RefreshTokenTexts } from './refresh-token.js'
+
+/** What a client gets for an approved grant or a refresh token (RFC 6749 §5.1). */
+export interface IssuedTokens {
+  accessToken: string
+  accessTokenExpiresAtMs: number
+  /** The scope of the access token. */
+  scopes: readonly string[]
+  /** With `offline_access`. */
+  refreshToken?: string
+  /** With `openid`. */
+  idToken?: string
+}
 
 /** What a refresh comes to. `replayed`: the token was used before, and the authorization is revoked for it. */
 export type RefreshOutcome =
@@ -25,7 +36,7 @@ export type RefreshOutcome =
 /** What is told of a valid token (RFC 7662 §2.2). Times are in seconds, as in the token. */
 export interface TokenFacts {
   kind: 'access_token' | 'refresh_token'
-  authorizedClient: AuthorizedClient
+  authorization: Authorization
   scope: string
   issuedAtSeconds: number
   expiresAtSeconds: number
@@ -36,24 +47,24 @@ export interface Tokens {
    * The first tokens of an authorization: the same ones for the same grant code, with what has become of their refresh token
    * since. Rejects with `unavailable` when they could not be made.
    */
-  issue(oauthClient: OAuthClient, client: AuthorizedClient, grantCode: string): Promise<IssuedTokens>
+  issue(client: Client, authorization: Authorization, grantCode: string): Promise<IssuedTokens>
   /** Rotates a refresh token (RFC 6749 §6), within the scopes it has or fewer. */
-  refresh(oauthClient: OAuthClient, token: string, scopes: readonly string[] | undefined): Promise<RefreshOutcome>
+  refresh(client: Client, token: string, scopes: readonly string[] | undefined): Promise<RefreshOutcome>
   /**
-   * What a token stands for; undefined if it is not valid, or a refresh token of another client than the one that asks. Who
-   * asks without being a client is told of access tokens alone.
+   * What a token stands for; undefined if it is not valid, or a refresh token of another client than the one that asks. Who asks
+   * without being a client is told of access tokens alone.
    */
-  introspect(oauthClient: OAuthClient | undefined, token: string): Promise<TokenFacts | undefined>
+  introspect(client: Client | undefined, token: string): Promise<TokenFacts | undefined>
   /** Revokes the authorization behind a token of this client; any other token changes nothing. */
-  revoke(oauthClient: OAuthClient, token: string): Promise<'revoked' | 'nothing'>
-  /** The authorized client behind genuine claims, if it may act now; notes that it did. */
-  holderOf(claims: ClientTokenClaims): Promise<AuthorizedClient | undefined>
+  revoke(client: Client, token: string): Promise<'revoked' | 'nothing'>
+  /** The authorization behind genuine claims, if it may act now; notes that it did. */
+  holderOf(claims: AccessTokenClaims): Promise<Authorization | undefined>
 }
 
 export interface TokensParts {
-  authorizedClients: AuthorizedClients
-  oauthClients: OAuthClients
-  clientTokens: ClientTokens
+  authorizations: Authorizations
+  clients: Clients
+  accessTokens: AccessTokens
   idTokens: IdTokens
   texts: RefreshTokenTexts
   families: RefreshFamilyStore
@@ -61,22 +72,22 @@ export interface TokensParts {
 }
 
 export function createTokens(parts: TokensParts): Tokens {
-  const { authorizedClients, oauthClients, clientTokens, idTokens, texts, families, clock } = parts
+  const { authorizations, clients, accessTokens, idTokens, texts, families, clock } = parts
 
   function mint(
-    { accessTokenTtlSeconds }: OAuthClient,
-    client: AuthorizedClient,
+    { accessTokenTtlSeconds }: Client,
+    authorization: Authorization,
     issuedAtMs: number,
     scopes: readonly string[]
   ): IssuedTokens {
     const wholeSecondMs = Math.floor(issuedAtMs / 1000) * 1000
-    const expiresAtMs = Math.min(wholeSecondMs + accessTokenTtlSeconds * 1000, client.expiresAtMs)
-    const accessToken = clientTokens.mint(client, { issuedAtMs, expiresAtMs, scopes })
+    const expiresAtMs = Math.min(wholeSecondMs + accessTokenTtlSeconds * 1000, authorization.expiresAtMs)
+    const accessToken = accessTokens.mint(authorization, { issuedAtMs, expiresAtMs, scopes })
     return {
       accessToken,
       accessTokenExpiresAtMs: expiresAtMs,
       scopes,
-      ...(scopes.includes('openid') && { idToken: idTokens.mint(client, issuedAtMs) })
+      ...(scopes.includes('openid') && { idToken: idTokens.mint(authorization, issuedAtMs) })
     }
   }
 
@@ -92,10 +103,10 @@ export function createTokens(parts: TokensParts): Tokens {
     throw fault('unavailable', { detail: 'the current refresh token is out of reach' })
   }
 
-  async function firstRefreshToken(client: AuthorizedClient, grantCode: string): Promise<string> {
-    const tokens = texts.first(client.id, grantCode)
-    const first = { userId: client.userId, currentDigest: digestOf(tokens[0] as string) }
-    const { currentDigest } = await families.begin(client.id, first, client.expiresAtMs)
+  async function firstRefreshToken(authorization: Authorization, grantCode: string): Promise<string> {
+    const tokens = texts.first(authorization.id, grantCode)
+    const first = { userId: authorization.userId, currentDigest: digestOf(tokens[0] as string) }
+    const { currentDigest } = await families.begin(authorization.id, first, authorization.expiresAtMs)
     return currentOf(currentDigest, tokens)
   }
 
@@ -105,85 +116,85 @@ export function createTokens(parts: TokensParts): Tokens {
     if (id === undefined) return undefined
     const family = await families.find(id)
     if (!family) return undefined
-    const client = await authorizedClients.find(family.userId, id)
-    return client && { client, isCurrent: family.currentDigest === digestOf(token) }
+    const authorization = await authorizations.find(family.userId, id)
+    return authorization && { authorization, isCurrent: family.currentDigest === digestOf(token) }
   }
 
   async function openAccessToken(token: string) {
-    const opened = await clientTokens.open(token)
+    const opened = await accessTokens.open(token)
     if (opened.kind !== 'good') return undefined
-    const client = await findHolder(opened.claims)
-    return client && { client, claims: opened.claims }
+    const authorization = await findHolder(opened.claims)
+    return authorization && { authorization, claims: opened.claims }
   }
 
-  async function findHolder({ sub, cid, client_id }: ClientTokenClaims): Promise<AuthorizedClient | undefined> {
+  async function findHolder({ sub, cid, client_id }: AccessTokenClaims): Promise<Authorization | undefined> {
     // Whose client the operator has taken away may do nothing more.
-    return oauthClients.find(client_id) && authorizedClients.find(sub, cid)
+    return clients.find(client_id) && authorizations.find(sub, cid)
   }
 
   return {
-    async issue(oauthClient, client, grantCode) {
-      const tokens = mint(oauthClient, client, client.createdAtMs, client.scopes)
-      if (!client.scopes.includes('offline_access')) return tokens
-      return { ...tokens, refreshToken: await firstRefreshToken(client, grantCode) }
+    async issue(client, authorization, grantCode) {
+      const tokens = mint(client, authorization, authorization.createdAtMs, authorization.scopes)
+      if (!authorization.scopes.includes('offline_access')) return tokens
+      return { ...tokens, refreshToken: await firstRefreshToken(authorization, grantCode) }
     },
 
-    async refresh(oauthClient, token, scopes) {
+    async refresh(client, token, scopes) {
       const opened = await openRefreshToken(token)
-      if (opened?.client.clientId !== oauthClient.id) return { kind: 'invalid' }
-      const { client } = opened
-      if (scopes && !isWithin(scopes, client.scopes)) return { kind: 'invalid_scope' }
-      const tokens = mint(oauthClient, client, clock(), scopes ?? client.scopes)
-      await authorizedClients.noteUse(client)
+      if (opened?.authorization.clientId !== client.id) return { kind: 'invalid' }
+      const { authorization } = opened
+      if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
+      const tokens = mint(client, authorization, clock(), scopes ?? authorization.scopes)
+      await authorizations.noteUse(authorization)
 
       const followers = texts.next(token)
-      const rotation = await families.rotate(client.id, digestOf(token), digestOf(followers[0] as string))
+      const rotation = await families.rotate(authorization.id, digestOf(token), digestOf(followers[0] as string))
       if (rotation.kind === 'replayed') {
-        await authorizedClients.revoke(client.userId, client.id)
+        await authorizations.revoke(authorization.userId, authorization.id)
         return { kind: 'replayed' }
       }
       if (rotation.kind !== 'rotated' && rotation.kind !== 'repeated') return { kind: 'invalid' }
       return { kind: 'refreshed', tokens: { ...tokens, refreshToken: currentOf(rotation.currentDigest, followers) } }
     },
 
-    async introspect(oauthClient, token) {
+    async introspect(client, token) {
       if (looksLikeRefreshToken(token)) {
         const opened = await openRefreshToken(token)
-        if (!opened?.isCurrent || opened.client.clientId !== oauthClient?.id) return undefined
-        const { client } = opened
+        if (!opened?.isCurrent || opened.authorization.clientId !== client?.id) return undefined
+        const { authorization } = opened
         return {
           kind: 'refresh_token',
-          authorizedClient: client,
-          scope: writeScope(client.scopes),
-          issuedAtSeconds: Math.floor(client.createdAtMs / 1000),
-          expiresAtSeconds: Math.floor(client.expiresAtMs / 1000)
+          authorization,
+          scope: writeScope(authorization.scopes),
+          issuedAtSeconds: Math.floor(authorization.createdAtMs / 1000),
+          expiresAtSeconds: Math.floor(authorization.expiresAtMs / 1000)
         }
       }
       const opened = await openAccessToken(token)
       if (!opened) return undefined
       // Whoever asks was shown the token.
-      await authorizedClients.noteUse(opened.client)
+      await authorizations.noteUse(opened.authorization)
       const { scope, iat, exp } = opened.claims
       return {
         kind: 'access_token',
-        authorizedClient: opened.client,
+        authorization: opened.authorization,
         scope,
         issuedAtSeconds: iat,
         expiresAtSeconds: exp
       }
     },
 
-    async revoke(oauthClient, token) {
+    async revoke(client, token) {
       const opened = looksLikeRefreshToken(token) ? await openRefreshToken(token) : await openAccessToken(token)
-      if (opened?.client.clientId !== oauthClient.id) return 'nothing'
-      await authorizedClients.revoke(opened.client.userId, opened.client.id)
+      if (opened?.authorization.clientId !== client.id) return 'nothing'
+      await authorizations.revoke(opened.authorization.userId, opened.authorization.id)
       return 'revoked'
     },
 
     async holderOf(claims) {
-      const client = await findHolder(claims)
-      if (client) await authorizedClients.noteUse(client)
-      return client
+      const authorization = await findHolder(claims)
+      if (authorization) await authorizations.noteUse(authorization)
+      return authorization
     }
   }
 }

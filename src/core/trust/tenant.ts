@@ -9,7 +9,7 @@ export interface TenantContent {
 export type Tenant = TenantContent & Resource
 
 /** A trusted issuer. */
-export interface TenantProviderContent {
+export interface TrustedIssuerContent {
   /** Its issuer identifier, without a slash at the end. */
   url: string
   fingerprints: string[]
@@ -18,7 +18,7 @@ export interface TenantProviderContent {
   earliestIssuanceTimeAllowed: number
 }
 
-export type TenantProvider = TenantProviderContent & Resource
+export type TrustedIssuer = TrustedIssuerContent & Resource
 
 export const OPERATORS = ['stringEquals', 'stringLike', 'stringNotEquals', 'stringNotLike'] as const
 

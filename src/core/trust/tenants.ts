@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.js'
 import type { RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
-import type { Policy, PolicyContent, Tenant, TenantContent, TenantProvider, TenantProviderContent } from './tenant.js'
+import type { Policy, PolicyContent, Tenant, TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 
 export interface Tenants {
   create(account: string, content: TenantContent): Promise<Tenant>
@@ -14,29 +14,29 @@ export interface Tenants {
   /** Deletes it with all that belongs to it. False if the account has no such tenant. */
   delete(account: string, id: string): Promise<boolean>
 
-  createProvider(tenantId: string, content: TenantProviderContent): Promise<TenantProvider>
-  listProviders(tenantId: string): Promise<TenantProvider[]>
-  findProvider(tenantId: string, id: string): Promise<TenantProvider | undefined>
+  createIssuer(tenantId: string, content: TrustedIssuerContent): Promise<TrustedIssuer>
+  listIssuers(tenantId: string): Promise<TrustedIssuer[]>
+  findIssuer(tenantId: string, id: string): Promise<TrustedIssuer | undefined>
   /** Deletes it with its policies. */
-  deleteProvider(tenantId: string, id: string): Promise<void>
+  deleteIssuer(tenantId: string, id: string): Promise<void>
 
   createPolicy(tenantId: string, content: PolicyContent): Promise<Policy>
   listPolicies(tenantId: string, tenantProviderId: string): Promise<Policy[]>
-  /** Of any of its providers, unless one is named. */
+  /** Of any of its issuers, unless one is named. */
   findPolicy(tenantId: string, id: string, tenantProviderId?: string): Promise<Policy | undefined>
   deletePolicy(tenantId: string, id: string): Promise<void>
 }
 
 export interface TenantsParts {
   records: RecordStore
-  providers: RecordStore
+  issuers: RecordStore
   policies: RecordStore
   clock: Clock
 }
 
 export function createTenants({ records, clock, ...parts }: TenantsParts): Tenants {
   const tenants = createResources<TenantContent>(records, clock)
-  const providers = createResources<TenantProviderContent>(parts.providers, clock)
+  const issuers = createResources<TrustedIssuerContent>(parts.issuers, clock)
   // Of the tenant, so that one is found there by its id alone.
   const policies = createResources<PolicyContent>(parts.policies, clock)
 
@@ -44,8 +44,8 @@ export function createTenants({ records, clock, ...parts }: TenantsParts): Tenan
     return (await policies.list(tenantId)).filter((policy) => policy.tenantProviderId === tenantProviderId)
   }
 
-  async function deleteProvider(tenantId: string, id: string): Promise<void> {
-    await providers.delete(tenantId, id)
+  async function deleteIssuer(tenantId: string, id: string): Promise<void> {
+    await issuers.delete(tenantId, id)
     for (const policy of await policiesOf(tenantId, id)) await policies.delete(tenantId, policy.id)
   }
 
@@ -58,15 +58,15 @@ export function createTenants({ records, clock, ...parts }: TenantsParts): Tenan
       if (!(await tenants.find(account, id))) return false
       // From here on nothing leads there any more; what follows can be cut off anywhere.
       await tenants.delete(account, id)
-      for (const provider of await providers.list(id)) await deleteProvider(id, provider.id)
+      for (const issuer of await issuers.list(id)) await deleteIssuer(id, issuer.id)
       return true
     },
 
-    createProvider: (tenantId, { url, fingerprints, audience, earliestIssuanceTimeAllowed }) =>
-      providers.create(tenantId, { url, fingerprints, audience, earliestIssuanceTimeAllowed }),
-    listProviders: (tenantId) => providers.list(tenantId),
-    findProvider: (tenantId, id) => providers.find(tenantId, id),
-    deleteProvider,
+    createIssuer: (tenantId, { url, fingerprints, audience, earliestIssuanceTimeAllowed }) =>
+      issuers.create(tenantId, { url, fingerprints, audience, earliestIssuanceTimeAllowed }),
+    listIssuers: (tenantId) => issuers.list(tenantId),
+    findIssuer: (tenantId, id) => issuers.find(tenantId, id),
+    deleteIssuer,
 
     createPolicy: (tenantId, { tenantProviderId, name, description, audience, conditions }) =>
       policies.create(tenantId, { tenantProviderId, name, description, audience, conditions }),

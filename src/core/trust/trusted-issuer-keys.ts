@@ -14,7 +14,7 @@ const AGAIN_AFTER_MS = 60_000
 const FAILED_FOR_MS = 5_000
 const MOST_HELD = 1_000
 
-export interface IssuerKeySet {
+export interface TrustedKeySet {
   keys: JWTVerifyGetKey
   /** Of the certificates under which the issuer published them. */
   fingerprints: readonly string[]
@@ -22,27 +22,27 @@ export interface IssuerKeySet {
   isTls: boolean
 }
 
-export interface IssuerKeys {
+export interface TrustedIssuerKeys {
   /**
    * The keys of an issuer; `again` asks for newer ones than those that are held. Undefined for an issuer that must not be asked
    * or says what it must not. Rejects with `unavailable` when it could not be asked.
    */
-  of(issuer: string, again?: boolean): Promise<IssuerKeySet | undefined>
+  of(issuer: string, again?: boolean): Promise<TrustedKeySet | undefined>
 }
 
 interface Held {
-  set: Promise<IssuerKeySet | undefined>
+  set: Promise<TrustedKeySet | undefined>
   untilMs: number
   /** From when a key that is not among them is worth another look. */
   againFromMs: number
   /** What that look brings, for those who need it; nobody whose key is among these waits for it. */
-  newer?: Promise<IssuerKeySet | undefined>
+  newer?: Promise<TrustedKeySet | undefined>
 }
 
-export function createIssuerKeys(fetch: GuardedFetch, clock: Clock): IssuerKeys {
+export function createTrustedIssuerKeys(fetch: GuardedFetch, clock: Clock): TrustedIssuerKeys {
   const held = createBoundedCache<Held>(MOST_HELD)
 
-  async function look(issuer: string): Promise<IssuerKeySet | undefined> {
+  async function look(issuer: string): Promise<TrustedKeySet | undefined> {
     try {
       const discovery = await fetch(`${issuer}/.well-known/openid-configuration`)
       const { issuer: named, jwks_uri: jwksUri } = (discovery.body ?? {}) as Record<string, unknown>

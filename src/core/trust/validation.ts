@@ -7,8 +7,8 @@ import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 import { holds } from './conditions.js'
 import { readFingerprint } from './guarded-fetch.js'
-import type { Policy, TenantProvider } from './tenant.js'
-import type { IssuerKeySet, IssuerKeys } from './trusted-issuer-keys.js'
+import type { Policy, TrustedIssuer } from './tenant.js'
+import type { TrustedIssuerKeys, TrustedKeySet } from './trusted-issuer-keys.js'
 
 /** Keys that only the issuer has. A secret that is shared proves nothing, least of all one that is published. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
@@ -21,11 +21,11 @@ export type Validation = { kind: 'valid'; expSeconds: number } | { kind: 'invali
 
 export interface Validator {
   /** Rejects with `unavailable` when the issuer could not be asked for its keys. */
-  validate(token: string, provider: TenantProvider, policy: Policy): Promise<Validation>
+  validate(token: string, provider: TrustedIssuer, policy: Policy): Promise<Validation>
 }
 
-export function createValidator(issuerKeys: IssuerKeys, clock: Clock): Validator {
-  async function verify(token: string, { url, audience }: TenantProvider, { keys }: IssuerKeySet): Promise<JWTPayload> {
+export function createValidator(issuerKeys: TrustedIssuerKeys, clock: Clock): Validator {
+  async function verify(token: string, { url, audience }: TrustedIssuer, { keys }: TrustedKeySet): Promise<JWTPayload> {
     const options = {
       algorithms: ALGORITHMS,
       // Its slash at the end was dropped, or was never there.

@@ -7,7 +7,7 @@ import * as client from 'openid-client'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { createBreaker } from './breaker.js'
-import type { IdentityProvider, ProviderIdentity, ProviderTokens } from './upstream.js'
+import type { Upstream, UpstreamIdentity, UpstreamTokens } from './upstream.js'
 import { configurePlain, discover } from './upstream-configuration.js'
 import { describeRefusal, explain, isRefusal, type Refusal, retryAfterOf } from './upstream-errors.js'
 import { identify } from './upstream-identity.js'
@@ -28,18 +28,18 @@ export interface Attempt {
 }
 
 export type ExchangeOutcome =
-  | { kind: 'signed_in'; identity: ProviderIdentity; tokens: ProviderTokens }
+  | { kind: 'signed_in'; identity: UpstreamIdentity; tokens: UpstreamTokens }
   | { kind: 'refused'; reason: Refusal }
 
-export type ProviderRefreshOutcome = { kind: 'refreshed'; tokens: ProviderTokens } | { kind: 'refused'; reason: string }
+export type UpstreamRefreshOutcome = { kind: 'refreshed'; tokens: UpstreamTokens } | { kind: 'refused'; reason: string }
 
-export interface ProviderClient {
-  readonly provider: IdentityProvider
+export interface UpstreamClient {
+  readonly upstream: Upstream
   /** Where to send the browser. */
   authorizationUrl(attempt: Attempt): Promise<URL>
   /** Redeems what the provider sent the browser back with; `query` is that of the callback. */
   exchange(query: string, attempt: Attempt): Promise<ExchangeOutcome>
-  refresh(refreshToken: string): Promise<ProviderRefreshOutcome>
+  refresh(refreshToken: string): Promise<UpstreamRefreshOutcome>
   /** Ends a token at the provider (RFC 7009). False where it has no way to. */
   revoke(token: string): Promise<boolean>
 }
@@ -53,15 +53,15 @@ export function newAttempt(reauthenticates: boolean): Attempt {
   }
 }
 
-export interface ProviderClientParts {
-  provider: IdentityProvider
-  /** Exactly as it is registered with the provider. */
+export interface UpstreamClientParts {
+  upstream: Upstream
+  /** Exactly as it is registered with the upstream. */
   redirectUri: string
   clock: Clock
 }
 
-export function createProviderClient({ provider, redirectUri, clock }: ProviderClientParts): ProviderClient {
-  const { endpoints } = provider
+export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamClientParts): UpstreamClient {
+  const { endpoints } = upstream
   const isIssuer = 'issuer' in endpoints
   const breaker = createBreaker(clock)
   let discovered: { configuration: Promise<client.Configuration>; atMs: number } | undefined
@@ -69,7 +69,7 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
   /** The provider's configuration, looked up once for all who wait; a failure is forgotten at once. */
   function configure(): Promise<client.Configuration> {
     if (discovered && clock() - discovered.atMs < DISCOVERED_FOR_MS) return discovered.configuration
-    const configuration = 'issuer' in endpoints ? discover(provider, endpoints) : configurePlain(provider, endpoints)
+    const configuration = 'issuer' in endpoints ? discover(upstream, endpoints) : configurePlain(upstream, endpoints)
     const mine = { configuration, atMs: clock() }
     configuration.catch(() => {
       if (discovered === mine) discovered = undefined
@@ -82,7 +82,7 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
   async function ask<T, R>(work: (configuration: client.Configuration) => Promise<T>, refused: (error: unknown) => R) {
     const pauseSeconds = breaker.pauseSeconds()
     if (pauseSeconds > 0) {
-      throw fault('unavailable', { detail: `provider ${provider.id} is left alone`, retryAfterSeconds: pauseSeconds })
+      throw fault('unavailable', { detail: `provider ${upstream.id} is left alone`, retryAfterSeconds: pauseSeconds })
     }
     try {
       const answer = await work(await configure())
@@ -96,14 +96,14 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
       breaker.failed(retryAfterOf(error))
       const retryAfterSeconds = breaker.pauseSeconds()
       throw fault('unavailable', {
-        detail: `provider ${provider.id}: ${explain(error)}`,
+        detail: `provider ${upstream.id}: ${explain(error)}`,
         cause: error,
         ...(retryAfterSeconds > 0 && { retryAfterSeconds })
       })
     }
   }
 
-  function readTokens(answer: client.TokenEndpointResponse): ProviderTokens {
+  function readTokens(answer: client.TokenEndpointResponse): UpstreamTokens {
     const seconds = answer.expires_in ?? Number.POSITIVE_INFINITY
     return {
       accessToken: answer.access_token,
@@ -116,15 +116,15 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
   }
 
   return {
-    provider,
+    upstream,
 
     authorizationUrl: (attempt) =>
       ask(
         async (configuration) =>
           client.buildAuthorizationUrl(configuration, {
-            ...provider.authorizationParameters,
-            ...(attempt.reauthenticates && provider.reauthenticationParameters),
-            ...(provider.scope !== '' && { scope: provider.scope }),
+            ...upstream.authorizationParameters,
+            ...(attempt.reauthenticates && upstream.reauthenticationParameters),
+            ...(upstream.scope !== '' && { scope: upstream.scope }),
             redirect_uri: redirectUri,
             response_type: 'code',
             state: attempt.state,
@@ -155,14 +155,14 @@ export function createProviderClient({ provider, redirectUri, clock }: ProviderC
           if (attempt.reauthenticates && authTime !== undefined && clock() / 1000 - authTime > FRESH_SECONDS) {
             return { kind: 'refused', reason: 'not_fresh' }
           }
-          const identity = await identify(configuration, provider, answer)
+          const identity = await identify(configuration, upstream, answer)
           return { kind: 'signed_in', identity, tokens: readTokens(answer) }
         },
         (error) => ({ kind: 'refused', reason: describeRefusal(error) })
       ),
 
     refresh: (refreshToken) =>
-      ask<ProviderRefreshOutcome, ProviderRefreshOutcome>(
+      ask<UpstreamRefreshOutcome, UpstreamRefreshOutcome>(
         async (configuration) => ({
           kind: 'refreshed',
           tokens: readTokens(await client.refreshTokenGrant(configuration, refreshToken))

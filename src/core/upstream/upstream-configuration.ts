@@ -1,26 +1,20 @@
-/** What openid-client needs to know of a provider: discovered at an issuer, or made up of the endpoints of a plain service. */
+/** What openid-client needs to know of an upstream: discovered at an issuer, or made up of the endpoints of a plain service. */
 import * as client from 'openid-client'
-import type { IdentityProvider, PlainEndpoints } from './upstream.js'
-import { createProviderFetch } from './upstream-fetch.js'
+import type { PlainEndpoints, Upstream } from './upstream.js'
+import { createUpstreamFetch } from './upstream-fetch.js'
 
 /** Much less than a refresh lock lasts. */
 const ANSWER_WITHIN_SECONDS = 4
 
-export async function discover(
-  provider: IdentityProvider,
-  { issuer }: { issuer: string }
-): Promise<client.Configuration> {
-  return client.discovery(new URL(issuer), provider.clientId, undefined, authenticationOf(provider), {
+export async function discover(upstream: Upstream, { issuer }: { issuer: string }): Promise<client.Configuration> {
+  return client.discovery(new URL(issuer), upstream.clientId, undefined, authenticationOf(upstream), {
     timeout: ANSWER_WITHIN_SECONDS,
-    [client.customFetch]: createProviderFetch(),
+    [client.customFetch]: createUpstreamFetch(),
     execute: isPlainHttp(issuer) ? [client.allowInsecureRequests] : []
   })
 }
 
-export async function configurePlain(
-  provider: IdentityProvider,
-  endpoints: PlainEndpoints
-): Promise<client.Configuration> {
+export async function configurePlain(upstream: Upstream, endpoints: PlainEndpoints): Promise<client.Configuration> {
   const { authorization, token, userinfo, revocation } = endpoints
   const metadata: client.ServerMetadata = {
     issuer: new URL(authorization).origin,
@@ -29,9 +23,9 @@ export async function configurePlain(
     userinfo_endpoint: userinfo,
     ...(revocation !== undefined && { revocation_endpoint: revocation })
   }
-  const configuration = new client.Configuration(metadata, provider.clientId, undefined, authenticationOf(provider))
+  const configuration = new client.Configuration(metadata, upstream.clientId, undefined, authenticationOf(upstream))
   configuration.timeout = ANSWER_WITHIN_SECONDS
-  configuration[client.customFetch] = createProviderFetch()
+  configuration[client.customFetch] = createUpstreamFetch()
   if ([authorization, token, userinfo].some(isPlainHttp)) client.allowInsecureRequests(configuration)
   return configuration
 }
@@ -39,7 +33,7 @@ export async function configurePlain(
 /** The configuration lets it stand for this machine alone. */
 const isPlainHttp = (url: string) => url.startsWith('http:')
 
-function authenticationOf({ clientSecret, authMethod }: IdentityProvider): client.ClientAuth {
+function authenticationOf({ clientSecret, authMethod }: Upstream): client.ClientAuth {
   if (clientSecret === undefined) return client.None()
   return authMethod === 'client_secret_post'
     ? client.ClientSecretPost(clientSecret)

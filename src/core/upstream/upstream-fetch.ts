@@ -6,7 +6,7 @@ import type { CustomFetch } from 'openid-client'
 
 const LARGEST_ANSWER = 1024 * 1024
 
-export function createProviderFetch(): CustomFetch {
+export function createUpstreamFetch(): CustomFetch {
   return async (url, options) => {
     const answer = await fetch(url, { ...options, redirect: 'manual' } as RequestInit)
     const chunks: Uint8Array[] = []

@@ -1,6 +1,6 @@
-/** Who has signed in at a provider, by its ID token (OpenID Connect Core 1.0 §2, §5.1) or its user info. */
+/** Who has signed in at an upstream, by its ID token (OpenID Connect Core 1.0 §2, §5.1) or its user info. */
 import * as client from 'openid-client'
-import type { IdentityProvider, PlainEndpoints, ProviderIdentity } from './upstream.js'
+import type { PlainEndpoints, Upstream, UpstreamIdentity } from './upstream.js'
 
 type TokenAnswer = client.TokenEndpointResponse & client.TokenEndpointResponseHelpers
 
@@ -9,13 +9,13 @@ const LONGEST_TEXT = 255
 
 export async function identify(
   configuration: client.Configuration,
-  { endpoints }: IdentityProvider,
+  { endpoints }: Upstream,
   answer: TokenAnswer
-): Promise<ProviderIdentity> {
+): Promise<UpstreamIdentity> {
   return 'issuer' in endpoints ? readClaims(configuration, answer) : readUserInfo(configuration, endpoints, answer)
 }
 
-async function readClaims(configuration: client.Configuration, answer: TokenAnswer): Promise<ProviderIdentity> {
+async function readClaims(configuration: client.Configuration, answer: TokenAnswer): Promise<UpstreamIdentity> {
   const claims = answer.claims()
   if (!claims) throw new Error('no ID token')
   // Many issuers leave all but the subject to the user info (§5.4).
@@ -30,7 +30,7 @@ async function readUserInfo(
   configuration: client.Configuration,
   { userinfo, subjectMember, usernameMember, nameMember }: PlainEndpoints,
   answer: TokenAnswer
-): Promise<ProviderIdentity> {
+): Promise<UpstreamIdentity> {
   // Some services refuse requests that do not say who sends them.
   const headers = new Headers({ accept: 'application/json', 'user-agent': 'grantd' })
   const url = new URL(userinfo)
@@ -48,7 +48,7 @@ function readIdentity(
   name: unknown,
   email: unknown,
   isEmailVerified: unknown
-): ProviderIdentity {
+): UpstreamIdentity {
   const subject = typeof sub === 'number' && Number.isSafeInteger(sub) ? String(sub) : sub
   const isSubject = typeof subject === 'string' && subject !== '' && subject.length <= LONGEST_TEXT
   if (!isSubject || /\p{Surrogate}/u.test(subject)) throw new Error('no usable subject')

@@ -1,8 +1,8 @@
 /**
- * An identity provider: somebody else's service that says who a user is, and whose tokens are kept for them. Its shape as
+ * An upstream, that is an identity provider: somebody else's service that says who a user is, and whose tokens are kept for them. Its shape as
  * configured; talking to it is provider-client.ts.
  */
-export interface IdentityProvider {
+export interface Upstream {
   readonly id: string
   /** What people read on the button. */
   readonly name: string
@@ -34,8 +34,8 @@ export interface PlainEndpoints {
   readonly nameMember: string
 }
 
-/** Who somebody is at a provider. Accounts are told apart by provider and subject, never by e-mail address. */
-export interface ProviderIdentity {
+/** Who somebody is at an upstream. Accounts are told apart by provider and subject, never by e-mail address. */
+export interface UpstreamIdentity {
   subject: string
   /** How the account is known to its owner: a login name or an e-mail address. */
   username: string
@@ -47,7 +47,7 @@ export interface ProviderIdentity {
 }
 
 /** Tokens as a provider hands them out. */
-export interface ProviderTokens {
+export interface UpstreamTokens {
   accessToken: string
   refreshToken: string | undefined
   /** Undefined where the provider named none. */

@@ -9,7 +9,7 @@ export interface BrowserSession {
   /** What to call the user. */
   name: string
   /** The identity provider they signed in with; none for the demo's. */
-  providerId: string | undefined
+  upstreamId: string | undefined
   signedInAtMs: number
   /** At most a minute behind. */
   lastUsedAtMs: number
@@ -26,8 +26,10 @@ export function isSessionToken(text: string): boolean {
   return TOKEN.test(text)
 }
 
-export function toFields({ id: _id, ...rest }: BrowserSession): Fields {
-  const known = Object.entries(rest).filter(([, value]) => value !== undefined)
+export function toFields({ userId, name, upstreamId, signedInAtMs, lastUsedAtMs }: BrowserSession): Fields {
+  const known = Object.entries({ userId, name, providerId: upstreamId, signedInAtMs, lastUsedAtMs }).filter(
+    ([, value]) => value !== undefined
+  )
   return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
 }
 
@@ -36,7 +38,7 @@ export function fromFields(id: string, fields: Fields): BrowserSession {
     id,
     userId: fields.userId ?? '',
     name: fields.name ?? '',
-    providerId: fields.providerId,
+    upstreamId: fields.providerId,
     signedInAtMs: Number(fields.signedInAtMs),
     lastUsedAtMs: Number(fields.lastUsedAtMs)
   }

@@ -3,8 +3,7 @@
  * some hours after sign-in in any case. A session whose record is lost is one that has ended.
  */
 import type { Clock } from '../clock.js'
-import { isWorthNoting } from '../records/last-use.js'
-import type { RecordStore } from '../records/record-store.js'
+import { isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf } from '../secrets/digest.js'
 import { type BrowserSession, fromFields, isSessionToken, newSessionToken, toFields } from './browser-session.js'
 
@@ -16,7 +15,7 @@ export interface BrowserSessions {
   begin(user: {
     userId: string
     name: string
-    providerId?: string
+    upstreamId?: string
   }): Promise<{ token: string; session: BrowserSession }>
   /** The session with this token, if it has not ended; notes that it was used. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
@@ -41,11 +40,11 @@ export function createBrowserSessions({
     Math.min(signedInAtMs + ttlSeconds * 1000, lastUsedAtMs + idleSeconds * 1000)
 
   return {
-    async begin({ userId, name, providerId }) {
+    async begin({ userId, name, upstreamId }) {
       const token = newSessionToken()
       const nowMs = clock()
       const times = { signedInAtMs: nowMs, lastUsedAtMs: nowMs }
-      const session: BrowserSession = { id: digestOf(token), userId, name, providerId, ...times }
+      const session: BrowserSession = { id: digestOf(token), userId, name, upstreamId, ...times }
       await records.create(session.id, ONLY, toFields(session), endOf(session))
       return { token, session }
     },

@@ -12,16 +12,16 @@ const ONLY = 'identity'
 export interface Identity {
   userId: string
   /** The id of the account connected through it, the same whenever it is connected again. */
-  accountId: string
+  connectionId: string
 }
 
 export interface Identities {
   /** Whose identity it is when somebody signs in with it: theirs who had it, or else a new user's, by this id if there is one. */
-  signIn(providerId: string, subject: string, newUserId?: string): Promise<Identity>
+  signIn(upstreamId: string, subject: string, newUserId?: string): Promise<Identity>
   /** Whose identity it is when this user connects it: theirs who had it, or else from now on this user's. */
-  connect(providerId: string, subject: string, userId: string): Promise<Identity>
+  connect(upstreamId: string, subject: string, userId: string): Promise<Identity>
   /** Gives up an identity that was connected. What its user first signed in with stays: they would become somebody else. */
-  release(providerId: string, subject: string): Promise<void>
+  release(upstreamId: string, subject: string): Promise<void>
 }
 
 export interface IdentitiesParts {
@@ -31,22 +31,22 @@ export interface IdentitiesParts {
 
 export function createIdentities({ records, clock }: IdentitiesParts): Identities {
   /** A subject is the provider's choice of text, of any length. */
-  const parentOf = (providerId: string, subject: string) => digestOf(`${providerId} ${subject}`)
+  const parentOf = (upstreamId: string, subject: string) => digestOf(`${upstreamId} ${subject}`)
 
-  async function claim(providerId: string, subject: string, fields: Fields): Promise<Identity> {
+  async function claim(upstreamId: string, subject: string, fields: Fields): Promise<Identity> {
     const fresh = { ...fields, accountId: randomUUID() }
-    const kept = await records.create(parentOf(providerId, subject), ONLY, fresh, clock() + FOR_EVER_MS)
-    return { userId: kept.userId ?? '', accountId: kept.accountId ?? '' }
+    const kept = await records.create(parentOf(upstreamId, subject), ONLY, fresh, clock() + FOR_EVER_MS)
+    return { userId: kept.userId ?? '', connectionId: kept.accountId ?? '' }
   }
 
   return {
-    signIn: (providerId, subject, newUserId = randomUUID()) =>
-      claim(providerId, subject, { userId: newUserId, isFirst: 'yes' }),
+    signIn: (upstreamId, subject, newUserId = randomUUID()) =>
+      claim(upstreamId, subject, { userId: newUserId, isFirst: 'yes' }),
 
-    connect: (providerId, subject, userId) => claim(providerId, subject, { userId }),
+    connect: (upstreamId, subject, userId) => claim(upstreamId, subject, { userId }),
 
-    async release(providerId, subject) {
-      const parent = parentOf(providerId, subject)
+    async release(upstreamId, subject) {
+      const parent = parentOf(upstreamId, subject)
       const kept = await records.get(parent, ONLY)
       if (kept && kept.isFirst !== 'yes') await records.delete(parent, ONLY)
     }

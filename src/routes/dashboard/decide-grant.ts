@@ -11,7 +11,7 @@ export function decideGrant(app: App): void {
     handler: async (request) => {
       const { user_code, action } = request.body
       const by = { userId: callerOf(request).userId, ip: app.whereabouts.ip(request) }
-      const outcome = await app.limits.guess(request, () => app.grants.decide(user_code, action, by))
+      const outcome = await app.limits.guess(request, () => app.core.grants.decide(user_code, action, by))
       if (outcome.kind !== 'decided') throw fault('unknown_user_code', { detail: outcome.kind })
       return { status: action }
     }

@@ -26,7 +26,7 @@ export function getUserOauthAccessToken(app: App): void {
   async function identify(request: FastifyRequest): Promise<{ reader: TokenReader; name: string }> {
     const bearer = bearerTokenOf(request)
     if (bearer !== undefined && looksLikeApiKey(bearer)) {
-      const key = await app.apiKeys.use(bearer)
+      const key = await app.core.apiKeys.use(bearer)
       if (!key) throw fault('invalid_token', { detail: 'no API key' })
       return { reader: { kind: 'api_key' }, name: `key ${key.id}` }
     }

@@ -10,7 +10,7 @@ export function listAuthorizedClients(app: App): void {
     onRequest: app.authenticate('user-or-client'),
     handler: async (request) => {
       const caller = callerOf(request)
-      const clients = await app.authorizedClients.list(caller.userId)
+      const clients = await app.core.authorizations.list(caller.userId)
       return { data: clients.map((client) => renderAuthorizedClient(client, caller)) }
     }
   })

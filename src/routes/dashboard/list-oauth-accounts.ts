@@ -8,12 +8,12 @@ export function listOauthAccounts(app: App): void {
     ...dashboardOperations.listOauthAccounts,
     onRequest: app.authenticate('user'),
     handler: async (request) => {
-      const accounts = await app.accounts.list(callerOf(request).userId)
+      const accounts = await app.core.connections.list(callerOf(request).userId)
       const time = (ms: number) => new Date(ms).toISOString()
       return {
         data: accounts.map((account) => ({
           id: account.id,
-          provider: account.providerId,
+          provider: account.upstreamId,
           accountUsername: account.username,
           scopes: [...account.scopes],
           connected_at: time(account.connectedAtMs),

@@ -2,7 +2,7 @@ import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { isBuiltIn } from '../../core/clients/client.js'
 import { writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
-import { countriesDiffer } from '../../core/grants/location.js'
+import { countriesDiffer } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 
 /** GET /auth/grant/peek: what a consent page shows of a pending grant. */
@@ -11,11 +11,11 @@ export function peekGrant(app: App): void {
     ...dashboardOperations.peekGrant,
     onRequest: [app.limits.perAddress('peek'), app.authenticate('user'), app.limits.perUser('peek')],
     handler: async (request) => {
-      const outcome = await app.limits.guess(request, () => app.grants.peek(request.query.user_code))
+      const outcome = await app.limits.guess(request, () => app.core.grants.peek(request.query.user_code))
       if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
 
       const { clientId, clientType, scopes, metadata, location } = outcome.request
-      const clientName = app.oauthClients.find(clientId)?.name
+      const clientName = app.core.clients.find(clientId)?.name
       const approverLocation = app.whereabouts.location(request)
       const countryMismatch = countriesDiffer(location, approverLocation)
       return {

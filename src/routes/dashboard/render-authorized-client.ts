@@ -1,11 +1,11 @@
 import type { AuthorizedClient as Answer } from '../../../schemas/generated/dashboard.js'
-import type { AuthorizedClient } from '../../core/authorizations/authorization.js'
+import type { Authorization } from '../../core/authorizations/authorization.js'
 import type { Caller } from '../../core/callers/callers.js'
 
 const isoTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())
 
 /** An authorized client as this surface shows it; `is_current` marks the client that asks. */
-export function renderAuthorizedClient(client: AuthorizedClient, caller: Caller): Answer {
+export function renderAuthorizedClient(client: Authorization, caller: Caller): Answer {
   return {
     id: client.id,
     client_type: client.clientType,
@@ -17,6 +17,6 @@ export function renderAuthorizedClient(client: AuthorizedClient, caller: Caller)
     expires_at: new Date(client.expiresAtMs).toISOString(),
     last_used_at: isoTime(client.lastUsedAtMs),
     revoked_at: isoTime(client.revokedAtMs),
-    is_current: caller.kind === 'client' && caller.authorizedClientId === client.id
+    is_current: caller.kind === 'client' && caller.authorizationId === client.id
   }
 }

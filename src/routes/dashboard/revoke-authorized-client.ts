@@ -11,7 +11,7 @@ export function revokeAuthorizedClient(app: App): void {
     onRequest: app.authenticate('user-or-client'),
     handler: async (request) => {
       const caller = callerOf(request)
-      const client = await app.authorizedClients.revoke(caller.userId, request.params.authorizedClientId)
+      const client = await app.core.authorizations.revoke(caller.userId, request.params.authorizedClientId)
       if (!client) throw fault('not_found')
       app.metrics.countRevocation('owner')
       return renderAuthorizedClient(client, caller)

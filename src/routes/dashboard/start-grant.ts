@@ -11,7 +11,7 @@ export function startGrant(app: App): void {
     handler: async (request) => {
       const { client_type: clientType, client_metadata = {} } = request.body
       const location = app.whereabouts.location(request)
-      const grant = await app.grants.start({
+      const grant = await app.core.grants.start({
         clientId: clientType,
         clientType,
         scopes: [],

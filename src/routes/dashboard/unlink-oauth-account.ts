@@ -11,7 +11,7 @@ export function unlinkOauthAccount(app: App): void {
     onRequest: app.authenticate('user'),
     handler: async (request) => {
       const { oauthAccountId } = request.params
-      const disconnected = await app.accounts.disconnect(callerOf(request).userId, oauthAccountId)
+      const disconnected = await app.core.connections.disconnect(callerOf(request).userId, oauthAccountId)
       if (!disconnected) throw fault('not_found')
       return { id: oauthAccountId, revoked_at_provider: disconnected.revokedAtProvider }
     }

@@ -12,7 +12,7 @@ export function updateAuthorizedClient(app: App): void {
     handler: async (request) => {
       const caller = callerOf(request)
       const label = request.body.label ?? undefined
-      const client = await app.authorizedClients.rename(caller.userId, request.params.authorizedClientId, label)
+      const client = await app.core.authorizations.rename(caller.userId, request.params.authorizedClientId, label)
       if (!client) throw fault('not_found')
       return renderAuthorizedClient(client, caller)
     }

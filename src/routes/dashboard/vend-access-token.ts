@@ -11,7 +11,7 @@ export async function vendAccessToken(
   accountId: string,
   reader: TokenReader
 ): Promise<UserOauthAccessTokenResponse> {
-  const outcome = await app.accounts.vend(accountId, reader)
+  const outcome = await app.core.connections.vend(accountId, reader)
   switch (outcome.kind) {
     case 'token':
       reply.header('cache-control', 'no-store')

@@ -16,7 +16,7 @@ export function authorizeDevice(app: App): void {
       const scopes = readScope(request.body.scope)
       if (!scopes || !isWithin(scopes, client.scopes)) throw fault('invalid_scope')
       const location = app.whereabouts.location(request)
-      const grant = await app.grants.start({
+      const grant = await app.core.grants.start({
         clientId: client.id,
         clientType: client.type,
         scopes,

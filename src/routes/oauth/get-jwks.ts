@@ -8,7 +8,7 @@ export function getJwks(app: App): void {
   app.route({
     ...oauthOperations.getJwks,
     handler: async (_request, reply) => {
-      const keys = app.signingKeys.published()
+      const keys = app.core.signingKeys.published()
       // An empty set would be cached, and every token be refused for as long.
       if (keys.length === 0) throw fault('unavailable', { detail: 'no signing key yet' })
       reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`)

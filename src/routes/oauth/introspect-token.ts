@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { bearerTokenOf } from '../../../plugins/authentication.js'
 import { type IntrospectionResponse, oauthOperations } from '../../../schemas/generated/oauth.js'
-import type { OAuthClient } from '../../core/clients/client.js'
+import type { Client } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { TokenFacts } from '../../core/tokens/tokens.js'
 import type { App } from '../app.js'
@@ -15,17 +15,17 @@ export function introspectToken(app: App): void {
     handler: async (request) => {
       const { client, name } = await identify(request)
       await limit(request, name)
-      const facts = await app.tokens.introspect(client, request.body.token)
+      const facts = await app.core.tokens.introspect(client, request.body.token)
       return facts ? render(facts, app.config.publicUrl) : { active: false }
     }
   })
 
   /** Who asks, and by what name that is counted. */
-  async function identify(request: FastifyRequest): Promise<{ client: OAuthClient | undefined; name: string }> {
+  async function identify(request: FastifyRequest): Promise<{ client: Client | undefined; name: string }> {
     const body = request.body as { client_id?: string; client_secret?: string }
     const bearer = bearerTokenOf(request)
     if (bearer !== undefined && !body.client_secret) {
-      const key = await app.apiKeys.use(bearer)
+      const key = await app.core.apiKeys.use(bearer)
       if (!key) throw fault('invalid_token', { detail: 'no API key' })
       return { client: undefined, name: `key ${key.id}` }
     }
@@ -38,16 +38,16 @@ export function introspectToken(app: App): void {
 }
 
 function render(facts: TokenFacts, issuer: string): IntrospectionResponse {
-  const { kind, authorizedClient, scope, issuedAtSeconds, expiresAtSeconds } = facts
+  const { kind, authorization, scope, issuedAtSeconds, expiresAtSeconds } = facts
   return {
     active: true,
     ...(scope !== '' && { scope }),
-    client_id: authorizedClient.clientId,
+    client_id: authorization.clientId,
     ...(kind === 'access_token' && { token_type: 'Bearer', aud: issuer }),
     exp: expiresAtSeconds,
     iat: issuedAtSeconds,
-    sub: authorizedClient.userId,
+    sub: authorization.userId,
     iss: issuer,
-    jti: authorizedClient.id
+    jti: authorization.id
   }
 }

@@ -12,7 +12,7 @@ const WITH_SECRET = ['client_secret_basic', 'client_secret_post']
 
 function issuerMetadata(app: App): IssuerMetadata {
   const { publicUrl: issuer } = app.config
-  const algorithms = app.signingKeys.published().map(({ alg }) => alg)
+  const algorithms = app.core.signingKeys.published().map(({ alg }) => alg)
   // A client would take an empty list for RS256, whatever the key will be.
   if (algorithms.length === 0) throw fault('unavailable', { detail: 'no signing key yet' })
   return {

@@ -5,11 +5,11 @@ import {
   type TokenRequest,
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
-import { DEVICE_CODE_GRANT, type OAuthClient } from '../../core/clients/client.js'
+import { type Client, DEVICE_CODE_GRANT } from '../../core/clients/client.js'
 import { readScope, writeScope } from '../../core/clients/scope.js'
 import { type Fault, fault, isFault } from '../../core/fault.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
-import type { IssuedTokens } from '../../core/tokens/issued-tokens.js'
+import type { IssuedTokens } from '../../core/tokens/tokens.js'
 import type { App } from '../app.js'
 import { isRoutine, pollGrant } from '../poll.js'
 import { RETRY_AFTER_SECONDS } from '../to-fault.js'
@@ -34,7 +34,7 @@ export function requestToken(app: App): void {
   })
 
   async function redeemDeviceCode(
-    client: OAuthClient,
+    client: Client,
     { device_code: deviceCode }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
@@ -50,7 +50,7 @@ export function requestToken(app: App): void {
   }
 
   async function redeemRefreshToken(
-    client: OAuthClient,
+    client: Client,
     { refresh_token: refreshToken, scope }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
@@ -64,7 +64,7 @@ export function requestToken(app: App): void {
       reply.code(400).header('retry-after', tooMany.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
       return { error: 'slow_down', error_description: 'Too many requests.' }
     }
-    const outcome = await app.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
+    const outcome = await app.core.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
     app.metrics.countRefresh(outcome.kind)
     if (outcome.kind === 'replayed') app.metrics.countRevocation('replay')
     if (outcome.kind === 'refreshed') return renderTokens(outcome.tokens, reply)

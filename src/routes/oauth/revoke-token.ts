@@ -8,7 +8,7 @@ export function revokeToken(app: App): void {
     onRequest: app.limits.perAddress('revoke'),
     handler: async (request, reply) => {
       const client = app.authenticateClient(request)
-      const outcome = await app.tokens.revoke(client, request.body.token)
+      const outcome = await app.core.tokens.revoke(client, request.body.token)
       if (outcome === 'revoked') app.metrics.countRevocation('token')
       // No content, which is not the same as JSON's null.
       return reply.send(undefined as unknown as null)

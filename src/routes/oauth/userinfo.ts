@@ -21,7 +21,7 @@ async function describeUser(app: App, request: FastifyRequest): Promise<Userinfo
   if (!scopes.includes('openid')) throw fault('insufficient_scope')
   const knows = scopes.includes('profile') || scopes.includes('email')
   // Nothing is known of users that only a dashboard has signed in.
-  const profile = knows ? await app.profiles.find(userId) : undefined
+  const profile = knows ? await app.core.profiles.find(userId) : undefined
   return {
     sub: userId,
     ...(profile && scopes.includes('profile') && { name: profile.name }),

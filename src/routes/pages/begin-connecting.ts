@@ -11,10 +11,10 @@ export function beginConnecting({ app, visits }: PageParts): void {
     config: { waitsForOthers: true },
     onRequest: [visits.requireSession('connections'), app.limits.perAddress('sign-in')],
     handler: async (request, reply) => {
-      const provider = app.signIn.provider(request.params.id)
+      const provider = app.core.signIn.upstream(request.params.id)
       if (!provider) throw fault('not_found')
       if (!isFollowedHere(request)) return seeOther(reply, visitOf(request), '/account/connections')
-      const { url, attempt } = await app.signIn.begin(provider.id, { reauthenticates: false })
+      const { url, attempt } = await app.core.signIn.begin(provider.id, { reauthenticates: false })
       const connectsFor = sessionOf(request).id
       visits.remember(request, reply, { underWay: { providerId: provider.id, attempt, connectsFor } })
       return reply.redirect(url.href, 303)

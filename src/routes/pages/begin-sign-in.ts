@@ -11,12 +11,12 @@ export function beginSignIn({ app, visits }: PageParts): void {
     config: { waitsForOthers: true },
     onRequest: app.limits.perAddress('sign-in'),
     handler: async (request, reply) => {
-      const provider = app.signIn.provider(request.params.id)
+      const provider = app.core.signIn.upstream(request.params.id)
       if (!provider?.signsIn) throw fault('not_found')
       const visit = visitOf(request)
       if (!isFollowedHere(request)) return seeOther(reply, visit, '/login')
       const reauthenticates = visit.visitor?.reauthenticates === true
-      const { url, attempt } = await app.signIn.begin(provider.id, { reauthenticates })
+      const { url, attempt } = await app.core.signIn.begin(provider.id, { reauthenticates })
       visits.remember(request, reply, { underWay: { providerId: provider.id, attempt } })
       return reply.redirect(url.href, 303)
     }

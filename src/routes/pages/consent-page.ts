@@ -1,6 +1,6 @@
 /** The question as it is asked, and the ticket that says what was shown: to whom, about which code, under which name. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { OAuthClient } from '../../core/clients/client.js'
+import type { Client } from '../../core/clients/client.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
 import type { BrowserSession } from '../../core/users/browser-session.js'
 import type { App } from '../app.js'
@@ -20,12 +20,12 @@ const PURPOSE = 'consent'
 
 /** Bound to the session that saw the page: posted by any other it opens nothing. */
 export function sealTicket(app: App, session: BrowserSession, ticket: Ticket): string {
-  return app.keyring.seal(PURPOSE, session.id, JSON.stringify(ticket))
+  return app.core.keyring.seal(PURPOSE, session.id, JSON.stringify(ticket))
 }
 
 export function openTicket(app: App, session: BrowserSession, text: string): Ticket | undefined {
   try {
-    return JSON.parse(app.keyring.open(PURPOSE, session.id, text)) as Ticket
+    return JSON.parse(app.core.keyring.open(PURPOSE, session.id, text)) as Ticket
   } catch {
     return undefined
   }
@@ -35,14 +35,15 @@ interface Question {
   userCode: string
   linked: boolean
   grant: { request: GrantRequest; createdAtMs: number }
-  client: OAuthClient
+  client: Client
   problem?: string
 }
 
 export function sendConsent(app: App, request: FastifyRequest, reply: FastifyReply, question: Question): FastifyReply {
   const { userCode, linked, grant, client, problem } = question
   const session = sessionOf(request)
-  const { whereabouts, signIn } = app
+  const { whereabouts } = app
+  const { signIn } = app.core
   const ticket = sealTicket(app, session, { userCode, linked, clientId: client.id, clientName: client.name })
   return sendPage(reply, Consent, {
     visit: visitOf(request),
@@ -53,7 +54,7 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
     here: { ip: whereabouts.ip(request), location: whereabouts.location(request) },
     ticket,
     userName: session.name,
-    provider: session.providerId && signIn.provider(session.providerId)?.name,
+    provider: session.upstreamId && signIn.upstream(session.upstreamId)?.name,
     ...(problem !== undefined && { problem })
   })
 }

@@ -54,7 +54,8 @@ const VISITOR_SECONDS = 900
 const LONGEST = 4096
 
 export function createCookies(app: App): Cookies {
-  const { keyring, clock, config } = app
+  const { clock, config } = app
+  const { keyring } = app.core
 
   function sealed<T>(name: string, lifeSeconds: number): Cookie<T> {
     const purpose = `cookie ${name}`

@@ -28,7 +28,7 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
       const ticket = openTicket(app, session, request.body.ticket)
       if (!ticket) throw fault('forbidden', { detail: 'a ticket of another session' })
       const { consent } = visitOf(request).texts
-      const client = app.oauthClients.find(ticket.clientId)
+      const client = app.core.clients.find(ticket.clientId)
       if (!client) return refuse(request, reply)
       if (client.name !== ticket.clientName) {
         return askAgain(request, reply.code(409), ticket, consent.changed)
@@ -38,10 +38,10 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
       }
       const { userCode, linked } = ticket
       const by = { userId: session.userId, ip: app.whereabouts.ip(request) }
-      const outcome = await app.grants.decide(userCode, action, by)
+      const outcome = await app.core.grants.decide(userCode, action, by)
       if (outcome.kind !== 'decided') return refuse(request, reply)
       const result = action === 'approve' ? 'approved' : 'denied'
-      const { authorizedClientId } = outcome
+      const { authorizationId: authorizedClientId } = outcome
       const decided = { result, decidedBy: session.userId } as const
       cookies.enteredCode.set(reply, {
         userCode,
@@ -54,8 +54,8 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
   })
 
   async function askAgain(request: FastifyRequest, reply: FastifyReply, ticket: Ticket, problem: string) {
-    const outcome = await app.grants.peek(ticket.userCode)
-    const client = app.oauthClients.find(ticket.clientId)
+    const outcome = await app.core.grants.peek(ticket.userCode)
+    const client = app.core.clients.find(ticket.clientId)
     if (outcome.kind !== 'pending' || !client) return refuse(request, reply)
     const { userCode, linked } = ticket
     return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client, problem })

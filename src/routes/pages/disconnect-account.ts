@@ -12,7 +12,7 @@ export function disconnectAccount({ app, visits }: PageParts): void {
     onRequest: visits.requireSession('connections'),
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
-      const disconnected = await app.accounts.disconnect(sessionOf(request).userId, request.params.id)
+      const disconnected = await app.core.connections.disconnect(sessionOf(request).userId, request.params.id)
       if (!disconnected) throw fault('not_found')
       const done = disconnected.revokedAtProvider ? 'disconnected' : 'disconnected-here'
       return seeOther(reply, visitOf(request), `/account/connections?done=${done}`)

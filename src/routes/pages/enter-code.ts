@@ -1,4 +1,4 @@
-import { formatUserCode, readUserCode } from '../../core/grants/user-code.js'
+import { formatUserCode, readUserCode } from '../../core/grants/codes.js'
 import { readTypedCode } from './entered-code.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
@@ -14,7 +14,7 @@ export function enterCode({ app, cookies, visits }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const typed = readTypedCode((request.body as { user_code?: unknown }).user_code)
-      const outcome = await app.limits.guess(request, () => app.grants.peek(typed ?? ''))
+      const outcome = await app.limits.guess(request, () => app.core.grants.peek(typed ?? ''))
       if (typed === undefined || outcome.kind !== 'pending') {
         cookies.enteredCode.clear(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })

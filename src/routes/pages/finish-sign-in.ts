@@ -35,11 +35,11 @@ export function finishSignIn({ app, cookies }: PageParts): void {
 
   async function signIn(request: FastifyRequest, reply: FastifyReply, visitor: Visitor, underWay: UnderWay) {
     const visit = visitOf(request)
-    const outcome = await app.signIn.finish(underWay.providerId, queryOf(request), underWay.attempt)
+    const outcome = await app.core.signIn.finish(underWay.providerId, queryOf(request), underWay.attempt)
     if (outcome.kind === 'refused') return refuse(request, reply, outcome.reason)
     app.metrics.countSignIn('signed_in')
     cookies.visitor.clear(reply)
-    if (visit.session) await app.browserSessions.end(visit.session)
+    if (visit.session) await app.core.browserSessions.end(visit.session)
     cookies.session.set(reply, outcome.token)
     return seeOther(reply, visit, DESTINATIONS[visitor.destination])
   }
@@ -48,7 +48,7 @@ export function finishSignIn({ app, cookies }: PageParts): void {
     const visit = visitOf(request)
     const { session } = visit
     if (session?.id !== connectsFor || !session) return refuse(request, reply, 'invalid')
-    const outcome = await app.signIn.finishConnecting(providerId, queryOf(request), attempt, session.userId)
+    const outcome = await app.core.signIn.finishConnecting(providerId, queryOf(request), attempt, session.userId)
     app.metrics.countSignIn(outcome.kind === 'connected' ? 'connected' : 'refused')
     const done = outcome.kind === 'refused' ? outcome.reason : outcome.kind
     return seeOther(reply, visit, `/account/connections?done=${done}`)

@@ -15,7 +15,7 @@ export function renameClient({ app, visits }: PageParts): void {
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const label = request.body.label.trim() || undefined
-      const client = await app.authorizedClients.rename(sessionOf(request).userId, request.params.id, label)
+      const client = await app.core.authorizations.rename(sessionOf(request).userId, request.params.id, label)
       if (!client) throw fault('not_found')
       return seeOther(reply, visitOf(request), '/account/clients?done=renamed')
     }

@@ -9,7 +9,7 @@ export function revokeAllClients({ app, visits }: PageParts): void {
     onRequest: visits.requireSession('clients'),
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
-      const count = await app.authorizedClients.revokeAll(sessionOf(request).userId)
+      const count = await app.core.authorizations.revokeAll(sessionOf(request).userId)
       for (let i = 0; i < count; i++) app.metrics.countRevocation('owner')
       return seeOther(reply, visitOf(request), '/account/clients?done=revoked-all')
     }

@@ -11,7 +11,7 @@ export function revokeClient({ app, visits }: PageParts): void {
     onRequest: visits.requireSession('clients'),
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
-      const client = await app.authorizedClients.revoke(sessionOf(request).userId, request.params.id)
+      const client = await app.core.authorizations.revoke(sessionOf(request).userId, request.params.id)
       if (!client) throw fault('not_found')
       app.metrics.countRevocation('owner')
       return seeOther(reply, visitOf(request), '/account/clients?done=revoked')

@@ -10,7 +10,7 @@ export function showClients({ app, cookies, visits }: PageParts): void {
     onRequest: visits.requireSession('clients'),
     handler: async (request, reply) => {
       const visit = visitOf(request)
-      const clients = await app.authorizedClients.list(sessionOf(request).userId)
+      const clients = await app.core.authorizations.list(sessionOf(request).userId)
       const { authorizedClientId: approvedHereId } = cookies.enteredCode.read(request) ?? {}
       // No link from elsewhere can claim that something was done.
       const done = isFollowedHere(request) ? readDone(request, visit.texts.clients.done) : undefined

@@ -1,4 +1,4 @@
-import { formatUserCode, readUserCode } from '../../core/grants/user-code.js'
+import { formatUserCode, readUserCode } from '../../core/grants/codes.js'
 import { readTypedCode } from './entered-code.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'

@@ -10,9 +10,9 @@ export function showConnections({ app, visits }: PageParts): void {
     onRequest: visits.requireSession('connections'),
     handler: async (request, reply) => {
       const visit = visitOf(request)
-      const accounts = await app.accounts.list(sessionOf(request).userId)
+      const accounts = await app.core.connections.list(sessionOf(request).userId)
       const done = readDone(request, visit.texts.connections.done)
-      return sendPage(reply, ConnectionList, { visit, accounts, providers: app.signIn.providers, done })
+      return sendPage(reply, ConnectionList, { visit, accounts, providers: app.core.signIn.upstreams, done })
     }
   })
 }

@@ -16,8 +16,8 @@ export function showConsent({ app, cookies, visits }: PageParts): void {
       // the back button, there is nothing to decide any more.
       if (!entered?.isEntered || entered.result) return seeOther(reply, visit, '/device')
       const { userCode, linked } = entered
-      const outcome = await app.grants.peek(userCode)
-      const client = outcome.kind === 'pending' ? app.oauthClients.find(outcome.request.clientId) : undefined
+      const outcome = await app.core.grants.peek(userCode)
+      const client = outcome.kind === 'pending' ? app.core.clients.find(outcome.request.clientId) : undefined
       if (outcome.kind !== 'pending' || !client) {
         cookies.enteredCode.clear(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })

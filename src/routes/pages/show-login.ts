@@ -12,7 +12,7 @@ export function showLogin({ app, visits }: PageParts): void {
     }
     const visit = visits.remember(request, reply, {})
     const hasSignedOut = (request.query as { done?: unknown }).done === 'signed-out'
-    const { providers } = app.signIn
-    return sendPage(reply, Login, { visit, providers, isDemo: app.config.demoSignIn, hasSignedOut })
+    const { upstreams } = app.core.signIn
+    return sendPage(reply, Login, { visit, upstreams, isDemo: app.config.demoSignIn, hasSignedOut })
   })
 }

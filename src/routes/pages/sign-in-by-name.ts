@@ -21,13 +21,13 @@ export function signInByName({ app, cookies, visits }: PageParts): void {
       if (!NAME.test(trimmed) || !isUserId(trimmed)) {
         return sendPage(reply.code(400), Login, {
           visit,
-          providers: app.signIn.providers,
+          upstreams: app.core.signIn.upstreams,
           isDemo: true,
           isNameInvalid: true
         })
       }
-      if (visit.session) await app.browserSessions.end(visit.session)
-      const { token } = await app.signIn.asTyped(trimmed)
+      if (visit.session) await app.core.browserSessions.end(visit.session)
+      const { token } = await app.core.signIn.asTyped(trimmed)
       app.metrics.countSignIn('signed_in')
       cookies.session.set(reply, token)
       cookies.visitor.clear(reply)

@@ -9,7 +9,7 @@ export function signOut({ app, cookies, visits }: PageParts): void {
     onRequest: visits.requireSession('device'),
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
-      await app.browserSessions.end(sessionOf(request))
+      await app.core.browserSessions.end(sessionOf(request))
       for (const cookie of Object.values(cookies)) cookie.clear(reply)
       return seeOther(reply, visitOf(request), '/login?done=signed-out')
     }

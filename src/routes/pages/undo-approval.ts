@@ -14,7 +14,7 @@ export function undoApproval({ app, cookies, visits }: PageParts): void {
       if (entered?.result !== 'approved' || entered.decidedBy !== sessionOf(request).userId) {
         return seeOther(reply, visit, '/device/done')
       }
-      const outcome = await app.grants.undo(entered.userCode, sessionOf(request).userId)
+      const outcome = await app.core.grants.undo(entered.userCode, sessionOf(request).userId)
       // Too late for that way; the program is in the list, where it can be revoked.
       if (outcome.kind === 'unknown') return seeOther(reply, visit, '/account/clients')
       app.metrics.countRevocation('owner')

@@ -49,7 +49,8 @@ export interface Visits {
 }
 
 export function createVisits(app: App, cookies: Cookies): Visits {
-  const { keyring, clock, config } = app
+  const { clock, config } = app
+  const { keyring } = app.core
   const base = issuerPathOf(config.publicUrl)
   const origin = new URL(config.publicUrl).origin
   const csrf = new Csrf.Tokens({})
@@ -92,7 +93,7 @@ export function createVisits(app: App, cookies: Cookies): Visits {
   return {
     async begin(request) {
       const token = cookies.session.read(request)
-      const session = token === undefined ? undefined : await app.browserSessions.use(token)
+      const session = token === undefined ? undefined : await app.core.browserSessions.use(token)
       if (session) request.caller = { kind: 'user', userId: session.userId }
       request.visit = visitBy(request, session, cookies.visitor.read(request))
     },

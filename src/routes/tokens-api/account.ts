@@ -2,8 +2,8 @@
 import type { FastifyRequest } from 'fastify'
 import { bearerTokenOf } from '../../../plugins/authentication.js'
 import { fault } from '../../core/fault.js'
-import type { Provider } from '../../core/issuers/issuer.js'
-import type { Tenant, TenantProvider } from '../../core/trust/tenant.js'
+import type { Issuer } from '../../core/issuers/issuer.js'
+import type { Tenant, TrustedIssuer } from '../../core/trust/tenant.js'
 import type { App } from '../app.js'
 
 declare module 'fastify' {
@@ -16,10 +16,10 @@ export function authenticateAccount(app: App) {
   return async (request: FastifyRequest): Promise<void> => {
     const text = bearerTokenOf(request)
     if (text === undefined) throw fault('unauthenticated')
-    const key = await app.apiKeys.use(text)
+    const key = await app.core.apiKeys.use(text)
     if (!key) throw fault('invalid_token', { detail: 'no API key' })
     await app.limits.perApiKey(request, key.id)
-    request.account = key.account
+    request.account = key.owner
   }
 }
 
@@ -29,9 +29,9 @@ export function accountOf(request: FastifyRequest): string {
 }
 
 /** The provider a path names, if it is the caller's. */
-export async function providerOf(app: App, request: FastifyRequest): Promise<Provider> {
+export async function providerOf(app: App, request: FastifyRequest): Promise<Issuer> {
   const { providerId } = request.params as { providerId: string }
-  const provider = await app.tokensApi.providers.find(accountOf(request), providerId)
+  const provider = await app.core.issuers.find(accountOf(request), providerId)
   if (!provider) throw fault('not_found')
   return provider
 }
@@ -39,16 +39,16 @@ export async function providerOf(app: App, request: FastifyRequest): Promise<Pro
 /** The tenant a path names, if it is the caller's. */
 export async function tenantOf(app: App, request: FastifyRequest): Promise<Tenant> {
   const { tenantId } = request.params as { tenantId: string }
-  const tenant = await app.tokensApi.tenants.find(accountOf(request), tenantId)
+  const tenant = await app.core.tenants.find(accountOf(request), tenantId)
   if (!tenant) throw fault('not_found')
   return tenant
 }
 
 /** The trusted issuer a path names, if it is one of the caller's tenant's. */
-export async function tenantProviderOf(app: App, request: FastifyRequest): Promise<TenantProvider> {
+export async function tenantProviderOf(app: App, request: FastifyRequest): Promise<TrustedIssuer> {
   const { tenantProviderId } = request.params as { tenantProviderId: string }
   const tenant = await tenantOf(app, request)
-  const provider = await app.tokensApi.tenants.findProvider(tenant.id, tenantProviderId)
+  const provider = await app.core.tenants.findIssuer(tenant.id, tenantProviderId)
   if (!provider) throw fault('not_found')
   return provider
 }

@@ -10,7 +10,7 @@ export function addDomain(app: App): void {
     ...tokensOperations.addDomain,
     handler: async (request, reply) => {
       const { id } = await providerOf(app, request)
-      const domain = await app.tokensApi.domains.add(accountOf(request), id, request.body.domain)
+      const domain = await app.core.domains.add(accountOf(request), id, request.body.domain)
       if (domain === 'taken') throw fault('conflict', { hint: 'The domain belongs to a provider already' })
       return reply.code(201).send(renderDomain(domain))
     }

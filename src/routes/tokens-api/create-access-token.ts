@@ -12,11 +12,11 @@ export function createAccessToken(app: App): void {
       const { providerId, clientId } = request.params
       const [provider, client] = await Promise.all([
         providerOf(app, request),
-        app.tokensApi.providers.findClient(providerId, clientId)
+        app.core.issuers.findWorkload(providerId, clientId)
       ])
       if (!client) throw fault('not_found')
       const { expiresIn, ...wish } = request.body ?? {}
-      const minted = await app.tokensApi.accessTokens.mint(provider, client, { ...wish, expiresInSeconds: expiresIn })
+      const minted = await app.core.workloadTokens.mint(provider, client, { ...wish, expiresInSeconds: expiresIn })
       const expiresAt = new Date(minted.expiresAtMs).toISOString()
       return reply.code(201).send({ accessToken: minted.accessToken, expiresAt, type: 'Bearer' as const })
     }

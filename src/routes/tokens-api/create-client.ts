@@ -9,7 +9,7 @@ export function createClient(app: App): void {
     ...tokensOperations.createClient,
     handler: async (request, reply) => {
       const { id } = await providerOf(app, request)
-      const client = await app.tokensApi.providers.createClient(id, request.body)
+      const client = await app.core.issuers.createWorkload(id, request.body)
       return reply.code(201).send(renderClient(client))
     }
   })

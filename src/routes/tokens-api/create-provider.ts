@@ -9,7 +9,7 @@ export function createProvider(app: App): void {
     ...tokensOperations.createProvider,
     config: { waitsForOthers: true },
     handler: async (request, reply) => {
-      const provider = await app.tokensApi.providers.create(accountOf(request), request.body)
+      const provider = await app.core.issuers.create(accountOf(request), request.body)
       return reply.code(201).send(renderProvider(provider))
     }
   })

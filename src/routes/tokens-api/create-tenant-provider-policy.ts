@@ -9,7 +9,7 @@ export function createTenantProviderPolicy(app: App): void {
     ...tokensOperations.createTenantProviderPolicy,
     handler: async (request, reply) => {
       const { id: tenantProviderId } = await tenantProviderOf(app, request)
-      const policy = await app.tokensApi.tenants.createPolicy(request.params.tenantId, {
+      const policy = await app.core.tenants.createPolicy(request.params.tenantId, {
         ...request.body,
         tenantProviderId
       })

@@ -14,11 +14,11 @@ export function createTenantProvider(app: App): void {
       const url = readIssuerUrl(request.body.url)
       if (url === undefined)
         throw fault('invalid_request', { hint: 'url must be an absolute https URL without a query' })
-      const known = await app.tokensApi.tenants.listProviders(id)
+      const known = await app.core.tenants.listIssuers(id)
       if (known.some((provider) => provider.url === url && provider.audience === request.body.audience)) {
         throw fault('conflict', { hint: 'The issuer is trusted for this audience already' })
       }
-      const provider = await app.tokensApi.tenants.createProvider(id, { ...request.body, url })
+      const provider = await app.core.tenants.createIssuer(id, { ...request.body, url })
       return reply.code(201).send(renderTenantProvider(provider))
     }
   })

@@ -8,7 +8,7 @@ export function createTenant(app: App): void {
   app.route({
     ...tokensOperations.createTenant,
     handler: async (request, reply) => {
-      const tenant = await app.tokensApi.tenants.create(accountOf(request), request.body)
+      const tenant = await app.core.tenants.create(accountOf(request), request.body)
       return reply.code(201).send(renderTenant(tenant))
     }
   })

@@ -10,8 +10,8 @@ export function deleteClient(app: App): void {
     handler: async (request, reply) => {
       const { id } = await providerOf(app, request)
       const { clientId } = request.params
-      if (!(await app.tokensApi.providers.findClient(id, clientId))) throw fault('not_found')
-      await app.tokensApi.providers.deleteClient(id, clientId)
+      if (!(await app.core.issuers.findWorkload(id, clientId))) throw fault('not_found')
+      await app.core.issuers.deleteWorkload(id, clientId)
       return reply.code(204).send(null)
     }
   })

@@ -10,9 +10,9 @@ export function deleteDomain(app: App): void {
     handler: async (request, reply) => {
       const { id } = await providerOf(app, request)
       const { domainId } = request.params
-      const domain = await app.tokensApi.domains.find(id, domainId)
-      if (!domain || !(await app.tokensApi.domains.delete(accountOf(request), id, domainId))) throw fault('not_found')
-      app.tokensApi.issuers.forget(id, [domain.domain])
+      const domain = await app.core.domains.find(id, domainId)
+      if (!domain || !(await app.core.domains.delete(accountOf(request), id, domainId))) throw fault('not_found')
+      app.core.issuerDocuments.forget(id, [domain.domain])
       return reply.code(204).send(null)
     }
   })

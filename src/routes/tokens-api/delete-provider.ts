@@ -9,9 +9,9 @@ export function deleteProvider(app: App): void {
     ...tokensOperations.deleteProvider,
     handler: async (request, reply) => {
       const { id } = await providerOf(app, request)
-      const hosts = (await app.tokensApi.domains.list(id)).map(({ domain }) => domain)
-      if (!(await app.tokensApi.providers.delete(accountOf(request), id))) throw fault('not_found')
-      app.tokensApi.issuers.forget(id, hosts)
+      const hosts = (await app.core.domains.list(id)).map(({ domain }) => domain)
+      if (!(await app.core.issuers.delete(accountOf(request), id))) throw fault('not_found')
+      app.core.issuerDocuments.forget(id, hosts)
       return reply.code(204).send(null)
     }
   })

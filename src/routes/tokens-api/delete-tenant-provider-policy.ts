@@ -10,8 +10,8 @@ export function deleteTenantProviderPolicy(app: App): void {
     handler: async (request, reply) => {
       const { tenantId, policyId } = request.params
       const { id } = await tenantProviderOf(app, request)
-      if (!(await app.tokensApi.tenants.findPolicy(tenantId, policyId, id))) throw fault('not_found')
-      await app.tokensApi.tenants.deletePolicy(tenantId, policyId)
+      if (!(await app.core.tenants.findPolicy(tenantId, policyId, id))) throw fault('not_found')
+      await app.core.tenants.deletePolicy(tenantId, policyId)
       return reply.code(204).send(null)
     }
   })

@@ -8,7 +8,7 @@ export function deleteTenantProvider(app: App): void {
     ...tokensOperations.deleteTenantProvider,
     handler: async (request, reply) => {
       const { id } = await tenantProviderOf(app, request)
-      await app.tokensApi.tenants.deleteProvider(request.params.tenantId, id)
+      await app.core.tenants.deleteIssuer(request.params.tenantId, id)
       return reply.code(204).send(null)
     }
   })

@@ -8,7 +8,7 @@ export function deleteTenant(app: App): void {
   app.route({
     ...tokensOperations.deleteTenant,
     handler: async (request, reply) => {
-      if (!(await app.tokensApi.tenants.delete(accountOf(request), request.params.tenantId))) throw fault('not_found')
+      if (!(await app.core.tenants.delete(accountOf(request), request.params.tenantId))) throw fault('not_found')
       return reply.code(204).send(null)
     }
   })

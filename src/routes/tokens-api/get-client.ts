@@ -10,7 +10,7 @@ export function getClient(app: App): void {
     ...tokensOperations.getClient,
     handler: async (request) => {
       const { id } = await providerOf(app, request)
-      const client = await app.tokensApi.providers.findClient(id, request.params.clientId)
+      const client = await app.core.issuers.findWorkload(id, request.params.clientId)
       if (!client) throw fault('not_found')
       return renderClient(client)
     }

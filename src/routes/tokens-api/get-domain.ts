@@ -10,7 +10,7 @@ export function getDomain(app: App): void {
     ...tokensOperations.getDomain,
     handler: async (request) => {
       const { id } = await providerOf(app, request)
-      const domain = await app.tokensApi.domains.find(id, request.params.domainId)
+      const domain = await app.core.domains.find(id, request.params.domainId)
       if (!domain) throw fault('not_found')
       return renderDomain(domain)
     }

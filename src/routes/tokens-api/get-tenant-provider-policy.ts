@@ -11,7 +11,7 @@ export function getTenantProviderPolicy(app: App): void {
     handler: async (request) => {
       const { tenantId, policyId } = request.params
       const { id } = await tenantProviderOf(app, request)
-      const policy = await app.tokensApi.tenants.findPolicy(tenantId, policyId, id)
+      const policy = await app.core.tenants.findPolicy(tenantId, policyId, id)
       if (!policy) throw fault('not_found')
       return renderPolicy(policy)
     }

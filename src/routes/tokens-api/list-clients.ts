@@ -9,7 +9,7 @@ export function listClients(app: App): void {
     ...tokensOperations.listClients,
     handler: async (request) => {
       const { id } = await providerOf(app, request)
-      return (await app.tokensApi.providers.listClients(id)).map(renderClient)
+      return (await app.core.issuers.listWorkloads(id)).map(renderClient)
     }
   })
 }

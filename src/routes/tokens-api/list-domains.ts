@@ -9,7 +9,7 @@ export function listDomains(app: App): void {
     ...tokensOperations.listDomains,
     handler: async (request) => {
       const { id } = await providerOf(app, request)
-      return (await app.tokensApi.domains.list(id)).map(renderDomain)
+      return (await app.core.domains.list(id)).map(renderDomain)
     }
   })
 }

@@ -8,7 +8,7 @@ export function listProviders(app: App): void {
   app.route({
     ...tokensOperations.listProviders,
     handler: async (request) => {
-      return (await app.tokensApi.providers.list(accountOf(request))).map(renderProvider)
+      return (await app.core.issuers.list(accountOf(request))).map(renderProvider)
     }
   })
 }

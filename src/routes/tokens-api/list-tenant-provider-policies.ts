@@ -9,7 +9,7 @@ export function listTenantProviderPolicies(app: App): void {
     ...tokensOperations.listTenantProviderPolicies,
     handler: async (request) => {
       const { id } = await tenantProviderOf(app, request)
-      return (await app.tokensApi.tenants.listPolicies(request.params.tenantId, id)).map(renderPolicy)
+      return (await app.core.tenants.listPolicies(request.params.tenantId, id)).map(renderPolicy)
     }
   })
 }

@@ -9,7 +9,7 @@ export function listTenantProviders(app: App): void {
     ...tokensOperations.listTenantProviders,
     handler: async (request) => {
       const { id } = await tenantOf(app, request)
-      return (await app.tokensApi.tenants.listProviders(id)).map(renderTenantProvider)
+      return (await app.core.tenants.listIssuers(id)).map(renderTenantProvider)
     }
   })
 }

@@ -8,7 +8,7 @@ export function listTenants(app: App): void {
   app.route({
     ...tokensOperations.listTenants,
     handler: async (request) => {
-      return (await app.tokensApi.tenants.list(accountOf(request))).map(renderTenant)
+      return (await app.core.tenants.list(accountOf(request))).map(renderTenant)
     }
   })
 }

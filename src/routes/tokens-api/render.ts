@@ -1,14 +1,14 @@
 /** What the tokens API shows of things: their content, their id and their times, and nothing that is kept beside it. */
-import { challengeNameOf } from '../../core/issuers/domains.js'
-import type { Domain, Provider, Workload } from '../../core/issuers/issuer.js'
+import { challengeNameOf } from '../../core/issuers/challenge.js'
+import type { Domain, Issuer, Workload } from '../../core/issuers/issuer.js'
 import type { Resource } from '../../core/records/resources.js'
-import type { Policy, Tenant, TenantProvider } from '../../core/trust/tenant.js'
+import type { Policy, Tenant, TrustedIssuer } from '../../core/trust/tenant.js'
 
 function common({ id, createdAtMs, updatedAtMs }: Resource) {
   return { id, createdAt: new Date(createdAtMs).toISOString(), updatedAt: new Date(updatedAtMs).toISOString() }
 }
 
-export function renderProvider(provider: Provider) {
+export function renderProvider(provider: Issuer) {
   return { ...common(provider), name: provider.name, description: provider.description }
 }
 
@@ -25,7 +25,7 @@ export function renderTenant(tenant: Tenant) {
   return { ...common(tenant), name: tenant.name, description: tenant.description }
 }
 
-export function renderTenantProvider(provider: TenantProvider) {
+export function renderTenantProvider(provider: TrustedIssuer) {
   const { url, fingerprints, audience, earliestIssuanceTimeAllowed } = provider
   return { ...common(provider), url, fingerprints, audience, earliestIssuanceTimeAllowed }
 }

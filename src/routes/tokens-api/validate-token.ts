@@ -11,9 +11,9 @@ export function validateToken(app: App): void {
     handler: async (request) => {
       const { id } = await tenantOf(app, request)
       const { tenantProviderPolicyId, token } = request.body
-      const { tenants, validator } = app.tokensApi
+      const { tenants, validator } = app.core
       const policy = await tenants.findPolicy(id, tenantProviderPolicyId)
-      const provider = policy && (await tenants.findProvider(id, policy.tenantProviderId))
+      const provider = policy && (await tenants.findIssuer(id, policy.tenantProviderId))
       if (!policy || !provider) throw fault('not_found')
       const outcome = await validator.validate(token, provider, policy)
       if (outcome.kind === 'invalid') throw fault('token_not_valid', { hint: outcome.reason })

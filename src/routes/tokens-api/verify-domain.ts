@@ -11,9 +11,9 @@ export function verifyDomain(app: App): void {
     config: { waitsForOthers: true },
     handler: async (request) => {
       const { id } = await providerOf(app, request)
-      const result = await app.tokensApi.domains.verify(accountOf(request), id, request.params.domainId)
+      const result = await app.core.domains.verify(accountOf(request), id, request.params.domainId)
       if (!result) throw fault('not_found')
-      app.tokensApi.issuers.forget(id, [result.domain.domain])
+      app.core.issuerDocuments.forget(id, [result.domain.domain])
       return { domain: renderDomain(result.domain), verified: result.verified, message: result.message }
     }
   })

@@ -2,7 +2,7 @@
  * Decisions by sharded pub/sub: an instance listens to every primary, on a connection of its own, for the grants that one has.
  * What a decision costs does not depend on how many wait, and a wait costs Redis nothing.
  */
-import type { DecisionFeed, DecisionListener } from '../../core/grants/decision-feed.js'
+import type { DecisionFeed, DecisionListener } from '../../core/grants/grant-store.js'
 import type { Log } from './connection.js'
 import { createSubscriber, type Subscriber } from './decision-subscriber.js'
 import type { Owner, Servers } from './servers.js'

@@ -1,7 +1,8 @@
 /** The text form of a grant's request and decision. It has no names for what it holds: there are a million of these at once. */
 
+import type { ClientType } from '../../core/clients/client.js'
 import { readScope, writeScope } from '../../core/clients/scope.js'
-import type { ClientMetadata, ClientType, Decision, GrantRequest, Location } from '../../core/grants/grant.js'
+import type { ClientMetadata, Decision, GrantRequest, Location } from '../../core/grants/grant.js'
 
 /** By position, and without what is unknown at the end. The life follows the address: from it the time of creation is known. */
 type RequestText = [
@@ -39,8 +40,8 @@ export function writeRequest(request: GrantRequest, lifeMs: number): string {
   return JSON.stringify([...known, ...rest.slice(0, last + 1)])
 }
 
-export function writeDecision({ userId, authorizedClientId, ip }: Decision): string {
-  const text: DecisionText = { user: userId, client: authorizedClientId, ip }
+export function writeDecision({ userId, authorizationId, ip }: Decision): string {
+  const text: DecisionText = { user: userId, client: authorizationId, ip }
   return JSON.stringify(text)
 }
 
@@ -66,7 +67,7 @@ export function readRecord(record: string): {
 
 function readDecision(head: string, line: string): Decision {
   const { user, client, ip } = JSON.parse(line) as DecisionText
-  return { action: head.startsWith('d') ? 'deny' : 'approve', userId: user, authorizedClientId: client, ip }
+  return { action: head.startsWith('d') ? 'deny' : 'approve', userId: user, authorizationId: client, ip }
 }
 
 function dropUnknown<T extends object>(value: { [K in keyof T]: T[K] | null | undefined }): T {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { isAccountName, newApiKeyText, readApiKeyText } from '../../../src/core/api-keys/api-key.js'
+import { isOwnerName, newApiKeyText, readApiKeyText } from '../../../src/core/api-keys/api-key.js'
 import { DEVICE_CODE_GRANT } from '../../../src/core/clients/client.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
 import { GRANTD_SECRET, startApp, type TestApp } from '../../support/app.js'
@@ -43,9 +43,9 @@ t.test('the text of a key', async (t) => {
   })
 
   t.test('an account has a name of letters, digits and hyphens', async (t) => {
-    for (const name of ['a', 'acme', 'acme-2', '0', 'x'.repeat(63)]) t.ok(isAccountName(name), name)
+    for (const name of ['a', 'acme', 'acme-2', '0', 'x'.repeat(63)]) t.ok(isOwnerName(name), name)
     for (const name of ['', '-', 'a-', '-a', 'A', 'a.b', 'a b', 'ä', 'x'.repeat(64), 'a\n', '__proto__']) {
-      t.notOk(isAccountName(name), name)
+      t.notOk(isOwnerName(name), name)
     }
   })
 })
@@ -67,7 +67,7 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
   const tokens = await accessTokenOf(service)
 
   t.test('200 an access token of any client, to a key; a refresh token to none', async (t) => {
-    const { text } = await app.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', {})
     const { status, body } = await introspect(service, text, tokens.access_token)
     t.equal(status, 200)
     t.match(body, {
@@ -84,16 +84,20 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
 
   t.test('401 a key that is revoked, expired, changed or unknown, and says so as RFC 6750 does', async (t) => {
     const [revoked, expired, good] = await Promise.all([
-      app.apiKeys.create('acme', {}),
-      app.apiKeys.create('acme', { expiresAtMs: clock() + 60_000 }),
-      app.apiKeys.create('acme', { label: 'good' })
+      app.core.apiKeys.create('acme', {}),
+      app.core.apiKeys.create('acme', { expiresAtMs: clock() + 60_000 }),
+      app.core.apiKeys.create('acme', { label: 'good' })
     ])
     t.equal((await introspect(service, expired.text, 'x')).status, 200, 'until it expires')
     t.equal((await introspect(service, revoked.text, 'x')).status, 200, 'until it is revoked')
     clock.advance(60_000)
-    const first = await app.apiKeys.revoke('acme', revoked.key.id)
+    const first = await app.core.apiKeys.revoke('acme', revoked.key.id)
     clock.advance(1)
-    t.equal((await app.apiKeys.revoke('acme', revoked.key.id))?.revokedAtMs, first?.revokedAtMs, 'the first time stays')
+    t.equal(
+      (await app.core.apiKeys.revoke('acme', revoked.key.id))?.revokedAtMs,
+      first?.revokedAtMs,
+      'the first time stays'
+    )
     const changed = `${good.text.slice(0, -1)}${good.text.endsWith('A') ? 'B' : 'A'}`
     const elsewhere = good.text.replace('acme', 'other')
     for (const text of [
@@ -111,11 +115,11 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
       t.equal(headers['www-authenticate'], 'Bearer realm="grantd", error="invalid_token"')
     }
     t.equal((await introspect(service, good.text, 'x')).status, 200)
-    t.equal(await app.apiKeys.revoke('other', good.key.id), undefined, 'somebody else cannot revoke it')
+    t.equal(await app.core.apiKeys.revoke('other', good.key.id), undefined, 'somebody else cannot revoke it')
   })
 
   t.test('401 a key anywhere else', async (t) => {
-    const { text } = await app.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', {})
     t.equal((await service.call('GET', '/auth/clients', { token: text })).status, 401)
     t.equal((await service.call('GET', '/oauth/userinfo', { token: text })).status, 401)
     const body = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token }
@@ -123,11 +127,11 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
   })
 
   t.test('keys are listed by account, newest first, and note their use once a minute', async (t) => {
-    const one = await app.apiKeys.create('lister', { label: 'one' })
+    const one = await app.core.apiKeys.create('lister', { label: 'one' })
     clock.advance(10)
-    await app.apiKeys.create('lister', { label: 'two' })
+    await app.core.apiKeys.create('lister', { label: 'two' })
     const labels = async () =>
-      (await app.apiKeys.list('lister')).map(({ label, lastUsedAtMs }) => [label, lastUsedAtMs])
+      (await app.core.apiKeys.list('lister')).map(({ label, lastUsedAtMs }) => [label, lastUsedAtMs])
     t.strictSame(await labels(), [
       ['two', undefined],
       ['one', undefined]
@@ -140,7 +144,7 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
     clock.advance(1)
     await introspect(service, one.text, 'x')
     t.strictSame((await labels())[1], ['one', usedAtMs + 60_000])
-    t.strictSame(await app.apiKeys.list('nobody'), [])
+    t.strictSame(await app.core.apiKeys.list('nobody'), [])
   })
 }
 
@@ -153,13 +157,13 @@ t.test('over Redis', async (t) => {
   await introspection(t, service)
 
   t.test('rests as a digest, and every record has an end', async (t) => {
-    const { text, key } = await service.app.apiKeys.create('resting', { expiresAtMs: service.clock() + DAY_MS })
+    const { text, key } = await service.app.core.apiKeys.create('resting', { expiresAtMs: service.clock() + DAY_MS })
     const [name = ''] = await redis.client.keys('grantd:api-key:{resting}:*')
     const record = await redis.client.hgetall(name)
     t.equal(record.digest, digestOf(text))
     t.notOk(JSON.stringify(record).includes(text.split('.').at(-1) ?? text))
     t.ok((await redis.client.pttl(name)) > 89 * DAY_MS, 'listed for ninety days after its end')
-    await service.app.apiKeys.revoke('resting', key.id)
+    await service.app.core.apiKeys.revoke('resting', key.id)
     t.ok((await redis.client.pttl(name)) <= 90 * DAY_MS)
   })
 
@@ -169,7 +173,7 @@ t.test('over Redis', async (t) => {
       REDIS_PREFIX: 'limited:',
       LIMIT_INTROSPECT_PER_MINUTE: '3'
     })
-    const [one, two] = await Promise.all([1, 2].map(() => limited.app.apiKeys.create('acme', {})))
+    const [one, two] = await Promise.all([1, 2].map(() => limited.app.core.apiKeys.create('acme', {})))
     for (let i = 0; i < 3; i++) t.equal((await introspect(limited, one?.text ?? '', 'x')).status, 200)
     const refused = await introspect(limited, one?.text ?? '', 'x')
     t.equal(refused.status, 429)

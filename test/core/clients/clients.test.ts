@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { readOAuthClientsFile } from '../../../src/config/clients-file.js'
-import { ConfigError, loadConfig } from '../../../src/config/config.js'
+import { readClientsFile } from '../../../src/config/clients-file.js'
+import { ConfigError, loadConfig } from '../../../src/config/load-config.js'
 import {
   BUILT_IN_TAG,
   builtInClients,
+  CLIENT_TYPES,
+  type Client,
   DEVICE_CODE_GRANT,
   isBuiltIn,
-  type OAuthClient,
   tagOf
 } from '../../../src/core/clients/client.js'
-import { createOAuthClients } from '../../../src/core/clients/clients.js'
+import { createClients } from '../../../src/core/clients/clients.js'
 import { isWithin, readScope, writeScope } from '../../../src/core/clients/scope.js'
-import { CLIENT_TYPES } from '../../../src/core/grants/grant.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
 
 const HOUR_SECONDS = 3_600
@@ -28,7 +28,7 @@ const titleOf = (value: unknown) =>
     .replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
     .slice(0, 60)
 
-const clientOf = (id: string, secrets: string[] = []): OAuthClient => ({
+const clientOf = (id: string, secrets: string[] = []): Client => ({
   id,
   name: undefined,
   type: 'other',
@@ -47,7 +47,7 @@ t.test('the registry', async (t) => {
     clientOf('confidential', ['the secret']),
     clientOf('changing', ['the old secret', 'the new secret'])
   ]
-  const registry = createOAuthClients(clients)
+  const registry = createClients(clients)
 
   t.test('lists all of them in their order, and finds each by its id to the letter', async (t) => {
     t.strictSame(registry.list(), clients)
@@ -229,14 +229,14 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
   const file = join(directory, 'clients.json')
   const read = (content: unknown) => {
     writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
-    return readOAuthClientsFile(file)
+    return readClientsFile(file)
   }
   /** What is wrong with a file of these clients. */
   const faultsOf = (...clients: unknown[]) => read({ clients }).faults
   const SECRET_DIGEST = digestOf('a secret of the client')
 
   t.test('there need not be one', async (t) => {
-    t.strictSame(readOAuthClientsFile(undefined), { clients: [], faults: [] })
+    t.strictSame(readClientsFile(undefined), { clients: [], faults: [] })
     t.strictSame(read({ clients: [] }), { clients: [], faults: [] })
   })
 
@@ -298,8 +298,8 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
   })
 
   t.test('a file that cannot be read says why, and one that is not JSON says so', async (t) => {
-    t.strictSame(readOAuthClientsFile(join(directory, 'none.json')).faults, ['cannot be read: ENOENT'])
-    t.strictSame(readOAuthClientsFile(directory).faults, ['cannot be read: EISDIR'])
+    t.strictSame(readClientsFile(join(directory, 'none.json')).faults, ['cannot be read: ENOENT'])
+    t.strictSame(readClientsFile(directory).faults, ['cannot be read: EISDIR'])
     for (const text of [
       '',
       ' ',
@@ -538,14 +538,14 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
 
   t.test('its clients come after the built-in ones', async (t) => {
     writeFileSync(file, JSON.stringify({ clients: [{ client_id: 'b' }, { client_id: 'a', scope: 'openid' }] }))
-    const { oauthClients } = loadConfig({ OAUTH_CLIENTS_FILE: file, CLIENT_TOKEN_TTL_SECONDS: '600' })
+    const { clients } = loadConfig({ OAUTH_CLIENTS_FILE: file, CLIENT_TOKEN_TTL_SECONDS: '600' })
     t.strictSame(
-      oauthClients.map(({ id }) => id),
+      clients.map(({ id }) => id),
       [...CLIENT_TYPES, 'b', 'a']
     )
-    t.strictSame(oauthClients.slice(0, 5), builtInClients(600), 'which live as long as client JWTs')
-    t.match(oauthClients[6], { scopes: ['openid'], accessTokenTtlSeconds: HOUR_SECONDS })
-    t.throws(() => Object.assign(oauthClients[6] as object, { id: 'other' }), TypeError, 'and nobody changes them')
-    t.throws(() => Object.assign(oauthClients[6]?.scopes ?? {}, { 0: 'admin' }), TypeError)
+    t.strictSame(clients.slice(0, 5), builtInClients(600), 'which live as long as client JWTs')
+    t.match(clients[6], { scopes: ['openid'], accessTokenTtlSeconds: HOUR_SECONDS })
+    t.throws(() => Object.assign(clients[6] as object, { id: 'other' }), TypeError, 'and nobody changes them')
+    t.throws(() => Object.assign(clients[6]?.scopes ?? {}, { 0: 'admin' }), TypeError)
   })
 })

@@ -41,7 +41,7 @@ function signedIn(outcome: SignInOutcome) {
 /** Signs somebody in, and answers with their user id and the id of the account. */
 async function enter({ app }: TestApp, providerId: string, login: string) {
   const { session } = signedIn(await signInAt(app, providerId, login))
-  const account = (await app.accounts.list(session.userId)).find((one) => one.providerId === providerId)
+  const account = (await app.core.connections.list(session.userId)).find((one) => one.upstreamId === providerId)
   if (!account) throw new Error('no account')
   return { userId: session.userId, account }
 }
@@ -55,18 +55,22 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       const { session, token } = signedIn(await signInAt(app, 'acme', 'ann'))
       t.match(session, { name: 'ann at acme', providerId: 'acme', signedInAtMs: clock(), lastUsedAtMs: clock() })
       t.match(session.userId, /^[0-9a-f-]{36}$/, 'an id that says nothing')
-      t.match(await app.browserSessions.use(token), { userId: session.userId })
-      const [account, ...others] = await app.accounts.list(session.userId)
+      t.match(await app.core.browserSessions.use(token), { userId: session.userId })
+      const [account, ...others] = await app.core.connections.list(session.userId)
       t.same(others, [])
       t.match(account, {
         ...{ id: /^[0-9a-f-]{36}$/, userId: session.userId, providerId: 'acme', subject: 'ann', username: 'ann' },
         ...{ scopes: ['openid', 'profile', 'email'], status: 'connected', connectedAtMs: clock() },
         expiresAtMs: clock() + HOUR_MS
       })
-      const vended = await app.accounts.vend(account?.id ?? '', { kind: 'user', userId: session.userId })
+      const vended = await app.core.connections.vend(account?.id ?? '', { kind: 'user', userId: session.userId })
       t.match(vended, { kind: 'token', scopes: ['openid', 'profile', 'email'] })
       t.ok(vended.kind === 'token' && (await acme.accepts(vended.accessToken)), 'the provider accepts it')
-      t.same(await app.accounts.vend(account?.id ?? '', { kind: 'api_key' }), vended, 'the operator’s back end as well')
+      t.same(
+        await app.core.connections.vend(account?.id ?? '', { kind: 'api_key' }),
+        vended,
+        'the operator’s back end as well'
+      )
     })
 
     t.test('a plain service is signed in with like any other', async (t) => {
@@ -74,21 +78,21 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       const { userId, account } = await enter({ app } as TestApp, 'hub', 'ann')
       const { id } = hub.userOf('ann')
       t.match(account, { subject: `${id}`, username: 'ann', scopes: ['repo', 'read:user'], expiresAtMs: undefined })
-      const vended = await app.accounts.vend(account.id, { kind: 'user', userId })
+      const vended = await app.core.connections.vend(account.id, { kind: 'user', userId })
       t.ok(vended.kind === 'token' && hub.accepts(vended.accessToken))
     })
 
     t.test('signing in again is the same user and the same account, with the newer tokens', async (t) => {
       const service = await start(t)
       const first = await enter(service, 'acme', 'ann')
-      const before = await service.app.accounts.vend(first.account.id, { kind: 'api_key' })
+      const before = await service.app.core.connections.vend(first.account.id, { kind: 'api_key' })
       service.clock.advance(1_000)
       const again = await enter(service, 'acme', 'ann')
       t.equal(again.userId, first.userId)
       t.match(again.account, { id: first.account.id, connectedAtMs: first.account.connectedAtMs, version: 2 })
       t.not(again.account.expiresAtMs, first.account.expiresAtMs)
-      t.notSame(await service.app.accounts.vend(first.account.id, { kind: 'api_key' }), before)
-      t.equal((await service.app.accounts.list(first.userId)).length, 1)
+      t.notSame(await service.app.core.connections.vend(first.account.id, { kind: 'api_key' }), before)
+      t.equal((await service.app.core.connections.list(first.userId)).length, 1)
     })
 
     t.test('a provider that hands out no refresh token the second time leaves the first one in use', async (t) => {
@@ -100,7 +104,7 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       })
       const { account } = await enter(service, 'acme', 'bob')
       service.clock.advance(2 * HOUR_MS)
-      const vended = await service.app.accounts.vend(account.id, { kind: 'api_key' })
+      const vended = await service.app.core.connections.vend(account.id, { kind: 'api_key' })
       t.ok(vended.kind === 'token' && (await acme.accepts(vended.accessToken)), 'it was refreshed')
     })
 
@@ -113,16 +117,20 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       const { account, userId } = await enter(service, 'acme', 'once')
       service.clock.advance(HOUR_MS - 1)
       t.match(
-        await service.app.accounts.vend(account.id, { kind: 'api_key' }),
+        await service.app.core.connections.vend(account.id, { kind: 'api_key' }),
         { kind: 'token' },
         'the last millisecond'
       )
       service.clock.advance(1)
-      t.same(await service.app.accounts.vend(account.id, { kind: 'api_key' }), { kind: 'needs_reconnect' })
-      t.match(await service.app.accounts.list(userId), [{ status: 'needs_reconnect', expiresAtMs: undefined }])
+      t.same(await service.app.core.connections.vend(account.id, { kind: 'api_key' }), { kind: 'needs_reconnect' })
+      t.match(await service.app.core.connections.list(userId), [{ status: 'needs_reconnect', expiresAtMs: undefined }])
       acme.issuesRefreshTokens = true
       t.match(await enter(service, 'acme', 'once'), { userId, account: { id: account.id, status: 'connected' } })
-      t.match(await service.app.accounts.vend(account.id, { kind: 'api_key' }), { kind: 'token' }, 'connected again')
+      t.match(
+        await service.app.core.connections.vend(account.id, { kind: 'api_key' }),
+        { kind: 'token' },
+        'connected again'
+      )
     })
 
     t.test('who has the same e-mail address, name and login is somebody else all the same', async (t) => {
@@ -138,14 +146,14 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       t.equal(new Set(people.map(({ account }) => account.id)).size, 4)
       for (const { userId, account } of people) {
         t.same(
-          (await service.app.accounts.list(userId)).map(({ id }) => id),
+          (await service.app.core.connections.list(userId)).map(({ id }) => id),
           [account.id],
           'sees their own'
         )
         for (const other of people.filter((one) => one.userId !== userId)) {
-          const asked = await service.app.accounts.vend(account.id, { kind: 'user', userId: other.userId })
+          const asked = await service.app.core.connections.vend(account.id, { kind: 'user', userId: other.userId })
           t.same(asked, { kind: 'not_yours' })
-          t.equal(await service.app.accounts.disconnect(other.userId, account.id), undefined)
+          t.equal(await service.app.core.connections.disconnect(other.userId, account.id), undefined)
         }
       }
     })
@@ -155,15 +163,18 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       const { session } = signedIn(await signInAt(app, 'acme', 'ann'))
       for (const login of ['ann', 'ann-at-work']) {
         clock.advance(1_000)
-        t.match(await connectAt(app, 'hub', login, session.userId), { kind: 'connected', account: { username: login } })
+        t.match(await connectAt(app, 'hub', login, session.userId), {
+          kind: 'connected',
+          connection: { username: login }
+        })
       }
       clock.advance(1_000)
       await signInAt(app, 'acme', 'ann')
-      const names = (await app.accounts.list(session.userId)).map(
-        ({ providerId, username }) => `${providerId} ${username}`
+      const names = (await app.core.connections.list(session.userId)).map(
+        ({ upstreamId, username }) => `${upstreamId} ${username}`
       )
       t.same(names, ['hub ann-at-work', 'hub ann', 'acme ann'])
-      t.same(await app.accounts.list('nobody'), [])
+      t.same(await app.core.connections.list('nobody'), [])
     })
 
     t.test('an account that is another user’s cannot be connected, and stays as it is', async (t) => {
@@ -172,12 +183,12 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       const ann = await enter(service, 'acme', 'ann')
       const bob = await enter(service, 'acme', 'bob')
       t.match(await connectAt(app, 'hub', 'shared', ann.userId), { kind: 'connected' })
-      const before = await app.accounts.list(ann.userId)
+      const before = await app.core.connections.list(ann.userId)
       t.same(await connectAt(app, 'hub', 'shared', bob.userId), { kind: 'taken' })
       t.same(await connectAt(app, 'acme', 'ann', bob.userId), { kind: 'taken' }, 'nor one that is signed in with')
-      t.same(await app.accounts.list(ann.userId), before)
+      t.same(await app.core.connections.list(ann.userId), before)
       t.same(
-        (await app.accounts.list(bob.userId)).map(({ id }) => id),
+        (await app.core.connections.list(bob.userId)).map(({ id }) => id),
         [bob.account.id]
       )
       const { session } = signedIn(await signInAt(app, 'hub', 'shared'))
@@ -191,15 +202,15 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       const ann = await enter(service, 'acme', 'ann')
       const bob = await enter(service, 'acme', 'bob')
       const connected = await connectAt(app, 'hub', 'moving', ann.userId)
-      const { account } = connected as Extract<typeof connected, { kind: 'connected' }>
-      t.match(await app.accounts.disconnect(ann.userId, account.id), { account: { id: account.id } })
-      t.equal(await app.accounts.disconnect(ann.userId, account.id), undefined, 'once')
-      t.same(await app.accounts.vend(account.id, { kind: 'api_key' }), { kind: 'unknown' })
+      const { connection: account } = connected as Extract<typeof connected, { kind: 'connected' }>
+      t.match(await app.core.connections.disconnect(ann.userId, account.id), { connection: { id: account.id } })
+      t.equal(await app.core.connections.disconnect(ann.userId, account.id), undefined, 'once')
+      t.same(await app.core.connections.vend(account.id, { kind: 'api_key' }), { kind: 'unknown' })
       t.match(await connectAt(app, 'hub', 'moving', bob.userId), { kind: 'connected' }, 'free for somebody else')
-      t.same(await app.accounts.vend(account.id, { kind: 'api_key' }), { kind: 'unknown' }, 'under another id')
+      t.same(await app.core.connections.vend(account.id, { kind: 'api_key' }), { kind: 'unknown' }, 'under another id')
 
-      t.match(await app.accounts.disconnect(ann.userId, ann.account.id), { account: { id: ann.account.id } })
-      t.same(await app.accounts.list(ann.userId), [])
+      t.match(await app.core.connections.disconnect(ann.userId, ann.account.id), { connection: { id: ann.account.id } })
+      t.same(await app.core.connections.list(ann.userId), [])
       t.same(await connectAt(app, 'acme', 'ann', bob.userId), { kind: 'taken' }, 'nobody else’s')
       const again = await enter(service, 'acme', 'ann')
       t.match(again, { userId: ann.userId, account: { id: ann.account.id, version: 1 } }, 'still the same user')
@@ -228,7 +239,7 @@ for (const [engine, start] of Object.entries(ENGINES)) {
         acme.at(TOKEN_ENDPOINT, passage)
         const { account } = await enter(service, 'acme', 'ann')
         t.same(account.scopes, scopes)
-        t.match(await service.app.accounts.vend(account.id, { kind: 'api_key' }), { kind: 'token', scopes })
+        t.match(await service.app.core.connections.vend(account.id, { kind: 'api_key' }), { kind: 'token', scopes })
       }
       t.teardown(() => hub.at(PLAIN_TOKEN_ENDPOINT))
       for (const [scope, scopes] of [
@@ -255,12 +266,12 @@ for (const [engine, start] of Object.entries(ENGINES)) {
         'x'.repeat(5_000),
         '\u0000'
       ]) {
-        t.same(await service.app.accounts.vend(id, { kind: 'user', userId }), { kind: 'unknown' })
-        t.same(await service.app.accounts.vend(id, { kind: 'api_key' }), { kind: 'unknown' })
-        t.equal(await service.app.accounts.disconnect(userId, id), undefined)
+        t.same(await service.app.core.connections.vend(id, { kind: 'user', userId }), { kind: 'unknown' })
+        t.same(await service.app.core.connections.vend(id, { kind: 'api_key' }), { kind: 'unknown' })
+        t.equal(await service.app.core.connections.disconnect(userId, id), undefined)
       }
       t.match(
-        await service.app.accounts.vend(account.id, { kind: 'user', userId }),
+        await service.app.core.connections.vend(account.id, { kind: 'user', userId }),
         { kind: 'token' },
         'and it is still there'
       )
@@ -313,8 +324,8 @@ t.test('nothing that can be used is in Redis in clear', async (t) => {
   const connected = await connectAt(app, 'hub', 'ann', session.userId)
   if (connected.kind !== 'connected') throw new Error('not connected')
   clock.advance(10 * HOUR_MS)
-  for (const { id } of await app.accounts.list(session.userId)) {
-    t.match(await app.accounts.vend(id, { kind: 'api_key' }), { kind: 'token' }, 'refreshed once')
+  for (const { id } of await app.core.connections.list(session.userId)) {
+    t.match(await app.core.connections.vend(id, { kind: 'api_key' }), { kind: 'token' }, 'refreshed once')
   }
   t.ok(secrets.size >= 12, `${secrets.size} secrets were planted`)
   const content = await dump(redis)
@@ -354,7 +365,7 @@ t.test('tokens that somebody has tampered with are nobody’s: the account has t
   }
   const tampered: Record<string, string> = {
     'of another user': await foreign(bob.account),
-    'of another account of the same user': await foreign(second.account),
+    'of another account of the same user': await foreign(second.connection),
     'a flipped bit at the start': flipped(0),
     'a flipped bit in the middle': flipped(bytes.length >> 1),
     'a flipped bit of the tag': flipped(bytes.length - 1),
@@ -398,7 +409,7 @@ t.test('tokens are opened under an older secret, and sealed under the newest fro
   const start = (GRANTD_SECRET: string) => setUp(t, { REDIS_URL: redis.url, GRANTD_SECRET })
   const before = await start(older)
   const { account } = await enter(before, 'acme', 'ann')
-  const vend = ({ app }: TestApp) => app.accounts.vend(account.id, { kind: 'api_key' })
+  const vend = ({ app }: TestApp) => app.core.connections.vend(account.id, { kind: 'api_key' })
   const [prepared, rotated] = [await start(`${older},${newer}`), await start(`${newer},${older}`)]
   t.same(await vend(rotated), await vend(before))
   rotated.clock.advance(2 * HOUR_MS)
@@ -421,7 +432,7 @@ t.test('an instance that cannot do anything for an account leaves it to those th
     'which does not know the secret': await setUp(t, { REDIS_URL, GRANTD_SECRET: older })
   }
   const whole = await setUp(t, { REDIS_URL, GRANTD_SECRET: `${newer},${older}` })
-  const vend = ({ app }: TestApp, id: string) => app.accounts.vend(id, { kind: 'api_key' })
+  const vend = ({ app }: TestApp, id: string) => app.core.connections.vend(id, { kind: 'api_key' })
   for (const [which, other] of Object.entries(others)) {
     const { account } = await enter(whole, 'acme', which)
     other.clock.advance(2 * HOUR_MS)

@@ -50,7 +50,7 @@ async function open({ app }: Pick<TestApp, 'app'>, providerId = 'acme', login = 
   const outcome = await signInAt(app, providerId, login)
   if (outcome.kind !== 'signed_in') throw new Error(`not signed in: ${outcome.reason}`)
   const { userId } = outcome.session
-  const [account] = await app.accounts.list(userId)
+  const [account] = await app.core.connections.list(userId)
   if (!account) throw new Error('no account')
   const key = `grantd:account:{${userId}}:${account.id}`
   return { id: account.id, userId, key, session: await sessionOf(userId, { expires: '3650d' }) }
@@ -551,7 +551,7 @@ t.test('an instance that stops keeps what it has asked for', async (t) => {
   const leaving = await startInstance(t, clock)
   const { passage, letGo } = held()
   during(t, acme, TOKEN_ENDPOINT, passage)
-  const waiting = leaving.app.accounts.vend(account.id, { kind: 'api_key' })
+  const waiting = leaving.app.core.connections.vend(account.id, { kind: 'api_key' })
   await until(() => refreshes() === 1)
   const closed = leaving.app.close()
   await sleep(100)
@@ -606,7 +606,7 @@ t.test('disconnecting', async (t) => {
     const connected = await connectAt(service.app, 'hub', 'ann', userId)
     if (connected.kind !== 'connected') throw new Error('not connected')
     const session = await sessionOf(userId)
-    const there = { ...connected.account, key: '', session }
+    const there = { ...connected.connection, key: '', session }
     t.match((await unlink(service, there)).body, { revoked_at_provider: false }, 'it has no way to')
     const answers: Record<string, Passage> = {
       'a 500': text('broken', 500),

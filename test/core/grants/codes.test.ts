@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { isGrantCode, newGrantCode } from '../../../src/core/grants/grant-code.js'
-import { formatUserCode, newUserCode, readUserCode, USER_CODE_ALPHABET } from '../../../src/core/grants/user-code.js'
+import {
+  formatUserCode,
+  isGrantCode,
+  newGrantCode,
+  newUserCode,
+  readUserCode,
+  USER_CODE_ALPHABET
+} from '../../../src/core/grants/codes.js'
 
 const LETTERS = 20
 /** Squared deviation of counts from all-alike, in units of what chance gives (chi-square with 19 degrees of freedom). */

@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import type { DecisionFeed, DecisionListener } from '../../../src/core/grants/decision-feed.js'
+import type { DecisionFeed, DecisionListener } from '../../../src/core/grants/grant-store.js'
 import { createHeldPolls, type HeldPoll, LONGEST_WAIT_SECONDS } from '../../../src/core/grants/held-polls.js'
 import { readWaitSeconds } from '../../../src/routes/prefer.js'
 

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { countriesDiffer } from '../../../src/core/grants/location.js'
+import { countriesDiffer } from '../../../src/core/grants/grant.js'
 import { type GrantState, graceMs, judgeCollection, judgeDecision, judgePoll } from '../../../src/core/grants/rules.js'
 
 const NOW = 1_700_000_000_000

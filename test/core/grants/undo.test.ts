@@ -21,10 +21,10 @@ let users = 0
 const newUser = () => `user ${users++}`
 
 function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refresh, userinfo, introspect }: OAuthApp) {
-  const { decide, undo } = app.grants
+  const { decide, undo } = app.core.grants
   const isGood = async (token: string) => (await call('GET', '/auth/clients', { token })).status === 200
   const revokedOf = async (userId: string) =>
-    (await app.authorizedClients.list(userId)).map(({ revokedAtMs }) => revokedAtMs !== undefined)
+    (await app.core.authorizations.list(userId)).map(({ revokedAtMs }) => revokedAtMs !== undefined)
 
   t.test('before it was collected: the device is denied, now and later', async (t) => {
     const user = newUser()
@@ -93,11 +93,11 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     const { user_code } = await start()
     await decide(user_code, 'approve', by(user))
     t.strictSame(await undo(user_code, user), { kind: 'undone' })
-    const [first] = await app.authorizedClients.list(user)
+    const [first] = await app.core.authorizations.list(user)
     clock.advance(MINUTE_MS)
     t.strictSame(await undo(user_code, user), { kind: 'undone' })
     t.strictSame(
-      (await app.authorizedClients.list(user))[0]?.revokedAtMs,
+      (await app.core.authorizations.list(user))[0]?.revokedAtMs,
       first?.revokedAtMs,
       'it ended the first time'
     )
@@ -156,10 +156,10 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
 }
 
 function revokingAll(t: Test, { app, clock, start, poll, call }: OAuthApp) {
-  const { revokeAll, list, revoke } = app.authorizedClients
+  const { revokeAll, list, revoke } = app.core.authorizations
   const collect = async (user: string) => {
     const { grant_code, user_code } = await start()
-    await app.grants.decide(user_code, 'approve', by(user))
+    await app.core.grants.decide(user_code, 'approve', by(user))
     return (await poll(grant_code)).body.jwt as string
   }
   const areGood = (tokens: string[]) =>

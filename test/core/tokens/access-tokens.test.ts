@@ -9,9 +9,9 @@ import {
   SignJWT
 } from 'jose'
 import t, { type Test } from 'tap'
-import type { AuthorizedClient } from '../../../src/core/authorizations/authorization.js'
+import type { Authorization } from '../../../src/core/authorizations/authorization.js'
 import { createKeyring } from '../../../src/core/secrets/keyring.js'
-import type { ClientTokenClaims, TokenTerms } from '../../../src/core/tokens/access-tokens.js'
+import type { AccessTokenClaims, TokenTerms } from '../../../src/core/tokens/access-tokens.js'
 import type { SigningKey } from '../../../src/core/tokens/signing-key.js'
 import { startApp } from '../../support/app.js'
 
@@ -19,9 +19,9 @@ const ISSUER = 'https://grants.example'
 
 async function service(t: Test, alg = 'ES256', variables: Record<string, string> = {}) {
   const { app, clock } = await startApp(t, { PUBLIC_URL: ISSUER, SIGNING_ALG: alg, ...variables })
-  const key = app.signingKeys.current() as SigningKey
+  const key = app.core.signingKeys.current() as SigningKey
   const createdAtMs = clock()
-  const client: AuthorizedClient = {
+  const client: Authorization = {
     id: randomUUID(),
     userId: 'alice',
     clientId: 'cli',
@@ -37,12 +37,12 @@ async function service(t: Test, alg = 'ES256', variables: Record<string, string>
     revokedAtMs: undefined
   }
   const terms: TokenTerms = { issuedAtMs: createdAtMs, expiresAtMs: client.expiresAtMs, scopes: [] }
-  const token = app.clientTokens.mint(client, terms)
-  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as ClientTokenClaims
+  const token = app.core.accessTokens.mint(client, terms)
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as AccessTokenClaims
 
   /** The whole way of a token: the key it names, then the signature and the claims. */
-  async function verify(token: string): Promise<ClientTokenClaims | undefined> {
-    const opened = await app.clientTokens.open(token)
+  async function verify(token: string): Promise<AccessTokenClaims | undefined> {
+    const opened = await app.core.accessTokens.open(token)
     return opened.kind === 'good' ? opened.claims : undefined
   }
 
@@ -86,7 +86,7 @@ for (const alg of ['RS256', 'ES256', 'EdDSA']) {
     })
 
     t.test('is good for whoever reads the published keys', async (t) => {
-      const keySet = createLocalJWKSet({ keys: app.signingKeys.published() })
+      const keySet = createLocalJWKSet({ keys: app.core.signingKeys.published() })
       const options = {
         issuer: ISSUER,
         audience: ISSUER,
@@ -124,7 +124,7 @@ for (const alg of ['RS256', 'ES256', 'EdDSA']) {
 t.test('minted again from the same client it is the same authorization', async (t) => {
   const { app, client, claims, clock, terms } = await service(t, 'EdDSA')
   clock.advance(20_000)
-  const again = app.clientTokens.mint(client, terms)
+  const again = app.core.accessTokens.mint(client, terms)
   t.same(JSON.parse(Buffer.from(again.split('.')[1] ?? '', 'base64url').toString()), claims)
 })
 
@@ -236,7 +236,7 @@ t.test('the key a token names', async (t) => {
   const { app, key, claims } = await service(t)
   const kindOf = async (header: Record<string, unknown>) => {
     const token = [{ alg: key.alg, ...header }, claims].map((part) => encode(part)).join('.')
-    return (await app.clientTokens.open(`${token}.x`)).kind
+    return (await app.core.accessTokens.open(`${token}.x`)).kind
   }
   t.equal(await kindOf({ typ: 'at+jwt', kid: key.kid }), 'bad', 'ours by its header, and not signed by us')
   t.equal(await kindOf({ typ: 'AT+JWT', kid: key.kid }), 'bad', 'typ is compared without regard to case')
@@ -264,15 +264,15 @@ t.test(
 t.test('rotation of the keys', async (t) => {
   const { app, client, clock, terms, token, verify } = await service(t)
   t.test('leaves the tokens of the old key good', async (t) => {
-    const { kid } = await app.signingKeys.rotate('now')
+    const { kid } = await app.core.signingKeys.rotate('now')
     clock.advance(1)
-    const next = app.clientTokens.mint(client, terms)
+    const next = app.core.accessTokens.mint(client, terms)
     t.equal(decodeProtectedHeader(next).kid, kid)
     t.ok(await verify(next))
     t.ok(await verify(token))
   })
   t.test('lets no key verify what another one signed', async (t) => {
-    const next = app.clientTokens.mint(client, terms)
+    const next = app.core.accessTokens.mint(client, terms)
     const [header, payload] = token.split('.')
     t.equal(await verify(`${header}.${payload}.${next.split('.')[2]}`), undefined)
   })

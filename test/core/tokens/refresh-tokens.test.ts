@@ -597,7 +597,7 @@ t.test('over Redis, on several instances', async (t) => {
   t.test('a client that is taken out of the file gets nothing more, and its tokens stop', async (t) => {
     const place = onePlace()
     const withIt = await startOAuthApp(t, place)
-    const { secretDigests: client_secret_digests } = withIt.app.oauthClients.find('api') ?? {}
+    const { secretDigests: client_secret_digests } = withIt.app.core.clients.find('api') ?? {}
     const rest = [{ client_id: 'api', client_secret_digests, grant_types: [] }]
     const withoutIt = await startOAuthApp(t, { ...place, OAUTH_CLIENTS_FILE: clientsFile(t, rest) })
 
@@ -614,7 +614,11 @@ t.test('over Redis, on several instances', async (t) => {
     ]) {
       t.strictSame([answer.status, answer.body.error], [401, 'invalid_client'])
     }
-    t.strictSame(await withoutIt.app.grants.poll(waiting.device_code, tagOf('box')), { kind: 'denied' }, 'the core')
+    t.strictSame(
+      await withoutIt.app.core.grants.poll(waiting.device_code, tagOf('box')),
+      { kind: 'denied' },
+      'the core'
+    )
     t.strictSame((await withoutIt.poll(waiting.device_code)).body, { status: 'expired_token' }, 'the dashboard')
     t.match(await usesOf(withoutIt, held.access_token, held.refresh_token, CLI), { ...DEAD, revoked: false })
     const { data } = (await withoutIt.call('GET', '/auth/clients', { token: await withoutIt.session('ann') })).body

@@ -331,11 +331,11 @@ t.test(
         OAUTH_CLIENTS_FILE: clientsFile(t, clients)
       }
       const { app, clock } = await startApp(t, variables)
-      await app.signingKeys.rotate('now')
+      await app.core.signingKeys.rotate('now')
       clock.advance((lastSeconds + 59) * 1000)
-      t.equal(app.signingKeys.published().length, 2, about)
+      t.equal(app.core.signingKeys.published().length, 2, about)
       clock.advance(2_000)
-      t.equal(app.signingKeys.published().length, 1, `${about}: no longer`)
+      t.equal(app.core.signingKeys.published().length, 1, `${about}: no longer`)
     }
   }
 )

@@ -11,7 +11,7 @@ import fc from 'fast-check'
 import ipaddr from 'ipaddr.js'
 import t, { type Test } from 'tap'
 import { createGuardedFetch, ForbiddenUrlError } from '../../../src/core/trust/guarded-fetch.js'
-import { createIssuerKeys } from '../../../src/core/trust/trusted-issuer-keys.js'
+import { createTrustedIssuerKeys } from '../../../src/core/trust/trusted-issuer-keys.js'
 import { makeCertificate } from '../../support/certificates.js'
 import { answerWith, authority, DISCOVERY, JWKS, listen, startBareIssuer } from '../../support/trusted-issuer.js'
 import { startRelyingParty } from './support.js'
@@ -342,13 +342,16 @@ t.test('a name that means something else by and by', async (t) => {
     for (const address of ['169.254.169.254', '10.0.0.1', 'fd00::1']) {
       const { asked, resolve } = lookupOf(['127.0.0.1'], [address])
       const seen = await destinations(async () => {
-        t.equal(await createIssuerKeys(guard(true, resolve), Date.now).of(issuer.url), undefined, address)
+        t.equal(await createTrustedIssuerKeys(guard(true, resolve), Date.now).of(issuer.url), undefined, address)
       })
       t.strictSame([seen, asked.length], [['127.0.0.1'], 2], 'no connection is kept for the second')
     }
     t.strictSame(issuer.requests, [DISCOVERY, DISCOVERY, DISCOVERY])
     const { resolve } = lookupOf(['127.0.0.1'])
-    t.ok(await createIssuerKeys(guard(true, resolve), Date.now).of(issuer.url), 'and what stays where it is, is found')
+    t.ok(
+      await createTrustedIssuerKeys(guard(true, resolve), Date.now).of(issuer.url),
+      'and what stays where it is, is found'
+    )
   })
 })
 

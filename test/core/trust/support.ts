@@ -44,7 +44,7 @@ export async function startRelyingParty(t: Test, variables: Record<string, strin
     FOREIGN_ISSUER_CA_FILE: authorityFile(t),
     ...variables
   })
-  const { text: apiKey } = await service.app.apiKeys.create('acme', {})
+  const { text: apiKey } = await service.app.core.apiKeys.create('acme', {})
   const v1: RelyingParty['v1'] = (method, path, body) => service.call(method, `/v1${path}`, { token: apiKey, body })
 
   const created = async (path: string, body: unknown): Promise<string> => {

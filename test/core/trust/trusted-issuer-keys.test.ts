@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { createIssuerKeys } from '../../../src/core/trust/trusted-issuer-keys.js'
+import { createTrustedIssuerKeys } from '../../../src/core/trust/trusted-issuer-keys.js'
 import { type Answer, testClock } from '../../support/app.js'
 import { makeCertificate } from '../../support/certificates.js'
 import {
@@ -114,7 +114,7 @@ t.test('keys', async (t) => {
       const issuer = url.replace(/\/(jwks|\.well-known.*)$/, '')
       return { body: url.endsWith('/jwks') ? { keys: [] } : { issuer, jwks_uri: `${issuer}/jwks` }, fingerprints: [] }
     }
-    const keys = createIssuerKeys(fetch, testClock())
+    const keys = createTrustedIssuerKeys(fetch, testClock())
     for (let i = 0; i <= 1_000; i++) t.ok(await keys.of(`https://${i}.example.com`))
     const before = asked.length
     t.equal(before, 2_002)

@@ -659,7 +659,7 @@ t.test('404', async (t) => {
   })
 
   t.test('a tenant of another account', async (t) => {
-    const { text } = await app.apiKeys.create('other', {})
+    const { text } = await app.core.apiKeys.create('other', {})
     const { tenantId, tenantProviderPolicyId } = trusted
     const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' }
     const payload = JSON.stringify({ tenantProviderPolicyId, token })

@@ -44,7 +44,7 @@ function during(t: Test, gate: Gate, path: string, passage: Passage): void {
 
 t.test('what the browser is sent to the provider with', async (t) => {
   const { app } = await setUp(t)
-  const { url, attempt } = await app.signIn.begin('acme', { reauthenticates: false })
+  const { url, attempt } = await app.core.signIn.begin('acme', { reauthenticates: false })
   const { code_challenge: challenge, ...rest } = Object.fromEntries(url.searchParams)
   t.equal(`${url.origin}${url.pathname}`, `${acme.origin}/auth`)
   t.strictSame(rest, {
@@ -59,23 +59,23 @@ t.test('what the browser is sent to the provider with', async (t) => {
   })
   t.match(challenge, /^[\w-]{43}$/)
   t.notOk(url.href.includes(attempt.codeVerifier), 'the verifier stays here')
-  const again = await app.signIn.begin('acme', { reauthenticates: true })
+  const again = await app.core.signIn.begin('acme', { reauthenticates: true })
   t.match(Object.fromEntries(again.url.searchParams), { prompt: 'login', max_age: '0' }, 'who has to prove it again')
   for (const name of ['state', 'nonce', 'codeVerifier'] as const) {
     t.match(attempt[name], /^[\w-]{43}$/)
     t.not(again.attempt[name], attempt[name], `another ${name} each time`)
   }
-  const plain = (await app.signIn.begin('hub', { reauthenticates: false })).url.searchParams
+  const plain = (await app.core.signIn.begin('hub', { reauthenticates: false })).url.searchParams
   t.strictSame(
     [plain.get('scope'), plain.get('nonce'), plain.get('code_challenge_method')],
     ['repo read:user', null, 'S256']
   )
   t.same(
-    app.signIn.providers.map(({ id }) => id),
+    app.core.signIn.upstreams.map(({ id }) => id),
     ['acme', 'corp', 'hub'],
     'in the operator’s order'
   )
-  t.equal(app.signIn.provider('nobody'), undefined)
+  t.equal(app.core.signIn.upstream('nobody'), undefined)
 })
 
 /** A callback that somebody made up: from a right one, and another right one of the same provider. */
@@ -145,9 +145,9 @@ for (const [providerId, forgeries] of [
       const make = async () => forge(await beginAt(app, providerId, 'ann'), await beginAt(app, providerId, 'eve'))
       const one = await make()
       const reason = what.startsWith('an error') ? 'failed' : 'invalid'
-      t.same(await app.signIn.finish(providerId, one.query, one.attempt), { kind: 'refused', reason }, what)
+      t.same(await app.core.signIn.finish(providerId, one.query, one.attempt), { kind: 'refused', reason }, what)
       const other = await make()
-      const outcome = await app.signIn.finishConnecting(providerId, other.query, other.attempt, session.userId)
+      const outcome = await app.core.signIn.finishConnecting(providerId, other.query, other.attempt, session.userId)
       t.same(outcome, { kind: 'refused', reason }, `${what}, connecting`)
     }
     t.same(await snapshot(redis), before, 'nothing is kept')
@@ -163,7 +163,7 @@ t.test('a person who refuses at the provider is told apart from a forgery', asyn
     await beginAt(app, 'hub', 'ann'),
     await beginAt(app, 'hub', 'eve')
   )
-  t.same(await app.signIn.finish('hub', query, attempt), { kind: 'refused', reason: 'denied' })
+  t.same(await app.core.signIn.finish('hub', query, attempt), { kind: 'refused', reason: 'denied' })
   t.same(await snapshot(redis), before, 'nothing is kept')
 })
 
@@ -173,19 +173,27 @@ t.test('a callback is good once, and at the provider it came from', async (t) =>
   const before = await snapshot(redis)
   for (const elsewhere of ['corp', 'hub']) {
     t.same(
-      await app.signIn.finish(elsewhere, right.query, right.attempt),
+      await app.core.signIn.finish(elsewhere, right.query, right.attempt),
       { kind: 'refused', reason: 'invalid' },
       elsewhere
     )
   }
   for (const from of ['corp', 'hub']) {
     const other = await beginAt(app, from, 'ann')
-    t.same(await app.signIn.finish('acme', other.query, other.attempt), { kind: 'refused', reason: 'invalid' }, from)
+    t.same(
+      await app.core.signIn.finish('acme', other.query, other.attempt),
+      { kind: 'refused', reason: 'invalid' },
+      from
+    )
   }
   t.same(await snapshot(redis), before, 'nothing is kept')
-  t.match(await app.signIn.finish('acme', right.query, right.attempt), { kind: 'signed_in' })
+  t.match(await app.core.signIn.finish('acme', right.query, right.attempt), { kind: 'signed_in' })
   const after = await snapshot(redis)
-  t.same(await app.signIn.finish('acme', right.query, right.attempt), { kind: 'refused', reason: 'invalid' }, 'again')
+  t.same(
+    await app.core.signIn.finish('acme', right.query, right.attempt),
+    { kind: 'refused', reason: 'invalid' },
+    'again'
+  )
   t.same(await snapshot(redis), after)
 })
 
@@ -200,7 +208,7 @@ t.test('no browser can make a provider look as if it were in trouble', async (t)
   for (const providerId of ['acme', 'hub']) {
     for (const [what, forge] of Object.entries(forgeries)) {
       const { query, attempt } = forge(await beginAt(app, providerId, 'eve'), await beginAt(app, providerId, 'eve'))
-      for (let i = 0; i < 6; i++) await app.signIn.finish(providerId, query, attempt).catch(() => {})
+      for (let i = 0; i < 6; i++) await app.core.signIn.finish(providerId, query, attempt).catch(() => {})
       const next = await signInAt(app, providerId, 'ann').catch((error) => error)
       t.match(next, { kind: 'signed_in' }, `${providerId}: ${what}`)
       // Whatever that one has done is over before the next.
@@ -218,12 +226,12 @@ t.test('who has to prove again who they are', async (t) => {
     'who cannot tell does not'
   )
   const visit = await beginAt(app, 'acme', 'ann')
-  const finish = () => app.signIn.finish('acme', visit.query, { ...visit.attempt, reauthenticates: true })
+  const finish = () => app.core.signIn.finish('acme', visit.query, { ...visit.attempt, reauthenticates: true })
   clock.advance(6 * MINUTE_MS)
   t.same(await finish(), { kind: 'refused', reason: 'not_fresh' }, 'has not, when the provider says it was long ago')
   const later = await beginAt(app, 'acme', 'ann')
   t.match(
-    await app.signIn.finish('acme', later.query, later.attempt),
+    await app.core.signIn.finish('acme', later.query, later.attempt),
     { kind: 'signed_in' },
     'else that does not matter'
   )
@@ -237,7 +245,7 @@ t.test('what a person is called', async (t) => {
   t.teardown(() => Object.assign(hub, { userOf }))
   const calledAt = async (providerId: string, login: string) => {
     const { session } = signedIn(await signInAt(app, providerId, login))
-    return [session.name, (await app.accounts.list(session.userId))[0]?.username]
+    return [session.name, (await app.core.connections.list(session.userId))[0]?.username]
   }
 
   const long = 'x'.repeat(300)
@@ -279,7 +287,7 @@ for (const [engine, start] of Object.entries({ memory: setUp, Redis: setUpOverRe
     const variables = { SESSION_IDLE_SECONDS: '600', SESSION_TTL_SECONDS: '3600' }
     const begin = async (t: Test) => {
       const { app, clock } = await start(t, variables)
-      return { ...(await app.signIn.asTyped('ann')), sessions: app.browserSessions, app, clock }
+      return { ...(await app.core.signIn.asTyped('ann')), sessions: app.core.browserSessions, app, clock }
     }
 
     t.test('a session ends when it was not used for a while', async (t) => {
@@ -318,7 +326,7 @@ for (const [engine, start] of Object.entries({ memory: setUp, Redis: setUpOverRe
 
     t.test('a session that is ended is over from the next request on, and no other is', async (t) => {
       const { app, sessions, session, token } = await begin(t)
-      const other = await app.signIn.asTyped('ann')
+      const other = await app.core.signIn.asTyped('ann')
       await sessions.end(session)
       t.equal(await sessions.use(token), undefined)
       await sessions.end(session)
@@ -354,7 +362,7 @@ for (const [engine, start] of Object.entries({ memory: setUp, Redis: setUpOverRe
 
 t.test('a session in Redis is found by a digest, and goes by itself', async (t) => {
   const { app, clock } = await setUpOverRedis(t, { SESSION_IDLE_SECONDS: '600', SESSION_TTL_SECONDS: '900' })
-  const { token, session } = await app.signIn.asTyped('ann')
+  const { token, session } = await app.core.signIn.asTyped('ann')
   const [key = ''] = await redis.client.keys('grantd:session:*:session')
   t.equal(key, `grantd:session:{${session.id}}:session`)
   const content = JSON.stringify([await redis.client.keys('*'), await redis.client.hgetall(key)])
@@ -362,10 +370,10 @@ t.test('a session in Redis is found by a digest, and goes by itself', async (t) 
   const seconds = async () => Math.round((await redis.client.pttl(key)) / 1000)
   t.ok(Math.abs((await seconds()) - 600) <= 2, 'as long as it may be unused')
   clock.advance(8 * MINUTE_MS)
-  await app.browserSessions.use(token)
+  await app.core.browserSessions.use(token)
   t.ok(Math.abs((await seconds()) - 420) <= 2, 'and no longer than at all')
   await redis.client.del(key)
-  t.equal(await app.browserSessions.use(token), undefined, 'one that is lost has ended')
+  t.equal(await app.core.browserSessions.use(token), undefined, 'one that is lost has ended')
 })
 
 t.test('a provider in trouble', async (t) => {
@@ -377,7 +385,7 @@ t.test('a provider in trouble', async (t) => {
     const asked = acme.count(TOKEN_ENDPOINT)
     return {
       ...{ app, clock },
-      finish: () => app.signIn.finish('acme', query, attempt),
+      finish: () => app.core.signIn.finish('acme', query, attempt),
       asked: () => acme.count(TOKEN_ENDPOINT) - asked
     }
   }
@@ -415,7 +423,7 @@ t.test('a provider in trouble', async (t) => {
         await t.rejects(finish(), { ...UNAVAILABLE, retryAfterSeconds: seconds }, `${header} is ${seconds}`)
         // Well again before the next.
         clock.advance(6 * MINUTE_MS)
-        await app.signIn.begin('acme', { reauthenticates: false })
+        await app.core.signIn.begin('acme', { reauthenticates: false })
       }
     }
   })
@@ -473,7 +481,7 @@ t.test('a provider in trouble', async (t) => {
   t.test('that cannot be reached, or is somebody else, signs nobody in', async (t) => {
     const { app } = await setUp(t)
     await acme.down()
-    await t.rejects(app.signIn.begin('acme', { reauthenticates: false }), UNAVAILABLE)
+    await t.rejects(app.core.signIn.begin('acme', { reauthenticates: false }), UNAVAILABLE)
     await acme.up()
     during(
       t,
@@ -481,9 +489,9 @@ t.test('a provider in trouble', async (t) => {
       '/.well-known/openid-configuration',
       json({ issuer: 'https://evil.example', token_endpoint: acme.origin })
     )
-    await t.rejects(app.signIn.begin('acme', { reauthenticates: false }), UNAVAILABLE, 'another issuer')
+    await t.rejects(app.core.signIn.begin('acme', { reauthenticates: false }), UNAVAILABLE, 'another issuer')
     acme.at('/.well-known/openid-configuration', text('moved', 302, { location: 'https://evil.example/' }))
-    await t.rejects(app.signIn.begin('acme', { reauthenticates: false }), UNAVAILABLE, 'nobody is followed')
+    await t.rejects(app.core.signIn.begin('acme', { reauthenticates: false }), UNAVAILABLE, 'nobody is followed')
     acme.at('/.well-known/openid-configuration')
     t.match(await signInAt(app, 'acme', 'ann'), { kind: 'signed_in' }, 'looked up again as soon as it can be')
   })
@@ -526,14 +534,14 @@ t.test('connecting is for who is signed in, and by the same rules', async (t) =>
   const { session } = signedIn(await signInAt(app, 'acme', 'ann'))
   t.match(await connectAt(app, 'corp', 'ann', session.userId), {
     kind: 'connected',
-    account: { userId: session.userId }
+    connection: { userId: session.userId }
   })
-  const { url, attempt } = await app.signIn.begin('hub', { reauthenticates: false })
+  const { url, attempt } = await app.core.signIn.begin('hub', { reauthenticates: false })
   const callback = await visitProvider(url, PUBLIC_URL, 'ann')
   t.equal(`${callback.origin}${callback.pathname}`, `${PUBLIC_URL}/login/hub/callback`, 'back where it began')
   const query = callback.search.slice(1)
-  t.match(await app.signIn.finishConnecting('hub', query, attempt, session.userId), { kind: 'connected' })
-  t.same(await app.signIn.finishConnecting('hub', query, attempt, session.userId), {
+  t.match(await app.core.signIn.finishConnecting('hub', query, attempt, session.userId), { kind: 'connected' })
+  t.same(await app.core.signIn.finishConnecting('hub', query, attempt, session.userId), {
     kind: 'refused',
     reason: 'invalid'
   })

@@ -384,21 +384,21 @@ t.test('Prefer: wait', async (t) => {
     ] as const) {
       const { device_code, user_code } = await service.authorize()
       const waiting = held(service, device_code, wait)
-      while (service.app.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
+      while (service.app.core.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
       await service.approve(user_code)
       const answer = await waiting
       t.equal(answer.status, 200, wait)
       t.equal(answer.headers['preference-applied'], applied)
       oauthHeaders(t, answer)
     }
-    t.equal(service.app.heldPolls.count(), 0)
+    t.equal(service.app.core.heldPolls.count(), 0)
   })
 
   t.test('400 access_denied comes with the decision as well', async (t) => {
     const service = await startOAuthApp(t)
     const { device_code, user_code } = await service.authorize()
     const waiting = held(service, device_code, 'wait=30')
-    while (service.app.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
+    while (service.app.core.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
     await service.approve(user_code, 'ann', 'deny')
     const answer = await waiting
     oauthRefused(t, answer, 400, 'access_denied')
@@ -448,10 +448,10 @@ t.test('Prefer: wait', async (t) => {
     const service = await startOAuthApp(t)
     const { device_code, user_code } = await service.authorize()
     const first = held(service, device_code, 'wait=30')
-    while (service.app.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
+    while (service.app.core.heldPolls.count() === 0) await new Promise((resolve) => setImmediate(resolve))
     service.clock.advance(5_000)
     const second = held(service, device_code, 'wait=30')
-    while (service.app.heldPolls.count() === 1) await new Promise((resolve) => setImmediate(resolve))
+    while (service.app.core.heldPolls.count() === 1) await new Promise((resolve) => setImmediate(resolve))
     service.clock.advance(5_000)
     const third = await held(service, device_code, 'wait=30')
     t.strictSame(third.body, { error: 'authorization_pending' }, 'at its time, but not held')

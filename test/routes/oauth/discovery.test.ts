@@ -190,7 +190,7 @@ t.test('200 what is supported follows the configuration', async (t) => {
     for (const alg of ['RS256', 'ES256', 'EdDSA']) {
       const { app, call } = await startApp(t, { SIGNING_ALG: alg })
       t.strictSame((await call('GET', OPENID)).body[algorithms], [alg])
-      await app.signingKeys.rotate('published-ahead')
+      await app.core.signingKeys.rotate('published-ahead')
       t.strictSame((await call('GET', OAUTH)).body[algorithms], [alg], 'each once')
     }
   })

@@ -324,7 +324,7 @@ t.test('POST /device/confirm', async (t) => {
     const ann = await signedIn(service)
     await ann.enter(user_code)
     const by = { userId: 'bob', ip: '127.0.0.1' }
-    await service.app.grants.decide(user_code, 'deny', by)
+    await service.app.core.grants.decide(user_code, 'deny', by)
     invalidCode(t, await ann.post('/device/confirm', APPROVE))
     t.equal(await kindOf(service, grant_code), 'access_denied')
   })
@@ -427,10 +427,10 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     const ann = await signedIn(service)
     await approveBy(ann, user_code)
     // Another instance may forget the grant a moment before the browser forgets the code.
-    const { undo } = service.app.grants
-    service.app.grants.undo = async () => ({ kind: 'unknown' })
+    const { undo } = service.app.core.grants
+    service.app.core.grants.undo = async () => ({ kind: 'unknown' })
     goesTo(t, await ann.post('/device/undo'), '/account/clients')
-    service.app.grants.undo = undo
+    service.app.core.grants.undo = undo
     goesTo(t, await ann.post('/device/undo'), '/device/done')
   })
 

@@ -143,7 +143,7 @@ t.test('POST /device', async (t) => {
     service.clock.advance(900_000)
     const [approved, denied, spent] = [await service.start(), await service.start(), await service.start()]
     // By now the sessions of the dashboard have ended as well.
-    const { decide } = service.app.grants
+    const { decide } = service.app.core.grants
     const ip = '127.0.0.1'
     await decide(approved.user_code, 'approve', { userId: 'ann', ip })
     await decide(denied.user_code, 'deny', { userId: 'bob', ip })

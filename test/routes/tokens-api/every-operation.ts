@@ -116,11 +116,11 @@ async function unauthenticated(t: Test, operations: readonly OperationId[]): Pro
   const before = await seen(service, ids)
 
   const [revoked, expired] = [
-    await app.apiKeys.create('acme', {}),
-    await app.apiKeys.create('acme', { expiresAtMs: clock() + 1_000 })
+    await app.core.apiKeys.create('acme', {}),
+    await app.core.apiKeys.create('acme', { expiresAtMs: clock() + 1_000 })
   ]
   t.equal((await service.by(expired.text).listProviders()).status, 200, 'good until then')
-  await app.apiKeys.revoke('acme', revoked.key.id)
+  await app.core.apiKeys.revoke('acme', revoked.key.id)
   clock.advance(1_000)
   const other = key.endsWith('A') ? 'B' : 'A'
   const wrong: Record<string, string | undefined> = {

@@ -1,4 +1,4 @@
-import type { AuthorizedClient } from '../../../core/authorizations/authorization.js'
+import type { Authorization } from '../../../core/authorizations/authorization.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Texts } from '../texts/en.js'
 import type { Visit } from '../visit.js'
@@ -9,7 +9,7 @@ export type ClientsDone = keyof Texts['clients']['done']
 
 interface ClientListProps {
   visit: Visit
-  clients: readonly AuthorizedClient[]
+  clients: readonly Authorization[]
   /** The one that was approved in this browser last. */
   approvedHereId: string | undefined
   done: ClientsDone | undefined
@@ -67,7 +67,7 @@ export function ClientList({ visit, clients, approvedHereId, done }: ClientListP
   )
 }
 
-function ActiveClient(props: { visit: Visit; client: AuthorizedClient; isApprovedHere: boolean }) {
+function ActiveClient(props: { visit: Visit; client: Authorization; isApprovedHere: boolean }) {
   const { visit, client, isApprovedHere } = props
   const { clients: texts } = visit.texts
   const name = nameOf(client, texts.unnamed)
@@ -97,7 +97,7 @@ function ActiveClient(props: { visit: Visit; client: AuthorizedClient; isApprove
   )
 }
 
-function Details({ visit, client }: { visit: Visit; client: AuthorizedClient }) {
+function Details({ visit, client }: { visit: Visit; client: Authorization }) {
   const { clients: texts, clientTypes } = visit.texts
   const version = readClaim(client.version)?.text
   return (
@@ -134,12 +134,12 @@ function Detail({ term, children }: { term: string; children: preact.ComponentCh
   )
 }
 
-function hasEnded({ revokedAtMs, expiresAtMs }: AuthorizedClient, { nowMs }: Visit): boolean {
+function hasEnded({ revokedAtMs, expiresAtMs }: Authorization, { nowMs }: Visit): boolean {
   return revokedAtMs !== undefined || expiresAtMs <= nowMs
 }
 
 /** The owner's own name for it comes first. */
-function nameOf({ label, name }: AuthorizedClient, fallback: string): string {
+function nameOf({ label, name }: Authorization, fallback: string): string {
   const [own, claimed] = [readClaim(label)?.text, readClaim(name)?.text]
   if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`
   return own ?? claimed ?? fallback

@@ -1,6 +1,6 @@
-import type { ConnectedAccount } from '../../../core/connections/connection.js'
+import type { Connection } from '../../../core/connections/connection.js'
 import { readClaim } from '../../../core/grants/self-description.js'
-import type { IdentityProvider } from '../../../core/upstream/upstream.js'
+import type { Upstream } from '../../../core/upstream/upstream.js'
 import type { Texts } from '../texts/en.js'
 import type { Visit } from '../visit.js'
 import { time } from './format.js'
@@ -11,8 +11,8 @@ const WENT_WELL: readonly ConnectionsDone[] = ['connected', 'disconnected', 'dis
 
 interface ConnectionListProps {
   visit: Visit
-  accounts: readonly ConnectedAccount[]
-  providers: readonly IdentityProvider[]
+  accounts: readonly Connection[]
+  providers: readonly Upstream[]
   done: ConnectionsDone | undefined
 }
 
@@ -27,7 +27,7 @@ export function ConnectionList({ visit, accounts, providers, done }: ConnectionL
       {accounts.length > 0 && (
         <ul class="cards">
           {accounts.map((account) => (
-            <Account key={account.id} visit={visit} account={account} providerName={nameOf(account.providerId)} />
+            <Account key={account.id} visit={visit} account={account} providerName={nameOf(account.upstreamId)} />
           ))}
         </ul>
       )}
@@ -50,7 +50,7 @@ export function ConnectionList({ visit, accounts, providers, done }: ConnectionL
 
 interface AccountProps {
   visit: Visit
-  account: ConnectedAccount
+  account: Connection
   providerName: string
 }
 
@@ -82,7 +82,7 @@ function Account({ visit, account, providerName }: AccountProps) {
       </dl>
       <div class="actions">
         {account.status === 'needs_reconnect' && (
-          <a class="button" href={`${visit.base}/account/connections/${account.providerId}/connect`}>
+          <a class="button" href={`${visit.base}/account/connections/${account.upstreamId}/connect`}>
             {texts.reconnect(providerName)}
           </a>
         )}

@@ -1,7 +1,6 @@
 import type { ComponentChildren } from 'preact'
-import type { OAuthClient } from '../../../core/clients/client.js'
-import type { GrantRequest, Location } from '../../../core/grants/grant.js'
-import { countriesDiffer } from '../../../core/grants/location.js'
+import type { Client } from '../../../core/clients/client.js'
+import { countriesDiffer, type GrantRequest, type Location } from '../../../core/grants/grant.js'
 import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
 import { ago, country, place, span, time } from './format.js'
@@ -11,7 +10,7 @@ export interface ConsentProps {
   visit: Visit
   request: GrantRequest
   createdAtMs: number
-  client: OAuthClient
+  client: Client
   /** As the device shows it. */
   userCode: string
   linked: boolean
@@ -63,11 +62,7 @@ export function Consent(props: ConsentProps) {
 }
 
 /** The name of what asks: the operator's, or else the program's own in quotes, or if that is doubtful its kind. */
-export function nameOf(
-  client: OAuthClient,
-  request: Pick<GrantRequest, 'clientType' | 'metadata'>,
-  visit: Visit
-): string {
+export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' | 'metadata'>, visit: Visit): string {
   if (client.name !== undefined) return client.name
   const claimed = readClaim(request.metadata.name)
   const isPlain = claimed !== undefined && claimed.doubts.length === 0

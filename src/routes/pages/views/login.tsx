@@ -1,10 +1,10 @@
-import type { IdentityProvider } from '../../../core/upstream/upstream.js'
+import type { Upstream } from '../../../core/upstream/upstream.js'
 import type { Visit } from '../visit.js'
 import { Form, Layout, Notice } from './layout.js'
 
 interface LoginProps {
   visit: Visit
-  providers: readonly IdentityProvider[]
+  upstreams: readonly Upstream[]
   /** Whether anybody may type a name. */
   isDemo: boolean
   hasSignedOut?: boolean
@@ -15,7 +15,7 @@ interface LoginProps {
  * Where signing in begins. Providers are links and no forms: browsers hold the redirects that follow a form against the
  * form-action of our policy, and where a provider redirects to is its own affair.
  */
-export function Login({ visit, providers, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
+export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
   const { login } = visit.texts
   const reauthenticates = visit.visitor?.reauthenticates === true
   return (
@@ -23,9 +23,9 @@ export function Login({ visit, providers, isDemo, hasSignedOut = false, isNameIn
       {hasSignedOut && <Notice kind="done">{login.signedOut}</Notice>}
       {reauthenticates && <p>{login.again}</p>}
       {!reauthenticates && visit.visitor?.destination === 'consent' && <p>{login.forDevice}</p>}
-      {providers.length > 0 && (
+      {upstreams.length > 0 && (
         <ul class="providers">
-          {providers
+          {upstreams
             .filter(({ signsIn }) => signsIn)
             .map(({ id, name }) => (
               <li key={id}>

@@ -1,8 +1,19 @@
 /**
- * The user code (RFC 8628 §6.1): eight letters without vowels, so that no words appear and nothing is mistaken for another.
- * 20^8 codes are about 34.6 bits: enough only because misses are limited (src/core/limits/guesses.ts).
+ * The two codes of a grant. The grant code (device code of RFC 8628 §3.2) is the long secret that only the asking client
+ * holds. The user code (§6.1) is eight letters without vowels, so that no words appear and nothing is mistaken for another:
+ * 20^8 codes are about 34.6 bits, which is enough only because misses are limited (src/core/limits/guesses.ts).
  */
-import { randomInt } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
+
+/** 256 bits from the system's generator, as 43 base64url characters. */
+export function newGrantCode(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** Whether a text can be a grant code at all; what cannot is not worth a look into the store. */
+export function isGrantCode(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text)
+}
 
 export const USER_CODE_ALPHABET = 'BCDFGHJKLMNPQRSTVWXZ'
 const LENGTH = 8

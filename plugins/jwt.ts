@@ -1,13 +1,16 @@
-/** app.jwtSigner: @fastify/jwt with the key and the algorithm we name, for everything that is signed here. */
+/**
+ * app.signer: how tokens of our own are signed and verified, by @fastify/jwt and fast-jwt, its engine. The key and the
+ * algorithm are named for every token; the plugin has no key of its own.
+ */
 import fastifyJwt from '@fastify/jwt'
 import { createSigner } from 'fast-jwt'
 import fp from 'fastify-plugin'
-import type { ClientTokenClaims, JwtSigner } from '../src/core/tokens/access-tokens.js'
+import type { JwtSigner } from '../src/core/tokens/jwt-signer.js'
 import type { SigningKey } from '../src/core/tokens/signing-key.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    jwtSigner: JwtSigner
+    signer: JwtSigner
   }
 }
 
@@ -17,13 +20,13 @@ type Sign = (claims: object) => string
 const noDefaultKey = (_request: unknown, _token: unknown, done: (error: Error, key: undefined) => void) =>
   done(new Error('no default key'), undefined)
 
-export const jwtSigner = fp(
+export const jwt = fp(
   async (app) => {
     await app.register(fastifyJwt, { secret: { private: noDefaultKey, public: noDefaultKey } })
-    const { jwt } = app
+    const library = app.jwt
     const signers = new WeakMap<SigningKey, Map<string, Sign>>()
 
-    /** The library's own engine, kept for each key: it would read the key again for every token, which costs more than to sign. */
+    /** The engine's signer, kept for each key: the plugin would parse the key for every token, which costs more than to sign. */
     function signerOf(key: SigningKey, { typ }: { typ: string }): Sign {
       const known = signers.get(key) ?? new Map<string, Sign>()
       signers.set(key, known)
@@ -33,18 +36,18 @@ export const jwtSigner = fp(
       return sign
     }
 
-    app.decorate('jwtSigner', {
+    app.decorate('signer', {
       sign: (claims, key, header) => signerOf(key, header)(claims),
-      verify: (token, { alg, publicKey }, { issuer, typ }) =>
-        jwt.verify<ClientTokenClaims>(token, {
+      verify: (token, { alg, publicKey }, { typ, issuer, claims }) =>
+        library.verify(token, {
           key: publicKey,
           algorithms: [alg],
           ...(issuer !== undefined && { allowedIss: issuer, allowedAud: issuer }),
           checkTyp: typ,
-          requiredClaims: ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_id', 'client_type', 'scope'],
+          requiredClaims: [...claims],
           clockTimestamp: app.clock()
         })
     })
   },
-  { name: 'jwt-signer', dependencies: ['config'] }
+  { name: 'jwt', dependencies: ['config'] }
 )

@@ -1,0 +1,33 @@
+/** app.core: the rules, with the metrics listening to what happens in them. Opened and closed with the application. */
+import fp from 'fastify-plugin'
+import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    core: Core
+  }
+}
+
+export const core = fp(
+  async (app) => {
+    const { storage, config, clock, signer, metrics } = app
+    const events: CoreEvents = {
+      started: () => metrics.countGrant('started'),
+      polled: metrics.countPoll,
+      decided(action, seconds) {
+        metrics.countGrant(action === 'approve' ? 'approved' : 'denied')
+        metrics.observeDecision(seconds)
+      },
+      collected: () => metrics.countGrant('collected'),
+      connectionRefreshed: metrics.countConnectionRefresh,
+      signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read')
+    }
+    const core = createCore({ storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit })
+    app.decorate('core', core)
+    // Polls that are held are answered, not cut, when the instance stops.
+    app.addHook('preClose', async () => core.heldPolls.stop())
+    app.addHook('onClose', () => core.close())
+    await core.open()
+  },
+  { name: 'core', dependencies: ['config', 'storage', 'metrics', 'jwt', 'time-limit'] }
+)

@@ -1,0 +1,94 @@
+/** From checked values to the configuration. */
+import { randomBytes } from 'node:crypto'
+import type { Environment } from '../../schemas/config.js'
+import { builtInClients, type Client } from '../core/clients/client.js'
+import type { Upstream } from '../core/upstream/upstream.js'
+import type { Config } from './config.js'
+import { isLoopback } from './faults.js'
+import { assembleRedis, usesRedis } from './redis.js'
+
+/** What the files say that the environment names. */
+export interface ConfigFiles {
+  clients: readonly Client[]
+  upstreams: readonly Upstream[]
+  /** Certificates, as PEM. */
+  foreignCa: string | undefined
+  redisCa: string | undefined
+}
+
+/** Puts defaults, and secrets made up for trying out, where nothing is said. Everything has been checked by then. */
+export function assembleConfig(env: Environment, { clients, upstreams, foreignCa, redisCa }: ConfigFiles): Config {
+  const madeUpSecrets: string[] = []
+  const orMadeUp = (name: string, value: string | undefined) => {
+    if (value !== undefined) return value
+    madeUpSecrets.push(name)
+    return randomBytes(32).toString('base64url')
+  }
+  const publicUrl = (env.PUBLIC_URL ?? `http://localhost:${env.PORT}`).replace(/\/+$/, '')
+  return deepFreeze<Config>({
+    host: env.HOST,
+    port: env.PORT,
+    publicUrl,
+    expectedIssuer: env.PUBLIC_URL && publicUrl,
+    verificationUri: env.VERIFICATION_URI ?? `${publicUrl}/device`,
+    corsOrigins: env.CORS_ORIGINS,
+    redis: usesRedis(env) ? assembleRedis(env, redisCa) : undefined,
+    secrets: env.GRANTD_SECRET.length > 0 ? env.GRANTD_SECRET : [orMadeUp('GRANTD_SECRET', undefined)],
+    dashboard: {
+      key: env.DASHBOARD_JWKS_URL
+        ? { jwksUrl: env.DASHBOARD_JWKS_URL }
+        : { secret: orMadeUp('DASHBOARD_JWT_SECRET', env.DASHBOARD_JWT_SECRET) },
+      issuer: env.DASHBOARD_JWT_ISSUER,
+      audience: env.DASHBOARD_JWT_AUDIENCE
+    },
+    clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...clients],
+    upstreams,
+    demoSignIn:
+      !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
+    serviceName: env.SERVICE_NAME,
+    environmentId: env.ENVIRONMENT_ID,
+    tokensApi: {
+      baseDomain: env.TOKENS_BASE_DOMAIN,
+      signingAlg: env.PROVIDER_SIGNING_ALG,
+      keySeconds: env.PROVIDER_KEY_SECONDS,
+      dnsResolver: env.DNS_RESOLVER,
+      foreignIssuers: { ca: foreignCa, allowLoopback: env.FOREIGN_ISSUERS_ON_LOOPBACK === 'on' }
+    },
+    sessions: {
+      idleSeconds: env.SESSION_IDLE_SECONDS,
+      ttlSeconds: env.SESSION_TTL_SECONDS,
+      consentMaxAuthAgeSeconds: env.CONSENT_MAX_AUTH_AGE_SECONDS
+    },
+    grantTtlSeconds: env.GRANT_TTL_SECONDS,
+    pollIntervalSeconds: env.POLL_INTERVAL_SECONDS,
+    signingAlg: env.SIGNING_ALG,
+    trustProxy: env.TRUST_PROXY,
+    edgeHeaders: env.EDGE_HEADERS,
+    logLevel: env.LOG_LEVEL,
+    limits:
+      env.LIMITS === 'off'
+        ? 'off'
+        : {
+            startPerMinute: env.LIMIT_START_PER_MINUTE,
+            peekPerMinute: env.LIMIT_PEEK_PER_MINUTE,
+            approvePerMinute: env.LIMIT_APPROVE_PER_MINUTE,
+            refreshPerMinute: env.LIMIT_REFRESH_PER_MINUTE,
+            revokePerMinute: env.LIMIT_REVOKE_PER_MINUTE,
+            introspectPerMinute: env.LIMIT_INTROSPECT_PER_MINUTE,
+            userinfoPerMinute: env.LIMIT_USERINFO_PER_MINUTE,
+            signInPerMinute: env.LIMIT_SIGN_IN_PER_MINUTE,
+            accessTokenPerMinute: env.LIMIT_ACCESS_TOKEN_PER_MINUTE,
+            tokensApiPerHour: env.LIMIT_TOKENS_API_PER_HOUR,
+            missesPerUser: env.LIMIT_MISSES_PER_USER,
+            missesPerIp: env.LIMIT_MISSES_PER_IP
+          },
+    heldPolls: env.HELD_POLLS,
+    shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
+    madeUpSecrets
+  })
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
+  return Object.freeze(value)
+}

@@ -1,0 +1,83 @@
+/**
+ * Turns the environment into one frozen configuration, or refuses with every fault at once. The variables themselves are
+ * described in schemas/config.ts, the checks that look at more than their shape are in faults.ts.
+ */
+import type { TSchema } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
+import { assembleConfig } from './assemble-config.js'
+import { readClientsFile } from './clients-file.js'
+import type { Config } from './config.js'
+import { crossFaults } from './faults.js'
+import { readPemFile } from './pem-file.js'
+import { readUpstreamsFile } from './upstreams-file.js'
+
+/** The environment is wrong: `faults` has one line per variable, its name first. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[]
+  constructor(faults: readonly string[]) {
+    super(`the configuration is wrong:\n${faults.map((line) => `  ${line}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.faults = faults
+  }
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Reads the process's environment. An empty variable counts as absent. Throws ConfigError. */
+export function loadConfig(variables: Variables): Config {
+  const values = readValues(variables)
+  const malformed = shapeFaults(values)
+  // A malformed value has been named already; for the checks that look at several it is as good as absent.
+  for (const name of malformed.keys()) delete values[name]
+  const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment, malformed)]
+  const clientsFile = readClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
+  const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
+  const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
+  const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
+  const faults = [
+    ...malformed.values(),
+    ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
+    ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
+    ...upstreamsFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
+    ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
+    ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`)
+  ]
+  if (faults.length > 0) throw new ConfigError(faults)
+  const env = values as Environment
+  return assembleConfig(env, {
+    clients: clientsFile.clients,
+    upstreams: upstreamsFile.upstreams,
+    foreignCa: foreignCaFile.pem,
+    redisCa: redisCaFile.pem
+  })
+}
+
+function readValues(variables: Variables): Record<string, unknown> {
+  const values: Record<string, unknown> = {}
+  for (const [name, schema] of Object.entries<TSchema>(EnvironmentSchema.properties)) {
+    const text = variables[name]?.trim()
+    if (text === undefined || text === '') {
+      if (schema.default !== undefined) values[name] = structuredClone(schema.default)
+    } else {
+      values[name] = readValue(schema, text)
+    }
+  }
+  return values
+}
+
+function readValue(schema: TSchema, text: string): unknown {
+  if (schema.type === 'integer') return /^-?\d+$/.test(text) ? Number(text) : text
+  if (schema.type === 'array') return text.split(',').map((item) => item.trim())
+  return text
+}
+
+/** What is wrong with single values, by the name of their variable. */
+function shapeFaults(values: Record<string, unknown>): Map<string, string> {
+  const faults = new Map<string, string>()
+  for (const [name, schema] of Object.entries<TSchema>(EnvironmentSchema.properties)) {
+    const isWrong = values[name] !== undefined && !Value.Check(schema, values[name])
+    if (isWrong) faults.set(name, `${name}: expected ${schema.expects}`)
+  }
+  return faults
+}

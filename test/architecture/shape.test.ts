@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { circlesOf, type Import, importsOf, root, show, sourceFiles, within } from './source-imports.js'
+
+const service = ['src', 'plugins', 'schemas'].flatMap(sourceFiles)
+const imports = service.flatMap(importsOf).filter(({ isPackage }) => !isPackage)
+
+/** The floors of the house from the top down: a file imports from its own floor or from one below, types included. */
+const FLOORS: readonly (readonly string[])[] = [
+  ['src/server.ts', 'src/cli.ts', 'src/cli'],
+  ['src/stop.ts'],
+  ['src/app.ts'],
+  ['plugins', 'src/routes', 'src/logger.ts'],
+  ['src/storage'],
+  ['src/config'],
+  ['schemas'],
+  ['src/core']
+]
+const floorOf = (path: string) => FLOORS.findIndex((rooms) => within(path, ...rooms))
+
+/** The folder of the core a file is in, or the file itself where it stands by the door. */
+const roomOf = (path: string) => (path.split('/').length > 3 ? path.split('/', 3).join('/') : path)
+
+function graphOf(found: Import[], nameOf: (path: string) => string): Map<string, Set<string>> {
+  const graph = new Map<string, Set<string>>()
+  for (const { from, to } of found) {
+    const [a, b] = [nameOf(from), nameOf(to)]
+    graph.set(a, graph.get(a) ?? new Set())
+    if (a !== b) graph.get(a)?.add(b)
+  }
+  return graph
+}
+
+t.test('circles are found where there are some', async (t) => {
+  t.strictSame(
+    circlesOf(
+      new Map([
+        ['a', ['b']],
+        ['b', ['c']],
+        ['c', []]
+      ])
+    ),
+    []
+  )
+  t.strictSame(
+    circlesOf(
+      new Map([
+        ['a', ['b']],
+        ['b', ['c']],
+        ['c', ['b']]
+      ])
+    ),
+    ['b → c → b']
+  )
+})
+
+t.test('every file stands on a floor, and no import points up', async (t) => {
+  t.ok(service.length >= 200, `${service.length} files`)
+  t.ok(imports.length >= 700, `${imports.length} imports`)
+  t.strictSame(
+    service.filter((file) => floorOf(file) < 0),
+    [],
+    'files of no floor'
+  )
+  t.strictSame(show(imports.filter(({ from, to }) => floorOf(to) < floorOf(from))), [])
+})
+
+t.test('the folders of the core form no circle, types included', async (t) => {
+  const ofCore = imports.filter(({ from }) => within(from, 'src/core'))
+  const rooms = graphOf(ofCore, roomOf)
+  const folders = [...rooms.keys()].filter((name) => !name.endsWith('.ts'))
+  t.ok(folders.length >= 13, folders.join(' '))
+  t.ok([...rooms.values()].reduce((sum, { size }) => sum + size, 0) >= 60, 'arrows between rooms')
+  t.ok(
+    ofCore.some(({ isType }) => isType),
+    'types are among them'
+  )
+  t.strictSame(circlesOf(rooms), [])
+})
+
+t.test('nobody but the core itself and its tests imports a service behind the door', async (t) => {
+  const makers = imports.filter(
+    ({ from, to }) => within(from, 'plugins', 'src/routes', 'src/cli', 'src/app.ts') && within(to, 'src/core')
+  )
+  t.ok(makers.length >= 60, `${makers.length} imports of the core`)
+  const building = makers.filter(({ from, to }) => {
+    const text = readFileSync(join(root, from), 'utf8')
+    return to !== 'src/core/index.ts' && /import \{[^}]*\bcreate[A-Z]\w*[^}]*\} from '[^']*core\//.test(text)
+  })
+  // The limit on time is work of the web as well, over a deadline of its own.
+  t.strictSame(
+    [...new Set(building.map(({ from }) => from))].filter((file) => file !== 'plugins/time-limit.ts'),
+    []
+  )
+})
+
+t.test(
+  'no files import each other in a circle: not in the service, nor in the bench, the examples and the generator',
+  async (t) => {
+    for (const folders of [['src', 'plugins', 'schemas'], ['bench'], ['examples'], ['openapi'], ['test']]) {
+      const files = folders.flatMap(sourceFiles)
+      const local = files.flatMap(importsOf).filter(({ isPackage }) => !isPackage)
+      t.ok(local.length >= 5, `${folders.join(' ')}: ${local.length} imports`)
+      t.strictSame(circlesOf(graphOf(local, (path) => path)), [], folders.join(' '))
+    }
+  }
+)
+
+t.test('files are of a size that is read at once', async (t) => {
+  const all = ['src', 'plugins'].flatMap((folder) =>
+    readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile() && /\.(tsx?|lua)$/.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name))
+  )
+  const sizes = all.map((file) => readFileSync(file, 'utf8').split('\n').length - 1).sort((a, b) => a - b)
+  const quantile = (part: number) => sizes[Math.floor(part * (sizes.length - 1))] ?? 0
+  t.ok(sizes.length >= 180 && sizes.length <= 260, `${sizes.length} files`)
+  t.ok(quantile(0.5) >= 40 && quantile(0.5) <= 70, `median ${quantile(0.5)}`)
+  t.ok(quantile(0.9) <= 130, `nine of ten have at most ${quantile(0.9)} lines`)
+})
