@@ -1,6 +1,6 @@
 /**
  * The environment grantd reads, written once: name, type, bounds, default and what is expected of it.
- * src/config/config.ts turns the strings of a process into these values; the README's table is held against this file by a test.
+ * src/config/config.ts turns the strings of a process into these values; a test compares docs/configuration.md with this file.
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 

@@ -3,15 +3,17 @@ import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
 import { EnvironmentSchema } from '../../schemas/config.js'
 
+const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+
 interface Row {
   name: string
   fallback: string
   description: string
 }
 
-/** The rows "| `NAME` | default | description |" of the README, wherever its table stands. */
+/** The rows "| `NAME` | default | description |" of docs/configuration.md, wherever its table stands. */
 async function rows(): Promise<Row[]> {
-  const text = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+  const text = await read('docs/configuration.md')
   return [...text.matchAll(/^\| *`([A-Z][A-Z0-9_]*)` *\|([^|\n]*)\|((?:[^|\n]|\\\|)*)\| *$/gm)].map(
     ([, name = '', fallback = '', description = '']) => ({
       name,
@@ -29,7 +31,11 @@ function shownDefault(schema: TSchema): string {
 
 const isNothing = (text: string) => /^(|-|–|—|none|unset|not set|empty|required)$/i.test(text)
 
-t.test('the table of the README', async (t) => {
+t.test('the README leads to the table', async (t) => {
+  t.match(await read('README.md'), '](docs/configuration.md)')
+})
+
+t.test('the table of docs/configuration.md', async (t) => {
   const documented = await rows()
   const variables = Object.entries<TSchema>(EnvironmentSchema.properties)
 
