@@ -10,6 +10,8 @@ export interface Figures {
   healthyInterruption: { seconds: number; kind: Kind }
   /** The longest time from the first try of an operation to its success, for one client, with the pauses it was asked for. */
   longestOperation: { seconds: number; kind: Kind }
+  /** Since Redis was whole again: how many requests there were, and how often one operation was refused at most. */
+  sinceWhole: { requests: number; mostRefusals: { times: number; kind: Kind } }
   /** Answers that were none, by status; 0 is a connection that ended. */
   errors: Record<string, number>
   p99Ms: { before: number; during: number }
@@ -19,21 +21,22 @@ export interface Figures {
   tooLong: { kind: Kind; status: number; ms: number; sentAfterMs: number }[]
 }
 
-/** REDIS_TIMEOUT_MS of the instances. */
-const LONGEST_WAIT_MS = 1_000
-
 /** On the clock of the history. */
 export interface Times {
   startedAt: number
   struckAt: number
   healedAt: number
+  /** When Redis became whole for good. */
+  wholeAt: number
   endedAt: number
 }
 
 const NONE = { seconds: 0, kind: 'start' as Kind }
 const WARM_UP_MS = 1_000
 
-export function figuresOf(history: readonly Entry[], { startedAt, struckAt, healedAt, endedAt }: Times): Figures {
+/** `longestWaitMs`: REDIS_TIMEOUT_MS of the instances. */
+export function figuresOf(history: readonly Entry[], times: Times, longestWaitMs: number): Figures {
+  const { startedAt, struckAt, healedAt, wholeAt, endedAt } = times
   const within = (from: number, to: number) => history.filter(({ sentAt }) => sentAt >= from && sentAt < to)
   const before = within(startedAt + WARM_UP_MS, struckAt)
   const errors: Record<string, number> = {}
@@ -51,10 +54,11 @@ export function figuresOf(history: readonly Entry[], { startedAt, struckAt, heal
       struckAt
     ),
     longestOperation: longestOperation(history),
+    sinceWhole: sinceWhole(history.filter(({ sentAt }) => sentAt > wholeAt)),
     errors,
     p99Ms: { before: p99(before), during: p99(within(struckAt, healedAt)) },
     tooLong: asked
-      .filter(({ sentAt, answeredAt }) => answeredAt - sentAt > LONGEST_WAIT_MS)
+      .filter(({ sentAt, answeredAt }) => answeredAt - sentAt > longestWaitMs)
       .map(({ kind, status, sentAt, answeredAt }) => ({
         kind,
         status,
@@ -97,6 +101,18 @@ function longestOperation(history: readonly Entry[]) {
     if (isSuccess(entry) && seconds > longest.seconds) longest = { seconds, kind }
   }
   return longest
+}
+
+/** In attempts and not in seconds, which are the machine's: a client that has come again may be refused no more. */
+function sinceWhole(history: readonly Entry[]) {
+  const refusals = new Map<number, number>()
+  let mostRefusals = { times: 0, kind: NONE.kind }
+  for (const { operation, kind } of history.filter((entry) => !isSuccess(entry))) {
+    const times = (refusals.get(operation) ?? 0) + 1
+    refusals.set(operation, times)
+    if (times > mostRefusals.times) mostRefusals = { times, kind }
+  }
+  return { requests: history.length, mostRefusals }
 }
 
 function p99(entries: readonly Entry[]): number {

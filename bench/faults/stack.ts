@@ -25,18 +25,23 @@ export interface Stack {
   /** A primary that is worth losing: with a Cluster one of several. */
   primary(): Promise<RedisServer>
   primaries(): Promise<RedisServer[]>
+  /** How many replicas a change waits for. */
+  waitsFor: number
   /** Between the instances and a single Redis. */
   proxy?: PausingProxy
 }
 
-type Redis = Pick<Stack, 'redis' | 'primary' | 'primaries' | 'proxy'> & { variables: Record<string, string> }
+type Redis = Pick<Stack, 'redis' | 'primary' | 'primaries' | 'waitsFor' | 'proxy'> & {
+  variables: Record<string, string>
+}
 
 /** A primary and two replicas each: with one of them gone, a write that must be on a replica still finds one. */
 const REPLICAS = 2
 const CLUSTER_PRIMARIES = 3
-const DURABLE = { REDIS_WAIT_REPLICAS: '1' }
+const WAITS_FOR = 1
+const DURABLE = { REDIS_WAIT_REPLICAS: `${WAITS_FOR}` }
 
-export async function startStack(t: Ends, shape: Shape, directory: string): Promise<Stack> {
+export async function startStack(t: Ends, shape: Shape, directory: string, redisTimeoutMs: number): Promise<Stack> {
   const redis = await { single, sentinel, cluster }[shape](t)
   const port = await freePort()
   const variables = {
@@ -48,7 +53,8 @@ export async function startStack(t: Ends, shape: Shape, directory: string): Prom
     // As in docker-compose.yml: longer than nginx keeps an idle connection.
     SHUTDOWN_DELAY_SECONDS: '5',
     LOG_LEVEL: 'warn',
-    LIMITS: 'off'
+    LIMITS: 'off',
+    REDIS_TIMEOUT_MS: `${redisTimeoutMs}`
   }
   const services = await Promise.all([startService(t, variables), startService(t, variables)])
   const upstreams = services.map((service) => service.port)
@@ -71,19 +77,20 @@ async function single(t: Ends): Promise<Redis> {
   t.teardown(() => proxy.close())
   const redis = [server]
   const variables = { REDIS_URL: proxy.url }
-  return { redis, proxy, variables, primary: async () => server, primaries: async () => redis }
+  return { redis, proxy, variables, waitsFor: 0, primary: async () => server, primaries: async () => redis }
 }
 
 async function sentinel(t: Ends): Promise<Redis> {
-  const { servers, primary, sentinels, name, stop } = await startRedisWithSentinels({ replicas: REPLICAS })
+  const { servers, primary, named, sentinels, name, stop } = await startRedisWithSentinels({ replicas: REPLICAS })
   t.teardown(stop)
   const variables = { ...DURABLE, REDIS_SENTINELS: sentinels, REDIS_SENTINEL_NAME: name }
-  return { redis: servers, primary, primaries: async () => [await primary()], variables }
+  return { redis: servers, primary, primaries: named, waitsFor: WAITS_FOR, variables }
 }
 
 async function cluster(t: Ends): Promise<Redis> {
   const { nodes, primaries, seeds, stop } = await startCluster({ primaries: CLUSTER_PRIMARIES, replicas: REPLICAS })
   t.teardown(stop)
   const primary = async () => (await primaries())[0] as RedisServer
-  return { redis: nodes, primary, primaries, variables: { ...DURABLE, REDIS_CLUSTER: seeds } }
+  const variables = { ...DURABLE, REDIS_CLUSTER: seeds }
+  return { redis: nodes, primary, primaries, waitsFor: WAITS_FOR, variables }
 }

@@ -15,6 +15,9 @@ const MEASURE: Measure = {
   // And then until another has taken over, which takes Sentinels and a Cluster two to three seconds.
   lastsMs: 500,
   settleMs: 1_000,
+  // How long a request may wait is held elsewhere. Here a machine that is busy with other things would be taken for a Redis that
+  // is away, and refused requests for instances that have not come back.
+  redisTimeoutMs: 5_000,
   leastFacts: {
     'approval kept': 20,
     'denial kept': 5,
@@ -28,8 +31,9 @@ const MEASURE: Measure = {
   }
 }
 
-/** The replicas have to find the new primary, and a client comes again after a whole second. */
-const RECOVERS_WITHIN_MS = 5_000
+/** Since Redis is whole, as seen by a look at it that shares nothing with the instances. A connection may be just on its way. */
+const MOST_REFUSALS = 1
+const LEAST_REQUESTS = 200
 
 for (const name of ['sentinel-kill', 'cluster-kill']) {
   t.test(name, async (t) => {
@@ -41,8 +45,12 @@ for (const name of ['sentinel-kill', 'cluster-kill']) {
     t.comment(JSON.stringify({ brokenMs, ...figures, facts: verdict.facts }))
     t.same(verdict.violations, [])
     t.ok((figures.errors[503] ?? 0) > 0, 'it was seen')
-    const heldUpMs = figures.longestOperation.seconds * 1_000
-    t.ok(heldUpMs < brokenMs + RECOVERS_WITHIN_MS, `held up for ${heldUpMs} ms, by a failover of ${brokenMs} ms`)
+    const { requests, mostRefusals } = figures.sinceWhole
+    t.ok(requests > LEAST_REQUESTS, `${requests} requests since all was whole`)
+    t.ok(
+      mostRefusals.times <= MOST_REFUSALS,
+      `then no more refusals: ${mostRefusals.times} of one ${mostRefusals.kind}`
+    )
     t.strictSame(
       Object.keys(figures.errors).filter((status) => status !== '503'),
       [],

@@ -1,6 +1,7 @@
 /** The checker of bench/faults finds what it is there to find: made-up histories, each with one thing wrong. */
 import t from 'tap'
 import { check, type Verdict } from '../../bench/faults/checker.js'
+import { figuresOf } from '../../bench/faults/figures.js'
 import type { Entry, FinalState, ListedClient, Outcome } from '../../bench/faults/history.js'
 
 /** A whole life of one actor, second by second; every test breaks one thing of it. */
@@ -140,4 +141,16 @@ t.test('too few facts are no verdict', async (t) => {
     ['approval kept', 'denial kept', 'rename kept', 'revocation kept'],
     'nor is a final state that nobody has read'
   )
+})
+
+t.test('how often one operation was refused since Redis was whole is counted', async (t) => {
+  const again = { operation: 20 }
+  const history = [...whole, ...[20, 22, 24].map((second) => lost('decide', second, again)), lost('use', 24.5)]
+  const sinceWhole = (wholeAt: number) => {
+    const times = { startedAt: 0, struckAt: 15_000, healedAt: 18_000, wholeAt, endedAt: 26_000 }
+    return figuresOf(history, times, 1_000).sinceWhole
+  }
+  t.same(sinceWhole(19_000), { requests: 4, mostRefusals: { times: 3, kind: 'decide' } })
+  t.same(sinceWhole(21_000), { requests: 3, mostRefusals: { times: 2, kind: 'decide' } })
+  t.equal(sinceWhole(Number.POSITIVE_INFINITY).requests, 0, 'it never was')
 })

@@ -23,6 +23,8 @@ export interface RedisWithSentinels {
   name: string
   /** The one the Sentinels name now. */
   primary(): Promise<RedisServer>
+  /** All that are named: several, while Sentinels differ. */
+  named(): Promise<RedisServer[]>
   stop(): Promise<void>
 }
 
@@ -64,16 +66,19 @@ export async function startRedisWithSentinels(parts: SentinelOptions = {}): Prom
   // A failover takes a majority that knows of each other, and of a replica.
   await until(async () => (await Promise.all(clients.map(isReady))).every((ready) => ready === replicas))
 
+  async function namedBy(client: Redis | undefined): Promise<RedisServer> {
+    const address = (await client?.call('SENTINEL', 'get-master-addr-by-name', NAME)) as [string, string]
+    const server = servers[portsOfServers.indexOf(Number(address[1]))]
+    if (!server) throw new Error(`the Sentinels name a server that is not there: ${address}`)
+    return server
+  }
+
   return {
     servers,
     sentinels: sentinelPorts.map((port) => `127.0.0.1:${port}`).join(','),
     name: NAME,
-    async primary() {
-      const address = (await clients[0]?.call('SENTINEL', 'get-master-addr-by-name', NAME)) as [string, string]
-      const server = servers[portsOfServers.indexOf(Number(address[1]))]
-      if (!server) throw new Error(`the Sentinels name a server that is not there: ${address}`)
-      return server
-    },
+    primary: () => namedBy(clients[0]),
+    named: async () => [...new Set(await Promise.all(clients.map(namedBy)))],
     async stop() {
       for (const client of clients) client.disconnect()
       for (const process of processes) await end(process)

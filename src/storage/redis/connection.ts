@@ -117,6 +117,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
       // A polite end waits for answers under way; one that cannot be had is not waited for.
       if (commands.status === 'ready') await Promise.race([commands.quit().catch(() => {}), sleepUnref(timeoutMs / 2)])
       commands.disconnect()
+      servers.close()
     }
   }
   return connection

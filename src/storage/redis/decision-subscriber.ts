@@ -47,11 +47,14 @@ export function createSubscriber(redis: Redis, channels: readonly string[], even
     }
   }
 
+  const said = (_channel: string, grantDigest: string) => events.said(grantDigest)
+  const down = () => turn(false)
+
   redis.on('ready', beat)
-  redis.on('smessage', (_channel, grantDigest: string) => events.said(grantDigest))
-  redis.on('close', () => turn(false))
+  redis.on('smessage', said)
+  redis.on('close', down)
   // A Cluster has given some of the channels to another primary.
-  redis.on('moved', () => turn(false))
+  redis.on('moved', down)
   // That Redis is away is said by the connection that commands go over.
   redis.on('error', () => {})
 
@@ -60,8 +63,8 @@ export function createSubscriber(redis: Redis, channels: readonly string[], even
     isUp: () => isUp,
     beat,
     close() {
-      redis.removeAllListeners()
-      redis.on('error', () => {})
+      // Its own alone: others clear away after themselves when the connection ends.
+      redis.off('ready', beat).off('smessage', said).off('close', down).off('moved', down)
       redis.disconnect()
     }
   }

@@ -6,6 +6,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
 import { type RedisConfig, readServerAddress, type ServerAddress } from '../../config/redis.js'
+import { hearOfPromotions } from './promotions.js'
 import { leaveWhenSilent } from './silence.js'
 
 /** A primary, by its address in a Cluster; there is one name for the only one elsewhere. */
@@ -32,7 +33,11 @@ export interface Servers {
   connectTo(owner: Owner, purpose: Purpose): Redis
   /** Finds out anew who owns what. */
   refresh(): void
+  /** Ends what is listened to beside the connections, which end by themselves. */
+  close(): void
 }
+
+type SentinelPlace = Extract<RedisConfig['place'], { kind: 'sentinel' }>
 
 const CONNECT_WITHIN_MS = 1_000
 /** Enough to follow a key that has moved, and short of what a request waits for. */
@@ -58,16 +63,18 @@ const OPTIONS = {
 /** A command whose answer was lost is sent once more: every script is safe to apply twice. */
 const COMMANDS: Purpose = { connectionName: 'grantd', maxRetriesPerRequest: 1 }
 
+/** A Sentinel has nothing to load before it is ready. */
+const LISTENING = { connectionName: 'grantd-promotions', enableReadyCheck: false }
+
 export function reachServers(config: RedisConfig): Servers {
   const { place } = config
   if (place.kind === 'cluster') return reachCluster(config, place.seeds)
-  const connect = (purpose: Purpose) =>
-    watched(
-      config,
-      place.kind === 'single'
-        ? new Redis(place.url, { ...OPTIONS, ...tlsOf(config), ...purpose })
-        : new Redis({ ...OPTIONS, ...sentinelOptions(config, place), ...purpose })
-    )
+  if (place.kind === 'sentinel') return reachChosen(config, place)
+  return reachOne(config, (purpose) => new Redis(place.url, { ...OPTIONS, ...tlsOf(config), ...purpose }))
+}
+
+function reachOne(config: RedisConfig, make: (purpose: Purpose) => Redis): Servers {
+  const connect = (purpose: Purpose) => watched(config, make(purpose))
   const redis = connect(COMMANDS)
   const primaries = [redis]
   return {
@@ -77,8 +84,22 @@ export function reachServers(config: RedisConfig): Servers {
     ownerOf: () => THE_PRIMARY,
     owners: () => new Set([THE_PRIMARY]),
     connectTo: (_owner, purpose) => connect(purpose),
-    refresh() {}
+    refresh() {},
+    close() {}
   }
+}
+
+/** The one that Sentinels have chosen. */
+function reachChosen(config: RedisConfig, place: SentinelPlace): Servers {
+  const common = { ...OPTIONS, ...config.sentinelUser, ...tlsOf(config), ...LISTENING }
+  const sentinels = place.sentinels.map((address) => new Redis({ ...common, ...address }))
+  const promotions = hearOfPromotions(sentinels, place.name)
+  const servers = reachOne(config, (purpose) => {
+    const redis = new Redis({ ...OPTIONS, ...sentinelOptions(config, place), ...purpose })
+    promotions.follow(redis)
+    return redis
+  })
+  return { ...servers, close: promotions.close }
 }
 
 function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Servers {
@@ -100,7 +121,8 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
     ownerOf: (slot) => cluster.slots[slot]?.[0],
     owners: () => new Set(cluster.slots.flatMap(([owner]) => owner ?? [])),
     connectTo: (owner, purpose) => watched(config, new Redis({ ...common, ...readServerAddress(owner), ...purpose })),
-    refresh: () => cluster.refreshSlotsCache()
+    refresh: () => cluster.refreshSlotsCache(),
+    close() {}
   }
 }
 
@@ -109,7 +131,7 @@ function watched({ timeoutMs }: RedisConfig, redis: Redis): Redis {
   return redis
 }
 
-function sentinelOptions(config: RedisConfig, place: { sentinels: readonly ServerAddress[]; name: string }) {
+function sentinelOptions(config: RedisConfig, place: SentinelPlace) {
   const { user, sentinelUser, tls } = config
   return {
     ...user,
@@ -120,8 +142,6 @@ function sentinelOptions(config: RedisConfig, place: { sentinels: readonly Serve
     sentinelPassword: sentinelUser.password,
     sentinelCommandTimeout: CONNECT_WITHIN_MS,
     sentinelRetryStrategy: delayBefore,
-    // Told by the Sentinels: a primary that hangs would else be left only when its socket is given up.
-    failoverDetector: true,
     ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOf(config).tls })
   } satisfies RedisOptions
 }

@@ -1,0 +1,112 @@
+/** What a connection does about a primary that Sentinels have replaced, in whatever order it is told. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createRedisStorage } from '../../src/storage/redis/index.js'
+import type { Storage } from '../../src/storage/storage.js'
+import { pendingGrant } from '../contract/decision-feed.js'
+import { redisConfig } from '../support/redis-config.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { startToldSentinel, type ToldSentinel } from '../support/told-sentinel.js'
+import { until } from '../support/until.js'
+
+const NAME = 'grants'
+/** What is announced is read before what is said so much later, on whichever connection. */
+const BEFORE_MS = 50
+
+interface Scene {
+  storage: Storage
+  sentinel: ToldSentinel
+  warnings: string[]
+  /** The primary, and who is to become it. */
+  old: RedisServer
+  next: RedisServer
+}
+
+async function start(t: Test): Promise<Scene> {
+  const [old, next] = await Promise.all([startRedis(), startRedis()])
+  t.teardown(() => Promise.all([old.stop(), next.stop()]))
+  const sentinel = await startToldSentinel(t, old.port)
+  const place = { kind: 'sentinel', sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: NAME } as const
+  const warnings: string[] = []
+  const warn = (message: string) => void warnings.push(message)
+  const storage = createRedisStorage({
+    redis: redisConfig(place),
+    clock: Date.now,
+    log: { info() {}, warn },
+    observe() {}
+  })
+  t.teardown(() => storage.close())
+  await storage.open()
+  await storage.check()
+  await until(async () => sentinel.listeners() > 0)
+  return { storage, sentinel, warnings, old, next }
+}
+
+/** The connections that the storage has to a server: their ids are never given twice. */
+async function connectionsTo({ client }: RedisServer): Promise<string[]> {
+  const lines = String(await client.client('LIST')).split('\n')
+  return lines.filter((line) => / name=grantd/.test(line)).map((line) => /^id=(\d+)/.exec(line)?.[1] as string)
+}
+
+const isUsable = ({ decisions, ...storage }: Storage) =>
+  storage.check().then(
+    () => decisions.isUp(),
+    () => false
+  )
+
+t.test('told of it while the next primary is being asked for, it connects all the same', async (t) => {
+  const { storage, sentinel, old, next } = await start(t)
+  const asked = sentinel.hold()
+  await old.kill()
+  await asked
+  sentinel.name(next.port)
+  sentinel.announce(NAME, old.port, next.port)
+  await sleep(BEFORE_MS)
+  sentinel.release()
+  await until(() => isUsable(storage))
+  t.match(await pendingGrant(storage), /./)
+  t.equal((await connectionsTo(next)).length, 2)
+})
+
+t.test('told of it when it is there already, it stays', async (t) => {
+  const { storage, sentinel, old, next } = await start(t)
+  sentinel.name(next.port)
+  await old.kill()
+  await until(() => isUsable(storage))
+  const connections = await connectionsTo(next)
+  await until(async () => sentinel.listeners() > 0)
+  sentinel.announce(NAME, old.port, next.port)
+  sentinel.announce('another', next.port, old.port)
+  await pendingGrant(storage)
+  await old.start()
+  await pendingGrant(storage)
+  t.same(await connectionsTo(next), connections)
+})
+
+t.test('a primary that hangs is left as soon as another has been chosen', async (t) => {
+  const { storage, sentinel, warnings, old, next } = await start(t)
+  process.kill(old.pid(), 'SIGSTOP')
+  t.teardown(() => process.kill(old.pid(), 'SIGCONT'))
+  sentinel.name(next.port)
+  sentinel.announce(NAME, old.port, next.port)
+  await until(() => isUsable(storage))
+  t.equal((await connectionsTo(next)).length, 2)
+  // Neither for its silence nor because it was left behind: the first thing that was noticed.
+  t.match(warnings.at(-1), 'Sentinels have chosen another primary')
+})
+
+t.test('told of it when it has just been sent to the old one, it does not stay there', async (t) => {
+  const { storage, sentinel, old, next } = await start(t)
+  const asked = sentinel.hold()
+  await old.kill()
+  await asked
+  await old.start()
+  sentinel.announce(NAME, old.port, next.port)
+  await sleep(BEFORE_MS)
+  // A Sentinel that has not heard of it yet.
+  sentinel.release()
+  sentinel.name(next.port)
+  await until(() => isUsable(storage))
+  t.equal((await connectionsTo(next)).length, 2)
+  t.same(await connectionsTo(old), [])
+})

@@ -1,0 +1,95 @@
+/** A Sentinel that says what a test wants, and when: what real ones come to cannot be had in every order. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+
+export interface ToldSentinel {
+  port: number
+  /** What it says whoever asks for the primary, from now on. */
+  name(port: number): void
+  /** From now on those who ask are kept waiting. Resolves when the first of them does. */
+  hold(): Promise<void>
+  /** Answers all who wait, and all who ask from now on. */
+  release(): void
+  /** How many listen to what it announces. */
+  listeners(): number
+  /** Announces that a primary has been replaced. */
+  announce(master: string, from: number, to: number): void
+}
+
+const HOST = '127.0.0.1'
+const bulks = (...words: string[]) =>
+  `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`
+
+export async function startToldSentinel(
+  t: { teardown(handler: () => unknown): void },
+  primary: number
+): Promise<ToldSentinel> {
+  let named = primary
+  let gate: { asked: () => void; waiting: (() => void)[] } | undefined
+  const sockets = new Set<Socket>()
+  const listening = new Set<Socket>()
+
+  function answer(socket: Socket, [command = '', ...args]: string[]): void {
+    const isQuestion = command === 'sentinel' && args[0] === 'get-master-addr-by-name'
+    if (command === 'subscribe') {
+      listening.add(socket)
+      socket.write(`*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n`)
+    } else if (!isQuestion) {
+      socket.write(command === 'sentinel' ? '*0\r\n' : '+OK\r\n')
+    } else {
+      const say = () => socket.write(bulks(HOST, `${named}`))
+      if (!gate) return void say()
+      gate.waiting.push(say)
+      gate.asked()
+    }
+  }
+
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    let unread = ''
+    socket.on('error', () => {})
+    socket.on('close', () => listening.delete(socket) && sockets.delete(socket))
+    socket.on('data', (piece) => {
+      unread += piece
+      for (let command = commandIn(unread); command; command = commandIn(unread)) {
+        unread = unread.slice(command.length)
+        answer(socket, command.words)
+      }
+    })
+  }).listen(0, HOST)
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    name(port) {
+      named = port
+    },
+    hold: () =>
+      new Promise((asked) => {
+        gate = { asked, waiting: [] }
+      }),
+    release() {
+      const waiting = gate?.waiting ?? []
+      gate = undefined
+      for (const say of waiting) say()
+    },
+    listeners: () => listening.size,
+    announce(master, from, to) {
+      const message = bulks('message', '+switch-master', `${master} ${HOST} ${from} ${HOST} ${to}`)
+      for (const socket of listening) socket.write(message)
+    }
+  }
+}
+
+/** The first command of what has come, as the driver writes it: an array of short texts. */
+function commandIn(text: string): { words: string[]; length: number } | undefined {
+  const [head, count] = /^\*(\d+)\r\n/.exec(text) ?? []
+  if (!head) return undefined
+  const [all, body = ''] = new RegExp(`^\\*\\d+\\r\\n((?:\\$\\d+\\r\\n[^\\r]*\\r\\n){${count}})`).exec(text) ?? []
+  if (!all) return undefined
+  return { words: [...body.matchAll(/\$\d+\r\n([^\r]*)\r\n/g)].map(([, word = '']) => word), length: all.length }
+}
