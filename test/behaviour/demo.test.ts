@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { createGrantClient, type Delay } from '../../src/demo/grant-client.js'
-import { freePort } from '../support/redis-server.js'
+import { freePort } from '../support/ports.js'
 import { startService } from '../support/service.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
@@ -472,7 +472,7 @@ async function serve(t: Test, handler: Handler): Promise<string> {
     let body = ''
     for await (const chunk of request) body += chunk
     await handler(request, response, body)
-  }).listen(0, '127.0.0.1')
+  }).listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
     server.closeAllConnections()

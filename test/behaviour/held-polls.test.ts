@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/oauth-clients/oauth-client.js'
 import { startApp } from '../support/app.js'
 import { apiClient, type HttpAnswer } from '../support/client.js'
+import { freePort } from '../support/ports.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { type Service, startService } from '../support/service.js'
 
@@ -304,6 +305,6 @@ t.test('a request that was never read to its end waits for nothing', async (t) =
 /** The application in this process, in memory, with a port: for what needs both HTTP and a clock to turn. */
 async function listening(t: Test) {
   const service = await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA' })
-  const url = await service.app.listen({ host: '127.0.0.1', port: 0 })
+  const url = await service.app.listen({ host: '127.0.0.1', port: await freePort() })
   return { ...service, url }
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
+import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
@@ -70,7 +71,7 @@ t.test('2,000 are served, whoever comes beside them is refused in the way of eac
 
 t.test('who leaves before the answer is not counted for ever', async (t) => {
   const { app } = await startApp(t, variables)
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  await app.listen({ host: '127.0.0.1', port: await freePort() })
   const { port } = app.server.address() as { port: number }
   const body = JSON.stringify({ grant_code: CODE })
   const head = `POST /api/v0/auth/grant/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`

@@ -8,6 +8,7 @@ import { createRedisStorage } from '../../src/storage/redis/index.js'
 import type { Storage } from '../../src/storage/storage.js'
 import { pendingGrant } from '../contract/decision-feed.js'
 import { CLIENT_TAG, decisionOf, tally, times } from '../contract/engine.js'
+import { freePort } from '../support/ports.js'
 import { startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
@@ -115,7 +116,7 @@ t.test('what was written on a primary that is lost is not acknowledged by the ne
       socket.on('error', () => {}).on('close', () => peer.destroy())
       socket.pipe(peer)
     }
-  }).listen(0, '127.0.0.1')
+  }).listen(await freePort(), '127.0.0.1')
   await once(proxy, 'listening')
   t.teardown(() => proxy.close())
   const { authorizedClients } = await open(t, at(`redis://127.0.0.1:${(proxy.address() as AddressInfo).port}`))

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { freePort } from './ports.js'
 
 export interface FaultProxy {
   url: string
@@ -63,7 +64,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       }
     })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
 
   return {

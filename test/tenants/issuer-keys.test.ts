@@ -19,6 +19,7 @@ import {
   makeKey,
   startBareIssuer
 } from '../support/foreign-issuer.js'
+import { freePort } from '../support/ports.js'
 import { startRelyingParty } from './support.js'
 
 const AGAIN_AFTER_MS = 60_000
@@ -245,7 +246,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     }
     const slow = [await ask(t, DISCOVERY, dripping), await ask(t, JWKS, dripping), await ask(t, DISCOVERY, () => {})]
     // Nobody answers there, not even for TLS.
-    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    const silent = createServer(() => {}).listen(await freePort(), '127.0.0.1')
     t.teardown(() => silent.close())
     await once(silent, 'listening')
     const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`

@@ -20,7 +20,7 @@ import {
   type TokenParts
 } from '../support/foreign-issuer.js'
 import { base64url, forge, hmac } from '../support/forge.js'
-import { freePort } from '../support/redis-server.js'
+import { freePort } from '../support/ports.js'
 import { type RelyingParty, startRelyingParty, type Trusted } from './support.js'
 
 const HOUR_SECONDS = 3_600
