@@ -27,9 +27,11 @@ export const signingKeys = fp(
     })
     app.decorate('signingKeys', keys)
 
-    let timer: NodeJS.Timeout
+    let timer: NodeJS.Timeout | undefined
+    let isClosed = false
     const schedule = () => {
-      timer = setTimeout(again, keys.current() ? REFRESH_EVERY_MS : RETRY_EVERY_MS).unref()
+      // A look that was under way while the instance closed would otherwise be followed by others for ever.
+      if (!isClosed) timer = setTimeout(again, keys.current() ? REFRESH_EVERY_MS : RETRY_EVERY_MS).unref()
     }
     const again = async () => {
       try {
@@ -48,7 +50,10 @@ export const signingKeys = fp(
       if (!isFault(error)) throw error
     }
     schedule()
-    app.addHook('onClose', async () => clearTimeout(timer))
+    app.addHook('onClose', async () => {
+      isClosed = true
+      clearTimeout(timer)
+    })
   },
   { name: 'signing-keys', dependencies: ['storage', 'keyring'] }
 )
