@@ -39,16 +39,21 @@ function runDemo(t: Test, { url, directory }: Stage, args: string[] = [], variab
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data))
-  const closed = once(child, 'close')
+  let isClosed = false
+  const closed = once(child, 'close').finally(() => {
+    isClosed = true
+  })
   return {
     child,
     output: () => output,
     /** Resolves with the match as soon as it is on the screen. */
     async sees(pattern: RegExp): Promise<string> {
-      for (let tries = 0; tries < 400; tries++) {
+      for (;;) {
+        // What it has written is all there once it is closed, and not before.
+        const isOver = isClosed
         const match = pattern.exec(output)
         if (match) return match[0]
-        if (child.exitCode !== null) break
+        if (isOver) break
         await sleep(25)
       }
       throw new Error(`${pattern} is not on the screen:\n${output}`)
