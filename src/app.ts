@@ -55,6 +55,9 @@ export function buildApp(config: Config, { testClock, logger }: AppOptions = {})
     genReqId: requestIds(),
     // A logger of its own for every request would cost more than a poll's work; what is logged names its request.
     childLoggerFactory: (parent) => parent,
+    // Each part that waits for others has a bound of its own. The rest is work, above all a first RSA key, and a start that takes
+    // long on a busy machine must not fail for that.
+    pluginTimeout: 0,
     trustProxy: config.trustProxy.length > 0 ? compile([...config.trustProxy]) : false,
     bodyLimit: BODY_LIMIT,
     // What arrives slowly, or not at all, is cut: neither a header nor a body may keep a socket for long.

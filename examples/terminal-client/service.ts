@@ -21,7 +21,7 @@ export async function findService(address: URL, signal: AbortSignal, onLost: (er
   const service = startService(address, onLost)
   try {
     service.keepSecret()
-    // Not for a fixed time: a busy machine starts it late, and one that ends by itself aborts the signal.
+    // However long a busy machine takes: one that cannot start ends, which `onLost` hears, and a person can press Ctrl-C.
     while (!(await isAnswered(address, signal))) {
       await sleep(50, undefined, { signal })
     }

@@ -189,3 +189,14 @@ t.test('one file spells the keys of Redis', async (t) => {
     visit(source)
   }
 })
+
+t.test('no test listens on a port that the system chooses', async (t) => {
+  // It could be given twice, or to somebody else while a server is down: test/support/ports.ts.
+  const tests = sourceFiles('test').map((file) => [file, readFileSync(join(root, file), 'utf8')] as const)
+  const LISTENS = /\.listen\(\s*(?:0\b|\)|\{[^}]*port: 0\b)/
+  t.strictSame(
+    tests.filter(([, text]) => LISTENS.test(text)).map(([file]) => file),
+    []
+  )
+  t.ok(tests.filter(([, text]) => /\.listen\(/.test(text)).length >= 15)
+})

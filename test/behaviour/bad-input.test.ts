@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import { dashboardOperations } from '../../schemas/generated/dashboard.js'
 import { apiHeaders, refused } from '../routes/expectations.js'
 import { startApp } from '../support/app.js'
+import { effortOf } from '../support/effort.js'
 import { base64url, forge, hmac } from '../support/forge.js'
 import { startRedis } from '../support/redis-server.js'
 import { snapshot } from '../support/snapshot.js'
@@ -268,10 +269,11 @@ t.test('texts that are odd but texts', async (t) => {
       JSON.stringify(wide)
     ]) {
       const payload = `{"client_type":"cli","client_metadata":{"x":${padding}},"y":1}`
-      const startedAt = performance.now()
-      const answer = await app.inject({ ...json('POST', '', payload), url: '/api/v0/auth/grant/code' })
-      t.equal(answer.statusCode, 200)
-      t.ok(performance.now() - startedAt < 250, `${Math.round(performance.now() - startedAt)} ms`)
+      const effort = await effortOf(async () => {
+        const answer = await app.inject({ ...json('POST', '', payload), url: '/api/v0/auth/grant/code' })
+        t.equal(answer.statusCode, 200)
+      })
+      t.ok(effort < 15, effort.toFixed(2))
     }
     t.ok(authorization)
   })

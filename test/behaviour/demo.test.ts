@@ -6,10 +6,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { connect } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { createGrantClient, type Delay } from '../../examples/terminal-client/grant-client.js'
-import { freePort } from '../support/redis-server.js'
+import { freePort } from '../support/ports.js'
 import { startService } from '../support/service.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
@@ -43,21 +44,22 @@ function runDemo(t: Test, { url, directory }: Stage, args: string[] = [], variab
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data))
-  const closed = once(child, 'close')
+  let isClosed = false
+  const closed = once(child, 'close').finally(() => {
+    isClosed = true
+  })
   return {
     child,
     output: () => output,
     /** Resolves with the match as soon as it is on the screen; the demo must show it before it ends. */
     async sees(pattern: RegExp): Promise<string> {
-      let hasEnded = false
-      closed.then(() => {
-        hasEnded = true
-      })
       for (;;) {
+        // What it has written is all there once it is closed, and not before.
+        const isOver = isClosed
         const match = pattern.exec(output)
         if (match) return match[0]
-        if (hasEnded) throw new Error(`${pattern} is not on the screen:\n${output}`)
-        await Promise.race([once(child.stdout, 'data'), closed])
+        if (isOver) throw new Error(`${pattern} is not on the screen:\n${output}`)
+        await sleep(25)
       }
     },
     async ends(): Promise<{ code: number | null; output: string }> {
@@ -481,7 +483,7 @@ async function serve(t: Test, handler: Handler): Promise<string> {
     let body = ''
     for await (const chunk of request) body += chunk
     await handler(request, response, body)
-  }).listen(0, '127.0.0.1')
+  }).listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
     server.closeAllConnections()

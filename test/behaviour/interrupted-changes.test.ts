@@ -7,6 +7,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Answer } from '../support/app.js'
 import { startDnsServer } from '../support/dns-server.js'
+import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { issuerOf, kidOf, mint } from '../support/relying-party.js'
 import {
@@ -52,7 +53,7 @@ async function startCutter(redisPort: number) {
     server.close()
     for (const socket of sockets) socket.destroy()
   }
-  server.listen(0, '127.0.0.1')
+  server.listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,

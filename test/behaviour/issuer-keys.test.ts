@@ -2,12 +2,11 @@
  * The keys of a provider follow each other, by schedule and on command: what verifies keeps verifying for as long as it lives,
  * and no token carries a kid that a relying party could not know.
  */
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import { rotateIssuerKey } from '../../src/cli/issuers.js'
 import { GRANTD_SECRET, type TestClock } from '../support/app.js'
+import { runProgram } from '../support/programs.js'
 import { startRedis } from '../support/redis-server.js'
 import { issuerOf, kidOf, mint, publishedKids, startListeningApp, verify } from '../support/relying-party.js'
 import { DASHBOARD_SECRET } from '../support/tokens.js'
@@ -255,14 +254,11 @@ t.test('on command', async (t) => {
   })
 
   await t.test('by the program itself, beside the service', async (t) => {
-    const cli = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
-    const env = { PATH: process.env.PATH, REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
-    const run = (...args: string[]) =>
-      new Promise<{ failed: boolean; stdout: string; stderr: string }>((resolve) => {
-        execFile(process.execPath, [cli, 'providers', ...args], { env, timeout: 20_000 }, (error, stdout, stderr) =>
-          resolve({ failed: error !== null, stdout, stderr })
-        )
-      })
+    const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await runProgram('cli.js', ['providers', ...args], env)
+      return { failed: code !== 0, stdout, stderr }
+    }
     const fresh = await makeOneOfEach(one.api)
     const id = fresh.providerId as string
     const before = await publishedKids(one, fresh)

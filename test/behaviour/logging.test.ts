@@ -7,6 +7,7 @@ import { secretFields } from '../../schemas/generated/openapi.js'
 import { loggerOptions, redactedPaths } from '../../src/logger.js'
 import { type Answer, GRANTD_SECRET, startApp } from '../support/app.js'
 import { API, BOX, basicAuth, DEVICE_CODE, startOAuthApp } from '../support/oauth-app.js'
+import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
@@ -208,7 +209,7 @@ for (const engine of ['memory', 'Redis']) {
     }
 
     // Over a socket, where the framework and the runtime have words of their own.
-    await app.listen({ port: 0, host: '127.0.0.1' })
+    await app.listen({ port: await freePort(), host: '127.0.0.1' })
     const { port } = app.server.address() as AddressInfo
     await new Promise<void>((resolve) => {
       const socket = connect(port, '127.0.0.1', () =>

@@ -1,6 +1,7 @@
 /** Several instances over one Redis are one service: each runs as a process of its own. */
 import t from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
+import { PATIENT } from '../support/app.js'
 import { apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
@@ -11,7 +12,7 @@ const countOf = (answers: HttpAnswer[], status: string) => answers.filter(({ bod
 t.test('two instances over one Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const variables = { REDIS_URL: redis.url, LOG_LEVEL: 'warn', LIMIT_REFRESH_PER_MINUTE: '1000' }
+  const variables = { ...PATIENT, REDIS_URL: redis.url, LOG_LEVEL: 'warn', LIMIT_REFRESH_PER_MINUTE: '1000' }
   // At once, so that they race for the first signing key.
   const whole = t
   const startBoth = () => Promise.all([startService(whole, variables), startService(whole, variables)])

@@ -35,7 +35,7 @@ const operations = read('docs/operations.md')
 /** Runs promtool; none found is a failure, never a reason to skip. */
 function promtool(...args: string[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
-    execFile('promtool', args, { timeout: 60_000 }, (error, stdout, stderr) =>
+    execFile('promtool', args, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code ?? -1) : 0, output: `${error?.message ?? ''}${stdout}${stderr}` })
     )
   })

@@ -9,6 +9,7 @@ import t from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
+import { effortOf } from '../support/effort.js'
 import { base64url, forge, hmac } from '../support/forge.js'
 import {
   API,
@@ -289,14 +290,11 @@ t.test('device codes', async (t) => {
       `"${'\\"x,'.repeat(3_700)}`
     ]) {
       const request = poller({ client_id: 'cli' }, CANARY)
-      let fastestMs = Number.POSITIVE_INFINITY
-      for (let i = 0; i < 3; i++) {
-        const startedAt = performance.now()
+      const effort = await effortOf(async () => {
         const { statusCode } = await app.inject({ ...request, headers: { ...request.headers, prefer } })
-        fastestMs = Math.min(fastestMs, performance.now() - startedAt)
         t.equal(statusCode, 400)
-      }
-      t.ok(fastestMs < 50, `15 KB of ${prefer.slice(0, 5)}: ${Math.round(fastestMs)} ms`)
+      })
+      t.ok(effort < 4, `15 KB of ${prefer.slice(0, 5)}: ${effort.toFixed(2)}`)
     }
   })
 

@@ -7,7 +7,7 @@ import { digestOf } from '../../src/core/secrets/digest.js'
 import { loggerOptions } from '../../src/logger.js'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { refused } from '../routes/pages/expectations.js'
-import { GRANTD_SECRET, startApp, type TestApp } from '../support/app.js'
+import { GRANTD_SECRET, IMPATIENT, startApp, type TestApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/oidc-upstream.js'
 import { PLAIN_TOKEN_ENDPOINT, startPlainProvider } from '../support/plain-upstream.js'
@@ -303,7 +303,7 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
 async function startPages(t: Test, url: string, variables: Record<string, string> = freely) {
   const acme = await startIdentityProvider(t, { publicUrl })
   const PROVIDERS_FILE = providersFile(t, [acme.entry({ subject_is_user_id: true })])
-  const service = await startApp(t, { ...variables, REDIS_URL: url, PROVIDERS_FILE })
+  const service = await startApp(t, { ...IMPATIENT, ...variables, REDIS_URL: url, PROVIDERS_FILE })
   const arrive = async (login: string) => {
     const visitor = createVisitor(service)
     await visitor.signInAt('acme', login)

@@ -2,6 +2,7 @@
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { startApp } from '../support/app.js'
+import { freePort } from '../support/ports.js'
 import { sessionOf } from '../support/tokens.js'
 
 interface Reply {
@@ -77,7 +78,7 @@ function replies(raw: string): Reply[] {
 
 async function listening(t: Test, variables: Record<string, string> = {}) {
   const service = await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA', ...variables })
-  await service.app.listen({ port: 0, host: '127.0.0.1' })
+  await service.app.listen({ port: await freePort(), host: '127.0.0.1' })
   const { port } = service.app.server.address() as AddressInfo
   const send = (bytes: string | Buffer, withinMs?: number) => exchange(port, [bytes], withinMs)
   const alive = async (t: Test, about: string) => {

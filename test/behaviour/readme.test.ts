@@ -8,7 +8,7 @@ import t from 'tap'
 import { ClientEntry } from '../../schemas/clients-file.js'
 import { readClientsFile } from '../../src/config/clients-file.js'
 import { apiClient } from '../support/client.js'
-import { freePort } from '../support/redis-server.js'
+import { freePort } from '../support/ports.js'
 import { startService } from '../support/service.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { startApp } from '../support/app.js'
+import { IMPATIENT, startApp } from '../support/app.js'
 import { type ApiClient, apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
 import { startRedis } from '../support/redis-server.js'
@@ -209,7 +209,7 @@ t.test('a Redis that comes back and does not let itself be listened to any more 
   // As of an old primary of a Cluster, which is a replica now: what was subscribed to is refused on the new connection.
   await redis.start('--user', 'default', 'on', 'nopass', '~*', 'resetchannels', '+@all')
   t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200)
-  for (let tries = 0; !/polls cannot be held/.test(service.output()) && tries < 100; tries++) await sleep(50)
+  while (!/polls cannot be held/.test(service.output())) await sleep(50)
   t.match(service.output(), /polls cannot be held/, 'it has tried to listen')
   t.notMatch(service.output(), /an error nobody caught/)
   t.equal(service.process.exitCode, null, 'it goes on')
@@ -241,13 +241,17 @@ async function refusesEverything(t: Test, { api, pending, approved, jwt, victim,
     ['rename', () => api.call('PATCH', `/auth/clients/${victimId}`, { user, body: { label: 'x' } })],
     ['revoke', () => api.call('DELETE', `/auth/clients/${victimId}`, { user })]
   ]
-  const answers = requests.map(([name, request]) => [name, request()] as const)
-  for (const [name, answer] of answers) {
-    const { status, headers, body, ms } = await answer
+  // What takes its time without Redis, beside them, is the machine's.
+  const [health, answers] = await Promise.all([
+    Promise.all(requests.map(() => api.call('GET', '/healthz'))),
+    Promise.all(requests.map(async ([name, request]) => [name, await request()] as const))
+  ])
+  const withinMs = 1_000 + Math.max(...health.map(({ ms }) => ms))
+  for (const [name, { status, headers, body, ms }] of answers) {
     t.equal(status, 503, name)
     t.match(headers.get('retry-after'), /^[1-9]\d*$/, `${name}: Retry-After`)
     t.same(Object.keys(body), ['error'], `${name}: the error shape`)
-    t.ok(ms < 1_000, `${name}: within a second (${Math.round(ms)} ms)`)
+    t.ok(ms < withinMs, `${name}: within a second (${Math.round(ms)} of ${Math.round(withinMs)} ms)`)
   }
   t.equal((await api.call('GET', '/readyz')).status, 503, 'readiness is red')
   t.equal((await api.call('GET', '/healthz')).status, 200, 'health is green')
@@ -276,7 +280,7 @@ t.test('a slow Redis: a request waits for it no longer than it may, whatever it 
   t.teardown(() => redis.stop())
   const proxy = await startFaultProxy(redis.port, () => 1)
   t.teardown(() => proxy.close())
-  const api = await startApp(t, { REDIS_URL: proxy.url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
+  const api = await startApp(t, { ...IMPATIENT, REDIS_URL: proxy.url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
   const grant = await api.start()
   /** A peek, a start and a list: one to six things asked one after the other. */
   const ask = async () => {
@@ -290,18 +294,20 @@ t.test('a slow Redis: a request waits for it no longer than it may, whatever it 
     return { answers, ms: performance.now() - startedAt }
   }
 
+  // What it takes where Redis answers at once: several times that is the machine's, beside the second that is Redis's.
+  const machineMs = 5 * (await ask()).ms
   proxy.delay(100)
   for (const { statusCode, body } of (await ask()).answers) t.equal(statusCode, 200, `at 100 ms: ${body}`)
   proxy.delay(400)
   const slow = await ask()
   const [peek] = slow.answers
   t.match(peek, { statusCode: 503, headers: { 'retry-after': /^\d+$/ } }, 'at 400 ms what asks most is refused')
-  t.ok(slow.ms < 1_300, `all three were answered within ${slow.ms.toFixed(0)} ms`)
+  t.ok(slow.ms < 1_200 + machineMs, `all three were answered within ${slow.ms.toFixed(0)} ms`)
   proxy.delay(2_000)
   const silent = await ask()
   t.same(
     silent.answers.map(({ statusCode }) => statusCode),
     [503, 503, 503]
   )
-  t.ok(silent.ms < 800, `at 2 s: ${silent.ms.toFixed(0)} ms`)
+  t.ok(silent.ms < 700 + machineMs, `at 2 s: ${silent.ms.toFixed(0)} ms`)
 })

@@ -16,9 +16,11 @@ import { oauthOperations } from '../../schemas/generated/oauth.js'
 import { LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { type ApiClient, apiClient, claimsOf } from '../support/client.js'
 import { NGINX_CONF, startNginx } from '../support/nginx.js'
-import { freePort, startRedis } from '../support/redis-server.js'
+import { freePort } from '../support/ports.js'
+import { startRedis } from '../support/redis-server.js'
 import { type Service, startService } from '../support/service.js'
 import { sessionOf } from '../support/tokens.js'
+import { until } from '../support/until.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -303,8 +305,8 @@ t.test('two instances over one Redis behind nginx', async (t) => {
       return texts.reduce((sum, text) => sum + Number(/^grantd_held_polls (\d+)$/m.exec(text)?.[1]), 0)
     }
     const untilHeld = async (count: number) => {
-      for (let tries = 0; tries < 200 && (await held()) !== count; tries++) await sleep(20)
-      t.equal(await held(), count)
+      await until(async () => (await held()) === count)
+      t.pass(`${count} held`)
     }
     const poll = (grant_code: string, signal?: AbortSignal) =>
       fetch(`${nginx.url}/api/v0/auth/grant/token`, {
@@ -333,12 +335,11 @@ t.test('two instances over one Redis behind nginx', async (t) => {
     const body = JSON.stringify({ client_type: 'cli', client_metadata: { name: 'x'.repeat(20_000) } })
     /** Of the request that was answered last, which is written down a moment later. */
     const upstreamOf = async (status: number) => {
-      for (let tries = 0; tries < 50; tries++) {
+      for (;;) {
         const last = (await nginx.requests()).at(-1)
         if (last?.status === status) return last.upstream
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
-      return 'none was written down'
     }
 
     const tooLarge = await raw(nginx.url, { method: 'POST', path, headers, body })
@@ -359,14 +360,12 @@ t.test('two instances over one Redis behind nginx', async (t) => {
   })
 
   await t.test('deploy/load.mjs puts a bounded load on it and prints what came of it', async (t) => {
-    const startedAt = performance.now()
     const { code, stdout, stderr } = await run(process.execPath, ['deploy/load.mjs'], {
       LOAD_URL: nginx.url,
       LOAD_SECONDS: '1',
       LOAD_CONNECTIONS: '4'
     })
     t.equal(code, 0, stderr)
-    t.ok(performance.now() - startedAt < 5_000, 'it ends by itself')
     const counted = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? 0)
     const total = counted(/^(\d+) requests from 4 connections/)
     const parts = [/^start +200 +(\d+)$/m, /^poll +200 authorization_pending +(\d+)$/m, /^poll +200 slow_down +(\d+)$/m]
@@ -393,7 +392,7 @@ t.test('two instances over one Redis behind nginx', async (t) => {
       t.equal(await service.stop('SIGTERM'), 0, 'the instance leaves in order')
       services[i] = await startService(stack, { ...variables, PORT: `${service.port}` })
       // The next one's turn comes when nginx has found this one again.
-      for (let tries = 0; (await pollsOf(services[i] as Service)) === 0 && tries < 100; tries++) await sleep(50)
+      await until(async () => (await pollsOf(services[i] as Service)) > 0)
       t.ok((await pollsOf(services[i] as Service)) > 0, 'it takes its share again')
       const half = held.slice(i * 5, i * 5 + 5)
       for (const { user_code } of half) t.equal((await api.decide(user_code, 'patient')).status, 200)

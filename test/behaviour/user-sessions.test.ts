@@ -7,6 +7,7 @@ import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import { refused } from '../routes/expectations.js'
 import { startApp } from '../support/app.js'
+import { freePort } from '../support/ports.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
 const INVALID = 'The jwt is not valid.'
@@ -52,7 +53,7 @@ async function keyServer(t: Test, ...signers: Signer[]) {
   const server = createServer((_request, response) => {
     state.fetched += 1
     response.writeHead(state.status, { 'content-type': 'application/json' }).end(state.body)
-  }).listen(0, '127.0.0.1')
+  }).listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const stop = () => {

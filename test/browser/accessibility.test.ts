@@ -16,7 +16,7 @@ import {
   type VisitorOptions
 } from '../support/browser.js'
 import { clientsFile } from '../support/oauth-app.js'
-import { freePort } from '../support/redis-server.js'
+import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')

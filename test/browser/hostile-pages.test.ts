@@ -17,6 +17,7 @@ import {
   startSite,
   type VisitorOptions
 } from '../support/browser.js'
+import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
 
 /** Texts that run something wherever they are taken for markup, for an attribute or for a script. */
@@ -131,7 +132,7 @@ async function openElsewhere(t: Pick<Test, 'teardown'>): Promise<Elsewhere> {
     const page = pages.get(new URL(request.url ?? '', 'http://elsewhere').pathname)
     response.writeHead(page === undefined ? 404 : 200, { 'content-type': 'text/html; charset=utf-8' }).end(page)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
     server.closeAllConnections()

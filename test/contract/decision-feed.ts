@@ -14,7 +14,8 @@ import {
   type StartEngine
 } from './engine.js'
 
-const HEARD_WITHIN_MS = 5_000
+/** It ends a test that would wait for ever, and promises nothing. */
+const HEARD_WITHIN_MS = 60_000
 /** Each primary of a Cluster has some of so many grants, and its own order. */
 const SPREAD_OVER_ALL = 40
 
@@ -54,6 +55,8 @@ export async function pendingGrant({ grants }: Storage): Promise<string> {
   return digest
 }
 
+const kindOf = ({ kind }: StoredPoll): string => kind
+
 export function decisionFeedContract(t: Test, start: StartEngine): void {
   const both = async (t: Test) => {
     const engine = await start(t)
@@ -90,17 +93,22 @@ export function decisionFeedContract(t: Test, start: StartEngine): void {
 
     t.test(`${action}: whoever hears of it can read it at once, wherever`, async (t) => {
       const { storage, other } = await start(t)
-      const polls: Promise<StoredPoll>[] = []
+      const mine = new Set<string>()
+      // Each is held from the beginning: one that fails is an answer that the rule does not allow, wherever it fails.
+      const polls: Promise<string>[] = []
       const ask = (digest: string) => {
-        for (const { grants } of [storage, other]) polls.push(grants.poll(digest, CLIENT_TAG))
+        // What others decide is heard as well, on engines that tests share up to their end: nobody waits for such a poll.
+        if (!mine.has(digest)) return
+        for (const { grants } of [storage, other]) polls.push(grants.poll(digest, CLIENT_TAG).then(kindOf, String))
       }
       const listeners = [listenTo(storage.decisions, ask), listenTo(other.decisions, ask)]
       for (let i = 0; i < 20; i++) {
         const digest = await pendingGrant(storage)
+        mine.add(digest)
         await (i % 2 === 0 ? storage : other).grants.decide(digest, decisionOf({ action }))
         await Promise.all(listeners.map(({ untilHeard }) => untilHeard(digest)))
       }
-      const kinds = (await Promise.all(polls)).map(({ kind }) => kind)
+      const kinds = await Promise.all(polls)
       t.equal(kinds.length, 80)
       t.strictSame([...new Set(kinds)], [action === 'approve' ? 'approved' : 'denied'])
     })

@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import type { RedisConfig } from '../../src/config/redis.js'
 import type { Storage } from '../../src/core/storage.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
-import { type TestClock, testClock } from '../support/app.js'
+import { PATIENT, type TestClock, testClock } from '../support/app.js'
 import { at, redisConfig } from '../support/redis-config.js'
 import type { RedisServer } from '../support/redis-server.js'
 import type { Engine, StartEngine } from './engine.js'
@@ -60,7 +60,13 @@ export async function shareRedisEngine(
 
 async function openStorage(t: Test, redis: RedisConfig, clock: TestClock): Promise<Storage> {
   const log = { info() {}, warn() {} }
-  const storage = createRedisStorage({ redis, clock, log, observe() {}, testClock: clock })
+  const storage = createRedisStorage({
+    redis: { ...redis, timeoutMs: Number(PATIENT.REDIS_TIMEOUT_MS) },
+    clock,
+    log,
+    observe() {},
+    testClock: clock
+  })
   t.teardown(() => storage.close())
   await storage.open()
   return storage

@@ -6,7 +6,8 @@ import type { Test } from 'tap'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { startApp, type TestClock } from '../support/app.js'
 import { type ApiClient, apiClient } from '../support/client.js'
-import { freePort, type RedisServer, startRedis } from '../support/redis-server.js'
+import { freePort } from '../support/ports.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
 
 /** Everything in it is changed by form-encoding, or would be by a form that is decoded once too often. */

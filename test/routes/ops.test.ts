@@ -7,7 +7,8 @@ import { createLatencyHistogram } from '../../plugins/latency-histogram.js'
 import { openapiDocument } from '../../schemas/generated/openapi.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
 import { API, BOX, CLI, startOAuthApp } from '../support/oauth-app.js'
-import { freePort, startRedis } from '../support/redis-server.js'
+import { freePort } from '../support/ports.js'
+import { startRedis } from '../support/redis-server.js'
 import { oauthHeaders } from './expectations.js'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const

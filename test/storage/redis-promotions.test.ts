@@ -1,8 +1,8 @@
 /** What a connection does about a primary that Sentinels have replaced, in whatever order it is told. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import type { Storage } from '../../src/core/storage.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
-import type { Storage } from '../../src/storage/storage.js'
 import { pendingGrant } from '../contract/decision-feed.js'
 import { redisConfig } from '../support/redis-config.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'

@@ -8,11 +8,12 @@ import { grantModel } from '../contract/grant-history.js'
 import { shareRedisEngine } from '../contract/redis-engine.js'
 import { storageContract } from '../contract/storage.js'
 import { makeCertificate } from '../support/certificates.js'
+import { freePort } from '../support/ports.js'
 import { addRedisUser } from '../support/redis-acl.js'
 import { startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
 import { startRedisWithSentinels } from '../support/redis-sentinel.js'
-import { freePort, type RedisServer, startRedis } from '../support/redis-server.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
 
 const quiet = { info() {}, warn() {} }
 const PASSWORD = 'a password of grantd'

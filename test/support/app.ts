@@ -7,6 +7,11 @@ import { DASHBOARD_SECRET, sessionOf } from './tokens.js'
 
 export const GRANTD_SECRET = 'keys at rest are sealed under this secret'
 
+/** For what is not about how long Redis may take: a busy machine takes its time, and 503 would be the right answer then. */
+export const PATIENT = { REDIS_TIMEOUT_MS: '30000' }
+/** For what is: as it is where nobody says otherwise. */
+export const IMPATIENT = { REDIS_TIMEOUT_MS: '1000' }
+
 export interface TestClock {
   (): number
   advance(ms: number): void
@@ -58,7 +63,7 @@ export async function startApp(
   { logger = false, ...options }: AppOptions = {}
 ): Promise<TestApp> {
   const clock = testClock()
-  const config = loadConfig({ DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, GRANTD_SECRET, ...variables })
+  const config = loadConfig({ DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, GRANTD_SECRET, ...PATIENT, ...variables })
   const app = buildApp(config, { logger, testClock: clock, ...options })
   t.teardown(() => app.close())
   await app.ready()

@@ -5,7 +5,7 @@
 import { type Browser, type BrowserContext, chromium, type Page, type Request } from 'playwright-core'
 import type { Test } from 'tap'
 import { startApp, type TestApp } from './app.js'
-import { freePort } from './redis-server.js'
+import { freePort } from './ports.js'
 
 const EXECUTABLE = '/usr/bin/chromium'
 const FLAGS = [

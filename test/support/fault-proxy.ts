@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { freePort } from './ports.js'
 
 export interface FaultProxy {
   url: string
@@ -13,6 +14,8 @@ export interface FaultProxy {
   lost(): number
   /** The share of replies to lose from now on, 0 to 1. */
   lose(share: number): void
+  /** Holds replies back from now on, until what it returns is called. */
+  hold(): () => void
   /** How long each reply is held back from now on. */
   delay(ms: number): void
   close(): Promise<void>
@@ -26,6 +29,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
   const sockets = new Set<Socket>()
   let share = 0
   let delayMs = 0
+  let held: (() => void)[] | undefined
   let lost = 0
   let pieces = 0
 
@@ -54,6 +58,8 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       if (!introducing && random() < share) {
         lost += 1
         end()
+      } else if (held) {
+        held.push(() => client.write(reply))
       } else if (delayMs > 0 || dueAt > performance.now()) {
         // None overtakes another, whatever the delay is by now.
         dueAt = Math.max(dueAt, performance.now() + delayMs)
@@ -63,7 +69,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       }
     })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
 
   return {
@@ -72,6 +78,14 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
     lost: () => lost,
     lose(newShare) {
       share = newShare
+    },
+    hold() {
+      const mine: (() => void)[] = []
+      held = mine
+      return () => {
+        held = undefined
+        for (const pass of mine) pass()
+      }
     },
     delay(ms) {
       delayMs = ms

@@ -54,8 +54,8 @@ export async function startNginx(
     await rm(directory, { recursive: true, force: true })
   })
 
-  for (let tries = 0; !(await takesConnections(port)); tries++) {
-    if (isOver() || tries === 100) throw new Error(`nginx did not start:\n${await output()}`)
+  while (!(await takesConnections(port))) {
+    if (isOver()) throw new Error(`nginx did not start:\n${await output()}`)
     await sleep(20)
   }
   return {

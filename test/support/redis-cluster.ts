@@ -1,6 +1,7 @@
 /** A real Redis Cluster of the test's own, on the loopback: as many primaries as asked for, each with as many replicas. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, type RedisServer, startRedis } from './redis-server.js'
+import { freePort } from './ports.js'
+import { type RedisServer, startRedis } from './redis-server.js'
 import { until } from './until.js'
 
 const SLOTS = 16_384

@@ -2,11 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { freePort } from './ports.js'
+
+export { freePort }
 
 export interface RedisServer {
   port: number
@@ -52,7 +54,8 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
 
   async function start(...more: string[]): Promise<void> {
     launch(...more)
-    for (let tries = 0; tries < 100; tries++) {
+    // However long it takes on a busy machine; one that cannot start ends.
+    while (!isOver()) {
       const answer = await ping(port)
       if (answer === 'PONG') return
       await sleep(30)
@@ -60,8 +63,10 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
     throw new Error('redis-server did not start')
   }
 
+  const isOver = () => !server || server.exitCode !== null || server.signalCode !== null
+
   async function end(signal: NodeJS.Signals): Promise<void> {
-    if (!server || server.exitCode !== null || server.signalCode !== null) return
+    if (!server || isOver()) return
     const exited = once(server, 'exit')
     server.kill(signal)
     server.kill('SIGCONT')
@@ -97,13 +102,4 @@ async function ping(port: number): Promise<string> {
   } finally {
     probe.disconnect()
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

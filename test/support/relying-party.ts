@@ -3,7 +3,7 @@ import * as jose from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as oidc from 'openid-client'
 import type { Test } from 'tap'
-import { freePort } from './redis-server.js'
+import { freePort } from './ports.js'
 import { BODIES, fetchAt, type Ids, startTokensApp, type TokensApp, type TokensClient } from './tokens-client.js'
 
 /** Of all clients that tests make. */

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { exportJWK, type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import Provider from 'oidc-provider'
 import { type Certificate, makeCertificate } from './certificates.js'
+import { freePort } from './ports.js'
 
 type Teardown = { teardown(handler: () => unknown): void }
 
@@ -85,7 +86,7 @@ export async function listen(
     server.closeAllConnections()
     await once(server, 'close')
   }
-  const port = await listenAt(0)
+  const port = await listenAt(await freePort())
   t.teardown(down)
   return {
     origin: `${isPlain ? 'http' : 'https'}://${host}:${port}`,

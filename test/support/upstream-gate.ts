@@ -12,6 +12,7 @@ import {
   request as sendRequest
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { freePort } from './ports.js'
 
 export interface Reply {
   status: number
@@ -53,7 +54,7 @@ export async function openGate(t: { teardown(handler: () => unknown): void }): P
   const requests: string[] = []
   const passages = new Map<string, Passage>()
   const inner = createServer()
-  inner.listen(0, '127.0.0.1')
+  inner.listen(await freePort(), '127.0.0.1')
   await once(inner, 'listening')
   const { port: innerPort } = inner.address() as AddressInfo
 
@@ -89,7 +90,7 @@ export async function openGate(t: { teardown(handler: () => unknown): void }): P
     await once(outer, 'listening')
     return (outer.address() as AddressInfo).port
   }
-  const port = await listen(0)
+  const port = await listen(await freePort())
   t.teardown(async () => {
     await down()
     inner.close()

@@ -20,6 +20,7 @@ export interface Subscriber {
 export function createSubscriber(redis: Redis, channels: readonly string[], events: SubscriberEvents): Subscriber {
   let isUp = false
   let isBusy = false
+  let isClosed = false
 
   const turn = (up: boolean) => {
     if (isUp === up) return
@@ -41,7 +42,7 @@ export function createSubscriber(redis: Redis, channels: readonly string[], even
       }
     } catch (error) {
       // A connection that broke comes back by itself.
-      events.refused(error instanceof Error ? error.message : String(error))
+      if (!isClosed) events.refused(error instanceof Error ? error.message : String(error))
     } finally {
       isBusy = false
     }
@@ -63,6 +64,8 @@ export function createSubscriber(redis: Redis, channels: readonly string[], even
     isUp: () => isUp,
     beat,
     close() {
+      // What was asked last fails now, which is nobody's fault.
+      isClosed = true
       // Its own alone: others clear away after themselves when the connection ends.
       redis.off('ready', beat).off('smessage', said).off('close', down).off('moved', down)
       redis.disconnect()

@@ -4,7 +4,7 @@
  * the new primary already, or that nothing was said about.
  */
 import type { Redis } from 'ioredis'
-import type { ServerAddress } from '../../redis-config.js'
+import type { ServerAddress } from '../../config/redis.js'
 
 /** Each Sentinel says so for itself, when it begins to name another one. */
 const CHANNEL = '+switch-master'

@@ -1,12 +1,11 @@
 /** API keys: made by command and shown once, good for introspection until they expire or are revoked, digests at rest. */
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { isOwnerName, newApiKeyText, readApiKeyText } from '../../../src/core/api-keys/api-key.js'
 import { DEVICE_CODE_GRANT } from '../../../src/core/clients/client.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
 import { GRANTD_SECRET, startApp, type TestApp } from '../../support/app.js'
+import { runProgram } from '../../support/programs.js'
 import { startRedis } from '../../support/redis-server.js'
 import { DASHBOARD_SECRET } from '../../support/tokens.js'
 
@@ -213,13 +212,8 @@ t.test('over Redis', async (t) => {
   })
 
   /** Runs `grantd api-keys …` to its end, beside the service. */
-  function run(args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-    const cli = fileURLToPath(new URL('../../../dist/src/cli.js', import.meta.url))
-    const env = { PATH: process.env.PATH, REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
-    return new Promise((resolve) => {
-      execFile(process.execPath, [cli, 'api-keys', ...args], { env, timeout: 20_000 }, (error, stdout, stderr) =>
-        resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr })
-      )
-    })
+  function run(args: string[]) {
+    const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+    return runProgram('cli.js', ['api-keys', ...args], env)
   }
 })

@@ -1,7 +1,7 @@
 /** New tokens for accounts: asked for once however many instances want them, kept whatever happens, never written over. */
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { type Answer, startApp, type TestApp, type TestClock, testClock } from '../../support/app.js'
+import { type Answer, PATIENT, startApp, type TestApp, type TestClock, testClock } from '../../support/app.js'
 import { apiClient } from '../../support/client.js'
 import { REVOCATION_ENDPOINT, startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'
 import {
@@ -121,7 +121,7 @@ t.test('an expired token and many who want it', async (t) => {
   await redis.client.flushall()
   const app = await startInstance(t, testClock())
   const whole = t
-  const variables = { REDIS_URL: redis.url, PUBLIC_URL, PROVIDERS_FILE: providers(t), LOG_LEVEL: 'warn' }
+  const variables = { ...PATIENT, REDIS_URL: redis.url, PUBLIC_URL, PROVIDERS_FILE: providers(t), LOG_LEVEL: 'warn' }
   const startBoth = () => Promise.all([startService(whole, variables), startService(whole, variables)])
   const [one, two] = await startBoth()
   const clients = [apiClient(one.url), apiClient(two.url)] as const

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { type Answer, startApp } from '../../support/app.js'
 import { BOX, basicAuth, clientsFile, DEVICE_CODE, startOAuthApp } from '../../support/oauth-app.js'
-import { freePort } from '../../support/redis-server.js'
+import { freePort } from '../../support/ports.js'
 import { oauthHeaders, oauthRefused, refused } from '../expectations.js'
 
 const OPENID = '/.well-known/openid-configuration'

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { tokensOperations, tokensPrefix } from '../../../schemas/generated/tokens.js'
+import { freePort } from '../../support/ports.js'
 import { startRedis } from '../../support/redis-server.js'
 import {
   BODIES,
@@ -160,7 +161,7 @@ t.test('429 over two instances and one Redis: what either answers counts for bot
 
 t.test('over HTTP, with the default keys', async (t) => {
   const { app, key } = await startTokensApp(t, { PROVIDER_SIGNING_ALG: '', LIMITS: 'off' })
-  const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+  const origin = await app.listen({ host: '127.0.0.1', port: await freePort() })
   const api = tokensClient(overHttp(origin), key)
   const created = await api.createProvider({}, body)
   t.equal(created.status, 201)
