@@ -1,7 +1,4 @@
 /** The product's own poll script, for whoever runs it without the product. */
-import { readFileSync } from 'node:fs'
+import { loadScripts } from '../../src/storage/redis/scripts.js'
 
-export const POLL_SCRIPT = readFileSync(
-  new URL('../../src/storage/redis/scripts/grant-poll.lua', import.meta.url),
-  'utf8'
-)
+export const POLL_SCRIPT = loadScripts()['grant-poll'].lua

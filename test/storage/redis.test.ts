@@ -227,9 +227,10 @@ t.test('what Redis forgets', async (t) => {
 
 const HEAD = /^[padc][\w*-]{6} \d{13} \d{5} \d{13} [\w-]{12} [\w-]{12} \d{13}$/
 
-t.test('a grant rests in the columns that grant-create.lua describes', async (t) => {
-  const lua = readFileSync(new URL('../../src/storage/redis/scripts/grant-create.lua', import.meta.url), 'utf8')
-  const columns = [...lua.matchAll(/^-- +(?:column +)?(\d+)(?:-(\d+))? +([^:;,\n]+)/gm)].map(
+t.test('a grant rests in the columns that prologue.lua describes', async (t) => {
+  const lua = readFileSync(new URL('../../src/storage/redis/scripts/prologue.lua', import.meta.url), 'utf8')
+  const [ofGrant = ''] = lua.split('-- A family of refresh tokens')
+  const columns = [...ofGrant.matchAll(/^local [A-Z_, ]+ = (\d+)(?:, (\d+))? +-- ([^:;,\n]+)/gm)].map(
     ([, from, to = from, name = '']) => ({ name, from: Number(from), to: Number(to) })
   )
   t.same(
@@ -316,7 +317,7 @@ t.test('a grant rests in the columns that grant-create.lua describes', async (t)
 })
 
 t.test(
-  'a family of refresh tokens rests as refresh-begin.lua describes: the last four, the newest first',
+  'a family of refresh tokens rests as scripts/prologue.lua describes: the last four, the newest first',
   async (t) => {
     const engine = await start(t)
     const { refreshFamilies: families } = engine.storage
@@ -550,7 +551,7 @@ t.test('a key that holds something else', async (t) => {
 
   t.test('every script is looked at', async (t) => {
     const files = readdirSync(new URL('../../src/storage/redis/scripts/', import.meta.url))
-    t.same(files.map((file) => file.replace('.lua', '')).sort(), Object.keys(argumentsOf).sort())
+    t.same(files.map((file) => file.replace('.lua', '')).sort(), [...Object.keys(argumentsOf), 'prologue'].sort())
   })
 
   const { run } = await scripts(t)
@@ -893,7 +894,7 @@ t.test('a Redis that must not be used', async (t) => {
 
 t.test('every script opens with what it does, its keys, its arguments and its verdicts', async (t) => {
   const folder = new URL('../../src/storage/redis/scripts/', import.meta.url)
-  const files = readdirSync(folder)
+  const files = readdirSync(folder).filter((file) => file !== 'prologue.lua')
   t.ok(files.length >= 11)
   for (const file of files) {
     const lua = readFileSync(new URL(file, folder), 'utf8')

@@ -1,11 +1,15 @@
 /**
  * The rules of a grant (RFC 8628 §3.5) as plain functions of a state and a time.
- * The memory store runs them as they stand; the Redis scripts say the same in Lua, and one contract suite holds both to it.
+ * The memory store runs them as they stand. The Redis scripts say the same in Lua with these same limits, and one contract
+ * suite holds both to it.
  */
 
 /** Every refused poll makes the grant's interval this much longer, for good (RFC 8628 §3.5). */
 export const SLOW_DOWN_STEP_MS = 5_000
 export const LONGEST_INTERVAL_MS = 60_000
+/** A poll may come early by the interval divided by this, but by no less than `SHORTEST_GRACE_MS`. */
+export const GRACE_DIVISOR = 10
+export const SHORTEST_GRACE_MS = 500
 /** How long after its expiry a grant still says what became of it. */
 export const RETENTION_MS = 300_000
 /** How long after its first collection a grant can be collected again, so that a lost answer does not burn the approval. */
@@ -24,7 +28,7 @@ export interface GrantState {
 
 /** Clocks run fast and networks jitter: a poll may come a tenth of the interval early, and at least half a second. */
 export function graceMs(intervalMs: number): number {
-  return Math.max(500, intervalMs / 10)
+  return Math.max(SHORTEST_GRACE_MS, intervalMs / GRACE_DIVISOR)
 }
 
 export type PollVerdict = 'pending' | 'slow_down' | 'approved' | 'denied' | 'expired' | 'spent' | 'unknown'

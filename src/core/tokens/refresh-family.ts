@@ -1,7 +1,7 @@
 /**
  * The refresh tokens of one authorization, of which one is current (RFC 9700 §4.14): the rules of rotation as plain functions
- * of a state and a time. The memory store runs them as they stand, the Redis script says the same in Lua, and one contract
- * suite holds both to it.
+ * of a state and a time. The memory store runs them as they stand. The Redis script says the same in Lua with these same
+ * limits, and one contract suite holds both to it.
  */
 
 /** How long after it was rotated a token still leads to the current one: for answers that were lost, and callers that raced. */

@@ -45,7 +45,10 @@ export function writeDecision({ userId, authorizationId, ip }: Decision): string
   return JSON.stringify(text)
 }
 
-/** Reads a whole record, whose layout scripts/grant-create.lua describes. */
+/** The columns of the head that hold the end of a grant's life, as `slice` counts them; scripts/prologue.lua has them all. */
+export const EXPIRES_AT = [8, 21] as const
+
+/** Reads a whole record, whose layout scripts/prologue.lua describes. */
 export function readRecord(record: string): {
   request: GrantRequest
   createdAtMs: number
@@ -60,7 +63,7 @@ export function readRecord(record: string): {
   const scopes = readScope(scope) ?? []
   return {
     request: { clientId: clientId ?? clientType, clientType, scopes, metadata, ip, ...(location && { location }) },
-    createdAtMs: Number(head.slice(8, 21)) - lifeMs,
+    createdAtMs: Number(head.slice(...EXPIRES_AT)) - lifeMs,
     decision: decisionLine === undefined ? undefined : readDecision(head, decisionLine)
   }
 }

@@ -1,28 +1,24 @@
 #!lua flags=allow-oom
--- Claims an approved grant. The layout of a grant is described in grant-create.lua.
+-- Claims an approved grant.
 --
 -- KEYS 1: grant
 -- ARGV 1: (tests) now in ms
--- Returns 'collected' (again, within 30 s of the first time), 'spent' or 'unknown'.
+-- Returns 'collected' (again, within COLLECT_AGAIN_MS of the first time), 'spent' or 'unknown'.
 
-local head = redis.call('GETRANGE', KEYS[1], 0, 80)
+local head = redis.call('GETRANGE', KEYS[1], HEAD_START, HEAD_END)
 if head == '' then return 'unknown' end
 
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
-local phase = string.sub(head, 1, 1)
+local now = now_ms(ARGV[1])
+local phase = string.sub(head, PHASE, PHASE)
 if phase == 'c' then
-  if now > string.sub(head, 69, 81) + 30000 then return 'spent' end
+  if now > string.sub(head, COLLECTED_FROM, COLLECTED_TO) + COLLECT_AGAIN_MS then return 'spent' end
   return 'collected'
 end
-if phase ~= 'a' or now >= string.sub(head, 9, 21) + 300000 then return 'unknown' end
+if phase ~= 'a' or now >= string.sub(head, EXPIRES_FROM, EXPIRES_TO) + RETENTION_MS then return 'unknown' end
 
-redis.call('SETRANGE', KEYS[1], 68, string.format('%013d', now))
-redis.call('SETRANGE', KEYS[1], 0, 'c')
--- Claimed in the last moment of its life, it must live through the time in which it can be claimed again.
-if redis.call('PTTL', KEYS[1]) < 90000 then redis.call('PEXPIRE', KEYS[1], 90000) end
+redis.call('SETRANGE', KEYS[1], COLLECTED_AT, string.format(TIMESTAMP, now))
+redis.call('SETRANGE', KEYS[1], PHASE_AT, 'c')
+-- A grant that is collected in the last moment of its life must be kept for as long as it can be collected again.
+local keep_ms = COLLECT_AGAIN_MS + TTL_SLACK_MS
+if redis.call('PTTL', KEYS[1]) < keep_ms then redis.call('PEXPIRE', KEYS[1], keep_ms) end
 return 'collected'

@@ -1,28 +1,23 @@
 #!lua flags=allow-oom
--- Decides a pending grant, once, and tells every instance. The layout of a grant is described in grant-create.lua.
+-- Decides a pending grant, once, and tells every instance.
 --
 -- KEYS 1: grant
--- ARGV 1: phase to enter, a or d   2: decision as JSON   3: user id   4: channel, in the slot of the grant   5: what to say there
+-- ARGV 1: phase to enter, a or d   2: decision as JSON   3: user id   4: channel, in the slot of the grant   5: message for it
 --      6: (tests) now in ms
 -- Returns {'decided', now in ms, record}, or 'repeated' (the same user decided the same before), 'resolved' or 'unknown'.
 
 local record = redis.call('GET', KEYS[1])
 if not record then return 'unknown' end
 
-local now = tonumber(ARGV[6])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
+local now = now_ms(ARGV[6])
+local expires_at = tonumber(string.sub(record, EXPIRES_FROM, EXPIRES_TO))
+if now >= expires_at + RETENTION_MS then return 'unknown' end
 
-local expires_at = tonumber(string.sub(record, 9, 21))
-if now >= expires_at + 300000 then return 'unknown' end
-
-local phase = string.sub(record, 1, 1)
+local phase = string.sub(record, PHASE, PHASE)
 if phase == 'p' then
   if now >= expires_at then return 'resolved' end
-  redis.call('SET', KEYS[1], ARGV[1] .. string.sub(record, 2) .. '\n' .. ARGV[2], 'KEEPTTL')
-  -- The decision stands whether or not it may be spoken of: who is not told asks again.
+  redis.call('SET', KEYS[1], ARGV[1] .. string.sub(record, CLIENT_FROM) .. '\n' .. ARGV[2], 'KEEPTTL')
+  -- The decision stands even if this user of Redis may not publish it: an instance that is not told asks Redis again.
   redis.pcall('SPUBLISH', ARGV[4], ARGV[5])
   return {'decided', now, record}
 end

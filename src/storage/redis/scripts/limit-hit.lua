@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Counts one hit in a window that opens with the first hit.
+-- Counts one hit in a window of time, which the first hit opens.
 --
 -- KEYS 1: window (counter)
 -- ARGV 1: length of the window in ms

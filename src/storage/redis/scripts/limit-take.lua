@@ -1,15 +1,11 @@
 #!lua flags=allow-oom
--- Takes one attempt of so many, each of which comes free again a window after it was taken.
+-- Takes one of a limited number of attempts. An attempt comes free again one window after it was taken.
 --
 -- KEYS 1: attempts (sorted set: ids by the time they were taken)
 -- ARGV 1: id of the attempt   2: limit   3: window in ms   4: (tests) now in ms
 -- Returns -1 if the attempt is taken (now, or by the same call before), otherwise the ms until one comes free.
 
-local now = tonumber(ARGV[4])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
+local now = now_ms(ARGV[4])
 
 if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return -1 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])

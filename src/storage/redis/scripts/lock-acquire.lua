@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Takes a lock, unless somebody else has it.
+-- Takes a lock, unless another holder has it.
 --
 -- KEYS 1: lock
 -- ARGV 1: holder   2: how long, in ms

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Gives a lock back, if this holder has it.
+-- Releases a lock, if this holder has it or nobody has it.
 --
 -- KEYS 1: lock
 -- ARGV 1: holder

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- Changes fields of a record, only if it exists: what has expired is never made again. And, if one field must have a certain
--- value for it, only while it has.
+-- Changes fields of a record, only if it exists, so that an expired record is never made again. If one field must have a
+-- certain value for that, the record changes only while the field has it.
 --
 -- KEYS 1: record (hash)   2: index of its parent, in the same slot
 -- ARGV 1: id   2: new time to keep it, in ms, or ''   3: field that must have a value, or ''   4: that value
 --      then set | once | clear, field, value, …
 -- Returns the fields afterwards, as field, value, …; none if there is no such record.
 
--- Both are of their types, or this ends before anything is written.
+-- A key of a foreign type ends the script here, before anything is written.
 redis.call('ZCARD', KEYS[2])
 if redis.call('HLEN', KEYS[1]) == 0 then return {} end
 if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], ARGV[3]) ~= ARGV[4] then return redis.call('HGETALL', KEYS[1]) end
@@ -24,9 +24,9 @@ for i = 5, #ARGV, 3 do
 end
 
 if ARGV[2] ~= '' then
-  local time = redis.call('TIME')
+  local now = now_ms()
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  redis.call('ZADD', KEYS[2], 'XX', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
+  redis.call('ZADD', KEYS[2], 'XX', now + ARGV[2], ARGV[1])
   if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
 end
 return redis.call('HGETALL', KEYS[1])

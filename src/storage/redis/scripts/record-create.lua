@@ -5,11 +5,10 @@
 -- ARGV 1: id   2: time to keep it, in ms   then field, value, …
 -- Returns the fields afterwards, as field, value, …
 
--- Both are of their types, or this ends before anything is written.
+-- A key of a foreign type ends the script here, before anything is written.
 redis.call('ZCARD', KEYS[2])
 if redis.call('HLEN', KEYS[1]) == 0 then
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local now = now_ms()
   redis.call('HSET', KEYS[1], unpack(ARGV, 3))
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)

@@ -5,7 +5,7 @@
 -- ARGV 1: id
 -- Returns 'deleted'.
 
--- Both are of their types, or this ends before anything is written.
+-- A key of a foreign type ends the script here, before anything is written.
 redis.call('ZCARD', KEYS[2])
 redis.call('HLEN', KEYS[1])
 redis.call('DEL', KEYS[1])

@@ -1,9 +1,6 @@
 #!lua flags=allow-oom
 -- Begins the family of refresh tokens of an authorization, unless it has begun.
 --
--- A family is a hash: `user`, `current` (digest of the token that counts) and `rotated`: the last tokens that were rotated,
--- at most four, the newest first, in 56 characters each: the digest, and when it was rotated in Unix milliseconds.
---
 -- KEYS 1: family
 -- ARGV 1: user id   2: digest of the first token   3: time to keep it, in ms
 -- Returns {user id, digest of the current token} as they are afterwards.

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Adds a signing key if its predecessor is still the newest one: of several that race, one wins.
+-- Adds a signing key if its predecessor is still the newest one, so that one of several instances that race wins.
 --
 -- KEYS 1: signing keys (hash: 'newest' holds a kid, every other field is a kid with its key as JSON)
 -- ARGV 1: kid of the predecessor, or '' for none   2: kid   3: key as JSON   then kids that are obsolete
