@@ -2,7 +2,6 @@
  * The one door to the rules. `createCore` builds every service over a storage, in the order in which they need each other, and
  * the compiler holds that order. Knows no web framework and no engine: whoever calls is a plugin, an operator command or a test.
  */
-import { randomUUID } from 'node:crypto'
 import { createApiKeys } from './api-keys/api-keys.js'
 import { createAuthorizations } from './authorizations/authorizations.js'
 import { createCallers } from './callers/callers.js'
@@ -15,13 +14,7 @@ import { createRefresher, type RefreshEvent } from './connections/refresher.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
-import { createTxtResolver } from './issuers/challenge.js'
-import { createDomains } from './issuers/domains.js'
-import { createIssuerDocuments } from './issuers/issuer-documents.js'
-import { createIssuerKeys } from './issuers/issuer-keys.js'
-import { createIssuerUrls } from './issuers/issuer-urls.js'
-import { createIssuers } from './issuers/issuers.js'
-import { createWorkloadTokens } from './issuers/workload-tokens.js'
+import { createIssuerServices } from './issuers/index.js'
 import { createGuesses } from './limits/guesses.js'
 import { createKeyring } from './secrets/keyring.js'
 import type { Storage } from './storage.js'
@@ -32,10 +25,7 @@ import { createRefreshTokenTexts } from './tokens/refresh-token.js'
 import { createSigningKeys } from './tokens/signing-keys.js'
 import { createSigningKeysRefresh } from './tokens/signing-keys-refresh.js'
 import { createTokens } from './tokens/tokens.js'
-import { createGuardedFetch } from './trust/guarded-fetch.js'
-import { createTenants } from './trust/tenants.js'
-import { createTrustedIssuerKeys } from './trust/trusted-issuer-keys.js'
-import { createValidator } from './trust/validation.js'
+import { createTrustServices } from './trust/index.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
 import { createBrowserSessions } from './users/browser-sessions.js'
 import { createIdentities } from './users/identities.js'
@@ -134,42 +124,6 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens })
 
-  const issuerUrls = createIssuerUrls(issuer, config.tokensApi.baseDomain)
-  const issuerKeys = createIssuerKeys({
-    storeOf: storage.signingKeysOf,
-    keyring,
-    clock,
-    alg: config.tokensApi.signingAlg,
-    rotateAfterSeconds: config.tokensApi.keySeconds
-  })
-  const domains = createDomains({
-    records: storage.domains,
-    holders: storage.domainHolders,
-    issuers: storage.issuers,
-    resolveTxt: createTxtResolver(config.tokensApi.dnsResolver),
-    clock
-  })
-  const issuers = createIssuers({
-    records: storage.issuers,
-    owners: storage.issuerOwners,
-    workloads: storage.workloads,
-    domains,
-    keys: issuerKeys,
-    clock,
-    newId: randomUUID
-  })
-  const issuerDocuments = createIssuerDocuments({ issuers, domains, keys: issuerKeys, urls: issuerUrls, clock })
-  const workloadTokens = createWorkloadTokens({ keys: issuerKeys, urls: issuerUrls, jwt: signer, clock })
-
-  const tenants = createTenants({
-    records: storage.tenants,
-    issuers: storage.trustedIssuers,
-    policies: storage.policies,
-    clock
-  })
-  const trustedKeys = createTrustedIssuerKeys(createGuardedFetch(config.tokensApi.foreignIssuers), clock)
-  const validator = createValidator(trustedKeys, clock)
-
   return {
     /** Sealing and tags, for what the surfaces keep in browsers. */
     keyring,
@@ -188,14 +142,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
     connections,
     signIn,
     callers,
-    issuerUrls,
-    issuerKeys,
-    domains,
-    issuers,
-    issuerDocuments,
-    workloadTokens,
-    tenants,
-    validator,
+    ...createIssuerServices({ storage, config, keyring, jwt: signer, clock }),
+    ...createTrustServices({ storage, foreignIssuers: config.tokensApi.foreignIssuers, clock }),
 
     /** Loads what every request needs. Rejects when that must stop the start; an engine that is away must not. */
     open: signingKeysRefresh.start,

@@ -20,8 +20,8 @@ export interface Storage {
   readonly connectionOwners: RecordStore
   readonly locks: LockStore
   readonly signingKeys: SigningKeyStore
-  /** Those of one provider. */
-  signingKeysOf(providerId: string): SigningKeyStore
+  /** Those of one issuer for machines. */
+  signingKeysOf(issuerId: string): SigningKeyStore
   readonly issuers: RecordStore
   readonly issuerOwners: RecordStore
   readonly workloads: RecordStore

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
@@ -9,6 +9,43 @@ import { loadConfig } from '../../src/config/load-config.js'
 
 const root = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const kebab = (id: string) => id.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** Where the operations of each document are. */
+const FOLDERS: Readonly<Record<string, string>> = {
+  dashboard: 'dashboard',
+  oauth: 'oauth',
+  ops: 'ops',
+  tokens: 'tokens-api',
+  issuers: 'issuers'
+}
+
+/** The files that hold more than one operation, and which. Every other operation has a file of its own, named after it. */
+const FAMILIES: Readonly<Record<string, readonly string[]>> = {
+  'tokens-api/issuers.ts': ['listProviders', 'createProvider', 'getProvider', 'deleteProvider'],
+  'tokens-api/workloads.ts': ['listClients', 'createClient', 'getClient', 'deleteClient', 'createAccessToken'],
+  'tokens-api/domains.ts': ['listDomains', 'addDomain', 'getDomain', 'deleteDomain', 'verifyDomain'],
+  'tokens-api/tenants.ts': ['listTenants', 'createTenant', 'getTenant', 'deleteTenant'],
+  'tokens-api/trusted-issuers.ts': [
+    'listTenantProviders',
+    'createTenantProvider',
+    'getTenantProvider',
+    'deleteTenantProvider'
+  ],
+  'tokens-api/policies.ts': [
+    'listTenantProviderPolicies',
+    'createTenantProviderPolicy',
+    'getTenantProviderPolicy',
+    'deleteTenantProviderPolicy',
+    'validateToken'
+  ],
+  'issuers/documents.ts': ['getProviderOpenidConfiguration', 'getProviderJwks', 'getProviderJwksJson']
+}
+
+function sourcesOf(folder: string): string[] {
+  return readdirSync(root(folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.tsx?$/.test(name))
+    .map((name) => `${folder}/${name}`)
+}
 
 /** Not of the contract: its own presentation. */
 const isDocs = (url: string) => url === '/docs' || url.startsWith('/docs/') || /^\/open-?api\.json$/.test(url)
@@ -79,17 +116,30 @@ t.test('operations and routes', async (t) => {
     }
   })
 
-  t.test('every operation has a file of its own, named after it', async (t) => {
-    const folders: Record<string, string> = {
-      ...{ dashboard: 'dashboard', oauth: 'oauth', ops: 'ops' },
-      ...{ tokens: 'tokens-api', issuers: 'issuers' }
-    }
+  t.test('every operation has one place: a file of its own, named after it, or the file of its family', async (t) => {
+    const familyOf = new Map(Object.entries(FAMILIES).flatMap(([file, ids]) => ids.map((id) => [id, file] as const)))
+    t.equal(familyOf.size, Object.values(FAMILIES).flat().length, 'no operation is of two families')
+    t.strictSame(
+      [...familyOf.keys()].filter((id) => !documented.some((one) => one.id === id)),
+      [],
+      'a family is made of operations'
+    )
+    let looked = 0
     for (const { surface, id } of documented) {
-      const file = `src/routes/${folders[surface]}/${kebab(id)}.ts`
-      t.ok(existsSync(root(file)), file)
-      if (existsSync(root(file)))
-        t.match(readFileSync(root(file), 'utf8'), `Operations.${id}`, `${file} takes its schema`)
+      const folder = `src/routes/${FOLDERS[surface]}`
+      const own = `${folder}/${kebab(id)}.ts`
+      const wanted = familyOf.has(id) ? `src/routes/${familyOf.get(id)}` : own
+      const files = sourcesOf(folder)
+      looked += files.length
+      const taken = new RegExp(`\\b${surface}Operations\\.${id}\\b(?!\\.url\\b)`)
+      t.strictSame(
+        files.filter((file) => taken.test(readFileSync(root(file), 'utf8'))),
+        [wanted],
+        `${id}: the file that takes its schema`
+      )
+      if (wanted !== own) t.notOk(existsSync(root(own)), `${id} has no file of its own beside that of its family`)
     }
+    t.ok(looked >= 400, `${looked} files, each as often as its folder has operations`)
   })
 
   t.test('every answer of an operation is described and has content', async (t) => {

@@ -1,18 +1,15 @@
 /**
- * Custom domains: added, proved by a TXT record, taken away. One domain belongs to one provider in the whole service. A claim
- * that nobody proves lapses after a day, so that nobody can keep a domain from its owner.
+ * The custom domains of issuers: added, proved by a TXT record (challenge.ts), taken away. Who holds a domain is told by
+ * domain-claims.ts. What belongs to an issuer of somebody else is answered like what does not exist.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Clock } from '../clock.js'
-import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
-import { createResources } from '../records/resources.js'
+import type { Resources } from '../records/resources.js'
 import { lookForChallenge, type ResolveTxt } from './challenge.js'
+import type { DomainClaims } from './domain-claims.js'
+import type { HeldDocuments } from './held-documents.js'
 import type { Domain, DomainContent, IssuerContent } from './issuer.js'
 
-const HOLDER = 'holder'
-const UNPROVED_CLAIM_MS = 86_400_000
-
-/** Why a domain was not verified, in a sentence for whoever asked. */
+/** Whether a domain is verified, and a sentence for whoever asked: why not, if it is not. */
 export interface Verification {
   domain: Domain
   verified: boolean
@@ -20,131 +17,117 @@ export interface Verification {
 }
 
 export interface Domains {
-  /** 'taken' if the domain belongs to a provider already. */
-  add(account: string, providerId: string, domain: string): Promise<Domain | 'taken'>
-  list(providerId: string): Promise<Domain[]>
-  find(providerId: string, id: string): Promise<Domain | undefined>
-  /** Looks for the challenge, and if it is there gives the provider its domain. Undefined if there is no such domain. */
-  verify(account: string, providerId: string, id: string): Promise<Verification | undefined>
-  delete(account: string, providerId: string, id: string): Promise<boolean>
-  /** Frees all domains of a provider that is gone. */
-  deleteAll(providerId: string): Promise<void>
-  /** The provider that a verified domain belongs to. */
+  /** 'taken' if the domain belongs to an issuer already. Undefined if the owner has no such issuer; so everywhere below. */
+  add(owner: string, issuerId: string, domain: string): Promise<Domain | 'taken' | undefined>
+  list(owner: string, issuerId: string): Promise<Domain[] | undefined>
+  find(owner: string, issuerId: string, id: string): Promise<Domain | undefined>
+  /** Looks for the challenge, and if it is there gives the issuer its domain. */
+  verify(owner: string, issuerId: string, id: string): Promise<Verification | undefined>
+  /** False if the owner has no such domain. */
+  delete(owner: string, issuerId: string, id: string): Promise<boolean>
+  /** Frees all domains of an issuer that is gone. */
+  deleteAll(issuerId: string): Promise<void>
+  /** The id of the issuer that a verified domain belongs to. */
   issuerOf(domain: string): Promise<string | undefined>
 }
 
 export interface DomainsParts {
-  records: RecordStore
-  /** Which provider a domain belongs to, by the domain. */
-  holders: RecordStore
-  issuers: RecordStore
+  records: Resources<DomainContent>
+  issuers: Resources<IssuerContent>
+  claims: DomainClaims
+  held: HeldDocuments
   resolveTxt: ResolveTxt
-  clock: Clock
 }
 
-export function createDomains({ records, holders, resolveTxt, clock, ...parts }: DomainsParts): Domains {
-  const domains = createResources<DomainContent>(records, clock)
-  const providers = createResources<IssuerContent>(parts.issuers, clock)
-
-  /** Takes a domain for this one entry, unless somebody has it who has proved it or may still. */
-  async function hold(
-    domain: string,
-    mine: { account: string; providerId: string; domainId: string }
-  ): Promise<boolean> {
-    const fields = { ...mine, sinceMs: String(clock()), verified: 'no' }
-    const kept = await holders.create(domain, HOLDER, fields, clock() + FOR_EVER_MS)
-    if (kept.domainId === mine.domainId) return true
-    const isThere = await stands(kept)
-    const hasLapsed = kept.verified !== 'yes' && clock() - Number(kept.sinceMs) > UNPROVED_CLAIM_MS
-    if (isThere && !hasLapsed) return false
-    const onlyIf = { field: 'domainId', is: kept.domainId ?? '' }
-    return (await holders.change(domain, HOLDER, { onlyIf, set: fields }))?.domainId === mine.domainId
+export function createDomains({ records, issuers, claims, held, resolveTxt }: DomainsParts): Domains {
+  async function find(owner: string, issuerId: string, id: string): Promise<Domain | undefined> {
+    return (await issuers.find(owner, issuerId)) && records.find(issuerId, id)
   }
 
-  /** Whether the entry that a domain is held for is there, and its provider: what is left of a deletion holds nothing. */
-  async function stands({ account = '', providerId = '', domainId = '' }: Fields): Promise<boolean> {
-    const found = await Promise.all([providers.find(account, providerId), domains.find(providerId, domainId)])
-    return found.every((one) => one !== undefined)
-  }
-
-  async function free(domain: string, domainId: string): Promise<void> {
-    if ((await holders.get(domain, HOLDER))?.domainId === domainId) await holders.delete(domain, HOLDER)
-  }
-
-  /** The first of its verified domains is the one a provider's tokens carry. */
-  async function settle(account: string, providerId: string, exceptId?: string): Promise<void> {
-    const provider = await providers.find(account, providerId)
-    const all = await domains.list(providerId)
+  /** Makes the first of its verified domains the one that an issuer's tokens carry. */
+  async function settle(owner: string, issuerId: string, exceptId?: string): Promise<void> {
+    const issuer = await issuers.find(owner, issuerId)
+    const all = await records.list(issuerId)
     const customDomain = all.find(({ id, verified }) => verified && id !== exceptId)?.domain
-    if (!provider || provider.customDomain === customDomain) return
-    const { name, description } = provider
-    await providers.replace(account, providerId, { name, description, ...(customDomain && { customDomain }) })
+    if (!issuer || issuer.customDomain === customDomain) return
+    const { name, description } = issuer
+    await issuers.replace(owner, issuerId, { name, description, ...(customDomain && { customDomain }) })
   }
 
-  async function deleteAll(providerId: string): Promise<void> {
-    for (const { id, domain } of await domains.list(providerId)) {
-      await domains.delete(providerId, id)
-      await free(domain, id)
+  async function prove(owner: string, issuerId: string, found: Domain): Promise<Verification | undefined> {
+    const { id, domain, challenge } = found
+    if (found.verified) {
+      // The verification may have been cut off before its last step, so that is repeated.
+      await settle(owner, issuerId)
+      return { domain: found, verified: true, message: `${domain} is verified.` }
+    }
+    const problem = await lookForChallenge(challenge, domain, resolveTxt)
+    if (problem !== undefined) return { domain: found, verified: false, message: problem }
+    if (!(await claims.prove(domain, { owner, issuerId, domainId: id }))) {
+      return { domain: found, verified: false, message: `${domain} belongs to another provider by now.` }
+    }
+    const verified = await records.replace(issuerId, id, { domain, challenge, verified: true })
+    if (!verified) return undefined
+    await settle(owner, issuerId)
+    return { domain: verified, verified: true, message: `${domain} is verified.` }
+  }
+
+  /** False if another request removed it first. */
+  async function remove(owner: string, issuerId: string, id: string): Promise<boolean> {
+    const found = await records.find(issuerId, id)
+    if (!found) return false
+    // Tokens stop carrying it before it stops being found, and while it is listed the deletion can be repeated.
+    await settle(owner, issuerId, id)
+    await records.delete(issuerId, id)
+    await claims.free(found.domain, id)
+    return true
+  }
+
+  async function deleteAll(issuerId: string): Promise<void> {
+    for (const { id, domain } of await records.list(issuerId)) {
+      await records.delete(issuerId, id)
+      await claims.free(domain, id)
     }
   }
 
   return {
-    async add(account, providerId, text) {
+    async add(owner, issuerId, text) {
+      if (!(await issuers.find(owner, issuerId))) return undefined
       const domain = text.toLowerCase()
       const id = randomUUID()
       const challenge = randomBytes(24).toString('base64url')
-      // First, so that whoever races for the domain sees whom it is held for.
-      const added = await domains.create(providerId, { domain, verified: false, challenge }, id)
-      if (!(await hold(domain, { account, providerId, domainId: id }))) {
-        await domains.delete(providerId, id)
+      // The entry comes first, so that whoever races for the domain sees whom it is held for.
+      const added = await records.create(issuerId, { domain, verified: false, challenge }, id)
+      if (!(await claims.hold(domain, { owner, issuerId, domainId: id }))) {
+        await records.delete(issuerId, id)
         return 'taken'
       }
-      // The provider may have been deleted meanwhile, with the domains it had then.
-      if (!(await providers.find(account, providerId))) await deleteAll(providerId)
+      // The issuer may have been deleted meanwhile, with the domains it had then.
+      if (!(await issuers.find(owner, issuerId))) await deleteAll(issuerId)
       return added
     },
 
-    list: (providerId) => domains.list(providerId),
-    find: (providerId, id) => domains.find(providerId, id),
-
-    async verify(account, providerId, id) {
-      const found = await domains.find(providerId, id)
-      if (!found) return undefined
-      const { domain, challenge } = found
-      if (found.verified) {
-        // Again, in case that what verified it was cut off before.
-        await settle(account, providerId)
-        return { domain: found, verified: true, message: `${domain} is verified.` }
-      }
-      const problem = await lookForChallenge(challenge, domain, resolveTxt)
-      if (problem !== undefined) return { domain: found, verified: false, message: problem }
-      const isMine = await hold(domain, { account, providerId, domainId: id })
-      const onlyIf = { field: 'domainId', is: id }
-      const holder = isMine && (await holders.change(domain, HOLDER, { onlyIf, set: { verified: 'yes' } }))
-      if (!holder || holder.domainId !== id) {
-        return { domain: found, verified: false, message: `${domain} belongs to another provider by now.` }
-      }
-      const verified = await domains.replace(providerId, id, { domain, challenge, verified: true })
-      if (!verified) return undefined
-      await settle(account, providerId)
-      return { domain: verified, verified: true, message: `${domain} is verified.` }
+    async list(owner, issuerId) {
+      return (await issuers.find(owner, issuerId)) && records.list(issuerId)
     },
 
-    async delete(account, providerId, id) {
-      const found = await domains.find(providerId, id)
-      if (!found) return false
-      // Tokens stop carrying it before it stops being found, and while it is listed the deletion can be repeated.
-      await settle(account, providerId, id)
-      await domains.delete(providerId, id)
-      await free(found.domain, id)
+    find,
+
+    async verify(owner, issuerId, id) {
+      const found = await find(owner, issuerId, id)
+      const verification = found && (await prove(owner, issuerId, found))
+      if (verification) held.forget(issuerId, [verification.domain.domain])
+      return verification
+    },
+
+    async delete(owner, issuerId, id) {
+      const found = await find(owner, issuerId, id)
+      if (!found || !(await remove(owner, issuerId, id))) return false
+      held.forget(issuerId, [found.domain])
       return true
     },
 
     deleteAll,
-
-    async issuerOf(domain) {
-      const holder = await holders.get(domain, HOLDER)
-      return holder?.verified === 'yes' && (await stands(holder)) ? holder.providerId : undefined
-    }
+    issuerOf: (domain) => claims.issuerOf(domain)
   }
 }

@@ -1,31 +1,18 @@
 /**
- * The public side of providers: discovery documents and key sets by path and by host, made once and handed out as text for a
- * moment, so that they cost no more than a static answer. Deleting a provider is seen by every instance within that moment,
- * and at once by the one that does it.
+ * The public side of issuers: discovery documents and key sets by path and by host, made once and handed out as text for a
+ * moment (held-documents.ts), so that they cost no more than a static answer. Every instance sees a deletion within that moment.
  */
-import type { Clock } from '../clock.js'
-import { createBoundedCache } from '../records/bounded-cache.js'
+
 import type { Domains } from './domains.js'
+import type { Documents, HeldDocuments } from './held-documents.js'
 import type { IssuerKeys } from './issuer-keys.js'
 import { type IssuerUrls, isIssuerId } from './issuer-urls.js'
 import type { Issuers } from './issuers.js'
 
-const FRESH_MS = 1_000
-const MOST_HELD = 10_000
-
-export interface Documents {
-  /** OpenID Connect Discovery 1.0 §3. */
-  metadata: string
-  /** RFC 7517 §5. */
-  jwks: string
-}
-
 export interface IssuerDocuments {
-  byPath(providerId: string): Promise<Documents | undefined>
-  /** A provider's own host under the base domain, or a verified custom domain. */
+  byPath(issuerId: string): Promise<Documents | undefined>
+  /** By the host that an issuer has under the base domain, or by a verified custom domain. */
   byHost(host: string): Promise<Documents | undefined>
-  /** Forgets what is known of a provider that was changed here. */
-  forget(providerId: string, hosts: readonly string[]): void
 }
 
 export interface IssuerDocumentsParts {
@@ -33,29 +20,13 @@ export interface IssuerDocumentsParts {
   domains: Domains
   keys: IssuerKeys
   urls: IssuerUrls
-  clock: Clock
+  held: HeldDocuments
 }
 
-interface Held {
-  documents: Promise<Documents | undefined>
-  untilMs: number
-}
-
-export function createIssuerDocuments({ issuers, domains, keys, urls, clock }: IssuerDocumentsParts): IssuerDocuments {
-  const held = createBoundedCache<Held>(MOST_HELD)
-
-  function fresh(name: string, look: () => Promise<Documents | undefined>) {
-    const known = held.get(name)
-    if (known && known.untilMs > clock()) return known.documents
-    const documents = look()
-    held.set(name, { documents, untilMs: clock() + FRESH_MS })
-    documents.catch(() => held.delete(name))
-    return documents
-  }
-
-  async function documentsOf(providerId: string, issuer: string): Promise<Documents | undefined> {
-    if ((await issuers.ownerOf(providerId)) === undefined) return undefined
-    const published = (await keys.of(providerId)).published()
+export function createIssuerDocuments({ issuers, domains, keys, urls, held }: IssuerDocumentsParts): IssuerDocuments {
+  async function documentsOf(issuerId: string, issuer: string): Promise<Documents | undefined> {
+    if ((await issuers.ownerOf(issuerId)) === undefined) return undefined
+    const published = (await keys.of(issuerId)).published()
     const metadata = {
       issuer,
       jwks_uri: `${issuer}/.well-known/jwks.json`,
@@ -68,21 +39,15 @@ export function createIssuerDocuments({ issuers, domains, keys, urls, clock }: I
   }
 
   return {
-    byPath: (providerId) =>
-      isIssuerId(providerId)
-        ? fresh(`path ${providerId}`, () => documentsOf(providerId, urls.byPath(providerId)))
+    byPath: (issuerId) =>
+      isIssuerId(issuerId)
+        ? held.byPath(issuerId, () => documentsOf(issuerId, urls.byPath(issuerId)))
         : Promise.resolve(undefined),
 
     byHost: (host) =>
-      fresh(`host ${host}`, async () => {
-        const providerId = urls.issuerOfHost(host) ?? (await domains.issuerOf(host))
-        return providerId === undefined ? undefined : documentsOf(providerId, urls.byHost(host))
-      }),
-
-    forget(providerId, hosts) {
-      held.delete(`path ${providerId}`)
-      held.delete(`host ${new URL(urls.byDefault(providerId)).hostname}`)
-      for (const host of hosts) held.delete(`host ${host}`)
-    }
+      held.byHost(host, async () => {
+        const issuerId = urls.issuerOfHost(host) ?? (await domains.issuerOf(host))
+        return issuerId === undefined ? undefined : documentsOf(issuerId, urls.byHost(host))
+      })
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The signing keys of each provider: made with it, rotated on schedule and on command, published until the last token that an
- * old one signed has ended. Each instance holds those of the providers it was asked about lately. A rotation that is due is
- * made when its provider is next asked for, by one instance; a provider nobody asks for has nothing to rotate for.
+ * The signing keys of each issuer: made with it, rotated on schedule and on command, published until the last token that an
+ * old one signed has ended. Each instance holds those of the issuers it was asked about lately. A rotation that is due is
+ * made when its issuer is next asked for, by one instance; an issuer nobody asks for has nothing to rotate for.
  */
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
@@ -17,18 +17,18 @@ const FRESH_MS = 59_000
 const MOST_HELD = 1_000
 
 export interface IssuerKeys {
-  /** Makes the first key of a provider, off the event loop. */
-  create(providerId: string): Promise<void>
+  /** Makes the first key of an issuer, off the event loop. */
+  create(issuerId: string): Promise<void>
   /** Its keys as they are now. Rejects with `unavailable`. */
-  of(providerId: string): Promise<SigningKeys>
+  of(issuerId: string): Promise<SigningKeys>
   /** Makes a successor to the newest key. */
-  rotate(providerId: string, when: 'published-ahead' | 'now'): Promise<{ kid: string; signsFromMs: number }>
+  rotate(issuerId: string, when: 'published-ahead' | 'now'): Promise<{ kid: string; signsFromMs: number }>
   /** Destroys all of them. */
-  destroy(providerId: string): Promise<void>
+  destroy(issuerId: string): Promise<void>
 }
 
 export interface IssuerKeysParts {
-  storeOf(providerId: string): SigningKeyStore
+  storeOf(issuerId: string): SigningKeyStore
   keyring: Keyring
   clock: Clock
   alg: SigningAlg
@@ -45,9 +45,9 @@ export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
   const { storeOf, keyring, clock, alg, rotateAfterSeconds } = parts
   const held = createBoundedCache<Held>(MOST_HELD)
 
-  /** The first key is made with the provider, and never after: whoever finds none asks for one that is gone. */
-  function keysOf(providerId: string, makes: 'the first as well' | 'successors' = 'successors'): SigningKeys {
-    const kept = storeOf(providerId)
+  /** The first key is made with the issuer and never later: whoever finds none asks for an issuer that is gone. */
+  function keysOf(issuerId: string, makes: 'the first as well' | 'successors' = 'successors'): SigningKeys {
+    const kept = storeOf(issuerId)
     const store: SigningKeyStore = {
       ...kept,
       succeed(predecessorKid, next, obsolete) {
@@ -64,13 +64,13 @@ export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
   }
 
   return {
-    async create(providerId) {
-      await keysOf(providerId, 'the first as well').load()
+    async create(issuerId) {
+      await keysOf(issuerId, 'the first as well').load()
     },
 
-    async of(providerId) {
-      const known = held.get(providerId) ?? { keys: keysOf(providerId), readAtMs: 0, reading: undefined }
-      held.set(providerId, known)
+    async of(issuerId) {
+      const known = held.get(issuerId) ?? { keys: keysOf(issuerId), readAtMs: 0, reading: undefined }
+      held.set(issuerId, known)
       if (clock() - known.readAtMs >= FRESH_MS) {
         known.reading ??= read(known.keys)
           .then(() => {
@@ -84,16 +84,16 @@ export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
       return known.keys
     },
 
-    async rotate(providerId, when) {
-      const keys = keysOf(providerId)
+    async rotate(issuerId, when) {
+      const keys = keysOf(issuerId)
       await keys.refresh()
-      held.delete(providerId)
+      held.delete(issuerId)
       return keys.rotate(when)
     },
 
-    async destroy(providerId) {
-      held.delete(providerId)
-      await storeOf(providerId).clear()
+    async destroy(issuerId) {
+      held.delete(issuerId)
+      await storeOf(issuerId).clear()
     }
   }
 }

@@ -1,10 +1,10 @@
-/** The URLs of providers: by path under PUBLIC_URL, or by a host of their own under a base domain, or on a custom domain. */
+/** The URLs of issuers: by path under PUBLIC_URL, or by a host of their own under a base domain, or on a custom domain. */
 export interface IssuerUrls {
   /** What `iss` is where there is no custom domain. */
-  byDefault(providerId: string): string
-  byPath(providerId: string): string
+  byDefault(issuerId: string): string
+  byPath(issuerId: string): string
   byHost(host: string): string
-  /** The provider that a host names by itself. */
+  /** The id of the issuer that a host under the base domain names by itself. */
   issuerOfHost(host: string): string | undefined
 }
 
@@ -15,12 +15,12 @@ export function isIssuerId(text: string): boolean {
 }
 
 export function createIssuerUrls(publicUrl: string, baseDomain: string | undefined): IssuerUrls {
-  const byPath = (providerId: string) => `${publicUrl}/${providerId}`
+  const byPath = (issuerId: string) => `${publicUrl}/${issuerId}`
   const byHost = (host: string) => `https://${host}`
   return {
     byPath,
     byHost,
-    byDefault: (providerId) => (baseDomain === undefined ? byPath(providerId) : byHost(`${providerId}.${baseDomain}`)),
+    byDefault: (issuerId) => (baseDomain === undefined ? byPath(issuerId) : byHost(`${issuerId}.${baseDomain}`)),
     issuerOfHost(host) {
       if (baseDomain === undefined || !host.endsWith(`.${baseDomain}`)) return undefined
       const name = host.slice(0, -baseDomain.length - 1)

@@ -1,6 +1,7 @@
 /**
- * A provider of the tokens API: an OpenID Connect issuer of an account's own, its clients and its domains. (The identity
- * providers that users sign in with are src/core/upstream/upstream.ts.)
+ * The shapes of what an owner has for their machines: an issuer (the wire: provider), which is an OpenID Connect issuer of its
+ * own, the workloads it issues tokens to (the wire: clients), and its domains. The issuers a tenant trusts are in src/core/trust,
+ * the identity providers that users sign in with in src/core/upstream.
  */
 import type { Resource } from '../records/resources.js'
 
@@ -13,7 +14,7 @@ export interface IssuerContent {
 
 export type Issuer = IssuerContent & Resource
 
-/** A workload: one audience, and its id for a subject. */
+/** A workload has one audience, and its id is the subject of its tokens. */
 export interface WorkloadContent {
   name: string
   audience: string
@@ -30,5 +31,5 @@ export interface DomainContent {
 
 export type Domain = DomainContent & Resource
 
-/** The longest life of a token of a provider. */
+/** The longest life of a token of a workload. */
 export const LONGEST_TOKEN_SECONDS = 172_800

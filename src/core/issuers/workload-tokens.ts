@@ -1,12 +1,13 @@
 /**
- * Access tokens of providers: short-lived JWTs (RFC 9068) for workloads, which any relying party verifies through discovery.
- * They are not kept; they end by themselves.
+ * The access tokens of workloads: short-lived JWTs (RFC 9068), signed with the key of their issuer, which any relying party
+ * verifies through discovery. They are not kept; they end by themselves.
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
+import type { Resources } from '../records/resources.js'
 import type { JwtSigner } from '../tokens/jwt-signer.js'
-import type { Issuer, Workload } from './issuer.js'
+import type { IssuerContent, WorkloadContent } from './issuer.js'
 import type { IssuerKeys } from './issuer-keys.js'
 import type { IssuerUrls } from './issuer-urls.js'
 
@@ -19,32 +20,50 @@ export interface TokenWish {
   forceDefaultDomain?: boolean | undefined
 }
 
+export interface WorkloadToken {
+  accessToken: string
+  expiresAtMs: number
+}
+
 export interface WorkloadTokens {
-  mint(provider: Issuer, client: Workload, wish: TokenWish): Promise<{ accessToken: string; expiresAtMs: number }>
+  /**
+   * Signs a token for a workload. Undefined if the owner has no such issuer, or that no such workload; rejects with `unavailable`
+   * when its keys could not be read.
+   */
+  mint(owner: string, issuerId: string, workloadId: string, wish: TokenWish): Promise<WorkloadToken | undefined>
 }
 
 export interface WorkloadTokensParts {
+  issuers: Resources<IssuerContent>
+  workloads: Resources<WorkloadContent>
   keys: IssuerKeys
   urls: IssuerUrls
   jwt: JwtSigner
   clock: Clock
 }
 
-export function createWorkloadTokens({ keys, urls, jwt, clock }: WorkloadTokensParts): WorkloadTokens {
+export function createWorkloadTokens(parts: WorkloadTokensParts): WorkloadTokens {
+  const { issuers, workloads, keys, urls, jwt, clock } = parts
+
   return {
-    async mint(provider, client, wish) {
-      const key = (await keys.of(provider.id)).current()
+    async mint(owner, issuerId, workloadId, wish) {
+      const [issuer, workload] = await Promise.all([
+        issuers.find(owner, issuerId),
+        workloads.find(issuerId, workloadId)
+      ])
+      if (!issuer || !workload) return undefined
+      const key = (await keys.of(issuerId)).current()
       if (!key) throw fault('unavailable', { detail: 'a provider without keys' })
-      const { customDomain } = provider
+      const { customDomain } = issuer
       const iss =
-        customDomain === undefined || wish.forceDefaultDomain ? urls.byDefault(provider.id) : urls.byHost(customDomain)
+        customDomain === undefined || wish.forceDefaultDomain ? urls.byDefault(issuerId) : urls.byHost(customDomain)
       const iat = Math.floor(clock() / 1000)
       const exp = iat + (wish.expiresInSeconds ?? DEFAULT_SECONDS)
       const claims = {
         iss,
-        sub: client.id,
-        client_id: client.id,
-        aud: wish.audienceAsArray ? [client.audience] : client.audience,
+        sub: workloadId,
+        client_id: workloadId,
+        aud: wish.audienceAsArray ? [workload.audience] : workload.audience,
         iat,
         nbf: iat,
         exp,

@@ -1,4 +1,4 @@
-/** Conditions on the claims of a token. A claim that is missing or no string fails every operator, negated ones too. */
+/** Whether claims meet a condition. A claim that is missing or no string fails every operator, negated ones too. */
 import type { Condition } from './tenant.js'
 
 export function holds({ key, operator, value }: Condition, claims: Readonly<Record<string, unknown>>): boolean {
@@ -16,7 +16,7 @@ export function holds({ key, operator, value }: Condition, claims: Readonly<Reco
   }
 }
 
-/** Whether a text has a form in which `*` stands for any text. Takes each part where it first fits: no text makes it slow. */
+/** Whether a text has a form in which `*` stands for any text. Each part is taken where it first fits: nothing backtracks. */
 export function isLike(text: string, form: string): boolean {
   const [first = '', ...parts] = form.split('*')
   const last = parts.pop()

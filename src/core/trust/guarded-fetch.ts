@@ -29,7 +29,7 @@ export class ForbiddenUrlError extends Error {
 export type GuardedFetch = (url: string) => Promise<GuardedAnswer>
 
 export interface GuardedFetchParts {
-  /** Also from this machine, and there without TLS: for trying out and for tests. */
+  /** Lets this machine be fetched from as well, and there without TLS: for trying out and for tests. */
   allowLoopback: boolean
   /** Certificates trusted besides the system's, as PEM. */
   ca: string | undefined
@@ -39,7 +39,7 @@ export interface GuardedFetchParts {
 export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup }: GuardedFetchParts): GuardedFetch {
   const isAllowed = (address: string) => isPublic(address) || (allowLoopback && isLoopback(address))
 
-  /** Node's own resolution of a name, of which everything must be allowed. */
+  /** Looks a name up as Node does, and refuses it unless every address it has is allowed. */
   const guardedLookup: LookupFunction = (hostname, options, done) => {
     resolve(hostname, { ...options, all: true }, (error, found) => {
       const addresses = found as LookupAddress[] | undefined
@@ -57,7 +57,7 @@ export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (!url || url.username || url.password) throw new ForbiddenUrlError('no URL to fetch from')
     const host = url.hostname.replace(/^\[|\]$/g, '')
-    // A literal address is not looked up, and so not guarded there.
+    // A literal address is not looked up, so guardedLookup never sees it.
     if (isIP(host) !== 0 && !isAllowed(host)) throw new ForbiddenUrlError('an address that is not public')
     const isPlain = url.protocol === 'http:'
     if (isPlain ? !allowLoopback : url.protocol !== 'https:') throw new ForbiddenUrlError('https is needed')
@@ -66,7 +66,7 @@ export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup
     }
     const options = {
       lookup: guardedLookup,
-      // A connection of its own each time: one that is kept was checked for another request.
+      // No keep-alive: the address of a kept connection was checked for another request.
       agent: false as const,
       headers: { accept: 'application/json', 'user-agent': 'grantd' },
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
@@ -101,14 +101,14 @@ async function read(answer: IncomingMessage): Promise<GuardedAnswer> {
   return { body: JSON.parse(Buffer.concat(chunks).toString('utf8')), fingerprints }
 }
 
-/** Of the certificate and of those that it follows from: a server may send along whatever it likes. */
+/** Of the certificate and of those that signed it, one after the other: a server may send unrelated ones along. */
 function fingerprintsOf({ socket }: IncomingMessage): string[] {
   if (!('getPeerCertificate' in socket)) return []
   const found = new Set<string>()
   const seen = new Set<DetailedPeerCertificate>()
   let next: DetailedPeerCertificate | undefined = (socket as TLSSocket).getPeerCertificate(true)
   let below: X509Certificate | undefined
-  // The last one is its own issuer.
+  // A root certificate is its own issuer, which ends the chain.
   while (next?.raw && !seen.has(next)) {
     seen.add(next)
     const certificate = new X509Certificate(next.raw)
@@ -131,7 +131,7 @@ function parse(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
   return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed
 }
 
-/** Nothing else of IPv6 is given to hosts of the internet (IANA): `::10.0.0.1`, for one, is in no special range. */
+/** IANA gives hosts of the internet no other IPv6 addresses, while ipaddr.js calls `::a00:1` (10.0.0.1) unicast as well. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
 
 function isPublic(address: string): boolean {

@@ -1,4 +1,7 @@
-/** A tenant of the tokens API: which foreign issuers an account trusts, and what their tokens must say to be valid. */
+/**
+ * The shapes of a tenant: which foreign issuers an owner trusts (the wire: tenant providers), and the policies that say what
+ * their tokens must hold to be valid.
+ */
 import type { Resource } from '../records/resources.js'
 
 export interface TenantContent {
@@ -8,7 +11,6 @@ export interface TenantContent {
 
 export type Tenant = TenantContent & Resource
 
-/** A trusted issuer. */
 export interface TrustedIssuerContent {
   /** Its issuer identifier, without a slash at the end. */
   url: string
@@ -29,6 +31,7 @@ export interface Condition {
 }
 
 export interface PolicyContent {
+  /** The id of the trusted issuer it is for, by the name it has on the wire and in the record. */
   tenantProviderId: string
   name: string
   description: string

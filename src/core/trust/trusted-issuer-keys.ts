@@ -10,7 +10,7 @@ import { ForbiddenUrlError, type GuardedFetch } from './guarded-fetch.js'
 
 const FRESH_MS = 600_000
 const AGAIN_AFTER_MS = 60_000
-/** An issuer that could not be asked is not asked again by the next in line. */
+/** For how long a failure is answered from memory, so that those who wait do not each ask an issuer that is away. */
 const FAILED_FOR_MS = 5_000
 const MOST_HELD = 1_000
 
@@ -33,9 +33,9 @@ export interface TrustedIssuerKeys {
 interface Held {
   set: Promise<TrustedKeySet | undefined>
   untilMs: number
-  /** From when a key that is not among them is worth another look. */
+  /** From when on a missing key lets the set be fetched again. */
   againFromMs: number
-  /** What that look brings, for those who need it; nobody whose key is among these waits for it. */
+  /** The newer set that is being fetched, for those whose key is missing; nobody else waits for it. */
   newer?: Promise<TrustedKeySet | undefined>
 }
 
@@ -48,7 +48,7 @@ export function createTrustedIssuerKeys(fetch: GuardedFetch, clock: Clock): Trus
       const { issuer: named, jwks_uri: jwksUri } = (discovery.body ?? {}) as Record<string, unknown>
       if (typeof named !== 'string' || named.replace(/\/$/, '') !== issuer || typeof jwksUri !== 'string')
         return undefined
-      // Without TLS where the issuer has it the keys could be anybody's.
+      // Keys fetched without TLS could be anybody's, so an issuer with TLS must publish them with TLS as well.
       const isTls = issuer.startsWith('https:')
       if (isTls && !jwksUri.startsWith('https:')) return undefined
       const { body } = await fetch(jwksUri)
@@ -73,11 +73,11 @@ export function createTrustedIssuerKeys(fetch: GuardedFetch, clock: Clock): Trus
       held.set(issuer, meanwhile)
       set.then(
         (keys) => {
-          // What was good before stays so until it is too old, whatever the issuer says of itself now.
+          // A set that is still fresh is not replaced by a refusal: it stays until it is too old.
           if (held.get(issuer) === meanwhile && (keys || !isGood)) held.set(issuer, found)
         },
         () => {
-          // Otherwise the failure stands for a moment, for all who ask.
+          // Without a fresh set the failure stands for a moment, for all who ask.
           const failedUntilMs = clock() + FAILED_FOR_MS
           if (held.get(issuer) === meanwhile && !isGood)
             held.set(issuer, { set, untilMs: failedUntilMs, againFromMs: failedUntilMs })

@@ -1,16 +1,17 @@
 /**
- * Whether a token of a foreign issuer is valid by a policy. Everything must hold and everything is looked at here and now;
- * what could not be found out is no "valid".
+ * Whether a token of a trusted issuer is valid by a policy. Everything must hold and is looked at here and now; what could not
+ * be found out is no "valid". Conditions are in conditions.ts, the issuer's keys in trusted-issuer-keys.ts.
  */
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 import { holds } from './conditions.js'
 import { readFingerprint } from './guarded-fetch.js'
+import type { Policies } from './policies.js'
 import type { Policy, TrustedIssuer } from './tenant.js'
 import type { TrustedIssuerKeys, TrustedKeySet } from './trusted-issuer-keys.js'
 
-/** Keys that only the issuer has. A secret that is shared proves nothing, least of all one that is published. */
+/** Asymmetric algorithms alone: with HMAC whoever can verify a token can make one as well. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 /** How far the issuer's clock may be off. */
 const LEEWAY_SECONDS = 60
@@ -20,15 +21,24 @@ const HOUR_SECONDS = 3_600
 export type Validation = { kind: 'valid'; expSeconds: number } | { kind: 'invalid'; reason: string }
 
 export interface Validator {
-  /** Rejects with `unavailable` when the issuer could not be asked for its keys. */
-  validate(token: string, provider: TrustedIssuer, policy: Policy): Promise<Validation>
+  /**
+   * Undefined if the owner has no such tenant, or that no such policy. Rejects with `unavailable` when the issuer could not be
+   * asked for its keys.
+   */
+  validate(owner: string, tenantId: string, policyId: string, token: string): Promise<Validation | undefined>
 }
 
-export function createValidator(issuerKeys: TrustedIssuerKeys, clock: Clock): Validator {
+export interface ValidatorParts {
+  policies: Policies
+  keys: TrustedIssuerKeys
+  clock: Clock
+}
+
+export function createValidator({ policies, keys: issuerKeys, clock }: ValidatorParts): Validator {
   async function verify(token: string, { url, audience }: TrustedIssuer, { keys }: TrustedKeySet): Promise<JWTPayload> {
     const options = {
       algorithms: ALGORITHMS,
-      // Its slash at the end was dropped, or was never there.
+      // The URL is kept without a slash at its end; the token may name the issuer with one.
       issuer: [url, `${url}/`],
       audience,
       requiredClaims: ['exp', 'iat'],
@@ -38,46 +48,51 @@ export function createValidator(issuerKeys: TrustedIssuerKeys, clock: Clock): Va
     return (await jwtVerify(token, keys, options)).payload
   }
 
+  async function judge(token: string, issuer: TrustedIssuer, policy: Policy): Promise<Validation> {
+    if (!isToken(token)) return invalid('It is no signed JWT')
+    const known = await issuerKeys.of(issuer.url)
+    if (!known) return invalid('The issuer cannot be asked for its keys')
+    let set = known
+    let claims: JWTPayload
+    try {
+      claims = await verify(token, issuer, set).catch(async (error) => {
+        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+        set = (await issuerKeys.of(issuer.url, true)) ?? known
+        return verify(token, issuer, set)
+      })
+    } catch (error) {
+      // The issuer could not be asked for newer keys: that says nothing of the token.
+      if (isFault(error)) throw error
+      return invalid(explain(error))
+    }
+    if (set.isTls && !issuer.fingerprints.some((text) => set.fingerprints.includes(readFingerprint(text)))) {
+      return invalid('None of the fingerprints belongs to the certificates of the issuer')
+    }
+    const nowSeconds = Math.floor(clock() / 1000)
+    const { iat = 0, exp = 0, aud } = claims
+    // A number too large for a double, such as 1e999, is read from JSON as Infinity.
+    if (!Number.isFinite(exp) || !Number.isFinite(iat)) return invalid('Its times are no times')
+    if (iat > nowSeconds + LEEWAY_SECONDS) return invalid('It was issued in the future')
+    const oldestSeconds = issuer.earliestIssuanceTimeAllowed * HOUR_SECONDS
+    if (oldestSeconds > 0 && nowSeconds - iat > oldestSeconds) return invalid('It was issued too long ago')
+    if (![aud].flat().includes(policy.audience)) return invalid('It is not for the audience of the policy')
+    if (!policy.conditions.every((condition) => holds(condition, claims))) {
+      return invalid('It does not meet the conditions of the policy')
+    }
+    return { kind: 'valid', expSeconds: exp }
+  }
+
   return {
-    async validate(token, provider, policy) {
-      if (!isToken(token)) return invalid('It is no signed JWT')
-      const known = await issuerKeys.of(provider.url)
-      if (!known) return invalid('The issuer cannot be asked for its keys')
-      let set = known
-      let claims: JWTPayload
-      try {
-        claims = await verify(token, provider, set).catch(async (error) => {
-          if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
-          set = (await issuerKeys.of(provider.url, true)) ?? known
-          return verify(token, provider, set)
-        })
-      } catch (error) {
-        // The issuer could not be asked for newer keys: that says nothing of the token.
-        if (isFault(error)) throw error
-        return invalid(explain(error))
-      }
-      if (set.isTls && !provider.fingerprints.some((text) => set.fingerprints.includes(readFingerprint(text)))) {
-        return invalid('None of the fingerprints belongs to the certificates of the issuer')
-      }
-      const nowSeconds = Math.floor(clock() / 1000)
-      const { iat = 0, exp = 0, aud } = claims
-      // JSON can say numbers that are none any more.
-      if (!Number.isFinite(exp) || !Number.isFinite(iat)) return invalid('Its times are no times')
-      if (iat > nowSeconds + LEEWAY_SECONDS) return invalid('It was issued in the future')
-      const oldestSeconds = provider.earliestIssuanceTimeAllowed * HOUR_SECONDS
-      if (oldestSeconds > 0 && nowSeconds - iat > oldestSeconds) return invalid('It was issued too long ago')
-      if (![aud].flat().includes(policy.audience)) return invalid('It is not for the audience of the policy')
-      if (!policy.conditions.every((condition) => holds(condition, claims))) {
-        return invalid('It does not meet the conditions of the policy')
-      }
-      return { kind: 'valid', expSeconds: exp }
+    async validate(owner, tenantId, policyId, token) {
+      const found = await policies.findWithIssuer(owner, tenantId, policyId)
+      return found && judge(token, found.issuer, found.policy)
     }
   }
 }
 
 const invalid = (reason: string): Validation => ({ kind: 'invalid', reason })
 
-/** Three parts of base64url: what decodes them would also take blanks and line ends. */
+/** Three parts of base64url. It is checked first, since the decoder would let spaces and line ends pass. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]*\.[\w-]*$/
 
 function isToken(token: string): boolean {

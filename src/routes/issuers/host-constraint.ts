@@ -1,11 +1,11 @@
 /**
- * Tells requests for a provider's own host from those for this service: a host that is a name, and neither the one of
+ * Tells requests for an issuer's own host from those for this service: a host that is a name, and neither the one of
  * PUBLIC_URL nor this machine. (Fastify's own constraint by host would have to know the hosts beforehand.)
  */
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 
-/** The host alone, in lower case: a port says nothing of whose it is. An IPv6 address comes without its brackets. */
+/** The host of a Host header in lower case, without its port; an IPv6 address comes without its brackets. */
 export function nameOf(host = ''): string {
   return host
     .replace(/:\d+$/, '')
@@ -16,7 +16,7 @@ export function nameOf(host = ''): string {
 export function foreignHostConstraint(publicUrl: string) {
   const own = new URL(publicUrl).hostname.toLowerCase()
 
-  /** What came last, and what came of it: nearly all requests are for the same host. */
+  /** The last Host header and what it was found to be: nearly all requests have the same one. */
   let last: { header: string | undefined; isForeign: boolean } = { header: undefined, isForeign: false }
 
   function isForeign({ headers }: IncomingMessage): boolean {

@@ -1,17 +1,14 @@
-/** What relying parties read of providers: by path, and under the hosts of providers, where nothing else is to be found. */
+/** What relying parties read of issuers: by path, and under the hosts of issuers, where nothing else is to be found. */
 import type { FastifyInstance } from 'fastify'
 import { issuersOperations } from '../../../schemas/generated/issuers.js'
 import { fault } from '../../core/fault.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerTokensApiFault } from '../tokens-api/answers.js'
-import { getProviderJwks } from './get-provider-jwks.js'
-import { getProviderJwksJson } from './get-provider-jwks-json.js'
-import { getProviderOpenidConfiguration } from './get-provider-openid-configuration.js'
-import { sendDocument } from './send-document.js'
+import { documentsByHost, documentsByPath } from './documents.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Set on what is served under the host of a provider, and described by the operation that serves it by path. */
+    /** Set on what is served under the host of an issuer, and described by the operation that serves it by path. */
     byHost?: boolean
   }
 }
@@ -19,30 +16,15 @@ declare module 'fastify' {
 /** By path, under the service's own URL. */
 export async function issuersByPath(app: FastifyInstance): Promise<void> {
   app.setErrorHandler(answerTokensApiFault)
-  getProviderOpenidConfiguration(app)
-  getProviderJwks(app)
-  getProviderJwksJson(app)
+  documentsByPath(app)
   refuseOtherMethods(app, Object.values(issuersOperations))
 }
 
 /** By host: see host-constraint.ts. */
 export async function issuersByHost(app: FastifyInstance): Promise<void> {
   app.setErrorHandler(answerTokensApiFault)
-  const documents = {
-    '/.well-known/openid-configuration': 'metadata',
-    '/.well-known/jwks': 'jwks',
-    '/.well-known/jwks.json': 'jwks'
-  } as const
-  for (const [url, which] of Object.entries(documents)) {
-    app.route({
-      method: 'GET',
-      url,
-      constraints: { foreignHost: true },
-      config: { byHost: true },
-      handler: sendDocument(app, which)
-    })
-  }
-  // What RFC 8414 calls it is the service's own alone.
+  documentsByHost(app)
+  // The metadata of RFC 8414 is the service's own alone.
   app.route({
     method: 'GET',
     url: '/.well-known/oauth-authorization-server',

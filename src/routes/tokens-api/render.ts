@@ -4,33 +4,33 @@ import type { Domain, Issuer, Workload } from '../../core/issuers/issuer.js'
 import type { Resource } from '../../core/records/resources.js'
 import type { Policy, Tenant, TrustedIssuer } from '../../core/trust/tenant.js'
 
-function common({ id, createdAtMs, updatedAtMs }: Resource) {
+function idAndTimes({ id, createdAtMs, updatedAtMs }: Resource) {
   return { id, createdAt: new Date(createdAtMs).toISOString(), updatedAt: new Date(updatedAtMs).toISOString() }
 }
 
-export function renderProvider(provider: Issuer) {
-  return { ...common(provider), name: provider.name, description: provider.description }
+export function renderIssuer(issuer: Issuer) {
+  return { ...idAndTimes(issuer), name: issuer.name, description: issuer.description }
 }
 
-export function renderClient(client: Workload) {
-  return { ...common(client), name: client.name, audience: client.audience }
+export function renderWorkload(workload: Workload) {
+  return { ...idAndTimes(workload), name: workload.name, audience: workload.audience }
 }
 
 export function renderDomain(domain: Domain) {
   const { domain: name, verified, challenge } = domain
-  return { ...common(domain), domain: name, verified, challenge, challengeName: challengeNameOf(name) }
+  return { ...idAndTimes(domain), domain: name, verified, challenge, challengeName: challengeNameOf(name) }
 }
 
 export function renderTenant(tenant: Tenant) {
-  return { ...common(tenant), name: tenant.name, description: tenant.description }
+  return { ...idAndTimes(tenant), name: tenant.name, description: tenant.description }
 }
 
-export function renderTenantProvider(provider: TrustedIssuer) {
-  const { url, fingerprints, audience, earliestIssuanceTimeAllowed } = provider
-  return { ...common(provider), url, fingerprints, audience, earliestIssuanceTimeAllowed }
+export function renderTrustedIssuer(issuer: TrustedIssuer) {
+  const { url, fingerprints, audience, earliestIssuanceTimeAllowed } = issuer
+  return { ...idAndTimes(issuer), url, fingerprints, audience, earliestIssuanceTimeAllowed }
 }
 
 export function renderPolicy(policy: Policy) {
   const { name, description, audience, conditions } = policy
-  return { ...common(policy), name, description, audience, conditions }
+  return { ...idAndTimes(policy), name, description, audience, conditions }
 }

@@ -1,0 +1,96 @@
+/** Builds the services of this folder over what is stored, in the order in which they need each other. */
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.js'
+import type { RecordStore } from '../records/record-store.js'
+import { createResources } from '../records/resources.js'
+import type { Keyring } from '../secrets/keyring.js'
+import type { JwtSigner } from '../tokens/jwt-signer.js'
+import type { SigningAlg } from '../tokens/signing-key.js'
+import type { SigningKeyStore } from '../tokens/signing-key-store.js'
+import { createTxtResolver } from './challenge.js'
+import { createDomainClaims } from './domain-claims.js'
+import { createDomains } from './domains.js'
+import { createHeldDocuments } from './held-documents.js'
+import type { DomainContent, IssuerContent, WorkloadContent } from './issuer.js'
+import { createIssuerDocuments } from './issuer-documents.js'
+import { createIssuerKeys } from './issuer-keys.js'
+import { createIssuerUrls } from './issuer-urls.js'
+import { createIssuers } from './issuers.js'
+import { createWorkloadTokens } from './workload-tokens.js'
+import { createWorkloads } from './workloads.js'
+
+export interface IssuerServicesParts {
+  storage: Readonly<Record<'issuers' | 'issuerOwners' | 'workloads' | 'domains' | 'domainHolders', RecordStore>> & {
+    signingKeysOf(issuerId: string): SigningKeyStore
+  }
+  config: {
+    readonly publicUrl: string
+    readonly tokensApi: {
+      readonly baseDomain: string | undefined
+      readonly signingAlg: SigningAlg
+      readonly keySeconds: number
+      readonly dnsResolver: string | undefined
+    }
+  }
+  keyring: Keyring
+  jwt: JwtSigner
+  clock: Clock
+}
+
+export function createIssuerServices({ storage, config, keyring, jwt, clock }: IssuerServicesParts) {
+  const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
+  // Every service checks by these records whose something is, and none of them needs another service for it.
+  const issuerRecords = createResources<IssuerContent>(storage.issuers, clock)
+  const workloadRecords = createResources<WorkloadContent>(storage.workloads, clock)
+  const domainRecords = createResources<DomainContent>(storage.domains, clock)
+
+  const urls = createIssuerUrls(config.publicUrl, baseDomain)
+  const held = createHeldDocuments(urls, clock)
+  const issuerKeys = createIssuerKeys({
+    storeOf: storage.signingKeysOf,
+    keyring,
+    clock,
+    alg: signingAlg,
+    rotateAfterSeconds: keySeconds
+  })
+  const claims = createDomainClaims({
+    holders: storage.domainHolders,
+    domains: domainRecords,
+    issuers: issuerRecords,
+    clock
+  })
+  const domains = createDomains({
+    records: domainRecords,
+    issuers: issuerRecords,
+    claims,
+    held,
+    resolveTxt: createTxtResolver(dnsResolver)
+  })
+  const workloads = createWorkloads({ records: workloadRecords, issuers: issuerRecords })
+  const issuers = createIssuers({
+    records: issuerRecords,
+    owners: storage.issuerOwners,
+    workloads,
+    domains,
+    keys: issuerKeys,
+    held,
+    clock,
+    newId: randomUUID
+  })
+
+  return {
+    issuers,
+    issuerKeys,
+    issuerDocuments: createIssuerDocuments({ issuers, domains, keys: issuerKeys, urls, held }),
+    workloads,
+    workloadTokens: createWorkloadTokens({
+      issuers: issuerRecords,
+      workloads: workloadRecords,
+      keys: issuerKeys,
+      urls,
+      jwt,
+      clock
+    }),
+    domains
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The workloads of issuers (the wire: clients of providers): what tokens are issued to. What belongs to an issuer of somebody
+ * else is answered like what does not exist. Their tokens are in workload-tokens.ts.
+ */
+import type { Resources } from '../records/resources.js'
+import type { IssuerContent, Workload, WorkloadContent } from './issuer.js'
+
+export interface Workloads {
+  /** Undefined if the owner has no such issuer; so everywhere below. */
+  create(owner: string, issuerId: string, content: WorkloadContent): Promise<Workload | undefined>
+  list(owner: string, issuerId: string): Promise<Workload[] | undefined>
+  find(owner: string, issuerId: string, id: string): Promise<Workload | undefined>
+  /** False if the owner has no such workload. */
+  delete(owner: string, issuerId: string, id: string): Promise<boolean>
+  /** Deletes all workloads of an issuer that is gone. */
+  deleteAll(issuerId: string): Promise<void>
+}
+
+export interface WorkloadsParts {
+  records: Resources<WorkloadContent>
+  issuers: Resources<IssuerContent>
+}
+
+export function createWorkloads({ records, issuers }: WorkloadsParts): Workloads {
+  async function find(owner: string, issuerId: string, id: string): Promise<Workload | undefined> {
+    return (await issuers.find(owner, issuerId)) && records.find(issuerId, id)
+  }
+
+  return {
+    async create(owner, issuerId, { name, audience }) {
+      return (await issuers.find(owner, issuerId)) && records.create(issuerId, { name, audience })
+    },
+
+    async list(owner, issuerId) {
+      return (await issuers.find(owner, issuerId)) && records.list(issuerId)
+    },
+
+    find,
+
+    async delete(owner, issuerId, id) {
+      if (!(await find(owner, issuerId, id))) return false
+      await records.delete(issuerId, id)
+      return true
+    },
+
+    async deleteAll(issuerId) {
+      for (const { id } of await records.list(issuerId)) await records.delete(issuerId, id)
+    }
+  }
+}

@@ -1,0 +1,39 @@
+/** Builds the services of this folder over what is stored, in the order in which they need each other. */
+import type { Clock } from '../clock.js'
+import type { RecordStore } from '../records/record-store.js'
+import { createResources } from '../records/resources.js'
+import { createGuardedFetch, type GuardedFetchParts } from './guarded-fetch.js'
+import { createPolicies } from './policies.js'
+import type { PolicyContent, TenantContent, TrustedIssuerContent } from './tenant.js'
+import { createTenants } from './tenants.js'
+import { createTrustedIssuerKeys } from './trusted-issuer-keys.js'
+import { createTrustedIssuers } from './trusted-issuers.js'
+import { createValidator } from './validation.js'
+
+export interface TrustServicesParts {
+  storage: Readonly<Record<'tenants' | 'trustedIssuers' | 'policies', RecordStore>>
+  /** From where the keys of foreign issuers may be fetched. */
+  foreignIssuers: GuardedFetchParts
+  clock: Clock
+}
+
+export function createTrustServices({ storage, foreignIssuers, clock }: TrustServicesParts) {
+  // Every service checks by these records whose something is, and none of them needs another service for it.
+  const tenantRecords = createResources<TenantContent>(storage.tenants, clock)
+  const trustedIssuerRecords = createResources<TrustedIssuerContent>(storage.trustedIssuers, clock)
+
+  const policies = createPolicies({
+    records: createResources<PolicyContent>(storage.policies, clock),
+    tenants: tenantRecords,
+    trustedIssuers: trustedIssuerRecords
+  })
+  const trustedIssuers = createTrustedIssuers({ records: trustedIssuerRecords, tenants: tenantRecords, policies })
+  const keys = createTrustedIssuerKeys(createGuardedFetch(foreignIssuers), clock)
+
+  return {
+    tenants: createTenants({ records: tenantRecords, trustedIssuers }),
+    trustedIssuers,
+    policies,
+    validator: createValidator({ policies, keys, clock })
+  }
+}

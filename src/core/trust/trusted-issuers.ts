@@ -1,0 +1,79 @@
+/**
+ * The foreign issuers that tenants trust (the wire: tenant providers): each by its URL, and once for an audience. What belongs to
+ * a tenant of somebody else is answered like what does not exist. Their keys are fetched by trusted-issuer-keys.ts.
+ */
+import type { Resources } from '../records/resources.js'
+import type { Policies } from './policies.js'
+import type { TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
+
+export interface TrustedIssuers {
+  /**
+   * 'no_issuer_url' if the URL names no issuer, 'taken' if the tenant trusts that issuer for that audience already. Undefined if
+   * the owner has no such tenant; so everywhere below.
+   */
+  create(
+    owner: string,
+    tenantId: string,
+    content: TrustedIssuerContent
+  ): Promise<TrustedIssuer | 'no_issuer_url' | 'taken' | undefined>
+  list(owner: string, tenantId: string): Promise<TrustedIssuer[] | undefined>
+  find(owner: string, tenantId: string, id: string): Promise<TrustedIssuer | undefined>
+  /** Deletes it with its policies. False if the owner has no such trusted issuer. */
+  delete(owner: string, tenantId: string, id: string): Promise<boolean>
+  /** Deletes all trusted issuers of a tenant that is gone, with their policies. */
+  deleteAll(tenantId: string): Promise<void>
+}
+
+export interface TrustedIssuersParts {
+  records: Resources<TrustedIssuerContent>
+  tenants: Resources<TenantContent>
+  policies: Policies
+}
+
+export function createTrustedIssuers({ records, tenants, policies }: TrustedIssuersParts): TrustedIssuers {
+  async function find(owner: string, tenantId: string, id: string): Promise<TrustedIssuer | undefined> {
+    return (await tenants.find(owner, tenantId)) && records.find(tenantId, id)
+  }
+
+  async function remove(tenantId: string, id: string): Promise<void> {
+    await records.delete(tenantId, id)
+    await policies.deleteAll(tenantId, id)
+  }
+
+  return {
+    async create(owner, tenantId, { fingerprints, audience, earliestIssuanceTimeAllowed, ...content }) {
+      if (!(await tenants.find(owner, tenantId))) return undefined
+      const url = readIssuerUrl(content.url)
+      if (url === undefined) return 'no_issuer_url'
+      const known = await records.list(tenantId)
+      if (known.some((one) => one.url === url && one.audience === audience)) return 'taken'
+      return records.create(tenantId, { url, fingerprints, audience, earliestIssuanceTimeAllowed })
+    },
+
+    async list(owner, tenantId) {
+      return (await tenants.find(owner, tenantId)) && records.list(tenantId)
+    },
+
+    find,
+
+    async delete(owner, tenantId, id) {
+      if (!(await find(owner, tenantId, id))) return false
+      await remove(tenantId, id)
+      return true
+    },
+
+    async deleteAll(tenantId) {
+      for (const { id } of await records.list(tenantId)) await remove(tenantId, id)
+    }
+  }
+}
+
+/**
+ * The issuer identifier of a foreign issuer: an absolute URL without query and fragment (OpenID Connect Core 1.0 §2), one slash
+ * at its end dropped. Whether it may be fetched from is decided when it is.
+ */
+function readIssuerUrl(text: string): string | undefined {
+  if (!/^https?:\/\/[^\s?#]+$/.test(text) || !URL.canParse(text)) return undefined
+  const { username, password } = new URL(text)
+  return username || password ? undefined : text.replace(/\/$/, '')
+}

@@ -1,0 +1,61 @@
+/** The policies of trusted issuers, and the validation of tokens by them. */
+import { tokensOperations } from '../../../schemas/generated/tokens.js'
+import { fault } from '../../core/fault.js'
+import type { App } from '../app.js'
+import { found, ownerOf } from './owner.js'
+import { renderPolicy } from './render.js'
+
+export function policies(app: App): void {
+  const { policies, validator } = app.core
+
+  /** GET /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies. */
+  app.route({
+    ...tokensOperations.listTenantProviderPolicies,
+    handler: async (request) => {
+      const { tenantId, tenantProviderId } = request.params
+      return found(await policies.list(ownerOf(request), tenantId, tenantProviderId)).map(renderPolicy)
+    }
+  })
+
+  /** POST /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies. */
+  app.route({
+    ...tokensOperations.createTenantProviderPolicy,
+    handler: async (request, reply) => {
+      const { tenantId, tenantProviderId } = request.params
+      const policy = found(await policies.create(ownerOf(request), tenantId, tenantProviderId, request.body))
+      return reply.code(201).send(renderPolicy(policy))
+    }
+  })
+
+  /** GET /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies/{policyId}. */
+  app.route({
+    ...tokensOperations.getTenantProviderPolicy,
+    handler: async (request) => {
+      const { tenantId, tenantProviderId, policyId } = request.params
+      return renderPolicy(found(await policies.find(ownerOf(request), tenantId, tenantProviderId, policyId)))
+    }
+  })
+
+  /** DELETE /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies/{policyId}. */
+  app.route({
+    ...tokensOperations.deleteTenantProviderPolicy,
+    handler: async (request, reply) => {
+      const { tenantId, tenantProviderId, policyId } = request.params
+      found(await policies.delete(ownerOf(request), tenantId, tenantProviderId, policyId))
+      return reply.code(204).send(null)
+    }
+  })
+
+  /** POST /v1/tenants/{tenantId}/validate: whether a token of a trusted issuer is valid by a policy. */
+  app.route({
+    ...tokensOperations.validateToken,
+    config: { waitsForOthers: true },
+    handler: async (request) => {
+      const { tenantProviderPolicyId, token } = request.body
+      const { tenantId } = request.params
+      const outcome = found(await validator.validate(ownerOf(request), tenantId, tenantProviderPolicyId, token))
+      if (outcome.kind === 'invalid') throw fault('token_not_valid', { hint: outcome.reason })
+      return { isValid: true, exp: outcome.expSeconds }
+    }
+  })
+}
