@@ -1,6 +1,6 @@
 /**
- * The OpenAPI documents as data: reads and validates the hand-written files, joins them into the one document that is
- * served, and lists the names marked as secret. Turning them into TypeBox is left to typebox.ts and operations.ts.
+ * The OpenAPI documents as data: reads and validates the hand-written files, joins them into the one document that is served,
+ * and collects the names marked `x-secret`. typebox.ts and operations.ts turn them into source.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -8,11 +8,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { bundle, compileErrors, validate } from '@readme/openapi-parser'
 import { parse } from 'yaml'
 
-/** The title page of the joined document; the only YAML file here that is not a document. */
+/** The `info` object of the joined document; the only YAML file here that is not a document of its own. */
 const INFO_FILE = 'info.yaml'
 const JOINED_KEYS = ['openapi', 'info', 'servers', 'tags', 'paths', 'components']
 
-/** A schema, parameter, response …: looked at keyword by keyword, so its type says no more than that. */
+/** Any object of a document (schema, parameter, response). It is read keyword by keyword, so its type is loose. */
 export type Node = Record<string, unknown>
 
 export interface Operation extends Node {
@@ -36,6 +36,7 @@ export interface NamedDocument {
   api: OpenApi
 }
 
+/** Reads all documents of a folder, in the order of their names. Rejects if one is invalid. */
 export async function readDocuments(folder: string): Promise<NamedDocument[]> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.yaml') && file !== INFO_FILE).sort()
   if (files.length === 0) throw new Error(`no OpenAPI documents in ${folder}`)
@@ -45,7 +46,7 @@ export async function readDocuments(folder: string): Promise<NamedDocument[]> {
 async function readDocument(path: string): Promise<NamedDocument> {
   const result = await validate(path)
   if (!result.valid) throw new Error(`${path}: ${compileErrors(result)}`)
-  // The parser's own types spread over three versions of OpenAPI; what is used here is checked where it is used.
+  // The parser's types are a union over three versions of OpenAPI. The code that uses a keyword checks it.
   const api = (await bundle(path)) as unknown as OpenApi
   return { name: basename(path, '.yaml'), api }
 }
@@ -54,6 +55,7 @@ export async function readInfo(folder: string): Promise<Node> {
   return parse(await readFile(join(folder, INFO_FILE), 'utf8')) as Node
 }
 
+/** The path of a document's server without a trailing slash: the prefix of its routes. Throws if there are several servers. */
 export function prefixOf({ name, api }: NamedDocument): string {
   const [server, ...others] = api.servers ?? []
   if (others.length > 0) throw new Error(`${name}: more than one server, so there is no one prefix`)
@@ -62,7 +64,7 @@ export function prefixOf({ name, api }: NamedDocument): string {
   return prefix
 }
 
-/** Follows `{ $ref: '#/components/…' }` to what it names; anything else is returned as it is. */
+/** Resolves `{ $ref: '#/components/…' }`, through chains too; returns any other node as it is. */
 export function dereference(api: OpenApi, node: Node, where: string): Node {
   if (node.$ref === undefined) return node
   const [root, components, section, name] = String(node.$ref).split('/')
@@ -71,6 +73,7 @@ export function dereference(api: OpenApi, node: Node, where: string): Node {
   return dereference(api, target, where)
 }
 
+/** Joins the documents into one. Throws if two of them define a name differently, or an operationId occurs twice. */
 export function joinDocuments(documents: NamedDocument[], info: Node): OpenApi {
   const tags: Record<string, { name: string }> = {}
   const paths: OpenApi['paths'] = {}
@@ -112,7 +115,7 @@ export function secretNames(documents: NamedDocument[]): string[] {
   const visit = (value: unknown, path: string[]): void => {
     if (typeof value !== 'object' || value === null) return
     const node = value as Node
-    // Under `properties` a key is a name somebody chose, so a property called x-secret is no mark.
+    // Below `properties` a key is the name of a property, so `x-secret` there is no mark.
     if ('x-secret' in node && path.at(-1) !== 'properties') {
       const name = path.at(-2) === 'properties' ? path.at(-1) : 'in' in node ? node.name : undefined
       if (node['x-secret'] !== true || typeof name !== 'string') {

@@ -1,7 +1,6 @@
 /**
- * openapi/*.yaml → schemas/generated/*.ts: `npm run generate` writes the files, `npm run generate:check` compares them
- * and fails with the names of those that are stale. What is written depends on the documents alone, so that the same
- * documents always give the same bytes.
+ * Generates schemas/generated/*.ts from openapi/*.yaml: `npm run generate` writes the files, `npm run generate:check` fails
+ * with the names of stale ones. The output is deterministic: the same documents always give the same bytes.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,7 +21,7 @@ import { componentsSource } from './typebox.js'
 const SOURCES = fileURLToPath(new URL('.', import.meta.url))
 const TARGET = fileURLToPath(new URL('../schemas/generated', import.meta.url))
 
-/** The module of one document: its schemas, their types, its operations and its prefix. */
+/** The source of one document's module: its schemas, their types, its operations and its prefix. */
 export function documentModule(document: NamedDocument): string {
   const { name, api } = document
   const components = componentsSource(api.components?.schemas ?? {}, name)
@@ -37,7 +36,7 @@ export function documentModule(document: NamedDocument): string {
   )
 }
 
-/** The module of the joined document and of the names that must never be logged. */
+/** The source of openapi.ts: the joined document, and the names of secret fields, which must never be logged. */
 export function joinedModule(documents: NamedDocument[], info: Node): string {
   const document = print(prefix('export const openapiDocument = ', literal(joinDocuments(documents, info))))
   const secrets = print(prefix('export const secretFields: readonly string[] = ', literal(secretNames(documents))))
@@ -46,7 +45,7 @@ export function joinedModule(documents: NamedDocument[], info: Node): string {
     "import type { StaticDocumentSpec } from '@fastify/swagger'",
     "export type OpenApiDocument = Extract<StaticDocumentSpec['document'], { openapi: string }>",
     secrets,
-    // By way of unknown: the type of a document has no room for x-secret.
+    // Cast by way of unknown, because the type of a document does not allow `x-secret`.
     `${document} as unknown as OpenApiDocument`
   )
 }
@@ -59,7 +58,7 @@ function paragraphs(...parts: string[]): string {
   return `${parts.join('\n\n')}\n`
 }
 
-/** Every generated file by name, as it should be. */
+/** The expected content of every generated file, by name. */
 export async function generatedFiles(): Promise<Map<string, string>> {
   const documents = await readDocuments(SOURCES)
   const files = new Map(documents.map((document) => [`${document.name}.ts`, documentModule(document)]))
@@ -67,7 +66,7 @@ export async function generatedFiles(): Promise<Map<string, string>> {
   return files.set('openapi.ts', joinedModule(documents, await readInfo(SOURCES)))
 }
 
-/** The names of files that differ from what they should be, are missing, or come from no document any more. */
+/** The names of files that differ from the expected content, are missing, or belong to no document. */
 export async function staleFiles(expected: Map<string, string>): Promise<string[]> {
   const present = await readdir(TARGET).catch(() => [])
   const names = [...new Set([...expected.keys(), ...present])].sort()

@@ -1,6 +1,6 @@
 /**
- * One OpenAPI operation → the method, url and schema of a Fastify route, as source. Headers are left out altogether:
- * they are documented for people, and read by the code that needs them.
+ * Turns OpenAPI operations into source: the method, url and schema of a Fastify route. Header parameters are left out, because
+ * the documents describe them for readers only and the code that needs a header reads it itself.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { dereference, type NamedDocument, type Node, type OpenApi, type Operation } from './documents.js'
@@ -57,7 +57,7 @@ function bodySource(api: OpenApi, requestBody: Node, where: string): Code {
   const schema = contentSchema(body, where)
   if (!schema) throw new Error(`${where}: no schema`)
   const source = schemaSource(schema, where)
-  // Fastify hands the validator null where no body was sent.
+  // Without a request body Fastify validates null.
   return body.required === true ? source : call('Type.Union', list([source, 'Type.Null()']))
 }
 
@@ -80,7 +80,7 @@ function responses(api: OpenApi, operation: Operation, where: string): [string, 
     const place = `${where} ${status}`
     if (!/^[1-5]\d\d$/.test(status)) throw new Error(`${place}: a response is named by one status`)
     const schema = contentSchema(dereference(api, answer, place), place)
-    // Without any schema Fastify would let a body through unseen, or send an empty object.
+    // A response without a schema would be serialized unchecked, so an empty one gets the schema null.
     return [status, schema ? schemaSource(schema, place) : 'Type.Null()']
   })
   return ['response', object(answers, true)]
@@ -91,7 +91,7 @@ function contentSchema(node: Node, where: string): Node | undefined {
   const [first, ...others] = contents
   if (!first) return undefined
   const [mediaType, { schema }] = first
-  // A route has one schema, whatever a body is written in.
+  // A Fastify route has one body schema for all media types.
   if (others.some(([, other]) => !isDeepStrictEqual(other.schema, schema))) {
     throw new Error(`${where}: media types of more than one schema`)
   }

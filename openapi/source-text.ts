@@ -1,6 +1,6 @@
 /**
- * Lays out generated code: a tree of calls, objects and lists becomes text in the house style, on one line where it
- * fits and one entry per line where it does not. Knows nothing of OpenAPI or TypeBox.
+ * Formats generated code: prints a tree of calls, objects and lists in the house style, on one line if it fits, otherwise one
+ * entry per line. Independent of OpenAPI and TypeBox.
  */
 
 const LINE_WIDTH = 120
@@ -22,7 +22,7 @@ export function isIdentifier(name: string): boolean {
 
 export function text(value: string): string {
   const quoted = JSON.stringify(value)
-  // JSON's own double quotes stay where they save an escape.
+  // Like the formatter, uses double quotes where they save an escape.
   if (value.includes("'") && !value.includes('"')) return quoted
   const escaped = quoted.slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
   return `'${escaped}'`
@@ -33,12 +33,12 @@ export function list(items: Code[]): Code {
 }
 
 export function entry(key: string, value: Code): Code {
-  // A status code is a legal bare key, and has to stay one: Fastify's types look responses up by number.
+  // A status code stays an unquoted key, because Fastify's types look responses up by number.
   const name = isIdentifier(key) || /^[1-9]\d*$/.test(key) ? key : text(key)
   return prefix(`${name}: `, value)
 }
 
-/** `expanded` keeps an object open even where one line would do, as a hand would write a list of properties. */
+/** An object literal. `expanded` forces one entry per line even if all fit on one. */
 export function object(entries: [key: string, value: Code][], expanded = false): Code {
   return braces(
     entries.map(([key, value]) => entry(key, value)),
@@ -72,7 +72,7 @@ export function prefix(before: string, code: Code): Code {
 export function print(code: Code, indent = 0): string {
   if (typeof code === 'string') return code
   const line = onOneLine(code)
-  // One column is kept for the comma that may follow.
+  // Leaves one column for a comma after it.
   if (line !== undefined && indent + line.length < LINE_WIDTH) return line
   const margin = ' '.repeat(indent)
   const lines = code.items.map((item) => `${margin}  ${print(item, indent + 2)}`)

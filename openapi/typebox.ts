@@ -1,7 +1,7 @@
 /**
- * One OpenAPI 3.0 schema → the TypeBox call that builds it, as source. References stay references, so the order of the
- * component schemas is settled here too. A keyword this file does not know is an error and never silently dropped:
- * what the contract says and the service does not check would be worse than no contract.
+ * Turns OpenAPI 3.0 schemas into source: the TypeBox calls that build them. References stay references, so component schemas
+ * are also ordered here. An unknown keyword (but for `x-…` extensions) is an error: dropping it silently would leave a part of
+ * the contract unchecked.
  */
 import type { Node } from './documents.js'
 import { braces, type Code, call, entry, isIdentifier, list, literal, object, prefix, text } from './source-text.js'
@@ -51,7 +51,7 @@ function typeSource(schema: Node, keywords: string[], where: string): Code {
   }
 }
 
-// Not a union of literals: the serializer would answer 500 to a value that is in none of its branches.
+// An enum, not a union of literals: for a value in none of the branches of a union, the serializer would fail with a 500.
 function enumSource(schema: Node, keywords: string[], where: string): Code {
   const values = (schema.enum as unknown[]).filter((value) => value !== null || schema.nullable !== true)
   if (!values.every((value) => typeof value === 'string')) throw new Error(`${where}: only strings are enumerated`)
@@ -91,13 +91,14 @@ function optionEntries(schema: Node, keywords: string[], where: string): Code[] 
     })
 }
 
+/** Throws if a node has a keyword that is neither known nor an extension (`x-…`). */
 export function rejectUnknown(node: Node, known: string[], where: string): void {
   const unknown = Object.keys(node).find((keyword) => !known.includes(keyword) && !keyword.startsWith('x-'))
   if (unknown !== undefined) throw new Error(`${where}: unknown keyword "${unknown}"`)
 }
 
 function reference(schema: Node, where: string): string {
-  // OpenAPI 3.0 ignores what stands beside a $ref, so whoever wrote it there believes something untrue.
+  // OpenAPI 3.0 ignores siblings of a $ref, so such a sibling is a mistake.
   rejectUnknown(schema, ['$ref'], where)
   return referencedName(schema.$ref, where)
 }
@@ -108,7 +109,7 @@ function referencedName(target: unknown, where: string): string {
   return name
 }
 
-/** `export const X = …` and `export type X = …` for every component schema, each after those it refers to. */
+/** The declaration `export const X = …` of every component schema, each after those it refers to. */
 export function componentsSource(schemas: Record<string, Node>, where: string): { name: string; code: Code }[] {
   return orderByDependency(schemas, where).map((name) => {
     if (!isIdentifier(name) || name === 'Type' || name === 'Static') {
@@ -118,6 +119,7 @@ export function componentsSource(schemas: Record<string, Node>, where: string): 
   })
 }
 
+/** The names of the schemas, each after those it refers to. Throws on a reference cycle. */
 export function orderByDependency(schemas: Record<string, Node>, where: string): string[] {
   const ordered: string[] = []
   const visit = (name: string, trail: string[]): void => {
@@ -134,7 +136,7 @@ export function orderByDependency(schemas: Record<string, Node>, where: string):
 
 function references(value: unknown): unknown[] {
   if (typeof value !== 'object' || value === null) return []
-  // A property may itself be called $ref; then what it holds is a schema, not an address.
+  // A property may itself be named $ref; its value is then a schema, not a string.
   if ('$ref' in value && typeof value.$ref === 'string') return [value.$ref]
   return Object.values(value).flatMap(references)
 }

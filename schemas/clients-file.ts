@@ -1,13 +1,13 @@
 /**
- * What OAUTH_CLIENTS_FILE holds, under the names that client metadata has elsewhere (RFC 7591 §2), and in a few words what is
- * expected of each. src/config/clients-file.ts reads it.
+ * The schema of OAUTH_CLIENTS_FILE, which src/config/clients-file.ts reads. Members are named like the client metadata of
+ * RFC 7591 §2 where there is such.
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { CLIENT_TYPES, GRANT_TYPES } from '../src/core/clients/client.js'
 import { SCOPE_TOKEN } from '../src/core/clients/scope.js'
 import { oneOf } from './config.js'
 
-/** `expects` is the sentence an operator reads when the value is wrong. */
+/** Adds `expects`: what the message about a wrong value says is expected. */
 function member<T extends TSchema>(schema: T, expects: string): T {
   return { ...schema, expects }
 }
@@ -15,7 +15,7 @@ function member<T extends TSchema>(schema: T, expects: string): T {
 const seconds = (minimum: number, maximum: number) =>
   member(Type.Integer({ minimum, maximum }), `a whole number of seconds from ${minimum} to ${maximum}`)
 
-/** It is shown as the operator's word, so nothing in it may turn, hide or imitate what stands beside it. */
+/** The consent page shows the name as trustworthy, so it may hold no control or format characters, and no outer spaces. */
 const VISIBLE = /^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u
 
 const DAY_SECONDS = 86_400

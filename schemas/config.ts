@@ -1,10 +1,10 @@
 /**
- * The environment grantd reads, written once: name, type, bounds, default and what is expected of it.
- * src/config/config.ts turns the strings of a process into these values; a test compares docs/configuration.md with this file.
+ * The schema of the environment: the name, type, bounds, default and description of every variable. src/config/load-config.ts
+ * reads the environment by it; a test compares the table of docs/configuration.md with it.
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 
-/** A setting: `expects` is the sentence an operator reads when the value is wrong. */
+/** A variable. `expects` is what the message about a wrong value says is expected. */
 function setting<T extends TSchema>(schema: T, expects: string, description: string): T {
   return { ...schema, expects, description }
 }
@@ -16,7 +16,7 @@ const wholeNumber = (minimum: number, maximum: number, fallback: number, descrip
     description
   )
 
-/** One of a few words, typed as such. */
+/** A union of string literals. */
 export const oneOf = <const T extends string>(values: readonly T[], fallback?: T) =>
   Type.Union(
     values.map((value) => Type.Literal(value)),
@@ -29,13 +29,13 @@ const choice = <const T extends string>(values: readonly T[], fallback: T, descr
 const optional = (schema: TSchema & { static: string }, expects: string, description: string) =>
   Type.Optional(setting(schema, expects, description))
 
-/** Any text that is not empty. */
+/** An optional non-empty text. */
 const text = (expects: string, description: string) => optional(Type.String({ minLength: 1 }), expects, description)
 
 const list = (items: TSchema & { static: string }, expects: string, description: string) =>
   setting(Type.Array(items, { default: [] as string[] }), expects, description)
 
-/** host:port, [v6]:port */
+/** The form `host:port` or `[IPv6]:port`; src/config/redis.ts checks the ranges. */
 const serverAddress = Type.String({ pattern: '^([A-Za-z0-9._-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\]):[0-9]{1,5}$' })
 
 const httpUrl = Type.String({ pattern: '^https?://[^\\s?#]+$' })
@@ -258,5 +258,5 @@ export const EnvironmentSchema = Type.Object({
   )
 })
 
-/** The environment after reading: every default filled in, numbers as numbers, lists as lists. */
+/** The parsed environment: defaults filled in, numbers as numbers, comma-separated lists as arrays. */
 export type Environment = Static<typeof EnvironmentSchema>

@@ -1,11 +1,11 @@
 /**
- * What PROVIDERS_FILE holds: the identity providers that users sign in with and whose accounts they connect. Names are those
- * of client and server metadata (RFC 7591 §2, RFC 8414 §2). src/config/upstreams-file.ts reads it.
+ * The schema of PROVIDERS_FILE, which src/config/upstreams-file.ts reads: the upstreams at which users sign in and connect
+ * accounts. Members are named like client and server metadata (RFC 7591 §2, RFC 8414 §2) where there is such.
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { oneOf } from './config.js'
 
-/** `expects` is the sentence an operator reads when the value is wrong. */
+/** Adds `expects`: what the message about a wrong value says is expected. */
 function member<T extends TSchema>(schema: T, expects: string): T {
   return { ...schema, expects }
 }

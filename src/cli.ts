@@ -1,4 +1,7 @@
-/** Operator commands, run beside the service and with its environment: `npm run grantd -- keys rotate`. */
+/**
+ * The operator commands, run with the environment of the service: `npm run grantd -- keys rotate`. They use the core without
+ * Fastify.
+ */
 import { parseArgs } from 'node:util'
 import { type ApiKeyOptions, runApiKeysCommand } from './cli/api-keys.js'
 import { newClientSecret } from './cli/clients.js'
@@ -20,7 +23,7 @@ const USAGE = `usage: grantd keys list            the signing keys, and from whe
        grantd providers rotate-key PROVIDER_ID [--now]
                                    the same as keys rotate, for a provider of the tokens API`
 
-/** How many words each command takes after its own two. */
+/** How many arguments each command takes after its two words. */
 const COMMANDS: Readonly<Record<string, number>> = {
   'keys list': 0,
   'keys rotate': 0,
@@ -31,12 +34,12 @@ const COMMANDS: Readonly<Record<string, number>> = {
   'providers rotate-key': 1
 }
 
-/** No command signs a token or takes one. */
+/** createCore needs a signer, but no command signs or verifies a token. */
 const refuse = () => {
   throw new Error('operator commands have nothing to do with tokens')
 }
 const NO_SIGNER: JwtSigner = { sign: refuse, verify: refuse }
-/** What happens is told to whoever runs the command, by what it prints. */
+/** Commands report by their output, so events go nowhere. */
 const ignore = () => {}
 const NOBODY: CoreEvents = {
   started: ignore,
@@ -65,7 +68,7 @@ function run(core: Core, noun: string, verb: string, rest: string[], values: Val
   return runApiKeysCommand(core.apiKeys, verb, rest, values)
 }
 
-/** Runs a command over what the service stores: the same rules over the same Redis, without the web. */
+/** Runs a command with a core over the service's Redis, and closes both afterwards. Throws if Redis cannot be used. */
 async function withCore(command: (core: Core) => Promise<string[]>): Promise<string[]> {
   const config = loadConfig(process.env)
   if (!config.redis) throw new Error('all keys live in Redis: set REDIS_URL and GRANTD_SECRET as the service has them')

@@ -1,11 +1,11 @@
-/** The process: environment → configuration → application → listen → stop with grace. */
+/** The entry point of the service's process: reads the configuration, builds the application, listens, and stops gracefully. */
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
 import type { Config } from './config/config.js'
 import { ConfigError, loadConfig } from './config/load-config.js'
 import { gracefulStop } from './stop.js'
 
-/** What is not done by then, after the delay, is cut off. */
+/** The time limit of a stop, after the shutdown delay; then the process exits regardless of open requests. */
 const STOP_WITHIN_MS = 10_000
 
 function readConfig(): Config {

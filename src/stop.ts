@@ -1,4 +1,7 @@
-/** How an instance leaves: not ready first, held polls answered, then no new connections, then what is under way, then Redis. */
+/**
+ * The graceful stop of an instance, in this order: readiness turns red, held polls are answered, the shutdown delay passes, the
+ * port closes, requests under way finish, and the storage closes.
+ */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
@@ -7,17 +10,17 @@ import type { FastifyInstance } from 'fastify'
 const SWEEP_EVERY_MS = 100
 const QUIET_TURNS = 3
 const QUIET_WITHIN_MS = 1_000
-/** Whoever has something to ask has begun to by then. */
+/** How long a connection may be open without a byte received before the stop closes it. */
 const UNUSED_AFTER_MS = 1_000
 
-/** What will stop the instance. To be called before it listens, so that no connection is missed. */
+/** Returns the function that stops the instance. Must be called before the server listens, so that it sees every connection. */
 export function gracefulStop(app: FastifyInstance): () => Promise<void> {
   const closeUnused = followConnections(app.server)
   return async () => {
     app.readiness.drain()
     app.core.heldPolls.stop()
     await sleep(app.config.shutdownDelaySeconds * 1000)
-    // A connection that is kept, for later or just in case, would hold the server open until its client leaves.
+    // An idle keep-alive connection, or one opened ahead of need, would keep the server open until its client closes it.
     const sweep = setInterval(() => {
       app.server.closeIdleConnections()
       closeUnused()
@@ -32,8 +35,8 @@ export function gracefulStop(app: FastifyInstance): () => Promise<void> {
 }
 
 /**
- * Answers with what closes the connections on which nothing has come yet, as browsers and proxies open them ahead of need. For
- * Node they are not idle but about to ask, and from the moment the port closes no time-out ends them either.
+ * Returns a function that closes connections on which nothing was received, as browsers and proxies open them ahead of need.
+ * Node.js does not count these as idle, and once the port is closed it no longer applies its request timeouts to them either.
  */
 function followConnections(server: Server): () => void {
   const openedAt = new Map<Socket, number>()
@@ -48,8 +51,8 @@ function followConnections(server: Server): () => void {
 }
 
 /**
- * Closes the port when nobody is at the door, and resolves when the last connection has ended. Connections wait in the
- * kernel's queue and are accepted one a turn: those that wait while the port closes would be reset, requests and all.
+ * Closes the port once no connection arrived for a few event-loop turns, and resolves when the last connection has ended. New
+ * connections wait in the kernel's accept queue, which is drained one per turn; closing the port would reset those in it.
  */
 async function closePort(server: Server): Promise<void> {
   if (!server.listening) return

@@ -1,6 +1,6 @@
 /**
- * Requests of somebody who holds a bearer token: of the client with its new JWT, and of the user who decides.
- * The grant itself, which needs no token, is asked for in grant-client.ts.
+ * Requests with a bearer token: those of the client with its JWT, and those of the user who decides. The requests of a grant,
+ * which need no token, are in grant-client.ts.
  */
 const REQUEST_TIMEOUT_MS = 10_000
 
@@ -28,7 +28,7 @@ export function createApi(apiUrl: string, signal: AbortSignal): Api {
           ...(body !== undefined && { 'content-type': 'application/json' })
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
-        // A redirect would carry the token to somewhere else.
+        // The token is meant for this address alone, so redirects are not followed.
         redirect: 'manual',
         signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
       })
@@ -37,7 +37,7 @@ export function createApi(apiUrl: string, signal: AbortSignal): Api {
   }
 }
 
-/** The sentence the service gave, for an answer that is not what was hoped for. */
+/** An error for an unexpected answer: the status, and the service's own message. */
 export function refused(what: string, { status, body }: ApiAnswer): Error {
   return new Error(`${what}: ${status}${typeof body.error === 'string' ? ` ${body.error}` : ''}`)
 }

@@ -1,6 +1,6 @@
 /**
- * The other side of the grant: a demo user who looks at the request and decides. It stands in for the dashboard's
- * consent page, and signs its session the way a dashboard does, with the secret it shares with the service.
+ * The user's side of a grant: shows the request and decides it, in place of a dashboard's consent page. It signs the session
+ * JWT of a demo user with DASHBOARD_JWT_SECRET, as a dashboard does.
  */
 import { SignJWT } from 'jose'
 import { written } from './address.js'
@@ -12,7 +12,7 @@ export type Action = 'approve' | 'deny'
 
 export const DEMO_USER = 'demo-user'
 
-/** Shows what the service says of the request that waits under the code, then decides it. */
+/** Shows the request with this user code, then approves or denies it. Throws if the service refuses. */
 export async function decide(screen: Screen, api: Api, session: string, code: string, action: Action): Promise<void> {
   const query = new URLSearchParams({ user_code: code })
   const request = await api.call('GET', `/auth/grant/peek?${query}`, { token: session })
@@ -27,7 +27,7 @@ export async function decide(screen: Screen, api: Api, session: string, code: st
   screen.line(`${verdict} as ${DEMO_USER}.`)
 }
 
-/** A session of the demo user, good for a few minutes. Throws, saying what is missing, when none can be made. */
+/** A session JWT of the demo user, valid for five minutes. Throws if the service's secret is not known. */
 export async function createSession(address: URL, env: NodeJS.ProcessEnv): Promise<string> {
   const secret = findSecret(address, env)
   if (secret === undefined) {
@@ -38,7 +38,7 @@ export async function createSession(address: URL, env: NodeJS.ProcessEnv): Promi
     )
   }
   const session = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject(DEMO_USER).setIssuedAt()
-  // A service may want to see these; then they are set beside its secret.
+  // A service may require these claims; its settings of the same names are then needed here too.
   if (env.DASHBOARD_JWT_ISSUER) session.setIssuer(env.DASHBOARD_JWT_ISSUER)
   if (env.DASHBOARD_JWT_AUDIENCE) session.setAudience(env.DASHBOARD_JWT_AUDIENCE)
   return session.setExpirationTime('5m').sign(new TextEncoder().encode(secret))

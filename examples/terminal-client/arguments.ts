@@ -1,4 +1,4 @@
-/** What the demo is told on its command line and by GRANTD_URL; whatever makes no sense is an error with a sentence. */
+/** Reads the command line and GRANTD_URL. Throws with a message for the user if they make no sense. */
 import { parseArgs } from 'node:util'
 import { readAddress } from './address.js'
 import type { Action } from './approve.js'

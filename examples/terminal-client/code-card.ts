@@ -1,12 +1,12 @@
 /**
- * The moment that matters to a person: the code, large and alone, the address to enter it at, and on a terminal
- * the address as a QR code beside it. Too narrow for both, the QR code comes first.
+ * Shows the user code in a box, the address to enter it at and, on a terminal, a QR code of the address with the code filled
+ * in. On a screen too narrow for both side by side, the QR code comes first.
  */
 import qrcode from 'qrcode'
 import type { Grant } from './grant-answers.js'
 import { INDENT, printable, type Screen } from './screen.js'
 
-/** Modules of light around the code, as the small renderer draws it. */
+/** The width of the quiet zone, left and right together, in modules: the small renderer of qrcode draws one on each side. */
 const QR_BORDER = 2
 const GAP = '   '
 
@@ -53,7 +53,7 @@ function codeLines(screen: Screen, grant: Grant): CodeLine[] {
 }
 
 async function drawQr(text: string): Promise<{ lines: string[]; width: number }> {
-  // A screen is no crumpled paper: the least correction gives the smallest code.
+  // A screen needs little error correction, and the lowest level gives the smallest QR code.
   const options = { errorCorrectionLevel: 'L' } as const
   const drawn = await qrcode.toString(text, { ...options, type: 'terminal', small: true })
   const lines = drawn.split('\n').filter((line) => /[▀▄█]/.test(line))

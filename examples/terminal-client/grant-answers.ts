@@ -1,11 +1,11 @@
 /**
- * What the service answers to a grant client, read with care: the types of the wire and of what it comes down to.
- * Whatever is neither a state of the grant nor a reason to try again later is an error, in words a person can read.
+ * Parses the service's answers to a grant client: the types of the wire, and the states they mean. An answer that is neither a
+ * state of the grant nor a reason to retry becomes an Error with a readable message.
  */
 const DEFAULT_INTERVAL_SECONDS = 5
 
 export interface Grant {
-  /** The secret to poll with: not for the screen, not for a log. */
+  /** The secret to poll with. It must be neither shown nor logged. */
   grant_code: string
   user_code: string
   verification_uri: string
@@ -54,7 +54,7 @@ export function readPollAnswer(response: Response, text: string): PollAnswer {
   throw new Error('the poll got an answer that means nothing to this client')
 }
 
-/** Seconds or a date (RFC 9110 §10.2.3). */
+/** Retry-After in seconds; the header holds seconds or a date (RFC 9110 §10.2.3). */
 function readRetryAfter(header: string | null): number | undefined {
   if (header === null) return undefined
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000
@@ -70,7 +70,7 @@ function parseObject(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text))
   } catch {
-    // A proxy's page, or nothing at all.
+    // The body is empty, or a proxy's HTML page.
     return {}
   }
 }

@@ -1,17 +1,17 @@
 /**
- * A client of the device grant, made to be copied together with grant-answers.ts: `start` asks for a grant,
- * `waitForDecision` polls until a person has decided. It asks the service to hold each answer until there is something to say,
- * so that it hears of the decision at once. It never polls faster than it is told, keeps the longer pace that a `slow_down`
- * asks for, and outlives a service that is busy, restarting or out of reach for a while.
+ * A client of the device grant, made to be copied together with grant-answers.ts. `start` requests a grant; `waitForDecision`
+ * polls until a user decides it. It asks the service to hold each poll (`Prefer: wait`), so that it learns of the decision at
+ * once. It never polls faster than told, keeps the longer interval of a `slow_down`, and backs off while the service is busy or
+ * unreachable.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Decision, type Grant, type PollAnswer, readGrant, readPollAnswer } from './grant-answers.js'
 
-/** RFC 8628 §3.5: what a slow_down means when it brings no number. */
+/** How much a `slow_down` without an interval lengthens the interval (RFC 8628 §3.5). */
 const SLOW_DOWN_STEP_SECONDS = 5
 const LONGEST_BACK_OFF_SECONDS = 60
 const REQUEST_TIMEOUT_MS = 10_000
-/** RFC 7240: how long the service may hold an answer. One that does not know of it answers at once. */
+/** How long the service may hold a poll (`Prefer: wait`, RFC 7240 §4.3). A service without support for it answers at once. */
 const WAIT_SECONDS = 30
 
 export interface GrantRequest {
@@ -19,18 +19,18 @@ export interface GrantRequest {
   client_metadata?: { name?: string; version?: string; hostname?: string; os?: string }
 }
 
-/** Why the next poll comes later than the last one did, for whoever wants to show it. */
+/** Why the next poll comes later than usual, and in how many seconds; to be shown to the user. */
 export type Delay = { kind: 'slow_down' | 'busy' | 'unreachable'; pauseSeconds: number }
 
 export interface GrantClientOptions {
-  /** Such as `https://grants.example.com/api/v0`. */
+  /** The URL of the dashboard API, such as `https://grants.example.com/api/v0`. */
   apiUrl: string
-  /** Tests hand in their own. */
+  /** Replaced by tests. */
   clock?: { nowMs(): number; sleep(ms: number, signal?: AbortSignal): Promise<unknown> }
 }
 
 export interface WaitOptions {
-  /** Ends the wait early; it then rejects with the signal's reason. */
+  /** Aborts the wait, which then rejects. */
   signal?: AbortSignal
   onDelay?: (delay: Delay) => void
 }
@@ -41,7 +41,7 @@ export interface GrantClient {
 }
 
 const realClock = {
-  // Unlike the time of day, this one never jumps.
+  // A monotonic clock, unlike Date.now().
   nowMs: () => performance.now(),
   sleep: (ms: number, signal?: AbortSignal) => delay(ms, undefined, signal ? { signal } : {})
 }
@@ -50,7 +50,7 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
   async function waitForDecision(grant: Grant, { signal, onDelay }: WaitOptions = {}): Promise<Decision> {
     const endsAtMs = clock.nowMs() + grant.expires_in * 1000
     let intervalSeconds = grant.interval
-    // The first poll may come at once.
+    // The first poll needs no pause before it.
     let pauseSeconds = 0
     let failures = 0
 
@@ -65,18 +65,18 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
       if (answer.kind === 'approved' || answer.kind === 'denied' || answer.kind === 'expired') return answer
 
       if (answer.kind === 'busy' || answer.kind === 'unreachable') {
-        // A pause for this once. Unless told how long, double it each time: who is down is not helped by being asked.
+        // Exponential back-off, unless Retry-After says how long. It applies to the next poll only.
         failures++
         const backOffSeconds = Math.min(Math.max(1, intervalSeconds) * 2 ** failures, LONGEST_BACK_OFF_SECONDS)
         pauseSeconds = Math.max(intervalSeconds, answer.retryAfterSeconds ?? backOffSeconds)
       } else {
-        // A slow_down is for good: all polls from here on keep the longer interval.
+        // A slow_down is permanent: all later polls keep the longer interval (RFC 8628 §3.5).
         if (answer.kind === 'slow_down') {
           const told = answer.intervalSeconds ?? intervalSeconds + SLOW_DOWN_STEP_SECONDS
           intervalSeconds = Math.max(intervalSeconds, told)
         }
         failures = 0
-        // The pace is from one poll to the next: what an answer was held for need not be waited again.
+        // The interval counts from one poll to the next, so the time for which the poll was held is deducted.
         const heldSeconds = answer.kind === 'pending' && answer.wasHeld ? (clock.nowMs() - askedAtMs) / 1000 : 0
         pauseSeconds = Math.max(0, intervalSeconds - heldSeconds)
       }
@@ -90,7 +90,7 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
       return readPollAnswer(response, await response.text())
     } catch (error) {
       signal?.throwIfAborted()
-      // fetch says TypeError when the connection failed and TimeoutError when our patience ended; the rest is final.
+      // fetch throws a TypeError when the connection failed, and a TimeoutError after our timeout; other errors are final.
       if (error instanceof TypeError || (error instanceof Error && error.name === 'TimeoutError')) {
         return { kind: 'unreachable' }
       }
@@ -104,7 +104,7 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(waitSeconds > 0 && { prefer: `wait=${waitSeconds}` }) },
       body: JSON.stringify(body),
-      // A redirect would carry the grant code to somewhere else.
+      // The grant code is meant for this address alone, so redirects are not followed.
       redirect: 'manual',
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout
     })

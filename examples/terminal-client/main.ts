@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: what a command line program sees of grantd, from asking for a grant to being revoked.
- * Exit codes: 0 it went well, 1 denied, expired or failed, 2 wrong usage; 128 and the number of the signal that ended it.
+ * `npm run demo`: a command line client of grantd, from requesting a grant to its revocation. Exit codes: 0 success, 1 denied,
+ * expired or failed, 2 wrong usage, 128 plus the number of the signal that ended it.
  */
 import { constants } from 'node:os'
 import { written } from './address.js'
@@ -18,14 +18,14 @@ const screen = createScreen(process.stdout)
 const stopping = new AbortController()
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  // Once only: a second Ctrl-C ends the demo at once.
+  // `once`, so that a second Ctrl-C kills the process.
   process.once(signal, () => {
     process.exitCode = 128 + constants.signals[signal]
     stopping.abort(new Error('stopped.'))
   })
 }
 
-// A closed terminal, or `| head`: nobody looks any more, and what was started must stop all the same.
+// The output was closed, by the terminal or by `| head`: the demo ends, and still stops the service that it started.
 process.stdout.on('error', () => stopping.abort(new Error('the output was closed.')))
 
 async function play({ address, approveItself, withQr }: Play): Promise<boolean> {
@@ -62,13 +62,13 @@ function readCommandOrExit(): Command {
   }
 }
 
-/** What fetch says of a failed connection is in its cause. */
+/** The message of an error, or of its cause: fetch puts the reason for a failed connection there. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error && error.cause.message ? error.cause.message : error.message
 }
 
-/** The text may hold what the service or its log said. */
+/** Indents a text and strips control characters, for it may quote the service or its log. */
 const indented = (text: string) =>
   text
     .split('\n')

@@ -1,6 +1,6 @@
 /**
- * A service of the demo's own: the built server as a child process, on the loopback, with everything in memory and
- * secrets made up for this once. Its log is kept to itself unless it fails.
+ * The demo's own service: the built server as a child process on the loopback, with its state in memory and random secrets. Its
+ * log is shown only if it fails.
  */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -11,17 +11,17 @@ import { keepSecret } from './session-secret.js'
 const SERVER = fileURLToPath(new URL('../../dist/src/server.js', import.meta.url))
 const STOP_WITHIN_MS = 5_000
 const LOG_KEPT = 2_000
-/** What the child gets of our environment: enough to run, and the settings that make a demo shorter. */
+/** The variables that the child inherits: what Node.js needs, and the settings that shorten a demo. */
 const HANDED_ON = ['PATH', 'SystemRoot', 'TZ', 'POLL_INTERVAL_SECONDS', 'GRANT_TTL_SECONDS']
 
 export interface OwnService {
-  /** Lets a second terminal sign in, as long as the service lives. */
+  /** Stores the session secret for a second terminal (session-secret.ts), until the service stops. */
   keepSecret(): void
-  /** Ends the child and waits until it is gone. */
+  /** Ends the child, by SIGKILL after five seconds, and resolves when it has exited. */
   stop(): Promise<void>
 }
 
-/** Spawns the service; it takes a moment until it answers. `onLost` hears why, should it end by itself. */
+/** Spawns the service, which does not answer at once. `onLost` is called with the reason if it ends by itself. */
 export function startService(address: URL, onLost: (error: Error) => void): OwnService {
   const port = portOf(address)
   const secret = randomBytes(32).toString('base64url')
@@ -52,7 +52,7 @@ export function startService(address: URL, onLost: (error: Error) => void): OwnS
   })
 
   let forgetSecret = () => {}
-  // The last resort, should the demo fall over before it comes to `stop`.
+  // Kills the child if the demo exits without calling `stop`.
   const abandon = () => {
     child.kill('SIGKILL')
     forgetSecret()

@@ -1,22 +1,22 @@
 /**
- * What the demo writes with: lines, headings, pairs and a table, in colours where the terminal has them and
- * NO_COLOR does not forbid it. Values from elsewhere pass through `printable`: whoever starts a grant chooses its
- * metadata, and must not thereby write on the terminal of whoever looks at it.
+ * The demo's output: lines, headings, pairs and tables, with colours where the terminal has them and NO_COLOR is not set.
+ * Untrusted values pass through `printable`, because a client chooses its metadata and could otherwise send escape sequences to
+ * the approver's terminal.
  */
 import { stripVTControlCharacters, styleText } from 'node:util'
 
 type Style = Parameters<typeof styleText>[0]
 
 export interface Screen {
-  /** Whether lines can be drawn again: a terminal, not a file or a pipe. */
+  /** Whether lines can be redrawn: on a terminal, but not in a file or pipe. */
   isLively: boolean
   columns: number
   style(style: Style, text: string): string
-  /** Writes as it stands, for who draws. */
+  /** Writes a text unchanged, with its control sequences. */
   write(text: string): void
   line(text?: string): void
   heading(text: string): void
-  /** Names and values; what has no value has no line. */
+  /** Writes one line for each name that has a value. */
   pairs(pairs: Record<string, string | undefined>): void
   table(header: readonly string[], rows: readonly (readonly string[])[]): void
 }
@@ -26,7 +26,7 @@ const WIDEST_CELL = 20
 
 export function createScreen(output: NodeJS.WriteStream): Screen {
   const isLively = Boolean(output.isTTY) && process.env.TERM !== 'dumb'
-  // hasColors knows NO_COLOR. styleText's own look at the stream is passed over in Node 20 when it gets several styles.
+  // hasColors honours NO_COLOR. In Node.js 20 styleText skips its own check of the stream when it gets several styles.
   const isColoured = Boolean(output.isTTY) && output.hasColors()
   const style: Screen['style'] = (format, text) => (isColoured ? styleText(format, text) : text)
   const write = (text: string) => {
@@ -70,10 +70,10 @@ function cell(text: string): string {
   return shown.length > WIDEST_CELL ? `${shown.slice(0, WIDEST_CELL - 1)}…` : shown
 }
 
-/** The text without anything that moves a cursor, changes a colour or turns the direction of writing. */
+/** The text without escape sequences, control characters and format characters, such as those for text direction. */
 export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
 }
 
-/** The time of day and the date as the person's own clock shows them; Swedish, because it writes them like ISO 8601. */
+/** A date and time in the local time zone. The Swedish locale formats them like ISO 8601. */
 export const localTime = (date: Date): string => date.toLocaleString('sv-SE')

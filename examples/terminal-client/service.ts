@@ -1,7 +1,4 @@
-/**
- * The service that the demo talks to: the one that answers at GRANTD_URL, or else one of the demo's own
- * (own-service.ts), which is there when this returns and goes when it is told to stop.
- */
+/** The service that the demo uses: the one that answers at GRANTD_URL, or else one that the demo starts (own-service.ts). */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOnThisMachine, written } from './address.js'
 import { startService } from './own-service.js'
@@ -13,7 +10,7 @@ export interface Service {
   stop(): Promise<void>
 }
 
-/** Finds or starts the service. `onLost` hears of one that was started here and ended by itself. */
+/** Finds the service, or starts one and waits until it answers. `onLost` is called if a started one ends by itself. */
 export async function findService(address: URL, signal: AbortSignal, onLost: (error: Error) => void): Promise<Service> {
   if (await isAnswered(address, signal)) return { isOwn: false, stop: async () => {} }
   if (!isOnThisMachine(address) || address.pathname !== '/') throw new Error(`nobody answers at ${written(address)}`)
@@ -32,7 +29,7 @@ export async function findService(address: URL, signal: AbortSignal, onLost: (er
   }
 }
 
-/** Whether anybody answers there, whatever they say; a hidden health check is an answer too. */
+/** Whether an HTTP server answers at the address. Any status counts, for a proxy may hide the health check. */
 async function isAnswered(address: URL, signal: AbortSignal): Promise<boolean> {
   try {
     const answer = await fetch(new URL('healthz', address), {

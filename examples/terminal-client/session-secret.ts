@@ -1,6 +1,7 @@
 /**
- * The secret of a service that the demo has started, kept where only this user can read it: a second terminal needs it
- * to sign in as the demo user. It goes with the service; a file left behind by a crash counts only while its process lives.
+ * The session secret of a service that the demo has started, in a file that only this user can read: a second terminal needs it
+ * to sign in as the demo user. The file is deleted with the service; one left behind by a crash is ignored once its process
+ * ended.
  */
 import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,11 +16,11 @@ interface KeptSecret {
 const directoryOf = (port: number) => join(tmpdir(), `grantd-demo-${process.getuid?.() ?? 'user'}-${port}`)
 const fileIn = (directory: string) => join(directory, 'session-secret.json')
 
-/** Writes the secret down; the answer takes it away again. */
+/** Writes the secret to its file; the returned function deletes it. Throws if others can access the directory. */
 export function keepSecret(port: number, kept: KeptSecret): () => void {
   const directory = directoryOf(port)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  // The temporary directory is everybody's: somebody else may have been there first.
+  // The temporary directory is shared, so another user may have created this directory before.
   if (!isPrivate(directory)) throw new Error(`${directory} is open to others: remove it and try again`)
   const forget = () => rmSync(directory, { recursive: true, force: true })
   rmSync(fileIn(directory), { force: true })
@@ -27,7 +28,7 @@ export function keepSecret(port: number, kept: KeptSecret): () => void {
   return forget
 }
 
-/** The secret that sessions at this address are signed with, as far as this machine knows it. */
+/** The session secret of the service at this address: that of a service the demo started, or else DASHBOARD_JWT_SECRET. */
 export function findSecret(address: URL, env: NodeJS.ProcessEnv): string | undefined {
   const kept = isOnThisMachine(address) ? readKept(portOf(address)) : undefined
   return kept && isAlive(kept.pid) ? kept.secret : env.DASHBOARD_JWT_SECRET || undefined
@@ -38,14 +39,14 @@ function readKept(port: number): KeptSecret | undefined {
   try {
     return isPrivate(directory) ? JSON.parse(readFileSync(fileIn(directory), 'utf8')) : undefined
   } catch {
-    // None there, which is usual, or one that was not written to its end.
+    // There is no file, which is normal, or it was not written completely.
     return undefined
   }
 }
 
 function isPrivate(directory: string): boolean {
   const stats = lstatSync(directory)
-  // Windows has neither owners nor modes here, but a temporary directory per user.
+  // Node.js reports neither owner nor mode on Windows, where each user has a temporary directory of their own.
   if (process.getuid === undefined) return stats.isDirectory()
   return stats.isDirectory() && stats.uid === process.getuid() && (stats.mode & 0o077) === 0
 }

@@ -1,6 +1,6 @@
 /**
- * The life of a grant from the client's side, told on the screen: asked for, decided, collected, used, revoked.
- * What comes after the decision is in token-in-use.ts.
+ * Runs and shows a grant from the client's side: requested, decided, collected, used, revoked. The steps after the decision are
+ * in token-in-use.ts.
  */
 import { readFileSync } from 'node:fs'
 import { arch, hostname, release, type } from 'node:os'
@@ -18,19 +18,19 @@ export interface Story {
   address: URL
   screen: Screen
   signal: AbortSignal
-  /** Whether the service was started for this and has no dashboard. */
+  /** Whether the demo started the service, which then has the demo sign-in instead of a dashboard. */
   isOwnService: boolean
   approveItself: boolean
   withQr: boolean
 }
 
-/** Tells it all; false when the story ended early, with a denial or because nobody decided. */
+/** Runs all steps. Resolves to false if the grant was denied or expired. */
 export async function tellStory(story: Story): Promise<boolean> {
   const { address, screen, signal } = story
   const apiUrl = new URL('api/v0', address).href
   const api = createApi(apiUrl, signal)
   const client = createGrantClient({ apiUrl })
-  // What is missing is better said before a grant is started in vain.
+  // Before the grant is started, so that a missing secret is reported first.
   const session = story.approveItself ? await createSession(address, process.env) : undefined
 
   const grant = await client.start(introduction(), signal)
@@ -58,7 +58,7 @@ export async function tellStory(story: Story): Promise<boolean> {
   return false
 }
 
-/** How this program introduces itself; all of it is shown to whoever decides. */
+/** The client's self-description, which the user sees when deciding. */
 function introduction(): GrantRequest {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   return {

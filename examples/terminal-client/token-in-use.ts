@@ -1,6 +1,6 @@
 /**
- * What the client does with its JWT: reads who it is, finds its row in the list its owner has, revokes itself, and
- * hears that it is nobody any more. The token is a secret and never written; what is shown of it is decoded.
+ * What the client does with its JWT: decodes it, finds its own row in the user's list of clients, revokes itself, and gets a
+ * 401. The token is a secret and is never shown; only decoded claims are.
  */
 import { decodeJwt } from 'jose'
 import { type Api, refused } from './api.js'
@@ -13,7 +13,9 @@ export interface Self {
 
 const DAY_SECONDS = 86_400
 
-/** Read without a key: the client believes the service that handed it out, and the service verifies it each time. */
+/**
+ * Shows the claims without verifying the signature: the token came directly from the service, which verifies it at each use.
+ */
 export function showIdentity(screen: Screen, token: string): Self {
   const { sub, client_type: clientType, cid, iat = 0, exp = 0 } = decodeJwt<{ cid: string; client_type: string }>(token)
   screen.heading('Who it is now, read from the JWT')
@@ -66,7 +68,7 @@ type Row = Record<
   string
 >
 
-/** The row as text throughout; null, which the service has for "none", as nothing. */
+/** A row with all values as text; null becomes the empty string. */
 function readRow(row: unknown): Row {
   const texts = Object.entries(Object(row)).map(([name, value]) => [name, value === null ? '' : String(value)])
   return Object.fromEntries(texts)

@@ -1,6 +1,6 @@
 /**
- * The sign that the demo waits: on a terminal one line that turns and counts down, elsewhere a plain line to begin with.
- * What happens meanwhile is written above it.
+ * The waiting indicator: on a terminal a spinner with a countdown, above which notes are written; elsewhere a plain line at the
+ * start.
  */
 import { INDENT, type Screen } from './screen.js'
 

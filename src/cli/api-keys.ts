@@ -1,4 +1,4 @@
-/** `grantd api-keys …`: the keys of an account, made, listed and revoked. */
+/** `grantd api-keys …`: creates, lists and revokes the API keys of an owner, which the command line calls ACCOUNT. */
 import { type ApiKey, isOwnerName } from '../core/api-keys/api-key.js'
 import type { ApiKeys } from '../core/api-keys/api-keys.js'
 
@@ -11,26 +11,26 @@ export interface ApiKeyOptions {
   'expires-in-days'?: string | undefined
 }
 
-/** Carries out one command and answers with the lines to show. Throws with a sentence when it cannot. */
+/** Runs one command and resolves to the lines to print. Rejects with an Error whose message is meant for the operator. */
 export async function runApiKeysCommand(
   keys: ApiKeys,
   command: string,
-  [account, id]: readonly (string | undefined)[],
+  [owner, id]: readonly (string | undefined)[],
   options: ApiKeyOptions
 ): Promise<string[]> {
-  if (account === undefined || !isOwnerName(account)) {
+  if (owner === undefined || !isOwnerName(owner)) {
     throw new Error('an account is 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end')
   }
   if (command === 'create') {
-    const { text, key } = await keys.create(account, readOptions(options))
-    return [text, `made for ${account} as ${key.id}, ${expiryOf(key)}. It is not shown again.`]
+    const { text, key } = await keys.create(owner, readOptions(options))
+    return [text, `made for ${owner} as ${key.id}, ${expiryOf(key)}. It is not shown again.`]
   }
   if (command === 'list') {
-    const all = await keys.list(account)
-    return all.length > 0 ? all.map(describe) : [`${account} has no keys`]
+    const all = await keys.list(owner)
+    return all.length > 0 ? all.map(describe) : [`${owner} has no keys`]
   }
-  const revoked = id === undefined ? undefined : await keys.revoke(account, id)
-  if (!revoked) throw new Error(`${account} has no key ${id ?? 'without an id'}`)
+  const revoked = id === undefined ? undefined : await keys.revoke(owner, id)
+  if (!revoked) throw new Error(`${owner} has no key ${id ?? 'without an id'}`)
   return [describe(revoked)]
 }
 
@@ -48,7 +48,7 @@ function readOptions({ label, 'expires-in-days': days }: ApiKeyOptions): { label
 function describe(key: ApiKey): string {
   const state = key.revokedAtMs === undefined ? expiryOf(key) : `revoked ${iso(key.revokedAtMs)}`
   const used = key.lastUsedAtMs === undefined ? 'never used' : `last used ${iso(key.lastUsedAtMs)}`
-  // A label is the operator's own text, but may come from somewhere else.
+  // JSON.stringify escapes control characters such as ESC, with which a label could write escape sequences to the terminal.
   const label = key.label === undefined ? '' : `  ${JSON.stringify(key.label)}`
   return `${key.id}  made ${iso(key.createdAtMs)}, ${used}, ${state}${label}`
 }

@@ -1,7 +1,7 @@
-/** `grantd keys …`: the signing keys, listed and rotated. */
+/** `grantd keys …`: lists and rotates the service's own signing keys. */
 import type { SigningKeys } from '../core/tokens/signing-keys.js'
 
-/** Carries out one command and answers with the lines to show. */
+/** Runs one command and resolves to the lines to print. `isNow`: the new key signs at once. */
 export async function runKeysCommand(keys: SigningKeys, command: string, isNow: boolean): Promise<string[]> {
   if (command === 'rotate') await keys.rotate(isNow ? 'now' : 'published-ahead')
   return describe(keys)

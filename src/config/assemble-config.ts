@@ -1,4 +1,4 @@
-/** From checked values to the configuration. */
+/** Builds the configuration from the checked values of the environment and its files. */
 import { randomBytes } from 'node:crypto'
 import type { Environment } from '../../schemas/config.js'
 import { builtInClients, type Client } from '../core/clients/client.js'
@@ -7,16 +7,16 @@ import type { Config } from './config.js'
 import { isLoopback } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
 
-/** What the files say that the environment names. */
+/** The contents of the files that the environment names. */
 export interface ConfigFiles {
   clients: readonly Client[]
   upstreams: readonly Upstream[]
-  /** Certificates, as PEM. */
+  /** CA certificates for foreign issuers and for Redis, as PEM. */
   foreignCa: string | undefined
   redisCa: string | undefined
 }
 
-/** Puts defaults, and secrets made up for trying out, where nothing is said. Everything has been checked by then. */
+/** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
 export function assembleConfig(env: Environment, { clients, upstreams, foreignCa, redisCa }: ConfigFiles): Config {
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {

@@ -1,4 +1,4 @@
-/** Reads OAUTH_CLIENTS_FILE, or says everything that is wrong with it. What stands in it is in schemas/clients-file.ts. */
+/** Reads OAUTH_CLIENTS_FILE, or lists its faults. Its format is described in schemas/clients-file.ts. */
 import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
 import { type Client, DEVICE_CODE_GRANT, GRANT_TYPES, isBuiltIn, tagOf } from '../core/clients/client.js'
 import { readScope } from '../core/clients/scope.js'
@@ -9,7 +9,7 @@ const DAY_SECONDS = 86_400
 
 export interface ClientsFileContent {
   clients: Client[]
-  /** One line each: where, and what was expected there. Never a value, which could be a secret in the wrong place. */
+  /** One line each: the place, and what was expected there. Never the value, which could be a misplaced secret. */
   faults: string[]
 }
 

@@ -1,22 +1,22 @@
-/** The configuration: what the environment and the files it names come to, frozen. load-config.ts makes it. */
+/** The type of the configuration, which load-config.ts builds from the environment and the files it names. */
 import type { Environment } from '../../schemas/config.js'
 import type { CoreConfig } from '../core/config.js'
 import type { RedisConfig } from './redis.js'
 
-/** What the service runs by. Durations carry their unit in the name. */
+/** The configuration of the whole service, frozen. Durations carry their unit in the name. */
 export interface Config extends CoreConfig {
   readonly host: string
   readonly port: number
   readonly verificationUri: string
   readonly corsOrigins: readonly string[]
   readonly redis: RedisConfig | undefined
-  /** Signing in by typing a name: for trying out on this machine alone. */
+  /** Whether users sign in by typing a name: only without Redis and upstreams, on a loopback address. */
   readonly demoSignIn: boolean
-  /** What the pages call the service. */
+  /** The name that the pages show for the service access is granted to. */
   readonly serviceName: string
   readonly environmentId: string | undefined
   readonly sessions: CoreConfig['sessions'] & {
-    /** Who signed in longer ago signs in again before they decide. */
+    /** A user who signed in longer ago than this must sign in again before a decision. */
     readonly consentMaxAuthAgeSeconds: number
   }
   readonly trustProxy: readonly string[]
@@ -24,7 +24,7 @@ export interface Config extends CoreConfig {
   readonly logLevel: Environment['LOG_LEVEL']
   readonly limits: Limits | 'off'
   readonly shutdownDelaySeconds: number
-  /** Names of the secrets that were made up for this process, because it only tries things out. */
+  /** The names of secrets that were not set and are random for the life of this process. */
   readonly madeUpSecrets: readonly string[]
 }
 

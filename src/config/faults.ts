@@ -1,4 +1,4 @@
-/** The checks of the environment that take more than a look at the shape of one variable. */
+/** The checks of the environment that a schema of one variable cannot express. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
@@ -7,8 +7,8 @@ import { REDIS_PLACES, redisFaults } from './redis.js'
 const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`
 
 /**
- * What is wrong with values that are well-formed each by itself: one line per fault, the variable first. Those that are not are
- * absent from `env`, and known by their names.
+ * The faults of values whose shapes are valid: one line each, beginning with the variable's name. Variables of invalid shape
+ * are absent from `env`; `malformed` has their names.
  */
 export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, unknown>): Generator<string> {
   for (const name of ['PUBLIC_URL', 'VERIFICATION_URI', 'DASHBOARD_JWKS_URL'] as const) {
@@ -29,14 +29,14 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
     yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'
   }
-  // Where Redis should be is not known then, and what goes with what cannot be said.
+  // A malformed place makes it unknown which kind of Redis is meant, so the checks of combinations would mislead.
   if (!REDIS_PLACES.some((name) => malformed.has(name))) yield* redisFaults(env)
 }
 
-/** No part of it means something to a router or has two spellings. */
+/** A URL whose path has no characters that are special to the router (: and *) or can be percent-encoded in two ways. */
 const PLAIN_PATH = /^https?:\/\/[^/]+(\/[A-Za-z0-9._~-]+)*\/*$/
 
-/** Plain http is good enough only where nothing leaves the machine. */
+/** Whether a URL is https, or http on a loopback address, and has no credentials in it. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const url = new URL(text)
@@ -44,21 +44,24 @@ export function isSafeUrl(text: string): boolean {
   return url.protocol === 'https:' || isLoopback(url.hostname)
 }
 
-/** Whether a host is this machine and nothing else, as it stands in a URL or in HOST. */
+/** Whether a host, as written in a URL or in HOST, is a loopback address. */
 export function isLoopback(host: string): boolean {
   return ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host)
 }
 
-/** An address, with a port or without. Node.js itself ends the process over port 0. */
+/** Whether a text is an IP address, with or without a port. Port 0 is refused because it crashes Node.js's resolver. */
 function isDnsServer(text: string): boolean {
   if (isIP(text) !== 0) return true
   const [, v6 = '', v4 = '', port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
   return (isIPv6(v6) || isIPv4(v4)) && Number(port) >= 1 && Number(port) <= 65_535
 }
 
-/** A range that holds everybody (or all of IPv4, mapped) would let anybody choose the address they are limited by. */
+/**
+ * Whether a text is an address or a CIDR range that is not everything. With a range of all addresses (or all IPv4-mapped ones),
+ * any client could choose, by X-Forwarded-For, the address that its limits count.
+ */
 function isNarrowRange(range: string): boolean {
-  // The library reads old short forms such as 10.0.0/8 as well; nobody should have to know what they mean.
+  // ipaddr.js also accepts abbreviated addresses such as 10.0.0/8, whose meaning is ambiguous.
   if (isIP(range.split('/', 1)[0] ?? '') === 0) return false
   if (!range.includes('/')) return true
   if (!ipaddr.isValidCIDR(range)) return false

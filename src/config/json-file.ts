@@ -1,15 +1,15 @@
-/** Reads a JSON file that the configuration names, or says everything that is wrong with its shape. */
+/** Reads a JSON file that the environment names, or lists where it does not match its schema. */
 import { readFileSync } from 'node:fs'
 import type { Static, TSchema } from '@sinclair/typebox'
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
 import { Value } from '@sinclair/typebox/value'
 
-/** A fault in every line of a long file helps nobody. */
+/** Caps the number of faults that are listed for one file. */
 export const MOST_FAULTS = 50
 
 /**
- * The content, or one line per fault: where, and what was expected there. Never a value, which could be a secret in the wrong
- * place. Every part of the schema says in `expects` what it expects.
+ * The content, or one line per fault: the place, and what was expected there. Never the value, which could be a misplaced
+ * secret. What was expected is the `expects` of that part of the schema.
  */
 export function readJsonFile<T extends TSchema>(
   path: string,
@@ -23,7 +23,7 @@ export function readJsonFile<T extends TSchema>(
   }
   const malformed = new Map<string, string>()
   for (const error of Value.Errors(schema, content)) {
-    // What is missing is also not what was expected: the first thing said of a place is enough.
+    // TypeBox reports several errors for one place (a missing member also has the wrong type); the first one is kept.
     if (!malformed.has(error.path)) malformed.set(error.path, describe(error))
   }
   if (malformed.size > 0) return { faults: [...malformed.values()].slice(0, MOST_FAULTS) }
@@ -34,7 +34,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
 
-/** "clients[2].scope: expected …", naming the innermost part that says what it expects. */
+/** A fault as text, such as "clients[2].scope: expected …". */
 function describe({ path, schema, type }: ValueError): string {
   const place =
     path

@@ -1,6 +1,6 @@
 /**
- * Turns the environment into one frozen configuration, or refuses with every fault at once. The variables themselves are
- * described in schemas/config.ts, the checks that look at more than their shape are in faults.ts.
+ * Turns the environment into one frozen configuration, or rejects it with all faults at once. The variables are described in
+ * schemas/config.ts; checks that a schema cannot express are in faults.ts.
  */
 import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -12,7 +12,7 @@ import { crossFaults } from './faults.js'
 import { readPemFile } from './pem-file.js'
 import { readUpstreamsFile } from './upstreams-file.js'
 
-/** The environment is wrong: `faults` has one line per variable, its name first. */
+/** The environment is invalid: `faults` has one line per fault, beginning with the variable's name. */
 export class ConfigError extends Error {
   readonly faults: readonly string[]
   constructor(faults: readonly string[]) {
@@ -24,11 +24,11 @@ export class ConfigError extends Error {
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** Reads the process's environment. An empty variable counts as absent. Throws ConfigError. */
+/** Reads the environment and the files it names. An empty variable counts as absent. Throws ConfigError. */
 export function loadConfig(variables: Variables): Config {
   const values = readValues(variables)
   const malformed = shapeFaults(values)
-  // A malformed value has been named already; for the checks that look at several it is as good as absent.
+  // A malformed value is reported already; the checks that combine several variables treat it as absent.
   for (const name of malformed.keys()) delete values[name]
   const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment, malformed)]
   const clientsFile = readClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
@@ -72,7 +72,7 @@ function readValue(schema: TSchema, text: string): unknown {
   return text
 }
 
-/** What is wrong with single values, by the name of their variable. */
+/** The faults of single values, by the name of their variable. */
 function shapeFaults(values: Record<string, unknown>): Map<string, string> {
   const faults = new Map<string, string>()
   for (const [name, schema] of Object.entries<TSchema>(EnvironmentSchema.properties)) {

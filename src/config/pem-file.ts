@@ -1,4 +1,4 @@
-/** Reads a file of certificates that the configuration names, or says what is wrong with it. */
+/** Reads a PEM file of certificates that the environment names, or says what is wrong with it. */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 

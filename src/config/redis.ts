@@ -1,8 +1,8 @@
-/** Where Redis is and how it is spoken to, as the environment says it; and what can be wrong with that. */
+/** The configuration of Redis: its type, the checks of its variables, and its assembly from the environment. */
 import { isIPv6 } from 'node:net'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
 
-/** Where state lives: one server, servers that Sentinels look after, or a Cluster. */
+/** The Redis that holds all state: one server, a primary chosen by Sentinels, or a Cluster. */
 export interface RedisConfig {
   readonly place:
     | { readonly kind: 'single'; readonly url: string }
@@ -10,7 +10,7 @@ export interface RedisConfig {
     | { readonly kind: 'cluster'; readonly seeds: readonly ServerAddress[] }
   readonly user: Credentials
   readonly sentinelUser: Credentials
-  /** TLS is spoken if this is here (or the URL says rediss), and these certificates are trusted, if not the usual ones. */
+  /** TLS is used if this is set or the URL is rediss://. `ca` replaces the certificates that Node.js trusts by default. */
   readonly tls: { readonly ca: string | undefined } | undefined
   readonly prefix: string
   readonly timeoutMs: number
@@ -27,15 +27,15 @@ export interface Credentials {
   readonly password: string | undefined
 }
 
-/** Whether state lives in Redis, of whichever kind. */
+/** Whether any kind of Redis is configured; without one, state is in memory. */
 export const usesRedis = (env: Environment): boolean => redisPlaces(env).length > 0
 
-/** The variables that say where it is; one of them, or none. */
+/** The variables that locate Redis; at most one of them may be set. */
 export const REDIS_PLACES = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'] as const
 
 const redisPlaces = (env: Environment) => REDIS_PLACES.filter((name) => (env[name]?.length ?? 0) > 0)
 
-/** One line per fault, the variable first. */
+/** The faults of the Redis variables in combination: one line each, beginning with the variable's name. */
 export function* redisFaults(env: Environment): Generator<string> {
   const [kind, another] = redisPlaces(env)
   if (another) yield `${another}: not together with ${kind}, state lives in one place`
@@ -66,13 +66,13 @@ export function* redisFaults(env: Environment): Generator<string> {
   }
 }
 
-/** host:port, its shape already known to be right. */
+/** Whether an address (host:port, checked by its pattern) has a valid port and, if it is IPv6, a valid host. */
 function isServerAddress(text: string): boolean {
   const { host, port } = readServerAddress(text)
   return port >= 1 && port <= 65_535 && (!host.includes(':') || isIPv6(host))
 }
 
-/** host:port, the host with or without the brackets of IPv6. */
+/** Splits host:port; removes the brackets of an IPv6 host. */
 export function readServerAddress(text: string): { host: string; port: number } {
   const colon = text.lastIndexOf(':')
   return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) }

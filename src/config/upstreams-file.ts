@@ -1,4 +1,4 @@
-/** Reads PROVIDERS_FILE, or says everything that is wrong with it. What stands in it is in schemas/upstreams-file.ts. */
+/** Reads PROVIDERS_FILE (the upstreams), or lists its faults. Its format is described in schemas/upstreams-file.ts. */
 import { type UpstreamEntry, UpstreamsFile } from '../../schemas/upstreams-file.js'
 import type { Upstream } from '../core/upstream/upstream.js'
 import { isSafeUrl } from './faults.js'
@@ -6,7 +6,7 @@ import { MOST_FAULTS, readJsonFile } from './json-file.js'
 
 export interface UpstreamsFileContent {
   upstreams: Upstream[]
-  /** One line each: where, and what was expected there. Never a value, which could be a secret. */
+  /** One line each: the place, and what was expected there. Never the value, which could be a secret. */
   faults: string[]
 }
 

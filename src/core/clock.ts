@@ -1,2 +1,2 @@
-/** Milliseconds since 1970. Injected wherever time matters, so that tests turn it by hand. */
+/** Unix time in milliseconds. It is injected wherever the core reads the time, so that tests can set it. */
 export type Clock = () => number

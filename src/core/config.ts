@@ -1,22 +1,27 @@
-/** What the core runs by: the part of the configuration that concerns the rules. Durations carry their unit in the name. */
+/**
+ * The part of the configuration that the core reads; src/config/config.ts extends it. Durations carry their unit in the name.
+ */
 import type { Client } from './clients/client.js'
 import type { SigningAlg } from './tokens/signing-key.js'
 import type { Upstream } from './upstream/upstream.js'
 
 export interface CoreConfig {
-  /** The issuer of what is signed here, without a slash at its end. */
+  /** `iss` of the tokens signed here, without a trailing slash. */
   readonly publicUrl: string
-  /** What `iss` and `aud` of a client JWT must be; undefined while PUBLIC_URL is a guess that every instance makes for itself. */
+  /**
+   * What `iss` and `aud` of a presented client JWT must be. Undefined when PUBLIC_URL is not set: each instance then derives
+   * its own default, so that another instance's tokens may carry another issuer.
+   */
   readonly expectedIssuer: string | undefined
-  /** GRANTD_SECRET: the first one writes, all of them read. */
+  /** GRANTD_SECRET as a list: the first secret encrypts, all of them decrypt, so that the secret can be rotated. */
   readonly secrets: readonly string[]
-  /** How session JWTs of the dashboard are verified. */
+  /** How the dashboard's session JWTs are verified: HS256 with a shared secret, or the keys of a JWK Set (RFC 7517). */
   readonly dashboard: {
     readonly key: { readonly secret: string } | { readonly jwksUrl: string }
     readonly issuer: string | undefined
     readonly audience: string | undefined
   }
-  /** All of them, the built-in ones first. */
+  /** All OAuth clients, the built-in ones first. */
   readonly clients: readonly Client[]
   readonly upstreams: readonly Upstream[]
   readonly tokensApi: {
@@ -29,7 +34,7 @@ export interface CoreConfig {
   readonly sessions: { readonly idleSeconds: number; readonly ttlSeconds: number }
   readonly grantTtlSeconds: number
   readonly pollIntervalSeconds: number
-  /** How many polls may be held at a time. */
+  /** How many polls this instance holds at a time. */
   readonly heldPolls: number
   readonly signingAlg: SigningAlg
 }

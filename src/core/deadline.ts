@@ -1,19 +1,22 @@
-/** A wall-clock bound for work under way: one sweep over all of it instead of a timer for each. */
+/** A time limit for calls under way. One periodic sweep checks all of them, which is cheaper than a timer for each call. */
 
 const SWEEP_EVERY_MS = 50
 
-/** Work under way. It is kept small: there is one for every request that waits. */
+/** A call under way. The object is small because there is one for each request that waits. */
 export interface Waiting {
   startedAt: number
   giveUp: () => void
 }
 
 export interface Deadline {
-  /** `startedAt` is on the clock of performance.now(); earlier than now, there is less time left. */
+  /**
+   * Starts the time limit of a call. `startedAt` is a value of performance.now() and may lie in the past, which leaves less
+   * time. `giveUp` is called once, by the first sweep after the limit.
+   */
   begin(startedAt: number, giveUp: () => void): Waiting
-  /** Whether the call was still waited for. */
+  /** Ends the time limit of a call; false if it had already expired. */
   end(call: Waiting): boolean
-  /** How many are waited for. */
+  /** The number of calls under way. */
   count(): number
   stop(): void
 }
@@ -24,7 +27,8 @@ export function createDeadline(limitMs: number): Deadline {
   let sweptAt = performance.now()
 
   function sweep(): void {
-    // In a long turn what began since the last sweep has not even been sent: it is due at the next.
+    // Calls that began after the previous sweep are left for the next one: after a long event-loop turn their commands may
+    // not even have been sent yet.
     const startedBefore = Math.min(performance.now() - limitMs, sweptAt)
     sweptAt = performance.now()
     for (const call of waiting) {
@@ -34,7 +38,8 @@ export function createDeadline(limitMs: number): Deadline {
     }
   }
 
-  // After the sockets have been read: an answer that waits there came in time, whatever kept this process from it.
+  // setImmediate runs the sweep after the sockets have been read, so that an answer which arrived in time while the event
+  // loop was blocked still counts.
   const timer = setInterval(() => setImmediate(sweep), SWEEP_EVERY_MS)
   timer.unref()
 

@@ -1,6 +1,6 @@
 /**
- * The closed list of what can go wrong with a request. A fault has a code, which each surface turns into its own answer
- * by a complete table, and a private detail, which only the log sees. What a grant can be is no fault: see grants/outcome.ts.
+ * The closed list of errors a request can end with. A fault has a code, which each surface maps to its answer by a complete
+ * table, and a private detail, which only the log gets. The outcomes of a grant are not faults: see grants/grant.ts.
  */
 export type FaultCode =
   | 'invalid_request'
@@ -31,9 +31,9 @@ export type FaultCode =
 export interface Fault extends Error {
   readonly name: 'Fault'
   readonly code: FaultCode
-  /** A sentence for the caller, for invalid_request alone: it names the field. */
+  /** A sentence for the caller that says what is wrong with the request; surfaces show it with 400 and 409 only. */
   readonly hint: string | undefined
-  /** For the log only. */
+  /** The cause, for the log only. */
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | undefined
 }
@@ -45,7 +45,7 @@ interface FaultParts {
   cause?: unknown
 }
 
-/** Makes a fault to throw. */
+/** Creates a fault; the caller throws it. */
 export function fault(code: FaultCode, parts: FaultParts = {}): Fault {
   const error = new Error(parts.detail ?? code, parts.cause === undefined ? undefined : { cause: parts.cause })
   const { hint, detail, retryAfterSeconds } = parts

@@ -1,6 +1,7 @@
 /**
- * The one door to the rules. `createCore` builds every service over a storage, in the order in which they need each other, and
- * the compiler holds that order. Knows no web framework and no engine: whoever calls is a plugin, an operator command or a test.
+ * The only entry point to the rules. `createCore` builds every service over a storage, in the order of their dependencies,
+ * which the compiler checks. It imports neither Fastify nor a storage engine; its callers are plugins/core.ts, the operator
+ * commands and tests.
  */
 import { createApiKeys } from './api-keys/api-keys.js'
 import { createAuthorizations } from './authorizations/authorizations.js'
@@ -32,10 +33,10 @@ import { createIdentities } from './users/identities.js'
 import { createProfiles } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
 
-/** Told of what happens, for metrics and logs. */
+/** Callbacks for metrics and logs. */
 export interface CoreEvents extends GrantEvents {
   connectionRefreshed(event: RefreshEvent): void
-  /** The signing keys could not be read, and not because the engine is away. */
+  /** The signing keys could not be read, for another reason than an unreachable storage. */
   signingKeysFailed(error: unknown): void
 }
 
@@ -45,7 +46,10 @@ export interface CoreParts {
   clock: Clock
   signer: JwtSigner
   events: CoreEvents
-  /** Bounds work that comes after one answer of the storage, and so has half of the time of its request. */
+  /**
+   * Puts a time limit on work that follows one storage call of a request. That call may have taken half of the request's time,
+   * so the work has the other half; past it, the promise rejects with `unavailable`.
+   */
   limitTime: <T>(work: Promise<T>) => Promise<T>
 }
 
@@ -125,7 +129,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   const callers = createCallers({ sessions, accessTokens, tokens })
 
   return {
-    /** Sealing and tags, for what the surfaces keep in browsers. */
+    /** The surfaces seal cookies and form tickets with it, and derive CSRF tokens. */
     keyring,
     clients,
     apiKeys,
@@ -145,16 +149,16 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
     ...createIssuerServices({ storage, config, keyring, jwt: signer, clock }),
     ...createTrustServices({ storage, foreignIssuers: config.tokensApi.foreignIssuers, clock }),
 
-    /** Loads what every request needs. Rejects when that must stop the start; an engine that is away must not. */
+    /** Loads the signing keys. Rejects when one cannot be opened; an unreachable storage is retried in the background. */
     open: signingKeysRefresh.start,
 
-    /** Resolves if requests can be served; otherwise rejects with `unavailable`, the reason in its detail. */
+    /** Resolves if requests can be served; otherwise rejects with `unavailable` and the reason as its detail. */
     async check(): Promise<void> {
       await storage.check()
       if (!signingKeys.current()) throw fault('unavailable', { detail: 'no signing key yet' })
     },
 
-    /** Waits for what must be kept before the storage closes. */
+    /** To be called before the storage closes: refreshes of upstream tokens that are under way still write their result. */
     async close(): Promise<void> {
       signingKeysRefresh.stop()
       await refresher.settle()

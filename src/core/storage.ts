@@ -1,4 +1,4 @@
-/** One engine, as the plugins see it: every store the domain needs, and its own state of health. */
+/** The interface that a storage engine implements: every store the core needs, and the engine's own health. */
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limit-store.js'
 import type { LockStore } from './records/lock-store.js'
@@ -20,7 +20,7 @@ export interface Storage {
   readonly connectionOwners: RecordStore
   readonly locks: LockStore
   readonly signingKeys: SigningKeyStore
-  /** Those of one issuer for machines. */
+  /** The signing keys of one issuer; `signingKeys` are those of the service itself. */
   signingKeysOf(issuerId: string): SigningKeyStore
   readonly issuers: RecordStore
   readonly issuerOwners: RecordStore
@@ -32,14 +32,14 @@ export interface Storage {
   readonly policies: RecordStore
   readonly limits: LimitStore
   /**
-   * Waits a while for the engine. Throws when it must not be used as it is; one that is merely away is no reason to,
-   * it is tried again and again, and `check` tells.
+   * Waits a few seconds for the engine. Rejects when the engine answers but is unfit (too old, misconfigured). An unreachable
+   * engine does not reject: the connection is retried in the background, and `check` reports it.
    */
   open(): Promise<void>
-  /** Resolves if the engine answers and may be used; otherwise rejects with `unavailable`, the reason in its detail. */
+  /** Resolves if the engine answers and is fit for use; otherwise rejects with `unavailable` and the reason as its detail. */
   check(): Promise<void>
   close(): Promise<void>
 }
 
-/** Told how long each round trip took. */
+/** Called after each round trip, with the name of the command or script and its duration in seconds. */
 export type LatencyObserver = (command: string, seconds: number) => void

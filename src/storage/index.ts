@@ -1,11 +1,11 @@
-/** Opens the engine the configuration names: Redis, or else this process's memory. Knows both engines, and nobody else does. */
+/** Creates the configured storage engine: Redis, or else this process's memory. The only file that imports both. */
 import type { Clock } from '../core/clock.js'
 import type { Storage } from '../core/storage.js'
 import { createMemoryStorage } from './memory/index.js'
 import { createRedisStorage, type RedisStorageOptions } from './redis/index.js'
 
 export interface StorageOptions extends Omit<RedisStorageOptions, 'redis'> {
-  /** Where Redis is; without it everything is kept in memory and goes with the process. */
+  /** Undefined for the memory engine, whose state is lost with the process. */
   redis: RedisStorageOptions['redis'] | undefined
   clock: Clock
 }

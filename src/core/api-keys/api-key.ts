@@ -1,6 +1,7 @@
 /**
- * An API key: what a back end proves itself with (RFC 6750). It belongs to an owner, a name of the operator's choosing
- * (the account of the wire). Its text is `uga_<owner>.<id>.<secret>`: it names its own record, of which the digest of the whole text is a part.
+ * An API key: the bearer token (RFC 6750) with which a back end authenticates. It belongs to an owner, a name that the operator
+ * chooses (the wire's account). Its text is `uga_<owner>.<id>.<secret>`: owner and id find the record, which holds a digest of
+ * the whole text.
  */
 import { randomBytes } from 'node:crypto'
 import type { Fields } from '../records/record-store.js'
@@ -13,7 +14,7 @@ export interface ApiKey {
   createdAtMs: number
   /** Undefined for a key that does not expire. */
   expiresAtMs: number | undefined
-  /** At most a minute behind. */
+  /** Written once a minute at most, so it may lag behind by that much. */
   lastUsedAtMs: number | undefined
   revokedAtMs: number | undefined
 }
@@ -22,28 +23,29 @@ const OWNER = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
 const OWNER_NAME = new RegExp(`^${OWNER}$`)
 const TEXT = new RegExp(`^uga_(${OWNER})\\.([A-Za-z0-9_-]{16})\\.[A-Za-z0-9_-]{43}$`)
 
+/** Whether a text can name an owner: 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end. */
 export function isOwnerName(text: string): boolean {
   return OWNER_NAME.test(text)
 }
 
-/** A fresh key: 256 bits that nobody can guess, under an id of 96 that no other key has. */
+/** A new key: an id of 96 random bits, and a text that contains it and a secret of 256 random bits. */
 export function newApiKeyText(owner: string): { id: string; text: string } {
   const id = randomBytes(12).toString('base64url')
   return { id, text: `uga_${owner}.${id}.${randomBytes(32).toString('base64url')}` }
 }
 
-/** Whether a text says of itself that it is a key, and so is no token of any other kind. */
+/** Whether a bearer token claims to be an API key; no other kind of token begins like one. */
 export function looksLikeApiKey(text: string): boolean {
   return text.startsWith('uga_')
 }
 
-/** Which record a text names, if it can be a key at all. Proves nothing. */
+/** The owner and id in the text of a key; undefined if the text does not have the form of one. Verifies nothing. */
 export function readApiKeyText(text: string): { owner: string; id: string } | undefined {
   const [, owner, id] = TEXT.exec(text) ?? []
   return owner === undefined || id === undefined ? undefined : { owner, id }
 }
 
-/** The stored form: strings, and nothing for what is undefined. */
+/** The stored form: every value as a string; undefined values are left out. */
 export function toFields({ owner: _owner, id: _id, ...rest }: ApiKey): Fields {
   const known = Object.entries(rest).filter(([, value]) => value !== undefined)
   return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))

@@ -1,4 +1,4 @@
-/** The API keys of owners: made (and shown that once), listed, revoked, and recognized. */
+/** The API keys of owners: created (the text is shown only then), listed, revoked, and authenticated. */
 import type { Clock } from '../clock.js'
 import { FOR_EVER_MS, isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf, isSame } from '../secrets/digest.js'
@@ -9,13 +9,13 @@ const DAY_MS = 86_400_000
 const KEEP_LISTED_MS = 90 * DAY_MS
 
 export interface ApiKeys {
-  /** Makes a key. Its text is in the answer and nowhere else. */
+  /** Creates a key. The returned text is not stored. */
   create(owner: string, options: { label?: string; expiresAtMs?: number }): Promise<{ text: string; key: ApiKey }>
-  /** Every key of an owner, revoked and expired ones included, newest first. */
+  /** The keys of an owner, newest first, including those that expired or were revoked within the last 90 days. */
   list(owner: string): Promise<ApiKey[]>
-  /** Revokes for good. Repeating it changes nothing; undefined if the owner has no such key. */
+  /** Revokes for good. Idempotent. Resolves to undefined if the owner has no such key. */
   revoke(owner: string, id: string): Promise<ApiKey | undefined>
-  /** The key with this text, if it may be used now; notes that it was. Rejects with `unavailable` when it could not look. */
+  /** The key with this text, unless it is unknown, expired or revoked; records its use. Rejects with `unavailable`. */
   use(text: string): Promise<ApiKey | undefined>
 }
 
@@ -47,7 +47,8 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       const fields = await records.change(owner, id, { setOnce: set })
       if (!fields) return undefined
       const key = fromFields(owner, id, fields)
-      // Only the call that revoked shortens the life; it is a matter of tidiness, the revocation stands already.
+      // The call that revoked also shortens the record's life. If that fails the record is only kept longer than needed: it is
+      // revoked already.
       if (key.revokedAtMs === nowMs) await records.change(owner, id, { keepUntilMs: nowMs + KEEP_LISTED_MS })
       return key
     },

@@ -1,5 +1,7 @@
-/** An authorization: what a collected grant leaves behind, and what its client JWT stands or falls with. */
-
+/**
+ * An authorization: what an approved grant becomes when it is collected (the wire calls it an authorized client). Its tokens
+ * are valid only while it is neither expired nor revoked.
+ */
 import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
 import type { Fields } from '../records/record-store.js'
@@ -14,18 +16,18 @@ export interface Authorization {
   scopes: readonly string[]
   name: string | undefined
   version: string | undefined
-  /** What its owner calls it; the hostname at first. */
+  /** The name its user gives it; initially the hostname. */
   label: string | undefined
   /** Address of the approver at the approval. */
   ipAtGrant: string
   createdAtMs: number
   expiresAtMs: number
-  /** At most a minute behind. */
+  /** Written once a minute at most, so it may lag behind by that much. */
   lastUsedAtMs: number | undefined
   revokedAtMs: number | undefined
 }
 
-/** The stored form: strings, and nothing for what is undefined. */
+/** The stored form: every value as a string; undefined values are left out. */
 export function toFields(authorization: Authorization): Fields {
   const fields: Record<string, string> = {}
   const { id: _id, userId: _userId, scopes, ...rest } = authorization

@@ -1,8 +1,7 @@
 /**
- * The authorizations of a user: made from an approved grant, listed, renamed, revoked.
- * A client JWT is good only while its record here says so: what is lost means "sign in again", never "valid again".
+ * The authorizations of a user: created from an approved grant, listed, renamed, revoked. A client JWT is valid only while its
+ * authorization's record exists and allows it: a lost record makes the client sign in again, and never revives a token.
  */
-
 import type { Client, ClientType } from '../clients/client.js'
 import type { Clock } from '../clock.js'
 import { isWorthNoting, type RecordStore } from '../records/record-store.js'
@@ -12,14 +11,14 @@ const DAY_MS = 86_400_000
 /** How long an authorization stays listed after it expired or was revoked. */
 const KEEP_LISTED_MS = 90 * DAY_MS
 
-/** What was approved: what the client asked for, and what it said about itself. */
+/** What was approved: the client's type, the scopes it asked for, and the metadata it sent about itself. */
 export interface ApprovedRequest {
   clientType: ClientType
   scopes: readonly string[]
   metadata: { name?: string; version?: string; hostname?: string }
 }
 
-/** Who approved it, from which address, and the id that the authorization has had since. */
+/** Who approved it, from which address, and the id that the decision chose for the authorization. */
 export interface Approval {
   userId: string
   authorizationId: string
@@ -27,19 +26,19 @@ export interface Approval {
 }
 
 export interface Authorizations {
-  /** The one authorization of an approved grant: created by the first call, the same one for every later call. */
+  /** Creates the authorization of an approved grant. Idempotent: a later call with the same id gets the existing one. */
   create(client: Client, request: ApprovedRequest, approval: Approval): Promise<Authorization>
-  /** The authorization if it may act now. */
+  /** The authorization, unless it is unknown, expired or revoked. */
   find(userId: string, id: string): Promise<Authorization | undefined>
-  /** Notes that it did. */
+  /** Records the time of its last use, once a minute at most. */
   noteUse(authorization: Authorization): Promise<void>
-  /** Active, revoked and expired, newest first. */
+  /** The active ones, and those that expired or were revoked within the last 90 days; newest first. */
   list(userId: string): Promise<Authorization[]>
-  /** Changes or (undefined) clears the label; undefined if there is no such authorization of this user. */
+  /** Sets the label, or clears it if undefined. Resolves to undefined if this user has no such authorization. */
   rename(userId: string, id: string, label: string | undefined): Promise<Authorization | undefined>
-  /** Revokes for good. Repeating it changes nothing; undefined if there is no such authorization of this user. */
+  /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
   revoke(userId: string, id: string): Promise<Authorization | undefined>
-  /** Revokes all that may act now, and answers with how many those were. */
+  /** Revokes all active authorizations of a user, and resolves to their number. */
   revokeAll(userId: string): Promise<number>
 }
 
@@ -75,7 +74,8 @@ export function createAuthorizations({ records, clock }: AuthorizationsParts): A
     const fields = await records.change(userId, id, { setOnce: { revokedAtMs: String(nowMs) } })
     if (!fields) return undefined
     const authorization = fromFields(userId, id, fields)
-    // Only the call that revoked shortens the life; it is a matter of tidiness, the revocation stands already.
+    // The call that revoked also shortens the record's life. If that fails the record is only kept longer than needed: it is
+    // revoked already.
     if (authorization.revokedAtMs === nowMs)
       await records.change(userId, id, { keepUntilMs: listedUntilMs(authorization) })
     return authorization
@@ -95,7 +95,7 @@ export function createAuthorizations({ records, clock }: AuthorizationsParts): A
         label: request.metadata.hostname,
         ipAtGrant: ip,
         createdAtMs,
-        // A whole second, so that the record and the JWT (NumericDate) end at the same instant.
+        // Rounded down to a second, so that the record and the JWT's `exp` (a NumericDate) end at the same instant.
         expiresAtMs: (Math.floor(createdAtMs / 1000) + client.authorizationTtlSeconds) * 1000,
         lastUsedAtMs: undefined,
         revokedAtMs: undefined

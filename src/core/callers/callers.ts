@@ -1,4 +1,6 @@
-/** Who calls with a bearer token: a user of the dashboard, or a client that one of them has authorized. */
+/**
+ * Who calls with a bearer token: a user, by a session JWT of the dashboard, or a client, by the client JWT of an authorization.
+ */
 import { readScope } from '../clients/scope.js'
 import type { AccessTokens } from '../tokens/access-tokens.js'
 import type { Tokens } from '../tokens/tokens.js'
@@ -9,7 +11,10 @@ export type Caller =
   | { kind: 'client'; userId: string; authorizationId: string; scopes: readonly string[] }
 
 export interface Callers {
-  /** The caller a token stands for at this moment, or undefined. Rejects with `unavailable` when that could not be found out. */
+  /**
+   * The caller that a token identifies now; undefined if the token is not valid. Rejects with `unavailable` when the storage or
+   * the dashboard's keys cannot be reached.
+   */
   identify(token: string): Promise<Caller | undefined>
 }
 

@@ -1,6 +1,6 @@
 /**
- * Who the user is: a dashboard's session JWT, verified by configuration alone. `sub` is the user id.
- * With a secret only HS256 is accepted; with a key set URL only RS256, ES256 and EdDSA, each with a key of its own kind.
+ * Session JWTs of the dashboard, whose `sub` is the user id. With a shared secret only HS256 is accepted; with the URL of a JWK
+ * Set only RS256, ES256 and EdDSA, each with a key of the matching type, so that no public key can serve as an HMAC secret.
  */
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
@@ -9,8 +9,8 @@ import { isUserId } from '../users/user-id.js'
 
 export interface DashboardSessions {
   /**
-   * The user a genuine session JWT stands for, or undefined.
-   * Rejects with `unavailable` when the dashboard's keys could not be fetched: that says nothing about the token.
+   * The user of a valid session JWT; undefined if it is not valid. Rejects with `unavailable` when the dashboard's keys could
+   * not be fetched, which leaves open whether the token is valid.
    */
   verify(token: string): Promise<{ userId: string } | undefined>
 }
@@ -32,7 +32,7 @@ export function createDashboardSessions({ key, issuer, audience, clock }: Dashbo
     'secret' in key
       ? verifierOf(new TextEncoder().encode(key.secret), ['HS256'])
       : verifierOf(
-          // Cached for ten minutes; an unknown kid makes it look again, at most once a minute.
+          // The JWK Set is cached for ten minutes. An unknown `kid` fetches it again, once a minute at most.
           createRemoteJWKSet(new URL(key.jwksUrl), {
             cooldownDuration: 60_000,
             cacheMaxAge: 600_000,
@@ -62,7 +62,7 @@ export function createDashboardSessions({ key, issuer, audience, clock }: Dashbo
   }
 }
 
-/** Everything about the token itself is a JOSEError with a code of its own; what is left is the network's doing. */
+/** A fault of the token is a JOSEError with a specific code; all other errors come from fetching or parsing the JWK Set. */
 function couldNotFetchKeys(error: unknown): boolean {
   if (!(error instanceof errors.JOSEError)) return true
   return error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC'

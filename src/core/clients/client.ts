@@ -1,6 +1,6 @@
 /**
- * An OAuth client (RFC 6749 §2): a program as the operator knows it, what it may ask for, and for how long it gets it.
- * The five types of program are public clients of their own names; all others come from OAUTH_CLIENTS_FILE.
+ * An OAuth client (RFC 6749 §2): a registered program, the scopes it may request and the lifetimes of its tokens. Each of the
+ * five client types is also a built-in public client of that name; all other clients come from OAUTH_CLIENTS_FILE.
  */
 import { digestOf } from '../secrets/digest.js'
 
@@ -13,40 +13,43 @@ export type GrantType = (typeof GRANT_TYPES)[number]
 
 export interface Client {
   readonly id: string
-  /** What the operator calls it; a built-in client has no name but what it says of itself. */
+  /** The operator's name for it. Undefined for a built-in client, which is shown by the name it sends with a grant. */
   readonly name: string | undefined
   readonly type: ClientType
-  /** None for a public client; of several any will do, so that a secret can be changed without a gap. */
+  /** Empty for a public client. Any one of several secrets is accepted, so that a secret can be rotated without downtime. */
   readonly secretDigests: readonly string[]
   readonly grantTypes: readonly GrantType[]
-  /** What it may ask for. */
+  /** The scopes it may request. */
   readonly scopes: readonly string[]
   readonly accessTokenTtlSeconds: number
-  /** How long an authorization lasts, and so the last of its refresh tokens. */
+  /** The lifetime of an authorization, which also ends its refresh tokens. */
   readonly authorizationTtlSeconds: number
-  /** Stands for the client in a grant, where every byte counts. */
+  /** The short form of the id (`tagOf`) that a stored grant holds, to keep grants small. */
   readonly tag: string
 }
 
-/** What the tags of the built-in clients begin with, and no other does: the dashboard API serves any of them. */
+/** The first character of the tags of all built-in clients, and of no other tag: the dashboard API polls for any of them. */
 export const BUILT_IN_TAG = '*'
-/** Always this many characters; the scripts of Redis count on it. */
+/** Fixed, because the Redis scripts read a grant by columns. */
 const TAG_LENGTH = 6
 
-/** What every client may ask for that is not one of the operator's; those have what the operator gives them. */
+/** The scopes a built-in client may request; those of any other client are set in OAUTH_CLIENTS_FILE. */
 export const BUILT_IN_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
 
 export function isBuiltIn(clientId: string): boolean {
   return CLIENT_TYPES.some((type) => type === clientId)
 }
 
-/** 36 bits of a digest: ids are the operator's choice, so nobody looks for two that share a tag. */
+/**
+ * The tag of a client: six characters, 36 bits of the id's digest for a client of OAUTH_CLIENTS_FILE. That is enough because
+ * only the operator chooses ids, and clients whose tags collide are rejected at start.
+ */
 export function tagOf(clientId: string): string {
   const tag = isBuiltIn(clientId) ? BUILT_IN_TAG + digestOf(clientId) : digestOf(clientId)
   return tag.slice(0, TAG_LENGTH)
 }
 
-/** The clients that are always there. Their access tokens live as long as the authorization. */
+/** The built-in clients. Their access tokens live as long as their authorizations. */
 export function builtInClients(tokenTtlSeconds: number): Client[] {
   return CLIENT_TYPES.map((type) => ({
     id: type,

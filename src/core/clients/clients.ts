@@ -1,12 +1,12 @@
-/** Every OAuth client there is, and whether somebody is one of them. Configuration alone: nothing here asks a store. */
+/** All OAuth clients, and their authentication. Both come from the configuration; nothing here calls the storage. */
 import { digestOf, isSame } from '../secrets/digest.js'
 import type { Client } from './client.js'
 
 export interface Clients {
   find(clientId: string): Client | undefined
   /**
-   * The client that id and secret prove (RFC 6749 §2.3), or undefined. A public client proves itself by having no secret:
-   * whoever brings one for it is wrong.
+   * The client with this id and secret (RFC 6749 §2.3); undefined if they do not match. A public client has no secret, so
+   * presenting one for it fails.
    */
   authenticate(clientId: string, secret: string | undefined): Client | undefined
   list(): readonly Client[]

@@ -1,4 +1,6 @@
-/** The tokens of connected accounts at rest: sealed under GRANTD_SECRET, for the one connection they belong to. */
+/**
+ * The tokens of connections at rest: sealed under GRANTD_SECRET, with the user's and the connection's id as associated data.
+ */
 import type { Keyring } from '../secrets/keyring.js'
 import type { Connection } from './connection.js'
 
@@ -16,7 +18,10 @@ export function sealTokens(keyring: Keyring, place: Place, { accessToken, refres
   return keyring.seal(PURPOSE, recordOf(place), JSON.stringify({ accessToken, refreshToken }))
 }
 
-/** Undefined if there are none, or none that can be opened: changed, moved here from elsewhere, or under a secret that is gone. */
+/**
+ * The opened tokens. Undefined if there are none, or if they do not open: tampered with, copied from another connection, or
+ * sealed under a secret that this instance does not have.
+ */
 export function openTokens(keyring: Keyring, connection: Connection): ConnectionTokens | undefined {
   if (connection.sealedTokens === undefined) return undefined
   try {

@@ -1,7 +1,7 @@
-/** A connected account: the tokens an upstream handed out for one of its users, kept sealed for one of ours. */
+/** A connection: an account that a user connected at an upstream, with the upstream's tokens, sealed. The wire says account. */
 import type { Fields } from '../records/record-store.js'
 
-/** `needs_reconnect`: the provider accepts the tokens no more; only the user can get new ones. */
+/** `needs_reconnect`: the upstream refused the refresh token, so the user has to connect the account again. */
 export type ConnectionStatus = 'connected' | 'needs_reconnect'
 
 export interface Connection {
@@ -10,18 +10,19 @@ export interface Connection {
   upstreamId: string
   subject: string
   username: string
-  /** Those the access token was issued with, as far as the provider told. */
+  /** The scopes of the access token; empty if the upstream named none. */
   scopes: readonly string[]
+  /** When the account was first connected. */
   connectedAtMs: number
-  /** End of the access token; undefined for one whose end is not known. */
+  /** The expiry of the access token; undefined if the upstream named none. */
   expiresAtMs: number | undefined
   status: ConnectionStatus
-  /** Counts the changes of the tokens. Whoever changes them does so on the condition that it is still the one they saw. */
+  /** Incremented with every new set of tokens; writes of tokens are a compare-and-set on it. */
   version: number
   sealedTokens: string | undefined
 }
 
-/** The stored form: strings, and nothing for what is undefined. */
+/** The stored form: every value as a string; undefined values are left out. */
 export function toFields({ id: _id, userId: _userId, upstreamId: providerId, scopes, ...rest }: Connection): Fields {
   const fields: Record<string, string> = { scopes: JSON.stringify(scopes), providerId }
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = String(value)

@@ -1,6 +1,6 @@
 /**
- * The connected accounts of users: kept when somebody signs in or connects, listed, handed out token by token, disconnected.
- * What a provider is asked for is provider-client.ts, refreshing is refresher.ts, whose an identity is users/identities.ts.
+ * The connections of users: stored at sign-in and when an account is connected, listed, asked for access tokens, disconnected.
+ * upstream/upstream-client.ts speaks to upstreams, refresher.ts refreshes tokens, users/identities.ts maps identities to users.
  */
 import type { Clock } from '../clock.js'
 import { fault, isFault } from '../fault.js'
@@ -12,16 +12,16 @@ import { type Connection, fromFields, toFields } from './connection.js'
 import { openTokens, sealTokens } from './connection-tokens.js'
 import type { Refresher } from './refresher.js'
 
-/** A token that ends sooner is refreshed before it is handed out. */
+/** An access token that expires sooner than this is refreshed before it is handed out. */
 const REFRESH_AHEAD_MS = 60_000
-/** How long a caller waits for that. */
+/** How long a caller waits for a refresh. */
 const ANSWER_WITHIN_MS = 12_000
-/** How often connecting is tried when somebody else changes the account at the same time. */
+/** How often `keep` retries its compare-and-set when the connection changes concurrently. */
 const CONNECT_TRIES = 5
 
 const OWNER = 'owner'
 
-/** Who asks for a token: the operator's back end may have any, a user their own. */
+/** Who asks for an access token: a back end with an API key may have that of any connection, a user that of their own. */
 export type TokenReader = { kind: 'api_key' } | { kind: 'user'; userId: string }
 
 export type VendOutcome =
@@ -35,18 +35,18 @@ export interface NewConnection {
 }
 
 export interface Connections {
-  /** Keeps the tokens of an account under its id, in place of those that were there. */
+  /** Creates a connection, or replaces the tokens of an existing one. Rejects with `unavailable`. */
   keep(userId: string, connectionId: string, connection: NewConnection): Promise<Connection>
-  /** A user's accounts, the latest connected first. */
+  /** A user's connections, the newest first. */
   list(userId: string): Promise<Connection[]>
   /**
-   * An access token that can be used for a while. Rejects with `unavailable` when it would have to be refreshed and the
-   * provider could not be asked.
+   * An access token with at least a minute left, or as long as can be had. Rejects with `unavailable` when the token has
+   * expired and the upstream could not be asked for another in 12 seconds.
    */
   vend(connectionId: string, reader: TokenReader): Promise<VendOutcome>
   /**
-   * Disconnects an account: its tokens are gone here at once, and then ended at the provider if that can be done. Undefined if
-   * the user has no such connection.
+   * Disconnects an account: deletes its tokens here, then tries to revoke them at the upstream. Undefined if the user has no
+   * such connection.
    */
   disconnect(
     userId: string,
@@ -57,7 +57,7 @@ export interface Connections {
 export interface ConnectionsParts {
   records: RecordStore
   owners: RecordStore
-  /** Gives up the identity that a connection was made with: whose it is is the users' matter. */
+  /** Forgets the identity of a connection: `release` of users/identities.ts, passed in so that no import circle arises. */
   releaseIdentity(upstreamId: string, subject: string): Promise<void>
   refresher: Refresher
   keyring: Keyring
@@ -73,7 +73,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
     return fields && fromFields(userId, id, fields)
   }
 
-  /** Providers hand out a refresh token when they like; the one that was there goes on until then. */
+  /** An upstream may send no refresh token when an account is connected again; the stored one then stays in use. */
   function sealed(place: { id: string; userId: string }, tokens: UpstreamTokens, before: Connection | undefined) {
     const refreshToken = tokens.refreshToken ?? (before && openTokens(keyring, before)?.refreshToken)
     return sealTokens(keyring, place, {
@@ -91,7 +91,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
   return {
     async keep(userId, id, { upstreamId, identity, tokens }) {
       const nowMs = clock()
-      // First of all, so that there is never an account that its own user cannot be told from others'.
+      // Written first, so that no connection exists without the record by which `vend` finds its user.
       await owners.create(id, OWNER, { userId }, nowMs + FOR_EVER_MS)
       for (let attempt = 0; attempt < CONNECT_TRIES; attempt++) {
         const before = await find(userId, id)
@@ -122,8 +122,8 @@ export function createConnections(parts: ConnectionsParts): Connections {
     },
 
     async list(userId) {
-      const accounts = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
-      return accounts.sort((a, b) => b.connectedAtMs - a.connectedAtMs || (a.id < b.id ? 1 : -1))
+      const connections = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
+      return connections.sort((a, b) => b.connectedAtMs - a.connectedAtMs || (a.id < b.id ? 1 : -1))
     },
 
     async vend(connectionId, reader) {
@@ -133,7 +133,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const connection = await find(userId, connectionId)
       if (!connection) return { kind: 'unknown' }
       const tokens = connection.status === 'connected' ? openTokens(keyring, connection) : undefined
-      // Also where an instance with other secrets could open them: nothing is changed here.
+      // The stored status stays as it is: another instance may have the secret that opens these tokens.
       if (!tokens) return { kind: 'needs_reconnect' }
       const leftMs = (connection.expiresAtMs ?? Number.POSITIVE_INFINITY) - clock()
       const mayRefresh = tokens.refreshToken !== undefined
@@ -142,7 +142,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
         return vendable(await within(ANSWER_WITHIN_MS, refresher.refresh(connection)))
       } catch (error) {
         if (isFault(error) && error.code === 'not_found') return { kind: 'unknown' }
-        // It is good for a little longer, and nothing better is to be had.
+        // The upstream cannot be asked now, but the old token is valid for a few seconds more.
         if (leftMs > 0 && isFault(error) && error.code === 'unavailable') return vendable(connection)
         throw error
       }
@@ -152,7 +152,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const connection = await find(userId, connectionId)
       if (!connection) return undefined
       const tokens = openTokens(keyring, connection)
-      // The tokens first, the record last: if this is cut off in between, it can be asked for again.
+      // The tokens are deleted first and the record last, so that an interrupted call can be repeated.
       await records.change(userId, connectionId, {
         set: { status: 'needs_reconnect' },
         clear: ['sealedTokens', 'expiresAtMs']
@@ -163,14 +163,14 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const client = clientOf(connection.upstreamId)
       const token = tokens?.refreshToken ?? tokens?.accessToken
       if (!client || token === undefined) return { connection, revokedAtProvider: false }
-      // The connection is gone here whatever the provider says; the user is told what it said.
+      // The connection is deleted here either way; the answer tells whether the upstream revoked the token too.
       const revokedAtProvider = await client.revoke(token).catch(() => false)
       return { connection, revokedAtProvider }
     }
   }
 }
 
-/** What has not come by then is not waited for; it goes on by itself. */
+/** Stops waiting for `work` after `ms` with `unavailable`; the work itself goes on. */
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

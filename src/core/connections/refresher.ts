@@ -1,7 +1,7 @@
 /**
- * Gets new tokens for an account, once over all instances however many ask: providers that rotate refresh tokens take a second
- * use for a theft. One instance holds the lock; the others wait for what it writes. New tokens are kept before anybody gets
- * them, on the condition that the account still has the version they were asked for with.
+ * Refreshes the tokens of a connection once, however many requests and instances ask: an upstream that rotates refresh tokens
+ * takes a second use for a replay. One instance holds a lock; the others wait for what it writes. New tokens are stored before
+ * anybody gets them, by a compare-and-set on the connection's version.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,13 +14,13 @@ import type { UpstreamClient } from '../upstream/upstream-client.js'
 import { type Connection, fromFields } from './connection.js'
 import { openTokens, sealTokens } from './connection-tokens.js'
 
-/** What a crashed holder costs the others. A provider is given less than half of it to answer. */
+/** The life of the lock, and so how long a crashed holder blocks others. It covers two requests to an upstream, 4 s each. */
 const LOCK_MS = 10_000
-/** How often those who wait look whether the holder is done. */
+/** How often the waiting instances look whether the holder is done. */
 const LOOK_EVERY_MS = 100
-/** A crashed holder, and then a refresh of one's own. */
+/** How long to wait for the lock: the whole life of a crashed holder's lock, and some more. */
 const WAIT_MS = LOCK_MS + 5_000
-/** New tokens are too good to be lost to an engine that is away for a moment. */
+/** How long storing new tokens is retried: the old refresh token may be spent, so losing them would disconnect the account. */
 const KEEP_TRYING_MS = 30_000
 const TRY_AGAIN_MS = 100
 
@@ -28,11 +28,12 @@ export type RefreshEvent = 'refreshed' | 'refused' | 'unavailable'
 
 export interface Refresher {
   /**
-   * The connection after a refresh, by whomever. Rejects with `unavailable` when the provider could not be asked; the tokens that
-   * were there stay.
+   * The connection after a refresh by this instance or another one; its status is `needs_reconnect` if the upstream refused.
+   * Rejects with `unavailable` when the upstream or the storage could not be asked, which leaves the stored tokens as they
+   * were, and with `not_found` when the connection is gone.
    */
   refresh(connection: Connection): Promise<Connection>
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no refresh is under way on this instance. */
   settle(): Promise<void>
 }
 
@@ -53,7 +54,7 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
     return fromFields(userId, id, fields)
   }
 
-  /** Waits for the lock, or for whoever has it to be done. */
+  /** Waits for the lock and refreshes, or waits until its holder has. */
   async function take(connection: Connection): Promise<Connection> {
     const lock = `account-refresh:${connection.id}`
     const holder = randomUUID()
@@ -64,7 +65,7 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
           const current = await look(connection)
           return isDone(current, connection) ? current : await ask(current)
         } finally {
-          // It ends by itself; failing to give it back says nothing about the tokens.
+          // A lock that cannot be released expires by itself, so the result stands.
           await locks.release(lock, holder).catch(() => {})
         }
       }
@@ -78,7 +79,7 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
   async function ask(connection: Connection): Promise<Connection> {
     const client = clientOf(connection.upstreamId)
     const tokens = openTokens(keyring, connection)
-    // What this instance cannot do, another one with other settings may.
+    // No `needs_reconnect` here: another instance may have the upstream's settings or the secret that this one lacks.
     if (!client || !tokens)
       throw fault('unavailable', { detail: `nothing to refresh ${connection.upstreamId} with here` })
     const { refreshToken } = tokens
@@ -92,7 +93,7 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
     return keep(connection, refreshToken, outcome.tokens)
   }
 
-  /** Without a new refresh token the old one goes on (RFC 6749 §6), and without scopes those of before. */
+  /** Stores new tokens. Without a new refresh token the old one stays (RFC 6749 §6), and without scopes the old ones do. */
   async function keep(connection: Connection, previous: string, tokens: UpstreamTokens): Promise<Connection> {
     const { accessToken, refreshToken = previous, scopes = connection.scopes, expiresAtMs } = tokens
     const changes: FieldChanges = {

@@ -1,15 +1,15 @@
 /**
- * What the grants need from storage. Every method is atomic, safe to apply twice, and rejects with the fault `unavailable`
- * when it could not look: an answer always means that the store has spoken.
- * Codes come as digests and tags; no store ever sees one in clear.
+ * The storage interface of grants. `poll`, `decide` and `collect` are atomic. Every method but `poll` is idempotent, and a poll
+ * whose command is sent twice counts once. All reject with the fault `unavailable` when the storage cannot answer. Stores get
+ * codes only as digests (grant code) and keyed tags (user code), never in clear.
  */
 import type { Decision, GrantRequest } from './grant.js'
 
 export interface NewGrant {
   request: GrantRequest
-  /** Of the client that asks: see oauth-clients/oauth-client.ts. */
+  /** The tag of the client that started the grant: `tagOf` in clients/client.ts. */
   clientTag: string
-  /** Life and pacing are kept with the grant, so that instances with other settings agree on it. */
+  /** The lifetime and poll interval are stored with the grant, so that instances with different settings treat it alike. */
   lifeMs: number
   intervalMs: number
 }
@@ -20,7 +20,7 @@ export type StoredPoll =
   | { kind: 'approved'; request: GrantRequest; decision: Decision }
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
 
-/** `resolved`: decided or expired, and its record still there. */
+/** `resolved`: decided or expired, but not yet forgotten. */
 export type GrantStanding = 'pending' | 'resolved' | 'unknown'
 
 export interface FoundGrant {
@@ -34,38 +34,39 @@ export interface FoundGrant {
 export type StoredDecision = { kind: 'decided'; afterMs: number } | { kind: 'repeated' | 'resolved' | 'unknown' }
 
 export interface GrantStore {
-  /** Keeps a pending grant and reserves its user code, or says that the code belongs to another live grant. */
+  /** Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. */
   create(grantDigest: string, userCodeTag: string, grant: NewGrant): Promise<'created' | 'user_code_taken'>
 
   /**
-   * Judges one poll by the rules and remembers it. Looking at an approved grant does not collect it. To whoever's client tag
-   * does not begin so the grant is unknown, and stays as it is (RFC 8628 §3.5, RFC 6749 §5.2).
+   * Judges one poll by rules.ts and stores its effect on the pacing. Does not collect an approved grant. `clientTag` is a
+   * prefix: to a caller with which the grant's tag does not begin, the grant is unknown, and it stays unchanged (RFC 8628 §3.5,
+   * RFC 6749 §5.2).
    */
   poll(grantDigest: string, clientTag: string): Promise<StoredPoll>
 
-  /** Whether a grant waits for its decision, without a word about who may know. Changes nothing. */
+  /** Whether a grant still waits for its decision. Checks no client and changes nothing. */
   stateOf(grantDigest: string): Promise<GrantStanding>
 
-  /** The grant a user code stands for, as long as its record lives. */
+  /** The grant with this user code, until it is forgotten (rules.ts). */
   find(userCodeTag: string): Promise<FoundGrant | undefined>
 
-  /** Decides a pending grant, once, and has every instance told (DecisionFeed). `afterMs` counts from its creation. */
+  /** Decides a pending grant, once, and publishes that on the DecisionFeed. `afterMs` is the time since its creation. */
   decide(grantDigest: string, decision: Decision): Promise<StoredDecision>
 
-  /** Claims an approved grant: the first call starts the time in which it can be collected again. */
+  /** Claims an approved grant. The first claim starts the time in which it can be repeated (COLLECT_AGAIN_MS in rules.ts). */
   collect(grantDigest: string): Promise<'collected' | 'spent' | 'unknown'>
 }
 
 export interface DecisionListener {
-  /** This grant has been decided. Told at most once, and not at all while the feed is down. */
+  /** A grant was decided. Delivery is at most once, and decisions are lost while the feed is down. */
   decided(grantDigest: string): void
-  /** The feed was down and is up again: something may have been missed. */
+  /** The feed is up again after it was down: decisions may have been missed. */
   resumed(): void
 }
 
-/** How an instance hears that a grant was decided, on whichever instance that was. */
+/** Tells this instance that a grant was decided, on whichever instance that happened. */
 export interface DecisionFeed {
-  /** Whether a decision taken now would be heard of. */
+  /** Whether a decision made now would reach the listeners. */
   isUp(): boolean
   listen(listener: DecisionListener): void
 }

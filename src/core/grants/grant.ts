@@ -1,11 +1,11 @@
 /**
- * A device grant: what a client asked for, what a user decided, and what a poll or a decision can come to.
- * The rules that lead from one to the other are in rules.ts, keeping them is the store's part, the whole story is grants.ts.
+ * The types of a device grant: a client's request, a user's decision, and the possible outcomes of each operation. The state
+ * machine is rules.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
  */
 import type { ClientType } from '../clients/client.js'
 import type { IssuedTokens } from '../tokens/tokens.js'
 
-/** What a client says about itself. Its own claim: nothing of it is verified. */
+/** What a client says about itself. None of it is verified. */
 export interface ClientMetadata {
   name?: string
   version?: string
@@ -13,25 +13,25 @@ export interface ClientMetadata {
   os?: string
 }
 
-/** Where a request came from, as far as a trusted edge knows. */
+/** The location of a request's address, from the headers of a trusted edge (EDGE_HEADERS). */
 export interface Location {
   /** "city, region, country", at most 256 characters. */
   text: string
-  /** ISO 3166-1 alpha-2, absent when unknown. */
+  /** ISO 3166-1 alpha-2; absent if unknown. */
   country?: string
 }
 
-/** True or false only when both countries are known: an unknown one is no reason to warn. */
+/** Whether the two countries differ. Undefined if either is unknown, which is no reason for a warning. */
 export function countriesDiffer(requester: Location | undefined, approver: Location | undefined): boolean | undefined {
   if (!requester?.country || !approver?.country) return undefined
   return requester.country !== approver.country
 }
 
 export interface GrantRequest {
-  /** The OAuth client that asks. A built-in one has its type for an id. */
+  /** The OAuth client that started the grant. The id of a built-in client is its type. */
   clientId: string
   clientType: ClientType
-  /** What it asks for; what the user is shown is what the tokens carry. */
+  /** The requested scopes. An approval grants all of them. */
   scopes: readonly string[]
   metadata: ClientMetadata
   ip: string
@@ -43,28 +43,28 @@ export type Action = 'approve' | 'deny'
 export interface Decision {
   action: Action
   userId: string
-  /** Id of the authorization that an approval leads to, chosen at the decision so that every collection means the same one. */
+  /** The id for the authorization, chosen at the decision so that a repeated collection creates no second one. */
   authorizationId: string
-  /** Address of whoever decided. */
+  /** The address of the user who decided. */
   ip: string
 }
 
-/** What a poll comes to. `spent`: approved, collected, and the time to collect it again is over. */
+/** The outcome of a poll. `spent`: collected before, and the time to collect it again is over. */
 export type PollOutcome =
   | { kind: 'pending' }
   | { kind: 'slow_down'; intervalSeconds: number }
   | { kind: 'approved'; tokens: IssuedTokens }
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
 
-/** What looking a user code up comes to. `resolved`: the code exists, but is decided or expired. */
+/** The outcome of looking up a user code. `resolved`: the grant exists, but is decided or expired. */
 export type PeekOutcome =
   | { kind: 'pending'; request: GrantRequest; createdAtMs: number }
   | { kind: 'resolved' | 'unknown' }
 
-/** What a decision comes to. A repetition of the same decision by the same user counts as decided. */
+/** The outcome of a decision. Repeating the same decision as the same user is `decided` as well. */
 export type DecideOutcome =
-  // The client an approval leads to, unless this is a repetition that cannot know it.
+  // The id is that of the approval's authorization. A denial has none, and a repetition may lack it.
   { kind: 'decided'; authorizationId?: string } | { kind: 'resolved' | 'unknown' }
 
-/** What taking an approval back comes to. `unknown`: this user has approved nothing under that code. */
+/** The outcome of undoing an approval. `unknown`: this user approved no grant with that user code. */
 export type UndoOutcome = { kind: 'undone' | 'unknown' }

@@ -1,6 +1,7 @@
 /**
- * The life of a grant: started by a client, looked at and decided by a user, polled and collected by the client.
- * Owns the codes and the decision; polls and collection are polls.ts, the rules rules.ts, and the surfaces render the outcomes.
+ * The operations on a grant: a client starts it, a user looks it up and decides it, the client polls and collects it. This file
+ * handles codes and decisions; polls.ts handles polls and collection, rules.ts holds the state machine, and the surfaces
+ * (src/routes) render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
 import { tagOf } from '../clients/client.js'
@@ -12,18 +13,18 @@ import type { Action, DecideOutcome, GrantRequest, PeekOutcome, PollOutcome, Und
 import type { FoundGrant } from './grant-store.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
 
-/** How often a fresh user code is tried before giving up; one collision in a row is already one in ten thousand million. */
+/** Caps the retries after a collision of user codes. Among a million live grants, one new code in 25,600 collides. */
 const USER_CODE_TRIES = 10
 
 export interface StartedGrant {
   grantCode: string
-  /** Formatted for people. */
+  /** In the form XXXX-XXXX. */
   userCode: string
   expiresInSeconds: number
   intervalSeconds: number
 }
 
-/** Told of what happens, for the metrics. */
+/** Callbacks for metrics. */
 export interface GrantEvents {
   started(): void
   polled(outcome: PollOutcome['kind']): void
@@ -32,13 +33,13 @@ export interface GrantEvents {
 }
 
 export interface Grants extends Polls {
-  /** Starts a grant (RFC 8628 §3.1). Rejects with `unavailable` when it could not be kept. */
+  /** Starts a grant (RFC 8628 §3.1). Rejects with `unavailable` when it could not be stored. */
   start(request: GrantRequest): Promise<StartedGrant>
-  /** What a user code stands for, as it was typed. */
+  /** Looks up the grant of a typed user code. */
   peek(typedUserCode: string): Promise<PeekOutcome>
-  /** Approves or denies. The same decision by the same user again is no error, so that a request can be retried. */
+  /** Approves or denies a grant. Idempotent for the same user and action, so that a request can be retried. */
   decide(typedUserCode: string, action: Action, by: { userId: string; ip: string }): Promise<DecideOutcome>
-  /** Takes an approval of this user's back, whether or not it has been collected: the authorization is revoked. */
+  /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
   undo(typedUserCode: string, userId: string): Promise<UndoOutcome>
 }
 
@@ -114,7 +115,7 @@ export function createGrants(parts: GrantsParts): Grants {
       const decision = found?.decision
       const client = found && clients.find(found.request.clientId)
       if (!client || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
-      // Made now if it has not been collected: whoever collects it later finds it revoked.
+      // If the grant was not collected yet, this creates its authorization, so that a later collection finds it revoked.
       const authorization = await authorizations.create(client, found.request, decision)
       await authorizations.revoke(userId, authorization.id)
       return { kind: 'undone' }

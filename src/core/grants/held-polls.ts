@@ -1,28 +1,32 @@
 /**
- * Polls that are held until there is something to say (RFC 7240 `wait`). Owns who waits on this instance, for which grant,
- * and what ends a wait; that a decision was taken comes from the feed, what it means is service.ts's to find out.
+ * Held polls (`Prefer: wait`, RFC 7240 §4.3): polls of this instance that are answered only when their grant is decided. Keeps
+ * the waiters per grant and ends their waits; decisions arrive by the DecisionFeed, and polls.ts then asks the store for them.
  */
 import type { DecisionFeed } from './grant-store.js'
 
 export const LONGEST_WAIT_SECONDS = 30
-/** A client has one poll under way, or a second one when it has lost sight of the first. */
+/** A client has one poll under way, or two after it lost the connection of the first. */
 const MOST_PER_GRANT = 2
 
-/** Why a wait ended. `missed`: a decision may have gone unheard. `over`: its time is up. `gone`: nobody waits any more. */
+/**
+ * Why a wait ended. `decided`: the grant was. `missed`: the feed was down, so a decision may have been missed. `over`: the time
+ * is up. `gone`: the caller disconnected. `stopping`: the instance stops.
+ */
 export type WaitEnd = 'decided' | 'missed' | 'over' | 'gone' | 'stopping'
 
 export interface HeldPoll {
-  /** Resolves when the wait ends; what happened since the poll was let in counts. Not to be called twice at a time. */
+  /** Resolves when the wait ends; at once if an event came since `enter` or the last wait. Supports one wait at a time. */
   wait(forMs: number): Promise<WaitEnd>
-  /** Gives the place back. */
+  /** Frees the place. */
   leave(): void
 }
 
 export interface HeldPolls {
-  /** A place to wait in, or undefined: there is none free, or nothing would be heard. `gone` ends the wait. */
+  /** A place to wait in. Undefined if none is free, the feed is down or the instance stops. `gone` aborts the wait. */
   enter(grantDigest: string, gone: AbortSignal): HeldPoll | undefined
-  /** Ends all waits, and lets nobody in any more: the instance stops. */
+  /** Ends all waits and refuses new ones, because the instance stops. */
   stop(): void
+  /** The number of polls held now. */
   count(): number
 }
 
@@ -48,7 +52,7 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
       let news: WaitEnd | undefined
       let waiting: ((why: WaitEnd) => void) | undefined
       const end = (why: WaitEnd) => {
-        // A decision is the last that can happen to a grant; whoever hears of it need not hear anything else.
+        // A decision is final, so no later event may replace it.
         if (news !== 'decided') news = why
         waiting?.(news)
       }
@@ -60,7 +64,7 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
       return {
         wait(forMs) {
           return new Promise((resolve) => {
-            // One timer for each held request, and those are bounded; Node keeps timers of the same length in one list.
+            // One timer per held poll is cheap: their number is capped, and Node keeps timers of equal length in one list.
             const timer = setTimeout(() => end('over'), forMs)
             waiting = (why) => {
               clearTimeout(timer)

@@ -1,6 +1,6 @@
 /**
- * Polls of a grant (RFC 8628 §3.4): asked once or held until the decision, and what collects an approved one. Owns the order of
- * things at collection; whether a poll came too early is judged in the store, by rules.ts.
+ * Polls of a grant (RFC 8628 §3.4), answered at once or held until the decision; a poll of an approved grant collects it. This
+ * file owns the order of the steps of a collection; the store judges the pacing of polls, by rules.ts.
  */
 import type { Authorizations } from '../authorizations/authorizations.js'
 import type { Clients } from '../clients/clients.js'
@@ -12,21 +12,22 @@ import type { GrantStore, StoredPoll } from './grant-store.js'
 import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS } from './held-polls.js'
 
 export interface Wait {
-  /** As the caller asked; what is longer than the longest wait is cut. */
+  /** The requested wait, capped at LONGEST_WAIT_SECONDS. */
   seconds: number
+  /** Aborted when the caller disconnects. */
   gone: AbortSignal
 }
 
 export interface Polls {
   /**
-   * One poll (RFC 8628 §3.4) of a client with this tag; collects an approved grant. Any number of polls get at most one
-   * authorization between them.
+   * One poll by a client with this tag; collects the grant if it is approved. However many polls collect a grant, it has one
+   * authorization. Rejects with `unavailable`.
    */
   poll(grantCode: string, clientTag: string): Promise<PollOutcome>
   /**
-   * The same, but while the grant is pending the answer waits: for the decision, so many seconds, until the caller has gone or
-   * the instance stops. `waitSeconds` is how long it could have waited; undefined if there was no room, or the poll came too
-   * early, and so it was answered at once.
+   * A poll that is held while the grant is pending: until the decision, the end of the wait, the caller's disconnection or the
+   * instance's stop. `waitSeconds` is the wait that applied; undefined if the poll was not held, for want of a free place or
+   * because it came too early.
    */
   pollAndWait(grantCode: string, clientTag: string, wait: Wait): Promise<{ outcome: PollOutcome; waitSeconds?: number }>
 }
@@ -38,14 +39,14 @@ export interface PollsParts {
   tokens: Tokens
   heldPolls: HeldPolls
   events: { polled(outcome: PollOutcome['kind']): void; collected(): void }
-  /** Bounds what collecting a grant takes in all, for it asks several things one after the other. */
+  /** Puts a time limit on a whole collection, which makes several storage calls in a row. */
   limitTime: <T>(work: Promise<T>) => Promise<T>
 }
 
 export function createPolls(parts: PollsParts): Polls {
   const { store, authorizations, clients, tokens, heldPolls, events, limitTime } = parts
 
-  /** Everything that can fail comes before the claim, and nothing is handed out without it. */
+  /** Every step that can fail comes before the claim, and tokens are handed out only after it. */
   async function collect(grantCode: string, request: GrantRequest, decision: Decision): Promise<PollOutcome> {
     const client = clients.find(request.clientId)
     if (!client) return { kind: 'denied' }
@@ -64,7 +65,7 @@ export function createPolls(parts: PollsParts): Polls {
     return poll
   }
 
-  /** Asks until there is more to say than that the grant is pending. A held poll counts as the one it is. */
+  /** Polls, then polls again once the grant is decided or expired. Counts as one poll in the metrics and the pacing. */
   async function hold(place: HeldPoll, grantCode: string, clientTag: string, forMs: number): Promise<PollOutcome> {
     const grantDigest = digestOf(grantCode)
     const ask = async () => conclude(grantCode, await store.poll(grantDigest, clientTag))
@@ -74,7 +75,8 @@ export function createPolls(parts: PollsParts): Polls {
     for (;;) {
       const end = await place.wait(Math.max(0, untilMs - performance.now()))
       if (end === 'gone' || end === 'stopping') return first
-      // Whatever is not pending any more is told however early it is asked for; asking otherwise would be another poll.
+      // A poll of a decided or expired grant is never too early. While the grant is pending, `stateOf` looks instead, because
+      // another poll would count against the pace.
       if (end === 'decided' || (await store.stateOf(grantDigest)) !== 'pending') return ask()
       if (end === 'over') return first
     }
@@ -85,7 +87,7 @@ export function createPolls(parts: PollsParts): Polls {
     return outcome
   }
 
-  // The hottest path there is, so no more promises than it takes.
+  // The hottest path of the service: written without async functions, to save their promises.
   function poll(grantCode: string, clientTag: string): Promise<PollOutcome> {
     if (!isGrantCode(grantCode)) return Promise.resolve(counted({ kind: 'unknown' }))
     return store.poll(digestOf(grantCode), clientTag).then((stored) => {

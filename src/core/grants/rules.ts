@@ -1,39 +1,38 @@
 /**
- * The rules of a grant (RFC 8628 §3.5) as plain functions of a state and a time.
- * The memory store runs them as they stand. The Redis scripts say the same in Lua with these same limits, and one contract
- * suite holds both to it.
+ * The state machine of a grant (RFC 8628 §3.5), as functions of a state and a time. The memory store runs them; the Redis
+ * scripts implement the same rules in Lua, with these very limits, and one contract suite tests both.
  */
 
-/** Every refused poll makes the grant's interval this much longer, for good (RFC 8628 §3.5). */
+/** Every poll that comes too early lengthens the grant's interval by this much, for good (RFC 8628 §3.5). */
 export const SLOW_DOWN_STEP_MS = 5_000
 export const LONGEST_INTERVAL_MS = 60_000
 /** A poll may come early by the interval divided by this, but by no less than `SHORTEST_GRACE_MS`. */
 export const GRACE_DIVISOR = 10
 export const SHORTEST_GRACE_MS = 500
-/** How long after its expiry a grant still says what became of it. */
+/** How long after its expiry a grant is remembered, so that late polls get `expired` or its decision instead of `unknown`. */
 export const RETENTION_MS = 300_000
-/** How long after its first collection a grant can be collected again, so that a lost answer does not burn the approval. */
+/** How long after its first collection a grant can be collected again, so that a lost answer does not waste the approval. */
 export const COLLECT_AGAIN_MS = 30_000
-/** Redis collects garbage this much later than the rules forget, so that they have the last word. */
+/** Slack of the Redis TTL: keys expire this much later than the rules forget the grant, so that the TTL never decides. */
 export const TTL_SLACK_MS = 60_000
 
 export interface GrantState {
   phase: 'pending' | 'approved' | 'denied' | 'collected'
   expiresAtMs: number
   intervalMs: number
-  /** Time of the last poll, accepted or refused; 0 before the first. */
+  /** The time of the last poll, accepted or too early; 0 before the first. */
   polledAtMs: number
   collectedAtMs: number
 }
 
-/** Clocks run fast and networks jitter: a poll may come a tenth of the interval early, and at least half a second. */
+/** How early a poll may come, to allow for network jitter and fast clocks: a tenth of the interval, but at least 500 ms. */
 export function graceMs(intervalMs: number): number {
   return Math.max(SHORTEST_GRACE_MS, intervalMs / GRACE_DIVISOR)
 }
 
 export type PollVerdict = 'pending' | 'slow_down' | 'approved' | 'denied' | 'expired' | 'spent' | 'unknown'
 
-/** Judges a poll and brings the state up to date. A decision beats the expiry and the pace. */
+/** Judges a poll and updates the state. A decided grant answers with its decision even after its expiry, and at any pace. */
 export function judgePoll(grant: GrantState, nowMs: number): PollVerdict {
   if (grant.phase === 'collected') return nowMs <= grant.collectedAtMs + COLLECT_AGAIN_MS ? 'approved' : 'spent'
   if (isForgotten(grant, nowMs)) return 'unknown'
@@ -45,13 +44,13 @@ export function judgePoll(grant: GrantState, nowMs: number): PollVerdict {
   return early ? 'slow_down' : 'pending'
 }
 
-/** Whether a decision may still be taken, has been taken, or comes too late to be heard of. */
+/** Whether a grant can be decided (`open`), is decided or expired (`resolved`), or is forgotten (`unknown`). */
 export function judgeDecision(grant: GrantState, nowMs: number): 'open' | 'resolved' | 'unknown' {
   if (isForgotten(grant, nowMs)) return 'unknown'
   return grant.phase === 'pending' && nowMs < grant.expiresAtMs ? 'open' : 'resolved'
 }
 
-/** Judges a collection and brings the state up to date. */
+/** Judges a collection and updates the state. */
 export function judgeCollection(grant: GrantState, nowMs: number): 'collected' | 'spent' | 'unknown' {
   if (grant.phase === 'collected') return nowMs <= grant.collectedAtMs + COLLECT_AGAIN_MS ? 'collected' : 'spent'
   if (grant.phase !== 'approved' || isForgotten(grant, nowMs)) return 'unknown'
@@ -60,6 +59,7 @@ export function judgeCollection(grant: GrantState, nowMs: number): 'collected' |
   return 'collected'
 }
 
+/** Whether a grant's retention has ended: from then on it is `unknown`, unless it was collected moments ago. */
 export function isForgotten(grant: GrantState, nowMs: number): boolean {
   return nowMs >= grant.expiresAtMs + RETENTION_MS
 }

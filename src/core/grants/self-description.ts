@@ -1,34 +1,37 @@
 /**
- * What a program says about itself, made fit to be shown to whoever decides: nothing in it can turn, hide or outgrow what
- * stands beside it, and what looks like one thing and is another is pointed out (Unicode Technical Standard 39).
+ * Makes a client's unverified self-description safe to show on the consent page: invisible characters, such as those that
+ * reverse the text around them, become U+FFFD, lengths are capped, and homographs are flagged (Unicode Technical Standard 39).
  */
 export interface ReadableClaim {
   text: string
-  /** Why a reader might be misled: it holds what cannot be seen, or letters of one alphabet that pass for another's. */
+  /** Why the text might mislead: it held invisible characters (`hidden`), or letters that imitate Latin ones (`lookalike`). */
   doubts: readonly ('hidden' | 'lookalike')[]
 }
 
-/** In characters as people count them. */
+/** The length cap of the shown text, in grapheme clusters. */
 const LONGEST_SHOWN = 64
 
-/** Controls, formats (direction, zero width, tags), private use, half pairs, line and paragraph ends, the blank of braille. */
+/**
+ * Invisible characters: controls, format characters (direction, zero width, tags), private use, surrogates, unassigned code
+ * points, line and paragraph separators, default-ignorables, the blank braille pattern.
+ */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
-/** What belongs to a picture: that it is drawn in colour, and what joins several into one. */
+/** The invisible characters of an emoji sequence, which are kept: variation selector 16 and the zero width joiner. */
 const OF_PICTURES =
   /(?<=\p{Extended_Pictographic})\uFE0F|(?<=\p{Extended_Pictographic}|\p{EMod}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/u
 const UNSEEN_OR_PICTURE = new RegExp(`${OF_PICTURES.source}|(${UNSEEN.source})`, 'gu')
-/** Accents heaped on one letter reach over the lines around it; the signs of some scripts are more than two, but not many. */
+/** Caps the combining marks on a letter, which would overflow the lines around it: two accents, or six marks of a script. */
 const ACCENT = '(?:(?=\\p{M})\\p{Script=Inherited})'
 const HEAPED_MARKS = new RegExp(`(${ACCENT}{2})${ACCENT}+|(\\p{M}{6})\\p{M}+`, 'gu')
-/** In code points: a character as people count them can be of any length. */
+/** The length cap of one grapheme cluster, in code points: Unicode itself sets none. */
 const LONGEST_CHARACTER = 16
 
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
-/** Undefined for a claim that says nothing. */
+/** The readable form of a claim; undefined if the claim is absent or blank. */
 export function readClaim(claim: string | undefined): ReadableClaim | undefined {
   if (claim === undefined) return undefined
-  // NFKC: full-width, mathematical and circled letters become the letters they imitate.
+  // NFKC replaces full-width, mathematical and circled letters by the plain letters they imitate.
   const plain = claim.normalize('NFKC')
   const seen = plain
     .replace(/\s+/gu, ' ')
@@ -48,11 +51,11 @@ export function readClaim(claim: string | undefined): ReadableClaim | undefined 
   return { text, doubts }
 }
 
-/** The alphabets in which names are made to look like Latin ones; whoever mixes them within a word wants to be misread. */
+/** Scripts with letters that resemble Latin ones. A word that mixes one of them with Latin is a likely homograph. */
 const LATIN = /\p{Script=Latin}/u
 const IMITATES_LATIN =
   /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}\p{Script=Lisu}\p{Script=Canadian_Aboriginal}]/u
-/** Letters of other alphabets that are drawn like a Latin one. */
+/** A word made only of letters that are drawn like Latin ones. */
 const DRAWN_LIKE_LATIN =
   /^[аеорсухіјѕһԁԛԝӏАВЕКМНОРСТУХІЈЅԌԜοαινρυγΑΒΕΖΗΙΚΜΝΟΡΤΥΧօսոցᎠᎡᎢᎥᎩᎪᎫᎬᎳᎵᎷᎻᎽᏀᏂᏃᏆᏎᏏᏒᏔᏕᏙᏚᏞᏟᏢᏣᏤᏦᏧᏩᏫᏳᏴ\p{Script=Lisu}]+$/u
 

@@ -1,6 +1,7 @@
 /**
- * The limit on guessing user codes (RFC 8628 §5.1): so many misses per user and per address, a success resets nothing.
- * An attempt is taken before the lookup and given back when it was no miss: parallel guesses cannot outrun the count.
+ * The limit on guessing user codes (RFC 8628 §5.1): a number of misses per user and per address within 15 minutes, which a
+ * success does not reset. An attempt is taken before the lookup and given back when the lookup was no miss, so that parallel
+ * guesses cannot outrun the counter.
  */
 import { randomUUID } from 'node:crypto'
 import { fault } from '../fault.js'
@@ -8,7 +9,7 @@ import type { LimitStore } from './limit-store.js'
 
 export const GUESS_WINDOW_MS = 15 * 60_000
 
-/** Whose misses are counted, and how many each may have. */
+/** One counter of misses (of a user or of an address), and how many it allows. */
 export interface Guesser {
   key: string
   limit: number
@@ -16,8 +17,8 @@ export interface Guesser {
 
 export interface Guesses {
   /**
-   * Runs a lookup whose outcome `unknown` is a miss. When there were too many it tells `refused` and throws
-   * `too_many_requests` without looking.
+   * Runs a lookup whose outcome `unknown` counts as a miss. After too many misses it calls `refused` instead of the lookup and
+   * rejects with `too_many_requests`, which carries the seconds until an attempt comes free.
    */
   limit<T extends { kind: string }>(
     guessers: readonly Guesser[],
@@ -36,7 +37,7 @@ export function createGuesses(store: LimitStore): Guesses {
       )
       const longestMs = Math.max(...waits.map((wait) => wait?.freeInMs ?? 0))
       if (longestMs > 0) {
-        // What was refused was no guess: it must not keep a neighbour behind the same address waiting.
+        // A refused attempt looked nothing up, so it does not count against the other users behind the same address.
         await giveBack()
         refused()
         throw fault('too_many_requests', { retryAfterSeconds: Math.ceil(longestMs / 1000), detail: 'user code misses' })

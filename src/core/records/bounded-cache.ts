@@ -1,4 +1,4 @@
-/** A map that holds no more than so many entries: the one that was put in first goes first. */
+/** A map with a maximum number of entries. Past it, the entry that was set longest ago is evicted; reads do not count. */
 export interface BoundedCache<T> {
   get(key: string): T | undefined
   set(key: string, value: T): void

@@ -1,47 +1,47 @@
 /**
- * The store for everything that does not change by a race: a record has an id, a parent, fields and a life.
- * One implementation per engine serves all kinds; a domain folder gives a kind its shape and its meaning.
- * Fields are strings; an absent field is not there. All methods are atomic, safe to apply twice, and reject with the
- * fault `unavailable` when they could not look.
+ * The store of records, for everything without race-critical rules of its own. A record has an id, a parent, string fields and
+ * an expiry; an undefined value is an absent field. One implementation per engine serves all kinds of records, whose shape and
+ * meaning are defined by the other folders of core. Every method on one record is atomic; `list` is no snapshot. All are
+ * idempotent, and all but `note` reject with the fault `unavailable` when the storage cannot answer.
  */
 export type Fields = Readonly<Record<string, string>>
 
-/** For records that have no end: it is far away. */
+/** A hundred years: the life of records that do not expire. */
 export const FOR_EVER_MS = 100 * 365 * 86_400_000
 
 export interface FieldChanges {
-  /** Nothing is changed unless this field has this value: a change that was thought out over an older state is none. */
+  /** Compare-and-set: nothing changes unless this field has this value. */
   onlyIf?: { field: string; is: string }
-  /** Written whatever is there. */
+  /** Fields to write. */
   set?: Fields
-  /** Written only where nothing is there: the first one stays. */
+  /** Fields to write only where they are absent: the first value stays. */
   setOnce?: Fields
-  /** Taken away. */
+  /** Fields to remove. */
   clear?: readonly string[]
-  /** New end of the record's life. */
+  /** The record's new expiry, in Unix milliseconds. */
   keepUntilMs?: number
 }
 
 export interface RecordStore {
-  /** Creates the record, unless it is there. Answers with what is there afterwards. */
+  /** Creates the record unless it exists. Resolves to the fields it has afterwards. */
   create(parent: string, id: string, fields: Fields, keepUntilMs: number): Promise<Fields>
   get(parent: string, id: string): Promise<Fields | undefined>
-  /** Changes a record only if it still exists. Answers with what is there afterwards. */
+  /** Changes a record if it exists. Resolves to the fields it has afterwards, or undefined if there is no such record. */
   change(parent: string, id: string, changes: FieldChanges): Promise<Fields | undefined>
   /**
-   * A change of which nobody is told. It waits for no replica, and what cannot be written at this moment stays unwritten: a
-   * token is good or not while its use cannot be noted as well.
+   * A best-effort change, for times of last use: it waits for no replica and resolves even if the storage cannot be reached,
+   * because a token stays valid while its use cannot be recorded.
    */
   note(parent: string, id: string, changes: FieldChanges): Promise<void>
   delete(parent: string, id: string): Promise<void>
-  /** All records of a parent by id, in no order. */
+  /** All records of a parent by id, in no particular order. */
   list(parent: string): Promise<Map<string, Fields>>
 }
 
-/** When something was last used is written down no more often than this, and so is at most as far behind. */
+/** Times of last use are sampled: they are written no more often than this, and lag behind by as much. */
 const LAST_USE_SAMPLE_MS = 60_000
 
-/** Whether a use is to be written down, the last one that was being then. */
+/** Whether a use at `nowMs` should be written, when the one written last was at `lastUsedAtMs`. */
 export function isWorthNoting(lastUsedAtMs: number | undefined, nowMs: number): boolean {
   return nowMs - (lastUsedAtMs ?? 0) >= LAST_USE_SAMPLE_MS
 }

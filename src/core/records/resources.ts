@@ -1,30 +1,31 @@
 /**
- * Things with an id that belong to something, as an API creates, lists, reads and deletes them: records whose content is kept
- * as one JSON field. A domain folder gives them their shape and their meaning.
+ * Resources of an API (created, listed, read, replaced, deleted) over the record store: each is a record whose content is one
+ * JSON field. Their shape and meaning are defined by the folders that use them.
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from './record-store.js'
 
 export interface Resource {
-  /** A uuid. */
+  /** A UUID. */
   id: string
   createdAtMs: number
   updatedAtMs: number
 }
 
 export interface Resources<T> {
+  /** Creates a resource under a new id. Under a given id, resolves to the existing resource if there is one. */
   create(parent: string, content: T, id?: string): Promise<T & Resource>
-  /** In the order of their creation. */
+  /** All resources of a parent, in the order of their creation. */
   list(parent: string): Promise<(T & Resource)[]>
   find(parent: string, id: string): Promise<(T & Resource) | undefined>
-  /** Puts other content in its place; undefined if it is not there any more. */
+  /** Replaces the whole content. Resolves to undefined if there is no such resource. */
   replace(parent: string, id: string, content: T): Promise<(T & Resource) | undefined>
   delete(parent: string, id: string): Promise<void>
 }
 
 export function createResources<T extends object>(records: RecordStore, clock: Clock): Resources<T> {
-  /** Tells apart what was created within one millisecond by one instance. */
+  /** Counts creations, so that those of one millisecond keep their order. */
   let created = 0
 
   return {

@@ -1,14 +1,12 @@
-/**
- * One-way forms of long random secrets. What a person can guess (a user code) needs a keyed tag instead: see keyring.ts.
- */
+/** Digests of long random secrets. A guessable value (a user code) needs a keyed tag instead: see keyring.ts. */
 import { hash, timingSafeEqual } from 'node:crypto'
 
-/** SHA-256 of a secret with at least 128 bits of entropy, as 43 base64url characters. */
+/** The SHA-256 of a secret with at least 128 bits of entropy, as 43 base64url characters. */
 export function digestOf(secret: string): string {
   return hash('sha256', secret, 'base64url')
 }
 
-/** Whether two digests or tags are the same, in a time that does not tell how far they agree. */
+/** Whether two digests or tags are equal, compared in constant time. */
 export function isSame(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)]
   return a.length === b.length && timingSafeEqual(a, b)

@@ -1,25 +1,28 @@
 /**
- * What is kept under GRANTD_SECRET: sealing (AES-256-GCM) and keyed tags (HMAC-SHA-256).
- * The secret is a list: the first one writes, all of them read, so that it can be rotated without losing anything.
- * Each purpose has keys of its own (HKDF), so that what was made for one use is worthless in another.
+ * Cryptography under GRANTD_SECRET: encryption (AES-256-GCM, "sealing"), keyed tags and derived secrets (HMAC-SHA-256).
+ * The secret is a list: the first one encrypts, all of them decrypt, so that it can be rotated without losing anything.
+ * Each purpose has its own keys (HKDF), so that a value made for one purpose is useless for another.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { digestOf } from './digest.js'
 
 export interface Keyring {
-  /** Encrypts `text`; it can only be opened again for the same purpose and the same record. */
+  /** Encrypts `text` under the first secret. Purpose and record are associated data: `open` needs the same ones. */
   seal(purpose: string, record: string, text: string): string
-  /** The text that was sealed. Throws when it was sealed under none of the secrets, for another record, or changed. */
+  /** Decrypts a sealed text. Throws if none of the secrets sealed it, or it was changed or sealed for another record. */
   open(purpose: string, record: string, sealed: string): string
-  /** Keyed tags of a guessable value, 24 base64url characters each: the first is the one to store, all are to be looked up. */
+  /** Keyed tags of a guessable value, one per secret, 24 base64url characters each. Store the first; look up all of them. */
   tags(purpose: string, value: string): readonly string[]
-  /** Secrets that follow from a value and cannot be guessed from it, 43 base64url characters each: one under each secret. */
+  /**
+   * Secrets derived from a value, one per secret of the list, 43 base64url characters each. The value alone does not reveal
+   * them.
+   */
   derive(purpose: string, value: string): readonly string[]
 }
 
 const VERSION = 'v1'
 
-/** Builds the keyring. `secrets` is not empty; each has at least 32 characters. */
+/** `secrets` must not be empty, and each must have at least 32 characters: the configuration checks both. */
 export function createKeyring(secrets: readonly string[]): Keyring {
   const derived = new Map<string, Buffer>()
   const keyFor = (secret: string, purpose: string) => {
@@ -53,7 +56,7 @@ export function createKeyring(secrets: readonly string[]): Keyring {
         keyFor(secret, `seal ${purpose}`),
         Buffer.from(nonce, 'base64url'),
         {
-          // Without it a tag that was cut short would do.
+          // Node.js would otherwise accept a truncated authentication tag.
           authTagLength: 16
         }
       )

@@ -1,6 +1,6 @@
 /**
- * The client JWT: an access token of the profile RFC 9068, minted from the record of an authorization and never stored.
- * Verifying here means the signature and the claims; whether the client may still act is that record's to say.
+ * The client JWT: an access token in the profile of RFC 9068, minted from an authorization's record and never stored. This file
+ * verifies signature and claims; whether the authorization is still valid is checked in tokens.ts.
  */
 import { decodeProtectedHeader } from 'jose'
 import type { Authorization } from '../authorizations/authorization.js'
@@ -25,10 +25,13 @@ export interface AccessTokenClaims {
   scope: string
 }
 
-/** What a bearer token is: not one of ours, one that is not good, or a genuine and unexpired one. */
+/**
+ * The result of verifying a bearer token. `foreign`: a JWT that names no key of ours. `bad`: not a JWT, or one that names a key
+ * of ours but is malformed, expired or forged. `good`: genuine and unexpired.
+ */
 export type OpenedToken = { kind: 'foreign' } | { kind: 'bad' } | { kind: 'good'; claims: AccessTokenClaims }
 
-/** The life of one token and what it is for; both within what its authorization has. */
+/** The lifetime and scopes of one token, both within those of its authorization. */
 export interface TokenTerms {
   issuedAtMs: number
   expiresAtMs: number
@@ -36,27 +39,28 @@ export interface TokenTerms {
 }
 
 export interface AccessTokens {
-  /** Throws `unavailable` while there is no signing key. */
+  /** Signs a token. Throws `unavailable` while there is no signing key. */
   mint(authorization: Authorization, terms: TokenTerms): string
+  /** Verifies a bearer token. Rejects with `unavailable` when the storage had to be asked for its key and did not answer. */
   open(token: string): Promise<OpenedToken>
 }
 
 const TYP = 'at+jwt'
 const CLAIMS = ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_id', 'client_type', 'scope'] as const
-/** What is longer was not made by anybody we know. */
+/** The length cap of a bearer token, applied before its header is decoded. */
 const LONGEST_TOKEN = 8_192
 
 export interface AccessTokensParts {
   keys: SigningKeys
   jwt: JwtSigner
-  /** `iss` and `aud` of the tokens made here. */
+  /** `iss` and `aud` of minted tokens. */
   issuer: string
-  /** What they must be in a token that is shown here; undefined lets the signature decide alone. */
+  /** `iss` and `aud` required of presented tokens; undefined to accept any, on the signature alone. */
   expectedIssuer: string | undefined
 }
 
 export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: AccessTokensParts): AccessTokens {
-  /** The key of ours that a token names; undefined if it names none, and so is somebody else's. Proves nothing. */
+  /** Our key with the token's `kid`; undefined if the header's `kid` or `typ` is not ours. Verifies nothing. */
   async function keyOf({ typ, kid }: { typ?: unknown; kid?: unknown }): Promise<SigningKey | undefined> {
     return typeof kid === 'string' && typeof typ === 'string' && typ.toLowerCase() === TYP ? keys.find(kid) : undefined
   }
@@ -66,7 +70,7 @@ export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: Access
     try {
       claims = jwt.verify<AccessTokenClaims>(token, key, { issuer: expectedIssuer, typ: TYP, claims: CLAIMS })
     } catch {
-      // The library says why in many ways; to the caller a token is good or it is not.
+      // Callers do not distinguish why a token is invalid.
       return { kind: 'bad' }
     }
     const wellFormed =
@@ -102,7 +106,7 @@ export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: Access
     async open(token) {
       const header = token.length <= LONGEST_TOKEN ? headerOf(token) : undefined
       if (!header) return { kind: 'bad' }
-      // Only a choice of whom to ask: whoever is asked trusts nothing that was read here.
+      // The unverified header only selects the verifier, which checks the signature and all claims itself.
       const key = await keyOf(header)
       return key ? verify(token, key) : { kind: 'foreign' }
     }

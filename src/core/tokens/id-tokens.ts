@@ -1,10 +1,10 @@
-/** The ID token (OpenID Connect Core 1.0 §2): who the user is, told to the one client that asked with `openid`. */
+/** The ID token (OpenID Connect Core 1.0 §2): tells a client that has the scope `openid` who the user is. */
 import type { Authorization } from '../authorizations/authorization.js'
 import { fault } from '../fault.js'
 import type { JwtSigner } from './jwt-signer.js'
 import type { SigningKeys } from './signing-keys.js'
 
-/** It is read at once and then thrown away. */
+/** An hour is enough: a client reads its ID token once, when it receives it. */
 export const ID_TOKEN_TTL_SECONDS = 3_600
 
 export interface IdTokens {
@@ -31,7 +31,7 @@ export function createIdTokens({ keys, jwt, issuer }: IdTokensParts): IdTokens {
         iat,
         exp: iat + ID_TOKEN_TTL_SECONDS
       }
-      // Its own type keeps it from being taken for an access token, here and anywhere.
+      // Another `typ` than that of access tokens (at+jwt), so that an ID token is not accepted as one (RFC 9068 §5).
       return jwt.sign(claims, key, { typ: 'JWT' })
     }
   }

@@ -1,22 +1,24 @@
-/** What the core needs of a JWT library: one algorithm for each key, which is never taken from the token. */
+/**
+ * The core's interface to a JWT library. The algorithm is always the key's own, never the one named by a token (RFC 8725 §3.1).
+ */
 import type { SigningKey } from './signing-key.js'
 
-/** What a token must say to be accepted, beside being signed by the key and within its time. */
+/** What a token must satisfy besides a valid signature and an unexpired lifetime. */
 export interface ExpectedToken {
-  /** The header `typ`, compared without regard to case. */
+  /** The required header `typ`, compared case-insensitively. */
   typ: string
-  /** What `iss` and `aud` must be; undefined lets the signature decide alone. */
+  /** The required `iss` and `aud`; undefined to accept any. */
   issuer: string | undefined
-  /** Claims that must be there. */
+  /** The names of claims that must be present. */
   claims: readonly string[]
 }
 
 export interface JwtSigner {
-  /** A compact JWS over the claims as they stand; nothing is added but the header's `alg`, `kid` and `typ`. */
+  /** Signs exactly these claims as a compact JWS (RFC 7515 §3.1); the header holds `alg`, `kid` and `typ`. */
   sign(claims: object, key: SigningKey, header: { typ: string }): string
   /**
-   * The claims of a token that this key signed and whose time has come and not gone. Throws otherwise. That the claims are
-   * there is checked, what they hold is not: the caller does that.
+   * The claims of a token that this key signed and that is within its lifetime (`nbf`, `exp`). Throws otherwise. It checks that
+   * the required claims are present, but not their values, which the caller validates.
    */
   verify<Claims extends object>(token: string, key: SigningKey, expected: ExpectedToken): Claims
 }

@@ -1,6 +1,6 @@
 /**
- * What refresh tokens need from storage. Families are named by their authorized client, tokens come as digests. Every method
- * is atomic, safe to apply twice, and rejects with the fault `unavailable` when it could not look.
+ * The storage interface of refresh tokens. The id of a family is that of its authorization; tokens are passed as digests. Every
+ * method is atomic and safe to repeat, and rejects with the fault `unavailable` when the storage cannot answer.
  */
 
 export interface RefreshFamily {
@@ -14,9 +14,12 @@ export type Rotation =
   | { kind: 'replayed' | 'refused' | 'unknown' }
 
 export interface RefreshFamilyStore {
-  /** Begins a family, unless it has begun. Answers with what is there afterwards. */
+  /** Creates a family unless it exists. Resolves to the family as it is afterwards. */
   begin(familyId: string, family: RefreshFamily, keepUntilMs: number): Promise<RefreshFamily>
   find(familyId: string): Promise<RefreshFamily | undefined>
-  /** Judges a token that is known to be of this family by the rules of refresh-family.ts, and rotates the current one. */
+  /**
+   * Judges a presented token by refresh-family.ts and, if it is the current one, replaces it. The caller must have verified
+   * that the token was issued in this family.
+   */
   rotate(familyId: string, presentedDigest: string, nextDigest: string): Promise<Rotation>
 }

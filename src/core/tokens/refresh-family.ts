@@ -1,28 +1,28 @@
 /**
- * The refresh tokens of one authorization, of which one is current (RFC 9700 §4.14): the rules of rotation as plain functions
- * of a state and a time. The memory store runs them as they stand. The Redis script says the same in Lua with these same
- * limits, and one contract suite holds both to it.
+ * The refresh tokens of one authorization form a family, of which one is current. These are the rules of its rotation
+ * (RFC 9700 §4.14), as functions of a state and a time. The memory store runs them; the Redis script implements the same rules
+ * in Lua, with these very limits, and one contract suite tests both.
  */
 
-/** How long after it was rotated a token still leads to the current one: for answers that were lost, and callers that raced. */
+/** How long a rotated token still leads to the current one, so that lost answers and concurrent refreshes are no replay. */
 export const REPLAY_GRACE_MS = 30_000
-/** So many rotated tokens are remembered. */
+/** How many rotated tokens a family remembers. */
 export const REMEMBERED = 4
 
 export interface FamilyState {
   currentDigest: string
-  /** The last to be rotated first. */
+  /** The most recently rotated first. */
   rotated: { digest: string; atMs: number }[]
 }
 
 /**
- * What presenting a token of this family comes to. `repeated`: it was rotated a moment ago, and the current one may be told
- * again. `replayed`: it was rotated too long ago, so two parties hold it. `refused`: so many rotations came so fast that its
- * own is forgotten; it is worth nothing, but proves nothing either.
+ * The verdict on a presented token of this family. `repeated`: rotated within the grace period, so the current token is handed
+ * out again. `replayed`: rotated earlier than that, so two parties hold the token. `refused`: not remembered, because all that
+ * are remembered were rotated within the grace period; the token is invalid, but no proof of a replay.
  */
 export type RotationVerdict = 'rotated' | 'repeated' | 'replayed' | 'refused'
 
-/** Judges a rotation and brings the state up to date. */
+/** Judges a presented token and updates the state; `next` is the digest of the token that follows it. */
 export function judgeRotation(family: FamilyState, presented: string, next: string, nowMs: number): RotationVerdict {
   if (family.currentDigest === presented) {
     family.currentDigest = next

@@ -1,7 +1,7 @@
 /**
- * The text of a refresh token: `grt_<authorized client>.<secret>.<seal>`. Each follows from the one before, the first from the
- * grant code, so that an answer that was lost can be given again although only digests are kept. The seal tells a token that
- * was once ours from one that was made up, without a look into the store: only the former can be a replay.
+ * The text of a refresh token: `grt_<authorization id>.<secret>.<seal>`. The secret of each token is derived from the token
+ * before it, that of the first from the grant code, so that a lost answer can be repeated although only digests are stored. The
+ * seal is a keyed tag that proves, without a storage call, that a token was issued here: a forged one is no replay.
  */
 import { isSame } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
@@ -10,11 +10,11 @@ const FORM = /^(grt_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[A-Za-z0-9_-]
 const PURPOSE = 'refresh-token'
 
 export interface RefreshTokenTexts {
-  /** The first token of an authorized client: one under each secret, the newest first. */
+  /** The first token of an authorization: one candidate per secret of GRANTD_SECRET, in the order of that list. */
   first(authorizationId: string, grantCode: string): readonly string[]
-  /** What a token is followed by, in the same way. */
+  /** The token that follows a token, again one candidate per secret. */
   next(token: string): readonly string[]
-  /** The authorized client that a token of ours names; undefined if it was not made here. */
+  /** The authorization id in a token; undefined if the token was not issued here. */
   read(text: string): string | undefined
 }
 

@@ -1,16 +1,17 @@
-/** What the signing keys need from storage. */
+/** The storage interface of signing keys. Every method rejects with `unavailable` when the storage cannot answer. */
 import type { StoredSigningKey } from './signing-key.js'
 
 export interface SigningKeyStore {
-  /** All kept keys, in no order. */
+  /** All stored keys, in no particular order. */
   list(): Promise<StoredSigningKey[]>
 
   /**
-   * Adds `next` if `predecessorKid` is (still) the newest key, and drops the keys named in `obsolete`; undefined stands for
-   * "there is none yet". Atomic and safe to repeat: of several that race, one wins. Answers with all keys kept afterwards.
+   * A compare-and-set: if `predecessorKid` is the newest key (undefined: if there is no key), adds `next` and deletes the keys
+   * named in `obsolete`. Of concurrent calls, one wins; a repeated call changes nothing. Resolves to all keys stored
+   * afterwards.
    */
   succeed(predecessorKid: string | undefined, next: StoredSigningKey, obsolete: string[]): Promise<StoredSigningKey[]>
 
-  /** Destroys all keys. */
+  /** Deletes all keys. */
   clear(): Promise<void>
 }

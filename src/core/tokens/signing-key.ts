@@ -1,4 +1,4 @@
-/** A signing key: how one is made, kept sealed, and published (RFC 7517). */
+/** A signing key: its generation, its stored form with the private key sealed, and its public JWK (RFC 7517). */
 import { createPrivateKey, createPublicKey, generateKeyPair, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { digestOf } from '../secrets/digest.js'
@@ -13,13 +13,13 @@ export interface StoredSigningKey {
   publicJwk: JsonWebKey
   sealedPrivateKey: string
   createdAtMs: number
-  /** From when it signs: a key is published before it is used, so that cached key sets know it. */
+  /** When it begins to sign. It is published earlier, so that verifiers' cached JWK Sets contain it by then. */
   signsFromMs: number
-  /** Until when its predecessors stay published: their last token has expired by then. */
+  /** Until when its predecessors stay published: the last token that they signed has expired by then. */
   predecessorsUntilMs: number
 }
 
-/** A key ready for use, as PEM. */
+/** An opened key, both halves as PEM. */
 export interface SigningKey {
   kid: string
   alg: SigningAlg
@@ -29,7 +29,7 @@ export interface SigningKey {
 
 const generate = promisify(generateKeyPair)
 
-/** Makes a key pair off the event loop. */
+/** Generates a key pair on a worker thread of libuv, because RSA would block the event loop. */
 async function newKeyPair(alg: SigningAlg): Promise<{ privateKey: KeyObject; publicKey: KeyObject }> {
   if (alg === 'RS256') return generate('rsa', { modulusLength: 2048 })
   if (alg === 'ES256') return generate('ec', { namedCurve: 'P-256' })
@@ -38,6 +38,7 @@ async function newKeyPair(alg: SigningAlg): Promise<{ privateKey: KeyObject; pub
 
 const SEALED_FOR = 'signing-key'
 
+/** Generates a signing key in its stored form. */
 export async function newSigningKey(
   alg: SigningAlg,
   keyring: Keyring,
@@ -45,7 +46,7 @@ export async function newSigningKey(
 ): Promise<StoredSigningKey> {
   const { privateKey, publicKey } = await newKeyPair(alg)
   const publicJwk = publicKey.export({ format: 'jwk' })
-  // Any unambiguous name will do for a kid; a digest of the public half cannot collide and says nothing.
+  // 96 bits of a digest of the public key: unique in practice, and reveals nothing.
   const kid = digestOf(JSON.stringify(publicJwk)).slice(0, 16)
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }) as string
   return { kid, alg, publicJwk, sealedPrivateKey: keyring.seal(SEALED_FOR, kid, pem), ...times }

@@ -1,4 +1,4 @@
-/** Keeps the signing keys of this instance up to date: looked at once a minute, and every second until there is one. */
+/** Keeps this instance's signing keys up to date: reads them once a minute, and every second until there is one. */
 import { isFault } from '../fault.js'
 import type { SigningKeys } from './signing-keys.js'
 
@@ -6,12 +6,12 @@ const REFRESH_EVERY_MS = 60_000
 const RETRY_EVERY_MS = 1_000
 
 export interface SigningKeysRefresh {
-  /** Loads the keys, and goes on looking. Rejects when a key cannot be opened, but not because the engine is away. */
+  /** Loads the keys and starts the timer. Rejects when a key cannot be opened, but not when the storage is unreachable. */
   start(): Promise<void>
   stop(): void
 }
 
-/** `failed` hears of a look that failed for another reason than an engine that is away: somebody has to see to it. */
+/** `failed` is called when a later read fails for another reason than an unreachable storage, so that it can be logged. */
 export function createSigningKeysRefresh(keys: SigningKeys, failed: (error: unknown) => void): SigningKeysRefresh {
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
@@ -24,7 +24,7 @@ export function createSigningKeysRefresh(keys: SigningKeys, failed: (error: unkn
     try {
       await (keys.current() ? keys.refresh() : keys.load())
     } catch (error) {
-      // While the engine is away the keys at hand stay good.
+      // While the storage is unreachable, the keys in memory stay in use.
       if (!isFault(error)) failed(error)
     }
     schedule()

@@ -1,7 +1,7 @@
 /**
- * The signing keys all instances share: made on first start, published, rotated. Each instance holds them in memory and
- * looks again once a minute, or when it meets a kid it does not know.
- * One key is one key pair with one algorithm; which of them signs follows from their times alone.
+ * A set of signing keys that all instances share: that of the service, or of one issuer. Keys are created, published and
+ * rotated here. Each instance caches the set in memory, and reads it again when asked to or when it meets an unknown `kid`.
+ * Which key signs follows from the keys' times alone, so that all instances agree.
  */
 import type { JsonWebKey } from 'node:crypto'
 import type { Clock } from '../clock.js'
@@ -15,13 +15,13 @@ import {
 } from './signing-key.js'
 import type { SigningKeyStore } from './signing-key-store.js'
 
-/** How long verifiers may cache the published set. */
+/** How long verifiers may cache the published JWK Set. */
 export const JWKS_MAX_AGE_SECONDS = 300
-/** A new key is published this long before it signs: cached sets are renewed by then, and every instance has looked. */
+/** How long a new key is published before it signs: until cached JWK Sets are renewed and every instance has read it. */
 const PUBLISHED_AHEAD_MS = (JWKS_MAX_AGE_SECONDS + 60) * 1000
-/** Verifiers' clocks may be late: a predecessor stays published this much longer than its last token. */
+/** How much longer than its last token a predecessor stays published, for verifiers whose clocks are slow. */
 const SLACK_MS = 60_000
-/** Unknown kids cost at most one look into the store in this time. */
+/** Caps the storage calls for unknown `kid`s, which anybody can send, at one in this time. */
 const RELOAD_COOLDOWN_MS = 5_000
 
 export interface PublishedKey extends JsonWebKey {
@@ -32,22 +32,27 @@ export interface PublishedKey extends JsonWebKey {
 
 export interface SigningKeys {
   /**
-   * Loads the keys at start, and makes one where there is none. A configured algorithm that the newest key does not have
-   * gets a successor here and only here: instances that differ in it for a while must not outbid each other.
+   * Loads the keys at start, and creates one if there is none. If the newest key does not have the configured algorithm, a
+   * successor is created; only here, so that instances with different settings do not keep replacing each other's keys. Rejects
+   * with `unavailable`, or with an Error that names a key which does not open.
    */
   load(): Promise<void>
-  /** Looks again, once a minute. */
+  /** Reads the stored keys again, and creates one if there is none. Rejects like `load`. */
   refresh(): Promise<void>
-  /** Makes a successor to the newest key. It signs after verifiers had time to learn of it, or `now`. */
+  /**
+   * Creates a successor to the newest key. It signs once verifiers had time to fetch it (six minutes), or `now`. Rejects if a
+   * concurrent rotation came first.
+   */
   rotate(when: 'published-ahead' | 'now'): Promise<StoredSigningKey>
-  /** The same for a newest key that is as old as this. Of several instances that see it one makes the successor. */
+  /** Creates a successor if the newest key is at least this old. Of concurrent instances, one succeeds. */
   rotateIfOlder(ageMs: number): Promise<void>
-  /** The key that signs at this moment; undefined before the keys are loaded. */
+  /** The key that signs now; undefined before the keys are loaded. */
   current(): SigningKey | undefined
-  /** The key with this id, if it is among the published ones; looks into the store for one it does not know. */
+  /** The published key with this id. Reads the stored keys for an unknown one, and then rejects like `load`. */
   find(kid: string): Promise<SigningKey | undefined>
-  /** The public halves of every key whose tokens can still be valid, and of the next one. */
+  /** The public JWKs of every key whose tokens may still be valid, and of the successor. */
   published(): PublishedKey[]
+  /** All keys in memory, oldest first. */
   list(): readonly StoredSigningKey[]
 }
 
@@ -56,7 +61,7 @@ export interface SigningKeysParts {
   keyring: Keyring
   clock: Clock
   alg: SigningAlg
-  /** The longest life of a token, in seconds: so long a predecessor stays published. */
+  /** The longest lifetime of a token, in seconds, for which predecessors stay published. */
   tokenTtlSeconds: number
 }
 
@@ -77,7 +82,7 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
 
   async function succeed(when: 'published-ahead' | 'now'): Promise<StoredSigningKey> {
     const newest = stored.at(-1)
-    // Never before its predecessor, whatever this instance's clock says: the order of keys is the order of their making.
+    // Always later than its predecessor, even if this instance's clock is slow: keys are ordered by this time.
     const createdAtMs = Math.max(clock(), (newest?.createdAtMs ?? 0) + 1)
     const signsFromMs = createdAtMs + (newest && when === 'published-ahead' ? PUBLISHED_AHEAD_MS : 0)
     const predecessorsUntilMs = signsFromMs + tokenTtlSeconds * 1000 + SLACK_MS

@@ -1,6 +1,6 @@
 /**
- * The tokens of an authorization: issued for a grant, refreshed, asked about, revoked. All of them stand and fall with the
- * record of their authorized authorization, so whatever revokes one of them revokes that.
+ * The tokens of an authorization: issued for a grant, refreshed, introspected, revoked. All of them are valid only while the
+ * authorization's record is, so revoking any of them revokes the authorization.
  */
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
@@ -16,24 +16,24 @@ import { REMEMBERED } from './refresh-family.js'
 import type { RefreshFamilyStore } from './refresh-family-store.js'
 import { looksLikeRefreshToken, type RefreshTokenTexts } from './refresh-token.js'
 
-/** What a client gets for an approved grant or a refresh token (RFC 6749 §5.1). */
+/** The tokens a client gets for an approved grant or a refresh token (RFC 6749 §5.1). */
 export interface IssuedTokens {
   accessToken: string
   accessTokenExpiresAtMs: number
   /** The scope of the access token. */
   scopes: readonly string[]
-  /** With `offline_access`. */
+  /** Present with the scope `offline_access`. */
   refreshToken?: string
-  /** With `openid`. */
+  /** Present with the scope `openid`. */
   idToken?: string
 }
 
-/** What a refresh comes to. `replayed`: the token was used before, and the authorization is revoked for it. */
+/** The outcome of a refresh. `replayed`: the token had been rotated before, so the authorization was revoked. */
 export type RefreshOutcome =
   | { kind: 'refreshed'; tokens: IssuedTokens }
   | { kind: 'invalid' | 'replayed' | 'invalid_scope' }
 
-/** What is told of a valid token (RFC 7662 §2.2). Times are in seconds, as in the token. */
+/** What introspection tells about a valid token (RFC 7662 §2.2). Times are Unix seconds, as in the token. */
 export interface TokenFacts {
   kind: 'access_token' | 'refresh_token'
   authorization: Authorization
@@ -44,20 +44,20 @@ export interface TokenFacts {
 
 export interface Tokens {
   /**
-   * The first tokens of an authorization: the same ones for the same grant code, with what has become of their refresh token
-   * since. Rejects with `unavailable` when they could not be made.
+   * The tokens of a newly approved authorization. Idempotent for the same grant code, except that the refresh token is the
+   * family's current one. Rejects with `unavailable`.
    */
   issue(client: Client, authorization: Authorization, grantCode: string): Promise<IssuedTokens>
-  /** Rotates a refresh token (RFC 6749 §6), within the scopes it has or fewer. */
+  /** Rotates a refresh token (RFC 6749 §6), optionally with fewer scopes for the new access token. */
   refresh(client: Client, token: string, scopes: readonly string[] | undefined): Promise<RefreshOutcome>
   /**
-   * What a token stands for; undefined if it is not valid, or a refresh token of another client than the one that asks. Who asks
-   * without being a client is told of access tokens alone.
+   * Introspects a token (RFC 7662). Undefined if it is not valid, or a refresh token of another client than the caller. A
+   * caller that is no client (an API key) may introspect access tokens only.
    */
   introspect(client: Client | undefined, token: string): Promise<TokenFacts | undefined>
-  /** Revokes the authorization behind a token of this client; any other token changes nothing. */
+  /** Revokes the authorization of a token of this client (RFC 7009); any other token is ignored. */
   revoke(client: Client, token: string): Promise<'revoked' | 'nothing'>
-  /** The authorization behind genuine claims, if it may act now; notes that it did. */
+  /** The authorization that verified claims belong to, unless it expired or was revoked; records its use. */
   holderOf(claims: AccessTokenClaims): Promise<Authorization | undefined>
 }
 
@@ -91,7 +91,7 @@ export function createTokens(parts: TokensParts): Tokens {
     }
   }
 
-  /** The family's current token, reached from one of its recent ones: each follows from the one before. */
+  /** The family's current token, found by deriving successors from a recent one until the digest matches. */
   function currentOf(digest: string, from: readonly string[]): string {
     let tokens = from
     for (let step = 0; step <= REMEMBERED; step++) {
@@ -99,7 +99,7 @@ export function createTokens(parts: TokensParts): Tokens {
       if (current) return current
       tokens = tokens.flatMap(texts.next)
     }
-    // Made under a secret that this instance has not been given yet; another instance, or a later try, can tell.
+    // Another instance derived it under a secret that this one does not have yet: a retry may reach an instance that does.
     throw fault('unavailable', { detail: 'the current refresh token is out of reach' })
   }
 
@@ -110,7 +110,7 @@ export function createTokens(parts: TokensParts): Tokens {
     return currentOf(currentDigest, tokens)
   }
 
-  /** The authorization behind a genuine refresh token, while it lasts. */
+  /** The valid authorization of a genuine refresh token, and whether the token is the current one. */
   async function openRefreshToken(token: string) {
     const id = texts.read(token)
     if (id === undefined) return undefined
@@ -128,7 +128,7 @@ export function createTokens(parts: TokensParts): Tokens {
   }
 
   async function findHolder({ sub, cid, client_id }: AccessTokenClaims): Promise<Authorization | undefined> {
-    // Whose client the operator has taken away may do nothing more.
+    // Tokens of a client that the operator has removed from OAUTH_CLIENTS_FILE are no longer valid.
     return clients.find(client_id) && authorizations.find(sub, cid)
   }
 
@@ -172,7 +172,7 @@ export function createTokens(parts: TokensParts): Tokens {
       }
       const opened = await openAccessToken(token)
       if (!opened) return undefined
-      // Whoever asks was shown the token.
+      // The caller is a resource server that was shown the token, so this counts as a use.
       await authorizations.noteUse(opened.authorization)
       const { scope, iat, exp } = opened.claims
       return {

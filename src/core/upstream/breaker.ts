@@ -1,25 +1,28 @@
-/** Leaves a service alone that does not answer, or asks for it: what cannot succeed should neither wait nor make matters worse. */
+/**
+ * A circuit breaker: it stops calls to a service that keeps failing, or that asked for a pause with Retry-After. Such calls
+ * would keep their callers waiting and add to the service's load.
+ */
 import type { Clock } from '../clock.js'
 
 const FAILURES_IN_A_ROW = 5
 const PAUSE_SECONDS = 30
 
 export interface Breaker {
-  /** How long the service is still to be left alone; 0 if it may be asked. */
+  /** The seconds until the service may be called again; 0 if it may be called now. */
   pauseSeconds(): number
   succeeded(): void
-  /** `retryAfterSeconds` is what the service itself asked for. */
+  /** Counts a failure. `retryAfterSeconds` is the service's own Retry-After, if it sent one. */
   failed(retryAfterSeconds: number | undefined): void
 }
 
-/** After some failures in a row it pauses; the first request after that decides whether it pauses again. */
+/** Opens for 30 seconds after five failures in a row. The count outlives the pause, so the next failure opens it again. */
 export function createBreaker(clock: Clock): Breaker {
   let failures = 0
   let pausedUntilMs = 0
 
   return {
     pauseSeconds: () => Math.max(0, Math.ceil((pausedUntilMs - clock()) / 1000)),
-    // An answer that was asked for before the pause is no reason to end it.
+    // Leaves `pausedUntilMs` as it is: the success may be of a call that began before the pause.
     succeeded() {
       failures = 0
     },

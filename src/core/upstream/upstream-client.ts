@@ -1,7 +1,7 @@
 /**
- * Talks to one identity provider through openid-client: OpenID Connect with discovery (OpenID Connect Core 1.0 §3.1), or plain
- * OAuth 2.0 with a user info URL (RFC 6749 §4.1), both with PKCE (RFC 7636).
- * Every call has a deadline. What the provider refuses is an outcome; that it could not be asked is the fault `unavailable`.
+ * The protocol client of one upstream, over openid-client: OpenID Connect with discovery (OpenID Connect Core 1.0 §3.1), or
+ * plain OAuth 2.0 with a user info URL (RFC 6749 §4.1), both with PKCE (RFC 7636). Every HTTP request has a timeout. A refusal
+ * by the upstream is an outcome; an upstream that cannot be asked is the fault `unavailable`.
  */
 import * as client from 'openid-client'
 import type { Clock } from '../clock.js'
@@ -12,13 +12,13 @@ import { configurePlain, discover } from './upstream-configuration.js'
 import { describeRefusal, explain, isRefusal, type Refusal, retryAfterOf } from './upstream-errors.js'
 import { identify } from './upstream-identity.js'
 
-/** Endpoints and keys of an issuer are looked up anew after this. */
+/** How long the discovered metadata and keys of an upstream are cached. */
 const DISCOVERED_FOR_MS = 3_600_000
 
-/** A hundred years. */
+/** A hundred years: a longer `expires_in` counts as no expiry, for the sum could exceed what a Date holds. */
 const LONGEST_LIFE_SECONDS = 3_155_760_000
 
-/** The secrets of one attempt to sign in; they wait in the browser, sealed, for the provider's answer. */
+/** The secrets of one sign-in attempt. The pages keep them in a sealed cookie until the upstream's callback. */
 export interface Attempt {
   state: string
   nonce: string
@@ -35,12 +35,13 @@ export type UpstreamRefreshOutcome = { kind: 'refreshed'; tokens: UpstreamTokens
 
 export interface UpstreamClient {
   readonly upstream: Upstream
-  /** Where to send the browser. */
+  /** The URL of the authorization request to send the browser to (RFC 6749 §4.1.1). Rejects with `unavailable`. */
   authorizationUrl(attempt: Attempt): Promise<URL>
-  /** Redeems what the provider sent the browser back with; `query` is that of the callback. */
+  /** Redeems the code of a callback (RFC 6749 §4.1.3), whose query string is `query`. Rejects with `unavailable`. */
   exchange(query: string, attempt: Attempt): Promise<ExchangeOutcome>
+  /** Refreshes an access token (RFC 6749 §6). Rejects with `unavailable`. */
   refresh(refreshToken: string): Promise<UpstreamRefreshOutcome>
-  /** Ends a token at the provider (RFC 7009). False where it has no way to. */
+  /** Revokes a token (RFC 7009). False if the upstream has no revocation endpoint, or refused. Rejects with `unavailable`. */
   revoke(token: string): Promise<boolean>
 }
 
@@ -55,7 +56,7 @@ export function newAttempt(reauthenticates: boolean): Attempt {
 
 export interface UpstreamClientParts {
   upstream: Upstream
-  /** Exactly as it is registered with the upstream. */
+  /** Must equal the redirect URI that is registered at the upstream. */
   redirectUri: string
   clock: Clock
 }
@@ -66,7 +67,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
   const breaker = createBreaker(clock)
   let discovered: { configuration: Promise<client.Configuration>; atMs: number } | undefined
 
-  /** The provider's configuration, looked up once for all who wait; a failure is forgotten at once. */
+  /** The upstream's metadata. Concurrent callers share one lookup; a failed lookup is not cached. */
   function configure(): Promise<client.Configuration> {
     if (discovered && clock() - discovered.atMs < DISCOVERED_FOR_MS) return discovered.configuration
     const configuration = 'issuer' in endpoints ? discover(upstream, endpoints) : configurePlain(upstream, endpoints)
@@ -78,7 +79,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
     return configuration
   }
 
-  /** Runs one exchange; whatever is not the provider's own word on the matter means that it could not be asked. */
+  /** Runs one exchange behind the circuit breaker. Any error that is no refusal by the upstream becomes `unavailable`. */
   async function ask<T, R>(work: (configuration: client.Configuration) => Promise<T>, refused: (error: unknown) => R) {
     const pauseSeconds = breaker.pauseSeconds()
     if (pauseSeconds > 0) {
@@ -108,9 +109,8 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
     return {
       accessToken: answer.access_token,
       refreshToken: answer.refresh_token,
-      // GitHub and its like separate them with commas.
+      // Some plain OAuth 2.0 services, such as GitHub, separate scopes with commas.
       scopes: answer.scope?.split(isIssuer ? ' ' : /[ ,]/).filter((word) => word !== ''),
-      // One beyond all calendars is none.
       expiresAtMs: seconds > LONGEST_LIFE_SECONDS ? undefined : clock() + seconds * 1000
     }
   }
@@ -142,7 +142,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
         async (configuration) => {
           const parameters = readAnswer(query)
           if (!parameters) return { kind: 'refused', reason: 'invalid' }
-          // Each provider has a redirect URI of its own, so its name in the answer adds nothing where no issuer is configured.
+          // No issuer is configured to compare `iss` (RFC 9207) with; the redirect URI per upstream prevents mix-up attacks.
           if (!isIssuer) parameters.delete('iss')
           const url = new URL(`${redirectUri}?${parameters}`)
           const answer = await client.authorizationCodeGrant(configuration, url, {
@@ -151,7 +151,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
             ...(isIssuer && { expectedNonce: attempt.nonce, idTokenExpected: true })
           })
           const authTime = answer.claims()?.auth_time
-          // Providers need not tell; one that tells must not tell of an old sign-in.
+          // `auth_time` is optional; if it is there, it must show a recent sign-in.
           if (attempt.reauthenticates && authTime !== undefined && clock() / 1000 - authTime > FRESH_SECONDS) {
             return { kind: 'refused', reason: 'not_fresh' }
           }
@@ -183,10 +183,10 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
 }
 
 const ANSWER_PARAMETERS = ['state', 'code', 'error', 'iss']
-/** Of answers to other requests than ours (JARM, hybrid and implicit flow), which the library would read. */
+/** Parameters of flows that are not used here (JARM, hybrid, implicit), which the library would otherwise process. */
 const FOREIGN_PARAMETERS = ['response', 'id_token', 'token', 'access_token']
 
-/** A code or an error, nothing twice (RFC 6749 §3.1, §4.1.2), and nothing of another flow; unknown ones are ignored. */
+/** The known parameters of a callback: a state, and a code or an error, each once (RFC 6749 §3.1, §4.1.2); else undefined. */
 function readAnswer(query: string): URLSearchParams | undefined {
   const all = new URLSearchParams(query)
   if (FOREIGN_PARAMETERS.some((name) => all.has(name))) return undefined
@@ -196,5 +196,5 @@ function readAnswer(query: string): URLSearchParams | undefined {
   return isOnce && answer.has('state') && answer.has('code') !== answer.has('error') ? answer : undefined
 }
 
-/** A sign-in is fresh that was no longer ago than a person needs to type a password. */
+/** How old `auth_time` may be after a reauthentication: long enough to type a password and a second factor. */
 const FRESH_SECONDS = 300

@@ -1,9 +1,9 @@
-/** What openid-client needs to know of an upstream: discovered at an issuer, or made up of the endpoints of a plain service. */
+/** The openid-client configuration of an upstream: discovered at its issuer, or built from the endpoints of a plain service. */
 import * as client from 'openid-client'
 import type { PlainEndpoints, Upstream } from './upstream.js'
 import { createUpstreamFetch } from './upstream-fetch.js'
 
-/** Much less than a refresh lock lasts. */
+/** The timeout of one request. A refresh makes two at most (discovery and token), which must end before its lock does. */
 const ANSWER_WITHIN_SECONDS = 4
 
 export async function discover(upstream: Upstream, { issuer }: { issuer: string }): Promise<client.Configuration> {
@@ -30,7 +30,7 @@ export async function configurePlain(upstream: Upstream, endpoints: PlainEndpoin
   return configuration
 }
 
-/** The configuration lets it stand for this machine alone. */
+/** src/config/faults.ts allows http for loopback addresses only. */
 const isPlainHttp = (url: string) => url.startsWith('http:')
 
 function authenticationOf({ clientSecret, authMethod }: Upstream): client.ClientAuth {

@@ -1,48 +1,52 @@
-/** What an error of openid-client says: that the provider refused for good, or that it could not be asked. */
+/** Classifies errors of openid-client: the upstream refused for good, or it could not be asked. */
 import { AuthorizationResponseError, ResponseBodyError } from 'openid-client'
 
 /**
- * `denied`: by the user. `failed`: the provider says that it went wrong there. `invalid`: the answer does not belong to this
- * attempt, or the provider did not accept it. `not_fresh`: the provider did not have the user sign in again.
+ * Why a sign-in was refused. `denied`: the user declined at the upstream. `failed`: the upstream answered with another error.
+ * `invalid`: the callback does not belong to this attempt, or the upstream did not accept its code. `not_fresh`: the upstream
+ * did not have the user sign in again.
  */
 export type Refusal = 'denied' | 'failed' | 'invalid' | 'not_fresh'
 
 /**
- * Error codes that concern this one request and will not go away by asking again. All others (also `invalid_client`, which is
- * for the operator to mend) leave everything as it is. `bad_refresh_token` is GitHub's, sent with a 200.
+ * Error codes that mean this code or refresh token will never be accepted. All other codes count as `unavailable` and change
+ * nothing, `invalid_client` too, which the operator has to fix. The `bad_…` codes are GitHub's, which sends them with a 200.
  */
 const FOR_GOOD = ['invalid_grant', 'bad_refresh_token', 'bad_verification_code']
 
-/** What openid-client and oauth4webapi say of an answer in the browser's hands, rather than of one of the provider's. */
+/** Error codes of oauth4webapi for a fault in the callback's parameters, which the browser sends, not the upstream. */
 const ABOUT_THE_CALLBACK = ['OAUTH_INVALID_RESPONSE', 'OAUTH_JWT_CLAIM_COMPARISON_FAILED']
 
-/** Whatever comes by way of the browser is one: nobody should be able to make a provider look as if it were in trouble. */
+/**
+ * Whether an error is a refusal. Every fault in what the browser sent counts as one: otherwise anybody could open the circuit
+ * breaker of an upstream with forged callbacks.
+ */
 export function isRefusal(error: unknown): boolean {
   if (error instanceof AuthorizationResponseError) return true
   return FOR_GOOD.includes(errorCodeOf(error) ?? '') || isAboutTheCallback(error)
 }
 
-/** For the log: what the library says, and the provider's own code if it is one. */
+/** A text for the log: the library's message, and the upstream's error code if it has the form of one. */
 export function explain(error: unknown): string {
   const code = errorCodeOf(error)
   const said = error instanceof Error ? error.message : String(error)
   return code !== undefined && /^[a-z_]{1,64}$/.test(code) ? `${said} (${code})` : said
 }
 
-/** Never a text of the provider's: it is not known what that holds. */
+/** The reason for a refusal. The upstream's own texts are left out, for they could hold anything. */
 export function describeRefusal(error: unknown): Refusal {
   if (!(error instanceof AuthorizationResponseError)) return 'invalid'
   return error.error === 'access_denied' ? 'denied' : 'failed'
 }
 
-/** The `error` member of a provider's answer, whatever status it came with. */
+/** The `error` member of an upstream's answer, whatever its status. */
 function errorCodeOf(error: unknown): string | undefined {
   if (error instanceof ResponseBodyError) return error.error
   const { body } = (causeOf(error) ?? {}) as { body?: { error?: unknown } }
   return typeof body?.error === 'string' ? body.error : undefined
 }
 
-/** State, nonce or issuer of the callback are not those of this attempt. */
+/** Whether the callback's state, nonce or issuer is not that of this attempt. */
 function isAboutTheCallback(error: unknown): boolean {
   const { code } = error as { code?: string }
   const cause = causeOf(error) as { parameters?: unknown; claim?: string } | undefined
@@ -52,14 +56,14 @@ function isAboutTheCallback(error: unknown): boolean {
 
 function causeOf(error: unknown): unknown {
   let cause = error instanceof Error ? error.cause : undefined
-  // One library wraps the other's errors.
+  // openid-client wraps the errors of oauth4webapi.
   if (cause instanceof Error && cause.cause !== undefined) cause = cause.cause
   return cause
 }
 
 const LONGEST_RETRY_AFTER_SECONDS = 300
 
-/** How long the provider asks to be left alone, within reason. */
+/** The upstream's Retry-After in seconds, from 1 to 300. Undefined if there is none, or if it is a date. */
 export function retryAfterOf(error: unknown): number | undefined {
   const cause = error instanceof ResponseBodyError ? error.response : causeOf(error)
   const header = cause instanceof Response ? cause.headers.get('retry-after') : null

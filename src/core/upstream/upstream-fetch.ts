@@ -1,6 +1,6 @@
 /**
- * How providers are fetched from: no redirects, and no answer larger than any of theirs has reason to be. Answers to a refresh
- * are tidied: by then the old refresh token may be spent, so what is wrong beside the new tokens must not cost them.
+ * The fetch function for upstreams: it follows no redirects and caps the size of answers. It also repairs malformed answers to
+ * a refresh: the old refresh token may be spent by then, so rejecting the answer would lose the new tokens.
  */
 import type { CustomFetch } from 'openid-client'
 
@@ -26,7 +26,10 @@ function isRefresh(body: unknown): boolean {
   return body instanceof URLSearchParams && body.get('grant_type') === 'refresh_token'
 }
 
-/** Without members that are not what RFC 6749 §5.1 says, and without an ID token, which nobody reads here. */
+/**
+ * Makes a token answer acceptable to openid-client (RFC 6749 §5.1): drops null members, an `expires_in` that is no number and a
+ * `scope` that is no text, joins a list of scopes, and drops the ID token, which a refresh does not need.
+ */
 function tidy(whole: Buffer): Buffer<ArrayBuffer> | string {
   let answer: Record<string, unknown>
   try {

@@ -1,12 +1,16 @@
-/** Who has signed in at an upstream, by its ID token (OpenID Connect Core 1.0 §2, §5.1) or its user info. */
+/**
+ * The identity of whoever signed in at an upstream: from the ID token (OpenID Connect Core 1.0 §2, §5.1) and user info of an
+ * issuer, or from the user info of a plain OAuth 2.0 service.
+ */
 import * as client from 'openid-client'
 import type { PlainEndpoints, Upstream, UpstreamIdentity } from './upstream.js'
 
 type TokenAnswer = client.TokenEndpointResponse & client.TokenEndpointResponseHelpers
 
-/** Longer ones could not be shown or kept. */
+/** The length cap of texts. A longer subject is refused, for truncation could make two subjects equal; others are truncated. */
 const LONGEST_TEXT = 255
 
+/** Reads the identity after the code exchange. Rejects when there is no usable subject, or the user info cannot be fetched. */
 export async function identify(
   configuration: client.Configuration,
   { endpoints }: Upstream,
@@ -18,7 +22,7 @@ export async function identify(
 async function readClaims(configuration: client.Configuration, answer: TokenAnswer): Promise<UpstreamIdentity> {
   const claims = answer.claims()
   if (!claims) throw new Error('no ID token')
-  // Many issuers leave all but the subject to the user info (§5.4).
+  // Many issuers put only the subject in the ID token, and all other claims in the user info (§5.4).
   const isAllThere = claims.name !== undefined || !configuration.serverMetadata().userinfo_endpoint
   const more = isAllThere ? {} : await client.fetchUserInfo(configuration, answer.access_token, claims.sub)
   const all: Record<string, unknown> = { ...claims, ...more }
@@ -31,14 +35,14 @@ async function readUserInfo(
   { userinfo, subjectMember, usernameMember, nameMember }: PlainEndpoints,
   answer: TokenAnswer
 ): Promise<UpstreamIdentity> {
-  // Some services refuse requests that do not say who sends them.
+  // GitHub's API refuses requests without a user agent.
   const headers = new Headers({ accept: 'application/json', 'user-agent': 'grantd' })
   const url = new URL(userinfo)
   const info = await client.fetchProtectedResource(configuration, answer.access_token, url, 'GET', undefined, headers)
   if (!info.ok) throw new Error(`user info answered ${info.status}`)
   const members = (await info.json()) as Record<string, unknown>
   const username = members[usernameMember]
-  // Whether the address belongs to the account is nothing such a service tells.
+  // The user info of a plain service does not say whether the e-mail address is verified.
   return readIdentity(members[subjectMember], username, members[nameMember] ?? username, members.email, false)
 }
 

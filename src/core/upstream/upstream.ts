@@ -1,25 +1,25 @@
 /**
- * An upstream, that is an identity provider: somebody else's service that says who a user is, and whose tokens are kept for them. Its shape as
- * configured; talking to it is provider-client.ts.
+ * An upstream: an identity provider (such as Google) at which users sign in and connect accounts, and whose tokens are kept for
+ * them. This file holds its configured shape and what it hands out; upstream-client.ts speaks to it.
  */
 export interface Upstream {
   readonly id: string
-  /** What people read on the button. */
+  /** The label of its button on the sign-in page. */
   readonly name: string
   readonly clientId: string
   readonly clientSecret: string | undefined
   readonly authMethod: 'client_secret_basic' | 'client_secret_post'
-  /** What is asked for, as the provider wants it written. */
+  /** The `scope` of authorization requests, in the upstream's own syntax; empty to send none. */
   readonly scope: string
-  /** What else goes into every authorization request. */
+  /** Extra parameters of every authorization request. */
   readonly authorizationParameters: Readonly<Record<string, string>>
-  /** What goes in as well when the user has to prove again who they are. */
+  /** Extra parameters of an authorization request that makes the user sign in again. */
   readonly reauthenticationParameters: Readonly<Record<string, string>>
-  /** Whether users may sign in with it, or only connect it. */
+  /** Whether users may sign in with it, or only connect an account. */
   readonly signsIn: boolean
-  /** Whether the user's id here is the one they have there. At most one provider can say so. */
+  /** Whether its subject becomes the user id; true of one upstream at most. */
   readonly subjectIsUserId: boolean
-  /** An OpenID Connect issuer with discovery, or the endpoints of a plain OAuth 2.0 service. */
+  /** The issuer of an OpenID Connect provider with discovery, or the endpoints of a plain OAuth 2.0 service. */
   readonly endpoints: { readonly issuer: string } | PlainEndpoints
 }
 
@@ -28,29 +28,31 @@ export interface PlainEndpoints {
   readonly token: string
   readonly userinfo: string
   readonly revocation: string | undefined
-  /** Names of members of the user info: the account's id, what its owner calls it, and the owner's name. */
+  /** The members of the user info that hold the account's id, its login name, and its holder's name. */
   readonly subjectMember: string
   readonly usernameMember: string
   readonly nameMember: string
 }
 
-/** Who somebody is at an upstream. Accounts are told apart by provider and subject, never by e-mail address. */
+/**
+ * A user's identity at an upstream. The upstream and the subject identify it, never the e-mail address, which can change hands.
+ */
 export interface UpstreamIdentity {
   subject: string
-  /** How the account is known to its owner: a login name or an e-mail address. */
+  /** The login name or e-mail address by which its holder recognizes the account. */
   username: string
-  /** What to call the person. */
+  /** The person's display name. */
   name: string
   email?: string
-  /** Whether the provider vouches for the address. */
+  /** Whether the upstream says that the address is verified. */
   isEmailVerified?: boolean
 }
 
-/** Tokens as a provider hands them out. */
+/** The tokens of one token answer of an upstream. */
 export interface UpstreamTokens {
   accessToken: string
   refreshToken: string | undefined
-  /** Undefined where the provider named none. */
+  /** Undefined if the answer named none. */
   scopes: string[] | undefined
   expiresAtMs: number | undefined
 }

@@ -1,23 +1,23 @@
-/** A session of the pages: who is signed in in a browser. Its token is in the browser's cookie, here there is a digest of it. */
+/** A session of the pages: a user signed in in a browser. The cookie holds its token; the record holds only a digest of it. */
 import { randomBytes } from 'node:crypto'
 import type { Fields } from '../records/record-store.js'
 
 export interface BrowserSession {
-  /** Digest of the token, by which the session is found. */
+  /** The digest of the token, by which the session is looked up. */
   id: string
   userId: string
-  /** What to call the user. */
+  /** The user's display name. */
   name: string
-  /** The identity provider they signed in with; none for the demo's. */
+  /** The upstream the user signed in with; undefined for the demo sign-in. */
   upstreamId: string | undefined
   signedInAtMs: number
-  /** At most a minute behind. */
+  /** Written once a minute at most, so it may lag behind by that much. */
   lastUsedAtMs: number
 }
 
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 
-/** 256 bits that nobody can guess. */
+/** 256 random bits, as 43 base64url characters. */
 export function newSessionToken(): string {
   return randomBytes(32).toString('base64url')
 }

@@ -1,25 +1,25 @@
 /**
- * The sessions of the pages: begun at sign-in with a token nobody had before, ended at sign-out, when unused for a while, and
- * some hours after sign-in in any case. A session whose record is lost is one that has ended.
+ * The sessions of the pages. Every sign-in begins one with a new token, which prevents session fixation. It ends at sign-out,
+ * after an idle time, and at the latest a fixed time after sign-in. A session whose record is lost has ended.
  */
 import type { Clock } from '../clock.js'
 import { isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf } from '../secrets/digest.js'
 import { type BrowserSession, fromFields, isSessionToken, newSessionToken, toFields } from './browser-session.js'
 
-/** A session is found by what its browser brings and is listed nowhere, so each of them is its own parent. */
+/** The record id: sessions are looked up by their token and never listed, so that each has a parent of its own. */
 const ONLY = 'session'
 
 export interface BrowserSessions {
-  /** Begins a session. Its token is in the answer and nowhere else. */
+  /** Begins a session. The returned token is not stored. */
   begin(user: {
     userId: string
     name: string
     upstreamId?: string
   }): Promise<{ token: string; session: BrowserSession }>
-  /** The session with this token, if it has not ended; notes that it was used. Rejects with `unavailable`. */
+  /** The session with this token, unless it has ended; records its use. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
-  /** Ends it, from the next request on. */
+  /** Deletes the session, so that no later request can use it. */
   end(session: BrowserSession): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 /**
- * Which user an account at an identity provider belongs to. An identity is a provider and a subject, never an e-mail address,
- * which can be given away and taken over. It has one user, for good or until that user gives it up.
+ * Maps identities at upstreams to users. An identity is an upstream and a subject, never an e-mail address, which can change
+ * hands. It belongs to one user until that user disconnects it; the identity of a user's first sign-in stays theirs for good.
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
@@ -11,16 +11,16 @@ const ONLY = 'identity'
 
 export interface Identity {
   userId: string
-  /** The id of the account connected through it, the same whenever it is connected again. */
+  /** The id of its connection, which stays the same when the account is connected again. */
   connectionId: string
 }
 
 export interface Identities {
-  /** Whose identity it is when somebody signs in with it: theirs who had it, or else a new user's, by this id if there is one. */
+  /** The identity's user at a sign-in. An unknown identity becomes that of a new user, whose id is `newUserId` or a UUID. */
   signIn(upstreamId: string, subject: string, newUserId?: string): Promise<Identity>
-  /** Whose identity it is when this user connects it: theirs who had it, or else from now on this user's. */
+  /** The identity's user when `userId` connects it: another user if it is theirs already, otherwise `userId` from now on. */
   connect(upstreamId: string, subject: string, userId: string): Promise<Identity>
-  /** Gives up an identity that was connected. What its user first signed in with stays: they would become somebody else. */
+  /** Forgets a connected identity. That of a first sign-in stays: without it the next sign-in would create another user. */
   release(upstreamId: string, subject: string): Promise<void>
 }
 
@@ -30,7 +30,7 @@ export interface IdentitiesParts {
 }
 
 export function createIdentities({ records, clock }: IdentitiesParts): Identities {
-  /** A subject is the provider's choice of text, of any length. */
+  /** A digest, because the upstream chooses the subject's characters and length. */
   const parentOf = (upstreamId: string, subject: string) => digestOf(`${upstreamId} ${subject}`)
 
   async function claim(upstreamId: string, subject: string, fields: Fields): Promise<Identity> {

@@ -1,4 +1,4 @@
-/** What is known of users who have signed in here: what their provider, or they themselves, said the last time. */
+/** The profiles of users who signed in on the pages: their name and e-mail address as of the last sign-in. */
 import type { Clock } from '../clock.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 
@@ -7,13 +7,13 @@ const ONLY = 'profile'
 export interface Profile {
   name: string
   email?: string
-  /** Whether the provider vouches for the address. */
+  /** Whether the upstream says that the address is verified. */
   isEmailVerified?: boolean
 }
 
 export interface Profiles {
   find(userId: string): Promise<Profile | undefined>
-  /** Keeps what is known now, in place of what was. */
+  /** Stores the profile, in place of an earlier one. */
   keep(userId: string, profile: Profile): Promise<void>
 }
 
@@ -37,7 +37,7 @@ export function createProfiles({ records, clock }: ProfilesParts): Profiles {
         ...(email !== undefined && { email, isEmailVerified: isEmailVerified ? 'yes' : 'no' })
       }
       await records.create(userId, ONLY, known, clock() + FOR_EVER_MS)
-      // One that was there already is changed; for a new one this is the same again.
+      // `create` leaves an existing profile as it is, so this replaces its fields; a new profile gets the same values again.
       await records.change(userId, ONLY, {
         set: known,
         ...(email === undefined && { clear: ['email', 'isEmailVerified'] })

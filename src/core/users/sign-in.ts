@@ -1,6 +1,6 @@
 /**
- * Signing in through an upstream (an identity provider), and connecting an account there. Both begin with a visit to the provider and end
- * with what it sends the browser back with; in between the attempt's secrets wait in the browser, sealed by the pages.
+ * Signing in at an upstream, and connecting an account there. Both send the browser to the upstream and end with the callback;
+ * in between, the pages keep the attempt's secrets in a sealed cookie.
  */
 import type { Connection } from '../connections/connection.js'
 import type { Connections } from '../connections/connections.js'
@@ -17,23 +17,23 @@ export type SignInOutcome =
   | { kind: 'signed_in'; token: string; session: BrowserSession }
   | { kind: 'refused'; reason: Refusal }
 
-/** `taken`: the account belongs to another user here. */
+/** The outcome of connecting an account. `taken`: the identity belongs to another user. */
 export type ConnectOutcome =
   | { kind: 'connected'; connection: Connection }
   | { kind: 'refused'; reason: Refusal }
   | { kind: 'taken' }
 
 export interface SignIn {
-  /** The providers there are, in the operator's order. */
+  /** All upstreams, in the order of PROVIDERS_FILE. */
   readonly upstreams: readonly Upstream[]
   upstream(id: string): Upstream | undefined
-  /** Where to send the browser, and what to remember until it comes back. Rejects with `unavailable`. */
+  /** The URL to send the browser to, and the secrets to keep until the callback. Rejects with `unavailable`. */
   begin(upstreamId: string, options: { reauthenticates: boolean }): Promise<{ url: URL; attempt: Attempt }>
-  /** Signs in whoever the provider says it is. `query` is that of the callback. */
+  /** Signs in the user of the identity that the upstream confirms. `query` is the callback's. Rejects with `unavailable`. */
   finish(upstreamId: string, query: string, attempt: Attempt): Promise<SignInOutcome>
-  /** Connects the account to a user who is signed in already. */
+  /** Connects the account to a user who is signed in. `query` is the callback's. Rejects with `unavailable`. */
   finishConnecting(upstreamId: string, query: string, attempt: Attempt, userId: string): Promise<ConnectOutcome>
-  /** Signs in whoever types a name; for trying out, where the configuration allows it. */
+  /** The demo sign-in: signs in as the typed name, without a password. The configuration decides whether it is offered. */
   asTyped(name: string): Promise<{ token: string; session: BrowserSession }>
 }
 

@@ -1,9 +1,9 @@
-/** The id of a user, `sub` in every token: a text of the dashboard's choosing, within reason. */
+/** The id of a user: `sub` in every token. The dashboard chooses it, or it is assigned at the first sign-in on the pages. */
 
-/** Longer ids could not be keys of anything. */
+/** The length cap OpenID Connect Core 1.0 §2 sets for `sub`; user ids are also parts of Redis keys. */
 const LONGEST_USER_ID = 255
 
-/** Whether this can be a user id: a text that can be written down, which half of a surrogate pair cannot. */
+/** Whether a value can be a user id. A lone surrogate is refused, because it has no UTF-8 form. */
 export function isUserId(sub: unknown): sub is string {
   return typeof sub === 'string' && sub.length > 0 && sub.length <= LONGEST_USER_ID && !/\p{Surrogate}/u.test(sub)
 }

@@ -1,4 +1,4 @@
-/** Decisions in this process's memory: it is the only instance there is, so it hears of everything at once. */
+/** The decision feed of the memory engine: decisions are passed on within the process, so the feed is never down. */
 import type { DecisionFeed, DecisionListener } from '../../core/grants/grant-store.js'
 
 export function createMemoryDecisionFeed(): { feed: DecisionFeed; publish(grantDigest: string): void } {

@@ -1,4 +1,4 @@
-/** Grants in this process's memory: the rules as they stand over two maps, swept as new grants come. */
+/** Grants in memory: runs core/grants/rules.ts over two maps. Forgotten grants are swept when a new one is created. */
 import type { Clock } from '../../core/clock.js'
 import type { Decision, GrantRequest } from '../../core/grants/grant.js'
 import type { GrantStanding, GrantStore } from '../../core/grants/grant-store.js'
@@ -26,7 +26,7 @@ export function createMemoryGrantStore(clock: Clock, decided: (grantDigest: stri
   const isOver = (grant: StoredGrant, nowMs: number) =>
     isForgotten(grant, nowMs) && (grant.phase !== 'collected' || nowMs > grant.collectedAtMs + COLLECT_AGAIN_MS)
 
-  /** Maps keep the order of insertion and lives are alike: what is over is found at the front. */
+  /** Deletes forgotten grants from the front of the map: it keeps insertion order, and lifetimes are alike. */
   function sweep(nowMs: number): void {
     for (const [digest, grant] of grants) {
       if (!isOver(grant, nowMs)) return

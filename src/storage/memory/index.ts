@@ -1,4 +1,4 @@
-/** The engine for trying out: everything lives in this process and goes with it. */
+/** The memory engine, for trying out: one process, whose state is lost when it ends. */
 import type { Clock } from '../../core/clock.js'
 import type { Storage } from '../../core/storage.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
@@ -12,7 +12,7 @@ import { createMemorySigningKeyStore } from './signing-key-store.js'
 
 export function createMemoryStorage(clock: Clock): Storage {
   const { feed, publish } = createMemoryDecisionFeed()
-  const providerKeys = new Map<string, SigningKeyStore>()
+  const issuerKeys = new Map<string, SigningKeyStore>()
   return {
     engine: 'memory',
     grants: createMemoryGrantStore(clock, publish),
@@ -27,9 +27,9 @@ export function createMemoryStorage(clock: Clock): Storage {
     connectionOwners: createMemoryRecordStore(clock),
     locks: createMemoryLockStore(),
     signingKeys: createMemorySigningKeyStore(),
-    signingKeysOf(providerId) {
-      const store = providerKeys.get(providerId) ?? createMemorySigningKeyStore()
-      providerKeys.set(providerId, store)
+    signingKeysOf(issuerId) {
+      const store = issuerKeys.get(issuerId) ?? createMemorySigningKeyStore()
+      issuerKeys.set(issuerId, store)
       return store
     },
     issuers: createMemoryRecordStore(clock),

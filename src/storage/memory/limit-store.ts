@@ -1,4 +1,4 @@
-/** Limits in this process's memory, bounded: what is over is swept whenever the maps have doubled since the last sweep. */
+/** Limits in memory. Expired entries are swept whenever the maps have doubled since the last sweep, which bounds their size. */
 import type { Clock } from '../../core/clock.js'
 import type { LimitStore } from '../../core/limits/limit-store.js'
 
@@ -16,7 +16,7 @@ export function createMemoryLimitStore(clock: Clock): LimitStore {
     sweepAt = Math.max(SWEEP_AT_LEAST, 2 * (windows.size + attempts.size))
   }
 
-  /** The attempts of a key that are not free again, by id, with the time they come free; oldest first. */
+  /** The taken attempts of a key: their ids and when they come free, oldest first. Drops those that have come free. */
   function taken(key: string, nowMs: number): Map<string, number> {
     const mine = attempts.get(key) ?? new Map<string, number>()
     for (const [id, freeAtMs] of mine) if (freeAtMs <= nowMs) mine.delete(id)

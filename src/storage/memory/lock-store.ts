@@ -1,4 +1,4 @@
-/** Locks within this process, which there is only one of. They end on the real clock, like those of any engine. */
+/** Locks in memory. They expire by a monotonic clock, not the injected one, as those of Redis do not obey it either. */
 import type { LockStore } from '../../core/records/lock-store.js'
 
 export function createMemoryLockStore(): LockStore {

@@ -1,4 +1,6 @@
-/** Records in this process's memory, bounded: what is over is swept whenever the parents have doubled since the last sweep. */
+/**
+ * Records in memory. Expired ones are swept whenever the number of parents has doubled since the last sweep, which bounds them.
+ */
 import type { Clock } from '../../core/clock.js'
 import type { RecordStore } from '../../core/records/record-store.js'
 
@@ -19,7 +21,7 @@ export function createMemoryRecordStore(clock: Clock): RecordStore {
     sweepAt = Math.max(SWEEP_AT_LEAST, 2 * parents.size)
   }
 
-  /** The living records of a parent; the others are dropped on the way. */
+  /** The unexpired records of a parent. Deletes the expired ones. */
   function living(parent: string): Map<string, StoredRecord> {
     const records = parents.get(parent) ?? new Map<string, StoredRecord>()
     for (const [id, { keepUntilMs }] of records) if (keepUntilMs <= clock()) records.delete(id)

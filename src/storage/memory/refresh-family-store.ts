@@ -1,4 +1,4 @@
-/** Refresh families in this process's memory: the rules as they stand, swept whenever they have doubled since the last sweep. */
+/** Refresh families in memory: runs core/tokens/refresh-family.ts. Expired ones are swept whenever their number has doubled. */
 import type { Clock } from '../../core/clock.js'
 import { type FamilyState, judgeRotation } from '../../core/tokens/refresh-family.js'
 import type { RefreshFamilyStore } from '../../core/tokens/refresh-family-store.js'

@@ -1,4 +1,4 @@
-/** Signing keys in this process's memory: they live as long as it does. */
+/** Signing keys in memory, oldest first; they are lost with the process. */
 import type { StoredSigningKey } from '../../core/tokens/signing-key.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
 

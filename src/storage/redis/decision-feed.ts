@@ -1,18 +1,19 @@
 /**
- * Decisions by sharded pub/sub: an instance listens to every primary, on a connection of its own, for the grants that one has.
- * What a decision costs does not depend on how many wait, and a wait costs Redis nothing.
+ * The decision feed over sharded pub/sub: an instance subscribes at every primary, on a separate connection, to the channels of
+ * that primary's grants. The cost of a decision does not depend on the number of held polls, and holding one costs Redis
+ * nothing.
  */
 import type { DecisionFeed, DecisionListener } from '../../core/grants/grant-store.js'
 import type { Log } from './connection.js'
 import { createSubscriber, type Subscriber } from './decision-subscriber.js'
 import type { Owner, Servers } from './servers.js'
 
-/** How often connections must show that they are alive, and whether each primary is still listened to for what it has. */
+/** How often every subscriber is pinged, and the subscriptions are compared with the owners of the slots. */
 const BEAT_EVERY_MS = 1_000
 const PURPOSE = { connectionName: 'grantd-subscriber', maxRetriesPerRequest: 1 }
 
 export interface RedisDecisionFeed extends DecisionFeed {
-  /** Resolves when it is up, or after `withinMs` in any case. */
+  /** Resolves when the feed is up, or after `withinMs` in any case. */
   settle(withinMs: number): Promise<void>
   close(): void
 }
@@ -31,13 +32,13 @@ export function createRedisDecisionFeed(servers: Servers, channels: readonly str
     },
     changed: judge,
     refused(message: string) {
-      // What was refused may be allowed at the next beat; it is said once.
+      // The subscription is retried at every beat, so the same complaint is logged only once.
       if (message !== complaint) log.warn(`polls cannot be held, for Redis does not say what is decided: ${message}`)
       complaint = message
     }
   }
 
-  /** Whose channels are whose at this moment: undefined if nobody has some of them. */
+  /** The channels by the primary that owns their slots; undefined if a slot has no known owner. */
   function shares(): Map<Owner, string[]> | undefined {
     const found = new Map<Owner, string[]>()
     for (const [channel, slot] of slots) {
@@ -68,7 +69,7 @@ export function createRedisDecisionFeed(servers: Servers, channels: readonly str
 
   function judge(): void {
     const wasUp = isUp
-    // Whoever is told that it is back looks at once what was missed: not before that can be done.
+    // A listener of `resumed` asks for its grants at once, so commands must be possible by then.
     const canLook = servers.commands.status === 'ready'
     isUp = canLook && subscribers.size > 0 && [...subscribers.values()].every((subscriber) => subscriber.isUp())
     if (!isUp || wasUp) return

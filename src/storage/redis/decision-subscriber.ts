@@ -1,18 +1,18 @@
-/** One connection that listens to one primary for the grants it has. */
+/** One connection to one primary, subscribed to the channels of the grants that it owns. */
 import type { Redis } from 'ioredis'
 
 export interface SubscriberEvents {
   said(grantDigest: string): void
-  /** It has come up, or gone down. */
+  /** The subscriber came up or went down. */
   changed(): void
   refused(message: string): void
 }
 
 export interface Subscriber {
   readonly channels: readonly string[]
-  /** Whether everything that is said on its channels is heard. */
+  /** Whether all its channels are subscribed. */
   isUp(): boolean
-  /** To be called from time to time: a subscriber that hears nothing could also be deaf. */
+  /** Subscribes if need be, or else pings: without traffic, a dead connection would go unnoticed. To be called periodically. */
   beat(): Promise<void>
   close(): void
 }
@@ -36,12 +36,12 @@ export function createSubscriber(redis: Redis, channels: readonly string[], even
       if (isUp) {
         await redis.ping()
       } else {
-        // One by one: only channels of one slot could share a command.
+        // One command per channel: a SSUBSCRIBE takes several channels only if they share a slot.
         await Promise.all(channels.map((channel) => redis.ssubscribe(channel)))
         if (redis.stream === stream) turn(true)
       }
     } catch (error) {
-      // A connection that broke comes back by itself.
+      // The driver reconnects a broken connection; the next beat subscribes again.
       if (!isClosed) events.refused(error instanceof Error ? error.message : String(error))
     } finally {
       isBusy = false
@@ -54,9 +54,9 @@ export function createSubscriber(redis: Redis, channels: readonly string[], even
   redis.on('ready', beat)
   redis.on('smessage', said)
   redis.on('close', down)
-  // A Cluster has given some of the channels to another primary.
+  // The Cluster moved some of the channels to another primary.
   redis.on('moved', down)
-  // That Redis is away is said by the connection that commands go over.
+  // The connection for commands (connection.ts) already logs that Redis is away.
   redis.on('error', () => {})
 
   return {

@@ -1,10 +1,12 @@
-/** The text form of a grant's request and decision. It has no names for what it holds: there are a million of these at once. */
-
+/**
+ * The stored text of a grant's request and decision. The request is an array without member names, to save memory: there may be
+ * a million grants at a time.
+ */
 import type { ClientType } from '../../core/clients/client.js'
 import { readScope, writeScope } from '../../core/clients/scope.js'
 import type { ClientMetadata, Decision, GrantRequest, Location } from '../../core/grants/grant.js'
 
-/** By position, and without what is unknown at the end. The life follows the address: from it the time of creation is known. */
+/** Values by position; trailing unknown ones are left out. The time of creation is the expiry minus `lifeMs`. */
 type RequestText = [
   clientType: ClientType,
   name: string | null,
@@ -29,7 +31,7 @@ export function writeRequest(request: GrantRequest, lifeMs: number): string {
   const { clientId, clientType, scopes, metadata, ip, location } = request
   const { name = null, version = null, hostname = null, os = null } = metadata
   const known: RequestText = [clientType, name, version, hostname, os, ip, lifeMs]
-  // A built-in client has its type for an id.
+  // The id of a built-in client is its type, so it is left out.
   const rest = [
     location?.text,
     location?.country,
@@ -48,7 +50,7 @@ export function writeDecision({ userId, authorizationId, ip }: Decision): string
 /** The columns of the head that hold the end of a grant's life, as `slice` counts them; scripts/prologue.lua has them all. */
 export const EXPIRES_AT = [8, 21] as const
 
-/** Reads a whole record, whose layout scripts/prologue.lua describes. */
+/** Parses a whole record; scripts/prologue.lua describes its layout. */
 export function readRecord(record: string): {
   request: GrantRequest
   createdAtMs: number

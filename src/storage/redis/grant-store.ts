@@ -1,4 +1,6 @@
-/** Grants in Redis: one string per grant, one per user code. Judging is the scripts' part, here it is put into types. */
+/**
+ * Grants in Redis: one string per grant and one per user code. The scripts judge; this file converts arguments and verdicts.
+ */
 import type { Clock } from '../../core/clock.js'
 import type { Decision } from '../../core/grants/grant.js'
 import type { GrantStore, StoredDecision, StoredPoll } from '../../core/grants/grant-store.js'
@@ -8,7 +10,7 @@ import { readRecord, writeDecision, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
 import { nextPollId } from './poll-id.js'
 
-/** Time is Redis's own, so that instances with wrong clocks agree; tests hand in theirs. */
+/** The scripts use Redis's clock, so that instances with wrong clocks agree; `testClock` replaces it in tests. */
 export function createRedisGrantStore(
   { call, run, callDurably, runDurably }: Connection,
   keys: Keys,
@@ -29,7 +31,7 @@ export function createRedisGrantStore(
       const holder = await callDurably('user-code-reserve', keys.userCode(userCodeTag), (redis) =>
         redis.set(keys.userCode(userCodeTag), grantDigest, 'PX', ttlMs, 'NX', 'GET')
       )
-      // Held by this very grant: the reservation was made by a call whose answer was lost.
+      // If this grant itself holds the code, an earlier call reserved it and its answer was lost.
       if (holder !== null && holder !== grantDigest) return 'user_code_taken'
       const text = writeRequest(request, lifeMs)
       await runDurably('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, clientTag, text, ...now())

@@ -1,5 +1,4 @@
-/** The engine grantd scales on: every instance is stateless over one Redis. */
-
+/** The Redis engine: all state is in Redis, so that any number of stateless instances can share it. */
 import type { RedisConfig } from '../../config/redis.js'
 import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
@@ -15,11 +14,11 @@ import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { reachServers } from './servers.js'
 import { createRedisSigningKeyStore } from './signing-key-store.js'
 
-/** How long a start waits for Redis before it goes on, not ready. */
+/** How long a start waits for Redis; after that the instance goes on, not ready. */
 const SETTLE_WITHIN_MS = 3_000
 const OLDEST_MAJOR_VERSION = 7
 
-/** What INFO says. */
+/** The fields of Redis's INFO answer. */
 type Facts = ReadonlyMap<string, string>
 
 export interface RedisStorageOptions {
@@ -27,7 +26,7 @@ export interface RedisStorageOptions {
   clock: Clock
   log: Log
   observe: LatencyObserver
-  /** Tests rule the time of grants and limits with it; otherwise that is Redis's own. */
+  /** Replaces Redis's clock in the scripts, for tests. */
   testClock?: Clock
 }
 
@@ -38,13 +37,13 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
   const connection = connect({ servers, log, observe, timeoutMs: redis.timeoutMs, replicas })
   const decisions = createRedisDecisionFeed(servers, keys.decisionChannels, log)
   /**
-   * What those primaries say of themselves that answer. One of a Cluster may be away: what it has is refused, and all instances
-   * would be of no use for the rest if that made them not ready.
+   * The INFO of every primary that answers. An unreachable primary of a Cluster does not make this reject: its keys are
+   * refused, but the instance must stay ready for those of the others. Rejects with `unavailable` if no primary can be used.
    */
   async function inquire(): Promise<Facts[]> {
     const said = await connection.askPrimaries('info', (primary) => primary.info())
     const facts = said.flatMap((one) => (one.status === 'fulfilled' ? [readInfo(one.value)] : []))
-    // INFO is answered even by a server that is still loading, and so knows nothing yet.
+    // A server that is still loading its data answers INFO, but nothing else.
     const loaded = facts.filter((one) => one.get('loading') === '0')
     if (loaded.length > 0) return loaded
     if (facts.length > 0) throw fault('unavailable', { detail: 'Redis is loading' })
@@ -56,7 +55,7 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
 
   let underWay: Promise<Facts[]> | undefined
 
-  /** The same for all who ask at a time: the metrics do so twice, and every balancer by itself. */
+  /** Shares one inquiry among concurrent callers: the metrics check twice per scrape, and each load balancer by itself. */
   function inquireOnce(): Promise<Facts[]> {
     underWay ??= inquire().finally(() => {
       underWay = undefined
@@ -78,7 +77,7 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
     connectionOwners: createRedisRecordStore('account-owner', connection, keys, clock),
     locks: createRedisLockStore(connection, keys),
     signingKeys: createRedisSigningKeyStore(connection, keys),
-    signingKeysOf: (providerId) => createRedisSigningKeyStore(connection, keys, providerId),
+    signingKeysOf: (issuerId) => createRedisSigningKeyStore(connection, keys, issuerId),
     issuers: createRedisRecordStore('provider', connection, keys, clock),
     issuerOwners: createRedisRecordStore('provider-owner', connection, keys, clock),
     workloads: createRedisRecordStore('provider-client', connection, keys, clock),
@@ -95,7 +94,7 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
       try {
         primaries = await inquire()
       } catch {
-        // Away for now: the log has said so, readiness says so, and a later check looks at the same facts.
+        // Redis is unreachable: the log and the readiness endpoint say so, and `check` looks at the same facts later.
         return
       }
       const reason = firstReason(primaries)
@@ -120,7 +119,7 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
 
 const firstReason = (primaries: Facts[]) => primaries.map(unfit).find((reason) => reason !== undefined)
 
-/** Why this Redis must not be used, if it must not. */
+/** The reason why this Redis must not be used; undefined if it is fit. */
 function unfit(facts: Facts): string | undefined {
   const version = facts.get('redis_version') ?? '0'
   if (Number.parseInt(version, 10) < OLDEST_MAJOR_VERSION) {

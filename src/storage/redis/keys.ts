@@ -1,33 +1,34 @@
 /**
- * Every key in Redis, and every channel, spelled here and nowhere else. What one script touches shares a hash tag, and so a slot.
- * Parts that come from outside are percent-encoded: no colon or brace of theirs can end up as one of ours.
+ * The names of all Redis keys and channels; no other file spells one. Keys that one script touches share a hash tag, and so a
+ * Cluster slot. Untrusted parts are percent-encoded, so that they cannot contain a colon or a brace.
  */
 export interface Keys {
   grant(grantDigest: string): string
   userCode(tag: string): string
   record(kind: string, parent: string, id: string): string
   recordIndex(kind: string, parent: string): string
-  refreshFamily(authorizedClientId: string): string
+  refreshFamily(authorizationId: string): string
   limit(name: string): string
   lock(name: string): string
-  signingKeys(owner?: string): string
-  /** Written before a WAIT, in the slot of the key that was written. */
+  /** Without an issuer's id, the signing keys of the service itself. */
+  signingKeys(issuerId?: string): string
+  /** A key in the slot of `key`, which replica-wait.ts writes as a fence before a WAIT. */
   fence(key: string): string
-  /** The channel on which instances tell each other that this grant was decided. */
+  /** The channel on which the decision of this grant is published. */
   decisions(grantDigest: string): string
-  /** All of these channels. */
+  /** All channels of decisions. */
   decisionChannels: readonly string[]
 }
 
-/** How the channels of decisions are shared out: one takes all, or there is one for each group of grants. */
+/** The channels of decisions: one for all grants, or (in a Cluster) one for each group of grants. */
 export type ChannelLayout = 'one' | 'by-group'
 
-/** The 64 characters a digest is written in. */
+/** The alphabet of a digest: base64url. */
 const DIGITS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_']
 
 /**
- * Grants are in 4,096 groups, by the beginning of their digests: a group is in one slot of a Cluster, together with its
- * channel. So an instance can listen to all channels there are, and every primary has its share.
+ * Grants form 4,096 groups, by the first two characters of their digests. A group and its channel are in one slot of a Cluster,
+ * so that an instance can subscribe to all channels, and the groups are spread over all primaries.
  */
 const groupOf = (grantDigest: string) => grantDigest.slice(0, 2)
 
@@ -39,10 +40,11 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
     userCode: (tag) => `${prefix}user-code:${tag}`,
     record: (kind, parent, id) => `${prefix}${kind}:{${encodeURIComponent(parent)}}:${encodeURIComponent(id)}`,
     recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,
-    refreshFamily: (authorizedClientId) => `${prefix}refresh-family:${authorizedClientId}`,
+    refreshFamily: (authorizationId) => `${prefix}refresh-family:${authorizationId}`,
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
-    signingKeys: (owner) => `${prefix}signing-keys${owner === undefined ? '' : `:${encodeURIComponent(owner)}`}`,
+    signingKeys: (issuerId) =>
+      `${prefix}signing-keys${issuerId === undefined ? '' : `:${encodeURIComponent(issuerId)}`}`,
     fence: (key) => `${prefix}fence:{${hashTagOf(key)}}`,
     ...(channels === 'one'
       ? { decisions: () => all, decisionChannels: [all] }
@@ -53,7 +55,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
   }
 }
 
-/** The part of a key that its slot is computed from. */
+/** The part of a key that its Cluster slot is computed from. */
 function hashTagOf(key: string): string {
   return /\{([^}]+)\}/.exec(key)?.[1] ?? key
 }

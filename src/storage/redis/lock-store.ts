@@ -1,4 +1,4 @@
-/** Locks in Redis: a string each, which holds its holder and ends by itself. */
+/** Locks in Redis: a string per lock, which names the holder and expires by its TTL. */
 import type { LockStore } from '../../core/records/lock-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'

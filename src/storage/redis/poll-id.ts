@@ -1,6 +1,7 @@
 /**
- * Names one poll among all instances, in the twelve characters a grant has for it: a resent poll is known by its name.
- * Six random characters for the process, six for the count; only neighbouring polls of one grant are ever compared.
+ * The id of a poll, by which grant-poll.lua recognizes a command that the driver sent twice. It has the twelve characters that
+ * a grant's layout reserves: six random ones for the process and a counter of six. Collisions between distant polls are
+ * harmless, because only the last polls of one grant are compared.
  */
 import { randomBytes } from 'node:crypto'
 

@@ -1,4 +1,4 @@
-/** Records in Redis: a hash each, and for each parent a sorted set that lists them; both in the parent's slot. */
+/** Records in Redis: a hash per record and, as an index, a sorted set per parent; both are in the parent's Cluster slot. */
 import type { Clock } from '../../core/clock.js'
 import { isFault } from '../../core/fault.js'
 import type { FieldChanges, Fields, RecordStore } from '../../core/records/record-store.js'
@@ -13,7 +13,7 @@ export function createRedisRecordStore(
 ): RecordStore {
   const placeOf = (parent: string, id: string) =>
     [keys.record(kind, parent, id), keys.recordIndex(kind, parent), id] as const
-  /** Lives are handed over as durations: Redis counts them on its own clock. */
+  /** The expiry as a duration in milliseconds, because Redis counts it on its own clock. */
   const keepForMs = (keepUntilMs: number) => Math.max(1, Math.ceil(keepUntilMs - clock()))
 
   function argumentsOf({ onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs }: FieldChanges): (string | number)[] {
@@ -62,7 +62,7 @@ export function createRedisRecordStore(
   }
 }
 
-/** A script's field, value, … as an object. */
+/** Converts a script's flat list of fields and values to an object. */
 function toFields(reply: unknown): Fields {
   const flat = reply as string[]
   const fields: Record<string, string> = {}

@@ -1,10 +1,10 @@
-/** Refresh families in Redis: a hash each, which its scripts judge. */
+/** Refresh families in Redis: a hash per family, judged by the scripts. */
 import type { Clock } from '../../core/clock.js'
 import type { RefreshFamilyStore, Rotation } from '../../core/tokens/refresh-family-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
-/** Lives are counted from `clock`, graces are on Redis's own; tests hand in theirs for both. */
+/** Expiries are computed with `clock`, grace periods with Redis's clock; `testClock` replaces the latter in tests. */
 export function createRedisRefreshFamilyStore(
   { call, runDurably }: Connection,
   keys: Keys,

@@ -1,4 +1,6 @@
-/** Signing keys in Redis, shared by all instances: one hash, a field per key. */
+/**
+ * Signing keys in Redis, shared by all instances: one hash per set of keys, with a field per key and one for the newest `kid`.
+ */
 import type { StoredSigningKey } from '../../core/tokens/signing-key.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
 import type { Connection } from './connection.js'
@@ -6,13 +8,13 @@ import type { Keys } from './keys.js'
 
 const NEWEST = 'newest'
 
-/** Without an owner, those of the service itself. */
+/** The signing keys of an issuer; without `issuerId`, those of the service itself. */
 export function createRedisSigningKeyStore(
   { call, callDurably, runDurably }: Connection,
   keys: Keys,
-  owner?: string
+  issuerId?: string
 ): SigningKeyStore {
-  const key = keys.signingKeys(owner)
+  const key = keys.signingKeys(issuerId)
   const read = (entries: [string, string][]) =>
     entries.filter(([field]) => field !== NEWEST).map(([, json]) => JSON.parse(json) as StoredSigningKey)
 
