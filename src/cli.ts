@@ -43,6 +43,8 @@ const NOBODY: CoreEvents = {
   polled: ignore,
   decided: ignore,
   collected: ignore,
+  refreshed: ignore,
+  revoked: ignore,
   connectionRefreshed: ignore,
   signingKeysFailed: ignore
 }

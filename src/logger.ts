@@ -23,9 +23,9 @@ export function loggerOptions(level: Config['logLevel']): LogOptions {
     serializers: {
       // The framework's own would log the whole URL.
       req: ({ method, routeOptions }) => ({ method, route: routeOptions?.url }),
-      // Errors of libraries carry what they were called with; only these three are safe to keep.
+      // Errors of libraries may carry the arguments of the call, so only these three members are kept.
       err: (error: Error & { code?: string }) =>
-        // This one's message holds the whole URL. It is said of answers that come after their request was given up.
+        // The message of this error holds the whole URL. Fastify logs it for an answer that comes after another was sent.
         error.code === 'FST_ERR_REP_ALREADY_SENT'
           ? { type: error.name, message: 'there has been an answer already', stack: '' }
           : { type: error.name, message: error.message, stack: error.stack ?? '' }

@@ -1,4 +1,4 @@
-/** How an instance leaves: not ready first, held polls answered, then no new connections, then what is under way, then Redis. */
+/** The graceful stop: not ready first, held polls answered, then no new connections, then requests under way, then Redis. */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
@@ -7,17 +7,17 @@ import type { FastifyInstance } from 'fastify'
 const SWEEP_EVERY_MS = 100
 const QUIET_TURNS = 3
 const QUIET_WITHIN_MS = 1_000
-/** Whoever has something to ask has begun to by then. */
+/** A connection on which nothing came for so long is taken for one that a browser opened ahead of need. */
 const UNUSED_AFTER_MS = 1_000
 
-/** What will stop the instance. To be called before it listens, so that no connection is missed. */
+/** Makes the function that stops the instance. To be called before it listens, so that no connection is missed. */
 export function gracefulStop(app: FastifyInstance): () => Promise<void> {
   const closeUnused = followConnections(app.server)
   return async () => {
     app.readiness.drain()
     app.core.heldPolls.stop()
     await sleep(app.config.shutdownDelaySeconds * 1000)
-    // A connection that is kept, for later or just in case, would hold the server open until its client leaves.
+    // A keep-alive or unused connection would hold the server open until its client leaves.
     const sweep = setInterval(() => {
       app.server.closeIdleConnections()
       closeUnused()
@@ -32,8 +32,8 @@ export function gracefulStop(app: FastifyInstance): () => Promise<void> {
 }
 
 /**
- * Answers with what closes the connections on which nothing has come yet, as browsers and proxies open them ahead of need. For
- * Node they are not idle but about to ask, and from the moment the port closes no time-out ends them either.
+ * Makes the function that closes the connections on which nothing has come yet, as browsers and proxies open them ahead of
+ * need. Node does not count them as idle, and once the port is closed no time-out of Node ends them.
  */
 function followConnections(server: Server): () => void {
   const openedAt = new Map<Socket, number>()
@@ -48,8 +48,8 @@ function followConnections(server: Server): () => void {
 }
 
 /**
- * Closes the port when nobody is at the door, and resolves when the last connection has ended. Connections wait in the
- * kernel's queue and are accepted one a turn: those that wait while the port closes would be reset, requests and all.
+ * Closes the port when no connection waits, and resolves when the last connection has ended. Connections wait in the kernel's
+ * backlog and are accepted one in a turn of the event loop; those that wait when the port closes would be reset.
  */
 async function closePort(server: Server): Promise<void> {
   if (!server.listening) return

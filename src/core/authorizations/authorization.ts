@@ -25,6 +25,11 @@ export interface Authorization {
   revokedAtMs: number | undefined
 }
 
+/** Whether it may act no more. */
+export function hasEnded({ revokedAtMs, expiresAtMs }: Authorization, nowMs: number): boolean {
+  return revokedAtMs !== undefined || !(expiresAtMs > nowMs)
+}
+
 /** The stored form: strings, and nothing for what is undefined. */
 export function toFields(authorization: Authorization): Fields {
   const fields: Record<string, string> = {}

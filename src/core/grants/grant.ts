@@ -2,7 +2,7 @@
  * A device grant: what a client asked for, what a user decided, and what a poll or a decision can come to.
  * The rules that lead from one to the other are in rules.ts, keeping them is the store's part, the whole story is grants.ts.
  */
-import type { ClientType } from '../clients/client.js'
+import type { Client, ClientType } from '../clients/client.js'
 import type { IssuedTokens } from '../tokens/tokens.js'
 
 /** What a client says about itself. Its own claim: nothing of it is verified. */
@@ -58,7 +58,8 @@ export type PollOutcome =
 
 /** What looking a user code up comes to. `resolved`: the code exists, but is decided or expired. */
 export type PeekOutcome =
-  | { kind: 'pending'; request: GrantRequest; createdAtMs: number }
+  // No client if the operator has taken it away since.
+  | { kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number }
   | { kind: 'resolved' | 'unknown' }
 
 /** What a decision comes to. A repetition of the same decision by the same user counts as decided. */

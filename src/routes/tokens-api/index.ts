@@ -1,7 +1,7 @@
 /** The tokens API, mounted under /v1: what accounts do with their API keys. */
-import type { FastifyInstance } from 'fastify'
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
 import { fault } from '../../core/fault.js'
+import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { authenticateAccount } from './account.js'
 import { addDomain } from './add-domain.js'
@@ -33,7 +33,7 @@ import { listTenants } from './list-tenants.js'
 import { validateToken } from './validate-token.js'
 import { verifyDomain } from './verify-domain.js'
 
-export async function tokensApi(app: FastifyInstance): Promise<void> {
+export const tokensApi = surface('tokens-api', ['core', 'authentication', 'limits'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
   app.setNotFoundHandler(() => {
     throw fault('not_found')
@@ -70,4 +70,4 @@ export async function tokensApi(app: FastifyInstance): Promise<void> {
     validateToken(inner)
   })
   refuseOtherMethods(app, Object.values(tokensOperations))
-}
+})
