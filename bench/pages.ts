@@ -78,7 +78,7 @@ async function prepareUser(url: string): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const clients = createAuthorizations({ records: storage.authorizations, clock })
+  const clients = createAuthorizations({ records: storage.authorizations, clock, events: { revoked() {} } })
   const [cli] = builtInClients(2_592_000)
   if (!cli) throw new Error('there is no built-in client')
   for (let i = 0; i < CLIENTS; i++) {

@@ -7,11 +7,11 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** A request that succeeds here is nothing to report. */
+    /** A request that succeeds here is logged at debug. */
     routine?: boolean
   }
   interface FastifyReply {
-    /** Set on an answer that is nothing to report, whatever its status. Costs less to ask than what the route is. */
+    /** Set on an answer that is logged at debug whatever its status. Reading it costs less than looking up the route. */
     isRoutine: boolean
   }
 }

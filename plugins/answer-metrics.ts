@@ -1,4 +1,4 @@
-/** Counts every answer by its status, and takes the time of those that an operation of the contract gave. */
+/** Counts every answer by its status, and measures the answers of operations of the contract. */
 import fp from 'fastify-plugin'
 
 export const answerMetrics = fp(
@@ -9,14 +9,14 @@ export const answerMetrics = fp(
       done()
     })
 
-    // A hook for each route, which knows its operation: asking a request for its route would cost more than the counting.
+    // Each route has a hook of its own that knows the operation: to look up the route of a request costs more than to count.
     app.addHook('onRoute', (route) => {
       const { operationId: operation } = (route.schema ?? {}) as { operationId?: string }
       if (operation === undefined) return
       route.onResponse = [
         ...[route.onResponse ?? []].flat(),
         (_request, reply, done) => {
-          // How long a poll was held says how long its user took, and would hide how long the service did.
+          // A poll that was held is left out: its duration is that of the user's decision, not of the service.
           if (!reply.hasHeader('preference-applied')) metrics.observeAnswer(operation, reply.elapsedTime / 1000)
           done()
         }

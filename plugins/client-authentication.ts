@@ -3,7 +3,6 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Client } from '../src/core/clients/client.js'
 import { fault } from '../src/core/fault.js'
-import { authorizationOf } from './authentication.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -26,13 +25,13 @@ export const clientAuthentication = fp(
       return client
     })
   },
-  { name: 'client-authentication', dependencies: ['core'] }
+  { name: 'client-authentication', dependencies: ['core', 'authentication'] }
 )
 
-/** A parameter without a value counts as left out (RFC 6749 §3.1). */
+/** The credentials of a request. A parameter without a value counts as left out (RFC 6749 §3.1). */
 function credentialsOf(request: FastifyRequest): Credentials {
   const { client_id: id, client_secret: secret } = (request.body ?? {}) as Record<string, string | undefined>
-  const authorization = authorizationOf(request)
+  const authorization = request.authorization()
   if (authorization === undefined) {
     if (!id) throw fault('invalid_request', { hint: 'client_id is missing' })
     return { id, secret: secret || undefined }
@@ -43,7 +42,7 @@ function credentialsOf(request: FastifyRequest): Credentials {
   return basic
 }
 
-/** Id and secret are form-encoded before they become user and password (RFC 6749 §2.3.1). */
+/** Reads HTTP Basic, in which id and secret are form-encoded first (RFC 6749 §2.3.1). Undefined if it is malformed. */
 function readBasic(authorization: string): Credentials | undefined {
   const [, base64] = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization) ?? []
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(base64 ?? '', 'base64').toString('utf8')) ?? []
@@ -51,7 +50,7 @@ function readBasic(authorization: string): Credentials | undefined {
   try {
     return { id: decodeForm(id), secret: decodeForm(secret) || undefined }
   } catch {
-    // A per cent sign that starts nothing.
+    // A per cent sign is not followed by two hexadecimal digits.
     return undefined
   }
 }

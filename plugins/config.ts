@@ -1,4 +1,4 @@
-/** app.config and app.clock: what the service runs by, and what time it is. */
+/** app.config and app.clock: the configuration, and the time in milliseconds. */
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config/config.js'
 import type { Clock } from '../src/core/clock.js'

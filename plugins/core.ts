@@ -1,4 +1,4 @@
-/** app.core: the rules, with the metrics listening to what happens in them. Opened and closed with the application. */
+/** app.core: the rules, whose events go to the metrics and the log. Opened and closed with the application. */
 import fp from 'fastify-plugin'
 import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
 
@@ -19,12 +19,14 @@ export const core = fp(
         metrics.observeDecision(seconds)
       },
       collected: () => metrics.countGrant('collected'),
+      refreshed: metrics.countRefresh,
+      revoked: metrics.countRevocation,
       connectionRefreshed: metrics.countConnectionRefresh,
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read')
     }
     const core = createCore({ storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit })
     app.decorate('core', core)
-    // Polls that are held are answered, not cut, when the instance stops.
+    // Held polls are answered, not cut off, when the instance stops.
     app.addHook('preClose', async () => core.heldPolls.stop())
     app.addHook('onClose', () => core.close())
     await core.open()

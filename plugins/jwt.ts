@@ -16,7 +16,7 @@ declare module 'fastify' {
 
 type Sign = (claims: object) => string
 
-/** Never used, since every call names its key. The library insists on a default, so it gets one that refuses. */
+/** @fastify/jwt requires a default key. Every call here names its key, so the default refuses. */
 const noDefaultKey = (_request: unknown, _token: unknown, done: (error: Error, key: undefined) => void) =>
   done(new Error('no default key'), undefined)
 
@@ -26,7 +26,7 @@ export const jwt = fp(
     const library = app.jwt
     const signers = new WeakMap<SigningKey, Map<string, Sign>>()
 
-    /** The engine's signer, kept for each key: the plugin would parse the key for every token, which costs more than to sign. */
+    /** The engine's signer for a key, cached: the plugin would parse the key for every token, which costs more than to sign. */
     function signerOf(key: SigningKey, { typ }: { typ: string }): Sign {
       const known = signers.get(key) ?? new Map<string, Sign>()
       signers.set(key, known)

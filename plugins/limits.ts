@@ -1,23 +1,23 @@
-/** app.limits: how often who may ask, counted over all instances by @fastify/rate-limit, and guesses of user codes. */
-import rateLimit, { type FastifyRateLimitStore, normalizeIP } from '@fastify/rate-limit'
+/** app.limits: rate limits, counted over all instances by @fastify/rate-limit, and the limit on guesses of user codes. */
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Limits } from '../src/config/config.js'
 import { fault } from '../src/core/fault.js'
-import { type LimitStore, limitKey } from '../src/core/limits/limit-store.js'
-import { callerOf } from './authentication.js'
+import { limitKey } from '../src/core/limits/limit-store.js'
+import { sharedLimitStore } from './shared-limit-store.js'
 
 export interface RequestLimits {
-  /** Counts a request against its address. */
+  /** Makes the hook that counts a request against its address. */
   perAddress(name: LimitedOperation): CountRequest
-  /** Counts it against its authenticated user. */
-  perUser(name: LimitedOperation): CountRequest
-  /** Counts it against whoever proved to be this caller. */
+  /** Makes the hook that counts a request against a user. `userOf` is asked when the hook runs. */
+  perUser(name: LimitedOperation, userOf: (request: FastifyRequest) => string): CountRequest
+  /** Makes what counts a request against a caller of this name, such as `key …` or `client …`. */
   perCaller(name: LimitedOperation): (request: FastifyRequest, caller: string) => Promise<void>
-  /** Counts it in an hour, not in a minute. */
+  /** Counts a request against an API key, in a window of an hour; the windows of all others are a minute. */
   perApiKey(request: FastifyRequest, keyId: string): Promise<void>
-  /** Runs a lookup of a user code, unless its user or address has missed too often. */
-  guess<T extends { kind: string }>(request: FastifyRequest, lookup: () => Promise<T>): Promise<T>
+  /** Runs a lookup of a user code, unless this user or the address of the request has missed too often. */
+  guess<T extends { kind: string }>(request: FastifyRequest, userId: string, lookup: () => Promise<T>): Promise<T>
 }
 
 type LimitedOperation =
@@ -31,7 +31,7 @@ type LimitedOperation =
   | 'sign-in'
   | 'sign-in-answer'
   | 'access-token'
-/** A hook, or called where more is known. Throws `too_many_requests`. */
+/** A hook, or called in a handler. Rejects with `too_many_requests`. */
 type CountRequest = (request: FastifyRequest) => Promise<void>
 
 declare module 'fastify' {
@@ -48,7 +48,7 @@ const unlimited: RequestLimits = {
   perUser: () => async () => {},
   perCaller: () => async () => {},
   perApiKey: async () => {},
-  guess: (_request, lookup) => lookup()
+  guess: (_request, _userId, lookup) => lookup()
 }
 
 export const limits = fp(
@@ -59,7 +59,7 @@ export const limits = fp(
       app.decorate('limits', unlimited)
       return
     }
-    await app.register(rateLimit, { global: false, store: sharedStore(storage.limits) })
+    await app.register(rateLimit, { global: false, store: sharedLimitStore(storage.limits) })
     app.decorate('limits', limitsOf(config.limits))
 
     function limitsOf(bounds: Limits): RequestLimits {
@@ -75,16 +75,15 @@ export const limits = fp(
         'sign-in-answer': bounds.signInPerMinute,
         'access-token': bounds.accessTokenPerMinute
       }
-      /** All hosts of an IPv6 network are one, and an IPv4 address is one in any spelling. */
+      /** All addresses of an IPv6 network count as one, and so do all spellings of an IPv4 address. */
       const addressOf = (request: FastifyRequest) => normalizeIP(whereabouts.ip(request))
-      const userOf = (request: FastifyRequest) => callerOf(request).userId
 
       const counted = (name: string, by: string, max: number, windowMs: number) => {
         const callers = new WeakMap<FastifyRequest, string>()
         const count = app.createRateLimit({
           max,
           timeWindow: windowMs,
-          // The library asks for a key by the request alone.
+          // The library passes the request alone, so the caller is looked up by it.
           keyGenerator: (request) => limitKey(name, by, callers.get(request) ?? '')
         })
         return async (request: FastifyRequest, caller: string) => {
@@ -101,15 +100,15 @@ export const limits = fp(
           const count = counted(name, 'address', perMinute[name], MINUTE_MS)
           return (request) => count(request, addressOf(request))
         },
-        perUser(name) {
+        perUser(name, userOf) {
           const count = counted(name, 'user', perMinute[name], MINUTE_MS)
           return (request) => count(request, userOf(request))
         },
         perCaller: (name) => counted(name, 'caller', perMinute[name], MINUTE_MS),
         perApiKey: counted('tokens-api', 'key', bounds.tokensApiPerHour, HOUR_MS),
-        async guess(request, lookup) {
+        async guess(request, userId, lookup) {
           const guessers = [
-            { key: limitKey('misses', 'user', userOf(request)), limit: bounds.missesPerUser },
+            { key: limitKey('misses', 'user', userId), limit: bounds.missesPerUser },
             { key: limitKey('misses', 'address', addressOf(request)), limit: bounds.missesPerIp }
           ]
           const counted = async () => {
@@ -122,24 +121,6 @@ export const limits = fp(
       }
     }
   },
-  { name: 'limits', dependencies: ['storage', 'core', 'metrics', 'whereabouts', 'authentication'] }
+  // What it refuses carries the headers of every other answer.
+  { name: 'limits', dependencies: ['config', 'storage', 'core', 'metrics', 'whereabouts', 'request-headers'] }
 )
-
-/** What the library asks of a store, over ours: one way to count, one deadline, one place that spells keys. */
-function sharedStore(store: LimitStore) {
-  return class SharedStore implements FastifyRateLimitStore {
-    incr(
-      key: string,
-      done: (error: Error | null, result?: { current: number; ttl: number }) => void,
-      windowMs = 60_000
-    ): void {
-      store.hit(key, windowMs).then(
-        ({ count, resetsInMs }) => done(null, { current: count, ttl: resetsInMs }),
-        (error) => done(error)
-      )
-    }
-    child(): SharedStore {
-      return this
-    }
-  }
-}

@@ -1,10 +1,14 @@
-/** The numbers of this instance, in a registry of its own (several instances can live in one process). */
+/**
+ * app.metrics: the numbers of this instance, in a registry of its own (several instances can live in one process). What
+ * happens with every request is counted by frequent-metrics.ts, what is looked up when somebody asks by state-metrics.ts.
+ */
 import fp from 'fastify-plugin'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { RevokedBy } from '../src/core/authorizations/authorizations.js'
 import type { RefreshEvent } from '../src/core/connections/refresher.js'
 import type { PollOutcome } from '../src/core/grants/grant.js'
 import type { RefreshOutcome } from '../src/core/tokens/tokens.js'
-import { createLatencyHistogram } from './latency-histogram.js'
+import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
 
 type SignInEvent = 'signed_in' | 'connected' | 'refused'
 type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
@@ -16,7 +20,7 @@ export interface Metrics {
   observeRedis(command: string, seconds: number): void
   countLimited(limit: string): void
   countRefresh(outcome: RefreshOutcome['kind']): void
-  countRevocation(by: 'token' | 'owner' | 'replay'): void
+  countRevocation(by: RevokedBy): void
   countMissedUserCode(): void
   countShed(): void
   countSignIn(outcome: SignInEvent): void
@@ -41,25 +45,23 @@ export const metrics = fp(
     // Process, memory, garbage collection and event-loop lag.
     collectDefaultMetrics({ register: registry })
     const registers = [registry]
-    /** Counted here and handed over when asked: there are very many. */
-    const countOften = <T extends string | number>(name: string, help: string, label: string) => {
-      const counts = new Map<T, number>()
-      new Counter({
-        name,
-        help,
-        labelNames: [label],
-        registers,
-        collect() {
-          this.reset()
-          for (const [value, count] of counts) this.inc({ [label]: value }, count)
-        }
-      })
-      return (value: T) => {
-        counts.set(value, (counts.get(value) ?? 0) + 1)
-      }
-    }
-    const countPoll = countOften<PollOutcome['kind']>('grantd_polls_total', 'Polls by outcome.', 'outcome')
-    const countAnswer = countOften<number>('grantd_answers_total', 'Answers to requests, by status.', 'status')
+
+    /** A counter by one label. */
+    const counter = <L extends string>(name: string, help: string, label: L) =>
+      new Counter({ name, help, labelNames: [label], registers })
+
+    const countPoll = createFrequentCounter<PollOutcome['kind']>({
+      name: 'grantd_polls_total',
+      help: 'Polls by outcome.',
+      label: 'outcome',
+      registry
+    })
+    const countAnswer = createFrequentCounter<number>({
+      name: 'grantd_answers_total',
+      help: 'Answers to requests, by status.',
+      label: 'status',
+      registry
+    })
     const observeAnswer = createLatencyHistogram({
       name: 'grantd_answer_seconds',
       help: 'Seconds an answer took, by operation of the contract. Polls that were held are not among them.',
@@ -67,12 +69,7 @@ export const metrics = fp(
       bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registry
     })
-    const grants = new Counter({
-      name: 'grantd_grants_total',
-      help: 'Grants by what happened to them.',
-      labelNames: ['outcome'],
-      registers
-    })
+    const grants = counter('grantd_grants_total', 'Grants by what happened to them.', 'outcome')
     const decisions = new Histogram({
       name: 'grantd_decision_seconds',
       help: 'Seconds from the code to the decision.',
@@ -86,26 +83,14 @@ export const metrics = fp(
       bounds: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
       registry
     })
-    const limited = new Counter({
-      name: 'grantd_limited_total',
-      help: 'Requests refused by a limit.',
-      labelNames: ['limit'],
-      registers
-    })
-
-    const refreshes = new Counter({
-      name: 'grantd_refreshes_total',
-      help: 'Refresh tokens presented, by outcome.',
-      labelNames: ['outcome'],
-      registers
-    })
-    const revocations = new Counter({
-      name: 'grantd_revocations_total',
-      help: 'Revocations by owners and by tokens, and those that a replayed refresh token led to.',
-      labelNames: ['by'],
-      registers
-    })
-    // An alert watches for the first replay: it can be told from the start only if there was a zero before it.
+    const limited = counter('grantd_limited_total', 'Requests refused by a limit.', 'limit')
+    const refreshes = counter('grantd_refreshes_total', 'Refresh tokens presented, by outcome.', 'outcome')
+    const revocations = counter(
+      'grantd_revocations_total',
+      'Revocations by owners and by tokens, and those that a replayed refresh token led to.',
+      'by'
+    )
+    // An alert watches for the first replay. Prometheus sees an increase only from a value that was there before, so zeros are set.
     for (const by of ['token', 'owner', 'replay']) revocations.inc({ by }, 0)
     const shed = new Counter({
       name: 'grantd_requests_shed_total',
@@ -117,18 +102,16 @@ export const metrics = fp(
       help: 'User codes that were entered and are not there.',
       registers
     })
-    const signIns = new Counter({
-      name: 'grantd_sign_ins_total',
-      help: 'Sign-ins on the pages and connected accounts, by outcome.',
-      labelNames: ['outcome'],
-      registers
-    })
-    const accountRefreshes = new Counter({
-      name: 'grantd_account_refreshes_total',
-      help: 'Refreshes of connected accounts at their providers, by outcome.',
-      labelNames: ['outcome'],
-      registers
-    })
+    const signIns = counter(
+      'grantd_sign_ins_total',
+      'Sign-ins on the pages and connected accounts, by outcome.',
+      'outcome'
+    )
+    const connectionRefreshes = counter(
+      'grantd_account_refreshes_total',
+      'Refreshes of connected accounts at their providers, by outcome.',
+      'outcome'
+    )
 
     app.decorate('metrics', {
       countPoll,
@@ -143,7 +126,7 @@ export const metrics = fp(
       countMissedUserCode: () => missedUserCodes.inc(),
       countShed: () => shed.inc(),
       countSignIn: (outcome) => signIns.inc({ outcome }),
-      countConnectionRefresh: (outcome) => accountRefreshes.inc({ outcome }),
+      countConnectionRefresh: (outcome) => connectionRefreshes.inc({ outcome }),
       watch(name, help, read) {
         new Gauge({
           name,

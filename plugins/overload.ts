@@ -1,7 +1,7 @@
 /**
- * Refuses requests while there is more to do than this instance can: what is let in is answered in time, and the rest is told
- * at once to come again. How many are under way is what counts; how late the event loop is would say it too late, and would
- * go on saying it as long as clients that do not wait are refused. Probes and metrics are always answered.
+ * Load shedding: refuses requests at once while too many are under way, so that those that are let in are answered in time.
+ * The number of requests is the measure, because the lag of the event loop rises too late, and stays high as long as impatient
+ * clients are refused. Probes and metrics are always answered.
  */
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
@@ -9,25 +9,25 @@ import { fault } from '../src/core/fault.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Those who run the service need it most when there is too much to do. */
+    /** Never refused: operators need it most under overload. */
     isVital?: boolean
   }
 }
 
-/** How many requests of a connection are under way. */
+/** Where a socket keeps how many of its requests are under way. */
 const OPEN = Symbol('open')
 
 interface Counted extends Socket {
   [OPEN]?: number
 }
 
-/** Held polls apart, which only wait. At some 50 µs of a core for each that is a tenth of a second of work. */
+/** Held polls are not counted, for they only wait. At some 50 µs of a core for each that is a tenth of a second of work. */
 const MOST_UNDER_WAY = 2_000
-/** What connections there may be beside those of held polls. One that says nothing, or slowly, is ended after ten seconds. */
+/** The cap on connections, beside those of held polls. A connection that sends nothing, or slowly, is ended after ten seconds. */
 const MOST_CONNECTIONS = 10_000
 const LOOK_AGAIN_AFTER_MS = 1_000
 
-/** Made once: a stack for each of very many would be work as well. */
+/** Made once, because capturing a stack for every refusal would cost too much. */
 const OVERLOADED = fault('overloaded', { detail: `${MOST_UNDER_WAY} requests are under way` })
 
 export const overload = fp(
@@ -47,7 +47,7 @@ export const overload = fp(
       }
       done()
     })
-    // An answer whose client has gone never finishes, and nothing more is said of it.
+    // An answer whose client has gone has no onResponse, so the closing of its socket is counted instead.
     app.server.on('connection', (socket: Counted) => {
       socket.once('close', () => {
         open -= socket[OPEN] ?? 0
@@ -70,7 +70,7 @@ export const overload = fp(
       done(OVERLOADED)
     })
 
-    /** One line when it begins and one when it ends, not one for each request. */
+    /** What the sweep before saw. The log has a line when shedding begins and one when it ends, not one for each request. */
     let shedBefore = 0
     const timer = setInterval(() => {
       if (shedLately > 0 && shedLately === shedBefore) {
@@ -81,5 +81,6 @@ export const overload = fp(
     }, LOOK_AGAIN_AFTER_MS).unref()
     app.addHook('onClose', async () => clearInterval(timer))
   },
-  { name: 'overload', dependencies: ['config', 'metrics', 'access-log', 'core'] }
+  // A refusal is counted and logged by the hooks of those two, and carries the headers of every answer.
+  { name: 'overload', dependencies: ['config', 'metrics', 'core', 'request-headers', 'access-log', 'answer-metrics'] }
 )

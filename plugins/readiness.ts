@@ -1,4 +1,4 @@
-/** app.readiness: whether this instance should get traffic. It is the first thing to turn when the instance stops. */
+/** app.readiness: whether this instance should get traffic. Stopping begins with turning it. */
 import fp from 'fastify-plugin'
 import { fault } from '../src/core/fault.js'
 

@@ -1,6 +1,6 @@
 /**
- * What every answer carries: the id of its request, no sniffing, no storing unless a route says otherwise, and while the
- * instance drains a goodbye to the connection.
+ * The headers of every answer: the id of its request, no sniffing, no storing unless a route sets another, and while the
+ * instance drains `connection: close`.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -16,6 +16,7 @@ export const requestHeaders = fp(
   { name: 'request-headers', dependencies: ['readiness'] }
 )
 
+/** Also for answers to requests that no hook sees. */
 export function setRequestHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id)
   reply.header('x-content-type-options', 'nosniff')

@@ -1,8 +1,8 @@
-/** What state this instance is in, looked up when somebody asks for the metrics. */
+/** The metrics of the state of this instance, looked up when somebody asks for the metrics. */
 import fp from 'fastify-plugin'
 import { isFault } from '../src/core/fault.js'
 
-/** 1 if it holds, 0 if it could not be had just now. */
+/** 1 if the check passes, 0 if it rejects with a fault. */
 async function holds(check: () => Promise<void>): Promise<number> {
   try {
     await check()

@@ -1,4 +1,4 @@
-/** app.storage: Redis if the configuration says where, otherwise this process's memory. */
+/** app.storage: Redis if the configuration names one, otherwise the memory of this process. */
 import fp from 'fastify-plugin'
 import type { Clock } from '../src/core/clock.js'
 import type { Storage } from '../src/core/storage.js'
@@ -11,7 +11,7 @@ declare module 'fastify' {
 }
 
 export interface StorageOptions {
-  /** Tests rule the time of grants with it; in service that is the engine's own. */
+  /** The time of grants in tests. In service the engine has its own. */
   testClock?: Clock
 }
 

@@ -1,7 +1,7 @@
 /**
- * No request waits for Redis longer than REDIS_TIMEOUT_MS, however many things it asks of it one after the other. Each answer
- * has half of that time; this adds up what a request spends in its hooks and its handler. What is cut off goes on in the
- * background, and what it has to say is not heard any more.
+ * The deadline of a request: it waits for Redis no longer than REDIS_TIMEOUT_MS, however many commands it sends one after the
+ * other. Each command has half of that time; this adds up what a request spends in its hooks and its handler. Work that is cut
+ * off goes on in the background, and its result is dropped.
  */
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
@@ -13,24 +13,24 @@ type Step = (...parts: any[]) => any
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** A hook or handler whose time counts. Those of routes are limited without being asked. */
+    /** Limits a hook or a handler. The hooks and handlers of routes are limited without this call. */
     limitTime<S extends Step>(step: S): S
-    /** Work of a request whose time counts. Rejects with `unavailable` when the request has no more of it. */
+    /** Limits work of a request. Rejects with `unavailable` when the request has spent its time. */
     withinTimeLimit<T>(request: FastifyRequest, work: Promise<T>): Promise<T>
-    /** The same for work that comes after one answer of Redis, and so has what that one left: half of the time. */
+    /** The same for work that comes after one answer of Redis, and so has half of the time left. */
     withinHalfTheLimit<T>(work: Promise<T>): Promise<T>
   }
   interface FastifyRequest {
-    /** What it has spent so far, in milliseconds. */
+    /** The time that the request has spent so far, in milliseconds. */
     spentMs: number
   }
   interface FastifyContextConfig {
-    /** It also waits for somebody else, or makes keys: for how long, its own code says. */
+    /** The route also waits for other services or makes keys, and bounds that time itself. */
     waitsForOthers?: boolean
   }
 }
 
-/** Whose time it is. */
+/** A request, or what stands for one. */
 interface Spender {
   spentMs: number
 }
@@ -70,7 +70,7 @@ export const timeLimit = fp(
     }
 
     function limitTime<S extends Step>(step: S): S {
-      // Fastify counts the parameters of a hook: with a third it would wait for it to be called.
+      // Fastify waits for the callback of a hook with a third parameter, so such a hook is left as it is.
       if (step.length > 2) return step
       const limited = function (this: unknown, request: FastifyRequest, reply: unknown) {
         const answer = step.call(this, request, reply)

@@ -1,4 +1,4 @@
-/** app.whereabouts: where a request comes from. Believes the proxies of TRUST_PROXY and the headers of EDGE_HEADERS, nobody else. */
+/** app.whereabouts: the address and the place of a request. Believes the proxies of TRUST_PROXY alone, and their EDGE_HEADERS. */
 import { isIP } from 'node:net'
 import { compile } from '@fastify/proxy-addr'
 import type { FastifyRequest } from 'fastify'
@@ -20,7 +20,7 @@ export const whereabouts = fp(
     const peerOf = (request: FastifyRequest) => request.socket.remoteAddress ?? ''
 
     app.decorate('whereabouts', {
-      /** What a proxy forwards need not be an address; then the peer is all that is known. */
+      /** The peer's address where a proxy forwards something that is no address. */
       ip: (request) => (isIP(request.ip) ? request.ip : peerOf(request)),
 
       location(request) {
@@ -37,13 +37,13 @@ export const whereabouts = fp(
   { name: 'whereabouts', dependencies: ['config'] }
 )
 
-/** The edge sends UTF-8, which Node reads as Latin-1. */
+/** Decodes UTF-8, which the edge sends and Node reads as Latin-1. */
 function readHeader({ headers }: FastifyRequest, name: string): string | undefined {
   const value = headers[name]
   return typeof value === 'string' ? Buffer.from(value, 'latin1').toString('utf8').trim() : undefined
 }
 
-/** XX is the edge's "unknown" and T1 its "Tor": neither is a country to compare. */
+/** The edge sends XX for an unknown country and T1 for Tor: neither can be compared. */
 function isCountry(code: string): boolean {
   return /^[A-Z]{2}$/.test(code) && code !== 'XX'
 }

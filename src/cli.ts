@@ -46,6 +46,8 @@ const NOBODY: CoreEvents = {
   polled: ignore,
   decided: ignore,
   collected: ignore,
+  refreshed: ignore,
+  revoked: ignore,
   connectionRefreshed: ignore,
   signingKeysFailed: ignore
 }

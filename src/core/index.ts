@@ -4,7 +4,7 @@
  * commands and tests.
  */
 import { createApiKeys } from './api-keys/api-keys.js'
-import { createAuthorizations } from './authorizations/authorizations.js'
+import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
 import { createCallers } from './callers/callers.js'
 import { createDashboardSessions } from './callers/dashboard-sessions.js'
 import { createClients } from './clients/clients.js'
@@ -25,7 +25,7 @@ import type { JwtSigner } from './tokens/jwt-signer.js'
 import { createRefreshTokenTexts } from './tokens/refresh-token.js'
 import { createSigningKeys } from './tokens/signing-keys.js'
 import { createSigningKeysRefresh } from './tokens/signing-keys-refresh.js'
-import { createTokens } from './tokens/tokens.js'
+import { createTokens, type TokenEvents } from './tokens/tokens.js'
 import { createTrustServices } from './trust/index.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
 import { createBrowserSessions } from './users/browser-sessions.js'
@@ -34,7 +34,8 @@ import { createProfiles } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
 
 /** Callbacks for metrics and logs. */
-export interface CoreEvents extends GrantEvents {
+export interface CoreEvents extends GrantEvents, TokenEvents {
+  revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** The signing keys could not be read, for another reason than an unreachable storage. */
   signingKeysFailed(error: unknown): void
@@ -75,7 +76,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const accessTokens = createAccessTokens({ keys: signingKeys, jwt: signer, issuer, expectedIssuer })
-  const authorizations = createAuthorizations({ records: storage.authorizations, clock })
+  const authorizations = createAuthorizations({ records: storage.authorizations, clock, events })
   const tokens = createTokens({
     authorizations,
     clients,
@@ -83,7 +84,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
     idTokens: createIdTokens({ keys: signingKeys, jwt: signer, issuer }),
     texts: createRefreshTokenTexts(keyring),
     families: storage.refreshFamilies,
-    clock
+    clock,
+    events
   })
 
   const heldPolls = createHeldPolls(storage.decisions, config.heldPolls)
@@ -126,7 +128,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
 
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
-  const callers = createCallers({ sessions, accessTokens, tokens })
+  const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })
 
   return {
     /** The surfaces seal cookies and form tickets with it, and derive CSRF tokens. */

@@ -4,10 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import { fault } from '../core/fault.js'
 import { readBodyText } from './body-text.js'
 
-/** No form here has a tenth of them. */
+/** Caps the work of one form. No form of this service has a tenth of it. */
 const MOST_PARAMETERS = 50
 
-/** From here on forms are read as well. */
+/** Lets the routes of this instance read forms beside what they read so far. */
 export function acceptFormBodies(app: FastifyInstance): void {
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',

@@ -3,12 +3,12 @@ import type { FastifyInstance } from 'fastify'
 import { fault } from '../core/fault.js'
 import { readBodyText } from './body-text.js'
 
-/** Only a text that escapes surrogates can hold half of a pair, which no store could keep as it is. */
+/** JSON in UTF-8 can hold half of a surrogate pair only as an escape. */
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/
 
 /**
- * From here on JSON bodies are read, and no others: whatever read bodies so far goes. With `namesOnce` a name that an object
- * has twice is refused instead of the last one counting.
+ * Lets the routes of this instance read JSON, and removes every other content type. With `namesOnce` a parameter that is there
+ * twice is refused, where otherwise the last one counts.
  */
 export function acceptJsonBodies(app: FastifyInstance, { namesOnce = false } = {}): void {
   app.removeAllContentTypeParsers()
@@ -31,7 +31,7 @@ export function acceptJsonBodies(app: FastifyInstance, { namesOnce = false } = {
   })
 }
 
-/** Whether the object that this JSON is has a name twice. What is further inside is nobody's parameter. */
+/** Whether the object at the top has a name twice. Names of inner objects are no parameters. */
 function repeatsName(json: string): boolean {
   const names = new Set<string>()
   let depth = 0

@@ -24,7 +24,7 @@ export function refuseOtherMethods(app: FastifyInstance, documented: readonly Do
       method: METHODS.filter((method) => !allowed.includes(method)),
       url,
       config: { refusesMethod: true },
-      // Before the body is looked at: there is nothing it could be right for.
+      // A hook runs before the body is read, which no body could make right.
       onRequest: async (_request, reply) => {
         reply.header('allow', allow)
         throw fault('method_not_allowed')

@@ -2,7 +2,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { PollOutcome } from '../core/grants/grant.js'
 import type { App } from './app.js'
-import { readWaitSeconds } from './prefer.js'
+
+/** Caps the header's length: the pattern for quoted texts backtracks, and would be a ReDoS on long input. */
+const LONGEST_PREFER = 256
+/** A preference up to the next comma that is not quoted. */
+const PREFERENCE = /(?:[^,"]|"(?:[^"\\]|\\.)*")+/g
+const NAME = /^\s*([^\s=;]+)/
+const WAIT = /^\s*wait\s*=\s*(?:(\d{1,9})|"(\d{1,9})")\s*(?:;|$)/i
 
 /** Polls, held for as long as the client prefers (RFC 7240), and sets the headers that say so. */
 export function pollGrant(
@@ -18,9 +24,25 @@ export function pollGrant(
   return app.core.grants.poll(grantCode, clientTag)
 }
 
-/** A poll that brings nothing new, of which thousands of waiting clients make one every few seconds: nothing to report. */
+/** Whether a poll brings nothing new. Thousands of waiting clients make such a poll every few seconds. */
 export function isRoutine({ kind }: PollOutcome): boolean {
   return kind === 'pending' || kind === 'slow_down'
+}
+
+/**
+ * The seconds for which a Prefer header (RFC 7240) asks to wait at most. Undefined if it does not say, or not in a way that
+ * can be understood.
+ */
+export function readWaitSeconds(header: string): number | undefined {
+  if (header.length > LONGEST_PREFER) return undefined
+  for (const [preference] of header.matchAll(PREFERENCE)) {
+    // RFC 7240 §2: of a preference that is repeated, the first one counts.
+    if (NAME.exec(preference)?.[1]?.toLowerCase() !== 'wait') continue
+    const [, plain, quoted] = WAIT.exec(preference) ?? []
+    const seconds = plain ?? quoted
+    return seconds === undefined ? undefined : Number(seconds)
+  }
+  return undefined
 }
 
 async function pollAndWait(app: App, reply: FastifyReply, grantCode: string, clientTag: string, seconds: number) {
@@ -29,7 +51,7 @@ async function pollAndWait(app: App, reply: FastifyReply, grantCode: string, cli
   const wait = { seconds, gone: gone.signal }
   const { outcome, waitSeconds } = await app.core.grants.pollAndWait(grantCode, clientTag, wait)
   if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
-  // When the request came, nobody knew yet.
+  // The instance may have begun to drain while the poll was held.
   if (app.readiness.isDraining()) reply.header('connection', 'close')
   return outcome
 }

@@ -1,8 +1,8 @@
-/** Whatever a request ended with, as a fault of the closed list. What the framework says of the input stays private. */
+/** Turns whatever a request failed with into a fault of the closed list. What the framework says of the input stays private. */
 import type { FastifyRequest } from 'fastify'
 import { type Fault, type FaultCode, fault, isFault } from '../core/fault.js'
 
-/** When nobody knows better: long enough to matter, short enough for somebody who waits. */
+/** The Retry-After of a fault that names none: long enough to spread the load, short enough for a person who waits. */
 export const RETRY_AFTER_SECONDS = 2
 
 interface Validation {
@@ -43,7 +43,7 @@ export function logFault(
   status: number,
   request: FastifyRequest
 ): void {
-  // Very many, and said once by plugins/overload.ts.
+  // There are very many of these, and plugins/overload.ts logs one line for all of them.
   const level = code === 'overloaded' ? 'debug' : status === 500 ? 'error' : status > 500 ? 'warn' : 'info'
   request.log[level]({ reqId: request.id, code, detail, ...(status === 500 && { err: cause ?? thrown }) }, 'refused')
 }

@@ -1,24 +1,25 @@
-/** Answers to what never becomes a request of ours: hooks do not run for it, so its headers are set here. */
+/** Answers to what never reaches a route: no hook runs for it, so its headers are set here. */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { setRequestHeaders } from '../../plugins/request-headers.js'
 import { answerFault } from './dashboard/answers.js'
 import { answerTokensApiFault } from './tokens-api/answers.js'
 
 /** Paths whose answers have the shape of the tokens API. */
 const OF_TOKENS_API = /^[^?]*(\/v1\/|\/\.well-known\/)/
 
-/** A URL that cannot be decoded. */
-export function answerUnroutable(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  setRequestHeaders(request, reply)
-  const answer = OF_TOKENS_API.test(request.url) ? answerTokensApiFault : answerFault
-  answer(error, request, reply)
+/** Makes the answer to a URL that cannot be decoded, with the headers that every answer carries. */
+export function answerUnroutable(setHeaders: (request: FastifyRequest, reply: FastifyReply) => void) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    setHeaders(request, reply)
+    const answer = OF_TOKENS_API.test(request.url) ? answerTokensApiFault : answerFault
+    answer(error, request, reply)
+  }
 }
 
 const STATUSES: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }
 
-/** Bytes that are no HTTP, too many of them, or too slow ones. */
+/** Answers bytes that are no HTTP request, too large a header, or a request that arrives too slowly. */
 export function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   if (socket.writable) {

@@ -82,14 +82,26 @@ t.test('routes parse, call and render: no storage, no secrets, no application', 
   const routes = imports.filter(({ from }) => within(from, 'src/routes'))
   t.ok(routes.length >= 400, `${routes.length} imports`)
   const allowed = ({ to }: Import) =>
-    within(to, 'src/routes', 'schemas', 'plugins', CORE) && !within(to, 'src/core/secrets', 'src/core/index.ts')
+    within(to, 'src/routes', 'schemas', CORE) && !within(to, 'src/core/secrets', 'src/core/index.ts')
   t.strictSame(show(routes.filter((one) => !one.isPackage && !allowed(one))), [])
+})
+
+t.test('routes import nothing from plugins, not even a type: what plugins offer is decorated', async (t) => {
+  const routes = imports.filter(({ from }) => within(from, 'src/routes'))
+  t.ok(routes.length >= 300, `${routes.length} imports`)
+  t.strictSame(show(routes.filter(({ to }) => within(to, 'plugins'))), [])
+  const users = [...new Set(imports.filter(({ to }) => within(to, 'plugins')).map(({ from }) => from))]
+  t.ok(users.includes('src/app.ts'), 'imports of plugins are seen')
+  t.strictSame(
+    users.filter((file) => !within(file, 'plugins', 'src/app.ts', 'src/bare-app.ts')),
+    []
+  )
 })
 
 t.test('plugins know the core, the storage and the configuration, never a route', async (t) => {
   const plugins = imports.filter(({ from }) => within(from, 'plugins'))
   t.ok(plugins.length >= 50, `${plugins.length} imports`)
-  t.strictSame(show(plugins.filter(({ to }) => within(to, 'src/routes') || to === 'src/app.ts')), [])
+  t.strictSame(show(plugins.filter(({ to }) => within(to, 'src/routes', 'src/app.ts', 'src/bare-app.ts'))), [])
 })
 
 t.test('the application is built by the server alone', async (t) => {

@@ -38,6 +38,10 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     'deleteTenantProviderPolicy',
     'validateToken'
   ],
+  'dashboard/get-end-user-oauth-access-token.ts': ['getEndUserOauthAccessToken', 'getEndUserOauthAccessTokenOptions'],
+  'oauth/discovery.ts': ['getOpenidConfiguration', 'getAuthorizationServerMetadata', 'getJwks'],
+  'oauth/userinfo.ts': ['getUserinfo', 'postUserinfo'],
+  'ops/probes.ts': ['getHealth', 'getReadiness', 'getMetrics'],
   'issuers/documents.ts': ['getProviderOpenidConfiguration', 'getProviderJwks', 'getProviderJwksJson']
 }
 

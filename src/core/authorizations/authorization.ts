@@ -27,6 +27,11 @@ export interface Authorization {
   revokedAtMs: number | undefined
 }
 
+/** Whether the authorization has ended: it is revoked or expired. */
+export function hasEnded({ revokedAtMs, expiresAtMs }: Authorization, nowMs: number): boolean {
+  return revokedAtMs !== undefined || !(expiresAtMs > nowMs)
+}
+
 /** The stored form: every value as a string; undefined values are left out. */
 export function toFields(authorization: Authorization): Fields {
   const fields: Record<string, string> = {}

@@ -5,7 +5,7 @@
 import type { Client, ClientType } from '../clients/client.js'
 import type { Clock } from '../clock.js'
 import { isWorthNoting, type RecordStore } from '../records/record-store.js'
-import { type Authorization, fromFields, toFields } from './authorization.js'
+import { type Authorization, fromFields, hasEnded, toFields } from './authorization.js'
 
 const DAY_MS = 86_400_000
 /** How long an authorization stays listed after it expired or was revoked. */
@@ -25,6 +25,9 @@ export interface Approval {
   ip: string
 }
 
+/** What led to a revocation: its owner, a token that was revoked, or a refresh token that was used twice. */
+export type RevokedBy = 'owner' | 'token' | 'replay'
+
 export interface Authorizations {
   /** Creates the authorization of an approved grant. Idempotent: a later call with the same id gets the existing one. */
   create(client: Client, request: ApprovedRequest, approval: Approval): Promise<Authorization>
@@ -37,28 +40,25 @@ export interface Authorizations {
   /** Sets the label, or clears it if undefined. Resolves to undefined if this user has no such authorization. */
   rename(userId: string, id: string, label: string | undefined): Promise<Authorization | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
-  revoke(userId: string, id: string): Promise<Authorization | undefined>
-  /** Revokes all active authorizations of a user, and resolves to their number. */
+  revoke(userId: string, id: string, by?: RevokedBy): Promise<Authorization | undefined>
+  /** The owner revokes all active authorizations. Resolves to their number. */
   revokeAll(userId: string): Promise<number>
 }
 
 export interface AuthorizationsParts {
   records: RecordStore
   clock: Clock
+  events: { revoked(by: RevokedBy): void }
 }
 
-export function createAuthorizations({ records, clock }: AuthorizationsParts): Authorizations {
+export function createAuthorizations({ records, clock, events }: AuthorizationsParts): Authorizations {
   const listedUntilMs = (authorization: Authorization) =>
     Math.min(authorization.expiresAtMs, authorization.revokedAtMs ?? authorization.expiresAtMs) + KEEP_LISTED_MS
 
   async function find(userId: string, id: string): Promise<Authorization | undefined> {
     const fields = await records.get(userId, id)
     const authorization = fields && fromFields(userId, id, fields)
-    return authorization && mayAct(authorization) ? authorization : undefined
-  }
-
-  function mayAct({ revokedAtMs, expiresAtMs }: Authorization): boolean {
-    return revokedAtMs === undefined && expiresAtMs > clock()
+    return authorization && !hasEnded(authorization, clock()) ? authorization : undefined
   }
 
   async function list(userId: string): Promise<Authorization[]> {
@@ -69,7 +69,7 @@ export function createAuthorizations({ records, clock }: AuthorizationsParts): A
       .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1))
   }
 
-  async function revoke(userId: string, id: string): Promise<Authorization | undefined> {
+  async function end(userId: string, id: string): Promise<Authorization | undefined> {
     const nowMs = clock()
     const fields = await records.change(userId, id, { setOnce: { revokedAtMs: String(nowMs) } })
     if (!fields) return undefined
@@ -119,11 +119,16 @@ export function createAuthorizations({ records, clock }: AuthorizationsParts): A
       return fields && fromFields(userId, id, fields)
     },
 
-    revoke,
+    async revoke(userId, id, by = 'owner') {
+      const authorization = await end(userId, id)
+      if (authorization) events.revoked(by)
+      return authorization
+    },
 
     async revokeAll(userId) {
-      const active = (await list(userId)).filter((authorization) => mayAct(authorization))
-      await Promise.all(active.map(({ id }) => revoke(userId, id)))
+      const active = (await list(userId)).filter((authorization) => !hasEnded(authorization, clock()))
+      await Promise.all(active.map(({ id }) => end(userId, id)))
+      for (const _ of active) events.revoked('owner')
       return active.length
     }
   }

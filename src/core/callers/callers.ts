@@ -1,42 +1,82 @@
 /**
- * Who calls with a bearer token: a user, by a session JWT of the dashboard, or a client, by the client JWT of an authorization.
+ * Who calls with a bearer token (RFC 6750): a user of the dashboard by a session JWT, a client that one of them has authorized
+ * by a client JWT, or a back end by an API key. Which of them may do what is said here; what a request brings is the plugins'.
  */
+import { type ApiKey, looksLikeApiKey } from '../api-keys/api-key.js'
+import type { ApiKeys } from '../api-keys/api-keys.js'
 import { readScope } from '../clients/scope.js'
+import { fault } from '../fault.js'
 import type { AccessTokens } from '../tokens/access-tokens.js'
 import type { Tokens } from '../tokens/tokens.js'
 import type { DashboardSessions } from './dashboard-sessions.js'
 
-export type Caller =
-  | { kind: 'user'; userId: string }
-  | { kind: 'client'; userId: string; authorizationId: string; scopes: readonly string[] }
+type User = { kind: 'user'; userId: string }
 
+export type Caller = User | { kind: 'client'; userId: string; authorizationId: string; scopes: readonly string[] }
+
+/** Who asks for the token of a connection. */
+export type ConnectionReader = User | { kind: 'api_key'; keyId: string }
+
+/** Each rejects with `invalid_token`, and with `unavailable` when it could not be found out. */
 export interface Callers {
-  /**
-   * The caller that a token identifies now; undefined if the token is not valid. Rejects with `unavailable` when the storage or
-   * the dashboard's keys cannot be reached.
-   */
-  identify(token: string): Promise<Caller | undefined>
+  /** The user, or the client of theirs, that a token stands for at this moment. */
+  identify(token: string): Promise<Caller>
+  /** The user that a token stands for. A client is `forbidden`. */
+  identifyUser(token: string): Promise<User>
+  /** The API key that a token is, if it may be used now; notes that it was. */
+  identifyApiKey(token: string): Promise<ApiKey>
+  /** Whoever may ask for tokens of connections: a back end with an API key, or a user. A client is `forbidden`. */
+  identifyConnectionReader(token: string): Promise<ConnectionReader>
 }
 
 export interface CallersParts {
   sessions: DashboardSessions
   accessTokens: AccessTokens
   tokens: Tokens
+  apiKeys: ApiKeys
 }
 
-export function createCallers({ sessions, accessTokens, tokens }: CallersParts): Callers {
+export function createCallers({ sessions, accessTokens, tokens, apiKeys }: CallersParts): Callers {
+  async function find(token: string): Promise<Caller | undefined> {
+    const opened = await accessTokens.open(token)
+    if (opened.kind === 'bad') return undefined
+    if (opened.kind === 'foreign') {
+      const user = await sessions.verify(token)
+      return user && { kind: 'user', ...user }
+    }
+    const authorization = await tokens.holderOf(opened.claims)
+    if (!authorization) return undefined
+    const scopes = readScope(opened.claims.scope) ?? []
+    return { kind: 'client', userId: authorization.userId, authorizationId: authorization.id, scopes }
+  }
+
+  async function identify(token: string): Promise<Caller> {
+    const caller = await find(token)
+    if (!caller) throw fault('invalid_token')
+    return caller
+  }
+
+  async function identifyUser(token: string): Promise<User> {
+    const caller = await identify(token)
+    if (caller.kind === 'client') throw fault('forbidden', { detail: 'a client JWT' })
+    return caller
+  }
+
+  async function identifyApiKey(token: string): Promise<ApiKey> {
+    const key = await apiKeys.use(token)
+    if (!key) throw fault('invalid_token', { detail: 'no API key' })
+    return key
+  }
+
   return {
-    async identify(token) {
-      const opened = await accessTokens.open(token)
-      if (opened.kind === 'bad') return undefined
-      if (opened.kind === 'foreign') {
-        const user = await sessions.verify(token)
-        return user && { kind: 'user', ...user }
-      }
-      const authorization = await tokens.holderOf(opened.claims)
-      if (!authorization) return undefined
-      const scopes = readScope(opened.claims.scope) ?? []
-      return { kind: 'client', userId: authorization.userId, authorizationId: authorization.id, scopes }
+    identify,
+    identifyUser,
+    identifyApiKey,
+
+    async identifyConnectionReader(token) {
+      // An API key says of itself that it is one; anything else can only be a JWT.
+      if (!looksLikeApiKey(token)) return identifyUser(token)
+      return { kind: 'api_key', keyId: (await identifyApiKey(token)).id }
     }
   }
 }

@@ -2,7 +2,9 @@
  * An OAuth client (RFC 6749 §2): a registered program, the scopes it may request and the lifetimes of its tokens. Each of the
  * five client types is also a built-in public client of that name; all other clients come from OAUTH_CLIENTS_FILE.
  */
+import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
+import { isWithin, readScope } from './scope.js'
 
 export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
 export type ClientType = (typeof CLIENT_TYPES)[number]
@@ -38,6 +40,23 @@ export const BUILT_IN_SCOPES: readonly string[] = ['openid', 'profile', 'email',
 
 export function isBuiltIn(clientId: string): boolean {
   return CLIENT_TYPES.some((type) => type === clientId)
+}
+
+/** A client that can keep no secret, and so proves nothing about who uses it (RFC 6749 §2.1). */
+export function isPublic({ secretDigests }: Client): boolean {
+  return secretDigests.length === 0
+}
+
+/** Throws `unauthorized_client` unless the client may use this grant (RFC 6749 §5.2). */
+export function requireGrantType({ grantTypes }: Client, grantType: GrantType): void {
+  if (!grantTypes.includes(grantType)) throw fault('unauthorized_client')
+}
+
+/** The scopes a client asks for, all of them its own. Throws `invalid_scope`. */
+export function readRequestedScopes({ scopes: own }: Client, scope: string | undefined): readonly string[] {
+  const scopes = readScope(scope)
+  if (!scopes || !isWithin(scopes, own)) throw fault('invalid_scope')
+  return scopes
 }
 
 /**

@@ -1,6 +1,6 @@
 /** All OAuth clients, and their authentication. Both come from the configuration; nothing here calls the storage. */
 import { digestOf, isSame } from '../secrets/digest.js'
-import type { Client } from './client.js'
+import { type Client, isPublic } from './client.js'
 
 export interface Clients {
   find(clientId: string): Client | undefined
@@ -21,7 +21,7 @@ export function createClients(clients: readonly Client[]): Clients {
     authenticate(clientId, secret) {
       const client = byId.get(clientId)
       if (!client) return undefined
-      if (client.secretDigests.length === 0) return secret === undefined ? client : undefined
+      if (isPublic(client)) return secret === undefined ? client : undefined
       if (secret === undefined) return undefined
       const digest = digestOf(secret)
       return client.secretDigests.some((one) => isSame(one, digest)) ? client : undefined

@@ -2,7 +2,7 @@
  * The types of a device grant: a client's request, a user's decision, and the possible outcomes of each operation. The state
  * machine is rules.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
  */
-import type { ClientType } from '../clients/client.js'
+import type { Client, ClientType } from '../clients/client.js'
 import type { IssuedTokens } from '../tokens/tokens.js'
 
 /** What a client says about itself. None of it is verified. */
@@ -58,7 +58,8 @@ export type PollOutcome =
 
 /** The outcome of looking up a user code. `resolved`: the grant exists, but is decided or expired. */
 export type PeekOutcome =
-  | { kind: 'pending'; request: GrantRequest; createdAtMs: number }
+  // No client if the operator has taken it away since.
+  | { kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number }
   | { kind: 'resolved' | 'unknown' }
 
 /** The outcome of a decision. Repeating the same decision as the same user is `decided` as well. */

@@ -94,7 +94,8 @@ export function createGrants(parts: GrantsParts): Grants {
     async peek(typedUserCode) {
       const found = await find(typedUserCode)
       if (found?.state === 'pending') {
-        return { kind: 'pending', request: found.request, createdAtMs: found.createdAtMs }
+        const { request, createdAtMs } = found
+        return { kind: 'pending', request, client: clients.find(request.clientId), createdAtMs }
       }
       return { kind: found ? 'resolved' : 'unknown' }
     },

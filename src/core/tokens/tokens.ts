@@ -61,6 +61,12 @@ export interface Tokens {
   holderOf(claims: AccessTokenClaims): Promise<Authorization | undefined>
 }
 
+/** Told of what happens, for the metrics. */
+export interface TokenEvents {
+  /** A refresh token was presented. */
+  refreshed(outcome: RefreshOutcome['kind']): void
+}
+
 export interface TokensParts {
   authorizations: Authorizations
   clients: Clients
@@ -69,10 +75,11 @@ export interface TokensParts {
   texts: RefreshTokenTexts
   families: RefreshFamilyStore
   clock: Clock
+  events: TokenEvents
 }
 
 export function createTokens(parts: TokensParts): Tokens {
-  const { authorizations, clients, accessTokens, idTokens, texts, families, clock } = parts
+  const { authorizations, clients, accessTokens, idTokens, texts, families, clock, events } = parts
 
   function mint(
     { accessTokenTtlSeconds }: Client,
@@ -132,6 +139,24 @@ export function createTokens(parts: TokensParts): Tokens {
     return clients.find(client_id) && authorizations.find(sub, cid)
   }
 
+  async function rotate(client: Client, token: string, scopes: readonly string[] | undefined): Promise<RefreshOutcome> {
+    const opened = await openRefreshToken(token)
+    if (opened?.authorization.clientId !== client.id) return { kind: 'invalid' }
+    const { authorization } = opened
+    if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
+    const tokens = mint(client, authorization, clock(), scopes ?? authorization.scopes)
+    await authorizations.noteUse(authorization)
+
+    const followers = texts.next(token)
+    const rotation = await families.rotate(authorization.id, digestOf(token), digestOf(followers[0] as string))
+    if (rotation.kind === 'replayed') {
+      await authorizations.revoke(authorization.userId, authorization.id, 'replay')
+      return { kind: 'replayed' }
+    }
+    if (rotation.kind !== 'rotated' && rotation.kind !== 'repeated') return { kind: 'invalid' }
+    return { kind: 'refreshed', tokens: { ...tokens, refreshToken: currentOf(rotation.currentDigest, followers) } }
+  }
+
   return {
     async issue(client, authorization, grantCode) {
       const tokens = mint(client, authorization, authorization.createdAtMs, authorization.scopes)
@@ -140,21 +165,9 @@ export function createTokens(parts: TokensParts): Tokens {
     },
 
     async refresh(client, token, scopes) {
-      const opened = await openRefreshToken(token)
-      if (opened?.authorization.clientId !== client.id) return { kind: 'invalid' }
-      const { authorization } = opened
-      if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
-      const tokens = mint(client, authorization, clock(), scopes ?? authorization.scopes)
-      await authorizations.noteUse(authorization)
-
-      const followers = texts.next(token)
-      const rotation = await families.rotate(authorization.id, digestOf(token), digestOf(followers[0] as string))
-      if (rotation.kind === 'replayed') {
-        await authorizations.revoke(authorization.userId, authorization.id)
-        return { kind: 'replayed' }
-      }
-      if (rotation.kind !== 'rotated' && rotation.kind !== 'repeated') return { kind: 'invalid' }
-      return { kind: 'refreshed', tokens: { ...tokens, refreshToken: currentOf(rotation.currentDigest, followers) } }
+      const outcome = await rotate(client, token, scopes)
+      events.refreshed(outcome.kind)
+      return outcome
     },
 
     async introspect(client, token) {
@@ -187,7 +200,7 @@ export function createTokens(parts: TokensParts): Tokens {
     async revoke(client, token) {
       const opened = looksLikeRefreshToken(token) ? await openRefreshToken(token) : await openAccessToken(token)
       if (opened?.authorization.clientId !== client.id) return 'nothing'
-      await authorizations.revoke(opened.authorization.userId, opened.authorization.id)
+      await authorizations.revoke(opened.authorization.userId, opened.authorization.id, 'token')
       return 'revoked'
     },
 

@@ -1,5 +1,6 @@
 /** The profiles of users who signed in on the pages: their name and e-mail address as of the last sign-in. */
 import type { Clock } from '../clock.js'
+import { fault } from '../fault.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 
 const ONLY = 'profile'
@@ -12,7 +13,11 @@ export interface Profile {
 }
 
 export interface Profiles {
-  find(userId: string): Promise<Profile | undefined>
+  /**
+   * What a client with these scopes is told of a user (OpenID Connect Core 1.0 §5.4): the name for `profile`, the address for
+   * `email`. Nothing is known of users whom only a dashboard has signed in. Rejects with `insufficient_scope` without `openid`.
+   */
+  claims(userId: string, scopes: readonly string[]): Promise<Partial<Profile>>
   /** Stores the profile, in place of an earlier one. */
   keep(userId: string, profile: Profile): Promise<void>
 }
@@ -24,11 +29,16 @@ export interface ProfilesParts {
 
 export function createProfiles({ records, clock }: ProfilesParts): Profiles {
   return {
-    async find(userId) {
-      const fields = await records.get(userId, ONLY)
-      if (!fields) return undefined
+    async claims(userId, scopes) {
+      if (!scopes.includes('openid')) throw fault('insufficient_scope')
+      const [tellsName, tellsEmail] = [scopes.includes('profile'), scopes.includes('email')]
+      const fields = tellsName || tellsEmail ? await records.get(userId, ONLY) : undefined
+      if (!fields) return {}
       const { name = '', email, isEmailVerified } = fields
-      return { name, ...(email !== undefined && { email, isEmailVerified: isEmailVerified === 'yes' }) }
+      return {
+        ...(tellsName && { name }),
+        ...(tellsEmail && email !== undefined && { email, isEmailVerified: isEmailVerified === 'yes' })
+      }
     },
 
     async keep(userId, { name, email, isEmailVerified = false }) {

@@ -1,17 +1,19 @@
-import { callerOf } from '../../../plugins/authentication.js'
+import type { FastifyRequest } from 'fastify'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
 /** POST /auth/grant/approve: approves or denies a pending grant. */
 export function decideGrant(app: App): void {
+  const userOf = (request: FastifyRequest) => request.authenticatedCaller().userId
+
   app.route({
     ...dashboardOperations.decideGrant,
-    onRequest: [app.limits.perAddress('approve'), app.authenticate('user'), app.limits.perUser('approve')],
+    onRequest: [app.limits.perAddress('approve'), app.authenticate('user'), app.limits.perUser('approve', userOf)],
     handler: async (request) => {
       const { user_code, action } = request.body
-      const by = { userId: callerOf(request).userId, ip: app.whereabouts.ip(request) }
-      const outcome = await app.limits.guess(request, () => app.core.grants.decide(user_code, action, by))
+      const by = { userId: userOf(request), ip: app.whereabouts.ip(request) }
+      const outcome = await app.limits.guess(request, by.userId, () => app.core.grants.decide(user_code, action, by))
       if (outcome.kind !== 'decided') throw fault('unknown_user_code', { detail: outcome.kind })
       return { status: action }
     }

@@ -1,12 +1,15 @@
-/** The dashboard API, mounted under /api/v0: grants for clients and browsers, and the authorized clients. */
+/**
+ * The dashboard API, mounted under /api/v0: grants for clients and browsers, and what a user looks after, their authorizations
+ * and their connections. What an operation does is in the file of its name; how both surfaces start and poll is in src/routes.
+ */
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { fault } from '../../core/fault.js'
+import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { decideGrant } from './decide-grant.js'
-import { getEndUserOauthAccessToken } from './get-end-user-oauth-access-token.js'
-import { getEndUserOauthAccessTokenOptions } from './get-end-user-oauth-access-token-options.js'
+import { getEndUserOauthAccessToken, getEndUserOauthAccessTokenOptions } from './get-end-user-oauth-access-token.js'
 import { getUserOauthAccessToken } from './get-user-oauth-access-token.js'
 import { listAuthorizedClients } from './list-authorized-clients.js'
 import { listOauthAccounts } from './list-oauth-accounts.js'
@@ -19,23 +22,27 @@ import { updateAuthorizedClient } from './update-authorized-client.js'
 
 const { startGrant: start, pollGrantToken: poll, ...forBrowsers } = dashboardOperations
 
-export async function dashboard(app: FastifyInstance): Promise<void> {
-  app.register(clientRoutes)
-  app.register(browserRoutes)
-}
+export const dashboard = surface(
+  'dashboard',
+  ['config', 'core', 'readiness', 'whereabouts', 'authentication', 'limits'],
+  async (app) => {
+    app.register(clientRoutes)
+    app.register(browserRoutes)
+  }
+)
 
-/** What programs call: no page has any business here. */
+/** What programs call. No page does, so there is no CORS. */
 async function clientRoutes(app: FastifyInstance): Promise<void> {
   startGrant(app)
   pollGrantToken(app)
   refuseOtherMethods(app, [start, poll])
 }
 
-/** What pages call, from the origins that are configured. Bearer tokens only, so never with credentials. */
+/** What pages call, from the origins that are configured. They bring bearer tokens, so CORS allows no credentials. */
 async function browserRoutes(app: FastifyInstance): Promise<void> {
   const { corsOrigins } = app.config
   if (corsOrigins.length > 0) {
-    // The library would answer a preflight for any path; one that leads nowhere is not found, whoever asks.
+    // The library would answer a preflight for any path, also for one that leads nowhere.
     app.addHook('onRequest', async (request) => {
       if (request.routeOptions.url?.endsWith('*')) throw fault('not_found')
     })

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { isBuiltIn } from '../../core/clients/client.js'
 import { writeScope } from '../../core/clients/scope.js'
@@ -7,15 +8,18 @@ import type { App } from '../app.js'
 
 /** GET /auth/grant/peek: what a consent page shows of a pending grant. */
 export function peekGrant(app: App): void {
+  const userOf = (request: FastifyRequest) => request.authenticatedCaller().userId
+
   app.route({
     ...dashboardOperations.peekGrant,
-    onRequest: [app.limits.perAddress('peek'), app.authenticate('user'), app.limits.perUser('peek')],
+    onRequest: [app.limits.perAddress('peek'), app.authenticate('user'), app.limits.perUser('peek', userOf)],
     handler: async (request) => {
-      const outcome = await app.limits.guess(request, () => app.core.grants.peek(request.query.user_code))
+      const peek = () => app.core.grants.peek(request.query.user_code)
+      const outcome = await app.limits.guess(request, userOf(request), peek)
       if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
 
       const { clientId, clientType, scopes, metadata, location } = outcome.request
-      const clientName = app.core.clients.find(clientId)?.name
+      const clientName = outcome.client?.name
       const approverLocation = app.whereabouts.location(request)
       const countryMismatch = countriesDiffer(location, approverLocation)
       return {

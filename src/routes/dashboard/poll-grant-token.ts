@@ -10,7 +10,7 @@ export function pollGrantToken(app: App): void {
     ...dashboardOperations.pollGrantToken,
     config: { waitsForOthers: true },
     handler: async (request, reply) => {
-      // Nobody proves here to be a client, so the grants of those that can prove it are not to be had.
+      // No client authenticates here, so only the grants of built-in clients can be polled.
       const outcome = await pollGrant(app, request, reply, request.body.grant_code, BUILT_IN_TAG)
       reply.isRoutine = isRoutine(outcome)
       if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)

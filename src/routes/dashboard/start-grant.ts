@@ -1,31 +1,23 @@
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import type { ClientMetadata } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
-import { verificationUris } from '../verification-uri.js'
+import { beginGrant } from '../start.js'
 
-/** POST /auth/grant/code: starts a grant for whoever asks. */
+/** POST /auth/grant/code: starts a grant for whoever asks, as the built-in client of the type that was named. */
 export function startGrant(app: App): void {
   app.route({
     ...dashboardOperations.startGrant,
     onRequest: app.limits.perAddress('start'),
     handler: async (request) => {
       const { client_type: clientType, client_metadata = {} } = request.body
-      const location = app.whereabouts.location(request)
-      const grant = await app.core.grants.start({
+      const metadata = pickMetadata(client_metadata)
+      const { grantCode, answer } = await beginGrant(app, request, {
         clientId: clientType,
         clientType,
         scopes: [],
-        metadata: pickMetadata(client_metadata),
-        ip: app.whereabouts.ip(request),
-        ...(location && { location })
+        metadata
       })
-      return {
-        grant_code: grant.grantCode,
-        user_code: grant.userCode,
-        ...verificationUris(app.config.verificationUri, grant.userCode),
-        expires_in: grant.expiresInSeconds,
-        interval: grant.intervalSeconds
-      }
+      return { grant_code: grantCode, ...answer }
     }
   })
 }

@@ -1,9 +1,8 @@
-import { callerOf } from '../../../plugins/authentication.js'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
-/** DELETE /oauthAccounts/{oauthAccountId}: disconnects an account of the caller's. */
+/** DELETE /oauthAccounts/{oauthAccountId}: ends a connection of the caller's. */
 export function unlinkOauthAccount(app: App): void {
   app.route({
     ...dashboardOperations.unlinkOauthAccount,
@@ -11,7 +10,8 @@ export function unlinkOauthAccount(app: App): void {
     onRequest: app.authenticate('user'),
     handler: async (request) => {
       const { oauthAccountId } = request.params
-      const disconnected = await app.core.connections.disconnect(callerOf(request).userId, oauthAccountId)
+      const { userId } = request.authenticatedCaller()
+      const disconnected = await app.core.connections.disconnect(userId, oauthAccountId)
       if (!disconnected) throw fault('not_found')
       return { id: oauthAccountId, revoked_at_provider: disconnected.revokedAtProvider }
     }

@@ -1,7 +1,7 @@
 /** What relying parties read of issuers: by path, and under the hosts of issuers, where nothing else is to be found. */
-import type { FastifyInstance } from 'fastify'
 import { issuersOperations } from '../../../schemas/generated/issuers.js'
 import { fault } from '../../core/fault.js'
+import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerTokensApiFault } from '../tokens-api/answers.js'
 import { documentsByHost, documentsByPath } from './documents.js'
@@ -14,14 +14,14 @@ declare module 'fastify' {
 }
 
 /** By path, under the service's own URL. */
-export async function issuersByPath(app: FastifyInstance): Promise<void> {
+export const issuersByPath = surface('issuers-by-path', ['core'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
   documentsByPath(app)
   refuseOtherMethods(app, Object.values(issuersOperations))
-}
+})
 
 /** By host: see host-constraint.ts. */
-export async function issuersByHost(app: FastifyInstance): Promise<void> {
+export const issuersByHost = surface('issuers-by-host', ['core'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
   documentsByHost(app)
   // The metadata of RFC 8414 is the service's own alone.
@@ -34,4 +34,4 @@ export async function issuersByHost(app: FastifyInstance): Promise<void> {
       throw fault('not_found')
     }
   })
-}
+})

@@ -1,5 +1,5 @@
 /**
- * How the OAuth surface says that something went wrong: RFC 6749 §5.2, and RFC 6750 §3 to whoever brought an access token.
+ * How the OAuth surface says that something went wrong: RFC 6749 §5.2, and RFC 6750 §3 to callers that brought an access token.
  * A code without a row does not compile.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -18,7 +18,7 @@ const REALM = 'realm="grantd"'
 
 interface Answer {
   status: number
-  /** RFC 6750 §3: to whoever sent no token nothing is said of an error. */
+  /** Absent where no token was sent: RFC 6750 §3 then names no error. */
   error?: OAuthErrorCode
   /** In the characters of RFC 6749 §5.2: no quotes, no backslashes. */
   description?: string
@@ -93,13 +93,13 @@ export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply
 }
 
 function challengeOf(code: FaultCode, { headers, routeOptions }: FastifyRequest): string | undefined {
-  // RFC 6750 §3: whatever is wrong with how an access token was brought is said in the header as well.
+  // RFC 6750 §3: the challenge also says what is wrong with the way an access token was sent.
   if (code === 'invalid_request' && routeOptions.config?.takesAccessToken) return `Bearer ${REALM}, error="${code}"`
-  // RFC 6749 §5.2: only who tried by header must be told how to do it right; to public clients such an answer is the end.
+  // RFC 6749 §5.2: a challenge is due to clients that authenticated by header. Public clients give up at one.
   return code === 'invalid_client' && headers.authorization !== undefined ? `Basic ${REALM}` : undefined
 }
 
-/** What the validator of JSON could not put as well. A form gives a list for a parameter that is repeated (RFC 6749 §3.2). */
+/** Explains what the JSON validator puts badly: a form gives a list for a parameter that is repeated (RFC 6749 §3.2). */
 function explain(thrown: unknown, { body }: FastifyRequest): string | undefined {
   const { validation } = thrown as { validation?: { instancePath: string }[] }
   if (validation && body === undefined) return 'The body is missing'

@@ -1,21 +1,21 @@
-/** The OAuth surface: discovery, the device authorization grant, tokens. Bodies are forms, or JSON. */
-import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+/**
+ * The OAuth surface: discovery, the device authorization grant, tokens. Bodies are forms, or JSON. What an operation does is in
+ * the file of its name, or of its family (discovery.ts, userinfo.ts).
+ */
+import type { DoneFuncWithErrOrRes, FastifyReply, FastifyRequest } from 'fastify'
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
+import { surface } from '../app.js'
 import { acceptFormBodies } from '../form-body.js'
 import { acceptJsonBodies } from '../json-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerOAuthFault } from './answers.js'
 import { authorize } from './authorize.js'
 import { authorizeDevice } from './authorize-device.js'
-import { getAuthorizationServerMetadata } from './get-authorization-server-metadata.js'
-import { getJwks } from './get-jwks.js'
-import { getOpenidConfiguration } from './get-openid-configuration.js'
-import { getUserinfo } from './get-userinfo.js'
+import { getAuthorizationServerMetadata, getJwks, getOpenidConfiguration, metadataUrls } from './discovery.js'
 import { introspectToken } from './introspect-token.js'
-import { metadataUrls } from './issuer-metadata.js'
-import { postUserinfo } from './post-userinfo.js'
 import { requestToken } from './request-token.js'
 import { revokeToken } from './revoke-token.js'
+import { getUserinfo, postUserinfo } from './userinfo.js'
 
 const {
   getOpenidConfiguration: openidConfiguration,
@@ -23,7 +23,9 @@ const {
   ...others
 } = oauthOperations
 
-export async function oauth(app: FastifyInstance): Promise<void> {
+const NEEDS = ['config', 'core', 'readiness', 'whereabouts', 'authentication', 'client-authentication', 'limits']
+
+export const oauth = surface('oauth', NEEDS, async (app) => {
   app.setErrorHandler(answerOAuthFault)
   app.addHook('onSend', nameMediaTypeAlone)
   acceptJsonBodies(app, { namesOnce: true })
@@ -43,7 +45,7 @@ export async function oauth(app: FastifyInstance): Promise<void> {
     metadataUrls(app, url).map((place) => ({ method, url: place }))
   )
   refuseOtherMethods(app, [...discovery, ...Object.values(others)])
-}
+})
 
 /** JSON has no charset parameter (RFC 8259 §11), and there are clients that compare the whole header. */
 function nameMediaTypeAlone(

@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import { bearerTokenOf } from '../../../plugins/authentication.js'
 import { type IntrospectionResponse, oauthOperations } from '../../../schemas/generated/oauth.js'
-import type { Client } from '../../core/clients/client.js'
+import { type Client, isPublic } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { TokenFacts } from '../../core/tokens/tokens.js'
 import type { App } from '../app.js'
@@ -20,19 +19,18 @@ export function introspectToken(app: App): void {
     }
   })
 
-  /** Who asks, and by what name that is counted. */
+  /** Who asks, a client or an API key, and the name under which its requests are counted. */
   async function identify(request: FastifyRequest): Promise<{ client: Client | undefined; name: string }> {
     const body = request.body as { client_id?: string; client_secret?: string }
-    const bearer = bearerTokenOf(request)
+    const bearer = request.bearerToken()
     if (bearer !== undefined && !body.client_secret) {
-      const key = await app.core.apiKeys.use(bearer)
-      if (!key) throw fault('invalid_token', { detail: 'no API key' })
+      const key = await app.core.callers.identifyApiKey(bearer)
       return { client: undefined, name: `key ${key.id}` }
     }
     const isAnonymous = request.headers.authorization === undefined && !body.client_id
     if (isAnonymous) throw fault('invalid_client', { detail: 'no credentials' })
     const client = app.authenticateClient(request)
-    if (client.secretDigests.length === 0) throw fault('invalid_client', { detail: 'a public client' })
+    if (isPublic(client)) throw fault('invalid_client', { detail: 'a public client' })
     return { client, name: `client ${client.id}` }
   }
 }

@@ -5,7 +5,7 @@ import {
   type TokenRequest,
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
-import { type Client, DEVICE_CODE_GRANT } from '../../core/clients/client.js'
+import { type Client, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
 import { readScope, writeScope } from '../../core/clients/scope.js'
 import { type Fault, fault, isFault } from '../../core/fault.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
@@ -21,7 +21,7 @@ export function requestToken(app: App): void {
   app.route({
     ...oauthOperations.requestToken,
     config: { waitsForOthers: true },
-    // Not async, and its parts answer with plain values: for every poll a promise less, and none that waits for a reply.
+    // Not async, and its parts answer with plain values: that saves a promise for every poll.
     handler: (request, reply) => {
       const { body } = request
       const client = app.authenticateClient(request)
@@ -39,7 +39,7 @@ export function requestToken(app: App): void {
     request: FastifyRequest,
     reply: FastifyReply
   ): Promise<TokenResponse | TokenError> {
-    if (!client.grantTypes.includes(DEVICE_CODE_GRANT)) throw fault('unauthorized_client')
+    requireGrantType(client, DEVICE_CODE_GRANT)
     if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
     const outcome = await pollGrant(app, request, reply, deviceCode, client.tag)
     if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
@@ -55,7 +55,7 @@ export function requestToken(app: App): void {
     request: FastifyRequest,
     reply: FastifyReply
   ): Promise<TokenResponse | TokenError> {
-    if (!client.grantTypes.includes('refresh_token')) throw fault('unauthorized_client')
+    requireGrantType(client, 'refresh_token')
     if (!refreshToken) throw fault('invalid_request', { hint: 'refresh_token is missing' })
     const scopes = readScope(scope)
     if (!scopes) throw fault('invalid_scope')
@@ -65,15 +65,13 @@ export function requestToken(app: App): void {
       return { error: 'slow_down', error_description: 'Too many requests.' }
     }
     const outcome = await app.core.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
-    app.metrics.countRefresh(outcome.kind)
-    if (outcome.kind === 'replayed') app.metrics.countRevocation('replay')
     if (outcome.kind === 'refreshed') return renderTokens(outcome.tokens, reply)
     throw fault(outcome.kind === 'invalid_scope' ? 'invalid_scope' : 'invalid_grant', { detail: outcome.kind })
   }
 
   function renderTokens(tokens: IssuedTokens, reply: FastifyReply): TokenResponse {
     const { accessToken, accessTokenExpiresAtMs, scopes, refreshToken, idToken } = tokens
-    // RFC 6749 §5.1, for caches that know no better.
+    // RFC 6749 §5.1 asks for it, for caches of HTTP/1.0.
     reply.header('pragma', 'no-cache')
     return {
       access_token: accessToken,
@@ -86,7 +84,7 @@ export function requestToken(app: App): void {
   }
 }
 
-/** A limit at this endpoint speaks as a poll does: stock clients give up at a 429, and have learnt to slow down. */
+/** The fault of a limit. It is answered as `slow_down`, which stock clients obey, while they give up at a 429. */
 function asTooMany(error: unknown): Fault {
   if (isFault(error) && error.code === 'too_many_requests') return error
   throw error

@@ -38,7 +38,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
   unsupported_response_type: { status: 400, text: 'badRequest' }
 }
 
-/** `visitWithout` makes a visit of nobody in particular, for what failed before anybody was made out. */
+/** `visitWithout` makes a visit of nobody in particular, for a request that failed before its visitor was looked up. */
 export function answerPageFault(visitWithout: (request: FastifyRequest) => Visit) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const problem = toFault(thrown)

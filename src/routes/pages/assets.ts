@@ -1,8 +1,9 @@
-/** The files the pages refer to, read at start; a URL names its content, so that it can be kept for ever. */
+/** The files the pages refer to, read at start. A URL names its content by a digest, so that it can be cached for ever. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { FastifyInstance } from 'fastify'
 
-export interface Asset {
+interface Asset {
   url: string
   type: string
   content: string
@@ -16,3 +17,13 @@ function readAsset(name: string, extension: string, type: string): Asset {
 
 export const STYLESHEET = readAsset('pages', 'css', 'text/css; charset=utf-8')
 export const ICON = readAsset('icon', 'svg', 'image/svg+xml')
+
+/** GET /assets/…: the style sheet and the icon. */
+export function sendAssets(app: FastifyInstance): void {
+  for (const { url, type, content } of [STYLESHEET, ICON]) {
+    app.get(url, async (_request, reply) => {
+      reply.header('cache-control', 'public, max-age=31536000, immutable')
+      return reply.type(type).send(content)
+    })
+  }
+}

@@ -2,7 +2,7 @@ import { fault } from '../../core/fault.js'
 import { type PageParts, PathId, seeOther } from './page.js'
 import { isFollowedHere, visitOf } from './visit.js'
 
-/** GET /login/{provider}: on to the provider, from the link on the sign-in page and from nowhere else. */
+/** GET /login/{upstream}: on to the upstream, from the link on the sign-in page and from nowhere else. */
 export function beginSignIn({ app, visits }: PageParts): void {
   app.route({
     method: 'GET',
@@ -11,13 +11,13 @@ export function beginSignIn({ app, visits }: PageParts): void {
     config: { waitsForOthers: true },
     onRequest: app.limits.perAddress('sign-in'),
     handler: async (request, reply) => {
-      const provider = app.core.signIn.upstream(request.params.id)
-      if (!provider?.signsIn) throw fault('not_found')
+      const upstream = app.core.signIn.upstream(request.params.id)
+      if (!upstream?.signsIn) throw fault('not_found')
       const visit = visitOf(request)
       if (!isFollowedHere(request)) return seeOther(reply, visit, '/login')
       const reauthenticates = visit.visitor?.reauthenticates === true
-      const { url, attempt } = await app.core.signIn.begin(provider.id, { reauthenticates })
-      visits.remember(request, reply, { underWay: { providerId: provider.id, attempt } })
+      const { url, attempt } = await app.core.signIn.begin(upstream.id, { reauthenticates })
+      visits.remember(request, reply, { underWay: { providerId: upstream.id, attempt } })
       return reply.redirect(url.href, 303)
     }
   })

@@ -1,4 +1,4 @@
-/** The question as it is asked, and the ticket that says what was shown: to whom, about which code, under which name. */
+/** The consent page, and the ticket in its form that says what was shown: to whom, about which code, under which name. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../../core/clients/client.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
@@ -11,14 +11,14 @@ import { sessionOf, visitOf } from './visit.js'
 export interface Ticket {
   userCode: string
   linked: boolean
-  /** Which client was shown, and by which of the operator's names. */
+  /** The client that was shown, and the name that the operator gave it then. */
   clientId: string
   clientName: string | undefined
 }
 
 const PURPOSE = 'consent'
 
-/** Bound to the session that saw the page: posted by any other it opens nothing. */
+/** Seals a ticket for the session that sees the page. Posted by any other session it cannot be opened. */
 export function sealTicket(app: App, session: BrowserSession, ticket: Ticket): string {
   return app.core.keyring.seal(PURPOSE, session.id, JSON.stringify(ticket))
 }
@@ -47,14 +47,15 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
   const ticket = sealTicket(app, session, { userCode, linked, clientId: client.id, clientName: client.name })
   return sendPage(reply, Consent, {
     visit: visitOf(request),
-    ...grant,
+    request: grant.request,
+    createdAtMs: grant.createdAtMs,
     client,
     userCode,
     linked,
     here: { ip: whereabouts.ip(request), location: whereabouts.location(request) },
     ticket,
     userName: session.name,
-    provider: session.upstreamId && signIn.upstream(session.upstreamId)?.name,
+    upstreamName: session.upstreamId && signIn.upstream(session.upstreamId)?.name,
     ...(problem !== undefined && { problem })
   })
 }

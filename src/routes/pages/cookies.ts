@@ -8,8 +8,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attempt } from '../../core/upstream/upstream-client.js'
 import type { App } from '../app.js'
 
-/** Where somebody was going when they had to sign in. A name, never a URL: there is nothing to forge. */
+/** Where somebody was going when they had to sign in. A name, never a URL, so that no request can send them elsewhere. */
 export type Destination = 'device' | 'consent' | 'clients' | 'connections'
+
+/** The path of each destination. */
+export const DESTINATIONS: Readonly<Record<Destination, string>> = {
+  device: '/device',
+  consent: '/device/confirm',
+  clients: '/account/clients',
+  connections: '/account/connections'
+}
 
 /** The code that was entered, or filled in by a link, and what became of it. */
 export interface EnteredCode {
@@ -19,19 +27,20 @@ export interface EnteredCode {
   /** Whether it was looked up since, and found. */
   isEntered?: boolean
   result?: 'approved' | 'denied' | 'undone'
-  /** Who decided: nobody else who signs in in this browser is told. */
+  /** The user who decided. No other user of this browser is told the result. */
   decidedBy?: string
-  /** The authorized client that an approval leads to. */
+  /** The authorization that an approval leads to. Cookies keep the wire's word for it. */
   authorizedClientId?: string
 }
 
-/** A visitor on their way to signing in or to connecting an account. */
+/** Somebody on their way to signing in or to connecting an account. */
 export interface Visitor {
-  /** Random; what forms of a visitor without a session are bound to. */
+  /** Random. The forms of a visitor without a session are bound to it. */
   id: string
   destination: Destination
   /** Whether they have to prove again who they are. */
   reauthenticates?: boolean
+  /** The attempt at an upstream that has begun. Cookies keep the wire's `provider` for it. */
   underWay?: { providerId: string; attempt: Attempt; connectsFor?: string }
 }
 
@@ -50,7 +59,7 @@ export interface Cookies {
 const OPTIONS = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const
 /** How long somebody may take to sign in. */
 const VISITOR_SECONDS = 900
-/** A browser keeps no larger one. */
+/** The largest cookie that a browser keeps. */
 const LONGEST = 4096
 
 export function createCookies(app: App): Cookies {
@@ -67,7 +76,7 @@ export function createCookies(app: App): Cookies {
           const { value, untilMs } = JSON.parse(keyring.open(purpose, '', text)) as { value: T; untilMs: number }
           return untilMs > clock() ? value : undefined
         } catch {
-          // Not one of ours, or sealed under a secret that is gone: as good as none.
+          // It is not one of ours, or was sealed under a secret that is gone, and so counts as absent.
           return undefined
         }
       },

@@ -5,22 +5,24 @@ import { fault } from '../../core/fault.js'
 import { openTicket, sendConsent, type Ticket } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
-import { sessionOf, visitOf } from './visit.js'
+import { sessionOf, userIdOf, visitOf } from './visit.js'
 
 const Decision = formOf({
   ticket: Type.String(),
   action: oneOf(['approve', 'deny']),
-  /** Ticked by whoever compared the codes. One click that was meant for another window cannot do both. */
+  /** The box that says the codes are the same. A single click of a clickjacking page cannot tick it and approve. */
   same: Type.Optional(Type.Literal('yes'))
 })
 
 /** POST /device/confirm: approves or denies what the ticket says was shown. */
 export function decideConsent({ app, cookies, visits }: PageParts): void {
+  const limitUser = app.limits.perUser('approve', userIdOf)
+
   app.route({
     method: 'POST',
     url: '/device/confirm',
     schema: { body: Decision },
-    onRequest: [app.limits.perAddress('approve'), visits.requireFreshSession('consent'), app.limits.perUser('approve')],
+    onRequest: [app.limits.perAddress('approve'), visits.requireFreshSession('consent'), limitUser],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const { action, same } = request.body

@@ -1,20 +1,45 @@
+/** Entering the code that a device shows: by hand, or filled in by a link. */
 import { formatUserCode, readUserCode } from '../../core/grants/codes.js'
-import { readTypedCode } from './entered-code.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
-import { CodeForm } from './views/code-form.js'
-import { visitOf } from './visit.js'
+import { CodeForm, LONGEST_TYPED_CODE } from './views/code-form.js'
+import { userIdOf, visitOf } from './visit.js'
+
+/**
+ * GET /device: where a code is entered. A code in the query fills the form in and decides nothing; it is moved out of the URL
+ * at once, into the visitor's cookie, and survives signing in there.
+ */
+export function showCodeForm({ app, cookies, visits }: PageParts): void {
+  const requireSession = visits.requireSession('device')
+
+  app.get('/device', async (request, reply) => {
+    const visit = visitOf(request)
+    const { code } = request.query as { code?: unknown }
+    if (code !== undefined) {
+      const typed = readTypedCode(code)
+      // A link with something else in it leads to the empty form.
+      if (typed === undefined) cookies.enteredCode.clear(reply)
+      else cookies.enteredCode.set(reply, { userCode: typed, linked: true })
+      return seeOther(reply, visit, '/device')
+    }
+    await requireSession(request, reply)
+    if (reply.sent) return reply
+    const entered = cookies.enteredCode.read(request)
+    const linkedCode = entered?.linked && !entered.result ? asShown(entered.userCode) : undefined
+    return sendPage(reply, CodeForm, { visit, ...(linkedCode !== undefined && { linkedCode }) })
+  })
+}
 
 /** POST /device: looks the code up and goes on to the question. Why a code leads nowhere is not told. */
 export function enterCode({ app, cookies, visits }: PageParts): void {
   app.route({
     method: 'POST',
     url: '/device',
-    onRequest: [app.limits.perAddress('peek'), visits.requireSession('device'), app.limits.perUser('peek')],
+    onRequest: [app.limits.perAddress('peek'), visits.requireSession('device'), app.limits.perUser('peek', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const typed = readTypedCode((request.body as { user_code?: unknown }).user_code)
-      const outcome = await app.limits.guess(request, () => app.core.grants.peek(typed ?? ''))
+      const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed ?? ''))
       if (typed === undefined || outcome.kind !== 'pending') {
         cookies.enteredCode.clear(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
@@ -26,4 +51,16 @@ export function enterCode({ app, cookies, visits }: PageParts): void {
       return seeOther(reply, visit, '/device/confirm')
     }
   })
+}
+
+/** The one code of a query or a form, if it can be one at all. */
+function readTypedCode(value: unknown): string | undefined {
+  const isUsable = typeof value === 'string' && value.length > 0 && value.length <= LONGEST_TYPED_CODE
+  return isUsable ? value : undefined
+}
+
+/** A code as a device shows it, if the text can be one. No other text of a link gets into a form. */
+function asShown(typed: string): string | undefined {
+  const userCode = readUserCode(typed)
+  return userCode && formatUserCode(userCode)
 }

@@ -1,14 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Refusal } from '../../core/upstream/upstream-errors.js'
-import type { Visitor } from './cookies.js'
-import { DESTINATIONS } from './destinations.js'
+import { DESTINATIONS, type Visitor } from './cookies.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { ErrorPage } from './views/error-page.js'
 import { visitOf } from './visit.js'
 
 /**
- * GET /login/{provider}/callback: what the provider sends the browser back with (RFC 6749 §4.1.2). Good only in the browser
- * that began, at the provider it began with, and once; a session that was there before ends.
+ * GET /login/{upstream}/callback: what the upstream sends the browser back with (RFC 6749 §4.1.2). Good only in the browser
+ * that began, at the upstream it began with, and once; a session that was there before ends.
  */
 export function finishSignIn({ app, cookies }: PageParts): void {
   app.route({
@@ -21,7 +20,7 @@ export function finishSignIn({ app, cookies }: PageParts): void {
       const { visitor } = visitOf(request)
       const underWay = visitor?.underWay
       if (!visitor || underWay?.providerId !== request.params.id) return refuse(request, reply, 'invalid')
-      // Whatever comes of it, this attempt is over; where they were going stays.
+      // The attempt is over whatever comes of it. The destination stays, for the next one.
       const { underWay: _over, ...going } = visitor
       cookies.visitor.set(reply, going)
       return underWay.connectsFor === undefined
@@ -44,11 +43,12 @@ export function finishSignIn({ app, cookies }: PageParts): void {
     return seeOther(reply, visit, DESTINATIONS[visitor.destination])
   }
 
-  async function connect(request: FastifyRequest, reply: FastifyReply, { providerId, attempt, connectsFor }: UnderWay) {
+  async function connect(request: FastifyRequest, reply: FastifyReply, underWay: UnderWay) {
+    const { providerId: upstreamId, attempt, connectsFor } = underWay
     const visit = visitOf(request)
     const { session } = visit
     if (session?.id !== connectsFor || !session) return refuse(request, reply, 'invalid')
-    const outcome = await app.core.signIn.finishConnecting(providerId, queryOf(request), attempt, session.userId)
+    const outcome = await app.core.signIn.finishConnecting(upstreamId, queryOf(request), attempt, session.userId)
     app.metrics.countSignIn(outcome.kind === 'connected' ? 'connected' : 'refused')
     const done = outcome.kind === 'refused' ? outcome.reason : outcome.kind
     return seeOther(reply, visit, `/account/connections?done=${done}`)

@@ -5,34 +5,29 @@
 import accepts from '@fastify/accepts'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
-import type { FastifyInstance } from 'fastify'
+import { surface } from '../app.js'
 import { acceptFormBodies } from '../form-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerPageFault } from './answers.js'
-import { beginConnecting } from './begin-connecting.js'
+import { sendAssets } from './assets.js'
+import {
+  renameAuthorization,
+  revokeAllAuthorizations,
+  revokeAuthorization,
+  showAuthorizations
+} from './authorizations.js'
 import { beginSignIn } from './begin-sign-in.js'
+import { beginConnecting, disconnect, showConnections } from './connections.js'
 import { createCookies } from './cookies.js'
 import { decideConsent } from './decide-consent.js'
-import { disconnectAccount } from './disconnect-account.js'
-import { enterCode } from './enter-code.js'
+import { enterCode, showCodeForm } from './enter-code.js'
 import { finishSignIn } from './finish-sign-in.js'
+import { showLogin, signInByName } from './login.js'
+import { showLogout, signOut } from './logout.js'
+import { refuseUnknown, showStart } from './other-paths.js'
 import type { PageParts } from './page.js'
-import { refuseUnknown } from './refuse-unknown.js'
-import { renameClient } from './rename-client.js'
-import { revokeAllClients } from './revoke-all-clients.js'
-import { revokeClient } from './revoke-client.js'
-import { sendAssets } from './send-assets.js'
-import { showClients } from './show-clients.js'
-import { showCodeForm } from './show-code-form.js'
-import { showConnections } from './show-connections.js'
+import { showResult, undoApproval } from './result.js'
 import { showConsent } from './show-consent.js'
-import { showLogin } from './show-login.js'
-import { showLogout } from './show-logout.js'
-import { showResult } from './show-result.js'
-import { showStart } from './show-start.js'
-import { signInByName } from './sign-in-by-name.js'
-import { signOut } from './sign-out.js'
-import { undoApproval } from './undo-approval.js'
 import { createVisits } from './visit.js'
 
 declare module 'fastify' {
@@ -55,16 +50,16 @@ const ALWAYS = [
   finishSignIn,
   showLogout,
   signOut,
-  showClients,
-  renameClient,
-  revokeClient,
-  revokeAllClients,
+  showAuthorizations,
+  renameAuthorization,
+  revokeAuthorization,
+  revokeAllAuthorizations,
   showConnections,
   beginConnecting,
-  disconnectAccount
+  disconnect
 ]
 
-export async function pages(app: FastifyInstance): Promise<void> {
+export const pages = surface('pages', ['config', 'metrics', 'core', 'whereabouts', 'limits'], async (app) => {
   await app.register(accepts)
   await app.register(cookie)
   await app.register(helmet, {
@@ -81,7 +76,7 @@ export async function pages(app: FastifyInstance): Promise<void> {
     },
     frameguard: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
-    // Whether this host is reached by TLS alone is the operator's to say, for all of its services.
+    // HSTS would bind every service of this host, so it is left to the operator.
     strictTransportSecurity: false
   })
   const own: { method: string; url: string }[] = []
@@ -89,7 +84,7 @@ export async function pages(app: FastifyInstance): Promise<void> {
     if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
     route.config = { ...route.config, page: true }
   })
-  // Forms, and nothing else that the rest of the application reads.
+  // Pages read forms alone, so the parsers of the application go.
   app.removeAllContentTypeParsers()
   acceptFormBodies(app)
   sendAssets(app)
@@ -110,4 +105,4 @@ export async function pages(app: FastifyInstance): Promise<void> {
     )
     refuseUnknown(parts)
   })
-}
+})

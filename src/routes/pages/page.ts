@@ -13,12 +13,12 @@ export interface PageParts {
   visits: Visits
 }
 
-/** 303: the form was taken, and its page must not be sent again by reloading. */
+/** Goes on with 303, so that reloading does not send the form again. */
 export function seeOther(reply: FastifyReply, visit: Visit, path: string): FastifyReply {
   return reply.redirect(visit.base + path, 303)
 }
 
-/** The fields of a form beside its token, which the hooks have looked at. */
+/** The fields of a form beside its CSRF token, which `requireOwnForm` has checked. */
 export const formOf = <T extends Record<string, TSchema>>(fields: T) => Type.Object(fields)
 
 export const PathId = Type.Object({ id: Type.String() })

@@ -5,8 +5,7 @@ import Csrf from '@fastify/csrf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fault } from '../../core/fault.js'
 import type { BrowserSession } from '../../core/users/browser-session.js'
-import type { App } from '../app.js'
-import { issuerPathOf } from '../oauth/issuer-metadata.js'
+import { type App, basePathOf } from '../app.js'
 import type { Cookies, Destination, Visitor } from './cookies.js'
 import type { Texts } from './texts/en.js'
 import { LANGUAGES, type Language, texts } from './texts/languages.js'
@@ -34,9 +33,9 @@ declare module 'fastify' {
 export const CSRF_FIELD = 'csrf'
 
 export interface Visits {
-  /** Makes out who is there, for every page. */
+  /** Looks up the session and the visitor, for every page. */
   begin(request: FastifyRequest): Promise<void>
-  /** Lets in who is signed in, and sends everybody else to do so and to come back. */
+  /** Lets in users who are signed in, and sends everybody else to the sign-in page and back. */
   requireSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
   /** The same, but a sign-in that was too long ago does not count. */
   requireFreshSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
@@ -51,11 +50,11 @@ export interface Visits {
 export function createVisits(app: App, cookies: Cookies): Visits {
   const { clock, config } = app
   const { keyring } = app.core
-  const base = issuerPathOf(config.publicUrl)
+  const base = basePathOf(config.publicUrl)
   const origin = new URL(config.publicUrl).origin
   const csrf = new Csrf.Tokens({})
 
-  /** Follows from what the browser alone holds, so nothing has to be kept for it. */
+  /** Derived from what the browser holds, so that no secret has to be stored. */
   const csrfSecretsOf = (session: BrowserSession | undefined, visitor: Visitor | undefined) =>
     keyring.derive('csrf', session ? `session ${session.id}` : `visitor ${visitor?.id}`)
 
@@ -94,7 +93,6 @@ export function createVisits(app: App, cookies: Cookies): Visits {
     async begin(request) {
       const token = cookies.session.read(request)
       const session = token === undefined ? undefined : await app.core.browserSessions.use(token)
-      if (session) request.caller = { kind: 'user', userId: session.userId }
       request.visit = visitBy(request, session, cookies.visitor.read(request))
     },
 
@@ -133,9 +131,14 @@ export function sessionOf(request: FastifyRequest): BrowserSession {
   return session
 }
 
+/** The user behind a page that requires a session. */
+export function userIdOf(request: FastifyRequest): string {
+  return sessionOf(request).userId
+}
+
 /**
- * Whether a page of ours sent this, as far as the browser tells. It calls the origin of our own forms `null`, since the pages
- * let no referrer out; then Sec-Fetch-Site has the word, and where there is none the form's token alone.
+ * Whether a page of ours sent this request, as far as the browser tells. Browsers send `Origin: null` for our own forms, since
+ * the pages have the referrer policy `no-referrer`; then Sec-Fetch-Site decides, and without it the form's token alone.
  */
 function isFromHere({ headers }: FastifyRequest, origin: string): boolean {
   const site = headers['sec-fetch-site']

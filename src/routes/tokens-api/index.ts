@@ -1,7 +1,7 @@
 /** The tokens API, mounted under /v1: what owners of API keys do with their issuers and tenants. One file per resource. */
-import type { FastifyInstance } from 'fastify'
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
 import { fault } from '../../core/fault.js'
+import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerTokensApiFault } from './answers.js'
 import { domains } from './domains.js'
@@ -12,7 +12,7 @@ import { tenants } from './tenants.js'
 import { trustedIssuers } from './trusted-issuers.js'
 import { workloads } from './workloads.js'
 
-export async function tokensApi(app: FastifyInstance): Promise<void> {
+export const tokensApi = surface('tokens-api', ['core', 'authentication', 'limits'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
   app.setNotFoundHandler(() => {
     throw fault('not_found')
@@ -28,4 +28,4 @@ export async function tokensApi(app: FastifyInstance): Promise<void> {
     policies(inner)
   })
   refuseOtherMethods(app, Object.values(tokensOperations))
-}
+})

@@ -1,6 +1,5 @@
 /** Whose request it is: an API key names its owner (RFC 6750 §2.1), and may make so many requests an hour. */
 import type { FastifyRequest } from 'fastify'
-import { bearerTokenOf } from '../../../plugins/authentication.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
@@ -13,7 +12,7 @@ declare module 'fastify' {
 
 export function authenticateOwner(app: App) {
   return async (request: FastifyRequest): Promise<void> => {
-    const text = bearerTokenOf(request)
+    const text = request.bearerToken()
     if (text === undefined) throw fault('unauthenticated')
     const key = await app.core.apiKeys.use(text)
     if (!key) throw fault('invalid_token', { detail: 'no API key' })

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { DecisionFeed, DecisionListener } from '../../../src/core/grants/grant-store.js'
 import { createHeldPolls, type HeldPoll, LONGEST_WAIT_SECONDS } from '../../../src/core/grants/held-polls.js'
-import { readWaitSeconds } from '../../../src/routes/prefer.js'
+import { readWaitSeconds } from '../../../src/routes/poll.js'
 import { effortOf } from '../../support/effort.js'
 
 /** So long nobody waits here: a wait that ends, ended for its reason. */

@@ -1,6 +1,8 @@
-import { LONGEST_TYPED_CODE } from '../entered-code.js'
 import type { Visit } from '../visit.js'
 import { Form, Layout, Notice } from './layout.js'
+
+/** Caps what may be typed. It is more than any way of writing a code takes. */
+export const LONGEST_TYPED_CODE = 64
 
 interface CodeFormProps {
   visit: Visit

@@ -11,31 +11,36 @@ const WENT_WELL: readonly ConnectionsDone[] = ['connected', 'disconnected', 'dis
 
 interface ConnectionListProps {
   visit: Visit
-  accounts: readonly Connection[]
-  providers: readonly Upstream[]
+  connections: readonly Connection[]
+  upstreams: readonly Upstream[]
   done: ConnectionsDone | undefined
 }
 
-export function ConnectionList({ visit, accounts, providers, done }: ConnectionListProps) {
+export function ConnectionList({ visit, connections, upstreams, done }: ConnectionListProps) {
   const { connections: texts } = visit.texts
-  const nameOf = (id: string) => providers.find((provider) => provider.id === id)?.name ?? id
+  const nameOf = (id: string) => upstreams.find((upstream) => upstream.id === id)?.name ?? id
   return (
     <Layout visit={visit} title={texts.title} here="connections">
       {done && <Notice kind={WENT_WELL.includes(done) ? 'done' : 'problem'}>{texts.done[done]}</Notice>}
       <p>{texts.intro}</p>
-      {accounts.length === 0 && <p>{texts.none}</p>}
-      {accounts.length > 0 && (
+      {connections.length === 0 && <p>{texts.none}</p>}
+      {connections.length > 0 && (
         <ul class="cards">
-          {accounts.map((account) => (
-            <Account key={account.id} visit={visit} account={account} providerName={nameOf(account.upstreamId)} />
+          {connections.map((connection) => (
+            <ConnectionCard
+              key={connection.id}
+              visit={visit}
+              connection={connection}
+              upstreamName={nameOf(connection.upstreamId)}
+            />
           ))}
         </ul>
       )}
       <section>
         <h2>{texts.addTitle}</h2>
-        {providers.length === 0 && <p>{texts.noProviders}</p>}
+        {upstreams.length === 0 && <p>{texts.noProviders}</p>}
         <ul class="providers">
-          {providers.map(({ id, name }) => (
+          {upstreams.map(({ id, name }) => (
             <li key={id}>
               <a class="button" href={`${visit.base}/account/connections/${id}/connect`}>
                 {texts.connect(name)}
@@ -48,31 +53,33 @@ export function ConnectionList({ visit, accounts, providers, done }: ConnectionL
   )
 }
 
-interface AccountProps {
+interface ConnectionCardProps {
   visit: Visit
-  account: Connection
-  providerName: string
+  connection: Connection
+  upstreamName: string
 }
 
-function Account({ visit, account, providerName }: AccountProps) {
+function ConnectionCard({ visit, connection, upstreamName }: ConnectionCardProps) {
   const { connections: texts } = visit.texts
-  const username = readClaim(account.username)?.text ?? account.subject
+  const username = readClaim(connection.username)?.text ?? connection.subject
   return (
     <li>
       <h2>
-        {providerName}: <bdi>{username}</bdi>{' '}
-        <small class={`badge ${account.status === 'connected' ? '' : 'alarm'}`}>{texts.status[account.status]}</small>
+        {upstreamName}: <bdi>{username}</bdi>{' '}
+        <small class={`badge ${connection.status === 'connected' ? '' : 'alarm'}`}>
+          {texts.status[connection.status]}
+        </small>
       </h2>
       <dl>
         <div>
           <dt>{texts.since}</dt>
-          <dd>{time(visit, account.connectedAtMs)}</dd>
+          <dd>{time(visit, connection.connectedAtMs)}</dd>
         </div>
         <div>
           <dt>{texts.scopes}</dt>
           <dd>
-            {account.scopes.length === 0 && texts.noScopes}
-            {account.scopes.map((scope) => (
+            {connection.scopes.length === 0 && texts.noScopes}
+            {connection.scopes.map((scope) => (
               <>
                 <code key={scope}>{scope}</code>{' '}
               </>
@@ -81,13 +88,13 @@ function Account({ visit, account, providerName }: AccountProps) {
         </div>
       </dl>
       <div class="actions">
-        {account.status === 'needs_reconnect' && (
-          <a class="button" href={`${visit.base}/account/connections/${account.upstreamId}/connect`}>
-            {texts.reconnect(providerName)}
+        {connection.status === 'needs_reconnect' && (
+          <a class="button" href={`${visit.base}/account/connections/${connection.upstreamId}/connect`}>
+            {texts.reconnect(upstreamName)}
           </a>
         )}
-        <Form visit={visit} action={`/account/connections/${account.id}/disconnect`}>
-          <button type="submit" class="danger" aria-label={texts.disconnectNamed(`${providerName} ${username}`)}>
+        <Form visit={visit} action={`/account/connections/${connection.id}/disconnect`}>
+          <button type="submit" class="danger" aria-label={texts.disconnectNamed(`${upstreamName} ${username}`)}>
             {texts.disconnect}
           </button>
         </Form>

@@ -19,7 +19,8 @@ export interface ConsentProps {
   /** What the decision refers to, sealed. */
   ticket: string
   userName: string
-  provider: string | undefined
+  /** The upstream through which the user has signed in. */
+  upstreamName: string | undefined
   problem?: string
 }
 
@@ -90,14 +91,14 @@ function Warning({ visit, request, linked, here }: ConsentProps) {
   )
 }
 
-/** What this service knows for itself. */
-function Facts({ visit, request, createdAtMs, client, here, userName, provider }: ConsentProps) {
+/** What this service has found out itself, as opposed to the claims of the client. */
+function Facts({ visit, request, createdAtMs, client, here, userName, upstreamName }: ConsentProps) {
   const { consent, clientTypes } = visit.texts
   return (
     <dl class="facts">
       <Fact term={consent.who}>
         <bdi>{userName}</bdi>
-        {provider && ` (${provider})`}{' '}
+        {upstreamName && ` (${upstreamName})`}{' '}
         <small>
           <a href={`${visit.base}/logout`}>{consent.notYou}</a>
         </small>
@@ -124,7 +125,7 @@ function Facts({ visit, request, createdAtMs, client, here, userName, provider }
   )
 }
 
-/** What the program says about itself, set apart and marked as no more than that. */
+/** What the client says about itself, set apart and marked as a claim. */
 function Claims({ request, visit }: Pick<ConsentProps, 'request' | 'visit'>) {
   const { consent } = visit.texts
   const { name, version, hostname, os } = request.metadata

@@ -12,8 +12,8 @@ interface LoginProps {
 }
 
 /**
- * Where signing in begins. Providers are links and no forms: browsers hold the redirects that follow a form against the
- * form-action of our policy, and where a provider redirects to is its own affair.
+ * Where signing in begins. Upstreams are links and no forms: browsers apply the form-action of our content security policy to
+ * the redirects that follow a form as well, and where an upstream redirects to cannot be known.
  */
 export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
   const { login } = visit.texts

@@ -1,39 +1,39 @@
-import type { Authorization } from '../../../core/authorizations/authorization.js'
+import { type Authorization, hasEnded } from '../../../core/authorizations/authorization.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Texts } from '../texts/en.js'
 import type { Visit } from '../visit.js'
 import { ago, time } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
 
-export type ClientsDone = keyof Texts['clients']['done']
+export type AuthorizationsDone = keyof Texts['clients']['done']
 
-interface ClientListProps {
+interface AuthorizationListProps {
   visit: Visit
-  clients: readonly Authorization[]
+  authorizations: readonly Authorization[]
   /** The one that was approved in this browser last. */
   approvedHereId: string | undefined
-  done: ClientsDone | undefined
+  done: AuthorizationsDone | undefined
 }
 
-export function ClientList({ visit, clients, approvedHereId, done }: ClientListProps) {
+export function AuthorizationList({ visit, authorizations, approvedHereId, done }: AuthorizationListProps) {
   const { clients: texts } = visit.texts
-  const active = clients.filter((client) => !hasEnded(client, visit))
-  const ended = clients.filter((client) => hasEnded(client, visit))
+  const active = authorizations.filter((authorization) => !hasEnded(authorization, visit.nowMs))
+  const ended = authorizations.filter((authorization) => hasEnded(authorization, visit.nowMs))
   return (
     <Layout visit={visit} title={texts.title} here="clients">
       {done && <Notice kind="done">{texts.done[done]}</Notice>}
       <p>{texts.intro}</p>
-      {clients.length === 0 && <p>{texts.none}</p>}
+      {authorizations.length === 0 && <p>{texts.none}</p>}
       {active.length > 0 && (
         <section>
           <h2>{texts.active}</h2>
           <ul class="cards">
-            {active.map((client) => (
-              <ActiveClient
-                key={client.id}
+            {active.map((authorization) => (
+              <ActiveAuthorization
+                key={authorization.id}
                 visit={visit}
-                client={client}
-                isApprovedHere={client.id === approvedHereId}
+                authorization={authorization}
+                isApprovedHere={authorization.id === approvedHereId}
               />
             ))}
           </ul>
@@ -52,12 +52,12 @@ export function ClientList({ visit, clients, approvedHereId, done }: ClientListP
         <section>
           <h2>{texts.ended}</h2>
           <ul class="cards ended">
-            {ended.map((client) => (
-              <li key={client.id}>
+            {ended.map((authorization) => (
+              <li key={authorization.id}>
                 <h3>
-                  <bdi>{nameOf(client, texts.unnamed)}</bdi>
+                  <bdi>{nameOf(authorization, texts.unnamed)}</bdi>
                 </h3>
-                <Details visit={visit} client={client} />
+                <Details visit={visit} authorization={authorization} />
               </li>
             ))}
           </ul>
@@ -67,27 +67,27 @@ export function ClientList({ visit, clients, approvedHereId, done }: ClientListP
   )
 }
 
-function ActiveClient(props: { visit: Visit; client: Authorization; isApprovedHere: boolean }) {
-  const { visit, client, isApprovedHere } = props
+function ActiveAuthorization(props: { visit: Visit; authorization: Authorization; isApprovedHere: boolean }) {
+  const { visit, authorization, isApprovedHere } = props
   const { clients: texts } = visit.texts
-  const name = nameOf(client, texts.unnamed)
+  const name = nameOf(authorization, texts.unnamed)
   return (
     <li>
       <h3>
         <bdi>{name}</bdi> {isApprovedHere && <small class="badge">{texts.approvedHere}</small>}
       </h3>
-      <Details visit={visit} client={client} />
+      <Details visit={visit} authorization={authorization} />
       <div class="actions">
-        <Form visit={visit} action={`/account/clients/${client.id}/rename`} class="inline">
+        <Form visit={visit} action={`/account/clients/${authorization.id}/rename`} class="inline">
           <label>
             <span>{texts.label}</span>
-            <input name="label" value={client.label ?? ''} maxLength={255} autocomplete="off" />
+            <input name="label" value={authorization.label ?? ''} maxLength={255} autocomplete="off" />
           </label>
           <button type="submit" aria-label={texts.renameNamed(name)}>
             {texts.rename}
           </button>
         </Form>
-        <Form visit={visit} action={`/account/clients/${client.id}/revoke`}>
+        <Form visit={visit} action={`/account/clients/${authorization.id}/revoke`}>
           <button type="submit" class="danger" aria-label={texts.revokeNamed(name)}>
             {texts.revoke}
           </button>
@@ -97,29 +97,33 @@ function ActiveClient(props: { visit: Visit; client: Authorization; isApprovedHe
   )
 }
 
-function Details({ visit, client }: { visit: Visit; client: Authorization }) {
+function Details({ visit, authorization }: { visit: Visit; authorization: Authorization }) {
   const { clients: texts, clientTypes } = visit.texts
-  const version = readClaim(client.version)?.text
+  const version = readClaim(authorization.version)?.text
   return (
     <dl>
-      <Detail term={texts.kind}>{clientTypes[client.clientType]}</Detail>
+      <Detail term={texts.kind}>{clientTypes[authorization.clientType]}</Detail>
       {version !== undefined && (
         <Detail term={texts.version}>
           <bdi>{version}</bdi>
         </Detail>
       )}
       <Detail term={texts.approvedOn}>
-        {time(visit, client.createdAtMs)} <small>{`${texts.approvedFrom} ${client.ipAtGrant}`}</small>
+        {time(visit, authorization.createdAtMs)} <small>{`${texts.approvedFrom} ${authorization.ipAtGrant}`}</small>
       </Detail>
       <Detail term={texts.lastUsed}>
-        {client.lastUsedAtMs === undefined ? texts.neverUsed : ago(visit, client.lastUsedAtMs)}
+        {authorization.lastUsedAtMs === undefined ? texts.neverUsed : ago(visit, authorization.lastUsedAtMs)}
       </Detail>
       <Detail
         term={
-          client.revokedAtMs !== undefined ? texts.revokedOn : hasEnded(client, visit) ? texts.expiredOn : texts.expires
+          authorization.revokedAtMs !== undefined
+            ? texts.revokedOn
+            : hasEnded(authorization, visit.nowMs)
+              ? texts.expiredOn
+              : texts.expires
         }
       >
-        {time(visit, client.revokedAtMs ?? client.expiresAtMs)}
+        {time(visit, authorization.revokedAtMs ?? authorization.expiresAtMs)}
       </Detail>
     </dl>
   )
@@ -134,11 +138,7 @@ function Detail({ term, children }: { term: string; children: preact.ComponentCh
   )
 }
 
-function hasEnded({ revokedAtMs, expiresAtMs }: Authorization, { nowMs }: Visit): boolean {
-  return revokedAtMs !== undefined || expiresAtMs <= nowMs
-}
-
-/** The owner's own name for it comes first. */
+/** The user's own name for it comes first. */
 function nameOf({ label, name }: Authorization, fallback: string): string {
   const [own, claimed] = [readClaim(label)?.text, readClaim(name)?.text]
   if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`

@@ -1,8 +1,34 @@
 /**
- * A histogram of durations by one label, for what happens too often to be counted by the metrics library: observing costs a
- * look into a map and two additions. The library sees what it would have counted, when it asks.
+ * A counter and a histogram of one label, for what happens too often to be counted by the metrics library: counting costs a
+ * look into a map and an addition or two. The library sees what it would have counted, when it asks.
  */
-import { Histogram, type Registry } from 'prom-client'
+import { Counter, Histogram, type Registry } from 'prom-client'
+
+export interface FrequentCounterParts {
+  name: string
+  help: string
+  label: string
+  registry: Registry
+}
+
+/** Registers the counter; answers with the function that counts one more for a value of the label. */
+export function createFrequentCounter<T extends string | number>(parts: FrequentCounterParts): (labelValue: T) => void {
+  const { name, help, label, registry } = parts
+  const counts = new Map<T, number>()
+  new Counter({
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [value, count] of counts) this.inc({ [label]: value }, count)
+    }
+  })
+  return (labelValue) => {
+    counts.set(labelValue, (counts.get(labelValue) ?? 0) + 1)
+  }
+}
 
 export interface LatencyHistogramParts<L extends string> {
   name: string
@@ -13,7 +39,7 @@ export interface LatencyHistogramParts<L extends string> {
   registry: Registry
 }
 
-/** One label value: how many fell into each bucket, not cumulated, and the last one for what is beyond every bound. */
+/** What one label value counts: durations by bucket, not cumulated, the last bucket for what is beyond every bound. */
 interface Series {
   counts: number[]
   sum: number
@@ -27,7 +53,7 @@ export function createLatencyHistogram<L extends string>(
   const series = new Map<string, Series>()
 
   const histogram = new Histogram({ name, help, labelNames: [label], buckets: [...bounds], registers: [registry] })
-  // Under both names by which the library asks a metric for what it has.
+  // The library reads a metric by either of two methods.
   const read = async () => {
     const values = [...series].flatMap(([value, one]) => exported(value, one))
     return { name, help, type: 'histogram', aggregator: 'sum', values }

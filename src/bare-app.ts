@@ -1,0 +1,59 @@
+/** Fastify before any plugin: its limits, how it names requests, and what it answers to requests that reach no route. */
+import { randomBytes } from 'node:crypto'
+import { compile } from '@fastify/proxy-addr'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import { setRequestHeaders } from '../plugins/request-headers.js'
+import type { Config } from './config/config.js'
+import { fault } from './core/fault.js'
+import { type LogOptions, loggerOptions } from './logger.js'
+import { answerFault } from './routes/dashboard/answers.js'
+import { foreignHostConstraint } from './routes/issuers/host-constraint.js'
+import { acceptJsonBodies } from './routes/json-body.js'
+import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
+
+/** No body that this service takes is larger. */
+const BODY_LIMIT = 16 * 1024
+
+/** `logger` says where the log goes; by default to standard output at the configured level. */
+export function bareApp(config: Config, logger: LogOptions = loggerOptions(config.logLevel)): FastifyInstance {
+  const app = Fastify({
+    logger,
+    // plugins/access-log.ts writes the one line a request gets.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestIds(),
+    // A logger of its own for every request would cost more than a poll's work; what is logged names its request.
+    childLoggerFactory: (parent) => parent,
+    // No plugin is given up for being slow: each bounds what it waits for, and a busy machine needs long for its first RSA key.
+    pluginTimeout: 0,
+    trustProxy: config.trustProxy.length > 0 ? compile([...config.trustProxy]) : false,
+    bodyLimit: BODY_LIMIT,
+    // Headers and bodies that arrive slowly, or not at all, are cut off, so that no client keeps a socket for long.
+    requestTimeout: 10_000,
+    keepAliveTimeout: 72_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
+    // Requests that still arrive while it stops are answered; new connections are refused by then.
+    return503OnClosing: false,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    routerOptions: {
+      // No URL that gets in is longer, so that an id of any length is looked up, and answered with 404.
+      maxParamLength: 16 * 1024,
+      constraints: { foreignHost: foreignHostConstraint(config.publicUrl) }
+    },
+    frameworkErrors: answerUnroutable(setRequestHeaders),
+    clientErrorHandler: answerUnreadable
+  })
+
+  app.setErrorHandler(answerFault)
+  app.setNotFoundHandler(() => {
+    throw fault('not_found')
+  })
+  acceptJsonBodies(app)
+  return app
+}
+
+/** Ids that are unique over all instances, without a random number per request. */
+function requestIds(): () => string {
+  const instance = randomBytes(6).toString('base64url')
+  let count = 0
+  return () => `${instance}-${(++count).toString(36)}`
+}
