@@ -80,7 +80,7 @@ t.test('the driver of Redis is known in one folder', async (t) => {
 
 t.test('routes parse, call and render: no storage, no secrets, no application', async (t) => {
   const routes = imports.filter(({ from }) => within(from, 'src/routes'))
-  t.ok(routes.length >= 400, `${routes.length} imports`)
+  t.ok(routes.length >= 350, `${routes.length} imports`)
   const allowed = ({ to }: Import) =>
     within(to, 'src/routes', 'schemas', CORE) && !within(to, 'src/core/secrets', 'src/core/index.ts')
   t.strictSame(show(routes.filter((one) => !one.isPackage && !allowed(one))), [])

@@ -1,6 +1,7 @@
 /** A Sentinel that says what a test wants, and when: what real ones come to cannot be had in every order. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { freePort } from './ports.js'
 
 export interface ToldSentinel {
   port: number
@@ -56,7 +57,7 @@ export async function startToldSentinel(
         answer(socket, command.words)
       }
     })
-  }).listen(0, HOST)
+  }).listen(await freePort(), HOST)
   await once(server, 'listening')
   t.teardown(() => {
     server.close()
