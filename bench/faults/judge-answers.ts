@@ -1,11 +1,10 @@
 /** What an answer may say, given what had been asked for and acknowledged by then. */
+import { COLLECT_AGAIN_MS } from '../../src/core/grants/rules.js'
 import type { Entry } from './history.js'
 import type { Fact, Story } from './stories.js'
 
 /** So long after its acknowledgement a revocation may not have come through everywhere. */
 export const REVOKED_WITHIN_MS = 1_000
-/** So long a collected grant can be collected again: COLLECT_AGAIN_MS of src/core/grants/rules.ts. */
-const COLLECT_AGAIN_MS = 30_000
 
 export function* judgeAnswers(story: Story): Generator<Fact> {
   for (const entry of story.entries) {
