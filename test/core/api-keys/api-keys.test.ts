@@ -15,7 +15,7 @@ t.test('the text of a key', async (t) => {
   t.test('names its account and its record', async (t) => {
     const { id, text } = newApiKeyText('acme')
     t.match(text, /^uga_acme\.[\w-]{16}\.[\w-]{43}$/)
-    t.strictSame(readApiKeyText(text), { account: 'acme', id })
+    t.strictSame(readApiKeyText(text), { owner: 'acme', id })
     t.not(newApiKeyText('acme').text, text)
   })
 

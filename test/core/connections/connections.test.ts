@@ -53,13 +53,13 @@ for (const [engine, start] of Object.entries(ENGINES)) {
     t.test('signing in makes a user of somebody new, and keeps their tokens and scopes', async (t) => {
       const { app, clock } = await start(t)
       const { session, token } = signedIn(await signInAt(app, 'acme', 'ann'))
-      t.match(session, { name: 'ann at acme', providerId: 'acme', signedInAtMs: clock(), lastUsedAtMs: clock() })
+      t.match(session, { name: 'ann at acme', upstreamId: 'acme', signedInAtMs: clock(), lastUsedAtMs: clock() })
       t.match(session.userId, /^[0-9a-f-]{36}$/, 'an id that says nothing')
       t.match(await app.core.browserSessions.use(token), { userId: session.userId })
       const [account, ...others] = await app.core.connections.list(session.userId)
       t.same(others, [])
       t.match(account, {
-        ...{ id: /^[0-9a-f-]{36}$/, userId: session.userId, providerId: 'acme', subject: 'ann', username: 'ann' },
+        ...{ id: /^[0-9a-f-]{36}$/, userId: session.userId, upstreamId: 'acme', subject: 'ann', username: 'ann' },
         ...{ scopes: ['openid', 'profile', 'email'], status: 'connected', connectedAtMs: clock() },
         expiresAtMs: clock() + HOUR_MS
       })
