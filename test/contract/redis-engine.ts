@@ -25,11 +25,14 @@ export interface RedisEngine extends Engine {
   lives(): Promise<Map<string, number>>
 }
 
-/** One server: every test gets two instances of its own, under a prefix of its own. */
-export async function startRedisEngine(t: Test, server: RedisServer): Promise<RedisEngine> {
+/**
+ * One server: every test gets two instances of its own, under a prefix of its own. Those that are about how long Redis may say
+ * nothing are impatient.
+ */
+export async function startRedisEngine(t: Test, server: RedisServer, patience = PATIENT): Promise<RedisEngine> {
   const prefix = `test-${started++}:`
   const clock = testClock()
-  const open = () => openStorage(t, redisConfig(at(server.url), { prefix }), clock)
+  const open = () => openStorage(t, redisConfig(at(server.url), { prefix }), clock, patience)
   return {
     ...{ storage: await open(), other: await open(), clock, prefix },
     pass: (ms) => age([server], prefix, clock, ms),
@@ -58,10 +61,10 @@ export async function shareRedisEngine(
   }
 }
 
-async function openStorage(t: Test, redis: RedisConfig, clock: TestClock): Promise<Storage> {
+async function openStorage(t: Test, redis: RedisConfig, clock: TestClock, patience = PATIENT): Promise<Storage> {
   const log = { info() {}, warn() {} }
   const storage = createRedisStorage({
-    redis: { ...redis, timeoutMs: Number(PATIENT.REDIS_TIMEOUT_MS) },
+    redis: { ...redis, timeoutMs: Number(patience.REDIS_TIMEOUT_MS) },
     clock,
     log,
     observe() {},

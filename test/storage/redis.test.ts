@@ -25,7 +25,7 @@ import { grantModel } from '../contract/grant-history.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { storageContract } from '../contract/storage.js'
-import { GRANTD_SECRET, startApp } from '../support/app.js'
+import { GRANTD_SECRET, IMPATIENT, startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { connectTo } from '../support/redis-config.js'
 import { startRedis } from '../support/redis-server.js'
@@ -590,7 +590,7 @@ t.test('the decision feed', async (t) => {
 
   /** Two instances, each with somebody who listens, and what they do once Redis is well again. */
   const setUp = async (t: Test) => {
-    const engine = await startRedisEngine(t, own)
+    const engine = await startRedisEngine(t, own, IMPATIENT)
     const instances = [engine.storage, engine.other]
     const listeners = instances.map(({ decisions }) => listenTo(decisions))
     const areUp = () => instances.map(({ decisions }) => decisions.isUp())
