@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap'
 import { digestOf } from '../../src/core/secrets/digest.js'
-import { loggerOptions } from '../../src/logger.js'
+import { type LogOptions, loggerOptions } from '../../src/logger.js'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { refused } from '../routes/pages/expectations.js'
 import { GRANTD_SECRET, IMPATIENT, startApp, type TestApp } from '../support/app.js'
@@ -300,10 +300,15 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
 })
 
 /** The pages over Redis, and somebody who has been through them. */
-async function startPages(t: Test, url: string, variables: Record<string, string> = freely) {
+async function startPages(
+  t: Test,
+  url: string,
+  variables: Record<string, string> = freely,
+  logger: LogOptions = false
+) {
   const acme = await startIdentityProvider(t, { publicUrl })
   const PROVIDERS_FILE = providersFile(t, [acme.entry({ subject_is_user_id: true })])
-  const service = await startApp(t, { ...IMPATIENT, ...variables, REDIS_URL: url, PROVIDERS_FILE })
+  const service = await startApp(t, { ...IMPATIENT, ...variables, REDIS_URL: url, PROVIDERS_FILE }, { logger })
   const arrive = async (login: string) => {
     const visitor = createVisitor(service)
     await visitor.signInAt('acme', login)
@@ -319,7 +324,10 @@ const ready = async ({ call }: TestApp) => {
 t.test('while Redis is away', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const { service, arrive } = await startPages(t, redis.url, { SIGNING_ALG: 'EdDSA' })
+  /** Why requests were refused, as the log says. */
+  const reasons: string[] = []
+  const stream = { write: (line: string) => void reasons.push(JSON.parse(line).detail ?? '') }
+  const { service, arrive } = await startPages(t, redis.url, { SIGNING_ALG: 'EdDSA' }, { level: 'warn', stream })
   const { start, poll, app } = service
   const ann = await arrive('ann')
   const [client, waiting] = [await start({ name: 'Tool' }), await start()]
@@ -352,14 +360,15 @@ t.test('while Redis is away', async (t) => {
   }
   const cookies = ann.cookies.header()
 
-  async function isAway(t: Test, withinMs: number) {
+  /** The reason tells how long a page waited, which the clock does not: the machine may be busy with other things. */
+  async function isAway(t: Test, reason: RegExp) {
     for (const [about, ask] of Object.entries(asks)) {
-      const startedAt = performance.now()
+      reasons.length = 0
       const page = await ask()
       refused(t, page, 503, 'unavailable')
       t.equal(page.headers['retry-after'], '2', about)
       t.strictSame(page.setCookies, [], `${about}: nothing is given up for it`)
-      t.ok(performance.now() - startedAt < withinMs, `${about}: ${Math.round(performance.now() - startedAt)} ms`)
+      t.match(reasons.filter(Boolean).at(-1), reason, about)
     }
     t.equal(ann.cookies.header(), cookies)
   }
@@ -380,7 +389,7 @@ t.test('while Redis is away', async (t) => {
     await back.get('/login')
     const callback = await back.visitProvider('/login/acme', 'bob')
     await redis.kill()
-    await isAway(t, 300)
+    await isAway(t, /^(?!no answer from Redis|Redis took)/)
     const page = await back.get(callback)
     refused(t, page, 503, 'unavailable')
     t.equal(back.cookies.get(SESSION_COOKIE), undefined, 'nobody is signed in half')
@@ -392,7 +401,7 @@ t.test('while Redis is away', async (t) => {
 
   await t.test('503 silent: no page waits for long, and nothing is done', async (t) => {
     process.kill(redis.pid(), 'SIGSTOP')
-    await isAway(t, 1_500)
+    await isAway(t, /^(no answer from Redis in 500 ms|Redis took more than 1000 ms in all|not connected to Redis)$/)
     process.kill(redis.pid(), 'SIGCONT')
     await isAsBefore(t)
   })
