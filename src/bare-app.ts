@@ -10,6 +10,7 @@ import { answerFault } from './routes/dashboard/answers.js'
 import { foreignHostConstraint } from './routes/issuers/host-constraint.js'
 import { acceptJsonBodies } from './routes/json-body.js'
 import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
+import { schemaCompilers } from './schema-compilers.js'
 
 /** No body that this service takes is larger. */
 const BODY_LIMIT = 16 * 1024
@@ -34,6 +35,7 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
     // Requests that still arrive while it stops are answered; new connections are refused by then.
     return503OnClosing: false,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    schemaController: { compilersFactory: schemaCompilers },
     routerOptions: {
       // No URL that gets in is longer, so that an id of any length is looked up, and answered with 404.
       maxParamLength: 16 * 1024,

@@ -11,6 +11,7 @@ import { oauthOperations } from '../../schemas/generated/oauth.js'
 import { openapiDocument, secretFields } from '../../schemas/generated/openapi.js'
 import { opsOperations } from '../../schemas/generated/ops.js'
 import { tokensOperations, tokensPrefix } from '../../schemas/generated/tokens.js'
+import { schemaCompilers } from '../../src/schema-compilers.js'
 
 const ok = { 200: { description: 'ok' } }
 const source = (schema: Node) => print(schemaSource(schema, 'here'))
@@ -253,6 +254,21 @@ t.test('joining', async (t) => {
     t.same(secretNames([inline({ components: { schemas, parameters } })]), ['key', 'token'])
     t.throws(() => secretNames([inline({ components: { schemas: { A: secret } } })]), /schemas.A: x-secret/)
   })
+})
+
+t.test('a schema is compiled once for the process, whichever application asks', async (t) => {
+  const { pollGrantToken } = dashboardOperations
+  const { method, url, schema } = pollGrantToken
+  const options = { customOptions: { coerceTypes: false } } as never
+  const validator = () =>
+    schemaCompilers.buildValidator?.({}, options)({ method, url, httpPart: 'body', schema: schema.body } as never)
+  const serializer = () =>
+    schemaCompilers.buildSerializer?.({}, {} as never)({ method, url, httpStatus: '200', schema: schema.response[200] })
+  t.type(validator(), 'function')
+  t.equal(validator(), validator())
+  t.type(serializer(), 'function')
+  t.equal(serializer(), serializer())
+  t.equal(serializer()?.({ status: 'authorization_pending' }), '{"status":"authorization_pending"}')
 })
 
 const SAMPLE = `import { type Static, Type } from '@sinclair/typebox'

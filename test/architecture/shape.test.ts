@@ -11,7 +11,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/server.ts', 'src/cli.ts', 'src/cli'],
   ['src/stop.ts'],
   ['src/app.ts', 'src/bare-app.ts'],
-  ['plugins', 'src/routes', 'src/logger.ts'],
+  ['plugins', 'src/routes', 'src/logger.ts', 'src/schema-compilers.ts'],
   ['src/storage'],
   ['src/config'],
   ['schemas'],
