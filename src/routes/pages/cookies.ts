@@ -24,7 +24,7 @@ export interface EnteredCode {
   userCode: string
   /** Whether a link filled it in. */
   linked: boolean
-  /** Whether it was looked up since, and found. */
+  /** Whether it was looked up since, and found. One that was typed before signing in is looked up after it. */
   isEntered?: boolean
   result?: 'approved' | 'denied' | 'undone'
   /** The user who decided. No other user of this browser is told the result. */

@@ -59,7 +59,7 @@ const ALWAYS = [
   disconnect
 ]
 
-export const pages = surface('pages', ['config', 'metrics', 'core', 'whereabouts', 'limits'], async (app) => {
+export const pages = surface('pages', ['config', 'metrics', 'core', 'readiness', 'whereabouts', 'limits'], async (app) => {
   await app.register(accepts)
   await app.register(cookie)
   await app.register(helmet, {
@@ -92,7 +92,7 @@ export const pages = surface('pages', ['config', 'metrics', 'core', 'whereabouts
   const cookies = createCookies(app)
   const visits = createVisits(app, cookies)
   app.decorateRequest('visit', null)
-  app.setErrorHandler(answerPageFault(visits.ofNobody))
+  app.setErrorHandler(answerPageFault(visits))
   app.register(async (inner) => {
     inner.addHook('onRequest', inner.limitTime(visits.begin))
     const parts: PageParts = { app: inner, cookies, visits }
