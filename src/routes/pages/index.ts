@@ -60,59 +60,57 @@ const ALWAYS = [
   disconnect
 ]
 
-export const pages = surface(
-  'pages',
-  ['config', 'metrics', 'core', 'readiness', 'whereabouts', 'limits'],
-  async (app) => {
-    await app.register(accepts)
-    await app.register(cookie)
-    const own: { method: string; url: string }[] = []
-    // This hook comes before that of helmet, which reads what it asks for.
-    app.addHook('onRoute', (route) => {
-      if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
-      route.config = { ...route.config, page: true }
-      route.helmet = {}
-    })
-    await app.register(helmet, {
-      // JSON for a path that leads nowhere goes without.
-      global: false,
-      contentSecurityPolicy: {
-        useDefaults: false,
-        directives: {
-          defaultSrc: ["'none'"],
-          styleSrc: ["'self'"],
-          imgSrc: ["'self'"],
-          formAction: ["'self'"],
-          baseUri: ["'none'"],
-          frameAncestors: ["'none'"]
-        }
-      },
-      frameguard: { action: 'deny' },
-      referrerPolicy: { policy: 'no-referrer' },
-      // HSTS would bind every service of this host, so it is left to the operator.
-      strictTransportSecurity: false
-    })
-    // Pages read forms alone, so the parsers of the application go.
-    app.removeAllContentTypeParsers()
-    acceptFormBodies(app)
-    sendAssets(app)
+const NEEDS = ['config', 'metrics', 'core', 'readiness', 'whereabouts', 'limits']
 
-    const cookies = createCookies(app)
-    const visits = createVisits(app, cookies)
-    app.decorateRequest('visit', null)
-    app.setErrorHandler(answerPageFault(visits))
-    app.register(async (inner) => {
-      inner.addHook('onRequest', inner.limitTime(visits.begin))
-      const parts: PageParts = { app: inner, cookies, visits }
-      for (const route of ALWAYS) route(parts)
-      if (app.config.demoSignIn) signInByName(parts)
-      const named = own.map(({ method, url }) => ({ method, url: url.slice(app.prefix.length) || '/' }))
-      refuseOtherMethods(
-        inner,
-        named.filter(({ method, url }) => method !== 'HEAD' && !url.startsWith('/assets/'))
-      )
-      refuseUnknown(parts)
-    })
-    answerStrays(app, visits)
-  }
-)
+export const pages = surface('pages', NEEDS, async (app) => {
+  await app.register(accepts)
+  await app.register(cookie)
+  const own: { method: string; url: string }[] = []
+  // This hook comes before that of helmet, which reads what it asks for.
+  app.addHook('onRoute', (route) => {
+    if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
+    route.config = { ...route.config, page: true }
+    route.helmet = {}
+  })
+  await app.register(helmet, {
+    // JSON for a path that leads nowhere goes without.
+    global: false,
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"]
+      }
+    },
+    frameguard: { action: 'deny' },
+    referrerPolicy: { policy: 'no-referrer' },
+    // HSTS would bind every service of this host, so it is left to the operator.
+    strictTransportSecurity: false
+  })
+  // Pages read forms alone, so the parsers of the application go.
+  app.removeAllContentTypeParsers()
+  acceptFormBodies(app)
+  sendAssets(app)
+
+  const cookies = createCookies(app)
+  const visits = createVisits(app, cookies)
+  app.decorateRequest('visit', null)
+  app.setErrorHandler(answerPageFault(visits))
+  app.register(async (inner) => {
+    inner.addHook('onRequest', inner.limitTime(visits.begin))
+    const parts: PageParts = { app: inner, cookies, visits }
+    for (const route of ALWAYS) route(parts)
+    if (app.config.demoSignIn) signInByName(parts)
+    const named = own.map(({ method, url }) => ({ method, url: url.slice(app.prefix.length) || '/' }))
+    refuseOtherMethods(
+      inner,
+      named.filter(({ method, url }) => method !== 'HEAD' && !url.startsWith('/assets/'))
+    )
+    refuseUnknown(parts)
+  })
+  answerStrays(app, visits)
+})
