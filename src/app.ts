@@ -32,6 +32,7 @@ import { oauth } from './routes/oauth/index.js'
 import { ops } from './routes/ops/index.js'
 import { pages } from './routes/pages/index.js'
 import { tokensApi } from './routes/tokens-api/index.js'
+import { withoutPages } from './routes/without-pages.js'
 
 export interface AppOptions {
   /** Turned by tests: it then rules everything, the time of grants included. */
@@ -72,12 +73,13 @@ export function partsOf(config: Config, testClock?: Clock): Part[] {
   ]
   // Under the path of the public URL as well, so that a proxy may but need not take it away.
   const bases = [...new Set(['', basePathOf(config.publicUrl)])]
+  const hasPages = config.upstreams.length > 0 || config.demoSignIn
   const surfaces = bases.flatMap((base): Part[] => [
     [dashboard, { prefix: base + dashboardPrefix }],
     [oauth, { prefix: base }],
     [tokensApi, { prefix: base + tokensPrefix }],
     [issuersByPath, { prefix: base }],
-    ...(config.upstreams.length > 0 || config.demoSignIn ? [[pages, { prefix: base }] as const] : [])
+    [hasPages ? pages : withoutPages, { prefix: base }]
   ])
   return [...plugins, ...surfaces, [issuersByHost, {}], [ops, {}]]
 }

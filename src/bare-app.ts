@@ -4,7 +4,6 @@ import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { setRequestHeaders } from '../plugins/request-headers.js'
 import type { Config } from './config/config.js'
-import { fault } from './core/fault.js'
 import { type LogOptions, loggerOptions } from './logger.js'
 import { answerFault } from './routes/dashboard/answers.js'
 import { foreignHostConstraint } from './routes/issuers/host-constraint.js'
@@ -46,9 +45,6 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
   })
 
   app.setErrorHandler(answerFault)
-  app.setNotFoundHandler(() => {
-    throw fault('not_found')
-  })
   acceptJsonBodies(app)
   return app
 }

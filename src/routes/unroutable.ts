@@ -2,11 +2,18 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { fault } from '../core/fault.js'
 import { answerFault } from './dashboard/answers.js'
 import { answerTokensApiFault } from './tokens-api/answers.js'
 
 /** Paths whose answers have the shape of the tokens API. */
 const OF_TOKENS_API = /^[^?]*(\/v1\/|\/\.well-known\/)/
+
+/** Answers a program that asks for a path without a route. */
+export function answerNowhere(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  answerFault(fault('not_found'), request, reply)
+  return reply
+}
 
 /** Makes the answer to a URL that cannot be decoded, with the headers that every answer carries. */
 export function answerUnroutable(setHeaders: (request: FastifyRequest, reply: FastifyReply) => void) {

@@ -28,11 +28,15 @@ export interface Approval {
 /** What led to a revocation: its owner, a token that was revoked, or a refresh token that was used twice. */
 export type RevokedBy = 'owner' | 'token' | 'replay'
 
+export type AuthorizationStanding = 'none' | 'active' | 'ended'
+
 export interface Authorizations {
   /** Creates the authorization of an approved grant. Idempotent: a later call with the same id gets the existing one. */
   create(client: Client, request: ApprovedRequest, approval: Approval): Promise<Authorization>
   /** The authorization, unless it is unknown, expired or revoked. */
   find(userId: string, id: string): Promise<Authorization | undefined>
+  /** What became of an approval: `none` while its client has not collected it, `ended` once it is expired or revoked. */
+  standingOf(userId: string, id: string): Promise<AuthorizationStanding>
   /** Records the time of its last use, once a minute at most. */
   noteUse(authorization: Authorization): Promise<void>
   /** The active ones, and those that expired or were revoked within the last 90 days; newest first. */
@@ -55,9 +59,13 @@ export function createAuthorizations({ records, clock, events }: AuthorizationsP
   const listedUntilMs = (authorization: Authorization) =>
     Math.min(authorization.expiresAtMs, authorization.revokedAtMs ?? authorization.expiresAtMs) + KEEP_LISTED_MS
 
-  async function find(userId: string, id: string): Promise<Authorization | undefined> {
+  async function get(userId: string, id: string): Promise<Authorization | undefined> {
     const fields = await records.get(userId, id)
-    const authorization = fields && fromFields(userId, id, fields)
+    return fields && fromFields(userId, id, fields)
+  }
+
+  async function find(userId: string, id: string): Promise<Authorization | undefined> {
+    const authorization = await get(userId, id)
     return authorization && !hasEnded(authorization, clock()) ? authorization : undefined
   }
 
@@ -105,6 +113,12 @@ export function createAuthorizations({ records, clock, events }: AuthorizationsP
     },
 
     find,
+
+    async standingOf(userId, id) {
+      const authorization = await get(userId, id)
+      if (!authorization) return 'none'
+      return hasEnded(authorization, clock()) ? 'ended' : 'active'
+    },
 
     async noteUse({ userId, id, lastUsedAtMs }) {
       const nowMs = clock()

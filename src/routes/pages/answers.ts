@@ -5,10 +5,11 @@ import type { FaultCode } from '../../core/fault.js'
 import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
 import type { Texts } from './texts/en.js'
 import { ErrorPage } from './views/error-page.js'
+import { wait } from './views/format.js'
 import { renderPage } from './views/layout.js'
-import type { Visit } from './visit.js'
+import type { Visit, Visits } from './visit.js'
 
-type Sentence = Exclude<keyof Texts['error'], 'title' | 'signInFailed' | 'tooMany' | 'reference' | 'home'> | 'tooMany'
+type Sentence = Exclude<keyof Texts['error'], 'title' | 'signInFailed' | 'lostCookies' | 'reference' | 'home'>
 
 const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> = {
   invalid_request: { status: 400, text: 'badRequest' },
@@ -38,18 +39,24 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
   unsupported_response_type: { status: 400, text: 'badRequest' }
 }
 
-/** `visitWithout` makes a visit of nobody in particular, for a request that failed before its visitor was looked up. */
-export function answerPageFault(visitWithout: (request: FastifyRequest) => Visit) {
+/** Answers a request that failed, also before its visitor was looked up: then the page is for nobody in particular. */
+export function answerPageFault({ ofNobody, hasLostCookies }: Visits) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const problem = toFault(thrown)
     const { status, text } = ANSWERS[problem.code]
     logFault(problem, thrown, status, request)
     const retryAfterSeconds = problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS
     if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds)
-    const visit = request.visit ?? visitWithout(request)
-    const sentence = text === 'tooMany' ? visit.texts.error.tooMany(retryAfterSeconds) : visit.texts.error[text]
+    const visit = request.visit ?? ofNobody(request)
+    const sentence = sentenceOf(visit, text, retryAfterSeconds, request)
     const reference = status >= 500 ? request.id : undefined
     sendPage(reply.code(status), ErrorPage, { visit, sentence, reference })
+  }
+
+  function sentenceOf(visit: Visit, text: Sentence, retryAfterSeconds: number, request: FastifyRequest): string {
+    const { error } = visit.texts
+    if (text === 'tooMany') return error.tooMany(wait(visit, retryAfterSeconds))
+    return text === 'form' && hasLostCookies(request) ? error.lostCookies : error[text]
   }
 }
 

@@ -18,7 +18,7 @@ function readAsset(name: string, extension: string, type: string): Asset {
 export const STYLESHEET = readAsset('pages', 'css', 'text/css; charset=utf-8')
 export const ICON = readAsset('icon', 'svg', 'image/svg+xml')
 
-/** GET /assets/…: the style sheet and the icon. */
+/** GET /assets/…: the style sheet and the icon, which browsers also look for at /favicon.ico where no page names it. */
 export function sendAssets(app: FastifyInstance): void {
   for (const { url, type, content } of [STYLESHEET, ICON]) {
     app.get(url, async (_request, reply) => {
@@ -26,4 +26,8 @@ export function sendAssets(app: FastifyInstance): void {
       return reply.type(type).send(content)
     })
   }
+  app.get('/favicon.ico', async (_request, reply) => {
+    reply.header('cache-control', 'public, max-age=86400')
+    return reply.type(ICON.type).send(ICON.content)
+  })
 }

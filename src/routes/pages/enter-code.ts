@@ -1,4 +1,6 @@
 /** Entering the code that a device shows: by hand, or filled in by a link. */
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { formatUserCode, readUserCode } from '../../core/grants/codes.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm, LONGEST_TYPED_CODE } from './views/code-form.js'
@@ -29,28 +31,59 @@ export function showCodeForm({ app, cookies, visits }: PageParts): void {
   })
 }
 
-/** POST /device: looks the code up and goes on to the question. Why a code leads nowhere is not told. */
+/**
+ * POST /device: looks the code up and goes on to the question. Why a code leads nowhere is not told. What somebody typed who is
+ * not signed in yet, on the landing page, survives signing in and is looked up after it.
+ */
 export function enterCode({ app, cookies, visits }: PageParts): void {
+  const limitUser = app.limits.perUser('peek', userIdOf)
+  const requireSession = visits.requireSession('device')
+
   app.route({
     method: 'POST',
     url: '/device',
-    onRequest: [app.limits.perAddress('peek'), visits.requireSession('device'), app.limits.perUser('peek', userIdOf)],
-    preValidation: visits.requireOwnForm,
+    onRequest: [
+      app.limits.perAddress('peek'),
+      async (request) => {
+        if (visitOf(request).session) await limitUser(request)
+      }
+    ],
+    preValidation: async (request, reply) => {
+      if (visitOf(request).session) return visits.requireOwnForm(request)
+      // A form that was shown to a session that has ended since is not kept: nobody can tell who filled it in.
+      if (!visits.isOwnForm(request)) return requireSession(request, reply)
+    },
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const typed = readTypedCode((request.body as { user_code?: unknown }).user_code)
+      if (!visit.session) return keepForSignIn(request, reply, typed)
       const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed ?? ''))
       if (typed === undefined || outcome.kind !== 'pending') {
         cookies.enteredCode.clear(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
       }
       const userCode = formatUserCode(readUserCode(typed) ?? '')
-      const before = cookies.enteredCode.read(request)
-      const linked = before?.linked === true && readUserCode(before.userCode) === readUserCode(typed)
-      cookies.enteredCode.set(reply, { userCode, linked, isEntered: true })
+      cookies.enteredCode.set(reply, { userCode, linked: isLinked(request, userCode), isEntered: true })
       return seeOther(reply, visit, '/device/confirm')
     }
   })
+
+  /** Nothing is looked up before somebody is signed in whose misses can be counted. */
+  function keepForSignIn(request: FastifyRequest, reply: FastifyReply, typed = '') {
+    const userCode = asShown(typed)
+    if (userCode === undefined) {
+      return sendPage(reply.code(400), CodeForm, { visit: visitOf(request), isInvalid: true })
+    }
+    cookies.enteredCode.set(reply, { userCode, linked: isLinked(request, userCode) })
+    visits.remember(request, reply, { destination: 'consent' })
+    return seeOther(reply, visitOf(request), '/login')
+  }
+
+  /** Whether this is the code that a link filled in before. */
+  function isLinked(request: FastifyRequest, userCode: string): boolean {
+    const before = cookies.enteredCode.read(request)
+    return before?.linked === true && asShown(before.userCode) === userCode
+  }
 }
 
 /** The one code of a query or a form, if it can be one at all. */

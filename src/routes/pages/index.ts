@@ -24,10 +24,11 @@ import { enterCode, showCodeForm } from './enter-code.js'
 import { finishSignIn } from './finish-sign-in.js'
 import { showLogin, signInByName } from './login.js'
 import { showLogout, signOut } from './logout.js'
-import { refuseUnknown, showStart } from './other-paths.js'
+import { answerStrays, refuseUnknown } from './other-paths.js'
 import type { PageParts } from './page.js'
 import { showResult, undoApproval } from './result.js'
 import { showConsent } from './show-consent.js'
+import { showStart } from './start.js'
 import { createVisits } from './visit.js'
 
 declare module 'fastify' {
@@ -59,10 +60,21 @@ const ALWAYS = [
   disconnect
 ]
 
-export const pages = surface('pages', ['config', 'metrics', 'core', 'whereabouts', 'limits'], async (app) => {
+const NEEDS = ['config', 'metrics', 'core', 'readiness', 'whereabouts', 'limits']
+
+export const pages = surface('pages', NEEDS, async (app) => {
   await app.register(accepts)
   await app.register(cookie)
+  const own: { method: string; url: string }[] = []
+  // This hook comes before that of helmet, which reads what it asks for.
+  app.addHook('onRoute', (route) => {
+    if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
+    route.config = { ...route.config, page: true }
+    route.helmet = {}
+  })
   await app.register(helmet, {
+    // JSON for a path that leads nowhere goes without.
+    global: false,
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
@@ -79,11 +91,6 @@ export const pages = surface('pages', ['config', 'metrics', 'core', 'whereabouts
     // HSTS would bind every service of this host, so it is left to the operator.
     strictTransportSecurity: false
   })
-  const own: { method: string; url: string }[] = []
-  app.addHook('onRoute', (route) => {
-    if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
-    route.config = { ...route.config, page: true }
-  })
   // Pages read forms alone, so the parsers of the application go.
   app.removeAllContentTypeParsers()
   acceptFormBodies(app)
@@ -92,7 +99,7 @@ export const pages = surface('pages', ['config', 'metrics', 'core', 'whereabouts
   const cookies = createCookies(app)
   const visits = createVisits(app, cookies)
   app.decorateRequest('visit', null)
-  app.setErrorHandler(answerPageFault(visits.ofNobody))
+  app.setErrorHandler(answerPageFault(visits))
   app.register(async (inner) => {
     inner.addHook('onRequest', inner.limitTime(visits.begin))
     const parts: PageParts = { app: inner, cookies, visits }
@@ -105,4 +112,5 @@ export const pages = surface('pages', ['config', 'metrics', 'core', 'whereabouts
     )
     refuseUnknown(parts)
   })
+  answerStrays(app, visits)
 })

@@ -1,18 +1,44 @@
-/** The paths of people that are no page. */
+/** Paths that lead nowhere. People stray there, so a page says so; programs get what their API answers. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { fault } from '../../core/fault.js'
-import { type PageParts, seeOther } from './page.js'
-import { visitOf } from './visit.js'
+import { basePathOf } from '../app.js'
+import { answerNowhere } from '../unroutable.js'
+import type { PageParts } from './page.js'
+import type { Visits } from './visit.js'
 
-/** GET /: leads to the page most people come for. */
-export function showStart({ app }: PageParts): void {
-  app.get('/', async (request, reply) => seeOther(reply, visitOf(request), '/device'))
-}
+/** The first parts of the paths that programs call. The documents of issuers are below an id. */
+const APIS = ['api', 'oauth', 'v1', '.well-known']
 
-/** Paths below a page that lead nowhere. People stray there, so a page says so. */
+/** Paths below a page that lead nowhere: a page for everybody, since no program has a reason to be there. */
 export function refuseUnknown({ app }: PageParts): void {
   for (const url of ['/account', '/account/*', '/device/*', '/login/*', '/logout/*']) {
     app.get(url, async () => {
       throw fault('not_found')
     })
   }
+}
+
+/** All other paths without a route: a page for browsers, unless the path is one of an API, and JSON for everybody else. */
+export function answerStrays(app: FastifyInstance, visits: Visits): void {
+  const base = basePathOf(app.config.publicUrl)
+  const begin = app.limitTime(visits.begin)
+
+  app.setNotFoundHandler(async (request, reply) => {
+    if (isOfAnApi(request.url, base) || !prefersPage(request)) return answerNowhere(request, reply)
+    // No hook of the pages runs for a request without a route.
+    await reply.helmet()
+    await begin(request)
+    throw fault('not_found')
+  })
+}
+
+function isOfAnApi(url: string, base: string): boolean {
+  const [path = ''] = url.split('?', 1)
+  const [first = '', ...others] = (path.startsWith(`${base}/`) ? path.slice(base.length) : path).slice(1).split('/')
+  return APIS.includes(first) || others.includes('.well-known')
+}
+
+/** Whether somebody looks at the answer: browsers put text/html first, programs name JSON or take anything. */
+function prefersPage(request: FastifyRequest): boolean {
+  return request.accepts().type(['json', 'html']) === 'html'
 }

@@ -1,19 +1,31 @@
 /** What became of the grant that was decided in this browser last, and taking an approval back. */
+import { createAwaitCollection } from './await-collection.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { DecisionResult } from './views/decision-result.js'
 import { userIdOf, visitOf } from './visit.js'
 
-/** GET /device/done: says what became of it, to the user who decided. */
+/** GET /device/done: says what became of it, to the user who decided, and whether the device has collected an approval. */
 export function showResult({ app, cookies, visits }: PageParts): void {
+  const awaitCollection = createAwaitCollection(app)
+
   app.route({
     method: 'GET',
     url: '/device/done',
+    // It waits for the device, and limits what it asks Redis in that time by itself.
+    config: { waitsForOthers: true },
     onRequest: visits.requireSession('device'),
     handler: async (request, reply) => {
       const visit = visitOf(request)
-      const { result, decidedBy } = cookies.enteredCode.read(request) ?? {}
-      const isTheirs = decidedBy === userIdOf(request)
-      return result && isTheirs ? sendPage(reply, DecisionResult, { visit, result }) : seeOther(reply, visit, '/device')
+      const userId = userIdOf(request)
+      const { result, decidedBy, authorizedClientId } = cookies.enteredCode.read(request) ?? {}
+      if (!result || decidedBy !== userId) return seeOther(reply, visit, '/device')
+      if (result !== 'approved') return sendPage(reply, DecisionResult, { visit, result })
+      // Where the id is not known, because the decision was sent twice, the page says what is true in any case.
+      const standing = authorizedClientId
+        ? await awaitCollection(request, reply, { userId, authorizationId: authorizedClientId })
+        : 'none'
+      if (standing === 'ended') return sendPage(reply, DecisionResult, { visit, result: 'undone' })
+      return sendPage(reply, DecisionResult, { visit, result, isCollected: standing === 'active' })
     }
   })
 }

@@ -12,15 +12,18 @@ export function showConsent({ app, cookies, visits }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const entered = cookies.enteredCode.read(request)
-      // A code of a link has to be sent by its form first, since looking it up counts as a guess. After a decision the back
-      // button leads here again, with nothing to decide.
-      if (!entered?.isEntered || entered.result) return seeOther(reply, visit, '/device')
-      const { userCode, linked } = entered
-      const outcome = await app.core.grants.peek(userCode)
+      // A code of a link has to be sent by its form first, so that somebody compares it. After a decision the back button leads
+      // here again, with nothing to decide.
+      if (!entered || (entered.linked && !entered.isEntered) || entered.result) return seeOther(reply, visit, '/device')
+      const { userCode, linked, isEntered } = entered
+      const peek = () => app.core.grants.peek(userCode)
+      // The first look at a code that was typed before signing in counts as a guess.
+      const outcome = isEntered ? await peek() : await app.limits.guess(request, userIdOf(request), peek)
       if (outcome.kind !== 'pending' || !outcome.client) {
         cookies.enteredCode.clear(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
       }
+      if (!isEntered) cookies.enteredCode.set(reply, { userCode, linked, isEntered: true })
       return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client: outcome.client })
     }
   })

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import '@fastify/accepts'
 import Csrf from '@fastify/csrf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { openapiDocument } from '../../../schemas/generated/openapi.js'
 import { fault } from '../../core/fault.js'
 import type { BrowserSession } from '../../core/users/browser-session.js'
 import { type App, basePathOf } from '../app.js'
@@ -17,6 +18,8 @@ export interface Visit {
   base: string
   /** What the operator calls the service. */
   serviceName: string
+  /** Of grantd itself; told where the service is only tried out. */
+  version: string | undefined
   session: BrowserSession | undefined
   visitor: Visitor | undefined
   /** For the hidden field of every form. */
@@ -39,8 +42,12 @@ export interface Visits {
   requireSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
   /** The same, but a sign-in that was too long ago does not count. */
   requireFreshSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
-  /** Refuses a form that this visitor was not shown, or that another site sent. */
+  /** Whether a form is one that this visitor was shown, and no other site sent it. Its body has been read. */
+  isOwnForm(request: FastifyRequest): boolean
+  /** Refuses a form for which `isOwnForm` is false. */
   requireOwnForm(request: FastifyRequest): Promise<void>
+  /** Whether a form of ours came back without any cookie of ours, from a browser that may keep none at an http address. */
+  hasLostCookies(request: FastifyRequest): boolean
   /** A visit of nobody in particular, for answers that must not look anybody up. */
   ofNobody(request: FastifyRequest): Visit
   /** Remembers a visitor, and where they are going; answers with a visit whose forms they can send. */
@@ -66,6 +73,7 @@ export function createVisits(app: App, cookies: Cookies): Visits {
       texts: texts[language],
       base,
       serviceName: config.serviceName,
+      version: config.demoSignIn ? openapiDocument.info.version : undefined,
       session,
       visitor,
       csrfToken,
@@ -78,6 +86,17 @@ export function createVisits(app: App, cookies: Cookies): Visits {
     const visitor: Visitor = { id: randomUUID(), destination: 'device', ...before, ...changes }
     cookies.visitor.set(reply, visitor)
     return visitBy(request, session, visitor)
+  }
+
+  function isOwnForm(request: FastifyRequest): boolean {
+    const { session, visitor } = visitOf(request)
+    const sent = sentTokenOf(request)
+    return (
+      (session !== undefined || visitor !== undefined) &&
+      sent !== undefined &&
+      csrfSecretsOf(session, visitor).some((secret) => csrf.verify(secret, sent)) &&
+      isFromHere(request, origin)
+    )
   }
 
   const require = (destination: Destination, suffices: (session: BrowserSession) => boolean) => {
@@ -102,20 +121,28 @@ export function createVisits(app: App, cookies: Cookies): Visits {
       require(destination, ({ signedInAtMs }) =>
         clock() - signedInAtMs <= config.sessions.consentMaxAuthAgeSeconds * 1000),
 
+    isOwnForm,
+
     async requireOwnForm(request) {
-      const { session, visitor } = visitOf(request)
-      const sent = (request.body as Record<string, unknown> | undefined)?.[CSRF_FIELD]
-      const isBound =
-        (session !== undefined || visitor !== undefined) &&
-        typeof sent === 'string' &&
-        csrfSecretsOf(session, visitor).some((secret) => csrf.verify(secret, sent))
-      if (!isBound || !isFromHere(request, origin)) throw fault('forbidden', { detail: 'not a form of this visitor' })
+      if (!isOwnForm(request)) throw fault('forbidden', { detail: 'not a form of this visitor' })
     },
+
+    hasLostCookies: (request) =>
+      origin.startsWith('http:') &&
+      cookies.areAbsent(request) &&
+      sentTokenOf(request) !== undefined &&
+      isFromHere(request, origin),
 
     ofNobody: (request) => visitBy(request, undefined, undefined),
 
     remember
   }
+}
+
+/** The token that a form was sent with. */
+function sentTokenOf({ body }: FastifyRequest): string | undefined {
+  const sent = (body as Record<string, unknown> | null | undefined)?.[CSRF_FIELD]
+  return typeof sent === 'string' ? sent : undefined
 }
 
 /** The visit of a page's request. */

@@ -39,7 +39,9 @@ t.test('GET /account/clients', async (t) => {
 
   t.test('200 nothing yet', async (t) => {
     const page = await (await signedIn(service, 'nobody')).get('/account/clients')
-    shows(t, page, 200, clients.title, clients.intro, clients.none)
+    shows(t, page, 200, clients.title, clients.none)
+    t.notOk(page.text.includes(clients.intro), 'there is nothing to revoke')
+    t.match(page.body, '<a class="button" href="/device">', 'but something to do')
     t.notMatch(page.body, /<form/)
   })
 
@@ -290,6 +292,7 @@ t.test('GET /account/connections', async (t) => {
     const service = await startApp(t, freely)
     const page = await (await signedIn(service)).get('/account/connections')
     shows(t, page, 200, connections.title, connections.none, connections.noProviders)
+    t.notOk(page.text.includes(connections.addTitle) || page.text.includes(connections.noneAdvice))
   })
 
   t.test('200 an account that the provider refuses has to be connected again', async (t) => {
@@ -444,6 +447,7 @@ t.test('POST /account/connections/{id}/disconnect', async (t) => {
     acme.at(REVOCATION_ENDPOINT)
     goesTo(t, page, '/account/connections?done=disconnected-here')
     shows(t, await eve.follow(page), 200, connections.title, connections.done['disconnected-here'], connections.none)
+    shows(t, eve.shown, 200, connections.title, connections.noneAdvice, connections.addTitle)
     t.equal((await eve.get('/device')).status, 200, 'the session goes on')
     const later = await arrive('eve')
     t.equal(cards(await later.get('/account/connections')).length, 1, 'signing in connects it anew')

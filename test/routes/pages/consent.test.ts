@@ -1,4 +1,8 @@
+import { EventEmitter } from 'node:events'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
+import type { App } from '../../../src/routes/app.js'
+import { createAwaitCollection } from '../../../src/routes/pages/await-collection.js'
 import { en } from '../../../src/routes/pages/texts/en.js'
 import { PATIENT, startApp, type TestApp } from '../../support/app.js'
 import { clientsFile, startOAuthApp } from '../../support/oauth-app.js'
@@ -136,7 +140,7 @@ t.test('GET /device/confirm', async (t) => {
     await ann.enter(user_code)
     ann.cookies.delete(SESSION_COOKIE)
     goesTo(t, await ann.get('/device/confirm'), '/login')
-    shows(t, await ann.get('/login'), 200, login.title, login.forDevice)
+    shows(t, await ann.get('/login'), 200, login.title, login.goingTo.consent)
     shows(t, await ann.follow(ann.post('/login', { name: 'bob' })), 200, consent.title, `${consent.who} bob`)
   })
 })
@@ -377,6 +381,99 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     shows(t, page, 200, result.approvedTitle, result.approved, result.undo, result.manage)
     t.notMatch(masked(page), new RegExp(`${user_code}|${lettersOf(user_code)}|eyJ|grt_|name="ticket"`))
     shows(t, await ann.get('/device/done'), 200, result.approvedTitle)
+  })
+
+  t.test('200 the result says whether the device has it, and waits two seconds for that', async (t) => {
+    const { authorizations } = service.app.core
+    const { standingOf } = authorizations
+    t.teardown(() => Object.assign(authorizations, { standingOf }))
+    const ann = await signedIn(service)
+    let looks = 0
+    let afterLook: () => Promise<unknown> = async () => {}
+    authorizations.standingOf = async (...of) => {
+      looks += 1
+      const standing = await standingOf(...of)
+      await afterLook()
+      return standing
+    }
+
+    const { grant_code, user_code } = await start()
+    shows(t, await approveBy(ann, user_code), 200, result.approvedTitle, result.approved, result.lookAgain)
+    t.match(ann.shown.body, '<a href="/device/done">')
+    t.notOk(ann.shown.text.includes(result.collected))
+    t.equal(looks, 6, 'a few looks in that time')
+
+    looks = 0
+    afterLook = async () => looks === 1 && poll(grant_code)
+    shows(t, await ann.get('/device/done'), 200, result.approvedTitle, result.collected, result.undo)
+    t.notOk(ann.shown.text.includes(result.approved) || ann.shown.text.includes(result.lookAgain))
+    t.equal(looks, 2, 'it was collected after the first')
+
+    looks = 0
+    shows(t, await ann.get('/device/done'), 200, result.approvedTitle, result.collected)
+    t.equal(looks, 1, 'what is collected is not waited for')
+
+    const [authorization] = await authorizations.list('ann')
+    await authorizations.revoke('ann', authorization?.id ?? '')
+    shows(t, await ann.get('/device/done'), 200, result.undoneTitle, result.undone)
+
+    const denied = await start()
+    looks = 0
+    await ann.enter(denied.user_code)
+    await ann.follow(ann.post('/device/confirm', { action: 'deny' }))
+    t.equal(looks, 0, 'nor is a denial looked at')
+  })
+
+  t.test('200 no more than two hundred pages wait at a time', async (t) => {
+    const { authorizations } = service.app.core
+    const { standingOf } = authorizations
+    t.teardown(() => Object.assign(authorizations, { standingOf }))
+    let looks = 0
+    authorizations.standingOf = (...of) => {
+      looks += 1
+      return standingOf(...of)
+    }
+    const ann = await signedIn(service)
+    await ann.enter((await start()).user_code)
+    await ann.post('/device/confirm', APPROVE)
+    const pages = await Promise.all(Array.from({ length: 210 }, () => ann.get('/device/done')))
+    t.ok(pages.every(({ status, text }) => status === 200 && text.includes(result.lookAgain)))
+    t.equal(looks, 210 + 200 * 5)
+  })
+
+  t.test('200 an instance that stops waits no longer', async (t) => {
+    const stopping = await startApp(t, freely)
+    const { authorizations } = stopping.app.core
+    const { standingOf } = authorizations
+    let looks = 0
+    authorizations.standingOf = (...of) => {
+      looks += 1
+      stopping.app.readiness.drain()
+      return standingOf(...of)
+    }
+    const ann = await signedIn(stopping)
+    await ann.enter((await stopping.start()).user_code)
+    shows(t, await ann.follow(ann.post('/device/confirm', APPROVE)), 200, result.approvedTitle, result.lookAgain)
+    t.equal(looks, 1)
+    t.equal(ann.shown.headers.connection, 'close')
+  })
+
+  t.test('a browser that has gone is not waited with', async (t) => {
+    const raw = new EventEmitter()
+    let looks = 0
+    const standingOf = async () => {
+      looks += 1
+      setImmediate(() => raw.emit('close'))
+      return 'none'
+    }
+    const { readiness } = service.app
+    const withinTimeLimit = (_request: unknown, work: Promise<unknown>) => work
+    const app = { core: { authorizations: { standingOf } }, readiness, withinTimeLimit } as unknown as App
+    const approval = { userId: 'ann', authorizationId: 'x' }
+    const reply = { raw } as unknown as FastifyReply
+    t.equal(await createAwaitCollection(app)({} as FastifyRequest, reply, approval), 'none')
+    t.equal(looks, 1)
+    t.equal(raw.listenerCount('close'), 0)
   })
 
   t.test('200 there is no way back from a denial', async (t) => {

@@ -12,14 +12,6 @@ const FORM = 'application/x-www-form-urlencoded'
 const lettersOf = (userCode: string) => userCode.replace('-', '')
 const kindOf = async ({ poll }: TestApp, grantCode: string) => (await poll(grantCode)).body.status
 
-t.test('GET /', async (t) => {
-  const service = await startApp(t, freely)
-  t.test('303 to the page most people come for, whoever asks', async (t) => {
-    goesTo(t, await createVisitor(service).get('/'), '/device')
-    goesTo(t, await (await signedIn(service)).get('/?next=//evil.example'), '/device')
-  })
-})
-
 t.test('GET /device', async (t) => {
   const service = await startApp(t, freely)
 

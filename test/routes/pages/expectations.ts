@@ -43,7 +43,7 @@ export function goesTo(t: Test, page: Page, path: string, about = ''): void {
   pageHeaders(t, page, title)
 }
 
-type Refusal = 'badRequest' | 'form' | 'notFound' | 'method' | 'unavailable' | 'internal'
+type Refusal = 'badRequest' | 'form' | 'lostCookies' | 'notFound' | 'method' | 'unavailable' | 'internal'
 
 /** Checks a friendly error page, and that it says nothing of what was sent. */
 export function refused(t: Test, page: Page, status: number, why: Refusal): void {
@@ -52,9 +52,15 @@ export function refused(t: Test, page: Page, status: number, why: Refusal): void
   t.equal(page.text.includes(reference), status >= 500, `${status}: a reference for what is our fault alone`)
 }
 
+/** When to try again, as people are told it in English: minutes where it is more than one. */
+function whenAfter(seconds: number): string {
+  const [amount, unit] = seconds <= 60 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute']
+  return `in ${amount} ${unit}${amount === 1 ? '' : 's'}`
+}
+
 /** Checks the page of somebody who asked too often. */
 export function limited(t: Test, page: Page, retryAfter: number): void {
-  shows(t, page, 429, en.error.title, en.error.tooMany(retryAfter))
+  shows(t, page, 429, en.error.title, en.error.tooMany(whenAfter(retryAfter)))
   t.equal(page.headers['retry-after'], `${retryAfter}`, '429: Retry-After')
 }
 

@@ -64,12 +64,19 @@ t.test('GET /login', async (t) => {
     }
   })
 
-  t.test('303 whoever was on their way goes on where they were going', async (t) => {
-    for (const path of ['/account/clients', '/account/connections', '/device']) {
+  t.test('303 whoever was on their way is told where they are going, and goes on there', async (t) => {
+    const { clients, connections, device, consent } = login.goingTo
+    shows(t, await createVisitor(service).get('/login'), 200, login.title, device)
+    for (const [path, sentence] of [
+      ['/account/clients', clients],
+      ['/account/connections', connections],
+      ['/device', device],
+      ['/device/confirm', consent]
+    ] as const) {
       const visitor = createVisitor(service)
       goesTo(t, await visitor.get(path), '/login')
       // Looking again, and having to correct oneself, loses nothing.
-      for (let i = 0; i < 2; i++) await visitor.get('/login')
+      for (let i = 0; i < 2; i++) shows(t, await visitor.get('/login'), 200, login.title, sentence)
       shows(t, await visitor.post('/login', { name: '' }), 400, login.title)
       goesTo(t, await visitor.post('/login', { name: 'ann' }), path)
     }
@@ -121,12 +128,31 @@ t.test('POST /login', async (t) => {
   t.test('403 without the token of the visitor who was shown the form', async (t) => {
     const [visitor, other] = [createVisitor(service), createVisitor(service)]
     await other.get('/login')
-    refused(t, await visitor.post('/login', { name: 'ann', csrf: other.hidden('csrf') }), 403, 'form')
+    refused(t, await visitor.post('/login', { name: 'ann', csrf: other.hidden('csrf') }), 403, 'lostCookies')
     for (const csrf of [undefined, '', 'x', other.hidden('csrf'), [other.hidden('csrf'), 'x']]) {
       await visitor.get('/login')
       refused(t, await visitor.post('/login', { name: 'ann', csrf }), 403, 'form')
     }
     t.equal(visitor.cookies.get(SESSION_COOKIE), undefined)
+  })
+
+  t.test('403 a browser that kept no cookie of an http address is told so, and nobody else is', async (t) => {
+    const none = { cookie: undefined }
+    const sent = async (at: typeof service, headers: Record<string, string | undefined>) => {
+      const visitor = createVisitor(at)
+      await visitor.get('/login')
+      return visitor.post('/login', { name: 'ann' }, { headers })
+    }
+    refused(t, await sent(service, none), 403, 'lostCookies')
+    refused(t, await sent(service, { ...none, 'sec-fetch-site': undefined }), 403, 'lostCookies')
+    refused(t, await sent(service, { cookie: 'theme=dark' }), 403, 'lostCookies')
+    refused(t, await sent(service, { cookie: `${VISITOR_COOKIE}=x` }), 403, 'form')
+    refused(t, await sent(service, { ...none, 'sec-fetch-site': 'cross-site' }), 403, 'form')
+    const secure = await startApp(t, { ...freely, PUBLIC_URL: 'https://localhost:3333' })
+    refused(t, await sent(secure, none), 403, 'form')
+    const visitor = createVisitor(service)
+    await visitor.get('/login')
+    refused(t, await visitor.post('/login', { name: 'ann', csrf: undefined }, { headers: none }), 403, 'form')
   })
 
   t.test('405 where people sign in at providers', async (t) => {

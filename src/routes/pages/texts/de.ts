@@ -10,6 +10,23 @@ export const de: Texts = {
     signOut: 'Abmelden'
   },
   signedInAs: (name) => `Angemeldet als ${name}`,
+  about: 'Über diese Seiten',
+  version: (version) => `grantd ${version}, zum Ausprobieren`,
+
+  start: {
+    title: 'Einem Programm mit einem Code Zugriff geben',
+    intro: (service) =>
+      `Programme auf einer Kommandozeile, einem Fernseher oder einem anderen Rechner bitten hier um Zugriff auf Ihr Konto bei ${service}. Sie zeigen Ihnen einen Code; Sie geben ihn hier ein, sehen, wer worum bittet, und entscheiden.`,
+    codeTitle: 'Sie haben einen Code',
+    codeSignIn: 'Vorher melden Sie sich an. Der Code bleibt erhalten.',
+    noCodeTitle: 'Sie haben keinen Code',
+    noCode: 'Dann ist hier nichts zu tun. Sie können ansehen, was Sie berechtigt haben, und es zurücknehmen.',
+    developerTitle: 'Sie probieren diesen Dienst aus',
+    developer: 'Er hält alles im Speicher eines Prozesses, und jeder darf sich unter jedem Namen anmelden.',
+    demo: 'Bitten Sie um Zugriff, wie ein Programm es täte: Geben Sie das in einem zweiten Terminal ein, im Quellordner von grantd.',
+    docs: 'Die API lesen und ausprobieren',
+    clients: 'Ansehen und widerrufen, was berechtigt wurde'
+  },
 
   device: {
     title: 'Code eingeben',
@@ -79,6 +96,8 @@ export const de: Texts = {
     approvedTitle: 'Zugestimmt',
     approved:
       'Gehen Sie zurück zu Ihrem Gerät: Dort geht es in wenigen Sekunden von selbst weiter. Diese Seite können Sie schließen.',
+    lookAgain: 'Noch einmal nachsehen, ob Ihr Gerät es hat',
+    collected: 'Ihr Gerät hat es. Gehen Sie zu ihm zurück; diese Seite können Sie schließen.',
     undoIntro:
       'War das ein Versehen? Nehmen Sie es zurück, und das Programm wird ab seiner nächsten Anfrage abgewiesen.',
     undo: 'Zurücknehmen',
@@ -94,7 +113,12 @@ export const de: Texts = {
   login: {
     title: 'Anmelden',
     again: 'Melden Sie sich noch einmal an: Es ist eine Weile her, und es geht um den Zugriff auf Ihr Konto.',
-    forDevice: 'Melden Sie sich an, um zu sehen, worum ein Gerät bittet.',
+    goingTo: {
+      device: 'Melden Sie sich an, um den Code einzugeben, den Ihr Gerät zeigt.',
+      consent: 'Melden Sie sich an, um zu sehen, worum ein Gerät bittet.',
+      clients: 'Melden Sie sich an, um die Programme zu sehen, die Sie berechtigt haben.',
+      connections: 'Melden Sie sich an, um die Konten zu sehen, die Sie verbunden haben.'
+    },
     with: (provider) => `Weiter mit ${provider}`,
     demoTitle: 'Anmeldung zum Ausprobieren',
     demo: 'Dieser Dienst hält alles im Speicher eines Prozesses auf diesem Rechner und prüft niemanden: Geben Sie irgendeinen Namen ein, um diese Person zu sein. Im echten Betrieb gibt es das nicht.',
@@ -113,7 +137,7 @@ export const de: Texts = {
   clients: {
     title: 'Berechtigte Programme',
     intro: 'Diese Programme dürfen oder durften für Sie handeln. Widerrufen Sie, was Sie nicht kennen.',
-    none: 'Sie haben kein Programm berechtigt.',
+    none: 'Sie haben noch kein Programm berechtigt. Zeigt Ihnen eines einen Code, geben Sie ihn ein, um zu sehen, worum es bittet.',
     active: 'Aktiv',
     ended: 'Widerrufen und abgelaufen',
     unnamed: 'Ein Programm ohne Namen',
@@ -148,8 +172,9 @@ export const de: Texts = {
   connections: {
     title: 'Verbundene Konten',
     intro: 'Konten bei anderen Diensten, die Sie verbunden haben. Ihre Token werden verschlüsselt aufbewahrt.',
-    none: 'Sie haben kein Konto verbunden.',
-    noProviders: 'Es gibt hier keinen Dienst, den Sie verbinden könnten.',
+    none: 'Sie haben noch kein Konto verbunden.',
+    noneAdvice: 'Wählen Sie unten einen Dienst. Sie melden sich dort an und sagen, was benutzt werden darf.',
+    noProviders: 'Hier lässt sich kein anderer Dienst verbinden, auf dieser Seite ist also nichts zu tun.',
     status: { connected: 'Verbunden', needs_reconnect: 'Muss neu verbunden werden' },
     scopes: 'Darf benutzt werden für',
     noScopes: 'vom Dienst nicht mitgeteilt',
@@ -183,10 +208,12 @@ export const de: Texts = {
     },
     badRequest: 'Die Anfrage war nicht lesbar.',
     form: 'Dieses Formular ist zu alt oder kam nicht von dieser Seite. Gehen Sie zurück und versuchen Sie es noch einmal.',
+    lostCookies:
+      'Ihr Browser hat kein Cookie zurückgeschickt, deshalb ist nicht zu erkennen, dass dieses Formular Ihres ist. Entweder war es zu lange offen: Gehen Sie zurück und laden Sie es neu. Oder Ihr Browser behält kein sicheres Cookie einer Adresse, die mit http:// beginnt, wie Safari selbst auf diesem Rechner nicht: Nehmen Sie einen anderen Browser, etwa Chrome oder Firefox, oder eine Adresse, die mit https:// beginnt.',
     forbidden: 'Das ist nicht erlaubt.',
     notFound: 'Diese Seite gibt es nicht.',
     method: 'So lässt sich diese Seite nicht benutzen.',
-    tooMany: (seconds) => `Zu viele Versuche. Versuchen Sie es in ${seconds} Sekunden noch einmal.`,
+    tooMany: (when) => `Zu viele Versuche. Versuchen Sie es ${when} noch einmal.`,
     unavailable: 'Das geht gerade nicht. Versuchen Sie es gleich noch einmal.',
     internal: 'Hier ist etwas schiefgegangen. Es lag nicht an Ihnen.',
     reference: (id) => `Falls Sie um Hilfe bitten, nennen Sie dies: ${id}`,

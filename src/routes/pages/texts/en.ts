@@ -9,6 +9,23 @@ export const en = {
     signOut: 'Sign out'
   },
   signedInAs: (name: string) => `Signed in as ${name}`,
+  about: 'About these pages',
+  version: (version: string) => `grantd ${version}, for trying out`,
+
+  start: {
+    title: 'Give a program access, with a code',
+    intro: (service: string) =>
+      `Programs on a command line, a television or another machine ask here for access to your account at ${service}. They show you a code; you enter it here, see who asks and for what, and decide.`,
+    codeTitle: 'You have a code',
+    codeSignIn: 'You are asked to sign in first. The code is kept.',
+    noCodeTitle: 'You have no code',
+    noCode: 'Then there is nothing to do here. You can look at what you have authorized, and take it back.',
+    developerTitle: 'You are trying this service out',
+    developer: 'It keeps everything in the memory of one process, and anybody may sign in by any name.',
+    demo: 'Ask for access, as a program would: type this in a second terminal, in a checkout of grantd.',
+    docs: 'Read and try the API',
+    clients: 'See and revoke what was authorized'
+  },
 
   device: {
     title: 'Enter the code',
@@ -75,6 +92,8 @@ export const en = {
   result: {
     approvedTitle: 'Approved',
     approved: 'Go back to your device: it goes on by itself within seconds. You can close this page.',
+    lookAgain: 'Look again whether your device has it',
+    collected: 'Your device has it. Go back to it; you can close this page.',
     undoIntro: 'Was that a mistake? Take it back, and the program is refused from its next request on.',
     undo: 'Take it back',
     manage: 'See everything you have authorized',
@@ -89,7 +108,12 @@ export const en = {
   login: {
     title: 'Sign in',
     again: 'Sign in once more: it has been a while, and this is about access to your account.',
-    forDevice: 'Sign in to see what a device asks for.',
+    goingTo: {
+      device: 'Sign in to enter the code that your device shows.',
+      consent: 'Sign in to see what a device asks for.',
+      clients: 'Sign in to see the programs that you have authorized.',
+      connections: 'Sign in to see the accounts that you have connected.'
+    },
     with: (provider: string) => `Continue with ${provider}`,
     demoTitle: 'Demo sign-in',
     demo: 'This service keeps everything in the memory of one process on this computer and checks nobody’s identity: type any name to be that user. It does not exist in real operation.',
@@ -108,7 +132,7 @@ export const en = {
   clients: {
     title: 'Authorized programs',
     intro: 'These programs may act for you, or could. Revoke whatever you do not recognize.',
-    none: 'You have not authorized any program.',
+    none: 'You have not authorized any program yet. When one shows you a code, enter it to see what it asks for.',
     active: 'Active',
     ended: 'Revoked and expired',
     unnamed: 'A program without a name',
@@ -143,8 +167,9 @@ export const en = {
   connections: {
     title: 'Connected accounts',
     intro: 'Accounts at other services that you have connected. Their tokens are kept encrypted.',
-    none: 'You have not connected any account.',
-    noProviders: 'There is no service here that you could connect.',
+    none: 'You have not connected any account yet.',
+    noneAdvice: 'Choose a service below. You sign in there and say what may be used.',
+    noProviders: 'No other service can be connected here, so there is nothing to do on this page.',
     status: { connected: 'Connected', needs_reconnect: 'Has to be connected again' },
     scopes: 'May be used for',
     noScopes: 'not told by the service',
@@ -177,10 +202,13 @@ export const en = {
     },
     badRequest: 'The request could not be read.',
     form: 'This form is too old or was not sent from this page. Go back and try again.',
+    lostCookies:
+      'Your browser sent no cookie back, so nobody can tell that this form is yours. Either it was open for too long: go back and load it again. Or your browser keeps no secure cookie of an address that begins with http://, as Safari does not even on this computer: use another browser, such as Chrome or Firefox, or an address that begins with https://.',
     forbidden: 'That is not allowed.',
     notFound: 'There is no such page.',
     method: 'This page cannot be used that way.',
-    tooMany: (seconds: number) => `Too many attempts. Try again in ${seconds} seconds.`,
+    /** `when` is such as "in 30 seconds" or "in 5 minutes". */
+    tooMany: (when: string) => `Too many attempts. Try again ${when}.`,
     unavailable: 'This is not possible right now. Try again in a moment.',
     internal: 'Something went wrong here. Nothing you did caused it.',
     reference: (id: string) => `If you ask for help, name this: ${id}`,

@@ -10,6 +10,23 @@ export const fr: Texts = {
     signOut: 'Se déconnecter'
   },
   signedInAs: (name) => `Connecté en tant que ${name}`,
+  about: 'À propos de ces pages',
+  version: (version) => `grantd ${version}, pour essayer`,
+
+  start: {
+    title: 'Donner un accès à un programme, avec un code',
+    intro: (service) =>
+      `Des programmes en ligne de commande, sur un téléviseur ou sur une autre machine demandent ici un accès à votre compte chez ${service}. Ils vous montrent un code ; vous le saisissez ici, vous voyez qui demande quoi, et vous décidez.`,
+    codeTitle: 'Vous avez un code',
+    codeSignIn: 'Vous vous connectez d’abord. Le code est conservé.',
+    noCodeTitle: 'Vous n’avez pas de code',
+    noCode: 'Alors il n’y a rien à faire ici. Vous pouvez regarder ce que vous avez autorisé, et le reprendre.',
+    developerTitle: 'Vous essayez ce service',
+    developer: 'Il garde tout dans la mémoire d’un processus, et chacun peut s’y connecter sous n’importe quel nom.',
+    demo: 'Demandez un accès, comme un programme le ferait : tapez ceci dans un deuxième terminal, dans le dossier source de grantd.',
+    docs: 'Lire et essayer l’API',
+    clients: 'Voir et révoquer ce qui a été autorisé'
+  },
 
   device: {
     title: 'Saisissez le code',
@@ -77,6 +94,8 @@ export const fr: Texts = {
   result: {
     approvedTitle: 'Approuvé',
     approved: 'Retournez à votre appareil : il continue tout seul en quelques secondes. Vous pouvez fermer cette page.',
+    lookAgain: 'Regarder à nouveau si votre appareil l’a reçu',
+    collected: 'Votre appareil l’a reçu. Retournez-y ; vous pouvez fermer cette page.',
     undoIntro: 'C’était une erreur ? Annulez, et le programme sera refusé dès sa prochaine requête.',
     undo: 'Annuler',
     manage: 'Voir tout ce que vous avez autorisé',
@@ -91,7 +110,12 @@ export const fr: Texts = {
   login: {
     title: 'Connexion',
     again: 'Connectez-vous encore une fois : cela fait un moment, et il s’agit de l’accès à votre compte.',
-    forDevice: 'Connectez-vous pour voir ce qu’un appareil demande.',
+    goingTo: {
+      device: 'Connectez-vous pour saisir le code que votre appareil affiche.',
+      consent: 'Connectez-vous pour voir ce qu’un appareil demande.',
+      clients: 'Connectez-vous pour voir les programmes que vous avez autorisés.',
+      connections: 'Connectez-vous pour voir les comptes que vous avez connectés.'
+    },
     with: (provider) => `Continuer avec ${provider}`,
     demoTitle: 'Connexion de démonstration',
     demo: 'Ce service garde tout dans la mémoire d’un seul processus sur cet ordinateur et ne vérifie l’identité de personne : tapez n’importe quel nom pour être cet utilisateur. En exploitation réelle, cela n’existe pas.',
@@ -110,7 +134,7 @@ export const fr: Texts = {
   clients: {
     title: 'Programmes autorisés',
     intro: 'Ces programmes peuvent ou pouvaient agir pour vous. Révoquez ce que vous ne reconnaissez pas.',
-    none: 'Vous n’avez autorisé aucun programme.',
+    none: 'Vous n’avez encore autorisé aucun programme. Quand l’un d’eux vous montre un code, saisissez-le pour voir ce qu’il demande.',
     active: 'Actifs',
     ended: 'Révoqués et expirés',
     unnamed: 'Un programme sans nom',
@@ -145,8 +169,9 @@ export const fr: Texts = {
   connections: {
     title: 'Comptes connectés',
     intro: 'Les comptes d’autres services que vous avez connectés. Leurs jetons sont conservés chiffrés.',
-    none: 'Vous n’avez connecté aucun compte.',
-    noProviders: 'Il n’y a ici aucun service que vous pourriez connecter.',
+    none: 'Vous n’avez encore connecté aucun compte.',
+    noneAdvice: 'Choisissez un service ci-dessous. Vous vous y connectez et dites ce qui peut être utilisé.',
+    noProviders: 'Aucun autre service ne peut être connecté ici : il n’y a donc rien à faire sur cette page.',
     status: { connected: 'Connecté', needs_reconnect: 'À reconnecter' },
     scopes: 'Peut servir à',
     noScopes: 'non communiqué par le service',
@@ -179,10 +204,12 @@ export const fr: Texts = {
     },
     badRequest: 'La requête n’a pas pu être lue.',
     form: 'Ce formulaire est trop ancien ou ne vient pas de cette page. Revenez en arrière et réessayez.',
+    lostCookies:
+      'Votre navigateur n’a renvoyé aucun cookie : rien ne dit donc que ce formulaire est le vôtre. Soit il est resté ouvert trop longtemps : revenez en arrière et rechargez-le. Soit votre navigateur ne garde aucun cookie sécurisé d’une adresse qui commence par http://, comme Safari, même sur cet ordinateur : utilisez un autre navigateur, par exemple Chrome ou Firefox, ou une adresse qui commence par https://.',
     forbidden: 'Ce n’est pas permis.',
     notFound: 'Cette page n’existe pas.',
     method: 'Cette page ne peut pas être utilisée ainsi.',
-    tooMany: (seconds) => `Trop de tentatives. Réessayez dans ${seconds} secondes.`,
+    tooMany: (when) => `Trop de tentatives. Réessayez ${when}.`,
     unavailable: 'Ce n’est pas possible pour le moment. Réessayez dans un instant.',
     internal: 'Quelque chose s’est mal passé ici. Vous n’y êtes pour rien.',
     reference: (id) => `Si vous demandez de l’aide, citez ceci : ${id}`,

@@ -22,8 +22,7 @@ export function AuthorizationList({ visit, authorizations, approvedHereId, done 
   return (
     <Layout visit={visit} title={texts.title} here="clients">
       {done && <Notice kind="done">{texts.done[done]}</Notice>}
-      <p>{texts.intro}</p>
-      {authorizations.length === 0 && <p>{texts.none}</p>}
+      {authorizations.length === 0 ? <Nothing visit={visit} /> : <p>{texts.intro}</p>}
       {active.length > 0 && (
         <section>
           <h2>{texts.active}</h2>
@@ -64,6 +63,20 @@ export function AuthorizationList({ visit, authorizations, approvedHereId, done 
         </section>
       )}
     </Layout>
+  )
+}
+
+/** An empty list, and how something comes into it. */
+function Nothing({ visit }: { visit: Visit }) {
+  return (
+    <>
+      <p>{visit.texts.clients.none}</p>
+      <p>
+        <a class="button" href={`${visit.base}/device`}>
+          {visit.texts.nav.device}
+        </a>
+      </p>
+    </>
   )
 }
 

@@ -12,34 +12,43 @@ interface CodeFormProps {
   isInvalid?: boolean
 }
 
-/** Where a code is entered (RFC 8628 §3.3). */
-export function CodeForm({ visit, linkedCode, isInvalid = false }: CodeFormProps) {
+/** The page where a code is entered (RFC 8628 §3.3). */
+export function CodeForm(props: CodeFormProps) {
+  const { visit, isInvalid = false } = props
   const { texts } = visit
   return (
     <Layout visit={visit} title={texts.device.title} here="device">
       {isInvalid && <Notice kind="problem">{texts.device.invalid}</Notice>}
       <p>{texts.device.intro}</p>
-      <Form visit={visit} action="/device" class="stack">
-        <label>
-          <span>{texts.device.label}</span>
-          <input
-            class="code"
-            name="user_code"
-            value={linkedCode}
-            required
-            maxLength={LONGEST_TYPED_CODE}
-            autocomplete="off"
-            autocapitalize="characters"
-            spellcheck={false}
-            placeholder="XXXX-XXXX"
-            aria-invalid={isInvalid ? 'true' : undefined}
-          />
-          <small>{linkedCode === undefined ? texts.device.hint : texts.device.linked}</small>
-        </label>
-        <button type="submit" class="primary">
-          {texts.device.submit}
-        </button>
-      </Form>
+      <CodeEntry {...props} />
     </Layout>
+  )
+}
+
+/** The form alone, for the landing page as well. */
+export function CodeEntry({ visit, linkedCode, isInvalid = false }: CodeFormProps) {
+  const { texts } = visit
+  return (
+    <Form visit={visit} action="/device" class="stack">
+      <label>
+        <span>{texts.device.label}</span>
+        <input
+          class="code"
+          name="user_code"
+          value={linkedCode}
+          required
+          maxLength={LONGEST_TYPED_CODE}
+          autocomplete="off"
+          autocapitalize="characters"
+          spellcheck={false}
+          placeholder="XXXX-XXXX"
+          aria-invalid={isInvalid ? 'true' : undefined}
+        />
+        <small>{linkedCode === undefined ? texts.device.hint : texts.device.linked}</small>
+      </label>
+      <button type="submit" class="primary">
+        {texts.device.submit}
+      </button>
+    </Form>
   )
 }

@@ -24,6 +24,7 @@ export function ConnectionList({ visit, connections, upstreams, done }: Connecti
       {done && <Notice kind={WENT_WELL.includes(done) ? 'done' : 'problem'}>{texts.done[done]}</Notice>}
       <p>{texts.intro}</p>
       {connections.length === 0 && <p>{texts.none}</p>}
+      {connections.length === 0 && upstreams.length > 0 && <p>{texts.noneAdvice}</p>}
       {connections.length > 0 && (
         <ul class="cards">
           {connections.map((connection) => (
@@ -36,19 +37,22 @@ export function ConnectionList({ visit, connections, upstreams, done }: Connecti
           ))}
         </ul>
       )}
-      <section>
-        <h2>{texts.addTitle}</h2>
-        {upstreams.length === 0 && <p>{texts.noProviders}</p>}
-        <ul class="providers">
-          {upstreams.map(({ id, name }) => (
-            <li key={id}>
-              <a class="button" href={`${visit.base}/account/connections/${id}/connect`}>
-                {texts.connect(name)}
-              </a>
-            </li>
-          ))}
-        </ul>
-      </section>
+      {upstreams.length === 0 ? (
+        <p>{texts.noProviders}</p>
+      ) : (
+        <section>
+          <h2>{texts.addTitle}</h2>
+          <ul class="providers">
+            {upstreams.map(({ id, name }) => (
+              <li key={id}>
+                <a class="button" href={`${visit.base}/account/connections/${id}/connect`}>
+                  {texts.connect(name)}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
     </Layout>
   )
 }

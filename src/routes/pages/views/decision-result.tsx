@@ -1,9 +1,16 @@
 import type { EnteredCode } from '../cookies.js'
 import type { Visit } from '../visit.js'
-import { Form, Layout } from './layout.js'
+import { Form, Layout, Notice } from './layout.js'
+
+interface DecisionResultProps {
+  visit: Visit
+  result: NonNullable<EnteredCode['result']>
+  /** Whether the device has what was approved. */
+  isCollected?: boolean
+}
 
 /** What became of the request, with a way back while there is one. Holds no secret. */
-export function DecisionResult({ visit, result }: { visit: Visit; result: NonNullable<EnteredCode['result']> }) {
+export function DecisionResult({ visit, result, isCollected = false }: DecisionResultProps) {
   const { result: texts } = visit.texts
   if (result === 'denied') {
     return (
@@ -23,7 +30,16 @@ export function DecisionResult({ visit, result }: { visit: Visit; result: NonNul
   }
   return (
     <Layout visit={visit} title={texts.approvedTitle}>
-      <p>{texts.approved}</p>
+      {isCollected ? (
+        <Notice kind="done">{texts.collected}</Notice>
+      ) : (
+        <>
+          <p>{texts.approved}</p>
+          <p>
+            <a href={`${visit.base}/device/done`}>{texts.lookAgain}</a>
+          </p>
+        </>
+      )}
       <Form visit={visit} action="/device/undo" class="stack aside">
         <p>{texts.undoIntro}</p>
         <button type="submit">{texts.undo}</button>

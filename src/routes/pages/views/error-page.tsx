@@ -12,7 +12,7 @@ interface ErrorPageProps {
 
 export function ErrorPage({ visit, sentence, reference, next }: ErrorPageProps) {
   const { texts, base } = visit
-  const { href, text } = next ?? { href: '/device', text: texts.error.home }
+  const { href, text } = next ?? { href: '/', text: texts.error.home }
   return (
     <Layout visit={visit} title={texts.error.title}>
       <Notice kind="problem">{sentence}</Notice>

@@ -23,6 +23,12 @@ export function ago({ language, nowMs }: Visit, ms: number): string {
   return format.format(Math.round(seconds / DAY_SECONDS), 'day')
 }
 
+/** "in 30 seconds", "in 5 minutes": never sooner than after the seconds. */
+export function wait({ language }: Visit, seconds: number): string {
+  const format = new Intl.RelativeTimeFormat(language, { numeric: 'always' })
+  return seconds <= 60 ? format.format(seconds, 'second') : format.format(Math.ceil(seconds / 60), 'minute')
+}
+
 /** "30 days", "12 hours", "5 minutes". */
 export function span({ language }: Visit, seconds: number): string {
   const [amount, unit] =

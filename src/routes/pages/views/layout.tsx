@@ -56,8 +56,18 @@ export function Layout({ visit, title, here, children }: LayoutProps) {
           <h1>{title}</h1>
           {children}
         </main>
+        <Footer visit={visit} />
       </body>
     </html>
+  )
+}
+
+function Footer({ visit: { texts, base, version } }: { visit: Visit }) {
+  return (
+    <footer>
+      <a href={`${base}/`}>{texts.about}</a>
+      {version && <small>{texts.version(version)}</small>}
+    </footer>
   )
 }
 

@@ -22,7 +22,7 @@ export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameIn
     <Layout visit={visit} title={login.title}>
       {hasSignedOut && <Notice kind="done">{login.signedOut}</Notice>}
       {reauthenticates && <p>{login.again}</p>}
-      {!reauthenticates && visit.visitor?.destination === 'consent' && <p>{login.forDevice}</p>}
+      {!reauthenticates && <p>{login.goingTo[visit.visitor?.destination ?? 'device']}</p>}
       {upstreams.length > 0 && (
         <ul class="providers">
           {upstreams

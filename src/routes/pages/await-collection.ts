@@ -1,0 +1,62 @@
+/**
+ * Waiting for the client to collect what was just approved, so that the result can say that the device has it. A few looks at
+ * the authorization, spread over two seconds, for whoever waits in front of the page and for nobody else.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AuthorizationStanding } from '../../core/authorizations/authorizations.js'
+import type { App } from '../app.js'
+
+/** The pauses between the looks. A client that holds its poll collects at once, and others every few seconds. */
+const PAUSES_MS = [100, 200, 300, 600, 800]
+/** Caps the pages that wait at a time, since each counts as a request under way; further ones take one look. */
+const MOST_WAITING = 200
+
+export type AwaitCollection = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  approval: { userId: string; authorizationId: string }
+) => Promise<AuthorizationStanding>
+
+/** Resolves to what became of an approval: at once unless it is `none`, else when that changes or after two seconds. */
+export function createAwaitCollection(app: App): AwaitCollection {
+  let waiting = 0
+
+  return async (request, reply, { userId, authorizationId }) => {
+    const look = () => app.withinTimeLimit(request, app.core.authorizations.standingOf(userId, authorizationId))
+    const first = await look()
+    if (first !== 'none' || waiting >= MOST_WAITING) return first
+    const gone = new AbortController()
+    const onClose = () => gone.abort()
+    reply.raw.once('close', onClose)
+    waiting += 1
+    try {
+      for (const ms of PAUSES_MS) {
+        await pause(ms, gone.signal)
+        if (gone.signal.aborted) break
+        if (app.readiness.isDraining()) {
+          reply.header('connection', 'close')
+          break
+        }
+        const standing = await look()
+        if (standing !== 'none') return standing
+      }
+      return first
+    } finally {
+      waiting -= 1
+      reply.raw.off('close', onClose)
+    }
+  }
+}
+
+/** Resolves after the time, or at once when the browser disconnects. */
+function pause(ms: number, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      gone.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    gone.addEventListener('abort', end, { once: true })
+  })
+}
