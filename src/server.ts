@@ -15,6 +15,8 @@ import { gracefulStop } from './stop.js'
 
 /** The time limit of a stop, after the shutdown delay; then the process exits regardless of open requests. */
 const STOP_WITHIN_MS = 10_000
+/** `npm start` hands on a Ctrl-C that the terminal has sent to this process as well: within this time it is the same one. */
+const SAME_CTRL_C_MS = 1_000
 const output = process.stdout
 
 /** A line for every request would bury the banner, so a terminal gets what goes wrong unless LOG_LEVEL asks for more. */
@@ -35,9 +37,13 @@ const speaks = output.isTTY === true && config.logLevel !== 'silent'
 const app = buildApp(config, output.isTTY ? { logger: terminalLogger(config.logLevel, output) } : {})
 const stop = gracefulStop(app)
 
-closeWithGrace(
-  { delay: config.shutdownDelaySeconds * 1000 + STOP_WITHIN_MS, logger: false },
-  async ({ signal, err }) => {
+const { close } = closeWithGrace(
+  {
+    delay: config.shutdownDelaySeconds * 1000 + STOP_WITHIN_MS,
+    logger: false,
+    skip: output.isTTY ? ['SIGINT'] : []
+  },
+  async ({ signal = 'SIGINT', err }) => {
     if (err) app.log.fatal({ err }, 'stopping after an error nobody caught')
     else app.log.info({ signal }, 'stopping')
     if (speaks && !err) output.write('\n  Stopping: what is under way is answered first.\n')
@@ -45,6 +51,15 @@ closeWithGrace(
     app.log.info('stopped')
   }
 )
+
+if (output.isTTY) {
+  let pressedAtMs: number | undefined
+  process.on('SIGINT', () => {
+    if (pressedAtMs !== undefined && performance.now() - pressedAtMs > SAME_CTRL_C_MS) process.exit(1)
+    if (pressedAtMs === undefined) close()
+    pressedAtMs ??= performance.now()
+  })
+}
 
 try {
   await app.listen({ host: config.host, port: config.port })

@@ -26,7 +26,8 @@ const ends = 'Ctrl-C stops the service.'
 
 t.test('on a terminal: where it is, what it keeps its state in, what to do next, and nothing else', async (t) => {
   const port = await freePort()
-  const { screen, type, ended } = runOnTerminal(t, 'cli.js', ['serve'], { PORT: `${port}`, NO_COLOR: '1' })
+  const variables = { PORT: `${port}`, NO_COLOR: '1', SHUTDOWN_DELAY_SECONDS: '1' }
+  const { screen, type, ended } = runOnTerminal(t, 'cli.js', ['serve'], variables)
   await until(async () => screen().includes(ends))
   const url = `http://localhost:${port}`
   t.equal(
@@ -50,8 +51,20 @@ t.test('on a terminal: where it is, what it keeps its state in, what to do next,
   t.equal((await fetch(`http://127.0.0.1:${port}/api/v0/auth/clients`)).status, 401)
   t.equal((await fetch(`http://127.0.0.1:${port}/docs`)).status, 200)
   type('\x03')
-  t.equal(await ended, 0)
-  t.equal(screen().slice(before.length).replace('^C', ''), '\n  Stopping: what is under way is answered first.\n')
+  await until(async () => screen().includes('Stopping'))
+  type('\x03')
+  t.equal(await ended, 0, 'npm hands on the same Ctrl-C once more, which is none to end at once')
+  const after = screen().slice(before.length).replaceAll('^C', '')
+  t.equal(after, '\n  Stopping: what is under way is answered first.\n')
+})
+
+t.test('whoever does not want to wait for the end presses Ctrl-C again', async (t) => {
+  const variables = { PORT: `${await freePort()}`, SHUTDOWN_DELAY_SECONDS: '60' }
+  const { screen, type, ended } = runOnTerminal(t, 'server.js', [], variables)
+  await until(async () => screen().includes(ends))
+  const pressing = setInterval(() => type('\x03'), 300)
+  t.equal(await ended, 1)
+  clearInterval(pressing)
 })
 
 t.test(
