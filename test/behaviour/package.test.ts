@@ -63,7 +63,8 @@ t.test('npm pack builds it, and it holds what runs, and nothing else', async (t)
 
   const packed = await run(checkout, 'npm', ['pack', '--json', '--pack-destination', temporary])
   t.equal(packed.code, 0, packed.stderr)
-  const [{ filename, files }] = JSON.parse(packed.stdout)
+  // Some versions of npm say before it which script they run.
+  const [{ filename, files }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[\n')))
 
   const sources = (await Promise.all(['src', 'plugins', 'schemas'].map((name) => filesIn(join(ROOT, name)))))
     .flatMap((names, i) => names.map((name) => `dist/${['src', 'plugins', 'schemas'][i]}/${name}`))
