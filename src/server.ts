@@ -11,12 +11,10 @@ import { bannerOf, startWarnings, styleFor } from './process/banner.js'
 import { isCheckout, version } from './process/package.js'
 import { startErrorSentence } from './process/start-error.js'
 import { terminalLogger } from './process/terminal-log.js'
-import { gracefulStop } from './stop.js'
+import { gracefulStop, interruptHandler } from './stop.js'
 
 /** The time limit of a stop, after the shutdown delay; then the process exits regardless of open requests. */
 const STOP_WITHIN_MS = 10_000
-/** `npm start` hands on a Ctrl-C that the terminal has sent to this process as well: within this time it is the same one. */
-const SAME_CTRL_C_MS = 1_000
 const output = process.stdout
 
 /** A line for every request would bury the banner, so a terminal gets what goes wrong unless LOG_LEVEL asks for more. */
@@ -52,14 +50,11 @@ const { close } = closeWithGrace(
   }
 )
 
-if (output.isTTY) {
-  let pressedAtMs: number | undefined
-  process.on('SIGINT', () => {
-    if (pressedAtMs !== undefined && performance.now() - pressedAtMs > SAME_CTRL_C_MS) process.exit(1)
-    if (pressedAtMs === undefined) close()
-    pressedAtMs ??= performance.now()
-  })
-}
+if (output.isTTY)
+  process.on(
+    'SIGINT',
+    interruptHandler(close, () => process.exit(1))
+  )
 
 try {
   await app.listen({ host: config.host, port: config.port })
