@@ -209,7 +209,7 @@ export const EnvironmentSchema = Type.Object({
   LOG_LEVEL: choice(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     'info',
-    'How much is logged. `debug` adds a line for every routine poll and probe.'
+    'How much is logged. `debug` adds a line for every routine poll and probe. On a terminal the default is `warn`.'
   ),
   LIMITS: choice(['on', 'off'], 'on', '`off` is for load tests: every limit but the pacing of polls is lifted.'),
   LIMIT_START_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Grants one address may start in a minute.'),

@@ -1,18 +1,14 @@
+#!/usr/bin/env node
 /**
- * The operator commands, run with the environment of the service: `npm run grantd -- keys rotate`. They use the core without
- * Fastify.
+ * The program `grantd`: `grantd serve` runs the service (server.ts), the others are operator commands, run with the environment of
+ * the service. What a command needs is loaded when it is called for, so that none but `serve` loads Fastify.
  */
 import { parseArgs } from 'node:util'
-import { type ApiKeyOptions, runApiKeysCommand } from './cli/api-keys.js'
-import { newClientSecret } from './cli/clients.js'
-import { rotateIssuerKey } from './cli/issuers.js'
-import { runKeysCommand } from './cli/keys.js'
-import { loadConfig } from './config/load-config.js'
-import { type Core, type CoreEvents, createCore } from './core/index.js'
-import type { JwtSigner } from './core/tokens/jwt-signer.js'
-import { createStorage } from './storage/index.js'
+import { version } from './process/package.js'
 
-const USAGE = `usage: grantd keys list            the signing keys, and from when each of them signs
+const USAGE = `usage: grantd serve            runs the service, with the settings of its environment: PORT, REDIS_URL and others
+
+       grantd keys list            the signing keys, and from when each of them signs
        grantd keys rotate [--now]  makes a new signing key: it is published at once and signs some minutes later,
                                    when everybody has had time to fetch it; with --now it signs at once
        grantd clients secret       makes a secret for an OAuth client, and the digest of it for OAUTH_CLIENTS_FILE
@@ -21,9 +17,11 @@ const USAGE = `usage: grantd keys list            the signing keys, and from whe
        grantd api-keys list ACCOUNT
        grantd api-keys revoke ACCOUNT ID
        grantd providers rotate-key PROVIDER_ID [--now]
-                                   the same as keys rotate, for a provider of the tokens API`
+                                   the same as keys rotate, for a provider of the tokens API
 
-/** How many arguments each command takes after its two words. */
+       grantd --help | --version`
+
+/** How many arguments each operator command takes after its two words. */
 const COMMANDS: Readonly<Record<string, number>> = {
   'keys list': 0,
   'keys rotate': 0,
@@ -34,64 +32,58 @@ const COMMANDS: Readonly<Record<string, number>> = {
   'providers rotate-key': 1
 }
 
-/** createCore needs a signer, but no command signs or verifies a token. */
-const refuse = () => {
-  throw new Error('operator commands have nothing to do with tokens')
-}
-const NO_SIGNER: JwtSigner = { sign: refuse, verify: refuse }
-/** Commands report by their output, so events go nowhere. */
-const ignore = () => {}
-const NOBODY: CoreEvents = {
-  started: ignore,
-  polled: ignore,
-  decided: ignore,
-  collected: ignore,
-  refreshed: ignore,
-  revoked: ignore,
-  connectionRefreshed: ignore,
-  signingKeysFailed: ignore
-}
-
-type Values = ApiKeyOptions & { now?: boolean | undefined }
-
-async function main(): Promise<string[]> {
+function readCommand() {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { now: { type: 'boolean' }, label: { type: 'string' }, 'expires-in-days': { type: 'string' } }
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean' },
+      now: { type: 'boolean' },
+      label: { type: 'string' },
+      'expires-in-days': { type: 'string' }
+    }
   })
   const [noun = '', verb = '', ...rest] = positionals
-  if (COMMANDS[`${noun} ${verb}`] !== rest.length) throw new Error(USAGE)
-  return noun === 'clients' ? newClientSecret() : withCore((core) => run(core, noun, verb, rest, values))
-}
-
-function run(core: Core, noun: string, verb: string, rest: string[], values: Values): Promise<string[]> {
-  if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, values.now === true)
-  if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', values.now === true)
-  return runApiKeysCommand(core.apiKeys, verb, rest, values)
-}
-
-/** Runs a command with a core over the service's Redis, and closes both afterwards. Throws if Redis cannot be used. */
-async function withCore(command: (core: Core) => Promise<string[]>): Promise<string[]> {
-  const config = loadConfig(process.env)
-  if (!config.redis) throw new Error('all keys live in Redis: set REDIS_URL and GRANTD_SECRET as the service has them')
-  const clock = Date.now
-  const storage = createStorage({ redis: config.redis, clock, log: { info() {}, warn() {} }, observe() {} })
-  const core = createCore({ storage, config, clock, signer: NO_SIGNER, events: NOBODY, limitTime: (work) => work })
-  try {
-    await storage.open()
-    await core.open()
-    await core.check()
-    return await command(core)
-  } finally {
-    await core.close()
-    await storage.close()
+  const isServe = noun === 'serve'
+  if (isServe && positionals.length + Object.keys(values).length > 1 && !values.help) {
+    throw new Error('serve takes no arguments: its settings are environment variables, such as PORT')
   }
+  const isKnown = values.help || values.version || isServe || COMMANDS[`${noun} ${verb}`] === rest.length
+  if (!isKnown) throw new Error(USAGE)
+  return { noun, verb, rest, values }
 }
 
-try {
-  for (const line of await main()) console.log(line)
-  process.exit(0)
-} catch (error) {
+type Command = ReturnType<typeof readCommand>
+
+/** The lines that a command prints. */
+async function linesOf({ noun, verb, rest, values }: Command): Promise<string[]> {
+  if (values.help) return [USAGE]
+  if (values.version) return [version]
+  if (noun === 'clients') return (await import('./cli/clients.js')).newClientSecret()
+  return (await import('./cli/operator.js')).runOperatorCommand(noun, verb, rest, values)
+}
+
+function fail(error: unknown): never {
   console.error(`grantd: ${error instanceof Error ? error.message : String(error)}`)
   process.exit(1)
+}
+
+// As --enable-source-maps does, for what is loaded from here on.
+process.setSourceMapsEnabled(true)
+let command: Command
+try {
+  command = readCommand()
+} catch (error) {
+  fail(error)
+}
+if (command.noun === 'serve' && !command.values.help) {
+  // It ends the process itself, and what it throws beyond that is a fault of ours, shown with its stack.
+  await import('./server.js')
+} else {
+  try {
+    for (const line of await linesOf(command)) console.log(line)
+    process.exit(0)
+  } catch (error) {
+    fail(error)
+  }
 }

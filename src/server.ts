@@ -1,16 +1,28 @@
-/** The entry point of the service's process: reads the configuration, builds the application, listens, and stops gracefully. */
+/**
+ * The service's process: reads the configuration, builds the application, listens, and stops gracefully. Loading this module runs
+ * it. On a terminal it speaks to the person who started it, elsewhere its standard output is JSON lines alone.
+ */
+import type { AddressInfo } from 'node:net'
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
 import type { Config } from './config/config.js'
 import { ConfigError, loadConfig } from './config/load-config.js'
-import { gracefulStop } from './stop.js'
+import { bannerOf, startWarnings, styleFor } from './process/banner.js'
+import { isCheckout, version } from './process/package.js'
+import { startErrorSentence } from './process/start-error.js'
+import { terminalLogger } from './process/terminal-log.js'
+import { gracefulStop, interruptHandler } from './stop.js'
 
 /** The time limit of a stop, after the shutdown delay; then the process exits regardless of open requests. */
 const STOP_WITHIN_MS = 10_000
+const output = process.stdout
+
+/** A line for every request would bury the banner, so a terminal gets what goes wrong unless LOG_LEVEL asks for more. */
+const isQuietByDefault = output.isTTY === true && !process.env.LOG_LEVEL?.trim()
 
 function readConfig(): Config {
   try {
-    return loadConfig(process.env)
+    return loadConfig(isQuietByDefault ? { ...process.env, LOG_LEVEL: 'warn' } : process.env)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`grantd: ${error.message}\n`)
@@ -19,36 +31,44 @@ function readConfig(): Config {
 }
 
 const config = readConfig()
-const app = buildApp(config)
+const speaks = output.isTTY === true && config.logLevel !== 'silent'
+const app = buildApp(config, output.isTTY ? { logger: terminalLogger(config.logLevel, output) } : {})
 const stop = gracefulStop(app)
 
-closeWithGrace(
-  { delay: config.shutdownDelaySeconds * 1000 + STOP_WITHIN_MS, logger: false },
-  async ({ signal, err }) => {
+const { close } = closeWithGrace(
+  {
+    delay: config.shutdownDelaySeconds * 1000 + STOP_WITHIN_MS,
+    logger: false,
+    skip: output.isTTY ? ['SIGINT'] : []
+  },
+  async ({ signal = 'SIGINT', err }) => {
     if (err) app.log.fatal({ err }, 'stopping after an error nobody caught')
     else app.log.info({ signal }, 'stopping')
+    if (speaks && !err) output.write('\n  Stopping: what is under way is answered first.\n')
     await stop()
     app.log.info('stopped')
   }
 )
 
+if (output.isTTY)
+  process.on(
+    'SIGINT',
+    interruptHandler(close, () => process.exit(1))
+  )
+
 try {
   await app.listen({ host: config.host, port: config.port })
 } catch (error) {
-  app.log.fatal({ err: error }, 'could not start')
+  // A person is told the reason alone; the stack trace is in the log, on a terminal at the level debug.
+  const level = output.isTTY ? 'debug' : 'fatal'
+  app.log[level]({ err: error }, 'could not start')
+  process.stderr.write(`grantd: ${startErrorSentence(error, config)}\n`)
   process.exit(1)
 }
-if (config.madeUpSecrets.length > 0) {
-  app.log.warn(
-    `for trying out only: ${config.madeUpSecrets.join(' and ')} made up for the life of this process` +
-      `${config.redis ? '' : ', which keeps everything in its own memory'}`
-  )
-}
-if (config.verificationUri === `${config.publicUrl}/device` && config.upstreams.length === 0 && !config.demoSignIn) {
-  app.log.warn(
-    'clients send people to a page that is not there: set PROVIDERS_FILE, or VERIFICATION_URI to a page of yours'
-  )
-}
-if (config.redis && config.expectedIssuer === undefined) {
-  app.log.warn(`PUBLIC_URL is not set: clients are sent to ${config.publicUrl}`)
+if (speaks) {
+  const { port } = app.server.address() as AddressInfo
+  const facts = { version, config, port, isCheckout: isCheckout(), isQuietByDefault }
+  output.write(bannerOf(facts, styleFor(output.hasColors())))
+} else {
+  for (const { line } of startWarnings(config)) app.log.warn(line)
 }

@@ -12,6 +12,8 @@ const QUIET_TURNS = 3
 const QUIET_WITHIN_MS = 1_000
 /** How long a connection may be open without a byte received before the stop closes it. */
 const UNUSED_AFTER_MS = 1_000
+/** `npm start` hands on a Ctrl-C that the terminal has sent to the service as well: within this time it is the same one. */
+const SAME_INTERRUPT_MS = 1_000
 
 /** Returns the function that stops the instance. Must be called before the server listens, so that it sees every connection. */
 export function gracefulStop(app: FastifyInstance): () => Promise<void> {
@@ -30,6 +32,19 @@ export function gracefulStop(app: FastifyInstance): () => Promise<void> {
       await app.close()
     } finally {
       clearInterval(sweep)
+    }
+  }
+}
+
+/** The handler of Ctrl-C at a terminal: the first one stops, another one, a second later or more, aborts. */
+export function interruptHandler(stop: () => void, abort: () => void, clockMs = () => performance.now()): () => void {
+  let firstAtMs: number | undefined
+  return () => {
+    if (firstAtMs === undefined) {
+      firstAtMs = clockMs()
+      stop()
+    } else if (clockMs() - firstAtMs >= SAME_INTERRUPT_MS) {
+      abort()
     }
   }
 }

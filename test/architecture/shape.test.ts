@@ -8,8 +8,8 @@ const imports = service.flatMap(importsOf).filter(({ isPackage }) => !isPackage)
 
 /** The floors of the house from the top down: a file imports from its own floor or from one below, types included. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['src/server.ts', 'src/cli.ts', 'src/cli'],
-  ['src/stop.ts'],
+  ['src/server.ts', 'src/cli.ts', 'src/cli', 'src/index.ts'],
+  ['src/stop.ts', 'src/process'],
   ['src/app.ts', 'src/bare-app.ts'],
   ['plugins', 'src/routes', 'src/logger.ts', 'src/schema-compilers.ts'],
   ['src/storage'],

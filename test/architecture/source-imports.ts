@@ -14,6 +14,8 @@ export interface Import {
   isPackage: boolean
   /** Whether it is gone when the file runs: a type alone. */
   isType: boolean
+  /** Whether it is loaded where the file comes to it, not before the file runs: `import(…)`. */
+  isDynamic: boolean
 }
 
 /** Every TypeScript file below a folder, from the root. */
@@ -37,7 +39,8 @@ export function importsOf(file: string): Import[] {
             ? node.argument.literal
             : undefined
     if (literal && ts.isStringLiteral(literal)) {
-      found.push({ from: file, ...targetOf(file, literal.text), isType: isTypeAlone(node) })
+      const kind = { isType: isTypeAlone(node), isDynamic: ts.isCallExpression(node) }
+      found.push({ from: file, ...targetOf(file, literal.text), ...kind })
     }
     ts.forEachChild(node, visit)
   }

@@ -2,9 +2,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { ClientEntry } from '../../schemas/clients-file.js'
 import { readClientsFile } from '../../src/config/clients-file.js'
 import { apiClient } from '../support/client.js'
@@ -13,15 +14,22 @@ import { startService } from '../support/service.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-t.test('the walk through a whole grant with curl', async (t) => {
+/** Has something listen on the default port of the service, unless something does so already. */
+async function takeDefaultPort(t: Test): Promise<void> {
+  const server = createServer((socket) => socket.destroy())
+  server.listen(3333, '127.0.0.1')
+  t.teardown(() => server.close())
+  // once() rejects with what 'error' says.
+  await once(server, 'listening').catch((error) => t.equal(error.code, 'EADDRINUSE'))
+}
+
+t.test('the walk through a whole grant with curl, beside a service on the default port', async (t) => {
+  await takeDefaultPort(t)
   const readme = await readFile(`${root}/README.md`, 'utf8')
   const [, walk] = /## A whole grant with curl[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme) ?? []
   if (!walk) throw new Error('the README has lost its walk')
-  const port = await freePort()
-  // As pasted, but for the port, the log's place, and the build that is there already.
-  const script = walk
-    .replaceAll('localhost:3333', `localhost:${port}`)
-    .replace('npm start > grantd.log', `PORT=${port} npm start --ignore-scripts > /dev/null`)
+  // As pasted, but for the log's place and the build that is there already.
+  const script = walk.replace('npm start > grantd.log', 'npm start --ignore-scripts > /dev/null')
   t.not(script, walk)
 
   const shell = spawn('bash', ['-eu', '-o', 'pipefail'], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] })

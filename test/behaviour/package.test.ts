@@ -1,0 +1,239 @@
+/**
+ * The package that `npm pack` makes of a checkout, installed into an empty folder: what it holds, that its program runs from there,
+ * what its commands load, and what it offers to other programs.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { GRANTD_SECRET, PATIENT } from '../support/app.js'
+import { apiClient } from '../support/client.js'
+import { freePort } from '../support/ports.js'
+import { startRedis } from '../support/redis-server.js'
+import { DASHBOARD_SECRET } from '../support/tokens.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+/** What a checkout has and git does not. */
+const LEFT_OUT = ['.git', 'node_modules', 'dist', '.tap']
+/** What npm goes by to find a registry, in whatever way this machine says it; nothing of the npm that runs the tests. */
+const OF_NPM =
+  /^(npm_config_(registry|cache|userconfig|globalconfig|cafile|proxy|https_proxy|noproxy)|https?_proxy|no_proxy)$/i
+const ENV = {
+  PATH: process.env.PATH,
+  HOME: process.env.HOME,
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => OF_NPM.test(name)))
+}
+const SETTINGS = { DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, GRANTD_SECRET }
+
+interface Run {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+function run(cwd: string, command: string, args: string[], variables: Record<string, string> = {}): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(command, args, { cwd, env: { ...ENV, ...variables } }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr })
+    )
+  })
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+}
+
+const temporary = await mkdtemp(join(tmpdir(), 'grantd-package-'))
+t.teardown(() => rm(temporary, { recursive: true, force: true }))
+const checkout = join(temporary, 'checkout')
+const folder = join(temporary, 'empty')
+const installed = join(folder, 'node_modules/grantd')
+
+t.test('npm pack builds it, and it holds what runs, and nothing else', async (t) => {
+  await cp(ROOT, checkout, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
+  await symlink(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
+  // Something that an earlier build has left behind, and a secret that lies about.
+  await cp(join(ROOT, 'test/support'), join(checkout, 'dist/test'), { recursive: true })
+  await writeFile(join(checkout, '.env'), `GRANTD_SECRET=${GRANTD_SECRET}\n`)
+
+  const packed = await run(checkout, 'npm', ['pack', '--json', '--pack-destination', temporary])
+  t.equal(packed.code, 0, packed.stderr)
+  // Some versions of npm say before it which script they run.
+  const [{ filename, files }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[\n')))
+
+  const sources = (await Promise.all(['src', 'plugins', 'schemas'].map((name) => filesIn(join(ROOT, name)))))
+    .flatMap((names, i) => names.map((name) => `dist/${['src', 'plugins', 'schemas'][i]}/${name}`))
+    .flatMap((path) => {
+      const [, stem] = /^(.*)\.tsx?$/.exec(path) ?? []
+      return stem ? [`${stem}.js`, `${stem}.js.map`, `${stem}.d.ts`] : [path]
+    })
+  t.ok(sources.length > 600 && sources.some((path) => path.endsWith('.lua')), `${sources.length} files`)
+  t.strictSame(
+    files.map(({ path }: { path: string }) => path).sort(),
+    [...sources, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].sort()
+  )
+
+  const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+  t.match(manifest, { name: 'grantd', private: true, engines: { node: />=20/ }, bin: { grantd: 'dist/src/cli.js' } })
+  const install = ['install', '--prefix', folder, '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund']
+  const { code, stderr } = await run(temporary, 'npm', [...install, '--omit=dev', join(temporary, filename)])
+  t.equal(code, 0, stderr)
+  const beside = await readdir(join(folder, 'node_modules'))
+  t.ok(beside.includes('fastify') && !beside.includes('typescript'), 'with what it needs, and no more')
+})
+
+const npx = (...words: string[]) => ['--no', '--', 'grantd', ...words]
+const grantd = (words: string[], variables?: Record<string, string>) =>
+  run(folder, 'node_modules/.bin/grantd', words, variables)
+
+t.test('its program says what it is, and what it can do', async (t) => {
+  const { version } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))
+  t.match(await run(folder, 'npx', npx('--version')), { code: 0, stdout: `${version}\n`, stderr: '' })
+  const help = await grantd(['--help'])
+  t.match(help, { code: 0, stdout: /^usage: grantd serve [\s\S]+grantd clients secret/, stderr: '' })
+  t.match(await grantd(['frobnicate']), { code: 1, stdout: '', stderr: `grantd: ${help.stdout}` })
+  t.match(await grantd(['serve', '--port', '4']), { code: 1, stderr: /^grantd: Unknown option '--port'/ })
+  t.match(await grantd(['serve', '4']), { code: 1, stderr: /^grantd: serve takes no arguments: .* PORT/ })
+  t.match(await grantd(['clients', 'secret']), { code: 0, stdout: /^client_secret +[\w-]{43}\n/ })
+})
+
+/** Starts it as a group of its own: npx puts a shell in between. */
+function serve(t: { teardown(handler: () => unknown): void }, variables: Record<string, string>) {
+  const env = { ...ENV, ...SETTINGS, ...variables }
+  const child: ChildProcess = spawn('npx', npx('serve'), { cwd: folder, env, detached: true })
+  let output = ''
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  // However long that takes on a busy machine; one that cannot start ends.
+  const listens = new Promise<boolean>((resolve) => {
+    ended.then(() => resolve(false))
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (data) => {
+        output += data
+        if (output.includes('Server listening')) resolve(true)
+      })
+    }
+  })
+  const kill = (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-Number(child.pid), signal)
+  }
+  t.teardown(async () => {
+    kill('SIGKILL')
+    await ended
+  })
+  return { ended, listens, kill, output: () => output }
+}
+
+t.test('npx grantd serve: a whole grant, the pages and their style sheet, and an end in order', async (t) => {
+  const port = await freePort()
+  const { ended, listens, kill, output } = serve(t, { PORT: `${port}` })
+  t.ok(await listens, output())
+  const url = `http://127.0.0.1:${port}`
+  const api = apiClient(url)
+  const { grant_code, user_code } = await api.start()
+  t.equal((await api.poll(grant_code)).body.status, 'authorization_pending')
+  t.equal((await api.decide(user_code, 'alice')).status, 200)
+  const { status, jwt } = (await api.poll(grant_code)).body
+  t.equal(status, 'approved')
+  t.match((await api.call('GET', '/auth/clients', { token: jwt })).body, { data: [{ client_type: 'cli' }] })
+
+  const page = await fetch(`${url}/login`)
+  t.equal(page.status, 200)
+  const [, styles = ''] = /<link rel="stylesheet" href="([^"]+)"/.exec(await page.text()) ?? []
+  const sheet = await fetch(new URL(styles, url))
+  t.match(sheet.headers.get('content-type'), /^text\/css/)
+  t.ok((await sheet.text()).length > 1_000)
+  t.equal((await fetch(`${url}/docs`)).status, 200)
+
+  kill('SIGTERM')
+  await ended
+  t.match(output(), '"msg":"stopped"')
+})
+
+/** A module for `--import` that writes down every module which is resolved from then on. */
+async function writeProbe(): Promise<{ probe: string; loaded: () => Promise<string[]> }> {
+  const [probe, hooks, list] = ['probe.mjs', 'hooks.mjs', 'loaded'].map((name) => join(temporary, name)) as [
+    string,
+    string,
+    string
+  ]
+  await writeFile(probe, "import { register } from 'node:module'\nregister('./hooks.mjs', import.meta.url)\n")
+  await writeFile(
+    hooks,
+    `import { appendFileSync } from 'node:fs'
+export async function resolve(name, context, next) {
+  const found = await next(name, context)
+  appendFileSync(${JSON.stringify(list)}, found.url + '\\n')
+  return found
+}
+`
+  )
+  return { probe, loaded: async () => (await readFile(list, 'utf8')).trim().split('\n') }
+}
+
+t.test('an operator command runs over Redis, and loads neither Fastify nor the pages', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const settings = { ...PATIENT, ...SETTINGS, REDIS_URL: redis.url }
+  const { probe, loaded } = await writeProbe()
+  const program = join(installed, 'dist/src/cli.js')
+  const listed = await run(folder, process.execPath, ['--import', probe, program, 'keys', 'list'], settings)
+  t.equal(listed.code, 0, listed.stderr)
+  const modules = (await loaded()).map((url) => url.replace(/^.*\/node_modules\//, ''))
+  t.ok(modules.some((name) => name === 'grantd/dist/src/core/index.js') && modules.length > 60, `${modules.length}`)
+  t.ok(
+    modules.some((name) => name.startsWith('ioredis/')),
+    'packages are seen'
+  )
+  const ofTheWeb =
+    /^(fastify|@fastify|pino|preact|prom-client|close-with-grace|grantd\/dist\/(plugins|src\/(routes|app|server)))\b/
+  t.strictSame(
+    modules.filter((name) => ofTheWeb.test(name)),
+    []
+  )
+
+  const made = await grantd(['api-keys', 'create', 'acme'], settings)
+  t.match(made, { code: 0, stdout: /^uga_acme\.\S+\nmade for acme / })
+  t.equal((await grantd(['keys', 'rotate'], settings)).code, 0)
+
+  const { ended, output } = serve(t, { ...settings, GRANTD_SECRET: 'x'.repeat(40), PORT: `${await freePort()}` })
+  t.equal(await ended, 1)
+  t.match(output(), /grantd: could not start: signing key [\w-]+ cannot be opened with GRANTD_SECRET\n/)
+  t.match(output(), /src\/core\/tokens\/signing-key\.ts:\d+/, 'stack traces name the sources')
+})
+
+t.test('a program that holds it inside, as docs/install.md shows, is typed and runs', async (t) => {
+  const page = await readFile(join(ROOT, 'docs/install.md'), 'utf8')
+  const [, shown = ''] = /```js\n([\s\S]*?)```/.exec(page) ?? []
+  const port = await freePort()
+  const script = shown.replace("'3334'", `'${port}'`)
+  t.not(script, shown)
+  const asked = `console.log((await fetch('http://127.0.0.1:${port}/healthz')).status)\nawait stop()\n`
+  await writeFile(join(folder, 'embed.mjs'), script + asked)
+  t.match(await run(folder, process.execPath, ['embed.mjs']), { code: 0, stdout: /^200\n$/m })
+
+  const wrong = '// @ts-expect-error: PORT is a number there\nexport const port: string = config.port\n'
+  await writeFile(join(folder, 'embed.mts'), script + wrong)
+  const options = ['--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck', '--noEmit']
+  const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')]
+  const checked = await run(folder, process.execPath, [
+    join(ROOT, 'node_modules/typescript/bin/tsc'),
+    ...options,
+    ...types,
+    'embed.mts'
+  ])
+  t.equal(checked.code, 0, checked.stdout)
+})
+
+t.test('the image starts the same program, as process 1 without a shell in between', async (t) => {
+  const dockerfile = await readFile(join(ROOT, 'Dockerfile'), 'utf8')
+  const [, command = ''] = /^CMD (\[.*\])$/m.exec(dockerfile) ?? []
+  const { bin } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))
+  t.strictSame(JSON.parse(command), ['node', bin.grantd, 'serve'])
+  t.match(dockerfile, `ln -s /app/${bin.grantd} /usr/local/bin/grantd`)
+  const unit = await readFile(join(ROOT, 'deploy/systemd/grantd.service'), 'utf8')
+  t.match(unit, /^ExecStart=\/opt\/grantd\/bin\/grantd serve$/m)
+})
