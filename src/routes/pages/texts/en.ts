@@ -47,7 +47,7 @@ export const en = {
       base: 'Deny if somebody sent you this code or this link, read it to you or told you to enter it, whoever they say they are. Nobody from support will ever ask for it.',
       linked: 'You came by a link: whoever made it filled in the code.',
       imitation:
-        'What the program says about itself is written in a way that can mislead. It is marked under "Details".',
+        'What the program says about itself is written in a way that can mislead. It is marked under “Details”.',
       countries: (from: string, here: string) => `The request comes from ${from}, but you are in ${here}.`
     },
     who: 'You are signed in as',
