@@ -87,6 +87,10 @@ const visit = async (site: Site, options: VisitorOptions = {}) =>
 
 async function shootSigningIn(site: Site): Promise<void> {
   const page = await visit(site)
+  await page.goto(`${site.url}/`)
+  await shoot(page, 'landing', EVERY_LOOK)
+  await page.goto(`${site.url}/nowhere`)
+  await shoot(page, 'nowhere')
   await page.goto(`${site.url}/login`)
   await shoot(page, 'login', EVERY_LOOK)
   await signInAs(page, 'ann')
@@ -114,6 +118,9 @@ async function shootQuestion(site: Site): Promise<void> {
   await shoot(page, 'question', EVERY_LOOK)
   await approve(page)
   await shoot(page, 'approved', EVERY_LOOK)
+  await post(site, 'token', { grant_code: nearby.grant_code })
+  await page.locator('main a[href="/device/done"]').click()
+  await shoot(page, 'collected')
   await page.locator('form[action="/device/undo"] button').click()
   await shoot(page, 'taken-back')
 

@@ -91,6 +91,14 @@ t.test('signing in and out', async (t) => {
   await check(t, page, 'signed out', 'Sign in')
 })
 
+t.test('arriving', async (t) => {
+  const { page } = await visit(t)
+  await page.goto(`${site.url}/`)
+  await check(t, page, 'the landing page', 'Give a program access, with a code')
+  t.equal((await page.goto(`${site.url}/nowhere`))?.status(), 404)
+  await check(t, page, 'a path that leads nowhere', 'That did not work')
+})
+
 t.test('entering a code', async (t) => {
   const { page } = await visit(t, { user: 'ann' })
   const { user_code } = await start(METADATA)
@@ -116,6 +124,10 @@ t.test('the question and its answers', async (t) => {
   await check(t, page, 'approved without comparing', TITLE)
   await approve(page)
   await check(t, page, 'approved', 'Approved')
+  await site.poll(typed.grant_code)
+  await page.locator('main a[href="/device/done"]').click()
+  t.match(await page.locator('.notice').innerText(), /^Your device has it/)
+  await check(t, page, 'approved and collected', 'Approved')
   await page.locator('form[action="/device/undo"] button').click()
   await check(t, page, 'taken back', 'Taken back')
 
@@ -256,4 +268,4 @@ t.test('what goes wrong, and what there is none of', async (t) => {
   }
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 36))
+t.test('no page was left out', async (t) => t.equal(checked.size, 39))

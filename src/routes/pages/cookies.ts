@@ -54,6 +54,8 @@ export interface Cookies {
   session: Cookie<string>
   enteredCode: Cookie<EnteredCode>
   visitor: Cookie<Visitor>
+  /** Whether the browser sent none of them, good or not. */
+  areAbsent(request: FastifyRequest): boolean
 }
 
 const OPTIONS = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const
@@ -88,14 +90,15 @@ export function createCookies(app: App): Cookies {
     }
   }
 
-  const session = '__Host-grantd-session'
+  const [session, code, visitor] = ['__Host-grantd-session', '__Host-grantd-code', '__Host-grantd-visitor']
   return {
     session: {
       read: (request) => request.cookies[session],
       set: (reply, token) => void reply.setCookie(session, token, { ...OPTIONS, maxAge: config.sessions.ttlSeconds }),
       clear: (reply) => void reply.clearCookie(session, OPTIONS)
     },
-    enteredCode: sealed('__Host-grantd-code', config.grantTtlSeconds),
-    visitor: sealed('__Host-grantd-visitor', VISITOR_SECONDS)
+    enteredCode: sealed(code, config.grantTtlSeconds),
+    visitor: sealed(visitor, VISITOR_SECONDS),
+    areAbsent: (request) => [session, code, visitor].every((name) => request.cookies[name] === undefined)
   }
 }

@@ -20,7 +20,7 @@ export function signOut({ app, cookies, visits }: PageParts): void {
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       await app.core.browserSessions.end(sessionOf(request))
-      for (const cookie of Object.values(cookies)) cookie.clear(reply)
+      for (const name of ['session', 'enteredCode', 'visitor'] as const) cookies[name].clear(reply)
       return seeOther(reply, visitOf(request), '/login?done=signed-out')
     }
   })

@@ -48,7 +48,7 @@ export interface Visits {
   isOwnForm(request: FastifyRequest): boolean
   /** Refuses a form for which `isOwnForm` is false. */
   requireOwnForm(request: FastifyRequest): Promise<void>
-  /** Whether a form of ours came back without any cookie, from a browser that may keep none at an http address. */
+  /** Whether a form of ours came back without any cookie of ours, from a browser that may keep none at an http address. */
   hasLostCookies(request: FastifyRequest): boolean
   /** A visit of nobody in particular, for answers that must not look anybody up. */
   ofNobody(request: FastifyRequest): Visit
@@ -132,7 +132,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
 
     hasLostCookies: (request) =>
       origin.startsWith('http:') &&
-      request.headers.cookie === undefined &&
+      cookies.areAbsent(request) &&
       sentTokenOf(request) !== undefined &&
       isFromHere(request, origin),
 

@@ -145,7 +145,8 @@ t.test('POST /login', async (t) => {
     }
     refused(t, await sent(service, none), 403, 'lostCookies')
     refused(t, await sent(service, { ...none, 'sec-fetch-site': undefined }), 403, 'lostCookies')
-    refused(t, await sent(service, { cookie: 'theme=dark' }), 403, 'form')
+    refused(t, await sent(service, { cookie: 'theme=dark' }), 403, 'lostCookies')
+    refused(t, await sent(service, { cookie: `${VISITOR_COOKIE}=x` }), 403, 'form')
     refused(t, await sent(service, { ...none, 'sec-fetch-site': 'cross-site' }), 403, 'form')
     const secure = await startApp(t, { ...freely, PUBLIC_URL: 'https://localhost:3333' })
     refused(t, await sent(secure, none), 403, 'form')

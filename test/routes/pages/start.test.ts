@@ -21,7 +21,7 @@ t.test('GET /', async (t) => {
 
   t.test('200 what this is, and a place for the code, for somebody who is not signed in', async (t) => {
     const page = await createVisitor(service).get('/')
-    shows(t, page, 200, start.title, start.intro('grantd'), start.codeTitle, start.codeSignIn, start.noCode)
+    shows(t, page, 200, start.title, start.intro('grantd'), start.codeTitle, start.codeSignIn)
     t.match(page.body, /<form method="post" action="\/device"/)
     t.match(page.body, /<input class="code" name="user_code" required/)
     t.strictSame(
@@ -45,7 +45,7 @@ t.test('GET /', async (t) => {
     shows(t, page, 200, start.title, start.developerTitle, `${start.demo} npm run demo`)
     for (const path of ['/docs', '/account/clients']) t.match(page.body, `<a href="${path}">`)
     const other = await createVisitor(real).get('/')
-    shows(t, other, 200, start.title, start.intro('Acme Films'))
+    shows(t, other, 200, start.title, start.intro('Acme Films'), start.noCode, en.result.manage)
     t.notOk(other.text.includes(start.developerTitle) || /\/docs|npm run/.test(other.body))
   })
 

@@ -23,7 +23,7 @@ export const de: Texts = {
     noCode: 'Dann ist hier nichts zu tun. Sie können ansehen, was Sie berechtigt haben, und es zurücknehmen.',
     developerTitle: 'Sie probieren diesen Dienst aus',
     developer: 'Er hält alles im Speicher eines Prozesses, und jeder darf sich unter jedem Namen anmelden.',
-    demo: 'Bitten Sie um Zugriff, wie ein Programm es täte: Geben Sie das in einem zweiten Terminal ein.',
+    demo: 'Bitten Sie um Zugriff, wie ein Programm es täte: Geben Sie das in einem zweiten Terminal ein, im Quellordner von grantd.',
     docs: 'Die API lesen und ausprobieren',
     clients: 'Ansehen und widerrufen, was berechtigt wurde'
   },

@@ -22,7 +22,7 @@ export const en = {
     noCode: 'Then there is nothing to do here. You can look at what you have authorized, and take it back.',
     developerTitle: 'You are trying this service out',
     developer: 'It keeps everything in the memory of one process, and anybody may sign in by any name.',
-    demo: 'Ask for access, as a program would: type this in a second terminal.',
+    demo: 'Ask for access, as a program would: type this in a second terminal, in a checkout of grantd.',
     docs: 'Read and try the API',
     clients: 'See and revoke what was authorized'
   },

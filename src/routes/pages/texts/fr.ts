@@ -23,7 +23,7 @@ export const fr: Texts = {
     noCode: 'Alors il n’y a rien à faire ici. Vous pouvez regarder ce que vous avez autorisé, et le reprendre.',
     developerTitle: 'Vous essayez ce service',
     developer: 'Il garde tout dans la mémoire d’un processus, et chacun peut s’y connecter sous n’importe quel nom.',
-    demo: 'Demandez un accès, comme un programme le ferait : tapez ceci dans un deuxième terminal.',
+    demo: 'Demandez un accès, comme un programme le ferait : tapez ceci dans un deuxième terminal, dans le dossier source de grantd.',
     docs: 'Lire et essayer l’API',
     clients: 'Voir et révoquer ce qui a été autorisé'
   },

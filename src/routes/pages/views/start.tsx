@@ -22,13 +22,15 @@ export function Start({ visit, isDemo, docsPath }: StartProps) {
         <CodeEntry visit={visit} />
         {!session && <p class="aside">{start.codeSignIn}</p>}
       </section>
-      <section>
-        <h2>{start.noCodeTitle}</h2>
-        <p>{start.noCode}</p>
-        <p>
-          <a href={`${base}/account/clients`}>{texts.result.manage}</a>
-        </p>
-      </section>
+      {!isDemo && (
+        <section>
+          <h2>{start.noCodeTitle}</h2>
+          <p>{start.noCode}</p>
+          <p>
+            <a href={`${base}/account/clients`}>{texts.result.manage}</a>
+          </p>
+        </section>
+      )}
       {isDemo && (
         <section>
           <h2>{start.developerTitle}</h2>
