@@ -142,6 +142,15 @@ export const EnvironmentSchema = Type.Object({
     'at most 64 characters, all of them visible, no space at either end',
     'What the pages call the service that access is asked for.'
   ),
+  BRAND_COLOR: setting(
+    Type.String({ pattern: '^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$', default: '#0b57c4' }),
+    'a colour such as #0b57c4',
+    'The accent of the pages. It needs a contrast of 4.5:1 with white; the accent of the dark scheme is made of it.'
+  ),
+  BRAND_LOGO_FILE: text(
+    'the path of an SVG file',
+    'The logo that the pages show instead of the name of the service, 28 pixels high: an SVG of at most 64 KiB that draws and nothing else.'
+  ),
   ENVIRONMENT_ID: optional(
     Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' }),
     'a uuid in lower case',

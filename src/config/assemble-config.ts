@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Environment } from '../../schemas/config.js'
 import { builtInClients, type Client } from '../core/clients/client.js'
 import type { Upstream } from '../core/upstream/upstream.js'
+import { accentsOf } from './brand-color.js'
 import type { Config } from './config.js'
 import { isLoopback } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
@@ -14,10 +15,13 @@ export interface ConfigFiles {
   /** CA certificates for foreign issuers and for Redis, as PEM. */
   foreignCa: string | undefined
   redisCa: string | undefined
+  /** An SVG that is safe to serve. */
+  logo: string | undefined
 }
 
 /** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
-export function assembleConfig(env: Environment, { clients, upstreams, foreignCa, redisCa }: ConfigFiles): Config {
+export function assembleConfig(env: Environment, files: ConfigFiles): Config {
+  const { clients, upstreams, foreignCa, redisCa, logo } = files
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
     if (value !== undefined) return value
@@ -46,6 +50,7 @@ export function assembleConfig(env: Environment, { clients, upstreams, foreignCa
     demoSignIn:
       !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
     serviceName: env.SERVICE_NAME,
+    brand: { ...accentsOf(env.BRAND_COLOR), logo },
     environmentId: env.ENVIRONMENT_ID,
     tokensApi: {
       baseDomain: env.TOKENS_BASE_DOMAIN,

@@ -1,6 +1,7 @@
 /** The type of the configuration, which load-config.ts builds from the environment and the files it names. */
 import type { Environment } from '../../schemas/config.js'
 import type { CoreConfig } from '../core/config.js'
+import type { Accent } from './brand-color.js'
 import type { RedisConfig } from './redis.js'
 
 /** The configuration of the whole service, frozen. Durations carry their unit in the name. */
@@ -14,6 +15,8 @@ export interface Config extends CoreConfig {
   readonly demoSignIn: boolean
   /** The name that the pages show for the service access is granted to. */
   readonly serviceName: string
+  /** How the pages look: the accent in each colour scheme, and the logo as an SVG. */
+  readonly brand: { readonly light: Accent; readonly dark: Accent; readonly logo: string | undefined }
   readonly environmentId: string | undefined
   readonly sessions: CoreConfig['sessions'] & {
     /** A user who signed in longer ago than this must sign in again before a decision. */

@@ -2,6 +2,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
+import { brandColorFault } from './brand-color.js'
 import { REDIS_PLACES, redisFaults } from './redis.js'
 
 const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`
@@ -29,6 +30,8 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
     yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'
   }
+  const unreadable = brandColorFault(env.BRAND_COLOR)
+  if (unreadable !== undefined) yield `BRAND_COLOR: ${unreadable}`
   // A malformed place makes it unknown which kind of Redis is meant, so the checks of combinations would mislead.
   if (!REDIS_PLACES.some((name) => malformed.has(name))) yield* redisFaults(env)
 }

@@ -9,6 +9,7 @@ import { assembleConfig } from './assemble-config.js'
 import { readClientsFile } from './clients-file.js'
 import type { Config } from './config.js'
 import { crossFaults } from './faults.js'
+import { readLogoFile } from './logo-file.js'
 import { readPemFile } from './pem-file.js'
 import { readUpstreamsFile } from './upstreams-file.js'
 
@@ -35,13 +36,15 @@ export function loadConfig(variables: Variables): Config {
   const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
+  const logoFile = readLogoFile(values.BRAND_LOGO_FILE as string | undefined)
   const faults = [
     ...malformed.values(),
     ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
     ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
     ...upstreamsFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
     ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
-    ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`)
+    ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`),
+    ...logoFile.faults.map((line) => `BRAND_LOGO_FILE: ${line}`)
   ]
   if (faults.length > 0) throw new ConfigError(faults)
   const env = values as Environment
@@ -49,7 +52,8 @@ export function loadConfig(variables: Variables): Config {
     clients: clientsFile.clients,
     upstreams: upstreamsFile.upstreams,
     foreignCa: foreignCaFile.pem,
-    redisCa: redisCaFile.pem
+    redisCa: redisCaFile.pem,
+    logo: logoFile.svg
   })
 }
 

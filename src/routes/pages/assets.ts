@@ -1,7 +1,11 @@
-/** The files the pages refer to, read at start. A URL names its content by a digest, so that it can be cached for ever. */
+/**
+ * The files the pages refer to, made at boot for one application: the style sheet with the accent of the operator, the icon in
+ * it, and their logo. A URL names its content by a digest, so that it can be cached for ever.
+ */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
+import type { App } from '../app.js'
 
 interface Asset {
   url: string
@@ -9,25 +13,57 @@ interface Asset {
   content: string
 }
 
-function readAsset(name: string, extension: string, type: string): Asset {
-  const content = readFileSync(new URL(`./assets/${name}.${extension}`, import.meta.url), 'utf8')
+export interface Assets {
+  stylesheet: Asset
+  icon: Asset
+  /** The logo of the operator. */
+  logo: Asset | undefined
+}
+
+type Brand = App['config']['brand']
+
+/** The files of the style sheet, in order. */
+const STYLES = ['base', 'frame', 'forms', 'code-field', 'parts', 'question', 'lists']
+/** What the icon is filled with in its file. */
+const ICON_COLOR = 'color="#0b57c4"'
+/** A logo is the only file that others wrote, so it may draw and nothing else, even where somebody opens it by itself. */
+const LOGO_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+
+/** Reads the files and puts the operator's brand in. */
+export function createAssets({ light, dark, logo }: Brand): Assets {
+  const styles = STYLES.map((name) => read(`styles/${name}.css`))
+  const icon = read('icon.svg').replace(ICON_COLOR, `color="${light.color}"`)
+  return {
+    stylesheet: asset('pages', 'css', 'text/css; charset=utf-8', [accents(light, dark), ...styles].join('\n')),
+    icon: asset('icon', 'svg', 'image/svg+xml', icon),
+    logo: logo === undefined ? undefined : asset('logo', 'svg', 'image/svg+xml', logo)
+  }
+}
+
+const read = (name: string) => readFileSync(new URL(`./assets/${name}`, import.meta.url), 'utf8')
+
+function asset(name: string, extension: string, type: string, content: string): Asset {
   const digest = createHash('sha256').update(content).digest('hex').slice(0, 16)
   return { url: `/assets/${name}-${digest}.${extension}`, type, content }
 }
 
-export const STYLESHEET = readAsset('pages', 'css', 'text/css; charset=utf-8')
-export const ICON = readAsset('icon', 'svg', 'image/svg+xml')
+function accents(light: Brand['light'], dark: Brand['dark']): string {
+  const rule = ({ color, onColor, pressed }: Brand['light']) =>
+    `:root { --accent: ${color}; --on-accent: ${onColor}; --accent-pressed: ${pressed}; }`
+  return `${rule(light)}\n@media (prefers-color-scheme: dark) { ${rule(dark)} }`
+}
 
-/** GET /assets/…: the style sheet and the icon, which browsers also look for at /favicon.ico where no page names it. */
-export function sendAssets(app: FastifyInstance): void {
-  for (const { url, type, content } of [STYLESHEET, ICON]) {
-    app.get(url, async (_request, reply) => {
+/** GET /assets/…: the files; browsers also look for the icon at /favicon.ico where no page names it. */
+export function sendAssets(app: FastifyInstance, { stylesheet, icon, logo }: Assets): void {
+  for (const one of [stylesheet, icon, ...(logo ? [logo] : [])]) {
+    app.get(one.url, async (_request, reply) => {
       reply.header('cache-control', 'public, max-age=31536000, immutable')
-      return reply.type(type).send(content)
+      if (one === logo) reply.header('content-security-policy', LOGO_POLICY)
+      return reply.type(one.type).send(one.content)
     })
   }
   app.get('/favicon.ico', async (_request, reply) => {
     reply.header('cache-control', 'public, max-age=86400')
-    return reply.type(ICON.type).send(ICON.content)
+    return reply.type(icon.type).send(icon.content)
   })
 }

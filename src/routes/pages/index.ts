@@ -9,7 +9,7 @@ import { surface } from '../app.js'
 import { acceptFormBodies } from '../form-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerPageFault } from './answers.js'
-import { sendAssets } from './assets.js'
+import { createAssets, sendAssets } from './assets.js'
 import {
   renameAuthorization,
   revokeAllAuthorizations,
@@ -94,10 +94,11 @@ export const pages = surface('pages', NEEDS, async (app) => {
   // Pages read forms alone, so the parsers of the application go.
   app.removeAllContentTypeParsers()
   acceptFormBodies(app)
-  sendAssets(app)
+  const assets = createAssets(app.config.brand)
+  sendAssets(app, assets)
 
   const cookies = createCookies(app)
-  const visits = createVisits(app, cookies)
+  const visits = createVisits(app, cookies, assets)
   app.decorateRequest('visit', null)
   app.setErrorHandler(answerPageFault(visits))
   app.register(async (inner) => {

@@ -7,6 +7,7 @@ import { openapiDocument } from '../../../schemas/generated/openapi.js'
 import { fault } from '../../core/fault.js'
 import type { BrowserSession } from '../../core/users/browser-session.js'
 import { type App, basePathOf } from '../app.js'
+import type { Assets } from './assets.js'
 import type { Cookies, Destination, Visitor } from './cookies.js'
 import type { Texts } from './texts/en.js'
 import { LANGUAGES, type Language, texts } from './texts/languages.js'
@@ -18,6 +19,7 @@ export interface Visit {
   base: string
   /** What the operator calls the service. */
   serviceName: string
+  assets: Assets
   /** Of grantd itself; told where the service is only tried out. */
   version: string | undefined
   session: BrowserSession | undefined
@@ -54,7 +56,7 @@ export interface Visits {
   remember(request: FastifyRequest, reply: FastifyReply, changes: Partial<Visitor>): Visit
 }
 
-export function createVisits(app: App, cookies: Cookies): Visits {
+export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits {
   const { clock, config } = app
   const { keyring } = app.core
   const base = basePathOf(config.publicUrl)
@@ -73,6 +75,7 @@ export function createVisits(app: App, cookies: Cookies): Visits {
       texts: texts[language],
       base,
       serviceName: config.serviceName,
+      assets,
       version: config.demoSignIn ? openapiDocument.info.version : undefined,
       session,
       visitor,

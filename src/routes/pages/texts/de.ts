@@ -49,12 +49,16 @@ export const de: Texts = {
       strongTitle: 'Vorsicht: Das kann ein Versuch sein, in Ihr Konto zu gelangen',
       base: 'Lehnen Sie ab, wenn Ihnen jemand diesen Code oder diesen Link geschickt, vorgelesen oder Sie zur Eingabe aufgefordert hat, für wen auch immer sich diese Person ausgibt. Der Kundendienst fragt nie danach.',
       linked: 'Sie sind über einen Link gekommen: Wer ihn gemacht hat, hat den Code eingetragen.',
+      imitation:
+        'Was das Programm über sich selbst sagt, ist so geschrieben, dass es täuschen kann. Unter „Einzelheiten“ ist es gekennzeichnet.',
       countries: (from, here) => `Die Anfrage kommt von hier: ${from}. Sie selbst sind hier: ${here}.`
     },
     who: 'Sie sind angemeldet als',
     notYou: 'Nicht Sie? Abmelden',
     program: 'Programm',
     registered: 'unter diesem Namen bei diesem Dienst registriert',
+    unchecked: 'von niemandem geprüft',
+    details: 'Einzelheiten',
     claimsIntro: 'Was das Programm über sich selbst sagt. Niemand hat es geprüft.',
     claimedName: 'Nennt sich',
     version: 'Version',

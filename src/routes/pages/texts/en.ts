@@ -46,12 +46,16 @@ export const en = {
       strongTitle: 'Be careful: this may be an attempt to get into your account',
       base: 'Deny if somebody sent you this code or this link, read it to you or told you to enter it, whoever they say they are. Nobody from support will ever ask for it.',
       linked: 'You came by a link: whoever made it filled in the code.',
+      imitation:
+        'What the program says about itself is written in a way that can mislead. It is marked under “Details”.',
       countries: (from: string, here: string) => `The request comes from ${from}, but you are in ${here}.`
     },
     who: 'You are signed in as',
     notYou: 'Not you? Sign out',
     program: 'Program',
     registered: 'registered with this service under this name',
+    unchecked: 'not checked by anybody',
+    details: 'Details',
     claimsIntro: 'What the program says about itself. Nobody has checked it.',
     claimedName: 'Calls itself',
     version: 'Version',

@@ -48,12 +48,16 @@ export const fr: Texts = {
       strongTitle: 'Attention : quelqu’un tente peut-être d’entrer dans votre compte',
       base: 'Refusez si quelqu’un vous a envoyé ce code ou ce lien, vous l’a lu ou vous a dit de le saisir, qui que cette personne prétende être. Aucun service d’assistance ne vous le demandera jamais.',
       linked: 'Vous êtes arrivé par un lien : son auteur a rempli le code.',
+      imitation:
+        'Ce que le programme dit de lui-même est écrit d’une manière qui peut tromper. C’est signalé sous « Détails ».',
       countries: (from, here) => `La demande vient d’ici : ${from}. Vous êtes là : ${here}.`
     },
     who: 'Vous êtes connecté en tant que',
     notYou: 'Ce n’est pas vous ? Déconnectez-vous',
     program: 'Programme',
     registered: 'enregistré sous ce nom auprès de ce service',
+    unchecked: 'vérifié par personne',
+    details: 'Détails',
     claimsIntro: 'Ce que le programme dit de lui-même. Personne ne l’a vérifié.',
     claimedName: 'Se nomme',
     version: 'Version',

@@ -36,7 +36,7 @@ export function AuthorizationList({ visit, authorizations, approvedHereId, done 
               />
             ))}
           </ul>
-          <details>
+          <details class="danger">
             <summary>{texts.revokeAll}</summary>
             <Form visit={visit} action="/account/clients/revoke-all" class="stack">
               <p>{texts.revokeAllIntro(active.length)}</p>
@@ -69,14 +69,14 @@ export function AuthorizationList({ visit, authorizations, approvedHereId, done 
 /** An empty list, and how something comes into it. */
 function Nothing({ visit }: { visit: Visit }) {
   return (
-    <>
+    <section class="empty">
       <p>{visit.texts.clients.none}</p>
       <p>
         <a class="button" href={`${visit.base}/device`}>
           {visit.texts.nav.device}
         </a>
       </p>
-    </>
+    </section>
   )
 }
 

@@ -23,8 +23,12 @@ export function ConnectionList({ visit, connections, upstreams, done }: Connecti
     <Layout visit={visit} title={texts.title} here="connections">
       {done && <Notice kind={WENT_WELL.includes(done) ? 'done' : 'problem'}>{texts.done[done]}</Notice>}
       <p>{texts.intro}</p>
-      {connections.length === 0 && <p>{texts.none}</p>}
-      {connections.length === 0 && upstreams.length > 0 && <p>{texts.noneAdvice}</p>}
+      {connections.length === 0 && (
+        <section class="empty">
+          <p>{texts.none}</p>
+          <p>{upstreams.length > 0 ? texts.noneAdvice : texts.noProviders}</p>
+        </section>
+      )}
       {connections.length > 0 && (
         <ul class="cards">
           {connections.map((connection) => (
@@ -37,9 +41,7 @@ export function ConnectionList({ visit, connections, upstreams, done }: Connecti
           ))}
         </ul>
       )}
-      {upstreams.length === 0 ? (
-        <p>{texts.noProviders}</p>
-      ) : (
+      {upstreams.length > 0 && (
         <section>
           <h2>{texts.addTitle}</h2>
           <ul class="providers">

@@ -1,9 +1,9 @@
-import type { ComponentChildren } from 'preact'
 import type { Client } from '../../../core/clients/client.js'
 import { countriesDiffer, type GrantRequest, type Location } from '../../../core/grants/grant.js'
-import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
+import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
-import { ago, country, place, span, time } from './format.js'
+import { claimsOf, Details, Fact } from './consent-details.js'
+import { country, place, span } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
 
 export interface ConsentProps {
@@ -25,29 +25,31 @@ export interface ConsentProps {
 }
 
 /**
- * The question (RFC 8628 §3.3, §5.4; RFC 10027). What this service knows stands apart from what the program says of itself.
- * Denying comes first, so that it is also what the Enter key does, and nothing on the page has an id that a link could focus.
+ * The question (RFC 8628 §3.3, §5.4; RFC 10027): first what it takes to answer it, then the rest for whoever wants to know. What
+ * this service knows stands apart from what the program says of itself. Denying comes first, so that it is also what the Enter
+ * key does, and nothing on the page has an id that a link could focus.
  */
 export function Consent(props: ConsentProps) {
-  const { visit, request, client, userCode, problem } = props
+  const { visit, client, request, userCode, problem } = props
   const { consent } = visit.texts
+  const alarms = alarmsOf(props)
   return (
-    <Layout visit={visit} title={consent.title}>
+    <Layout visit={visit} title={consent.title} isAlone>
       {problem && <Notice kind="problem">{problem}</Notice>}
+      {alarms.length > 0 && <Warning {...props} alarms={alarms} />}
       <section class="compare">
         <h2>{consent.compare}</h2>
         <p class="code">{userCode}</p>
         <p>{consent.ifNot}</p>
       </section>
-      <Warning {...props} />
-      <Facts {...props} />
-      <Claims request={request} visit={visit} />
-      <Rights client={client} request={request} visit={visit} />
+      <Summary {...props} />
+      <Details {...props} isOpen={alarms.length > 0} />
+      {alarms.length === 0 && <Warning {...props} alarms={alarms} />}
       <Form visit={visit} action="/device/confirm" class="stack decision">
         <input type="hidden" name="ticket" value={props.ticket} />
         <label class="check">
           <input type="checkbox" name="same" value="yes" required />
-          <span>{consent.same(userCode)}</span>
+          <span>{unbroken(consent.same(userCode), userCode)}</span>
         </label>
         <div class="choice">
           <button type="submit" name="action" value="deny" formNoValidate>
@@ -62,6 +64,18 @@ export function Consent(props: ConsentProps) {
   )
 }
 
+/** A sentence with the code in it, which no end of a line parts. */
+function unbroken(sentence: string, userCode: string) {
+  const [before, after] = sentence.split(userCode, 2)
+  return (
+    <>
+      {before}
+      <span class="unbroken">{userCode}</span>
+      {after}
+    </>
+  )
+}
+
 /** The name of what asks: the operator's, or else the program's own in quotes, or if that is doubtful its kind. */
 export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' | 'metadata'>, visit: Visit): string {
   if (client.name !== undefined) return client.name
@@ -70,39 +84,41 @@ export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' 
   return isPlain ? `“${claimed.text}”` : visit.texts.clientTypes[request.clientType]
 }
 
-function Warning({ visit, request, linked, here }: ConsentProps) {
+/** What speaks for an attempt to deceive. That a link was followed does not: most programs offer one. */
+function alarmsOf({ visit, request, here }: ConsentProps): string[] {
   const { warning } = visit.texts.consent
-  const countries = countriesDiffer(request.location, here.location)
-  const isStrong = linked || countries === true
+  const alarms: string[] = []
+  if (countriesDiffer(request.location, here.location)) {
+    const [from, to] = [request.location, here.location].map((location) => country(visit, location?.country ?? ''))
+    alarms.push(warning.countries(from ?? '', to ?? ''))
+  }
+  if (claimsOf(request, visit).some(([, { doubts }]) => doubts.length > 0)) alarms.push(warning.imitation)
+  return alarms
+}
+
+/** A calm note, or an alarm if there is a reason for one. */
+function Warning({ visit, linked, alarms }: ConsentProps & { alarms: readonly string[] }) {
+  const { warning } = visit.texts.consent
+  const isStrong = alarms.length > 0
   return (
     <section class={`warning ${isStrong ? 'strong' : ''}`}>
       <h2>{isStrong ? warning.strongTitle : warning.title}</h2>
-      {countries && (
-        <p>
-          {warning.countries(
-            country(visit, request.location?.country ?? ''),
-            country(visit, here.location?.country ?? '')
-          )}
-        </p>
-      )}
+      {alarms.map((alarm) => (
+        <p key={alarm}>{alarm}</p>
+      ))}
       {linked && <p>{warning.linked}</p>}
       <p>{warning.base}</p>
     </section>
   )
 }
 
-/** What this service has found out itself, as opposed to the claims of the client. */
-function Facts({ visit, request, createdAtMs, client, here, userName, upstreamName }: ConsentProps) {
+/** Who asks, from where, for what and for whom, in a line each. */
+function Summary(props: ConsentProps) {
+  const { visit, request, client, userName, upstreamName } = props
   const { consent, clientTypes } = visit.texts
+  const name = readClaim(request.metadata.name)
   return (
     <dl class="facts">
-      <Fact term={consent.who}>
-        <bdi>{userName}</bdi>
-        {upstreamName && ` (${upstreamName})`}{' '}
-        <small>
-          <a href={`${visit.base}/logout`}>{consent.notYou}</a>
-        </small>
-      </Fact>
       <Fact term={consent.program}>
         {client.name === undefined ? (
           clientTypes[request.clientType]
@@ -112,83 +128,50 @@ function Facts({ visit, request, createdAtMs, client, here, userName, upstreamNa
           </>
         )}
       </Fact>
-      <Fact term={consent.asked}>
-        {ago(visit, createdAtMs)} <small>{time(visit, createdAtMs)}</small>
-      </Fact>
+      {name !== undefined && (
+        <Fact term={consent.claimedName}>
+          <q>
+            <bdi>{name.text}</bdi>
+          </q>{' '}
+          <small>{consent.unchecked}</small>
+        </Fact>
+      )}
       <Fact term={consent.from}>
         <bdi>{place(visit, request.location, request.ip)}</bdi>
       </Fact>
-      <Fact term={consent.here}>
-        <bdi>{place(visit, here.location, here.ip)}</bdi>
+      <Fact term={consent.rights}>
+        <Rights {...props} />
+      </Fact>
+      <Fact term={consent.who}>
+        <bdi>{userName}</bdi>
+        {upstreamName && ` (${upstreamName})`}{' '}
+        <small>
+          <a href={`${visit.base}/logout`}>{consent.notYou}</a>
+        </small>
       </Fact>
     </dl>
   )
 }
 
-/** What the client says about itself, set apart and marked as a claim. */
-function Claims({ request, visit }: Pick<ConsentProps, 'request' | 'visit'>) {
-  const { consent } = visit.texts
-  const { name, version, hostname, os } = request.metadata
-  const claims: [string, ReadableClaim | undefined][] = [
-    [consent.claimedName, readClaim(name)],
-    [consent.version, readClaim(version)],
-    [consent.hostname, readClaim(hostname)],
-    [consent.os, readClaim(os)]
-  ]
-  const made = claims.filter((entry): entry is [string, ReadableClaim] => entry[1] !== undefined)
-  const doubts = new Set(made.flatMap(([, { doubts }]) => doubts))
-  return (
-    <section class="claims">
-      <h2>{consent.claimsIntro}</h2>
-      {made.length === 0 && <p>{consent.nothingClaimed}</p>}
-      {made.length > 0 && (
-        <dl>
-          {made.map(([term, { text }]) => (
-            <Fact term={term} key={term}>
-              <q>
-                <bdi>{text}</bdi>
-              </q>
-            </Fact>
-          ))}
-        </dl>
-      )}
-      {doubts.has('hidden') && <p class="doubt">{consent.hidden}</p>}
-      {doubts.has('lookalike') && <p class="doubt">{consent.lookalike}</p>}
-    </section>
-  )
-}
-
 function Rights({ client, request, visit }: Pick<ConsentProps, 'client' | 'request' | 'visit'>) {
-  const { rights, consent } = visit.texts
+  const { rights } = visit.texts
   const described: Record<string, string> = { ...rights, act: '' }
   return (
-    <section>
-      <h2>{consent.rights}</h2>
-      <ul>
-        <li>{rights.act(visit.serviceName, span(visit, client.authorizationTtlSeconds))}</li>
-        {request.scopes.map((scope) => {
-          const words =
-            Object.hasOwn(described, scope) && scope !== 'act' && scope !== 'other' ? described[scope] : undefined
-          return (
-            <li key={scope}>
-              {words ?? (
-                <>
-                  {rights.other} <code>{scope}</code>
-                </>
-              )}
-            </li>
-          )
-        })}
-      </ul>
-    </section>
-  )
-}
-
-function Fact({ term, children }: { term: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{term}</dt>
-      <dd>{children}</dd>
-    </div>
+    <ul>
+      <li>{rights.act(visit.serviceName, span(visit, client.authorizationTtlSeconds))}</li>
+      {request.scopes.map((scope) => {
+        const words =
+          Object.hasOwn(described, scope) && scope !== 'act' && scope !== 'other' ? described[scope] : undefined
+        return (
+          <li key={scope}>
+            {words ?? (
+              <>
+                {rights.other} <code>{scope}</code>
+              </>
+            )}
+          </li>
+        )
+      })}
+    </ul>
   )
 }

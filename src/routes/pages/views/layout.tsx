@@ -1,20 +1,20 @@
 /** What all pages have in common. No page holds a script or a style of its own, and what is shown is escaped by default. */
 import type { ComponentChildren, VNode } from 'preact'
 import { renderToString } from 'preact-render-to-string'
-import { ICON, STYLESHEET } from '../assets.js'
 import { CSRF_FIELD, type Visit } from '../visit.js'
 
 interface LayoutProps {
   visit: Visit
   title: string
   /** Which entry of the navigation this page is. */
-  here?: 'device' | 'clients' | 'connections'
+  here?: 'device' | 'clients' | 'connections' | undefined
+  /** Whether there is something to decide first, before anybody goes elsewhere: then there is no navigation. */
+  isAlone?: boolean
   children: ComponentChildren
 }
 
-export function Layout({ visit, title, here, children }: LayoutProps) {
-  const { texts, base, language, session, serviceName } = visit
-  const entries = { device: '/device', clients: '/account/clients', connections: '/account/connections' } as const
+export function Layout({ visit, title, here, isAlone = false, children }: LayoutProps) {
+  const { texts, base, language, session, serviceName, assets } = visit
   return (
     <html lang={language}>
       <head>
@@ -23,34 +23,24 @@ export function Layout({ visit, title, here, children }: LayoutProps) {
         <meta name="color-scheme" content="light dark" />
         <meta name="robots" content="noindex" />
         <title>{`${title} · ${serviceName}`}</title>
-        <link rel="stylesheet" href={base + STYLESHEET.url} />
-        <link rel="icon" type={ICON.type} href={base + ICON.url} />
+        <link rel="stylesheet" href={base + assets.stylesheet.url} />
+        <link rel="icon" type={assets.icon.type} href={base + assets.icon.url} />
       </head>
       <body>
         <a class="skip" href="#content">
           {texts.skipToContent}
         </a>
         <header>
-          <p class="service">{serviceName}</p>
-          {session && (
-            <nav aria-label={texts.nav.label}>
-              <ul>
-                {(Object.keys(entries) as (keyof typeof entries)[]).map((entry) => (
-                  <li key={entry}>
-                    <a href={base + entries[entry]} aria-current={entry === here ? 'page' : undefined}>
-                      {texts.nav[entry]}
-                    </a>
-                  </li>
-                ))}
-                <li>
-                  <a href={`${base}/logout`}>{texts.nav.signOut}</a>
-                </li>
-              </ul>
-              <p class="who">
-                <bdi>{texts.signedInAs(session.name)}</bdi>
+          <div class="bar">
+            <Service visit={visit} />
+            {session && (
+              <p class="account">
+                <bdi class="who">{texts.signedInAs(session.name)}</bdi>
+                <a href={`${base}/logout`}>{texts.nav.signOut}</a>
               </p>
-            </nav>
-          )}
+            )}
+          </div>
+          {session && !isAlone && <Navigation visit={visit} here={here} />}
         </header>
         <main id="content" tabIndex={-1}>
           <h1>{title}</h1>
@@ -59,6 +49,41 @@ export function Layout({ visit, title, here, children }: LayoutProps) {
         <Footer visit={visit} />
       </body>
     </html>
+  )
+}
+
+/** What the operator calls the service, or their logo, which says the same. */
+function Service({ visit: { base, assets, serviceName } }: { visit: Visit }) {
+  const { icon, logo } = assets
+  return (
+    <p class="service">
+      {logo ? (
+        <img src={base + logo.url} alt={serviceName} />
+      ) : (
+        <>
+          <img src={base + icon.url} alt="" />
+          {serviceName}
+        </>
+      )}
+    </p>
+  )
+}
+
+const ENTRIES = { device: '/device', clients: '/account/clients', connections: '/account/connections' } as const
+
+function Navigation({ visit: { base, texts }, here }: Pick<LayoutProps, 'visit' | 'here'>) {
+  return (
+    <nav aria-label={texts.nav.label}>
+      <ul>
+        {(Object.keys(ENTRIES) as (keyof typeof ENTRIES)[]).map((entry) => (
+          <li key={entry}>
+            <a href={base + ENTRIES[entry]} aria-current={entry === here ? 'page' : undefined}>
+              {texts.nav[entry]}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </nav>
   )
 }
 
@@ -76,13 +101,15 @@ interface FormProps {
   /** Path under the base. */
   action: string
   class?: string
+  /** Whether its fields are checked here alone, and not by the browser as well. */
+  isCheckedHere?: boolean
   children: ComponentChildren
 }
 
 /** A form that is sent with the visitor's token, the only kind there is. */
-export function Form({ visit, action, class: className, children }: FormProps) {
+export function Form({ visit, action, class: className, isCheckedHere = false, children }: FormProps) {
   return (
-    <form method="post" action={visit.base + action} class={className}>
+    <form method="post" action={visit.base + action} class={className} noValidate={isCheckedHere}>
       <input type="hidden" name={CSRF_FIELD} value={visit.csrfToken} />
       {children}
     </form>

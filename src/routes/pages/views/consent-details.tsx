@@ -1,0 +1,85 @@
+/** What the question folds away: what else is known of the request, and all that the program says of itself. */
+import type { ComponentChildren } from 'preact'
+import type { GrantRequest, Location } from '../../../core/grants/grant.js'
+import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
+import type { Visit } from '../visit.js'
+import { ago, place, time } from './format.js'
+
+interface DetailsProps {
+  visit: Visit
+  request: GrantRequest
+  createdAtMs: number
+  here: { ip: string; location: Location | undefined }
+  /** Whether there is a reason to look. */
+  isOpen: boolean
+}
+
+export function Details(props: DetailsProps) {
+  const { visit, createdAtMs, here, isOpen } = props
+  const { consent } = visit.texts
+  return (
+    <details class="stack" open={isOpen}>
+      <summary>{consent.details}</summary>
+      <dl class="facts">
+        <Fact term={consent.asked}>
+          {ago(visit, createdAtMs)} <small>{time(visit, createdAtMs)}</small>
+        </Fact>
+        <Fact term={consent.here}>
+          <bdi>{place(visit, here.location, here.ip)}</bdi>
+        </Fact>
+      </dl>
+      <Claims {...props} />
+    </details>
+  )
+}
+
+type Claim = [term: string, claim: ReadableClaim]
+
+/** What the client says about itself, each with what it is called. */
+export function claimsOf({ metadata }: GrantRequest, visit: Visit): Claim[] {
+  const { consent } = visit.texts
+  const { name, version, hostname, os } = metadata
+  const claims: [string, ReadableClaim | undefined][] = [
+    [consent.claimedName, readClaim(name)],
+    [consent.version, readClaim(version)],
+    [consent.hostname, readClaim(hostname)],
+    [consent.os, readClaim(os)]
+  ]
+  return claims.filter((entry): entry is Claim => entry[1] !== undefined)
+}
+
+/** The claims, set apart and marked as such. */
+function Claims({ request, visit }: Pick<DetailsProps, 'request' | 'visit'>) {
+  const { consent } = visit.texts
+  const made = claimsOf(request, visit)
+  const doubts = new Set(made.flatMap(([, { doubts }]) => doubts))
+  return (
+    <section class="claims">
+      <h2>{consent.claimsIntro}</h2>
+      {made.length === 0 && <p>{consent.nothingClaimed}</p>}
+      {made.length > 0 && (
+        <dl>
+          {made.map(([term, { text }]) => (
+            <Fact term={term} key={term}>
+              <q>
+                <bdi>{text}</bdi>
+              </q>
+            </Fact>
+          ))}
+        </dl>
+      )}
+      {doubts.has('hidden') && <p class="doubt">{consent.hidden}</p>}
+      {doubts.has('lookalike') && <p class="doubt">{consent.lookalike}</p>}
+    </section>
+  )
+}
+
+/** A term, and what is said to it. */
+export function Fact({ term, children }: { term: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{term}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}
