@@ -1,6 +1,6 @@
 /**
  * Makes the pictures of docs/pages.md: every page as people see it, with the same names and times on every run. Only the codes
- * are new each time.
+ * are new each time. What is in docs/screenshots/before stays: it shows the pages before they were designed anew.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ import {
   typeCode,
   type VisitorOptions
 } from '../test/support/browser.js'
-import { freePort } from '../test/support/redis-server.js'
+import { freePort } from '../test/support/ports.js'
 
 const FOLDER = fileURLToPath(new URL('../docs/screenshots/', import.meta.url))
 const START = Date.UTC(2026, 10, 24, 14, 3)
@@ -38,6 +38,16 @@ let nowMs = START
 interface Site {
   app: FastifyInstance
   url: string
+}
+
+const pictures = () => readdirSync(FOLDER).filter((file) => file.endsWith('.png'))
+
+/** A file that lives as long as the pictures are taken. */
+function fileOf(name: string, content: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'grantd-screenshots-'))
+  whole.teardown(() => rmSync(directory, { recursive: true }))
+  writeFileSync(join(directory, name), content)
+  return join(directory, name)
 }
 
 async function startSite(variables: Record<string, string> = {}): Promise<Site> {
@@ -103,6 +113,8 @@ async function shootCode(site: Site): Promise<void> {
   const { user_code } = await start(site, LAPTOP)
   await page.goto(`${site.url}/device`)
   await shoot(page, 'code', EVERY_LOOK)
+  await page.locator('input[name=user_code]').fill('bcdf')
+  await shoot(page, 'code-typed')
   await page.goto(`${site.url}/device?code=${user_code}`)
   await shoot(page, 'code-linked')
   await typeCode(page, 'BCDF-GHJK')
@@ -116,6 +128,9 @@ async function shootQuestion(site: Site): Promise<void> {
   await page.goto(`${site.url}/device`)
   await typeCode(page, nearby.user_code)
   await shoot(page, 'question', EVERY_LOOK)
+  await page.locator('summary').click()
+  await page.locator('input[name=same]').check()
+  await shoot(page, 'question-details')
   await approve(page)
   await shoot(page, 'approved', EVERY_LOOK)
   await post(site, 'token', { grant_code: nearby.grant_code })
@@ -134,6 +149,9 @@ async function shootQuestion(site: Site): Promise<void> {
 }
 
 async function shootClients(site: Site): Promise<void> {
+  const newcomer = await visit(site, { user: 'cleo' })
+  await newcomer.goto(`${site.url}/account/clients`)
+  await shoot(newcomer, 'clients-none')
   await authorizeBefore(site, 'bo', 40, 'ide-plugin', { name: 'Acme for Editors', version: '3.0.1', hostname: 'desk' })
   await authorizeBefore(site, 'bo', 3, 'mcp', { name: 'acme-mcp', version: '0.9.2', hostname: 'build-7' })
   const page = await visit(site, { user: 'bo' })
@@ -146,14 +164,11 @@ async function shootClients(site: Site): Promise<void> {
 }
 
 async function shootProviders(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'grantd-screenshots-'))
-  whole.teardown(() => rmSync(directory, { recursive: true }))
-  const PROVIDERS_FILE = join(directory, 'providers.json')
   const providers = [
     { id: 'acme', name: 'Acme ID', client_id: 'grantd', issuer: `http://localhost:${await freePort()}` },
     { id: 'hub', name: 'Code Hub', client_id: 'grantd', issuer: `http://localhost:${await freePort()}` }
   ]
-  writeFileSync(PROVIDERS_FILE, JSON.stringify({ providers }))
+  const PROVIDERS_FILE = fileOf('providers.json', JSON.stringify({ providers }))
   const site = await startSite({ PROVIDERS_FILE })
   const visitor = await visit(site)
   await visitor.goto(`${site.url}/login`)
@@ -179,16 +194,27 @@ async function shootProviders(): Promise<void> {
   await shoot(page, 'connections', EVERY_LOOK)
 }
 
+/** The same pages in the colour and under the logo of an operator. */
+async function shootBrand(): Promise<void> {
+  const [purple, font] = ['#7c3aed', 'font-family="sans-serif" font-weight="700" font-size="20"']
+  const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 104 28" fill="${purple}"><circle cx="14" cy="14" r="11"/><text x="34" y="21" ${font}>acme</text></svg>`
+  const site = await startSite({ BRAND_COLOR: purple, BRAND_LOGO_FILE: fileOf('logo.svg', logo) })
+  const page = await visit(site, { user: 'ann' })
+  await page.goto(`${site.url}/device`)
+  await shoot(page, 'brand', EVERY_LOOK)
+}
+
 try {
-  rmSync(FOLDER, { recursive: true, force: true })
   mkdirSync(FOLDER, { recursive: true })
+  for (const file of pictures()) rmSync(join(FOLDER, file))
   const site = await startSite()
   await shootSigningIn(site)
   await shootCode(site)
   await shootQuestion(site)
   await shootClients(site)
   await shootProviders()
-  const sizes = readdirSync(FOLDER).map((file) => statSync(join(FOLDER, file)).size)
+  await shootBrand()
+  const sizes = pictures().map((file) => statSync(join(FOLDER, file)).size)
   console.log(`${sizes.length} pictures, ${Math.round(sizes.reduce((sum, size) => sum + size, 0) / 1024)} KiB`)
 } finally {
   for (const end of ends) await end()

@@ -36,6 +36,8 @@ const HUB = {
 /** Any certificate does. */
 const CERTIFICATE = rootCertificates[0] as string
 
+const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+
 /** A file that lives as long as its test; what is not text is written as JSON. */
 function fileOf(t: Pick<Test, 'teardown'>, content: unknown): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-config-'))
@@ -77,6 +79,11 @@ t.test('an empty environment gives a service to try out', async (t) => {
     upstreams: [],
     demoSignIn: true,
     serviceName: 'grantd',
+    brand: {
+      light: { color: '#0b57c4', onColor: '#ffffff', pressed: '#0947a1' },
+      dark: { color: '#6ca5f7', onColor: '#0d0f12', pressed: '#91bcf9' },
+      logo: undefined
+    },
     environmentId: undefined,
     tokensApi: {
       ...{ baseDomain: undefined, signingAlg: 'RS256', keySeconds: 86_400, dnsResolver: undefined },
@@ -134,6 +141,8 @@ t.test('every variable is read', async (t) => {
     OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
     PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
     SERVICE_NAME: 'Acme Büro',
+    BRAND_COLOR: '#B03',
+    BRAND_LOGO_FILE: fileOf(t, LOGO),
     ENVIRONMENT_ID: '0123abcd-0123-4567-89ab-0123456789ab',
     TOKENS_BASE_DOMAIN: 'tokens.example.com',
     PROVIDER_SIGNING_ALG: 'ES256',
@@ -218,6 +227,11 @@ t.test('every variable is read', async (t) => {
     ],
     demoSignIn: false,
     serviceName: 'Acme Büro',
+    brand: {
+      light: { color: '#bb0033', onColor: '#ffffff', pressed: '#99002a' },
+      dark: { color: '#ff749a', onColor: '#0d0f12', pressed: '#ff97b3' },
+      logo: LOGO
+    },
     environmentId: '0123abcd-0123-4567-89ab-0123456789ab',
     tokensApi: {
       ...{ baseDomain: 'tokens.example.com', signingAlg: 'ES256', keySeconds: 7_200 },
@@ -521,6 +535,12 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
     good: ['grantd', 'Büro & Söhne', '😀', 'x'.repeat(64)],
     bad: ['x'.repeat(65), 'a\nb', 'a\u0000b', 'a\u202eb', 'a\u2028b', 'a\u200bb']
   },
+  BRAND_COLOR: {
+    good: ['#0b57c4', '#0B57C4', '#00f', '#000000'],
+    bad: ['0b57c4', '#0b57c', '#0b57c4ff', '#0b57g4', 'blue', 'rgb(0 0 255)']
+  },
+  // What may be in it is looked at in test/routes/pages/brand.test.ts.
+  BRAND_LOGO_FILE: { good: [fileOf(t, LOGO)], bad: [] },
   ENVIRONMENT_ID: {
     good: ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'],
     bad: [

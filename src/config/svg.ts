@@ -96,7 +96,7 @@ function attributesFault(text: string, isRoot: boolean): string | undefined {
 function cssFault(css: string): string | undefined {
   if (css.includes('\\')) return 'holds a \\, which could hide something'
   if (/@import/i.test(css)) return 'holds @import'
-  if (/url\(\s*(?!["']?#)/i.test(css)) return 'holds url() of something else than #…'
+  if (/url\((?!\s*["']?#)/i.test(css)) return 'holds url() of something else than #…'
   return /(?:image|image-set|cross-fade|src)\(/i.test(css) ? 'holds what loads a picture' : undefined
 }
 

@@ -60,13 +60,18 @@ t.test('a code that is typed leads to the question, and approving lets the progr
   t.equal(pathOf(page), '/device/confirm', 'the code survives that')
 
   t.equal(await title(page), 'A device asks for access')
+  t.equal(await page.evaluate('document.activeElement === document.body'), true, 'nothing has the focus')
   t.equal(await shownCode(page), grant.user_code)
   const { facts, claims } = { facts: page.locator('dl.facts > div'), claims: page.locator('.claims dl > div') }
+  t.notOk(await claims.first().isVisible(), 'the summary comes first, the details are folded away')
+  await page.getByText('Details', { exact: true }).click()
   t.match(await facts.allInnerTexts(), [
-    /^You are signed in as\ntypist Not you\? Sign out$/,
     /^Program\na command-line program$/,
-    /^Asked\nnow \d+ \w+ \d{4}, \d\d:\d\d UTC$/,
+    /^Calls itself\nacme-cli not checked by anybody$/,
     /^From\nplace unknown · 127\.0\.0\.1$/,
+    /^It will be able to\nact for you at grantd, for 30 days or until you revoke it$/,
+    /^You are signed in as\ntypist Not you\? Sign out$/,
+    /^Asked\nnow \d+ \w+ \d{4}, \d\d:\d\d UTC$/,
     /^You are at\nplace unknown · 127\.0\.0\.1$/
   ])
   t.same(await claims.allInnerTexts(), [
@@ -83,7 +88,6 @@ t.test('a code that is typed leads to the question, and approving lets the progr
   t.same([await no?.innerText(), await yes?.innerText()], ['Deny', 'Approve “acme-cli”'], 'denying comes first')
   const [noBox, yesBox] = [await no?.boundingBox(), await yes?.boundingBox()]
   t.same([noBox?.width, noBox?.height], [yesBox?.width, yesBox?.height], 'and is as large')
-  t.equal(await page.evaluate('document.activeElement === document.body'), true, 'nothing has the focus')
   t.equal(await statusOf(grant), 'slow_down', 'nothing is decided by looking')
 
   await approve(page)
@@ -112,7 +116,7 @@ t.test('denying is one click, without ticking anything, and the program is told 
   t.equal(await page.getByRole('button').count(), 0, 'there is nothing to undo')
 })
 
-t.test('a link fills the code in and decides nothing; the question then warns', async (t) => {
+t.test('a link fills the code in and decides nothing; the question says so', async (t) => {
   const visitor = await visit(t)
   const { page } = visitor
   const { body: grant } = await site.call('POST', '/auth/grant/code', {
@@ -128,7 +132,8 @@ t.test('a link fills the code in and decides nothing; the question then warns', 
   t.equal(await statusOf(grant), 'authorization_pending')
   await page.locator('form[action="/device"] button').click()
   t.equal(await shownCode(page), grant.user_code)
-  t.match(await page.locator('.warning.strong').innerText(), /^Be careful.*\n+.*You came by a link/)
+  t.match(await page.locator('.warning').innerText(), /^Only approve what you started yourself\n+.*You came by a link/)
+  t.equal(await page.locator('.warning.strong').count(), 0, 'without an alarm: most programs offer a link')
   await approve(page)
   t.equal(await title(page), 'Approved')
   t.equal(await statusOf(grant), 'approved')
@@ -148,6 +153,48 @@ t.test('a link fills the code in and decides nothing; the question then warns', 
   t.equal(await shownCode(page), typed.user_code)
   t.notMatch(await page.locator('.warning').innerText(), /link filled|came by a link/)
   t.equal(await page.locator('.warning.strong').count(), 0)
+})
+
+t.test('the letters of a code stand in the boxes, however it is typed and however large it is looked at', async (t) => {
+  const { page } = await visit(t, { user: 'speller' })
+  await page.goto(`${site.url}/device`)
+  const input = page.locator('input[name=user_code]')
+  /** Where each letter of what is typed has its middle, and where each box begins and ends. */
+  const look = () =>
+    input.evaluate((input: HTMLInputElement) => {
+      const { paddingLeft, letterSpacing, font } = getComputedStyle(input)
+      const pen = document.createElement('canvas').getContext('2d') as CanvasRenderingContext2D
+      pen.font = font
+      const letter = pen.measureText('B').width
+      const start = input.getBoundingClientRect().left + Number.parseFloat(paddingLeft)
+      const boxes = [...document.querySelectorAll('.boxes > span:not(.between)')].map((box) => {
+        const { left, right } = box.getBoundingClientRect()
+        const border = getComputedStyle(box, '::before').borderTopColor
+        return { left: left + (right - left) / 14, right: right - (right - left) / 14, border }
+      })
+      const middles = [...input.value].flatMap((character, i) =>
+        /[a-z]/i.test(character) ? [start + i * (letter + Number.parseFloat(letterSpacing)) + letter / 2] : []
+      )
+      return { boxes, middles, letter, isCut: input.scrollWidth > input.clientWidth, width: innerWidth }
+    })
+  for (const width of [1280, 640, 360, 180]) {
+    await page.setViewportSize({ width, height: 740 })
+    await page.emulateMedia({ reducedMotion: 'reduce', forcedColors: width === 640 ? 'active' : 'none' })
+    for (const typed of ['BCDF-GHJK', 'bcdfghjk', 'bcdf ghjk', 'BCDF', 'BCDFG', 'BCDF-', 'B']) {
+      await input.fill(typed)
+      const { boxes, middles, letter, isCut } = await look()
+      t.equal(boxes.length, 8)
+      const outside = middles.filter((middle, i) => {
+        const { left = 0, right = 0 } = boxes[i] ?? {}
+        return middle - letter / 2 < left || middle + letter / 2 > right
+      })
+      t.same(outside, [], `${typed} at ${width}: every letter is in its box`)
+      t.notOk(isCut, `${typed} at ${width}: nothing is cut off`)
+      t.ok((boxes.at(-1)?.right ?? width) < width, `${typed} at ${width}: all boxes are in sight`)
+    }
+    if (width === 640) t.not((await look()).boxes[0]?.border, 'rgba(0, 0, 0, 0)', 'with forced colours as well')
+  }
+  await page.emulateMedia({ reducedMotion: null, forcedColors: null })
 })
 
 t.test('a link with something else in it than a code leads to the empty form', async (t) => {
@@ -521,8 +568,7 @@ t.test('the keyboard is enough', async (t) => {
   await enterByKeys(denied.user_code)
   t.same(await tabTo(page, 'approve'), [
     'Skip to content',
-    ...['Enter a code', 'Authorized programs', 'Connected accounts', 'Sign out'],
-    'Not you? Sign out',
+    ...['Sign out', 'Not you? Sign out', 'Details'],
     ...['same', 'deny', 'approve']
   ])
   await page.keyboard.press('Shift+Tab')
@@ -552,7 +598,7 @@ t.test('the keyboard is enough', async (t) => {
     await page.locator('main').evaluate((main) => main.textContent),
     'skipped to the content'
   )
-  t.same(await tabTo(page, 'same'), ['Not you? Sign out', 'same'])
+  t.same(await tabTo(page, 'same'), ['Not you? Sign out', 'Details', 'same'])
 })
 
 t.test('the pages speak the language of the browser, and English to everybody else', async (t) => {
@@ -590,7 +636,7 @@ t.test('the pages speak the language of the browser, and English to everybody el
         t.equal(await page.locator('html').getAttribute('lang'), lang)
         said.push(await title(page))
       }
-      await page.goto(`${site.url}/device`)
+      await page.goto(`${site.url}/device?code=${grant.user_code}`)
       await look()
       await signInAs(page, 'polyglot')
       await look()
@@ -598,6 +644,11 @@ t.test('the pages speak the language of the browser, and English to everybody el
       await look()
       said.push(...(await page.locator('button[name=action]').allInnerTexts()))
       t.same(said, expected)
+      await page.setViewportSize({ width: 360, height: 640 })
+      const bottoms = await page
+        .locator('button[name=action]')
+        .evaluateAll((buttons) => buttons.map((button) => button.getBoundingClientRect().bottom + scrollY))
+      t.ok(Math.max(...bottoms) <= 2 * 640, `the answers are on the first two screens of a telephone: ${bottoms}`)
     })
   }
 })

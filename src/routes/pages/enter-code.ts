@@ -55,18 +55,23 @@ export function enterCode({ app, cookies, visits }: PageParts): void {
     },
     handler: async (request, reply) => {
       const visit = visitOf(request)
-      const typed = readTypedCode((request.body as { user_code?: unknown }).user_code)
+      const { user_code: sent } = request.body as { user_code?: unknown }
+      const typed = readTypedCode(sent)
       if (!visit.session) return keepForSignIn(request, reply, typed)
+      // Browsers send an empty field as well, which is no guess.
+      if (sent === '') return refuse(request, reply)
       const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed ?? ''))
-      if (typed === undefined || outcome.kind !== 'pending') {
-        cookies.enteredCode.clear(reply)
-        return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
-      }
+      if (typed === undefined || outcome.kind !== 'pending') return refuse(request, reply)
       const userCode = formatUserCode(readUserCode(typed) ?? '')
       cookies.enteredCode.set(reply, { userCode, linked: isLinked(request, userCode), isEntered: true })
       return seeOther(reply, visit, '/device/confirm')
     }
   })
+
+  function refuse(request: FastifyRequest, reply: FastifyReply) {
+    cookies.enteredCode.clear(reply)
+    return sendPage(reply.code(400), CodeForm, { visit: visitOf(request), isInvalid: true })
+  }
 
   /** Nothing is looked up before somebody is signed in whose misses can be counted. */
   function keepForSignIn(request: FastifyRequest, reply: FastifyReply, typed = '') {

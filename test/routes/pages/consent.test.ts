@@ -62,12 +62,12 @@ t.test('GET /device/confirm', async (t) => {
     t.notMatch(page.body, /autofocus|accesskey|<script|javascript:/)
   })
 
-  t.test('200 the warning is stronger when countries differ or a link was followed', async (t) => {
+  t.test('200 the alarm is for another country and for imitation; a link gets the calm note', async (t) => {
     const from = async (country: string | undefined, city?: string) => {
       const headers = { ...(country && { 'cf-ipcountry': country }), ...(city && { 'cf-ipcity': city }) }
       return (await call('POST', '/auth/grant/code', { body: { client_type: 'mcp' }, headers })).body
     }
-    const { strongTitle, title, countries, linked } = consent.warning
+    const { strongTitle, title, countries, linked, imitation } = consent.warning
     const cases: [string | undefined, string | undefined, boolean][] = [
       ['PT', 'DE', true],
       ['DE', 'DE', false],
@@ -86,10 +86,44 @@ t.test('GET /device/confirm', async (t) => {
       t.equal(/class="warning strong"/.test(page.body), isStrong, `${asked} ${here}: to be seen as well`)
       t.ok(page.text.includes('Lisbon'), 'where it came from')
     }
-    const { user_code } = await from(undefined)
+    for (const country of [undefined, 'DE']) {
+      const { user_code } = await from(country)
+      const ann = await signedIn(service)
+      await ann.get(`/device?code=${user_code}`)
+      await ann.enter(user_code)
+      const page = await ann.get('/device/confirm', { headers: { 'cf-ipcountry': country } })
+      shows(t, page, 200, consent.title, title, linked)
+      t.notMatch(page.body, /class="warning strong"/, `${country}: the ordinary link`)
+      t.ok(page.text.includes(consent.warning.base), 'which says all the same when to deny')
+    }
+    const { user_code } = await start({ name: 'pаypal' })
     const ann = await signedIn(service)
     await ann.get(`/device?code=${user_code}`)
-    shows(t, await ann.enter(user_code), 200, consent.title, strongTitle, linked)
+    const page = await ann.enter(user_code)
+    shows(t, page, 200, consent.title, strongTitle, imitation, linked)
+    t.match(page.body, /class="warning strong"/)
+  })
+
+  t.test('200 the summary comes first, and the rest is folded away unless there is a reason to look', async (t) => {
+    for (const [metadata, isOpen] of [
+      [{ name: 'Deploy tool', hostname: 'build-7' }, false],
+      [{ name: 'Dеploy tool', hostname: 'build-7' }, true]
+    ] as const) {
+      const { user_code } = await start(metadata)
+      const page = await (await signedIn(service)).enter(user_code)
+      t.match(page.body, isOpen ? /<details class="stack" open>/ : /<details class="stack">/, metadata.name)
+      const { compare, program, claimedName, unchecked, from, rights, who, details, asked, claimsIntro } = consent
+      const order = [compare, program, claimedName, unchecked, `>${from}<`, rights, `>${who}<`]
+      const summary = orderOf(page, ...order, `<summary>${details}`, asked, claimsIntro, '<form method="post"')
+      t.strictSame(
+        summary,
+        [...summary].sort((a, b) => a - b),
+        'in this order'
+      )
+      t.ok(summary[0] && summary[0] > 0)
+      const [alarm = -1] = orderOf(page, isOpen ? consent.warning.strongTitle : consent.warning.title)
+      t.equal(alarm < (summary[0] ?? 0), isOpen, 'an alarm is the first thing, a calm note is beside the answer')
+    }
   })
 
   t.test('200 doubts about what the program says are told', async (t) => {

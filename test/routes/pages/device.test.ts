@@ -21,6 +21,8 @@ t.test('GET /device', async (t) => {
     shows(t, page, 200, device.title, device.intro, device.hint, en.signedInAs('ann'))
     t.match(page.body, /<form method="post" action="\/device"/)
     t.match(page.body, /<input class="code" name="user_code" required maxlength="64"/)
+    t.equal(page.body.match(/<input (?!type="hidden")/g)?.length, 1, 'the eight boxes are one field')
+    t.match(page.body, /<span class="boxes" aria-hidden="true">(<span><\/span>){4}<span class="between">/)
     t.notMatch(page.body, /autofocus|<script|style=|name="user_code" value/, 'nothing runs, nothing is filled in')
     t.strictSame(page.setCookies, [], 'looking changes nothing')
   })
@@ -317,7 +319,8 @@ t.test('429', async (t) => {
     const [ann, bob] = [await signedIn(service), await signedIn(service, 'bob')]
     const { user_code } = await service.start()
     await ann.get('/device')
-    for (const [i, code] of [UNKNOWN, 'AEIO', '', 'B'.repeat(65)].entries()) {
+    invalidCode(t, await ann.post('/device', { user_code: '' }, from(0)), 'an empty field, which is no guess')
+    for (const [i, code] of [UNKNOWN, 'AEIO', ' ', 'B'.repeat(65)].entries()) {
       invalidCode(t, await ann.post('/device', { user_code: code }, from(i)))
     }
     goesTo(t, await ann.post('/device', { user_code }, from(4)), '/device/confirm')

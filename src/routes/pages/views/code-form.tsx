@@ -55,8 +55,8 @@ export function CodeEntry({ visit, linkedCode, isInvalid = false }: CodeFormProp
           <input
             class="code"
             name="user_code"
-            required
             value={linkedCode}
+            required
             maxLength={LONGEST_TYPED_CODE}
             pattern={WITHOUT_HYPHEN}
             autocomplete="off"

@@ -49,7 +49,7 @@ export function Consent(props: ConsentProps) {
         <input type="hidden" name="ticket" value={props.ticket} />
         <label class="check">
           <input type="checkbox" name="same" value="yes" required />
-          <span>{unbroken(consent.same(userCode), userCode)}</span>
+          <span>{consent.same(userCode)}</span>
         </label>
         <div class="choice">
           <button type="submit" name="action" value="deny" formNoValidate>
@@ -61,18 +61,6 @@ export function Consent(props: ConsentProps) {
         </div>
       </Form>
     </Layout>
-  )
-}
-
-/** A sentence with the code in it, which no end of a line parts. */
-function unbroken(sentence: string, userCode: string) {
-  const [before, after] = sentence.split(userCode, 2)
-  return (
-    <>
-      {before}
-      <span class="unbroken">{userCode}</span>
-      {after}
-    </>
   )
 }
 

@@ -29,7 +29,7 @@ export function DecisionResult({ visit, result, isCollected = false }: DecisionR
     )
   }
   return (
-    <Layout visit={visit} title={texts.approvedTitle}>
+    <Layout visit={visit} title={texts.approvedTitle} isDone>
       {isCollected ? (
         <Notice kind="done">{texts.collected}</Notice>
       ) : (

@@ -10,10 +10,12 @@ interface LayoutProps {
   here?: 'device' | 'clients' | 'connections' | undefined
   /** Whether there is something to decide first, before anybody goes elsewhere: then there is no navigation. */
   isAlone?: boolean
+  /** Whether the page says that what somebody came for is done. */
+  isDone?: boolean
   children: ComponentChildren
 }
 
-export function Layout({ visit, title, here, isAlone = false, children }: LayoutProps) {
+export function Layout({ visit, title, here, isAlone = false, isDone = false, children }: LayoutProps) {
   const { texts, base, language, session, serviceName, assets } = visit
   return (
     <html lang={language}>
@@ -42,7 +44,7 @@ export function Layout({ visit, title, here, isAlone = false, children }: Layout
           </div>
           {session && !isAlone && <Navigation visit={visit} here={here} />}
         </header>
-        <main id="content" tabIndex={-1}>
+        <main id="content" tabIndex={-1} class={isDone ? 'done' : undefined}>
           <h1>{title}</h1>
           {children}
         </main>
