@@ -604,20 +604,29 @@ t.test('the keyboard is enough', async (t) => {
 t.test('the pages speak the language of the browser, and English to everybody else', async (t) => {
   const grant = await site.start(METADATA)
   const english = ['en', 'Sign in', 'Enter the code', 'A device asks for access', 'Deny', 'Approve “acme-cli”']
-  const german = ['de', 'Anmelden', 'Code eingeben', 'Ein Gerät bittet um Zugriff', 'Ablehnen', '“acme-cli” zustimmen']
+  const german = ['de', 'Anmelden', 'Code eingeben', 'Ein Gerät bittet um Zugriff', 'Ablehnen', '„acme-cli“ zustimmen']
   const french = [
     'fr',
     'Connexion',
     'Saisissez le code',
     'Un appareil demande un accès',
     'Refuser',
-    'Approuver “acme-cli”'
+    'Approuver «\u00A0acme-cli\u00A0»'
+  ]
+  const japanese = [
+    'ja',
+    'サインイン',
+    'コードを入力してください',
+    'デバイスがアクセスを求めています',
+    '拒否',
+    '「acme-cli」 を承認'
   ]
   const languages: [string, string[]][] = [
     ['en-GB,en;q=0.9', english],
     ['de-AT,de;q=0.9,en;q=0.8', german],
     ['tlh;q=0.9,de;q=0.2,fr;q=0.7,*;q=0.1', french],
-    ['ja-JP,ja;q=0.9', english]
+    ['ja-JP,ja;q=0.9', japanese],
+    ['ko-KR,ko;q=0.9', english]
   ]
   for (const [language, [lang, ...expected]] of languages) {
     await t.test(language, async (t) => {

@@ -16,7 +16,7 @@ export const de: Texts = {
   start: {
     title: 'Einem Programm mit einem Code Zugriff geben',
     intro: (service) =>
-      `Programme auf einer Kommandozeile, einem Fernseher oder einem anderen Rechner bitten hier um Zugriff auf Ihr Konto bei ${service}. Sie zeigen Ihnen einen Code; Sie geben ihn hier ein, sehen, wer worum bittet, und entscheiden.`,
+      `Programme auf einer Kommandozeile, einem Fernseher oder einem anderen Rechner bitten hier um Zugriff auf Ihr Konto bei ${service}. Das Programm zeigt Ihnen einen Code; Sie geben ihn hier ein, sehen, wer worum bittet, und entscheiden.`,
     codeTitle: 'Sie haben einen Code',
     codeSignIn: 'Vorher melden Sie sich an. Der Code bleibt erhalten.',
     noCodeTitle: 'Sie haben keinen Code',
@@ -74,6 +74,7 @@ export const de: Texts = {
     rights: 'Es darf dann',
     same: (code) => `Mein Gerät zeigt ${code}, und ich habe das begonnen.`,
     approve: (name) => `${name} zustimmen`,
+    quoted: (name) => `„${name}“`,
     deny: 'Ablehnen',
     confirmMissing: 'Um zuzustimmen, vergleichen Sie den Code und kreuzen Sie an, dass Ihr Gerät ihn zeigt.',
     changed: 'Der Name des Programms hat sich geändert, seit die Seite gezeigt wurde. Sehen Sie noch einmal hin.'
@@ -213,7 +214,7 @@ export const de: Texts = {
     badRequest: 'Die Anfrage war nicht lesbar.',
     form: 'Dieses Formular ist zu alt oder kam nicht von dieser Seite. Gehen Sie zurück und versuchen Sie es noch einmal.',
     lostCookies:
-      'Ihr Browser hat kein Cookie zurückgeschickt, deshalb ist nicht zu erkennen, dass dieses Formular Ihres ist. Entweder war es zu lange offen: Gehen Sie zurück und laden Sie es neu. Oder Ihr Browser behält kein sicheres Cookie einer Adresse, die mit http:// beginnt, wie Safari selbst auf diesem Rechner nicht: Nehmen Sie einen anderen Browser, etwa Chrome oder Firefox, oder eine Adresse, die mit https:// beginnt.',
+      'Ihr Browser hat kein Cookie zurückgeschickt, deshalb ist nicht zu erkennen, dass dieses Formular Ihres ist. Entweder war es zu lange offen: Gehen Sie zurück und laden Sie es neu. Oder Ihr Browser behält kein sicheres Cookie einer Adresse, die mit http:// beginnt; Safari tut das nicht einmal auf diesem Rechner. Nehmen Sie dann einen anderen Browser, etwa Chrome oder Firefox, oder eine Adresse, die mit https:// beginnt.',
     forbidden: 'Das ist nicht erlaubt.',
     notFound: 'Diese Seite gibt es nicht.',
     method: 'So lässt sich diese Seite nicht benutzen.',

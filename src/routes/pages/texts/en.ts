@@ -71,6 +71,8 @@ export const en = {
     rights: 'It will be able to',
     same: (code: string) => `My device shows ${code}, and I started this.`,
     approve: (name: string) => `Approve ${name}`,
+    /** What the program calls itself, as a quotation. */
+    quoted: (name: string) => `“${name}”`,
     deny: 'Deny',
     confirmMissing: 'To approve, compare the code and tick the box that says your device shows it.',
     changed: 'What this program is called has changed since the page was shown. Look at it again.'

@@ -20,7 +20,7 @@ export const fr: Texts = {
     codeTitle: 'Vous avez un code',
     codeSignIn: 'Vous vous connectez d’abord. Le code est conservé.',
     noCodeTitle: 'Vous n’avez pas de code',
-    noCode: 'Alors il n’y a rien à faire ici. Vous pouvez regarder ce que vous avez autorisé, et le reprendre.',
+    noCode: 'Alors il n’y a rien à faire ici. Vous pouvez regarder ce que vous avez autorisé, et le révoquer.',
     developerTitle: 'Vous essayez ce service',
     developer: 'Il garde tout dans la mémoire d’un processus, et chacun peut s’y connecter sous n’importe quel nom.',
     demo: 'Demandez un accès, comme un programme le ferait : tapez ceci dans un deuxième terminal, dans le dossier source de grantd.',
@@ -73,6 +73,7 @@ export const fr: Texts = {
     rights: 'Il pourra',
     same: (code) => `Mon appareil affiche ${code}, et c’est moi qui ai commencé.`,
     approve: (name) => `Approuver ${name}`,
+    quoted: (name) => `«\u00A0${name}\u00A0»`,
     deny: 'Refuser',
     confirmMissing: 'Pour approuver, comparez le code et cochez la case qui dit que votre appareil l’affiche.',
     changed: 'Le nom de ce programme a changé depuis l’affichage de la page. Regardez de nouveau.'
@@ -209,7 +210,7 @@ export const fr: Texts = {
     badRequest: 'La requête n’a pas pu être lue.',
     form: 'Ce formulaire est trop ancien ou ne vient pas de cette page. Revenez en arrière et réessayez.',
     lostCookies:
-      'Votre navigateur n’a renvoyé aucun cookie : rien ne dit donc que ce formulaire est le vôtre. Soit il est resté ouvert trop longtemps : revenez en arrière et rechargez-le. Soit votre navigateur ne garde aucun cookie sécurisé d’une adresse qui commence par http://, comme Safari, même sur cet ordinateur : utilisez un autre navigateur, par exemple Chrome ou Firefox, ou une adresse qui commence par https://.',
+      'Votre navigateur n’a renvoyé aucun cookie : rien ne dit donc que ce formulaire est le vôtre. Soit il est resté ouvert trop longtemps : revenez en arrière et rechargez-le. Soit votre navigateur ne garde aucun cookie sécurisé d’une adresse qui commence par http:// ; Safari n’en garde pas, même sur cet ordinateur. Utilisez alors un autre navigateur, par exemple Chrome ou Firefox, ou une adresse qui commence par https://.',
     forbidden: 'Ce n’est pas permis.',
     notFound: 'Cette page n’existe pas.',
     method: 'Cette page ne peut pas être utilisée ainsi.',

@@ -1,9 +1,12 @@
 /** The languages of the pages. The first one is for everybody who reads none of the others. */
 import { de } from './de.js'
 import { en, type Texts } from './en.js'
+import { es } from './es.js'
 import { fr } from './fr.js'
+import { ja } from './ja.js'
+import { pt } from './pt.js'
 
-export const LANGUAGES = ['en', 'de', 'fr'] as const
+export const LANGUAGES = ['en', 'de', 'es', 'fr', 'ja', 'pt'] as const
 export type Language = (typeof LANGUAGES)[number]
 
-export const texts: Readonly<Record<Language, Texts>> = { en, de, fr }
+export const texts: Readonly<Record<Language, Texts>> = { en, de, es, fr, ja, pt }

@@ -69,7 +69,7 @@ export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' 
   if (client.name !== undefined) return client.name
   const claimed = readClaim(request.metadata.name)
   const isPlain = claimed !== undefined && claimed.doubts.length === 0
-  return isPlain ? `“${claimed.text}”` : visit.texts.clientTypes[request.clientType]
+  return isPlain ? visit.texts.consent.quoted(claimed.text) : visit.texts.clientTypes[request.clientType]
 }
 
 /** What speaks for an attempt to deceive. That a link was followed does not: most programs offer one. */

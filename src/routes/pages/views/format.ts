@@ -4,8 +4,15 @@ import type { Language } from '../texts/languages.js'
 import type { Visit } from '../visit.js'
 
 const DAY_SECONDS = 86_400
-/** Day before month, and hours up to 24, in every language. */
-const LOCALES: Readonly<Record<Language, string>> = { en: 'en-GB', de: 'de-DE', fr: 'fr-FR' }
+/** Where the language orders a date as it is usual, and hours go up to 24. */
+const LOCALES: Readonly<Record<Language, string>> = {
+  en: 'en-GB',
+  de: 'de-DE',
+  es: 'es-ES',
+  fr: 'fr-FR',
+  ja: 'ja-JP',
+  pt: 'pt-BR'
+}
 
 /** "24 Nov 2026, 14:03 UTC": one zone for everybody, since the browser's is not known. */
 export function time({ language }: Visit, ms: number): string {

@@ -1,0 +1,225 @@
+import type { Texts } from './en.js'
+
+export const es: Texts = {
+  skipToContent: 'Ir al contenido',
+  nav: {
+    label: 'Su cuenta',
+    device: 'Introducir un código',
+    clients: 'Programas autorizados',
+    connections: 'Cuentas conectadas',
+    signOut: 'Cerrar sesión'
+  },
+  signedInAs: (name) => `Sesión iniciada como ${name}`,
+  about: 'Acerca de estas páginas',
+  version: (version) => `grantd ${version}, para probar`,
+
+  start: {
+    title: 'Dar acceso a un programa con un código',
+    intro: (service) =>
+      `Los programas de una línea de comandos, un televisor u otro equipo piden aquí acceso a su cuenta de ${service}. Le muestran un código; usted lo introduce aquí, ve quién pide acceso y para qué, y decide.`,
+    codeTitle: 'Si tiene un código',
+    codeSignIn: 'Primero se le pedirá que inicie sesión. El código se conserva.',
+    noCodeTitle: 'Si no tiene un código',
+    noCode: 'Entonces no hay nada que hacer aquí. Puede ver lo que ha autorizado y revocarlo.',
+    developerTitle: 'Si está probando este servicio',
+    developer:
+      'El servicio lo guarda todo en la memoria de un solo proceso, y cualquiera puede iniciar sesión con cualquier nombre.',
+    demo: 'Pida acceso como lo haría un programa: escriba esto en una segunda terminal, en la carpeta del código fuente de grantd.',
+    docs: 'Leer y probar la API',
+    clients: 'Ver y revocar lo que se ha autorizado'
+  },
+
+  device: {
+    title: 'Introduzca el código',
+    intro:
+      'Un programa en uno de sus dispositivos muestra un código de ocho letras. Introdúzcalo aquí para ver qué pide.',
+    label: 'Código',
+    hint: 'No importan las mayúsculas, los espacios ni los guiones.',
+    submit: 'Continuar',
+    linked: 'Un enlace ha rellenado este código. Compárelo con el de su dispositivo antes de continuar.',
+    invalid: 'Este código no es válido o ha caducado. Compruébelo en su dispositivo o pida allí uno nuevo.'
+  },
+
+  consent: {
+    title: 'Un dispositivo pide acceso',
+    compare: '¿Muestra su dispositivo el mismo código?',
+    ifNot: 'Si muestra otro código, o si no tiene delante ese dispositivo, rechace.',
+    warning: {
+      title: 'Apruebe solo lo que haya iniciado usted',
+      strongTitle: 'Tenga cuidado: puede ser un intento de entrar en su cuenta',
+      base: 'Rechace si alguien le envió este código o este enlace, se lo leyó o le dijo que lo introdujera, sea quien diga ser. Nadie del servicio de asistencia se lo pedirá jamás.',
+      linked: 'Ha llegado por un enlace: quien lo creó rellenó el código.',
+      imitation:
+        'Lo que el programa dice de sí mismo está escrito de un modo que puede engañar. Está señalado en «Detalles».',
+      countries: (from, here) => `La solicitud viene de ${from}, pero usted está en ${here}.`
+    },
+    who: 'Ha iniciado sesión como',
+    notYou: '¿No es usted? Cierre la sesión',
+    program: 'Programa',
+    registered: 'registrado en este servicio con este nombre',
+    unchecked: 'nadie lo ha comprobado',
+    details: 'Detalles',
+    claimsIntro: 'Lo que el programa dice de sí mismo. Nadie lo ha comprobado.',
+    claimedName: 'Dice llamarse',
+    version: 'Versión',
+    hostname: 'Equipo',
+    os: 'Sistema',
+    nothingClaimed: 'Nada.',
+    hidden: 'Contiene caracteres invisibles, que aquí se muestran como \uFFFD.',
+    lookalike: 'Contiene letras de otro alfabeto que parecen latinas.',
+    asked: 'Solicitado',
+    from: 'Desde',
+    here: 'Usted está en',
+    unknownPlace: 'lugar desconocido',
+    rights: 'Podrá',
+    same: (code) => `Mi dispositivo muestra ${code} y esto lo he iniciado yo.`,
+    approve: (name) => `Aprobar ${name}`,
+    quoted: (name) => `«${name}»`,
+    deny: 'Rechazar',
+    confirmMissing: 'Para aprobar, compare el código y marque la casilla que dice que su dispositivo lo muestra.',
+    changed: 'El nombre de este programa ha cambiado desde que se mostró la página. Vuelva a mirarlo.'
+  },
+
+  clientTypes: {
+    cli: 'un programa de línea de comandos',
+    mcp: 'un servidor MCP',
+    demo: 'una demostración',
+    'ide-plugin': 'un complemento de un entorno de desarrollo',
+    other: 'un programa de otro tipo'
+  },
+
+  rights: {
+    act: (service, span) => `actuar por usted en ${service}, durante ${span} o hasta que lo revoque`,
+    openid: 'saber cuál es su cuenta',
+    profile: 'leer su nombre',
+    email: 'leer su dirección de correo electrónico',
+    offline_access: 'mantener el acceso sin volver a preguntarle',
+    other: 'hacer lo que se llama'
+  },
+
+  result: {
+    approvedTitle: 'Aprobado',
+    approved: 'Vuelva a su dispositivo: continuará por sí solo en unos segundos. Puede cerrar esta página.',
+    lookAgain: 'Volver a mirar si su dispositivo lo ha recibido',
+    collected: 'Su dispositivo lo ha recibido. Vuelva a él; puede cerrar esta página.',
+    undoIntro: '¿Ha sido un error? Retire la aprobación y el programa será rechazado desde su próxima solicitud.',
+    undo: 'Retirar la aprobación',
+    manage: 'Ver todo lo que ha autorizado',
+    deniedTitle: 'Rechazado',
+    denied: 'El dispositivo no recibe nada. Puede cerrar esta página.',
+    deniedAdvice:
+      'Si no inició esto usted, quizá alguien intentó entrar en su cuenta. A su cuenta no le ha pasado nada.',
+    undoneTitle: 'Aprobación retirada',
+    undone: 'El programa no tiene acceso: lo que haya recibido se rechaza desde ahora.'
+  },
+
+  login: {
+    title: 'Iniciar sesión',
+    again: 'Inicie sesión una vez más: ha pasado un tiempo, y se trata del acceso a su cuenta.',
+    goingTo: {
+      device: 'Inicie sesión para introducir el código que muestra su dispositivo.',
+      consent: 'Inicie sesión para ver qué pide un dispositivo.',
+      clients: 'Inicie sesión para ver los programas que ha autorizado.',
+      connections: 'Inicie sesión para ver las cuentas que ha conectado.'
+    },
+    with: (provider) => `Continuar con ${provider}`,
+    demoTitle: 'Inicio de sesión de prueba',
+    demo: 'Este servicio lo guarda todo en la memoria de un solo proceso en este equipo y no comprueba la identidad de nadie: escriba cualquier nombre para ser ese usuario. En un servicio real no existe.',
+    demoName: 'Nombre',
+    demoSubmit: 'Iniciar sesión con este nombre',
+    demoInvalid: 'Escriba un nombre de 1 a 64 caracteres visibles.',
+    signedOut: 'Ha cerrado la sesión.'
+  },
+
+  logout: {
+    title: 'Cerrar sesión',
+    intro: 'Esto termina su sesión en estas páginas. No afecta a los programas que ha autorizado.',
+    submit: 'Cerrar sesión'
+  },
+
+  clients: {
+    title: 'Programas autorizados',
+    intro: 'Estos programas pueden, o podían, actuar por usted. Revoque los que no reconozca.',
+    none: 'Aún no ha autorizado ningún programa. Cuando uno le muestre un código, introdúzcalo para ver qué pide.',
+    active: 'Activos',
+    ended: 'Revocados y caducados',
+    unnamed: 'Un programa sin nombre',
+    approvedHere: 'el que acaba de aprobar',
+    kind: 'Tipo',
+    version: 'Versión',
+    approvedOn: 'Aprobado',
+    approvedFrom: 'desde la dirección',
+    lastUsed: 'Último uso',
+    neverUsed: 'nunca',
+    expires: 'Termina',
+    revokedOn: 'Revocado',
+    expiredOn: 'Caducado',
+    label: 'El nombre que usted le da',
+    rename: 'Cambiar el nombre',
+    revoke: 'Revocar',
+    revokeNamed: (name) => `Revocar ${name}`,
+    renameNamed: (name) => `Cambiar el nombre de ${name}`,
+    revokeAll: 'Revocar todos',
+    revokeAllIntro: (count) =>
+      count === 1
+        ? 'El programa de arriba pierde su acceso de inmediato.'
+        : `Los ${count} programas de arriba pierden su acceso de inmediato, estén donde estén.`,
+    revokeAllConfirm: 'Sí, revocar todos',
+    done: {
+      renamed: 'Nombre cambiado.',
+      revoked: 'Revocado. El programa será rechazado desde su próxima solicitud.',
+      'revoked-all': 'Todos están revocados.'
+    }
+  },
+
+  connections: {
+    title: 'Cuentas conectadas',
+    intro: 'Cuentas de otros servicios que ha conectado. Sus tokens se guardan cifrados.',
+    none: 'Aún no ha conectado ninguna cuenta.',
+    noneAdvice: 'Elija un servicio abajo. Iniciará sesión allí y dirá qué puede usarse.',
+    noProviders: 'Aquí no puede conectarse ningún otro servicio, así que no hay nada que hacer en esta página.',
+    status: { connected: 'Conectada', needs_reconnect: 'Debe volver a conectarse' },
+    scopes: 'Puede usarse para',
+    noScopes: 'el servicio no lo ha indicado',
+    since: 'Conectada',
+    disconnect: 'Desconectar',
+    disconnectNamed: (name) => `Desconectar ${name}`,
+    addTitle: 'Conectar otra cuenta',
+    connect: (provider) => `Conectar ${provider}`,
+    reconnect: (provider) => `Volver a conectar ${provider}`,
+    done: {
+      connected: 'La cuenta está conectada.',
+      disconnected: 'La cuenta está desconectada, aquí y en el servicio.',
+      'disconnected-here':
+        'La cuenta está desconectada aquí. El servicio no pudo confirmarlo: puede poner fin al acceso allí, en su configuración.',
+      failed: 'El servicio indica que algo salió mal allí. No se ha conectado nada.',
+      denied: 'El servicio indica que usted no dio su consentimiento. No se ha conectado nada.',
+      invalid: 'La respuesta del servicio no correspondía a lo que se inició aquí. No se ha conectado nada.',
+      not_fresh: 'El servicio no le pidió que iniciara sesión de nuevo. No se ha conectado nada.',
+      taken: 'Esta cuenta ya pertenece aquí a otra persona. No se ha conectado nada.'
+    }
+  },
+
+  error: {
+    title: 'No ha funcionado',
+    signInFailed: {
+      failed: 'El servicio no pudo iniciar su sesión. Puede intentarlo de nuevo.',
+      denied: 'Se canceló el inicio de sesión. Puede intentarlo de nuevo.',
+      invalid: 'Este inicio de sesión no comenzó en este navegador, o comenzó hace demasiado tiempo. Empiece de nuevo.',
+      not_fresh:
+        'El servicio no le pidió que iniciara sesión de nuevo. Inténtelo otra vez, o cierre allí la sesión primero.'
+    },
+    badRequest: 'No se pudo leer la solicitud.',
+    form: 'Este formulario es demasiado antiguo o no se envió desde esta página. Vuelva atrás e inténtelo de nuevo.',
+    lostCookies:
+      'Su navegador no devolvió ninguna cookie, así que no es posible saber si este formulario es suyo. O bien estuvo abierto demasiado tiempo: vuelva atrás y cárguelo de nuevo. O bien su navegador no guarda cookies seguras de una dirección que empieza por http://, y Safari no lo hace ni siquiera en este equipo: use otro navegador, como Chrome o Firefox, o una dirección que empiece por https://.',
+    forbidden: 'Eso no está permitido.',
+    notFound: 'Esta página no existe.',
+    method: 'Esta página no puede usarse así.',
+    tooMany: (when) => `Demasiados intentos. Inténtelo de nuevo ${when}.`,
+    unavailable: 'No es posible en este momento. Inténtelo de nuevo dentro de un momento.',
+    internal: 'Algo ha salido mal aquí. No se debe a nada que usted haya hecho.',
+    reference: (id) => `Si pide ayuda, mencione esto: ${id}`,
+    home: 'Volver al inicio'
+  }
+}
