@@ -4,7 +4,22 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { formatUserCode, readUserCode } from '../../core/grants/codes.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm, LONGEST_TYPED_CODE } from './views/code-form.js'
+import { Start } from './views/start.js'
 import { userIdOf, visitOf } from './visit.js'
+
+/** GET /: what this is, and a place for the code, which survives signing in. */
+export function showStart({ app, visits }: PageParts): void {
+  const { demoSignIn: isDemo } = app.config
+  // The documentation has no base path. Where a proxy takes the base path away, it is the proxy's to be linked with.
+  const docsPath = app.prefix === '' ? undefined : '/docs'
+
+  app.get('/', async (request, reply) => {
+    const visit = visitOf(request)
+    // The form of a stranger is bound to a cookie, as it is on the page to sign in on.
+    const seen = visit.session ? visit : visits.remember(request, reply, {})
+    return sendPage(reply, Start, { visit: seen, isDemo, docsPath: docsPath ?? `${visit.base}/docs` })
+  })
+}
 
 /**
  * GET /device: where a code is entered. A code in the query fills the form in and decides nothing; it is moved out of the URL

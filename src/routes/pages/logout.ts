@@ -1,6 +1,6 @@
 /** Signing out of the pages. */
 import { type PageParts, seeOther, sendPage } from './page.js'
-import { Logout } from './views/logout.js'
+import { Logout } from './views/login.js'
 import { sessionOf, visitOf } from './visit.js'
 
 /** GET /logout: asks first, so that no link can sign anybody out. */

@@ -55,3 +55,18 @@ export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameIn
     </Layout>
   )
 }
+
+/** Asks before the session ends. */
+export function Logout({ visit }: { visit: Visit }) {
+  const { logout } = visit.texts
+  return (
+    <Layout visit={visit} title={logout.title}>
+      <p>{logout.intro}</p>
+      <Form visit={visit} action="/logout">
+        <button type="submit" class="primary">
+          {logout.submit}
+        </button>
+      </Form>
+    </Layout>
+  )
+}
