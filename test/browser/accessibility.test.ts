@@ -1,10 +1,10 @@
 /** Every page, in every state it can be in: axe-core has nothing to say about it, and it fits into its window. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { LANGUAGES } from '../../src/routes/pages/texts/languages.js'
 import {
   approve,
   deny,
@@ -17,6 +17,7 @@ import {
   typeCode,
   type VisitorOptions
 } from '../support/browser.js'
+import { AXE, keepTranslations, lookAtLayout, runAxe, translate } from '../support/looks.js'
 import { clientsFile } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
@@ -32,24 +33,6 @@ function logoFile(t: Pick<Test, 'teardown'>): string {
   )
   return file
 }
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-/**
- * Every other rule there is, experimental ones included. Level AAA asks for more contrast than AA, which the pages are made for;
- * and the code on its own is as large as a heading because it is there to be compared.
- */
-const NOT_ASKED_FOR = ['color-contrast-enhanced', 'p-as-heading']
-const RUN = `(async () => {
-  const rules = axe.getRules().map(({ ruleId }) => [ruleId, { enabled: !${JSON.stringify(NOT_ASKED_FOR)}.includes(ruleId) }])
-  const { violations, incomplete, passes, inapplicable } = await axe.run(document, { rules: Object.fromEntries(rules) })
-  return {
-    found: [...violations, ...incomplete].flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => ({ id, html, failureSummary }))
-    ),
-    rules: violations.length + incomplete.length + passes.length + inapplicable.length,
-    overhang: document.documentElement.scrollWidth - innerWidth
-  }
-})()`
 
 const METADATA = { name: 'acme-cli', version: '1.4.0', hostname: 'build-7', os: 'linux' }
 /** Each field of another kind: mixed alphabets and what cannot be seen, heaped accents, no place to break, right to left. */
@@ -73,6 +56,12 @@ const start = async (client_metadata: Record<string, string>, headers = OSLO) =>
 /** The states that were looked at. */
 const checked = new Set<string>()
 
+async function checkLayout(t: Test, page: Page, what: string): Promise<void> {
+  const { faults, lines } = await lookAtLayout(page)
+  t.same(faults, [], `${what}: nothing sticks out or lies on something else`)
+  t.ok(lines > 4)
+}
+
 /** Looks at the page as it stands, in both colour schemes, on a screen and on a telephone. */
 async function check(t: Test, page: Page, state: string, heading: string): Promise<void> {
   t.equal(await page.locator('h1').innerText(), heading, state)
@@ -81,33 +70,88 @@ async function check(t: Test, page: Page, state: string, heading: string): Promi
     await page.setViewportSize({ width, height: 900 })
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
-      const { found, rules, overhang } = await page.evaluate<{ found: object[]; rules: number; overhang: number }>(RUN)
+      const { found, rules } = await runAxe(page)
       t.same(found, [], `${state}, ${colorScheme}, ${width}`)
       t.ok(rules >= 100, 'by all rules')
-      t.equal(overhang, 0, 'and nothing sticks out')
     }
+    await checkLayout(t, page, `${state}, ${width}`)
   }
   // At 200 % a window has half as many pixels, which no rule of axe asks about.
   for (const width of [640, 180]) {
     await page.setViewportSize({ width, height: 450 })
-    const overhang = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
-    t.equal(overhang, 0, `${state}: nothing sticks out at 200 % of ${2 * width}`)
+    await checkLayout(t, page, `${state}, 200 % of ${2 * width}`)
   }
   await page.setViewportSize({ width: 1280, height: 900 })
   checked.add(state)
 }
 
+const OTHERS = LANGUAGES.filter((language) => language !== 'en')
+/** How the service says in a language what a page says that stands open. */
+type Ask = (language: string) => Promise<string>
+
+/**
+ * Looks at the page in English, and then in every other language. Nothing but texts differs, so each is put into the open document
+ * instead of being gone to, and all rules run on it once, on a telephone, in the one colour scheme or the other.
+ */
+async function checkInEach(
+  t: Test,
+  page: Page,
+  state: string,
+  heading: string,
+  ask: Ask = askAgain(page)
+): Promise<void> {
+  await check(t, page, state, heading)
+  const said = await Promise.all(OTHERS.map(async (language) => [language, await ask(language)] as const))
+  await keepTranslations(page, Object.fromEntries(said))
+  for (const [width, height] of [
+    [360, 640],
+    [1280, 900],
+    [640, 450],
+    [180, 450]
+  ] as const) {
+    await page.setViewportSize({ width, height })
+    for (const [index, language] of OTHERS.entries()) {
+      const what = `${state}, ${language}, ${width}`
+      await translate(page, language)
+      if (width === 360) await checkAnswers(t, page, what)
+      await page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
+      await checkLayout(t, page, what)
+      if (width !== 360) continue
+      t.equal(await page.locator('html').getAttribute('lang'), language)
+      t.not(await page.locator('h1').innerText(), heading, what)
+      await page.emulateMedia({ colorScheme: (checked.size + index) % 2 === 0 ? 'light' : 'dark' })
+      t.same((await runAxe(page)).found, [], what)
+    }
+  }
+  await translate(page)
+  await page.setViewportSize({ width: 1280, height: 900 })
+}
+
+const askAgain =
+  (page: Page): Ask =>
+  async (language) =>
+    (await page.request.get(page.url(), { headers: { accept: 'text/html', 'accept-language': language } })).text()
+
+/** A question without an alarm has its answers on the first two screens of a telephone. */
+async function checkAnswers(t: Test, page: Page, what: string): Promise<void> {
+  if ((await page.locator('.decision').count()) === 0 || (await page.locator('.warning.strong').count()) > 0) return
+  const bottom = await page.evaluate<number>(
+    "document.querySelector('.choice').getBoundingClientRect().bottom + scrollY"
+  )
+  t.ok(bottom <= 2 * 640, `${what}: the answers are on the first two screens, at ${bottom}`)
+}
+
 t.test('signing in and out', async (t) => {
   const { page } = await visit(t)
   await page.goto(`${site.url}/login`)
-  await check(t, page, 'sign-in', 'Sign in')
+  await checkInEach(t, page, 'sign-in', 'Sign in')
   await page.evaluate("document.querySelector('[name=name]').removeAttribute('maxlength')")
   await signInAs(page, 'x'.repeat(65))
   t.match(await page.locator('.notice').innerText(), /1 to 64 visible characters/)
   await check(t, page, 'sign-in with what is no name', 'Sign in')
   await signInAs(page, 'ann')
   await page.goto(`${site.url}/logout`)
-  await check(t, page, 'sign-out', 'Sign out')
+  await checkInEach(t, page, 'sign-out', 'Sign out')
   await page.locator('form[action="/logout"] button').click()
   await check(t, page, 'signed out', 'Sign in')
 })
@@ -115,9 +159,9 @@ t.test('signing in and out', async (t) => {
 t.test('arriving', async (t) => {
   const { page } = await visit(t)
   await page.goto(`${site.url}/`)
-  await check(t, page, 'the landing page', 'Give a program access, with a code')
+  await checkInEach(t, page, 'the landing page', 'Give a program access, with a code')
   t.equal((await page.goto(`${site.url}/nowhere`))?.status(), 404)
-  await check(t, page, 'a path that leads nowhere', 'That did not work')
+  await checkInEach(t, page, 'a path that leads nowhere', 'That did not work')
 })
 
 t.test('entering a code', async (t) => {
@@ -126,7 +170,7 @@ t.test('entering a code', async (t) => {
   await page.goto(`${site.url}/device`)
   await check(t, page, 'no code yet', 'Enter the code')
   await page.goto(`${site.url}/device?code=${user_code}`)
-  await check(t, page, 'a linked code', 'Enter the code')
+  await checkInEach(t, page, 'a linked code', 'Enter the code')
   await typeCode(page, 'BCDF-GHJK')
   await check(t, page, 'a code that leads nowhere', 'Enter the code')
 })
@@ -139,7 +183,7 @@ t.test('the question and its answers', async (t) => {
   await typeCode(page, typed.user_code)
   t.equal(await page.locator('.warning.strong').count(), 0)
   t.notOk(await page.locator('.claims').isVisible())
-  await check(t, page, 'the question', TITLE)
+  await checkInEach(t, page, 'the question', TITLE)
   await page.locator('summary').click()
   await page.locator('input[name=same]').check()
   await check(t, page, 'the question with its details, about to be approved', TITLE)
@@ -149,20 +193,20 @@ t.test('the question and its answers', async (t) => {
   t.match(await page.locator('.notice').innerText(), /tick the box/)
   await check(t, page, 'approved without comparing', TITLE)
   await approve(page)
-  await check(t, page, 'approved', 'Approved')
+  await checkInEach(t, page, 'approved', 'Approved')
   await site.poll(typed.grant_code)
   await page.locator('main a[href="/device/done"]').click()
   t.match(await page.locator('.notice').innerText(), /^Your device has it/)
-  await check(t, page, 'approved and collected', 'Approved')
+  await checkInEach(t, page, 'approved and collected', 'Approved')
   await page.locator('form[action="/device/undo"] button').click()
-  await check(t, page, 'taken back', 'Taken back')
+  await checkInEach(t, page, 'taken back', 'Taken back')
 
   const linked = await start(METADATA)
   await goToQuestion(page, site, linked.user_code)
   t.match(await page.locator('.warning:not(.strong)').innerText(), /You came by a link/)
-  await check(t, page, 'the question after a link', TITLE)
+  await checkInEach(t, page, 'the question after a link', TITLE)
   await deny(page)
-  await check(t, page, 'denied', 'Denied')
+  await checkInEach(t, page, 'denied', 'Denied')
 
   const far = await start({}, LISBON)
   await page.goto(`${site.url}/device`)
@@ -173,15 +217,7 @@ t.test('the question and its answers', async (t) => {
   const hostile = await start(HOSTILE, LISBON)
   await goToQuestion(page, site, hostile.user_code)
   t.equal(await page.locator('.doubt').count(), 2)
-  await check(t, page, 'the question by who imitates', TITLE)
-  for (const [language, heading] of [
-    ['de', 'Ein Gerät bittet um Zugriff'],
-    ['fr', 'Un appareil demande un accès']
-  ] as const) {
-    const { page } = await visit(t, { user: 'ann', language })
-    await goToQuestion(page, site, hostile.user_code)
-    await check(t, page, `the question in ${language}`, heading)
-  }
+  await checkInEach(t, page, 'the question by who imitates', TITLE)
 })
 
 t.test('a program of the operator’s, and a sign-in that was too long ago', async (t) => {
@@ -196,18 +232,18 @@ t.test('a program of the operator’s, and a sign-in that was too long ago', asy
   await goToQuestion(page, site, user_code)
   t.equal(await page.locator('main li').count(), 6)
   t.ok((await page.getByRole('img', { name: 'grantd' }).boundingBox())?.width, 'the logo can be seen, and has a name')
-  await check(t, page, 'the question with scopes, a colour and a logo', 'A device asks for access')
+  await checkInEach(t, page, 'the question with scopes, a colour and a logo', 'A device asks for access')
   site.clock.advance(60_001)
   await page.goto(`${site.url}/device/confirm`)
   t.match(await page.locator('main').innerText(), /Sign in once more/)
-  await check(t, page, 'sign-in once more', 'Sign in')
+  await checkInEach(t, page, 'sign-in once more', 'Sign in')
 })
 
 t.test('what was authorized', async (t) => {
   const TITLE = 'Authorized programs'
   const { page } = await visit(t, { user: 'owner' })
   await page.goto(`${site.url}/account/clients`)
-  await check(t, page, 'nothing authorized', TITLE)
+  await checkInEach(t, page, 'nothing authorized', TITLE)
   const { grant_code, user_code } = await start(METADATA)
   await goToQuestion(page, site, user_code)
   await approve(page)
@@ -219,7 +255,7 @@ t.test('what was authorized', async (t) => {
   await page.getByRole('button', { name: /^Revoke acme-cli/ }).click()
   await page.locator('summary').click()
   t.equal(await page.locator('.ended > li').count(), 1)
-  await check(t, page, 'one revoked, and all about to be', TITLE)
+  await checkInEach(t, page, 'one revoked, and all about to be', TITLE)
   await page.locator('form[action$="/revoke-all"] button').click()
   await check(t, page, 'all revoked', TITLE)
 })
@@ -231,7 +267,7 @@ t.test('providers, and the accounts there', async (t) => {
   const site = await startSite(t, { PROVIDERS_FILE, LIMITS: 'on', LIMIT_SIGN_IN_PER_MINUTE: '1' })
   const { page } = await visit(t, {}, site)
   await page.goto(`${site.url}/login`)
-  await check(t, page, 'sign-in at a provider', 'Sign in')
+  await checkInEach(t, page, 'sign-in at a provider', 'Sign in')
   for (const status of [503, 429]) {
     const link = page.getByRole('link', { name: 'Continue with Acme' })
     const [answer] = await Promise.all([page.waitForResponse('**/login/acme'), link.click()])
@@ -246,7 +282,7 @@ t.test('providers, and the accounts there', async (t) => {
 
   const { page: account } = await visit(t, { user: 'ann' }, site)
   await account.goto(`${site.url}/account/connections`)
-  await check(t, account, 'nothing connected', TITLE)
+  await checkInEach(t, account, 'nothing connected', TITLE)
   const keep = async (subject: string, tokens: { scopes: string[]; expiresAtMs: number }) => {
     const { connectionId } = await site.app.core.identities.connect('acme', subject, 'ann')
     const identity = { subject, username: subject, name: subject }
@@ -264,19 +300,19 @@ t.test('providers, and the accounts there', async (t) => {
   t.match(await keep('old', { scopes: [], expiresAtMs: 1 }), { kind: 'needs_reconnect' })
   await account.reload()
   t.same((await account.locator('.badge').allInnerTexts()).sort(), ['Connected', 'Has to be connected again'])
-  await check(t, account, 'two connected, one of them no more', TITLE)
+  await checkInEach(t, account, 'two connected, one of them no more', TITLE)
   await account.goto(`${site.url}/account/connections?done=denied`)
   await check(t, account, 'not connected', TITLE)
   await account.getByRole('button', { name: 'Disconnect Acme old' }).click()
   t.match(await account.locator('.notice').innerText(), /^The account is disconnected here/)
-  await check(t, account, 'disconnected', TITLE)
+  await checkInEach(t, account, 'disconnected', TITLE)
 })
 
 t.test('what goes wrong, and what there is none of', async (t) => {
   const WRONG = 'That did not work'
   const { page } = await visit(t, { user: 'ann' })
   await page.goto(`${site.url}/account/connections`)
-  await check(t, page, 'nothing to connect', 'Connected accounts')
+  await checkInEach(t, page, 'nothing to connect', 'Connected accounts')
   for (const [path, status] of [
     ['device/nowhere', 404],
     ['device/undo', 405]
@@ -297,4 +333,17 @@ t.test('what goes wrong, and what there is none of', async (t) => {
   }
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 40))
+t.test('a browser that kept no cookie', async (t) => {
+  const { page } = await visit(t)
+  await page.goto(`${site.url}/login`)
+  const body = new URLSearchParams({ csrf: await page.locator('[name=csrf]').inputValue(), name: 'ann' })
+  await page.context().clearCookies()
+  await signInAs(page, 'ann')
+  t.match(await page.locator('main').innerText(), /sent no cookie back/)
+  await checkInEach(t, page, 'no cookie kept', 'That did not work', async (language) => {
+    const answer = await fetch(`${site.url}/login`, { method: 'POST', body, headers: { 'accept-language': language } })
+    return answer.text()
+  })
+})
+
+t.test('no page was left out', async (t) => t.equal(checked.size, 39))

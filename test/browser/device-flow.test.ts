@@ -604,7 +604,7 @@ t.test('the keyboard is enough', async (t) => {
 t.test('the pages speak the language of the browser, and English to everybody else', async (t) => {
   const grant = await site.start(METADATA)
   const english = ['en', 'Sign in', 'Enter the code', 'A device asks for access', 'Deny', 'Approve “acme-cli”']
-  const german = ['de', 'Anmelden', 'Code eingeben', 'Ein Gerät bittet um Zugriff', 'Ablehnen', '„acme-cli“ zustimmen']
+  const german = ['de', 'Anmelden', 'Code eingeben', 'Ein Gerät bittet um Zugriff', 'Ablehnen', 'Zustimmen: „acme-cli“']
   const french = [
     'fr',
     'Connexion',
@@ -619,7 +619,7 @@ t.test('the pages speak the language of the browser, and English to everybody el
     'コードを入力してください',
     'デバイスがアクセスを求めています',
     '拒否',
-    '「acme-cli」 を承認'
+    '「acme-cli」を承認'
   ]
   const languages: [string, string[]][] = [
     ['en-GB,en;q=0.9', english],

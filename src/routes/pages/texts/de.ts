@@ -73,7 +73,7 @@ export const de: Texts = {
     unknownPlace: 'Ort unbekannt',
     rights: 'Es darf dann',
     same: (code) => `Mein Gerät zeigt ${code}, und ich habe das begonnen.`,
-    approve: (name) => `${name} zustimmen`,
+    approve: (name) => `Zustimmen: ${name}`,
     quoted: (name) => `„${name}“`,
     deny: 'Ablehnen',
     confirmMissing: 'Um zuzustimmen, vergleichen Sie den Code und kreuzen Sie an, dass Ihr Gerät ihn zeigt.',
@@ -81,10 +81,10 @@ export const de: Texts = {
   },
 
   clientTypes: {
-    cli: 'ein Programm für die Kommandozeile',
+    cli: 'ein Programm für die Kommando\u00ADzeile',
     mcp: 'ein MCP-Server',
     demo: 'eine Vorführung',
-    'ide-plugin': 'eine Erweiterung einer Entwicklungsumgebung',
+    'ide-plugin': 'eine Erweiterung einer Entwicklungs\u00ADumgebung',
     other: 'ein Programm anderer Art'
   },
 

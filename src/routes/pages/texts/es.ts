@@ -4,7 +4,7 @@ export const es: Texts = {
   skipToContent: 'Ir al contenido',
   nav: {
     label: 'Su cuenta',
-    device: 'Introducir un código',
+    device: 'Introducir código',
     clients: 'Programas autorizados',
     connections: 'Cuentas conectadas',
     signOut: 'Cerrar sesión'
@@ -154,7 +154,7 @@ export const es: Texts = {
     expires: 'Termina',
     revokedOn: 'Revocado',
     expiredOn: 'Caducado',
-    label: 'El nombre que usted le da',
+    label: 'Nombre dado por usted',
     rename: 'Cambiar el nombre',
     revoke: 'Revocar',
     revokeNamed: (name) => `Revocar ${name}`,

@@ -83,7 +83,7 @@ export const fr: Texts = {
     cli: 'un programme en ligne de commande',
     mcp: 'un serveur MCP',
     demo: 'une démonstration',
-    'ide-plugin': 'une extension d’un environnement de développement',
+    'ide-plugin': 'une extension d’un environne\u00ADment de développe\u00ADment',
     other: 'un programme d’un autre genre'
   },
 

@@ -5,8 +5,8 @@ export const ja: Texts = {
   nav: {
     label: 'あなたのアカウント',
     device: 'コードの入力',
-    clients: '承認済みプログラム',
-    connections: '連携アカウント',
+    clients: '承認済み\u200Bプログラム',
+    connections: '連携\u200Bアカウント',
     signOut: 'サインアウト'
   },
   signedInAs: (name) => `${name} としてサインイン中`,
@@ -73,7 +73,7 @@ export const ja: Texts = {
     unknownPlace: '場所不明',
     rights: '許可される操作',
     same: (code) => `デバイスに ${code} と表示されていて、自分で始めたものです。`,
-    approve: (name) => `${name} を承認`,
+    approve: (name) => `${name}を承認`,
     quoted: (name) => `「${name}」`,
     deny: '拒否',
     confirmMissing:

@@ -4,7 +4,7 @@ export const pt: Texts = {
   skipToContent: 'Ir para o conteúdo',
   nav: {
     label: 'Sua conta',
-    device: 'Inserir um código',
+    device: 'Inserir código',
     clients: 'Programas autorizados',
     connections: 'Contas conectadas',
     signOut: 'Sair'
@@ -83,7 +83,7 @@ export const pt: Texts = {
     cli: 'um programa de linha de comando',
     mcp: 'um servidor MCP',
     demo: 'uma demonstração',
-    'ide-plugin': 'um plug-in de um ambiente de desenvolvimento',
+    'ide-plugin': 'um plug-in de um ambiente de desenvolvi\u00ADmento',
     other: 'um programa de outro tipo'
   },
 
@@ -153,7 +153,7 @@ export const pt: Texts = {
     expires: 'Termina',
     revokedOn: 'Revogado',
     expiredOn: 'Expirado',
-    label: 'O nome que você dá a ele',
+    label: 'Nome dado por você',
     rename: 'Renomear',
     revoke: 'Revogar',
     revokeNamed: (name) => `Revogar ${name}`,

@@ -1,0 +1,90 @@
+/**
+ * What is looked at on a page that stands open in a browser: all rules of axe-core, whether anything sticks out or lies on
+ * something else, and the same page in another language.
+ */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright-core'
+
+/** Makes `axe` known to a page, which costs a quarter of a second. */
+export const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/**
+ * Every other rule there is, experimental ones included. Level AAA asks for more contrast than AA, which the pages are made for;
+ * and the code on its own is as large as a heading because it is there to be compared.
+ */
+const NOT_ASKED_FOR = ['color-contrast-enhanced', 'p-as-heading']
+const RUN = `(async () => {
+  const rules = axe.getRules().map(({ ruleId }) => [ruleId, { enabled: !${JSON.stringify(NOT_ASKED_FOR)}.includes(ruleId) }])
+  const { violations, incomplete, passes, inapplicable } = await axe.run(document, { rules: Object.fromEntries(rules) })
+  return {
+    found: [...violations, ...incomplete].flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => ({ id, html, failureSummary }))
+    ),
+    rules: violations.length + incomplete.length + passes.length + inapplicable.length
+  }
+})()`
+
+/** What axe has to say about the page as it stands, and how many rules it knows. */
+export const runAxe = (page: Page) => page.evaluate<{ found: object[]; rules: number }>(RUN)
+
+/**
+ * Compares the lines of all texts with the window, with what they stand in, and with each other. Lines of two texts may touch by a
+ * quarter of their height, since a font is taller than its letters.
+ */
+const LAYOUT = `(() => {
+  const faults = []
+  if (document.documentElement.scrollWidth > innerWidth) faults.push('the page sticks out of its window')
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  const lines = []
+  while (walker.nextNode()) {
+    const text = walker.currentNode
+    const element = text.parentElement
+    if (!text.data.trim() || element.closest('.skip') || !element.checkVisibility()) continue
+    const range = document.createRange()
+    range.selectNodeContents(text)
+    const holder = element.closest('button, .button, .badge, nav a, .notice, .warning, .check, li, main, header, footer')
+    const { left, right } = holder.getBoundingClientRect()
+    for (const rect of range.getClientRects()) {
+      if (rect.width === 0) continue
+      if (rect.left < left - 1 || rect.right > right + 1) faults.push('sticks out of its place: ' + text.data)
+      lines.push({ text, rect })
+    }
+  }
+  lines.forEach(({ text, rect }, index) => {
+    for (const other of lines.slice(index + 1)) {
+      if (other.text === text) continue
+      const wide = Math.min(rect.right, other.rect.right) - Math.max(rect.left, other.rect.left)
+      const high = Math.min(rect.bottom, other.rect.bottom) - Math.max(rect.top, other.rect.top)
+      if (wide > 2 && high > Math.min(rect.height, other.rect.height) / 4) {
+        faults.push('lies on something else: ' + text.data + ' / ' + other.text.data)
+      }
+    }
+  })
+  return { faults, lines: lines.length }
+})()`
+
+/** What sticks out or lies on something else, and how many lines of text were looked at. */
+export const lookAtLayout = (page: Page) => page.evaluate<{ faults: string[]; lines: number }>(LAYOUT)
+
+/** Keeps the page as it is, and takes what the service says to it in other languages, as whole documents by language. */
+export async function keepTranslations(page: Page, documents: Readonly<Record<string, string>>): Promise<void> {
+  await page.evaluate(`{
+    const { title, body } = document
+    const own = { lang: document.documentElement.lang, title, body }
+    const others = Object.entries(${JSON.stringify(documents)}).map(([language, html]) => {
+      const { documentElement, title, body } = new DOMParser().parseFromString(html, 'text/html')
+      return [language, { lang: documentElement.lang, title, body: document.adoptNode(body) }]
+    })
+    globalThis.translations = Object.fromEntries([['', own], ...others])
+  }`)
+}
+
+/** Shows the page in a language that is kept, or as it was. The head stays, and with it the style sheet and axe. */
+export async function translate(page: Page, language = ''): Promise<void> {
+  await page.evaluate(`{
+    const { lang, title, body } = globalThis.translations[${JSON.stringify(language)}]
+    document.documentElement.lang = lang
+    document.title = title
+    document.body.replaceWith(body)
+  }`)
+}
