@@ -50,7 +50,7 @@ export const es: Texts = {
       base: 'Rechace si alguien le envió este código o este enlace, se lo leyó o le dijo que lo introdujera, sea quien diga ser. Nadie del servicio de asistencia se lo pedirá jamás.',
       linked: 'Ha llegado por un enlace: quien lo creó rellenó el código.',
       imitation:
-        'Lo que el programa dice de sí mismo está escrito de un modo que puede engañar. Está señalado en «Detalles».',
+        'Lo que el programa dice de sí mismo está escrito de un modo que puede engañar. Está señalado en “Detalles”.',
       countries: (from, here) => `La solicitud viene de ${from}, pero usted está en ${here}.`
     },
     who: 'Ha iniciado sesión como',
@@ -74,7 +74,7 @@ export const es: Texts = {
     rights: 'Podrá',
     same: (code) => `Mi dispositivo muestra ${code} y esto lo he iniciado yo.`,
     approve: (name) => `Aprobar ${name}`,
-    quoted: (name) => `«${name}»`,
+    quoted: (name) => `“${name}”`,
     deny: 'Rechazar',
     confirmMissing: 'Para aprobar, compare el código y marque la casilla que dice que su dispositivo lo muestra.',
     changed: 'El nombre de este programa ha cambiado desde que se mostró la página. Vuelva a mirarlo.'
@@ -155,10 +155,10 @@ export const es: Texts = {
     revokedOn: 'Revocado',
     expiredOn: 'Caducado',
     label: 'Nombre dado por usted',
-    rename: 'Cambiar el nombre',
+    rename: 'Renombrar',
     revoke: 'Revocar',
     revokeNamed: (name) => `Revocar ${name}`,
-    renameNamed: (name) => `Cambiar el nombre de ${name}`,
+    renameNamed: (name) => `Renombrar ${name}`,
     revokeAll: 'Revocar todos',
     revokeAllIntro: (count) =>
       count === 1
@@ -166,7 +166,7 @@ export const es: Texts = {
         : `Los ${count} programas de arriba pierden su acceso de inmediato, estén donde estén.`,
     revokeAllConfirm: 'Sí, revocar todos',
     done: {
-      renamed: 'Nombre cambiado.',
+      renamed: 'Renombrado.',
       revoked: 'Revocado. El programa será rechazado desde su próxima solicitud.',
       'revoked-all': 'Todos están revocados.'
     }
