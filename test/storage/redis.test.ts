@@ -27,6 +27,7 @@ import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { storageContract } from '../contract/storage.js'
 import { GRANTD_SECRET, IMPATIENT, startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
+import { freePort } from '../support/ports.js'
 import { connectTo } from '../support/redis-config.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
@@ -831,7 +832,8 @@ t.test('keys', async (t) => {
   ]
 
   t.test('of one script are in one slot of a cluster, whatever a user is called', async (t) => {
-    const cluster = await startRedis('--cluster-enabled', 'yes')
+    // By itself it would take the port 10,000 above its first one, which may be anybody's.
+    const cluster = await startRedis('--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`)
     t.teardown(() => cluster.stop())
     const slotOf = (key: string) => cluster.client.cluster('KEYSLOT', key)
     for (const prefix of ['', 'grantd:', 'a.b-c_d:']) {

@@ -29,9 +29,6 @@ export interface RedisServer {
 export async function startRedis(...options: string[]): Promise<RedisServer> {
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'grantd-redis-'))
-  // A member of a Cluster has a second port, by itself the first one and 10,000, which may be anybody's.
-  const isMember = options.includes('--cluster-enabled') && !options.includes('--cluster-port')
-  const bus = isMember ? ['--cluster-port', `${await freePort()}`] : []
   const client = new Redis(port, '127.0.0.1', { protocol: 2, lazyConnect: true, retryStrategy: () => 50 })
   // While the server is down on purpose, the client's complaints are of no interest.
   client.on('error', () => {})
@@ -43,7 +40,7 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
     const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '']
     const process = spawn(
       'redis-server',
-      [...args, ...durable, '--maxmemory-policy', 'noeviction', ...bus, ...options, ...more],
+      [...args, ...durable, '--maxmemory-policy', 'noeviction', ...options, ...more],
       {
         stdio: 'ignore'
       }
