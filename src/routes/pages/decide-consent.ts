@@ -5,6 +5,7 @@ import { fault } from '../../core/fault.js'
 import { openTicket, sendConsent, type Ticket } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
+import { DecisionResult } from './views/decision-result.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
 
 const Decision = formOf({
@@ -41,6 +42,7 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
       const { userCode, linked } = ticket
       const by = { userId: session.userId, ip: app.whereabouts.ip(request) }
       const outcome = await app.core.grants.decide(userCode, action, by)
+      if (outcome.kind === 'withdrawn') return sayWithdrawn(request, reply)
       if (outcome.kind !== 'decided') return refuse(request, reply)
       const result = action === 'approve' ? 'approved' : 'denied'
       const { authorizationId: authorizedClientId } = outcome
@@ -57,10 +59,17 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
 
   async function askAgain(request: FastifyRequest, reply: FastifyReply, ticket: Ticket, problem: string) {
     const outcome = await app.core.grants.peek(ticket.userCode)
+    if (outcome.kind === 'withdrawn') return sayWithdrawn(request, reply)
     const client = app.core.clients.find(ticket.clientId)
     if (outcome.kind !== 'pending' || !client) return refuse(request, reply)
     const { userCode, linked } = ticket
     return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client, problem })
+  }
+
+  /** Whoever was shown the question may know what became of it. A code that is entered by hand leads to `refuse` alone. */
+  function sayWithdrawn(request: FastifyRequest, reply: FastifyReply) {
+    cookies.enteredCode.clear(reply)
+    return sendPage(reply.code(409), DecisionResult, { visit: visitOf(request), result: 'withdrawn' })
   }
 
   function refuse(request: FastifyRequest, reply: FastifyReply) {

@@ -2,14 +2,27 @@ import type { EnteredCode } from '../cookies.js'
 import type { Visit } from '../visit.js'
 import { Form, Layout } from './layout.js'
 
+interface DecisionResultProps {
+  visit: Visit
+  /** `withdrawn`: by the program, before anybody decided. */
+  result: NonNullable<EnteredCode['result']> | 'withdrawn'
+}
+
 /** What became of the request, with a way back while there is one. Holds no secret. */
-export function DecisionResult({ visit, result }: { visit: Visit; result: NonNullable<EnteredCode['result']> }) {
+export function DecisionResult({ visit, result }: DecisionResultProps) {
   const { result: texts } = visit.texts
   if (result === 'denied') {
     return (
       <Layout visit={visit} title={texts.deniedTitle}>
         <p>{texts.denied}</p>
         <p>{texts.deniedAdvice}</p>
+      </Layout>
+    )
+  }
+  if (result === 'withdrawn') {
+    return (
+      <Layout visit={visit} title={texts.withdrawnTitle}>
+        <p>{texts.withdrawn}</p>
       </Layout>
     )
   }
