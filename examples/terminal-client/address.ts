@@ -1,10 +1,16 @@
 /** GRANTD_URL: the address of the service. Codes and tokens are sent there, so it must be https, or http on the loopback. */
 const DEFAULT_URL = 'http://127.0.0.1:3333'
+/** Where it may be as well: at the other address that `localhost` stands for. */
+const OTHER_URL = 'http://localhost:3333'
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]']
 
-/** The service's address with a trailing slash. Throws if GRANTD_URL is no safe address. */
-export function readAddress(text: string | undefined): URL {
-  const wanted = text || DEFAULT_URL
+/** Where the service may be: at GRANTD_URL, or at the places it is at by default. Throws if GRANTD_URL is no safe address. */
+export function readAddresses(text: string | undefined): [URL, ...URL[]] {
+  return text ? [readAddress(text)] : [readAddress(DEFAULT_URL), readAddress(OTHER_URL)]
+}
+
+/** With a trailing slash. */
+function readAddress(wanted: string): URL {
   const url = URL.canParse(wanted) ? new URL(wanted) : undefined
   if (!url || !isSafe(url) || url.username || url.password || url.search || url.hash) {
     throw new Error('GRANTD_URL: expected an https URL, or an http URL of this machine such as http://127.0.0.1:3333')

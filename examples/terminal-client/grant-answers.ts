@@ -54,6 +54,11 @@ export function readPollAnswer(response: Response, text: string): PollAnswer {
   throw new Error('the poll got an answer that means nothing to this client')
 }
 
+/** Throws unless the service says that the grant is withdrawn. */
+export function readWithdrawal(response: Response, text: string): void {
+  if (response.status !== 200) throw refusal('the request could not be withdrawn', response, text)
+}
+
 /** Retry-After in seconds; the header holds seconds or a date (RFC 9110 §10.2.3). */
 function readRetryAfter(header: string | null): number | undefined {
   if (header === null) return undefined

@@ -1,16 +1,25 @@
 /**
  * A client of the device grant, made to be copied together with grant-answers.ts. `start` requests a grant; `waitForDecision`
- * polls until a user decides it. It asks the service to hold each poll (`Prefer: wait`), so that it learns of the decision at
- * once. It never polls faster than told, keeps the longer interval of a `slow_down`, and backs off while the service is busy or
- * unreachable.
+ * polls until a user decides it; `withdraw` ends a grant that is not wanted any more. It asks the service to hold each poll
+ * (`Prefer: wait`), so that it learns of the decision at once. It never polls faster than told, keeps the longer interval of a
+ * `slow_down`, and backs off while the service is busy or unreachable.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Decision, type Grant, type PollAnswer, readGrant, readPollAnswer } from './grant-answers.js'
+import {
+  type Decision,
+  type Grant,
+  type PollAnswer,
+  readGrant,
+  readPollAnswer,
+  readWithdrawal
+} from './grant-answers.js'
 
 /** How much a `slow_down` without an interval lengthens the interval (RFC 8628 §3.5). */
 const SLOW_DOWN_STEP_SECONDS = 5
 const LONGEST_BACK_OFF_SECONDS = 60
 const REQUEST_TIMEOUT_MS = 10_000
+/** Somebody who stops a program waits for this, so it is short. */
+const WITHDRAW_TIMEOUT_MS = 2_000
 /** How long the service may hold a poll (`Prefer: wait`, RFC 7240 §4.3). A service without support for it answers at once. */
 const WAIT_SECONDS = 30
 
@@ -38,6 +47,18 @@ export interface WaitOptions {
 export interface GrantClient {
   start(request: GrantRequest, signal?: AbortSignal): Promise<Grant>
   waitForDecision(grant: Grant, options?: WaitOptions): Promise<Decision>
+  /**
+   * Withdraws the grant, to be called when the program is stopped: nobody can approve it any more, and what an approval led to is
+   * revoked. Idempotent. Rejects if the service did not confirm it within two seconds.
+   */
+  withdraw(grant: Grant): Promise<void>
+}
+
+interface PostOptions {
+  signal?: AbortSignal | undefined
+  /** How long the service may hold the answer, beyond the time for the request itself. */
+  waitSeconds?: number
+  timeoutMs?: number
 }
 
 const realClock = {
@@ -86,7 +107,7 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
 
   async function poll(grantCode: string, signal: AbortSignal | undefined): Promise<PollAnswer> {
     try {
-      const response = await post('/auth/grant/token', { grant_code: grantCode }, signal, WAIT_SECONDS)
+      const response = await post('/auth/grant/token', { grant_code: grantCode }, { signal, waitSeconds: WAIT_SECONDS })
       return readPollAnswer(response, await response.text())
     } catch (error) {
       signal?.throwIfAborted()
@@ -98,8 +119,12 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
     }
   }
 
-  function post(path: string, body: unknown, signal: AbortSignal | undefined, waitSeconds = 0): Promise<Response> {
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS + waitSeconds * 1000)
+  function post(
+    path: string,
+    body: unknown,
+    { signal, waitSeconds = 0, timeoutMs = REQUEST_TIMEOUT_MS }: PostOptions
+  ): Promise<Response> {
+    const timeout = AbortSignal.timeout(timeoutMs + waitSeconds * 1000)
     return fetch(apiUrl + path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(waitSeconds > 0 && { prefer: `wait=${waitSeconds}` }) },
@@ -112,9 +137,13 @@ export function createGrantClient({ apiUrl, clock = realClock }: GrantClientOpti
 
   return {
     async start(request, signal) {
-      const response = await post('/auth/grant/code', request, signal)
+      const response = await post('/auth/grant/code', request, { signal })
       return readGrant(response, await response.text())
     },
-    waitForDecision
+    waitForDecision,
+    async withdraw({ grant_code }) {
+      const response = await post('/auth/grant/revoke', { grant_code }, { timeoutMs: WITHDRAW_TIMEOUT_MS })
+      readWithdrawal(response, await response.text())
+    }
   }
 }

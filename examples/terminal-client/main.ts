@@ -5,10 +5,12 @@
 import { constants } from 'node:os'
 import { written } from './address.js'
 import { createApi } from './api.js'
-import { createSession, decide } from './approve.js'
+import { createDecider } from './approve.js'
+import { findSignIn } from './approve-on-pages.js'
 import { type Command, readCommand, USAGE } from './arguments.js'
+import { createBrowser } from './browser.js'
 import { createScreen, INDENT, printable } from './screen.js'
-import { findService } from './service.js'
+import { findService, locate, nobodyAt } from './service.js'
 import { tellStory } from './story.js'
 
 type Play = Extract<Command, { kind: 'play' }>
@@ -17,10 +19,16 @@ type Decide = Extract<Command, { kind: 'decide' }>
 const screen = createScreen(process.stdout)
 const stopping = new AbortController()
 
+/** npm hands on a signal that the terminal has sent to this process as well: within this time it is the same one. */
+const SAME_SIGNAL_MS = 1_000
+let stoppedAtMs: number | undefined
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  // `once`, so that a second Ctrl-C kills the process.
-  process.once(signal, () => {
+  process.on(signal, () => {
     process.exitCode = 128 + constants.signals[signal]
+    // A second Ctrl-C ends the process at once.
+    if (stoppedAtMs !== undefined && performance.now() - stoppedAtMs > SAME_SIGNAL_MS) process.exit()
+    stoppedAtMs ??= performance.now()
     stopping.abort(new Error('stopped.'))
   })
 }
@@ -28,8 +36,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 // The output was closed, by the terminal or by `| head`: the demo ends, and still stops the service that it started.
 process.stdout.on('error', () => stopping.abort(new Error('the output was closed.')))
 
-async function play({ address, approveItself, withQr }: Play): Promise<boolean> {
-  const service = await findService(address, stopping.signal, (error) => stopping.abort(error))
+async function play({ addresses, approveItself, withQr, opensBrowser }: Play): Promise<boolean> {
+  const service = await findService(addresses, stopping.signal, (error) => stopping.abort(error))
+  const { address } = service
   try {
     screen.heading(
       `A demo of grantd, on ${service.isOwn ? 'a service of its own' : 'the service'} at ${written(address)}`
@@ -38,8 +47,8 @@ async function play({ address, approveItself, withQr }: Play): Promise<boolean> 
       address,
       screen,
       signal: stopping.signal,
-      isOwnService: service.isOwn,
       approveItself,
+      opensBrowser,
       withQr: withQr || screen.isLively
     })
   } finally {
@@ -47,9 +56,15 @@ async function play({ address, approveItself, withQr }: Play): Promise<boolean> 
   }
 }
 
-async function decideElsewhere({ address, action, code }: Decide): Promise<boolean> {
-  const session = await createSession(address, process.env)
-  await decide(screen, createApi(new URL('api/v0', address).href, stopping.signal), session, code, action)
+async function decideElsewhere({ addresses, action, code }: Decide): Promise<boolean> {
+  const { signal } = stopping
+  const address = await locate(addresses, signal)
+  if (!address) throw nobodyAt(addresses[0])
+  const browser = createBrowser(address, signal)
+  const api = createApi(new URL('api/v0', address).href, signal)
+  const signIn = await findSignIn(browser)
+  const decide = await createDecider({ address, screen, browser, api, signIn, env: process.env })
+  await decide(code, action)
   return true
 }
 

@@ -1,12 +1,10 @@
 /**
- * The demo's own service: the built server as a child process on the loopback, with its state in memory and random secrets. Its
- * log is shown only if it fails.
+ * The demo's own service: the built server as a child process on the loopback, with its state in memory and secrets that it makes
+ * up. Its log is shown only if it fails.
  */
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { portOf } from './address.js'
-import { keepSecret } from './session-secret.js'
 
 const SERVER = fileURLToPath(new URL('../../dist/src/server.js', import.meta.url))
 const STOP_WITHIN_MS = 5_000
@@ -15,24 +13,25 @@ const LOG_KEPT = 2_000
 const HANDED_ON = ['PATH', 'SystemRoot', 'TZ', 'POLL_INTERVAL_SECONDS', 'GRANT_TTL_SECONDS']
 
 export interface OwnService {
-  /** Stores the session secret for a second terminal (session-secret.ts), until the service stops. */
-  keepSecret(): void
   /** Ends the child, by SIGKILL after five seconds, and resolves when it has exited. */
   stop(): Promise<void>
 }
 
 /** Spawns the service, which does not answer at once. `onLost` is called with the reason if it ends by itself. */
 export function startService(address: URL, onLost: (error: Error) => void): OwnService {
-  const port = portOf(address)
-  const secret = randomBytes(32).toString('base64url')
   const env = {
     ...Object.fromEntries(HANDED_ON.map((name) => [name, process.env[name]])),
     HOST: address.hostname === '[::1]' ? '::1' : '127.0.0.1',
-    PORT: `${port}`,
-    DASHBOARD_JWT_SECRET: secret,
+    PORT: `${portOf(address)}`,
     LOG_LEVEL: 'warn'
   }
-  const child = spawn(process.execPath, ['--enable-source-maps', SERVER], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--enable-source-maps', SERVER], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // In a process group of its own a Ctrl-C does not reach it: the demo withdraws its request there first.
+    detached: true,
+    windowsHide: true
+  })
 
   let log = ''
   const remember = (data: Buffer) => {
@@ -51,19 +50,13 @@ export function startService(address: URL, onLost: (error: Error) => void): OwnS
     child.once('error', (error) => end(error.message))
   })
 
-  let forgetSecret = () => {}
   // Kills the child if the demo exits without calling `stop`.
   const abandon = () => {
     child.kill('SIGKILL')
-    forgetSecret()
   }
   process.once('exit', abandon)
 
   return {
-    keepSecret() {
-      if (child.pid !== undefined) forgetSecret = keepSecret(port, { pid: child.pid, secret })
-    },
-
     async stop() {
       isStopping = true
       child.kill('SIGTERM')
@@ -71,7 +64,6 @@ export function startService(address: URL, onLost: (error: Error) => void): OwnS
       await ended
       clearTimeout(insist)
       process.off('exit', abandon)
-      forgetSecret()
     }
   }
 }

@@ -6,28 +6,42 @@ import { startService } from './own-service.js'
 const PROBE_WITHIN_MS = 5_000
 
 export interface Service {
+  address: URL
   isOwn: boolean
   stop(): Promise<void>
 }
 
+/** The first of the addresses at which somebody answers. */
+export async function locate(addresses: readonly URL[], signal: AbortSignal): Promise<URL | undefined> {
+  for (const address of addresses) if (await isAnswered(address, signal)) return address
+  return undefined
+}
+
 /** Finds the service, or starts one and waits until it answers. `onLost` is called if a started one ends by itself. */
-export async function findService(address: URL, signal: AbortSignal, onLost: (error: Error) => void): Promise<Service> {
-  if (await isAnswered(address, signal)) return { isOwn: false, stop: async () => {} }
-  if (!isOnThisMachine(address) || address.pathname !== '/') throw new Error(`nobody answers at ${written(address)}`)
+export async function findService(
+  addresses: readonly [URL, ...URL[]],
+  signal: AbortSignal,
+  onLost: (error: Error) => void
+): Promise<Service> {
+  const found = await locate(addresses, signal)
+  if (found) return { address: found, isOwn: false, stop: async () => {} }
+  const [address] = addresses
+  if (!isOnThisMachine(address) || address.pathname !== '/') throw nobodyAt(address)
 
   const service = startService(address, onLost)
   try {
-    service.keepSecret()
     // However long a busy machine takes: one that cannot start ends, which `onLost` hears, and a person can press Ctrl-C.
     while (!(await isAnswered(address, signal))) {
       await sleep(50, undefined, { signal })
     }
-    return { isOwn: true, stop: service.stop }
+    return { address, isOwn: true, stop: service.stop }
   } catch (error) {
     await service.stop()
     throw error
   }
 }
+
+export const nobodyAt = (address: URL) => new Error(`nobody answers at ${written(address)}`)
 
 /** Whether an HTTP server answers at the address. Any status counts, for a proxy may hide the health check. */
 async function isAnswered(address: URL, signal: AbortSignal): Promise<boolean> {

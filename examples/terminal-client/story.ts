@@ -6,11 +6,15 @@ import { readFileSync } from 'node:fs'
 import { arch, hostname, release, type } from 'node:os'
 import { commandLine } from './address.js'
 import { createApi } from './api.js'
-import { createSession, decide } from './approve.js'
+import { createDecider } from './approve.js'
+import type { Decider } from './approve-by-api.js'
+import { findSignIn, type SignIn } from './approve-on-pages.js'
+import { createBrowser } from './browser.js'
 import { showCode } from './code-card.js'
-import { createGrantClient, type Delay, type GrantRequest } from './grant-client.js'
+import type { Decision, Grant } from './grant-answers.js'
+import { createGrantClient, type Delay, type GrantClient, type GrantRequest } from './grant-client.js'
+import { openInBrowser } from './open-browser.js'
 import { printable, type Screen } from './screen.js'
-import { findSecret } from './session-secret.js'
 import { revokeItself, showIdentity, showOwnRow } from './token-in-use.js'
 import { showWaiting } from './waiting.js'
 
@@ -18,10 +22,9 @@ export interface Story {
   address: URL
   screen: Screen
   signal: AbortSignal
-  /** Whether the demo started the service, which then has the demo sign-in instead of a dashboard. */
-  isOwnService: boolean
   approveItself: boolean
   withQr: boolean
+  opensBrowser: boolean
 }
 
 /** Runs all steps. Resolves to false if the grant was denied or expired. */
@@ -30,18 +33,19 @@ export async function tellStory(story: Story): Promise<boolean> {
   const apiUrl = new URL('api/v0', address).href
   const api = createApi(apiUrl, signal)
   const client = createGrantClient({ apiUrl })
+  const browser = createBrowser(address, signal)
+  const signIn = await findSignIn(browser)
   // Before the grant is started, so that a missing secret is reported first.
-  const session = story.approveItself ? await createSession(address, process.env) : undefined
+  const decide = story.approveItself
+    ? await createDecider({ address, screen, browser, api, signIn, env: process.env })
+    : undefined
 
   const grant = await client.start(introduction(), signal)
-  await showCode(screen, grant, story.withQr)
-  if (session === undefined) showWhereToDecide(story, grant.user_code)
-  else await decide(screen, api, session, grant.user_code, 'approve')
-
-  screen.line()
-  const waiting = showWaiting(screen, grant.expires_in)
-  const onDelay = (delay: Delay) => waiting.note(describe(delay))
-  const decision = await client.waitForDecision(grant, { signal, onDelay }).finally(waiting.end)
+  const decision = await untilDecided(story, client, grant, signIn, decide).catch(async (error: unknown) => {
+    // Whoever stops here leaves no question behind that somebody could still approve.
+    if (signal.aborted) await withdraw(screen, client, grant)
+    throw error
+  })
 
   if (decision.kind === 'approved') {
     screen.line(`${screen.style('green', 'Approved.')} The client has its JWT, and keeps it to itself.`)
@@ -58,6 +62,40 @@ export async function tellStory(story: Story): Promise<boolean> {
   return false
 }
 
+/** Shows the code, has it decided if the demo does that itself, and polls. */
+async function untilDecided(
+  story: Story,
+  client: GrantClient,
+  grant: Grant,
+  signIn: SignIn,
+  decide: Decider | undefined
+): Promise<Decision> {
+  const { screen, signal } = story
+  await showCode(screen, grant, story.withQr)
+  if (decide) await decide(grant.user_code, 'approve')
+  else showWhereToDecide(story, grant, signIn)
+
+  screen.line()
+  const waiting = showWaiting(screen, grant.expires_in)
+  if (story.opensBrowser) {
+    openInBrowser(grant.verification_uri_complete).catch(({ message }: Error) =>
+      waiting.note(`The browser could not be opened (${message}): follow the link yourself.`)
+    )
+  }
+  const onDelay = (delay: Delay) => waiting.note(describe(delay))
+  return client.waitForDecision(grant, { signal, onDelay }).finally(waiting.end)
+}
+
+async function withdraw(screen: Screen, client: GrantClient, grant: Grant): Promise<void> {
+  screen.line()
+  try {
+    await client.withdraw(grant)
+    screen.line('The request is withdrawn.')
+  } catch {
+    screen.line('The request could not be withdrawn: it ends by itself when its time is over.')
+  }
+}
+
 /** The client's self-description, which the user sees when deciding. */
 function introduction(): GrantRequest {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -72,17 +110,17 @@ function introduction(): GrantRequest {
   }
 }
 
-function showWhereToDecide({ address, screen, isOwnService }: Story, userCode: string): void {
+function showWhereToDecide({ address, screen }: Story, grant: Grant, signIn: SignIn): void {
+  const link = screen.style('underline', printable(grant.verification_uri_complete))
   screen.line()
-  if (isOwnService) {
-    screen.line('Approve or deny it on that page, signed in by any name you like, or in a second terminal:')
-  } else if (findSecret(address, process.env) !== undefined) {
-    screen.line('Approve or deny it on your dashboard, or in a second terminal:')
+  screen.line(`Sign in at ${link} ${signIn === 'by name' ? 'with any name' : 'as you always do'},`)
+  if (signIn === 'by name' || process.env.DASHBOARD_JWT_SECRET) {
+    screen.line('and approve or deny. Or do it in a second terminal:')
   } else {
-    screen.line('Approve it on your dashboard. Or set DASHBOARD_JWT_SECRET in a second terminal')
-    screen.line('to what the service has, and approve or deny it there:')
+    screen.line('and approve or deny. Or set DASHBOARD_JWT_SECRET in a second terminal')
+    screen.line('to what the service has, and do it there:')
   }
-  screen.line(screen.style('bold', commandLine(address, 'approve', printable(userCode))))
+  screen.line(screen.style('bold', commandLine(address, 'approve', printable(grant.user_code))))
 }
 
 function describe({ kind, pauseSeconds }: Delay): string {

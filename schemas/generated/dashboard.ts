@@ -70,7 +70,7 @@ export type GrantTokenRequest = Static<typeof GrantTokenRequest>
 export const GrantStatus = Type.Unsafe<'authorization_pending' | 'slow_down' | 'approved' | 'access_denied' | 'expired_token'>({
   type: 'string',
   enum: ['authorization_pending', 'slow_down', 'approved', 'access_denied', 'expired_token'],
-  description: 'The states of RFC 8628 under its own names. `slow_down` means pending as well, and asks for longer pauses. An unknown grant code is `expired_token`.'
+  description: 'The states of RFC 8628 under its own names. `slow_down` means pending as well, and asks for longer pauses. An unknown grant code is `expired_token`, and so is one that was withdrawn.'
 })
 export type GrantStatus = Static<typeof GrantStatus>
 
@@ -87,6 +87,24 @@ export const GrantTokenResponse = Type.Object({
   }))
 })
 export type GrantTokenResponse = Static<typeof GrantTokenResponse>
+
+export const GrantRevokeRequest = Type.Object({
+  grant_code: Type.String({
+    description: 'The grant code that the start of the grant handed out.',
+    minLength: 1,
+    maxLength: 128
+  })
+})
+export type GrantRevokeRequest = Static<typeof GrantRevokeRequest>
+
+export const GrantRevokeResponse = Type.Object({
+  status: Type.Unsafe<'revoked'>({
+    type: 'string',
+    enum: ['revoked'],
+    description: 'Always the same, whatever the grant code stands for.'
+  })
+})
+export type GrantRevokeResponse = Static<typeof GrantRevokeResponse>
 
 export const GrantPeekResponse = Type.Object({
   client_type: ClientType,
@@ -308,6 +326,25 @@ export const dashboardOperations = {
         401: Error,
         403: Error,
         404: Error,
+        405: Error,
+        408: Error,
+        413: Error,
+        415: Error,
+        429: Error,
+        500: Error,
+        503: Error
+      }
+    }
+  },
+  withdrawGrant: {
+    method: 'POST',
+    url: '/auth/grant/revoke',
+    schema: {
+      operationId: 'withdrawGrant',
+      body: GrantRevokeRequest,
+      response: {
+        200: GrantRevokeResponse,
+        400: Error,
         405: Error,
         408: Error,
         413: Error,

@@ -122,9 +122,13 @@ export const BearerError = Type.Object({
 export type BearerError = Static<typeof BearerError>
 
 export const RevocationRequest = Type.Object({
-  token: Type.String({ description: 'An access token or a refresh token.', minLength: 1, maxLength: 8192 }),
+  token: Type.String({
+    description: 'An access token, a refresh token or a device code.',
+    minLength: 1,
+    maxLength: 8192
+  }),
   token_type_hint: Type.Optional(Type.String({
-    description: 'Which kind of token it is. It is seen without being told.',
+    description: 'Which kind of token it is, such as `device_code`. It is seen without being told.',
     maxLength: 255
   })),
   client_id: Type.Optional(Type.String({

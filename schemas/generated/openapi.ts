@@ -190,6 +190,33 @@ export const openapiDocument = {
         }
       }
     },
+    '/api/v0/auth/grant/revoke': {
+      post: {
+        operationId: 'withdrawGrant',
+        tags: ['ClientGrant'],
+        summary: 'Withdraw a grant',
+        description: 'For the program that started the grant and does not want it any more. A grant that waits cannot be approved any more, and polls answer `expired_token`; what an approval led to is revoked, collected or not. Whoever holds the grant code may ask, and every grant code gets the same answer. Asking again changes nothing.',
+        security: [],
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/GrantRevokeRequest' } } }
+        },
+        responses: {
+          200: {
+            description: 'The grant is withdrawn, or there was nothing to withdraw.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/GrantRevokeResponse' } } }
+          },
+          400: { $ref: '#/components/responses/BadRequest' },
+          405: { $ref: '#/components/responses/MethodNotAllowed' },
+          408: { $ref: '#/components/responses/RequestTimeout' },
+          413: { $ref: '#/components/responses/ContentTooLarge' },
+          415: { $ref: '#/components/responses/UnsupportedMediaType' },
+          429: { $ref: '#/components/responses/TooManyRequests' },
+          500: { $ref: '#/components/responses/InternalServerError' },
+          503: { $ref: '#/components/responses/ServiceUnavailable' }
+        }
+      }
+    },
     '/api/v0/auth/clients': {
       get: {
         operationId: 'listAuthorizedClients',
@@ -613,8 +640,8 @@ export const openapiDocument = {
       post: {
         operationId: 'revokeToken',
         tags: ['Tokens'],
-        summary: 'Revoke an authorization by one of its tokens',
-        description: "RFC 7009. Either kind of token ends the whole authorization, from the next request on. A token that is not this client's, or no token at all, is answered the same and changes nothing.",
+        summary: 'Revoke an authorization by one of its tokens, or a grant by its device code',
+        description: "RFC 7009. Either kind of token ends the whole authorization, from the next request on. A device code ends its grant: it cannot be approved any more, and what an approval led to is revoked. What is not this client's, or no token at all, is answered the same and changes nothing.",
         security: [{ clientSecretBasic: [] }, {}],
         requestBody: {
           required: true,
@@ -1784,7 +1811,7 @@ export const openapiDocument = {
       },
       GrantStatus: {
         type: 'string',
-        description: 'The states of RFC 8628 under its own names. `slow_down` means pending as well, and asks for longer pauses. An unknown grant code is `expired_token`.',
+        description: 'The states of RFC 8628 under its own names. `slow_down` means pending as well, and asks for longer pauses. An unknown grant code is `expired_token`, and so is one that was withdrawn.',
         enum: ['authorization_pending', 'slow_down', 'approved', 'access_denied', 'expired_token']
       },
       GrantTokenResponse: {
@@ -1801,6 +1828,30 @@ export const openapiDocument = {
           interval: {
             type: 'integer',
             description: 'Seconds to leave between two polls from now on; there only with `slow_down`.'
+          }
+        }
+      },
+      GrantRevokeRequest: {
+        type: 'object',
+        required: ['grant_code'],
+        properties: {
+          grant_code: {
+            type: 'string',
+            description: 'The grant code that the start of the grant handed out.',
+            minLength: 1,
+            maxLength: 128,
+            'x-secret': true
+          }
+        }
+      },
+      GrantRevokeResponse: {
+        type: 'object',
+        required: ['status'],
+        properties: {
+          status: {
+            type: 'string',
+            description: 'Always the same, whatever the grant code stands for.',
+            enum: ['revoked']
           }
         }
       },
@@ -2182,14 +2233,14 @@ export const openapiDocument = {
         properties: {
           token: {
             type: 'string',
-            description: 'An access token or a refresh token.',
+            description: 'An access token, a refresh token or a device code.',
             minLength: 1,
             maxLength: 8192,
             'x-secret': true
           },
           token_type_hint: {
             type: 'string',
-            description: 'Which kind of token it is. It is seen without being told.',
+            description: 'Which kind of token it is, such as `device_code`. It is seen without being told.',
             maxLength: 255
           },
           client_id: {

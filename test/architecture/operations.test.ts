@@ -176,7 +176,8 @@ t.test('operations and routes', async (t) => {
       'getProviderOpenidConfiguration',
       'getReadiness',
       'pollGrantToken',
-      'startGrant'
+      'startGrant',
+      'withdrawGrant'
     ])
   })
 

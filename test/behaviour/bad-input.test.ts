@@ -55,6 +55,7 @@ async function setUp(t: Test) {
       url: '/auth/grant/approve',
       body: { user_code: grant.user_code, action: 'approve' }
     },
+    withdrawGrant: { method: 'POST', url: '/auth/grant/revoke', body: { grant_code: 'x' }, isPublic: true },
     listAuthorizedClients: { method: 'GET', url: '/auth/clients' },
     updateAuthorizedClient: { method: 'PATCH', url: `/auth/clients/${id}`, body: { label: 'new' } },
     revokeAuthorizedClient: { method: 'DELETE', url: `/auth/clients/${id}` },
@@ -102,6 +103,7 @@ const FIELDS = [
   { operation: 'startGrant', path: ['client_metadata', 'hostname'], longest: 255, mayBeEmpty: true },
   { operation: 'startGrant', path: ['client_metadata', 'os'], longest: 64, mayBeEmpty: true },
   { operation: 'pollGrantToken', path: ['grant_code'], longest: 128, required: true },
+  { operation: 'withdrawGrant', path: ['grant_code'], longest: 128, required: true },
   { operation: 'decideGrant', path: ['user_code'], longest: 64, required: true },
   { operation: 'decideGrant', path: ['action'], longest: 0, required: true },
   {
@@ -282,7 +284,7 @@ t.test('texts that are odd but texts', async (t) => {
 t.test('bodies as a whole', async (t) => {
   const { routes, refuses, json, authorization, asked, redis, app } = await setUp(t)
   const withBody = Object.entries(routes).filter(([, { body }]) => body !== undefined)
-  t.equal(withBody.length, 4)
+  t.equal(withBody.length, 5)
 
   for (const [operation, { method, url, body = {} }] of withBody) {
     t.test(operation, async (t) => {

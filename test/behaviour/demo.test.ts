@@ -1,19 +1,25 @@
 /** `npm run demo`, as a person and as a script run it, and its polling client against a service that misbehaves. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { readCommand } from '../../examples/terminal-client/arguments.js'
+import { type Browser, createBrowser } from '../../examples/terminal-client/browser.js'
 import { createGrantClient, type Delay } from '../../examples/terminal-client/grant-client.js'
+import { openInBrowser } from '../../examples/terminal-client/open-browser.js'
+import { fillIn, type Page, readPage } from '../../examples/terminal-client/page.js'
 import { freePort } from '../support/ports.js'
+import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
+import { providersFile } from '../support/sign-in.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = fileURLToPath(new URL('../../examples/terminal-client/main.ts', import.meta.url))
 const TSX = import.meta.resolve('tsx')
 const USER_CODE = /[A-Z0-9]{4}-[A-Z0-9]{4}/
@@ -80,12 +86,20 @@ async function isPortOpen(port: number): Promise<boolean> {
 }
 
 /** Nothing of a service that the demo has started is left. */
-async function isCleanedUp(t: Test, { port, directory }: Stage): Promise<void> {
-  t.equal(await isPortOpen(port), false, 'the port is closed')
+async function isCleanedUp(t: Test, here: Stage): Promise<void> {
+  t.equal(await isPortOpen(here.port), false, 'the port is closed')
+  keepsNothing(t, here)
+}
+
+function keepsNothing(t: Test, { directory }: Stage): void {
   // What tsx has compiled it keeps there, for the next run.
   const left = readdirSync(directory).filter((name) => !name.startsWith('tsx-'))
-  t.same(left, [], 'the secret file is gone')
+  t.same(left, [], 'no secret is written anywhere')
 }
+
+/** A service on which nobody can sign in by a name: it has no pages, for its users have a dashboard. */
+const startForDashboard = (t: Test, variables: Record<string, string> = {}) =>
+  startService(t, { PUBLIC_URL: 'https://grants.example.com', SIGNING_ALG: 'EdDSA', ...variables })
 
 // Each of these has a port and a directory of its own, and mostly waits.
 const sideBySide = { jobs: 3 }
@@ -98,7 +112,8 @@ t.test('with no service', sideBySide, async (t) => {
     t.match(output, `a service of its own at ${here.url}`)
     t.match(output, USER_CODE)
     t.match(output, `http://localhost:${here.port}/device`)
-    t.match(output, /client +grantd-demo \d+\.\d+\.\d+\n/, 'what the approver sees')
+    t.match(output, / {2}grantd-demo\n/, 'what the approver sees')
+    t.match(output, / {2}place unknown · 127\.0\.0\.1\n/)
     t.match(output, 'Approved as demo-user.')
     t.match(output, /user +demo-user\n/)
     t.match(output, /client type +demo\n/)
@@ -118,22 +133,17 @@ t.test('with no service', sideBySide, async (t) => {
     await isCleanedUp(t, here)
   })
 
-  t.test('a second terminal approves; the secret is for this user alone', { buffered: true }, async (t) => {
+  t.test('a second terminal approves, and needs no secret for it', { buffered: true }, async (t) => {
     const here = await stage(t)
     const demo = runDemo(t, here)
     const [, code = ''] = (await demo.sees(/demo -- approve \S+\n/)).match(/approve (\S+)/) ?? []
     t.match(demo.output(), `GRANTD_URL=${here.url} npm run demo -- approve ${code}`)
-
-    const [directory = ''] = readdirSync(here.directory)
-    t.match(directory, `-${here.port}`)
-    t.equal(statSync(join(here.directory, directory)).mode & 0o777, 0o700)
-    const [file = ''] = readdirSync(join(here.directory, directory))
-    t.equal(statSync(join(here.directory, directory, file)).mode & 0o777, 0o600)
+    t.match(demo.output(), `Sign in at http://localhost:${here.port}/device?code=${code} with any name`)
+    keepsNothing(t, here)
 
     const second = await runDemo(t, here, ['approve', code.toLowerCase().replace('-', '')]).ends()
     t.equal(second.code, 0)
-    t.match(second.output, /machine +\S+\n/)
-    t.match(second.output, /asks from +unknown location\n/)
+    t.ok(second.output.includes(hostname()), 'what the approver sees')
     t.match(second.output, 'Approved as demo-user.')
     t.notMatch(second.output, LOOKS_SECRET)
 
@@ -169,6 +179,7 @@ t.test('with no service', sideBySide, async (t) => {
     demo.child.kill('SIGINT')
     const { code, output } = await demo.ends()
     t.equal(code, 130)
+    t.match(output, 'The request is withdrawn.')
     t.match(output, 'Stopped.')
     await isCleanedUp(t, here)
   })
@@ -177,26 +188,90 @@ t.test('with no service', sideBySide, async (t) => {
     const here = await stage(t)
     const demo = runDemo(t, here)
     await demo.sees(/Waiting for the decision/)
-    const [directory = ''] = readdirSync(here.directory)
-    const { pid } = JSON.parse(readFileSync(join(here.directory, directory, 'session-secret.json'), 'utf8'))
-    process.kill(pid, 'SIGKILL')
+    process.kill(serverOf(demo.child.pid), 'SIGKILL')
     const { code, output } = await demo.ends()
     t.equal(code, 1)
     t.match(output, 'The service of the demo ended by itself (SIGKILL)')
     await isCleanedUp(t, here)
   })
+})
 
-  t.test('a directory that is open to others is not used', { buffered: true }, async (t) => {
-    const here = await stage(t)
-    const name = `grantd-demo-${process.getuid?.()}-${here.port}`
-    const directory = t.testdir({ [name]: { left: 'here' } })
-    chmodSync(join(directory, name), 0o755)
-    const { code, output } = await runDemo(t, { ...here, directory }, ['--yes']).ends()
-    t.equal(code, 1)
-    t.match(output, 'is open to others')
-    t.equal(await isPortOpen(here.port), false)
-    t.same(readdirSync(join(directory, name)), ['left'])
+t.test('with a service that is running', async (t) => {
+  const service = await startService(t, { POLL_INTERVAL_SECONDS: '1', SIGNING_ALG: 'EdDSA' })
+
+  await t.test('Ctrl-C withdraws the request, and who looks at the question is told', async (t) => {
+    const here = { ...service, directory: t.testdir({}) }
+    const demo = runDemo(t, here, ['--open'], { PATH: here.directory })
+    await demo.sees(/Waiting for the decision/)
+    const person = createBrowser(new URL('/', service.url), AbortSignal.timeout(60_000))
+    const question = await look(person, await demo.sees(USER_CODE))
+    await demo.sees(/The browser could not be opened \(there is no (xdg-)?open here\): follow the link yourself\./)
+
+    demo.child.kill('SIGINT')
+    // npm hands on the Ctrl-C of a terminal: the same one arrives twice.
+    demo.child.kill('SIGINT')
+    const { code, output } = await demo.ends()
+    t.equal(code, 130)
+    t.match(output, /The request is withdrawn\.\n[\s\S]*Stopped\./)
+    const told = await send(person, question, 'device/confirm', { action: 'approve', same: 'yes' })
+    t.match(told, { status: 409, heading: 'Withdrawn' })
+    t.equal(await isPortOpen(service.port), true, 'the service goes on')
   })
+
+  await t.test('that does not answer, Ctrl-C says so and ends all the same', async (t) => {
+    let polls = 0
+    const url = await serve(t, (request, response) => {
+      // The poll and the withdrawal are held for ever.
+      if (/grant\/(token|revoke)/.test(request.url ?? '')) polls += 1
+      else response.end(JSON.stringify(grantAnswer))
+    })
+    const demo = runDemo(t, { url, port: 0, directory: t.testdir({}) })
+    await demo.sees(/Waiting for the decision/)
+    while (polls === 0) await sleep(25)
+    demo.child.kill('SIGTERM')
+    const { code, output } = await demo.ends()
+    t.equal(code, 143)
+    t.match(output, 'The request could not be withdrawn: it ends by itself when its time is over.')
+    t.match(output, 'Stopped.')
+  })
+})
+
+t.test('as README says: npm start, then npm run demo -- --yes in a second terminal', async (t) => {
+  const readme = readFileSync(`${ROOT}README.md`, 'utf8')
+  for (const command of ['npm start', 'npm run demo -- --yes']) t.ok(readme.includes(command), command)
+  const here = await stage(t)
+  // As written, but for the port, and the build that is there already.
+  const env = { PATH: process.env.PATH, HOME: here.directory, TMPDIR: here.directory, PORT: `${here.port}` }
+  const npm = (...args: string[]) =>
+    spawn('npm', args, {
+      cwd: ROOT,
+      env: { ...env, GRANTD_URL: here.url },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true
+    })
+  const start = npm('start', '--ignore-scripts')
+  t.teardown(async () => {
+    const closed = once(start, 'close')
+    // npm does not hand on every signal to its script, so the whole group is told.
+    if (start.exitCode === null && start.pid !== undefined) process.kill(-start.pid, 'SIGTERM')
+    await closed
+  })
+  start.stdout.resume()
+  start.stderr.resume()
+  while (start.exitCode === null && !(await isPortOpen(here.port))) await sleep(50)
+
+  const demo = npm('run', 'demo', '--ignore-scripts', '--', '--yes')
+  let output = ''
+  for (const stream of [demo.stdout, demo.stderr]) stream.on('data', (data) => (output += data))
+  const [code] = await once(demo, 'close')
+  t.equal(code, 0, output)
+  t.match(output, `on the service at ${here.url}`)
+  t.match(output, 'Approved as demo-user.')
+  t.match(output, /active, asking/)
+  t.match(output, /DELETE .* 200 {2}revoked at/)
+  t.match(output, /GET .* 401 {2}The jwt is not valid\./)
+  t.match(output, 'That is the whole life of a grant.')
+  t.notMatch(output, LOOKS_SECRET)
 })
 
 t.test('with a service of somebody else', sideBySide, async (t) => {
@@ -204,7 +279,7 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
     'without its secret: --yes and approve say what is missing, a dashboard approves',
     { buffered: true },
     async (t) => {
-      const service = await startService(t, { POLL_INTERVAL_SECONDS: '1' })
+      const service = await startForDashboard(t, { POLL_INTERVAL_SECONDS: '1' })
       const here = { ...service, directory: t.testdir({}) }
       for (const args of [['--yes'], ['approve', 'BCDF-GHJK']]) {
         const { code, output } = await runDemo(t, here, args).ends()
@@ -215,7 +290,8 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
 
       const demo = runDemo(t, here, ['--qr'])
       await demo.sees(/Waiting for the decision/)
-      t.match(demo.output(), 'Approve it on your dashboard.')
+      t.match(demo.output(), 'Sign in at https://grants.example.com/device?code=')
+      t.match(demo.output(), 'as you always do')
       t.match(demo.output(), /[▀▄█]{2}/, 'the QR code')
       const user_code = await demo.sees(USER_CODE)
       const approval = await fetch(`${service.url}/api/v0/auth/grant/approve`, {
@@ -232,7 +308,7 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
   )
 
   t.test('with a secret that is not its own: 1, and says so', { buffered: true }, async (t) => {
-    const service = await startService(t)
+    const service = await startForDashboard(t)
     const here = { ...service, directory: t.testdir({}) }
     const { code, output } = await runDemo(t, here, ['approve', 'BCDF-GHJK'], {
       DASHBOARD_JWT_SECRET: 'another secret of thirty-two characters'
@@ -242,10 +318,16 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
   })
 
   t.test(
-    'with its secret: --yes goes through, and neither the grant code nor the JWT is shown',
+    'over Redis, with pages and its secret: --yes goes through, and neither the grant code nor the JWT is shown',
     { buffered: true },
     async (t) => {
-      const service = await startService(t, { POLL_INTERVAL_SECONDS: '1' })
+      const redis = await startRedis()
+      t.teardown(() => redis.stop())
+      const acme = { id: 'acme', name: 'Acme', issuer: 'https://acme.example', client_id: 'x', client_secret: 'y' }
+      const service = await startService(t, {
+        ...{ POLL_INTERVAL_SECONDS: '1', SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url },
+        PROVIDERS_FILE: providersFile(t, [acme])
+      })
       const secrets = new Set<string>()
       // Passes everything on, and remembers what must stay secret.
       const proxy = await serve(t, async (request, response, body) => {
@@ -256,9 +338,11 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
           ...(body && { body })
         })
         const text = await answer.text()
-        const { grant_code, jwt } = JSON.parse(text)
+        const answerType = answer.headers.get('content-type') ?? ''
+        if (answerType.startsWith('text/html')) t.match(text, 'Continue with Acme', 'the sign-in page')
+        const { grant_code, jwt } = answerType.startsWith('application/json') ? JSON.parse(text) : {}
         for (const secret of [grant_code, jwt]) if (secret) secrets.add(secret)
-        response.writeHead(answer.status, { 'content-type': 'application/json' }).end(text)
+        response.writeHead(answer.status, { 'content-type': answerType }).end(text)
       })
       const here = { url: proxy, port: 0, directory: t.testdir({}) }
       const { code, output } = await runDemo(t, here, ['--yes'], { DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }).ends()
@@ -279,7 +363,8 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
 
   t.test('whatever the requester calls itself, it does not write on the terminal', { buffered: true }, async (t) => {
     const client_metadata = { name: 'fine\x1b[2J\x1b[H\x07', hostname: 'left\u202eright\nclient  nice' }
-    const url = await serve(t, answering([{ client_type: 'cli', client_metadata }, { status: 'approve' }]))
+    const answers = [{ client_type: 'cli', client_metadata }, { status: 'approve' }]
+    const url = await serve(t, answering(answers, /\/grant\//))
     const here = { url, port: 0, directory: t.testdir({}) }
     const { code, output } = await runDemo(t, here, ['approve', 'X'], { DASHBOARD_JWT_SECRET: 'x' }).ends()
     t.equal(code, 0, output)
@@ -302,22 +387,63 @@ t.test('wrong usage: 2, and how it is meant', async (t) => {
     [['approve'], {}, 'approve takes one code'],
     [['approve', 'A', 'B'], {}, 'approve takes one code'],
     [['deny', 'A', '--yes'], {}, 'deny takes no options'],
+    [['deny', 'A', '--open'], {}, 'deny takes no options'],
     [['dance'], {}, 'there is no command "dance"'],
     [['--fast'], {}, "'--fast'"],
     [[], { GRANTD_URL: 'http://grants.example.com' }, 'GRANTD_URL: expected an https URL'],
     [[], { GRANTD_URL: 'https://me:secret@grants.example.com' }, 'GRANTD_URL: expected an https URL'],
     [[], { GRANTD_URL: 'ftp://127.0.0.1' }, 'GRANTD_URL: expected an https URL']
   ]
-  const ends = wrong.map(([args, variables]) => runDemo(t, here, args, variables).ends())
-  for (const [index, [args, , sentence]] of wrong.entries()) {
-    const { code, output } = (await ends[index]) ?? {}
-    t.equal(code, 2, args.join(' '))
-    t.match(output, sentence)
-    t.match(output, 'usage: npm run demo')
+  for (const [args, variables, sentence] of wrong) {
+    t.match(
+      faultOf(() => readCommand(args, variables)),
+      sentence,
+      args.join(' ')
+    )
   }
-  const help = await runDemo(t, here, ['--help']).ends()
+  const [{ code, output }, help] = await Promise.all([
+    runDemo(t, here, ['dance']).ends(),
+    runDemo(t, here, ['--help']).ends()
+  ])
+  t.equal(code, 2)
+  t.match(output, 'there is no command "dance"')
+  t.match(output, 'usage: npm run demo')
   t.equal(help.code, 0)
   t.match(help.output, 'usage: npm run demo')
+})
+
+t.test('where nothing is said, the service is looked for at both addresses of this machine', async (t) => {
+  const placesOf = (args: string[], env: Record<string, string>) => {
+    const command = readCommand(args, env)
+    return command.kind === 'help' ? [] : command.addresses.map(({ href }) => href)
+  }
+  const both = ['http://127.0.0.1:3333/', 'http://localhost:3333/']
+  t.same(placesOf([], {}), both)
+  t.same(placesOf(['approve', 'X'], {}), both)
+  t.same(placesOf([], { GRANTD_URL: 'https://grants.example.com/at' }), ['https://grants.example.com/at/'])
+})
+
+t.test('the reader of pages', async (t) => {
+  const url = new URL('http://localhost/device')
+  const html = `<!doctype html><html lang="en"><body><h1>It&#39;s &lt;me&gt;</h1>
+    <dl><div><dt>Calls itself</dt><dd><q><bdi>a &quot;b&quot; &amp;lt;</bdi></q></dd></div></dl>
+    <form method="post" action="/login" class="stack"><input type="hidden" name="csrf" value="a&amp;b"/>
+      <input name="name" required maxlength="64" title="a > b"/><input type="checkbox" name="same" value="yes" required/>
+      <button type="submit" name="action" value="deny" formnovalidate>No</button>
+      <button type="submit" name="action" value="approve">Yes</button><button type="submit">Go</button></form>
+    <form method="post" action="https://elsewhere.example/"></form></body></html>`
+  const page = readPage(200, url, html)
+  const [form, away] = page.forms as [Page['forms'][0], Page['forms'][0]]
+  t.match(page, { status: 200, heading: "It's <me>", facts: [['Calls itself', 'a "b" &lt;']] })
+  t.equal(form.action.href, 'http://localhost/login')
+  t.equal(`${fillIn(form, { name: 'ann', action: 'deny' })}`, 'csrf=a%26b&name=ann&action=deny')
+  t.equal(`${fillIn(form, { name: '', same: 'yes', action: 'approve' })}`, 'csrf=a%26b&name=&same=yes&action=approve')
+  t.throws(() => fillIn(form, { action: 'deny' }), /the form asks for "name"/)
+  t.throws(() => fillIn(form, { name: 'ann', action: 'dance' }), /the form has no "action" that could be "dance"/)
+  t.throws(() => fillIn(form, { name: 'ann', other: 'x' }), /the form has no "other"/)
+  await t.rejects(createBrowser(url, AbortSignal.timeout(1_000)).send(away, {}), /lead away, to https:\/\/elsewhere/)
+  await t.rejects(openInBrowser('file:///etc/passwd'), /no web page/)
+  await t.rejects(openInBrowser('--help'), /no web page/)
 })
 
 t.test('the polling client', async (t) => {
@@ -442,11 +568,55 @@ t.test('the polling client', async (t) => {
     await t.rejects(wait(t, [pending], { signal }), { message: 'enough' })
   })
 
+  t.test('a withdrawal is told with the grant code alone, and a refusal says why', async (t) => {
+    const asked: unknown[] = []
+    const answer = answering([{ status: 'revoked' }, reply(429, { error: 'Too many requests.' })])
+    const apiUrl = await serve(t, (request, response, body) => {
+      asked.push([request.method, request.url, JSON.parse(body)])
+      return answer(request, response, body)
+    })
+    const client = createGrantClient({ apiUrl })
+    await client.withdraw(grantAnswer)
+    t.same(asked, [['POST', '/auth/grant/revoke', { grant_code: grantAnswer.grant_code }]])
+    await t.rejects(client.withdraw(grantAnswer), /could not be withdrawn: 429 Too many requests\./)
+  })
+
   t.test('a refused start says why', async (t) => {
     const apiUrl = await serve(t, answering([reply(429, { error: 'Too many requests.' }, { 'retry-after': '7' })]))
     await t.rejects(createGrantClient({ apiUrl }).start({ client_type: 'demo' }), /429 Too many requests\./)
   })
 })
+
+function faultOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (error) {
+    return String(error)
+  }
+  throw new Error('there was no fault')
+}
+
+/** What a person sees at a browser who signs in and enters a code: the question. */
+async function look(person: Browser, code: string): Promise<Page> {
+  await send(person, await person.open('login'), 'login', { name: 'ann' })
+  const question = await send(person, await person.open('device'), 'device', { user_code: code })
+  if (question.status !== 200) throw new Error(`no question: ${question.status} ${question.heading}`)
+  return question
+}
+
+async function send(person: Browser, page: Page, path: string, answers: Record<string, string>): Promise<Page> {
+  const form = person.formOf(page, path)
+  if (!form) throw new Error(`no form leads to ${path} from ${page.heading}`)
+  return person.send(form, answers)
+}
+
+/** The process of the service that a demo has started: of its children the one that runs the server. */
+function serverOf(pid: number | undefined): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+  const server = children.find((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('server.js'))
+  if (server === undefined) throw new Error('the demo has started no service')
+  return Number(server)
+}
 
 interface WaitParts {
   expiresIn?: number

@@ -97,6 +97,23 @@ t.test('two instances over one Redis', async (t) => {
     }
   }
 
+  for (const surface of ['dashboard', 'oauth'] as const) {
+    await t.test(`${surface}: a withdrawal on another instance is heard at once`, async (t) => {
+      const { grant_code } = await elsewhere.start()
+      const held = poll(here.url, surface, grant_code)
+      await untilHeld(here, 1)
+      const ways = {
+        dashboard: () => elsewhere.call('POST', '/auth/grant/revoke', { body: { grant_code } }),
+        oauth: () => elsewhere.call('POST', '/oauth/revoke', { body: { client_id: 'cli', token: grant_code } })
+      }
+      t.equal((await ways[surface]()).status, 200)
+      const answer = await held.answer
+      t.equal(stateOf(answer), 'expired_token')
+      t.equal(applied(answer), 'wait=20')
+      t.equal(await heldBy(here), 0)
+    })
+  }
+
   await t.test('a wait ends with pending when its time is up, and counts as one poll', async (t) => {
     for (const surface of ['dashboard', 'oauth'] as const) {
       const { grant_code } = await api.start()

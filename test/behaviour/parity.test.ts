@@ -17,6 +17,7 @@ interface Outcome {
 interface Surface {
   start(app: TestApp): Promise<{ code: string; userCode: string }>
   poll(app: TestApp, code: string): Promise<Outcome>
+  withdraw(app: TestApp, code: string): Promise<unknown>
 }
 
 const dashboard: Surface = {
@@ -31,7 +32,8 @@ const dashboard: Surface = {
     if (body.status === 'slow_down') return slowDown(body.interval, headers)
     const states = { authorization_pending: 'pending', access_denied: 'denied', expired_token: 'expired' } as const
     return { state: states[body.status as keyof typeof states] }
-  }
+  },
+  withdraw: ({ call }, grant_code) => call('POST', '/auth/grant/revoke', { body: { grant_code } })
 }
 
 const oauth: Surface = {
@@ -52,7 +54,8 @@ const oauth: Surface = {
       invalid_grant: 'not there'
     } as const
     return { state: states[body.error as keyof typeof states] }
-  }
+  },
+  withdraw: ({ call }, token) => call('POST', '/oauth/revoke', { body: { client_id: 'cli', token } })
 }
 
 const slowDown = (interval: number, headers: Record<string, unknown>): Outcome => ({
@@ -69,6 +72,8 @@ interface Teller {
   polled(...expected: Outcome[]): Promise<void>
   passed(seconds: number): void
   decided(action: 'approve' | 'deny'): Promise<void>
+  /** The client withdraws the grant. */
+  withdrawn(): Promise<void>
   /** The authorization that the last poll brought is revoked. */
   revoked(): Promise<void>
 }
@@ -124,6 +129,28 @@ const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>
     passed(200)
     await polled({ state: 'approved' })
   },
+  'a grant that is withdrawn has expired, until it is forgotten': async ({ polled, passed, withdrawn }, notThere) => {
+    await polled(PENDING)
+    await withdrawn()
+    await polled({ state: 'expired' }, { state: 'expired' })
+    await withdrawn()
+    passed(1_199.999)
+    await polled({ state: 'expired' })
+    passed(0.001)
+    await polled(notThere)
+  },
+  'an approval that is withdrawn is not collected, whether or not it was before': async (tell) => {
+    const { polled, decided, withdrawn } = tell
+    await decided('approve')
+    await polled({ state: 'approved' })
+    await withdrawn()
+    await polled({ state: 'denied' })
+  },
+  'what was denied cannot be withdrawn': async ({ polled, decided, withdrawn }) => {
+    await decided('deny')
+    await withdrawn()
+    await polled({ state: 'denied' })
+  },
   'what was revoked since is not collected again': async ({ polled, decided, revoked }) => {
     await decided('approve')
     await polled({ state: 'approved' })
@@ -156,6 +183,9 @@ async function tellStories(t: Test, app: TestApp): Promise<void> {
             async decided(action) {
               const body = { user_code: userCode, action }
               t.equal((await app.call('POST', '/auth/grant/approve', { token, body })).status, 200)
+            },
+            async withdrawn() {
+              await surface.withdraw(app, code)
             },
             async revoked() {
               t.equal((await app.call('DELETE', `/auth/clients/${lastJti}`, { token })).status, 200)

@@ -1,6 +1,8 @@
 /** What every engine's decision feed has to keep to: src/core/grants/decision-feed.ts, fed by the decisions of its grant store. */
 import { once, setMaxListeners } from 'node:events'
 import type { Test } from 'tap'
+import { tagOf } from '../../src/core/clients/client.js'
+import type { Action } from '../../src/core/grants/grant.js'
 import type { DecisionFeed, StoredPoll } from '../../src/core/grants/grant-store.js'
 import type { Storage } from '../../src/core/storage.js'
 import {
@@ -55,6 +57,17 @@ export async function pendingGrant({ grants }: Storage): Promise<string> {
   return digest
 }
 
+type Ending = Action | 'withdraw'
+
+/** What a poll is told from then on. */
+const TOLD: Record<Ending, string> = { approve: 'approved', deny: 'denied', withdraw: 'expired' }
+
+/** Ends a pending grant in one of the ways that are announced. */
+async function end({ grants }: Storage, digest: string, ending: Ending): Promise<string> {
+  if (ending === 'withdraw') return (await grants.withdraw(digest, CLIENT_TAG)).kind
+  return (await grants.decide(digest, decisionOf({ action: ending }))).kind
+}
+
 const kindOf = ({ kind }: StoredPoll): string => kind
 
 export function decisionFeedContract(t: Test, start: StartEngine): void {
@@ -80,12 +93,12 @@ export function decisionFeedContract(t: Test, start: StartEngine): void {
     t.strictSame([here.resumptions(), there.resumptions()], [0, 0])
   })
 
-  for (const action of ['approve', 'deny'] as const) {
+  for (const action of ['approve', 'deny', 'withdraw'] as const) {
     t.test(`${action}: every instance hears of it exactly once, the one it was taken on as well`, async (t) => {
       const { storage, other, settle } = await both(t)
       const [one, two] = [await pendingGrant(storage), await pendingGrant(other)]
-      t.equal((await storage.grants.decide(one, decisionOf({ action }))).kind, 'decided')
-      t.equal((await other.grants.decide(two, decisionOf({ action }))).kind, 'decided')
+      t.match(await end(storage, one, action), /^(decided|withdrawn)$/)
+      t.match(await end(other, two, action), /^(decided|withdrawn)$/)
       const [here, there] = await settle()
       t.strictSame(here, [one, two].sort())
       t.strictSame(there, [one, two].sort())
@@ -105,18 +118,19 @@ export function decisionFeedContract(t: Test, start: StartEngine): void {
       for (let i = 0; i < 20; i++) {
         const digest = await pendingGrant(storage)
         mine.add(digest)
-        await (i % 2 === 0 ? storage : other).grants.decide(digest, decisionOf({ action }))
+        await end(i % 2 === 0 ? storage : other, digest, action)
         await Promise.all(listeners.map(({ untilHeard }) => untilHeard(digest)))
       }
       const kinds = await Promise.all(polls)
       t.equal(kinds.length, 80)
-      t.strictSame([...new Set(kinds)], [action === 'approve' ? 'approved' : 'denied'])
+      t.strictSame([...new Set(kinds)], [TOLD[action]])
     })
   }
 
   t.test('what decides nothing is not announced', async (t) => {
     const { storage, other, settle, pass } = await both(t)
-    const [decided, pending, expired] = [
+    const [decided, withdrawn, pending, expired] = [
+      await pendingGrant(storage),
       await pendingGrant(storage),
       await pendingGrant(storage),
       await pendingGrant(storage)
@@ -126,12 +140,19 @@ export function decisionFeedContract(t: Test, start: StartEngine): void {
     t.equal((await other.grants.decide(decided, decisionOf({ action: 'deny' }))).kind, 'resolved')
     t.equal((await other.grants.decide(decided, decisionOf({ userId: 'bob' }))).kind, 'resolved')
     t.equal((await other.grants.decide(newDigest(), decisionOf())).kind, 'unknown')
+    t.equal((await storage.grants.withdraw(decided, CLIENT_TAG)).kind, 'approved')
+    await storage.grants.withdraw(withdrawn, CLIENT_TAG)
+    t.equal((await other.grants.withdraw(withdrawn, CLIENT_TAG)).kind, 'withdrawn')
+    t.equal((await other.grants.decide(withdrawn, decisionOf())).kind, 'withdrawn')
+    t.equal((await other.grants.withdraw(pending, tagOf('mcp'))).kind, 'unknown')
     await storage.grants.poll(pending, CLIENT_TAG)
     await storage.grants.stateOf(pending)
     await storage.grants.collect(decided)
     await pass(LIFE_MS)
     t.equal((await storage.grants.decide(expired, decisionOf())).kind, 'resolved')
-    t.strictSame(await settle(), [[decided], [decided]])
+    t.equal((await storage.grants.withdraw(expired, CLIENT_TAG)).kind, 'resolved')
+    const announced = [decided, withdrawn].sort()
+    t.strictSame(await settle(), [announced, announced])
   })
 
   t.test('of decisions at once one is announced', async (t) => {

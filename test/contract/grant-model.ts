@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Decision, GrantRequest } from '../../src/core/grants/grant.js'
-import type { GrantStore, NewGrant } from '../../src/core/grants/grant-store.js'
+import type { GrantStanding, GrantStore, NewGrant } from '../../src/core/grants/grant-store.js'
 import {
   COLLECT_AGAIN_MS,
   type GrantState,
@@ -13,6 +13,7 @@ import {
   judgeCollection,
   judgeDecision,
   judgePoll,
+  judgeWithdrawal,
   TTL_SLACK_MS
 } from '../../src/core/grants/rules.js'
 import { CLIENT_TAG } from './engine.js'
@@ -32,7 +33,7 @@ export interface ModelState {
 
 export type Operation =
   | { kind: 'create'; digest: string; tag: string; grant: NewGrant }
-  | { kind: 'poll' | 'collect' | 'stateOf'; digest: string }
+  | { kind: 'poll' | 'collect' | 'withdraw' | 'stateOf'; digest: string }
   | { kind: 'decide'; digest: string; decision: Decision }
   | { kind: 'find'; tag: string }
 
@@ -59,6 +60,7 @@ export function perform(grants: GrantStore, operation: Operation): Promise<unkno
   if (operation.kind === 'decide') return grants.decide(operation.digest, operation.decision)
   if (operation.kind === 'find') return grants.find(operation.tag)
   if (operation.kind === 'poll') return grants.poll(operation.digest, CLIENT_TAG)
+  if (operation.kind === 'withdraw') return grants.withdraw(operation.digest, CLIENT_TAG)
   return grants[operation.kind](operation.digest)
 }
 
@@ -81,6 +83,8 @@ export function step(state: ModelState, { operation, answer }: Done, nowMs: numb
       return poll(state, operation.digest, nowMs)
     case 'decide':
       return decide(state, operation.digest, operation.decision, nowMs)
+    case 'withdraw':
+      return withdraw(state, operation.digest, nowMs)
     case 'collect':
       return collect(state, operation.digest, nowMs)
     case 'stateOf':
@@ -148,6 +152,14 @@ function decide(state: ModelState, digest: string, decision: Decision, nowMs: nu
   return { right: [{ kind: judged === 'resolved' && isRepeated ? 'repeated' : judged }], after: state }
 }
 
+function withdraw(state: ModelState, digest: string, nowMs: number): Step {
+  const grant = copyOf(state, digest)
+  const kind = judgeWithdrawal(grant, nowMs)
+  const { request, decision } = grant
+  const right = [kind === 'approved' ? { kind, request, decision } : { kind }]
+  return { right, after: withGrant(state, digest, grant) }
+}
+
 function collect(state: ModelState, digest: string, nowMs: number): Step {
   const grant = copyOf(state, digest)
   const isGarbage = isOver(grant, nowMs)
@@ -156,7 +168,7 @@ function collect(state: ModelState, digest: string, nowMs: number): Step {
   return { right, after: withGrant(state, digest, grant) }
 }
 
-function standingOf(grant: ModelGrant | undefined, nowMs: number): 'pending' | 'resolved' | 'unknown' {
+function standingOf(grant: ModelGrant | undefined, nowMs: number): GrantStanding {
   const judged = grant ? judgeDecision(grant, nowMs) : 'unknown'
   return judged === 'open' ? 'pending' : judged
 }

@@ -37,6 +37,7 @@ export function plans(): fc.Arbitrary<(aim: Aim) => Plan> {
     { weight: 6, arbitrary: fc.constant(ofGrant('poll')) },
     { weight: 3, arbitrary: decided.map(decide) },
     { weight: 2, arbitrary: fc.constant(ofGrant('collect')) },
+    { weight: 1, arbitrary: fc.constant(ofGrant('withdraw')) },
     { weight: 1, arbitrary: fc.constant(ofGrant('stateOf')) },
     { weight: 1, arbitrary: fc.constant(find) }
   )
@@ -65,7 +66,7 @@ function create({ lifeMs, intervalMs }: { lifeMs: number; intervalMs: number }):
   })
 }
 
-function ofGrant(kind: 'poll' | 'collect' | 'stateOf'): Planner {
+function ofGrant(kind: 'poll' | 'collect' | 'withdraw' | 'stateOf'): Planner {
   return ({ which }) => ({
     text: `${kind}(${which})`,
     operation: (named) => ({ kind, digest: digestOf(named, which) })

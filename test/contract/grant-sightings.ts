@@ -18,11 +18,12 @@ export interface Demands {
 }
 
 const ANSWERS = [
-  ...['create created', 'create user_code_taken', 'find pending', 'find resolved', 'find unknown'],
+  ...['create created', 'create user_code_taken', 'find pending', 'find resolved', 'find withdrawn', 'find unknown'],
   ...['pending', 'slow_down', 'approved', 'denied', 'expired', 'spent', 'unknown'].map((kind) => `poll ${kind}`),
-  ...['decided', 'repeated', 'resolved', 'unknown'].map((kind) => `decide ${kind}`),
+  ...['decided', 'repeated', 'resolved', 'withdrawn', 'unknown'].map((kind) => `decide ${kind}`),
+  ...['withdrawn', 'approved', 'resolved', 'unknown'].map((kind) => `withdraw ${kind}`),
   ...['collected', 'spent', 'unknown'].map((kind) => `collect ${kind}`),
-  ...['pending', 'resolved', 'unknown'].map((kind) => `stateOf ${kind}`)
+  ...['pending', 'resolved', 'withdrawn', 'unknown'].map((kind) => `stateOf ${kind}`)
 ].flatMap((answer) => [answer, `together, ${answer}`])
 
 type Scenes = Record<string, string[]>
@@ -43,6 +44,8 @@ const ORDERS: Scenes = {
   'a poll just after the denial': ['decide decided', 'poll denied'],
   'a collection just before the decision': ['decide decided', 'collect unknown'],
   'a collection just after the decision': ['decide decided', 'collect collected'],
+  'a decision just before the withdrawal': ['decide decided', 'withdraw approved'],
+  'a decision just after the withdrawal': ['decide withdrawn', 'withdraw withdrawn'],
   'a code looked for just before it is taken': ['create created', 'find unknown'],
   'a code looked for just after it is taken': ['create created', 'find pending']
 }

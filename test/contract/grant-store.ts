@@ -38,6 +38,7 @@ async function created(engine: Engine, parts: Partial<NewGrant> = {}) {
     pollKind: async () => (await grants.poll(digest, CLIENT_TAG)).kind,
     decide: (decision: Partial<Decision> = {}) => grants.decide(digest, decisionOf(decision)),
     collect: () => grants.collect(digest),
+    withdraw: () => grants.withdraw(digest, CLIENT_TAG),
     find: () => grants.find(tag)
   }
 }
@@ -45,6 +46,7 @@ async function created(engine: Engine, parts: Partial<NewGrant> = {}) {
 export function grantStoreContract(t: Test, start: StartEngine): void {
   t.test('pacing', (t) => pacing(t, start))
   t.test('decisions and the end of a grant', (t) => decisions(t, start))
+  t.test('withdrawals', (t) => withdrawals(t, start))
   t.test('collection', (t) => collection(t, start))
   t.test('whose grant it is', (t) => clients(t, start))
   t.test('whether it waits', (t) => standing(t, start))
@@ -325,6 +327,80 @@ async function decisions(t: Test, start: StartEngine): Promise<void> {
   })
 }
 
+async function withdrawals(t: Test, start: StartEngine): Promise<void> {
+  t.test('what is withdrawn is never decided, and to its client it has expired', async (t) => {
+    const engine = await start(t)
+    const grant = await created(engine)
+    await grant.poll()
+    t.same(await grant.withdraw(), { kind: 'withdrawn' })
+    t.equal(await grant.pollKind(), 'expired', 'at any pace')
+    for (const action of ['approve', 'deny'] as const) t.same(await grant.decide({ action }), { kind: 'withdrawn' })
+    t.equal(await grant.collect(), 'unknown')
+    t.match(await grant.find(), { state: 'withdrawn', decision: undefined, request: requestOf() })
+    t.same(await engine.other.grants.withdraw(grant.digest, CLIENT_TAG), { kind: 'withdrawn' }, 'again, elsewhere')
+  })
+
+  t.test('it stays so beyond its expiry, until it is forgotten', async (t) => {
+    const engine = await start(t)
+    const grant = await created(engine)
+    await engine.pass(LIFE_MS - 1)
+    await grant.withdraw()
+    await engine.pass(RETENTION_MS)
+    t.same(
+      [await grant.withdraw(), await grant.decide(), (await grant.find())?.state],
+      [{ kind: 'withdrawn' }, { kind: 'withdrawn' }, 'withdrawn']
+    )
+    await engine.pass(1)
+    t.same([await grant.withdraw(), await grant.decide()], [{ kind: 'unknown' }, { kind: 'unknown' }])
+    t.equal(await grant.find(), undefined)
+  })
+
+  t.test('of an approved grant it is told what was approved, collected or not, while the record lives', async (t) => {
+    const engine = await start(t)
+    const grant = await created(engine)
+    const decision = decisionOf()
+    await engine.storage.grants.decide(grant.digest, decision)
+    const approval = { kind: 'approved', request: requestOf(), decision }
+    t.same(await grant.withdraw(), approval)
+    t.equal(await grant.pollKind(), 'approved', 'and it stays as it is')
+    await grant.collect()
+    t.same(await grant.withdraw(), approval)
+    await engine.pass(30_001)
+    t.same(await grant.withdraw(), approval, 'spent')
+    await engine.pass(LIFE_MS + RETENTION_MS - 30_002)
+    t.same(await grant.withdraw(), approval, 'in the last moment of the record')
+    await engine.pass(1)
+    t.same(await grant.withdraw(), { kind: 'unknown' })
+  })
+
+  t.test(
+    'what is collected in the last moment can be withdrawn for as long as it can be collected again',
+    async (t) => {
+      const engine = await start(t)
+      const grant = await created(engine)
+      await grant.decide()
+      await engine.pass(LIFE_MS + RETENTION_MS - 1)
+      await grant.collect()
+      await engine.pass(30_000)
+      t.equal((await grant.withdraw()).kind, 'approved')
+      await engine.pass(1)
+      t.equal((await grant.withdraw()).kind, 'unknown')
+    }
+  )
+
+  t.test('there is nothing to withdraw of what was denied, has expired or never was', async (t) => {
+    const engine = await start(t)
+    const [denied, expired] = [await created(engine), await created(engine)]
+    await denied.decide({ action: 'deny' })
+    t.same(await denied.withdraw(), { kind: 'resolved' })
+    t.equal(await denied.pollKind(), 'denied')
+    await engine.pass(LIFE_MS)
+    t.same(await expired.withdraw(), { kind: 'resolved' })
+    t.equal(await expired.pollKind(), 'expired')
+    t.same(await engine.storage.grants.withdraw(newDigest(), CLIENT_TAG), { kind: 'unknown' })
+  })
+}
+
 async function collection(t: Test, start: StartEngine): Promise<void> {
   t.test('only an approved grant can be collected', async (t) => {
     const engine = await start(t)
@@ -392,6 +468,7 @@ const STATES: Record<string, (engine: Engine, grant: Awaited<ReturnType<typeof c
     await grant.decide()
     await grant.collect()
   },
+  'expired, because it was withdrawn': (_engine, grant) => grant.withdraw(),
   spent: async (engine, grant) => {
     await grant.decide()
     await grant.collect()
@@ -421,6 +498,7 @@ async function clients(t: Test, start: StartEngine): Promise<void> {
       for (const [who, tag] of Object.entries(strangers)) {
         t.same(await engine.storage.grants.poll(grant.digest, tag), { kind: 'unknown' }, who)
         t.same(await engine.other.grants.poll(grant.digest, tag), { kind: 'unknown' }, `${who}, elsewhere`)
+        t.same(await engine.storage.grants.withdraw(grant.digest, tag), { kind: 'unknown' }, `${who}, to withdraw it`)
       }
       t.equal(await grant.pollKind(), state.split(',')[0])
     })
@@ -473,12 +551,18 @@ async function clients(t: Test, start: StartEngine): Promise<void> {
       await grant.collect()
       await engine.pass(30_001)
       t.same(await asAny(), { kind: 'spent' })
+      t.equal((await engine.storage.grants.withdraw(grant.digest, BUILT_IN_TAG)).kind, 'approved')
     }
   })
 }
 
 async function standing(t: Test, start: StartEngine): Promise<void> {
-  const expected: Record<string, GrantStanding> = { pending: 'pending', slow_down: 'pending', unknown: 'unknown' }
+  const expected: Record<string, GrantStanding> = {
+    pending: 'pending',
+    slow_down: 'pending',
+    'expired, because it was withdrawn': 'withdrawn',
+    unknown: 'unknown'
+  }
   for (const [state, bring] of Object.entries(STATES)) {
     t.test(`of a grant that is ${state} it is told whether it waits`, async (t) => {
       const engine = await start(t)

@@ -63,6 +63,25 @@ export const toDecide: Race = async (course) => {
   return { is: [kinds(answers), kept], shouldBe: [{ decided: 1, resolved: CLIENTS - 1 }, winner] }
 }
 
+/** Whoever is first has it: what was withdrawn is never approved, and whoever withdraws is told of what was approved before. */
+export const toWithdraw: Race = async (course) => {
+  const { digest, tag } = await created(course)
+  const made = times(CLIENTS, (i) => decisionOf({ userId: `user ${i}` }))
+  const answers = await all(
+    course,
+    ({ grants }, i): Promise<{ kind: string }> =>
+      i % 2 === i % 4 ? grants.withdraw(digest, CLIENT_TAG) : grants.decide(digest, made[i] as (typeof made)[0])
+  )
+  const isApproved = answers.some(({ kind }) => kind === 'decided')
+  const kept = await course.storage.grants.find(tag)
+  return {
+    is: [kinds(answers), kept?.state, (await course.storage.grants.poll(digest, CLIENT_TAG)).kind],
+    shouldBe: isApproved
+      ? [{ approved: CLIENTS / 2, decided: 1, resolved: CLIENTS / 2 - 1 }, 'resolved', 'approved']
+      : [{ withdrawn: CLIENTS }, 'withdrawn', 'expired']
+  }
+}
+
 /** A poll that looked before the decision must not write after it. */
 export const toDecideAmongPolls: Race = async (course) => {
   const { digest } = await created(course)

@@ -21,6 +21,7 @@ const ROUNDS = 10
 const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
   'to poll': { run: races.toPoll, torn: 'grant-poll' },
   'to decide': { run: races.toDecide, torn: 'grant-decide' },
+  'to withdraw': { run: races.toWithdraw, torn: 'grant-withdraw' },
   'to decide among polls': { run: races.toDecideAmongPolls, torn: 'grant-poll' },
   'to collect': { run: races.toCollect, torn: 'grant-collect' },
   'to take a user code': { run: races.toTakeCode, torn: 'user-code-reserve' },
@@ -92,7 +93,7 @@ for (const [name, { run, torn }] of Object.entries(RACES)) {
 
 t.test('histories of grants find fault with', async (t) => {
   // Not with grant-collect: what is collected twice at the same moment is collected once, in whatever steps.
-  for (const torn of ['grant-poll', 'grant-decide', 'user-code-reserve'] as const) {
+  for (const torn of ['grant-poll', 'grant-decide', 'grant-withdraw', 'user-code-reserve'] as const) {
     t.test(`${torn} when it is torn`, async (t) => {
       const options = { runs: 1_000, freshEachRun: false }
       const model = grantModel(t, (t) => startTorn(t, [torn]), options)

@@ -402,6 +402,23 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     t.equal(await server.client.get(key), collected)
   })
 
+  t.test('a withdrawal that is repeated writes once, in a form that the version before can read', async (t) => {
+    const engine = await start(t)
+    const { run } = await scripts(t)
+    const { grant, decisions } = createKeys(engine.prefix)
+    const key = grant('w')
+    await engine.storage.grants.create('w', newTag(), newGrant())
+    const pending = String(await server.client.get(key))
+    const withdraw = () => run('grant-withdraw', key, CLIENT_TAG, decisions('w'), 'w', engine.clock())
+    t.equal(await withdraw(), 'withdrawn')
+    const withdrawn = String(await server.client.get(key))
+    // Version 0.1 decodes the third line of every grant that is not pending, and compares its user.
+    t.equal(withdrawn, `w${pending.slice(1)}\n{}`)
+    t.ok((await server.client.pttl(key)) > 0, 'it still ends')
+    t.equal(await withdraw(), 'withdrawn')
+    t.equal(await server.client.get(key), withdrawn)
+  })
+
   t.test('a rotation that is repeated, by whichever instance, leads to the same token and moves nothing', async (t) => {
     const engine = await start(t)
     const { run } = await scripts(t)
@@ -534,6 +551,7 @@ t.test('a key that holds something else', async (t) => {
     'grant-poll': ['poll id 1234', 'p*', 1_700_000_000_000],
     'grant-find': [1_700_000_000_000],
     'grant-decide': ['a', '{"user":"u"}', 'u', 'channel', 'digest', 1_700_000_000_000],
+    'grant-withdraw': ['*', 'channel', 'digest', 1_700_000_000_000],
     'grant-collect': [1_700_000_000_000],
     'record-create': ['id', 60_000, 'field', 'value'],
     'record-change': ['id', 60_000, '', '', 'set', 'field', 'value'],

@@ -25,7 +25,7 @@ export interface Approval {
   ip: string
 }
 
-/** What led to a revocation: its owner, a token that was revoked, or a refresh token that was used twice. */
+/** What led to a revocation: its owner, its client by a token or by the grant code, or a refresh token that was used twice. */
 export type RevokedBy = 'owner' | 'token' | 'replay'
 
 export type AuthorizationStanding = 'none' | 'active' | 'ended'

@@ -1,5 +1,5 @@
 /**
- * The storage interface of grants. `poll`, `decide` and `collect` are atomic. Every method but `poll` is idempotent, and a poll
+ * The storage interface of grants. `poll`, `decide`, `withdraw` and `collect` are atomic. Every method but `poll` is idempotent, and a poll
  * whose command is sent twice counts once. All reject with the fault `unavailable` when the storage cannot answer. Stores get
  * codes only as digests (grant code) and keyed tags (user code), never in clear.
  */
@@ -20,18 +20,25 @@ export type StoredPoll =
   | { kind: 'approved'; request: GrantRequest; decision: Decision }
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
 
-/** `resolved`: decided or expired, but not yet forgotten. */
-export type GrantStanding = 'pending' | 'resolved' | 'unknown'
+/** `resolved`: decided or expired, but not yet forgotten. `withdrawn`: by its client, before it was decided. */
+export type GrantStanding = 'pending' | 'resolved' | 'withdrawn' | 'unknown'
 
 export interface FoundGrant {
   grantDigest: string
-  state: 'pending' | 'resolved'
+  state: 'pending' | 'resolved' | 'withdrawn'
   request: GrantRequest
   createdAtMs: number
   decision: Decision | undefined
 }
 
-export type StoredDecision = { kind: 'decided'; afterMs: number } | { kind: 'repeated' | 'resolved' | 'unknown' }
+export type StoredDecision =
+  | { kind: 'decided'; afterMs: number }
+  | { kind: 'repeated' | 'resolved' | 'withdrawn' | 'unknown' }
+
+/** `approved`: it was approved before, collected or not, and stays as it is. `resolved`: denied or expired. */
+export type StoredWithdrawal =
+  | { kind: 'approved'; request: GrantRequest; decision: Decision }
+  | { kind: 'withdrawn' | 'resolved' | 'unknown' }
 
 export interface GrantStore {
   /** Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. */
@@ -53,18 +60,24 @@ export interface GrantStore {
   /** Decides a pending grant, once, and publishes that on the DecisionFeed. `afterMs` is the time since its creation. */
   decide(grantDigest: string, decision: Decision): Promise<StoredDecision>
 
+  /**
+   * Withdraws a pending grant, once, and publishes that on the DecisionFeed. A grant that is withdrawn already is `withdrawn`
+   * again. `clientTag` is a prefix, as for `poll`.
+   */
+  withdraw(grantDigest: string, clientTag: string): Promise<StoredWithdrawal>
+
   /** Claims an approved grant. The first claim starts the time in which it can be repeated (COLLECT_AGAIN_MS in rules.ts). */
   collect(grantDigest: string): Promise<'collected' | 'spent' | 'unknown'>
 }
 
 export interface DecisionListener {
-  /** A grant was decided. Delivery is at most once, and decisions are lost while the feed is down. */
+  /** A grant was decided or withdrawn. Delivery is at most once, and decisions are lost while the feed is down. */
   decided(grantDigest: string): void
   /** The feed is up again after it was down: decisions may have been missed. */
   resumed(): void
 }
 
-/** Tells this instance that a grant was decided, on whichever instance that happened. */
+/** Tells this instance that a grant was decided or withdrawn, on whichever instance that happened. */
 export interface DecisionFeed {
   /** Whether a decision made now would reach the listeners. */
   isUp(): boolean

@@ -56,16 +56,22 @@ export type PollOutcome =
   | { kind: 'approved'; tokens: IssuedTokens }
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
 
-/** The outcome of looking up a user code. `resolved`: the grant exists, but is decided or expired. */
+/** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */
 export type PeekOutcome =
   // No client if the operator has taken it away since.
   | { kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number }
-  | { kind: 'resolved' | 'unknown' }
+  | { kind: 'resolved' | 'withdrawn' | 'unknown' }
 
 /** The outcome of a decision. Repeating the same decision as the same user is `decided` as well. */
 export type DecideOutcome =
   // The id is that of the approval's authorization. A denial has none, and a repetition may lack it.
-  { kind: 'decided'; authorizationId?: string } | { kind: 'resolved' | 'unknown' }
+  { kind: 'decided'; authorizationId?: string } | { kind: 'resolved' | 'withdrawn' | 'unknown' }
 
 /** The outcome of undoing an approval. `unknown`: this user approved no grant with that user code. */
 export type UndoOutcome = { kind: 'undone' | 'unknown' }
+
+/**
+ * The outcome of a withdrawal by the client. `withdrawn`: the grant was pending, and cannot be approved any more. `revoked`: it
+ * was approved, and what that led to is revoked. `resolved`: it was denied or had expired.
+ */
+export type WithdrawOutcome = { kind: 'withdrawn' | 'revoked' | 'resolved' | 'unknown' }

@@ -1,15 +1,25 @@
 /**
- * The operations on a grant: a client starts it, a user looks it up and decides it, the client polls and collects it. This file
- * handles codes and decisions; polls.ts handles polls and collection, rules.ts holds the state machine, and the surfaces
+ * The operations on a grant: a client starts it, a user looks it up and decides it, the client polls and collects it, or
+ * withdraws it. This file handles codes and decisions; polls.ts handles polls and collection, rules.ts holds the state machine, and the surfaces
  * (src/routes) render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
-import { tagOf } from '../clients/client.js'
+import type { RevokedBy } from '../authorizations/authorizations.js'
+import { type Client, tagOf } from '../clients/client.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
-import { formatUserCode, newGrantCode, newUserCode, readUserCode } from './codes.js'
-import type { Action, DecideOutcome, GrantRequest, PeekOutcome, PollOutcome, UndoOutcome } from './grant.js'
+import { formatUserCode, isGrantCode, newGrantCode, newUserCode, readUserCode } from './codes.js'
+import type {
+  Action,
+  DecideOutcome,
+  Decision,
+  GrantRequest,
+  PeekOutcome,
+  PollOutcome,
+  UndoOutcome,
+  WithdrawOutcome
+} from './grant.js'
 import type { FoundGrant } from './grant-store.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
 
@@ -41,6 +51,12 @@ export interface Grants extends Polls {
   decide(typedUserCode: string, action: Action, by: { userId: string; ip: string }): Promise<DecideOutcome>
   /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
   undo(typedUserCode: string, userId: string): Promise<UndoOutcome>
+  /**
+   * Ends a grant for the client that holds its code: a pending one cannot be approved any more, and what an approval led to is
+   * revoked, collected or not. To a client with another tag the grant is unknown and stays as it is. Idempotent. Rejects with
+   * `unavailable`.
+   */
+  withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome>
 }
 
 export interface GrantsParts extends PollsParts {
@@ -62,6 +78,12 @@ export function createGrants(parts: GrantsParts): Grants {
       if (found) return found
     }
     return undefined
+  }
+
+  /** If the grant was not collected yet, this creates its authorization, so that a later collection finds it revoked. */
+  async function revoke(client: Client, request: GrantRequest, decision: Decision, by: RevokedBy): Promise<void> {
+    const authorization = await authorizations.create(client, request, decision)
+    await authorizations.revoke(decision.userId, authorization.id, by)
   }
 
   return {
@@ -97,7 +119,7 @@ export function createGrants(parts: GrantsParts): Grants {
         const { request, createdAtMs } = found
         return { kind: 'pending', request, client: clients.find(request.clientId), createdAtMs }
       }
-      return { kind: found ? 'resolved' : 'unknown' }
+      return { kind: found?.state ?? 'unknown' }
     },
 
     async decide(typedUserCode, action, { userId, ip }) {
@@ -116,10 +138,18 @@ export function createGrants(parts: GrantsParts): Grants {
       const decision = found?.decision
       const client = found && clients.find(found.request.clientId)
       if (!client || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
-      // If the grant was not collected yet, this creates its authorization, so that a later collection finds it revoked.
-      const authorization = await authorizations.create(client, found.request, decision)
-      await authorizations.revoke(userId, authorization.id)
+      await revoke(client, found.request, decision, 'owner')
       return { kind: 'undone' }
+    },
+
+    async withdraw(grantCode, clientTag) {
+      if (!isGrantCode(grantCode)) return { kind: 'unknown' }
+      const result = await store.withdraw(digestOf(grantCode), clientTag)
+      if (result.kind !== 'approved') return { kind: result.kind }
+      const client = clients.find(result.request.clientId)
+      // The tokens of a client that the operator has removed are not valid any more.
+      if (client) await revoke(client, result.request, result.decision, 'token')
+      return { kind: 'revoked' }
     }
   }
 }

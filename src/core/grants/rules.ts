@@ -17,7 +17,7 @@ export const COLLECT_AGAIN_MS = 30_000
 export const TTL_SLACK_MS = 60_000
 
 export interface GrantState {
-  phase: 'pending' | 'approved' | 'denied' | 'collected'
+  phase: 'pending' | 'approved' | 'denied' | 'collected' | 'withdrawn'
   expiresAtMs: number
   intervalMs: number
   /** The time of the last poll, accepted or too early; 0 before the first. */
@@ -32,10 +32,14 @@ export function graceMs(intervalMs: number): number {
 
 export type PollVerdict = 'pending' | 'slow_down' | 'approved' | 'denied' | 'expired' | 'spent' | 'unknown'
 
-/** Judges a poll and updates the state. A decided grant answers with its decision even after its expiry, and at any pace. */
+/**
+ * Judges a poll and updates the state. A decided grant answers with its decision even after its expiry, and at any pace. A
+ * withdrawn one is `expired`, which is what RFC 8628 §3.5 has for a session that has concluded.
+ */
 export function judgePoll(grant: GrantState, nowMs: number): PollVerdict {
   if (grant.phase === 'collected') return nowMs <= grant.collectedAtMs + COLLECT_AGAIN_MS ? 'approved' : 'spent'
   if (isForgotten(grant, nowMs)) return 'unknown'
+  if (grant.phase === 'withdrawn') return 'expired'
   if (grant.phase !== 'pending') return grant.phase
   if (nowMs >= grant.expiresAtMs) return 'expired'
   const early = nowMs < grant.polledAtMs + grant.intervalMs - graceMs(grant.intervalMs)
@@ -44,9 +48,10 @@ export function judgePoll(grant: GrantState, nowMs: number): PollVerdict {
   return early ? 'slow_down' : 'pending'
 }
 
-/** Whether a grant can be decided (`open`), is decided or expired (`resolved`), or is forgotten (`unknown`). */
-export function judgeDecision(grant: GrantState, nowMs: number): 'open' | 'resolved' | 'unknown' {
+/** Whether a grant can be decided (`open`), is decided or expired (`resolved`), withdrawn, or forgotten (`unknown`). */
+export function judgeDecision(grant: GrantState, nowMs: number): 'open' | 'resolved' | 'withdrawn' | 'unknown' {
   if (isForgotten(grant, nowMs)) return 'unknown'
+  if (grant.phase === 'withdrawn') return 'withdrawn'
   return grant.phase === 'pending' && nowMs < grant.expiresAtMs ? 'open' : 'resolved'
 }
 
@@ -57,6 +62,18 @@ export function judgeCollection(grant: GrantState, nowMs: number): 'collected' |
   grant.phase = 'collected'
   grant.collectedAtMs = nowMs
   return 'collected'
+}
+
+/**
+ * Judges a withdrawal and updates the state. Only a pending grant is withdrawn; for an approved one, collected or not, the
+ * verdict is `approved`, and the caller revokes what the approval led to. A denied or expired grant has ended anyway.
+ */
+export function judgeWithdrawal(grant: GrantState, nowMs: number): 'withdrawn' | 'approved' | 'resolved' | 'unknown' {
+  if (grant.phase === 'collected' && nowMs <= grant.collectedAtMs + COLLECT_AGAIN_MS) return 'approved'
+  if (isForgotten(grant, nowMs)) return 'unknown'
+  if (grant.phase === 'approved' || grant.phase === 'collected') return 'approved'
+  if (grant.phase === 'pending' && nowMs < grant.expiresAtMs) grant.phase = 'withdrawn'
+  return grant.phase === 'withdrawn' ? 'withdrawn' : 'resolved'
 }
 
 /** Whether a grant's retention has ended: from then on it is `unknown`, unless it was collected moments ago. */

@@ -19,8 +19,9 @@ import { revokeAuthorizedClient } from './revoke-authorized-client.js'
 import { startGrant } from './start-grant.js'
 import { unlinkOauthAccount } from './unlink-oauth-account.js'
 import { updateAuthorizedClient } from './update-authorized-client.js'
+import { withdrawGrant } from './withdraw-grant.js'
 
-const { startGrant: start, pollGrantToken: poll, ...forBrowsers } = dashboardOperations
+const { startGrant: start, pollGrantToken: poll, withdrawGrant: withdraw, ...forBrowsers } = dashboardOperations
 
 export const dashboard = surface(
   'dashboard',
@@ -35,7 +36,8 @@ export const dashboard = surface(
 async function clientRoutes(app: FastifyInstance): Promise<void> {
   startGrant(app)
   pollGrantToken(app)
-  refuseOtherMethods(app, [start, poll])
+  withdrawGrant(app)
+  refuseOtherMethods(app, [start, poll, withdraw])
 }
 
 /** What pages call, from the origins that are configured. They bring bearer tokens, so CORS allows no credentials. */

@@ -4,8 +4,10 @@ import type { Client } from '../../core/clients/client.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
 import type { BrowserSession } from '../../core/users/browser-session.js'
 import type { App } from '../app.js'
+import type { Cookies } from './cookies.js'
 import { sendPage } from './page.js'
 import { Consent } from './views/consent.js'
+import { DecisionResult } from './views/decision-result.js'
 import { sessionOf, visitOf } from './visit.js'
 
 export interface Ticket {
@@ -58,4 +60,10 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
     upstreamName: session.upstreamId && signIn.upstream(session.upstreamId)?.name,
     ...(problem !== undefined && { problem })
   })
+}
+
+/** Whoever was shown the question may know what became of it. A code that is entered by hand leads to no such answer. */
+export function sendWithdrawn(cookies: Cookies, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  cookies.enteredCode.clear(reply)
+  return sendPage(reply.code(409), DecisionResult, { visit: visitOf(request), result: 'withdrawn' })
 }

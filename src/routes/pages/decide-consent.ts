@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
 import { fault } from '../../core/fault.js'
-import { openTicket, sendConsent, type Ticket } from './consent-page.js'
+import { openTicket, sendConsent, sendWithdrawn, type Ticket } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
@@ -41,6 +41,7 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
       const { userCode, linked } = ticket
       const by = { userId: session.userId, ip: app.whereabouts.ip(request) }
       const outcome = await app.core.grants.decide(userCode, action, by)
+      if (outcome.kind === 'withdrawn') return sendWithdrawn(cookies, request, reply)
       if (outcome.kind !== 'decided') return refuse(request, reply)
       const result = action === 'approve' ? 'approved' : 'denied'
       const { authorizationId: authorizedClientId } = outcome
@@ -57,6 +58,7 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
 
   async function askAgain(request: FastifyRequest, reply: FastifyReply, ticket: Ticket, problem: string) {
     const outcome = await app.core.grants.peek(ticket.userCode)
+    if (outcome.kind === 'withdrawn') return sendWithdrawn(cookies, request, reply)
     const client = app.core.clients.find(ticket.clientId)
     if (outcome.kind !== 'pending' || !client) return refuse(request, reply)
     const { userCode, linked } = ticket

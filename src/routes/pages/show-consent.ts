@@ -1,4 +1,4 @@
-import { sendConsent } from './consent-page.js'
+import { sendConsent, sendWithdrawn } from './consent-page.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
 import { userIdOf, visitOf } from './visit.js'
@@ -19,6 +19,7 @@ export function showConsent({ app, cookies, visits }: PageParts): void {
       const peek = () => app.core.grants.peek(userCode)
       // The first look at a code that was typed before signing in counts as a guess.
       const outcome = isEntered ? await peek() : await app.limits.guess(request, userIdOf(request), peek)
+      if (outcome.kind === 'withdrawn' && isEntered) return sendWithdrawn(cookies, request, reply)
       if (outcome.kind !== 'pending' || !outcome.client) {
         cookies.enteredCode.clear(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })

@@ -8,7 +8,8 @@ import {
   isForgotten,
   judgeCollection,
   judgeDecision,
-  judgePoll
+  judgePoll,
+  judgeWithdrawal
 } from '../../core/grants/rules.js'
 
 interface StoredGrant extends GrantState {
@@ -97,6 +98,16 @@ export function createMemoryGrantStore(clock: Clock, decided: (grantDigest: stri
       const taken = judged === 'resolved' ? grant.decision : undefined
       const isRepeated = taken?.action === decision.action && taken.userId === decision.userId
       return { kind: isRepeated ? 'repeated' : judged }
+    },
+
+    async withdraw(grantDigest, clientTag) {
+      const grant = grants.get(grantDigest)
+      if (!grant?.clientTag.startsWith(clientTag)) return { kind: 'unknown' }
+      const before = grant.phase
+      const kind = judgeWithdrawal(grant, clock())
+      if (grant.phase !== before) decided(grantDigest)
+      if (kind === 'approved') return { kind, request: grant.request, decision: grant.decision as Decision }
+      return { kind }
     },
 
     async collect(grantDigest) {

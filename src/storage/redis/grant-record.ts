@@ -66,7 +66,8 @@ export function readRecord(record: string): {
   return {
     request: { clientId: clientId ?? clientType, clientType, scopes, metadata, ip, ...(location && { location }) },
     createdAtMs: Number(head.slice(...EXPIRES_AT)) - lifeMs,
-    decision: decisionLine === undefined ? undefined : readDecision(head, decisionLine)
+    // A withdrawn grant has a decision line without a decision (scripts/grant-withdraw.lua).
+    decision: decisionLine === undefined || head.startsWith('w') ? undefined : readDecision(head, decisionLine)
   }
 }
 

@@ -2,8 +2,14 @@
  * Grants in Redis: one string per grant and one per user code. The scripts judge; this file converts arguments and verdicts.
  */
 import type { Clock } from '../../core/clock.js'
-import type { Decision } from '../../core/grants/grant.js'
-import type { GrantStore, StoredDecision, StoredPoll } from '../../core/grants/grant-store.js'
+import type { Decision, GrantRequest } from '../../core/grants/grant.js'
+import type {
+  FoundGrant,
+  GrantStore,
+  StoredDecision,
+  StoredPoll,
+  StoredWithdrawal
+} from '../../core/grants/grant-store.js'
 import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
 import type { Connection } from './connection.js'
 import { readRecord, writeDecision, writeRequest } from './grant-record.js'
@@ -18,10 +24,10 @@ export function createRedisGrantStore(
 ): GrantStore {
   const now = testClock ? () => [testClock()] : () => []
 
-  async function look(grantDigest: string): Promise<{ state: 'pending' | 'resolved'; record: string } | undefined> {
+  async function look(grantDigest: string): Promise<{ state: FoundGrant['state']; record: string } | undefined> {
     const found = await run('grant-find', keys.grant(grantDigest), ...now())
     if (found === 'unknown') return undefined
-    const [state, record] = found as ['pending' | 'resolved', string]
+    const [state, record] = found as [FoundGrant['state'], string]
     return { state, record }
   }
 
@@ -63,6 +69,14 @@ export function createRedisGrantStore(
       return { kind: 'decided', afterMs: decidedAtMs - readRecord(record).createdAtMs }
     },
 
+    async withdraw(grantDigest, clientTag) {
+      const args = [clientTag, keys.decisions(grantDigest), grantDigest, ...now()]
+      const verdict = await runDurably('grant-withdraw', keys.grant(grantDigest), ...args)
+      if (typeof verdict === 'string') return { kind: verdict } as StoredWithdrawal
+      const [kind, record] = verdict as ['approved', string]
+      return { kind, ...readApproval(record) }
+    },
+
     async collect(grantDigest) {
       return (await runDurably('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
     }
@@ -73,6 +87,10 @@ function readPoll(verdict: unknown): StoredPoll {
   if (typeof verdict === 'string') return { kind: verdict } as StoredPoll
   const [kind, value] = verdict as ['slow_down', number] | ['approved', string]
   if (kind === 'slow_down') return { kind, intervalMs: value }
-  const { request, decision } = readRecord(value)
-  return { kind, request, decision: decision as Decision }
+  return { kind, ...readApproval(value) }
+}
+
+function readApproval(record: string): { request: GrantRequest; decision: Decision } {
+  const { request, decision } = readRecord(record)
+  return { request, decision: decision as Decision }
 }

@@ -21,6 +21,7 @@ const NUMBER_OF_KEYS = {
   'grant-poll': 1,
   'grant-find': 1,
   'grant-decide': 1,
+  'grant-withdraw': 1,
   'grant-collect': 1,
   'record-create': 2,
   'record-change': 2,

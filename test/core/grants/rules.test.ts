@@ -3,7 +3,14 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import { countriesDiffer } from '../../../src/core/grants/grant.js'
-import { type GrantState, graceMs, judgeCollection, judgeDecision, judgePoll } from '../../../src/core/grants/rules.js'
+import {
+  type GrantState,
+  graceMs,
+  judgeCollection,
+  judgeDecision,
+  judgePoll,
+  judgeWithdrawal
+} from '../../../src/core/grants/rules.js'
 
 const NOW = 1_700_000_000_000
 
@@ -17,7 +24,7 @@ const stateOf = (parts: Partial<GrantState> = {}): GrantState => ({
 })
 
 const interval = fc.integer({ min: 1_000, max: 60_000 })
-const phase = fc.constantFrom<GrantState['phase']>('pending', 'approved', 'denied', 'collected')
+const phase = fc.constantFrom<GrantState['phase']>('pending', 'approved', 'denied', 'collected', 'withdrawn')
 const state = fc
   .record({
     phase,
@@ -127,9 +134,31 @@ t.test('an undecided grant expires at its time and is forgotten five minutes lat
 t.test('a decision is open exactly while a grant is pending and alive', async (t) => {
   holds(state, (grant) => {
     const { phase, expiresAtMs } = grant
-    const expected =
-      NOW >= expiresAtMs + 300_000 ? 'unknown' : phase === 'pending' && NOW < expiresAtMs ? 'open' : 'resolved'
-    return judgeDecision(grant, NOW) === expected
+    const living = phase === 'withdrawn' ? phase : phase === 'pending' && NOW < expiresAtMs ? 'open' : 'resolved'
+    return judgeDecision(grant, NOW) === (NOW >= expiresAtMs + 300_000 ? 'unknown' : living)
+  })
+  t.pass('3,000 states')
+})
+
+t.test('a withdrawal ends what is pending and alive, and nothing else', async (t) => {
+  holds(state, (grant) => {
+    const before = { ...grant }
+    const verdict = judgeWithdrawal(grant, NOW)
+    const isForgotten = NOW >= before.expiresAtMs + 300_000
+    if (before.phase === 'pending' && NOW < before.expiresAtMs) {
+      const isEnded = grant.phase === 'withdrawn' && isDeepStrictEqual({ ...grant, phase: 'pending' }, before)
+      return (
+        isEnded &&
+        verdict === 'withdrawn' &&
+        judgeDecision(grant, NOW) === 'withdrawn' &&
+        judgePoll(grant, NOW) === 'expired'
+      )
+    }
+    if (!isDeepStrictEqual(grant, before)) return false
+    if (before.phase === 'collected' && NOW - before.collectedAtMs <= 30_000) return verdict === 'approved'
+    if (isForgotten) return verdict === 'unknown'
+    if (before.phase === 'approved' || before.phase === 'collected') return verdict === 'approved'
+    return verdict === (before.phase === 'withdrawn' ? 'withdrawn' : 'resolved')
   })
   t.pass('3,000 states')
 })

@@ -99,6 +99,35 @@ t.test('revoke', async (t) => {
     t.type(data.find(({ id }: { id: string }) => id === decodeJwt(jwt).jti).revoked_at, 'string')
   })
 
+  t.test('200 a device code ends its grant, whatever the hint', async (t) => {
+    const { authorize, approve, redeem } = service
+    for (const hint of [undefined, 'device_code', 'access_token', 'x']) {
+      const { device_code, user_code } = await authorize(BOX, 'openid')
+      revoked(t, await post(REVOKE, { ...BOX, token: device_code, token_type_hint: hint }), `${hint}`)
+      oauthRefused(t, await redeem(device_code, BOX), 400, 'expired_token')
+      t.equal((await approve(user_code)).status, 404)
+      revoked(t, await revoke(device_code, BOX), 'again')
+    }
+  })
+
+  t.test('200 a device code that was redeemed revokes the tokens it brought, all of them', async (t) => {
+    const { device_code, access_token, refresh_token } = await tokens(BOX, 'openid offline_access')
+    t.ok(await alive(access_token))
+    revoked(t, await revoke(device_code, BOX), 'redeemed')
+    t.notOk(await alive(access_token))
+    oauthRefused(t, await service.refresh(refresh_token, BOX), 400, 'invalid_grant')
+  })
+
+  t.test('200 a device code of another client is not burned', async (t) => {
+    const { authorize, redeem, approve } = service
+    const { device_code, user_code } = await authorize(BOX, 'openid')
+    for (const other of [CLI, TV, API]) revoked(t, await revoke(device_code, other), other.client_id)
+    oauthRefused(t, await post(REVOKE, { ...BOX, client_secret: 'wrong', token: device_code }), 401, 'invalid_client')
+    await approve(user_code)
+    for (const other of [CLI, TV, API]) revoked(t, await revoke(device_code, other), `${other.client_id}, approved`)
+    t.ok(await alive((await redeem(device_code, BOX)).body.access_token))
+  })
+
   t.test('4xx', async (t) => {
     const { access_token: token } = await tokens(BOX, 'openid')
     const wrong = { ...BOX, client_secret: 'wrong' }

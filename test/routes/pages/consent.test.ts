@@ -3,7 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { App } from '../../../src/routes/app.js'
 import { createAwaitCollection } from '../../../src/routes/pages/await-collection.js'
+import { de } from '../../../src/routes/pages/texts/de.js'
 import { en } from '../../../src/routes/pages/texts/en.js'
+import { es } from '../../../src/routes/pages/texts/es.js'
+import { fr } from '../../../src/routes/pages/texts/fr.js'
+import { ja } from '../../../src/routes/pages/texts/ja.js'
+import { pt } from '../../../src/routes/pages/texts/pt.js'
 import { PATIENT, startApp, type TestApp } from '../../support/app.js'
 import { clientsFile, startOAuthApp } from '../../support/oauth-app.js'
 import { startIdentityProvider } from '../../support/oidc-upstream.js'
@@ -365,6 +370,77 @@ t.test('POST /device/confirm', async (t) => {
     await service.app.core.grants.decide(user_code, 'deny', by)
     invalidCode(t, await ann.post('/device/confirm', APPROVE))
     t.equal(await kindOf(service, grant_code), 'access_denied')
+  })
+})
+
+t.test('a request that the program has withdrawn', async (t) => {
+  const service = await startApp(t, freely)
+  const { start, call, clock } = service
+  const withdraw = (grant_code: string) => call('POST', '/auth/grant/revoke', { body: { grant_code } })
+
+  for (const [about, form] of Object.entries({
+    approve: APPROVE,
+    deny: { action: 'deny' },
+    'approve without the tick': { action: 'approve' }
+  })) {
+    t.test(`409 ${about}: whoever looks at the question is told, as often as they ask`, async (t) => {
+      const { grant_code, user_code } = await start()
+      const ann = await signedIn(service)
+      await ann.enter(user_code)
+      const hidden = { csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
+      await withdraw(grant_code)
+      for (const _ of [1, 2]) {
+        const page = await ann.post('/device/confirm', { ...form, ...hidden })
+        shows(t, page, 409, result.withdrawnTitle, result.withdrawn)
+        t.notOk(page.text.includes(user_code), 'it holds no code')
+      }
+      t.equal(await kindOf(service, grant_code), 'expired_token')
+      goesTo(t, await ann.get('/device/done'), '/device', 'and nothing was decided')
+    })
+  }
+
+  t.test('409 the question, loaded again', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    await withdraw(grant_code)
+    shows(t, await ann.get('/device/confirm'), 409, result.withdrawnTitle, result.withdrawn)
+    goesTo(t, await ann.get('/device/confirm'), '/device', 'and once more there is nothing to decide')
+  })
+
+  t.test('409 in the language of the page', async (t) => {
+    for (const [language, texts] of Object.entries({ de, es, fr, ja, pt })) {
+      const { grant_code, user_code } = await start()
+      const ann = await signedIn(service)
+      await ann.enter(user_code)
+      await withdraw(grant_code)
+      const page = await ann.post('/device/confirm', APPROVE, { headers: { 'accept-language': language } })
+      shows(t, page, 409, texts.result.withdrawnTitle, texts.result.withdrawn)
+    }
+  })
+
+  t.test('303 what was approved before is not undone on the page by hand, but in the list it is revoked', async (t) => {
+    const { grant_code, user_code } = await start()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    const ticket = ann.hidden('ticket')
+    goesTo(t, await ann.post('/device/confirm', APPROVE), '/device/done')
+    await withdraw(grant_code)
+    goesTo(t, await ann.post('/device/confirm', { ...APPROVE, ticket }), '/device/done', 'sent twice')
+    shows(t, await ann.get('/account/clients'), 200, en.clients.title, en.clients.ended)
+  })
+
+  t.test('400 its code, entered by hand, is answered as every code that leads nowhere', async (t) => {
+    const { grant_code, user_code } = await start()
+    await withdraw(grant_code)
+    const ann = await signedIn(service)
+    await ann.get('/device')
+    const withdrawn = await ann.post('/device', { user_code })
+    invalidCode(t, withdrawn)
+    await ann.get('/device')
+    const unknown = await ann.post('/device', { user_code: 'ZZZZ-ZZZZ' })
+    t.equal(masked(withdrawn), masked(unknown), 'to the byte')
+    clock.advance(60_000)
   })
 })
 

@@ -111,6 +111,8 @@ export const de: Texts = {
     denied: 'Das Gerät bekommt nichts. Diese Seite können Sie schließen.',
     deniedAdvice:
       'Haben Sie das nicht selbst begonnen, hat vielleicht jemand versucht, in Ihr Konto zu gelangen. Es ist nichts damit geschehen.',
+    withdrawnTitle: 'Zurückgezogen',
+    withdrawn: 'Das Programm hat seine Anfrage zurückgezogen. Es wurde nichts genehmigt.',
     undoneTitle: 'Zurückgenommen',
     undone: 'Das Programm hat keinen Zugriff: Was immer es bekommen hat, wird ab jetzt abgewiesen.'
   },

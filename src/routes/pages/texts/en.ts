@@ -107,6 +107,8 @@ export const en = {
     denied: 'The device gets nothing. You can close this page.',
     deniedAdvice:
       'If you did not start this yourself, somebody may have tried to get into your account. Nothing has happened to it.',
+    withdrawnTitle: 'Withdrawn',
+    withdrawn: 'The program has withdrawn its request. Nothing was approved.',
     undoneTitle: 'Taken back',
     undone: 'The program has no access: whatever it was given is refused from now on.'
   },

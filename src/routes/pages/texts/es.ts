@@ -109,6 +109,8 @@ export const es: Texts = {
     denied: 'El dispositivo no recibe nada. Puede cerrar esta página.',
     deniedAdvice:
       'Si no inició esto usted, quizá alguien intentó entrar en su cuenta. A su cuenta no le ha pasado nada.',
+    withdrawnTitle: 'Solicitud retirada',
+    withdrawn: 'El programa ha retirado su solicitud. No se ha aprobado nada.',
     undoneTitle: 'Aprobación retirada',
     undone: 'El programa no tiene acceso: lo que haya recibido se rechaza desde ahora.'
   },

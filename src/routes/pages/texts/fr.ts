@@ -108,6 +108,8 @@ export const fr: Texts = {
     denied: 'L’appareil n’obtient rien. Vous pouvez fermer cette page.',
     deniedAdvice:
       'Si ce n’est pas vous qui avez commencé, quelqu’un a peut-être tenté d’entrer dans votre compte. Il ne lui est rien arrivé.',
+    withdrawnTitle: 'Demande retirée',
+    withdrawn: 'Le programme a retiré sa demande. Rien n’a été approuvé.',
     undoneTitle: 'Annulé',
     undone: 'Le programme n’a aucun accès : ce qu’il a reçu est refusé désormais.'
   },

@@ -108,6 +108,8 @@ export const pt: Texts = {
     denied: 'O dispositivo não recebe nada. Você pode fechar esta página.',
     deniedAdvice:
       'Se não foi você que iniciou isto, talvez alguém tenha tentado entrar na sua conta. Nada aconteceu com ela.',
+    withdrawnTitle: 'Pedido retirado',
+    withdrawn: 'O programa retirou o seu pedido. Nada foi aprovado.',
     undoneTitle: 'Aprovação retirada',
     undone: 'O programa não tem acesso: tudo o que ele recebeu é recusado a partir de agora.'
   },

@@ -4,7 +4,8 @@ import { Form, Layout, Notice } from './layout.js'
 
 interface DecisionResultProps {
   visit: Visit
-  result: NonNullable<EnteredCode['result']>
+  /** `withdrawn`: by the program, before anybody decided. */
+  result: NonNullable<EnteredCode['result']> | 'withdrawn'
   /** Whether the device has what was approved. */
   isCollected?: boolean
 }
@@ -17,6 +18,13 @@ export function DecisionResult({ visit, result, isCollected = false }: DecisionR
       <Layout visit={visit} title={texts.deniedTitle}>
         <p>{texts.denied}</p>
         <p>{texts.deniedAdvice}</p>
+      </Layout>
+    )
+  }
+  if (result === 'withdrawn') {
+    return (
+      <Layout visit={visit} title={texts.withdrawnTitle}>
+        <p>{texts.withdrawn}</p>
       </Layout>
     )
   }

@@ -3,7 +3,7 @@
 --
 -- KEYS 1: grant
 -- ARGV 1: (tests) now in ms
--- Returns {'pending', record}, {'resolved', record} or 'unknown'.
+-- Returns {'pending', record}, {'resolved', record}, {'withdrawn', record} or 'unknown'.
 
 local record = redis.call('GET', KEYS[1])
 if not record then return 'unknown' end
@@ -11,5 +11,7 @@ if not record then return 'unknown' end
 local now = now_ms(ARGV[1])
 local expires_at = tonumber(string.sub(record, EXPIRES_FROM, EXPIRES_TO))
 if now >= expires_at + RETENTION_MS then return 'unknown' end
-if string.sub(record, PHASE, PHASE) == 'p' and now < expires_at then return {'pending', record} end
+local phase = string.sub(record, PHASE, PHASE)
+if phase == 'p' and now < expires_at then return {'pending', record} end
+if phase == 'w' then return {'withdrawn', record} end
 return {'resolved', record}

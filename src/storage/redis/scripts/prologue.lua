@@ -5,7 +5,7 @@
 -- A grant is one string of up to three lines. The first line is its head, whose columns have a fixed width, so that a poll
 -- reads and writes a few bytes of it and nothing else. The second line is the request and the third, once the grant is
 -- decided, the decision, both as JSON. These are the columns of the head as string.sub counts them, from 1:
-local PHASE = 1                             -- phase: p pending, a approved, d denied, c collected
+local PHASE = 1                             -- phase: p pending, a approved, d denied, c collected, w withdrawn
 local CLIENT_FROM, CLIENT_TO = 2, 7         -- tag of the client that asks
 local EXPIRES_FROM, EXPIRES_TO = 9, 21      -- expires at, Unix milliseconds
 local INTERVAL_FROM, INTERVAL_TO = 23, 27   -- interval, milliseconds

@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- Withdraws a pending grant, for the client that holds its grant code, and tells every instance.
+--
+-- KEYS 1: grant
+-- ARGV 1: how the tag of the client begins that may ask; to any other the grant is unknown   2: channel, in the slot of the grant
+--      3: message for it   4: (tests) now in ms
+-- Returns 'withdrawn' (again, when it was before), {'approved', record}, 'resolved' (denied or expired) or 'unknown'.
+
+local record = redis.call('GET', KEYS[1])
+if not record or string.sub(record, CLIENT_FROM, PHASE + #ARGV[1]) ~= ARGV[1] then return 'unknown' end
+
+local now = now_ms(ARGV[4])
+local phase = string.sub(record, PHASE, PHASE)
+if phase == 'c' and now <= string.sub(record, COLLECTED_FROM, COLLECTED_TO) + COLLECT_AGAIN_MS then
+  return {'approved', record}
+end
+local expires_at = tonumber(string.sub(record, EXPIRES_FROM, EXPIRES_TO))
+if now >= expires_at + RETENTION_MS then return 'unknown' end
+if phase == 'a' or phase == 'c' then return {'approved', record} end
+if phase == 'w' then return 'withdrawn' end
+if phase == 'd' or now >= expires_at then return 'resolved' end
+
+-- The third line is a decision that nobody made: an instance of version 0.1 reads it from every grant that is not pending.
+redis.call('SET', KEYS[1], 'w' .. string.sub(record, CLIENT_FROM) .. '\n{}', 'KEEPTTL')
+-- The withdrawal stands even if this user of Redis may not publish it: an instance that is not told asks Redis again.
+redis.pcall('SPUBLISH', ARGV[2], ARGV[3])
+return 'withdrawn'
