@@ -44,7 +44,7 @@ export async function createGrants(url: string, count: number, options: GrantOpt
     lifeMs: LIFE_MS,
     intervalMs
   }
-  const connection = connectTo(url, console.error)
+  const connection = await connectTo(url, console.error)
   const store = createRedisGrantStore(connection, keys)
   const keyring = createKeyring([GRANTD_SECRET])
   const codes: string[] = []
@@ -63,7 +63,6 @@ export async function createGrants(url: string, count: number, options: GrantOpt
   }
 
   try {
-    await connection.settle(3_000)
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, createSome))
     return codes
   } finally {

@@ -49,9 +49,8 @@ async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = all
   const { prefix, clock, pass } = await startRedisEngine(t, server)
   const keys = createKeys(prefix)
   const open = async (): Promise<races.Stores> => {
-    const whole = connectTo(server.url)
+    const whole = await connectTo(server.url)
     t.teardown(() => whole.close())
-    await whole.settle(3_000)
     const connection = tear(whole, names, queue)
     return {
       grants: createRedisGrantStore(connection, keys, clock),

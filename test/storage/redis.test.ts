@@ -46,9 +46,8 @@ t.test('refresh families in Redis follow the rules, whatever happens in which or
 
 /** A connection of the test's own, to run scripts as the stores do. */
 async function scripts(t: Test): Promise<Connection> {
-  const connection = connectTo(server.url)
+  const connection = await connectTo(server.url)
   t.teardown(() => connection.close())
-  await connection.settle(3_000)
   return connection
 }
 
@@ -57,9 +56,8 @@ const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: L
 t.test('commands of one turn leave in one piece, and each gets its own answer', async (t) => {
   const proxy = await startFaultProxy(server.port, () => 1)
   t.teardown(() => proxy.close())
-  const connection = connectTo(proxy.url)
+  const connection = await connectTo(proxy.url)
   t.teardown(() => connection.close())
-  await connection.settle(3_000)
   for (let round = 0; round < 3; round++) {
     const before = proxy.pieces()
     const answers = await Promise.all(times(50, (i) => connection.call('echo', (redis) => redis.echo(`${round} ${i}`))))
@@ -72,9 +70,8 @@ t.test('commands of one turn leave in one piece, and each gets its own answer', 
 })
 
 t.test('commands of a long turn do not wait for its end', async (t) => {
-  const connection = connectTo(server.url)
+  const connection = await connectTo(server.url)
   t.teardown(() => connection.close())
-  await connection.settle(3_000)
   const pushed: Promise<number>[] = []
   // A turn of many callbacks, as when many connections have something to say.
   for (let i = 0; i < 250; i++) {
@@ -706,9 +703,8 @@ t.test(
   async (t) => {
     // Since Redis 7 that is every user of an access list who is not given channels.
     await server.client.call('ACL', 'SETUSER', 'silent', 'on', '>password', '~*', '+@all', 'resetchannels')
-    const connection = connectTo(`redis://silent:password@127.0.0.1:${server.port}`)
+    const connection = await connectTo(`redis://silent:password@127.0.0.1:${server.port}`)
     t.teardown(() => connection.close())
-    await connection.settle(3_000)
     const grants = createRedisGrantStore(connection, createKeys('silent:'))
     for (const action of ['approve', 'deny'] as const) {
       const digest = newDigest()

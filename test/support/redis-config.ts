@@ -12,12 +12,17 @@ export function redisConfig(place: RedisConfig['place'], parts: Partial<RedisCon
   return { place, ...defaults, waitReplicas: 0, ...parts }
 }
 
-/** A connection as the stores have it. It is said when Redis goes, and nothing else. */
-export function connectTo(url: string, warn: (message: string) => void = () => {}): Connection {
-  const { timeoutMs } = redisConfig(at(url))
+/** Long enough for every answer of a Redis that is well, on a busy machine too. */
+const PATIENT_MS = 30_000
+
+/** Opens a connection as the stores have it, and waits until it is ready. `warn` is told when Redis goes. */
+export async function connectTo(url: string, warn: (message: string) => void = () => {}): Promise<Connection> {
+  const config = redisConfig(at(url), { timeoutMs: PATIENT_MS })
   const replicas = { count: 0, fence: (key: string) => key }
-  const servers = reachServers(redisConfig(at(url)))
-  return connect({ servers, log: { info() {}, warn }, observe() {}, timeoutMs, replicas })
+  const log = { info() {}, warn }
+  const connection = connect({ servers: reachServers(config), log, observe() {}, timeoutMs: PATIENT_MS, replicas })
+  await connection.settle(PATIENT_MS)
+  return connection
 }
 
 /** host:port,host:port as REDIS_SENTINELS and REDIS_CLUSTER have it. */
