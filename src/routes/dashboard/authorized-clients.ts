@@ -1,0 +1,70 @@
+/** The authorizations of a user, which are authorized clients on the wire: listed, labelled, revoked. */
+import type { AuthorizedClient } from '../../../schemas/generated/dashboard.js'
+import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import type { Authorization } from '../../core/authorizations/authorization.js'
+import type { Caller } from '../../core/callers/callers.js'
+import { fault } from '../../core/fault.js'
+import type { App } from '../app.js'
+
+/** GET /auth/clients: the caller's authorizations, newest first. */
+export function listAuthorizedClients(app: App): void {
+  app.route({
+    ...dashboardOperations.listAuthorizedClients,
+    onRequest: app.authenticate('user-or-client'),
+    handler: async (request) => {
+      const caller = request.authenticatedCaller()
+      const authorizations = await app.core.authorizations.list(caller.userId)
+      return { data: authorizations.map((authorization) => renderAuthorizedClient(authorization, caller)) }
+    }
+  })
+}
+
+/** PATCH /auth/clients/{authorizedClientId}: gives an authorization of the caller's another label, or none. */
+export function updateAuthorizedClient(app: App): void {
+  app.route({
+    ...dashboardOperations.updateAuthorizedClient,
+    onRequest: app.authenticate('user-or-client'),
+    handler: async (request) => {
+      const caller = request.authenticatedCaller()
+      const { authorizedClientId: id } = request.params
+      const label = request.body.label ?? undefined
+      const authorization = await app.core.authorizations.rename(caller.userId, id, label)
+      if (!authorization) throw fault('not_found')
+      return renderAuthorizedClient(authorization, caller)
+    }
+  })
+}
+
+/** DELETE /auth/clients/{authorizedClientId}: revokes an authorization of the caller's, from the next request on. */
+export function revokeAuthorizedClient(app: App): void {
+  app.route({
+    ...dashboardOperations.revokeAuthorizedClient,
+    onRequest: app.authenticate('user-or-client'),
+    handler: async (request) => {
+      const caller = request.authenticatedCaller()
+      const { authorizedClientId: id } = request.params
+      const authorization = await app.core.authorizations.revoke(caller.userId, id)
+      if (!authorization) throw fault('not_found')
+      return renderAuthorizedClient(authorization, caller)
+    }
+  })
+}
+
+const isoTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())
+
+/** An authorization as this surface shows it (the wire's authorized client); `is_current` marks the one that asks. */
+function renderAuthorizedClient(authorization: Authorization, caller: Caller): AuthorizedClient {
+  return {
+    id: authorization.id,
+    client_type: authorization.clientType,
+    client_name: authorization.name ?? null,
+    client_version: authorization.version ?? null,
+    label: authorization.label ?? null,
+    ip_at_grant: authorization.ipAtGrant,
+    created_at: new Date(authorization.createdAtMs).toISOString(),
+    expires_at: new Date(authorization.expiresAtMs).toISOString(),
+    last_used_at: isoTime(authorization.lastUsedAtMs),
+    revoked_at: isoTime(authorization.revokedAtMs),
+    is_current: caller.kind === 'client' && caller.authorizationId === authorization.id
+  }
+}
