@@ -487,7 +487,7 @@ t.test('tokens at introspect, revoke and userinfo', async (t) => {
   await refresh(BOX, rotated.refresh_token)
   const good = box.access_token
   for (const { access_token } of [box, tv, plain, rotated]) await use(access_token)
-  const pending = await startGrant(BOX)
+  const pending = await startGrant(LAMP)
   const session = await lastingSession('ann')
 
   const key = app.core.signingKeys.current()
@@ -528,7 +528,7 @@ t.test('tokens at introspect, revoke and userinfo', async (t) => {
     'an ID token of another client': tv.id_token,
     'an expired token': short.access_token,
     'a token whose user has revoked the client': revoked.access_token,
-    'a device code': pending.device_code,
+    'a device code of another client': pending.device_code,
     'a user code': pending.user_code,
     'the id of an authorization': box.id,
     'two parts': `${headerPart}.${payloadPart}`,
@@ -718,7 +718,7 @@ t.test('tokens at introspect, revoke and userinfo', async (t) => {
       t.equal(answer.json().active, true)
     }
     await decide(pending.user_code, 'ann')
-    t.equal((await redeem(BOX, pending.device_code)).status, 200)
+    t.equal((await redeem(LAMP, pending.device_code)).status, 200)
     // A revocation that is right, to know that the others could have been.
     const right = await app.inject(form(PATHS.revokeToken, { ...BOX, token: good }))
     t.strictSame([right.statusCode, right.body], [200, ''])

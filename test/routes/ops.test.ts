@@ -407,7 +407,8 @@ t.test('404 what is not there, in the same words everywhere', async (t) => {
     '/healthz/',
     '/metrics/x',
     '/docs/../../package.json',
-    '/docs/static/..%2f..%2fpackage.json'
+    '/docs/static/..%2f..%2fpackage.json',
+    '/docs/static/unknown.js'
   ]) {
     for (const method of ['GET', 'POST'] as const) {
       const answer = await app.inject({ method, url, headers: { 'content-type': 'application/json' }, payload: '{}' })
