@@ -24,7 +24,9 @@ export function answerStrays(app: FastifyInstance, visits: Visits): void {
   const begin = app.limitTime(visits.begin)
 
   app.setNotFoundHandler(async (request, reply) => {
-    if (isOfAnApi(request.url, base) || !prefersPage(request)) return answerNowhere(request, reply)
+    // A file that the documentation has not is handed on by @fastify/static, whose requests no page can answer.
+    const isOfPages = 'visit' in request
+    if (!isOfPages || isOfAnApi(request.url, base) || !prefersPage(request)) return answerNowhere(request, reply)
     // No hook of the pages runs for a request without a route.
     await reply.helmet()
     await begin(request)
