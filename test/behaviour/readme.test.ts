@@ -1,22 +1,16 @@
 /** What README.md and docs/oauth.md tell people to paste works when pasted. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { ClientEntry } from '../../schemas/clients-file.js'
 import { readClientsFile } from '../../src/config/clients-file.js'
-import { GRANTD_SECRET } from '../support/app.js'
 import { apiClient } from '../support/client.js'
-import { clientsFile, DEVICE_CODE } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
-import { runProgram } from '../support/programs.js'
-import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
-import { DASHBOARD_SECRET } from '../support/tokens.js'
-import { until } from '../support/until.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -79,19 +73,12 @@ t.test('the OAuth clients of docs/oauth.md are read as they stand, and every mem
   t.strictSame(members, Object.keys(ClientEntry.properties))
 })
 
-t.test('a stock client goes the way it shows', async (t) => {
-  const readme = await readFile(`${root}/README.md`, 'utf8')
-  const [, shown = ''] = /## With a stock client[\s\S]*?```js\n([\s\S]*?)```/.exec(readme) ?? []
-  const port = await freePort()
-  const issuer = `http://127.0.0.1:${port}`
-  await startService(t, { PORT: `${port}`, PUBLIC_URL: issuer, POLL_INTERVAL_SECONDS: '1' })
-  // As shown, but for the address, which has no TLS here, and a word at the end.
-  const script = shown
-    .replace('https://grants.example.com', issuer)
-    .replace('client.None())', 'client.None(), { execute: [client.allowInsecureRequests] })')
-    .concat('console.log(Object.keys(tokens).sort().join(" "), tokens.claims().sub)\n')
-  t.not(script.length, shown.length)
-  const program = spawn(process.execPath, ['--input-type=module', '-'], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] })
+/** Runs a client as it is shown, approves its grant as alice, and resolves to all it said. */
+async function runClient(t: Test, issuer: string, folder: string, script: string): Promise<string> {
+  const program = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-'], {
+    cwd: folder,
+    stdio: ['pipe', 'pipe', 'pipe']
+  })
   t.teardown(() => program.kill('SIGKILL'))
   let output = ''
   program.stderr.on('data', (data) => {
@@ -107,75 +94,38 @@ t.test('a stock client goes the way it shows', async (t) => {
       t.equal((await apiClient(issuer).decide(userCode, 'alice')).status, 200)
     }
   }
-  t.match(output, `Go to ${issuer}/device and enter `)
-  t.match(output, /\naccess_token expires_in id_token refresh_token scope token_type alice\n/)
-})
+  return output
+}
 
-t.test('an API that is protected as docs/oauth.md shows', async (t) => {
-  const page = await readFile(`${root}/docs/oauth.md`, 'utf8')
-  const [, shown = ''] = /## Protect your API[\s\S]*?```js\n([\s\S]*?)```/.exec(page) ?? []
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const [port, apiPort, SIGNING_ALG] = [await freePort(), await freePort(), 'EdDSA']
+t.test('clients go the way it shows', async (t) => {
+  const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`
-  const OAUTH_CLIENTS_FILE = clientsFile(t, [
-    { client_id: 'films', scope: 'films.read' },
-    { client_id: 'news', scope: 'news.read' }
-  ])
-  const settings = { REDIS_URL: redis.url, PUBLIC_URL: issuer, SIGNING_ALG, OAUTH_CLIENTS_FILE, LIMITS: 'off' }
-  const service = await startService(t, { ...settings, PORT: `${port}` })
-  const { stdout } = await runProgram('cli.js', ['api-keys', 'create', 'films-api'], {
-    ...settings,
-    GRANTD_SECRET,
-    DASHBOARD_JWT_SECRET: DASHBOARD_SECRET
+  await startService(t, { PORT: `${port}`, PUBLIC_URL: issuer, POLL_INTERVAL_SECONDS: '1' })
+
+  await t.test('a stock one', async (t) => {
+    const readme = await readFile(`${root}/README.md`, 'utf8')
+    const [, shown = ''] = /## With a stock client[\s\S]*?```js\n([\s\S]*?)```/.exec(readme) ?? []
+    // As shown, but for the address, which has no TLS here, and a word at the end.
+    const script = shown
+      .replace('https://grants.example.com', issuer)
+      .replace('client.None())', 'client.None(), { execute: [client.allowInsecureRequests] })')
+      .concat('console.log(Object.keys(tokens).sort().join(" "), tokens.claims().sub)\n')
+    t.not(script.length, shown.length)
+    const output = await runClient(t, issuer, root, script)
+    t.match(output, `Go to ${issuer}/device and enter `)
+    t.match(output, /\naccess_token expires_in id_token refresh_token scope token_type alice\n/)
   })
-  const [GRANTD_API_KEY = ''] = stdout.split('\n')
 
-  // As shown, but for the addresses.
-  const script = shown.replace('https://grants.example.com', issuer).replace('4000', `${apiPort}`)
-  t.not(script.length, shown.length)
-  const options = { cwd: root, env: { PATH: process.env.PATH, GRANTD_API_KEY } }
-  const program = spawn(process.execPath, ['--input-type=module', '--eval', script], { ...options, stdio: 'ignore' })
-  t.teardown(() => program.kill('SIGKILL'))
-  const api = `http://127.0.0.1:${apiPort}/`
-  const ask = async (token?: string) => {
-    const answer = await fetch(api, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
-    return [answer.status, answer.headers.get('www-authenticate') ?? (await answer.text())]
-  }
-  await until(() =>
-    fetch(api).then(
-      () => true,
-      () => false
-    )
-  )
-
-  const post = async (path: string, form: Record<string, string>) => {
-    const answer = await fetch(`${issuer}/oauth/${path}`, { method: 'POST', body: new URLSearchParams(form) })
-    return answer.json()
-  }
-  const collect = async (client_id: string, scope: string): Promise<string> => {
-    const { device_code, user_code } = await post('device_authorization', { client_id, scope })
-    t.equal((await apiClient(issuer).decide(user_code, 'ann')).status, 200)
-    return (await post('token', { client_id, device_code, grant_type: DEVICE_CODE })).access_token
-  }
-  const token = await collect('films', 'films.read')
-  t.same(await ask(token), [200, 'films of ann\n'])
-  t.same(await ask(), [401, 'Bearer'])
-  const refused = [401, 'Bearer error="invalid_token"']
-  const [head, body, signature = ''] = token.split('.')
-  const unsigned = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${body}.`
-  for (const wrong of [
-    'x',
-    `${head}.${body}.${signature.replace(/^./, (one) => (one === 'A' ? 'B' : 'A'))}`,
-    unsigned
-  ]) {
-    t.same(await ask(wrong), refused, wrong)
-  }
-  t.same(await ask(await collect('news', 'news.read')), [403, 'Bearer error="insufficient_scope", scope="films.read"'])
-  await fetch(`${issuer}/oauth/revoke`, { method: 'POST', body: new URLSearchParams({ client_id: 'films', token }) })
-  t.same(await ask(token), refused, 'revoked')
-
-  const other = await collect('films', 'films.read')
-  await service.stop()
-  t.same(await ask(other), [503, ''], 'could not look is not "no"')
+  await t.test('one made of the files that are to be copied', async (t) => {
+    const folder = `${root}/examples/terminal-client`
+    const readme = await readFile(`${folder}/README.md`, 'utf8')
+    const [, shown = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? []
+    const script = shown.replace('https://grants.example.com', issuer).concat('process.exit()\n')
+    t.not(script.length, shown.length)
+    const copy = t.testdir({ 'package.json': '{"type":"module"}' })
+    for (const file of ['grant-client.ts', 'grant-answers.ts']) await copyFile(`${folder}/${file}`, join(copy, file))
+    const output = await runClient(t, issuer, copy, script)
+    t.match(output, `Go to ${issuer}/device and enter `)
+    t.match(output, /\nYou are signed in\.\n/)
+  })
 })
