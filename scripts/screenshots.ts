@@ -145,6 +145,12 @@ async function shootQuestion(site: Site): Promise<void> {
   await shoot(page, 'question-warning', EVERY_LOOK)
   await deny(page)
   await shoot(page, 'denied')
+
+  const given = await start(site, LAPTOP)
+  await goToQuestion(page, site, given.user_code)
+  await post(site, 'revoke', { grant_code: given.grant_code })
+  await approve(page)
+  await shoot(page, 'withdrawn', EVERY_LOOK)
   nowMs = START
 }
 

@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { setRequestHeaders } from '../plugins/request-headers.js'
 import type { Config } from './config/config.js'
 import { type LogOptions, loggerOptions } from './logger.js'
+import { basePathOf } from './routes/app.js'
 import { answerFault } from './routes/dashboard/answers.js'
 import { foreignHostConstraint } from './routes/issuers/host-constraint.js'
 import { acceptJsonBodies } from './routes/json-body.js'
@@ -40,7 +41,7 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
       maxParamLength: 16 * 1024,
       constraints: { foreignHost: foreignHostConstraint(config.publicUrl) }
     },
-    frameworkErrors: answerUnroutable(setRequestHeaders),
+    frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), setRequestHeaders),
     clientErrorHandler: answerUnreadable
   })
 

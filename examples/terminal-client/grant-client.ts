@@ -1,5 +1,5 @@
 /**
- * A client of the device grant, made to be copied together with grant-answers.ts. `start` requests a grant; `waitForDecision`
+ * A client of the device grant, made to be copied together with grant-answers.ts; README.md shows it in use. `start` requests a grant; `waitForDecision`
  * polls until a user decides it; `withdraw` ends a grant that is not wanted any more. It asks the service to hold each poll
  * (`Prefer: wait`), so that it learns of the decision at once. It never polls faster than told, keeps the longer interval of a
  * `slow_down`, and backs off while the service is busy or unreachable.

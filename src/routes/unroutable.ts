@@ -1,4 +1,4 @@
-/** Answers to what never reaches a route: no hook runs for it, so its headers are set here. */
+/** Answers to what reaches no route: a path that leads nowhere, a URL that cannot be decoded, bytes that are no request. */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -8,16 +8,46 @@ import { answerTokensApiFault } from './tokens-api/answers.js'
 
 /** Paths whose answers have the shape of the tokens API. */
 const OF_TOKENS_API = /^[^?]*(\/v1\/|\/\.well-known\/)/
+/** The first parts of the paths that programs call. The documents of issuers are below an id. */
+const APIS = ['api', 'oauth', 'v1', '.well-known']
+/** Where a URL that cannot be decoded is routed instead. It leads nowhere whatever the routes are, since they know no `%`. */
+const NOWHERE = '/%25'
+/** Where a request keeps what the router said of its URL. */
+const UNDECODABLE = Symbol('undecodable')
+
+type Kept = FastifyRequest['raw'] & { [UNDECODABLE]?: unknown }
+
+/** Whether a path, known or not, is one of those that programs alone call. `base` is the path of PUBLIC_URL. */
+export function isOfAnApi(url: string, base: string): boolean {
+  const [path = ''] = url.split('?', 1)
+  const [first = '', ...others] = (path.startsWith(`${base}/`) ? path.slice(base.length) : path).slice(1).split('/')
+  return APIS.includes(first) || others.includes('.well-known')
+}
+
+/** Why a request has no route: its URL cannot be decoded, or there is nothing at its path. */
+export function whyNowhere({ raw }: FastifyRequest): unknown {
+  return (raw as Kept)[UNDECODABLE] ?? fault('not_found')
+}
 
 /** Answers a program that asks for a path without a route. */
 export function answerNowhere(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  answerFault(fault('not_found'), request, reply)
+  answerFault(whyNowhere(request), request, reply)
   return reply
 }
 
-/** Makes the answer to a URL that cannot be decoded, with the headers that every answer carries. */
-export function answerUnroutable(setHeaders: (request: FastifyRequest, reply: FastifyReply) => void) {
+/**
+ * Makes the answer to a URL that cannot be decoded. Below an API it is given here, where no hook has run, with the headers that
+ * every answer carries; elsewhere it is that of a path that leads nowhere, which knows people from programs.
+ */
+export function answerUnroutable(base: string, setHeaders: (request: FastifyRequest, reply: FastifyReply) => void) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const raw: Kept = request.raw
+    if (!isOfAnApi(request.url, base) && !(UNDECODABLE in raw)) {
+      raw[UNDECODABLE] = error
+      raw.url = NOWHERE
+      request.server.routing(raw, reply.raw)
+      return
+    }
     setHeaders(request, reply)
     const answer = OF_TOKENS_API.test(request.url) ? answerTokensApiFault : answerFault
     answer(error, request, reply)

@@ -14,7 +14,7 @@ const inDocs = readdirSync(join(root, 'docs'), { withFileTypes: true, recursive:
   .sort()
 const documents = [
   ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
-  ...['test/README.md', 'bench/README.md', 'deploy/README.md'],
+  ...['test/README.md', 'bench/README.md', 'deploy/README.md', 'examples/terminal-client/README.md'],
   ...inDocs
 ]
 
@@ -84,6 +84,24 @@ t.test('the README is for the first ten minutes', async (t) => {
       .replaceAll(' ', '-')
     t.ok(contents.includes(`(#${anchor})`), `${heading} is in the table of contents`)
   }
+})
+
+t.test('the figures of the README are those of the last runs', async (t) => {
+  const readme = read('README.md').replaceAll('\n', ' ')
+  const figure = (row: string) =>
+    Number(new RegExp(`^\\| ${row} +\\| +([\\d,.]+) `, 'm').exec(read('docs/benchmarks.md'))?.[1]?.replaceAll(',', ''))
+  t.match(readme, `${figure('polls, dashboard API').toLocaleString('en')} polls a second](docs/benchmarks.md#capacity)`)
+  const [half, most] = [figure('delay, p50'), figure('delay, p99')].map((ms) => ms.toFixed(1))
+  t.match(readme, `[within ${half} ms, 99 of 100 within ${most} ms](docs/benchmarks.md#waiting-instead-of-polling)`)
+  const faults = [...read('docs/faults.md').matchAll(/^\|.*\| ([\d,]+) \| (\d+) \|$/gm)]
+  const facts = faults.reduce((sum, [, checked = '']) => sum + Number(checked.replaceAll(',', '')), 0)
+  t.match(readme, `${faults.length} faults](docs/faults.md#faults)`)
+  t.match(readme, `in ${facts.toLocaleString('en')} facts checked`)
+  t.ok(
+    faults.every(([, , violations]) => violations === '0'),
+    'none broke a promise'
+  )
+  t.ok(faults.length >= 12)
 })
 
 t.test('every decision has a date, its parts, and a line in the index', async (t) => {

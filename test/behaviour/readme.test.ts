@@ -1,7 +1,7 @@
 /** What README.md and docs/oauth.md tell people to paste works when pasted. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -73,19 +73,12 @@ t.test('the OAuth clients of docs/oauth.md are read as they stand, and every mem
   t.strictSame(members, Object.keys(ClientEntry.properties))
 })
 
-t.test('a stock client goes the way it shows', async (t) => {
-  const readme = await readFile(`${root}/README.md`, 'utf8')
-  const [, shown = ''] = /## With a stock client[\s\S]*?```js\n([\s\S]*?)```/.exec(readme) ?? []
-  const port = await freePort()
-  const issuer = `http://127.0.0.1:${port}`
-  await startService(t, { PORT: `${port}`, PUBLIC_URL: issuer, POLL_INTERVAL_SECONDS: '1' })
-  // As shown, but for the address, which has no TLS here, and a word at the end.
-  const script = shown
-    .replace('https://grants.example.com', issuer)
-    .replace('client.None())', 'client.None(), { execute: [client.allowInsecureRequests] })')
-    .concat('console.log(Object.keys(tokens).sort().join(" "), tokens.claims().sub)\n')
-  t.not(script.length, shown.length)
-  const program = spawn(process.execPath, ['--input-type=module', '-'], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] })
+/** Runs a client as it is shown, approves its grant as alice, and resolves to all it said. */
+async function runClient(t: Test, issuer: string, folder: string, script: string): Promise<string> {
+  const program = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-'], {
+    cwd: folder,
+    stdio: ['pipe', 'pipe', 'pipe']
+  })
   t.teardown(() => program.kill('SIGKILL'))
   let output = ''
   program.stderr.on('data', (data) => {
@@ -101,6 +94,38 @@ t.test('a stock client goes the way it shows', async (t) => {
       t.equal((await apiClient(issuer).decide(userCode, 'alice')).status, 200)
     }
   }
-  t.match(output, `Go to ${issuer}/device and enter `)
-  t.match(output, /\naccess_token expires_in id_token refresh_token scope token_type alice\n/)
+  return output
+}
+
+t.test('clients go the way it shows', async (t) => {
+  const port = await freePort()
+  const issuer = `http://127.0.0.1:${port}`
+  await startService(t, { PORT: `${port}`, PUBLIC_URL: issuer, POLL_INTERVAL_SECONDS: '1' })
+
+  await t.test('a stock one', async (t) => {
+    const readme = await readFile(`${root}/README.md`, 'utf8')
+    const [, shown = ''] = /## With a stock client[\s\S]*?```js\n([\s\S]*?)```/.exec(readme) ?? []
+    // As shown, but for the address, which has no TLS here, and a word at the end.
+    const script = shown
+      .replace('https://grants.example.com', issuer)
+      .replace('client.None())', 'client.None(), { execute: [client.allowInsecureRequests] })')
+      .concat('console.log(Object.keys(tokens).sort().join(" "), tokens.claims().sub)\n')
+    t.not(script.length, shown.length)
+    const output = await runClient(t, issuer, root, script)
+    t.match(output, `Go to ${issuer}/device and enter `)
+    t.match(output, /\naccess_token expires_in id_token refresh_token scope token_type alice\n/)
+  })
+
+  await t.test('one made of the files that are to be copied', async (t) => {
+    const folder = `${root}/examples/terminal-client`
+    const readme = await readFile(`${folder}/README.md`, 'utf8')
+    const [, shown = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? []
+    const script = shown.replace('https://grants.example.com', issuer).concat('process.exit()\n')
+    t.not(script.length, shown.length)
+    const copy = t.testdir({ 'package.json': '{"type":"module"}' })
+    for (const file of ['grant-client.ts', 'grant-answers.ts']) await copyFile(`${folder}/${file}`, join(copy, file))
+    const output = await runClient(t, issuer, copy, script)
+    t.match(output, `Go to ${issuer}/device and enter `)
+    t.match(output, /\nYou are signed in\.\n/)
+  })
 })

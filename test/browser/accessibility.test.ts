@@ -208,6 +208,27 @@ t.test('the question and its answers', async (t) => {
   await deny(page)
   await checkInEach(t, page, 'denied', 'Denied')
 
+  const given = await start(METADATA)
+  await goToQuestion(page, site, given.user_code)
+  t.equal(await page.locator('.whole').innerText(), given.user_code, 'the code that is looked at for breaks')
+  // The answer takes the code from the browser, which sends it with every further question here.
+  const cookie = (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join('; ')
+  await site.call('POST', '/auth/grant/revoke', { body: { grant_code: given.grant_code } })
+  await page.locator('input[name=same]').focus()
+  await page.keyboard.press('Tab')
+  await Promise.all([page.waitForResponse('**/device/confirm'), page.keyboard.press('Enter')])
+  await checkInEach(t, page, 'withdrawn', 'Withdrawn', async (language) => {
+    const answer = await fetch(`${site.url}/device/confirm`, { headers: { cookie, 'accept-language': language } })
+    t.equal(answer.status, 409)
+    return answer.text()
+  })
+  const reached: unknown[] = []
+  for (let i = 0; i < 6; i++) {
+    await page.keyboard.press('Tab')
+    reached.push(await page.evaluate("document.activeElement.getAttribute('href')"))
+  }
+  t.same(reached, ['#content', '/logout', '/device', '/account/clients', '/account/connections', '/'], 'by keyboard')
+
   const far = await start({}, LISBON)
   await page.goto(`${site.url}/device`)
   await typeCode(page, far.user_code)
@@ -346,4 +367,4 @@ t.test('a browser that kept no cookie', async (t) => {
   })
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 39))
+t.test('no page was left out', async (t) => t.equal(checked.size, 40))

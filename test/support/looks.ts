@@ -28,12 +28,15 @@ const RUN = `(async () => {
 export const runAxe = (page: Page) => page.evaluate<{ found: object[]; rules: number }>(RUN)
 
 /**
- * Compares the lines of all texts with the window, with what they stand in, and with each other. Lines of two texts may touch by a
+ * Compares the lines of all texts with the window, with what they stand in, and with each other; codes have one line. Lines of two texts may touch by a
  * quarter of their height, since a font is taller than its letters.
  */
 const LAYOUT = `(() => {
   const faults = []
   if (document.documentElement.scrollWidth > innerWidth) faults.push('the page sticks out of its window')
+  for (const whole of document.querySelectorAll('.whole')) {
+    if (whole.getClientRects().length > 1) faults.push('is broken into lines: ' + whole.textContent)
+  }
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
   const lines = []
   while (walker.nextNode()) {

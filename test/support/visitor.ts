@@ -285,7 +285,9 @@ const decode = (text: string) => text.replace(/&(amp|lt|gt|quot|#39);/g, (_, nam
 
 /** What stands between the tags, as a person reads it. */
 export function textOf(html: string): string {
-  return decode(html.replace(/<(?:"[^"]*"|[^">])*>/g, ' '))
+  // A code inside a sentence has no space around it but those of the sentence.
+  const whole = html.replace(/<span class="whole">([^<]*)<\/span>/g, '$1')
+  return decode(whole.replace(/<(?:"[^"]*"|[^">])*>/g, ' '))
     .replace(/\s+/g, ' ')
     .trim()
 }

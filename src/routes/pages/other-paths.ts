@@ -2,12 +2,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { fault } from '../../core/fault.js'
 import { basePathOf } from '../app.js'
-import { answerNowhere } from '../unroutable.js'
+import { answerNowhere, isOfAnApi, whyNowhere } from '../unroutable.js'
 import type { PageParts } from './page.js'
 import type { Visits } from './visit.js'
-
-/** The first parts of the paths that programs call. The documents of issuers are below an id. */
-const APIS = ['api', 'oauth', 'v1', '.well-known']
 
 /** Paths below a page that lead nowhere: a page for everybody, since no program has a reason to be there. */
 export function refuseUnknown({ app }: PageParts): void {
@@ -24,20 +21,14 @@ export function answerStrays(app: FastifyInstance, visits: Visits): void {
   const begin = app.limitTime(visits.begin)
 
   app.setNotFoundHandler(async (request, reply) => {
-    // A file that is missing below /docs leads here from a surface whose replies cannot become pages.
-    const canBePage = 'helmet' in reply
-    if (!canBePage || isOfAnApi(request.url, base) || !prefersPage(request)) return answerNowhere(request, reply)
+    // A file that the documentation has not is handed on by @fastify/static, whose requests no page can answer.
+    const isOfPages = 'visit' in request
+    if (!isOfPages || isOfAnApi(request.url, base) || !prefersPage(request)) return answerNowhere(request, reply)
     // No hook of the pages runs for a request without a route.
     await reply.helmet()
     await begin(request)
-    throw fault('not_found')
+    throw whyNowhere(request)
   })
-}
-
-function isOfAnApi(url: string, base: string): boolean {
-  const [path = ''] = url.split('?', 1)
-  const [first = '', ...others] = (path.startsWith(`${base}/`) ? path.slice(base.length) : path).slice(1).split('/')
-  return APIS.includes(first) || others.includes('.well-known')
 }
 
 /** Whether somebody looks at the answer: browsers put text/html first, programs name JSON or take anything. */

@@ -46,7 +46,7 @@ export function undoApproval({ app, cookies, visits }: PageParts): void {
         return seeOther(reply, visit, '/device/done')
       }
       const outcome = await app.core.grants.undo(entered.userCode, userIdOf(request))
-      // The grant is forgotten by now; its authorization is in the list, where it can be revoked.
+      // The grant is forgotten by now; if it was collected, its authorization is in the list, where it can be revoked.
       if (outcome.kind === 'unknown') return seeOther(reply, visit, '/account/clients')
       cookies.enteredCode.set(reply, { ...entered, result: 'undone' })
       return seeOther(reply, visit, '/device/done')

@@ -391,7 +391,7 @@ t.test('a request that the program has withdrawn', async (t) => {
       await withdraw(grant_code)
       for (const _ of [1, 2]) {
         const page = await ann.post('/device/confirm', { ...form, ...hidden })
-        shows(t, page, 409, result.withdrawnTitle, result.withdrawn)
+        shows(t, page, 409, result.withdrawnTitle, result.withdrawn, result.withdrawnAdvice)
         t.notOk(page.text.includes(user_code), 'it holds no code')
       }
       t.equal(await kindOf(service, grant_code), 'expired_token')
@@ -404,7 +404,7 @@ t.test('a request that the program has withdrawn', async (t) => {
     const ann = await signedIn(service)
     await ann.enter(user_code)
     await withdraw(grant_code)
-    shows(t, await ann.get('/device/confirm'), 409, result.withdrawnTitle, result.withdrawn)
+    shows(t, await ann.get('/device/confirm'), 409, result.withdrawnTitle, result.withdrawn, result.withdrawnAdvice)
     goesTo(t, await ann.get('/device/confirm'), '/device', 'and once more there is nothing to decide')
   })
 

@@ -173,6 +173,37 @@ t.test('GET a path that leads nowhere', async (t) => {
     t.ok(page.text.includes(texts.de.error.notFound))
   })
 
+  t.test('400 a page for browsers where the path cannot be decoded, and JSON for programs', async (t) => {
+    const base = '/in/here'
+    const beneath = await startApp(t, { ...freely, PUBLIC_URL: `http://localhost:3333${base}` })
+    for (const [at, path] of [
+      ...['/%zz', '/%c0%ae', '/a/%', '/docs/%zz', '/login/%zz', '/%25%zz?c=canary'].map(
+        (path) => [service, path] as const
+      ),
+      [beneath, `${base}/%zz`]
+    ] as const) {
+      for (const visitor of [createVisitor(at), await signedIn(at)]) {
+        const page = await visitor.get(path, { headers: BROWSER })
+        refused(t, page, 400, 'badRequest')
+        t.notMatch(page.body, /canary/)
+        t.match(page.body, `<a href="${at === beneath ? base : ''}/">`)
+        t.equal(/<nav/.test(page.body), visitor.cookies.names().length > 0, 'as who they are')
+      }
+      isUnreadable(t, await at.call('GET', path), path)
+    }
+    refused(t, await createVisitor(service).get('/%zz', { headers: BROWSER, method: 'POST' }), 400, 'badRequest')
+  })
+
+  t.test('400 JSON below every API, and where there are no pages', async (t) => {
+    for (const path of ['/api/%zz', '/oauth/%zz', '/api/v0/auth/clients/%zz']) {
+      isUnreadable(t, await service.call('GET', path, { headers: BROWSER }), path)
+    }
+    const { status, body } = await service.call('GET', '/v1/providers/%zz', { headers: BROWSER })
+    t.same([status, body], [400, { code: 'bad_request', message: 'The request cannot be read.' }])
+    const bare = await startApp(t, withoutSignIn)
+    isUnreadable(t, await bare.call('GET', '/%zz', { headers: BROWSER }), 'without pages')
+  })
+
   t.test('404 JSON for programs, without what only pages carry', async (t) => {
     for (const accept of [undefined, '*/*', 'application/json', 'application/json, text/plain, */*', 'text/css', '']) {
       for (const path of paths)
@@ -189,6 +220,11 @@ t.test('GET a path that leads nowhere', async (t) => {
     }
   })
 
+  t.test('404 JSON for a file that the documentation has not', async (t) => {
+    const { status, body } = await service.call('GET', '/docs/static/nowhere', { headers: BROWSER })
+    t.same([status, body], [404, { error: 'Not Found' }])
+  })
+
   t.test('404 under the path of PUBLIC_URL as well', async (t) => {
     const service = await startApp(t, { ...freely, PUBLIC_URL: 'http://localhost:3333/in/here' })
     const page = await createVisitor(service).get('/nowhere', { headers: BROWSER })
@@ -203,8 +239,13 @@ t.test('GET a path that leads nowhere', async (t) => {
   })
 })
 
-function isJson(t: Test, { status, body, headers }: Answer, about: string) {
-  t.equal(status, 404, about)
+const isUnreadable = (t: Test, answer: Answer, about: string) => {
+  isJson(t, answer, about, 400)
+  t.same(answer.body, { error: 'The request cannot be read.' }, about)
+}
+
+function isJson(t: Test, { status, body, headers }: Answer, about: string, expected = 404) {
+  t.equal(status, expected, about)
   t.match(headers['content-type'], /^application\/json/, about)
   t.type(body, 'object', about)
   const ofPages = ['content-security-policy', 'x-frame-options', 'referrer-policy', 'set-cookie']

@@ -113,6 +113,8 @@ export const de: Texts = {
       'Haben Sie das nicht selbst begonnen, hat vielleicht jemand versucht, in Ihr Konto zu gelangen. Es ist nichts damit geschehen.',
     withdrawnTitle: 'Zurückgezogen',
     withdrawn: 'Das Programm hat seine Anfrage zurückgezogen. Es wurde nichts genehmigt.',
+    withdrawnAdvice:
+      'Diese Seite können Sie schließen. Wollen Sie es doch, beginnen Sie auf Ihrem Gerät von vorn: Es zeigt Ihnen einen neuen Code.',
     undoneTitle: 'Zurückgenommen',
     undone: 'Das Programm hat keinen Zugriff: Was immer es bekommen hat, wird ab jetzt abgewiesen.'
   },
@@ -144,7 +146,7 @@ export const de: Texts = {
   clients: {
     title: 'Berechtigte Programme',
     intro: 'Diese Programme dürfen oder durften für Sie handeln. Widerrufen Sie, was Sie nicht kennen.',
-    none: 'Sie haben noch kein Programm berechtigt. Zeigt Ihnen eines einen Code, geben Sie ihn ein, um zu sehen, worum es bittet.',
+    none: 'Noch darf kein Programm für Sie handeln. Zeigt Ihnen eines einen Code, geben Sie ihn ein, um zu sehen, worum es bittet. Was Sie genehmigen, steht hier, sobald das Programm es abgeholt hat.',
     active: 'Aktiv',
     ended: 'Widerrufen und abgelaufen',
     unnamed: 'Ein Programm ohne Namen',

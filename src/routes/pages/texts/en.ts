@@ -109,6 +109,8 @@ export const en = {
       'If you did not start this yourself, somebody may have tried to get into your account. Nothing has happened to it.',
     withdrawnTitle: 'Withdrawn',
     withdrawn: 'The program has withdrawn its request. Nothing was approved.',
+    withdrawnAdvice:
+      'You can close this page. If you still want it, start again on your device: it shows you a new code.',
     undoneTitle: 'Taken back',
     undone: 'The program has no access: whatever it was given is refused from now on.'
   },
@@ -140,7 +142,7 @@ export const en = {
   clients: {
     title: 'Authorized programs',
     intro: 'These programs may act for you, or could. Revoke whatever you do not recognize.',
-    none: 'You have not authorized any program yet. When one shows you a code, enter it to see what it asks for.',
+    none: 'No program may act for you yet. When one shows you a code, enter it to see what it asks for. What you approve appears here once the program has collected it.',
     active: 'Active',
     ended: 'Revoked and expired',
     unnamed: 'A program without a name',

@@ -111,6 +111,8 @@ export const es: Texts = {
       'Si no inició esto usted, quizá alguien intentó entrar en su cuenta. A su cuenta no le ha pasado nada.',
     withdrawnTitle: 'Solicitud retirada',
     withdrawn: 'El programa ha retirado su solicitud. No se ha aprobado nada.',
+    withdrawnAdvice:
+      'Puede cerrar esta página. Si aún lo desea, empiece de nuevo en su dispositivo: le mostrará otro código.',
     undoneTitle: 'Aprobación retirada',
     undone: 'El programa no tiene acceso: lo que haya recibido se rechaza desde ahora.'
   },
@@ -142,7 +144,7 @@ export const es: Texts = {
   clients: {
     title: 'Programas autorizados',
     intro: 'Estos programas pueden, o podían, actuar por usted. Revoque los que no reconozca.',
-    none: 'Aún no ha autorizado ningún programa. Cuando uno le muestre un código, introdúzcalo para ver qué pide.',
+    none: 'Ningún programa puede actuar aún por usted. Cuando uno le muestre un código, introdúzcalo para ver qué pide. Lo que apruebe aparecerá aquí en cuanto el programa lo recoja.',
     active: 'Activos',
     ended: 'Revocados y caducados',
     unnamed: 'Un programa sin nombre',

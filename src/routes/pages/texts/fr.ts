@@ -110,6 +110,8 @@ export const fr: Texts = {
       'Si ce n’est pas vous qui avez commencé, quelqu’un a peut-être tenté d’entrer dans votre compte. Il ne lui est rien arrivé.',
     withdrawnTitle: 'Demande retirée',
     withdrawn: 'Le programme a retiré sa demande. Rien n’a été approuvé.',
+    withdrawnAdvice:
+      'Vous pouvez fermer cette page. Si vous le souhaitez toujours, recommencez sur votre appareil : il vous montre un nouveau code.',
     undoneTitle: 'Annulé',
     undone: 'Le programme n’a aucun accès : ce qu’il a reçu est refusé désormais.'
   },
@@ -141,7 +143,7 @@ export const fr: Texts = {
   clients: {
     title: 'Programmes autorisés',
     intro: 'Ces programmes peuvent ou pouvaient agir pour vous. Révoquez ce que vous ne reconnaissez pas.',
-    none: 'Vous n’avez encore autorisé aucun programme. Quand l’un d’eux vous montre un code, saisissez-le pour voir ce qu’il demande.',
+    none: 'Aucun programme ne peut encore agir pour vous. Quand l’un d’eux vous montre un code, saisissez-le pour voir ce qu’il demande. Ce que vous approuvez apparaît ici dès que le programme l’a récupéré.',
     active: 'Actifs',
     ended: 'Révoqués et expirés',
     unnamed: 'Un programme sans nom',

@@ -110,6 +110,8 @@ export const pt: Texts = {
       'Se não foi você que iniciou isto, talvez alguém tenha tentado entrar na sua conta. Nada aconteceu com ela.',
     withdrawnTitle: 'Pedido retirado',
     withdrawn: 'O programa retirou o seu pedido. Nada foi aprovado.',
+    withdrawnAdvice:
+      'Você pode fechar esta página. Se ainda quiser, comece de novo no dispositivo: ele mostra outro código.',
     undoneTitle: 'Aprovação retirada',
     undone: 'O programa não tem acesso: tudo o que ele recebeu é recusado a partir de agora.'
   },
@@ -141,7 +143,7 @@ export const pt: Texts = {
   clients: {
     title: 'Programas autorizados',
     intro: 'Estes programas podem, ou podiam, agir por você. Revogue os que não reconhecer.',
-    none: 'Você ainda não autorizou nenhum programa. Quando um deles mostrar um código, insira-o para ver o que ele pede.',
+    none: 'Nenhum programa pode agir por você ainda. Quando um deles mostrar um código, insira-o para ver o que ele pede. O que você aprovar aparece aqui assim que o programa o receber.',
     active: 'Ativos',
     ended: 'Revogados e expirados',
     unnamed: 'Um programa sem nome',

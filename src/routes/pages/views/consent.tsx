@@ -49,7 +49,7 @@ export function Consent(props: ConsentProps) {
         <input type="hidden" name="ticket" value={props.ticket} />
         <label class="check">
           <input type="checkbox" name="same" value="yes" required />
-          <span>{consent.same(userCode)}</span>
+          <span>{withCodeWhole(consent.same(userCode), userCode)}</span>
         </label>
         <div class="choice">
           <button type="submit" name="action" value="deny" formNoValidate>
@@ -61,6 +61,18 @@ export function Consent(props: ConsentProps) {
         </div>
       </Form>
     </Layout>
+  )
+}
+
+/** A sentence with the code on one line, since browsers break it at its hyphen. */
+function withCodeWhole(sentence: string, userCode: string) {
+  const [before, after] = sentence.split(userCode)
+  return (
+    <>
+      {before}
+      <span class="whole">{userCode}</span>
+      {after}
+    </>
   )
 }
 

@@ -25,6 +25,7 @@ export function DecisionResult({ visit, result, isCollected = false }: DecisionR
     return (
       <Layout visit={visit} title={texts.withdrawnTitle}>
         <p>{texts.withdrawn}</p>
+        <p>{texts.withdrawnAdvice}</p>
       </Layout>
     )
   }
