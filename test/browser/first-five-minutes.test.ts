@@ -54,7 +54,9 @@ t.test('by hand in Chromium', async (t) => {
     if (isTrusted) sessionStorage.presses = Number(sessionStorage.presses ?? 0) + 1
   }, true)`)
   const complaints: string[] = []
-  context.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+  context.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
   const page = await context.newPage()
   const title = () => page.locator('h1').innerText()
 
@@ -76,6 +78,8 @@ t.test('by hand in Chromium', async (t) => {
       t.equal(await title(), 'Approved')
       t.match(await page.locator('[role=status]').innerText(), 'Your device has it.')
       t.equal(1 + Number(await page.evaluate('sessionStorage.presses')), 5)
+      await shows(`Your browser lists it at http://localhost:${port}/account/clients`)
+      t.notMatch(screen(), 'DELETE', 'there is time to look')
 
       t.equal(await ended, 0, screen())
       t.match(screen(), 'Approved. The client has its JWT')
@@ -99,7 +103,8 @@ t.test('by hand in Chromium', async (t) => {
     t.equal(await title(), 'Withdrawn')
     t.match(await page.locator('main').innerText(), 'Nothing was approved.')
   })
-  t.same(complaints, [])
+  t.match(complaints, [/the server responded with a status of 409/], 'that one page came with the status of an error')
+  t.equal(complaints.length, 1)
 })
 
 t.test('Firefox goes the same way on a telephone, and has nothing to complain about', async (t) => {
@@ -135,11 +140,13 @@ t.test('Firefox goes the same way on a telephone, and has nothing to complain ab
 
   t.same(complaints, [])
   await page.evaluate("document.body.setAttribute('style', 'color: red')")
-  await page.waitForFunction('true')
-  t.match(complaints, [/^blocked by style-src-attr/], 'or else it would be told')
+  while (complaints.length === 0) await page.evaluate('new Promise(requestAnimationFrame)')
+  t.match(complaints, [/^blocked by style-src-attr/], 'which would have been told')
 })
 
 t.test('Ctrl-C stops the service', async (t) => {
   service.type('\x03')
-  t.equal(await service.ended, 0)
+  await service.ended
+  t.match(service.screen(), 'Stopping: what is under way is answered first.')
+  await t.rejects(fetch(`${site}/healthz`))
 })
