@@ -54,7 +54,7 @@ export async function tellStory(story: Story): Promise<boolean> {
     screen.line(`${screen.style('green', 'Approved.')} The client has its JWT, and keeps it to itself.`)
     const self = showIdentity(screen, decision.token)
     await showOwnRow(screen, api, self)
-    if (screen.isLively && !decide && signIn !== 'elsewhere') await leaveTimeToLook(story)
+    if (screen.isLively && !decide && signIn !== 'elsewhere') await leaveTimeToLook(story, grant)
     await revokeItself(screen, api, self)
     return true
   }
@@ -91,9 +91,11 @@ async function untilDecided(
 }
 
 /** A person who has just approved sees on the page that the device has it, and in the list what it is, before it is over. */
-async function leaveTimeToLook({ address, screen, signal }: Story): Promise<void> {
+async function leaveTimeToLook({ screen, signal }: Story, grant: Grant): Promise<void> {
+  // The list is beside the page for the code, where the user is signed in; the demo may know the service by another name.
+  const list = printable(new URL('account/clients', grant.verification_uri).href)
   screen.line()
-  screen.line(`Your browser lists it at ${screen.style('underline', new URL('account/clients', address).href)}`)
+  screen.line(`Your browser lists it at ${screen.style('underline', list)}`)
   const waiting = showWaiting(screen, 'It revokes itself', LOOK_SECONDS)
   await sleep(LOOK_SECONDS * 1000, undefined, { signal }).finally(waiting.end)
 }
