@@ -23,7 +23,9 @@ export function startService(address: URL, onLost: (error: Error) => void): OwnS
     ...Object.fromEntries(HANDED_ON.map((name) => [name, process.env[name]])),
     HOST: address.hostname === '[::1]' ? '::1' : '127.0.0.1',
     PORT: `${portOf(address)}`,
-    LOG_LEVEL: 'warn'
+    LOG_LEVEL: 'warn',
+    // The demo hears of a decision before the browser that sent it asks for the page that follows.
+    SHUTDOWN_DELAY_SECONDS: '2'
   }
   const child = spawn(process.execPath, ['--enable-source-maps', SERVER], {
     env,

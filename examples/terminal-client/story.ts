@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { arch, hostname, release, type } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { commandLine } from './address.js'
 import { createApi } from './api.js'
 import { createDecider } from './approve.js'
@@ -17,6 +18,8 @@ import { openInBrowser } from './open-browser.js'
 import { printable, type Screen } from './screen.js'
 import { revokeItself, showIdentity, showOwnRow } from './token-in-use.js'
 import { showWaiting } from './waiting.js'
+
+const LOOK_SECONDS = 10
 
 export interface Story {
   address: URL
@@ -51,6 +54,7 @@ export async function tellStory(story: Story): Promise<boolean> {
     screen.line(`${screen.style('green', 'Approved.')} The client has its JWT, and keeps it to itself.`)
     const self = showIdentity(screen, decision.token)
     await showOwnRow(screen, api, self)
+    if (screen.isLively && !decide && signIn !== 'elsewhere') await leaveTimeToLook(story, grant)
     await revokeItself(screen, api, self)
     return true
   }
@@ -76,7 +80,7 @@ async function untilDecided(
   else showWhereToDecide(story, grant, signIn)
 
   screen.line()
-  const waiting = showWaiting(screen, grant.expires_in)
+  const waiting = showWaiting(screen, 'Waiting for the decision', grant.expires_in)
   if (story.opensBrowser) {
     openInBrowser(grant.verification_uri_complete).catch(({ message }: Error) =>
       waiting.note(`The browser could not be opened (${message}): follow the link yourself.`)
@@ -84,6 +88,16 @@ async function untilDecided(
   }
   const onDelay = (delay: Delay) => waiting.note(describe(delay))
   return client.waitForDecision(grant, { signal, onDelay }).finally(waiting.end)
+}
+
+/** A person who has just approved sees on the page that the device has it, and in the list what it is, before it is over. */
+async function leaveTimeToLook({ screen, signal }: Story, grant: Grant): Promise<void> {
+  // The list is beside the page for the code, where the user is signed in; the demo may know the service by another name.
+  const list = printable(new URL('account/clients', grant.verification_uri).href)
+  screen.line()
+  screen.line(`Your browser lists it at ${screen.style('underline', list)}`)
+  const waiting = showWaiting(screen, 'It revokes itself', LOOK_SECONDS)
+  await sleep(LOOK_SECONDS * 1000, undefined, { signal }).finally(waiting.end)
 }
 
 async function withdraw(screen: Screen, client: GrantClient, grant: Grant): Promise<void> {

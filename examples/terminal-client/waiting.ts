@@ -15,9 +15,10 @@ export interface Waiting {
   end(): void
 }
 
-export function showWaiting(screen: Screen, forSeconds: number): Waiting {
+/** Says what is waited for, and counts down how long it takes at most. */
+export function showWaiting(screen: Screen, what: string, forSeconds: number): Waiting {
   if (!screen.isLively) {
-    screen.line('Waiting for the decision.')
+    screen.line(`${what}.`)
     return { note: screen.line, end() {} }
   }
 
@@ -27,7 +28,7 @@ export function showWaiting(screen: Screen, forSeconds: number): Waiting {
     const frame = FRAMES[Math.floor(passedMs / FRAME_MS) % FRAMES.length] ?? ''
     const left = countdown(Math.max(0, forSeconds - Math.floor(passedMs / 1000)))
     const aside = screen.style('dim', `· ${left} left · Ctrl-C ends`)
-    screen.write(`${CLEAR_LINE}${INDENT}${screen.style('cyan', frame)} Waiting for the decision ${aside}`)
+    screen.write(`${CLEAR_LINE}${INDENT}${screen.style('cyan', frame)} ${what} ${aside}`)
   }
 
   screen.write(HIDE_CURSOR)

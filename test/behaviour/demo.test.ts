@@ -19,7 +19,6 @@ import { startService } from '../support/service.js'
 import { providersFile } from '../support/sign-in.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = fileURLToPath(new URL('../../examples/terminal-client/main.ts', import.meta.url))
 const TSX = import.meta.resolve('tsx')
 const USER_CODE = /[A-Z0-9]{4}-[A-Z0-9]{4}/
@@ -234,44 +233,6 @@ t.test('with a service that is running', async (t) => {
     t.match(output, 'The request could not be withdrawn: it ends by itself when its time is over.')
     t.match(output, 'Stopped.')
   })
-})
-
-t.test('as README says: npm start, then npm run demo -- --yes in a second terminal', async (t) => {
-  const readme = readFileSync(`${ROOT}README.md`, 'utf8')
-  for (const command of ['npm start', 'npm run demo -- --yes']) t.ok(readme.includes(command), command)
-  const here = await stage(t)
-  // As written, but for the port, and the build that is there already.
-  const env = { PATH: process.env.PATH, HOME: here.directory, TMPDIR: here.directory, PORT: `${here.port}` }
-  const npm = (...args: string[]) =>
-    spawn('npm', args, {
-      cwd: ROOT,
-      env: { ...env, GRANTD_URL: here.url },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true
-    })
-  const start = npm('start', '--ignore-scripts')
-  t.teardown(async () => {
-    const closed = once(start, 'close')
-    // npm does not hand on every signal to its script, so the whole group is told.
-    if (start.exitCode === null && start.pid !== undefined) process.kill(-start.pid, 'SIGTERM')
-    await closed
-  })
-  start.stdout.resume()
-  start.stderr.resume()
-  while (start.exitCode === null && !(await isPortOpen(here.port))) await sleep(50)
-
-  const demo = npm('run', 'demo', '--ignore-scripts', '--', '--yes')
-  let output = ''
-  for (const stream of [demo.stdout, demo.stderr]) stream.on('data', (data) => (output += data))
-  const [code] = await once(demo, 'close')
-  t.equal(code, 0, output)
-  t.match(output, `on the service at ${here.url}`)
-  t.match(output, 'Approved as demo-user.')
-  t.match(output, /active, asking/)
-  t.match(output, /DELETE .* 200 {2}revoked at/)
-  t.match(output, /GET .* 401 {2}The jwt is not valid\./)
-  t.match(output, 'That is the whole life of a grant.')
-  t.notMatch(output, LOOKS_SECRET)
 })
 
 t.test('with a service of somebody else', sideBySide, async (t) => {

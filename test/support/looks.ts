@@ -66,8 +66,9 @@ const LAYOUT = `(() => {
   return { faults, lines: lines.length }
 })()`
 
-/** What sticks out or lies on something else, and how many lines of text were looked at. */
-export const lookAtLayout = (page: Page) => page.evaluate<{ faults: string[]; lines: number }>(LAYOUT)
+/** What sticks out or lies on something else, and how many lines of text were looked at, in whatever browser. */
+export const lookAtLayout = (page: { evaluate(script: string): Promise<unknown> }) =>
+  page.evaluate(LAYOUT) as Promise<{ faults: string[]; lines: number }>
 
 /** Keeps the page as it is, and takes what the service says to it in other languages, as whole documents by language. */
 export async function keepTranslations(page: Page, documents: Readonly<Record<string, string>>): Promise<void> {

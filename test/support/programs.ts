@@ -9,6 +9,8 @@ export interface Run {
   stderr: string
 }
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
 /** One that does not end must not outlive the test that its limit has ended. */
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
@@ -31,25 +33,35 @@ export function runProgram(file: string, args: readonly string[], variables: Rec
 export interface Session {
   /** What the terminal shows so far. */
   screen(): string
-  /** Waits until it shows something, however long that takes on a busy machine. Fails when the program has ended before. */
-  shows(text: string): Promise<void>
+  /**
+   * Waits until it shows something, however long that takes on a busy machine, and answers with what that is. Fails when the
+   * program has ended before.
+   */
+  shows(text: string | RegExp): Promise<string>
   /** Types something; `\x03` is Ctrl-C. */
   type(text: string): void
   /** The program's exit code, when it has ended. */
   ended: Promise<number>
 }
 
-/** Runs a file of dist/src on a terminal of its own, which `script` of util-linux makes. */
+type Teardown = { teardown(handler: () => unknown): void }
+
+/** Runs a file of dist/src on a terminal of its own. */
 export function runOnTerminal(
-  t: { teardown(handler: () => unknown): void },
+  t: Teardown,
   file: string,
   args: readonly string[],
   variables: Record<string, string>
 ): Session {
   const path = fileURLToPath(new URL(`../../dist/src/${file}`, import.meta.url))
-  const command = `exec ${[process.execPath, path, ...args].map((word) => `'${word}'`).join(' ')}`
+  return typeOnTerminal(t, `exec ${[process.execPath, path, ...args].map((word) => `'${word}'`).join(' ')}`, variables)
+}
+
+/** Runs a command line in the folder of the project, on a terminal of its own, which `script` of util-linux makes. */
+export function typeOnTerminal(t: Teardown, line: string, variables: Record<string, string>): Session {
   const env = { PATH: process.env.PATH, TERM: 'xterm-256color', SHELL: '/bin/sh', ...variables }
-  const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], { env })
+  const args = ['--quiet', '--return', '--flush', '--command', line, '/dev/null']
+  const child = spawn('script', args, { cwd: ROOT, env })
   let screen = ''
   const shown = () => screen.replaceAll('\r\n', '\n')
   const arrivals = new EventEmitter()
@@ -61,12 +73,13 @@ export function runOnTerminal(
   }
   const ended = once(child, 'close').then(([code]) => Number(code ?? -1))
 
-  async function shows(text: string): Promise<void> {
+  async function shows(text: string | RegExp): Promise<string> {
     const over = ended.then(() => 'over')
-    while (!shown().includes(text)) {
-      if ((await Promise.race([once(arrivals, 'more'), over])) === 'over' && !shown().includes(text)) {
-        throw new Error(`it ended without showing ${text}:\n${screen}`)
-      }
+    for (let isOver = false; ; ) {
+      const found = typeof text === 'string' ? shown().includes(text) && text : text.exec(shown())?.[0]
+      if (found) return found
+      if (isOver) throw new Error(`it ended without showing ${text}:\n${screen}`)
+      isOver = (await Promise.race([once(arrivals, 'more'), over])) === 'over'
     }
   }
   running.add(child)

@@ -1,0 +1,77 @@
+/**
+ * Debian's Firefox ESR, driven over WebDriver BiDi. Where there is none the tests fail. Its profile is in a temporary directory
+ * that goes with the test, and it ends itself rather than connect to another machine.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import puppeteer, { type Browser, type Page } from 'puppeteer-core'
+import type { Test } from 'tap'
+
+const EXECUTABLE = '/usr/bin/firefox-esr'
+/** What a new profile asks the network for, as far as @puppeteer/browsers does not switch it off. */
+const ASKS_NOBODY = {
+  'app.normandy.enabled': false,
+  'browser.region.update.enabled': false,
+  'dom.push.connection.enabled': false,
+  'extensions.systemAddon.update.enabled': false,
+  'media.gmp-manager.url': '',
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'services.settings.server': 'data:,#remote-settings-dummy/v1',
+  'toolkit.telemetry.enabled': false,
+  'toolkit.telemetry.unified': false
+}
+/** Starting takes seconds of processor time, which a busy machine hands out slowly. */
+const START_PATIENCE_MS = 120_000
+/** What takes longer than this on loopback does not come any more. */
+const PATIENCE_MS = 10_000
+
+/** Starts the browser. Closed with the test. */
+export async function launchFirefox(t: Pick<Test, 'teardown'>): Promise<Browser> {
+  const directory = await mkdtemp(join(tmpdir(), 'grantd-firefox-'))
+  t.teardown(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
+  const browser = await puppeteer.launch({
+    browser: 'firefox',
+    executablePath: EXECUTABLE,
+    userDataDir: join(directory, 'profile'),
+    env: { PATH: process.env.PATH, HOME: directory, TMPDIR: directory, MOZ_DISABLE_NONLOCAL_CONNECTIONS: '1' },
+    extraPrefsFirefox: { ...ASKS_NOBODY, 'intl.accept_languages': 'en-GB,en' },
+    timeout: START_PATIENCE_MS
+  })
+  t.teardown(() => browser.close())
+  return browser
+}
+
+export interface FirefoxTab {
+  page: Page
+  /** Errors of the console and of scripts, and what the Content Security Policy blocked. */
+  complaints: string[]
+  /** Presses what leads to another page, and waits for that. */
+  press(selector: string): Promise<void>
+  /** The text of an element, as it is seen. */
+  textOf(selector: string): Promise<string>
+}
+
+/** A tab of a size. Closed with the browser. */
+export async function openTab(browser: Browser, width: number, height: number): Promise<FirefoxTab> {
+  const page = await browser.newPage()
+  await page.setViewport({ width, height })
+  page.setDefaultTimeout(PATIENCE_MS)
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  // Firefox tells the page what the policy blocked, and nobody over BiDi.
+  await page.evaluateOnNewDocument(`document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+    console.error('blocked by ' + violatedDirective + ': ' + blockedURI))`)
+  return {
+    page,
+    complaints,
+    async press(selector) {
+      await Promise.all([page.waitForNavigation(), page.click(selector)])
+    },
+    textOf: (selector) => page.$eval(selector, (element) => (element as Element & { innerText: string }).innerText)
+  }
+}
