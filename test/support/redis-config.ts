@@ -1,4 +1,4 @@
-/** What the configuration says of Redis, for tests that open the storage or a connection of it by themselves. */
+/** Configurations of Redis, for tests that open the storage or a connection themselves. */
 import type { RedisConfig } from '../../src/config/redis.js'
 import { type Connection, connect } from '../../src/storage/redis/connection.js'
 import { reachServers } from '../../src/storage/redis/servers.js'
@@ -12,7 +12,7 @@ export function redisConfig(place: RedisConfig['place'], parts: Partial<RedisCon
   return { place, ...defaults, waitReplicas: 0, ...parts }
 }
 
-/** A connection as the stores have it. It is said when Redis goes, and nothing else. */
+/** Opens a connection as the stores have it. Only the loss of Redis is logged, through `warn`. */
 export function connectTo(url: string, warn: (message: string) => void = () => {}): Connection {
   const { timeoutMs } = redisConfig(at(url))
   const replicas = { count: 0, fence: (key: string) => key }
@@ -20,7 +20,7 @@ export function connectTo(url: string, warn: (message: string) => void = () => {
   return connect({ servers, log: { info() {}, warn }, observe() {}, timeoutMs, replicas })
 }
 
-/** host:port,host:port as REDIS_SENTINELS and REDIS_CLUSTER have it. */
+/** Parses host:port,host:port, as REDIS_SENTINELS and REDIS_CLUSTER have it. */
 export function addressesOf(list: string): { host: string; port: number }[] {
   return list.split(',').map((address) => {
     const [host = '', port] = address.split(':')
