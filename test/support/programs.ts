@@ -1,7 +1,4 @@
-/**
- * Runs the built programs of the service as an operator does. There is no time limit, because a busy machine may be
- * slow.
- */
+/** The service's programs, built, as an operator runs them: each to its end, however long a busy machine takes for it. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -12,15 +9,13 @@ export interface Run {
   stderr: string
 }
 
-/**
- * Running programs are killed with this process: tap may end a test by its limit, and its teardown does not run then.
- */
+/** One that does not end must not outlive the test that its limit has ended. */
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Runs a file of dist/src to its end, with no environment variables but the given ones. */
+/** Runs a file of dist/src with nothing in its environment but what a test says. */
 export function runProgram(file: string, args: readonly string[], variables: Record<string, string>): Promise<Run> {
   const path = fileURLToPath(new URL(`../../dist/src/${file}`, import.meta.url))
   const env = { PATH: process.env.PATH, ...variables }
@@ -34,17 +29,17 @@ export function runProgram(file: string, args: readonly string[], variables: Rec
 }
 
 export interface Session {
-  /** Returns the screen contents so far. */
+  /** What the terminal shows so far. */
   screen(): string
-  /** Resolves when the screen shows the text. Rejects if the program ends before that. */
+  /** Waits until it shows something, however long that takes on a busy machine. Fails when the program has ended before. */
   shows(text: string): Promise<void>
-  /** Types the text; `\x03` is Ctrl-C. */
+  /** Types something; `\x03` is Ctrl-C. */
   type(text: string): void
-  /** Resolves to the exit code of the program when it ends. */
+  /** The program's exit code, when it has ended. */
   ended: Promise<number>
 }
 
-/** Runs a file of dist/src on a terminal, which `script` of util-linux makes. */
+/** Runs a file of dist/src on a terminal of its own, which `script` of util-linux makes. */
 export function runOnTerminal(
   t: { teardown(handler: () => unknown): void },
   file: string,
