@@ -28,8 +28,8 @@ const RUN = `(async () => {
 export const runAxe = (page: Page) => page.evaluate<{ found: object[]; rules: number }>(RUN)
 
 /**
- * Compares the lines of all texts with the window, with the box they stand in, and with each other. Lines of two texts
- * may overlap by a quarter of their height, because the line box of a font is higher than its letters.
+ * Compares the lines of all texts with the window, with what they stand in, and with each other. Lines of two texts may touch by a
+ * quarter of their height, since a font is taller than its letters.
  */
 const LAYOUT = `(() => {
   const faults = []
@@ -63,7 +63,7 @@ const LAYOUT = `(() => {
   return { faults, lines: lines.length }
 })()`
 
-/** Returns the texts that stick out or overlap, and the number of text lines that were compared. */
+/** What sticks out or lies on something else, and how many lines of text were looked at. */
 export const lookAtLayout = (page: Page) => page.evaluate<{ faults: string[]; lines: number }>(LAYOUT)
 
 /** Keeps the document as it is, together with the given translations of it, which are whole documents by language. */
