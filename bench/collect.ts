@@ -1,4 +1,7 @@
-/** The whole way of a grant, in CPU: started, looked at, approved and collected, with the tokens that are issued for it. */
+/**
+ * Measures the CPU of a whole grant: a client starts the grant, a user looks at it and approves it, the client collects
+ * the tokens.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { approverAtBetterAuth, approverAtGrantd, approverAtOidcProvider } from './support/approvers.js'
@@ -9,7 +12,10 @@ import type { Lifetime } from './support/lifetime.js'
 import type { Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 
-/** Every collection is a signature or two, and the event loop stands still for it: fewer at once than polls. */
+/**
+ * A collection signs one or two tokens, which blocks the event loop, so fewer requests run at once than in the poll
+ * benches.
+ */
 const AT_ONCE = 16
 const AGAIN_AFTER_MS = 1_000
 
@@ -62,7 +68,7 @@ export async function benchCollect(lifetime: Lifetime, { rounds, collected }: Si
 
 const serverMicros = ({ perCpuSecond }: Rate) => 1e6 / perCpuSecond
 
-/** Asks again, as clients do, who was told that the server is too busy. */
+/** Wraps a caller so that it repeats a request answered with 503 (server too busy), as clients do. */
 function patient(call: Caller, isAgain: () => void): Caller {
   return async function ask(...request): Promise<string> {
     try {

@@ -1,4 +1,4 @@
-/** Whether a poll costs more when several instances of the service share one Redis. */
+/** Measures whether a poll costs more when several instances of the service share one Redis. */
 import type { RedisServer } from '../test/support/redis-server.js'
 import { createGrants } from './support/grants.js'
 import type { Lifetime } from './support/lifetime.js'
@@ -9,18 +9,18 @@ import { type Figure, median, type Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 
 const INSTANCES = 4
-/** So each instance gets some two thousand polls a second, which a core has time for four times over. */
+/** With this rest each instance gets about two thousand polls a second, a quarter of what one core can answer. */
 const REST_MS = 32
-/** And so many times fewer than at full speed, or a round would take half a minute. */
+/** Rounds with rests have fewer polls by this factor, because a round would take half a minute otherwise. */
 const FEWER = 5
 
-/** Instances over one Redis. Each gets the same load, however many there are. */
+/** A set of instances over one Redis. Each instance gets the same load in every set. */
 interface Set {
   name: string
   redis: RedisServer
   services: Target[]
   restMs: number
-  /** What each instance is asked for in a round. */
+  /** The codes that each instance is polled with in a round. */
   codes: string[]
   rounds: Round[]
 }
@@ -30,7 +30,7 @@ export async function benchInstances(lifetime: Lifetime, { rounds, polls }: Size
     const redis = await startBenchRedis(lifetime, 'yes')
     const services: Target[] = []
     while (services.length < instances) services.push(await startGrantd(lifetime, redis))
-    // Every poll of these is in time, so they serve all instances and rounds.
+    // At an interval of 500 ms no poll of these grants is too early, so all instances and rounds can share them.
     const codes = await createGrants(redis.url, restMs > 0 ? polls / FEWER : polls, { intervalMs: 500 })
     const name = `${instances === 1 ? '1 instance' : `${instances} instances`}${restMs > 0 ? '' : ' at full speed'}`
     return { name, redis, services, restMs, codes, rounds: [] }
@@ -89,9 +89,9 @@ function cost({ rounds }: Set, part: (round: Round) => number): number {
   return median(rounds.map(part))
 }
 
-/** Polls every grant once at every instance, at all of them at the same time. */
+/** Polls every grant once at every instance, at all instances at the same time. */
 async function pollAll(lifetime: Lifetime, { services, codes, restMs }: Set): Promise<void> {
-  // Each at another place, so that none of them is asked for the same grant at the same moment.
+  // Each instance starts at another place of the list, so that no two poll the same grant at the same moment.
   const share = Math.ceil(codes.length / services.length)
   await Promise.all(
     services.map(({ url }, i) => {

@@ -1,6 +1,6 @@
 /**
- * The tokens API: tokens against bare signatures of the same kind of key, the public documents of a provider against a text of
- * their length, and how long the event loop stands still while many providers get their keys.
+ * Measures the tokens API: tokens against bare signatures with the same kind of key, the public documents of an issuer
+ * against static texts of the same length, and how long the event loop is blocked while many issuers get their keys.
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createApiKeys } from '../src/core/api-keys/api-keys.js'
@@ -16,12 +16,12 @@ import type { Sizes } from './support/sizes.js'
 
 const ALGORITHMS = ['RS256', 'ES256'] as const
 type Algorithm = (typeof ALGORITHMS)[number]
-/** Signatures of ES256 are so cheap that it takes more of them to be counted in hundredths of a second. */
+/** ES256 signs so fast that a round needs more signatures to be measured in hundredths of a second. */
 const TIMES: Readonly<Record<Algorithm, number>> = { RS256: 1, ES256: 3 }
 const DOCUMENTS = ['openid-configuration', 'jwks.json'] as const
 const PROVIDERS_AT_ONCE = 20
 
-/** One side of a comparison: what is done in a round and how often, and whose CPU it costs. */
+/** One side of a comparison: what runs in a round and how often, and the process whose CPU is charged. */
 interface Driven {
   name: string
   unit: string
@@ -79,7 +79,9 @@ export async function benchIssue(lifetime: Lifetime, sizes: Sizes): Promise<Sect
   }
 }
 
-/** Both sides in alternating rounds, the median round of each, and the first over the second. */
+/**
+ * Measures both sides in alternating rounds. Returns the median of each side, and the ratio of the first to the second.
+ */
 async function compare([one, other]: [Driven, Driven], rounds: number, target: Figure['target']): Promise<Figure[]> {
   const rates = await compareSides(
     [one, other].map(({ name, pid, times, drive }) => ({
@@ -106,7 +108,7 @@ async function compare([one, other]: [Driven, Driven], rounds: number, target: F
   ]
 }
 
-/** Signs a token's text over and over with a key of its own, in this process. */
+/** Signs the text of a token again and again in this process, with a new key. */
 function signer(algorithm: Algorithm, token: string): Driven['drive'] {
   const text = Buffer.from(token.slice(0, token.lastIndexOf('.')))
   const keys: Record<Algorithm, () => { privateKey: KeyObject }> = {
@@ -132,7 +134,7 @@ async function makeApiKey({ url }: RedisServer): Promise<string> {
 const PROVIDER = { name: 'nightly builds', description: 'The builds of every night.' }
 const CLIENT = { name: 'uploads', audience: 'https://storage.example.com' }
 
-/** What asks for a token of a client of a new provider. */
+/** Creates an issuer with a workload, and returns the request for a token of that workload. */
 async function tokenRequest({ url }: Target, apiKey: string): Promise<SameRequest> {
   const provider = await post(`${url}/v1/providers`, apiKey, PROVIDER)
   const client = await post(`${url}/v1/providers/${provider.id}/clients`, apiKey, CLIENT)
@@ -155,12 +157,12 @@ async function documentsOf({ url }: Target, apiKey: string): Promise<string[]> {
   return DOCUMENTS.map((name) => `${url}/${id}/.well-known/${name}`)
 }
 
-/** How long the event loop of the service stands still while many providers are created together. */
+/** Measures how long the event loop of the service is blocked while many issuers are created at once. */
 async function createAtOnce({ url }: Target, apiKey: string, rounds: number): Promise<Figure[]> {
   const delays: number[] = []
   const seconds: number[] = []
   for (let i = 0; i < rounds; i++) {
-    // Reading them makes the service count anew.
+    // Reading the delay resets it in the service, so this read starts the measurement.
     await loopDelayMs(url)
     const startedAt = performance.now()
     const all = Array.from({ length: PROVIDERS_AT_ONCE }, () => post(`${url}/v1/providers`, apiKey, PROVIDER))

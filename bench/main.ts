@@ -1,6 +1,7 @@
 /**
- * npm run bench [-- --quick] [--only poll,memory] [--save], or --publish: measures the service on this machine and says how it compares.
- * The order of things and the report; what is measured, and why so, is in the files beside this one and in README.md.
+ * npm run bench [-- --quick] [--only poll,memory] [--save], or --publish: measures the service on this machine against
+ * its targets. This file has the order of the sections and the report. The files beside this one and README.md say what
+ * is measured and why.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,7 +41,7 @@ const BENCHES = {
   collect: benchCollect,
   instances: benchInstances
 }
-/** Twice what everything takes. */
+/** About twice the time that a complete run takes. */
 const LIMIT_SECONDS = 2_400
 
 const { values } = parseArgs({
@@ -88,13 +89,16 @@ try {
     `\n${missed.length === 0 ? 'All targets met' : `${missed.length} targets missed`}, in ${seconds} s: ${file}`
   )
 } catch (error) {
-  // Whoever is stopped in the middle fails; that is no news.
+  // Stopping the run (by a signal or its time limit) makes it fail too; that error says nothing new and is dropped.
   if (!lifetime.isOver()) throw error
 } finally {
   await lifetime.end()
 }
 
-/** Writes the result where it is kept, and what is made from it. */
+/**
+ * Writes the result into the repository, together with everything that is generated from it. Returns the path of the
+ * result.
+ */
 function save(result: Result): string {
   for (const [path, content] of publish(result, readFileSync(inRoot(DOCUMENT), 'utf8'))) write(inRoot(path), content)
   return write(inRoot(RESULT), toJson(result))

@@ -1,4 +1,4 @@
-/** Bytes of Redis for a pending grant, its user code included. */
+/** Measures the bytes of Redis per pending grant, including its user code. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { createGrants, type GrantOptions } from './support/grants.js'
@@ -7,14 +7,14 @@ import { startBenchRedis } from './support/processes.js'
 import type { Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 
-/** A location as an edge reports it. */
+/** A location as a CDN edge reports it. */
 const location = { text: 'San Francisco, California, US', country: 'US' }
 const target = { atMost: 600 }
 
 export async function benchMemory(lifetime: Lifetime, { grants, pending }: Sizes): Promise<Section> {
   const many = Math.max(...pending)
   const redis = await startBenchRedis(lifetime, 'no')
-  // What a first client and a first script cost belongs to nobody.
+  // The first client and the first script allocate memory once, so one grant is created before anything is measured.
   await createGrants(redis.url, 1)
 
   const plain = await bytesPerGrant(redis, grants)
@@ -47,7 +47,7 @@ async function bytesPerGrant(redis: RedisServer, count: number, options?: GrantO
   return bytes / count
 }
 
-/** After the connections' buffers and tables in the middle of growing have settled. */
+/** Reads the used memory after client buffers and growing hash tables have settled. */
 async function usedMemory({ client }: RedisServer): Promise<number> {
   let last = -1
   for (let tries = 0; tries < 50; tries++) {

@@ -1,4 +1,7 @@
-/** The pages: how long a look at each takes, and how many times Redis is asked for it. One visitor, one page after the other. */
+/**
+ * Measures how long each page takes and how many Redis commands it needs. One visitor requests one page after the
+ * other.
+ */
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
@@ -16,7 +19,7 @@ import { type Figure, percentile, type Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 
 const USER = 'bench'
-/** More than most people have. */
+/** More authorized clients than most users have. */
 const CLIENTS = 20
 const WARM_UP = 300
 
@@ -72,7 +75,7 @@ export async function benchPages(lifetime: Lifetime, { views }: Sizes): Promise<
 
 const PROVIDER = { id: 'example', name: 'Example', issuer: 'https://login.example.com', client_id: 'grantd' }
 
-/** Signs the user in, with some clients to their name. */
+/** Signs the user in and authorizes some clients for them. Returns the session cookie. */
 async function prepareUser(url: string): Promise<string> {
   const clock = Date.now
   const log = { info() {}, warn: console.error }

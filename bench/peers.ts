@@ -1,4 +1,6 @@
-/** Polls of pending grants at the token endpoint: the service, the yardstick and the peers, in the same rounds. */
+/**
+ * Measures polls of pending grants at the token endpoint: the service, the yardstick and the peers, in the same rounds.
+ */
 import { compareSides, type Rate, roundFigures, type Side } from './support/compare-sides.js'
 import { startBetterAuth, startGrantdAlone, startOidcProvider, startYardstickAlone } from './support/contenders.js'
 import type { Lifetime } from './support/lifetime.js'
@@ -63,7 +65,7 @@ export async function benchPeers(lifetime: Lifetime, { rounds, polls }: Sizes): 
       ratio(GRANTD, OIDC_PROVIDER_PLAIN),
       ratio(GRANTD, BETTER_AUTH, { atLeast: 20 }),
       ratio(GRANTD, BETTER_AUTH_IN_MEMORY),
-      // What no server of this kind could do better.
+      // The yardstick is the upper bound for any server of this kind.
       ratio(YARDSTICK, OIDC_PROVIDER),
       ...[...rates].flatMap(([name, { redisMicros }]) =>
         redisMicros === undefined ? [] : [{ name: `Redis, ${name}`, value: redisMicros, unit: 'µs of Redis per poll' }]

@@ -1,4 +1,4 @@
-/** Polls of pending grants in requests per CPU-second of the process that answers them: the service against the yardstick. */
+/** Measures polls of pending grants per CPU-second of the answering process: the service against the yardstick. */
 import { comparePolls } from './support/compare-polls.js'
 import type { Lifetime } from './support/lifetime.js'
 import { CONNECTIONS, JSON_POLL, POLL_PATH } from './support/load.js'

@@ -1,4 +1,7 @@
-/** What a poll costs Redis, in plain GETs of a key of the same length: through a server, and in pipelines of our own. */
+/**
+ * Measures what a poll costs Redis, in plain GETs of a key of the same length: through a server, and in pipelines sent
+ * from here.
+ */
 import { Redis } from 'ioredis'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { createGrants, grantKey } from './support/grants.js'
@@ -44,7 +47,7 @@ async function costsOver(lifetime: Lifetime, redis: RedisServer, { rounds, polls
   const sha = (await client.script('LOAD', POLL_SCRIPT)) as string
   let pollId = 200_000_000_000
 
-  // Every poll of these is in time, so they serve all rounds.
+  // At an interval of 500 ms no poll of these grants is too early, so all rounds can share them.
   const grants = (await createGrants(redis.url, polls, { intervalMs: 500 })).map(grantKey)
   const values = await createValues(redis, grants)
   const post = (path: string, keys: string[]) => () => postCodes(lifetime, `${yardstick.url}${path}`, keys)
@@ -52,7 +55,7 @@ async function costsOver(lifetime: Lifetime, redis: RedisServer, { rounds, polls
 
   const server: Costs = { polls: [], gets: [] }
   const direct: Costs = { polls: [], gets: [] }
-  // One round more than counts: the first warms everything up.
+  // The first round warms everything up and does not count.
   for (let i = 0; i <= rounds; i++) {
     const driven = { redis, pids: [yardstick.pid] }
     const own = { redis, pids: [process.pid] }
@@ -67,7 +70,7 @@ async function costsOver(lifetime: Lifetime, redis: RedisServer, { rounds, polls
   return { server, direct }
 }
 
-/** One character each under keys that are as long as those of the grants. */
+/** Creates values of one character under keys of the same length as those of the grants. Returns the keys. */
 async function createValues({ client }: RedisServer, likeKeys: string[]): Promise<string[]> {
   const values = likeKeys.map((key) => `value-${key.slice('value-'.length)}`)
   const line = client.pipeline()

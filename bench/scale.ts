@@ -1,4 +1,4 @@
-/** Whether a poll costs more when a thousand times as many grants are pending. */
+/** Measures whether a poll costs more when a thousand times as many grants are pending. */
 import type { RedisServer } from '../test/support/redis-server.js'
 import { createGrants } from './support/grants.js'
 import type { Lifetime } from './support/lifetime.js'
@@ -20,7 +20,8 @@ export async function benchScale(lifetime: Lifetime, { rounds, polls, pending }:
   const sides: Side[] = []
   for (const grants of pending) {
     const redis = await startBenchRedis(lifetime, 'no')
-    // At this interval every poll is in time: all sides get nothing but `pending`, however often a grant is polled.
+    // At an interval of 500 ms no poll is too early, so every poll is answered `pending`, however often a grant is
+    // polled.
     const codes = await createGrants(redis.url, grants, { intervalMs: 500 })
     sides.push({ redis, service: await startGrantd(lifetime, redis), codes, rounds: [] })
   }
@@ -73,7 +74,7 @@ interface Costs {
   total: number
 }
 
-/** So many codes: all of few in turn, or any of many. */
+/** Chooses `count` codes: repeats the list if it is shorter, otherwise picks at random. */
 function choose(codes: string[], count: number): string[] {
   if (codes.length <= count) return repeat(codes, count)
   return Array.from({ length: count }, () => codes[Math.floor(Math.random() * codes.length)] as string)

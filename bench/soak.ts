@@ -1,6 +1,6 @@
 /**
- * npm run soak [-- --minutes 20] [-- --save]: two instances over one Redis at half of what they can do, for long, and then the
- * question what has grown. A minute shows that the soak works; it takes twenty to say anything of memory.
+ * npm run soak [-- --minutes 20] [-- --save]: puts two instances over one Redis under half of their highest load for a
+ * long time, then reports what has grown. One minute shows that the soak works; a verdict on memory takes twenty.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -19,7 +19,7 @@ import { startBenchRedis } from './support/processes.js'
 const MEASURE_MS = 8_000
 const SAMPLE_EVERY_MS = 5_000
 const REQUESTS_PER_LIFE = 9
-/** Idle connections of the load are closed by then, and what was collected late has been. */
+/** After this time the load's idle connections are closed and garbage has been collected. */
 const SETTLE_MS = 3_000
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '20' }, save: { type: 'boolean' } }
@@ -76,7 +76,7 @@ try {
   if (values.save) save(report)
   if (findings.some(({ isGood }) => isGood === false)) process.exitCode = 1
 } catch (error) {
-  // Whoever is stopped in the middle fails; that is no news.
+  // Stopping the run (by a signal or its time limit) makes it fail too; that error says nothing new and is dropped.
   if (!lifetime.isOver()) throw error
 } finally {
   await lifetime.end()

@@ -1,4 +1,4 @@
-/** Device authorization requests (RFC 8628 §3.1) in requests per CPU-second: the service against the peers. */
+/** Measures device authorization requests (RFC 8628 §3.1) per CPU-second: the service against the peers. */
 import { compareSides, type Rate, roundFigures, type Side } from './support/compare-sides.js'
 import { startBetterAuth, startGrantdAlone, startOidcProvider } from './support/contenders.js'
 import type { Lifetime } from './support/lifetime.js'

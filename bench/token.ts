@@ -1,4 +1,4 @@
-/** The same as poll.ts at the token endpoint of OAuth: forms in, 400 and an error out. */
+/** Measures the same as poll.ts at the token endpoint: form bodies, and 400 with an OAuth error as answer. */
 import { comparePolls } from './support/compare-polls.js'
 import type { Lifetime } from './support/lifetime.js'
 import { CONNECTIONS, FORM_POLL, TOKEN_PATH } from './support/load.js'

@@ -1,6 +1,6 @@
 /**
- * Polls that wait: how soon each hears of its decision, what it costs in memory while it waits, and what it costs Redis. One
- * instance, everybody on it, decisions one by one.
+ * Measures held polls: how soon each hears of its decision, and what it costs in memory and in Redis commands while it
+ * waits. All are held by one instance, and decided one by one.
  */
 import { Agent, request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,7 +15,7 @@ import { startBenchRedis, startGrantd } from './support/processes.js'
 import { percentile, type Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 
-/** So long nothing but waiting happens, and is looked at. */
+/** The time in which held polls only wait while the commands of Redis are counted. */
 const QUIET_MS = 5_000
 const SETTLE_MS = 1_000
 
@@ -37,8 +37,8 @@ export async function benchWait(lifetime: Lifetime, { waiters }: Sizes): Promise
     return grants
   }
 
-  // Some wait, hear and leave before anything is counted, so that code is compiled. Few of them: memory that many had taken
-  // and given back would hide what the many need that are counted.
+  // A few held polls run to their end before anything is counted, so that code is compiled. They are few because memory
+  // that they free would be reused by the counted polls and hide their need.
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })
   lifetime.ends(() => agent.destroy())
   const warm = await startMany(Math.ceil(waiters / 20))
@@ -65,7 +65,7 @@ export async function benchWait(lifetime: Lifetime, { waiters }: Sizes): Promise
     await decide(user_code)
     const approvedAt = performance.now()
     const answeredAt = await (held[i] as Promise<number>)
-    // An answer that overtook the approver's took no time.
+    // The poll may be answered before the approver, so a negative delay counts as zero.
     delays.push(Math.max(0, answeredAt - approvedAt))
   }
   return {
@@ -91,7 +91,7 @@ export async function benchWait(lifetime: Lifetime, { waiters }: Sizes): Promise
   }
 }
 
-/** Waits for a decision; resolves with the moment its answer was there, on the clock of performance.now(). */
+/** Sends a held poll. Resolves with the time of its answer on the clock of performance.now(). */
 function hold(agent: Agent, url: string, deviceCode: string): Promise<number> {
   const body = new URLSearchParams({
     grant_type: DEVICE_CODE_GRANT,
@@ -123,7 +123,7 @@ async function untilHeld(url: string, count: number): Promise<void> {
   throw new Error(`${count} polls were to wait, and do not`)
 }
 
-/** Every command Redis has run but PING, and what looks at it from here. */
+/** Counts the commands that Redis has run, except PING and the INFO of this function. */
 async function commandsRun({ client }: RedisServer): Promise<number> {
   const text = await client.info('commandstats')
   const counts = [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]

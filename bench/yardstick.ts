@@ -1,9 +1,10 @@
 /**
- * The least a server could do: bare Fastify, one body schema, one response schema, one command to Redis.
- * `/poll` runs the product's own poll script, `/token` the same for a form and with an answer of OAuth's, `/get` a plain GET.
- * `/static/BYTES` sends a text of so many characters, which needs neither Redis nor thought.
- * It takes the key itself, so it does not even hash; it has no log, no metrics, no deadline and no error handling. What the
- * service needs beyond this is the price of those.
+ * The smallest server that could answer polls: bare Fastify with one body schema, one response schema and one Redis
+ * command.
+ * `/poll` runs the product's poll script, `/token` does the same with a form and an OAuth error, `/get` runs a plain
+ * GET. `/static/BYTES` sends a text of that length without Redis.
+ * The yardstick gets the key itself, so it does not hash; it has no log, no metrics, no deadlines and no error
+ * handling. What the service costs beyond the yardstick is the price of those.
  *
  * Run as: yardstick.ts PORT REDIS_URL [BYTES …]
  */
@@ -14,10 +15,10 @@ import { Redis } from 'ioredis'
 import { POLL_SCRIPT } from './support/poll-script.js'
 
 const [port, redisUrl = '', ...lengths] = process.argv.slice(2)
-/** Twelve digits, another for each poll, as the script expects it. */
+/** The poll script expects an id of twelve digits that differs for each poll. */
 let pollId = 100_000_000_000
 
-// As a driver is used that is told to pipeline; the service gathers the commands of a turn itself (src/storage/redis/turn.ts).
+// The driver pipelines by itself here. The service gathers the commands of a turn instead (src/storage/redis/turn.ts).
 const redis = new Redis(redisUrl, {
   protocol: 2,
   enableAutoPipelining: true,

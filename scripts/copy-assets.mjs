@@ -1,4 +1,4 @@
-// tsc leaves behind what is not TypeScript; the built service reads it beside its own files.
+// tsc copies only TypeScript. The built service reads these other files beside its own, so they are copied here.
 import { cpSync } from 'node:fs'
 
 for (const folder of ['src/storage/redis/scripts', 'src/routes/pages/assets']) {

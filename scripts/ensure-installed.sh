@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs Debian's packages for commands that npm does not bring, where they are missing: ensure-installed.sh COMMAND=PACKAGE …
+# Installs the Debian packages of missing commands that npm cannot install. Usage: ensure-installed.sh COMMAND=PACKAGE …
 set -euo pipefail
 
-# nginx and its like are where an ordinary user's PATH does not look.
+# nginx and similar servers are in /usr/sbin, which the PATH of an ordinary user lacks.
 PATH=$PATH:/usr/sbin
 packages=()
 for pair in "$@"; do
@@ -14,7 +14,8 @@ echo "installing ${packages[*]}" >&2
 as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo)
 
-# Debian starts each server that it installs. Nobody asked for one: tests start their own, on ports of their own.
+# Debian starts each server that it installs. This policy prevents it, because tests start their own servers on free
+# ports.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap '"${as_root[@]}" rm -f "$policy"' EXIT

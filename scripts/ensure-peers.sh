@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the bench measures the service against, where it is missing or another version is locked by now, and checks the
-# sources that use it, which the check of everything else leaves out.
+# Installs the peers that the bench measures, if they are missing or the lockfile has other versions, and type-checks
+# the sources that use them, which the type check of everything else leaves out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds tap for the plugins that .taprc names, where it was built for others: as installed, it was. By itself it would do so
-# as late as in the middle of the first run, which would still go by the plugins it began with.
+# Builds tap for the plugins that .taprc names, unless it is built for them already; as installed, it is built for
+# others. tap would otherwise rebuild itself in the middle of the first run and finish that run with the old plugins.
 set -euo pipefail
 
 grep -q @tapjs/typescript node_modules/@tapjs/test/test-built/dist/esm/index.js || exit 0

@@ -1,6 +1,7 @@
 /**
- * Makes the pictures of docs/pages.md: every page as people see it, with the same names and times on every run. Only the codes
- * are new each time. What is in docs/screenshots/before stays: it shows the pages before they were designed anew.
+ * Makes the pictures of docs/pages.md: every page as people see it, with the same names and times on every run; only
+ * the codes differ. The pictures in docs/screenshots/before are kept, because they show the pages before their
+ * redesign.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -42,7 +43,7 @@ interface Site {
 
 const pictures = () => readdirSync(FOLDER).filter((file) => file.endsWith('.png'))
 
-/** A file that lives as long as the pictures are taken. */
+/** Writes a file that exists while the pictures are taken, and returns its path. */
 function fileOf(name: string, content: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-screenshots-'))
   whole.teardown(() => rmSync(directory, { recursive: true }))
@@ -71,7 +72,7 @@ async function post({ app }: Site, url: string, body: object, headers: Record<st
 const start = (site: Site, client_metadata: object, headers = OSLO, client_type = 'cli') =>
   post(site, 'code', { client_type, client_metadata }, headers)
 
-/** A program that the user let in some days ago. */
+/** Creates an authorization that the user gave some days ago. */
 async function authorizeBefore(site: Site, userId: string, days: number, type: string, metadata: object) {
   nowMs = START - days * DAY_MS
   const { grant_code, user_code } = await start(site, metadata, OSLO, type)
@@ -80,7 +81,7 @@ async function authorizeBefore(site: Site, userId: string, days: number, type: s
   nowMs = START
 }
 
-/** Takes the page as it stands. */
+/** Takes a picture of the page in its present state. */
 async function shoot(page: Page, name: string, looks = FEWER_LOOKS): Promise<void> {
   for (const look of looks) {
     const [colorScheme, width] = look.split('-') as ['light' | 'dark', string]
@@ -200,7 +201,7 @@ async function shootProviders(): Promise<void> {
   await shoot(page, 'connections', EVERY_LOOK)
 }
 
-/** The same pages in the colour and under the logo of an operator. */
+/** Takes the same pages with an operator's colour and logo. */
 async function shootBrand(): Promise<void> {
   const [purple, font] = ['#7c3aed', 'font-family="sans-serif" font-weight="700" font-size="20"']
   const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 104 28" fill="${purple}"><circle cx="14" cy="14" r="11"/><text x="34" y="21" ${font}>acme</text></svg>`

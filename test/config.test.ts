@@ -16,14 +16,14 @@ const CLUSTER = { REDIS_CLUSTER: '127.0.0.1:7000', ...SECRETS }
 const SENTINELS = { REDIS_SENTINELS: '127.0.0.1:26379', REDIS_SENTINEL_NAME: 'grants', ...SECRETS }
 const NOBODY = { username: undefined, password: undefined }
 
-/** An issuer with everything that can be said of one. */
+/** An OpenID Connect upstream with every member that an entry can have. */
 const ACME = {
   ...{ id: 'acme', name: 'Acme', client_id: 'grantd', client_secret: 'of acme', issuer: 'https://acme.example' },
   ...{ token_endpoint_auth_method: 'client_secret_post', scope: 'openid email', subject_is_user_id: true },
   authorization_parameters: { access_type: 'offline' },
   reauthentication_parameters: { prompt: 'consent' }
 }
-/** A plain OAuth 2.0 service, likewise, which users only connect. */
+/** A plain OAuth 2.0 upstream with every member, which users can only connect. */
 const HUB = {
   ...{ id: 'hub', name: 'The Hub', client_id: 'grantd-at-the-hub', sign_in: false },
   authorization_endpoint: 'https://hub.example/authorize',
@@ -33,12 +33,12 @@ const HUB = {
   ...{ subject_member: 'uid', username_member: 'nick', name_member: 'full_name' }
 }
 
-/** Any certificate does. */
+/** Any certificate is good enough here. */
 const CERTIFICATE = rootCertificates[0] as string
 
 const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
 
-/** A file that lives as long as its test; what is not text is written as JSON. */
+/** Writes a file, which the test removes. Content that is not text is written as JSON. */
 function fileOf(t: Pick<Test, 'teardown'>, content: unknown): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-config-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
@@ -47,7 +47,7 @@ function fileOf(t: Pick<Test, 'teardown'>, content: unknown): string {
   return file
 }
 
-/** The faults of an environment, each a line that begins with its variable; none if it is fine. */
+/** Returns the faults of an environment, each a line that begins with its variable; none if it is valid. */
 function faultsOf(variables: Record<string, string | undefined>): readonly string[] {
   try {
     loadConfig(variables)
@@ -58,7 +58,7 @@ function faultsOf(variables: Record<string, string | undefined>): readonly strin
   }
 }
 
-/** A value in characters that any report can hold. */
+/** Returns a value in characters that every test reporter can print. */
 const titleOf = (value: unknown) =>
   JSON.stringify(value)
     .replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -527,9 +527,9 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   EDGE_HEADERS: { good: ['cloudflare'], bad: ['Cloudflare', 'fastly', 'true'], besides: { TRUST_PROXY: '10.0.0.1' } },
   LOG_LEVEL: { good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], bad: ['INFO', 'verbose', '30'] },
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
-  // What is in it is looked at in test/oauth-clients.
+  // test/core/clients/clients.test.ts checks the content of this file.
   OAUTH_CLIENTS_FILE: { good: [fileOf(t, { clients: [] }), fileOf(t, { clients: [{ client_id: 'acme' }] })], bad: [] },
-  // Its faults are looked at below.
+  // A test below checks the faults of this file.
   PROVIDERS_FILE: { good: [fileOf(t, { providers: [ACME] }), fileOf(t, { providers: [ACME, HUB] })], bad: [] },
   SERVICE_NAME: {
     good: ['grantd', 'Büro & Söhne', '😀', 'x'.repeat(64)],
@@ -539,7 +539,7 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
     good: ['#0b57c4', '#0B57C4', '#00f', '#000000'],
     bad: ['0b57c4', '#0b57c', '#0b57c4ff', '#0b57g4', 'blue', 'rgb(0 0 255)']
   },
-  // What may be in it is looked at in test/routes/pages/brand.test.ts.
+  // test/routes/pages/brand.test.ts checks the content of this file.
   BRAND_LOGO_FILE: { good: [fileOf(t, LOGO)], bad: [] },
   ENVIRONMENT_ID: {
     good: ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'],
@@ -585,7 +585,7 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
       ...['192.0.2.53,192.0.2.54', '192.0.2', '192.0.2.256', 'dead', ':::', '192.0.2.53:65536', '192.0.2.53:0']
     ]
   },
-  // Its faults are looked at below.
+  // A test below checks the faults of this file.
   FOREIGN_ISSUER_CA_FILE: {
     good: [fileOf(t, CERTIFICATE), fileOf(t, `# two\n${CERTIFICATE}\n${CERTIFICATE}`)],
     bad: []
@@ -733,7 +733,7 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
     ...{ id: 'hub', name: 'The Hub', client_id: 'grantd', authorization_endpoint: 'https://hub.example/authorize' },
     ...{ token_endpoint: 'https://hub.example/token', userinfo_endpoint: 'https://hub.example/user' }
   }
-  /** What is told of a file with these providers, without its name. */
+  /** Returns the faults of a file with these entries, without its name. */
   const fileFaults = (providers: unknown) =>
     faultsOf({ PROVIDERS_FILE: fileOf(t, { providers }) }).map((line) => line.replace('PROVIDERS_FILE: ', ''))
 

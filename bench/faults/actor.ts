@@ -1,4 +1,7 @@
-/** One user and one program: from the start of a grant to the last use of what came of it. */
+/**
+ * An actor is one user with one program. This file plays an actor from the start of its grant to the last use of its
+ * tokens.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sessionOf } from '../../test/support/tokens.js'
 import type { Recorder } from './recorder.js'
@@ -10,16 +13,19 @@ import type { Answered } from './transport.js'
 export interface Plan {
   surface: Surface
   decision: 'approve' | 'deny'
-  /** Polls with "Prefer: wait" instead of coming again and again. */
+  /** The program polls with "Prefer: wait" instead of polling again and again. */
   waits: boolean
-  /** The decision is left alone until all is over, so that it must have been kept. */
+  /**
+   * The program does not collect the decision until the final check, so the service must have kept the decision until
+   * then.
+   */
   leaves: boolean
   revokes: boolean
-  /** Between uses of the token; and so the measure of all other pauses that are a user's. */
+  /** The pause between two uses of the token. All other pauses of the user are multiples of this one. */
   pauseMs: number
 }
 
-/** What is left of an actor for the look at the end. */
+/** What the final check needs to know about an actor. */
 export interface Leftover {
   actor: string
   surface: Surface
@@ -27,11 +33,11 @@ export interface Leftover {
   tokens?: Tokens
 }
 
-/** POLL_INTERVAL_SECONDS of the instances, and what a held poll asks for. */
+/** The POLL_INTERVAL_SECONDS of the instances. */
 export const POLL_INTERVAL_SECONDS = 1
 const WAIT_SECONDS = 4
 const USES = 4
-/** After its revocation a token is tried for longer than that may take to come through. */
+/** USES pauses of this length are longer than a revocation may take to reach every instance (REVOKED_WITHIN_MS). */
 const PAUSE_AFTER_REVOCATION_MS = 350
 
 export const planOf = (number: number, pauseMs: number): Plan => ({
@@ -70,7 +76,8 @@ export async function act(recorder: Recorder, number: number, plan: Plan): Promi
     await useSometimes(recorder, plan, leftover)
   }
   if (tokens.refresh) await renew(recorder, leftover, tokens.refresh)
-  // Two at once long after: a grant that is collected again, by whomever, is the same authorization.
+  // Two polls race here after the first collection: every further collection of a grant must hand out the same
+  // authorization.
   await Promise.all([1, 2].map(() => recorder.once(pollOf(plan, leftover))))
   if (plan.revokes) await recorder.insist({ ...operation, kind: 'revoke', what: surfaces.revoke(id, session) })
   await useSometimes(recorder, { ...plan, pauseMs: PAUSE_AFTER_REVOCATION_MS }, leftover)
@@ -85,7 +92,10 @@ const pollOf = ({ surface }: Plan, { actor, grantCode }: Leftover, waitSeconds?:
   authorizationIn: ({ body }: Answered) => surface.tokensIn(body).authorization
 })
 
-/** Polls in time until there is more to say than that it is pending. */
+/**
+ * Polls at the allowed interval until the answer is neither `pending` nor `slow_down`. Returns tokens if the grant was
+ * approved.
+ */
 async function collect(recorder: Recorder, plan: Plan, leftover: Leftover): Promise<Tokens | undefined> {
   for (;;) {
     const polled = await recorder.insist(pollOf(plan, leftover, plan.waits ? WAIT_SECONDS : undefined))
@@ -95,7 +105,10 @@ async function collect(recorder: Recorder, plan: Plan, leftover: Leftover): Prom
   }
 }
 
-/** As a program does: now and then, and whatever comes of it is taken for an answer. */
+/**
+ * Uses the token several times with pauses, as a program does. Requests are not repeated, so every answer is recorded
+ * as it is.
+ */
 async function useSometimes(
   recorder: Recorder,
   { surface, pauseMs }: Plan,

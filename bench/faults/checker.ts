@@ -1,6 +1,6 @@
 /**
- * Holds what was told against what is: replays a history against the final state. Every rule counts what it has looked at, so
- * that finding nothing can be told from having looked at nothing.
+ * Compares what the service told its clients with what is stored: checks a history against the final state. Every rule
+ * counts the facts it has checked, because a rule without facts would also report no violation.
  */
 import type { Entry, FinalState } from './history.js'
 import { judgeAnswers } from './judge-answers.js'
@@ -12,7 +12,7 @@ export interface Verdict {
   violations: string[]
 }
 
-/** `least`: how many facts of each rule there must be for the verdict to mean anything. */
+/** Checks all rules. `least` is the number of facts that each rule needs for the verdict to mean anything. */
 export function check(history: readonly Entry[], state: FinalState, least: Partial<Record<Rule, number>>): Verdict {
   const facts = Object.fromEntries(RULES.map((rule) => [rule, 0])) as Record<Rule, number>
   const violations: string[] = []

@@ -1,10 +1,16 @@
-/** Whether every instance does all of its work again: behind a balancer one that does nothing is half of the answers, no more. */
+/**
+ * Checks that every instance does all of its work again. Behind a balancer, one broken instance would only show as half
+ * of the answers being errors.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Service } from '../../test/support/service.js'
 import * as surfaces from './surfaces.js'
 import { createTransport, type Transport } from './transport.js'
 
-/** Each on a connection of its own to Redis: what is looked up, what must be on a replica, what is heard. */
+/**
+ * Each kind of work uses another connection to Redis: for lookups, for durable writes that wait for replicas, for
+ * pub/sub.
+ */
 const WORK: readonly [name: string, isDone: (transport: Transport) => Promise<boolean>][] = [
   ['be ready', async ({ send }) => (await send({ method: 'GET', path: '/readyz' })).status === 200],
   ['start a grant', async ({ send }) => (await send(surfaces.dashboard.start('the last one'))).status === 200],
@@ -16,7 +22,7 @@ const WORK: readonly [name: string, isDone: (transport: Transport) => Promise<bo
 const TRIES = 60
 const EVERY_MS = 250
 
-/** What is still not done after a quarter of a minute. */
+/** Returns the kinds of work that some instance still does not do after 15 seconds. */
 export async function whatDoesNotComeBack(services: readonly Service[]): Promise<string[]> {
   const missing = await Promise.all(services.map(missingOf))
   return missing.flat()

@@ -1,4 +1,4 @@
-/** What is done to a stack, and how it is taken back. */
+/** The faults: how each is caused in a stack, and how it is repaired. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../test/support/redis-server.js'
 import type { Shape, Stack } from './stack.js'
@@ -6,15 +6,18 @@ import type { Shape, Stack } from './stack.js'
 export interface Fault {
   name: string
   shape: Shape
-  /** As the table has it. */
+  /** The name of the fault in the table of docs/faults.md. */
   title: string
-  /** Resolves when it is in force, to what ends it; that resolves when all is repaired. */
+  /**
+   * Causes the fault. Resolves when the fault is in force, with the function that repairs it; that function resolves
+   * after the repair.
+   */
   strike(stack: Stack): Promise<() => Promise<void>>
-  /** From the strike to the repair, besides the time that these take. */
+  /** The time between the end of `strike` and the start of the repair. */
   lastsMs: number
 }
 
-/** A failover, and some time on what was promoted, before the old primary comes back. */
+/** A failover, and some load on the promoted replica, must fit into this time before the old primary comes back. */
 const FAILOVER_MS = 8_000
 const FLUSH_EVERY_MS = 50
 
@@ -50,11 +53,14 @@ const stopPrimary = (shape: Shape, title: string): Fault => ({
   }
 })
 
-/** Waits for as many primaries as there were: one that comes back too early is no failover. */
+/**
+ * Returns a wait until another primary has replaced the lost one. If the old primary came back earlier, there would be
+ * no failover.
+ */
 async function replacementOf(stack: Stack, shape: Shape): Promise<() => Promise<void>> {
   const known = await stack.primaries()
   return async () => {
-    // A single Redis has nobody to take over.
+    // A single Redis has no replica that could take over.
     const isReplaced = (now: RedisServer[]) => now.length === known.length && now.some((one) => !known.includes(one))
     for (let tries = 0; shape !== 'single' && !isReplaced(await stack.primaries()); tries++) {
       if (tries === 600) throw new Error('nobody took over')
@@ -76,11 +82,11 @@ const flushScripts = (shape: Shape, title: string): Fault => ({
   }
 })
 
-/** Snapshots cannot be written, as on a full disk: Redis then refuses writes. */
+/** Lets snapshots fail, as on a full disk. Redis then refuses writes with MISCONF. */
 async function failToSave(stack: Stack): Promise<() => Promise<void>> {
   const { client } = await stack.primary()
   const [, directory = ''] = (await client.config('GET', 'dir')) as [string, string]
-  // Where nobody can make a file, root included.
+  // Nobody, not even root, can create a file in /proc.
   await client.config('SET', 'dir', '/proc')
   await client.config('SET', 'save', '1 1')
   for (let tries = 0; !/last_bgsave_status:err/.test(await client.info('persistence')); tries++) {
@@ -97,7 +103,8 @@ async function failToSave(stack: Stack): Promise<() => Promise<void>> {
 async function fillMemory(stack: Stack): Promise<() => Promise<void>> {
   const { client } = await stack.primary()
   const used = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
-  // Far below what is held: Redis leaves the AOF's buffers out of the account, by kilobytes that come and go.
+  // The limit is far below the used memory, because Redis does not count AOF buffers against it, and they vary by
+  // kilobytes.
   await client.config('SET', 'maxmemory', Math.floor(used / 2))
   return async () => void (await client.config('SET', 'maxmemory', 0))
 }

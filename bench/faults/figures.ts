@@ -1,27 +1,32 @@
-/** What a fault meant to those who were there: how long nothing worked, what they were told, and how long it took. */
+/**
+ * Computes what clients saw of a fault: how long nothing worked, which errors they got, and how slow the answers were.
+ */
 import { percentile } from '../support/report.js'
 import type { Entry, Kind } from './history.js'
 
 export interface Figures {
   requests: number
-  /** The longest time without a success of some kind, for anybody; and that kind. */
+  /** The longest time in which no client had a success of one kind of request, and that kind. */
   interruption: { seconds: number; kind: Kind }
-  /** The same before the fault: what chance makes of such a load. */
+  /** The same measured before the fault: how long such gaps are by chance under this load. */
   healthyInterruption: { seconds: number; kind: Kind }
-  /** The longest time from the first try of an operation to its success, for one client, with the pauses it was asked for. */
+  /**
+   * The longest time from the first try of an operation to its success, for one client, including the Retry-After
+   * pauses.
+   */
   longestOperation: { seconds: number; kind: Kind }
-  /** Since Redis was whole again: how many requests there were, and how often one operation was refused at most. */
+  /** The number of requests after Redis was whole again, and how often at most a single operation was refused. */
   sinceWhole: { requests: number; mostRefusals: { times: number; kind: Kind } }
-  /** Answers that were none, by status; 0 is a connection that ended. */
+  /** Counts of failed requests by HTTP status; status 0 is a connection that ended. */
   errors: Record<string, number>
   p99Ms: { before: number; during: number }
-  /** The longest that one request was waited for, polls that are meant to wait apart. */
+  /** The longest duration of one request. Held polls are left out, because they are meant to wait. */
   longestRequest: { ms: number; kind: Kind }
-  /** Those that took longer than a request may wait for Redis, and when after the strike they were sent. */
+  /** Requests that took longer than a request may wait for Redis; `sentAfterMs` counts from the strike. */
   tooLong: { kind: Kind; status: number; ms: number; sentAfterMs: number }[]
 }
 
-/** On the clock of the history. */
+/** All times are on the clock of the history. */
 export interface Times {
   startedAt: number
   struckAt: number
@@ -34,7 +39,7 @@ export interface Times {
 const NONE = { seconds: 0, kind: 'start' as Kind }
 const WARM_UP_MS = 1_000
 
-/** `longestWaitMs`: REDIS_TIMEOUT_MS of the instances. */
+/** Computes all figures of a run. `longestWaitMs` is the REDIS_TIMEOUT_MS of the instances. */
 export function figuresOf(history: readonly Entry[], times: Times, longestWaitMs: number): Figures {
   const { startedAt, struckAt, healedAt, wholeAt, endedAt } = times
   const within = (from: number, to: number) => history.filter(({ sentAt }) => sentAt >= from && sentAt < to)
@@ -72,8 +77,9 @@ export function figuresOf(history: readonly Entry[], times: Times, longestWaitMs
 const isSuccess = ({ outcome }: Entry) => outcome !== 'unavailable' && outcome !== 'unexpected'
 
 /**
- * Between two answers, if some of that time is between `from` and `to`: whoever asks has nothing else to go by. Held polls are
- * left out, for they are answered when somebody decides.
+ * Returns the longest time between two successes of one kind, if a part of it lies between `from` and `to`. A client
+ * that waits sees only its answers, so this gap is the outage as clients see it. Held polls are left out, because the
+ * time of their answer is the time of a decision.
  */
 function longestGap(history: readonly Entry[], from: number, to: number) {
   let longest = NONE
@@ -103,7 +109,10 @@ function longestOperation(history: readonly Entry[]) {
   return longest
 }
 
-/** In attempts and not in seconds, which are the machine's: a client that has come again may be refused no more. */
+/**
+ * Counts refusals and not seconds, because seconds depend on the speed of the machine. An operation that is repeated
+ * after the repair should not be refused again.
+ */
 function sinceWhole(history: readonly Entry[]) {
   const refusals = new Map<number, number>()
   let mostRefusals = { times: 0, kind: NONE.kind }

@@ -1,4 +1,7 @@
-/** The look at the end: every grant is polled, every token used and every list read once more, and Redis is looked into. */
+/**
+ * Reads the final state: polls every grant, uses every token and reads every list once more, and scans the records in
+ * Redis.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../test/support/redis-server.js'
 import { sessionOf } from '../../test/support/tokens.js'
@@ -9,7 +12,7 @@ import type { Answered, Sent, Transport } from './transport.js'
 
 const AT_ONCE = 8
 const TRIES = 20
-/** Of src/storage/redis/keys.ts, by the name of the kind of record. */
+/** A key of a record as src/storage/redis/keys.ts spells it, for the kind `authorized-client`. */
 const RECORD = /^grantd:authorized-client:\{([^}]+)\}:(.+)$/
 
 interface Row {
@@ -27,7 +30,10 @@ export async function readFinalState(
   const uses = new Map<string, Outcome>()
   const clients = new Map<string, ListedClient[]>()
 
-  /** Until it can be looked at: a verdict is wanted, and a service that never comes to one has not recovered. */
+  /**
+   * Repeats a request while the service answers 503, because a verdict needs an answer. A service that goes on
+   * answering 503 has not recovered.
+   */
   async function ask(what: Sent): Promise<Answered> {
     for (let tries = 0; tries < TRIES; tries++) {
       const answer = await transport.send(what)

@@ -1,10 +1,11 @@
-/** What a load has asked and been told, request by request, in words that both surfaces of the service share. */
+/** The history of a load: every request with its answer, in words that fit both surfaces of the service. */
 
 export type Kind = 'start' | 'poll' | 'wait' | 'decide' | 'use' | 'introspect' | 'refresh' | 'rename' | 'revoke'
 
 /**
- * `gone`: no such grant, or not any more. `missing`: a 404. `refused`: the token is not valid. `unavailable`: the service could
- * not look, or nothing was answered. `unexpected`: an answer that the contract does not know.
+ * `gone`: the grant does not exist, or not any more. `missing`: a 404. `refused`: the token is not valid.
+ * `unavailable`: the service could not decide, or gave no answer. `unexpected`: an answer that the contract does not
+ * know.
  */
 export type Outcome =
   | 'done'
@@ -19,21 +20,21 @@ export type Outcome =
   | 'unavailable'
   | 'unexpected'
 
-/** One request. Times are milliseconds on one clock. */
+/** One request with its answer. Times are milliseconds on one clock. */
 export interface Entry {
-  /** Whose it is: an actor is one user with one grant. */
+  /** The actor that sent the request: one user with one grant. */
   actor: string
   kind: Kind
-  /** The same for a request and its repetitions. */
+  /** A request and its repetitions share this number. */
   operation: number
   sentAt: number
   answeredAt: number
-  /** 0: the connection ended, or nothing came in time. */
+  /** The HTTP status; 0 if the connection ended or no answer came in time. */
   status: number
   outcome: Outcome
-  /** What a decision or a label was to be. */
+  /** The decision or the label that the request asked for. */
   said?: string
-  /** The id of the authorization, in a token that was handed out. */
+  /** The id of the authorization, read from a token that the answer handed out. */
   authorization?: string
 }
 
@@ -43,14 +44,14 @@ export interface ListedClient {
   isRevoked: boolean
 }
 
-/** How things are when all is over, by actor. */
+/** The state after the run, by actor. */
 export interface FinalState {
-  /** What a last poll of each grant came to. */
+  /** The outcome of the last poll of each grant. */
   polls: ReadonlyMap<string, Outcome>
-  /** What a last use of each token came to. */
+  /** The outcome of the last use of each token. */
   uses: ReadonlyMap<string, Outcome>
-  /** What each user's list shows. */
+  /** The authorizations in each user's list. */
   clients: ReadonlyMap<string, readonly ListedClient[]>
-  /** The ids of the records that Redis itself has: what no list shows is there all the same. */
+  /** The ids of the records in Redis. A duplicate record might be missing in the list, so Redis is read too. */
   records: ReadonlyMap<string, readonly string[]>
 }

@@ -1,16 +1,16 @@
-/** What an answer may say, given what had been asked for and acknowledged by then. */
+/** Judges every answer by what had been requested and acknowledged when it was given. */
 import { COLLECT_AGAIN_MS } from '../../src/core/grants/rules.js'
 import type { Entry } from './history.js'
 import type { Fact, Story } from './stories.js'
 
-/** So long after its acknowledgement a revocation may not have come through everywhere. */
+/** A revocation must have reached every instance this long after its acknowledgement. */
 export const REVOKED_WITHIN_MS = 1_000
 
 export function* judgeAnswers(story: Story): Generator<Fact> {
   for (const entry of story.entries) {
     const { kind, status, outcome } = entry
     yield { rule: 'known answer', broken: outcome === 'unexpected' && `${kind} was answered ${status}` }
-    // Nothing was claimed.
+    // An error makes no statement about the grant or the token, so there is nothing to judge.
     if (outcome === 'unavailable' || outcome === 'unexpected') continue
     if (kind === 'poll' || kind === 'wait') yield* judgePoll(story, entry)
     else if (kind === 'use' || kind === 'introspect' || kind === 'refresh') yield* judgeUse(story, entry)
@@ -43,7 +43,10 @@ function* judgeUse(story: Story, { kind, outcome, sentAt, answeredAt }: Entry): 
   }
 }
 
-/** How many times a token was good after its revocation was acknowledged, within the time that is allowed. */
+/**
+ * Counts the uses of a token that were accepted after its revocation was acknowledged. Judging allows them for
+ * REVOKED_WITHIN_MS.
+ */
 export function acceptedLate(story: Story): number {
   const revokedAt = story.firstDone('revoke')
   return story

@@ -1,4 +1,4 @@
-/** What must be there in the end of what was acknowledged, and how often. */
+/** Judges the final state: everything that was acknowledged must be there, and exactly once. */
 import type { FinalState } from './history.js'
 import type { Fact, Story } from './stories.js'
 
@@ -13,7 +13,7 @@ export function* judgeState(story: Story, state: FinalState): Generator<Fact> {
   const triedToRevoke = isPast(story.firstSent('revoke'))
 
   if (isPast(story.firstDone('decide', 'approve'))) {
-    // Once collected it is a record; of a grant that nobody has collected the last poll is the first to do so.
+    // A collected grant has a record. If nobody had collected an approved grant, its last poll is the first collection.
     const isThere = collected.length > 0 || poll === 'approved' ? listed.length > 0 : triedToRevoke && poll === 'denied'
     yield { rule: 'approval kept', broken: !isThere && `the last poll says ${poll}, the list ${listed.length} clients` }
   }
@@ -39,7 +39,10 @@ export function* judgeState(story: Story, state: FinalState): Generator<Fact> {
   if (labels) yield { rule: 'rename kept', broken: !labels.has(client?.label ?? '') && `the label is ${client?.label}` }
 }
 
-/** The last label that was acknowledged, or one that was asked for after that and may have been given. */
+/**
+ * Returns the last acknowledged label and all labels requested later, which may have been applied without an
+ * acknowledgement.
+ */
 function labelsThatMayBe(story: Story): Set<string> | undefined {
   const renames = story.all('rename')
   const last = renames.findLastIndex(({ outcome }) => outcome === 'done')

@@ -1,16 +1,16 @@
-/** A steady load: an actor comes at every tick, however the others fare. */
+/** A steady load: a new actor starts at every tick, no matter how far the earlier actors are. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { act, type Leftover, planOf } from './actor.js'
 import type { Recorder } from './recorder.js'
 
 export interface Load {
-  /** No more come; resolves when all that came have gone, to what they leave behind. */
+  /** Starts no more actors. Resolves when all running actors have ended, with their leftovers. */
   end(): Promise<Leftover[]>
 }
 
 export interface Pace {
   actorsPerSecond: number
-  /** Between two uses of a token. */
+  /** The pause between two uses of a token. */
   pauseMs: number
 }
 
@@ -22,7 +22,7 @@ export function startLoad(recorder: Recorder, { actorsPerSecond, pauseMs }: Pace
   async function tick(): Promise<void> {
     while (!isOver) {
       actors.push(act(recorder, actors.length, planOf(actors.length, pauseMs)))
-      // By the clock: a tick that is late is made up for.
+      // The next tick is computed from the start of the load, so that a late tick does not delay those after it.
       await sleep(Math.max(0, startedAt + (actors.length * 1_000) / actorsPerSecond - performance.now()))
     }
   }

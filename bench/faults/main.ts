@@ -1,6 +1,6 @@
 /**
- * npm run faults [-- --only sentinel-kill,oom] [-- --save]: breaks a stack under load in every way that faults.ts lists, and says
- * what its users saw of it and whether anything they were told turned out untrue.
+ * npm run faults [-- --only sentinel-kill,oom] [-- --save]: breaks a stack under load with each fault of faults.ts.
+ * Reports what clients saw of the fault, and whether the service broke a promise it had acknowledged.
  */
 import { parseArgs } from 'node:util'
 import { createLifetime } from '../support/lifetime.js'
@@ -50,7 +50,7 @@ try {
   if (values.save) save(report)
   if (rows.some(({ verdict }) => verdict.violations.length > 0)) process.exitCode = 1
 } catch (error) {
-  // Whoever is stopped in the middle fails; that is no news.
+  // Stopping the run (by a signal or its time limit) makes it fail too; that error says nothing new and is dropped.
   if (!lifetime.isOver()) throw error
 } finally {
   await lifetime.end()

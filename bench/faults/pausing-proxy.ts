@@ -1,4 +1,4 @@
-/** A TCP proxy that can hold everything up: connections stay, nothing comes through them, as on a network that has gone silent. */
+/** A TCP proxy that can pause: connections stay open but carry no data, as on a network that drops all packets. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
@@ -17,7 +17,7 @@ export async function startPausingProxy(port: number): Promise<PausingProxy> {
     sockets.add(socket)
     if (isPaused) socket.pause()
     socket.on('data', (piece) => peer.write(piece))
-    // A silent network does not say that somebody has hung up, either.
+    // A paused socket emits no `end`, so that a hang-up is not passed on either while the network is silent.
     socket.on('end', () => peer.end())
     socket.on('error', () => peer.destroy())
     socket.on('close', () => {
@@ -30,7 +30,7 @@ export async function startPausingProxy(port: number): Promise<PausingProxy> {
     const redis = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     track(client, redis)
     track(redis, client)
-    // A listener for data sets a socket going.
+    // Adding a listener for `data` resumes a socket, so new sockets are paused again here.
     if (isPaused) for (const socket of [client, redis]) socket.pause()
   })
   server.listen(0, '127.0.0.1')

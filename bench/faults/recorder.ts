@@ -1,4 +1,4 @@
-/** Sends requests in the name of actors and writes down each with what came of it. */
+/** Sends requests for actors and records each with its answer. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Entry, Kind, Outcome } from './history.js'
 import type { Answered, Sent, Transport } from './transport.js'
@@ -9,19 +9,25 @@ export interface Operation {
   what: Sent
   outcomeOf: (answer: Answered) => Outcome
   said?: string
-  /** The authorization in an answer that hands one out. */
+  /** Reads the id of the authorization from an answer that hands out tokens. */
   authorizationIn?: (answer: Answered) => string
 }
 
 export interface Recorder {
   history: Entry[]
-  /** Sends it once. */
+  /** Sends the request once. */
   once(operation: Operation): Promise<{ outcome: Outcome; answer: Answered }>
-  /** Sends it until there is an answer, as often and as late as the answers ask for. Undefined if there never is one. */
+  /**
+   * Repeats the request while the service is unavailable, after the Retry-After of each answer. Undefined after 40
+   * seconds.
+   */
   insist(operation: Operation): Promise<{ outcome: Outcome; answer: Answered } | undefined>
 }
 
-/** "Come again later", which must say when. 0, 502 and 504 are what a balancer makes of an instance that is gone. */
+/**
+ * These statuses ask the client to come again and count as unavailable only with Retry-After. A connection that ended
+ * (0) and the 502 and 504 of a balancer without an instance count without it.
+ */
 const COME_AGAIN = [429, 503]
 const NOTHING_SAID = [0, 502, 504]
 const GIVE_UP_AFTER_MS = 40_000

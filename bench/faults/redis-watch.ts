@@ -1,11 +1,14 @@
-/** A look at Redis beside the instances and without their code: since when it takes what must outlive its primary. */
+/**
+ * Watches Redis without the code of the service: records since when all primaries accept writes that replicas
+ * acknowledge.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { RedisServer } from '../../test/support/redis-server.js'
 import type { Stack } from './stack.js'
 
 export interface RedisWatch {
-  /** When Redis became whole for good, on the clock of the history; infinite if it is not. */
+  /** When Redis became whole for good, on the clock of the history; infinite if it is not whole. */
   wholeSince(): number
   end(): Promise<void>
 }
@@ -13,10 +16,10 @@ export interface RedisWatch {
 const LOOK_EVERY_MS = 50
 const MOST_TAGS = 200
 
-/** As patient as the instances: within `timeoutMs`, of which replicas have a quarter. */
+/** Starts to watch. A look may take `timeoutMs`, and the replicas a quarter of it, as in the instances. */
 export async function watchRedis(stack: Stack, timeoutMs: number): Promise<RedisWatch> {
   const count = (await stack.primaries()).length
-  // WAIT holds up what else is asked on a connection.
+  // WAIT blocks its connection for other commands, so every server is watched over a connection of its own.
   const connections = new Map<RedisServer, Redis>()
   for (const server of stack.redis) {
     const connection = server.client.duplicate()
@@ -56,7 +59,7 @@ export async function watchRedis(stack: Stack, timeoutMs: number): Promise<Redis
 
 async function takesWrite(redis: Redis, replicas: number, withinMs: number): Promise<boolean> {
   if (redis.status !== 'ready') return false
-  // Of a Cluster, a primary takes a part of all keys alone.
+  // A primary of a Cluster accepts only keys of its own slots, so hash tags are tried until one fits.
   for (let tag = 0; tag < MOST_TAGS; tag++) {
     const answer = await redis.set(`watch:{${tag}}`, '', 'PX', 1_000).catch((error: Error) => error.message)
     if (answer.startsWith('MOVED')) continue

@@ -1,4 +1,4 @@
-/** The table of a run: for the terminal, and for docs/faults.md between its markers. */
+/** Prints the table of a run on the terminal, and writes it between its markers in docs/faults.md. */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { writeBetweenMarkers } from '../support/documents.js'

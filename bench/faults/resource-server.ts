@@ -1,11 +1,11 @@
-/** A confidential client that asks what tokens are worth, as a resource server does; it stands in OAUTH_CLIENTS_FILE. */
+/** The confidential client of OAUTH_CLIENTS_FILE that introspects tokens, as a resource server does. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestOf } from '../../src/core/secrets/digest.js'
 
 export const RESOURCE_SERVER = { id: 'resource-server', secret: 'only the load and the instances know this one' }
 
-/** Writes the file and answers with where it is. */
+/** Writes OAUTH_CLIENTS_FILE and returns its path. */
 export async function writeOAuthClients(directory: string): Promise<string> {
   const file = join(directory, 'oauth-clients.json')
   const client = {

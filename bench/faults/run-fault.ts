@@ -1,4 +1,4 @@
-/** One fault from beginning to end: the load, the strike, the repair, the look at what is left, and the verdict. */
+/** Runs one fault from beginning to end: load, strike, repair, reading of the final state, verdict. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { check, type Verdict } from './checker.js'
 import { whatDoesNotComeBack } from './come-back.js'
@@ -17,19 +17,22 @@ export interface Measure {
   pace: Pace
   warmUpMs: number
   settleMs: number
-  /** If not as long as the fault says. */
+  /** Overrides the duration of the fault. */
   lastsMs?: number
-  /** REDIS_TIMEOUT_MS of the instances, if not what it is by default. */
+  /** The REDIS_TIMEOUT_MS of the instances, if it is not the default. */
   redisTimeoutMs?: number
   leastFacts: Partial<Record<Rule, number>>
 }
 
 export interface Result {
   figures: Figures
-  /** From the strike to the repair. */
+  /** The time from the strike to the repair. */
   brokenMs: number
   verdict: Verdict
-  /** Tokens that were good after their revocation was acknowledged, within the time that is allowed. */
+  /**
+   * The number of uses that were accepted after an acknowledged revocation, within the allowed time
+   * (REVOKED_WITHIN_MS).
+   */
   acceptedLate: number
 }
 
@@ -63,7 +66,7 @@ export async function runFault(t: Ends, fault: Fault, directory: string, measure
   )
   const state = await readFinalState(transport, leftovers, await stack.primaries())
   const verdict = check(history, state, measure.leastFacts)
-  // The other one does its work, and nobody would see it.
+  // A dead instance would go unnoticed otherwise, because the other one answers for both.
   verdict.violations.push(
     ...dead.map((service) => `an instance has ended by itself:\n${service.output().slice(-4_000)}`),
     ...(await whatDoesNotComeBack(stack.services))

@@ -1,4 +1,7 @@
-/** The service as it is deployed: Redis in one of its three shapes, two built instances, and nginx with deploy/nginx.conf. */
+/**
+ * Starts the service as it is deployed: Redis in one of three shapes, two built instances, and nginx with
+ * deploy/nginx.conf.
+ */
 import { startNginx } from '../../test/support/nginx.js'
 import { startCluster } from '../../test/support/redis-cluster.js'
 import { startRedisWithSentinels } from '../../test/support/redis-sentinel.js'
@@ -8,7 +11,7 @@ import { POLL_INTERVAL_SECONDS } from './actor.js'
 import { type PausingProxy, startPausingProxy } from './pausing-proxy.js'
 import { writeOAuthClients } from './resource-server.js'
 
-/** Like a test, it has things done when it ends. */
+/** Registers cleanup, in the shape of tap's test object. */
 export interface Ends {
   teardown(handler: () => unknown): void
 }
@@ -16,18 +19,18 @@ export interface Ends {
 export type Shape = 'single' | 'sentinel' | 'cluster'
 
 export interface Stack {
-  /** Of nginx. */
+  /** The URL of nginx. */
   url: string
   services: Service[]
-  /** Starts an instance anew where it was. */
+  /** Starts an instance again on its old port. */
   restart(index: number): Promise<void>
   redis: RedisServer[]
-  /** A primary that is worth losing: with a Cluster one of several. */
+  /** The primary that the faults hit; a Cluster has several. */
   primary(): Promise<RedisServer>
   primaries(): Promise<RedisServer[]>
-  /** How many replicas a change waits for. */
+  /** The number of replicas that a durable write waits for. */
   waitsFor: number
-  /** Between the instances and a single Redis. */
+  /** The proxy between the instances and a single Redis. */
   proxy?: PausingProxy
 }
 
@@ -35,7 +38,7 @@ type Redis = Pick<Stack, 'redis' | 'primary' | 'primaries' | 'waitsFor' | 'proxy
   variables: Record<string, string>
 }
 
-/** A primary and two replicas each: with one of them gone, a write that must be on a replica still finds one. */
+/** Every primary has two replicas, so that a durable write still finds a replica after one server is lost. */
 const REPLICAS = 2
 const CLUSTER_PRIMARIES = 3
 const WAITS_FOR = 1
@@ -50,7 +53,7 @@ export async function startStack(t: Ends, shape: Shape, directory: string, redis
     OAUTH_CLIENTS_FILE: await writeOAuthClients(directory),
     POLL_INTERVAL_SECONDS: `${POLL_INTERVAL_SECONDS}`,
     TRUST_PROXY: '127.0.0.1/32',
-    // As in docker-compose.yml: longer than nginx keeps an idle connection.
+    // As in docker-compose.yml, the delay is longer than nginx keeps an idle connection.
     SHUTDOWN_DELAY_SECONDS: '5',
     LOG_LEVEL: 'warn',
     LIMITS: 'off',
@@ -70,7 +73,7 @@ export async function startStack(t: Ends, shape: Shape, directory: string, redis
 }
 
 async function single(t: Ends): Promise<Redis> {
-  // With leave to say where snapshots go, so that one can fail.
+  // Protected configs allow the fault `misconf` to change the directory of snapshots, so that they fail.
   const server = await startRedis('--enable-protected-configs', 'yes')
   t.teardown(() => server.stop())
   const proxy = await startPausingProxy(server.port)

@@ -1,4 +1,4 @@
-/** A history told actor by actor, with what each of them was promised. */
+/** Splits a history into one story per actor, and finds the times at which promises to an actor began. */
 import type { Entry, Kind } from './history.js'
 
 export const RULES = [
@@ -14,22 +14,22 @@ export const RULES = [
 ] as const
 export type Rule = (typeof RULES)[number]
 
-/** Something that was looked at by a rule. */
+/** One check of a rule. */
 export interface Fact {
   rule: Rule
-  /** What is wrong with it. */
+  /** The violation as a sentence; false or undefined if the rule was kept. */
   broken?: string | false | undefined
 }
 
 export interface Story {
   actor: string
-  /** In the order they were sent. */
+  /** All entries, in the order in which they were sent. */
   entries: readonly Entry[]
-  /** Of a kind, in the same order. */
+  /** The entries of these kinds, in the same order. */
   all(...kinds: Kind[]): readonly Entry[]
-  /** When it was first sent, whatever became of it; what it asked for may have been done from then on. */
+  /** When such a request was first sent. From then on its effect is possible, whatever the answer was. */
   firstSent(kind: Kind, said?: string): number
-  /** When it was first acknowledged; it must stand from then on. */
+  /** When such a request was first acknowledged. From then on its effect is promised. */
   firstDone(kind: Kind, said?: string): number
 }
 

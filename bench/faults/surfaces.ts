@@ -1,4 +1,4 @@
-/** The two ways in which programs come to the service: what they send, and what the answers mean in the words of history.ts. */
+/** The two surfaces that programs use: the requests they send, and what the answers mean in the words of history.ts. */
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { claimsOf } from '../../test/support/client.js'
 import type { Outcome } from './history.js'

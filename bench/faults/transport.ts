@@ -1,4 +1,6 @@
-/** Requests as a load sends them: kept-alive connections, a bound on every wait, and no error that is not an answer too. */
+/**
+ * Sends the requests of a load over kept-alive connections. Every wait is bounded, and every failure becomes an answer.
+ */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 
 export interface Sent {
@@ -11,7 +13,7 @@ export interface Sent {
 }
 
 export interface Answered {
-  /** 0: the connection ended, or nothing came in time; the error in the body says which. */
+  /** The HTTP status; 0 if the connection ended or nothing came in time, with the reason as `error` in the body. */
   status: number
   headers: IncomingHttpHeaders
   // biome-ignore lint/suspicious/noExplicitAny: answers are of every shape
@@ -23,7 +25,10 @@ export interface Transport {
   close(): void
 }
 
-/** Far longer than the service may take, and than nginx asks an instance: whatever ends here was left hanging. */
+/**
+ * Far longer than the service may take and than nginx waits for an instance, so a request that ends here was left
+ * hanging.
+ */
 const GIVE_UP_MS = 20_000
 
 export function createTransport(url: string): Transport {

@@ -1,7 +1,8 @@
 /**
- * better-auth with its device authorization plugin, over node:http as its documentation mounts it. The database is SQLite
- * through better-sqlite3, in the same process, with a log written ahead and the indices its own migration makes; or the
- * adapter that keeps arrays in memory, which nobody deploys. Rate limits, telemetry and logging are off.
+ * Runs better-auth with its device authorization plugin on node:http, as its documentation mounts it. The database is
+ * SQLite through better-sqlite3 in the same process, with a write-ahead log and the indices of its own migration. In
+ * the mode `memory` it is the adapter that keeps arrays in memory, which is not meant for production. Rate limits,
+ * telemetry and logging are off.
  *
  * Run as: better-auth.ts PORT FILE | better-auth.ts PORT memory
  */
@@ -20,7 +21,7 @@ const options = {
   baseURL: url,
   secret: 'better-auth signs its cookies with this, in the bench',
   database: place === 'memory' ? memoryAdapter(emptyTables()) : openDatabase(place),
-  // As in production, without what would refuse the load or write about it.
+  // The options are those of production, but rate limits would refuse the load, and telemetry and logs would cost CPU.
   rateLimit: { enabled: false },
   telemetry: { enabled: false },
   logger: { disabled: true },
@@ -34,7 +35,7 @@ createServer(toNodeHandler(auth)).listen(Number(port), '127.0.0.1')
 
 function openDatabase(file: string) {
   const database = new Database(file)
-  // What is usual where speed matters: readers and the writer do not wait for each other, and a commit not for the disk.
+  // These are the usual settings for speed: the writer does not block readers, and a commit does not wait for the disk.
   database.pragma('journal_mode = WAL')
   database.pragma('synchronous = NORMAL')
   return database

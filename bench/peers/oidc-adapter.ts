@@ -1,7 +1,8 @@
 /**
- * What node-oidc-provider keeps, in Redis: its adapter interface, laid out as in the adapter for Redis that its own examples
- * show. A model that can be consumed is a hash of its JSON and the moment of its use, any other a string; user codes and
- * sessions have a second key that leads to the first; a list holds the keys of everything issued under one grant.
+ * Keeps what node-oidc-provider stores in Redis: an adapter with the same layout as the Redis adapter in the examples
+ * of node-oidc-provider. A consumable model is a hash of its JSON and the time of its use, any other model a string.
+ * User codes and sessions have a second key that leads to the first. A list holds the keys of everything issued under
+ * one grant.
  */
 import type { Redis } from 'ioredis'
 import type { Adapter, AdapterFactory, AdapterPayload } from 'oidc-provider'

@@ -1,10 +1,11 @@
 /**
- * node-oidc-provider as it is deployed for devices: its device flow, one public client, a signing key of its own, and
- * everything in Redis. Nobody signs in here, for which it wants pages of
- * its operator's: POST /approve does with its models what it does itself when somebody has signed in and agreed.
+ * Runs node-oidc-provider as it is deployed for devices: device flow, one public client, a signing key of its own,
+ * everything in Redis. Nobody signs in here, because node-oidc-provider leaves the pages for that to its operator. POST
+ * /approve makes the same changes to its models that it makes itself after a user has signed in and agreed.
  *
  * Run as: oidc-provider.ts PORT REDIS_URL pipelining | plain
- * The driver gathers the commands of a turn, or has the settings it comes with, as in the example for Redis.
+ * With `pipelining` the Redis driver sends the commands of a turn together; `plain` is the driver's default, as in the
+ * example.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { text } from 'node:stream/consumers'
@@ -46,7 +47,7 @@ provider.use(async (ctx, next) => {
 })
 provider.listen(Number(port), '127.0.0.1')
 
-/** Lets the client have what it asked for, without the session and the interaction that pages would need. */
+/** Grants the client what it asked for, without the session and the interaction that pages would need. */
 async function approve(userCode: string): Promise<void> {
   const code = await provider.DeviceCode.findByUserCode(userCode.replace('-', ''))
   if (!code) throw new Error('there is no such user code')

@@ -1,8 +1,8 @@
-/** How many keys there are in Redis, by what they are for. Looking at a key that is due makes Redis drop it. */
+/** Counts the keys in Redis by their kind. SCAN touches every key, which makes Redis drop the expired ones. */
 import type { RedisServer } from '../../test/support/redis-server.js'
 
 const PREFIX = 'grantd:'
-/** `kind:{parent}` lists the records of a parent, `kind:{parent}:id` is one of them. */
+/** `kind:{parent}` is the index of a parent's records, `kind:{parent}:id` is one record. */
 const INDEX = /^authorized-client:\{[^}]+\}$/
 
 export async function countKeys({ client }: RedisServer): Promise<Record<string, number>> {

@@ -1,27 +1,30 @@
-/** What a soak has done, as far as Redis must still know of it; and which answers were not those that were due. */
+/**
+ * Records what a soak has done and which keys Redis must therefore hold. Also records answers that were not the
+ * expected ones.
+ */
 import { RETENTION_MS, TTL_SLACK_MS } from '../../src/core/grants/rules.js'
 import type { Answered } from '../faults/transport.js'
 
-/** GRANT_TTL_SECONDS and POLL_INTERVAL_SECONDS of the instances: the shortest there are. */
+/** GRANT_TTL_SECONDS and POLL_INTERVAL_SECONDS of the instances: the shortest values the configuration allows. */
 export const GRANT_TTL_SECONDS = 10
 export const POLL_INTERVAL_SECONDS = 1
 
 export interface Ledger {
-  /** A request is sent. */
+  /** Counts a request. */
   asks(): void
-  /** Notes an answer that was due, or one that was not; answers with which it is. */
+  /** Notes the answer as a surprise unless it was due. Returns `isDue`. */
   expects(what: string, answer: Answered, isDue: boolean): boolean
-  /** A grant was started between these times. */
+  /** Notes that a grant was started at some time between these two. */
   started(sentAt: number, answeredAt: number): void
   collected(withRefreshToken: boolean): void
   requests(): number
-  /** What was not due, and how often. */
+  /** The number of answers that were not due, by what they were. */
   surprises(): Record<string, number>
-  /** How many keys of each kind there must be for somebody who counts between these times, at least and at most. */
+  /** The number of keys of each kind that must be in Redis at some time between `from` and `to`, as bounds. */
   explained(from: number, to: number): Record<string, { atLeast: number; atMost: number }>
 }
 
-/** A key of a grant and the one of its user code live so long, whatever becomes of them. */
+/** The key of a grant and the key of its user code live this long, whatever the answer to the grant is. */
 const GRANT_KEPT_MS = GRANT_TTL_SECONDS * 1_000 + RETENTION_MS + TTL_SLACK_MS
 
 export function createLedger(): Ledger {

@@ -1,4 +1,7 @@
-/** What a grant goes through in a soak, most of it polls: it is approved, denied, waited for or left to expire. */
+/**
+ * Plays the life of one grant in a soak, most of it polls. The grant is approved, denied, waited for by a held poll, or
+ * expires.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sessionOf } from '../../test/support/tokens.js'
 import type { Surface } from '../faults/surfaces.js'
@@ -9,10 +12,10 @@ import { GRANT_TTL_SECONDS, type Ledger, POLL_INTERVAL_SECONDS } from './ledger.
 const HELD_SECONDS = 8
 
 export interface World {
-  /** To any of the instances. */
+  /** Sends the request to any of the instances. */
   send(what: Sent): Promise<Answered>
   ledger: Ledger
-  /** Nobody leaves time between polls: for finding out how many requests there can be. */
+  /** Lives do not pause between polls, to find the highest possible rate. */
   isHurried: boolean
 }
 
@@ -20,7 +23,7 @@ type End = 'collected' | 'revoked' | 'denied' | 'held' | 'expired'
 const ENDS: readonly End[] = ['collected', 'denied', 'revoked', 'held', 'expired']
 const POLLS: Record<End, number> = { collected: 6, revoked: 6, denied: 4, held: 0, expired: GRANT_TTL_SECONDS }
 
-/** Everything a life has to hand on. */
+/** The state that the steps of a life share. */
 interface Life {
   world: World
   surface: Surface
@@ -46,7 +49,8 @@ export async function live(world: World, number: number): Promise<void> {
     await poll(life)
     if (!world.isHurried) await sleep(POLL_INTERVAL_SECONDS * 1_000)
   }
-  // A grant that expires is told so, unless nobody has waited for it.
+  // The last poll of an expired grant must say so; a hurried grant has not waited for its expiry, so it is still
+  // pending.
   if (end === 'expired') return void (await poll(life))
   if (end === 'held' && !world.isHurried) await sleep(HELD_SECONDS * 500)
   const action = end === 'denied' ? 'deny' : 'approve'

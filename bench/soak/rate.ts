@@ -1,10 +1,10 @@
-/** Lives one after the other as fast as they are lived, and lives that begin at a steady rate. */
+/** Runs lives as fast as the service answers them, or starts lives at a steady rate. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { live, type World } from './lives.js'
 
 const AT_ONCE = 32
 
-/** How many requests a second there are when nobody leaves time between them. */
+/** Measures the requests per second when no client pauses between its polls. */
 export async function measureHighestRate(world: World, ms: number): Promise<number> {
   const startedAt = performance.now()
   const before = world.ledger.requests()
@@ -17,7 +17,7 @@ export async function measureHighestRate(world: World, ms: number): Promise<numb
   return ((world.ledger.requests() - before) * 1_000) / (performance.now() - startedAt)
 }
 
-/** So many lives a second for so long, however fast they are lived; resolves when the last has ended. */
+/** Starts lives at a steady rate for `ms`, however long each takes. Resolves when the last one has ended. */
 export async function liveSteadily(world: World, livesPerSecond: number, ms: number): Promise<void> {
   const startedAt = performance.now()
   const living = new Set<Promise<void>>()
@@ -25,7 +25,7 @@ export async function liveSteadily(world: World, livesPerSecond: number, ms: num
     const life = live(world, lives)
     living.add(life)
     void life.finally(() => living.delete(life))
-    // By the clock: one that is late is made up for.
+    // The next start is computed from the beginning of the load, so that a late start does not delay those after it.
     await sleep(Math.max(0, startedAt + ((lives + 1) * 1_000) / livesPerSecond - performance.now()))
   }
   await Promise.all(living)

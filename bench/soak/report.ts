@@ -1,4 +1,4 @@
-/** The table of a soak: for the terminal, and for docs/faults.md between its markers. */
+/** Prints the table of a soak on the terminal, and writes it between its markers in docs/faults.md. */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { writeBetweenMarkers } from '../support/documents.js'
@@ -8,7 +8,7 @@ export interface SoakReport extends Omit<Ended, 'surprises'> {
   at: Date
   machine: Record<string, string>
   minutes: number
-  /** Requests a second. */
+  /** The highest rate that was measured, in requests per second. */
   highest: number
   rate: number
   findings: Finding[]

@@ -1,4 +1,4 @@
-/** What is looked at every few seconds of a soak: memory of everybody, keys, subscriptions, connections, polls that wait. */
+/** Takes the samples of a soak every few seconds: memory, keys, subscriptions, connections, held polls. */
 import type { RedisServer } from '../../test/support/redis-server.js'
 import type { Service } from '../../test/support/service.js'
 
@@ -7,7 +7,7 @@ export interface InstanceSample {
   heapBytes: number
   heldPolls: number
   openFiles: number
-  /** Sockets, timers and the like that Node knows of. */
+  /** The active resources of Node.js, such as sockets and timers. */
   resources: number
 }
 

@@ -1,23 +1,26 @@
-/** Whether a soak has left anything behind: memory, keys, subscriptions, connections. */
+/** Decides whether a soak has left anything behind: memory, keys, subscriptions, connections. */
 import type { Ledger } from './ledger.js'
 import type { InstanceSample, Sample } from './samples.js'
 
 export interface Finding {
   name: string
   value: string
-  /** Left out of what is only there to be read. */
+  /** The verdict; absent for a finding that has no target. */
   isGood?: boolean
 }
 
-/** The last quarter may have so much more than the second. In the first everything is still warming up. */
+/**
+ * The share by which memory of the last quarter may exceed that of the second. The first quarter is left out as
+ * warm-up.
+ */
 const MOST_GROWTH = 0.05
-/** Shorter soaks have quarters in which a heap still grows to the size it works with. */
+/** In a shorter soak the heap may still be growing to its working size, so its memory is not judged. */
 const SHORTEST_FOR_MEMORY_SECONDS = 600
 
 export interface Ended {
-  /** While the load was on. */
+  /** The samples taken under load. */
   samples: readonly Sample[]
-  /** After its end. */
+  /** The sample taken after the load has ended. */
   last: Sample
   keys: Record<string, number>
   explained: ReturnType<Ledger['explained']>
@@ -55,7 +58,7 @@ export function judgeSoak({ samples, last, keys, explained, surprises, requests 
     ]
   })
 
-  // Instances have all their connections from the beginning on.
+  // Instances open all their connections at start, so the number must not change.
   const constant = (name: string, of: (sample: Sample) => number): Finding => {
     const seen = [...new Set(samples.map(of))].sort((a, b) => a - b)
     return { name, value: seen.join(', '), isGood: seen.length === 1 }

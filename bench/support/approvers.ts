@@ -1,4 +1,4 @@
-/** Approves a grant by its user code, as somebody who is signed in: one for each that can be asked for grants. */
+/** Approves a grant by its user code as a signed-in user: one approver for each contender that can start grants. */
 import { sessionOf } from '../../test/support/tokens.js'
 import type { Caller } from './callers.js'
 import { JSON_TYPE } from './load.js'
@@ -6,10 +6,10 @@ import type { Target } from './processes.js'
 
 export type Approver = (userCode: string) => Promise<unknown>
 
-/** So many people share the approvals: few have authorized a thousand clients. */
+/** The approvals are spread over this many users, because few users have authorized a thousand clients. */
 const USERS = 100
 
-/** Looks at the grant, as a consent page does, and approves it. */
+/** Looks at each grant as a consent page does, and approves it. */
 export async function approverAtGrantd({ url }: Target, call: Caller): Promise<Approver> {
   const sessions = await Promise.all(
     Array.from({ length: USERS }, (_, i) => sessionOf(`bench-${i}`, { expires: '1h' }))
@@ -24,12 +24,12 @@ export async function approverAtGrantd({ url }: Target, call: Caller): Promise<A
   }
 }
 
-/** By what bench/peers/oidc-provider.ts has in place of pages. */
+/** Approves through POST /approve, which bench/peers/oidc-provider.ts has in place of pages. */
 export function approverAtOidcProvider({ url }: Target, call: Caller): Approver {
   return (userCode) => call(`${url}/approve`, { method: 'POST', body: userCode }, 204)
 }
 
-/** Signs up once; then claims each grant for that user, which its page does, and approves it. */
+/** Signs up one user; then claims each grant for that user, as the page of better-auth does, and approves it. */
 export async function approverAtBetterAuth({ url }: Target, call: Caller): Promise<Approver> {
   const api = `${url}/api/auth`
   const person = { name: 'bench', email: 'bench@example.com', password: 'correct horse battery staple' }

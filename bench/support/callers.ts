@@ -1,4 +1,7 @@
-/** Requests from this process, for what takes a talk and not a stream of equal requests: many at once, each answer read. */
+/**
+ * Sends requests from this process, many at once, and reads each answer. It serves flows whose requests depend on
+ * earlier answers, which wrk cannot send.
+ */
 import { Agent, request as httpRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { Lifetime } from './lifetime.js'
@@ -19,7 +22,9 @@ export class UnexpectedStatus extends Error {
   }
 }
 
-/** Makes a request and answers with what came back. Rejects with `UnexpectedStatus` when it is answered with any other status. */
+/**
+ * Sends a request and resolves to the body of the answer. Rejects with `UnexpectedStatus` if the status is another one.
+ */
 export type Caller = (url: string, call: Call, status?: number) => Promise<string>
 
 export function createCaller(lifetime: Lifetime): Caller {
@@ -38,7 +43,7 @@ export function createCaller(lifetime: Lifetime): Caller {
     })
 }
 
-/** Does something so many times, and so many at once. */
+/** Calls `once` `times` times, at most `atOnce` calls at the same time. */
 export async function manyTimes<T>(times: number, atOnce: number, once: () => Promise<T>): Promise<T[]> {
   const results: T[] = []
   let begun = 0

@@ -1,4 +1,4 @@
-/** What the figures mean for a deployment: what was measured, and what follows from it by arithmetic alone. */
+/** Derives the capacity of a deployment from the measured figures, by arithmetic alone. */
 import { GRANTD } from './names.js'
 import { numberOf, type Result } from './result.js'
 import { type Cell, table } from './tables.js'

@@ -1,16 +1,16 @@
--- Posts the codes of a file, each once and in their order, and ends when it is through. Arguments: the file, the media
--- type of a body, what stands before and after the code in it, and for how many milliseconds a connection rests before each
--- request if at all, with how many connections there are.
--- All lines are equally long, so that requests differ in the code alone and are put together from three pieces.
+-- Posts each code of a file once, in the order of the file, and exits after the last. Arguments: the file, the media
+-- type of a body, the text before and after the code in it, the rest of a connection before each request in
+-- milliseconds (or none), and the number of connections.
+-- All lines have the same length, so a request is built from three pieces, of which only the code differs.
 
 local codes, count, before, after = {}, 0, nil, nil
 
 function init(args)
-  -- wrk looks for this name after init, and without it never asks.
+  -- wrk checks only once, after init, whether a function of this name exists.
   local rest = tonumber(args[5] or '0')
   if rest > 0 then
     local begun, connections = 0, tonumber(args[6])
-    -- Evenly, and from the start not all at the same moment.
+    -- The first rests differ, so that the connections do not all send at the same moment.
     delay = function()
       begun = begun + 1
       return begun <= connections and math.floor(rest * begun / connections) or rest
@@ -27,7 +27,7 @@ end
 function request()
   count = count + 1
   local code = codes[count]
-  -- wrk itself only knows durations: it would sit out the rest of its time.
+  -- wrk ends by time only and would go on until then.
   if not code then os.exit(0) end
   return before .. code .. after
 end

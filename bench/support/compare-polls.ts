@@ -1,4 +1,7 @@
-/** Polls of pending grants, the service against the yardstick, in alternating rounds: what poll.ts and token.ts have in common. */
+/**
+ * Compares polls of pending grants between service and yardstick in alternating rounds; poll.ts and token.ts share
+ * this.
+ */
 import { createGrants, grantKey } from './grants.js'
 import type { Lifetime } from './lifetime.js'
 import { type BodyShape, postCodes } from './load.js'
@@ -9,11 +12,11 @@ import type { Sizes } from './sizes.js'
 import { warmUp } from './warm-up.js'
 
 export interface Comparison {
-  /** Requests per CPU-second of the process that answers, the median of the rounds, and every round by itself. */
+  /** Requests per CPU-second of the answering process: the median of all rounds. `figures` has the single rounds. */
   service: number
   yardstick: number
   figures: Figure[]
-  /** How many polls of the service were counted as pending by its own metrics: all of them. */
+  /** The polls that the service's own metrics counted as pending, which must be all of them. */
   pending: number
 }
 
@@ -49,7 +52,7 @@ export async function comparePolls(
 
   const outcomesBefore = await outcomes(service.url)
   for (let i = 0; i < rounds; i++) {
-    // Who goes first changes, so that a machine that becomes faster or slower favours nobody.
+    // The order alternates, so that a change in the speed of the machine favours neither side.
     for (const side of i % 2 === 0 ? both : both.toReversed()) {
       const codes = (await createGrants(redis.url, polls)).map(side.codeOf)
       const measured = { redis, pids: [side.pid], command: 'evalsha' } as const
@@ -78,7 +81,7 @@ function roundFigures(name: string, all: Round[]): Figure[] {
   }))
 }
 
-/** grantd_polls_total of the service, by outcome. */
+/** Reads grantd_polls_total of the service, by outcome. */
 async function outcomes(url: string): Promise<Map<string, number>> {
   const text = await (await fetch(`${url}/metrics`)).text()
   const lines = text.matchAll(/^grantd_polls_total\{outcome="(\w+)"\} (\d+)/gm)

@@ -1,4 +1,7 @@
-/** Several sides that do the same, measured in alternating rounds: how much each gets done in a CPU-second, and at what cost of Redis. */
+/**
+ * Measures several sides that do the same, in alternating rounds: the work per CPU-second of each, and its cost in
+ * Redis.
+ */
 import type { RedisServer } from '../../test/support/redis-server.js'
 import { cpuOf } from './measure.js'
 import { type Figure, median } from './report.js'
@@ -7,24 +10,27 @@ export interface Side {
   name: string
   /** The process whose CPU is charged. */
   pid: number
-  /** Charged apart; a side without one has no such figure. */
+  /** The Redis whose CPU is reported separately. A side without one has no such figure. */
   redis?: RedisServer
-  /** Gets ready what is not measured, and answers with what is: that does it, and says how often it was done. */
+  /**
+   * Prepares a round without being measured. Returns the function that is measured, which resolves to the number of
+   * operations.
+   */
   prepare(): Promise<() => Promise<number>>
 }
 
-/** Each the median of the rounds, and every round by itself. */
+/** `perCpuSecond` and `redisMicros` are medians of the rounds; `rounds` has the rate of every single round. */
 export interface Rate {
   perCpuSecond: number
   rounds: number[]
   redisMicros: number | undefined
 }
 
-/** One round more than counts: the first warms everything up. */
+/** Measures all sides. One further round, before the others, warms everything up and does not count. */
 export async function compareSides(sides: readonly Side[], rounds: number): Promise<Map<string, Rate>> {
   const all = sides.map((side) => ({ side, perCpuSecond: [] as number[], redisMicros: [] as number[] }))
   for (let i = -1; i < rounds; i++) {
-    // Who goes first changes, so that a machine that becomes faster or slower favours nobody.
+    // The order alternates, so that a change in the speed of the machine favours no side.
     for (const { side, perCpuSecond, redisMicros } of i % 2 === 0 ? all : all.toReversed()) {
       const drive = await side.prepare()
       let count = 0
@@ -48,7 +54,7 @@ export async function compareSides(sides: readonly Side[], rounds: number): Prom
   )
 }
 
-/** Every round of every side, for whoever wants to know how even they were. */
+/** Returns a figure for every round of every side, which shows how much the rounds vary. */
 export function roundFigures(rates: ReadonlyMap<string, Rate>, unit: string): Figure[] {
   return [...rates].flatMap(([name, { rounds }]) =>
     rounds.map((value, i) => ({ name: `${name}, round ${i + 1}`, value, unit }))

@@ -1,6 +1,6 @@
 /**
- * Everything that answers polls of pending grants, each with a store of its own: the yardstick, the service, and the peers as
- * bench/peers runs them. How each is spoken to is here, what is measured is in the benches.
+ * Starts every server that answers polls of pending grants, each with its own store: the yardstick, the service, and
+ * the peers of bench/peers. This file knows how to speak to each; the benches decide what is measured.
  */
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import type { RedisServer } from '../../test/support/redis-server.js'
@@ -14,15 +14,18 @@ import { startBenchRedis, startGrantd, startPeer, startYardstick, type Target } 
 export interface Polled extends Target {
   name: string
   redis?: RedisServer
-  /** So many times fewer polls, starts or whole grants cost it about as much: rounds are to be equally long, not equally many. */
+  /**
+   * The factors by which this contender gets fewer polls, starts and grants, because it is slower and rounds should
+   * take equally long.
+   */
   slower: { poll: number; start: number; grant: number }
   poll: { path: string; shape: BodyShape }
-  /** Of new pending grants: as the product makes them, or asked for over HTTP. */
+  /** Creates pending grants, through the product's store or over HTTP, and returns their codes. */
   createCodes(count: number): Promise<string[]>
 }
 
 export interface Contender extends Polled {
-  /** What asks it for a device code; the yardstick cannot be asked. */
+  /** The request for a device code; the yardstick has none. */
   start: SameRequest
 }
 
@@ -52,7 +55,10 @@ export async function startYardstickAlone(lifetime: Lifetime): Promise<Polled> {
   return { ...target, name: YARDSTICK, redis, slower: AS_FAST, poll: { path: '/token', shape: FORM_POLL }, createCodes }
 }
 
-/** Its driver gathers commands, which costs Redis a fraction; or it does not, as in the example its users start from. */
+/**
+ * Starts node-oidc-provider. With `pipelining` its driver gathers commands, which saves Redis most of the cost; `plain`
+ * is the example that its users start from.
+ */
 export async function startOidcProvider(
   lifetime: Lifetime,
   driver: 'pipelining' | 'plain' = 'pipelining'
@@ -86,7 +92,7 @@ export async function startBetterAuth(lifetime: Lifetime, place: 'file' | 'memor
     ...target,
     name: place === 'file' ? BETTER_AUTH : BETTER_AUTH_IN_MEMORY,
     slower: { poll: 25, start: 20, grant: 8 },
-    // It answers 415 to a form.
+    // better-auth answers 415 to a form, so this body is JSON.
     poll: { path: '/api/auth/device/token', shape: { type: JSON_TYPE, before: '{"device_code":"', after: rest } },
     start,
     createCodes: asker(lifetime, start)

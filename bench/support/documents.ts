@@ -1,7 +1,7 @@
-/** Pages in docs/ with a part that is measured and not written. */
+/** Writes the measured parts of pages in docs/. */
 import { readFileSync, writeFileSync } from 'node:fs'
 
-/** Replaces what is between the two markers of that name, which the page must have. */
+/** Replaces the text between the two markers of that name. Throws if the page does not have them. */
 export function writeBetweenMarkers(file: string, name: string, text: string): void {
   const page = readFileSync(file, 'utf8')
   const [from, to] = [`<!-- measured: ${name} -->`, `<!-- end of ${name} -->`]

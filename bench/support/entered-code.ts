@@ -1,13 +1,13 @@
-/** Enters the code of a grant on the page for it, as whoever is signed in, for pages that come after it. */
+/** Enters the user code of a grant on the page /device for a signed-in user; the pages after it need that. */
 
-/** Answers with the cookie in which the page remembers the code. */
+/** Returns the cookie in which the pages remember the code. */
 export async function enterCode(url: string, sessionCookie: string, userCode: string): Promise<string> {
   const form = await (await fetch(`${url}/device`, { headers: { cookie: sessionCookie } })).text()
   const csrf = /name="csrf"[^>]*value="([^"]+)"|value="([^"]+)"[^>]*name="csrf"/.exec(form)
   const answer = await fetch(`${url}/device`, {
     method: 'POST',
     redirect: 'manual',
-    // As browsers do where no referrer is let out: the origin of a form is null.
+    // Browsers send these headers under a referrer policy of `no-referrer`: the origin of a form is then null.
     headers: { cookie: sessionCookie, origin: 'null', 'sec-fetch-site': 'same-origin' },
     body: new URLSearchParams({ csrf: csrf?.[1] ?? csrf?.[2] ?? '', user_code: userCode })
   })

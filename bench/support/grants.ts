@@ -1,4 +1,4 @@
-/** Pending grants by the hundred thousand, made by the product's own Redis store, many at once. */
+/** Creates pending grants by the hundred thousand through the product's own Redis store, many at once. */
 
 import { tagOf } from '../../src/core/clients/client.js'
 import { isFault } from '../../src/core/fault.js'
@@ -11,22 +11,22 @@ import { createKeys } from '../../src/storage/redis/keys.js'
 import { GRANTD_SECRET } from '../../test/support/app.js'
 import { connectTo } from '../../test/support/redis-config.js'
 
-/** The default of REDIS_PREFIX. */
+/** The prefix is the default of REDIS_PREFIX. */
 export const keys = createKeys('grantd:')
-/** Enough to fill a pipeline, and few enough that none waits for as long as the store allows. */
+/** Enough creations to fill a pipeline, and few enough that none waits as long as the timeout of the store. */
 const AT_ONCE = 256
 const LIFE_MS = 900_000
 
 export interface GrantOptions {
   /**
-   * The default asks for five seconds between polls. At half a second the store's allowance for fast clocks covers the
-   * whole interval: every poll is in time, however often the same grant is polled.
+   * The default asks for five seconds between polls. At half a second the store's tolerance for fast clocks covers the
+   * whole interval, so no poll is too early, however often the same grant is polled.
    */
   intervalMs?: 5_000 | 500
   location?: Location
 }
 
-/** What an ordinary client says of itself. */
+/** The metadata of a typical client. */
 const request = {
   clientId: 'cli',
   clientType: 'cli',
@@ -35,7 +35,7 @@ const request = {
   ip: '203.0.113.174'
 } as const
 
-/** Creates so many pending grants, as a start would, and answers with their codes. */
+/** Creates `count` pending grants as the start of a grant does, and returns their codes. */
 export async function createGrants(url: string, count: number, options: GrantOptions = {}): Promise<string[]> {
   const { intervalMs = 5_000, location } = options
   const grant = {
@@ -70,7 +70,9 @@ export async function createGrants(url: string, count: number, options: GrantOpt
   }
 }
 
-/** Again, when a busy machine took longer than the store waits: the same grant under the same codes is made but once. */
+/**
+ * Repeats a creation that timed out on a busy machine. The store is idempotent: the same codes create the grant once.
+ */
 async function patiently<T>(create: () => Promise<T>, tries = 5): Promise<T> {
   try {
     return await create()
@@ -80,5 +82,5 @@ async function patiently<T>(create: () => Promise<T>, tries = 5): Promise<T> {
   }
 }
 
-/** The key of a grant, for whoever asks Redis without the service. */
+/** Returns the Redis key of a grant, for code that asks Redis without the service. */
 export const grantKey = (code: string) => keys.grant(digestOf(code))

@@ -1,20 +1,20 @@
-/** How a bench ends, whichever way: every process it started is stopped by its own id, and its directory goes. */
+/** Ends a bench in every case: stops each process it started by its own id, and removes its directory. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface Lifetime {
-  /** For files of this run. */
+  /** The directory for the files of this run. */
   directory: string
-  /** Has something done when a section ends; the last one first. */
+  /** Registers a handler for the end of the section; handlers run in reverse order. */
   ends(handler: () => unknown): void
-  /** Stops what was started so far, so that it does not disturb what is measured next. */
+  /** Stops everything that was started so far, so that it does not disturb the next measurement. */
   endSection(): Promise<void>
   end(): Promise<void>
   isOver(): boolean
 }
 
-/** A run ends on its own, on Ctrl-C, and in any case after `limitSeconds`. */
+/** Creates a lifetime that ends on SIGINT, SIGTERM or SIGHUP, and at the latest after `limitSeconds`. */
 export function createLifetime(limitSeconds: number): Lifetime {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-bench-'))
   const handlers: (() => unknown)[] = []
@@ -25,7 +25,7 @@ export function createLifetime(limitSeconds: number): Lifetime {
       try {
         await handler()
       } catch (error) {
-        // One that fails must not keep the others from being stopped.
+        // A handler that fails must not keep the other processes from being stopped.
         console.error(error)
       }
     }
@@ -38,7 +38,7 @@ export function createLifetime(limitSeconds: number): Lifetime {
   }
 
   const stop = (why: string) => {
-    // Asked a second time, it does not wait for what would not end.
+    // A second signal exits at once, because a handler may hang.
     if (isOver) process.exit(1)
     console.error(`\nbench: ${why}, stopping`)
     end().finally(() => process.exit(1))

@@ -1,4 +1,7 @@
-/** The load: wrk on one thread, posting the codes of a file or sending one request over and over, as fast as it is answered. */
+/**
+ * Generates load with wrk on one thread: posts the codes of a file, or repeats one request, as fast as the server
+ * answers.
+ */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -13,12 +16,12 @@ const CODES = fileURLToPath(new URL('codes.lua', import.meta.url))
 const PENDING = fileURLToPath(new URL('pending.lua', import.meta.url))
 const REQUESTS = fileURLToPath(new URL('requests.lua', import.meta.url))
 
-/** Enough to keep a server busy all the time; more would only wait in line. */
+/** Enough connections to keep a server busy all the time; the requests of further ones would only queue. */
 export const CONNECTIONS = 64
-/** A machine on which a file of codes takes longer than this is not measured to the end of the file. */
+/** wrk stops after this time, even if it has not sent all codes on a slow machine. */
 const LONGEST_RUN_SECONDS = 30
 
-/** What stands around the code in a body. */
+/** The media type of a body, and the text around the code in it. */
 export interface BodyShape {
   type: string
   before: string
@@ -31,7 +34,7 @@ export const TOKEN_PATH = '/oauth/token'
 export const JSON_TYPE = 'application/json'
 /** The body of POST /auth/grant/token. */
 export const JSON_POLL: BodyShape = { type: JSON_TYPE, before: '{"grant_code":"', after: '"}' }
-/** The body of POST /oauth/token, as a stock client writes it. */
+/** The body of POST /oauth/token as a stock client sends it. */
 export const FORM_POLL: BodyShape = {
   type: 'application/x-www-form-urlencoded',
   before: `client_id=cli&grant_type=${encodeURIComponent(DEVICE_CODE_GRANT)}&device_code=`,
@@ -39,8 +42,8 @@ export const FORM_POLL: BodyShape = {
 }
 
 /**
- * Posts every code once (wrk swallows the first), or as many as there is time for. A connection goes on as soon as it is
- * answered, or rests for so long.
+ * Posts every code once, or as many as the time allows; wrk swallows the first. A connection sends its next request as
+ * soon as it is answered, or after `restMs`.
  */
 export async function postCodes(
   lifetime: Lifetime,
@@ -53,7 +56,10 @@ export async function postCodes(
   await runWrk(lifetime, CODES, url, [file, type, before, after, `${restMs}`, `${CONNECTIONS}`])
 }
 
-/** The same, but waits for every answer and makes sure that it says `authorization_pending`; answers with their number. */
+/**
+ * Posts every code, waits for every answer and checks that it says `authorization_pending`. Returns the number of
+ * answers.
+ */
 export async function postPending(
   lifetime: Lifetime,
   url: string,
@@ -66,30 +72,30 @@ export async function postPending(
   return answers
 }
 
-/** Each load has a file of its own: several may run at the same time. */
+/** Every load gets its own file, because several loads may run at the same time. */
 async function writeCodes(lifetime: Lifetime, codes: readonly string[]): Promise<string> {
   const file = join(lifetime.directory, `codes-${randomUUID()}.txt`)
   await writeFile(file, `${codes.join('\n')}\n`)
   return file
 }
 
-/** What is sent over and over. */
+/** A request that wrk repeats. */
 export interface SameRequest {
   url: string
   method: 'GET' | 'POST'
   body?: string
   headers?: Readonly<Record<string, string>>
-  /** Of every answer; another one ends the bench. */
+  /** The expected status. Any other answer ends the bench. */
   status: number
 }
 
-/** Sends it so many times, and waits for every answer. */
+/** Sends the request `times` times, and waits for every answer. */
 export async function sendSame(lifetime: Lifetime, request: SameRequest, times: number): Promise<void> {
   const { url, method, body = '', headers = {}, status } = request
   await runWrk(lifetime, REQUESTS, url, [`${times}`, `${status}`, method, body, ...Object.entries(headers).flat()])
 }
 
-/** Answers with what wrk and the script printed; the script has the last word. */
+/** Returns what wrk and the script printed; the output of the script comes last. */
 async function runWrk(lifetime: Lifetime, script: string, url: string, args: readonly string[]): Promise<string> {
   const options = ['-t', '1', '-c', `${CONNECTIONS}`, '-d', `${LONGEST_RUN_SECONDS}`, '-s', script]
   const wrk = spawn('wrk', [...options, url, '--', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })

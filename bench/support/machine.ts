@@ -1,4 +1,4 @@
-/** What the figures were measured on. Absolute ones mean nothing without it. */
+/** Describes the machine of a run, without which absolute figures mean nothing. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
@@ -13,12 +13,12 @@ export function describeMachine(): Record<string, string> {
     node: process.version,
     redis: /v=(\S+)/.exec(redis)?.[1] ?? 'unknown',
     ...versions(),
-    // What else was running: with more than a little, run it again.
+    // The load average shows what else was running. If it is high, the run should be repeated.
     'load before': loadavg()[0]?.toFixed(2) ?? ''
   }
 }
 
-/** Of what answers the requests: the service stands on the first two, the rest are its peers. */
+/** Returns the versions of the measured software: fastify and ioredis of the service, then the peers. */
 function versions(): Record<string, string> {
   const root = ['fastify', 'ioredis']
   const peers = ['oidc-provider', 'better-auth', 'better-sqlite3']

@@ -1,17 +1,17 @@
-/** One round: something is driven, and what it cost is read from outside: CPU of the processes, commands Redis has run. */
+/** Measures one round from outside: the CPU time of the processes, and the commands that Redis has run. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../test/support/redis-server.js'
 import { cpuSeconds, redisCpuSeconds } from './cpu-time.js'
 
 export interface Charged {
-  /** Whose CPU is charged besides Redis's: all of them together. */
+  /** The processes whose CPU is charged as a sum; Redis is charged separately. */
   pids: readonly number[]
   redis: RedisServer | undefined
 }
 
 export interface Cost {
   serverSeconds: number
-  /** None where there is no Redis. */
+  /** 0 if there is no Redis. */
   redisSeconds: number
   wallSeconds: number
 }
@@ -23,27 +23,27 @@ export async function cpuOf({ pids, redis }: Charged, drive: () => Promise<void>
   const startedAt = performance.now()
   await drive()
   const wallSeconds = (performance.now() - startedAt) / 1000
-  // The load may end with requests under way: their cost belongs to the round, as they are counted in it.
+  // The load may end while requests are still being answered. They count in the round, so their CPU must too.
   await sleep(100)
   const serverSeconds = server() - before.server
   return { serverSeconds, redisSeconds: (await ofRedis()) - before.redis, wallSeconds }
 }
 
 export interface Round {
-  /** How often Redis ran the command that was asked for. Nobody's own count is trusted. */
+  /** How often Redis ran `command`. The load's and the server's own counts are not used, because they may be wrong. */
   count: number
   serverMicros: number
   redisMicros: number
-  /** Per CPU-second of the server. */
+  /** Requests per CPU-second of the server. */
   perCpuSecond: number
   wallSeconds: number
-  /** Calls of each command meanwhile, those inside scripts included. */
+  /** The calls of every command in this round, including those inside scripts. */
   calls: ReadonlyMap<string, number>
 }
 
 export interface Measured extends Charged {
   redis: RedisServer
-  /** The command that stands for one request. */
+  /** The command that runs once per request. */
   command: 'evalsha' | 'get'
 }
 
@@ -63,7 +63,7 @@ export async function measure({ redis, pids, command }: Measured, drive: () => P
   }
 }
 
-/** From INFO commandstats: `cmdstat_get:calls=12,usec=…`. */
+/** Reads the calls of each command from INFO commandstats, whose lines are `cmdstat_get:calls=12,usec=…`. */
 async function callsOf({ client }: RedisServer): Promise<Map<string, number>> {
   const text = await client.info('commandstats')
   return new Map(
@@ -71,7 +71,7 @@ async function callsOf({ client }: RedisServer): Promise<Map<string, number>> {
   )
 }
 
-/** A poll that is answered as pending reads the grant's head and writes once; any other verdict leaves other traces. */
+/** Throws unless every poll was answered as pending: only such a poll runs one GETRANGE and one SETRANGE. */
 export function assertPending(rounds: Round[]): void {
   for (const { calls, count } of rounds) {
     const [reads, writes] = [calls.get('getrange'), calls.get('setrange')]

@@ -1,4 +1,4 @@
-/** What those that are compared are called, in figures, tables and plots. */
+/** The names of the contenders in figures, tables and plots. */
 export const GRANTD = 'grantd'
 export const YARDSTICK = 'yardstick'
 export const OIDC_PROVIDER = 'node-oidc-provider'

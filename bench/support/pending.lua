@@ -1,7 +1,7 @@
--- Posts the codes of a file, each once and in their order, waits for every answer, and ends when all are there. Every one must
--- say that the authorization is pending: any other is reported and ends it. Arguments: the file, the media type of a body, and
--- what stands before and after the code in it. Prints how many answers there were.
--- There is one thread, so these are all the requests there are; all lines are equally long, as in codes.lua.
+-- Posts each code of a file once, in the order of the file, waits for every answer, and exits after the last. Every
+-- answer must say that the authorization is pending; any other is reported and ends the run. Arguments: the file, the
+-- media type of a body, and the text before and after the code in it. Prints the number of answers.
+-- wrk runs one thread, so this script sees all requests. All lines have the same length, as in codes.lua.
 
 local codes, promised, sent, pending, before, after = {}, 0, 0, 0, nil, nil
 
@@ -12,11 +12,12 @@ function init(args)
   local whole = wrk.format(nil, nil, nil, args[3] .. codes[1] .. (args[4] or ''))
   local from, to = string.find(whole, codes[1], 1, true)
   before, after = string.sub(whole, 1, from - 1), string.sub(whole, to + 1)
-  -- wrk asks for one request before the first and throws it away.
+  -- wrk calls request() once at the start and discards the result.
   sent = -1
 end
 
--- Asked once before every request. Who has nothing left to send, waits for the others.
+-- wrk calls this before every request. After the last code, connections rest for an hour, so that they send nothing
+-- more.
 function delay()
   if promised == #codes then return 3600000 end
   promised = promised + 1
@@ -34,7 +35,7 @@ function response(status, _, body)
     os.exit(1)
   end
   pending = pending + 1
-  -- wrk itself only knows durations: it would sit out the rest of its time.
+  -- wrk ends by time only and would go on until then.
   if pending == #codes then
     io.stdout:write(pending, '\n')
     io.stdout:flush()
@@ -42,7 +43,7 @@ function response(status, _, body)
   end
 end
 
--- Called when the time is up, and never when all were answered.
+-- wrk calls this when the time is up, so only if answers are missing.
 function done()
   io.stderr:write(#codes - pending, ' polls were not answered in time\n')
   os.exit(1)

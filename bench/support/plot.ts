@@ -1,20 +1,22 @@
-/** Plots as SVG by hand: one point for each contender with the span of its rounds, or one bar; readable in light and in dark. */
+/**
+ * Draws plots as SVG: a point with the span of its rounds per contender, or a bar. They are readable on light and dark.
+ */
 import { formatNumber } from './report.js'
 
 export interface Row {
   name: string
   value: number
-  /** The rounds the value is the median of, where they are known. */
+  /** The rounds whose median is the value; empty if they are not known. */
   rounds: readonly number[]
-  /** The service itself. */
+  /** True for the service itself, which is highlighted. */
   isOurs: boolean
 }
 
 export interface Plot {
   title: string
-  /** What the axis counts, with its unit. */
+  /** The label of the axis: what it counts, with the unit. */
   axis: string
-  /** A logarithmic axis has no zero to draw a bar from, so it shows points. */
+  /** A logarithmic axis has no zero from which a bar could start, so it shows points. */
   scale: 'linear' | 'logarithmic'
   rows: readonly Row[]
 }
@@ -71,7 +73,7 @@ function drawRow({ name, value, rounds, isOurs }: Row, y: number, x: (value: num
   ]
 }
 
-/** Powers of ten around everything there is; or round steps from zero, some five of them. */
+/** Returns the ticks: powers of ten around all values, or about five round steps from zero. */
 function ticksOf(scale: Plot['scale'], rows: readonly Row[]): number[] {
   const all = rows.flatMap(({ value, rounds }) => [value, ...rounds])
   const most = Math.max(...all)

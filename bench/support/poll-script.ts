@@ -1,4 +1,4 @@
-/** The product's own poll script, for whoever runs it without the product. */
+/** The product's poll script, for benches that run it without the service. */
 import { loadScripts } from '../../src/storage/redis/scripts.js'
 
 export const POLL_SCRIPT = loadScripts()['grant-poll'].lua

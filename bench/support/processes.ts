@@ -1,4 +1,4 @@
-/** The processes under measurement: Redis, the service as it is built and run, the yardstick, and the peers. */
+/** Starts the processes under measurement: Redis, the built service, the yardstick, and the peers. */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -10,13 +10,13 @@ const YARDSTICK = fileURLToPath(new URL('../yardstick.ts', import.meta.url))
 
 export interface Target {
   pid: number
-  /** Without a path. */
+  /** The origin, without a path. */
   url: string
 }
 
 /**
- * A Redis of the bench's own. Rewrites of the append-only file are off: one that begins in the middle of a round
- * would be charged to whoever is measured in it.
+ * Starts a Redis for the bench alone. Automatic rewrites of the append-only file are off, because a rewrite in the
+ * middle of a round would be charged to the side measured in it.
  */
 export async function startBenchRedis(lifetime: Lifetime, appendOnly: 'yes' | 'no'): Promise<RedisServer> {
   const redis = await startRedis(
@@ -31,7 +31,7 @@ export async function startBenchRedis(lifetime: Lifetime, appendOnly: 'yes' | 'n
   return redis
 }
 
-/** The built service with everything on but the limits, which would refuse the load. */
+/** Starts the built service. Only the limits are off, because they would refuse the load. */
 export async function startGrantd(
   lifetime: Lifetime,
   redis: RedisServer,
@@ -42,7 +42,10 @@ export async function startGrantd(
   return { pid: child.pid as number, url }
 }
 
-/** The yardstick: `/poll`, `/token` and `/get`, and `/static/BYTES` for those lengths (see bench/yardstick.ts). */
+/**
+ * Starts the yardstick with `/poll`, `/token` and `/get`, and with `/static/BYTES` for these lengths (see
+ * bench/yardstick.ts).
+ */
 export function startYardstick(
   lifetime: Lifetime,
   redis: RedisServer,
@@ -51,15 +54,15 @@ export function startYardstick(
   return startSource(lifetime, YARDSTICK, [redis.url, ...lengths.map(String)])
 }
 
-/** One of bench/peers, over the store it is told of, in the mode it is meant to be deployed in. */
+/** Starts a file of bench/peers with these arguments: its store, and the mode of its driver. */
 export function startPeer(lifetime: Lifetime, file: string, ...args: readonly string[]): Promise<Target> {
   return startSource(lifetime, fileURLToPath(new URL(`../peers/${file}`, import.meta.url)), args)
 }
 
-/** A server of the bench's own, which takes its port as the first argument. */
+/** Starts a server of the bench, which takes its port as the first argument. */
 async function startSource(lifetime: Lifetime, file: string, args: readonly string[]): Promise<Target> {
   const port = await freePort()
-  // Started the way this process was, so that it runs from its source.
+  // The child runs with the same Node.js options as this process, so that it can run TypeScript source.
   const child = spawn(process.execPath, [...process.execArgv, file, `${port}`, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: process.env.PATH, NODE_ENV: 'production' }
@@ -72,7 +75,7 @@ async function startSource(lifetime: Lifetime, file: string, args: readonly stri
   const url = `http://127.0.0.1:${port}`
   for (let tries = 0; tries < 400; tries++) {
     if (child.exitCode !== null) break
-    // Any answer will do: that there is nothing at / is one.
+    // Any answer shows that the server is up, even a 404 for /.
     const answers = await fetch(url).then(
       () => true,
       () => false

@@ -1,4 +1,4 @@
-/** docs/benchmarks.md and its plots, made from a result: no figure in them is anybody's own. */
+/** Generates docs/benchmarks.md and its plots from a result, so that no figure in them is written by hand. */
 import { capacityTable } from './capacity.js'
 import { BETTER_AUTH, BETTER_AUTH_IN_MEMORY, GRANTD, OIDC_PROVIDER, OIDC_PROVIDER_PLAIN, YARDSTICK } from './names.js'
 import { drawPlot, type Row } from './plot.js'
@@ -10,7 +10,7 @@ export const RESULT = 'docs/benchmarks/results.json'
 const POLLS_PLOT = 'docs/benchmarks/polls-per-cpu-second.svg'
 const REDIS_PLOT = 'docs/benchmarks/redis-cpu-per-poll.svg'
 
-/** The files by their paths: the plots, and the document as it is with its generated parts made anew. */
+/** Returns the generated files by path: the plots, and the document with its generated parts replaced. */
 export function publish(result: Result, document: string): Map<string, string> {
   return new Map([
     [POLLS_PLOT, pollsPlot(result)],
@@ -28,7 +28,10 @@ function blocks(result: Result): Map<string, string> {
   ])
 }
 
-/** Between `<!-- generated: NAME -->` and the next `<!-- end -->`. The document must have a place for everything there is. */
+/**
+ * Replaces the text between `<!-- generated: NAME -->` and the next `<!-- end -->`. Throws if the document has no place
+ * for a content, or no content for a place.
+ */
 function fill(document: string, contents: Map<string, string>): string {
   const left = new Set(contents.keys())
   const filled = document.replaceAll(/(<!-- generated: (\S+) -->\n)[\s\S]*?(<!-- end -->)/g, (_, begin, name, end) => {
@@ -61,7 +64,7 @@ function pollsPlot(result: Result): string {
   })
 }
 
-/** Of those that have a Redis; better-auth has none. */
+/** The plot shows the contenders with a Redis; better-auth has none. */
 function redisPlot(result: Result): string {
   const get = 'GET, through a server, AOF'
   const rows = ALL.slice(0, 4).map(

@@ -1,16 +1,16 @@
-/** What a bench says: figures with their targets, as a table for people and as JSON for comparison. */
+/** Figures with their targets, as a table for people and as JSON for comparison. */
 
 export interface Figure {
   name: string
   value: number
   unit: string
-  /** What the value is held against; figures without one are there to be read. */
+  /** The bound that the value must meet. A figure without one is only informative. */
   target?: { atLeast: number } | { atMost: number }
 }
 
 export interface Section {
   title: string
-  /** How it was measured, in a sentence or two, with what was verified. */
+  /** Describes in a sentence or two how the section was measured, and what was verified. */
   how: string
   figures: Figure[]
 }
@@ -41,13 +41,13 @@ export function formatNumber(value: number): string {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
 
-/** The smallest value that so large a share of them does not exceed. */
+/** Returns the smallest value that a share of `share` of the values does not exceed. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
 }
 
-/** The middle one: a round in which the machine was busy with something else does not count. */
+/** Returns the middle value, which a single round on a busy machine does not change. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)

@@ -1,6 +1,6 @@
--- Sends one and the same request so many times, and ends when all are answered. Arguments: how many, the status every answer
--- must have, the method, the body (or nothing), and headers, each as its name and its value.
--- There is one thread, so these are all the requests there are.
+-- Sends the same request a number of times, and exits when all are answered. Arguments: the number, the status that
+-- every answer must have, the method, the body (or nothing), and headers, each as its name and its value.
+-- wrk runs one thread, so this script sees all requests.
 
 local left, missing, status, whole = 0, 0, 200, nil
 
@@ -10,11 +10,11 @@ function init(args)
   if args[4] ~= '' then wrk.body = args[4] end
   for i = 5, #args, 2 do wrk.headers[args[i]] = args[i + 1] end
   whole = wrk.format()
-  -- wrk asks for one request before the first and throws it away.
+  -- wrk calls request() once at the start and discards the result.
   left = left + 1
 end
 
--- Who has nothing left to send, waits for the others.
+-- After the last request, connections rest for an hour, so that they send nothing more.
 function delay()
   if left > 0 then return 0 end
   return 3600000
@@ -31,11 +31,11 @@ function response(given)
     os.exit(1)
   end
   missing = missing - 1
-  -- wrk itself only knows durations: it would sit out the rest of its time.
+  -- wrk ends by time only and would go on until then.
   if missing == 0 then os.exit(0) end
 end
 
--- Called when the time is up, and never when all were answered.
+-- wrk calls this when the time is up, so only if answers are missing.
 function done()
   io.stderr:write(missing, ' were not answered in time\n')
   os.exit(1)

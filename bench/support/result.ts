@@ -1,4 +1,4 @@
-/** A whole run, as it is written down, and how its figures are found again. */
+/** The result of a whole run as it is stored, and how its figures are found again. */
 import type { Figure, Section } from './report.js'
 import type { Sizes } from './sizes.js'
 
@@ -27,7 +27,7 @@ export function numberOf(result: Result, id: string, name: string): number {
   return figureOf(result, id, name).value
 }
 
-/** The rounds that a figure is the median of. */
+/** Returns the rounds whose median the figure is. */
 export function roundsOf(result: Result, id: string, name: string): number[] {
   const { figures } = sectionOf(result, id)
   return figures.filter((figure) => figure.name.startsWith(`${name}, round `)).map(({ value }) => value)

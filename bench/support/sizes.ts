@@ -1,15 +1,15 @@
-/** How much is done: enough for steady figures, or a quick look. */
+/** The sizes of a run: `full` for steady figures, `quick` for a first look. */
 export interface Sizes {
   name: 'full' | 'quick'
-  /** Alternations of what is compared. */
+  /** Rounds of each comparison; the sides alternate in them. */
   rounds: number
-  /** Polls in a round: some two CPU-seconds of a server, of which the kernel counts hundredths. */
+  /** Polls in a round. They take a server about two CPU-seconds, and the kernel counts hundredths. */
   polls: number
-  /** Grants for the bytes of one. */
+  /** Grants over which the bytes per grant are averaged. */
   grants: number
-  /** So many grants are pending, step by step; the last are those whose bytes are counted at once. */
+  /** The numbers of pending grants that are compared; the last of them is also used to count bytes per grant. */
   pending: readonly [number, ...number[]]
-  /** Polls that wait at the same time. */
+  /** Polls that are held at the same time. */
   waiters: number
   /** Views of each page. */
   views: number
@@ -17,7 +17,7 @@ export interface Sizes {
   tokens: number
   /** Device authorization requests in a round. */
   starts: number
-  /** Grants in a round that go the whole way: started, approved, collected. */
+  /** Grants in a round that are started, approved and collected. */
   collected: number
 }
 

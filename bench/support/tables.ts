@@ -1,10 +1,10 @@
-/** Figures as tables of Markdown. */
+/** Formats figures as Markdown tables. */
 import { type Figure, formatNumber, isMet } from './report.js'
 import { type Result, sectionOf } from './result.js'
 
 export type Cell = string | number
 
-/** Numbers stand to the right, texts to the left. */
+/** Formats a table; columns of numbers are aligned right, others left. */
 export function table(heads: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)))
   const isNumber = heads.map((_, i) => rows.every((row) => typeof row[i] === 'number'))
@@ -15,7 +15,7 @@ export function table(heads: readonly string[], rows: readonly (readonly Cell[])
   return [line(heads), line(rule), ...texts.map(line)].join('\n')
 }
 
-/** What a section found, without its single rounds, and how it did. */
+/** Formats the figures of a section with their targets. The single rounds are left out. */
 export function sectionTable(result: Result, id: string): string {
   const { how, figures } = sectionOf(result, id)
   const shown = figures.filter(({ name }) => !/, round \d+$/.test(name))
@@ -25,7 +25,7 @@ export function sectionTable(result: Result, id: string): string {
   )}\n\n${how}`
 }
 
-/** Every figure that has a target, of all sections. */
+/** Formats every figure that has a target, of all sections. */
 export function targetTable({ sections }: Result): string {
   const rows = sections.flatMap(({ id, figures }) =>
     figures

@@ -1,4 +1,4 @@
-/** Servers are measured when their hot paths are compiled, not before. */
+/** Warms servers up, because they are measured only after V8 has compiled their hot paths. */
 import type { RedisServer } from '../../test/support/redis-server.js'
 import { createGrants } from './grants.js'
 import type { Lifetime } from './lifetime.js'
@@ -10,7 +10,10 @@ export interface WarmTarget {
   codeOf(code: string): string
 }
 
-/** Polls a thousand patient grants over and over: `polls` in all for each target, all of them pending. */
+/**
+ * Sends `polls` polls of a thousand grants to each target. The interval of 500 ms lets every poll be answered as
+ * pending.
+ */
 export async function warmUp(
   lifetime: Lifetime,
   redis: RedisServer,
@@ -23,7 +26,7 @@ export async function warmUp(
   }
 }
 
-/** The items over and over, until there are so many. */
+/** Repeats the items until there are `count`. */
 export function repeat<T>(items: readonly T[], count: number): T[] {
   return Array.from({ length: count }, (_, i) => items[i % items.length] as T)
 }

@@ -1,15 +1,18 @@
 /** GRANTD_URL: the address of the service. Codes and tokens are sent there, so it must be https, or http on the loopback. */
 const DEFAULT_URL = 'http://127.0.0.1:3333'
-/** Where it may be as well: at the other address that `localhost` stands for. */
+/** The other address that `localhost` may stand for. */
 const OTHER_URL = 'http://localhost:3333'
 const LOOPBACK_HOSTS = ['127.0.0.1', 'localhost', '[::1]']
 
-/** Where the service may be: at GRANTD_URL, or at the places it is at by default. Throws if GRANTD_URL is no safe address. */
+/**
+ * Returns the addresses at which the service may be: GRANTD_URL, or the two defaults. Throws if GRANTD_URL is no safe
+ * address.
+ */
 export function readAddresses(text: string | undefined): [URL, ...URL[]] {
   return text ? [readAddress(text)] : [readAddress(DEFAULT_URL), readAddress(OTHER_URL)]
 }
 
-/** With a trailing slash. */
+/** Returns the address with a trailing slash. */
 function readAddress(wanted: string): URL {
   const url = URL.canParse(wanted) ? new URL(wanted) : undefined
   if (!url || !isSafe(url) || url.username || url.password || url.search || url.hash) {

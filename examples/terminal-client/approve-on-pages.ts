@@ -10,8 +10,8 @@ import type { Screen } from './screen.js'
 const [LOGIN, CODE, QUESTION, RESULT] = ['login', 'device', 'device/confirm', 'device/done'] as const
 
 /**
- * How people sign in there, as the sign-in page itself says. `by name`: by any name, as services that only try things out allow.
- * `as always`: at an identity provider. `elsewhere`: the service has no pages, for its users have a dashboard.
+ * How users sign in, as the sign-in page shows it. `by name`: by typing any name, which services for trying out allow.
+ * `as always`: at an identity provider. `elsewhere`: the service has no pages, because its users have a dashboard.
  */
 export type SignIn = 'by name' | 'as always' | 'elsewhere'
 

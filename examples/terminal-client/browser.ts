@@ -19,11 +19,14 @@ export interface Browser {
 export function createBrowser(address: URL, signal: AbortSignal): Browser {
   const cookies = new Map<string, string>()
 
-  /** Expects Secure cookies on http as well: it is only ever used on the loopback, which browsers trust alike (address.ts). */
+  /**
+   * Accepts Secure cookies over http too, because the only http addresses are on the loopback, which browsers also
+   * trust (address.ts).
+   */
   function keepCookies(response: Response): void {
     for (const header of response.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=;]+)=([^;]*)/.exec(header) ?? []
-      // A cookie that is taken back comes without a value.
+      // An empty value deletes the cookie.
       if (value === '') cookies.delete(name)
       else cookies.set(name, value)
     }

@@ -18,7 +18,7 @@ import {
 const SLOW_DOWN_STEP_SECONDS = 5
 const LONGEST_BACK_OFF_SECONDS = 60
 const REQUEST_TIMEOUT_MS = 10_000
-/** Somebody who stops a program waits for this, so it is short. */
+/** A user who stops the program waits for this, so it is short. */
 const WITHDRAW_TIMEOUT_MS = 2_000
 /** How long the service may hold a poll (`Prefer: wait`, RFC 7240 §4.3). A service without support for it answers at once. */
 const WAIT_SECONDS = 30

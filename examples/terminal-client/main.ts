@@ -19,7 +19,10 @@ type Decide = Extract<Command, { kind: 'decide' }>
 const screen = createScreen(process.stdout)
 const stopping = new AbortController()
 
-/** npm hands on a signal that the terminal has sent to this process as well: within this time it is the same one. */
+/**
+ * npm passes on a signal that the terminal has also sent to this process. A repetition within this time is the same
+ * signal.
+ */
 const SAME_SIGNAL_MS = 1_000
 let stoppedAtMs: number | undefined
 

@@ -1,7 +1,10 @@
-/** Opens a page in the browser of this machine (`--open`), with what each system has for that, and never through a shell. */
+/**
+ * Opens a page in the browser of this machine (`--open`) by the command that each system has for it, and never through
+ * a shell.
+ */
 import { spawn } from 'node:child_process'
 
-/** rundll32 instead of `start`, which is a word of the shell. */
+/** rundll32 is used because `start` is a command of the shell and no program. */
 const OPENERS: Partial<Record<NodeJS.Platform, [command: string, ...args: string[]]>> = {
   darwin: ['open'],
   win32: ['rundll32', 'url.dll,FileProtocolHandler']

@@ -30,7 +30,7 @@ export function startService(address: URL, onLost: (error: Error) => void): OwnS
   const child = spawn(process.execPath, ['--enable-source-maps', SERVER], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // In a process group of its own a Ctrl-C does not reach it: the demo withdraws its request there first.
+    // A process group of its own keeps Ctrl-C from the service, so that the demo can withdraw its grant there first.
     detached: true,
     windowsHide: true
   })

@@ -7,13 +7,13 @@ export interface Page {
   status: number
   url: URL
   heading: string
-  /** Terms and what they say (`dt` and `dd`), as a person reads them. */
+  /** The terms and descriptions (`dt` and `dd`) as text. */
   facts: [term: string, text: string][]
   forms: Form[]
 }
 
 export interface Form {
-  /** Where it leads. */
+  /** The URL that the form is sent to. */
   action: URL
   fields: Field[]
 }
@@ -21,7 +21,7 @@ export interface Form {
 export interface Field {
   name: string
   kind: 'hidden' | 'text' | 'checkbox' | 'button'
-  /** What it holds; of a box and a button, what is sent when it is ticked or pressed. */
+  /** The current value; of a checkbox or button, what is sent when it is ticked or pressed. */
   value: string
 }
 
@@ -83,7 +83,7 @@ function readAttributes(text: string): Map<string, string> {
   return new Map([...text.matchAll(ATTRIBUTE)].map(([, name = '', value = '']) => [name.toLowerCase(), decode(value)]))
 }
 
-/** A link within a text is something to do, and no part of what is said. */
+/** Links inside a description are actions, so they are left out of its text. */
 const LINK = /<a\s[^>]*>[^<]*<\/a>/g
 
 /** The texts of all elements of this name, without the tags inside them. Elements of one name do not nest on these pages. */

@@ -11,7 +11,7 @@ export interface Service {
   stop(): Promise<void>
 }
 
-/** The first of the addresses at which somebody answers. */
+/** Returns the first of the addresses at which an HTTP server answers. */
 export async function locate(addresses: readonly URL[], signal: AbortSignal): Promise<URL | undefined> {
   for (const address of addresses) if (await isAnswered(address, signal)) return address
   return undefined
@@ -30,7 +30,8 @@ export async function findService(
 
   const service = startService(address, onLost)
   try {
-    // However long a busy machine takes: one that cannot start ends, which `onLost` hears, and a person can press Ctrl-C.
+    // There is no time limit, because a busy machine may be slow. A service that cannot start ends, which calls
+    // `onLost`.
     while (!(await isAnswered(address, signal))) {
       await sleep(50, undefined, { signal })
     }

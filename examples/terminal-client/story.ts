@@ -38,14 +38,14 @@ export async function tellStory(story: Story): Promise<boolean> {
   const client = createGrantClient({ apiUrl })
   const browser = createBrowser(address, signal)
   const signIn = await findSignIn(browser)
-  // Before the grant is started, so that a missing secret is reported first.
+  // The decider is made before the grant is started, so that a missing secret is reported first.
   const decide = story.approveItself
     ? await createDecider({ address, screen, browser, api, signIn, env: process.env })
     : undefined
 
   const grant = await client.start(introduction(), signal)
   const decision = await untilDecided(story, client, grant, signIn, decide).catch(async (error: unknown) => {
-    // Whoever stops here leaves no question behind that somebody could still approve.
+    // A stopped demo withdraws its grant, so that nobody can approve it later.
     if (signal.aborted) await withdraw(screen, client, grant)
     throw error
   })

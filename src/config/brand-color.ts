@@ -1,37 +1,39 @@
 /**
- * The accent of the pages, made of BRAND_COLOR: one for each colour scheme, and whether people can read it (contrast as WCAG
- * 2.2 defines it). The style sheet has the same cards; a test compares the two.
+ * The accent colours of the pages, derived from BRAND_COLOR for each colour scheme, and the check that text in them is
+ * readable (contrast by WCAG 2.2). The style sheet has the same card colours; a test compares the two.
  */
 
-/** What text of the accent stands on. */
+/** The backgrounds on which text in the accent colour stands. */
 export const CARDS = { light: '#ffffff', dark: '#1a1e24' } as const
-/** The contrast that WCAG 2.2 asks of text, level AA (1.4.3). */
+/** The contrast that WCAG 2.2 requires of text at level AA (1.4.3). */
 const ENOUGH = 4.5
-/** On a dark card the accent is as light as other text that is not the main one. */
+/** On a dark card the accent is as light as secondary text. */
 const ENOUGH_IN_THE_DARK = 6.5
 const [WHITE, BLACK] = ['#ffffff', '#000000']
 
 /** Colours as `#rrggbb`. */
 export interface Accent {
-  /** Of links, and of the ground of the main button. */
+  /** The colour of links, and the background of the main button. */
   readonly color: string
-  /** Of the words on that button. */
+  /** The text colour of the main button. */
   readonly onColor: string
-  /** Of that button while something points at it. */
+  /** The background of the main button while the pointer is over it. */
   readonly pressed: string
 }
 
-/** Why a colour cannot be the accent, with the figure and the nearest colour that can; undefined if it can. */
+/**
+ * Returns why a colour cannot be the accent, with its contrast and the nearest colour that can; undefined if it can.
+ */
 export function brandColorFault(color: string): string | undefined {
   const ratio = contrast(color, CARDS.light)
   if (ratio >= ENOUGH) return undefined
   const nearest = readableOn(CARDS.light, color, -1, ENOUGH)
-  // Rounded down, since 4.496 is not enough either.
+  // The contrast is rounded down, because 4.496 must not be shown as the required 4.5.
   const figure = (Math.floor(ratio * 100) / 100).toFixed(2)
   return `its contrast with white is ${figure}:1, as text and as a button it needs ${ENOUGH}:1; ${nearest} would do`
 }
 
-/** The accents of a colour that has no fault. */
+/** Returns the accents of a colour without a fault. */
 export function accentsOf(color: string): { readonly light: Accent; readonly dark: Accent } {
   const full = sixDigits(color)
   const dark = readableOn(CARDS.dark, full, 1, ENOUGH_IN_THE_DARK)
@@ -41,13 +43,15 @@ export function accentsOf(color: string): { readonly light: Accent; readonly dar
   }
 }
 
-/** The contrast ratio of two colours, from 1 to 21. */
+/** Returns the contrast ratio of two colours, from 1 to 21. */
 export function contrast(one: string, other: string): number {
   const [darker = 0, lighter = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b)
   return (lighter + 0.05) / (darker + 0.05)
 }
 
-/** The nearest colour that has the contrast, lighter (1) or darker (-1) by whole percents and of the same hue. */
+/**
+ * Returns the nearest colour of the same hue that has the contrast, lighter (1) or darker (-1) in steps of one percent.
+ */
 function readableOn(card: string, color: string, direction: 1 | -1, enough: number): string {
   const { hue, saturation, lightness } = toHsl(color)
   for (let percent = 0; percent <= 100; percent++) {
@@ -58,7 +62,7 @@ function readableOn(card: string, color: string, direction: 1 | -1, enough: numb
   return direction === 1 ? WHITE : BLACK
 }
 
-/** Hue in sixths of the circle, saturation and lightness from 0 to 1. */
+/** Returns the hue in sixths of the circle, and saturation and lightness from 0 to 1. */
 function toHsl(color: string) {
   const [red = 0, green = 0, blue = 0] = channels(color).map((value) => value / 255)
   const [least, most] = [Math.min(red, green, blue), Math.max(red, green, blue)]
@@ -69,7 +73,7 @@ function toHsl(color: string) {
   return { hue, saturation: range / (1 - Math.abs(2 * lightness - 1)), lightness }
 }
 
-/** As CSS Color 4 computes it. */
+/** Converts HSL to RGB as CSS Color 4 defines it. */
 function fromHsl(hue: number, saturation: number, lightness: number): string {
   const spread = saturation * Math.min(lightness, 1 - lightness)
   return toText(
@@ -100,7 +104,7 @@ function channels(color: string): number[] {
   return [1, 3, 5].map((at) => Number.parseInt(sixDigits(color).slice(at, at + 2), 16))
 }
 
-/** `#abc` as `#aabbcc`. */
+/** Expands `#abc` to `#aabbcc`. */
 function sixDigits(color: string): string {
   const lower = color.toLowerCase()
   return lower.length === 4 ? `#${[...lower.slice(1)].map((digit) => digit + digit).join('')}` : lower

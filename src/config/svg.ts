@@ -1,11 +1,11 @@
 /**
- * Whether an SVG only draws. It is read by the strict rules of XML, without DOCTYPE, entities of its own and CDATA, and nothing is
- * taken out of it: it has what is known to draw, or it is refused. There is no script to run where the pages show it, in an img
- * element; this is for whoever opens the file by itself, and so that it asks nobody else for anything.
+ * Checks that an SVG only draws, by an allowlist: it is parsed strictly as XML without DOCTYPE, own entities and CDATA,
+ * and it is refused as a whole if anything is not known to be harmless. The pages show it in an img element, where
+ * scripts do not run anyway; the check protects users who open the file by itself, and keeps it from loading anything.
  */
 const SVG = 'http://www.w3.org/2000/svg'
 
-/** What draws. Links, scripts, foreign content, pictures in pictures and whatever moves are not among it. */
+/** The elements that draw. Links, scripts, foreign content, embedded pictures and animations are left out. */
 const ELEMENTS = new Set(
   `svg g defs symbol use title desc style path rect circle ellipse line polyline polygon text tspan textPath marker pattern
    linearGradient radialGradient stop clipPath mask filter feBlend feColorMatrix feComponentTransfer feComposite
@@ -23,10 +23,10 @@ const TOKEN = new RegExp(
 const ATTRIBUTE = new RegExp(`(?<name>${NAME})\\s*=\\s*(?:"(?<double>[^"]*)"|'(?<single>[^']*)')`, 'g')
 const REFERENCE = /&(?:(?<named>amp|lt|gt|quot|apos)|#(?<decimal>\d{1,7})|#x(?<hexadecimal>[\dA-Fa-f]{1,6}));/g
 const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
-/** A character that XML 1.0 does not allow. */
+/** Matches a character that XML 1.0 does not allow. */
 const NOT_XML = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u
 
-/** Why an SVG is refused, with its line; undefined if it only draws. */
+/** Returns why an SVG is refused, with the line; undefined if it only draws. */
 export function svgFault(svg: string): string | undefined {
   const open: string[] = []
   let hasRoot = false
@@ -56,7 +56,8 @@ export function svgFault(svg: string): string | undefined {
       const characters = decode(text)
       if (characters === undefined) return faultHere('has a & that begins no entity of XML')
       if (open.length === 0 && characters.trim() !== '') return faultHere('has text outside of the svg element')
-      // A comment in the middle would split a text, and browsers put the halves together.
+      // The texts of a style element are joined as browsers do, because a comment between them could hide a forbidden
+      // word.
       if (open.at(-1) === 'style') style += characters
     }
     at = TOKEN.lastIndex
@@ -92,7 +93,10 @@ function attributesFault(text: string, isRoot: boolean): string | undefined {
   return all.has('viewBox') || (all.has('width') && all.has('height')) ? undefined : 'lacks a viewBox'
 }
 
-/** What a style sheet, or an attribute that is read like one, must not hold: whatever loads something, or could hide that. */
+/**
+ * Refuses CSS that loads something, or that could hide such a thing. Attributes are checked too, because some are read
+ * as CSS.
+ */
 function cssFault(css: string): string | undefined {
   if (css.includes('\\')) return 'holds a \\, which could hide something'
   if (/@import/i.test(css)) return 'holds @import'
@@ -100,7 +104,7 @@ function cssFault(css: string): string | undefined {
   return /(?:image|image-set|cross-fade|src)\(/i.test(css) ? 'holds what loads a picture' : undefined
 }
 
-/** A text with its references replaced; undefined if there are others than those every XML has. */
+/** Replaces the references in a text. Undefined if it has others than character references and the five of XML. */
 function decode(text: string): string | undefined {
   if (text.replace(REFERENCE, '').includes('&')) return undefined
   return text.replace(REFERENCE, (...found) => {

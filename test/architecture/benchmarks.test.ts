@@ -7,7 +7,7 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 const result = JSON.parse(read(RESULT)) as Result
 const document = read(DOCUMENT)
 
-/** The result with another value for a figure. */
+/** Copies the result with another value for one figure. */
 function changed(id: string, name: string, value: number): Result {
   const copy = structuredClone(result)
   for (const section of copy.sections) {

@@ -11,7 +11,7 @@ interface Row {
   description: string
 }
 
-/** The rows "| `NAME` | default | description |" of docs/configuration.md, wherever its table stands. */
+/** Returns the rows "| `NAME` | default | description |" of docs/configuration.md. */
 async function rows(): Promise<Row[]> {
   const text = await read('docs/configuration.md')
   return [...text.matchAll(/^\| *`([A-Z][A-Z0-9_]*)` *\|([^|\n]*)\|((?:[^|\n]|\\\|)*)\| *$/gm)].map(
@@ -23,7 +23,7 @@ async function rows(): Promise<Row[]> {
   )
 }
 
-/** What the table says of a default: the value, or nothing (a dash, "none", …) where there is none. */
+/** Returns the default as the table must show it: the value, or any sign for none (a dash, "none", …). */
 function shownDefault(schema: TSchema): string {
   const { default: value } = schema as { default?: unknown }
   return value === undefined || (Array.isArray(value) && value.length === 0) ? '' : String(value)

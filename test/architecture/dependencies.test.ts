@@ -6,7 +6,7 @@ interface Lock {
   packages: Record<string, { version?: string; resolved?: string; integrity?: string; dev?: boolean; link?: boolean }>
 }
 
-/** Below these, something known to be exploitable is left (security.md T80). */
+/** Earlier versions have a known vulnerability. */
 const FLOORS: Record<string, string> = {
   fastify: '5.12.6',
   'fast-jwt': '6.3.0',
@@ -14,7 +14,10 @@ const FLOORS: Record<string, string> = {
   '@fastify/forwarded': '3.0.2',
   ioredis: '6.0.0'
 }
-/** Path-scoped middleware, which could be skipped while the route ran; and what cannot load beside Fastify 5. */
+/**
+ * These packages add path-scoped middleware, which a request can bypass and still reach the route, or do not work with
+ * Fastify 5.
+ */
 const BANNED = [
   '@fastify/middie',
   '@fastify/express',
@@ -28,7 +31,7 @@ const BANNED = [
 const read = async <T>(name: string) =>
   JSON.parse(await readFile(new URL(`../../${name}`, import.meta.url), 'utf8')) as T
 
-/** Positive when a is newer than b. A pre-release is older than its release. */
+/** Compares two versions; positive when a is newer than b. A pre-release is older than its release. */
 function compare(a: string, b: string): number {
   const parts = (version: string) => version.split('-')[0]?.split('.').map(Number) ?? []
   const [left, right] = [parts(a), parts(b)]

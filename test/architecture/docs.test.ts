@@ -1,4 +1,7 @@
-/** What the documents refer to exists: files, headings, paths of the repository. And they keep to what they promise of themselves. */
+/**
+ * Checks the documents: files, headings and paths that they refer to exist, and they keep the rules that they set for
+ * themselves.
+ */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +23,7 @@ const documents = [
 
 const withoutBlocks = (text: string) => text.replaceAll(/^```[\s\S]*?^```/gm, '')
 
-/** The anchors GitHub gives the headings of a document. */
+/** Returns the anchors that GitHub makes of the headings of a document. */
 function anchorsOf(path: string): Set<string> {
   const anchors = new Set<string>()
   for (const [, title = ''] of withoutBlocks(read(path)).matchAll(/^#+ (.+)$/gm)) {

@@ -8,7 +8,7 @@ import { type Import, importsOf, root, show, sourceFiles, within } from './sourc
 const files = ['src', 'plugins', 'schemas'].flatMap(sourceFiles)
 const imports = files.flatMap(importsOf)
 
-/** The rules: what they are about, and nothing of the web or of an engine. */
+/** The core: rules that know neither the web nor a storage engine. */
 const CORE = 'src/core'
 
 t.test('it looked at the whole of it', async (t) => {
@@ -125,7 +125,8 @@ t.test('the operator commands need neither Fastify nor a route nor the metrics',
   const packages = new Set<string>()
   for (const file of reached) {
     for (const { from, to, isPackage, isType, isDynamic } of imports) {
-      // `grantd serve` loads the service; test/behaviour/package.test.ts looks at what the commands load as they run.
+      // `grantd serve` loads the service by import(). test/behaviour/package.test.ts checks what the other commands
+      // load.
       if (from !== file || isType || (isDynamic && to === 'src/server.ts')) continue
       if (isPackage) packages.add(to)
       else reached.add(to)
@@ -180,7 +181,7 @@ t.test('one file spells the keys of Redis', async (t) => {
     t.ok(calls.length > 0, file)
     for (const [, command, key] of calls) {
       looked += 1
-      // A channel is no key: it is handed over like the message.
+      // The argument of SPUBLISH is a channel and no key, so it is handed over like the message.
       if (command === 'SPUBLISH') t.match(key, /^ARGV\[\d\]$/, `${file}: ${command}`)
       else if (command !== 'TIME') t.match(key, /^KEYS\[\d\]$/, `${file}: ${command}`)
     }
@@ -190,7 +191,7 @@ t.test('one file spells the keys of Redis', async (t) => {
   for (const file of files.filter((file) => within(file, 'src/storage/redis') && !file.endsWith('/keys.ts'))) {
     const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true)
     const visit = (node: ts.Node): void => {
-      // A key is built by gluing: no template may start with a prefix or a stem.
+      // A template that starts with a prefix or a stem would build a key.
       if (ts.isTemplateExpression(node)) {
         t.notOk(
           [...stems, ...kinds].some((stem) => node.head.text.includes(stem)),
@@ -205,7 +206,8 @@ t.test('one file spells the keys of Redis', async (t) => {
 })
 
 t.test('no test listens on a port that the system chooses', async (t) => {
-  // It could be given twice, or to somebody else while a server is down: test/support/ports.ts.
+  // Port 0 lets the system choose a port, which it may give twice or to another program while a server is down (see
+  // test/support/ports.ts).
   const tests = sourceFiles('test').map((file) => [file, readFileSync(join(root, file), 'utf8')] as const)
   const LISTENS = /\.listen\(\s*(?:0\b|\)|\{[^}]*port: 0\b)/
   t.strictSame(

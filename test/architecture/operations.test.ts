@@ -10,7 +10,7 @@ import { loadConfig } from '../../src/config/load-config.js'
 const root = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const kebab = (id: string) => id.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
-/** Where the operations of each document are. */
+/** The folder of each document's operations. */
 const FOLDERS: Readonly<Record<string, string>> = {
   dashboard: 'dashboard',
   oauth: 'oauth',
@@ -19,7 +19,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   issuers: 'issuers'
 }
 
-/** The files that hold more than one operation, and which. Every other operation has a file of its own, named after it. */
+/** The files with several operations. Every other operation has a file named after it. */
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   'tokens-api/issuers.ts': ['listProviders', 'createProvider', 'getProvider', 'deleteProvider'],
   'tokens-api/workloads.ts': ['listClients', 'createClient', 'getClient', 'deleteClient', 'createAccessToken'],
@@ -51,7 +51,7 @@ function sourcesOf(folder: string): string[] {
     .map((name) => `${folder}/${name}`)
 }
 
-/** Not of the contract: its own presentation. */
+/** The pages under /docs present the contract and are no part of it. */
 const isDocs = (url: string) => url === '/docs' || url.startsWith('/docs/') || /^\/open-?api\.json$/.test(url)
 
 async function operations() {
@@ -67,7 +67,7 @@ async function operations() {
   )
 }
 
-/** Every route, as it is registered. The hook is set before any plugin is loaded. */
+/** Collects every route as it is registered. The hook is set before any plugin is loaded. */
 async function registeredRoutes(t: Test): Promise<RouteOptions[]> {
   const app = buildApp(loadConfig({ SIGNING_ALG: 'EdDSA' }), { logger: false })
   const routes: RouteOptions[] = []
@@ -82,7 +82,7 @@ async function registeredRoutes(t: Test): Promise<RouteOptions[]> {
 t.test('operations and routes', async (t) => {
   const documented = await operations()
   const routes = await registeredRoutes(t)
-  /** What is served under the host of a provider is in the documents as what is served by path. */
+  /** The documents describe the public routes of an issuer by path only, not those under its host. */
   const isElsewhere = ({ config }: RouteOptions) => config?.refusesMethod || config?.byHost
   const own = routes.filter((route) => route.method !== 'HEAD' && !isElsewhere(route) && !isDocs(route.url))
   const served = own.filter(({ config }) => !config?.page)

@@ -1,4 +1,6 @@
-/** The order of plugins and surfaces is declared: a wrong one does not boot, instead of losing a header or a limit in silence. */
+/**
+ * Plugins and surfaces declare their order. A wrong order must fail at boot and not silently lose a header or a limit.
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyPluginAsync } from 'fastify'
@@ -20,7 +22,7 @@ const metaOf = ([plugin]: Part) => (plugin as unknown as Record<symbol, Meta>)[S
 const nameOf = (part: Part) => metaOf(part)?.name ?? ''
 const names = parts.map(nameOf)
 
-/** Where the routes of a surface begin. What they share is found by what they import. */
+/** The main route file of each surface. The files that it shares are found through its imports. */
 const SURFACES: Readonly<Record<string, string>> = {
   dashboard: 'src/routes/dashboard/index.ts',
   oauth: 'src/routes/oauth/index.ts',
@@ -31,7 +33,9 @@ const SURFACES: Readonly<Record<string, string>> = {
   ops: 'src/routes/ops/index.ts'
 }
 
-/** What no source says: that an answer a plugin gives early went through the hooks of another. */
+/**
+ * Pairs that no source shows: the earlier plugin has hooks that must see an answer which the later plugin gives early.
+ */
 const GIVEN_EARLY: readonly (readonly [earlier: string, later: string])[] = [
   ['request-headers', 'overload'],
   ['request-headers', 'limits'],
@@ -40,7 +44,7 @@ const GIVEN_EARLY: readonly (readonly [earlier: string, later: string])[] = [
   ['time-limit', 'core']
 ]
 
-/** The source of a part: the file of a plugin, or all routes of a surface. */
+/** Returns the source of a part: the file of a plugin, or all routes of a surface. */
 function sourceOf(name: string): string {
   const first = SURFACES[name] ?? `plugins/${name}.ts`
   const files = new Set([first])
@@ -54,7 +58,7 @@ function sourceOf(name: string): string {
 const sources = new Map(names.map((name) => [name, sourceOf(name)]))
 const plugins = names.filter((name) => !(name in SURFACES))
 
-/** Which plugin decorates what. */
+/** The plugin that adds each decorator. */
 const decorators = new Map(
   plugins.flatMap((name) =>
     [...(sources.get(name) ?? '').matchAll(/\bdecorate(?:Request|Reply)?\('(\w+)'/g)].map(
@@ -62,14 +66,14 @@ const decorators = new Map(
     )
   )
 )
-/** The plugins whose hooks run for requests, or for routes as they are added. */
+/** The plugins with hooks that run for requests, or for routes as they are added. */
 const passedByAll = plugins.filter((name) =>
   /\bapp\.addHook\('(onRoute|onRequest|onResponse|onSend|onError|pre(Parsing|Validation|Handler|Serialization))'/.test(
     sources.get(name) ?? ''
   )
 )
 
-/** What a part reads of the application, a request or a reply, and so whose decorators it needs. */
+/** Returns the decorators of application, request and reply that a part uses. */
 function neededBy(name: string): Set<string> {
   const source = sources.get(name) ?? ''
   const read = [...source.matchAll(/\b(?:app|inner|request|reply)\.(\w+)/g)].map(([, member = '']) => member)
@@ -85,7 +89,7 @@ function neededBy(name: string): Set<string> {
 
 const needs = new Map(names.map((name) => [name, neededBy(name)]))
 
-/** Boots an application of these parts, and answers with the code and the message of what stopped it. */
+/** Boots an application of these parts. Returns the code and the message of the boot error. */
 async function boot(order: readonly Part[]): Promise<string> {
   const app = bareApp(config, false)
   for (const [plugin, options] of order) app.register(plugin as FastifyPluginAsync, options)
@@ -100,7 +104,7 @@ async function boot(order: readonly Part[]): Promise<string> {
   }
 }
 
-/** The order with one part taken out and put in elsewhere. */
+/** Moves one part of the order to another place. */
 function moved(from: number, to: number): Part[] {
   const order = [...parts]
   order.splice(to, 0, ...order.splice(from, 1))
@@ -166,7 +170,7 @@ t.test('what is refused early carries the id of its request', async (t) => {
       answer = () => resolve({ kind: 'unknown' })
     })
     app.core.grants.poll = () => answered
-    // Asking for the answer is what sends an injected request.
+    // inject() sends the request only when its promise is used, hence the `then`.
     const served = Array.from({ length: 2_000 }, () => poll().then(({ statusCode }) => statusCode))
     const refused = await poll()
     t.equal(refused.statusCode, 503)

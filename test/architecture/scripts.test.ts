@@ -17,12 +17,12 @@ const files = new Map(names.map((name) => [name, read(`${name}.lua`)]))
 const prologue = read('prologue.lua')
 const loaded = Object.entries(loadScripts())
 
-/** The limits of the rules: whatever is a number in their two files. */
+/** The limits: every number that the two files of rules export. */
 const limits = new Map<string, unknown>(
   Object.entries({ ...grantRules, ...refreshFamily }).filter(([, value]) => typeof value === 'number')
 )
 
-/** The names that a line of Lua declares, with their values. */
+/** Returns the names that a line of Lua declares, with their values. */
 function declarationsOf(lua: string): Map<string, string> {
   const lines = [...codeOf(lua).matchAll(/^local ([A-Z_, ]+) = (.+?) *$/gm)]
   return new Map(
@@ -124,7 +124,7 @@ t.test('the columns join up, and TypeScript reads by them', async (t) => {
   const ofGrant = columns.slice(0, columns.indexOf('DIGEST'))
   let last = number('PHASE')
   for (const name of ofGrant) {
-    // The tag follows the phase at once, every other column follows a space.
+    // A space separates a column from the one before it, but the client tag follows the phase directly.
     t.equal(number(`${name}_FROM`), last + (name === 'CLIENT' ? 1 : 2), name)
     last = number(`${name}_TO`)
   }

@@ -6,7 +6,7 @@ import { circlesOf, type Import, importsOf, root, show, sourceFiles, within } fr
 const service = ['src', 'plugins', 'schemas'].flatMap(sourceFiles)
 const imports = service.flatMap(importsOf).filter(({ isPackage }) => !isPackage)
 
-/** The floors of the house from the top down: a file imports from its own floor or from one below, types included. */
+/** The layers from the top down. A file may import from its own layer and from lower ones; type imports count too. */
 const FLOORS: readonly (readonly string[])[] = [
   ['src/server.ts', 'src/cli.ts', 'src/cli', 'src/index.ts'],
   ['src/stop.ts', 'src/process'],
@@ -19,7 +19,7 @@ const FLOORS: readonly (readonly string[])[] = [
 ]
 const floorOf = (path: string) => FLOORS.findIndex((rooms) => within(path, ...rooms))
 
-/** The folder of the core a file is in, or the file itself where it stands by the door. */
+/** Returns the folder of the core that a file is in, or the file itself if it lies directly in src/core. */
 const roomOf = (path: string) => (path.split('/').length > 3 ? path.split('/', 3).join('/') : path)
 
 function graphOf(found: Import[], nameOf: (path: string) => string): Map<string, Set<string>> {
@@ -89,7 +89,7 @@ t.test('nobody but the core itself and its tests imports a service behind the do
     const text = readFileSync(join(root, from), 'utf8')
     return to !== 'src/core/index.ts' && /import \{[^}]*\bcreate[A-Z]\w*[^}]*\} from '[^']*core\//.test(text)
   })
-  // The limit on time is work of the web as well, over a deadline of its own.
+  // plugins/time-limit.ts makes a deadline for each request, because the web needs one as well.
   t.strictSame(
     [...new Set(building.map(({ from }) => from))].filter((file) => file !== 'plugins/time-limit.ts'),
     []

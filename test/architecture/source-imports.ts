@@ -1,4 +1,4 @@
-/** What the source files of this repository import, for the tests of its shape. */
+/** Collects what the source files of this repository import, for the tests of its structure. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,25 +7,25 @@ import ts from 'typescript'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface Import {
-  /** The file, from the root of the repository. */
+  /** The importing file, as a path from the root of the repository. */
   from: string
-  /** A file from the root, or the name of a package. */
+  /** The imported file as a path from the root, or the name of a package. */
   to: string
   isPackage: boolean
-  /** Whether it is gone when the file runs: a type alone. */
+  /** Whether only types are imported, so that the import does not exist at run time. */
   isType: boolean
-  /** Whether it is loaded where the file comes to it, not before the file runs: `import(…)`. */
+  /** Whether the import is an `import(…)`, which loads the file only when it is reached. */
   isDynamic: boolean
 }
 
-/** Every TypeScript file below a folder, from the root. */
+/** Returns every TypeScript file below a folder, as a path from the root. */
 export function sourceFiles(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !entry.parentPath.includes('node_modules'))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
 }
 
-/** Everything a file names: import, export … from, import(), import type and typeof import(). */
+/** Returns everything that a file imports: import, export … from, import(), import type and typeof import(). */
 export function importsOf(file: string): Import[] {
   const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true)
   const found: Import[] = []
@@ -72,7 +72,7 @@ export const within = (path: string, ...folders: string[]) =>
 
 export const show = (found: Import[]) => found.map(({ from, to }) => `${from} → ${to}`)
 
-/** The circles among these, each as the way around it. A circle that shares a part with another may be named once only. */
+/** Returns the import cycles, each as a path. A cycle that shares a part with another one may be named only once. */
 export function circlesOf(targets: ReadonlyMap<string, Iterable<string>>): string[] {
   const circles: string[] = []
   const finished = new Set<string>()

@@ -1,4 +1,6 @@
-/** `npm run test:unit` needs Node alone: test/unit-tests.txt lists the test files of that group, and all others start something. */
+/**
+ * `npm run test:unit` needs only Node.js. test/unit-tests.txt lists its files; every other test file starts a program.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,7 +21,7 @@ const testFiles = readdirSync(join(root, 'test'), { withFileTypes: true, recursi
   .map((entry) => relative(root, join(entry.parentPath, entry.name)))
   .sort()
 
-/** Everything a file imports, and what that imports: paths from the root, and names of packages. */
+/** Returns everything that a file imports, directly or not: paths from the root, and names of packages. */
 function reachableFrom(file: string, seen = new Set<string>()): Set<string> {
   for (const [, name = ''] of read(file).matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)) {
     const plain = name.startsWith('.') ? join(dirname(file), name).replace(/\.js$/, '.ts') : name

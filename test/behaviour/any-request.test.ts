@@ -1,6 +1,6 @@
 /**
- * Requests made from the OpenAPI document, right ones and spoilt ones, with real codes and tokens among them: no answer is
- * a 5xx, or has a status or a shape that the document does not name. ANY_REQUEST_SEED repeats a run.
+ * Sends random requests made from the OpenAPI document, valid and corrupted ones, some with real codes and tokens. No
+ * answer may be a 5xx, or have a status or a shape that the document does not name. ANY_REQUEST_SEED repeats a run.
  */
 import { join } from 'node:path'
 import { Ajv, type ValidateFunction } from 'ajv'
@@ -23,7 +23,7 @@ const seed = Number(process.env.ANY_REQUEST_SEED ?? Date.now() % 2 ** 31)
 // biome-ignore lint/suspicious/noExplicitAny: a document is looked at keyword by keyword
 type Node = any
 
-/** The document without references; there are no cycles in it. */
+/** Resolves all references of a document; it has no cycles. */
 function resolve(node: Node): Node {
   if (Array.isArray(node)) return node.map(resolve)
   if (typeof node !== 'object' || node === null) return node
@@ -34,7 +34,7 @@ function resolve(node: Node): Node {
   return Object.fromEntries(Object.entries(node).map(([key, inner]) => [key, resolve(inner)]))
 }
 
-/** What an answer holds is named in full: no other member may appear. */
+/** Forbids members of an answer that its schema does not name. */
 function closed(node: Node): Node {
   if (Array.isArray(node)) return node.map(closed)
   if (typeof node !== 'object' || node === null) return node
@@ -51,7 +51,7 @@ interface Operation {
   id: string
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
   path: string
-  /** The ways in which a caller can say who it is; none where nobody has to. */
+  /** The ways in which a caller can authenticate; empty for a public operation. */
   schemes: string[]
   body: Node
   takesForms: boolean
@@ -60,7 +60,7 @@ interface Operation {
   answers: Map<number, { check: ValidateFunction | undefined; type: string }>
 }
 
-/** The tokens API and its issuers have things of other kinds: see any-tokens-request.test.ts. */
+/** any-tokens-request.test.ts covers the tokens API and its issuers, whose resources differ. */
 const isElsewhere = (path: string) => path.startsWith('/v1/') || path.startsWith('/{providerId}/')
 const paths = Object.entries(resolve(openapiDocument.paths)).filter(([path]) => !isElsewhere(path))
 
@@ -84,29 +84,29 @@ const operations: Operation[] = paths.flatMap(([path, item]) =>
   }))
 )
 
-/** Stands for something real, chosen when the request is sent: by then there is something to choose from. */
+/** A placeholder for something real, which is chosen when the request is sent and such things exist. */
 interface Real {
   real: (typeof REAL)[number] | 'id'
   pick: number
 }
-/** Each of a list as likely as the others. */
+/** Chooses each item of a list with equal probability. */
 const anyPick = fc.noBias(fc.nat())
 const real = (name: Real['real']) => fc.record({ real: fc.constant(name), pick: anyPick })
 
-/** Fields of these names hold something real most of the time; those of a flow belong together. */
+/** Fields with these names hold something real most of the time. All of a request come from the same flow. */
 const OF_A_FLOW = ['device_code', 'refresh_token', 'token', 'client_id', 'client_secret'] as const
 const REAL = ['grant_code', 'user_code', ...OF_A_FLOW] as const
 const isReal = (name: string): name is (typeof REAL)[number] => REAL.some((one) => one === name)
 const isOfAFlow = (name: string) => OF_A_FLOW.some((one) => one === name)
 
-/** Words that mean something, where the document only says that there is a text. */
+/** Words with a meaning, for fields that the document describes only as text. */
 const WORDS: Record<string, string[]> = {
   grant_type: [DEVICE_CODE_GRANT, DEVICE_CODE_GRANT, 'refresh_token'],
   scope: ['', 'openid', 'offline_access', 'openid offline_access', 'openid admin', 'openid openid'],
   Prefer: ['wait=0', 'wait=x', 'respond-async', 'wait="', 'wait=5.5']
 }
 
-/** Texts people and attackers send, and plain ones; none longer than `longest` code points. */
+/** Plain texts, and texts that users and attackers send; none is longer than `longest` code points. */
 const text = (shortest: number, longest: number): fc.Arbitrary<string> =>
   fc
     .oneof(
@@ -119,7 +119,7 @@ const text = (shortest: number, longest: number): fc.Arbitrary<string> =>
     )
     .map((value) => [...value.padEnd(shortest, 'x')].slice(0, longest).join(''))
 
-/** A value the schema accepts; a field that names something real holds it most of the time. */
+/** Makes a value that the schema accepts. A field that names something real has a real value most of the time. */
 function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
   if (schema.nullable)
     return fc.oneof({ arbitrary: valid({ ...schema, nullable: false }, name), weight: 4 }, fc.constant(null))
@@ -150,12 +150,12 @@ function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
   throw new Error(`a schema nobody expected: ${JSON.stringify(schema)}`)
 }
 
-/** One byte more than the service reads. */
+/** A body one byte longer than the service reads. */
 const tooLarge: Body = { raw: ' '.repeat(16_385), type: 'application/json' }
 
 type Body = { json: unknown } | { raw: string; type?: string; encoding?: string } | undefined
 
-/** A body as documented, or spoilt in one of many ways. */
+/** Makes a body as documented, or one that is corrupted in one of many ways. */
 function bodies(schema: Node): fc.Arbitrary<Body> {
   if (!schema) {
     return fc.oneof(
@@ -208,7 +208,9 @@ function bodies(schema: Node): fc.Arbitrary<Body> {
   )
 }
 
-/** Who asks, or seems to. `own` is the client that the codes and tokens in the body belong to. */
+/**
+ * The credentials of the caller, genuine or not. `own` is the client to which the codes and tokens in the body belong.
+ */
 type Credential = { kind: (typeof KINDS)[keyof typeof KINDS][number]; twice: boolean; pick: number; raw: string }
 const KINDS = {
   nobody: ['none', 'none', 'none', 'user', 'raw'],
@@ -263,7 +265,7 @@ const credentials = (operation: Operation): fc.Arbitrary<Credential> =>
 
 const ENVIRONMENT_ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
 
-/** How often each is asked, next to the others. */
+/** The relative frequency of an operation. */
 function weightOf({ id, method, path, schemes }: Operation): number {
   if (id === 'requestToken') return 24
   if (method === 'OPTIONS') return 1
@@ -306,7 +308,7 @@ const requests = fc.oneof(
         { weight: 1, arbitrary: text(1, 90) }
       ),
       address: fc.nat({ max: 11 }),
-      // Twice at once is too fast for a poll.
+      // Token requests are doubled more often, because a second poll at the same time is told to slow down.
       times: fc.constantFrom(...(operation.id === 'requestToken' ? [1, 1, 2] : [1, 1, 1, 1, 2])),
       laterMs: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.integer({ min: 0, max: 8_000 }))
     })
@@ -329,7 +331,7 @@ const CLIENTS_FILE = JSON.stringify({
 })
 type Client = (typeof CLIENTS)[number]
 
-/** A device authorization and what has come of it. */
+/** A device authorization with its codes and tokens. */
 interface Flow {
   client: Client
   device_code: string
@@ -338,7 +340,10 @@ interface Flow {
   refresh_token?: string
 }
 
-/** What real things there are to ask about: renewed all the time, so that every state of a grant or an account is met. */
+/**
+ * Creates the real things that requests can be about. They are renewed all the time, so that requests meet a grant or a
+ * connection in every state.
+ */
 async function createWorld({ app, call, clock }: TestApp) {
   const users = await Promise.all(
     Array.from({ length: 12 }, async (_, i) => ({
@@ -350,16 +355,19 @@ async function createWorld({ app, call, clock }: TestApp) {
   const clients: { id: string; jwt: string }[] = []
   const revoked: string[] = []
   const flows: Flow[] = []
-  /** Those of the flows that have brought tokens. */
+  /** The flows that have tokens. */
   const redeemed: Flow[] = []
-  /** Accounts of the users: some are disconnected by and by, some not accepted any more. */
+  /** The connections of the users. In time some are disconnected, and the upstream refuses the tokens of others. */
   const accounts: { id: string; owner: number }[] = []
   const [key, ended] = [await app.core.apiKeys.create('acme', {}), await app.core.apiKeys.create('acme', {})]
   await app.core.apiKeys.revoke('acme', ended.key.id)
   let round = 0
 
   const of = <T>(list: T[], pick: number) => list[pick % list.length] as T
-  /** From addresses of its own: the world is not what is tried here. */
+  /**
+   * The requests of the world use their own addresses, so that they do not count against the limits of the tested
+   * requests.
+   */
   const headers = () => ({ 'x-forwarded-for': `10.${round >> 16}.${(round >> 8) & 255}.${round & 255}` })
 
   async function post(path: string, body: Record<string, unknown>) {
@@ -439,24 +447,24 @@ async function createWorld({ app, call, clock }: TestApp) {
 }
 type World = Awaited<ReturnType<typeof createWorld>>
 
-/** The flow that a request is about: where tokens are wanted, one that has some. */
+/** Chooses the flow of a request; if the request needs tokens, one that has some. */
 function flowOf({ body, credential }: Request, world: World): Flow {
   const { token, grant_type } = (body && 'json' in body ? (body.json ?? {}) : {}) as Record<string, unknown>
   const wantsTokens = token !== undefined || grant_type === 'refresh_token' || credential.kind === 'access'
   return world.of(wantsTokens ? world.redeemed : world.flows, credential.pick)
 }
 
-/** What a request is put together from. */
+/** The real things that a request may contain. */
 interface Ingredients {
   world: World
-  /** An account that a request is about, if it is about one. */
+  /** The connection that the request is about, if any. */
   account: World['accounts'][number] | undefined
   flow: Flow
   asker: Client
   byPost: boolean
 }
 
-/** Puts what is real where it is wanted. */
+/** Replaces placeholders by real values. */
 function realize(value: unknown, from: Ingredients): unknown {
   if (Array.isArray(value)) return value.map((inner) => realize(inner, from))
   if (typeof value !== 'object' || value === null) return value
@@ -469,7 +477,7 @@ function realize(value: unknown, from: Ingredients): unknown {
   if (name === 'grant_code') return world.of(world.grants, pick).grant_code
   if (name === 'user_code')
     return world.of<{ user_code: string }>(pick % 4 ? world.grants : world.flows, pick).user_code
-  // Now and then a thing of another flow, which is not this client's, or is no longer what it was.
+  // One in sixteen values belongs to another flow, whose client or state does not fit.
   const isOther = pick % 16 === 0
   const flow = isOther ? world.of(world.flows, pick >> 4) : from.flow
   if (name === 'client_id') return isOther ? flow.client.client_id : asker.client_id
@@ -509,10 +517,10 @@ function authorizationOf(
   }
 }
 
-/** A lone surrogate has no form in a URL. */
+/** A lone surrogate cannot be encoded in a URL. */
 const encoded = (value: unknown) => encodeURIComponent(String(value).replace(/\p{Surrogate}/gu, '\ufffd'))
 
-/** A list is a parameter that is repeated. */
+/** Encodes fields as a form; a list repeats its parameter. */
 function toForm(fields: object): string {
   const pairs = Object.entries(fields).flatMap(([name, value]) => [value].flat().map((one) => [name, one]))
   return pairs
@@ -521,7 +529,7 @@ function toForm(fields: object): string {
     .join('&')
 }
 
-/** The body as it is sent: its type, and its text. */
+/** Returns the body as it is sent, with its content type. */
 function written({ body, asForm }: Request, fields: unknown): { type?: string; payload?: string; encoding?: string } {
   if (body === undefined) return {}
   if (!('json' in body)) {
@@ -534,7 +542,7 @@ function written({ body, asForm }: Request, fields: unknown): { type?: string; p
     : { type: 'application/json', payload: JSON.stringify(fields) }
 }
 
-/** A provider whose tokens end soon, and which now and then accepts a refresh token no more. */
+/** Starts an upstream whose access tokens expire soon and which sometimes refuses a refresh token. */
 async function startHub(t: Test): Promise<PlainProvider> {
   const hub = await startPlainProvider(t, { publicUrl: PUBLIC_URL })
   hub.expires = true
@@ -555,7 +563,7 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     PROVIDERS_FILE: providersFile(t, [hub.entry()]),
     SIGNING_ALG: 'EdDSA',
     TRUST_PROXY: '127.0.0.1',
-    // Short, so that many expire while they are still asked about.
+    // The short life lets many grants expire while requests are still about them.
     GRANT_TTL_SECONDS: '60',
     OAUTH_CLIENTS_FILE: join(t.testdir({ 'clients.json': CLIENTS_FILE }), 'clients.json'),
     ...variables
@@ -620,7 +628,7 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     if (status !== 200) note(`token ${answer.json().error}`)
     else {
       note(`token for ${(fields as { grant_type: string }).grant_type}`)
-      // Half of the refresh tokens are left as they were, and so are rotated ones.
+      // Every second rotation is not noted, so that requests also use rotated refresh tokens.
       if (sent % 2 === 0) Object.assign(flow, answer.json())
     }
   }
@@ -637,7 +645,7 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
   return seen
 }
 
-/** Not to be had by a request to a route that exists, on a service that is well. */
+/** No request to an existing route can get these statuses from a healthy service. */
 const OUT_OF_REACH = [405, 408, 500, 503]
 const documented = operations.flatMap(({ id, answers }) =>
   [...answers.keys()].filter((status) => !OUT_OF_REACH.includes(status)).map((status) => `${id} ${status}`)
@@ -645,7 +653,7 @@ const documented = operations.flatMap(({ id, answers }) =>
 
 const NEEDS_RECONNECT = 'The provider no longer accepts this account: its user has to connect it again.'
 
-/** Everything that the token endpoint has to say. */
+/** Every outcome of the token endpoint. */
 const TOKEN_OUTCOMES = [
   `for ${DEVICE_CODE_GRANT}`,
   'for refresh_token',
@@ -672,7 +680,7 @@ t.test('without limits, in memory', async (t) => {
     []
   )
   t.ok(operations.length >= 25, `${operations.length} operations`)
-  // 429 belongs to the other pass.
+  // The run with limits covers 429.
   const expected = documented.filter((key) => !key.endsWith(' 429'))
   const share = expected.filter((key) => seen.has(key)).length / expected.length
   t.ok(share >= 0.9, `${Math.round(share * 100)} % of the ${expected.length} others were seen`)

@@ -1,7 +1,7 @@
 /**
- * What any-request.test.ts is for the rest: requests to the tokens API and to its issuers, made from the OpenAPI document, right
- * ones and spoilt ones, with real ids and keys among them. No answer is a 5xx, or has a status or a shape that the document does
- * not name. ANY_REQUEST_SEED repeats a run.
+ * Sends random requests to the tokens API and its issuers, made from the OpenAPI document: valid and corrupted ones,
+ * some with real ids and keys. No answer may be a 5xx, or have a status or a shape that the document does not name.
+ * any-request.test.ts does the same for the other surfaces. ANY_REQUEST_SEED repeats a run.
  */
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
@@ -21,7 +21,7 @@ const operations: readonly DocumentedOperation[] = documentedOperations(
   (path) => path.startsWith('/v1/') || path.startsWith('/{providerId}/')
 )
 
-/** Stands for something real, chosen when the request is sent: by then there is something to choose from. */
+/** A placeholder for something real, which is chosen when the request is sent and such things exist. */
 interface Real {
   real: 'policy' | 'token' | 'audience' | 'url'
   pick: number
@@ -29,7 +29,7 @@ interface Real {
 const anyPick = fc.noBias(fc.nat())
 const real = (name: Real['real']): fc.Arbitrary<Real> => fc.record({ real: fc.constant(name), pick: anyPick })
 
-/** Texts people and attackers send, and plain ones; none longer than `longest` code points. */
+/** Plain texts, and texts that users and attackers send; none is longer than `longest` code points. */
 const text = (shortest: number, longest: number): fc.Arbitrary<string> =>
   fc
     .oneof(
@@ -39,7 +39,7 @@ const text = (shortest: number, longest: number): fc.Arbitrary<string> =>
     )
     .map((value) => [...value.padEnd(shortest, 'x')].slice(0, longest).join(''))
 
-/** Issuers that are not asked, because they must not be. */
+/** Issuers that the service must not connect to. */
 const ISSUERS = [
   'https://10.0.0.1',
   'http://issuer.example.com/',
@@ -51,7 +51,7 @@ const ISSUERS = [
 const label = fc.stringMatching(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,5}[a-zA-Z0-9])?$/)
 const TOKENS = ['x', 'x.y.z', 'e30.e30.', 'eyJhbGciOiJub25lIn0.e30.', 'eyJhbGciOiJIUzI1NiJ9.e30.AA', 'a.b.c.d.e']
 
-/** Fields that mean something, where the document only says that there is a text. */
+/** Values with a meaning, for fields that the document describes only as text. */
 const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
   domain: fc.oneof(
     {
@@ -75,7 +75,7 @@ const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
   audience: fc.oneof({ weight: 1, arbitrary: real('audience') }, { weight: 1, arbitrary: text(3, 100) })
 }
 
-/** A value the schema accepts. */
+/** Makes a value that the schema accepts. */
 function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
   const known = FIELDS[name]
   if (known) return known
@@ -102,7 +102,7 @@ function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
 
 type Body = { json: unknown } | { raw: string; type?: string; encoding?: string } | undefined
 
-/** One byte more than the service reads. */
+/** A body one byte longer than the service reads. */
 const tooLarge: Body = { raw: ' '.repeat(16_385), type: 'application/json' }
 const raw = fc.record(
   {
@@ -113,7 +113,7 @@ const raw = fc.record(
   { requiredKeys: ['raw'] }
 ) as fc.Arbitrary<Body>
 
-/** A body as documented, or spoilt in one of many ways, at any depth. */
+/** Makes a body as documented, or one that is corrupted in one of many ways, at any depth. */
 function bodies({ body: schema, isBodyRequired }: DocumentedOperation): fc.Arbitrary<Body> {
   const none = { arbitrary: fc.constant(undefined), weight: isBodyRequired ? 1 : 12 }
   const bad = [
@@ -146,7 +146,7 @@ function bodies({ body: schema, isBodyRequired }: DocumentedOperation): fc.Arbit
   )
 }
 
-/** Every place inside a value that something else could be put into. */
+/** Returns every place in a value that can be corrupted. */
 function placesIn(value: unknown): { inside: Record<string, unknown>; key: string }[] {
   if (typeof value !== 'object' || value === null) return []
   const inside = value as Record<string, unknown>
@@ -160,7 +160,7 @@ const requests = fc.oneof(
   ...operations.map((operation) => ({
     weight: operation.path.startsWith('/v1') ? 3 : 2,
     arbitrary: fc.record({
-      // By its name, so that a request that went wrong can be read.
+      // The operation is named by its id, so that a failing request can be read in the report.
       operation: fc.constant(operation.id),
       body: bodies(operation),
       credential: fc.constantFrom(...CREDENTIALS),
@@ -168,9 +168,9 @@ const requests = fc.oneof(
         fc.string({ unit: fc.constantFrom(...'abcXYZ019.-_=~ ') }),
         fc.constantFrom('Bearer', 'Bearer x.y.z', 'Bearer uga_acme.x', 'Basic eDp5', `Bearer ${'x'.repeat(9_000)}`)
       ),
-      /** Which of the real things it is about. */
+      /** Chooses the real resources that the request is about. */
       pick: anyPick,
-      /** What becomes of each of its ids. */
+      /** Decides for each id of the path whether it is real, of another owner, unknown or malformed. */
       ids: fc.array(fc.constantFrom('real', 'real', 'real', 'real', 'real', 'real', 'elsewhere', 'unknown', 'odd'), {
         minLength: 3,
         maxLength: 3
@@ -184,13 +184,13 @@ const requests = fc.oneof(
 )
 type Request = typeof requests extends fc.Arbitrary<infer T> ? T : never
 
-/** What real things there are: two accounts with some of each kind, of which requests take away and the world adds. */
+/** Creates the real resources: two owners with some of each kind. Requests delete them, and the world adds new ones. */
 async function createWorld(service: ListeningApp, publish: (name: string, text: string) => void) {
   const { app, newKey, by, publicUrl } = service
   const [own, other, keeper] = await Promise.all(['acme', 'other', 'keeper'].map(newKey))
   const ended = await app.core.apiKeys.create('acme', {})
   await app.core.apiKeys.revoke('acme', ended.key.id)
-  // Its provider stays, and so its tokens can be validated.
+  // The issuer of this owner is never deleted, so that its tokens can always be validated.
   const kept = await makeOneOfEach(by(keeper))
   const token = await mint(by(keeper), kept, { expiresIn: 172_800 })
   await by(keeper).addDomain(kept, { domain: 'taken.example' })
@@ -199,7 +199,7 @@ async function createWorld(service: ListeningApp, publish: (name: string, text: 
   let added = 0
 
   async function add(account: 0 | 1): Promise<void> {
-    // By a key of its own: what the world does uses up nobody's share.
+    // The world uses keys of its own, so that its requests do not count against the limits of the tested keys.
     const api = by(await newKey(account === 0 ? 'acme' : 'other'))
     const ids = await makeOneOfEach(api)
     const { body: domain } = await api.getDomain(ids)
@@ -249,7 +249,7 @@ function realize(value: unknown, world: World, chain: Record<string, string>): u
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, realize(inner, world, chain)]))
 }
 
-/** A lone surrogate has no form in a URL. */
+/** A lone surrogate cannot be encoded in a URL. */
 const encoded = (value: string) => encodeURIComponent(value.replace(/\p{Surrogate}/gu, '\ufffd'))
 
 function pathOf(
@@ -324,7 +324,7 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
   return seen
 }
 
-/** Not to be had by a request to a route that exists, on a service that is well. */
+/** No request to an existing route can get these statuses from a healthy service. */
 const OUT_OF_REACH = [405, 408, 500, 503]
 const documented = operations.flatMap(({ id, answers }) =>
   [...answers.keys()].filter((status) => !OUT_OF_REACH.includes(status)).map((status) => `${id} ${status}`)
@@ -338,7 +338,7 @@ t.test('it is about all of them', async (t) => {
 
 t.test('without limits, in memory', async (t) => {
   const seen = await explore(t, seed, 3_600, { LIMITS: 'off' })
-  // 429 belongs to the other pass.
+  // The run with limits covers 429.
   const expected = documented.filter((key) => !key.endsWith(' 429'))
   const missing = expected.filter((key) => !seen.has(key))
   t.comment(`not seen: ${missing.join(', ')}`)

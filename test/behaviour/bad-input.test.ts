@@ -1,6 +1,6 @@
 /**
- * What the dashboard API does with input that is wrong: the right refusal in the contract's shape, and nothing else.
- * No record changes, nothing of the input comes back, over a real Redis whose every key is compared.
+ * Checks what the dashboard API does with bad input, over a real Redis: it refuses in the shape of the contract,
+ * changes no key, and echoes nothing of the input.
  */
 import { createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
@@ -18,14 +18,17 @@ import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 const ENVIRONMENT_ID = '0123abcd-0123-4567-89ab-0123456789ab'
 const ACCOUNT_ID = '4567abcd-0123-4567-89ab-0123456789ab'
 const CANARY = 'CANARY4canary'
-/** All that a 400 may say: our names and the validator's words, in the characters of RFC 6749 §5.2. */
+/** All that a 400 may say: our field names and the words of the validator, in the characters of RFC 6749 §5.2. */
 const SENTENCE =
   /^((The body|(client_type|client_metadata(\.(name|version|hostname|os))?|grant_code|user_code|action|label)) (is missing|must (be (string|object|equal to one of the allowed values)|NOT have (more|fewer) than \d+ characters)|must be string,null|must match a schema in anyOf)|The body is not UTF-8|The body holds half a character|The request cannot be read)\.$/
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 type Json = Record<string, unknown>
 
-/** A service on Redis with a user, one pending grant and one client, and a way to ask it that looks at everything. */
+/**
+ * Starts a service on Redis with a user, a pending grant and an authorization. Returns ways to ask it that check the
+ * whole answer.
+ */
 async function setUp(t: Test) {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
@@ -67,12 +70,12 @@ async function setUp(t: Test) {
       url: `/sdk/${ENVIRONMENT_ID}/oauthAccounts/${ACCOUNT_ID}/accessToken`
     }
   }
-  // Whoever asks what may be done says nothing that could be wrong.
+  // This operation takes no input that could be wrong.
   const { getEndUserOauthAccessTokenOptions: _options, ...operations } = dashboardOperations
   t.strictSame(Object.keys(routes), Object.keys(operations), 'every operation is asked')
 
   let asked = 0
-  /** Asks and wants a refusal: the shape, nothing changed, nothing echoed. */
+  /** Sends a request, and checks that it is refused, changes nothing and echoes nothing. */
   async function refuses(t: Test, request: InjectOptions, status: number, about: string, sentence?: string | RegExp) {
     asked += 1
     const before = await snapshot(redis)
@@ -95,7 +98,7 @@ async function setUp(t: Test) {
   return { ...service, redis, routes, session, authorization, client, id, grant, refuses, json, asked: () => asked }
 }
 
-/** Every field of a body: where it stands, how long it may be, and whether it can be left out, be null or be empty. */
+/** Every field of a body: its path, its maximum length, and whether it is required, may be null or may be empty. */
 const FIELDS = [
   { operation: 'startGrant', path: ['client_type'], longest: 0, required: true },
   { operation: 'startGrant', path: ['client_metadata', 'name'], longest: 255, mayBeEmpty: true },
@@ -116,7 +119,7 @@ const FIELDS = [
   }
 ] as const
 
-/** The body with one field replaced by JSON text as it stands; undefined takes the field away. */
+/** Returns the body with one field replaced by JSON text as it is; undefined removes the field. */
 function bodyWith(body: Json, [first, second]: readonly string[], raw: string | undefined): string {
   const marked =
     second === undefined ? { ...body, [first as string]: '@@' } : { ...body, [first as string]: { [second]: '@@' } }
@@ -624,9 +627,11 @@ t.test('tokens', async (t) => {
     t.ok(Object.keys(tokens).length >= 220, `${Object.keys(tokens).length} tokens`)
     let turn = 0
     for (const [about, token] of Object.entries(tokens)) {
-      // One route for each token, in turn, and each of them for what is worth it: the guard is one and the same.
+      // Most tokens are tried on one route, which changes from token to token, because all routes share one guard.
+      // Telling ones are tried on every route.
       const everywhere = /session|HS256|none|kid|expired|surrogate/.test(about)
-      // A claim at a time is tried where a mistake would change nothing that later rows need.
+      // A token with one wrong claim is tried only on routes where its acceptance would not change what later rows
+      // need.
       const chosen = everywhere ? guarded : [guarded[/^a client with/.test(about) ? 0 : turn++ % 5]]
       for (const [operation, { method, url, body }] of chosen as typeof guarded) {
         const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) }

@@ -1,6 +1,6 @@
 /**
- * One domain belongs to one provider: whoever races for it, one gets it; who does not prove it in a day keeps nobody from it; and
- * tokens carry it for exactly as long as what is found there is their provider's.
+ * A domain belongs to one issuer. Only one of several racing issuers gets it, a claim that is not proven within a day
+ * blocks nobody, and tokens name the domain exactly as long as discovery there answers for their issuer.
  */
 import t, { type Test } from 'tap'
 import { type DnsServer, startDnsServer } from '../support/dns-server.js'
@@ -18,10 +18,10 @@ interface Account {
 
 interface World {
   one: TokensApp
-  /** Another instance over the same state; in memory there is only one. */
+  /** Another instance over the same state. In memory it is the same one. */
   two: TokensApp
   dns: DnsServer
-  /** An account of its own with a provider, which asks one of the instances. */
+  /** Makes an owner with an issuer, who asks one of the instances. */
   account(name: string, service?: TokensApp): Promise<Account>
 }
 
@@ -56,7 +56,7 @@ async function prove({ api, ids }: Account, dns: DnsServer, domain: string): Pro
   return body
 }
 
-/** The issuer that is found under a host, if any. */
+/** Returns the issuer that discovery under a host names; undefined if there is none. */
 async function found({ send }: TokensApp, host: string): Promise<string | undefined> {
   const answer = await send({ method: 'GET', url: '/.well-known/openid-configuration', headers: { host } })
   return answer.status === 200 ? answer.body.issuer : undefined

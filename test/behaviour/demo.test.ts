@@ -22,14 +22,14 @@ import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 const MAIN = fileURLToPath(new URL('../../examples/terminal-client/main.ts', import.meta.url))
 const TSX = import.meta.resolve('tsx')
 const USER_CODE = /[A-Z0-9]{4}-[A-Z0-9]{4}/
-/** What a JWT begins with, and what is as long as a grant code. */
+/** The beginning of a JWT, or a text as long as a grant code. */
 const LOOKS_SECRET = /eyJ|[A-Za-z0-9_-]{40,}/
 
 interface Stage {
-  /** Where the service is, or is not yet. */
+  /** The address of the service, which may not run yet. */
   url: string
   port: number
-  /** A temporary directory of this test's own. */
+  /** A temporary directory for this test alone. */
   directory: string
 }
 
@@ -38,11 +38,11 @@ async function stage(t: Test): Promise<Stage> {
   return { url: `http://127.0.0.1:${port}`, port, directory: t.testdir({}) }
 }
 
-/** Runs the demo with nothing in its environment but what a test says. */
+/** Runs the demo with no environment variables but the given ones. */
 function runDemo(t: Test, { url, directory }: Stage, args: string[] = [], variables: Record<string, string> = {}) {
   const env = { PATH: process.env.PATH, TMPDIR: directory, GRANTD_URL: url, POLL_INTERVAL_SECONDS: '1', ...variables }
   const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  // It is asked to end, so that it ends the service it has started as well.
+  // SIGINT lets the demo also end the service that it has started.
   t.teardown(async () => {
     child.kill('SIGTERM')
     await closed
@@ -56,10 +56,10 @@ function runDemo(t: Test, { url, directory }: Stage, args: string[] = [], variab
   return {
     child,
     output: () => output,
-    /** Resolves with the match as soon as it is on the screen; the demo must show it before it ends. */
+    /** Resolves to the match as soon as it is on the screen. Rejects if the demo ends before that. */
     async sees(pattern: RegExp): Promise<string> {
       for (;;) {
-        // What it has written is all there once it is closed, and not before.
+        // The output is complete only when its streams are closed.
         const isOver = isClosed
         const match = pattern.exec(output)
         if (match) return match[0]
@@ -84,23 +84,23 @@ async function isPortOpen(port: number): Promise<boolean> {
   return isOpen
 }
 
-/** Nothing of a service that the demo has started is left. */
+/** Checks that nothing is left of a service that the demo has started. */
 async function isCleanedUp(t: Test, here: Stage): Promise<void> {
   t.equal(await isPortOpen(here.port), false, 'the port is closed')
   keepsNothing(t, here)
 }
 
 function keepsNothing(t: Test, { directory }: Stage): void {
-  // What tsx has compiled it keeps there, for the next run.
+  // tsx keeps compiled files there for its next run.
   const left = readdirSync(directory).filter((name) => !name.startsWith('tsx-'))
   t.same(left, [], 'no secret is written anywhere')
 }
 
-/** A service on which nobody can sign in by a name: it has no pages, for its users have a dashboard. */
+/** Starts a service without sign-in by name: it has no pages, because its users have a dashboard. */
 const startForDashboard = (t: Test, variables: Record<string, string> = {}) =>
   startService(t, { PUBLIC_URL: 'https://grants.example.com', SIGNING_ALG: 'EdDSA', ...variables })
 
-// Each of these has a port and a directory of its own, and mostly waits.
+// Each of these tests has its own port and directory and mostly waits, so they run side by side.
 const sideBySide = { jobs: 3 }
 
 t.test('with no service', sideBySide, async (t) => {
@@ -207,7 +207,7 @@ t.test('with a service that is running', async (t) => {
     await demo.sees(/The browser could not be opened \(there is no (xdg-)?open here\): follow the link yourself\./)
 
     demo.child.kill('SIGINT')
-    // npm hands on the Ctrl-C of a terminal: the same one arrives twice.
+    // npm passes on the Ctrl-C of a terminal, so the same signal arrives twice.
     demo.child.kill('SIGINT')
     const { code, output } = await demo.ends()
     t.equal(code, 130)
@@ -220,7 +220,7 @@ t.test('with a service that is running', async (t) => {
   await t.test('that does not answer, Ctrl-C says so and ends all the same', async (t) => {
     let polls = 0
     const url = await serve(t, (request, response) => {
-      // The poll and the withdrawal are held for ever.
+      // Polls and the withdrawal are never answered.
       if (/grant\/(token|revoke)/.test(request.url ?? '')) polls += 1
       else response.end(JSON.stringify(grantAnswer))
     })
@@ -290,7 +290,7 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
         PROVIDERS_FILE: providersFile(t, [acme])
       })
       const secrets = new Set<string>()
-      // Passes everything on, and remembers what must stay secret.
+      // The proxy passes everything on and records what must stay secret.
       const proxy = await serve(t, async (request, response, body) => {
         const { authorization, 'content-type': type } = request.headers
         const answer = await fetch(service.url + request.url, {
@@ -411,7 +411,10 @@ t.test('the polling client', async (t) => {
   const pending = { status: 'authorization_pending' }
   const approved = { status: 'approved', jwt: 'a.b.c', token_type: 'bearer' }
 
-  /** Waits on a service that gives these answers one after another; the pauses in seconds come from a clock that only jumps. */
+  /**
+   * Waits for a decision at a service that gives these answers in turn. The clock jumps, so the pauses (in seconds) are
+   * exact.
+   */
   async function wait(t: Test, answers: StubAnswer[], { expiresIn = 900, signal, heldSeconds = [] }: WaitParts = {}) {
     const answer = answering(answers)
     const held = [...heldSeconds]
@@ -511,7 +514,7 @@ t.test('the polling client', async (t) => {
   t.test('the ends: denied, expired, out of time', async (t) => {
     t.same((await wait(t, [pending, { status: 'access_denied' }])).decision, { kind: 'denied' })
     t.same((await wait(t, [pending, { status: 'expired_token' }])).decision, { kind: 'expired' })
-    // Its own clock ends it when the service never does; the last poll is made when the time is over.
+    // The client's own clock ends the wait if the service never answers. The last poll comes when the time is over.
     const { decision, pauses } = await wait(t, ['drop', 'drop', 'drop'], { expiresIn: 20 })
     t.same(decision, { kind: 'expired' })
     t.same(pauses, [10, 10])
@@ -557,7 +560,7 @@ function faultOf(work: () => unknown): string {
   throw new Error('there was no fault')
 }
 
-/** What a person sees at a browser who signs in and enters a code: the question. */
+/** Signs a user in, enters a code, and returns the consent page. */
 async function look(person: Browser, code: string): Promise<Page> {
   await send(person, await person.open('login'), 'login', { name: 'ann' })
   const question = await send(person, await person.open('device'), 'device', { user_code: code })
@@ -571,7 +574,7 @@ async function send(person: Browser, page: Page, path: string, answers: Record<s
   return person.send(form, answers)
 }
 
-/** The process of the service that a demo has started: of its children the one that runs the server. */
+/** Returns the pid of the service that a demo has started: the child that runs the server. */
 function serverOf(pid: number | undefined): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
   const server = children.find((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('server.js'))
@@ -582,7 +585,7 @@ function serverOf(pid: number | undefined): number {
 interface WaitParts {
   expiresIn?: number
   signal?: AbortSignal
-  /** How long the service takes for each answer. */
+  /** The time that the service takes for each answer. */
   heldSeconds?: number[]
 }
 
@@ -590,7 +593,7 @@ interface Reply {
   reply: { status: number; body: unknown; headers: Record<string, string> }
 }
 
-/** An object is a 200 with that body; "drop" closes the connection without a word. */
+/** An object is a 200 with that body; "drop" closes the connection without an answer. */
 type StubAnswer = Record<string, unknown> | Reply | 'drop'
 
 const reply = (status: number, body: unknown, headers: Record<string, string> = {}): Reply => ({
@@ -608,7 +611,7 @@ const grantAnswer = {
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => unknown
 
-/** A service of the test's own on the loopback; answers with its address. */
+/** Starts a stub service on the loopback and returns its address. */
 async function serve(t: Test, handler: Handler): Promise<string> {
   const server = createServer(async (request, response) => {
     let body = ''
@@ -623,7 +626,7 @@ async function serve(t: Test, handler: Handler): Promise<string> {
   return `http://127.0.0.1:${(server.address() as { port: number }).port}`
 }
 
-/** Gives the answers one after another to the requests it is about, and an empty one to the others. */
+/** Answers matching requests with these answers in turn, and all others with an empty one. */
 function answering(answers: StubAnswer[], about = /./): Handler {
   const left = [...answers]
   return (request, response) => {

@@ -1,6 +1,6 @@
 /**
- * A primary is killed under load, and another takes over: by Sentinels, and in a Cluster. What clients were told before, during
- * and after is held against what is there in the end. The long version, with every fault there is, is npm run faults.
+ * Kills a primary under load, with Sentinels and in a Cluster, and checks that everything clients were told before,
+ * during and after the failover is true at its end. `npm run faults` is the long version with every fault.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,11 +12,11 @@ import { type Measure, runFault } from '../../bench/faults/run-fault.js'
 const MEASURE: Measure = {
   pace: { actorsPerSecond: 8, pauseMs: 50 },
   warmUpMs: 1_000,
-  // And then until another has taken over, which takes Sentinels and a Cluster two to three seconds.
+  // After this pause the test waits for the new primary, which takes Sentinels and a Cluster two to three seconds.
   lastsMs: 500,
   settleMs: 1_000,
-  // How long a request may wait is held elsewhere. Here a machine that is busy with other things would be taken for a Redis that
-  // is away, and refused requests for instances that have not come back.
+  // Other tests check how long a request may wait. With a short timeout here, a busy machine would look like a lost
+  // Redis, and its refused requests like instances that do not recover.
   redisTimeoutMs: 5_000,
   leastFacts: {
     'approval kept': 20,
@@ -31,7 +31,10 @@ const MEASURE: Measure = {
   }
 }
 
-/** Since Redis is whole, as seen by a look at it that shares nothing with the instances. A connection may be just on its way. */
+/**
+ * The most refusals of one operation after Redis is whole, as a watch without the code of the service sees it. One is
+ * allowed, because an instance may still be connecting.
+ */
 const MOST_REFUSALS = 1
 const LEAST_REQUESTS = 200
 

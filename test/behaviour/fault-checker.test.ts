@@ -1,10 +1,10 @@
-/** The checker of bench/faults finds what it is there to find: made-up histories, each with one thing wrong. */
+/** Checks the checker of bench/faults with made-up histories, each with one violation that it must find. */
 import t from 'tap'
 import { check, type Verdict } from '../../bench/faults/checker.js'
 import { figuresOf } from '../../bench/faults/figures.js'
 import type { Entry, FinalState, ListedClient, Outcome } from '../../bench/faults/history.js'
 
-/** A whole life of one actor, second by second; every test breaks one thing of it. */
+/** The whole life of an actor, one request per second. Every test breaks one thing in it. */
 const approved: Entry[] = [
   entry('start', 0, 'done'),
   entry('poll', 1, 'pending'),
@@ -61,7 +61,7 @@ function entry(kind: Entry['kind'], second: number, outcome: Outcome, more: Part
   return { actor: 'alice', kind, operation: second, sentAt, answeredAt: sentAt + 10, status: 200, outcome, ...more }
 }
 
-/** The history with one more entry, or with another in place of the one sent in that second. */
+/** Returns the history with a further entry, or with another entry in place of the one sent in that second. */
 const withEntry = (added: Entry) => [...whole, added]
 const without = (kind: Entry['kind'], said?: string) =>
   whole.filter((entry) => entry.kind !== kind || (said !== undefined && entry.said !== said))

@@ -1,4 +1,7 @@
-/** Polls that wait (Prefer: wait): a decision reaches them at once, from any instance, and nothing they end by loses anything. */
+/**
+ * Checks held polls (Prefer: wait): a decision ends them at once on any instance, and no other end of a wait loses
+ * anything.
+ */
 import { request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -10,17 +13,20 @@ import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { type Service, startService } from '../support/service.js'
 import { until } from '../support/until.js'
 
-/** Of a wait that only news end: half of it is far more than news take on a busy machine, and far less than without them. */
+/**
+ * The wait is so long that half of it separates two cases on any machine: a wait that a decision ends, and one that
+ * times out.
+ */
 const WAIT_SECONDS = 20
 const HALF_A_WAIT_MS = (WAIT_SECONDS * 1_000) / 2
 
 interface Held {
   answer: Promise<HttpAnswer>
-  /** Ends the connection without waiting for the answer. */
+  /** Aborts the connection without waiting for the answer. */
   abort(): void
 }
 
-/** A poll with a preference, at the endpoint of either surface. */
+/** Polls with a preference at the endpoint of a surface. */
 function poll(url: string, surface: 'dashboard' | 'oauth', code: string, prefer = `wait=${WAIT_SECONDS}`): Held {
   const aborting = new AbortController()
   const [path, body] =
@@ -48,7 +54,7 @@ function poll(url: string, surface: 'dashboard' | 'oauth', code: string, prefer 
 const applied = ({ headers }: HttpAnswer) => headers.get('preference-applied')
 const stateOf = ({ body }: HttpAnswer) => body.status ?? body.error ?? (body.access_token ? 'approved' : 'nothing')
 
-/** How many polls an instance holds, by its own metrics. */
+/** Returns how many polls an instance holds, by its own metrics. */
 async function heldBy({ url }: Service): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   return Number(/^grantd_held_polls (\d+)$/m.exec(text)?.[1])
@@ -56,7 +62,7 @@ async function heldBy({ url }: Service): Promise<number> {
 
 const untilHeld = (service: Service, count: number) => until(async () => (await heldBy(service)) === count)
 
-/** Commands Redis has run, but for those that keep a connection alive or ask for this very number. */
+/** Counts the commands that Redis has run, except those that keep connections alive or come from this function. */
 async function commandsRun({ client }: RedisServer): Promise<number> {
   const text = await client.info('commandstats')
   const counts = [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]
@@ -222,7 +228,7 @@ t.test('two instances over one Redis', async (t) => {
     const { grant_code, user_code } = await api.start()
     const held = poll(here.url, 'dashboard', grant_code)
     await untilHeld(here, 1)
-    // In one step, so that no subscriber is back before the decision.
+    // Both are sent together, so that no subscriber is back before the decision.
     await Promise.all([redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'), elsewhere.decide(user_code, 'carol')])
     const answer = await held.answer
     t.equal(stateOf(answer), 'approved')
@@ -327,7 +333,9 @@ t.test('a request that was never read to its end waits for nothing', async (t) =
   t.equal(app.core.heldPolls.count(), 0)
 })
 
-/** The application in this process, in memory, with a port: for what needs both HTTP and a clock to turn. */
+/**
+ * Starts the application in this process, in memory and with a port, for tests that need both HTTP and a clock to turn.
+ */
 async function listening(t: Test) {
   const service = await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA' })
   const url = await service.app.listen({ host: '127.0.0.1', port: await freePort() })

@@ -1,6 +1,6 @@
 /**
- * An instance may end in the middle of a change, after any of its steps. What is left then is what there was before or what there
- * was to be: nothing half gone answers, here or to relying parties, and nothing is kept from anybody for ever.
+ * An instance may end after any step of a change. The state must then be as before the change or as after it: nothing
+ * half deleted answers callers or relying parties, and nothing is blocked for ever.
  */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -24,10 +24,10 @@ import {
 const BASE_DOMAIN = 'tokens.example.com'
 const PUBLIC_URL = 'https://grants.example.com'
 const DAY_MS = 86_400_000
-/** More than any change takes. */
+/** No change takes more steps than this. */
 const MOST_STEPS = 60
 
-/** Stands between an instance and Redis, and cuts it off for good: what comes after so many requests never arrives. */
+/** Starts a proxy between an instance and Redis that drops all requests after a given number, for good. */
 async function startCutter(redisPort: number) {
   const sockets = new Set<Socket>()
   let left = Number.POSITIVE_INFINITY
@@ -68,13 +68,13 @@ async function startWorld(t: Test) {
   const [redis, dns] = [await startRedis(), await startDnsServer(t)]
   t.teardown(() => redis.stop())
   const variables = { PUBLIC_URL, TOKENS_BASE_DOMAIN: BASE_DOMAIN, DNS_RESOLVER: dns.address, LIMITS: 'off' }
-  /** It lives on, and sees what is left. */
+  /** The surviving instance, through which the state is checked. */
   const survivor = await startTokensApp(t, { ...variables, REDIS_URL: redis.url })
   const { api, clock, send } = survivor
   const stranger = survivor.by(await survivor.newKey('stranger'))
   const elsewhere = await makeOneOfEach(stranger)
 
-  /** Whether a change came through on an instance that ends after so many steps of it. */
+  /** Returns whether a change succeeded on an instance that is cut off from Redis after this many requests. */
   async function comesThrough(steps: number, change: (api: TokensClient) => Promise<Answer>): Promise<boolean> {
     const cutter = await startCutter(redis.port)
     const victim = await startTokensApp(t, { ...variables, REDIS_URL: cutter.url }, { testClock: clock })
@@ -83,9 +83,9 @@ async function startWorld(t: Test) {
     cutter.cutAfter(steps)
     const { status } = await change(victim.by(survivor.key))
     cutter.cut()
-    // Nobody is told anything of it but that they may try again.
+    // An interrupted change may only be answered with 503.
     if (status !== 503 && status >= 300) throw new Error(`it answered ${status}`)
-    // What the others hold of public documents they hold for a second.
+    // Instances cache public documents for a second.
     clock.advance(1_000)
     return status !== 503
   }
@@ -98,7 +98,7 @@ async function startWorld(t: Test) {
     elsewhere,
     comesThrough,
 
-    /** Interrupts a change after none of its steps, after one, after two, until it comes through. */
+    /** Interrupts a change after no step, after one, after two and so on, until it succeeds. */
     async interrupt(
       t: Test,
       prepare: () => Promise<Record<string, string>>,
@@ -114,7 +114,7 @@ async function startWorld(t: Test) {
       throw new Error('it never came through')
     },
 
-    /** One of each, the domain verified, and a second one that is not. */
+    /** Creates one resource of each kind, with a verified domain and a second, unverified one. */
     async makeProvider(): Promise<Record<string, string>> {
       const ids = await makeOneOfEach(api)
       const { body: domain } = await api.getDomain(ids)
@@ -127,7 +127,7 @@ async function startWorld(t: Test) {
 
     publish: dns.publish,
 
-    /** What relying parties get under each of the addresses of a provider. */
+    /** Returns the statuses of an issuer's public documents under each of its addresses. */
     async publicStatuses({ providerId, domain }: Ids): Promise<number[]> {
       const places = [
         ['grants.example.com', `/${providerId}`],
@@ -144,7 +144,7 @@ async function startWorld(t: Test) {
       return answers.map(({ status }) => status)
     },
 
-    /** Checks that somebody else can have a domain, and is the one who is found there. */
+    /** Checks that another owner can have a domain, and that discovery then finds that owner's issuer. */
     async isFree(t: Test, domain: string): Promise<void> {
       const { status, body } = await stranger.addDomain(elsewhere, { domain })
       t.equal(status, 201, `${domain} is free for somebody else`)
@@ -160,7 +160,7 @@ async function startWorld(t: Test) {
       await stranger.deleteDomain({ ...elsewhere, domainId: body.id })
     },
 
-    /** Checks that what the tokens of a provider say of their issuer is so. */
+    /** Checks that discovery under the `iss` of an issuer's tokens names that issuer and has their key. */
     async isIssuer(t: Test, ids: Ids): Promise<void> {
       for (const wish of [{}, { forceDefaultDomain: true }]) {
         const token = await mint(api, ids, wish)
@@ -175,7 +175,7 @@ async function startWorld(t: Test) {
   }
 }
 
-/** The statuses of these operations; of those that only look. */
+/** Returns the statuses of these operations, none of which changes what a later check looks at. */
 const statusesOf = (api: TokensClient, ids: Ids, operations: readonly OperationId[]) =>
   Promise.all(operations.map(async (id) => (await api[id](ids, bodyFor(id, ids))).status))
 
@@ -233,7 +233,7 @@ t.test('a tenant is deleted', async (t) => {
     'validateToken'
   ]
   const check = (listing: OperationId, deletion: OperationId, name: string, operations: OperationId[]) => {
-    // A token that is none is 400 by a policy that is there.
+    // validateToken answers 400 to a malformed token if the policy exists.
     const there = operations.map((id) => (id === 'validateToken' ? 400 : 200))
     return async (t: Test, ids: Ids) => {
       const statuses = await statusesOf(api, ids, operations)
@@ -351,7 +351,7 @@ t.test('a domain is added', async (t) => {
         if (status === 201) await world.stranger.deleteDomain({ ...world.elsewhere, domainId: body.id })
         t.equal((await api.deleteDomain({ ...ids, domainId })).status, 204)
       }
-      // What was not even listed keeps nobody from it for longer than any claim does.
+      // A domain that is not listed may still be held by an unproven claim, which ends after a day.
       if (entries.length === 0) clock.advance(DAY_MS + 1)
       await world.isFree(t, ids.domain as string)
     }

@@ -1,6 +1,6 @@
 /**
- * The keys of a provider follow each other, by schedule and on command: what verifies keeps verifying for as long as it lives,
- * and no token carries a kid that a relying party could not know.
+ * The keys of an issuer rotate by schedule and on command. Tokens verify for their whole life, and no token carries a
+ * kid that a relying party may not know yet.
  */
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
@@ -14,12 +14,12 @@ import { type Ids, makeOneOfEach, startTokensApp, type TokensApp } from '../supp
 
 const DAY_MS = 86_400_000
 const LONGEST_SECONDS = 172_800
-/** From when a key is published until it signs: as long as a key set may be kept, and a minute. */
+/** The time from the publication of a key to its first signature: the longest caching of a key set, plus a minute. */
 const AHEAD_MS = 360_000
-/** Until when its predecessor stays: the longest life of a token and a minute, after it signs itself. */
+/** How long the predecessor stays published after the new key signs: the longest life of a token, plus a minute. */
 const STAYS_MS = LONGEST_SECONDS * 1000 + 60_000
 
-/** The key set of a provider as anybody fetches it, and until when they may keep it. */
+/** Fetches the key set of an issuer, and the time until which it may be cached. */
 async function fetchKeySet(service: TokensApp, { providerId }: Ids) {
   const { body, headers } = await service.send({
     method: 'GET',
@@ -30,14 +30,14 @@ async function fetchKeySet(service: TokensApp, { providerId }: Ids) {
   return { keys: createLocalJWKSet(body as JSONWebKeySet), untilMs: service.clock() + Number(seconds) * 1000 }
 }
 
-/** Two instances over one Redis and by one clock. */
+/** Starts two instances over one Redis with one clock. */
 async function startTwo(t: Test, variables: Record<string, string> = {}) {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const shared = { REDIS_URL: redis.url, PUBLIC_URL: 'https://grants.example.com', LIMITS: 'off', ...variables }
   const one = await startTokensApp(t, shared)
   const two = await startTokensApp(t, shared, { testClock: one.clock })
-  // The keys of an account are good everywhere.
+  // The key of an owner works on every instance.
   return { redis, one, two: { ...two, clock: one.clock, api: two.by(one.key) } }
 }
 
@@ -60,7 +60,7 @@ t.test('by schedule', async (t) => {
 
   let second = ''
   await t.test('then the next one is published, and signs six minutes later', async (t) => {
-    // Instances go by the keys they know for a minute.
+    // An instance uses the keys that it knows for up to a minute.
     clock.advance(60_000)
     const kids = await publishedKids(service, ids)
     t.equal(kids.length, 2)
@@ -76,7 +76,7 @@ t.test('by schedule', async (t) => {
   })
 
   await t.test('the old one stays published until the last token it signed has ended, and goes then', async (t) => {
-    // Nothing is asked in between: a provider that nobody asks for has nothing to rotate for.
+    // Nobody asks for this issuer in between, and its keys rotate only when somebody asks.
     const last = await mint(api, ids, { expiresIn: LONGEST_SECONDS })
     t.equal(kidOf(last), second)
     clock.advance(STAYS_MS - 1)
@@ -140,7 +140,7 @@ t.test('no token carries a kid that a key set lacks which may still be kept', as
   const ids = await makeOneOfEach(one.api)
   clock.advance(1_000)
   await publishedKids(two, ids)
-  // The other instance has just looked, and so goes by the old keys for as long as any may.
+  // The second instance has just read the keys, so it uses the old ones for the longest allowed time.
   await rotateIssuerKey(one.app.core, ids.providerId as string, false)
   const kept: Awaited<ReturnType<typeof fetchKeySet>>[] = []
   const steps = [0, 30_000, 29_999, 1, 998, 1, 1, 28_000, 210_000, 1_000, 59_000, 999, 1, 998, 1, 1, 60_000]
@@ -322,7 +322,7 @@ t.test('who asks for the keys of a provider that is gone makes none', async (t) 
   const { redis, one, two } = await startTwo(t)
   const ids = await makeOneOfEach(one.api)
   await mint(two.api, ids)
-  // What a request finds out that had looked for its provider just before.
+  // This is the state that a request meets if its issuer is deleted right after it has read it.
   await one.api.deleteProvider(ids)
   one.clock.advance(60_000)
   for (const { app } of [one, two]) await app.core.issuerKeys.of(ids.providerId as string).catch(() => {})

@@ -1,6 +1,6 @@
 /**
- * Providers as relying parties see them: what clients that others wrote find by discovery verifies the tokens, by path, by host
- * and on a custom domain, and is gone with the provider.
+ * Issuers as relying parties see them: clients of other authors verify tokens with what discovery finds by path, by
+ * host and on a custom domain, and find nothing after the issuer is deleted.
  */
 import { createPrivateKey } from 'node:crypto'
 import { decodeJwt } from 'jose'
@@ -31,7 +31,7 @@ const PUBLIC_MEMBERS = {
   EdDSA: ['alg', 'crv', 'kid', 'kty', 'use', 'x']
 }
 
-/** Asks for a public document under a host; `at` is what comes before the well-known part. */
+/** Requests a public document under a host; `at` is the path before the well-known part. */
 const ask = ({ send }: TokensApp, host: string, name: string, at = '', headers: Record<string, string> = {}) =>
   send({ method: 'GET', url: `${at}/.well-known/${name}`, headers: { ...headers, host } })
 
@@ -306,7 +306,7 @@ t.test('a provider that is deleted', async (t) => {
   dns.publish(domain.challengeName, domain.challenge)
   await one.api.verifyDomain({ ...ids, domainId: domain.id })
 
-  /** What each of its addresses answers, on an instance. */
+  /** Returns the statuses of the issuer's addresses on an instance. */
   const statuses = (service: TokensApp) => {
     const hosts = [
       ['grants.example.com', `/${ids.providerId}`],
@@ -393,7 +393,7 @@ t.test('while Redis is away', async (t) => {
   t.equal((await publishedKids(service, ids)).length, 1, 'and once it is back they are found, failures are not kept')
 })
 
-/** All that a server holds, as text. */
+/** Returns everything that a Redis server holds, as text. */
 async function everything({ client }: Awaited<ReturnType<typeof startRedis>>): Promise<string> {
   const texts: string[] = []
   for (const key of await client.keys('*')) {

@@ -1,4 +1,4 @@
-/** The manifests fit Kubernetes, each other, and the service they run. */
+/** Checks that the manifests fit the types of Kubernetes, each other, and the service. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,4 @@
-/** How often who may ask, at the exact edges, and what guessing user codes comes to. */
+/** Checks how often each caller may ask, at the exact limits, and what happens to somebody who guesses user codes. */
 import t, { type Test } from 'tap'
 import { loggerOptions } from '../../src/logger.js'
 import { refused } from '../routes/expectations.js'
@@ -9,11 +9,11 @@ import { sessionOf } from '../support/tokens.js'
 const MINUTE_MS = 60_000
 const QUARTER_MS = 15 * MINUTE_MS
 const TOO_MANY = 'Too many requests. Please try again later.'
-/** Two instances in a test have two clocks, some milliseconds apart. */
+/** The clocks of two instances in a test are some milliseconds apart. */
 const ABOUT_900 = /^(900|901)$/
 const WRONG = 'BBBB-BBBB'
 const behindProxy = { TRUST_PROXY: '127.0.0.1', SIGNING_ALG: 'EdDSA' }
-/** Everything a guesser could run into but the limit on misses. */
+/** Limits that are too high to reach, except the one on misses. */
 const freely = {
   ...behindProxy,
   LIMIT_START_PER_MINUTE: '100000',
@@ -28,7 +28,7 @@ function limited(t: Test, answer: Answer, retryAfter: number | RegExp, about = '
   else t.match(header, retryAfter, `${about} Retry-After`)
 }
 
-/** The three limited operations, from any address and by any user. */
+/** Returns the three limited operations, for any address and any user. */
 function asking({ call }: Pick<TestApp, 'call'>, sessions = new Map<string, Promise<string>>()) {
   const session = (user: string) => {
     if (!sessions.has(user)) sessions.set(user, sessionOf(user, { expires: '1d' }))
@@ -227,7 +227,7 @@ t.test('two instances over one Redis count together', async (t) => {
 })
 
 t.test('guessing', async (t) => {
-  /** A service with a right code, and guesses against it. */
+  /** Starts a service with a valid code, and returns guesses at it. */
   const setUp = async (t: Test, variables: Record<string, string> = {}) => {
     const service = await startApp(t, { ...freely, ...variables })
     const ask = asking(service)

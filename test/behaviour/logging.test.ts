@@ -1,4 +1,6 @@
-/** What is in the log, and what never is: every flow runs with a canary in every field, at the most talkative level. */
+/**
+ * Checks what the log has and what it never has: every flow runs with a canary in every field, at the level `trace`.
+ */
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
@@ -11,14 +13,14 @@ import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
-/** A logger as in service, at its most talkative, that writes into a list. */
+/** Makes a logger as in production, but at the level `trace` and into a list. */
 function recorder() {
   const lines: string[] = []
   const stream = { write: (line: string) => lines.push(line) }
   return { lines, logger: { ...(loggerOptions('trace') as object), stream } }
 }
 
-/** Whatever was written is one JSON object per line. */
+/** Parses the lines; each must be a JSON object. */
 function parsed(t: Test, lines: string[]): Record<string, unknown>[] {
   return lines.map((line) => {
     t.equal(line.indexOf('\n'), line.length - 1, 'one line each')
@@ -189,7 +191,7 @@ for (const engine of ['memory', 'Redis']) {
     await oauthFlow()
     await mistakes()
 
-    // What breaks inside carries everything it was called with.
+    // An exception may carry all arguments of the call that failed.
     const { list } = app.core.authorizations
     app.core.authorizations.list = async () => {
       throw Object.assign(new TypeError('list is broken'), {
@@ -208,7 +210,7 @@ for (const engine of ['memory', 'Redis']) {
       await call('POST', '/auth/grant/token', { body: { grant_code: 'A'.repeat(43) } })
     }
 
-    // Over a socket, where the framework and the runtime have words of their own.
+    // These requests go over a socket, because Fastify and Node.js then log messages of their own.
     await app.listen({ port: await freePort(), host: '127.0.0.1' })
     const { port } = app.server.address() as AddressInfo
     await new Promise<void>((resolve) => {
@@ -301,7 +303,7 @@ t.test(
       const [pending, denied, approved] = [await authorize(), await authorize(), await authorize()]
       await approve(denied.user_code, 'ann', 'deny')
       await approve(approved.user_code)
-      /** What was written about one poll. */
+      /** Returns the lines that were logged about one poll. */
       const about = async (deviceCode: string) => {
         lines.length = 0
         const { body } = await redeem(deviceCode)

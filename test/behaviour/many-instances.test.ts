@@ -1,4 +1,4 @@
-/** Several instances over one Redis are one service: each runs as a process of its own. */
+/** Several instances over one Redis are one service. Each runs in its own process here. */
 import t from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { PATIENT } from '../support/app.js'
@@ -13,7 +13,7 @@ t.test('two instances over one Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const variables = { ...PATIENT, REDIS_URL: redis.url, LOG_LEVEL: 'warn', LIMIT_REFRESH_PER_MINUTE: '1000' }
-  // At once, so that they race for the first signing key.
+  // Both start at once, so that they race for the first signing key.
   const whole = t
   const startBoth = () => Promise.all([startService(whole, variables), startService(whole, variables)])
   let services = await startBoth()
@@ -75,7 +75,8 @@ t.test('two instances over one Redis', async (t) => {
       (await redis.client.keys(`grantd:refresh-family:${jtiOf(answers)}`))[0] ?? ''
     )
     t.equal(row.rotated?.length, 56, 'one rotation')
-    // Late callers, after the next rotation: within the grace they are told the current token, whoever is ahead of them.
+    // These callers use the first token after a further rotation. Within the grace period each is told the current
+    // token.
     const later = (await refresh(one, next as string)).body.refresh_token
     const late = await Promise.all(Array.from({ length: 20 }, (_, i) => refresh(i % 2 ? one : two, first)))
     t.strictSame([...new Set(late.map(({ body }) => body.refresh_token))], [later])
@@ -148,7 +149,7 @@ t.test('two instances over one Redis', async (t) => {
   })
 })
 
-/** Asks again while the service says that it cannot look. */
+/** Repeats a request while the service answers 503. */
 async function eventually(ask: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
   for (let tries = 0; tries < 100; tries++) {
     const answer = await ask()

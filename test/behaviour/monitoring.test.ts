@@ -1,4 +1,4 @@
-/** Alerts, dashboard and runbook speak of what the service really tells, and of each other. */
+/** Checks that alerts, dashboard and runbook name only existing metrics and labels, and fit each other. */
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -32,7 +32,7 @@ const shown: string[] = [...panels.flatMap(({ targets }) => targets), ...dashboa
 )
 const operations = read('docs/operations.md')
 
-/** Runs promtool; none found is a failure, never a reason to skip. */
+/** Runs promtool. A missing promtool fails the test and does not skip it. */
 function promtool(...args: string[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     execFile('promtool', args, (error, stdout, stderr) =>
@@ -41,7 +41,7 @@ function promtool(...args: string[]): Promise<{ code: number; output: string }> 
   })
 }
 
-/** Names of metrics in an expression, and the labels each is selected by. */
+/** Returns the metrics in an expression, with the labels by which each is selected. */
 function selectorsIn(expr: string): { name: string; labels: string[] }[] {
   return [...expr.matchAll(/\b(up|[a-z]+_[a-z0-9_]+)(?:\{([^}]*)\})?(?=[\s[)]|$)/g)]
     .filter(([, name = '']) => !/^(group_left|group_right|label_values)$/.test(name))

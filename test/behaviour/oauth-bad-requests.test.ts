@@ -40,7 +40,7 @@ import {
 } from '../support/oauth-refusals.js'
 import { sessionOf } from '../support/tokens.js'
 
-/** What a value comes to that could be right but is not: a refusal, or an answer that says nothing. */
+/** What a well-formed but wrong value of each parameter leads to: a refusal, or an answer that reveals nothing. */
 const WRONG: Record<string, Verdict | 'ignored'> = {
   client_id: IC,
   client_secret: IC,
@@ -51,7 +51,7 @@ const WRONG: Record<string, Verdict | 'ignored'> = {
   token: 'ignored',
   token_type_hint: 'ignored'
 }
-/** What it comes to when it is left out; scope and token_type_hint may be. */
+/** What a missing parameter leads to; scope and token_type_hint are optional. */
 const MISSING: Record<string, Verdict> = {
   client_id: IR,
   client_secret: IC,
@@ -64,7 +64,7 @@ const MISSING: Record<string, Verdict> = {
 interface Row {
   operation: keyof typeof PATHS
   schema: { properties: Record<string, { maxLength?: number }> }
-  /** A request that would be answered with 200, or that there is nothing. */
+  /** A request that is answered with 200. */
   good: Parameters
 }
 
@@ -121,7 +121,7 @@ t.test('parameters', async (t) => {
           else await refuses(t, request, verdict, about)
         }
 
-        // Who wants to introspect must prove to be somebody; not to say who is as good as to be wrong.
+        // Introspection requires authentication, so a missing client_id is answered like a wrong one.
         const isUnproven = operation === 'introspectToken' && name === 'client_id'
         const missing = isUnproven ? IC : MISSING[name]
         if (missing) {
@@ -132,11 +132,11 @@ t.test('parameters', async (t) => {
           for (const [way, request] of everyWay({ ...good, [name]: '' })) {
             await refuses(t, request, missing, `empty, ${way}`)
           }
-          // RFC 6749 §3.1: the name without a value is no value.
+          // RFC 6749 §3.1: a parameter without a value counts as missing.
           const rest = new URLSearchParams(without(good, name))
           await refuses(t, form(url, `${rest}&${name}`), missing, 'a name alone')
           await refuses(t, form(url, `${rest}&${name}[]=${CANARY}&${name}.x=y&${name}%00=z`), missing, 'odd names')
-          // A query is not the body, and ends up in logs.
+          // Parameters in the query do not count, because queries end up in logs.
           const query = { ...form(url, `${rest}`), url: `${url}?${name}=${encodeURIComponent(value)}` }
           await refuses(t, query, missing, 'in the query')
         }
@@ -181,7 +181,7 @@ t.test('parameters', async (t) => {
         const half = JSON.stringify({ ...good, [name]: '@@' }).replace('@@', '\\ud800')
         await refuses(t, json(url, half), { ...IR, sentence: 'The body holds half a character.' }, 'half a pair')
 
-        // Texts like any other. What a per cent sign does not begin is read as it stands.
+        // These texts are ordinary wrong values.
         const odd = [
           '\u0000',
           `${CANARY}\u0000`,
@@ -196,7 +196,7 @@ t.test('parameters', async (t) => {
         ]
         for (const text of odd) {
           for (const [way, request] of everyWay({ ...good, [name]: text })) {
-            // Spaces only separate scopes, and a space more is none of them.
+            // Scopes are separated by spaces, so further spaces do not change the value.
             if (name === 'scope' && text.trim() === value) continue
             await comesTo(request, `${encodeURIComponent(text)}, ${way}`)
           }
@@ -451,7 +451,7 @@ t.test('how clients authenticate', async (t) => {
   await use(access_token)
   const session = await sessionOf('ann')
 
-  /** What each endpoint would be asked by a client that is who it says. */
+  /** A valid request of each endpoint, without the credentials of a client. */
   const asks: Record<string, { url: string; parameters: Parameters }> = {
     authorizeDevice: { url: PATHS.authorizeDevice, parameters: { scope: 'openid' } },
     'requestToken with a device code': {
@@ -533,7 +533,7 @@ t.test('how clients authenticate', async (t) => {
     t.test(operation, async (t) => {
       const nobody = operation === 'introspectToken' ? IC : ID_MISSING
       for (const [about, expected, body, authorization] of attempts) {
-        // Where API keys are taken, a bearer token is one that is none.
+        // Introspection also takes API keys as bearer tokens, so an unknown one is refused as a token.
         const isNoKey = operation === 'introspectToken' && expected === IC_BASIC && authorization?.startsWith('Bearer ')
         const verdict = isNoKey ? BAD_TOKEN : expected === ID_MISSING ? nobody : expected
         const headers = { ...(authorization !== undefined && { authorization }) }
@@ -590,7 +590,7 @@ t.test('how clients authenticate', async (t) => {
         await refuses(t, request, twice, `${operation}: ${pair.map((text) => text.slice(0, 9))}`)
       }
     }
-    // RFC 6750 §3: whatever is wrong with how a token was sent, the answer says how it is done.
+    // RFC 6750 §3: a malformed request is told in the challenge how tokens are sent.
     for (const method of ['GET', 'POST'] as const) {
       const headers = { Authorization: [`Bearer ${access_token}`, `Bearer ${CANARY}`] }
       await refuses(t, { method, url: PATHS.userinfo, headers }, twice, `userinfo by ${method}`)

@@ -1,6 +1,7 @@
 /**
- * What the OAuth surface does with values that are wrong in requests that are right: scopes, grant types, codes and tokens,
- * foreign, forged, expired and revoked. The right refusal, and nothing else: see test/support/oauth-refusals.ts.
+ * Checks what the OAuth surface does with wrong values in well-formed requests: scopes, grant types, codes and tokens
+ * that are foreign, forged, expired or revoked. It refuses correctly and does nothing else; see
+ * test/support/oauth-refusals.ts.
  */
 import { createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto'
 import type { InjectOptions } from 'fastify'
@@ -336,7 +337,7 @@ t.test('device codes', async (t) => {
   })
 })
 
-/** The letter after this one in base64url, so that a text differs in one place and looks the same. */
+/** Replaces one character by the next of base64url, so that the text differs in one place. */
 const flipped = (text: string, at: number) =>
   `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${at === -1 ? '' : text.slice(at + 1)}`
 
@@ -719,7 +720,7 @@ t.test('tokens at introspect, revoke and userinfo', async (t) => {
     }
     await decide(pending.user_code, 'ann')
     t.equal((await redeem(LAMP, pending.device_code)).status, 200)
-    // A revocation that is right, to know that the others could have been.
+    // A valid revocation succeeds, which shows that the refused ones failed for their own reason.
     const right = await app.inject(form(PATHS.revokeToken, { ...BOX, token: good }))
     t.strictSame([right.statusCode, right.body], [200, ''])
     await ignores(t, form(PATHS.introspectToken, { ...BOX, token: good }), 'revoked by its own client')

@@ -1,4 +1,7 @@
-/** What an operator does to a running service: stopping it, rotating its keys, starting it wrongly. */
+/**
+ * Checks what an operator does to a running service: stopping it, rotating its keys, starting it with a wrong
+ * configuration.
+ */
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
@@ -14,7 +17,7 @@ import { startService } from '../support/service.js'
 import { DASHBOARD_SECRET } from '../support/tokens.js'
 import { until } from '../support/until.js'
 
-// What is not about time runs side by side: it mostly waits.
+// Tests that are not about time run side by side, because they mostly wait.
 t.jobs = 3
 
 t.test('SIGTERM: readiness turns red first, what is under way finishes, then the process ends', async (t) => {
@@ -25,7 +28,7 @@ t.test('SIGTERM: readiness turns red first, what is under way finishes, then the
   const { grant_code } = await api.start()
   t.equal((await api.call('GET', '/readyz')).status, 200)
 
-  // An idle kept-alive connection must not hold the process open.
+  // An idle kept-alive connection must not keep the process alive.
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => agent.destroy())
   await new Promise((resolve, reject) => {
@@ -33,7 +36,7 @@ t.test('SIGTERM: readiness turns red first, what is under way finishes, then the
       .on('error', reject)
       .end()
   })
-  // Nor must one that was opened ahead of need, and never used.
+  // Nor may a connection that was opened ahead of need and never used.
   const unused = connect(service.port, '127.0.0.1')
   t.teardown(() => unused.destroy())
   await once(unused, 'connect')
@@ -46,7 +49,7 @@ t.test('SIGTERM: readiness turns red first, what is under way finishes, then the
   t.equal(meanwhile.status, 200, 'what still arrives is served')
   t.equal(meanwhile.headers.get('connection'), 'close', 'and told to connect elsewhere')
 
-  // Redis holds the answer back beyond the moment in which the port closes.
+  // Redis is stopped, so that the answer comes only after the port is closed.
   process.kill(redis.pid(), 'SIGSTOP')
   let isUnderWay = true
   const underWay = api.poll(grant_code).finally(() => {
@@ -63,7 +66,7 @@ t.test('SIGTERM: readiness turns red first, what is under way finishes, then the
   t.match(lines.at(-1), /"stopped"/)
 })
 
-/** Whether somebody listens there. */
+/** Returns whether something listens on the port. */
 function isOpen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {
@@ -107,7 +110,7 @@ t.test(
     t.not(kidOf(newToken), kidOf(oldToken), 'the new key signs')
     t.equal((await fresh.call('GET', '/auth/clients', { token: oldToken })).status, 200, 'old tokens stay good')
     let learnt = await old.call('GET', '/auth/clients', { token: newToken })
-    // An instance looks for unknown keys at most once in five seconds.
+    // An instance fetches unknown keys at most once in five seconds.
     while (learnt.status !== 200) {
       await sleep(200)
       learnt = await old.call('GET', '/auth/clients', { token: newToken })
@@ -176,7 +179,7 @@ t.test('a start that cannot succeed ends with the reason and a code', { buffered
 
 t.test('without REDIS_URL the log says in one line that this is for trying out', { buffered: true }, async (t) => {
   const service = await startService(t, { DASHBOARD_JWT_SECRET: '', GRANTD_SECRET: '' })
-  // It is written when the port is open, and so may be heard to be before.
+  // The line is logged after the port is open, so the first answer may come before it.
   await until(async () => service.output().includes('for trying out'))
   const lines = service
     .output()

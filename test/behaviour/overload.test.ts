@@ -1,4 +1,6 @@
-/** More to do than can be done: the rest is told at once to come again, and who runs the service still sees it. */
+/**
+ * Checks overload: requests beyond the limit get 503 with Retry-After at once, and the operator still sees the metrics.
+ */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,7 +42,7 @@ t.test('2,000 are served, whoever comes beside them is refused in the way of eac
     answered += 1
     return answer
   })
-  // What they ask has left.
+  // The admitted polls have reached the proxy.
   await until(async () => proxy.pieces() > before)
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
   const [dashboard, oauth, tokens, unknown, health] = await Promise.all([
@@ -58,7 +60,7 @@ t.test('2,000 are served, whoever comes beside them is refused in the way of eac
   t.match(tokens.json(), { code: 'unavailable' })
   t.equal(health.statusCode, 200)
   t.equal(answered, 0, 'at once: all that were let in still wait')
-  // They look at Redis as well, and so are answered when it is.
+  // /metrics also asks Redis, so it is answered only after the proxy lets go.
   const looking = app.inject('/metrics')
 
   letGo()
@@ -105,7 +107,8 @@ t.test('who leaves before the answer is not counted for ever', async (t) => {
 t.test('a process that was held up blames nobody: what was answered meanwhile counts', async (t) => {
   const lines: string[] = []
   const stream = { write: (line: string) => void lines.push(line) }
-  // Without the proxy, which is held up with whoever asks. An answer may take a second.
+  // The service is connected without the proxy, which runs in this process and is blocked with it. Redis may take two
+  // seconds here.
   const { app } = await startApp(
     t,
     { ...variables, REDIS_TIMEOUT_MS: '2000', REDIS_URL: redis.url },
@@ -114,13 +117,14 @@ t.test('a process that was held up blames nobody: what was answered meanwhile co
   const poll = () => app.inject({ method: 'POST', url: '/api/v0/auth/grant/token', payload: { grant_code: CODE } })
   await poll()
   lines.length = 0
-  // Held up before and after time limits were looked at, which happens every 50 ms.
+  // The process is blocked at different moments of the check for expired time limits, which runs every 50 ms.
   for (const afterMs of [0, 60, 120]) {
-    // Redis answers later, but long before this process can read what it said.
+    // Redis answers after 0.9 s, long before this blocked process can read the answer.
     await redis.client.call('CLIENT', 'PAUSE', '900', 'WRITE')
     const polls = Array.from({ length: 20 }, poll)
     await sleep(afterMs)
-    // Goes on where answers are read, so that timers come next, and what has arrived only after them.
+    // The code after this await runs while sockets are read. Timers come next in the event loop, before answers that
+    // have arrived.
     await redis.client.ping()
     const heldUpUntil = performance.now() + 2_500
     while (performance.now() < heldUpUntil);

@@ -1,6 +1,6 @@
 /**
- * The package that `npm pack` makes of a checkout, installed into an empty folder: what it holds, that its program runs from there,
- * what its commands load, and what it offers to other programs.
+ * Installs the package that `npm pack` makes of a checkout into an empty folder, and checks its files, its program,
+ * what its commands load, and what it exports.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,9 +16,11 @@ import { startRedis } from '../support/redis-server.js'
 import { DASHBOARD_SECRET } from '../support/tokens.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
-/** What a checkout has and git does not. */
+/** Files of the working copy that are no part of a fresh checkout. */
 const LEFT_OUT = ['.git', 'node_modules', 'dist', '.tap']
-/** What npm goes by to find a registry, in whatever way this machine says it; nothing of the npm that runs the tests. */
+/**
+ * The settings by which npm finds a registry, in every form; nothing else of the npm that runs the tests is passed on.
+ */
 const OF_NPM =
   /^(npm_config_(registry|cache|userconfig|globalconfig|cafile|proxy|https_proxy|noproxy)|https?_proxy|no_proxy)$/i
 const ENV = {
@@ -56,13 +58,13 @@ const installed = join(folder, 'node_modules/grantd')
 t.test('npm pack builds it, and it holds what runs, and nothing else', async (t) => {
   await cp(ROOT, checkout, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
   await symlink(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
-  // Something that an earlier build has left behind, and a secret that lies about.
+  // The checkout also has leftovers of an earlier build and a secret, which must not be packed.
   await cp(join(ROOT, 'test/support'), join(checkout, 'dist/test'), { recursive: true })
   await writeFile(join(checkout, '.env'), `GRANTD_SECRET=${GRANTD_SECRET}\n`)
 
   const packed = await run(checkout, 'npm', ['pack', '--json', '--pack-destination', temporary])
   t.equal(packed.code, 0, packed.stderr)
-  // Some versions of npm say before it which script they run.
+  // Some versions of npm first print which script they run.
   const [{ filename, files }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[\n')))
 
   const sources = (await Promise.all(['src', 'plugins', 'schemas'].map((name) => filesIn(join(ROOT, name)))))
@@ -101,13 +103,13 @@ t.test('its program says what it is, and what it can do', async (t) => {
   t.match(await grantd(['clients', 'secret']), { code: 0, stdout: /^client_secret +[\w-]{43}\n/ })
 })
 
-/** Starts it as a group of its own: npx puts a shell in between. */
+/** Starts the program in its own process group, because npx runs it through a shell. */
 function serve(t: { teardown(handler: () => unknown): void }, variables: Record<string, string>) {
   const env = { ...ENV, ...SETTINGS, ...variables }
   const child: ChildProcess = spawn('npx', npx('serve'), { cwd: folder, env, detached: true })
   let output = ''
   const ended = once(child, 'close').then(([code]) => code as number | null)
-  // However long that takes on a busy machine; one that cannot start ends.
+  // There is no time limit, because a busy machine may be slow. A service that cannot start ends.
   const listens = new Promise<boolean>((resolve) => {
     ended.then(() => resolve(false))
     for (const stream of [child.stdout, child.stderr]) {
@@ -153,7 +155,7 @@ t.test('npx grantd serve: a whole grant, the pages and their style sheet, and an
   t.match(output(), '"msg":"stopped"')
 })
 
-/** A module for `--import` that writes down every module which is resolved from then on. */
+/** Writes a module for `--import` that records every module resolved after it. */
 async function writeProbe(): Promise<{ probe: string; loaded: () => Promise<string[]> }> {
   const [probe, hooks, list] = ['probe.mjs', 'hooks.mjs', 'loaded'].map((name) => join(temporary, name)) as [
     string,

@@ -1,4 +1,7 @@
-/** What somebody could try with the pages from another site, another browser or a program's own words, and what comes of it. */
+/**
+ * Attacks on the pages from another site, from another browser and through the texts of a program. None of them may
+ * succeed.
+ */
 import t, { type Test } from 'tap'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { pageHeaders } from '../routes/pages/expectations.js'
@@ -28,20 +31,20 @@ const APPROVE = { action: 'approve', same: 'yes' }
 
 const isSignedIn = async (visitor: Visitor) => (await visitor.get('/device')).status === 200
 
-/** Somebody who is about to send a form, and what would come of it. */
+/** A filled-in form of a victim, and how to see its effect. */
 interface Form {
   name: string
-  /** The fields beside the token, all of them as they should be. */
+  /** The fields beside the CSRF token, all valid. */
   fields: FormFields
   path: string
   victim: Visitor
-  /** Who the victim is signed in as, if they are. */
+  /** The user that the victim is signed in as, if any. */
   user?: string
-  /** What the form would change. */
+  /** Returns the state that the form would change. */
   state(): Promise<unknown>
 }
 
-/** Every form of the site, filled in. Each is of a user of its own. */
+/** Returns every form of the site, filled in, each for another user. */
 async function everyForm(service: TestApp): Promise<Form[]> {
   const { app, start, poll } = service
   const forms: Form[] = []
@@ -111,7 +114,7 @@ async function everyForm(service: TestApp): Promise<Form[]> {
   return forms
 }
 
-/** How a form is sent by somebody else. Answers with the request, or with what takes its place. */
+/** Sends a forged form and returns the answer. */
 type Forgery = (form: Form, token: string) => Promise<Page>
 const FORM = 'application/x-www-form-urlencoded'
 
@@ -127,7 +130,7 @@ t.test('cross-site request forgery', async (t) => {
   const right = (token: string) => token
   const encode = (fields: FormFields) => new URLSearchParams(fields as Record<string, string>).toString()
   const bodyOf = (form: Form, token: string) => encode({ ...form.fields, csrf: token })
-  /** As the cookies of a victim would come together with some that a neighbouring host has set. */
+  /** Sends the cookies of a victim together with cookies that a neighbouring host has set. */
   const tossed = (names: string[]): Forgery => {
     return ({ victim, path, fields }) => {
       const planted = names.map((name) => `${name}=${mallory.cookies.get(SESSION_COOKIE)}`).join('; ')
@@ -157,7 +160,7 @@ t.test('cross-site request forgery', async (t) => {
         const visitor = createVisitor(service)
         await visitor.get('/login')
         const cookie = `${victim.cookies.header()}; ${visitor.cookies.header()}`
-        // A visitor who signs in has no cookie of that kind; whoever plants one must gain nothing.
+        // A visitor who signs in has no visitor cookie; planting one must not help an attacker.
         const isVisitor = victim.cookies.get(SESSION_COOKIE) === undefined
         const headers = isVisitor ? {} : { cookie }
         return victim.post(path, { ...fields, csrf: visitor.hidden('csrf') }, { headers })
@@ -261,7 +264,7 @@ t.test('login cross-site request forgery', async (t) => {
   const hub = await startPlainProvider(t, { publicUrl })
   const file = providersFile(t, [acme.entry(), hub.entry()])
   const service = await startApp(t, { ...freely, PROVIDERS_FILE: file })
-  /** An answer of the provider to a sign-in of the attacker's, not redeemed. */
+  /** Returns the upstream's answer to a sign-in of the attacker, not redeemed. */
   const answerFor = async (path: string) => {
     const mallory = createVisitor(service)
     if (path.startsWith('/account')) await mallory.signInAt('acme', 'mallory')
@@ -281,7 +284,7 @@ t.test('login cross-site request forgery', async (t) => {
       const ann = createVisitor(service)
       await ann.signInAt('acme', 'ann')
       const session = ann.cookies.get(SESSION_COOKIE)
-      // Only the cookie with the prefix is one that no other host can have set.
+      // Another host can set cookies with these names, but none with the prefix __Host-.
       const fooled = createVisitor(service)
       for (const name of ['grantd-visitor', '__Secure-grantd-visitor']) fooled.cookies.set(name, visitor)
       for (const victim of [nobody, beginning, fooled, ann]) {
@@ -342,7 +345,7 @@ t.test('login cross-site request forgery', async (t) => {
 t.test('session fixation', async (t) => {
   const planted = 'planted-by-somebody-else-0123456789-abcdef0'
 
-  /** Signs in with another token planted, and again. */
+  /** Signs in twice with a planted session token. */
   async function fixate(t: Test, service: TestApp, arrive: (visitor: Visitor) => Promise<Page>) {
     t.equal(planted.length, 43, 'of the right form')
     const ann = createVisitor(service)
@@ -359,7 +362,7 @@ t.test('session fixation', async (t) => {
     }
     t.equal(await isSignedIn(withToken(planted)), false)
 
-    // Whoever is signed in already may come back from a provider once more, or send the form again.
+    // A signed-in user may come back from an upstream again, or send the form again.
     await ann.get('/logout')
     t.equal((await arrive(ann)).status, 200)
     const second = ann.cookies.get(SESSION_COOKIE) ?? ''
@@ -367,7 +370,7 @@ t.test('session fixation', async (t) => {
     t.equal(await isSignedIn(withToken(first)), false, 'and the one before is dead')
     t.equal(await isSignedIn(ann), true)
 
-    // The living session of somebody else, planted.
+    // The planted token is a valid session of the attacker.
     const mallory = createVisitor(service)
     await arrive(mallory)
     const theirs = mallory.cookies.get(SESSION_COOKIE) ?? ''
@@ -525,7 +528,7 @@ t.test('open redirects', async (t) => {
   t.ok(looked > 1_000, `${looked} answers`)
 })
 
-/** Tags, the names of their attributes, and where they lead: what a text must not be able to change. */
+/** Returns the tags, their attribute names and their link targets, none of which a text may change. */
 const skeletonOf = ({ body }: Page) =>
   [...body.matchAll(/<(?:"[^"]*"|[^">])*>/g)].map(([tag]) =>
     tag.replace(/ (?!href|action|src)([\w-]+)="[^"]*"/g, ' $1').replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'an-id')
@@ -551,7 +554,7 @@ const PAYLOADS = [
 t.test('cross-site scripting: whatever a text says, it is only read', async (t) => {
   const HARMLESS = 'harmless'
 
-  /** Looks at a page with a harmless text in a place, and then with each of the others. */
+  /** Compares a page with a harmless text to the same page with each payload. */
   async function only(t: Test, about: string, show: (text: string) => Promise<Page>) {
     const wanted = skeletonOf(await show(HARMLESS))
     t.ok(wanted.length > 15, `${about}: a page`)
@@ -617,7 +620,7 @@ t.test('cross-site scripting: whatever a text says, it is only read', async (t) 
         const identity = { username, subject: 'x', name: 'x' }
         await service.app.core.connections.keep(user, `account ${users}`, { upstreamId: providerId, identity, tokens })
         const page = await (await signedIn(service, user)).get('/account/connections')
-        // Where an account is disconnected is named after it.
+        // The URL that disconnects an account has its id.
         return { ...page, body: page.body.replace(/account \d+/g, 'an-id') }
       })
     }

@@ -1,4 +1,7 @@
-/** The headers and cookies of every answer of the pages: what keeps them from being framed, read, kept or run on by others. */
+/**
+ * Checks the headers and cookies of every answer of the pages, which protect them from framing, sniffing, caching and
+ * scripts.
+ */
 import type { RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
@@ -27,7 +30,7 @@ const FORM = 'application/x-www-form-urlencoded'
 
 const cookiesOf = (pages: readonly Page[]) => pages.flatMap(({ setCookies }) => setCookies)
 
-/** Every route of the pages, with an id where there has to be one. */
+/** Returns every route of the pages, with an id where its path needs one. */
 async function pageRoutes(t: Test): Promise<{ method: string; url: string }[]> {
   const app = buildApp(loadConfig({ SIGNING_ALG: 'EdDSA' }), { logger: false })
   const routes: RouteOptions[] = []
@@ -69,7 +72,7 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
     const isIcon = url === '/favicon.ico'
     if ((url.startsWith('/assets/') || isIcon) && page.status === 200) {
       assets += 1
-      // Only a URL that names its content by a digest can be kept for ever.
+      // Only a URL with a digest of its content may be cached for ever.
       const kept = isIcon ? 'public, max-age=86400' : 'public, max-age=31536000, immutable'
       t.equal(page.headers['cache-control'], kept, about)
       pageHeaders(t, { headers: { ...page.headers, 'cache-control': 'no-store' } }, about)

@@ -1,6 +1,6 @@
 /**
- * The pages over Redis: where the secrets of a visit are, and where they never are; what a page says while Redis is away or does
- * not answer; and how often a page asks it.
+ * The pages over Redis: where the secrets of a visit are kept and where they never appear, what a page says while Redis
+ * is away or silent, and how many commands a page needs.
  */
 import t, { type Test } from 'tap'
 import { digestOf } from '../../src/core/secrets/digest.js'
@@ -20,7 +20,7 @@ const publicUrl = 'http://localhost:3333'
 const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
 const APPROVE = { action: 'approve', same: 'yes' }
 
-/** Everything a server holds, in clear: each key with its whole content. */
+/** Returns everything that a Redis server holds: each key with its whole content. */
 async function contentOf({ client }: RedisServer): Promise<string[]> {
   const keys = await client.keys('*')
   return Promise.all(
@@ -43,7 +43,7 @@ async function contentOf({ client }: RedisServer): Promise<string[]> {
 t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  /** Whatever the server was ever asked, however short the time it kept it. */
+  /** Every command that Redis has got, which also shows what it kept only for a short time. */
   const asked: string[] = []
   const monitor = await redis.client.monitor()
   t.teardown(() => monitor.disconnect())
@@ -59,7 +59,7 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   const service = await startApp(t, { SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url, PROVIDERS_FILE }, { logger })
   const { app, clock, call, start, poll } = service
 
-  /** Secrets by kind. */
+  /** The secrets by kind. */
   const secrets = {
     session: new Set<string>(),
     form: new Set<string>(),
@@ -99,7 +99,7 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
     return visitor
   }
 
-  // Everything that can be done, and much that cannot.
+  // The visits include every action, and many that fail.
   const ann = await arrive('ann')
   const [approved, denied, undone, linked, expired] = await Promise.all([begin(), begin(), begin(), begin(), begin()])
   await ann.enter(approved.user_code)
@@ -175,7 +175,7 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   visitors.push(refused)
   await refused.get('/login')
   await refused.get(await refused.visitProvider('/login/acme', 'eve', 'refuse'))
-  // What breaks inside carries everything it was called with.
+  // An exception may carry all arguments of the call that failed.
   const { list } = app.core.connections
   app.core.connections.list = async (...args) => {
     throw Object.assign(new TypeError('list is broken'), { args, headers: { cookie: ann.cookies.header() } })
@@ -299,7 +299,7 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   })
 })
 
-/** The pages over Redis, and somebody who has been through them. */
+/** Starts the pages over Redis, and returns users who have visited all of them. */
 async function startPages(
   t: Test,
   url: string,
@@ -324,7 +324,7 @@ const ready = async ({ call }: TestApp) => {
 t.test('while Redis is away', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  /** Why requests were refused, as the log says. */
+  /** The logged reasons of refusals. */
   const reasons: string[] = []
   const stream = { write: (line: string) => void reasons.push(JSON.parse(line).detail ?? '') }
   const { service, arrive } = await startPages(t, redis.url, { SIGNING_ALG: 'EdDSA' }, { level: 'warn', stream })
@@ -360,7 +360,10 @@ t.test('while Redis is away', async (t) => {
   }
   const cookies = ann.cookies.header()
 
-  /** The reason tells how long a page waited, which the clock does not: the machine may be busy with other things. */
+  /**
+   * Checks the page and the logged reason. The reason has the time limit, while the elapsed time depends on the
+   * machine.
+   */
   async function isAway(t: Test, reason: RegExp) {
     for (const [about, ask] of Object.entries(asks)) {
       reasons.length = 0
@@ -421,7 +424,7 @@ t.test('503 what is not known is not claimed: a decision whose answer was lost m
   const { grant_code, user_code } = await service.start()
   await ann.enter(user_code)
   const form = { ...APPROVE, csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
-  // What is written waits; it is done when nobody waits for the answer any more.
+  // The pause delays the write. Redis runs it after the page has stopped waiting for it.
   await redis.client.call('CLIENT', 'PAUSE', '1500', 'WRITE')
   const page = await ann.post('/device/confirm', form)
   t.equal(page.status, 503)
@@ -441,12 +444,12 @@ t.test('how often a page asks Redis', async (t) => {
   const { service, arrive } = await startPages(t, proxy.url, { SIGNING_ALG: 'EdDSA' })
   const { app, start, poll } = service
   const calls = async () => {
-    // INFO is what the metrics themselves ask.
+    // INFO is the command of the metrics themselves.
     const found = (await app.metrics.text()).matchAll(/^grantd_redis_seconds_count\{command="(?!info")[^}]*\} (\d+)$/gm)
     return [...found].reduce((sum, [, count]) => sum + Number(count), 0)
   }
   type Ask = () => Promise<{ status: number }>
-  /** What one page costs: calls, and the trips they share. */
+  /** Counts the commands of one page, and the round trips that they share. */
   const measure = async (ask: Ask) => {
     const [before, pieces] = [await calls(), proxy.pieces()]
     const { status } = await ask()
@@ -454,7 +457,10 @@ t.test('how often a page asks Redis', async (t) => {
     return { status, calls: (await calls()) - before, trips }
   }
 
-  /** Every page as a user of three clients and one account sees it, in the order of a visit; the bounds are calls and trips. */
+  /**
+   * Returns every page for a user with three authorizations and one connection, in the order of a visit, with its
+   * limits on commands and round trips.
+   */
   async function looksOf(login: string): Promise<[string, number, number, number, Ask][]> {
     const visitor = await arrive(login)
     const grants = await Promise.all([start(), start(), start()])
@@ -481,7 +487,7 @@ t.test('how often a page asks Redis', async (t) => {
       ['POST /device', 303, 9, 7, () => visitor.post('/device', { csrf, user_code: first })],
       ['GET /device/confirm', 200, 8, 6, () => visitor.get('/device/confirm')],
       ['POST /device/confirm', 303, 6, 6, () => visitor.post('/device/confirm', APPROVE)],
-      // The first poll was before the approval, and a result that is not collected yet is looked at a few times.
+      // The first poll came before the approval, and the page looks a few times for a result that is not collected yet.
       ['the poll that collects', 200, 10, 10, () => poll(grants[0]?.grant_code ?? '')],
       ['GET /device/done', 200, 1 + 1, 2, () => visitor.get('/device/done')],
       ['POST /device/undo', 303, 8, 8, () => visitor.post('/device/undo')],
@@ -497,13 +503,13 @@ t.test('how often a page asks Redis', async (t) => {
     ]
   }
 
-  // A script costs a trip more when the server hears it for the first time.
+  // The first run of a script takes another round trip, so one user goes through all pages first.
   for (const [name, status, , , ask] of await looksOf('ann')) t.equal((await ask()).status, status, name)
   for (const [name, status, mostCalls, mostTrips, ask] of await looksOf('bob')) {
     const found = await measure(ask)
     t.equal(found.status, status, name)
     t.ok(found.calls <= mostCalls, `${name}: ${found.calls} calls, at most ${mostCalls}`)
-    // The connection that listens may say in between that it is alive.
+    // The subscriber may send a keep-alive in between.
     t.ok(found.trips <= mostTrips + 1, `${name}: ${found.trips} trips, at most ${mostTrips}`)
     t.equal(found.calls > 0, mostCalls > 0, `${name}: they were counted`)
   }

@@ -1,4 +1,4 @@
-/** Both surfaces over one core: the same story comes to the same end on each, told in its own words. */
+/** Both surfaces have one core: the same story must have the same outcome on each, in its own words. */
 import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { startApp, type TestApp } from '../support/app.js'
@@ -6,7 +6,7 @@ import { claimsOf } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
 
-/** What a poll comes to, whatever it is called. */
+/** The outcome of a poll, whatever the surface calls it. */
 interface Outcome {
   state: 'pending' | 'slow_down' | 'approved' | 'denied' | 'expired' | 'not there'
   interval?: number
@@ -67,18 +67,18 @@ const slowDown = (interval: number, headers: Record<string, unknown>): Outcome =
 const PENDING: Outcome = { state: 'pending' }
 const slow = (seconds: number): Outcome => ({ state: 'slow_down', interval: seconds, retryAfter: seconds })
 
-/** What is done in a story, and what a poll then says. */
+/** The steps of a story, and the expected outcomes of polls. */
 interface Teller {
   polled(...expected: Outcome[]): Promise<void>
   passed(seconds: number): void
   decided(action: 'approve' | 'deny'): Promise<void>
   /** The client withdraws the grant. */
   withdrawn(): Promise<void>
-  /** The authorization that the last poll brought is revoked. */
+  /** Revokes the authorization of the last poll. */
   revoked(): Promise<void>
 }
 
-/** What is not there, the dashboard calls expired. */
+/** `notThere` is the outcome for an unknown grant, which the dashboard API calls expired. */
 const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>> = {
   'the first poll is free, and who keeps the pace is never told to slow down': async ({ polled, passed }) => {
     for (let i = 0; i < 5; i++) {
@@ -160,7 +160,7 @@ const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>
 }
 
 async function tellStories(t: Test, app: TestApp): Promise<void> {
-  // The stories take longer than a session usually lasts.
+  // Stories take longer than a usual session lasts.
   const token = await sessionOf('alice', { expires: '1d' })
   for (const [title, story] of Object.entries(STORIES)) {
     for (const [name, surface] of Object.entries({ dashboard, oauth })) {

@@ -1,4 +1,6 @@
-/** Bytes instead of requests: whatever arrives on the socket, the process lives and answers in JSON or hangs up. */
+/**
+ * Sends raw bytes to the service. Whatever arrives, the process lives, and answers in JSON or closes the connection.
+ */
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { startApp } from '../support/app.js'
@@ -12,18 +14,21 @@ interface Reply {
 }
 
 interface Exchange {
-  /** Every answer that came, interim ones (1xx) included. */
+  /** Every answer, including interim ones (1xx). */
   replies: Reply[]
-  /** Whether the server ended the connection, and after how long. */
+  /** Whether the server closed the connection. */
   closed: boolean
   ms: number
   raw: string
 }
 
-/** An answer or an end comes sooner, however busy the machine is. */
+/** Every answer comes sooner, even on a busy machine. */
 const PATIENCE_MS = 60_000
 
-/** Sends pieces with pauses between them, and listens until the server has answered or hangs up, or the time is over. */
+/**
+ * Sends the pieces with pauses between them (numbers, in ms). Resolves when the server has answered or closed, or the
+ * time is over.
+ */
 function exchange(port: number, pieces: (string | Buffer | number)[], withinMs = PATIENCE_MS): Promise<Exchange> {
   return new Promise((resolve) => {
     const startedAt = performance.now()
@@ -36,7 +41,8 @@ function exchange(port: number, pieces: (string | Buffer | number)[], withinMs =
     socket.on('data', (data) => {
       raw += data
       clearTimeout(quiet)
-      // Whoever has answered and says no more has nothing more to say. This process may have been held up: look once more.
+      // An answer followed by 100 ms of silence is complete. Two further turns read what arrived while this process was
+      // blocked.
       if (sent && replies(raw).some(({ status }) => status >= 200)) quiet = setTimeout(() => lookAgain(raw.length), 100)
     })
     const lookAgain = (length: number) =>
@@ -93,7 +99,7 @@ async function listening(t: Test, variables: Record<string, string> = {}) {
   return { ...service, port, send, alive }
 }
 
-/** A refusal: 4xx in JSON with an error sentence, or no answer and a closed connection. Never a 5xx. */
+/** Checks a refusal: a 4xx in JSON with an error sentence, or a closed connection without an answer. A 5xx fails. */
 function refusedOrClosed(
   t: Test,
   { replies, closed, raw }: Exchange,
@@ -106,7 +112,7 @@ function refusedOrClosed(
     return
   }
   t.ok(allowed.includes(last.status), `${about}: ${last.status}`)
-  // Without Host, and to an expectation it does not know, Node itself answers with a status and nothing else.
+  // Without Host, or with an unknown Expect, Node.js itself answers with a status and an empty body.
   if (last.body === '' && (last.status === 400 || last.status === 417)) return
   t.match(last.headers['content-type'], /^application\/json/, `${about}: JSON`)
   t.type(JSON.parse(last.body).error, 'string', `${about}: ${last.body}`)
@@ -323,7 +329,7 @@ t.test('requests that are odd but right', async (t) => {
       t.ok([400, 404, 405].includes(reply?.status ?? 0), `${path}: ${reply?.status}`)
       if (reply) t.type(JSON.parse(reply.body).error, 'string', path)
     }
-    // Of the whole service nothing can be got but its start page.
+    // `*` may be answered with the start page, but with no other part of the service.
     t.ok([400, 404, 200].includes((await get('*'))?.status ?? 0))
     t.match((await get('/'))?.body, '<form method="post" action="/device"', 'which asks for a code')
     for (const path of ['/api/v0/auth/clients', '/%61pi/v0/auth/clients', 'http://evil.example/api/v0/auth/clients']) {

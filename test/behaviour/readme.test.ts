@@ -14,12 +14,12 @@ import { startService } from '../support/service.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Has something listen on the default port of the service, unless something does so already. */
+/** Listens on the default port of the service, unless another program does so already. */
 async function takeDefaultPort(t: Test): Promise<void> {
   const server = createServer((socket) => socket.destroy())
   server.listen(3333, '127.0.0.1')
   t.teardown(() => server.close())
-  // once() rejects with what 'error' says.
+  // once() rejects with the error of an 'error' event.
   await once(server, 'listening').catch((error) => t.equal(error.code, 'EADDRINUSE'))
 }
 
@@ -28,7 +28,7 @@ t.test('the walk through a whole grant with curl, beside a service on the defaul
   const readme = await readFile(`${root}/README.md`, 'utf8')
   const [, walk] = /## A whole grant with curl[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme) ?? []
   if (!walk) throw new Error('the README has lost its walk')
-  // As pasted, but for the log's place and the build that is there already.
+  // The commands are run as pasted, without the log file and with the existing build.
   const script = walk.replace('npm start > grantd.log', 'npm start --ignore-scripts > /dev/null')
   t.not(script, walk)
 

@@ -1,6 +1,6 @@
 /**
- * What the service answers while Redis loses replies, is gone, loads or says nothing. "Could not look" is a 503 with
- * Retry-After and never a verdict; afterwards the service recovers by itself and nothing is lost or doubled.
+ * Checks the answers while Redis loses replies, is gone, loads or is silent. "Could not look" is a 503 with Retry-After
+ * and never a verdict. Afterwards the service recovers by itself, and nothing is lost or doubled.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -11,7 +11,7 @@ import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
 import { sessionOf } from '../support/tokens.js'
 
-// Those about the start mostly wait; they do so beside the first one.
+// Tests of the start mostly wait, so they run beside the first one.
 t.jobs = 3
 
 t.test(
@@ -60,7 +60,8 @@ t.test(
       return new Set(jtis)
     }
     const collected: Set<string>[] = []
-    // In waves: asked all at once they would be answered in a few large pieces, of which only a few could be lost.
+    // The requests come in waves, because all at once would be answered in a few large TCP chunks, and few replies
+    // could be lost.
     for (let i = 0; i < GRANTS; i += WAVE) {
       collected.push(...(await Promise.all(grants.slice(i, i + WAVE).map(collectByAll))))
     }
@@ -108,7 +109,7 @@ t.test('lost replies never earn a slow_down, nor double a decision', async (t) =
     clock.advance(5_000)
     proxy.lose(1)
     const lost = api.poll(grant_code)
-    // The reply to the resent command comes through.
+    // The reply to the repeated command is not lost.
     setTimeout(() => proxy.lose(0), 30)
     const answer = await lost
     t.ok(
@@ -139,7 +140,10 @@ t.test('Redis gone, silent, paused or loading', async (t) => {
   const collected = await api.start()
   await api.decide(collected.user_code, 'alice')
   const { jwt } = (await api.poll(collected.grant_code)).body
-  /** Something of each kind to try to change: whether a refused change is made later is not known, so it is nothing else's. */
+  /**
+   * Changes are tried only on these. A change answered with 503 may still be applied later, so no other test relies on
+   * them.
+   */
   const victim = await api.start()
   const other = await api.start()
   await api.decide(other.user_code, 'mallory')
@@ -168,7 +172,7 @@ t.test('Redis gone, silent, paused or loading', async (t) => {
   })
 
   await t.test('loading', async (t) => {
-    // Slow enough to look at: a few thousand keys, each held up on its way in.
+    // Loading takes long enough to be observed: there are a few thousand keys, and each is delayed.
     await Promise.all(Array.from({ length: 3_000 }, (_, i) => redis.client.set(`ballast:${i}`, 'x'.repeat(200))))
     await redis.client.call('BGREWRITEAOF')
     while (/aof_rewrite_in_progress:1/.test(await redis.client.info('persistence'))) await sleep(20)
@@ -182,7 +186,8 @@ t.test('Redis gone, silent, paused or loading', async (t) => {
   await t.test('memory full: nothing new, but what is there goes on and can be revoked', async (t) => {
     const denied = await api.start()
     const used = Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1])
-    // Far below what is held: Redis leaves the AOF's buffers out of the account, by kilobytes that come and go.
+    // The limit is far below the used memory, because Redis does not count AOF buffers against it, and they vary by
+    // kilobytes.
     await redis.client.config('SET', 'maxmemory', Math.floor(used / 2))
     const start = await api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })
     t.equal(start.status, 503, 'no new grant')
@@ -206,7 +211,8 @@ t.test('a Redis that comes back and does not let itself be listened to any more 
   const feedIsUp = async () => /^grantd_decision_feed_up 1$/m.test((await api.call('GET', '/metrics')).body)
   t.ok(await feedIsUp())
   await redis.kill()
-  // As of an old primary of a Cluster, which is a replica now: what was subscribed to is refused on the new connection.
+  // Redis refuses the subscription on the new connection, as an old primary of a Cluster does after it has become a
+  // replica.
   await redis.start('--user', 'default', 'on', 'nopass', '~*', 'resetchannels', '+@all')
   t.equal((await eventually(() => api.call('GET', '/readyz'))).status, 200)
   while (!/polls cannot be held/.test(service.output())) await sleep(50)
@@ -226,7 +232,7 @@ interface State {
   victimId: string
 }
 
-/** Every state route: 503 with Retry-After within a second, whatever the truth would be. */
+/** Checks that every stateful route answers 503 with Retry-After within a second, whatever its answer would be. */
 async function refusesEverything(t: Test, { api, pending, approved, jwt, victim, victimId }: State): Promise<void> {
   const user = 'mallory'
   const requests: [string, () => Promise<HttpAnswer>][] = [
@@ -241,7 +247,7 @@ async function refusesEverything(t: Test, { api, pending, approved, jwt, victim,
     ['rename', () => api.call('PATCH', `/auth/clients/${victimId}`, { user, body: { label: 'x' } })],
     ['revoke', () => api.call('DELETE', `/auth/clients/${victimId}`, { user })]
   ]
-  // What takes its time without Redis, beside them, is the machine's.
+  // Health checks need no Redis and run beside the requests. Their time is the delay that the machine itself causes.
   const [health, answers] = await Promise.all([
     Promise.all(requests.map(() => api.call('GET', '/healthz'))),
     Promise.all(requests.map(async ([name, request]) => [name, await request()] as const))
@@ -282,7 +288,7 @@ t.test('a slow Redis: a request waits for it no longer than it may, whatever it 
   t.teardown(() => proxy.close())
   const api = await startApp(t, { ...IMPATIENT, REDIS_URL: proxy.url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
   const grant = await api.start()
-  /** A peek, a start and a list: one to six things asked one after the other. */
+  /** Runs a peek, a start and a list, which make between one and six consecutive calls to Redis. */
   const ask = async () => {
     const path = `/api/v0/auth/grant/peek?user_code=${grant.user_code}`
     const startedAt = performance.now()
@@ -294,7 +300,7 @@ t.test('a slow Redis: a request waits for it no longer than it may, whatever it 
     return { answers, ms: performance.now() - startedAt }
   }
 
-  // What it takes where Redis answers at once: several times that is the machine's, beside the second that is Redis's.
+  // The time with a fast Redis, times five, is the allowance for a busy machine beside the second for Redis.
   const machineMs = 5 * (await ask()).ms
   proxy.delay(100)
   for (const { statusCode, body } of (await ask()).answers) t.equal(statusCode, 200, `at 100 ms: ${body}`)

@@ -1,4 +1,4 @@
-/** What docs/operations.md says of backups and restores is so, and its commands do what it says, as they are pasted. */
+/** Checks that docs/operations.md is right about backups and restores, by running its commands as they are pasted. */
 import { execFile } from 'node:child_process'
 import { copyFile, mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -15,7 +15,7 @@ const guide = await readFile(fileURLToPath(new URL('../../docs/operations.md', i
 const shell = (script: string, url: string, cwd: string) =>
   promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd, env: { ...process.env, REDIS_URL: url } })
 
-/** The one block of the guide with this in it, as it stands. */
+/** Returns the only code block of the guide that contains this text. */
 function block(containing: string): string {
   const found = [...guide.matchAll(/```(?:sh)?\n([\s\S]*?)```/g)].map(([, text = '']) => text)
   const [one, ...more] = found.filter((text) => text.includes(containing))
@@ -23,7 +23,7 @@ function block(containing: string): string {
   return one
 }
 
-/** A second Redis that is what the snapshot says, the way the guide has it. */
+/** Restores a snapshot into a second Redis, in the steps of the guide. */
 async function restore(t: Test, snapshot: string): Promise<RedisServer> {
   const data = join(dirname(snapshot), 'data')
   await mkdir(data)

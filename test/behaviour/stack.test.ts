@@ -1,6 +1,6 @@
 /**
- * The stack that is deployed: docker-compose.yml as Debian's docker-compose reads it, and its topology without Docker:
- * nginx with deploy/nginx.conf in front of two built instances over one redis-server, one restarted, one killed.
+ * The deployed stack: docker-compose.yml as Debian's docker-compose reads it, and its topology without Docker. nginx
+ * with deploy/nginx.conf is in front of two built instances over one Redis; instances are restarted and killed.
  */
 import { execFile } from 'node:child_process'
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -42,7 +42,7 @@ function run(command: string, args: string[], variables: Record<string, string>)
 t.test('docker-compose.yml', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-compose-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
-  // In place of an .env that somebody may have in the checkout.
+  // An empty file replaces an .env that may lie in the checkout.
   const noEnv = join(directory, 'empty.env')
   await writeFile(noEnv, '')
   const secrets = { GRANTD_SECRET: 'g'.repeat(40), DASHBOARD_JWT_SECRET: 'd'.repeat(40) }
@@ -121,13 +121,13 @@ interface RawAnswer {
 interface RawRequest {
   method?: string
   path: string
-  /** The address the client comes from. */
+  /** The local address that the request comes from. */
   from?: string
   headers?: Record<string, string>
   body?: string
 }
 
-/** A request whose path and headers are sent as they are, from an address of choice. */
+/** Sends a request with path and headers as they are, from a chosen local address. */
 function raw(url: string, { method = 'GET', path, from, headers = {}, body }: RawRequest): Promise<RawAnswer> {
   const { port } = new URL(url)
   return new Promise((resolve, reject) => {
@@ -146,16 +146,16 @@ function raw(url: string, { method = 'GET', path, from, headers = {}, body }: Ra
   })
 }
 
-/** All polls an instance has judged since it started, asked of itself. */
+/** Returns how many polls an instance has judged since its start, by its own metrics. */
 async function pollsOf({ url }: Service): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   return [...text.matchAll(/^grantd_polls_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
-/** The part of a request id that names the instance. */
+/** Returns the part of a request id that names the instance. */
 const instanceOf = (headers: Headers) => headers.get('x-request-id')?.replace(/-[0-9a-z]+$/, '')
 
-/** Whole grants through the stack, by a few clients at a modest pace, until it is told to stop. */
+/** Runs whole grants through the stack, by a few clients at a modest pace, until it is stopped. */
 function startStream(api: ApiClient, clients: number) {
   const failures: string[] = []
   const collected: { user: string; jwt: string }[] = []
@@ -333,7 +333,7 @@ t.test('two instances over one Redis behind nginx', async (t) => {
     const path = '/api/v0/auth/grant/code'
     const headers = { 'content-type': 'application/json' }
     const body = JSON.stringify({ client_type: 'cli', client_metadata: { name: 'x'.repeat(20_000) } })
-    /** Of the request that was answered last, which is written down a moment later. */
+    /** Returns the upstream of the latest request, which nginx logs a moment after its answer. */
     const upstreamOf = async (status: number) => {
       for (;;) {
         const last = (await nginx.requests()).at(-1)
@@ -391,7 +391,7 @@ t.test('two instances over one Redis behind nginx', async (t) => {
       await sleep(200)
       t.equal(await service.stop('SIGTERM'), 0, 'the instance leaves in order')
       services[i] = await startService(stack, { ...variables, PORT: `${service.port}` })
-      // The next one's turn comes when nginx has found this one again.
+      // The next instance is restarted only after nginx uses this one again.
       await until(async () => (await pollsOf(services[i] as Service)) > 0)
       t.ok((await pollsOf(services[i] as Service)) > 0, 'it takes its share again')
       const half = held.slice(i * 5, i * 5 + 5)
@@ -453,7 +453,7 @@ t.test('two instances over one Redis behind nginx', async (t) => {
     t.ok(requests.filter(({ path }) => path === '/api/v0/auth/grant/peek').length > 20, 'peeks are among them')
     t.ok(requests.some(({ status }) => Number(status) >= 502))
     const output = await nginx.output()
-    // The one question mark is that of a path above, sent as %3F.
+    // The only question mark in the log is from a path above that had %3F.
     t.same(new Set(output.match(/\S*\?\S*/g)?.map((found) => /[^"]*\?[^"]*/.exec(found)?.[0])), new Set(['/metrics?x']))
     t.notMatch(output, /user_code|[A-Z]{4}-[A-Z]{4}|Bearer|eyJ/)
   })

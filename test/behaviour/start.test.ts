@@ -1,4 +1,7 @@
-/** What the service says when it starts: a banner to a person at a terminal, JSON lines elsewhere, and why it could not. */
+/**
+ * Checks what the service says at its start: a banner on a terminal, JSON lines elsewhere, and the reason if it cannot
+ * start.
+ */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -16,7 +19,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const SECRETS = { GRANTD_SECRET: 'canary-g'.repeat(5), DASHBOARD_JWT_SECRET: 'canary-d'.repeat(5) }
 const ESC = '\u001b'
 
-/** Waits until a service answers there, however long it takes to start. */
+/** Waits until a service answers on the port, however long it takes to start. */
 async function isUp(port: number): Promise<void> {
   const answers = () =>
     fetch(`http://127.0.0.1:${port}/healthz`).then(

@@ -1,4 +1,6 @@
-/** Who the user is: a dashboard's session JWT, verified by a secret or by the keys a dashboard publishes. */
+/**
+ * Session JWTs of a dashboard name the user. They are verified by a secret or by the keys that the dashboard publishes.
+ */
 import { createHmac, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -40,7 +42,7 @@ const sessionBy = (
     .setExpirationTime(expires)
     .sign(privateKey)
 
-/** A key server whose answer the test chooses; it counts who comes. */
+/** Starts a key server with an answer that the test chooses. It counts requests. */
 async function keyServer(t: Test, ...signers: Signer[]) {
   const state = {
     fetched: 0,
@@ -64,7 +66,7 @@ async function keyServer(t: Test, ...signers: Signer[]) {
   return { url: `http://127.0.0.1:${port}/keys`, state, stop }
 }
 
-/** The library keeps time by Date.now; this turns it for the rest of the test. */
+/** Moves Date.now for the rest of the test, because the JWT library reads it. */
 function turnableDate(t: Test): (ms: number) => void {
   const realNow = Date.now
   let offsetMs = 0

@@ -22,7 +22,7 @@ import { clientsFile } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
 
-/** A logo as an operator has one. */
+/** Writes a logo as an operator may have it. */
 function logoFile(t: Pick<Test, 'teardown'>): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-logo-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
@@ -35,7 +35,10 @@ function logoFile(t: Pick<Test, 'teardown'>): string {
 }
 
 const METADATA = { name: 'acme-cli', version: '1.4.0', hostname: 'build-7', os: 'linux' }
-/** Each field of another kind: mixed alphabets and what cannot be seen, heaped accents, no place to break, right to left. */
+/**
+ * Each field is hostile in another way: mixed alphabets and invisible characters, stacked accents, no line break, right
+ * to left.
+ */
 const HOSTILE = {
   name: 'аcme\u202E\u200B'.padEnd(255, 'W'),
   version: `Z${'\u0335\u0336'.repeat(20)}`,
@@ -53,7 +56,7 @@ const visit = (t: Test, options?: VisitorOptions, at: Site = site) =>
 const start = async (client_metadata: Record<string, string>, headers = OSLO) =>
   (await site.call('POST', '/auth/grant/code', { body: { client_type: 'cli', client_metadata }, headers })).body
 
-/** The states that were looked at. */
+/** The states that were checked. */
 const checked = new Set<string>()
 
 async function checkLayout(t: Test, page: Page, what: string): Promise<void> {
@@ -62,7 +65,7 @@ async function checkLayout(t: Test, page: Page, what: string): Promise<void> {
   t.ok(lines > 4)
 }
 
-/** Looks at the page as it stands, in both colour schemes, on a screen and on a telephone. */
+/** Checks the open page in both colour schemes, on a desktop screen and on a phone. */
 async function check(t: Test, page: Page, state: string, heading: string): Promise<void> {
   t.equal(await page.locator('h1').innerText(), heading, state)
   await page.evaluate(AXE)
@@ -76,7 +79,7 @@ async function check(t: Test, page: Page, state: string, heading: string): Promi
     }
     await checkLayout(t, page, `${state}, ${width}`)
   }
-  // At 200 % a window has half as many pixels, which no rule of axe asks about.
+  // A zoom of 200 % halves the width of the window in CSS pixels, which no rule of axe covers.
   for (const width of [640, 180]) {
     await page.setViewportSize({ width, height: 450 })
     await checkLayout(t, page, `${state}, 200 % of ${2 * width}`)
@@ -86,12 +89,12 @@ async function check(t: Test, page: Page, state: string, heading: string): Promi
 }
 
 const OTHERS = LANGUAGES.filter((language) => language !== 'en')
-/** How the service says in a language what a page says that stands open. */
+/** Returns the service's page in a language, for the page that is open. */
 type Ask = (language: string) => Promise<string>
 
 /**
- * Looks at the page in English, and then in every other language. Nothing but texts differs, so each is put into the open document
- * instead of being gone to, and all rules run on it once, on a telephone, in the one colour scheme or the other.
+ * Checks the page in English and then in every other language. Only texts differ, so each translation is put into the
+ * open document instead of being loaded. All rules run on it once, on a phone, in alternating colour schemes.
  */
 async function checkInEach(
   t: Test,
@@ -132,7 +135,7 @@ const askAgain =
   async (language) =>
     (await page.request.get(page.url(), { headers: { accept: 'text/html', 'accept-language': language } })).text()
 
-/** A question without an alarm has its answers on the first two screens of a telephone. */
+/** The buttons of a question without a warning must be within the first two screens of a phone. */
 async function checkAnswers(t: Test, page: Page, what: string): Promise<void> {
   if ((await page.locator('.decision').count()) === 0 || (await page.locator('.warning.strong').count()) > 0) return
   const bottom = await page.evaluate<number>(
@@ -244,7 +247,7 @@ t.test('the question and its answers', async (t) => {
 t.test('a program of the operator’s, and a sign-in that was too long ago', async (t) => {
   const scope = 'openid profile email offline_access films.read'
   const OAUTH_CLIENTS_FILE = clientsFile(t, [{ client_id: 'tv', client_name: 'Acme TV', scope }])
-  // The lightest accent there may be.
+  // This is the lightest accent that is allowed.
   const brand = { BRAND_COLOR: '#767676', BRAND_LOGO_FILE: logoFile(t) }
   const site = await startSite(t, { OAUTH_CLIENTS_FILE, CONSENT_MAX_AUTH_AGE_SECONDS: '60', ...brand })
   const { page } = await visit(t, { user: 'ann' }, site)

@@ -1,4 +1,7 @@
-/** The way of a person through the pages, in a real browser: from the code to the decision, and what can come in between. */
+/**
+ * A user's way through the pages in a real browser: from the code to the decision, with everything that can come in
+ * between.
+ */
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import {
@@ -26,9 +29,9 @@ const browser = await launchChromium(t)
 const site = await startSite(t)
 const visit = (t: Test, options?: VisitorOptions, at = site) => openVisitor(t, browser, at, options)
 
-/** What the client is told. */
+/** Returns the state that the client is told. */
 const statusOf = async (grant: Grant, at = site): Promise<string> => (await at.poll(grant.grant_code)).body.status
-/** The client JWT of a grant that has been approved. */
+/** Collects an approved grant and returns the client JWT. */
 const collect = async (grant: Grant, at = site): Promise<string> => (await at.poll(grant.grant_code)).body.jwt
 const clientsOf = (userId: string, at = site) => at.app.core.authorizations.list(userId)
 const isAccepted = async (jwt: string, at = site) =>
@@ -38,11 +41,11 @@ const title = (page: Page) => page.locator('h1').innerText()
 const notice = (page: Page) => page.locator('.notice').innerText()
 const shownCode = (page: Page) => page.locator('.compare .code').innerText()
 const canDecide = async (page: Page) => (await page.locator('button[name=action]').count()) > 0
-/** The terms of a page and what is said to each. */
+/** Returns the terms of a page with their descriptions. */
 const details = async (page: Page) =>
   Object.fromEntries((await page.locator('dl > div').allInnerTexts()).map((text) => text.split('\n', 2)))
 
-/** Waits until a click or a key has led to this title. */
+/** Waits until a click or a key press has led to the page with this title. */
 async function arrivesAt(page: Page, heading: string): Promise<void> {
   await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor()
 }
@@ -138,7 +141,7 @@ t.test('a link fills the code in and decides nothing; the question says so', asy
   t.equal(await title(page), 'Approved')
   t.equal(await statusOf(grant), 'approved')
 
-  // Who is signed in already is asked just the same.
+  // A user who is signed in already is asked in the same way.
   const next = await site.start(METADATA)
   const before = postsOf(visitor)
   await page.goto(`${site.url}/device?code=${next.user_code}`)
@@ -147,7 +150,7 @@ t.test('a link fills the code in and decides nothing; the question says so', asy
   t.same(postsOf(visitor), before)
   t.equal(await statusOf(next), 'authorization_pending')
 
-  // Another code, typed over the one of the link, did not come by it.
+  // The user types another code over the one of the link, so the link did not bring it.
   const typed = await site.start(METADATA)
   await typeCode(page, typed.user_code)
   t.equal(await shownCode(page), typed.user_code)
@@ -159,7 +162,7 @@ t.test('the letters of a code stand in the boxes, however it is typed and howeve
   const { page } = await visit(t, { user: 'speller' })
   await page.goto(`${site.url}/device`)
   const input = page.locator('input[name=user_code]')
-  /** Where each letter of what is typed has its middle, and where each box begins and ends. */
+  /** Returns the middle of each typed letter, and the edges of each box. */
   const look = () =>
     input.evaluate((input: HTMLInputElement) => {
       const { paddingLeft, letterSpacing, font } = getComputedStyle(input)
@@ -532,7 +535,7 @@ t.test('the keyboard is enough', async (t) => {
       const { tagName, name, value, textContent } = document.activeElement
       tagName === 'INPUT' ? name : tagName === 'BUTTON' ? value || 'button' : textContent
     }`)
-  /** Presses Tab until something has the focus, and answers with what had it on the way. */
+  /** Presses Tab until the target has the focus. Returns everything that had it before. */
   const tabTo = async (page: Page, target: string) => {
     const passed: string[] = []
     while (passed.at(-1) !== target) {
@@ -679,7 +682,7 @@ t.test(
     const visitor = await visit(t)
     const { page, context } = visitor
     const grant = await site.start(METADATA)
-    /** Looks at every cookie there is at the moment. */
+    /** Checks all cookies of this moment. */
     const look = async (...expected: string[]) => {
       const cookies = await context.cookies()
       t.same(cookies.map(({ name }) => name.replace('__Host-grantd-', '')).sort(), expected)

@@ -1,4 +1,4 @@
-/** What others may try on the pages, in a real browser: programs with what they say of themselves, and sites with what they open. */
+/** Attacks on the pages in a real browser: texts that programs send about themselves, and sites that open the pages. */
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
@@ -20,7 +20,7 @@ import {
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
 
-/** Texts that run something wherever they are taken for markup, for an attribute or for a script. */
+/** Texts that run a script if they are taken as markup, as an attribute or as a script. */
 const PAYLOADS = [
   '<script>alert(1)</script>',
   '</script><script>alert(1)</script>',
@@ -72,7 +72,7 @@ const PAYLOADS = [
   "{{constructor.constructor('alert(1)')()}}"
 ]
 
-/** An app name as a program sends it, what people are shown, and of what they are warned. */
+/** App names as programs send them, as they are shown, and the warning with them. */
 const CLAIMS: [kind: string, sent: string, shown: string, doubt?: 'hidden' | 'lookalike'][] = [
   ['turned around', 'acme\u202Egnp.exe', 'acme\uFFFDgnp.exe', 'hidden'],
   ['isolated the other way', '\u2067acme\u2069 \u2066cli', '\uFFFDacme\uFFFD \uFFFDcli', 'hidden'],
@@ -116,14 +116,14 @@ const isUndecided = async (grantCode: string) =>
   ['authorization_pending', 'slow_down'].includes(await statusOf(grantCode))
 
 interface Elsewhere {
-  /** Same machine, another port: another origin, but as browsers count not another site. */
+  /** The same host on another port: another origin but, for browsers, the same site. */
   sameSite: string
   otherSite: string
   pages: Map<string, string>
   requests: IncomingMessage[]
 }
 
-/** Another web site. */
+/** Starts another web site. */
 async function openElsewhere(t: Pick<Test, 'teardown'>): Promise<Elsewhere> {
   const pages = new Map<string, string>()
   const requests: IncomingMessage[] = []
@@ -142,17 +142,17 @@ async function openElsewhere(t: Pick<Test, 'teardown'>): Promise<Elsewhere> {
   return { sameSite: `http://localhost:${port}`, otherSite: `http://127.0.0.1:${port}`, pages, requests }
 }
 
-/** A page that sends a form as soon as it is opened. */
+/** Returns a page that sends a form as soon as it is opened. */
 const sending = (action: string, fields: Record<string, string>) => `<!doctype html><title>Win a prize</title>
 <body onload="document.forms[0].submit()"><form method="post" action="${action}">
 ${Object.entries(fields).map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`)}
 </form>`
 
-/** What is written in every element of a kind. */
+/** Returns the text of every element that matches. */
 const textsOf = (page: Page, selector: string) =>
   page.evaluate<string[]>(`[...document.querySelectorAll('${selector}')].map((element) => element.textContent)`)
 
-/** How far the page reaches over the side of its window. */
+/** Returns by how many pixels the page is wider than its window. */
 const overhang = (page: Page) => page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
 
 t.test('whatever a program says about itself is text and nothing else', async (t) => {
@@ -168,7 +168,7 @@ t.test('whatever a program says about itself is text and nothing else', async (t
     ])
     await site.decide(user_code, 'reader')
     await site.poll(grant_code)
-    // The list is in the order of time.
+    // The list is ordered by time.
     site.clock.advance(1)
   }
   t.ok(PAYLOADS.length >= 40)
@@ -258,14 +258,14 @@ t.test('a click that was meant for something else decides nothing', async (t) =>
   const button = page.locator('button[value=approve]')
   await button.scrollIntoViewIfNeeded()
   const { x, y, width, height } = (await button.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 }
-  // The window that was there before has gone between the two.
+  // The page that opens replaces the earlier one between the two clicks.
   await page.mouse.dblclick(x + width / 2, y + height / 2)
   await page.mouse.click(x + width / 2, y + height / 2, { clickCount: 3 })
   t.same(postsOf(visitor), [], 'nothing is sent')
   t.ok(await isUndecided(grant_code))
   t.equal(pathOf(page), '/device/confirm')
 
-  // Nor does the server take the browser's word for it.
+  // The server checks the field itself and does not rely on the browser.
   await page.evaluate('document.forms[0].noValidate = true')
   const [answer] = await Promise.all([page.waitForResponse('**/device/confirm'), button.click()])
   t.equal(answer.status(), 400)
@@ -287,12 +287,12 @@ t.test('keys held down while a link opens a page send nothing', async (t) => {
       .locator('[id], [name]')
       .evaluateAll((all) => [...new Set(all.flatMap((one) => [one.id, one.getAttribute('name')]))].filter(Boolean))
     t.ok(targets.includes('content'), path)
-    // By its name alone nothing can be a target, but who knows; on the page that counts, all are tried.
+    // Names alone should not be a target, but on the consent page all are tried.
     for (const target of path === 'device/confirm' ? targets : ['content']) {
       await page.goto('about:blank')
       await page.goto(`${site.url}/${path}#${target}`)
       for (const key of ['Enter', 'Space']) {
-        // As a keyboard repeats it within two seconds.
+        // A held key repeats as often as this within two seconds.
         await Promise.all(Array.from({ length: 60 }, () => page.keyboard.down(key)))
         await page.keyboard.up(key)
       }
@@ -365,7 +365,7 @@ t.test('another site cannot send a form in the name of a user', async (t) => {
     t.equal(await victim.locator('h1').innerText(), 'That did not work', path)
     t.equal(await session(), before, 'nobody else is signed in')
   }
-  // From another site the session does not even come along.
+  // A browser does not even send the session cookie with a request from another site.
   await victim.goto(`${elsewhere.otherSite}/device/confirm`)
   await victim.waitForURL(`${site.url}/**`)
   t.ok(await isUndecided(grant_code))
@@ -373,7 +373,7 @@ t.test('another site cannot send a form in the name of a user', async (t) => {
   await victim.goto(`${site.url}/device`)
   t.match(await victim.locator('.who').innerText(), /victim/)
 
-  // Nor can it sign somebody in who is nobody yet, with a form the attacker was shown.
+  // The attacker's form cannot sign in a visitor who is not signed in yet either.
   const { page: nobody, ...stranger } = await visit(t)
   const { page: shown } = await visit(t)
   await shown.goto(`${site.url}/login`)

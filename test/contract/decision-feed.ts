@@ -1,4 +1,7 @@
-/** What every engine's decision feed has to keep to: src/core/grants/decision-feed.ts, fed by the decisions of its grant store. */
+/**
+ * The contract of every engine's decision feed: src/core/grants/decision-feed.ts, fed by the decisions of its grant
+ * store.
+ */
 import { once, setMaxListeners } from 'node:events'
 import type { Test } from 'tap'
 import { tagOf } from '../../src/core/clients/client.js'
@@ -16,12 +19,12 @@ import {
   type StartEngine
 } from './engine.js'
 
-/** It ends a test that would wait for ever, and promises nothing. */
+/** The timeout only ends a test that would hang. It is no promise about how fast decisions are heard. */
 const HEARD_WITHIN_MS = 60_000
-/** Each primary of a Cluster has some of so many grants, and its own order. */
+/** With this many grants, every primary of a Cluster has some. Each primary announces in an order of its own. */
 const SPREAD_OVER_ALL = 40
 
-/** Somebody who listens: all that was heard, in its order. */
+/** Records all decisions that a feed announces, in order. */
 export function listenTo(feed: DecisionFeed, onDecided: (grantDigest: string) => void = () => {}) {
   const heard: string[] = []
   const news = new EventTarget()
@@ -59,10 +62,10 @@ export async function pendingGrant({ grants }: Storage): Promise<string> {
 
 type Ending = Action | 'withdraw'
 
-/** What a poll is told from then on. */
+/** What a poll is told after each ending. */
 const TOLD: Record<Ending, string> = { approve: 'approved', deny: 'denied', withdraw: 'expired' }
 
-/** Ends a pending grant in one of the ways that are announced. */
+/** Ends a pending grant in one of the ways that the feed announces. */
 async function end({ grants }: Storage, digest: string, ending: Ending): Promise<string> {
   if (ending === 'withdraw') return (await grants.withdraw(digest, CLIENT_TAG)).kind
   return (await grants.decide(digest, decisionOf({ action: ending }))).kind
@@ -75,7 +78,10 @@ export function decisionFeedContract(t: Test, start: StartEngine): void {
     const engine = await start(t)
     const { storage, other } = engine
     const [here, there] = [listenTo(storage.decisions), listenTo(other.decisions)]
-    /** Some decisions more, and everybody has heard of them: so whatever was said before has arrived as well. */
+    /**
+     * Makes further decisions and waits until both listeners have heard them, so that all earlier announcements have
+     * arrived too.
+     */
     const settle = async () => {
       const last = await Promise.all(Array.from({ length: SPREAD_OVER_ALL }, () => pendingGrant(storage)))
       await Promise.all(last.map((digest) => other.grants.decide(digest, decisionOf())))
@@ -107,10 +113,12 @@ export function decisionFeedContract(t: Test, start: StartEngine): void {
     t.test(`${action}: whoever hears of it can read it at once, wherever`, async (t) => {
       const { storage, other } = await start(t)
       const mine = new Set<string>()
-      // Each is held from the beginning: one that fails is an answer that the rule does not allow, wherever it fails.
+      // The rejection of a poll becomes its answer at once, so that no rejection is unhandled and a failed poll fails
+      // the test.
       const polls: Promise<string>[] = []
       const ask = (digest: string) => {
-        // What others decide is heard as well, on engines that tests share up to their end: nobody waits for such a poll.
+        // Engines that tests share also announce the decisions of other tests. A poll for those would have nobody to
+        // await it.
         if (!mine.has(digest)) return
         for (const { grants } of [storage, other]) polls.push(grants.poll(digest, CLIENT_TAG).then(kindOf, String))
       }

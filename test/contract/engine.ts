@@ -1,4 +1,4 @@
-/** What a contract suite runs over: two instances of one engine, and a clock that the test turns. */
+/** What a contract suite runs against: two instances of one engine, and a clock that the test turns. */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { tagOf } from '../../src/core/clients/client.js'
@@ -9,10 +9,10 @@ import type { TestClock } from '../support/app.js'
 
 export interface Engine {
   storage: Storage
-  /** Another instance over the same state; in memory there is only one. */
+  /** Another instance over the same state. In memory it is the same one. */
   other: Storage
   clock: TestClock
-  /** Lets time pass for everything: the clock, and whatever the engine forgets by a clock of its own. */
+  /** Lets time pass for the clock and for everything that the engine expires by its own clock. */
   pass(ms: number): Promise<void>
 }
 
@@ -30,7 +30,7 @@ export function decisionOf(parts: Partial<Decision> = {}): Decision {
   return { action: 'approve', userId: 'alice', authorizationId: randomUUID(), ip: '198.51.100.7', ...parts }
 }
 
-/** Fresh digests and tags: the suites never share a grant. */
+/** Digests and tags are new in every test, so that tests never share a grant. */
 export function newDigest(): string {
   return digestOf(randomUUID())
 }
@@ -39,7 +39,7 @@ export function newTag(): string {
   return digestOf(randomUUID()).slice(0, 24)
 }
 
-/** How often each value occurs. */
+/** Counts how often each value occurs. */
 export function tally(values: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const value of values) counts[value] = (counts[value] ?? 0) + 1

@@ -1,6 +1,7 @@
 /**
- * Random histories of grants: clients who ask one after the other, and clients who ask at the same time. What they are told
- * must be what the plain model says (grant-model.ts), of those at the same time in some order. FC_SEED=n repeats a run.
+ * Runs random histories of grants, with requests one after another and requests at the same time. The answers must be
+ * those of the plain model (grant-model.ts); answers to simultaneous requests must fit some order of them. FC_SEED=n
+ * repeats a run.
  */
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
@@ -14,16 +15,16 @@ import { createSightings, type Sightings, wordsOf } from './grant-sightings.js'
 
 type Grants = Pick<Storage, 'grants'>
 
-/** An engine as far as grants go. */
+/** The part of an engine that concerns grants. */
 export interface GrantEngine extends Pick<Engine, 'clock' | 'pass'> {
   storage: Grants
   other: Grants
 }
 
 interface History extends Named {
-  /** What may be kept now: more than one, if answers can have come about in ways that leave different things behind. */
+  /** The possible states of the model: several, if the answers fit orders that lead to different states. */
   states: ModelState[]
-  /** Over all runs. */
+  /** What all runs have come across. */
   sightings: Sightings
 }
 
@@ -31,12 +32,12 @@ type Command = fc.AsyncCommand<History, GrantEngine>
 
 export interface ModelOptions {
   runs: number
-  /** Whether starting an engine costs nothing, so that each run may have its own. */
+  /** Whether an engine starts so fast that each run can have a new one. */
   freshEachRun: boolean
 }
 
 export interface HistoryOptions extends ModelOptions {
-  /** See grant-sightings.ts. */
+  /** See Demands in grant-sightings.ts. */
   anyFirst?: boolean
 }
 
@@ -69,7 +70,7 @@ function commands(): fc.Arbitrary<Command>[] {
   const offMs = fc.oneof(fc.integer({ min: -1, max: 1 }), fc.integer({ min: -5_000, max: 0 }))
   const moment = fc.record({ edge: fc.constantFrom(...EDGES), offMs })
   const now = fc.constant(undefined)
-  // All of them are about the same grant and the same code: others could not get in each other's way.
+  // All requests of a command concern the same grant and the same code, because others could not conflict.
   const asking = (most: number, when: fc.Arbitrary<Moment | undefined>) =>
     fc.tuple(aim, fc.array(plans(), { minLength: Math.min(2, most), maxLength: most }), when).map(([aim, all, when]) =>
       ask(
@@ -82,7 +83,7 @@ function commands(): fc.Arbitrary<Command>[] {
   return [one, one, one, several, several, several, asking(1, moment), asking(1, moment), asking(4, moment), wait]
 }
 
-/** The times at which a grant turns into something else. */
+/** The times at which the state of a grant changes by itself. */
 const EDGES = ['pace', 'pace', 'pace', 'expiry', 'forgotten', 'spent'] as const
 
 interface Moment {
@@ -102,7 +103,7 @@ async function advanceTo({ which, edge, offMs }: Moment & Aim, history: History,
   if (ms > 0) await real.pass(ms)
 }
 
-/** Asks all of that at the same time: at once, or when it is about to matter. */
+/** Sends all requests at the same time: now, or close to such a time. */
 function ask(all: Plan[], when?: Moment & Aim): Command {
   return {
     check: () => true,
@@ -110,7 +111,7 @@ function ask(all: Plan[], when?: Moment & Aim): Command {
       if (when) await advanceTo(when, history, real)
       const { storage, other, clock } = real
       const operations = all.map((plan) => plan.operation(history))
-      // Every one is under way before the first is answered.
+      // All requests are sent before the first is answered.
       const asked = operations.map((operation, i) => perform((all[i]?.onOther ? other : storage).grants, operation))
       const answers = await Promise.all(asked)
       accept(
@@ -126,7 +127,7 @@ function ask(all: Plan[], when?: Moment & Aim): Command {
   }
 }
 
-/** Goes on from whatever explains what was said, and fails when nothing does. */
+/** Keeps the states that explain the answers. Throws if there are none. */
 function accept(history: History, done: Done[], nowMs: number): void {
   const explanations = history.states.flatMap((state) => explain(state, done, nowMs))
   if (explanations.length === 0) throw new Error(complaint(history.states[0] as ModelState, done, nowMs))

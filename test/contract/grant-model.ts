@@ -1,7 +1,7 @@
 /**
- * Grants as src/core/grants/rules.ts has them, kept in plain maps: what the answers of every engine are held against. A step says
- * which answers are right and what comes of the one that was given. It changes nothing in place, so that operations which
- * were under way together can be tried in every order.
+ * The model: grants by the rules of src/core/grants/rules.ts, kept in plain maps, as the reference for every engine. A
+ * step says which answers are right and which state follows from the given one. It changes nothing in place, so that
+ * simultaneous operations can be tried in every order.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Decision, GrantRequest } from '../../src/core/grants/grant.js'
@@ -25,9 +25,9 @@ export interface ModelGrant extends GrantState {
 }
 
 export interface ModelState {
-  /** By their digests. */
+  /** The grants by their digests. */
   grants: ReadonlyMap<string, ModelGrant>
-  /** The digest of the last grant under each user code. */
+  /** The digest of the latest grant under each user code. */
   holders: ReadonlyMap<string, string>
 }
 
@@ -37,19 +37,19 @@ export type Operation =
   | { kind: 'decide'; digest: string; decision: Decision }
   | { kind: 'find'; tag: string }
 
-/** An operation with the answer that a store gave. */
+/** An operation with the answer of the store. */
 export interface Done {
   operation: Operation
   answer: unknown
 }
 
 export interface Step {
-  /** More than one where engines may differ. */
+  /** The right answers; several where engines may differ. */
   right: unknown[]
   after: ModelState
 }
 
-/** A way to explain answers. */
+/** An order of the operations that explains their answers, and the state after it. */
 export interface Explanation {
   order: Done[]
   after: ModelState
@@ -64,7 +64,7 @@ export function perform(grants: GrantStore, operation: Operation): Promise<unkno
   return grants[operation.kind](operation.digest)
 }
 
-/** All orders in which the rules give these answers, one operation after the other. */
+/** Returns all orders in which the rules give these answers, one operation after another. */
 export function explain(state: ModelState, done: readonly Done[], nowMs: number): Explanation[] {
   if (done.length === 0) return [{ order: [], after: state }]
   return done.flatMap((first) => {
@@ -98,7 +98,7 @@ const isOver = (grant: ModelGrant, nowMs: number, slackMs = 0) =>
   isForgotten(grant, nowMs - slackMs) &&
   (grant.phase !== 'collected' || nowMs - slackMs > grant.collectedAtMs + COLLECT_AGAIN_MS)
 
-/** A copy to be judged: the rules write into what they judge. */
+/** Copies a grant, because the rules write into the grant they judge. */
 const copyOf = ({ grants }: ModelState, digest: string) => ({ ...grants.get(digest) }) as ModelGrant
 
 const withGrant = (state: ModelState, digest: string, grant: ModelGrant): ModelState => ({
@@ -114,7 +114,8 @@ function create(
 ): Step {
   const holder = state.grants.get(state.holders.get(tag) ?? '')
   const right = []
-  // Between the rules' forgetting and the engine's collecting the garbage either is right.
+  // After the rules forget a grant, an engine may take some time to collect it as garbage. Both answers are right until
+  // then.
   if (!holder || isOver(holder, nowMs)) right.push('created')
   if (holder && !isOver(holder, nowMs, TTL_SLACK_MS)) right.push('user_code_taken')
   if (answer !== 'created') return { right, after: state }
@@ -135,7 +136,7 @@ function poll(state: ModelState, digest: string, nowMs: number): Step {
   if (kind === 'slow_down') right.push({ kind, intervalMs })
   else if (kind === 'approved') right.push({ kind, request, decision })
   else right.push({ kind })
-  // Spent, or already swept: nobody is told the difference.
+  // A spent grant that an engine has already swept is answered as unknown.
   if (kind === 'spent' && isGarbage) right.push({ kind: 'unknown' })
   return { right, after: withGrant(state, digest, grant) }
 }

@@ -1,19 +1,19 @@
-/** What may be asked of grants in a random history, before it is known which grants there are. */
+/** The requests that a random history may contain, chosen before its grants exist. */
 import fc from 'fast-check'
 import type { Action } from '../../src/core/grants/grant.js'
 import { CLIENT_TAG, decisionOf, newDigest, requestOf } from './engine.js'
 import type { Operation } from './grant-model.js'
 
-/** What an operation is about, by number. */
+/** The grant and the code that an operation concerns, by number. */
 export interface Aim {
-  /** Of the grants the last is 0: what was just made has most before it. */
+  /** The number of the grant counted from the latest, which is 0. A new grant has the most changes ahead of it. */
   which: number
   tag: number
 }
 
-/** What the numbers stand for. */
+/** What the numbers of an aim stand for. */
 export interface Named {
-  /** In the order of their making. */
+  /** The digests of the grants in the order of their creation. */
   digests: string[]
   tags: string[]
 }
@@ -48,7 +48,7 @@ export const digestOf = ({ digests }: Named, which: number) =>
   digests[digests.length - 1 - (which % digests.length)] as string
 const tagOf = ({ tags }: Named, which: number) => tags[which % tags.length] as string
 
-/** What every history begins with. */
+/** The first request of every history. */
 export const firstGrant: Plan = {
   ...create({ lifeMs: 900_000, intervalMs: 5_000 })({ which: 0, tag: 0 }),
   onOther: false

@@ -1,4 +1,4 @@
-/** What random histories of grants came by: a model that never gets anywhere proves nothing. */
+/** Counts what random histories have come across, because a history that never reaches a case does not test it. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Test } from 'tap'
 import { tally } from './engine.js'
@@ -6,14 +6,16 @@ import type { Done, Explanation } from './grant-model.js'
 
 export interface Sightings {
   note(done: Done[], explanations: Explanation[], statesLeft: number): void
-  /** Tells how often what was seen, and fails for what should have been. */
+  /** Reports the counts. Fails if a case was never seen. */
   judge(t: Test, demands: Demands): void
 }
 
 export interface Demands {
-  /** Whether those who ask at the same time come first or last by chance. Some engines ask for one thing ahead of another. */
+  /**
+   * Whether chance decides the order of simultaneous requests. Some engines send one kind of request ahead of another.
+   */
   anyFirst: boolean
-  /** Whether they can overtake each other at all. */
+  /** Whether simultaneous requests can overtake each other at all. */
   overtaking: boolean
 }
 
@@ -28,7 +30,7 @@ const ANSWERS = [
 
 type Scenes = Record<string, string[]>
 
-/** What is told to some of those who ask at the same time. */
+/** Answers to simultaneous requests that must occur together. */
 const RACES: Scenes = {
   'two decide, one too late': ['decide decided', 'decide resolved'],
   'one decides twice': ['decide decided', 'decide repeated'],

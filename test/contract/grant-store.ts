@@ -1,4 +1,6 @@
-/** What every engine's grant store has to keep to: src/core/grants/grant-store.ts, by the rules of src/core/grants/rules.ts. */
+/**
+ * The contract of every engine's grant store: src/core/grants/grant-store.ts, by the rules of src/core/grants/rules.ts.
+ */
 import type { Test } from 'tap'
 import { BUILT_IN_TAG, CLIENT_TYPES, tagOf } from '../../src/core/clients/client.js'
 import type { Decision, GrantRequest } from '../../src/core/grants/grant.js'
@@ -139,7 +141,7 @@ async function pacing(t: Test, start: StartEngine): Promise<void> {
       const graceMs = Math.max(500, intervalMs / 10)
       const grant = await created(engine, { intervalMs, lifeMs: 100 * intervalMs })
       const kinds = []
-      // Late by nothing and by all of the grace in turn, then by this and that: the gap is as short as it can get.
+      // Polls alternate between no delay and the whole grace, which gives the shortest gaps, and then vary in between.
       const lateness = (i: number) =>
         Math.floor(i < 20 ? (i % 2 === 0 ? graceMs : 0) : ((i * 7_919) % 101) * (graceMs / 100))
       engine.clock.advance(lateness(0))
@@ -448,7 +450,7 @@ async function collection(t: Test, start: StartEngine): Promise<void> {
     await engine.pass(LIFE_MS + RETENTION_MS - 1)
     t.equal(await grant.collect(), 'collected')
     await engine.pass(30_000)
-    // Somebody else's grant, so that an engine that sweeps has its chance to.
+    // Creating another grant gives an engine that sweeps on creation a chance to sweep.
     await created(engine)
     t.equal(await grant.pollKind(), 'approved')
     t.equal(await grant.collect(), 'collected')
@@ -458,7 +460,7 @@ async function collection(t: Test, start: StartEngine): Promise<void> {
   })
 }
 
-/** Brings a grant into each of its states; the name is what a poll of its own client is told then. */
+/** Brings a grant into each of its states. The name is what a poll of its client is told then. */
 const STATES: Record<string, (engine: Engine, grant: Awaited<ReturnType<typeof created>>) => Promise<unknown>> = {
   pending: async () => {},
   slow_down: (_engine, grant) => grant.poll(),
@@ -642,7 +644,7 @@ async function userCodes(t: Test, start: StartEngine): Promise<void> {
     await engine.pass(LIFE_MS + RETENTION_MS - 1_000)
     t.equal(await grants.create(second, tag, grant), 'user_code_taken')
     t.equal((await grants.find(tag))?.grantDigest, first)
-    // The engine's garbage collection may take a minute more than the rules.
+    // The engine may collect garbage up to a minute later than the rules forget a grant.
     await engine.pass(61_000)
     t.equal(await grants.create(third, tag, grant), 'created')
     t.equal((await grants.find(tag))?.grantDigest, third)

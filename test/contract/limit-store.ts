@@ -1,10 +1,10 @@
-/** What every engine's limit store has to keep to: src/core/limits/limit-store.ts. */
+/** The contract of every engine's limit store: src/core/limits/limit-store.ts. */
 import type { Test } from 'tap'
 import { limitKey } from '../../src/core/limits/limit-store.js'
 import { type StartEngine, times } from './engine.js'
 
 const WINDOW_MS = 600_000
-/** Redis counts windows on its own clock, which goes on while a test runs. */
+/** Redis measures windows by its own clock, which goes on while a test runs. */
 const DRIFT_MS = 5_000
 
 export function limitStoreContract(t: Test, start: StartEngine): void {

@@ -1,4 +1,7 @@
-/** Clients that race for one thing, and what has to come of it: src/grants, src/tokens, src/records and src/limits say so. */
+/**
+ * Races of simultaneous requests for one thing, with the outcome that the rules in src/core (grants, tokens, records,
+ * limits) demand.
+ */
 import { randomUUID } from 'node:crypto'
 import type { Storage } from '../../src/core/storage.js'
 import {
@@ -14,7 +17,7 @@ import {
   times
 } from './engine.js'
 
-/** The stores that are raced on. */
+/** The stores that the races use. */
 export type Stores = Pick<Storage, 'grants' | 'refreshFamilies' | 'authorizations' | 'limits' | 'locks' | 'signingKeys'>
 
 export interface Course extends Pick<Engine, 'clock'> {
@@ -32,13 +35,13 @@ export type Race = (course: Course) => Promise<Outcome>
 const CLIENTS = 20
 const WINDOW_MS = 600_000
 
-/** All ask before the first is answered, half of them by the other instance. */
+/** Sends all requests before the first is answered, half of them to the other instance. */
 function all<T>({ storage, other }: Course, ask: (stores: Stores, index: number) => Promise<T>): Promise<T[]> {
   return Promise.all(times(CLIENTS, (i) => ask(i % 2 === 0 ? storage : other, i)))
 }
 
 const kinds = (answers: { kind: string }[]) => tally(answers.map(({ kind }) => kind))
-/** How many different things they were told. */
+/** Counts the different answers. */
 const different = (answers: unknown[]) => new Set(answers.map((answer) => JSON.stringify(answer))).size
 const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
 
@@ -63,7 +66,7 @@ export const toDecide: Race = async (course) => {
   return { is: [kinds(answers), kept], shouldBe: [{ decided: 1, resolved: CLIENTS - 1 }, winner] }
 }
 
-/** Whoever is first has it: what was withdrawn is never approved, and whoever withdraws is told of what was approved before. */
+/** The first request wins: a withdrawn grant is never approved, and a withdrawal is told of an earlier approval. */
 export const toWithdraw: Race = async (course) => {
   const { digest, tag } = await created(course)
   const made = times(CLIENTS, (i) => decisionOf({ userId: `user ${i}` }))
@@ -82,7 +85,7 @@ export const toWithdraw: Race = async (course) => {
   }
 }
 
-/** A poll that looked before the decision must not write after it. */
+/** A poll that has read the grant before the decision must not write after it. */
 export const toDecideAmongPolls: Race = async (course) => {
   const { digest } = await created(course)
   const answers = await all(course, async ({ grants }, i) =>
@@ -93,8 +96,8 @@ export const toDecideAmongPolls: Race = async (course) => {
 }
 
 /**
- * Each collects at a time of its own, further apart than a collection may be repeated. Only the first that is heard starts that
- * time: so whoever asks again as of the same moment is told the same.
+ * The collections claim to be further apart in time than a collection may be repeated. Only the first that the store
+ * handles starts the time for repetitions, so a second request for the same moment must get the same answer.
  */
 export const toCollect: Race = async (course) => {
   const { digest } = await created(course)
@@ -144,7 +147,7 @@ export const toCreateRecord: Race = async (course) => {
   return { is: different(answers), shouldBe: 1 }
 }
 
-/** Each changes it on the condition that nobody has. */
+/** Each change is conditional on there having been none before. */
 export const toChangeRecord: Race = async (course) => {
   const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
   await course.storage.authorizations.create(parent, 'one', { by: 'nobody' }, until)

@@ -1,4 +1,4 @@
-/** What every engine's record store has to keep to: src/core/records/record-store.ts. */
+/** The contract of every engine's record store: src/core/records/record-store.ts. */
 import type { Test } from 'tap'
 import type { Fields } from '../../src/core/records/record-store.js'
 import { type StartEngine, times } from './engine.js'

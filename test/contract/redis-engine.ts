@@ -1,4 +1,4 @@
-/** Redis for the contract suites: servers that a file starts once, and two instances over them. */
+/** Redis for the contract suites: the servers of a test file, and two instances over them. */
 import type { Test } from 'tap'
 import type { RedisConfig } from '../../src/config/redis.js'
 import type { Storage } from '../../src/core/storage.js'
@@ -8,7 +8,7 @@ import { at, redisConfig } from '../support/redis-config.js'
 import type { RedisServer } from '../support/redis-server.js'
 import type { Engine, StartEngine } from './engine.js'
 
-/** Takes a time from the life of every key, as if it had passed. */
+/** Shortens the life of every key by a time, as if that time had passed. */
 const AGE = `
   for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
     local left = redis.call('PTTL', key)
@@ -21,13 +21,13 @@ let started = 0
 
 export interface RedisEngine extends Engine {
   prefix: string
-  /** All keys of this test with the time they have left in ms; -1 for ever. */
+  /** Returns all keys of this test with their remaining life in ms; -1 is no expiry. */
   lives(): Promise<Map<string, number>>
 }
 
 /**
- * One server: every test gets two instances of its own, under a prefix of its own. Those that are about how long Redis may say
- * nothing are impatient.
+ * Makes the engine for one server: every test gets two instances under a new prefix. Tests about how long Redis may be
+ * silent pass IMPATIENT.
  */
 export async function startRedisEngine(t: Test, server: RedisServer, patience = PATIENT): Promise<RedisEngine> {
   const prefix = `test-${started++}:`
@@ -44,8 +44,8 @@ export async function startRedisEngine(t: Test, server: RedisServer, patience = 
 }
 
 /**
- * Several servers, on which opening takes its time: all tests share two instances, and find nothing there when they begin.
- * `primaries` are the servers that have keys.
+ * Makes the engine for several servers, which take long to open: all tests share two instances, and each begins with
+ * empty servers. `primaries` are the servers that have keys.
  */
 export async function shareRedisEngine(
   t: Test,

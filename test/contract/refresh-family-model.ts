@@ -1,6 +1,6 @@
 /**
- * Random histories of refresh families against the plain rules: what a store answers must be what src/core/tokens/refresh-family.ts
- * says of a state that was kept beside it. FC_SEED=n repeats a run.
+ * Runs random histories of refresh families. The answers of a store must be those of src/core/tokens/refresh-family.ts
+ * on a plain state kept beside it. FC_SEED=n repeats a run.
  */
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
@@ -18,11 +18,14 @@ interface ModelFamily extends FamilyState {
 interface Model {
   ids: string[]
   families: Map<string, ModelFamily>
-  /** Every token there ever was, the last first, of whichever family: commands name them by number. */
+  /** All tokens that ever existed, of every family, the latest first. Commands name them by number. */
   digests: string[]
-  /** So long before the end of a life nobody looks: an engine may count lives on a clock of its own, which runs meanwhile. */
+  /**
+   * Families are not looked at this long before the end of their life, because an engine may count lives by its own
+   * running clock.
+   */
   leavingMs: number
-  /** How often each answer was seen, over all runs: a model that never gets anywhere proves nothing. */
+  /** How often each answer was seen in all runs, because a history that never reaches an answer does not test it. */
   seen: Map<string, number>
 }
 
@@ -98,7 +101,7 @@ function command(
   }
 }
 
-/** Whether somebody is about to go, which has to be waited for. */
+/** Deletes the families whose life is over. Returns whether one is so close to its end that it must be waited for. */
 function forgetWhoIsOver({ families, leavingMs }: Model, real: Real): boolean {
   for (const [id, { keepUntilMs }] of families) if (keepUntilMs <= real.clock()) families.delete(id)
   return [...families.values()].some(({ keepUntilMs }) => keepUntilMs - leavingMs <= real.clock())
@@ -187,7 +190,7 @@ function advance(ms: number): Command {
   })
 }
 
-/** The moments at which an answer turns into another. */
+/** The times at which an answer changes. */
 type Edge = 'grace' | 'end'
 
 function advanceToEdge(parts: { which: number; edge: Edge; entry: number; offMs: number }): Command {

@@ -1,4 +1,7 @@
-/** What every engine's refresh family store has to keep to: src/core/tokens/refresh-family-store.ts, by the rules of refresh-family.ts. */
+/**
+ * The contract of every engine's refresh family store: src/core/tokens/refresh-family-store.ts, by the rules of
+ * refresh-family.ts.
+ */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import type { RefreshFamilyStore, Rotation } from '../../src/core/tokens/refresh-family-store.js'
@@ -7,7 +10,7 @@ import { type Engine, newDigest, type StartEngine, tally, times } from './engine
 const GRACE_MS = 30_000
 const DAY_MS = 86_400_000
 
-/** A family that has begun: `digests` are its tokens in order, each to be rotated into the next. */
+/** Begins a family. `digests` are its tokens in order; each is rotated into the next. */
 async function begun(engine: Engine, { userId = 'alice', lifeMs = 30 * DAY_MS } = {}) {
   const id = randomUUID()
   const digests = times(12, newDigest)
@@ -207,7 +210,7 @@ async function forgotten(t: Test, start: StartEngine): Promise<void> {
       await rotate(index)
       await engine.pass(1_000)
     }
-    // Of token 0 it is only known that token 1 was rotated later, 4 s ago.
+    // The store no longer knows when token 0 was rotated, only that token 1 was rotated later, 4 s ago.
     t.strictSame(await rotate(0), { kind: 'refused' })
     t.strictSame(await rotate(1), repeated(at(5)), 'the fourth back is still known')
     await engine.pass(GRACE_MS - 4_000)
@@ -251,7 +254,7 @@ async function life(t: Test, start: StartEngine): Promise<void> {
     await engine.pass(300_000)
     t.strictSame(await rotate(0), rotated(at(1)))
     await engine.storage.refreshFamilies.begin(id, { userId: 'alice', currentDigest: at(9) }, engine.clock() + DAY_MS)
-    // A second before: an engine may count on a clock of its own, which runs while the test does.
+    // The check is a second early, because an engine may count lives by its own clock, which runs during the test.
     await engine.pass(299_000)
     t.strictSame(await rotate(1), rotated(at(2)))
     t.strictSame(await find(), { userId: 'alice', currentDigest: at(2) })

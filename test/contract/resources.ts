@@ -1,4 +1,4 @@
-/** What things of an API keep to over every engine's record store: src/core/records/resources.ts. */
+/** The contract of resources of an API over every engine's record store: src/core/records/resources.ts. */
 import type { Test } from 'tap'
 import { createResources } from '../../src/core/records/resources.js'
 import { type StartEngine, times } from './engine.js'

@@ -1,4 +1,4 @@
-/** All that an engine has to keep to. */
+/** All contract suites that an engine must pass. */
 import type { Test } from 'tap'
 import { decisionFeedContract } from './decision-feed.js'
 import type { StartEngine } from './engine.js'

@@ -1,4 +1,7 @@
-/** The published clients of the original API, as they come from the registry, read the token of an account that was really connected. */
+/**
+ * The published clients of the original API, as they are in the registry, read the token of a connection to a real
+ * upstream.
+ */
 import * as sdkApi from '@dynamic-labs/sdk-api'
 import * as sdkApiCore from '@dynamic-labs/sdk-api-core'
 import t from 'tap'
@@ -9,7 +12,10 @@ import { startService } from '../support/service.js'
 import { providersFile, signInAt } from '../support/sign-in.js'
 import { sessionOf } from '../support/tokens.js'
 
-/** What is used of them. Their own types name each other without extensions, so that no module of Node's kind finds them. */
+/**
+ * The used parts of these packages. Their own types import without file extensions, which Node.js module resolution
+ * does not find.
+ */
 type Made<T> = new (settings: object) => T
 interface Token {
   accessToken: string
@@ -45,7 +51,7 @@ const variables = { ENVIRONMENT_ID, REDIS_URL: redis.url, PUBLIC_URL, PROVIDERS_
 const service = await startService(t, { ...variables, LOG_LEVEL: 'warn' })
 const basePath = `${service.url}/api/v0`
 
-// Where people sign in and operators make keys, over the same Redis.
+// Users sign in and operators make keys on this application, over the same Redis.
 const { app } = await startApp(t, variables)
 const enter = async (login: string) => {
   const outcome = await signInAt(app, 'acme', login)
@@ -57,7 +63,7 @@ const enter = async (login: string) => {
 const [ann, bob] = [await enter('ann'), await enter('bob')]
 const apiKey = (await app.core.apiKeys.create('acme', {})).text
 
-/** What both libraries throw for a refusal: the answer itself. */
+/** Returns what both libraries throw for a refusal: the answer itself. */
 async function refusal(asking: Promise<unknown>): Promise<[number, string]> {
   const answer = await asking.then(
     () => undefined,

@@ -1,4 +1,7 @@
-/** oauth4webapi 3 as it comes from the registry: every request by itself, and every refusal by the name its RFC gives it. */
+/**
+ * oauth4webapi 3, as it is in the registry, sends every kind of request. It recognizes every refusal by the name in its
+ * RFC.
+ */
 import * as oauth from 'oauth4webapi'
 import t, { type Test } from 'tap'
 import { startRedis } from '../support/redis-server.js'
@@ -12,7 +15,7 @@ async function discover({ url, fetch }: Issuer, algorithm: 'oidc' | 'oauth2'): P
   return oauth.processDiscoveryResponse(new URL(url), await oauth.discoveryRequest(new URL(url), options))
 }
 
-/** The library's calls as this client, each with its answer judged by the library. */
+/** Returns the library's calls for this client. The library checks each answer. */
 async function connect(
   issuer: Issuer,
   id: string,
@@ -31,7 +34,7 @@ async function connect(
         me,
         await oauth.deviceAuthorizationRequest(as, me, authentication, parameters, options)
       ),
-    /** With the signature of an ID token, which the library does not check by itself. */
+    /** Also checks the signature of an ID token, which the library does not do by itself. */
     async redeem(deviceCode: string) {
       const answer = await oauth.deviceCodeGrantRequest(as, me, authentication, deviceCode, options)
       const tokens = await oauth.processDeviceCodeResponse(as, me, answer)
@@ -61,7 +64,7 @@ async function connect(
       ),
     revoke: async (token: string) =>
       oauth.processRevocationResponse(await oauth.revocationRequest(as, me, authentication, token, options)),
-    /** What a resource server does that asks nobody: RFC 9068 §4. */
+    /** Validates a token as a resource server does without asking the service: RFC 9068 §4. */
     validate: (token: string) =>
       oauth.validateJwtAccessToken(
         as,

@@ -1,4 +1,4 @@
-/** openid-client 6 as it comes from the registry finds its way from the address of the issuer alone. */
+/** openid-client 6, as it is in the registry, needs only the URL of the issuer. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as client from 'openid-client'
 import t, { type Test } from 'tap'
@@ -16,10 +16,10 @@ import {
 
 const TOKEN = '/oauth/token'
 
-/** Discovers the issuer as this client: the address and the credentials are all the library is told. */
+/** Discovers the issuer for this client, from its URL alone. */
 function discover(issuer: Issuer, clientId: string, authentication: client.ClientAuth = client.None()) {
   return client.discovery(new URL(issuer.url), clientId, undefined, authentication, {
-    // The tests have no TLS; the signature of an ID token is what makes up for it.
+    // The tests have no TLS, so the signature of an ID token is checked instead.
     execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
     [client.customFetch]: issuer.fetch
   })
@@ -29,7 +29,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await sleep(20)
 }
 
-// The two share nothing, and the library spends most of the time waiting.
+// The two tests share nothing, and the library mostly waits.
 t.jobs = 2
 
 t.test('over two instances and one Redis', { buffered: true }, async (t) => {
@@ -41,7 +41,7 @@ t.test('over two instances and one Redis', { buffered: true }, async (t) => {
     const device = await client.initiateDeviceAuthorization(config, { scope: 'openid offline_access' })
     t.match(device, { interval: 1, expires_in: 900, verification_uri: `${issuer.url}/device` })
 
-    // Somebody else's poll, a moment before the library's first, takes its turn.
+    // Another poll comes a moment before the library's first poll, which is then too early.
     config[client.customFetch] = async (url, init) => {
       if (url.endsWith(TOKEN) && issuer.outcomes(TOKEN).length === 0) {
         t.equal((await issuer.api.poll(device.device_code)).body.status, 'authorization_pending')

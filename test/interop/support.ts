@@ -1,4 +1,4 @@
-/** A service for clients that others wrote: with OAuth clients of its own, a user, and a look at every answer. */
+/** A service for clients of other authors, with OAuth clients of its own, a user, and a record of every answer. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,11 +10,11 @@ import { freePort } from '../support/ports.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
 
-/** Everything in it is changed by form-encoding, or would be by a form that is decoded once too often. */
+/** The secret has only characters that form-encoding changes, or that decoding twice would change. */
 export const SECRET = 'p&ss w+rd:100%/ü=?"%41'
-/** A confidential client; its id is changed by the form-encoding of these libraries as well. */
+/** A confidential client. These libraries also form-encode its id, which has characters that this changes. */
 export const TOOL = 'acme.tool_1~x-y'
-/** A confidential client that gets no tokens, only asks about those that others bring. */
+/** A confidential client that gets no tokens and introspects those of others. */
 export const RESOURCE_SERVER = 'acme-api'
 
 const CLIENTS = [
@@ -28,7 +28,7 @@ const CLIENTS = [
   { client_id: RESOURCE_SERVER, client_secret_digests: [digestOf(SECRET)], grant_types: [] }
 ]
 
-/** An answer of the OAuth surface. `error` is what its body names, or its challenge. */
+/** An answer of the OAuth surface. `error` comes from its body or from its challenge. */
 export interface SeenAnswer {
   path: string
   status: number
@@ -38,19 +38,19 @@ export interface SeenAnswer {
 }
 
 export interface Issuer {
-  /** What a client is told, and all it is told. */
+  /** The URL of the issuer, which is all that a client is told. */
   url: string
-  /** For the `customFetch` of a library. */
+  /** A fetch for the `customFetch` of a library. */
   fetch(url: string, init: object): Promise<Response>
   answers: SeenAnswer[]
-  /** The errors of the answers so far that came from this path; an answer without one is "ok". */
+  /** Returns the errors of all answers from this path so far; an answer without error is "ok". */
   outcomes(path: string): (string | undefined)[]
-  /** What the user does on the page: approves or denies, through the dashboard API. */
+  /** Decides as the user does, through the dashboard API. */
   decide: ApiClient['decide']
   api: ApiClient
 }
 
-/** The service in this process, in memory if not told otherwise, on a port of its own and with a clock that the test turns. */
+/** Starts the service in this process on a free port, by default in memory, with a clock that the test turns. */
 export async function startIssuer(
   t: Test,
   { path = '', ...variables }: Record<string, string> = {}
@@ -63,7 +63,7 @@ export async function startIssuer(
   return { ...issuerAt(origin + path, [origin]), clock }
 }
 
-/** Two processes of the built service over one Redis; requests go to them in turn. */
+/** Starts two processes of the built service over one Redis; requests go to them in turn. */
 export async function startIssuerOverRedis(t: Test): Promise<Issuer & { redis: RedisServer }> {
   const [redis, port] = [await startRedis(), await freePort()]
   t.teardown(() => redis.stop())
@@ -115,17 +115,20 @@ function namedError(text: string): string | undefined {
   return text === '' ? undefined : JSON.parse(text).error
 }
 
-/** What both libraries throw for a refusal in the body (RFC 6749 §5.2). */
+/** The error that both libraries throw for a refusal in the body (RFC 6749 §5.2). */
 export const refusal = (error: string, status = 400) => ({ name: 'ResponseBodyError', error, status })
 
-/** What both libraries throw for a refusal in the header WWW-Authenticate (RFC 6750 §3). */
+/** The error that both libraries throw for a refusal in the header WWW-Authenticate (RFC 6750 §3). */
 export const challenge = (scheme: string, parameters: Record<string, string>, status = 401) => ({
   name: 'WWWAuthenticateChallengeError',
   status,
   cause: [{ scheme, parameters: { realm: 'grantd', ...parameters } }]
 })
 
-/** What holds for every answer: a length and no chunks, JSON if anything, and no cache that keeps a token. */
+/**
+ * Checks every answer: it has a Content-Length and no chunks, JSON if it has a body, and may not be cached with a
+ * token.
+ */
 export function checkAnswers(t: Test, { answers }: Issuer): void {
   t.ok(answers.length > 0, 'there were answers')
   const without = (rule: (answer: SeenAnswer) => boolean) =>

@@ -1,8 +1,8 @@
-/** What every refusal of this service looks like: one key with a sentence, as JSON, never to be kept or guessed at. */
+/** What every refusal of this service looks like: JSON with a sentence, not cacheable, with a fixed content type. */
 import type { Test } from 'tap'
 import type { Answer } from '../support/app.js'
 
-/** Checks a refusal: its status, the contract's shape and sentence, and the headers of the surface. */
+/** Checks a refusal: its status, the shape and sentence of the contract, and the headers of the surface. */
 export function refused(t: Test, answer: Answer, status: number, sentence?: string | RegExp, about = ''): void {
   const title = about === '' ? `${status}` : `${status} ${about}`
   t.equal(answer.status, status, title)
@@ -13,7 +13,7 @@ export function refused(t: Test, answer: Answer, status: number, sentence?: stri
   apiHeaders(t, answer, title)
 }
 
-/** Checks what all answers of the dashboard API carry. */
+/** Checks the headers of every answer of the dashboard API. */
 export function apiHeaders(t: Test, { headers }: Pick<Answer, 'headers'>, title = 'headers'): void {
   t.strictSame(
     [headers['content-type'], headers['cache-control'], headers['x-content-type-options']],
@@ -23,7 +23,7 @@ export function apiHeaders(t: Test, { headers }: Pick<Answer, 'headers'>, title 
   t.match(headers['x-request-id'], /^[\w-]{8}-[0-9a-z]+$/, `${title}: an id of its own`)
 }
 
-/** Checks what all answers of the OAuth surface carry; `cacheControl` is another where one may be kept. */
+/** Checks the headers of every answer of the OAuth surface. `cacheControl` differs where an answer may be cached. */
 export function oauthHeaders(
   t: Test,
   { headers, body }: Pick<Answer, 'headers' | 'body'>,
@@ -39,7 +39,9 @@ export function oauthHeaders(
   t.match(headers['x-request-id'], /^[\w-]{8}-[0-9a-z]+$/, `${title}: an id of its own`)
 }
 
-/** Checks a refusal of the OAuth surface: the status, the error and no member but these, and no challenge unless one is due. */
+/**
+ * Checks a refusal of the OAuth surface: the status, the error, no further members, and the challenge if there is one.
+ */
 export function oauthRefused(t: Test, answer: Answer, status: number, error: string, challenge?: string): void {
   const { error: told, error_description: description, ...rest } = answer.body
   t.strictSame([answer.status, told, rest], [status, error, {}], `${status} ${error}`)

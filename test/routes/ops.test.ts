@@ -141,7 +141,7 @@ t.test('GET /metrics', async (t) => {
           observe(command, value)
           library.observe({ command }, value)
         }
-        // Of the order of labels nothing depends.
+        // The order of labels has no meaning.
         const lines = async (registry: Registry) => (await registry.metrics()).split('\n').map(withSortedLabels)
         if (!isDeepStrictEqual(await lines(ours), await lines(theirs))) throw new Error(await ours.metrics())
       }),

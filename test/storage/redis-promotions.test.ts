@@ -1,4 +1,4 @@
-/** What a connection does about a primary that Sentinels have replaced, in whatever order it is told. */
+/** What a connection does after Sentinels have promoted another primary, in whatever order it hears of that. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Storage } from '../../src/core/storage.js'
@@ -10,14 +10,14 @@ import { startToldSentinel, type ToldSentinel } from '../support/told-sentinel.j
 import { until } from '../support/until.js'
 
 const NAME = 'grants'
-/** What is announced is read before what is said so much later, on whichever connection. */
+/** An announcement this much earlier than an answer is also read earlier, even from another connection. */
 const BEFORE_MS = 50
 
 interface Scene {
   storage: Storage
   sentinel: ToldSentinel
   warnings: string[]
-  /** The primary, and who is to become it. */
+  /** The old primary, and the server that is promoted. */
   old: RedisServer
   next: RedisServer
 }
@@ -42,7 +42,7 @@ async function start(t: Test): Promise<Scene> {
   return { storage, sentinel, warnings, old, next }
 }
 
-/** The connections that the storage has to a server: their ids are never given twice. */
+/** Returns the ids of the storage's connections to a server. Redis never gives an id twice. */
 async function connectionsTo({ client }: RedisServer): Promise<string[]> {
   const lines = String(await client.client('LIST')).split('\n')
   return lines.filter((line) => / name=grantd/.test(line)).map((line) => /^id=(\d+)/.exec(line)?.[1] as string)
@@ -91,7 +91,7 @@ t.test('a primary that hangs is left as soon as another has been chosen', async 
   sentinel.announce(NAME, old.port, next.port)
   await until(() => isUsable(storage))
   t.equal((await connectionsTo(next)).length, 2)
-  // Neither for its silence nor because it was left behind: the first thing that was noticed.
+  // The connection was closed because of the announcement, before the silence of the old primary was noticed.
   t.match(warnings.at(-1), 'Sentinels have chosen another primary')
 })
 
@@ -103,7 +103,7 @@ t.test('told of it when it has just been sent to the old one, it does not stay t
   await old.start()
   sentinel.announce(NAME, old.port, next.port)
   await sleep(BEFORE_MS)
-  // A Sentinel that has not heard of it yet.
+  // This Sentinel still names the old primary.
   sentinel.release()
   sentinel.name(next.port)
   await until(() => isUsable(storage))

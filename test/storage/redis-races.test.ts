@@ -1,4 +1,7 @@
-/** Races are run twice: with the scripts there are, and with scripts torn apart, of which the same races must find fault. */
+/**
+ * Runs every race twice: with the real scripts, and with scripts that are not atomic, in which the same race must find
+ * a fault.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
@@ -36,15 +39,15 @@ const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
 }
 
 /**
- * Scripts that nobody races for. They only look, write the same whatever they find, or make a difference between calls that
- * only a lost answer or the end of a life lets meet.
+ * Scripts without a race. They only read, or write the same whatever they find, or calls conflict only after a lost
+ * answer or at the end of a life.
  */
 const NOT_RACED: ScriptName[] = ['grant-find', 'grant-create', 'record-delete', 'replica-fence', 'lock-release']
 
 const server = await startRedis()
 t.teardown(() => server.stop())
 
-/** An engine of which these scripts are torn. */
+/** Makes an engine in which these scripts are not atomic. */
 async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = allAtOnce) {
   const { prefix, clock, pass } = await startRedisEngine(t, server)
   const keys = createKeys(prefix)
@@ -64,7 +67,7 @@ async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = all
   return { storage: await open(), other: await open(), clock, pass }
 }
 
-/** The rounds whose end was not as it should be. */
+/** Returns the outcomes of the rounds that did not end as they should. */
 async function faults(race: races.Race, course: races.Course): Promise<races.Outcome[]> {
   const found = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -91,7 +94,8 @@ for (const [name, { run, torn }] of Object.entries(RACES)) {
 }
 
 t.test('histories of grants find fault with', async (t) => {
-  // Not with grant-collect: what is collected twice at the same moment is collected once, in whatever steps.
+  // grant-collect is left out, because two collections in the same millisecond have the same effect even without
+  // atomicity.
   for (const torn of ['grant-poll', 'grant-decide', 'grant-withdraw', 'user-code-reserve'] as const) {
     t.test(`${torn} when it is torn`, async (t) => {
       const options = { runs: 1_000, freshEachRun: false }

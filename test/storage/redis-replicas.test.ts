@@ -1,4 +1,7 @@
-/** What REDIS_WAIT_REPLICAS promises: what is acknowledged is on a replica, and what is not does no harm. */
+/**
+ * Checks the promise of REDIS_WAIT_REPLICAS: an acknowledged write is on a replica, and an unacknowledged one does no
+ * harm.
+ */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,7 +25,7 @@ async function startPair(t: Test): Promise<{ primary: RedisServer; replica: Redi
   const primary = await startRedis(...quick)
   const replica = await startRedis('--replicaof', `127.0.0.1 ${primary.port}`, ...quick)
   t.teardown(() => Promise.all([primary.stop(), replica.stop()]))
-  // It has caught up, and answers at once.
+  // The replica has caught up and answers at once.
   await until(async () => {
     await primary.client.set('hello', 'replica')
     return (await primary.client.wait(1, 100)) === 1
@@ -38,7 +41,7 @@ async function open(t: Test, place: Parameters<typeof redisConfig>[0], timeoutMs
   return storage
 }
 
-/** What became of a call, and how long it took. */
+/** Returns the outcome of a call and its duration. */
 async function outcome(call: Promise<unknown>): Promise<{ kind: string; ms: number }> {
   const startedAt = performance.now()
   const kind = await call.then(
@@ -50,7 +53,7 @@ async function outcome(call: Promise<unknown>): Promise<{ kind: string; ms: numb
 
 t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is not held up', async (t) => {
   const { primary, replica } = await startPair(t)
-  // A quarter of it is left over between what a write may take and what somebody waits: enough on a busy machine.
+  // A write may take three quarters of the timeout. The last quarter is enough even on a busy machine.
   const timeoutMs = 3 * TIMEOUT_MS
   const { grants, authorizations } = await open(t, at(primary.url), timeoutMs)
   const digests = await Promise.all(times(20, () => pendingGrant({ grants } as Storage)))
@@ -74,7 +77,7 @@ t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is
     }
     await over
     const waits = Number(/cmdstat_wait:calls=(\d+)/.exec(await primary.client.info('commandstats'))?.[1])
-    // On a connection that waits for the replica one would be answered between two WAITs.
+    // If polls shared a connection with WAIT, only one could be answered between two WAITs.
     t.ok(waits >= 1 && looks >= 5 * waits, `${looks} polls while the first writes waited, and ${waits} WAITs`)
     const outcomes = await Promise.all(writes)
     t.same(tally(outcomes.map(({ kind }) => kind)), { unavailable: 22 })
@@ -87,7 +90,7 @@ t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is
     process.kill(replica.pid(), 'SIGCONT')
   }
 
-  // They were done all the same: saying it again is answered as it should have been.
+  // The writes were applied although they were not acknowledged, so repeating them succeeds.
   t.same(tally((await Promise.all(digests.map(approve))).map(({ kind }) => kind)), { repeated: 20 })
   t.same(await change(), { label: 'new', used: 'now' })
   await authorizations.delete('alice', 'b')

@@ -22,7 +22,7 @@ async function suites(t: Test, config: RedisConfig, primaries: () => Promise<Red
   const start = await shareRedisEngine(t, config, primaries)
   storageContract(t, start)
   t.test('grants follow the rules, whatever happens in which order', (t) =>
-    // With replicas to wait for, a decision has a connection of its own and comes ahead of most polls.
+    // With replicas to wait for, decisions have a connection of their own and overtake most polls.
     grantModel(t, start, { runs: 600, freshEachRun: false, anyFirst: false })
   )
 }
@@ -54,7 +54,10 @@ t.test('over TLS, with a certificate of an authority of our own', async (t) => {
   options.push('--tls-auth-clients', 'no')
   const tls = { ca: authority.pem }
 
-  /** It is reached, it can be written to, and it tells of decisions; not so by who does not trust the authority. */
+  /**
+   * Checks that Redis can be reached and written to and announces decisions, and that it refuses a client without the
+   * authority.
+   */
   const isSpokenWith = async (t: Test, config: RedisConfig) => {
     const start = await shareRedisEngine(t, config, async () => [])
     const { storage, other } = await start(t)

@@ -44,7 +44,7 @@ t.test('refresh families in Redis follow the rules, whatever happens in which or
   refreshFamilyModel(t, start, { runs: 600, freshEachRun: false })
 )
 
-/** A connection of the test's own, to run scripts as the stores do. */
+/** Opens a connection that runs scripts as the stores do. */
 async function scripts(t: Test): Promise<Connection> {
   const connection = await connectTo(server.url)
   t.teardown(() => connection.close())
@@ -73,12 +73,12 @@ t.test('commands of a long turn do not wait for its end', async (t) => {
   const connection = await connectTo(server.url)
   t.teardown(() => connection.close())
   const pushed: Promise<number>[] = []
-  // A turn of many callbacks, as when many connections have something to say.
+  // This turn of the event loop has many callbacks, as when many connections have data.
   for (let i = 0; i < 250; i++) {
     pushed.push(connection.call('push', (redis) => redis.rpush('long-turn', `${i}`)))
     await new Promise<void>((resolve) => process.nextTick(resolve))
   }
-  // Nothing else happens here until it answers: whatever Redis has by then had left before the end.
+  // This call blocks the process, so Redis can only have what was sent before the end of the turn.
   const soFar = Number(execFileSync('redis-cli', ['-p', `${server.port}`, 'llen', 'long-turn'], { encoding: 'utf8' }))
   t.ok(soFar >= 150 && soFar < 250, `${soFar} of 250`)
   t.equal(Math.max(...(await Promise.all(pushed))), 250, 'and the rest at the end')
@@ -244,7 +244,7 @@ t.test('a grant rests in the columns that prologue.lua describes', async (t) => 
   const ms = (time: number) => `${time}`.padStart(13, '0')
   const none = '-'.repeat(12)
 
-  /** What is there now under the names of the columns; checks what lies around them. */
+  /** Returns the columns of a grant by name, and checks the rest of the record. */
   const read = async (digest: string, lines: number) => {
     const record = (await server.client.get(keyOf(digest))) ?? ''
     const [head = '', ...rest] = record.split('\n')
@@ -409,7 +409,7 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const withdraw = () => run('grant-withdraw', key, CLIENT_TAG, decisions('w'), 'w', engine.clock())
     t.equal(await withdraw(), 'withdrawn')
     const withdrawn = String(await server.client.get(key))
-    // Version 0.1 decodes the third line of every grant that is not pending, and compares its user.
+    // Version 0.1 parses the third line of every grant that is not pending, and compares its user.
     t.equal(withdrawn, `w${pending.slice(1)}\n{}`)
     t.ok((await server.client.pttl(key)) > 0, 'it still ends')
     t.equal(await withdraw(), 'withdrawn')
@@ -542,7 +542,7 @@ t.test('a server that has forgotten its scripts is taught them again', async (t)
 })
 
 t.test('a key that holds something else', async (t) => {
-  /** For each script: arguments under which it would write, and the place in each key where something foreign is planted. */
+  /** Arguments with which each script would write. A key of another type is planted at each of its keys. */
   const argumentsOf: Record<ScriptName, (string | number)[]> = {
     'grant-create': [900_000, 5_000, 1_260_000, '*tag12', '{}', 1_700_000_000_000],
     'grant-poll': ['poll id 1234', 'p*', 1_700_000_000_000],
@@ -583,7 +583,7 @@ t.test('a key that holds something else', async (t) => {
     for (const [place, planted] of keys.entries()) {
       t.test(`${name} fails on it and changes nothing${keys.length > 1 ? `, key ${place + 1}` : ''}`, async (t) => {
         await client.flushdb()
-        // What the script would find at its other keys.
+        // The other key has what the script expects to find there.
         if (place === 1) await client.hset(keys[0] as string, 'field', 'before')
         if (place === 1 && name === 'record-create') await client.del(keys[0] as string)
         await client.rpush(planted, 'foreign')
@@ -604,7 +604,7 @@ t.test('the decision feed', async (t) => {
   const own = await startRedis()
   t.teardown(() => own.stop())
 
-  /** Two instances, each with somebody who listens, and what they do once Redis is well again. */
+  /** Starts two instances with a listener each. `hear` waits until Redis is back and a decision is heard. */
   const setUp = async (t: Test) => {
     const engine = await startRedisEngine(t, own, IMPATIENT)
     const instances = [engine.storage, engine.other]
@@ -701,7 +701,7 @@ t.test('the decision feed', async (t) => {
 t.test(
   'a Redis user that may not announce anything: what a decision answers is what has become of the grant',
   async (t) => {
-    // Since Redis 7 that is every user of an access list who is not given channels.
+    // Since Redis 7 an ACL user without channels may not publish anything.
     await server.client.call('ACL', 'SETUSER', 'silent', 'on', '>password', '~*', '+@all', 'resetchannels')
     const connection = await connectTo(`redis://silent:password@127.0.0.1:${server.port}`)
     t.teardown(() => connection.close())
@@ -718,7 +718,7 @@ t.test(
   }
 )
 
-/** Resolves as soon as something is so, or does not fail any more. */
+/** Resolves as soon as `isSo` neither rejects nor returns false. */
 async function until(isSo: () => unknown): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {
     const answer = await Promise.resolve(isSo()).catch(() => false)
@@ -809,7 +809,7 @@ t.test('what rests in Redis', async (t) => {
   })
 })
 
-/** Every key and every value, whatever its type. */
+/** Returns every key with its value, whatever its type. */
 async function everythingIn(client: Redis): Promise<string[]> {
   const found: string[] = []
   for (const key of await client.keys('*')) {
@@ -846,7 +846,7 @@ t.test('keys', async (t) => {
   ]
 
   t.test('of one script are in one slot of a cluster, whatever a user is called', async (t) => {
-    // By itself it would take the port 10,000 above its first one, which may be anybody's.
+    // The default cluster port is 10,000 above the port and may belong to another program.
     const cluster = await startRedis('--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`)
     t.teardown(() => cluster.stop())
     const slotOf = (key: string) => cluster.client.cluster('KEYSLOT', key)

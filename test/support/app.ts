@@ -1,4 +1,4 @@
-/** The application in this process, ready to be injected into, with a clock the test turns. */
+/** The application in this process, with requests by inject and a clock that the test turns. */
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../src/app.js'
@@ -7,9 +7,9 @@ import { DASHBOARD_SECRET, sessionOf } from './tokens.js'
 
 export const GRANTD_SECRET = 'keys at rest are sealed under this secret'
 
-/** For what is not about how long Redis may take: a busy machine takes its time, and 503 would be the right answer then. */
+/** For tests that are not about slow Redis: a busy machine is slow too, and 503 would then be the right answer. */
 export const PATIENT = { REDIS_TIMEOUT_MS: '30000' }
-/** For what is: as it is where nobody says otherwise. */
+/** For tests about slow Redis: the default of REDIS_TIMEOUT_MS. */
 export const IMPATIENT = { REDIS_TIMEOUT_MS: '1000' }
 
 export interface TestClock {
@@ -17,7 +17,9 @@ export interface TestClock {
   advance(ms: number): void
 }
 
-/** Starts at the real time, so that tokens made elsewhere are valid, and stands still. */
+/**
+ * The clock starts at the real time, so that tokens made elsewhere are valid, and stands still until the test turns it.
+ */
 export function testClock(): TestClock {
   let nowMs = Date.now()
   return Object.assign(() => nowMs, {
@@ -37,13 +39,13 @@ export interface Answer {
 export interface TestApp {
   app: FastifyInstance
   clock: TestClock
-  /** One request; a body is sent as JSON, `user` brings that user's session. */
+  /** Sends a request. A body is sent as JSON; `user` adds the session of that user. */
   call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, options?: CallOptions): Promise<Answer>
-  /** Starts a grant and answers with its codes. */
+  /** Starts a grant and returns its codes. */
   start(metadata?: Record<string, string>): Promise<{ grant_code: string; user_code: string }>
   poll(grantCode: string): Promise<Answer>
   decide(userCode: string, user: string, action?: 'approve' | 'deny'): Promise<Answer>
-  /** The whole way: started, approved by the user, collected. */
+  /** Starts a grant, lets the user approve it and collects it. Returns the client JWT. */
   collect(user: string, metadata?: Record<string, string>): Promise<string>
 }
 
@@ -56,7 +58,10 @@ export interface CallOptions {
 
 const api = '/api/v0'
 
-/** Builds an application from environment variables; without REDIS_URL it keeps everything in memory. Closed with the test. */
+/**
+ * Builds an application from environment variables. Without REDIS_URL it keeps everything in memory. The test closes
+ * it.
+ */
 export async function startApp(
   t: Test,
   variables: Record<string, string> = {},

@@ -1,6 +1,6 @@
 /**
- * A real browser: Debian's Chromium, one for a test file, with a profile of its own for every visitor. Where there is none the
- * tests fail. The application listens for it in the process of the test, so that the test still turns its clock.
+ * A real browser: Debian's Chromium, one per test file, with a new profile for every visitor. Without Chromium the
+ * tests fail. The application runs in the process of the test, so that the test can turn its clock.
  */
 import { type Browser, type BrowserContext, chromium, type Page, type Request } from 'playwright-core'
 import type { Test } from 'tap'
@@ -17,10 +17,10 @@ const FLAGS = [
   '--disable-sync',
   '--no-first-run'
 ]
-/** What takes longer than this on loopback does not come any more. */
+/** Nothing on loopback takes longer than this unless it never comes. */
 const PATIENCE_MS = 10_000
 
-/** Starts the browser. Closed with the test. */
+/** Starts the browser. The test closes it. */
 export async function launchChromium(t: Pick<Test, 'teardown'>): Promise<Browser> {
   const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS })
   t.teardown(() => browser.close())
@@ -28,18 +28,22 @@ export async function launchChromium(t: Pick<Test, 'teardown'>): Promise<Browser
 }
 
 export interface Site extends TestApp {
-  /** PUBLIC_URL. */
+  /** The PUBLIC_URL of the application. */
   url: string
 }
 
-/** The application on a free port, in memory, where people sign in by typing a name. `path` is the path of PUBLIC_URL. */
+/**
+ * Starts the application on a free port, in memory, where users sign in by typing a name. `path` is the path of
+ * PUBLIC_URL.
+ */
 export async function startSite(t: Test, { path = '', ...variables }: Record<string, string> = {}): Promise<Site> {
   const port = await freePort()
   const url = `http://localhost:${port}${path}`
   const quick = { SIGNING_ALG: 'EdDSA', LIMITS: 'off' }
   const service = await startApp(t, { PUBLIC_URL: url, ...quick, ...variables })
   await service.app.listen({ host: '127.0.0.1', port })
-  // A browser keeps connections, and opens some ahead of need: the application would wait a minute for it to give them up.
+  // A browser keeps connections open and opens some ahead of need. Without closing them, app.close() would wait for a
+  // minute.
   t.teardown(async () => {
     const cut = setInterval(() => service.app.server.closeAllConnections(), 20)
     await service.app.close().finally(() => clearInterval(cut))
@@ -48,29 +52,32 @@ export async function startSite(t: Test, { path = '', ...variables }: Record<str
 }
 
 export interface VisitorOptions {
-  /** Who is signed in already, for all that is not about signing in. */
+  /** The name of a user who is signed in already, for tests that are not about signing in. */
   user?: string
-  /** Accept-Language. */
+  /** The Accept-Language header. */
   language?: string
   width?: number
   height?: number
-  /** Whether the browser runs scripts, if a page had any. */
+  /** Whether the browser runs scripts; the pages have none. */
   script?: boolean
-  /** Sent with every request, as an edge in front of the service would add them. */
+  /** Headers that are added to every request, as a CDN edge in front of the service adds them. */
   headers?: Record<string, string>
 }
 
-/** Somebody with a browser of their own, and everything that it did. */
+/** A user with a browser profile, and a record of everything that happened in it. */
 export interface Visitor {
   context: BrowserContext
   /** The first tab. */
   page: Page
-  /** Another tab. */
+  /** Opens another tab. */
   newTab(): Promise<Page>
   requests: Request[]
-  /** Dialogs that popped up. */
+  /** The dialogs that opened. */
   dialogs: string[]
-  /** Errors of the console, other than that a page came with an error's status: what the policy blocked is among them. */
+  /**
+   * The errors of the console, such as what the content security policy blocked; the status of an error page is left
+   * out.
+   */
   complaints: string[]
 }
 
@@ -79,10 +86,10 @@ interface Window {
   page: Page
   script: boolean
 }
-/** A window costs a second of processor time to open, so the next visitor gets that of one who has left. */
+/** A window costs a second of CPU time to open, so windows of former visitors are cleared and used again. */
 const unused = new WeakMap<Browser, Window[]>()
 
-/** A window that knows nothing of anybody. Given back with the test. */
+/** Takes a window without cookies or history. The end of the test gives it back. */
 async function takeWindow(t: Pick<Test, 'teardown'>, browser: Browser, script: boolean): Promise<Window> {
   const windows = unused.get(browser) ?? []
   unused.set(browser, windows)
@@ -97,7 +104,7 @@ async function takeWindow(t: Pick<Test, 'teardown'>, browser: Browser, script: b
       () => true,
       () => false
     )
-    // One that is still on its way somewhere is of no use to anybody.
+    // A window that cannot leave its page is not used again.
     if (isEmpty) windows.push(window)
     else await context.close()
   })
@@ -110,7 +117,7 @@ async function takeWindow(t: Pick<Test, 'teardown'>, browser: Browser, script: b
   }
 }
 
-/** Somebody at the site, with a window of their own. Gone with the test. */
+/** Opens a window at the site for a visitor. The end of the test closes it. */
 export async function openVisitor(
   t: Pick<Test, 'teardown'>,
   browser: Browser,
@@ -125,7 +132,7 @@ export async function openVisitor(
   if (user !== undefined) {
     const { token } = await app.core.signIn.asTyped(user)
     const attributes = { secure: true, httpOnly: true, sameSite: 'Lax' } as const
-    // The browser takes a secure cookie from http on this machine, but not from us.
+    // The browser accepts a Secure cookie over http from this machine, but Playwright's addCookies does not.
     const secureUrl = url.replace(/^http:/, 'https:')
     await context.addCookies([{ name: '__Host-grantd-session', value: token, url: secureUrl, ...attributes }])
   }
@@ -143,21 +150,21 @@ export async function openVisitor(
   return { context, page, newTab: () => context.newPage(), ...visitor }
 }
 
-// Forms are found by what they send and not by what they say, so that the steps are the same in every language.
+// Forms are found by the fields they send and not by their texts, so that the steps are the same in every language.
 
-/** Signs in where a name can be typed; the page is there already. */
+/** Signs in by name on the open sign-in page. */
 export async function signInAs(page: Page, name: string): Promise<void> {
   await page.locator('input[name=name]').fill(name)
   await page.locator('form[action$="/login"] button').click()
 }
 
-/** Types a code where it is asked for. */
+/** Types a code into the code field. */
 export async function typeCode(page: Page, code: string): Promise<void> {
   await page.locator('input[name=user_code]').fill(code)
   await page.locator('form[action$="/device"] button').click()
 }
 
-/** Brings somebody who is signed in to the question about a code, as its link and the form that it fills in would. */
+/** Brings a signed-in visitor to the consent page of a code, through its link and the form that the link fills in. */
 export async function goToQuestion(page: Page, { url }: Pick<Site, 'url'>, code: string): Promise<void> {
   const form = await (await page.request.get(`${url}/device?code=${code}`)).text()
   const csrf = /name="csrf" value="([^"]+)"/.exec(form)?.[1] ?? ''
@@ -165,7 +172,7 @@ export async function goToQuestion(page: Page, { url }: Pick<Site, 'url'>, code:
   await page.goto(`${url}/device/confirm`)
 }
 
-/** Says that the device shows the code, and approves. */
+/** Ticks that the device shows the code, and approves. */
 export async function approve(page: Page): Promise<void> {
   await page.locator('input[name=same]').check()
   await page.locator('button[value=approve]').click()
@@ -175,13 +182,13 @@ export async function deny(page: Page): Promise<void> {
   await page.locator('button[value=deny]').click()
 }
 
-/** Where a tab is, without the origin. */
+/** Returns the path of a tab, without the origin. */
 export function pathOf(page: Page): string {
   const { pathname, search } = new URL(page.url())
   return pathname + search
 }
 
-/** What was sent that could have changed something, as `POST /login`. */
+/** Returns the requests that could have changed something, such as `POST /login`. */
 export function postsOf({ requests }: Pick<Visitor, 'requests'>): string[] {
   const sent = requests.filter((request) => request.method() !== 'GET')
   return sent.map((request) => `${request.method()} ${new URL(request.url()).pathname}`)

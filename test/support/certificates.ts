@@ -1,6 +1,6 @@
 /**
- * X.509 certificates of the tests' own (RFC 5280), which node:crypto reads but does not make: an authority, what it issues, and
- * forgeries of both. Keys are P-256, so that a test makes as many as it likes.
+ * Makes X.509 certificates (RFC 5280), which node:crypto reads but does not make: an authority, certificates it issues,
+ * and forgeries of both. Keys are P-256, which are fast to make.
  */
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto'
 import { isIPv4 } from 'node:net'
@@ -10,7 +10,7 @@ export interface Certificate {
   privateKey: KeyObject
   /** The key as PEM, as node:tls takes it. */
   key: string
-  /** Of its subject. */
+  /** The common name of the subject. */
   name: string
   /** Fingerprints in lower case, without colons. */
   sha1: string
@@ -19,13 +19,13 @@ export interface Certificate {
 
 export interface CertificateParts {
   name: string
-  /** Who signs; without one it signs itself. */
+  /** The issuer that signs; without one the certificate is self-signed. */
   issuer?: Pick<Certificate, 'name' | 'privateKey'>
-  /** Certifies somebody else's key, and not one of its own. */
+  /** Certifies this foreign key instead of a new one. */
   publicKey?: KeyObject
-  /** Names and addresses it is for. An authority is for none. */
+  /** The host names and addresses of a server certificate. Without them the certificate is an authority. */
   hosts?: readonly string[]
-  /** Until when it is good; for a year unless said. */
+  /** The end of validity, by default in a year. */
   notAfter?: Date
 }
 
@@ -57,7 +57,7 @@ export function makeCertificate({ name, issuer, hosts, notAfter, ...parts }: Cer
   }
 }
 
-/** A value of ASN.1 in DER (X.690): its tag, its length, its content. */
+/** Encodes a value of ASN.1 in DER (X.690): tag, length, content. */
 function der(tag: number, ...parts: Buffer[]): Buffer {
   const content = Buffer.concat(parts)
   const { length } = content
@@ -68,7 +68,7 @@ function der(tag: number, ...parts: Buffer[]): Buffer {
 const sequence = (...parts: Buffer[]) => der(0x30, ...parts)
 const integer = (bytes: Buffer) => der(0x02, bytes)
 const identifier = (hex: string) => der(0x06, Buffer.from(hex, 'hex'))
-/** `20261125170042Z`: GeneralizedTime, which knows all years. */
+/** GeneralizedTime, such as `20261125170042Z`, which unlike UTCTime has years of four digits. */
 const time = (date: Date) => der(0x18, Buffer.from(`${date.toISOString().replace(/[-:T]|\..*/g, '')}Z`))
 const nameOf = (text: string) => sequence(der(0x31, sequence(identifier('550403'), der(0x0c, Buffer.from(text)))))
 const extension = (id: string, value: Buffer) => sequence(identifier(id), der(0x04, value))
@@ -80,7 +80,7 @@ const alternativeNames = (hosts: readonly string[]) =>
   )
 
 const ECDSA_WITH_SHA256 = sequence(identifier('2a8648ce3d040302'))
-/** Critical, and `cA: true`. */
+/** The extension is critical and says `cA: true`. */
 const BASIC_CONSTRAINTS = sequence(
   identifier('551d13'),
   der(0x01, Buffer.of(0xff)),

@@ -1,4 +1,4 @@
-/** The dashboard API over HTTP, as a client, a page and a user of a running service call it. */
+/** The dashboard API over HTTP, as a client, a page and a user call it on a running service. */
 import { sessionOf } from './tokens.js'
 
 export interface HttpAnswer {
@@ -48,7 +48,7 @@ export function apiClient(url: string): ApiClient {
   }
 }
 
-/** The claims of a JWT, unverified. */
+/** Returns the claims of a JWT without verifying it. */
 export function claimsOf(jwt: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())
 }

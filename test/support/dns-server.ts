@@ -1,16 +1,19 @@
-/** A DNS server on a UDP port of the loopback that answers for TXT records by a table: what is not in it does not exist. */
+/**
+ * A DNS server on a UDP port of the loopback that answers TXT queries from a table; a name that is not in it does not
+ * exist.
+ */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 
-/** What else a server can say, or not say. */
+/** The other answers that a DNS server can give; `silence` is no answer. */
 type Failure = 'NODATA' | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED' | 'silence'
 
 export interface DnsServer {
-  /** As DNS_RESOLVER has it. */
+  /** The address as DNS_RESOLVER takes it. */
   address: string
-  /** The names that were asked for, as often as they were. */
+  /** The queried names, one entry per query. */
   asked: string[]
-  /** From now on these are the TXT records of a name; one that is a list is sent in that many strings. */
+  /** Sets the TXT records of a name. A record that is a list is sent as that many strings. */
   publish(name: string, ...records: (string | readonly string[])[]): void
   fail(name: string, how: Failure): void
 }
@@ -31,7 +34,7 @@ export async function startDnsServer(t: { teardown(handler: () => unknown): void
     const records = typeof known === 'string' || type !== TXT ? [] : known
     const header = Buffer.alloc(HEADER_BYTES)
     query.copy(header, 0, 0, 2)
-    // An answer to a question that asked for recursion, which there is.
+    // The header of an answer with the flags RD and RA: recursion was asked for and is available.
     header.writeUInt16BE(0x8180 | (typeof known === 'string' ? RCODES[known] : 0), 2)
     header.writeUInt16BE(1, 4)
     header.writeUInt16BE(records.length, 6)
@@ -56,7 +59,7 @@ export async function startDnsServer(t: { teardown(handler: () => unknown): void
   }
 }
 
-/** The first question: a name in lower case, its type, and where it ends. */
+/** Reads the first question: its name in lower case, its type, and the offset of its end. */
 function readQuestion(query: Buffer): { name: string; type: number; end: number } {
   const labels: string[] = []
   let at = HEADER_BYTES
@@ -67,7 +70,7 @@ function readQuestion(query: Buffer): { name: string; type: number; end: number 
   return { name: labels.join('.').toLowerCase(), type: query.readUInt16BE(at + 1), end: at + 5 }
 }
 
-/** A TXT record of the name in question, which is not to be kept. */
+/** Encodes a TXT record for the queried name with a TTL of 0, so that nobody caches it. */
 function toRecord(strings: readonly string[]): Buffer {
   const texts = strings.map((text) => Buffer.from(text))
   const data = Buffer.concat(texts.flatMap((text) => [Buffer.from([text.length]), text]))

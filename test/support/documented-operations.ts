@@ -1,4 +1,4 @@
-/** The operations of the served OpenAPI document, and what it says of their answers: a check that any answer can be put to. */
+/** The operations of the served OpenAPI document, with a check of any answer against its documentation. */
 import { Ajv, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 import { openapiDocument } from '../../schemas/generated/openapi.js'
@@ -10,13 +10,13 @@ export interface DocumentedOperation {
   id: string
   method: string
   path: string
-  /** Schema of its JSON body; undefined where it has none. */
+  /** The schema of the JSON body; undefined if there is no body. */
   body: Node
   isBodyRequired: boolean
   answers: Map<number, { check: ValidateFunction | undefined; type: string }>
 }
 
-/** The document without references; there are no cycles in it. */
+/** Resolves all references of a document; it has no cycles. */
 function resolve(node: Node): Node {
   if (Array.isArray(node)) return node.map(resolve)
   if (typeof node !== 'object' || node === null) return node
@@ -27,7 +27,7 @@ function resolve(node: Node): Node {
   return Object.fromEntries(Object.entries(node).map(([key, inner]) => [key, resolve(inner)]))
 }
 
-/** What an answer holds is named in full: no other member may appear. */
+/** Forbids members of an answer that its schema does not name. */
 function closed(node: Node): Node {
   if (Array.isArray(node)) return node.map(closed)
   if (typeof node !== 'object' || node === null) return node
@@ -35,7 +35,7 @@ function closed(node: Node): Node {
   return node.type === 'object' && node.properties ? { ...inner, additionalProperties: false } : inner
 }
 
-/** Those whose path is of interest. */
+/** Returns the operations whose path is wanted. */
 export function documentedOperations(isWanted: (path: string) => boolean): DocumentedOperation[] {
   const ajv = new Ajv({ strict: false, allErrors: true })
   addFormats.default(ajv)
@@ -58,7 +58,7 @@ export function documentedOperations(isWanted: (path: string) => boolean): Docum
   )
 }
 
-/** What is wrong with an answer: undefined if it is as documented and no failure of the service. */
+/** Returns what is wrong with an answer; undefined if it is documented and not a 5xx. */
 export function problemWith(
   { id, answers }: DocumentedOperation,
   { statusCode, body, headers }: { statusCode: number; body: string; headers: Record<string, unknown> }

@@ -1,10 +1,17 @@
-/** How much work something is, told by a fixed piece of work in the same process: so it does not depend on the machine. */
+/**
+ * Measures how much work a function is, in units of a fixed piece of work, so that the figure does not depend on the
+ * machine.
+ */
 
-/** In pieces of work that take some ten milliseconds where nothing else runs. Of the processor's time: waiting is no work. */
+/**
+ * Returns the CPU time of `work` in pieces of work that take about ten milliseconds on an idle core. Waiting does not
+ * count.
+ */
 export async function effortOf(work: () => unknown, rounds = 3): Promise<number> {
   let [least, piece] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
   for (let round = 0; round < rounds; round++) {
-    // One after the other, so that what slows one of them down slows the other as well; what interrupts one is not measured.
+    // Both run in turn, so that a slow machine slows both. The least of all rounds is the one with the fewest
+    // interruptions.
     piece = Math.min(piece, await processorMs(onePiece))
     least = Math.min(least, await processorMs(work))
   }

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy in front of Redis that loses replies (what was asked has been done, and the connection ends before the answer), or
- * delays them.
+ * A TCP proxy in front of Redis that delays replies or loses them. Before a lost reply Redis has run the command, and
+ * the connection ends instead of an answer.
  */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -8,23 +8,28 @@ import { freePort } from './ports.js'
 
 export interface FaultProxy {
   url: string
-  /** How many pieces requests have come in so far. */
+  /** The number of TCP chunks with requests that have arrived so far. */
   pieces(): number
-  /** How many replies were lost so far. */
+  /** The number of lost replies so far. */
   lost(): number
-  /** The share of replies to lose from now on, 0 to 1. */
+  /** Sets the share of replies to lose from now on, 0 to 1. */
   lose(share: number): void
-  /** Holds replies back from now on, until what it returns is called. */
+  /** Holds replies back from now on. The returned function sends them and ends the holding. */
   hold(): () => void
-  /** How long each reply is held back from now on. */
+  /** Delays each reply from now on. */
   delay(ms: number): void
   close(): Promise<void>
 }
 
-/** A connection introduces itself with these; without their answers it would never be one. */
+/**
+ * The driver sends these commands when it connects. Their replies are never lost, because no connection would be ready
+ * then.
+ */
 const HANDSHAKE = /^\*\d+\r\n\$\d+\r\n(info|client)\r\n/i
 
-/** `random` decides, 0 to 1: hand in a seeded one. */
+/**
+ * Starts the proxy. `random` returns 0 to 1 and decides which replies are lost; a seeded one makes a test repeatable.
+ */
 export async function startFaultProxy(redisPort: number, random: () => number): Promise<FaultProxy> {
   const sockets = new Set<Socket>()
   let share = 0
@@ -61,7 +66,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       } else if (held) {
         held.push(() => client.write(reply))
       } else if (delayMs > 0 || dueAt > performance.now()) {
-        // None overtakes another, whatever the delay is by now.
+        // A reply never overtakes an earlier one, even if the delay has become shorter.
         dueAt = Math.max(dueAt, performance.now() + delayMs)
         setTimeout(() => client.write(reply), dueAt - performance.now())
       } else {
@@ -98,7 +103,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
   }
 }
 
-/** Reproducible randomness (mulberry32). */
+/** A reproducible random generator (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -1,10 +1,10 @@
-/** JWTs that are not what they say. */
+/** Makes forged JWTs. */
 import { createHmac } from 'node:crypto'
 
 export const base64url = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
-/** A JWT of any header and payload, signed by whatever is given. */
+/** Makes a JWT of any header and payload, signed by the given function. */
 export function forge(header: unknown, payload: unknown, sign: (text: Buffer) => Buffer | string): string {
   const text = `${base64url(header)}.${base64url(payload)}`
   const signature = sign(Buffer.from(text))

@@ -1,16 +1,16 @@
 /**
- * What is looked at on a page that stands open in a browser: all rules of axe-core, whether anything sticks out or lies on
- * something else, and the same page in another language.
+ * Checks of a page that is open in a browser: all rules of axe-core, texts that stick out or overlap, and the page in
+ * other languages.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 
-/** Makes `axe` known to a page, which costs a quarter of a second. */
+/** The source of axe-core. Adding it to a page takes a quarter of a second. */
 export const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /**
- * Every other rule there is, experimental ones included. Level AAA asks for more contrast than AA, which the pages are made for;
- * and the code on its own is as large as a heading because it is there to be compared.
+ * All rules of axe run, even experimental ones, but for these two. The pages are made for the contrast of level AA, not
+ * AAA. The user code is a paragraph as large as a heading because users must compare it.
  */
 const NOT_ASKED_FOR = ['color-contrast-enhanced', 'p-as-heading']
 const RUN = `(async () => {
@@ -24,7 +24,7 @@ const RUN = `(async () => {
   }
 })()`
 
-/** What axe has to say about the page as it stands, and how many rules it knows. */
+/** Runs axe on the page as it is. Returns its findings and the number of rules that ran. */
 export const runAxe = (page: Page) => page.evaluate<{ found: object[]; rules: number }>(RUN)
 
 /**
@@ -70,7 +70,7 @@ const LAYOUT = `(() => {
 export const lookAtLayout = (page: { evaluate(script: string): Promise<unknown> }) =>
   page.evaluate(LAYOUT) as Promise<{ faults: string[]; lines: number }>
 
-/** Keeps the page as it is, and takes what the service says to it in other languages, as whole documents by language. */
+/** Keeps the document as it is, together with the given translations of it, which are whole documents by language. */
 export async function keepTranslations(page: Page, documents: Readonly<Record<string, string>>): Promise<void> {
   await page.evaluate(`{
     const { title, body } = document
@@ -83,7 +83,7 @@ export async function keepTranslations(page: Page, documents: Readonly<Record<st
   }`)
 }
 
-/** Shows the page in a language that is kept, or as it was. The head stays, and with it the style sheet and axe. */
+/** Shows a kept translation, or the original. The head stays, and with it the style sheet and axe. */
 export async function translate(page: Page, language = ''): Promise<void> {
   await page.evaluate(`{
     const { lang, title, body } = globalThis.translations[${JSON.stringify(language)}]

@@ -1,4 +1,6 @@
-/** The manifests of deploy/kubernetes as kubectl would send them, and what Kubernetes' own types say of them. */
+/**
+ * Reads the manifests of deploy/kubernetes as kubectl would send them, and checks them against the types of Kubernetes.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +13,7 @@ export const MANIFESTS = join(root, 'deploy/kubernetes')
 // biome-ignore lint/suspicious/noExplicitAny: objects of every kind
 export type Manifest = any
 
-/** All objects of one file. What is not clean YAML throws. */
+/** Reads all objects of a file. Throws if the YAML has errors or warnings. */
 export function readManifests(file: string): Manifest[] {
   return parseAllDocuments(readFileSync(join(MANIFESTS, file), 'utf8')).map((document) => {
     for (const problem of [...document.errors, ...document.warnings]) throw problem
@@ -25,7 +27,7 @@ export function manifestFiles(folder = ''): string[] {
     .map((name) => join(folder, name))
 }
 
-/** A patch of environment variables laid over a deployment, as kustomize does it. */
+/** Applies a patch of environment variables to a deployment, as kustomize does. */
 export function withEnvironment(deployment: Manifest, patch: Manifest): Manifest {
   const patched = structuredClone(deployment)
   const [container] = patched.spec.template.spec.containers
@@ -36,15 +38,15 @@ export function withEnvironment(deployment: Manifest, patch: Manifest): Manifest
   return patched
 }
 
-/** Where the types of an apiVersion are: "v1" → core/v1, "networking.k8s.io/v1" → networking/v1. */
+/** Returns the module that has the types of an apiVersion: "v1" → core/v1, "networking.k8s.io/v1" → networking/v1. */
 function moduleOf(apiVersion: string): string {
   const [version, group = 'core'] = apiVersion.split('/').reverse()
   return `kubernetes-types/${group.split('.')[0]}/${version}`
 }
 
 /**
- * What TypeScript has against these objects as literals of Kubernetes' types: a member that is missing, one of the wrong
- * type, and any that does not exist, however deep.
+ * Type-checks these objects as literals of Kubernetes' types. Reports members that are missing, have the wrong type or
+ * do not exist, at any depth.
  */
 export function typeFaults(objects: readonly Manifest[]): string[] {
   const lines = objects.map(

@@ -1,4 +1,4 @@
-/** Debian's nginx with the configuration that is deployed: only addresses, the port and the directory are the test's. */
+/** Debian's nginx with the deployed configuration; only addresses, port and directory are replaced. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
@@ -13,21 +13,21 @@ export const NGINX_CONF = fileURLToPath(new URL('../../deploy/nginx.conf', impor
 
 export interface Nginx {
   url: string
-  /** The access log: one object per request. */
+  /** Reads the access log: one object per request. */
   requests(): Promise<Record<string, unknown>[]>
-  /** Everything it has written, both logs as they are. */
+  /** Returns the text of both logs. */
   output(): Promise<string>
   stop(): Promise<void>
 }
 
-/** Starts nginx on a port in front of others, in the order of the upstreams of deploy/nginx.conf. Ends with the test. */
+/** Starts nginx on a port with these upstreams, in the order of deploy/nginx.conf. The test stops it. */
 export async function startNginx(
   t: { teardown(handler: () => unknown): void },
   port: number,
   upstreams: readonly number[]
 ): Promise<Nginx> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-nginx-'))
-  // Started by root, nginx lets its workers run as nobody, who has to get in.
+  // If root starts nginx, its workers run as `nobody` and need access to the directory.
   await chmod(directory, 0o755)
   const logs = { out: join(directory, 'out.log'), err: join(directory, 'err.log') }
   await writeFile(join(directory, 'nginx.conf'), adapt(await readFile(NGINX_CONF, 'utf8'), directory, port, upstreams))
@@ -35,7 +35,7 @@ export async function startNginx(
   const [out, err] = [await open(logs.out, 'a'), await open(logs.err, 'a')]
   const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf'), '-g', 'daemon off;']
   const child = spawn(NGINX, args, { stdio: ['ignore', out.fd, err.fd] })
-  // No nginx is a failure of the test, never a reason to skip it.
+  // A missing nginx must fail the test and not skip it.
   child.on('error', (error) => {
     throw error
   })
@@ -44,7 +44,7 @@ export async function startNginx(
   const output = async () => (await Promise.all([logs.out, logs.err].map((file) => readFile(file, 'utf8')))).join('')
 
   async function stop(): Promise<void> {
-    // SIGTERM to the master takes the workers with it; SIGKILL would leave them behind.
+    // SIGTERM to the master also ends the workers; SIGKILL would leave them behind.
     if (!isOver()) child.kill('SIGTERM')
     await exited
   }
@@ -69,7 +69,7 @@ export async function startNginx(
   }
 }
 
-/** Replaces what a test cannot have, and fails if one of them is no longer where it was. */
+/** Replaces the parts of the configuration that a test cannot use. Throws if one of them is not found. */
 function adapt(conf: string, directory: string, port: number, upstreams: readonly number[]): string {
   let adapted = replace(conf, /\/tmp\//g, `${directory}/`)
   adapted = replace(adapted, /\blisten 8080;/, `listen 127.0.0.1:${port};`)

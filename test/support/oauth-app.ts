@@ -1,4 +1,7 @@
-/** The application as OAuth clients talk to it: forms in, JSON out, with clients of an operator's beside the built-in ones. */
+/**
+ * The application as OAuth clients see it: form requests, JSON answers, and an operator's clients beside the built-in
+ * ones.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,16 +13,16 @@ import { sessionOf } from './tokens.js'
 
 export const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
-/** What a client says of itself in a body. */
+/** The credentials that a client sends in a body. */
 export type Credentials = { client_id: string; client_secret?: string }
 type Parameters = Record<string, string | undefined>
 
 export const CLI: Credentials = { client_id: 'cli' }
-/** A confidential client with scopes of its own and short access tokens. */
+/** A confidential client with its own scopes and short access tokens. */
 export const BOX: Credentials = { client_id: 'box', client_secret: 's%c:r e+t/é&=' }
 /** A public client whose authorizations last two hours. */
 export const TV: Credentials = { client_id: 'tv' }
-/** A resource server: it introspects, and gets no tokens itself. */
+/** A resource server: it introspects tokens and gets none itself. */
 export const API: Credentials = { client_id: 'api', client_secret: 'the secret of the api' }
 
 const digestsOf = ({ client_secret }: Credentials) => ({ client_secret_digests: [digestOf(client_secret ?? '')] })
@@ -36,31 +39,31 @@ export interface TokenSet {
   access_token: string
   token_type: string
   expires_in: number
-  /** The rest is there if the scope asks for it. */
+  /** The scope decides which of the tokens below the answer has. */
   refresh_token: string
   id_token: string
   scope: string
 }
 
 export interface OAuthApp extends TestApp {
-  /** A form, as a client sends it; what is undefined is left out. */
+  /** Sends a form as a client does; undefined parameters are left out. */
   post(path: string, parameters: Parameters, headers?: Record<string, string>): Promise<Answer>
   /** Starts a device authorization. */
   authorize(client?: Credentials, scope?: string): Promise<{ device_code: string; user_code: string }>
   redeem(deviceCode: string, client?: Credentials): Promise<Answer>
   refresh(token: string, client?: Credentials, scope?: string): Promise<Answer>
   revoke(token: string, client?: Credentials): Promise<Answer>
-  /** What the resource server is told. */
+  /** Introspects a token, by default as the resource server. */
   introspect(token: string, client?: Credentials): Promise<Answer>
   userinfo(token: string): Promise<Answer>
-  /** A session of a user that outlives every turn of the clock. */
+  /** Returns a session of a user that outlives every turn of the clock. */
   session(user: string): Promise<string>
   approve(userCode: string, user?: string, action?: 'approve' | 'deny'): Promise<Answer>
-  /** The whole way: asked for, approved by ann, collected. */
+  /** Starts a device authorization, lets the user (by default ann) approve it, and collects the tokens. */
   tokens(client?: Credentials, scope?: string, user?: string): Promise<TokenSet & { device_code: string }>
 }
 
-/** A file for OAUTH_CLIENTS_FILE that goes with the test. */
+/** Writes a file for OAUTH_CLIENTS_FILE, which the test removes. */
 export function clientsFile(t: Pick<Test, 'teardown'>, clients: readonly object[] = CLIENTS): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-clients-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))

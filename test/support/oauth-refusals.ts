@@ -1,6 +1,6 @@
 /**
- * What the OAuth surface answers to what is wrong, and a service over Redis to ask it: every answer is looked at in full, no key
- * of Redis may change, nothing of the input may come back, nor get into the log.
+ * Checks refusals of the OAuth surface, on a service over Redis. Every answer is compared in full, no key of Redis may
+ * change, and nothing of the input may appear in the answer or in the log.
  */
 import { join } from 'node:path'
 import type { InjectOptions } from 'fastify'
@@ -30,14 +30,14 @@ export const PATHS = {
   userinfo: '/oauth/userinfo'
 }
 
-/** With everything in it that has to be encoded on its way into a header. */
+/** The secret has every character that must be encoded on its way into a header. */
 export const BOX_SECRET = 's%c:r e+t/é&='
 export const BOX = { client_id: 'box', client_secret: BOX_SECRET }
 export const LAMP = { client_id: 'lamp', client_secret: 'the secret of the lamp' }
-/** A resource server: it introspects, and can get no tokens itself. */
+/** A resource server: it introspects tokens and cannot get any itself. */
 export const API = { client_id: 'api', client_secret: 'the secret of the api' }
 export const TV = { client_id: 'tv' }
-/** It gets tokens, and no more when they have expired. */
+/** A client that gets access tokens but no refresh tokens. */
 export const ONCE = { client_id: 'once' }
 
 export const digests = ({ client_secret }: { client_secret: string }) => ({
@@ -51,12 +51,12 @@ export const CLIENTS = [
   { client_id: 'once', scope: 'openid', grant_types: [DEVICE_CODE_GRANT] }
 ]
 
-/** RFC 6749 §2.3.1: form-encoded first. */
+/** RFC 6749 §2.3.1: id and secret are form-encoded first. */
 export const basic = (id: string, secret: string) =>
   basicOf(`${encodeURIComponent(id)}:${encodeURIComponent(secret).replaceAll('%20', '+')}`)
 export const basicOf = (text: string | Buffer) => `Basic ${Buffer.from(text).toString('base64')}`
 
-/** A refusal; what it does not name must not be there. */
+/** A refusal. A member that it does not name must not be in the answer. */
 export interface Verdict {
   status: number
   error?: schemas.OAuthErrorCode
@@ -65,7 +65,7 @@ export interface Verdict {
   allow?: string
 }
 
-/** All that `invalid_request` may say: our names and the validator's words. */
+/** All that `invalid_request` may say: our parameter names and the words of the validator. */
 export const SENTENCE =
   /^((The body|(client_id|client_secret|scope|grant_type|device_code|refresh_token|token|token_type_hint)) (is missing|is there more than once|must (be (string|object)|NOT have (more|fewer) than \d+ characters))|The body is not UTF-8|The body holds half a character|The request cannot be read|There are more than 50 parameters|The client authenticates in two ways|There is more than one Authorization header)\.$/
 export const MEDIA_TYPE = 'The body must be application/x-www-form-urlencoded or application/json, in UTF-8.'
@@ -85,9 +85,9 @@ export const BAD_DEVICE_CODE: Verdict = { status: 400, error: 'invalid_grant' }
 export const BAD_REFRESH_TOKEN: Verdict = { ...BAD_DEVICE_CODE, sentence: 'The refresh token is not valid.' }
 export const TOO_LARGE: Verdict = { status: 413, error: 'invalid_request', sentence: 'The body is too large.' }
 export const WRONG_TYPE: Verdict = { status: 415, error: 'invalid_request', sentence: MEDIA_TYPE }
-/** RFC 6750 §3: whatever is wrong with a request that is to bring an access token is said in the header as well. */
+/** RFC 6750 §3: a malformed request with an access token is also refused in the header. */
 export const MALFORMED_BEARER = `Bearer ${REALM}, error="invalid_request"`
-/** RFC 6750 §3.1: who sent no token is told of no error. */
+/** RFC 6750 §3.1: a request without a token is told of no error. */
 export const NO_TOKEN: Verdict = { status: 401, challenge: `Bearer ${REALM}` }
 export const BAD_TOKEN: Verdict = {
   status: 401,
@@ -110,7 +110,7 @@ export interface Raw {
   headers: Record<string, unknown>
 }
 
-/** Checks all of an answer that a refusal consists of (RFC 6749 §5.2, RFC 6750 §3). */
+/** Checks every part of an answer that belongs to a refusal (RFC 6749 §5.2, RFC 6750 §3). */
 export function refused(t: Test, { statusCode, body, headers }: Raw, verdict: Verdict, about: string): void {
   const { error, error_description: sentence, ...more } = JSON.parse(body)
   const { sentence: expected } = verdict
@@ -166,7 +166,7 @@ export const json = (url: string, value: unknown, headers: Parameters = {}): Inj
 export const without = <T extends Json>(object: T, name: string) =>
   Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)) as T
 
-/** What there is of an authorization; empty where its scope brings no such token. */
+/** The tokens of an authorization; a token that its scope does not bring is empty. */
 export interface TokenSet {
   id: string
   access_token: string
@@ -177,10 +177,10 @@ export interface TokenSet {
 export const saysTooMuch = (line: string) =>
   [CANARY, BOX.client_secret, LAMP.client_secret, API.client_secret].some((text) => line.includes(text))
 
-/** The clock is turned here. */
+/** The session lasts for ten hours, because tests turn the clock. */
 export const lastingSession = (user: string) => sessionOf(user, { expires: '10h' })
 
-/** A service on Redis, with ways to get codes and tokens, and one to ask it that looks at everything. */
+/** Starts a service on Redis. Returns ways to get codes and tokens, and ways to ask that check the whole answer. */
 export async function setUp(t: Test) {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
@@ -208,18 +208,18 @@ export async function setUp(t: Test) {
     post(PATHS.requestToken, { ...client, grant_type: DEVICE_CODE_GRANT, device_code })
   const refresh = (client: Parameters, refresh_token: string, more: Parameters = {}) =>
     post(PATHS.requestToken, { ...client, grant_type: 'refresh_token', refresh_token, ...more })
-  /** The whole way: the tokens of a client that the user has authorized. */
+  /** Starts a grant, lets the user approve it, and returns the client's tokens. */
   async function authorize(client: Parameters, user: string, scope: string): Promise<TokenSet> {
     const { device_code, user_code } = await startGrant(client, scope)
     await decide(user_code, user)
     const { body } = await redeem(client, device_code)
     return { refresh_token: '', id_token: '', ...body, id: String(decodeJwt(body.access_token).jti) }
   }
-  /** Notes that a token was used, which otherwise the first request with it would. */
+  /** Uses a token once. Otherwise the first request with it would change its record (last use), which is compared. */
   const use = (token: string) => call('GET', '/auth/clients', { token })
 
   let asked = 0
-  /** Asks, and wants nothing to have changed, and nothing of the request in the log. */
+  /** Sends a request, and checks that no key has changed and that no log line has anything of the request. */
   async function askInVain(t: Test, request: InjectOptions, about: string) {
     asked += 1
     lines.length = 0
@@ -229,14 +229,17 @@ export async function setUp(t: Test) {
     t.notOk(lines.some(saysTooMuch), `${about}: ${lines.length} lines`)
     return answer
   }
-  /** Asks and wants a refusal: the shape, nothing changed, nothing echoed. */
+  /** Sends a request, and checks that it is refused, changes nothing and echoes nothing. */
   async function refuses(t: Test, request: InjectOptions, verdict: Verdict, about: string) {
     const answer = await askInVain(t, request, about)
     const isMalformedBearer = verdict.status === 400 && request.url === PATHS.userinfo
     refused(t, answer, isMalformedBearer ? { ...verdict, challenge: MALFORMED_BEARER } : verdict, about)
     return answer.body
   }
-  /** Asks what is answered with 200, by saying nothing or that there is nothing, and changes nothing either. */
+  /**
+   * Sends a request that is answered with 200 and nothing (revocation) or `active: false` (introspection), and changes
+   * nothing.
+   */
   async function ignores(t: Test, request: InjectOptions, about: string) {
     const answer = await askInVain(t, request, about)
     const nothing = request.url === PATHS.introspectToken ? '{"active":false}' : ''

@@ -1,6 +1,6 @@
 /**
- * A real OpenID provider: npm's oidc-provider as it is, with one client, which is grantd, and one page on which people type who
- * they are. It rotates refresh tokens and takes the second use of one for a theft. In front of it is a gate, provider-gate.ts.
+ * A real upstream: npm's oidc-provider with one client, which is grantd, and one page on which users type who they are.
+ * It rotates refresh tokens and treats the second use of one as theft. A gate (upstream-gate.ts) stands in front of it.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -8,31 +8,31 @@ import Provider, { type AccountClaims, type Adapter, type AdapterPayload } from 
 import type { Test } from 'tap'
 import { type Gate, openGate } from './upstream-gate.js'
 
-/** Everything in it is changed by form-encoding. */
+/** The secret has characters that form-encoding changes. */
 export const CLIENT_SECRET = "grantd's secret: 100%/+?&="
 
 export interface IdentityProviderOptions {
-  /** The PUBLIC_URL of the grantd that signs in with it. */
+  /** The PUBLIC_URL of the grantd that signs in with this upstream. */
   publicUrl: string
-  /** Its id there. */
+  /** The id of this upstream in grantd. */
   id?: string
 }
 
 export interface IdentityProvider extends Gate {
   id: string
-  /** Its entry in PROVIDERS_FILE, with more members if any are given. */
+  /** Returns its entry for PROVIDERS_FILE, with further members if given. */
   entry(more?: object): object
-  /** The life of the access tokens that are issued from now on. */
+  /** The life of the access tokens that it issues from now on. */
   accessTokenSeconds: number
   /** Whether a sign-in brings a refresh token. */
   issuesRefreshTokens: boolean
-  /** Whether what is known of a person stands in the ID token, or in the user info alone (OpenID Connect Core 1.0 §5.4). */
+  /** Whether the ID token has the claims of a user, or only the user info has them (OpenID Connect Core 1.0 §5.4). */
   claimsInIdToken: boolean
-  /** What is known of the person of a name. */
+  /** Returns the claims of the user with this name; tests replace it. */
   claimsOf(login: string): AccountClaims
-  /** Ends every grant: from now on no token it has handed out is accepted. */
+  /** Deletes every grant: from now on all tokens that it has issued are refused. */
   refuseAll(): void
-  /** Whether it would still accept a token. */
+  /** Whether the upstream still accepts a token. */
   accepts(accessToken: string): Promise<boolean>
 }
 
@@ -43,7 +43,7 @@ const PAGE = `<!doctype html><title>Who are you?</title>
 <form method="post"><label>Name <input name="login" autofocus></label>
 <button name="action" value="allow">Sign in</button> <button name="action" value="refuse">Cancel</button></form>`
 
-/** Starts a provider on a free port. Stopped with the test. */
+/** Starts an upstream on a free port. The test stops it. */
 export async function startIdentityProvider(
   t: Pick<Test, 'teardown'>,
   { publicUrl, id = 'acme' }: IdentityProviderOptions
@@ -91,7 +91,7 @@ export async function startIdentityProvider(
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'RS256', use: 'sig', kid: 'one' }] } as never,
     scopes: ['openid', 'offline_access', 'reports.read'],
     claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email'] },
-    // Decided below, since a test may turn it.
+    // findAccount below decides which claims an ID token has, because a test may change `claimsInIdToken`.
     conformIdTokenClaims: false,
     features: { devInteractions: { enabled: false }, revocation: { enabled: true, allowedPolicy: async () => true } },
     findAccount: (_ctx, login) => ({
@@ -150,7 +150,7 @@ export async function startIdentityProvider(
   return state
 }
 
-/** Where the provider keeps what it knows: in memory, forgotten with the test. */
+/** The storage of oidc-provider: in memory, gone with the test. */
 function createStore() {
   const kept = new Map<string, AdapterPayload>()
   const findBy = (prefix: string, matches: (payload: AdapterPayload) => boolean) =>

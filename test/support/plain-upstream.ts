@@ -1,7 +1,7 @@
 /**
- * A plain OAuth 2.0 service of GitHub's kind, which there is no package for: wrong token requests are answered with 200 and an
- * `error`, scopes come with commas, forms unless JSON is asked for, accounts have numbers for ids, requests must name their
- * program, and refresh tokens are the exception. Behind a gate, provider-gate.ts.
+ * A plain OAuth 2.0 upstream like GitHub, for which there is no package. It answers wrong token requests with 200 and
+ * an `error`, separates scopes by commas, and sends forms unless JSON is asked for. Its users have numbers as ids,
+ * requests must have a User-Agent, and refresh tokens are optional. A gate (upstream-gate.ts) stands in front of it.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -11,20 +11,20 @@ import { type Gate, openGate } from './upstream-gate.js'
 
 export interface PlainProvider extends Gate {
   id: string
-  /** Its entry in PROVIDERS_FILE, with more members if any are given. */
+  /** Returns its entry for PROVIDERS_FILE, with further members if given. */
   entry(more?: object): object
-  /** Whether access tokens end, and refresh tokens come with them. */
+  /** Whether access tokens expire; refresh tokens come with those that do. */
   expires: boolean
-  /** What the user info says of the person of a name. */
+  /** Returns what the user info says of the user with this name. */
   userOf(login: string): Record<string, unknown>
-  /** Whether it still accepts a token. */
+  /** Whether the upstream still accepts a token. */
   accepts(accessToken: string): boolean
 }
 
 export const PLAIN_TOKEN_ENDPOINT = '/login/oauth/access_token'
 export const PLAIN_USER_INFO = '/user'
 export const PLAIN_REVOCATION_ENDPOINT = '/revoke'
-/** The life of an access token where they end. */
+/** The life of an access token that expires. */
 export const PLAIN_TOKEN_SECONDS = 28_800
 
 const PAGE = `<!doctype html><title>Who are you?</title>
@@ -36,14 +36,14 @@ interface Code {
   redirectUri: string
 }
 
-/** Starts a service on a free port. Stopped with the test. */
+/** Starts an upstream on a free port. The test stops it. */
 export async function startPlainProvider(
   t: Pick<Test, 'teardown'>,
   { publicUrl, id = 'hub' }: { publicUrl: string; id?: string }
 ): Promise<PlainProvider> {
   const gate = await openGate(t)
   const codes = new Map<string, Code>()
-  /** The login each token stands for. */
+  /** The login of each token. */
   const tokens = new Map<string, string>()
   const redirectUri = `${publicUrl}/login/${id}/callback`
 
@@ -151,7 +151,7 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
   return new URLSearchParams(text)
 }
 
-/** The same number for the same name. */
+/** Returns the same number for the same name. */
 function numberOf(login: string): number {
   return createHash('sha256').update(login).digest().readUInt32BE(0)
 }

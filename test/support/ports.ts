@@ -1,14 +1,17 @@
 /**
- * Ports of the loopback for what tests start. None is given twice in a process: whoever remembers something of an address
- * (that an issuer failed, a connection that is kept) would take the next server there for the one that was. None is one that
- * the system hands out by itself: between two starts of a server it would go to whoever connects somewhere in the meantime.
+ * Loopback ports for the servers of tests. No port is given twice in a process, because caches by address (a failed
+ * issuer, a kept-alive connection) would take the new server for the old one. Ports are outside the ephemeral range of
+ * the system, because another program's connection could get the port while a server is restarted.
  */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 
-/** Systems choose from 32768 on, or higher; browsers and fetch refuse some ports below 10240. */
+/** Ephemeral ports start at 32768 or higher; browsers and fetch refuse some ports below 10240. */
 const [FIRST, LAST] = [10_240, 32_767]
-/** The first of a block is listened to for as long as the process lives: so the others are no other process's. */
+/**
+ * A process listens on the first port of its block for its whole life, which keeps other processes from using the
+ * block.
+ */
 const BLOCK = 64
 const BLOCKS = Math.floor((LAST + 1 - FIRST) / BLOCK)
 
@@ -16,7 +19,7 @@ let blocksTried = 0
 const startBlock = process.pid % BLOCKS
 let block: Promise<() => number | undefined> | undefined
 
-/** A port that nothing listens on, and that this process gets once. */
+/** Returns a port on which nothing listens, and which this process gets only once. */
 export async function freePort(): Promise<number> {
   for (;;) {
     block ??= takeBlock()
@@ -26,7 +29,7 @@ export async function freePort(): Promise<number> {
       if (block === mine) block = undefined
       continue
     }
-    // Somebody who has nothing to do with the tests may be there.
+    // A program outside the tests may use the port.
     const server = await listenAt(port)
     if (!server) continue
     server.close()
@@ -35,7 +38,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Answers with what gives the ports of a block one after another. */
+/** Takes a block. Returns the function that returns its ports one after another. */
 async function takeBlock(): Promise<() => number | undefined> {
   while (blocksTried < BLOCKS) {
     const first = FIRST + ((startBlock + blocksTried++) % BLOCKS) * BLOCK
@@ -48,7 +51,7 @@ async function takeBlock(): Promise<() => number | undefined> {
   throw new Error(`no port from ${FIRST} to ${LAST} is left`)
 }
 
-/** Undefined where somebody listens already. */
+/** Listens on a port. Returns undefined if it is in use. */
 async function listenAt(port: number): Promise<Server | undefined> {
   const server = createServer((socket) => socket.destroy())
   server.listen(port, '127.0.0.1')

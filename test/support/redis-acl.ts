@@ -1,4 +1,7 @@
-/** The user that deploy/redis/grantd.acl describes, and no other: what it may not do, grantd does not need. */
+/**
+ * The Redis user of deploy/redis/grantd.acl. A test that passes with this user shows that grantd needs no further
+ * permission.
+ */
 import { readFileSync } from 'node:fs'
 import type { RedisServer } from './redis-server.js'
 
@@ -9,7 +12,7 @@ export interface RedisUser {
 
 const FILE = new URL('../../deploy/redis/grantd.acl', import.meta.url)
 
-/** Makes it on these servers, with a password. */
+/** Creates the user on these servers, with a password. */
 export async function addRedisUser(servers: readonly RedisServer[], password: string): Promise<RedisUser> {
   const [, username, rules] = /^user (\S+) (.+)$/m.exec(readFileSync(FILE, 'utf8')) ?? []
   if (!username || !rules) throw new Error('the file describes no user')

@@ -1,21 +1,21 @@
-/** A real Redis Cluster of the test's own, on the loopback: as many primaries as asked for, each with as many replicas. */
+/** Starts a real Redis Cluster on the loopback: a number of primaries, each with a number of replicas. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './ports.js'
 import { type RedisServer, startRedis } from './redis-server.js'
 import { until } from './until.js'
 
 const SLOTS = 16_384
-/** After so long without a word a node is held for dead. */
+/** A node that has been silent for this long counts as failed. */
 const NODE_TIMEOUT_MS = 500
 
 export interface RedisCluster {
-  /** The primaries it began with first. */
+  /** All nodes; the initial primaries come first. */
   nodes: RedisServer[]
-  /** As REDIS_CLUSTER takes them. */
+  /** The addresses as REDIS_CLUSTER takes them. */
   seeds: string
-  /** Those that are primaries now and can be reached. */
+  /** Returns the nodes that are primaries now and can be reached. */
   primaries(): Promise<RedisServer[]>
-  /** The primary that has a key now, once there is one. */
+  /** Resolves to the primary that owns a key, as soon as there is one. */
   ownerOf(key: string): Promise<RedisServer>
   stop(): Promise<void>
 }
@@ -23,9 +23,12 @@ export interface RedisCluster {
 interface ClusterOptions {
   primaries: number
   replicas?: number
-  /** Added to the command line of every node. */
+  /** Options for the command line of every node. */
   options?: string[]
-  /** How TLS is set up: it is spoken on a port more, among the nodes as well, and `seeds` are those ports. */
+  /**
+   * Options that set TLS up. All nodes then speak TLS on a second port, also among themselves, and `seeds` has those
+   * ports.
+   */
   tls?: string[]
 }
 
@@ -104,7 +107,7 @@ const links = (replicas: RedisServer[]) =>
     replicas.map(async ({ client }) => /master_link_status:(\w+)/.exec(await client.info('replication'))?.[1] ?? '')
   )
 
-/** One that is dead or hangs has none. */
+/** Returns the role of a node; undefined if it is dead or hangs. */
 async function roleOf({ client }: RedisServer): Promise<string | undefined> {
   if (client.status !== 'ready') return undefined
   const role = client.role().then(

@@ -1,4 +1,4 @@
-/** What the configuration says of Redis, for tests that open the storage or a connection of it by themselves. */
+/** Configurations of Redis, for tests that open the storage or a connection themselves. */
 import type { RedisConfig } from '../../src/config/redis.js'
 import { type Connection, connect } from '../../src/storage/redis/connection.js'
 import { reachServers } from '../../src/storage/redis/servers.js'
@@ -12,10 +12,10 @@ export function redisConfig(place: RedisConfig['place'], parts: Partial<RedisCon
   return { place, ...defaults, waitReplicas: 0, ...parts }
 }
 
-/** Long enough for every answer of a Redis that is well, on a busy machine too. */
+/** How long a connection waits for an answer. A healthy Redis on a busy machine needs less. */
 const PATIENT_MS = 30_000
 
-/** Opens a connection as the stores have it, and waits until it is ready. `warn` is told when Redis goes. */
+/** Opens a connection as the stores have it and waits until it is ready. Only the loss of Redis is logged, through `warn`. */
 export async function connectTo(url: string, warn: (message: string) => void = () => {}): Promise<Connection> {
   const config = redisConfig(at(url), { timeoutMs: PATIENT_MS })
   const replicas = { count: 0, fence: (key: string) => key }
@@ -25,7 +25,7 @@ export async function connectTo(url: string, warn: (message: string) => void = (
   return connection
 }
 
-/** host:port,host:port as REDIS_SENTINELS and REDIS_CLUSTER have it. */
+/** Parses host:port,host:port, as REDIS_SENTINELS and REDIS_CLUSTER have it. */
 export function addressesOf(list: string): { host: string; port: number }[] {
   return list.split(',').map((address) => {
     const [host = '', port] = address.split(':')

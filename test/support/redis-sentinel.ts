@@ -1,4 +1,4 @@
-/** A primary, its replicas and the Sentinels that look after them: all real, on the loopback, and the test's own. */
+/** Starts a real primary, its replicas and their Sentinels on the loopback. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -11,29 +11,32 @@ import { type RedisServer, startRedis } from './redis-server.js'
 import { until } from './until.js'
 
 const NAME = 'grants'
-/** After so long without a word a primary is held for dead. */
+/** A primary that has been silent for this long counts as down. */
 const DOWN_AFTER_MS = 1_000
 const SENTINELS = 3
 
 export interface RedisWithSentinels {
-  /** The primary it began with first. */
+  /** All servers; the initial primary comes first. */
   servers: RedisServer[]
-  /** As REDIS_SENTINELS takes them. */
+  /** The addresses as REDIS_SENTINELS takes them. */
   sentinels: string
-  /** As REDIS_SENTINEL_NAME. */
+  /** The name as REDIS_SENTINEL_NAME takes it. */
   name: string
-  /** The one the Sentinels name now. */
+  /** Returns the primary that the Sentinels name now. */
   primary(): Promise<RedisServer>
-  /** All that are named: several, while Sentinels differ. */
+  /** Returns all servers that some Sentinel names as primary; there are several while the Sentinels differ. */
   named(): Promise<RedisServer[]>
   stop(): Promise<void>
 }
 
 interface SentinelOptions {
   replicas?: number
-  /** Added to the command line of every server. */
+  /** Options for the command line of every server. */
   options?: string[]
-  /** How TLS is set up: it is spoken on a port more, among the servers as well, and `sentinels` are those ports. */
+  /**
+   * Options that set TLS up. All servers then speak TLS on a second port, also among themselves, and `sentinels` has
+   * those ports.
+   */
   tls?: string[]
 }
 
@@ -64,7 +67,7 @@ export async function startRedisWithSentinels(parts: SentinelOptions = {}): Prom
   )
   const clients = ports.map((port) => new Redis(port, '127.0.0.1', { protocol: 2, retryStrategy: () => 50 }))
   for (const client of clients) client.on('error', () => {})
-  // A failover takes a majority that knows of each other, and of a replica.
+  // A failover needs a majority of Sentinels that know each other and the replicas.
   await until(async () => (await Promise.all(clients.map(isReady))).every((ready) => ready === replicas))
 
   async function namedBy(client: Redis | undefined): Promise<RedisServer> {
@@ -89,7 +92,7 @@ export async function startRedisWithSentinels(parts: SentinelOptions = {}): Prom
   }
 }
 
-/** --name value, --name value as lines of a file. */
+/** Turns --name value, --name value into lines of a configuration file. */
 function linesOf(options: string[]): string[] {
   return options.flatMap((name, i) => (i % 2 === 0 ? [`${name.slice(2)} ${options[i + 1]}`] : []))
 }
@@ -105,7 +108,7 @@ async function startSentinel(file: string, port: number, primary: number, more: 
   ]
   await writeFile(file, `${lines.join('\n')}\n`)
   const process = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
-  // No server is a failure of the test, never a reason to skip it.
+  // A missing redis-server must fail the test and not skip it.
   process.on('error', (error) => {
     throw error
   })
@@ -117,7 +120,7 @@ async function connectedReplicas({ client }: RedisServer): Promise<number> {
   return text.match(/state=online/g)?.length ?? 0
 }
 
-/** How many replicas a Sentinel knows of, if it knows of the other Sentinels. */
+/** Returns how many replicas a Sentinel knows, once it knows the other Sentinels. */
 async function isReady(client: Redis): Promise<number> {
   try {
     const flat = (await client.call('SENTINEL', 'master', NAME)) as string[]

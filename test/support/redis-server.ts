@@ -1,4 +1,4 @@
-/** A real redis-server of the test's own: on a free port of the loopback, in a directory that goes with it. */
+/** Starts a real redis-server on a free port of the loopback, in a temporary directory. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -13,29 +13,30 @@ export { freePort }
 export interface RedisServer {
   port: number
   url: string
-  /** A plain client, for looking into the server. */
+  /** A plain client that looks into the server. */
   client: Redis
   pid(): number
-  /** SIGKILL: what a crash does. */
+  /** Kills the server with SIGKILL, as a crash does. */
   kill(): Promise<void>
-  /** Starts it again on the same port and directory, with more options if any are given. */
+  /** Starts the server again on the same port and directory, with further options if given. */
   start(...more: string[]): Promise<void>
-  /** The same, without waiting until it answers. */
+  /** Starts the server like `start`, without waiting for its first answer. */
   launch(...more: string[]): void
   stop(): Promise<void>
 }
 
-/** Starts a server with AOF and noeviction; `options` are added to its command line. */
+/** Starts a server with AOF and noeviction. `options` are added to its command line. */
 export async function startRedis(...options: string[]): Promise<RedisServer> {
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'grantd-redis-'))
   const client = new Redis(port, '127.0.0.1', { protocol: 2, lazyConnect: true, retryStrategy: () => 50 })
-  // While the server is down on purpose, the client's complaints are of no interest.
+  // The client's connection errors are expected, because tests stop the server on purpose.
   client.on('error', () => {})
   let server: ChildProcess | undefined
 
   function launch(...more: string[]): void {
-    // What was written is the system's by then, and outlives a killed server; with everysec a slow disk puts writes off.
+    // With `no` a write is in the kernel when it is acknowledged and survives a killed server. With `everysec` a slow
+    // disk delays it.
     const durable = ['--appendonly', 'yes', '--appendfsync', 'no']
     const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '']
     const process = spawn(
@@ -45,7 +46,7 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
         stdio: 'ignore'
       }
     )
-    // No server is a failure of the test, never a reason to skip it.
+    // A missing redis-server must fail the test and not skip it.
     process.on('error', (error) => {
       throw error
     })
@@ -54,7 +55,8 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
 
   async function start(...more: string[]): Promise<void> {
     launch(...more)
-    // However long it takes on a busy machine; one that cannot start ends.
+    // There is no time limit, because a busy machine may be slow. A server that cannot start ends, which stops the
+    // loop.
     while (!isOver()) {
       const answer = await ping(port)
       if (answer === 'PONG') return

@@ -1,4 +1,6 @@
-/** Somebody who is given tokens of a provider, and goes by what its discovery says: with libraries that others wrote. */
+/**
+ * A relying party that gets tokens of an issuer and follows its discovery document, with libraries of other authors.
+ */
 import * as jose from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as oidc from 'openid-client'
@@ -6,7 +8,7 @@ import type { Test } from 'tap'
 import { freePort } from './ports.js'
 import { BODIES, fetchAt, type Ids, startTokensApp, type TokensApp, type TokensClient } from './tokens-client.js'
 
-/** Of all clients that tests make. */
+/** The audience of all workloads that tests make. */
 export const AUDIENCE = BODIES.createClient.audience
 export const DOCUMENTS = ['openid-configuration', 'jwks', 'jwks.json'] as const
 
@@ -18,7 +20,7 @@ export async function mint(api: TokensClient, ids: Ids, wish: object = {}): Prom
   return body.accessToken
 }
 
-/** Verifies a token as somebody does who is told its issuer and nothing else. Rejects unless it is good. */
+/** Verifies a token as a relying party that knows only the URL of the issuer. Rejects if the token is not valid. */
 export async function verify(t: Test, token: string, issuer: string, fetch: Fetch, nowMs: number): Promise<void> {
   const config = await oidc.discovery(new URL(issuer), 'relying-party', undefined, oidc.None(), {
     // The tests have no TLS.
@@ -39,7 +41,7 @@ export async function verify(t: Test, token: string, issuer: string, fetch: Fetc
   }
 }
 
-/** Verifies it as RFC 9068 §4 asks, at the time of this machine. */
+/** Verifies a token as RFC 9068 §4 asks, at the real time. */
 export async function verifyAccessToken(token: string, issuer: string, fetch: Fetch): Promise<void> {
   const options = { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: fetch } as const
   const url = new URL(issuer)
@@ -51,11 +53,11 @@ export async function verifyAccessToken(token: string, issuer: string, fetch: Fe
 export interface ListeningApp extends TokensApp {
   publicUrl: string
   port: number
-  /** Comes here whatever host is asked for. */
+  /** A fetch that connects to this service, whatever the host of the URL. */
   fetch: Fetch
 }
 
-/** The service on a port of its own, which is the one PUBLIC_URL names; `path` is what that has besides. */
+/** Starts the service on a free port, which PUBLIC_URL names; `path` is the path of PUBLIC_URL. */
 export async function startListeningApp(
   t: Test,
   { path = '', ...variables }: Record<string, string> = {},
@@ -68,11 +70,11 @@ export async function startListeningApp(
   return { ...service, publicUrl, port, fetch: fetchAt(port) }
 }
 
-/** The issuer that a token names. */
+/** Returns the `iss` claim of a token. */
 export const issuerOf = (token: string) => String(jose.decodeJwt(token).iss)
 export const kidOf = (token: string) => String(jose.decodeProtectedHeader(token).kid)
 
-/** The kids of the keys that a provider publishes by path. */
+/** Returns the kids of the keys that an issuer publishes by path. */
 export async function publishedKids({ send }: TokensApp, { providerId }: Ids): Promise<string[]> {
   const { status, body } = await send({ method: 'GET', url: `/${providerId}/.well-known/jwks`, headers: {} })
   if (status !== 200) throw new Error(`no keys: ${status}`)

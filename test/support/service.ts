@@ -1,4 +1,4 @@
-/** The built service as a process of its own, the way an operator runs it. */
+/** Runs the built service as a separate process, as an operator does. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,13 +13,13 @@ export interface Service {
   url: string
   port: number
   process: ChildProcess
-  /** Everything the process has written. */
+  /** Returns everything that the process has written. */
   output(): string
-  /** Sends the signal and waits for the end; answers with the exit code. */
+  /** Sends the signal and resolves to the exit code when the process has ended. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts the service on a free port and waits until it answers. It is killed with the test if it still runs. */
+/** Starts the service on a free port and waits for its first answer. The test kills it if it still runs. */
 export async function startService(
   t: { teardown(handler: () => unknown): void },
   variables: Record<string, string> = {}
@@ -51,7 +51,7 @@ export async function startService(
   t.teardown(() => stop('SIGKILL'))
 
   const url = `http://127.0.0.1:${port}`
-  // However long it takes on a busy machine; one that cannot start ends.
+  // There is no time limit, because a busy machine may be slow. A service that cannot start ends, which stops the loop.
   while (!isOver()) {
     const answers = await fetch(`${url}/healthz`).then(
       (answer) => answer.ok,

@@ -1,4 +1,4 @@
-/** Signing in and connecting as a person does, without a browser: redirects are followed and the provider's page is filled in. */
+/** Signs in and connects as a user does, without a browser: follows redirects and fills in the page of the upstream. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import type { Attempt } from '../../src/core/upstream/upstream-client.js'
 import type { ConnectOutcome, SignInOutcome } from '../../src/core/users/sign-in.js'
 
-/** A file for PROVIDERS_FILE that goes with the test. */
+/** Writes a file for PROVIDERS_FILE, which the test removes. */
 export function providersFile(t: Pick<Test, 'teardown'>, providers: readonly object[]): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-providers-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
@@ -23,8 +23,8 @@ interface Cookie {
 }
 
 /**
- * Visits a provider as the person of this name, until it sends the browser back to `publicUrl`, and answers with that URL.
- * A person who refuses presses the other button.
+ * Visits an upstream as the user of this name until it redirects to `publicUrl`. Returns that URL. Any `action` but
+ * `allow` presses the other button and refuses.
  */
 export async function visitProvider(start: URL, publicUrl: string, login: string, action = 'allow'): Promise<URL> {
   let cookies: Cookie[] = []
@@ -63,7 +63,7 @@ function readCookie(header: string): Cookie {
   return { name: pair.slice(0, pair.indexOf('=')), value: pair.slice(pair.indexOf('=') + 1), path }
 }
 
-/** A visit that has been made: the query that the browser was sent back with, and what was remembered for it. */
+/** A finished visit to an upstream: the query of the redirect back, and what the browser remembers for it. */
 export interface Visit {
   query: string
   attempt: Attempt
@@ -74,7 +74,7 @@ export interface VisitOptions {
   action?: 'allow' | 'refuse'
 }
 
-/** Begins a sign-in and visits the provider; what it sent back is not redeemed yet. */
+/** Begins a sign-in and visits the upstream. The returned answer is not redeemed yet. */
 export async function beginAt(
   app: FastifyInstance,
   providerId: string,
@@ -86,7 +86,7 @@ export async function beginAt(
   return { query: callback.search.slice(1), attempt }
 }
 
-/** Signs a person in at a provider, all the way. */
+/** Signs a user in at an upstream. */
 export async function signInAt(
   app: FastifyInstance,
   providerId: string,
@@ -97,7 +97,7 @@ export async function signInAt(
   return app.core.signIn.finish(providerId, query, attempt)
 }
 
-/** Connects a person's account at a provider to a user. */
+/** Connects an account at an upstream to a user. */
 export async function connectAt(
   app: FastifyInstance,
   providerId: string,

@@ -1,7 +1,7 @@
-/** All that a server holds, to be compared with what it held before. */
+/** Takes a snapshot of all keys of a Redis server, to compare it with a later one. */
 import type { RedisServer } from './redis-server.js'
 
-/** One command, so that looking twice per request costs a test little. A digest of the content says whether it is the same. */
+/** One script does all, because some tests take two snapshots per request. A digest stands for the content of a key. */
 const SCRIPT = `
 local found = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -10,7 +10,7 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return found`
 
-/** Every key of the server but the counters of limits, with its content and the time it ends. */
+/** Returns every key of the server but the counters of limits, with a digest of its content and its expiry. */
 export async function snapshot({ client }: RedisServer): Promise<Map<string, string>> {
   const found = (await client.eval(SCRIPT, 0)) as [string, string][]
   return new Map(found.filter(([key]) => !key.includes(':limit:')).sort(([one], [other]) => (one < other ? -1 : 1)))

@@ -1,4 +1,4 @@
-/** The tokens API as somebody calls it who has read the contract and nothing else: its 27 operations by their names. */
+/** A client of the tokens API that follows the contract alone: its 27 operations by name. */
 import { request } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -37,7 +37,7 @@ export const OPERATIONS = {
 
 export type OperationId = keyof typeof OPERATIONS
 
-/** The ids that a path names, by the names they have there; others are of no matter. */
+/** The ids for the path, by the names of the path parameters. Others are ignored. */
 export type Ids = Readonly<Record<string, string>>
 
 /** A request as it is sent. */
@@ -52,7 +52,7 @@ export type Send = (request: RawRequest) => Promise<Answer>
 
 type Call = (ids?: Ids, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
 
-/** An operation takes the ids of its path and what is to be its body. */
+/** An operation takes the ids of its path and its body. */
 export type TokensClient = Readonly<Record<OperationId, Call>>
 
 export function overInject(app: FastifyInstance): Send {
@@ -74,7 +74,7 @@ function read(status: number, text: string, headers: Record<string, unknown>): A
   return { status, body: isJson && text !== '' ? JSON.parse(text) : text, headers }
 }
 
-/** Without a key it does not say who asks. */
+/** Makes a client. Without a key it sends no Authorization header. */
 export function tokensClient(send: Send, key?: string): TokensClient {
   const callOf =
     (id: OperationId): Call =>
@@ -83,7 +83,7 @@ export function tokensClient(send: Send, key?: string): TokensClient {
   return Object.fromEntries(Object.keys(OPERATIONS).map((id) => [id, callOf(id as OperationId)])) as TokensClient
 }
 
-/** A body is sent as JSON; without one there is no content type either. */
+/** Builds the request of an operation. A body is sent as JSON; without one there is no Content-Type. */
 export function requestOf(id: OperationId, ids: Ids, headers: Record<string, string>, body?: unknown): RawRequest {
   const [method = '', path = ''] = OPERATIONS[id].split(' ')
   const url = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(ids[name] ?? ''))
@@ -92,17 +92,20 @@ export function requestOf(id: OperationId, ids: Ids, headers: Record<string, str
 }
 
 export interface TokensApp extends TestApp {
-  /** Calls of an account that has a key. */
+  /** The client with the key of the owner `acme`. */
   api: TokensClient
   key: string
-  /** Another key: of that account, or of one with this name. */
+  /** Makes a further key of `acme`, or of the owner with this name. */
   newKey(account?: string): Promise<string>
-  /** Calls by that key. */
+  /** Makes a client with this key. */
   by(key?: string): TokensClient
   send: Send
 }
 
-/** An application with the key of an account. Keys of providers are of the kind that is made fastest, if not told otherwise. */
+/**
+ * Starts an application with an API key. Keys of issuers are EdDSA, which are made fastest, unless `variables` say
+ * otherwise.
+ */
 export async function startTokensApp(
   t: Test,
   variables: Record<string, string> = {},
@@ -117,7 +120,7 @@ export async function startTokensApp(
   return { ...started, send, newKey, key, by, api: by(key) }
 }
 
-/** Bodies that are right in every respect. */
+/** Valid bodies of the creating operations. */
 export const BODIES = {
   createProvider: { name: 'Pipelines', description: 'Issues tokens to pipelines' },
   createClient: { name: 'deploy', audience: 'https://cloud.example' },
@@ -140,7 +143,7 @@ export const BODIES = {
 
 let made = 0
 
-/** One of each kind, and the ids of all of them. Domains are of different names each time. */
+/** Creates one resource of each kind and returns their ids. Every call uses a new domain name. */
 export async function makeOneOfEach(api: TokensClient): Promise<Record<string, string>> {
   const ids: Record<string, string> = {}
   const make = async (id: keyof typeof BODIES, name: string, body: object = BODIES[id]) => {
@@ -157,7 +160,7 @@ export async function makeOneOfEach(api: TokensClient): Promise<Record<string, s
   return ids
 }
 
-/** The body with which an operation succeeds on these; undefined where none is sent. */
+/** Returns a body with which an operation succeeds on these resources; undefined if it takes none. */
 export function bodyFor(id: OperationId, ids: Ids): unknown {
   if (id === 'validateToken') return { tenantProviderPolicyId: ids.policyId, token: 'x.y.z' }
   if (id === 'addDomain') return { domain: `n${made++}.${BODIES.addDomain.domain}` }
@@ -165,8 +168,8 @@ export function bodyFor(id: OperationId, ids: Ids): unknown {
 }
 
 /**
- * Goes to one port of the loopback for any URL, whose host it names in the Host header: as the proxy in front of the service
- * does, which ends TLS. For the `customFetch` of a library.
+ * Makes a fetch that connects to one loopback port for any URL and sends its host in the Host header, as the proxy does
+ * that ends TLS in front of the service. It is for the `customFetch` of a library.
  */
 export function fetchAt(port: number) {
   return (target: string | URL, init: { method?: string; headers?: unknown } = {}): Promise<Response> => {

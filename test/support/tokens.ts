@@ -1,16 +1,16 @@
-/** Session JWTs of a dashboard, as its users bring them. */
+/** Signs session JWTs as the dashboard of an operator does for its users. */
 import { SignJWT } from 'jose'
 
 export const DASHBOARD_SECRET = 'the dashboard signs its sessions with this'
 
 interface SessionOptions {
   secret?: string
-  /** From now on; "10m" or a number of seconds since 1970. */
+  /** The end of the session: a duration such as "10m", or a time in seconds since 1970. */
   expires?: string | number
   claims?: Record<string, unknown>
 }
 
-/** A session JWT of a user, good for ten minutes. */
+/** Signs the session JWT of a user, by default for ten minutes. */
 export function sessionOf(
   userId: string,
   { secret = DASHBOARD_SECRET, expires = '10m', claims = {} }: SessionOptions = {}

@@ -1,17 +1,19 @@
-/** A Sentinel that says what a test wants, and when: what real ones come to cannot be had in every order. */
+/**
+ * A fake Sentinel that says what a test wants and when, because real Sentinels cannot be made to speak in every order.
+ */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { freePort } from './ports.js'
 
 export interface ToldSentinel {
   port: number
-  /** What it says whoever asks for the primary, from now on. */
+  /** Sets the primary that it names from now on. */
   name(port: number): void
-  /** From now on those who ask are kept waiting. Resolves when the first of them does. */
+  /** Leaves questions unanswered from now on. Resolves when the first one has come. */
   hold(): Promise<void>
-  /** Answers all who wait, and all who ask from now on. */
+  /** Answers all waiting questions, and all later ones at once. */
   release(): void
-  /** How many listen to what it announces. */
+  /** The number of connections that have subscribed to its announcements. */
   listeners(): number
   /** Announces that a primary has been replaced. */
   announce(master: string, from: number, to: number): void
@@ -86,7 +88,7 @@ export async function startToldSentinel(
   }
 }
 
-/** The first command of what has come, as the driver writes it: an array of short texts. */
+/** Reads the first command of the received text as the driver writes it: an array of short strings. */
 function commandIn(text: string): { words: string[]; length: number } | undefined {
   const [head, count] = /^\*(\d+)\r\n/.exec(text) ?? []
   if (!head) return undefined

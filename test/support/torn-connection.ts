@@ -1,6 +1,6 @@
 /**
- * A connection to Redis whose scripts are not atomic any more: each does what it always does, but to a copy of what was there
- * a turn before, and its copy is put in place afterwards. It shows that a test of races can fail.
+ * A connection to Redis whose scripts are no longer atomic. A script runs on a copy of its keys taken one turn earlier,
+ * and the copy then replaces the keys. The races must fail with it, which shows that their tests can fail.
  */
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -8,16 +8,16 @@ import type { Redis } from 'ioredis'
 import type { Connection } from '../../src/storage/redis/connection.js'
 import { loadScripts, type ScriptName } from '../../src/storage/redis/scripts.js'
 
-/** The one change that is a plain command instead of a script: SET with NX, which reserves a user code. */
+/** SET with NX, which reserves a user code, is the one change that is a plain command and not a script. */
 export type Tearable = ScriptName | 'user-code-reserve'
 
 interface Copy {
   dump: Buffer | null
-  /** 0 for ever. */
+  /** The time to live; 0 means no expiry. */
   leftMs: number
 }
 
-/** Lets calls begin as they come, or each when the one before is over. */
+/** Decides when calls begin: at once, or after the earlier ones have ended. */
 export type Queue = <T>(work: () => Promise<T>) => Promise<T>
 
 export const allAtOnce: Queue = (work) => work()
@@ -57,14 +57,14 @@ export function tear(connection: Connection, names: readonly Tearable[], queue: 
     const verdict = await connection.run(name, ...copies, ...keysThenArgs.slice(count))
     for (const [i, copy] of copies.entries()) {
       const after = await copyOf(copy)
-      // Who changes nothing writes nothing.
+      // A copy that the script has not changed is not written back.
       if (after.dump?.toString('hex') !== before[i]?.dump?.toString('hex')) await put(keys[i] as string, after)
       await ask((redis) => redis.del(copy))
     }
     return verdict
   }
 
-  /** Commands that read, and write a turn later. */
+  /** Splits SET NX into a read, and a write one turn later. */
   const inTwo = (redis: Redis) => ({
     async set(key: string, value: string, _px: 'PX', ttlMs: number): Promise<string | null> {
       const holder = await redis.get(key)

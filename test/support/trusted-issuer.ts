@@ -1,6 +1,6 @@
 /**
- * Foreign issuers on the loopback, over TLS under an authority of the tests' own: a real one, npm's oidc-provider as it is, and a
- * bare one whose documents, keys and tokens a test makes up. Both note what they are asked for.
+ * Foreign issuers on the loopback, with TLS certificates of a test authority: a real one, npm's oidc-provider, and a
+ * bare one whose documents, keys and tokens a test makes up. Both record their requests.
  */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
@@ -17,10 +17,10 @@ import { freePort } from './ports.js'
 
 type Teardown = { teardown(handler: () => unknown): void }
 
-/** Who issues the certificates of all foreign issuers of the tests. */
+/** The authority that issues the certificates of all foreign issuers in the tests. */
 export const authority = makeCertificate({ name: 'The authority of the tests' })
 
-/** A file for FOREIGN_ISSUER_CA_FILE that goes with the test. */
+/** Writes a file for FOREIGN_ISSUER_CA_FILE, which the test removes. */
 export function authorityFile(t: Teardown, ...certificates: Certificate[]): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-ca-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
@@ -30,32 +30,32 @@ export function authorityFile(t: Teardown, ...certificates: Certificate[]): stri
 }
 
 export interface Listener {
-  /** Without a slash at the end. */
+  /** The origin without a trailing slash. */
   origin: string
   port: number
   certificate: Certificate
-  /** The paths it was asked for, in their order. */
+  /** The paths that were requested, in order. */
   readonly requests: string[]
   count(path: string): number
-  /** How many connections were made to it, whatever came of them. */
+  /** The number of TCP connections to the server, including those whose TLS failed. */
   connections(): number
-  /** Stops listening, and cuts what is connected. */
+  /** Stops listening and destroys all connections. */
   down(): Promise<void>
-  /** Listens again, at the same address. */
+  /** Listens again at the same address. */
   up(): Promise<void>
 }
 
 export interface ListenOptions {
-  /** Without TLS. */
+  /** Serves plain HTTP instead of TLS. */
   isPlain?: boolean
   certificate?: Certificate
-  /** What it sends along with its certificate. */
+  /** Further certificates that the server sends with its own. */
   chain?: readonly Certificate[]
-  /** What its URL calls it. */
+  /** The host in its URL. */
   host?: string
 }
 
-/** Listens on a free port of 127.0.0.1. Closed with the test. */
+/** Listens on a free port of 127.0.0.1. The test closes it. */
 export async function listen(
   t: Teardown,
   handler: RequestListener,
@@ -105,7 +105,7 @@ export async function listen(
 export const DISCOVERY = '/.well-known/openid-configuration'
 export const JWKS = '/jwks'
 
-/** What is sent in place of a document. */
+/** Makes the handler that answers with this in place of a document. */
 export const answerWith =
   (body: string | Buffer, status = 200, headers: Record<string, string> = {}): RequestListener =>
   (_request, response) =>
@@ -116,7 +116,7 @@ export interface ForgedKey {
   alg: string
   privateKey: KeyObject
   publicKey: KeyObject
-  /** What is published of it. */
+  /** The public key as it is published. */
   jwk: JWK
 }
 
@@ -128,7 +128,10 @@ const KINDS = {
   EdDSA: () => generateKeyPairSync('ed25519')
 }
 
-/** A key of an issuer, published without its algorithm: what it may be used for is for others to know. */
+/**
+ * Makes a key of an issuer. It is published without `alg`, so that a verifier must decide itself what the key may be
+ * used for.
+ */
 export async function makeKey(kid: string, alg = 'ES256'): Promise<ForgedKey> {
   const kind = /^[RP]S/.test(alg) ? 'RS' : alg === 'Ed25519' ? 'EdDSA' : (alg as keyof typeof KINDS)
   const { privateKey, publicKey } = KINDS[kind]()
@@ -136,28 +139,28 @@ export async function makeKey(kid: string, alg = 'ES256'): Promise<ForgedKey> {
 }
 
 export interface TokenParts {
-  /** The first of the issuer's, unless said. */
+  /** The key that signs; by default the first key of the issuer. */
   key?: ForgedKey
   header?: Record<string, unknown>
 }
 
 export interface BareIssuer extends Listener {
-  /** Its issuer identifier. */
+  /** The issuer identifier. */
   url: string
-  /** What it publishes from now on. */
+  /** The keys that it publishes from now on. */
   keys: ForgedKey[]
-  /** What its discovery says besides, or instead. A member that is undefined is left out. */
+  /** Members that are added to its discovery document or replace members of it; undefined removes a member. */
   metadata: Record<string, unknown>
-  /** From now on this is answered at a path; without an answer it is what belongs there. */
+  /** Answers a path with this handler from now on; without a handler the path is answered as usual. */
   at(path: string, answer?: RequestListener): void
-  /** A token good for five minutes for the audience `relying-party`; a claim that is undefined is left out. */
+  /** Makes a token for the audience `relying-party` that is valid for five minutes. An undefined claim is left out. */
   token(claims?: Record<string, unknown>, parts?: TokenParts): Promise<string>
 }
 
 export interface BareOptions extends ListenOptions {
   keys?: ForgedKey[]
   clock?: () => number
-  /** After its origin. */
+  /** The path after the origin. */
   path?: string
 }
 
@@ -204,11 +207,11 @@ export async function startBareIssuer(
 
 export interface RealIssuer extends Listener {
   url: string
-  /** An access token as a client gets it from the token endpoint (RFC 6749 §4.4), for an audience (RFC 8707). */
+  /** Gets an access token from the token endpoint as a client does (RFC 6749 §4.4), for an audience (RFC 8707). */
   token(audience: string): Promise<string>
 }
 
-/** oidc-provider, with one client that gets JWTs (RFC 9068) for itself. */
+/** Starts oidc-provider with one client, which gets JWTs (RFC 9068) for itself. */
 export async function startRealIssuer(t: Teardown): Promise<RealIssuer> {
   let handle: RequestListener = (_request, response) => response.writeHead(503).end()
   const listener = await listen(t, (request, response) => handle(request, response))

@@ -1,7 +1,7 @@
-/** Waits for what servers need their time for. */
+/** Waits for conditions that servers need time for. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Resolves as soon as something is so; rejects if it is not within fifteen seconds. */
+/** Resolves as soon as the condition holds. Rejects after fifteen seconds. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 600; tries++) {
     if (await isSo()) return

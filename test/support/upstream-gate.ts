@@ -1,6 +1,6 @@
 /**
- * The gate in front of an identity provider of the tests: every request goes through it. It counts them, and a test says there
- * what becomes of one: passed on, answered otherwise, held, its answer lost or looked at on the way back.
+ * A gate through which every request to an upstream of the tests goes. It records the requests, and a test decides what
+ * happens to each: it is passed on, answered otherwise or held, its answer is lost, or changed on its way back.
  */
 import { once } from 'node:events'
 import {
@@ -24,32 +24,32 @@ export interface Exchange {
   method: string
   path: string
   headers: IncomingHttpHeaders
-  /** What the body says, if it is a form. */
+  /** The body as a form; empty if it is none. */
   form: URLSearchParams
-  /** Passes the request on to the provider. */
+  /** Passes the request on to the upstream and resolves to its answer. */
   ask(): Promise<Reply>
 }
 
-/** What becomes of a request. One that is hung up on gets no answer. */
+/** Decides what happens to a request. 'hang up' ends the connection without an answer. */
 export type Passage = (exchange: Exchange) => Promise<Reply | 'hang up'>
 
 export interface Gate {
   origin: string
-  /** Puts the provider behind the gate. */
+  /** Puts the upstream behind the gate. */
   serve(provider: RequestListener): void
-  /** From now on this becomes of requests to a path; without a passage they are passed on. */
+  /** Sends requests to a path through this passage from now on; without a passage they are passed on. */
   at(path: string, passage?: Passage): void
-  /** What has been asked for so far, as `POST /token refresh_token`. */
+  /** The requests so far, such as `POST /token refresh_token`. */
   readonly requests: string[]
-  /** How many of them have this in them. */
+  /** The number of requests that contain this text. */
   count(text: string): number
-  /** Stops listening, and cuts what is connected. */
+  /** Stops listening and destroys all connections. */
   down(): Promise<void>
-  /** Listens again, at the same address. */
+  /** Listens again at the same address. */
   up(): Promise<void>
 }
 
-/** Opens a gate on a free port of the loopback. Closed with the test. */
+/** Opens a gate on a free port of the loopback. The test closes it. */
 export async function openGate(t: { teardown(handler: () => unknown): void }): Promise<Gate> {
   const requests: string[] = []
   const passages = new Map<string, Passage>()
@@ -121,7 +121,7 @@ async function bodyOf(message: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** What concerns one connection alone is not passed on. */
+/** Headers that belong to a single connection (hop by hop) are not passed on. */
 const OF_A_CONNECTION = ['connection', 'keep-alive', 'transfer-encoding']
 
 async function passOn(
@@ -138,7 +138,7 @@ async function passOn(
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-/** An answer of the test's own, in place of the provider's. */
+/** Answers with this JSON in place of the upstream. */
 export const json =
   (body: unknown, status = 200, headers: IncomingHttpHeaders = {}): Passage =>
   async () => ({ status, headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify(body) })
@@ -147,7 +147,7 @@ export const text =
   (body: string, status = 200, headers: IncomingHttpHeaders = {}): Passage =>
   async () => ({ status, headers: { 'content-type': 'text/html', ...headers }, body })
 
-/** The provider's own answer, with other members. */
+/** Answers with the upstream's own answer, with some members changed. */
 export const changed =
   (changes: object): Passage =>
   async ({ ask }) => {

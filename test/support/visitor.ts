@@ -1,6 +1,7 @@
 /**
- * A person at a browser, as far as pages without scripts need one: it keeps cookies as browsers do, fills in the form it sees
- * and follows redirects. It takes no cookie that is less closed than those of these pages have to be.
+ * A user with a browser, as far as pages without scripts need one. It keeps cookies as browsers do, fills in the forms
+ * that it sees and follows redirects. It throws on a cookie that is less restricted than the cookies of these pages
+ * must be.
  */
 import type { InjectOptions } from 'fastify'
 import type { TestApp } from './app.js'
@@ -9,59 +10,65 @@ import { visitProvider } from './sign-in.js'
 export interface SetCookie {
   name: string
   value: string
-  /** What the browser is told about it, names in lower case; without a value it is ''. */
+  /** The attributes of the cookie, names in lower case; an attribute without a value is ''. */
   attributes: ReadonlyMap<string, string>
 }
 
 export interface Page {
   method: string
-  /** As it was asked for, with its query. */
+  /** The requested URL with its query. */
   url: string
   status: number
   headers: Record<string, unknown>
-  /** As it was sent. */
+  /** The body as it was sent. */
   body: string
-  /** What can be read on it, entities resolved and spaces made one. */
+  /** The readable text of the page, with entities resolved and whitespace collapsed. */
   text: string
   location: string | undefined
   setCookies: SetCookie[]
 }
 
 export interface VisitOptions {
-  /** In place of what a browser sends; `undefined` leaves one out. */
+  /** Headers that replace those of a browser; `undefined` removes one. */
   headers?: Record<string, string | undefined>
   method?: InjectOptions['method']
   /** A body that is sent as it is. */
   payload?: string | Buffer
 }
 
-/** Fields of a form; `undefined` leaves out one that the page has, and a list repeats one. */
+/** Fields of a form. `undefined` removes a field that the page has, and a list repeats one. */
 export type FormFields = Record<string, string | readonly string[] | undefined>
 
 export interface Visitor {
-  /** The cookies the browser holds, by name. It forgets each of them in time. */
+  /** The cookies of the browser by name. Each is dropped when it expires. */
   readonly cookies: Jar
   /** Every answer so far. */
   readonly pages: readonly Page[]
-  /** What the browser shows: the last answer that was no redirect. */
+  /** What the browser shows: the last answer that was not a redirect. */
   readonly shown: Page
-  /** Paths are those under PUBLIC_URL. */
+  /** Requests a path below PUBLIC_URL. */
   get(path: string, options?: VisitOptions): Promise<Page>
-  /** Sends the form of the shown page that leads there, its hidden fields with it, or the token of any other form there. */
+  /**
+   * Sends the form of the shown page with this action, with its hidden fields. If there is none, sends the CSRF token
+   * of another form.
+   */
   post(path: string, fields?: FormFields, options?: VisitOptions): Promise<Page>
-  /** Goes where an answer sends the browser, until it shows something. */
+  /** Follows the redirects of an answer until a page is shown. */
   follow(answer: Page | Promise<Page>): Promise<Page>
-  /** The value of a hidden field of the shown page. */
+  /** Returns the value of a hidden field of the shown page. */
   hidden(name: string, action?: string): string
-  /** Signs in by a name, where that is possible, and arrives where that leads. */
+  /** Signs in by name, where that is possible, and follows the redirects. */
   signIn(name: string): Promise<Page>
-  /** Signs in at a provider, as the person of this name there. */
+  /** Signs in at an upstream as the user of this name there. */
   signInAt(providerId: string, login: string): Promise<Page>
-  /** Begins at a provider, and answers with the path it sends the browser back to, which is not gone to yet. */
+  /**
+   * Begins a sign-in at an upstream. Returns the path to which the upstream redirects the browser, which is not
+   * requested yet.
+   */
   visitProvider(path: string, login: string, action?: 'allow' | 'refuse'): Promise<string>
-  /** Enters a code and arrives at the question. */
+  /** Enters a code and arrives at the consent page. */
   enter(userCode: string): Promise<Page>
-  /** The same browser at another instance, or after the service has started anew. */
+  /** Returns the same browser at another instance, or at the service after a restart. */
   moveTo(service: TestApp): Visitor
 }
 
@@ -93,7 +100,7 @@ export function createVisitor(service: TestApp, browser = newBrowser(service.clo
 
   async function ask(method: NonNullable<InjectOptions['method']>, url: string, options: VisitOptions): Promise<Page> {
     const sent = {
-      // As browsers do where no referrer is let out: the origin of a form is null.
+      // Browsers send these headers under a referrer policy of `no-referrer`: the origin of a form is then null.
       ...(method === 'POST' && { origin: 'null', 'content-type': 'application/x-www-form-urlencoded' }),
       'sec-fetch-site': browser.shown || method === 'POST' ? 'same-origin' : 'none',
       cookie: cookies.header() || undefined,
@@ -185,7 +192,7 @@ export function createVisitor(service: TestApp, browser = newBrowser(service.clo
   return visitor
 }
 
-/** A browser in which somebody has signed in by name. */
+/** Opens a browser in which a user has signed in by name. */
 export async function signedIn(service: TestApp, name = 'ann'): Promise<Visitor> {
   const visitor = createVisitor(service)
   await visitor.signIn(name)
@@ -219,7 +226,9 @@ function createJar(clock: () => number): Jar & { take(cookie: SetCookie): void }
   }
 }
 
-/** What is wrong with a cookie, if anything is: browsers drop some of these, and the others are more open than need be. */
+/**
+ * Returns what is wrong with a cookie: browsers drop some of these, and others are less restricted than they must be.
+ */
 export function faultOf({ name, value, attributes }: SetCookie): string | undefined {
   if (!/^__Host-grantd-(session|code|visitor)$/.test(name)) return 'is none of the three'
   if (!/^[\w.-]*$/.test(value)) return 'has a value that needs quoting'
@@ -236,7 +245,10 @@ export function faultOf({ name, value, attributes }: SetCookie): string | undefi
   return undefined
 }
 
-/** How long a cookie lasts; Max-Age has the last word (RFC 6265 §5.3). One that ended in the past is cleared. */
+/**
+ * Returns how long a cookie lasts. Max-Age takes precedence (RFC 6265 §5.3), and an expiry in the past clears the
+ * cookie.
+ */
 function secondsOf({ attributes }: SetCookie): number {
   const [maxAge, expires] = [attributes.get('max-age'), attributes.get('expires')]
   if (maxAge !== undefined) return /^-?\d+$/.test(maxAge) ? Number(maxAge) : Number.NaN
@@ -254,7 +266,7 @@ function readSetCookie(header: string): SetCookie {
   return { name, value, attributes: new Map(attributes) }
 }
 
-/** The hidden fields of a page's form that leads to a path. */
+/** Returns the hidden fields of a form by its action. */
 function formOf(html: string, action: string): Record<string, string> | undefined {
   for (const [, tag = '', inside = ''] of html.matchAll(/<form([^>]*)>(.*?)<\/form>/gs)) {
     if (attributeOf(tag, 'action') === action) return hiddenFields(inside)
@@ -283,7 +295,7 @@ function attributeOf(tag: string, name: string): string | undefined {
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" }
 const decode = (text: string) => text.replace(/&(amp|lt|gt|quot|#39);/g, (_, name) => ENTITIES[name] ?? '')
 
-/** What stands between the tags, as a person reads it. */
+/** Returns the text between the tags, as a user reads it. */
 export function textOf(html: string): string {
   // A code inside a sentence has no space around it but those of the sentence.
   const whole = html.replace(/<span class="whole">([^<]*)<\/span>/g, '$1')

@@ -1,25 +1,25 @@
-/** How a domain is proved: its owner publishes the challenge as a TXT record, and it is looked up. */
+/** Proves a domain: its owner publishes a challenge as a TXT record, and this file looks the record up. */
 import { Resolver } from 'node:dns/promises'
 
 const LOOKUP_TRIES = 2
 const LOOKUP_TIMEOUT_MS = 2_000
 
-/** Reads the TXT records of a name; rejects like node:dns when it cannot. */
+/** Resolves to the TXT records of a name. Rejects like node:dns. */
 export type ResolveTxt = (name: string) => Promise<string[][]>
 
-/** Asks this DNS server, or else those of the system. */
+/** Makes a resolver that asks this DNS server, or those of the system if undefined. */
 export function createTxtResolver(server: string | undefined): ResolveTxt {
   const resolver = new Resolver({ timeout: LOOKUP_TIMEOUT_MS, tries: LOOKUP_TRIES })
   if (server !== undefined) resolver.setServers([server])
   return (name) => resolver.resolveTxt(name)
 }
 
-/** The name a challenge is published under. */
+/** The name at which the challenge is published. */
 export function challengeNameOf(domain: string): string {
   return `_grant-challenge.${domain}`
 }
 
-/** What keeps the challenge of a domain from being found, in a sentence for whoever asked; undefined if it was found. */
+/** Resolves to a sentence for the caller that says why the challenge was not found; undefined if it was found. */
 export async function lookForChallenge(
   challenge: string,
   domain: string,

@@ -1,6 +1,7 @@
 /**
- * Which entry of which issuer a domain is held for: one in the whole service. A claim that nobody proves lapses after a day, so
- * that nobody can keep a domain from its owner. The entries themselves are in domains.ts.
+ * The claims to domains: in the whole service, a domain is held for at most one entry of one issuer. A claim that is
+ * not proved lapses after a day, so that nobody can block a domain for its owner. The entries themselves are in
+ * domains.ts.
  */
 import type { Clock } from '../clock.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
@@ -10,7 +11,7 @@ import type { DomainContent, IssuerContent } from './issuer.js'
 const HOLDER = 'holder'
 const UNPROVED_CLAIM_MS = 86_400_000
 
-/** Who claims a domain: an entry of an issuer of an owner. */
+/** The claimant of a domain: an entry of an issuer of an owner. */
 export interface Claimant {
   owner: string
   issuerId: string
@@ -18,13 +19,13 @@ export interface Claimant {
 }
 
 export interface DomainClaims {
-  /** Holds a domain for this entry. False if it is held for another that has proved it, or may still. */
+  /** Holds a domain for this entry. False if another entry has proved it, or can still prove it. */
   hold(domain: string, claimant: Claimant): Promise<boolean>
-  /** Holds it for good, since the entry has proved it. False if it is another's by now. */
+  /** Holds a domain for good after its entry has proved it. False if another entry holds it by now. */
   prove(domain: string, claimant: Claimant): Promise<boolean>
-  /** Lets go of a domain that is held for this entry. */
+  /** Releases a domain that is held for this entry. */
   free(domain: string, domainId: string): Promise<void>
-  /** The id of the issuer that has proved a domain. */
+  /** Resolves to the id of the issuer that has proved a domain. */
   issuerOf(domain: string): Promise<string | undefined>
 }
 
@@ -37,7 +38,7 @@ export interface DomainClaimsParts {
 
 export function createDomainClaims({ holders, domains, issuers, clock }: DomainClaimsParts): DomainClaims {
   async function hold(domain: string, { owner, issuerId, domainId }: Claimant): Promise<boolean> {
-    // The record calls the owner `account` and the issuer `providerId`.
+    // The record keeps older names: `account` is the owner, `providerId` the issuer.
     const mine = { account: owner, providerId: issuerId, domainId }
     const fields = { ...mine, sinceMs: String(clock()), verified: 'no' }
     const kept = await holders.create(domain, HOLDER, fields, clock() + FOR_EVER_MS)
@@ -49,7 +50,10 @@ export function createDomainClaims({ holders, domains, issuers, clock }: DomainC
     return (await holders.change(domain, HOLDER, { onlyIf, set: fields }))?.domainId === domainId
   }
 
-  /** Whether the entry that a domain is held for and its issuer exist: a holder that outlived a deletion holds nothing. */
+  /**
+   * Whether the entry that holds a domain and its issuer still exist. A holder that was left behind by a deletion
+   * counts as none.
+   */
   async function stands({ account = '', providerId = '', domainId = '' }: Fields): Promise<boolean> {
     const found = await Promise.all([issuers.find(account, providerId), domains.find(providerId, domainId)])
     return found.every((one) => one !== undefined)

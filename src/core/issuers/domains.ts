@@ -1,6 +1,6 @@
 /**
- * The custom domains of issuers: added, proved by a TXT record (challenge.ts), taken away. Who holds a domain is told by
- * domain-claims.ts. What belongs to an issuer of somebody else is answered like what does not exist.
+ * The custom domains of issuers: they are added, proved by a TXT record (challenge.ts) and deleted. domain-claims.ts
+ * decides which entry holds a domain. A domain of another owner is answered as if it did not exist.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Resources } from '../records/resources.js'
@@ -9,7 +9,7 @@ import type { DomainClaims } from './domain-claims.js'
 import type { HeldDocuments } from './held-documents.js'
 import type { Domain, DomainContent, IssuerContent } from './issuer.js'
 
-/** Whether a domain is verified, and a sentence for whoever asked: why not, if it is not. */
+/** The result of a verification, with a sentence for the caller that says why a domain is not verified. */
 export interface Verification {
   domain: Domain
   verified: boolean
@@ -17,17 +17,20 @@ export interface Verification {
 }
 
 export interface Domains {
-  /** 'taken' if the domain belongs to an issuer already. Undefined if the owner has no such issuer; so everywhere below. */
+  /**
+   * 'taken' if the domain belongs to an issuer already. Undefined if the owner has no such issuer, as in all methods
+   * below.
+   */
   add(owner: string, issuerId: string, domain: string): Promise<Domain | 'taken' | undefined>
   list(owner: string, issuerId: string): Promise<Domain[] | undefined>
   find(owner: string, issuerId: string, id: string): Promise<Domain | undefined>
-  /** Looks for the challenge, and if it is there gives the issuer its domain. */
+  /** Looks up the challenge, and gives the issuer its domain if the challenge is there. */
   verify(owner: string, issuerId: string, id: string): Promise<Verification | undefined>
   /** False if the owner has no such domain. */
   delete(owner: string, issuerId: string, id: string): Promise<boolean>
-  /** Frees all domains of an issuer that is gone. */
+  /** Deletes and releases all domains of a deleted issuer. */
   deleteAll(issuerId: string): Promise<void>
-  /** The id of the issuer that a verified domain belongs to. */
+  /** Resolves to the id of the issuer that owns a verified domain. */
   issuerOf(domain: string): Promise<string | undefined>
 }
 
@@ -44,7 +47,7 @@ export function createDomains({ records, issuers, claims, held, resolveTxt }: Do
     return (await issuers.find(owner, issuerId)) && records.find(issuerId, id)
   }
 
-  /** Makes the first of its verified domains the one that an issuer's tokens carry. */
+  /** Makes the first verified domain of an issuer the one in the `iss` of its tokens. */
   async function settle(owner: string, issuerId: string, exceptId?: string): Promise<void> {
     const issuer = await issuers.find(owner, issuerId)
     const all = await records.list(issuerId)
@@ -57,7 +60,7 @@ export function createDomains({ records, issuers, claims, held, resolveTxt }: Do
   async function prove(owner: string, issuerId: string, found: Domain): Promise<Verification | undefined> {
     const { id, domain, challenge } = found
     if (found.verified) {
-      // The verification may have been cut off before its last step, so that is repeated.
+      // An earlier verification may have been interrupted before this last step, so the step is repeated.
       await settle(owner, issuerId)
       return { domain: found, verified: true, message: `${domain} is verified.` }
     }
@@ -72,11 +75,12 @@ export function createDomains({ records, issuers, claims, held, resolveTxt }: Do
     return { domain: verified, verified: true, message: `${domain} is verified.` }
   }
 
-  /** False if another request removed it first. */
+  /** False if another request has deleted it first. */
   async function remove(owner: string, issuerId: string, id: string): Promise<boolean> {
     const found = await records.find(issuerId, id)
     if (!found) return false
-    // Tokens stop carrying it before it stops being found, and while it is listed the deletion can be repeated.
+    // The order matters: tokens stop naming the domain before discovery stops answering there, and the entry stays
+    // listed until then, so that an interrupted deletion can be repeated.
     await settle(owner, issuerId, id)
     await records.delete(issuerId, id)
     await claims.free(found.domain, id)
@@ -96,13 +100,13 @@ export function createDomains({ records, issuers, claims, held, resolveTxt }: Do
       const domain = text.toLowerCase()
       const id = randomUUID()
       const challenge = randomBytes(24).toString('base64url')
-      // The entry comes first, so that whoever races for the domain sees whom it is held for.
+      // The entry is created before its claim, because racing requests look the entry of a claim up.
       const added = await records.create(issuerId, { domain, verified: false, challenge }, id)
       if (!(await claims.hold(domain, { owner, issuerId, domainId: id }))) {
         await records.delete(issuerId, id)
         return 'taken'
       }
-      // The issuer may have been deleted meanwhile, with the domains it had then.
+      // The issuer may have been deleted in between, before it had this domain.
       if (!(await issuers.find(owner, issuerId))) await deleteAll(issuerId)
       return added
     },

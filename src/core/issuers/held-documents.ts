@@ -1,7 +1,7 @@
 /**
- * The public documents of issuers that this process made a moment ago, by path and by host. Issuers and domains forget here what
- * they change, so that the instance that deletes something stops showing it at once; the documents are made by
- * issuer-documents.ts.
+ * A short-lived cache of the public documents of issuers in this process, by path and by host. A change of an issuer or
+ * domain removes its documents here, so that the instance which deletes something stops showing it at once.
+ * issuer-documents.ts makes them.
  */
 import type { Clock } from '../clock.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
@@ -11,20 +11,22 @@ const FRESH_MS = 1_000
 const MOST_HELD = 10_000
 
 export interface Documents {
-  /** OpenID Connect Discovery 1.0 §3. */
+  /** The metadata of OpenID Connect Discovery 1.0 §3. */
   metadata: string
-  /** RFC 7517 §5. */
+  /** The JWK Set of RFC 7517 §5. */
   jwks: string
 }
 
 type Make = () => Promise<Documents | undefined>
 
 export interface HeldDocuments {
-  /** What is held for the path of an issuer, or else what is made now, which is then held for a second unless it failed. */
+  /**
+   * Resolves to the cached documents of an issuer's path, or makes them and caches them for a second unless that fails.
+   */
   byPath(issuerId: string, make: Make): Promise<Documents | undefined>
-  /** The same for a host. */
+  /** Does the same for a host. */
   byHost(host: string, make: Make): Promise<Documents | undefined>
-  /** Forgets what is held for the path of an issuer, for its own host, and for these hosts. */
+  /** Removes the documents of an issuer's path, of its default host and of these hosts. */
   forget(issuerId: string, hosts: readonly string[]): void
 }
 

@@ -1,4 +1,4 @@
-/** Builds the services of this folder over what is stored, in the order in which they need each other. */
+/** Builds the services of this folder over the storage, in the order of their dependencies. */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import type { RecordStore } from '../records/record-store.js'
@@ -39,7 +39,7 @@ export interface IssuerServicesParts {
 
 export function createIssuerServices({ storage, config, keyring, jwt, clock }: IssuerServicesParts) {
   const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
-  // Every service checks by these records whose something is, and none of them needs another service for it.
+  // Every service checks ownership by these records, so none needs another service for that.
   const issuerRecords = createResources<IssuerContent>(storage.issuers, clock)
   const workloadRecords = createResources<WorkloadContent>(storage.workloads, clock)
   const domainRecords = createResources<DomainContent>(storage.domains, clock)

@@ -1,6 +1,7 @@
 /**
- * The public side of issuers: discovery documents and key sets by path and by host, made once and handed out as text for a
- * moment (held-documents.ts), so that they cost no more than a static answer. Every instance sees a deletion within that moment.
+ * The public documents of issuers: discovery metadata and key sets, by path and by host. They are cached as text for a
+ * second (held-documents.ts), so that they cost no more than a static answer. Every instance sees a deletion within
+ * that time.
  */
 
 import type { Domains } from './domains.js'
@@ -11,7 +12,7 @@ import type { Issuers } from './issuers.js'
 
 export interface IssuerDocuments {
   byPath(issuerId: string): Promise<Documents | undefined>
-  /** By the host that an issuer has under the base domain, or by a verified custom domain. */
+  /** Finds an issuer by its host under the base domain, or by a verified custom domain. */
   byHost(host: string): Promise<Documents | undefined>
 }
 

@@ -1,7 +1,7 @@
 /**
- * The signing keys of each issuer: made with it, rotated on schedule and on command, published until the last token that an
- * old one signed has ended. Each instance holds those of the issuers it was asked about lately. A rotation that is due is
- * made when its issuer is next asked for, by one instance; an issuer nobody asks for has nothing to rotate for.
+ * The signing keys of each issuer: created with it, rotated on schedule and on command, and published until the last
+ * token that an old key signed has expired. Each instance caches the keys of recently used issuers. A due rotation is
+ * made when somebody next asks for the issuer, so an unused issuer costs nothing.
  */
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
@@ -12,18 +12,18 @@ import type { SigningKeyStore } from '../tokens/signing-key-store.js'
 import { createSigningKeys, type SigningKeys } from '../tokens/signing-keys.js'
 import { LONGEST_TOKEN_SECONDS } from './issuer.js'
 
-/** How long an instance goes by the keys it has. New ones are published for much longer before they sign. */
+/** How long an instance uses cached keys. New keys are published for much longer before they sign. */
 const FRESH_MS = 59_000
 const MOST_HELD = 1_000
 
 export interface IssuerKeys {
-  /** Makes the first key of an issuer, off the event loop. */
+  /** Creates the first key of an issuer, off the event loop. */
   create(issuerId: string): Promise<void>
-  /** Its keys as they are now. Rejects with `unavailable`. */
+  /** Resolves to the current keys. Rejects with `unavailable`. */
   of(issuerId: string): Promise<SigningKeys>
-  /** Makes a successor to the newest key. */
+  /** Creates a successor to the newest key. */
   rotate(issuerId: string, when: 'published-ahead' | 'now'): Promise<{ kid: string; signsFromMs: number }>
-  /** Destroys all of them. */
+  /** Deletes all keys of an issuer. */
   destroy(issuerId: string): Promise<void>
 }
 
@@ -45,7 +45,10 @@ export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
   const { storeOf, keyring, clock, alg, rotateAfterSeconds } = parts
   const held = createBoundedCache<Held>(MOST_HELD)
 
-  /** The first key is made with the issuer and never later: whoever finds none asks for an issuer that is gone. */
+  /**
+   * The first key is created only with its issuer: a request that finds no key asks for a deleted issuer and must not
+   * create one.
+   */
   function keysOf(issuerId: string, makes: 'the first as well' | 'successors' = 'successors'): SigningKeys {
     const kept = storeOf(issuerId)
     const store: SigningKeyStore = {

@@ -1,10 +1,10 @@
-/** The URLs of issuers: by path under PUBLIC_URL, or by a host of their own under a base domain, or on a custom domain. */
+/** The URLs of issuers: by path under PUBLIC_URL, by a host under a base domain, or on a custom domain. */
 export interface IssuerUrls {
-  /** What `iss` is where there is no custom domain. */
+  /** The `iss` of an issuer without a custom domain. */
   byDefault(issuerId: string): string
   byPath(issuerId: string): string
   byHost(host: string): string
-  /** The id of the issuer that a host under the base domain names by itself. */
+  /** Returns the id of the issuer in a host under the base domain. */
   issuerOfHost(host: string): string | undefined
 }
 

@@ -1,20 +1,20 @@
 /**
- * The shapes of what an owner has for their machines: an issuer (the wire: provider), which is an OpenID Connect issuer of its
- * own, the workloads it issues tokens to (the wire: clients), and its domains. The issuers a tenant trusts are in src/core/trust,
- * the identity providers that users sign in with in src/core/upstream.
+ * The shapes of the resources by which an owner issues tokens to machines: an OpenID Connect issuer (the wire:
+ * provider), its workloads (the wire: clients), and its domains. src/core/trust has the issuers that a tenant trusts,
+ * src/core/upstream the identity providers at which users sign in.
  */
 import type { Resource } from '../records/resources.js'
 
 export interface IssuerContent {
   name: string
   description: string
-  /** The verified domain whose URL its tokens carry, if there is one. */
+  /** The verified domain that the `iss` of its tokens names, if any. */
   customDomain?: string
 }
 
 export type Issuer = IssuerContent & Resource
 
-/** A workload has one audience, and its id is the subject of its tokens. */
+/** A workload has one audience. Its id is the subject of its tokens. */
 export interface WorkloadContent {
   name: string
   audience: string
@@ -31,5 +31,5 @@ export interface DomainContent {
 
 export type Domain = DomainContent & Resource
 
-/** The longest life of a token of a workload. */
+/** The longest lifetime of a workload's token. */
 export const LONGEST_TOKEN_SECONDS = 172_800

@@ -1,7 +1,8 @@
 /**
- * The issuers of owners (the wire: providers of accounts): made with keys of their own, found by whose they are, deleted with all
- * that belongs to them. Everything of an issuer is reached through its record: once that is gone, so is all that was below,
- * whatever is still to be tidied up. Its workloads, domains, keys and public documents have files of their own in this folder.
+ * The issuers of owners (the wire: providers of accounts): created with keys, found by their owner, deleted with
+ * everything that belongs to them. Everything below an issuer is reached through its record, so it is gone once that
+ * record is deleted, even while leftovers are still being deleted. Workloads, domains, keys and public documents have
+ * their own files in this folder.
  */
 import type { Clock } from '../clock.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
@@ -15,19 +16,19 @@ import type { Workloads } from './workloads.js'
 const OWNER = 'owner'
 
 export interface Issuers {
-  /** Makes an issuer with keys of its own. */
+  /** Creates an issuer and its first key. */
   create(owner: string, content: Pick<IssuerContent, 'name' | 'description'>): Promise<Issuer>
   list(owner: string): Promise<Issuer[]>
   find(owner: string, id: string): Promise<Issuer | undefined>
-  /** Whose an issuer is, for the public who know its id alone. */
+  /** Resolves to the owner of an issuer, for public requests that know only its id. */
   ownerOf(id: string): Promise<string | undefined>
-  /** Deletes it with all that belongs to it. False if the owner has no such issuer. */
+  /** Deletes an issuer with everything that belongs to it. False if the owner has no such issuer. */
   delete(owner: string, id: string): Promise<boolean>
 }
 
 export interface IssuersParts {
   records: Resources<IssuerContent>
-  /** Whose an issuer is, by its id. */
+  /** The owner of each issuer, by the issuer's id. */
   owners: RecordStore
   workloads: Workloads
   domains: Domains
@@ -43,9 +44,9 @@ export function createIssuers(parts: IssuersParts): Issuers {
   return {
     async create(owner, { name, description }) {
       const id = newId()
-      // Its own record comes last: whatever can be found has keys and an owner.
+      // The issuer's record is created last, so that an issuer which can be found always has keys and an owner.
       await keys.create(id)
-      // The record calls the owner `account`, as the operator commands do.
+      // The record keeps an older name: `account` is the owner.
       await owners.create(id, OWNER, { account: owner }, clock() + FOR_EVER_MS)
       return records.create(owner, { name, description }, id)
     },
@@ -60,9 +61,9 @@ export function createIssuers(parts: IssuersParts): Issuers {
 
     async delete(owner, id) {
       const itsDomains = await domains.list(owner, id)
-      // Another request may have deleted it while its domains were read.
+      // Another request may have deleted the issuer while its domains were read.
       if (!itsDomains || !(await records.find(owner, id))) return false
-      // From here on nothing leads there any more; what follows can be cut off anywhere.
+      // Once this record is deleted, nothing leads to the rest, so the following deletions may be interrupted anywhere.
       await records.delete(owner, id)
       await owners.delete(id, OWNER)
       await keys.destroy(id)

@@ -1,6 +1,6 @@
 /**
- * The access tokens of workloads: short-lived JWTs (RFC 9068), signed with the key of their issuer, which any relying party
- * verifies through discovery. They are not kept; they end by themselves.
+ * The access tokens of workloads: short-lived JWTs (RFC 9068) signed with the key of their issuer, which any relying
+ * party can verify through discovery. They are not stored and cannot be revoked; they expire.
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
@@ -27,8 +27,8 @@ export interface WorkloadToken {
 
 export interface WorkloadTokens {
   /**
-   * Signs a token for a workload. Undefined if the owner has no such issuer, or that no such workload; rejects with `unavailable`
-   * when its keys could not be read.
+   * Signs a token for a workload. Undefined if the owner has no such issuer or workload. Rejects with `unavailable`
+   * when the issuer's keys could not be read.
    */
   mint(owner: string, issuerId: string, workloadId: string, wish: TokenWish): Promise<WorkloadToken | undefined>
 }

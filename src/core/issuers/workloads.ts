@@ -1,18 +1,18 @@
 /**
- * The workloads of issuers (the wire: clients of providers): what tokens are issued to. What belongs to an issuer of somebody
- * else is answered like what does not exist. Their tokens are in workload-tokens.ts.
+ * The workloads of issuers (the wire: clients of providers), to which tokens are issued. A workload of another owner is
+ * answered as if it did not exist. Their tokens are in workload-tokens.ts.
  */
 import type { Resources } from '../records/resources.js'
 import type { IssuerContent, Workload, WorkloadContent } from './issuer.js'
 
 export interface Workloads {
-  /** Undefined if the owner has no such issuer; so everywhere below. */
+  /** Undefined if the owner has no such issuer, as in all methods below. */
   create(owner: string, issuerId: string, content: WorkloadContent): Promise<Workload | undefined>
   list(owner: string, issuerId: string): Promise<Workload[] | undefined>
   find(owner: string, issuerId: string, id: string): Promise<Workload | undefined>
   /** False if the owner has no such workload. */
   delete(owner: string, issuerId: string, id: string): Promise<boolean>
-  /** Deletes all workloads of an issuer that is gone. */
+  /** Deletes all workloads of a deleted issuer. */
   deleteAll(issuerId: string): Promise<void>
 }
 

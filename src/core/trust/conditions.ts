@@ -1,4 +1,7 @@
-/** Whether claims meet a condition. A claim that is missing or no string fails every operator, negated ones too. */
+/**
+ * Checks a claim against a condition. A claim that is missing or is no string fails every operator, even the negated
+ * ones.
+ */
 import type { Condition } from './tenant.js'
 
 export function holds({ key, operator, value }: Condition, claims: Readonly<Record<string, unknown>>): boolean {
@@ -16,7 +19,10 @@ export function holds({ key, operator, value }: Condition, claims: Readonly<Reco
   }
 }
 
-/** Whether a text has a form in which `*` stands for any text. Each part is taken where it first fits: nothing backtracks. */
+/**
+ * Whether a text matches a pattern in which `*` stands for any text. Each part is matched at its first place, so there
+ * is no backtracking and no ReDoS.
+ */
 export function isLike(text: string, form: string): boolean {
   const [first = '', ...parts] = form.split('*')
   const last = parts.pop()

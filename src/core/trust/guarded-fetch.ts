@@ -1,7 +1,7 @@
 /**
- * Fetches from a URL that a caller chose, and from nowhere it should not: https alone, an address of the public internet (the
- * very one that was checked is connected to, so a name cannot mean another by then), no redirects, a bounded answer in bounded
- * time. Tells the certificates the answer came under.
+ * Fetches a URL that a caller chose, protected against SSRF: only https, only public addresses, no redirects, with caps
+ * on the size and time of the answer. It connects to the very address that it has checked, which prevents DNS
+ * rebinding. It also returns the fingerprints of the server's certificates.
  */
 import { X509Certificate } from 'node:crypto'
 import { type LookupAddress, lookup } from 'node:dns'
@@ -20,18 +20,18 @@ export interface GuardedAnswer {
   fingerprints: string[]
 }
 
-/** The URL must not be fetched, whoever asks and however often. */
+/** The URL must never be fetched, so a retry is pointless. */
 export class ForbiddenUrlError extends Error {
   override readonly name = 'ForbiddenUrlError'
 }
 
-/** Rejects with ForbiddenUrlError, or with whatever kept the answer from coming. */
+/** Rejects with ForbiddenUrlError, or with the error that prevented an answer. */
 export type GuardedFetch = (url: string) => Promise<GuardedAnswer>
 
 export interface GuardedFetchParts {
-  /** Lets this machine be fetched from as well, and there without TLS: for trying out and for tests. */
+  /** Also allows the loopback, even without TLS, for trying out and for tests. */
   allowLoopback: boolean
-  /** Certificates trusted besides the system's, as PEM. */
+  /** Certificates that are trusted besides those of the system, as PEM. */
   ca: string | undefined
   lookup?: typeof lookup
 }
@@ -39,7 +39,7 @@ export interface GuardedFetchParts {
 export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup }: GuardedFetchParts): GuardedFetch {
   const isAllowed = (address: string) => isPublic(address) || (allowLoopback && isLoopback(address))
 
-  /** Looks a name up as Node does, and refuses it unless every address it has is allowed. */
+  /** Looks a name up as Node.js does, and refuses it unless all its addresses are allowed. */
   const guardedLookup: LookupFunction = (hostname, options, done) => {
     resolve(hostname, { ...options, all: true }, (error, found) => {
       const addresses = found as LookupAddress[] | undefined
@@ -101,7 +101,10 @@ async function read(answer: IncomingMessage): Promise<GuardedAnswer> {
   return { body: JSON.parse(Buffer.concat(chunks).toString('utf8')), fingerprints }
 }
 
-/** Of the certificate and of those that signed it, one after the other: a server may send unrelated ones along. */
+/**
+ * Returns the fingerprints of the certificate and of those that signed it in turn. Unrelated certificates that the
+ * server sends along do not count.
+ */
 function fingerprintsOf({ socket }: IncomingMessage): string[] {
   if (!('getPeerCertificate' in socket)) return []
   const found = new Set<string>()
@@ -121,7 +124,7 @@ function fingerprintsOf({ socket }: IncomingMessage): string[] {
   return [...found]
 }
 
-/** Without regard to case and colons. */
+/** Ignores case and colons. */
 export function readFingerprint(text: string): string {
   return text.replaceAll(':', '').toUpperCase()
 }
@@ -131,7 +134,7 @@ function parse(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
   return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed
 }
 
-/** IANA gives hosts of the internet no other IPv6 addresses, while ipaddr.js calls `::a00:1` (10.0.0.1) unicast as well. */
+/** Hosts of the internet have only these IPv6 addresses, but ipaddr.js also counts `::a00:1` (10.0.0.1) as unicast. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
 
 function isPublic(address: string): boolean {

@@ -1,4 +1,4 @@
-/** Builds the services of this folder over what is stored, in the order in which they need each other. */
+/** Builds the services of this folder over the storage, in the order of their dependencies. */
 import type { Clock } from '../clock.js'
 import type { RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
@@ -12,13 +12,13 @@ import { createValidator } from './validation.js'
 
 export interface TrustServicesParts {
   storage: Readonly<Record<'tenants' | 'trustedIssuers' | 'policies', RecordStore>>
-  /** From where the keys of foreign issuers may be fetched. */
+  /** How the keys of foreign issuers may be fetched. */
   foreignIssuers: GuardedFetchParts
   clock: Clock
 }
 
 export function createTrustServices({ storage, foreignIssuers, clock }: TrustServicesParts) {
-  // Every service checks by these records whose something is, and none of them needs another service for it.
+  // Every service checks ownership by these records, so none needs another service for that.
   const tenantRecords = createResources<TenantContent>(storage.tenants, clock)
   const trustedIssuerRecords = createResources<TrustedIssuerContent>(storage.trustedIssuers, clock)
 

@@ -1,12 +1,12 @@
 /**
- * The policies of trusted issuers: what a token must hold to be valid. What belongs to a tenant of somebody else is answered like
- * what does not exist. They are put to use by validation.ts.
+ * The policies of trusted issuers, which say what a token must hold to be valid. A policy of another owner is answered
+ * as if it did not exist. validation.ts applies them.
  */
 import type { Resources } from '../records/resources.js'
 import type { Policy, PolicyContent, TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 
 export interface Policies {
-  /** Undefined if the owner has no such tenant, or that no such trusted issuer; so everywhere below. */
+  /** Undefined if the owner has no such tenant or trusted issuer, as in all methods below. */
   create(
     owner: string,
     tenantId: string,
@@ -15,7 +15,7 @@ export interface Policies {
   ): Promise<Policy | undefined>
   list(owner: string, tenantId: string, trustedIssuerId: string): Promise<Policy[] | undefined>
   find(owner: string, tenantId: string, trustedIssuerId: string, id: string): Promise<Policy | undefined>
-  /** The policy with this id, of whichever trusted issuer of the tenant, and that issuer. */
+  /** Resolves to the policy with this id and its trusted issuer, whichever trusted issuer of the tenant that is. */
   findWithIssuer(
     owner: string,
     tenantId: string,
@@ -23,12 +23,12 @@ export interface Policies {
   ): Promise<{ policy: Policy; issuer: TrustedIssuer } | undefined>
   /** False if the owner has no such policy. */
   delete(owner: string, tenantId: string, trustedIssuerId: string, id: string): Promise<boolean>
-  /** Deletes all policies of a trusted issuer that is gone. */
+  /** Deletes all policies of a deleted trusted issuer. */
   deleteAll(tenantId: string, trustedIssuerId: string): Promise<void>
 }
 
 export interface PoliciesParts {
-  /** Their parent is the tenant, so that one is found there by its id alone. */
+  /** The parent of a policy's record is the tenant, so that its id is enough to find it there. */
   records: Resources<PolicyContent>
   tenants: Resources<TenantContent>
   trustedIssuers: Resources<TrustedIssuerContent>

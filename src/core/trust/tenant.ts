@@ -12,7 +12,7 @@ export interface TenantContent {
 export type Tenant = TenantContent & Resource
 
 export interface TrustedIssuerContent {
-  /** Its issuer identifier, without a slash at the end. */
+  /** The issuer identifier without a trailing slash. */
   url: string
   fingerprints: string[]
   audience: string
@@ -31,7 +31,7 @@ export interface Condition {
 }
 
 export interface PolicyContent {
-  /** The id of the trusted issuer it is for, by the name it has on the wire and in the record. */
+  /** The id of its trusted issuer. The member keeps the name that it has on the wire and in the record. */
   tenantProviderId: string
   name: string
   description: string

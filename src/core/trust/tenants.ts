@@ -1,7 +1,6 @@
 /**
- * The tenants of owners (the wire: of accounts). Everything of a tenant is reached through its record: once that is gone, so is
- * all that was below. The issuers a tenant trusts, its policies, and the validation of tokens by them have files of their own in
- * this folder.
+ * The tenants of owners (the wire: of accounts). Everything below a tenant is reached through its record, so it is gone
+ * once that record is deleted. Trusted issuers, policies and validation have their own files in this folder.
  */
 import type { Resources } from '../records/resources.js'
 import type { Tenant, TenantContent } from './tenant.js'
@@ -11,7 +10,7 @@ export interface Tenants {
   create(owner: string, content: TenantContent): Promise<Tenant>
   list(owner: string): Promise<Tenant[]>
   find(owner: string, id: string): Promise<Tenant | undefined>
-  /** Deletes it with all that belongs to it. False if the owner has no such tenant. */
+  /** Deletes a tenant with everything that belongs to it. False if the owner has no such tenant. */
   delete(owner: string, id: string): Promise<boolean>
 }
 
@@ -28,7 +27,7 @@ export function createTenants({ records, trustedIssuers }: TenantsParts): Tenant
 
     async delete(owner, id) {
       if (!(await records.find(owner, id))) return false
-      // From here on nothing leads there any more; what follows can be cut off anywhere.
+      // Once this record is deleted, nothing leads to the rest, so the following deletions may be interrupted anywhere.
       await records.delete(owner, id)
       await trustedIssuers.deleteAll(id)
       return true

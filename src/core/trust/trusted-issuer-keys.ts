@@ -1,6 +1,7 @@
 /**
- * The keys of foreign issuers, by discovery (OpenID Connect Discovery 1.0 §4): held by each process for a while, bounded in
- * number, fetched once for all who wait, and again for a key that is not known, at most once a minute.
+ * The keys of foreign issuers, found by discovery (OpenID Connect Discovery 1.0 §4). Each process caches a bounded
+ * number of key sets. A set is fetched once for all waiting callers, and again for an unknown key at most once a
+ * minute.
  */
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import type { Clock } from '../clock.js'
@@ -10,22 +11,22 @@ import { ForbiddenUrlError, type GuardedFetch } from './guarded-fetch.js'
 
 const FRESH_MS = 600_000
 const AGAIN_AFTER_MS = 60_000
-/** For how long a failure is answered from memory, so that those who wait do not each ask an issuer that is away. */
+/** How long a failure is answered from the cache, so that waiting callers do not each ask an unreachable issuer. */
 const FAILED_FOR_MS = 5_000
 const MOST_HELD = 1_000
 
 export interface TrustedKeySet {
   keys: JWTVerifyGetKey
-  /** Of the certificates under which the issuer published them. */
+  /** The fingerprints of the certificates under which the issuer published its discovery document. */
   fingerprints: readonly string[]
-  /** Whether the issuer is reached by TLS, and so has certificates. */
+  /** Whether the issuer uses TLS and so has certificates. */
   isTls: boolean
 }
 
 export interface TrustedIssuerKeys {
   /**
-   * The keys of an issuer; `again` asks for newer ones than those that are held. Undefined for an issuer that must not be asked
-   * or says what it must not. Rejects with `unavailable` when it could not be asked.
+   * Resolves to the keys of an issuer; `again` asks for newer ones than the cached. Undefined for an issuer that must
+   * not be asked, or whose discovery document is invalid. Rejects with `unavailable` when it could not be asked.
    */
   of(issuer: string, again?: boolean): Promise<TrustedKeySet | undefined>
 }
@@ -33,9 +34,9 @@ export interface TrustedIssuerKeys {
 interface Held {
   set: Promise<TrustedKeySet | undefined>
   untilMs: number
-  /** From when on a missing key lets the set be fetched again. */
+  /** From this time on, an unknown key lets the set be fetched again. */
   againFromMs: number
-  /** The newer set that is being fetched, for those whose key is missing; nobody else waits for it. */
+  /** The newer set that is being fetched. Only callers whose key was unknown wait for it. */
   newer?: Promise<TrustedKeySet | undefined>
 }
 
@@ -48,7 +49,8 @@ export function createTrustedIssuerKeys(fetch: GuardedFetch, clock: Clock): Trus
       const { issuer: named, jwks_uri: jwksUri } = (discovery.body ?? {}) as Record<string, unknown>
       if (typeof named !== 'string' || named.replace(/\/$/, '') !== issuer || typeof jwksUri !== 'string')
         return undefined
-      // Keys fetched without TLS could be anybody's, so an issuer with TLS must publish them with TLS as well.
+      // Anybody on the network could replace keys fetched without TLS, so an issuer with TLS must also publish its keys
+      // with TLS.
       const isTls = issuer.startsWith('https:')
       if (isTls && !jwksUri.startsWith('https:')) return undefined
       const { body } = await fetch(jwksUri)
@@ -73,11 +75,11 @@ export function createTrustedIssuerKeys(fetch: GuardedFetch, clock: Clock): Trus
       held.set(issuer, meanwhile)
       set.then(
         (keys) => {
-          // A set that is still fresh is not replaced by a refusal: it stays until it is too old.
+          // An invalid answer does not replace a set that is still fresh.
           if (held.get(issuer) === meanwhile && (keys || !isGood)) held.set(issuer, found)
         },
         () => {
-          // Without a fresh set the failure stands for a moment, for all who ask.
+          // Without a fresh set, all callers get the failure for a few seconds.
           const failedUntilMs = clock() + FAILED_FOR_MS
           if (held.get(issuer) === meanwhile && !isGood)
             held.set(issuer, { set, untilMs: failedUntilMs, againFromMs: failedUntilMs })

@@ -1,6 +1,6 @@
 /**
- * The foreign issuers that tenants trust (the wire: tenant providers): each by its URL, and once for an audience. What belongs to
- * a tenant of somebody else is answered like what does not exist. Their keys are fetched by trusted-issuer-keys.ts.
+ * The foreign issuers that tenants trust (the wire: tenant providers): each URL once per audience. A trusted issuer of
+ * another owner is answered as if it did not exist. trusted-issuer-keys.ts fetches their keys.
  */
 import type { Resources } from '../records/resources.js'
 import type { Policies } from './policies.js'
@@ -8,8 +8,8 @@ import type { TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenan
 
 export interface TrustedIssuers {
   /**
-   * 'no_issuer_url' if the URL names no issuer, 'taken' if the tenant trusts that issuer for that audience already. Undefined if
-   * the owner has no such tenant; so everywhere below.
+   * 'no_issuer_url' if the URL is no issuer identifier, 'taken' if the tenant trusts this issuer for this audience
+   * already. Undefined if the owner has no such tenant, as in all methods below.
    */
   create(
     owner: string,
@@ -18,9 +18,9 @@ export interface TrustedIssuers {
   ): Promise<TrustedIssuer | 'no_issuer_url' | 'taken' | undefined>
   list(owner: string, tenantId: string): Promise<TrustedIssuer[] | undefined>
   find(owner: string, tenantId: string, id: string): Promise<TrustedIssuer | undefined>
-  /** Deletes it with its policies. False if the owner has no such trusted issuer. */
+  /** Deletes a trusted issuer with its policies. False if the owner has no such trusted issuer. */
   delete(owner: string, tenantId: string, id: string): Promise<boolean>
-  /** Deletes all trusted issuers of a tenant that is gone, with their policies. */
+  /** Deletes all trusted issuers of a deleted tenant, with their policies. */
   deleteAll(tenantId: string): Promise<void>
 }
 
@@ -69,8 +69,8 @@ export function createTrustedIssuers({ records, tenants, policies }: TrustedIssu
 }
 
 /**
- * The issuer identifier of a foreign issuer: an absolute URL without query and fragment (OpenID Connect Core 1.0 §2), one slash
- * at its end dropped. Whether it may be fetched from is decided when it is.
+ * Returns the issuer identifier of a foreign issuer: an absolute URL without query and fragment (OpenID Connect Core
+ * 1.0 §2), without a trailing slash. Whether it may be fetched is decided when it is fetched.
  */
 function readIssuerUrl(text: string): string | undefined {
   if (!/^https?:\/\/[^\s?#]+$/.test(text) || !URL.canParse(text)) return undefined

@@ -1,6 +1,6 @@
 /**
- * Whether a token of a trusted issuer is valid by a policy. Everything must hold and is looked at here and now; what could not
- * be found out is no "valid". Conditions are in conditions.ts, the issuer's keys in trusted-issuer-keys.ts.
+ * Validates a token of a trusted issuer by a policy. Every condition is checked at each call, and a token that cannot be
+ * checked is never reported as valid. Conditions are in conditions.ts, the issuer's keys in trusted-issuer-keys.ts.
  */
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
@@ -11,19 +11,19 @@ import type { Policies } from './policies.js'
 import type { Policy, TrustedIssuer } from './tenant.js'
 import type { TrustedIssuerKeys, TrustedKeySet } from './trusted-issuer-keys.js'
 
-/** Asymmetric algorithms alone: with HMAC whoever can verify a token can make one as well. */
+/** Only asymmetric algorithms are allowed, because with HMAC whoever can verify a token can also make one. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
-/** How far the issuer's clock may be off. */
+/** How far the clock of the issuer may be off. */
 const LEEWAY_SECONDS = 60
 const HOUR_SECONDS = 3_600
 
-/** `reason` is a sentence for whoever asked; it holds nothing of the token. */
+/** `reason` is a sentence for the caller that quotes nothing of the token. */
 export type Validation = { kind: 'valid'; expSeconds: number } | { kind: 'invalid'; reason: string }
 
 export interface Validator {
   /**
-   * Undefined if the owner has no such tenant, or that no such policy. Rejects with `unavailable` when the issuer could not be
-   * asked for its keys.
+   * Undefined if the owner has no such tenant or policy. Rejects with `unavailable` when the issuer could not be asked
+   * for its keys.
    */
   validate(owner: string, tenantId: string, policyId: string, token: string): Promise<Validation | undefined>
 }
@@ -38,7 +38,7 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
   async function verify(token: string, { url, audience }: TrustedIssuer, { keys }: TrustedKeySet): Promise<JWTPayload> {
     const options = {
       algorithms: ALGORITHMS,
-      // The URL is kept without a slash at its end; the token may name the issuer with one.
+      // The URL is stored without a trailing slash, but the `iss` of a token may have one.
       issuer: [url, `${url}/`],
       audience,
       requiredClaims: ['exp', 'iat'],
@@ -61,7 +61,7 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
         return verify(token, issuer, set)
       })
     } catch (error) {
-      // The issuer could not be asked for newer keys: that says nothing of the token.
+      // If the issuer could not be asked for newer keys, nothing is known about the token.
       if (isFault(error)) throw error
       return invalid(explain(error))
     }
@@ -70,7 +70,7 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
     }
     const nowSeconds = Math.floor(clock() / 1000)
     const { iat = 0, exp = 0, aud } = claims
-    // A number too large for a double, such as 1e999, is read from JSON as Infinity.
+    // JSON.parse returns Infinity for a number too large for a double, such as 1e999.
     if (!Number.isFinite(exp) || !Number.isFinite(iat)) return invalid('Its times are no times')
     if (iat > nowSeconds + LEEWAY_SECONDS) return invalid('It was issued in the future')
     const oldestSeconds = issuer.earliestIssuanceTimeAllowed * HOUR_SECONDS
@@ -92,7 +92,7 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
 
 const invalid = (reason: string): Validation => ({ kind: 'invalid', reason })
 
-/** Three parts of base64url. It is checked first, since the decoder would let spaces and line ends pass. */
+/** Matches three parts of base64url. The decoder alone would accept spaces and line ends. */
 const COMPACT_JWS = /^[\w-]+\.[\w-]*\.[\w-]*$/
 
 function isToken(token: string): boolean {

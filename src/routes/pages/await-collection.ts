@@ -1,14 +1,14 @@
 /**
- * Waiting for the client to collect what was just approved, so that the result can say that the device has it. A few looks at
- * the authorization, spread over two seconds, for whoever waits in front of the page and for nobody else.
+ * Waits for the client to collect what was just approved, so that the result page can say that the device has it. It
+ * reads the authorization a few times within two seconds, only while the user waits for this page.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorizationStanding } from '../../core/authorizations/authorizations.js'
 import type { App } from '../app.js'
 
-/** The pauses between the looks. A client that holds its poll collects at once, and others every few seconds. */
+/** The pauses between the reads. A client with a held poll collects at once, other clients within seconds. */
 const PAUSES_MS = [100, 200, 300, 600, 800]
-/** Caps the pages that wait at a time, since each counts as a request under way; further ones take one look. */
+/** Caps the waiting pages, because each counts as a request under way. Beyond the cap a page reads only once. */
 const MOST_WAITING = 200
 
 export type AwaitCollection = (
@@ -17,7 +17,9 @@ export type AwaitCollection = (
   approval: { userId: string; authorizationId: string }
 ) => Promise<AuthorizationStanding>
 
-/** Resolves to what became of an approval: at once unless it is `none`, else when that changes or after two seconds. */
+/**
+ * Resolves to the standing of an approval: at once unless it is `none`, otherwise when it changes or after two seconds.
+ */
 export function createAwaitCollection(app: App): AwaitCollection {
   let waiting = 0
 

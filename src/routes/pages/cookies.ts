@@ -1,7 +1,7 @@
 /**
- * The cookies of the pages, all of them `__Host-`, out of reach of scripts, and sent along from other sites only when somebody
- * follows a link here. One holds the token of the session; what the others hold is sealed, so that an entered code and an
- * attempt to sign in need no place on the server until they come to something.
+ * The cookies of the pages. All are `__Host-` cookies that scripts cannot read and that other sites send only with a
+ * followed link (SameSite=Lax). One holds the token of the session. The contents of the others are sealed, so that an
+ * entered code or a sign-in attempt needs no storage on the server.
  */
 import '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'

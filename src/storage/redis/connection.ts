@@ -1,6 +1,7 @@
 /**
- * How stores ask Redis: by a script or a plain command, over one connection to each primary, and within a time. What must
- * outlive its primary goes by replica-wait.ts, and what is heard from Redis by decision-feed.ts: each has connections of its own.
+ * How the stores ask Redis: by a script or a plain command, within a time limit, over one connection to each primary.
+ * replica-wait.ts handles writes that must outlive their primary, and decision-feed.ts handles pub/sub; each has
+ * separate connections.
  */
 import type { Cluster, Redis } from 'ioredis'
 import { fault } from '../../core/fault.js'
@@ -20,18 +21,21 @@ type Commands = Redis | Cluster
 type Argument = string | number
 
 export interface Connection {
-  /** Runs a script; what it returns is described in its file. Rejects with `unavailable` when Redis could not be asked. */
+  /** Runs a script, whose file describes its result. Rejects with `unavailable` when Redis could not be asked. */
   run(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
-  /** Runs a plain command, with the same promise. */
+  /** Runs a plain command. Rejects like `run`. */
   call<T>(name: string, command: (redis: Commands) => Promise<T>): Promise<T>
-  /** The same for what somebody is told was done: it is on as many replicas as are asked for, or this rejects. */
+  /**
+   * Does the same for a write that is acknowledged to a user: resolves only once the configured number of replicas has
+   * it.
+   */
   runDurably(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
   callDurably<T>(name: string, key: string, command: (redis: Commands) => Promise<T>): Promise<T>
-  /** Asks every primary there is: what each of them said, or why it did not. */
+  /** Asks every primary, and resolves to the answer or the error of each. */
   askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
-  /** Whether what is asked now is sent; a server that has just come back tells of itself before that. */
+  /** Whether a command would be sent now. A server that has just come back first reports its state. */
   isReady(): boolean
-  /** Resolves when Redis has become ready, or after `withinMs` in any case. */
+  /** Resolves when Redis is ready, or after `withinMs` in any case. */
   settle(withinMs: number): Promise<void>
   close(): Promise<void>
 }
@@ -40,9 +44,9 @@ export interface ConnectionOptions {
   servers: Servers
   log: Log
   observe: LatencyObserver
-  /** The longest a request waits. It may ask twice within that. */
+  /** The longest time a request waits for Redis. A call has half of it, so that two calls fit. */
   timeoutMs: number
-  /** How many replicas must have what was done durably, and the key to try them with. */
+  /** The number of replicas that must have a durable write, and the key of the fence for WAIT (replica-wait.ts). */
   replicas: { count: number; fence: (key: string) => string }
 }
 
@@ -57,7 +61,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
       ? createReplicaWait({ servers, watch, observe, timeoutMs, ...replicas, fenceScript: scripts['replica-fence'] })
       : undefined
 
-  /** By its digest, and by its text where the server has forgotten it. */
+  /** Runs a script by its digest (EVALSHA), or by its text if the server has forgotten it. */
   function runOn(redis: Commands, name: ScriptName, keysThenArgs: Argument[]): Promise<unknown> {
     const { sha, lua, numberOfKeys } = scripts[name]
     const answer = redis.evalsha(sha, numberOfKeys, ...keysThenArgs)
@@ -104,7 +108,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
 
     async settle(withinMs) {
       if (commands.status === 'ready') return
-      // Not events.once: an error event is one failed attempt of many, no reason to stop waiting.
+      // events.once would reject at the first `error` event, which is only one failed attempt of several.
       await new Promise<void>((resolve) => {
         commands.once('ready', resolve)
         setTimeout(resolve, withinMs).unref()
@@ -114,7 +118,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
     async close() {
       watch.stop()
       replicaWait?.close()
-      // A polite end waits for answers under way; one that cannot be had is not waited for.
+      // QUIT waits for answers under way, but no longer than a call may take.
       if (commands.status === 'ready') await Promise.race([commands.quit().catch(() => {}), sleepUnref(timeoutMs / 2)])
       commands.disconnect()
       servers.close()
@@ -123,7 +127,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
   return connection
 }
 
-/** One line when Redis goes and one when it comes, however often it is tried in between. */
+/** Logs one line when Redis goes away and one when it is back, however many attempts fail in between. */
 function logStates(commands: Commands, log: Log): void {
   let isAway = false
   commands.on('ready', () => {
@@ -136,7 +140,8 @@ function logStates(commands: Commands, log: Log): void {
   }
   commands.on('error', (error: Error) => away(error.message))
   commands.on('reconnecting', () => away('the connection ended'))
-  // A Cluster goes on without one of its servers: what that one had is refused until another has taken over.
+  // A Cluster works on without one of its servers. The keys of that server are refused until another one has taken
+  // over.
   const lost = new Set<string>()
   commands.on('node error', (error: Error, address: string) => {
     if (!lost.has(address)) log.warn(`a server of the Redis Cluster is away, ${address}: ${error.message}`)

@@ -1,26 +1,27 @@
 /**
- * Hears from Sentinels that a primary has been replaced, and leaves it: one that hangs keeps its connections. The driver's own
- * failoverDetector would do so too, but it ends a connection for good that is just being made, and it drops those that are at
- * the new primary already, or that nothing was said about.
+ * Closes connections to a replaced primary when Sentinels announce another one, because a primary that hangs keeps its
+ * connections open. The driver's failoverDetector does the same, but a connection that is just being made then never
+ * connects again, and it also closes connections that are already at the new primary, or that belong to another group
+ * of servers.
  */
 import type { Redis } from 'ioredis'
 import type { ServerAddress } from '../../config/redis.js'
 
-/** Each Sentinel says so for itself, when it begins to name another one. */
+/** Each Sentinel publishes this for itself when it begins to name another primary. */
 const CHANNEL = '+switch-master'
 
 export interface Promotions {
-  /** For a connection that asks Sentinels where to go, from its making to its end. */
+  /** Follows the announcements for a connection that finds its primary by Sentinels, until the connection ends. */
   follow(redis: Redis): void
   close(): void
 }
 
-/** `sentinels` are connections to them, for nothing else; `name` is what they call the primary. */
+/** `sentinels` are connections for this purpose alone; `name` is the Sentinels' name of the primary. */
 export function hearOfPromotions(sentinels: readonly Redis[], name: string): Promotions {
   const followers = new Set<(primary: ServerAddress) => void>()
 
   for (const sentinel of sentinels) {
-    // One that is away is no fault of Redis, and the others speak for it.
+    // An unreachable Sentinel is no fault of Redis, and the other Sentinels make the same announcement.
     sentinel.on('error', () => {})
     sentinel.on('ready', () => void sentinel.subscribe(CHANNEL).catch(() => {}))
     sentinel.on('message', (_channel, message: string) => {
@@ -32,7 +33,9 @@ export function hearOfPromotions(sentinels: readonly Redis[], name: string): Pro
 
   return {
     follow(redis) {
-      /** Heard of while the connection was made: a Sentinel may have named the old one just before. */
+      /**
+       * A primary that was announced while the connection was made: a Sentinel may have named the old one just before.
+       */
       let promoted: ServerAddress | undefined
       const leaveUnlessAt = ({ host, port }: ServerAddress) => {
         const { stream } = redis

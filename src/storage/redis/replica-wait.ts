@@ -1,6 +1,7 @@
 /**
- * Writes that must outlive their primary: they are answered when so many replicas have them (WAIT). That holds up everything
- * else on a connection, so they have one of their own to each primary; and one WAIT speaks for all that was written before it.
+ * Writes that must outlive their primary: each is acknowledged once enough replicas have it (WAIT). WAIT blocks all
+ * later commands of its connection, so these writes have a separate connection to each primary. One WAIT covers all
+ * writes before it.
  */
 import type { Redis } from 'ioredis'
 import { fault } from '../../core/fault.js'
@@ -11,47 +12,53 @@ import { createWatch, type Watch } from './watch.js'
 
 export interface ReplicaWaitOptions {
   servers: Servers
-  /** For each single call. */
+  /** Limits and measures each single call. */
   watch: Watch
   observe: LatencyObserver
-  /** The longest a request waits; a write takes three quarters of it at most, and gives the replicas a quarter. */
+  /**
+   * The longest time a request waits. A write takes at most three quarters of it, and a WAIT gives the replicas a
+   * quarter.
+   */
   timeoutMs: number
-  /** How many replicas. */
+  /** The number of replicas that must have a write. */
   count: number
-  /** What is written before each WAIT, and the key for it in the slot of another one. */
+  /**
+   * The fence is a small write before each WAIT. `fence` returns its key, which is in the same slot as the given key.
+   */
   fenceScript: Script
   fence: (key: string) => string
 }
 
 export interface ReplicaWait {
   /**
-   * What `command` resolves to, once the replicas have it as well. Rejects with `unavailable` if they do not in time: it may
-   * have been done all the same, and doing it again is safe.
+   * Resolves to the result of `command` once the replicas have the write. Rejects with `unavailable` if they do not
+   * have it in time; the write may be applied nevertheless, and repeating it is safe.
    */
   write<T>(key: string, command: (redis: Redis) => Promise<T>): Promise<T>
   close(): void
 }
 
-/** A connection to a primary, and who waits for its replicas. */
+/** A connection to a primary, with the writes that wait for its replicas. */
 interface Lane {
   redis: Redis
-  /** Until it can be used, one listener for all who wait for that. */
+  /** Resolves when the connection can be used; one listener serves all writes that wait for that. */
   becomingReady: Promise<void> | undefined
   waiting: Waiting[]
   isAsking: boolean
 }
 
 interface Waiting {
-  /** The connection it was written on: what another says, after a failover, is about another server. */
+  /** The socket that the write went over. After a failover, the answer of another socket is about another server. */
   stream: Redis['stream']
   key: string
   resolve: () => void
   reject: (reason: unknown) => void
 }
 
-/** It has done its work with the write itself. */
+/** The fence has served its purpose as soon as it is written. */
 const FENCE_KEPT_MS = 1_000
-// Nothing is sent again: on another connection a repetition would be answered for a server that has never seen it.
+// Commands are not sent again: a WAIT repeated on a new connection could be answered by a server that does not have the
+// write.
 const PURPOSE = { connectionName: 'grantd-durable', maxRetriesPerRequest: 0 }
 
 const unavailable = (detail: string) => fault('unavailable', { detail })
@@ -59,7 +66,7 @@ const unavailable = (detail: string) => fault('unavailable', { detail })
 export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
   const { servers, watch, observe, timeoutMs, count, fenceScript, fence } = options
   const waitMs = timeoutMs / 4
-  /** For a write as a whole: its call, the WAIT that is under way before its own, and its own. */
+  /** Limits a write as a whole: its call, the WAIT that is already under way, and its own WAIT. */
   const whole = createWatch((timeoutMs * 3) / 4, observe)
   const lanes = new Map<Owner, Lane>()
 
@@ -74,13 +81,13 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
     }
     const redis = servers.connectTo(owner, PURPOSE)
     const lane: Lane = { redis, becomingReady: undefined, waiting: [], isAsking: false }
-    // That Redis is away is said by the connection that all other commands go over.
+    // The connection for all other commands (connection.ts) already logs that Redis is away.
     lane.redis.on('error', () => {})
     lanes.set(owner, lane)
     return lane
   }
 
-  /** Resolves when a connection can be used: the first time, and after it broke. */
+  /** Resolves when the connection is ready, after its start or after it broke. */
   function ready(lane: Lane): Promise<void> {
     lane.becomingReady ??= new Promise<void>((resolve, reject) => {
       const onReady = () => {
@@ -110,7 +117,7 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
     return value
   }
 
-  /** Until nobody waits: whoever comes while a WAIT is under way is in the next one. */
+  /** Sends one WAIT after another until no write waits. A write that comes during a WAIT is covered by the next one. */
   async function askReplicas(lane: Lane): Promise<void> {
     lane.isAsking = true
     while (lane.waiting.length > 0) {
@@ -130,7 +137,8 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
   }
 
   async function acknowledged(redis: Redis, key: string): Promise<number> {
-    // As its text, which no server can have forgotten: a fence that is written in a second attempt comes after the WAIT.
+    // The fence is sent as text (EVAL). With EVALSHA, the second attempt after a NOSCRIPT would write the fence after
+    // the WAIT.
     const fenced = redis.eval(fenceScript.lua, fenceScript.numberOfKeys, fence(key), FENCE_KEPT_MS)
     const waited = redis.wait(count, waitMs)
     const [, have] = await watch.over('replica-wait', Promise.all([fenced, waited]))

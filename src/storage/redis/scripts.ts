@@ -1,7 +1,8 @@
 /**
- * The Lua scripts, read once, as EVALSHA and EVAL want them: each is its file in scripts/, and below the first line what the
- * file names of the limits of the rules and of scripts/prologue.lua.
- * All but the one that starts a grant are allowed when memory is full: what is there must go on, and above all be revoked.
+ * The Lua scripts, read once and prepared for EVALSHA and EVAL. Each is its file in scripts/, with the statements of
+ * scripts/prologue.lua and the limits of the rules that it names inserted below its first line.
+ * Every script but the one that starts a grant may run when memory is full, because existing grants must go on and
+ * revocation must work.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -40,12 +41,12 @@ export type ScriptName = keyof typeof NUMBER_OF_KEYS
 
 export interface Script {
   readonly lua: string
-  /** What Redis calls it by, once it has seen it. */
+  /** The SHA-1 by which Redis knows the script once it has seen it. */
   readonly sha: string
   readonly numberOfKeys: number
 }
 
-/** The limits that scripts judge by, under their names in Lua. The rules in TypeScript are the one place that states them. */
+/** The limits for the scripts under their Lua names. The TypeScript rules are the only place that defines them. */
 const LIMITS = {
   SLOW_DOWN_STEP_MS,
   LONGEST_INTERVAL_MS,
@@ -91,9 +92,9 @@ function statementsOf(prologue: string): Statement[] {
 }
 
 /**
- * A script gets no statement that it does not name: with all of them a poll, which Redis runs most often, costs it 3 % more,
- * and replica-fence is sent as its text. They go below the first line, which tells Redis the flags of the script. The last
- * statement is judged first, so that what a statement itself names stands above it.
+ * Inserts only the statements that the script names: all of them would make a poll, the most frequent script, 3 % more
+ * expensive for Redis, and replica-fence is sent as text each time. They go below the first line, which holds the flags
+ * of the script. The last statement is examined first, so that the statements it names are inserted above it.
  */
 function withWhatItNames(lua: string, statements: Statement[]): string {
   const firstLine = lua.slice(0, lua.indexOf('\n') + 1)

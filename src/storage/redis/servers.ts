@@ -1,7 +1,7 @@
 /**
- * The servers of Redis, whether that is one, one that Sentinels choose, or a Cluster: how they are reached, and which of them
- * owns a key. What is said to them is connection.ts's, decision-feed.ts's and replica-wait.ts's.
- * Reads go to primaries alone: what a replica does not know yet would be taken for what is not there.
+ * The servers of Redis: a single one, a primary chosen by Sentinels, or a Cluster. This file connects to them and knows
+ * which primary owns a key; connection.ts, decision-feed.ts and replica-wait.ts send the commands.
+ * Reads go only to primaries, because a replica may not have the latest writes yet.
  */
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
@@ -9,61 +9,70 @@ import { type RedisConfig, readServerAddress, type ServerAddress } from '../../c
 import { hearOfPromotions } from './promotions.js'
 import { leaveWhenSilent } from './silence.js'
 
-/** A primary, by its address in a Cluster; there is one name for the only one elsewhere. */
+/** A primary: its address in a Cluster, otherwise a constant. */
 export type Owner = string
 const THE_PRIMARY: Owner = 'primary'
 
-/** What a connection is for: its name among the clients of the server, and how often a command is sent again. */
+/**
+ * The settings that differ by purpose: the client name that the server shows, and how often a lost command is sent
+ * again.
+ */
 export interface Purpose {
   connectionName: string
   maxRetriesPerRequest: number
 }
 
 export interface Servers {
-  /** Takes any command with a key, and finds who owns it. */
+  /** Accepts any command with a key and sends it to the owner of the key. */
   readonly commands: Redis | Cluster
-  /** Connections that commands go over: one for each primary that was needed so far. */
+  /** Returns the connections for commands, one for each primary that was needed so far. */
   primaries(): Redis[]
-  /** Where in a Cluster a key is, or a channel; elsewhere all are in one place. */
+  /** Returns the Cluster slot of a key or channel; without a Cluster it is always 0. */
   slotOf(key: string): number
-  /** Undefined while it is not known. */
+  /** Undefined while the owner is unknown. */
   ownerOf(slot: number): Owner | undefined
   owners(): ReadonlySet<Owner>
-  /** A connection of its own to a primary, for what would hold up others. It stays with the one that Sentinels choose. */
+  /**
+   * Opens a separate connection to a primary, for commands that would hold up others. With Sentinels it follows a
+   * promotion.
+   */
   connectTo(owner: Owner, purpose: Purpose): Redis
-  /** Finds out anew who owns what. */
+  /** Finds out again which primary owns which slot. */
   refresh(): void
-  /** Ends what is listened to beside the connections, which end by themselves. */
+  /** Closes the subscriptions to Sentinels. The callers close the connections themselves. */
   close(): void
 }
 
 type SentinelPlace = Extract<RedisConfig['place'], { kind: 'sentinel' }>
 
 const CONNECT_WITHIN_MS = 1_000
-/** Enough to follow a key that has moved, and short of what a request waits for. */
+/** Enough redirections to follow a key that has moved, and few enough to end before the request's timeout. */
 const MOST_REDIRECTIONS = 4
 
-/** Soon at first, for a connection that merely broke; jitter keeps instances from coming back all at once. */
+/**
+ * The first attempts come soon, for a connection that merely broke. Jitter keeps instances from reconnecting all at
+ * once.
+ */
 const delayBefore = (attempt: number) => Math.round(Math.min(10 * 2 ** attempt, 400) * (1 + Math.random() / 4))
 
-/** What all connections have in common. Nothing is queued while Redis is away: who asks is refused at once. */
+/** The options of all connections. Without an offline queue, a command is refused at once while Redis is away. */
 const OPTIONS = {
   protocol: 2,
   enableOfflineQueue: false,
   connectTimeout: CONNECT_WITHIN_MS,
   keepAlive: 10_000,
   retryStrategy: delayBefore,
-  // Who listens subscribes anew by itself. The driver would do it too, and nobody would catch it if that were refused, as it is
-  // by a primary that has come back as a replica: an error that nobody catches ends the instance.
+  // decision-subscriber.ts subscribes again by itself. If the driver did so, a refusal (as by a primary that has become
+  // a replica) would be an unhandled rejection, which ends the process.
   autoResubscribe: false,
-  // A primary that has become a replica: whoever is primary now is found by connecting anew.
+  // READONLY means that this primary has become a replica. Reconnecting finds the present primary.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
 } as const satisfies RedisOptions
 
-/** A command whose answer was lost is sent once more: every script is safe to apply twice. */
+/** A command whose answer was lost is sent once more, because every script is safe to apply twice. */
 const COMMANDS: Purpose = { connectionName: 'grantd', maxRetriesPerRequest: 1 }
 
-/** A Sentinel has nothing to load before it is ready. */
+/** A Sentinel has no data to load, so no ready check is needed. */
 const LISTENING = { connectionName: 'grantd-promotions', enableReadyCheck: false }
 
 export function reachServers(config: RedisConfig): Servers {
@@ -89,7 +98,7 @@ function reachOne(config: RedisConfig, make: (purpose: Purpose) => Redis): Serve
   }
 }
 
-/** The one that Sentinels have chosen. */
+/** Connects to the primary that Sentinels have chosen. */
 function reachChosen(config: RedisConfig, place: SentinelPlace): Servers {
   const common = { ...OPTIONS, ...config.sentinelUser, ...tlsOf(config), ...LISTENING }
   const sentinels = place.sentinels.map((address) => new Redis({ ...common, ...address }))

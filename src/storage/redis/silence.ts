@@ -1,17 +1,18 @@
 /**
- * Leaves a server that takes commands and says nothing, for the one that may have taken over. The driver would do so too, but by a
- * timer alone: when this process has been held up, what it has been answered meanwhile would be thrown away unread.
+ * Closes the connection to a server that accepts commands but never answers, so that its successor can be found. The
+ * driver's socketTimeout does the same by a timer alone: after this process was blocked, it would discard answers that
+ * have arrived unread.
  */
 import type { Redis } from 'ioredis'
 
-/** Never sooner: a server may be held up by its own housekeeping. */
+/** The limit is never shorter, because a server may pause for its own housekeeping. */
 const LEAST_SILENT_MS = 2_000
 const LOOK_EVERY_MS = 250
 
-/** For a connection of any kind, from its making to its end. Nobody waits for an answer longer than `timeoutMs`. */
+/** Watches a connection of any kind until its end. No caller waits for an answer longer than `timeoutMs`. */
 export function leaveWhenSilent(redis: Redis, timeoutMs: number): void {
   const silentMs = Math.max(LEAST_SILENT_MS, timeoutMs)
-  /** The last look at which something had been heard since the one before, or nothing was asked. */
+  /** The time of the last check that found new data or no command under way. */
   let contentAt = performance.now()
   let isHeard = false
   const heard = () => {
@@ -26,7 +27,8 @@ export function leaveWhenSilent(redis: Redis, timeoutMs: number): void {
       redis.stream?.destroy(new Error(`the server says nothing for ${silentMs} ms`))
     }
   }
-  // After the sockets have been read: see above.
+  // setImmediate runs the check after the sockets have been read, so that answers that arrived while the process was
+  // blocked count.
   const timer = setInterval(() => setImmediate(look), LOOK_EVERY_MS).unref()
   redis.on('connect', () => {
     heard()

@@ -1,21 +1,24 @@
-/** Every call to Redis is watched: it ends in time, whatever the driver does, it is measured, and its errors get their meaning. */
+/**
+ * Watches every call to Redis: gives it a time limit that does not depend on the driver, measures it, and classifies
+ * its errors.
+ */
 import { ReplyError } from 'ioredis'
 import { createDeadline } from '../../core/deadline.js'
 import { fault, isFault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
 
-/** Beyond so many at a time the next is refused: they would only wait for each other. */
+/** The cap on calls under way. Further calls are refused, because they would only wait for each other. */
 const MOST_UNDER_WAY = 10_000
 
-/** Replies that mean "not now" instead of "you are wrong". */
+/** Error replies that mean "not now" rather than "wrong command". */
 const NOT_NOW =
-  // The last is what a script hears whose user may not do something: the same as NOPERM.
+  // The last alternative is the NOPERM of a script: its user lacks a permission.
   /^(LOADING|BUSY|READONLY|MISCONF|OOM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE|UNBLOCKED)\b|^ERR The user executing the script/
 
 export interface Watch {
   /**
-   * The answer, or a rejection with `unavailable`: none came in time, or Redis could not be asked. `again` is asked when the
-   * server has forgotten a script.
+   * Resolves to the answer. Rejects with `unavailable` if none came in time or Redis could not be asked. `again`
+   * repeats the call by the script's text when the server has forgotten the script.
    */
   over<T>(name: string, answer: Promise<T>, again?: () => Promise<T>): Promise<T>
   isFull(): boolean
@@ -25,7 +28,7 @@ export interface Watch {
 export function createWatch(withinMs: number, observe: LatencyObserver): Watch {
   const deadline = createDeadline(withinMs)
   return {
-    // Most of these are polls: it is one promise, with no layer that could be spared.
+    // Most calls are polls, so this is one promise without async functions, to save the cost of more.
     over<T>(name: string, answer: Promise<T>, again?: () => Promise<T>): Promise<T> {
       return new Promise((resolve, reject) => {
         const startedAt = performance.now()
@@ -54,7 +57,7 @@ export function createWatch(withinMs: number, observe: LatencyObserver): Watch {
   }
 }
 
-/** After a restart, a failover or a flush the server knows scripts by their text alone. */
+/** After a restart, a failover or SCRIPT FLUSH, the server no longer knows scripts by their digest. */
 function isForgottenScript(error: unknown): boolean {
   return error instanceof ReplyError && (error as Error).message.startsWith('NOSCRIPT')
 }

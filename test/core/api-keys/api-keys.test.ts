@@ -1,4 +1,7 @@
-/** API keys: made by command and shown once, good for introspection until they expire or are revoked, digests at rest. */
+/**
+ * API keys: commands make them and show each once. They allow introspection until they expire or are revoked, and only
+ * digests are stored.
+ */
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { isOwnerName, newApiKeyText, readApiKeyText } from '../../../src/core/api-keys/api-key.js'
@@ -49,7 +52,7 @@ t.test('the text of a key', async (t) => {
   })
 })
 
-/** What a back end is told of a token. */
+/** Introspects a token as a back end with an API key. */
 function introspect({ call }: TestApp, key: string, token: string) {
   return call('POST', '/oauth/introspect', { token: key, body: { token } })
 }

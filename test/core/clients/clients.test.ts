@@ -1,4 +1,4 @@
-/** The programs the operator knows: who is one of them, what they may ask for, and the file they come from. */
+/** The clients that the operator knows: how they authenticate, what they may ask for, and the file that lists them. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ import { digestOf } from '../../../src/core/secrets/digest.js'
 const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400
 
-/** A value in characters that any report can hold. */
+/** Returns a value in characters that every test reporter can print. */
 const titleOf = (value: unknown) =>
   JSON.stringify(value)
     .replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -231,7 +231,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
     writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
     return readClientsFile(file)
   }
-  /** What is wrong with a file of these clients. */
+  /** Returns the faults of a file with these clients. */
   const faultsOf = (...clients: unknown[]) => read({ clients }).faults
   const SECRET_DIGEST = digestOf('a secret of the client')
 

@@ -1,4 +1,7 @@
-/** The accounts of users, signed in with and connected at real providers: what is kept of them, how, and who is given it. */
+/**
+ * The connections of users to real upstreams, from sign-in and from connecting: what is stored, how it is encrypted,
+ * and who gets it.
+ */
 import t, { type Test } from 'tap'
 import type { SignInOutcome } from '../../../src/core/users/sign-in.js'
 import { startApp, type TestApp } from '../../support/app.js'
@@ -20,14 +23,14 @@ const corp = await startIdentityProvider(t, { publicUrl: PUBLIC_URL, id: 'corp' 
 const hub = await startPlainProvider(t, { publicUrl: PUBLIC_URL })
 t.teardown(() => redis.stop())
 
-/** An application with three providers; the users of one of them have here the ids they have there. */
+/** Starts an application with three upstreams. For one of them the user ids here are the subjects there. */
 async function setUp(t: Test, variables: Record<string, string> = {}): Promise<TestApp> {
   const entries = [acme.entry(), corp.entry({ subject_is_user_id: true }), hub.entry()]
   const defaults = { PUBLIC_URL, SIGNING_ALG: 'EdDSA', PROVIDERS_FILE: providersFile(t, entries) }
   return startApp(t, { ...defaults, ...variables })
 }
 
-/** The same over Redis, which is emptied for it. */
+/** Starts the same over Redis, which is emptied first. */
 async function setUpOverRedis(t: Test): Promise<TestApp & { redis: RedisServer }> {
   await redis.client.flushall()
   return { ...(await setUp(t, { REDIS_URL: redis.url })), redis }
@@ -38,7 +41,7 @@ function signedIn(outcome: SignInOutcome) {
   return outcome
 }
 
-/** Signs somebody in, and answers with their user id and the id of the account. */
+/** Signs a user in. Returns the user id and the connection. */
 async function enter({ app }: TestApp, providerId: string, login: string) {
   const { session } = signedIn(await signInAt(app, providerId, login))
   const account = (await app.core.connections.list(session.userId)).find((one) => one.upstreamId === providerId)
@@ -279,7 +282,7 @@ for (const [engine, start] of Object.entries(ENGINES)) {
   })
 }
 
-/** Everything a server holds, names and values, as text. */
+/** Returns everything that a Redis server holds, names and values, as text. */
 async function dump({ client }: RedisServer): Promise<string> {
   const found: string[] = []
   for (const key of await client.keys('*')) {
@@ -351,7 +354,7 @@ t.test('tokens that somebody has tampered with are nobody’s: the account has t
   const sealed = fields.sealedTokens ?? ''
   const session = await sessionOf(ann.userId, { expires: '3650d' })
   const ask = () => call('GET', `/api/v0/oauthAccounts/${ann.account.id}/accessToken`, { token: session })
-  /** The record as it was, but for this. */
+  /** Writes the record back with some fields changed. */
   const put = (changes: Record<string, string>) => redis.client.hset(key, { ...fields, ...changes })
   const foreign = async (account: { userId: string; id: string }) =>
     (await redis.client.hget(keyOf(account), 'sealedTokens')) ?? ''

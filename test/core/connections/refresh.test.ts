@@ -1,4 +1,7 @@
-/** New tokens for accounts: asked for once however many instances want them, kept whatever happens, never written over. */
+/**
+ * Refreshing the tokens of connections: the upstream is asked once, however many instances need new tokens, and new
+ * tokens are never lost or overwritten.
+ */
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type Answer, PATIENT, startApp, type TestApp, type TestClock, testClock } from '../../support/app.js'
@@ -22,7 +25,8 @@ const REFRESH = `POST ${TOKEN_ENDPOINT} refresh_token`
 const NEEDS_RECONNECT = 'The provider no longer accepts this account: its user has to connect it again.'
 const AGAIN_LATER = { status: 503, body: { error: 'Service Unavailable. Please try again.' } }
 
-// What is acknowledged has been written then: by default it waits while the disk is slow, and a kill would lose it.
+// With `no` a write is in the kernel when it is acknowledged. With `everysec` a slow disk delays it, and a kill would
+// lose it.
 const redis = await startRedis('--appendfsync', 'no')
 const acme = await startIdentityProvider(t, { publicUrl: PUBLIC_URL })
 const hub = await startPlainProvider(t, { publicUrl: PUBLIC_URL })
@@ -31,7 +35,7 @@ hub.expires = true
 
 const providers = (t: Test) => providersFile(t, [acme.entry(), hub.entry()])
 
-/** An instance over Redis; several of a test share a clock. */
+/** Starts an instance over Redis. The instances of a test share a clock. */
 async function startInstance(t: Test, clock: TestClock, variables: Record<string, string> = {}): Promise<TestApp> {
   const defaults = { PUBLIC_URL, SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url, PROVIDERS_FILE: providers(t) }
   return { ...(await startApp(t, { ...defaults, ...variables }, { testClock: clock })), clock }
@@ -40,12 +44,12 @@ async function startInstance(t: Test, clock: TestClock, variables: Record<string
 interface Account {
   id: string
   userId: string
-  /** The record in Redis. */
+  /** The Redis key of the record. */
   key: string
   session: string
 }
 
-/** Signs somebody in, and answers with their account there. */
+/** Signs a user in and returns their connection. */
 async function open({ app }: Pick<TestApp, 'app'>, providerId = 'acme', login = 'ann'): Promise<Account> {
   const outcome = await signInAt(app, providerId, login)
   if (outcome.kind !== 'signed_in') throw new Error(`not signed in: ${outcome.reason}`)
@@ -62,7 +66,10 @@ const ask = ({ call }: Pick<TestApp, 'call'>, account: Account): Promise<Answer>
 const list = async ({ call }: Pick<TestApp, 'call'>, { session }: Account) =>
   (await call('GET', '/api/v0/oauthAccounts', { token: session })).body.data
 
-/** Two instances with nothing in Redis, an account whose token has ended, and how often the provider was asked since. */
+/**
+ * Starts two instances on an empty Redis, with a connection whose access token has expired. `refreshes` counts the
+ * refreshes since.
+ */
 async function setUp(t: Test, providerId = 'acme', variables: Record<string, string> = {}) {
   await redis.client.flushall()
   const clock = testClock()
@@ -76,13 +83,13 @@ async function setUp(t: Test, providerId = 'acme', variables: Record<string, str
   return { clock, one, two, account, before, refreshes: () => gate.count('refresh_token') - asked }
 }
 
-/** For the rest of a test, this becomes of requests to a provider's path. */
+/** Sends requests to this path of an upstream through the passage for the rest of the test. */
 function during(t: Test, gate: Gate, path: string, passage: Passage): void {
   t.teardown(() => gate.at(path))
   gate.at(path, passage)
 }
 
-/** A passage that holds what goes through it until it is told to let go. */
+/** Makes a passage that holds its requests until `letGo` is called. */
 function held(then: Passage = (exchange) => exchange.ask()) {
   let letGo = () => {}
   const gone = new Promise<void>((resolve) => {
@@ -281,7 +288,7 @@ t.test('a provider that is down', async (t) => {
   })
 })
 
-/** Answers of a token endpoint in trouble: none of them says that the refresh token is worth nothing. */
+/** Temporary errors of a token endpoint: none of them means that the refresh token is invalid. */
 const TEMPORARY: Record<string, Passage> = {
   'a 500': text('broken', 500),
   'a 500 that names an error': json({ error: 'invalid_grant' }, 500),
@@ -326,7 +333,7 @@ t.test('503 and nothing is lost, whatever a provider in trouble answers', async 
       t.match(answer, AGAIN_LATER, `${providerId}: ${what}`)
       t.match(`${answer.headers['retry-after']}`, /^[1-9]\d*$/, what)
       t.same(await redis.client.hgetall(account.key), kept, `${what}: everything is as it was`)
-      // By then it is asked again.
+      // After this time the upstream is asked again.
       clock.advance(31_000)
     }
     gate.at(path)
@@ -334,7 +341,7 @@ t.test('503 and nothing is lost, whatever a provider in trouble answers', async 
   }
 })
 
-/** Answers that are odd, and good for something. */
+/** Unusual answers that can still be used. */
 const USABLE: Record<string, { changes: object; expiresInSeconds?: number | null; scopes?: string[] }> = {
   'no end': { changes: { expires_in: undefined }, expiresInSeconds: null },
   'an end that is a text': { changes: { expires_in: '120' }, expiresInSeconds: 120 },

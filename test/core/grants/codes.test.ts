@@ -10,15 +10,16 @@ import {
 } from '../../../src/core/grants/codes.js'
 
 const LETTERS = 20
-/** Squared deviation of counts from all-alike, in units of what chance gives (chi-square with 19 degrees of freedom). */
+/** Returns the chi-square statistic of the counts against equal frequencies (19 degrees of freedom). */
 function chiSquare(counts: number[]): number {
   const expected = counts.reduce((sum, count) => sum + count, 0) / counts.length
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
 }
 
 /**
- * 43.8 is exceeded by chance once in 1,000 (p = 0.001, 19 degrees of freedom). With eight positions looked at, that would fail
- * one run in 125; 58 is exceeded with p = 0.000008, so a correct generator fails less than once in ten thousand runs (0.000064).
+ * Chance exceeds 43.8 once in 1,000 (p = 0.001, 19 degrees of freedom). Eight positions are tested, so that bound would
+ * fail one run in 125. Chance exceeds 58 with p = 0.000008, so a correct generator fails less than once in ten thousand
+ * runs (0.000064).
  */
 const BOUND = 58
 
@@ -57,7 +58,8 @@ t.test('user codes', async (t) => {
   })
 
   t.test('100,000 of them hardly ever repeat', async (t) => {
-    // Of 20^8 codes 100,000 leave 0.2 pairs alike on average; six are less likely than one in ten million.
+    // 100,000 of 20^8 codes have 0.2 equal pairs on average. Chance gives six or more with less than one in ten
+    // million.
     t.ok(new Set(Array.from({ length: 100_000 }, newUserCode)).size > 100_000 - 6)
   })
 
@@ -156,7 +158,7 @@ t.test('user codes', async (t) => {
     const wellFormed = new RegExp(`^[${USER_CODE_ALPHABET}]{8}$`)
     const isFine = (typed: string) => wellFormed.test(readUserCode(typed) ?? 'BCDFGHJK')
     fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 12 }), isFine), { numRuns: 5_000 })
-    // Close to the real thing, where a mistake would hide.
+    // These characters are close to those of a code, where a mistake would hide.
     const unit = fc.constantFrom(
       ...USER_CODE_ALPHABET,
       ...USER_CODE_ALPHABET.toLowerCase(),
@@ -185,7 +187,7 @@ t.test('grant codes', async (t) => {
       const bytes = Buffer.from(code, 'base64url')
       for (let bit = 0; bit < 256; bit++) ones[bit] = (ones[bit] ?? 0) + (((bytes[bit >> 3] ?? 0) >> (bit & 7)) & 1)
     }
-    // Seven standard deviations of a fair coin: no bit of 256 is further off by chance.
+    // The bound is about seven standard deviations of a fair coin, which chance exceeds for none of 256 bits.
     const furthest = Math.max(...ones.map((count) => Math.abs(count - 50_000)))
     t.ok(furthest < 7 * Math.sqrt(100_000 / 4), `every bit is a coin: ${furthest}`)
   })

@@ -1,4 +1,4 @@
-/** Who waits on an instance, what ends a wait, and how a client says that it wants to wait. */
+/** Held polls on one instance: which polls may wait, what ends a wait, and how a client asks for one. */
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
@@ -7,10 +7,10 @@ import { createHeldPolls, type HeldPoll, LONGEST_WAIT_SECONDS } from '../../../s
 import { readWaitSeconds } from '../../../src/routes/poll.js'
 import { effortOf } from '../../support/effort.js'
 
-/** So long nobody waits here: a wait that ends, ended for its reason. */
+/** No wait in these tests lasts this long, so a wait that ends has ended for its own reason. */
 const LONG_MS = 60_000
 
-/** Held polls over a feed that the test speaks through. */
+/** Makes held polls over a decision feed that the test controls. */
 function setUp(t: Pick<Test, 'teardown'>, most = 100) {
   const listeners: DecisionListener[] = []
   let isUp = true
@@ -28,7 +28,7 @@ function setUp(t: Pick<Test, 'teardown'>, most = 100) {
     switchFeed: (value: boolean) => {
       isUp = value
     },
-    /** A place in which somebody may be, with the means to leave it as a caller does. */
+    /** Enters a wait for a grant, with the controller by which its caller can leave. */
     enter: (grant: string, gone = new AbortController()) => ({ place: polls.enter(grant, gone.signal), gone })
   }
 }
@@ -38,7 +38,7 @@ function there(place: HeldPoll | undefined): HeldPoll {
   return place
 }
 
-/** What a wait has come to by now, if it has ended. */
+/** Returns the outcome of a wait that has ended; otherwise 'waits'. */
 async function stateOf(wait: Promise<string>): Promise<string> {
   return Promise.race([wait, new Promise<string>((resolve) => setImmediate(() => resolve('waits')))])
 }
@@ -424,7 +424,7 @@ t.test('Prefer: wait', async (t) => {
   })
 
   t.test('takes no longer for a header that is made to take long', async (t) => {
-    // As long as the runtime lets a header be.
+    // Node.js accepts no longer header.
     const LONGEST = 16 * 1024
     const headers: string[] = []
     for (const unit of [

@@ -1,4 +1,4 @@
-/** The rules by themselves, in numbers of the specification and not in constants of the code. */
+/** The rules by themselves, tested with the numbers of the specification and not with constants of the code. */
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
@@ -181,7 +181,7 @@ t.test('a collection claims what is approved, once, and holds for 30 seconds', a
     const verdict = judgeCollection(grant, NOW)
     const isAlive = NOW < before.expiresAtMs + 300_000
     if (before.phase === 'approved' && isAlive) return verdict === 'collected' && grant.collectedAtMs === NOW
-    // Nothing else changes a grant.
+    // Only the first collection may change the grant.
     if (!isDeepStrictEqual(grant, before)) return false
     if (before.phase !== 'collected') return verdict === 'unknown'
     return verdict === (NOW - before.collectedAtMs <= 30_000 ? 'collected' : 'spent')

@@ -1,4 +1,4 @@
-/** What a program says about itself, as it may be shown to whoever decides. */
+/** What a program says about itself, as it is shown to the user who decides. */
 import fc from 'fast-check'
 import t from 'tap'
 import { readClaim } from '../../../src/core/grants/self-description.js'
@@ -9,7 +9,10 @@ const charactersOf = (text: string) => [...segmenter.segment(text)].map(({ segme
 const textOf = (claim: string) => readClaim(claim)?.text
 const doubtsOf = (claim: string) => readClaim(claim)?.doubts
 
-/** Controls, formats, halves of pairs, private and unassigned ones, ends of lines; direction and what has no width are among them. */
+/**
+ * Characters that are never shown: controls, format characters, lone surrogates, private and unassigned ones, line
+ * ends. This includes text direction and zero width.
+ */
 const NEVER_SHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u
 const DIRECTION = [...'\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069']
 const INVISIBLE = [
@@ -17,14 +20,14 @@ const INVISIBLE = [
 ]
 const CONTROLS = [...'\u0000\u0007\u001b\u007f\u0085\u009b\ue000\ufffe\u{10ffff}\u2028\u2029']
 
-/** Those of them that are not read as spaces. */
+/** Those of them that are not treated as spaces. */
 const HIDDEN = [...DIRECTION, ...INVISIBLE, ...CONTROLS].filter((one) => !/\s/.test(one))
 
-/** Any sequence of code units, halves of pairs among them. */
+/** Any sequence of UTF-16 code units, including lone surrogates. */
 const anyUnits = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 300 })
   .map((units) => String.fromCharCode(...units))
-/** Texts in which what is odd is not rare. */
+/** The parts of texts with many unusual characters. */
 const oddParts = [
   ...DIRECTION,
   ...INVISIBLE,
@@ -168,7 +171,7 @@ t.test('names of the world are shown as they are, without a doubt', async (t) =>
 })
 
 t.test('pictures that are drawn in colour are no reason to doubt', async (t) => {
-  // The character that asks for colour (U+FE0F) is part of how most keyboards write them.
+  // U+FE0F asks for the coloured form of a character; most keyboards add it to these.
   for (const name of ['⚙️ deploy', '❤️', '☁️ sync', 'Tool ✈️']) {
     t.strictSame(doubtsOf(name), [], name)
     t.notMatch(textOf(name), /\ufffd/, name)

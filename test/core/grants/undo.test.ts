@@ -1,4 +1,6 @@
-/** Taking an approval back, and revoking everything: whatever was handed out is refused, whenever that was. */
+/**
+ * Undoing an approval, and revoking everything: all tokens of the authorization are refused, whenever they were issued.
+ */
 import t, { type Test } from 'tap'
 import { type OAuthApp, startOAuthApp } from '../../support/oauth-app.js'
 import { startRedis } from '../../support/redis-server.js'

@@ -40,13 +40,13 @@ async function service(t: Test, alg = 'ES256', variables: Record<string, string>
   const token = app.core.accessTokens.mint(client, terms)
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as AccessTokenClaims
 
-  /** The whole way of a token: the key it names, then the signature and the claims. */
+  /** Verifies a token in two steps: the key that it names, then its signature and claims. */
   async function verify(token: string): Promise<AccessTokenClaims | undefined> {
     const opened = await app.core.accessTokens.open(token)
     return opened.kind === 'good' ? opened.claims : undefined
   }
 
-  /** A token that our own key signs, with what is wrong with it. */
+  /** Signs a wrong token with a key of the service. */
   async function forge(change: Record<string, unknown> = {}, header: Record<string, unknown> = {}): Promise<string> {
     const payload = Object.fromEntries(
       Object.entries({ ...claims, ...change }).filter(([, value]) => value !== undefined)
@@ -176,7 +176,8 @@ t.test('a token that our key signed', async (t) => {
     const token = await forge({ exp })
     clock.advance(exp * 1000 - clock() - 1)
     t.ok(await verify(token))
-    // The library's comparison lets the very millisecond of the expiry pass; the record, which is asked next, does not.
+    // The JWT library accepts a token in the very millisecond of its expiry. The record, which is checked next, does
+    // not.
     clock.advance(2)
     t.equal(await verify(token), undefined)
   })

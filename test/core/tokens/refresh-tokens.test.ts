@@ -1,4 +1,4 @@
-/** Refresh tokens and what stands and falls with them: their texts, their rotation, replays, narrowing, revocation. */
+/** Refresh tokens and their effects: format, rotation, replays, narrowing of scopes, revocation. */
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
@@ -114,7 +114,7 @@ t.test('the text of a refresh token', async (t) => {
   })
 })
 
-/** All that an authorization is good for, asked about at this moment: its owner's client, its tokens. */
+/** Tries everything that an authorization allows at this moment: the dashboard API, and its tokens. */
 async function usesOf(service: OAuthApp, access: string, refresh: string, client: Credentials) {
   const { introspect, userinfo, call, session } = service
   const { data } = (await call('GET', '/auth/clients', { token: await session('ann') })).body

@@ -9,18 +9,18 @@ import { clientsFile } from '../../support/oauth-app.js'
 
 const keyring = createKeyring([GRANTD_SECRET])
 const TTL_SECONDS = 3_600
-/** How long cached key sets may be old, and a minute for every instance to look. */
+/** The longest caching of a key set, plus a minute in which every instance reads the keys. */
 const AHEAD_MS = 360_000
 
 interface Shared {
   store: SigningKeyStore
   clock: TestClock
-  /** How often the store was asked for its keys. */
+  /** Returns how often the keys were read from the store. */
   looks(): number
   instance(options?: { alg?: SigningAlg; secrets?: string[]; offMs?: number }): ReturnType<typeof createSigningKeys>
 }
 
-/** A store that several instances share. */
+/** Makes a store that several instances share. */
 function share(): Shared {
   const memory = createMemorySigningKeyStore()
   const clock = testClock()
@@ -131,7 +131,7 @@ t.test('a rotation', async (t) => {
     const old = keys.current()?.kid as string
     const { kid } = await keys.rotate('published-ahead')
     clock.advance(AHEAD_MS)
-    // The old key's last token was signed a moment ago.
+    // The last token of the old key, which it signed a moment ago, expires in this time.
     clock.advance(TTL_SECONDS * 1_000)
     t.same(kids(keys.published()), [old, kid])
     t.equal((await keys.find(old))?.kid, old)
@@ -155,7 +155,7 @@ t.test('a rotation', async (t) => {
     const second = await keys.rotate('published-ahead')
     clock.advance(60_000)
     const third = await keys.rotate('published-ahead')
-    // A standing clock makes keys a millisecond apart, so that their order is never in doubt.
+    // Keys must be a millisecond apart for their order to be certain.
     clock.advance(1)
     const signing: (string | undefined)[] = []
     for (const ms of [0, AHEAD_MS - 60_000, 60_000, AHEAD_MS]) {
@@ -302,7 +302,7 @@ t.test('another algorithm', async (t) => {
     const [before, after] = [instance({ alg: 'ES256' }), instance({ alg: 'EdDSA' })]
     await before.load()
     await after.load()
-    // A rolling deployment that takes five minutes: everybody looks again once a minute.
+    // This is a rolling deployment of five minutes, in which every instance reads the keys once a minute.
     for (let minute = 0; minute < 5; minute++) {
       clock.advance(60_000)
       await before.refresh()

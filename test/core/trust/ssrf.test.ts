@@ -1,6 +1,6 @@
 /**
- * URLs that callers choose, and where they must not lead: nothing is connected to but what was checked. Every connection this
- * process sets out for is seen here, whether or not anybody listens there.
+ * URLs that callers choose must not lead to internal addresses (SSRF): the service connects only to addresses that it
+ * has checked. The test sees every TCP connection that this process attempts, whether or not something listens there.
  */
 import { createHook } from 'node:async_hooks'
 import type { LookupAddress, lookup } from 'node:dns'
@@ -18,23 +18,23 @@ import { startRelyingParty } from './support.js'
 
 const ISSUER = 'The issuer cannot be asked for its keys.'
 
-/** What connections were set out for, wherever in this process. */
+/** All connections that this process has attempted. */
 const attempts: { address?: string; port?: number }[] = []
 createHook({
   init(_id, type, _trigger, resource) {
-    // Its address is written into it a moment later.
+    // Node.js writes the address into the resource after this call.
     if (type === 'TCPCONNECTWRAP') attempts.push(resource as (typeof attempts)[number])
   }
 }).enable()
 
-/** The addresses that were set out for while something was done. */
+/** Returns the addresses to which connections were attempted during an action. */
 async function destinations(action: () => Promise<unknown>): Promise<string[]> {
   const before = attempts.length
   await action()
   return attempts.slice(before).map(({ address }) => String(address))
 }
 
-/** The IANA registries of special-purpose addresses, and what lies outside of global unicast. */
+/** The IANA registries of special-purpose addresses, and the ranges outside global unicast. */
 const SPECIAL = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
   ...['192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
@@ -47,7 +47,7 @@ const PUBLIC = ['1.1.1.1', '9.255.255.255', '11.0.0.0', '100.63.255.255', '100.1
 PUBLIC.push('169.253.255.255', '172.15.255.255', '172.32.0.0', '192.167.255.255', '223.255.255.255')
 PUBLIC.push('2606:4700::1111', '2001:4860:4860::8888', '2a00::1')
 
-/** Spellings of this machine, in URLs. */
+/** Ways to write the addresses of this machine in a URL. */
 const THIS_MACHINE = [
   ...['127.0.0.1', '127.1', '127.0.1', '127.255.255.254', '127.0.0.1.', '127.0.0.01', '2130706433', '0x7f000001'],
   ...['0x7f.0.0.1', '0x7F.1', '0177.0.0.1', '0177.1', '017700000001', '0x7f.0.0.0x1', '%31%32%37.0.0.1', '127%2e0.0.1'],
@@ -97,7 +97,7 @@ const ELSEWHERE = [
   ...['[2001::a9fe:a9fe]', '[3fff::1]', '[5f00::1]', '[1000::1]', '[4000::1]', '[e000::1]']
 ]
 
-/** A lookup that answers one list of addresses after the other, the last one for ever. */
+/** Makes a DNS lookup that gives these answers one after another; the last one is repeated. */
 function lookupOf(...answers: (string | LookupAddress)[][]) {
   const asked: string[] = []
   const resolve = ((hostname: string, _options: object, done: (error: null, found: LookupAddress[]) => void) => {
@@ -108,13 +108,13 @@ function lookupOf(...answers: (string | LookupAddress)[][]) {
   return { asked, resolve }
 }
 
-/** An address that leads nowhere, since it is said to be of the other family: connecting is tried, and no packet ever leaves. */
+/** Gives an address the wrong family. Connecting to it is attempted and fails before any packet is sent. */
 const unreachable = (address: string): LookupAddress => ({ address, family: isIP(address) === 4 ? 6 : 4 })
 
 function guard(allowLoopback: boolean, resolve?: typeof lookup) {
   return createGuardedFetch({
     allowLoopback,
-    // Where nothing is to be reached, nothing need be trusted.
+    // A test that must reach nothing needs no authority to trust.
     ca: allowLoopback ? authority.pem : undefined,
     ...(resolve && { lookup: resolve })
   })
@@ -124,7 +124,7 @@ async function isForbidden(t: Test, answer: Promise<unknown>, why: string) {
   t.equal(await answer.then(String, (error) => error.name), ForbiddenUrlError.name, why)
 }
 
-/** Two that would see a connection to this machine, with TLS and without. */
+/** Starts two servers, with and without TLS, that count connections to this machine. */
 async function listeners(t: Test) {
   const found = answerWith('{"found":true}')
   const [tls, plain] = [await listen(t, found), await listen(t, found, { isPlain: true })]
@@ -276,7 +276,7 @@ t.test('a name', async (t) => {
         'a.localhost'
       ]) {
         for (const url of [`https://${host}:${tls.port}`, `http://${host}:${plain.port}`]) {
-          // What this machine's own resolver says of some of them is not known here.
+          // The system's resolver decides what some of these names mean, so only the refusal is checked.
           await t.rejects(guard(false)(url), url)
         }
       }

@@ -1,4 +1,4 @@
-/** An account of the tokens API that trusts foreign issuers on this machine. */
+/** An owner of the tokens API who trusts foreign issuers on this machine. */
 import type { Test } from 'tap'
 import type { Condition } from '../../../src/core/trust/tenant.js'
 import { type Answer, startApp, type TestApp } from '../../support/app.js'
@@ -13,7 +13,7 @@ export interface Trust {
   conditions?: readonly Condition[]
 }
 
-/** What a token is validated by. */
+/** The tenant and the policy by which a token is validated. */
 export interface Trusted {
   tenantId: string
   tenantProviderId: string
@@ -22,17 +22,17 @@ export interface Trusted {
 
 export interface RelyingParty extends TestApp {
   apiKey: string
-  /** A request with the API key. */
+  /** Sends a request with the API key. */
   v1(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer>
-  /** Trusts an issuer, in a tenant of its own and by a policy; by default for what the tokens of bare issuers say. */
+  /** Trusts an issuer in a new tenant with a policy, which by default fits the tokens of bare issuers. */
   trust(trust: Trust): Promise<Trusted>
-  /** The same for an issuer with TLS, by the fingerprint of its own certificate. */
+  /** Trusts an issuer with TLS by the fingerprint of its own certificate. */
   trustBare(issuer: BareIssuer, trust?: Partial<Trust>): Promise<Trusted>
   validate(token: unknown, trusted: Trusted): Promise<Answer>
 }
 
 const BUILDERS: readonly Condition[] = [{ key: 'role', operator: 'stringEquals', value: 'builder' }]
-/** Of no certificate at all. */
+/** The fingerprint of no certificate. */
 export const NO_FINGERPRINT = '0'.repeat(64)
 
 export async function startRelyingParty(t: Test, variables: Record<string, string> = {}): Promise<RelyingParty> {

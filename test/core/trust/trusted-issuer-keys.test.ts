@@ -1,4 +1,7 @@
-/** The keys of foreign issuers: when they are asked for, how long they are good, and what an issuer may answer. */
+/**
+ * The keys of foreign issuers: when they are fetched, how long they are valid, and which answers of an issuer are
+ * accepted.
+ */
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
@@ -24,7 +27,7 @@ import { startRelyingParty } from './support.js'
 
 const AGAIN_AFTER_MS = 60_000
 const GOOD_FOR_MS = 600_000
-/** For how long a failure stands for all who ask. */
+/** How long a failure is remembered for all callers. */
 const FAILED_FOR_MS = 5_000
 const LARGEST = 1_048_576
 const UNKNOWN_KEY = 'It is signed by a key that the issuer does not publish.'
@@ -47,7 +50,7 @@ async function setUp(t: Test, options: ListenOptions = {}) {
   const issuer = await startBareIssuer(t, { clock: party.clock, ...options })
   const trusted = await party.trustBare(issuer)
   const exp = Math.floor(party.clock() / 1000) + 86_400
-  /** A token for a day. */
+  /** Makes a token that is valid for a day. */
   const token = (key?: ForgedKey) => issuer.token({ exp }, key ? { key } : {})
   const bring = async (key?: ForgedKey) => party.validate(await token(key), trusted)
   const [one] = issuer.keys as [ForgedKey]
@@ -69,7 +72,7 @@ t.test('keys', async (t) => {
   t.test('are good for ten minutes, and then asked for anew', async (t) => {
     const { issuer, clock, bring, one, asked } = await setUp(t)
     isValid(t, await bring(one), 'at first')
-    // Withdrawn, and there is no other.
+    // The issuer withdraws its only key.
     issuer.keys = []
     clock.advance(GOOD_FOR_MS - 1)
     isValid(t, await bring(one), 'just under ten minutes')
@@ -193,10 +196,10 @@ t.test('an issuer that is down', async (t) => {
   })
 })
 
-// One of these waits for five seconds. None turns the clock but the first, which is over by then.
+// One of these tests waits for five seconds. Only the first turns the shared clock, and it has ended by then.
 t.test('what an issuer answers', { jobs: 2 }, async (t) => {
   const party = await startRelyingParty(t)
-  /** An issuer that answers this in place of a document, and what becomes of its token. */
+  /** Starts an issuer that answers this in place of a document. `bring` validates one of its tokens. */
   async function ask(t: Test, at: string, answer: RequestListener | undefined, options: ListenOptions = {}) {
     const issuer = await startBareIssuer(t, { clock: party.clock, ...options })
     issuer.at(at, answer)
@@ -247,7 +250,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
       response.on('close', () => clearInterval(timer))
     }
     const slow = [await ask(t, DISCOVERY, dripping), await ask(t, JWKS, dripping), await ask(t, DISCOVERY, () => {})]
-    // Nobody answers there, not even for TLS.
+    // The server accepts connections but never answers, not even to the TLS handshake.
     const silent = createServer(() => {}).listen(await freePort(), '127.0.0.1')
     t.teardown(() => silent.close())
     await once(silent, 'listening')

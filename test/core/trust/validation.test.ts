@@ -1,4 +1,4 @@
-/** Tokens of foreign issuers: which are valid by a policy, and why the others are not. */
+/** Tokens of foreign issuers: which of them a policy accepts, and the reasons for refusing others. */
 import { createPublicKey, sign } from 'node:crypto'
 import fc from 'fast-check'
 import { CompactEncrypt } from 'jose'
@@ -54,7 +54,7 @@ interface SetUp extends RelyingParty {
   nowSeconds(): number
 }
 
-/** An issuer with TLS, trusted by its certificate. */
+/** Starts an issuer with TLS that is trusted by its certificate. */
 async function setUp(t: Test, options: BareOptions = {}): Promise<SetUp> {
   const party = await startRelyingParty(t)
   const issuer = await startBareIssuer(t, { clock: party.clock, ...options })
@@ -62,7 +62,7 @@ async function setUp(t: Test, options: BareOptions = {}): Promise<SetUp> {
   return { ...party, issuer, trusted, nowSeconds: () => Math.floor(party.clock() / 1000) }
 }
 
-/** A token of any header and payload, signed as ES256 or RS256 sign. */
+/** Makes a token of any header and payload, with a signature as in ES256 or RS256. */
 function signedBy({ privateKey }: ForgedKey, header: unknown, payload: unknown): string {
   return forge(header, payload, (text) => sign('sha256', text, { key: privateKey, dsaEncoding: 'ieee-p1363' }))
 }
@@ -144,7 +144,7 @@ t.test('200', async (t) => {
   t.test('a token of 8 KB, and not of one character more', async (t) => {
     const { issuer, trusted, validate } = await setUp(t)
     const sized = async (size: number) => {
-      // Three bytes are four characters, and so some lengths are none of this header's.
+      // base64url encodes three bytes as four characters, so some lengths are impossible with a given header.
       for (const x of ['', 'x', 'xx']) {
         const { length } = await issuer.token({ pad: '' }, { header: { x } })
         for (let bytes = Math.floor((size - length) * 0.75) - 2; ; bytes++) {
@@ -457,7 +457,7 @@ t.test('fingerprints', async (t) => {
     const party = await startRelyingParty(t)
     const pinned = makeCertificate({ name: 'The authority that is pinned' })
     const certificate = makeCertificate({ name: 'An issuer', issuer: authority, hosts: ['localhost'] })
-    // Names that fit, and signatures that do not.
+    // The name of the issuer fits in these certificates, but the signature does not.
     const forger = { name: pinned.name, privateKey: certificate.privateKey }
     const bridges = {
       'a key of its own': makeCertificate({ name: authority.name, issuer: forger }),
@@ -570,7 +570,7 @@ t.test('conditions', async (t) => {
 })
 
 t.test('a form with asterisks', async (t) => {
-  /** What it means, tried in every way there is. */
+  /** The meaning of a pattern, as a plain backtracking search. */
   const likeness = (text: string, form: string): boolean => {
     if (form === '') return text === ''
     if (form[0] !== '*') return text[0] === form[0] && likeness(text.slice(1), form.slice(1))
@@ -616,7 +616,7 @@ t.test('a form with asterisks', async (t) => {
     forms.push(`*${'a'.repeat(97)}b*`, `${'*'.repeat(50)}${'a'.repeat(49)}c`, `*${'a'.repeat(48)}*${'a'.repeat(48)}c*`)
     for (const form of forms) {
       const effort = await effortOf(() => texts.map((text) => isLike(text, form)), 1)
-      // By trying again from every place it would take hours.
+      // With backtracking from every position this would take hours (ReDoS).
       t.ok(effort < 70, `${form.slice(0, 12)}… over four million characters: ${effort.toFixed(2)}`)
     }
   })

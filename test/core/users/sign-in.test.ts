@@ -1,4 +1,7 @@
-/** Who comes back from a provider, who only seems to, how long they stay signed in, and what is done about a provider in trouble. */
+/**
+ * Sign-in at upstreams: which callbacks are accepted and which are forged, how long users stay signed in, and what
+ * happens while an upstream is in trouble.
+ */
 import t, { type Test } from 'tap'
 import type { Attempt } from '../../../src/core/upstream/upstream-client.js'
 import type { SignInOutcome } from '../../../src/core/users/sign-in.js'
@@ -36,7 +39,7 @@ function signedIn(outcome: SignInOutcome) {
   return outcome
 }
 
-/** For the rest of a test, this becomes of requests to a provider's path. */
+/** Sends requests to this path of an upstream through the passage for the rest of the test. */
 function during(t: Test, gate: Gate, path: string, passage: Passage): void {
   t.teardown(() => gate.at(path))
   gate.at(path, passage)
@@ -78,7 +81,7 @@ t.test('what the browser is sent to the provider with', async (t) => {
   t.equal(app.core.signIn.upstream('nobody'), undefined)
 })
 
-/** A callback that somebody made up: from a right one, and another right one of the same provider. */
+/** Makes a forged callback out of a valid one and another valid one of the same upstream. */
 type Forgery = (right: Visit, other: Visit) => Visit
 
 function spoilt(
@@ -100,7 +103,7 @@ const errorOnly = (error: string, more: Record<string, string> = {}) =>
     for (const [name, value] of Object.entries({ error, ...more })) query.set(name, value)
   })
 
-/** Of any kind of provider. */
+/** Forgeries that fit every kind of upstream. */
 const FORGERIES: Record<string, Forgery> = {
   'another state': withParameter('state', 'x'.repeat(43)),
   'an empty state': withParameter('state', ''),
@@ -211,7 +214,7 @@ t.test('no browser can make a provider look as if it were in trouble', async (t)
       for (let i = 0; i < 6; i++) await app.core.signIn.finish(providerId, query, attempt).catch(() => {})
       const next = await signInAt(app, providerId, 'ann').catch((error) => error)
       t.match(next, { kind: 'signed_in' }, `${providerId}: ${what}`)
-      // Whatever that one has done is over before the next.
+      // Any pause that this forgery has caused ends before the next one.
       clock.advance(6 * MINUTE_MS)
     }
   }
@@ -377,7 +380,10 @@ t.test('a session in Redis is found by a digest, and goes by itself', async (t) 
 })
 
 t.test('a provider in trouble', async (t) => {
-  /** Finishing a sign-in, again and again, at a provider that answers as the test says; and how often that was asked. */
+  /**
+   * Begins a sign-in at an upstream whose token endpoint answers as given. `finish` can be called repeatedly, `asked`
+   * counts requests.
+   */
   async function trouble(t: Test, passage: Passage) {
     const { app, clock } = await setUp(t)
     const { query, attempt } = await beginAt(app, 'acme', 'ann')
@@ -421,7 +427,7 @@ t.test('a provider in trouble', async (t) => {
       ]) {
         acme.at(TOKEN_ENDPOINT, answer)
         await t.rejects(finish(), { ...UNAVAILABLE, retryAfterSeconds: seconds }, `${header} is ${seconds}`)
-        // Well again before the next.
+        // The pause ends before the next case.
         clock.advance(6 * MINUTE_MS)
         await app.core.signIn.begin('acme', { reauthenticates: false })
       }

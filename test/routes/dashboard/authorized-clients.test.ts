@@ -38,7 +38,7 @@ const MALFORMED = [
 ]
 const iso = (ms: number) => new Date(ms).toISOString()
 
-/** An application, and a user whose session outlives every turn of the clock. */
+/** Starts an application, and users whose sessions outlive every turn of the clock. */
 async function setUp(t: Test, variables: Record<string, string> = {}) {
   const service = await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA', ...variables })
   const { call, collect } = service
@@ -50,7 +50,7 @@ async function setUp(t: Test, variables: Record<string, string> = {}) {
   const revoke = (id: string, token = sessions.ann) => call('DELETE', `/auth/clients/${id}`, { token })
   const rename = (id: string, label: unknown, token = sessions.ann) =>
     call('PATCH', `/auth/clients/${id}`, { token, body: { label } })
-  /** A client of ann's: its JWT and its id. */
+  /** Authorizes a client for a user. Returns its JWT and its id. */
   const authorize = async (metadata?: Record<string, string>, user = 'ann') => {
     const { grant_code, user_code } = await service.start(metadata)
     const token = user === 'ann' ? sessions.ann : sessions.bob

@@ -35,7 +35,7 @@ const iso = (ms: number) => new Date(ms).toISOString()
 const acme = await startIdentityProvider(t, { publicUrl: PUBLIC_URL })
 const hub = await startPlainProvider(t, { publicUrl: PUBLIC_URL })
 
-/** An application, and two users of it who have signed in at acme; ann has connected the hub as well. */
+/** Starts an application with two users who have signed in at acme; ann has also connected an account at the hub. */
 async function setUp(t: Test, variables: Record<string, string> = {}) {
   const service = await startApp(t, {
     ...{ LIMITS: 'off', SIGNING_ALG: 'EdDSA', PUBLIC_URL, ENVIRONMENT_ID },
@@ -64,7 +64,7 @@ async function setUp(t: Test, variables: Record<string, string> = {}) {
     ...service,
     ann: { ...ann, hubId: connected.connection.id },
     bob,
-    /** The JWT of a client of ann's. */
+    /** Returns the JWT of an authorized client of ann. */
     clientOfAnn: async () => (await client(ann)).jwt,
     list: (token?: string) => call('GET', '/api/v0/oauthAccounts', { ...(token && { token }) }),
     unlink: (id: string, token?: string) => call('DELETE', `/api/v0/oauthAccounts/${id}`, { ...(token && { token }) }),
@@ -202,7 +202,7 @@ t.test('unlink', async (t) => {
   })
 })
 
-/** Both operations that hand out a token say the same to a user. */
+/** Both operations that hand out a token give a user the same answer. */
 for (const operation of ['getUserOauthAccessToken', 'getEndUserOauthAccessToken'] as const) {
   t.test(operation, async (t) => {
     const start = async (t: Test, variables: Record<string, string> = {}) => {
@@ -448,7 +448,7 @@ t.test('getEndUserOauthAccessTokenOptions', async (t) => {
 })
 
 t.test('503 with Retry-After while Redis is away, and nothing is lost by it', async (t) => {
-  // What is acknowledged has been written then, however slow the disk is.
+  // With `no` a write is in the kernel when it is acknowledged, however slow the disk is.
   const redis = await startRedis('--appendfsync', 'no')
   t.teardown(() => redis.stop())
   const { app, ann, list, unlink, ask, askAsEndUser } = await setUp(t, { REDIS_URL: redis.url })

@@ -261,7 +261,7 @@ t.test('4xx', async (t) => {
     refused(t, await call('GET', '/auth/grant/peek'), 401, 'No jwt provided!', 'before the query is looked at')
     refused(t, await call('GET', peekUrl(user_code), { token: 'x.y.z' }), 401, 'The jwt is not valid.')
     const old = await sessionOf('ann', { expires: '1s' })
-    // The real clock has gone on since the test's began to stand still.
+    // The session was signed by the real clock, which has gone on since the test's clock began to stand still.
     clock.advance(120_000)
     refused(t, await call('GET', peekUrl(user_code), { token: old }), 401, 'The jwt is not valid.')
   })

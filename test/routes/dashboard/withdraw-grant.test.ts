@@ -44,7 +44,7 @@ async function withdrawals(t: Test, service: TestApp): Promise<void> {
     await decide(user_code, 'cleo')
     const token = (await poll(grant_code)).body.jwt
     t.equal((await call('GET', '/auth/clients', { token })).status, 200)
-    // By then the code is spent, and the record is still there.
+    // The code is spent by then, and the record still exists.
     clock.advance(60_000)
     revoked(t, await withdraw(service, grant_code), 'collected')
     refused(t, await call('GET', '/auth/clients', { token }), 401)

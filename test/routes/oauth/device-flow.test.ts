@@ -1,4 +1,7 @@
-/** POST /oauth/device_authorization and POST /oauth/token with a device code; what refresh tokens do is in test/tokens. */
+/**
+ * POST /oauth/device_authorization, and POST /oauth/token with a device code. test/core/tokens/refresh-tokens.test.ts
+ * covers refresh tokens.
+ */
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import t from 'tap'
 import type { Answer } from '../../support/app.js'

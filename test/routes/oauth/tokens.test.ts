@@ -1,4 +1,7 @@
-/** POST /oauth/revoke, POST /oauth/introspect, GET and POST /oauth/userinfo, and how often each operation of the surface may be asked. */
+/**
+ * POST /oauth/revoke, POST /oauth/introspect, GET and POST /oauth/userinfo, and the limits of every operation of this
+ * surface.
+ */
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import type { Answer } from '../../support/app.js'
@@ -23,14 +26,14 @@ const USERINFO = '/oauth/userinfo'
 const BASIC = 'Basic realm="grantd"'
 const BEARER = 'Bearer realm="grantd"'
 
-/** RFC 7009 §2.2: 200, and nothing else. */
+/** RFC 7009 §2.2: a revocation is answered with 200 and no body. */
 function revoked(t: Test, { status, body, headers }: Answer, title: string): void {
   t.strictSame([status, body, headers['content-length']], [200, '', '0'], title)
   t.notOk('content-type' in headers, `${title}: of nothing there is no type`)
   t.equal(headers['cache-control'], 'no-store')
 }
 
-/** Somebody else's, made up, or not a token at all. */
+/** Texts that are not valid tokens of this client: those of others, made-up ones, and no tokens at all. */
 const noTokens = async ({ tokens, session }: OAuthApp) => ({
   'a session of the dashboard': await session('ann'),
   'an ID token': (await tokens(BOX, 'openid')).id_token,
@@ -299,7 +302,7 @@ t.test('limits', async (t) => {
   const proxy = { LIMITS: 'on', TRUST_PROXY: '127.0.0.1', LIMIT_START_PER_MINUTE: '100000' }
   const from = (ip: string) => ({ 'x-forwarded-for': ip })
 
-  /** A refusal of a limit, with the seconds until it may be asked again. */
+  /** Checks a refusal by a limit, with the seconds until the next allowed request. */
   function limited(t: Test, answer: Answer, retryAfter: number, title: string): void {
     t.comment(title)
     oauthRefused(t, answer, 429, 'temporarily_unavailable')
@@ -343,7 +346,7 @@ t.test('limits', async (t) => {
       refresh_token = answer.body.refresh_token ?? refresh_token
       return answer
     }
-    /** As a poll is told: stock clients give up at a 429, and heed a slow_down. */
+    /** The token endpoint answers slow_down like a poll, because stock clients give up at a 429 but obey slow_down. */
     const slowed = (t: Test, answer: Answer, title: string) => {
       t.comment(title)
       oauthRefused(t, answer, 400, 'slow_down')

@@ -16,14 +16,14 @@ const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000'
 const ODD_IDS = [UNKNOWN_ID, 'x', '__proto__', 'constructor', '%00', '%F0%9F%98%80', 'a'.repeat(5_000), '..%2f..', '*']
 const FORM = 'application/x-www-form-urlencoded'
 
-/** The entries of a list, as they are sent. */
+/** Returns the entries of a list as HTML. */
 const cards = ({ body }: Page) => [...body.matchAll(/<li><h[23]>.*?<\/li>/gs)].map(([card]) => card)
 const idsIn = ({ body }: Page, action: string) =>
   [...body.matchAll(new RegExp(`action="/account/(?:clients|connections)/([^/"]+)/${action}"`, 'g'))].map(
     ([, id = '']) => id
   )
 
-/** Approves a program in somebody's browser, and answers with the JWT it gets. */
+/** Approves a program in the browser of a visitor. Returns the JWT of the program. */
 async function authorize({ start, poll }: TestApp, visitor: Visitor, metadata?: Record<string, string>) {
   const { grant_code, user_code } = await start(metadata)
   await visitor.enter(user_code)
@@ -252,7 +252,7 @@ t.test('POST /account/clients/revoke-all', async (t) => {
   })
 })
 
-/** A provider of each kind, and somebody who has signed in with the first. */
+/** Starts the pages with an upstream of each kind, and a user who has signed in with the first. */
 async function startProviders(t: Test, variables: Record<string, string> = freely) {
   const [acme, hub] = [await startIdentityProvider(t, { publicUrl }), await startPlainProvider(t, { publicUrl })]
   const entries = [
@@ -265,7 +265,7 @@ async function startProviders(t: Test, variables: Record<string, string> = freel
     await visitor.signInAt('acme', login)
     return visitor
   }
-  /** Connects an account of the other provider, and arrives at the list. */
+  /** Connects an account of the other upstream and arrives at the list. */
   const connect = async (visitor: Visitor, login: string, id = 'hub') => {
     await visitor.get('/account/connections')
     const back = await visitor.visitProvider(`/account/connections/${id}/connect`, login)
@@ -367,7 +367,7 @@ t.test('GET /account/connections/{provider}/connect', async (t) => {
     const back = await cat.visitProvider('/account/connections/hub/connect', 'cat-at-hub')
     shows(t, await dan.get(back), 400, error.title, signInFailed.invalid)
     const left = cat.cookies.get('__Host-grantd-visitor') ?? ''
-    // Somebody else signs in in the same browser, or the session ends, before the provider answers.
+    // The upstream's answer arrives after another user has signed in in this browser, or after the session has ended.
     dan.cookies.set('__Host-grantd-visitor', left)
     shows(t, await dan.get(back), 400, error.title, signInFailed.invalid)
     const stranger = createVisitor(service)

@@ -1,4 +1,4 @@
-/** The operator's colour and logo on the pages: what is refused at start, and what people see. */
+/** The operator's colour and logo on the pages: what is refused at start, and what the pages show. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { pageHeaders, shows } from './expectations.js'
 const directory = mkdtempSync(join(tmpdir(), 'grantd-brand-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
 
-/** A file of this content. */
+/** Writes a file with this content and returns its path. */
 function fileOf(name: string, content: string | Buffer): string {
   const file = join(directory, name)
   writeFileSync(file, content)
@@ -23,7 +23,7 @@ function fileOf(name: string, content: string | Buffer): string {
 const NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
 const drawing = (inside: string, more = 'viewBox="0 0 120 28"') => `<svg ${NAMESPACE} ${more}>${inside}</svg>`
 
-/** What drawing programs write when they are asked for a plain SVG. */
+/** An SVG as drawing programs write it when they export a plain one. */
 const LOGO = `<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <!-- Drawn by hand -->
 ${drawing(

@@ -24,7 +24,7 @@ const APPROVE = { action: 'approve', same: 'yes' }
 const lettersOf = (userCode: string) => userCode.replace('-', '')
 const kindOf = async ({ poll }: TestApp, grantCode: string) => (await poll(grantCode)).body.status
 
-/** Where a page puts its words, so that their order can be compared. */
+/** Returns the positions of texts on a page, so that their order can be compared. */
 const orderOf = ({ body }: Page, ...parts: string[]) => parts.map((part) => body.indexOf(part))
 
 t.test('GET /device/confirm', async (t) => {
@@ -341,7 +341,7 @@ t.test('POST /device/confirm', async (t) => {
     await ann.post('/logout')
     await ann.signIn('ann')
     await ann.enter(user_code)
-    // Nor in a later session of the same browser.
+    // A later session of the same browser cannot use the ticket either.
     refused(t, await ann.post('/device/confirm', { ...APPROVE, ticket }), 403, 'form')
     clock.advance(60_000)
     t.equal(await kindOf(service, grant_code), 'authorization_pending')
@@ -633,7 +633,7 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     const { user_code } = await start()
     const ann = await signedIn(service)
     await approveBy(ann, user_code)
-    // Another instance may forget the grant a moment before the browser forgets the code.
+    // The grant may be forgotten a moment before the code's cookie expires, if the clocks of two instances differ.
     const { undo } = service.app.core.grants
     service.app.core.grants.undo = async () => ({ kind: 'unknown' })
     goesTo(t, await ann.post('/device/undo'), '/account/clients')

@@ -136,7 +136,7 @@ t.test('POST /device', async (t) => {
     const [expired, other] = [await service.start(), await service.start()]
     service.clock.advance(900_000)
     const [approved, denied, spent] = [await service.start(), await service.start(), await service.start()]
-    // By now the sessions of the dashboard have ended as well.
+    // The service decides directly here, because the sessions of the dashboard have expired by now.
     const { decide } = service.app.core.grants
     const ip = '127.0.0.1'
     await decide(approved.user_code, 'approve', { userId: 'ann', ip })

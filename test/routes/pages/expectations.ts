@@ -1,4 +1,4 @@
-/** What every answer of the pages looks like, whether it went well or not. */
+/** What every answer of the pages has in common, whether the request succeeded or not. */
 import type { Test } from 'tap'
 import { en } from '../../../src/routes/pages/texts/en.js'
 import type { Page } from '../../support/visitor.js'
@@ -16,7 +16,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store'
 }
 
-/** Checks what all answers of the pages carry. */
+/** Checks the headers of every answer of the pages. */
 export function pageHeaders(t: Test, { headers }: Pick<Page, 'headers'>, title = 'headers'): void {
   const carried = Object.fromEntries(Object.keys(HEADERS).map((name) => [name, headers[name]]))
   t.strictSame(carried, HEADERS, `${title}: nothing runs, frames, tells or keeps it`)
@@ -25,7 +25,7 @@ export function pageHeaders(t: Test, { headers }: Pick<Page, 'headers'>, title =
   t.match(headers['x-request-id'], /^[\w-]{8}-[0-9a-z]+$/, `${title}: an id of its own`)
 }
 
-/** Checks a page: its status, its title and whatever else is to be read on it. */
+/** Checks a page: its status, its title and sentences on it. */
 export function shows(t: Test, page: Page, status: number, title: string, ...sentences: string[]): void {
   const about = `${status} ${title}`
   t.strictSame([page.status, page.headers['content-type']], [status, 'text/html; charset=utf-8'], about)
@@ -36,7 +36,7 @@ export function shows(t: Test, page: Page, status: number, title: string, ...sen
   pageHeaders(t, page, about)
 }
 
-/** Checks an answer that sends the browser on, and holds nothing else. */
+/** Checks an answer that redirects the browser and has no other content. */
 export function goesTo(t: Test, page: Page, path: string, about = ''): void {
   const title = `303 ${about === '' ? path : about}`
   t.strictSame([page.status, page.location, page.body], [303, path, ''], title)
@@ -45,31 +45,31 @@ export function goesTo(t: Test, page: Page, path: string, about = ''): void {
 
 type Refusal = 'badRequest' | 'form' | 'lostCookies' | 'notFound' | 'method' | 'unavailable' | 'internal'
 
-/** Checks a friendly error page, and that it says nothing of what was sent. */
+/** Checks a friendly error page, and that it repeats nothing of the request. */
 export function refused(t: Test, page: Page, status: number, why: Refusal): void {
   shows(t, page, status, en.error.title, en.error[why])
   const reference = en.error.reference(String(page.headers['x-request-id']))
   t.equal(page.text.includes(reference), status >= 500, `${status}: a reference for what is our fault alone`)
 }
 
-/** When to try again, as people are told it in English: minutes where it is more than one. */
+/** Returns the English text for a Retry-After, in minutes if it is more than one. */
 function whenAfter(seconds: number): string {
   const [amount, unit] = seconds <= 60 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute']
   return `in ${amount} ${unit}${amount === 1 ? '' : 's'}`
 }
 
-/** Checks the page of somebody who asked too often. */
+/** Checks the page of a user who has asked too often. */
 export function limited(t: Test, page: Page, retryAfter: number): void {
   shows(t, page, 429, en.error.title, en.error.tooMany(whenAfter(retryAfter)))
   t.equal(page.headers['retry-after'], `${retryAfter}`, '429: Retry-After')
 }
 
-/** Checks the one answer that every code gets which leads nowhere. */
+/** Checks the page for an invalid code, which is the same for every reason. */
 export function invalidCode(t: Test, page: Page, about = ''): void {
   shows(t, page, 400, en.device.title, en.device.invalid)
   t.match(page.body, /<input class="code" name="user_code" required/, `400 ${about}: an empty form`)
 }
 
-/** A page without what is another one every time. */
+/** Returns the HTML without the tokens that differ each time. */
 export const masked = ({ body }: Page) =>
   body.replace(/(name="csrf" value=")[\w-]+"/g, '$1…"').replace(/(name="ticket" value=")[\w.-]+"/g, '$1…"')

@@ -15,7 +15,7 @@ const FORM = 'application/x-www-form-urlencoded'
 const publicUrl = 'http://localhost:3333'
 const MINUTE_MS = 60_000
 
-/** Two providers that sign people in, and one that can only be connected. */
+/** Starts the pages with two upstreams for sign-in and one that can only be connected. */
 async function startProviders(t: Test, variables: Record<string, string> = freely) {
   const [acme, hub, store] = [
     await startIdentityProvider(t, { publicUrl }),
@@ -75,7 +75,7 @@ t.test('GET /login', async (t) => {
     ] as const) {
       const visitor = createVisitor(service)
       goesTo(t, await visitor.get(path), '/login')
-      // Looking again, and having to correct oneself, loses nothing.
+      // A reload and a rejected name do not lose the destination.
       for (let i = 0; i < 2; i++) shows(t, await visitor.get('/login'), 200, login.title, sentence)
       shows(t, await visitor.post('/login', { name: '' }), 400, login.title)
       goesTo(t, await visitor.post('/login', { name: 'ann' }), path)
@@ -115,7 +115,7 @@ t.test('POST /login', async (t) => {
     for (const name of ['ann', 'ann', 'bob']) {
       const before = createVisitor(service)
       before.cookies.set(SESSION_COOKIE, ann.cookies.get(SESSION_COOKIE) ?? 'none')
-      // Signed in as they are, they are not asked; a form from before still works.
+      // /login does not ask a user who is signed in, but a form from before still works.
       await ann.get('/login')
       if (tokens.size > 0) await ann.get('/logout')
       goesTo(t, await ann.post('/login', { name }), '/device')
@@ -253,7 +253,7 @@ t.test('GET /login/{provider}', async (t) => {
 t.test('GET /login/{provider}/callback', async (t) => {
   const { acme, service } = await startProviders(t)
   const { signInFailed } = error
-  /** Somebody who has been at the provider, and the path it sends them back to. */
+  /** Visits the upstream. Returns the visitor, and the path that the upstream redirects to. */
   const returning = async (login = 'ann', id = 'acme') => {
     const visitor = createVisitor(service)
     await visitor.get('/login')
@@ -367,7 +367,7 @@ t.test('GET /login/{provider}/callback', async (t) => {
   t.test('400 a quarter of an hour later', async (t) => {
     const [{ visitor: quick, back: soon }, { visitor: slow, back: late }] = [await returning(), await returning()]
     service.clock.advance(15 * MINUTE_MS - 1)
-    // For the provider no time has passed; what it says is of the right age for its own clock.
+    // The upstream has its own clock, by which its answer is fresh.
     t.not((await quick.get(soon)).status, 400)
     service.clock.advance(1)
     const cookie = slow.cookies.get(VISITOR_COOKIE)

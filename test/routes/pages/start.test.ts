@@ -9,11 +9,11 @@ import { goesTo, invalidCode, limited, refused, shows } from './expectations.js'
 const { start, device, consent, login } = en
 const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
 const withoutSignIn = { ...freely, HOST: '0.0.0.0', PUBLIC_URL: 'https://grants.example' }
-/** What browsers send. */
+/** The Accept header that browsers send. */
 const BROWSER = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8' }
 const UNKNOWN = 'BBBB-BBBB'
 
-/** A sign-in of the operator's own, which is none to try things out with. */
+/** An upstream of the operator. With one there is no demo sign-in. */
 const provider = { id: 'acme', name: 'Acme', client_id: 'grantd', issuer: 'https://acme.example' }
 
 t.test('GET /', async (t) => {

@@ -5,7 +5,7 @@ import { apiHeaders } from '../expectations.js'
 import { contentOf, everyOperation, isThing, refused } from './every-operation.js'
 
 const MOST = 255
-/** A name of that many characters, in labels of at most 63. */
+/** Returns a domain name of that many characters, in labels of at most 63. */
 const nameOf = (length: number) =>
   `${'a'.repeat(61)}.`
     .repeat(5)

@@ -1,4 +1,6 @@
-/** What every operation of the tokens API does alike: whom it answers, about what, how often, and what it says when it cannot. */
+/**
+ * Checks what all operations of the tokens API have in common: authentication, ownership, limits, and their refusals.
+ */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import type { Answer } from '../../support/app.js'
@@ -17,14 +19,14 @@ import { apiHeaders } from '../expectations.js'
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** The fields that every thing has, and the times as the clock has them. */
+/** Checks the fields that every resource has: its id and its times by the clock. */
 export function isThing(t: Test, thing: Record<string, unknown>, nowMs: number, title = 'a thing'): void {
   t.match(thing.id, UUID, `${title}: a uuid`)
   const iso = new Date(nowMs).toISOString()
   t.strictSame([thing.createdAt, thing.updatedAt], [iso, iso], `${title}: made now, ISO 8601 in UTC`)
 }
 
-/** The members of a thing that its creator chose. */
+/** Returns the members that the creator of a resource chose. */
 export function contentOf({ id: _, createdAt: __, updatedAt: ___, ...content }: Record<string, unknown>) {
   return content
 }
@@ -41,7 +43,7 @@ const CODES: Record<number, string> = {
   503: 'unavailable'
 }
 
-/** Checks a refusal: its status, the two members of the contract, and the headers that belong to it. */
+/** Checks a refusal: its status, the two members of the contract, and its headers. */
 export function refused(t: Test, answer: Answer, status: number, about = '', message?: string | RegExp): void {
   const title = `${status} ${about}`
   const { code, message: told, ...rest } = answer.body ?? {}
@@ -56,7 +58,7 @@ export function refused(t: Test, answer: Answer, status: number, about = '', mes
   apiHeaders(t, answer, title)
 }
 
-/** Checks that a text field is taken from its shortest to its longest and no further, counted in characters, and nothing else is. */
+/** Checks a text field: it accepts texts from its shortest to its longest length in characters, and nothing else. */
 export async function isText(
   t: Test,
   field: string,
@@ -83,7 +85,7 @@ export async function isText(
   }
 }
 
-/** Checks what all the operations of a file answer alike; each must be one of them. */
+/** Checks what the operations of a test file have in common. Each id must be an operation of that file. */
 export function everyOperation(t: Test, ids: readonly OperationId[]): void {
   t.test('401', (t) => unauthenticated(t, ids))
   t.test('404', (t) => unknown(t, ids))
@@ -96,7 +98,7 @@ export function everyOperation(t: Test, ids: readonly OperationId[]): void {
 const call = ({ api }: TokensApp, id: OperationId, about: Ids, headers = {}) =>
   api[id](about, bodyFor(id, about), headers)
 
-/** What is kept for the account, as far as anybody can see. */
+/** Returns everything that the owner has, as the API shows it. */
 async function seen({ api }: TokensApp, ids: Ids): Promise<unknown> {
   const lists = [
     'listProviders',
@@ -190,7 +192,7 @@ async function unknown(t: Test, operations: readonly OperationId[]): Promise<voi
           'gone by now': gone[name] as string,
           'in upper case': own.toUpperCase(),
           "another account's": foreign[name] as string,
-          // Of what is first in the path there is a second one in this account, which is found.
+          // The owner has a second resource of each parent, and the id exists below that one.
           ...(i > 0 && { "of this account's, but elsewhere": sibling[name] as string }),
           ...Object.fromEntries(MALFORMED.map((text) => [`not an id: ${text.slice(0, 20)}`, text]))
         }
@@ -277,7 +279,7 @@ async function bodies(t: Test, operations: readonly OperationId[]): Promise<void
 }
 
 async function limits(t: Test, operations: readonly OperationId[]): Promise<void> {
-  // What is made here takes six requests.
+  // Creating the resources takes six requests.
   const service = await startTokensApp(t, { LIMIT_TOKENS_API_PER_HOUR: '6' })
   const { api, by, newKey, clock } = service
   const ids = await makeOneOfEach(api)

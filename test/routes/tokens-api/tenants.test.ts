@@ -48,7 +48,7 @@ t.test('tenant providers', async (t) => {
   const { api, clock } = await startTokensApp(t, { LIMITS: 'off' })
   const { tenantId } = (await makeOneOfEach(api)) as { tenantId: string }
   let made = 0
-  /** Of another address each time, so that none is there already. */
+  /** Every call uses another URL, so that no trusted issuer exists twice. */
   const create = (parts: object) =>
     api.createTenantProvider({ tenantId }, { ...provider, url: `https://issuer.example.com/${made++}`, ...parts })
 
@@ -331,7 +331,7 @@ everyOperation(t, [
   'validateToken'
 ])
 
-/** As isText, for a text inside a list: its place names it, and it is found there. */
+/** Does the same as isText for a text inside a list; its path names it and leads to it. */
 function isListedText(
   t: Parameters<typeof isText>[0],
   place: string,

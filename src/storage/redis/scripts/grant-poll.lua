@@ -4,19 +4,19 @@
 --
 -- KEYS 1: grant
 -- ARGV 1: id of this poll, 12 characters: a repetition of the same poll gets the same answer
---      2: p, then how the tag of the client begins that may ask; to any other the grant is unknown   3: (tests) now in ms
+--      2: p and a prefix of client tags; to a client with another tag the grant is unknown   3: (tests) now in ms
 -- Returns 'pending', 'denied', 'expired', 'spent' or 'unknown', or {'slow_down', interval in ms}, or {'approved', record}.
 
 local call, sub = redis.call, string.sub
 
 local head = call('GETRANGE', KEYS[1], HEAD_START, HEAD_END)
 local asked = ARGV[2]
--- One comparison tells both that the grant is pending and that it is the client's: the head begins with phase and tag.
+-- The head begins with phase and tag, so one comparison shows that the grant is pending and belongs to the client.
 local is_pending = sub(head, PHASE, #asked) == asked
 if not is_pending and (head == '' or sub(head, CLIENT_FROM, #asked) ~= sub(asked, CLIENT_FROM)) then return 'unknown' end
 
 local now = now_ms(ARGV[3])
--- Adding 0 makes a number of a text without calling tonumber.
+-- Adding 0 converts text to a number without the cost of calling tonumber.
 local expires_at = sub(head, EXPIRES_FROM, EXPIRES_TO) + 0
 
 if is_pending and now < expires_at then
@@ -33,8 +33,8 @@ if is_pending and now < expires_at then
     call('SETRANGE', KEYS[1], INTERVAL_AT, refusal)
     return {'slow_down', interval}
   end
-  -- An accepted poll is written neither to disk nor to replicas, because it would be most of what they do: after a crash
-  -- all that is forgotten is that this client has just asked. A refused poll makes the interval longer for good and is
+  -- An accepted poll is written neither to disk nor to replicas, because such polls would be most of their load. After a
+  -- crash only the time of this client's last poll is lost. A refused poll lengthens the interval for good, so that is
   -- written everywhere.
   redis.set_repl(redis.REPL_NONE)
   call('SETRANGE', KEYS[1], POLLED_AT, now .. ' ' .. ARGV[1])

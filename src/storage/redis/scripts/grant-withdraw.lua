@@ -2,7 +2,7 @@
 -- Withdraws a pending grant, for the client that holds its grant code, and tells every instance.
 --
 -- KEYS 1: grant
--- ARGV 1: how the tag of the client begins that may ask; to any other the grant is unknown   2: channel, in the slot of the grant
+-- ARGV 1: prefix of client tags; to a client with another tag the grant is unknown   2: channel, in the slot of the grant
 --      3: message for it   4: (tests) now in ms
 -- Returns 'withdrawn' (again, when it was before), {'approved', record}, 'resolved' (denied or expired) or 'unknown'.
 
@@ -20,7 +20,7 @@ if phase == 'a' or phase == 'c' then return {'approved', record} end
 if phase == 'w' then return 'withdrawn' end
 if phase == 'd' or now >= expires_at then return 'resolved' end
 
--- The third line is a decision that nobody made: an instance of version 0.1 reads it from every grant that is not pending.
+-- The third line is an empty decision, because an instance of version 0.1 parses it in every grant that is not pending.
 redis.call('SET', KEYS[1], 'w' .. string.sub(record, CLIENT_FROM) .. '\n{}', 'KEEPTTL')
 -- The withdrawal stands even if this user of Redis may not publish it: an instance that is not told asks Redis again.
 redis.pcall('SPUBLISH', ARGV[2], ARGV[3])

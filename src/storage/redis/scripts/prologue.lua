@@ -1,6 +1,6 @@
--- What the scripts share: the layout of what they keep, and the time. Above each script stand those statements of this file
--- that it names, and the limits it names, which come from the rules in TypeScript (see ../scripts.ts). A statement is one
--- line, or a function up to an `end` at the start of a line. No statement touches a key.
+-- What the scripts share: the layout of their keys, and the time. ../scripts.ts inserts into each script the statements of
+-- this file that it names, and the limits it names, which the rules in TypeScript define. A statement is one line, or a
+-- function up to an `end` at the start of a line. No statement touches a key.
 
 -- A grant is one string of up to three lines. The first line is its head, whose columns have a fixed width, so that a poll
 -- reads and writes a few bytes of it and nothing else. The second line is the request and the third, once the grant is
@@ -13,7 +13,7 @@ local POLLED_FROM, POLLED_TO = 29, 41       -- polled at, Unix milliseconds; 0 b
 local ACCEPTED_FROM, ACCEPTED_TO = 43, 54   -- id of the last accepted poll
 local REFUSED_FROM, REFUSED_TO = 56, 67     -- id of the last refused poll
 local COLLECTED_FROM, COLLECTED_TO = 69, 81 -- collected at, Unix milliseconds; 0 before the first collection
--- GETRANGE and SETRANGE count from 0. The offsets are text, because Redis would have to print a number in every call.
+-- GETRANGE and SETRANGE count from 0. The offsets are text, because Redis would convert a number to text in every call.
 local HEAD_START, HEAD_END = '0', '80'
 local PHASE_AT = '0'
 local INTERVAL_AT = '22'
@@ -24,14 +24,14 @@ local NEW_HEAD, NO_POLL = 'p%s %013d %05d %013d %s %s %013d', '------------'
 local REFUSAL = '%05d %013d %s %s' -- from the interval to the id of the last refused poll
 local TIMESTAMP = '%013d'
 
--- A family of refresh tokens is a hash. Its fields are `user`, `current` (the digest of the token that counts) and `rotated`:
--- the last REMEMBERED tokens that were rotated, the newest first, an entry of fixed width each. The columns of an entry:
+-- A family of refresh tokens is a hash. Its fields are `user`, `current` (the digest of the valid token) and `rotated`: the
+-- REMEMBERED tokens that were rotated last, newest first, as entries of a fixed width. These are the columns of an entry:
 local ENTRY_WIDTH = 56
 local DIGEST_FROM, DIGEST_TO = 1, 43        -- digest of the token
 local ROTATED_FROM, ROTATED_TO = 44, 56     -- rotated at, Unix milliseconds
 
--- Returns the time in Unix milliseconds: what a test hands in, otherwise that of Redis, so that instances whose clocks
--- disagree still agree on a grant. The remainder is cheaper than a call of math.floor.
+-- Returns the time in Unix milliseconds: the one that a test passes in, otherwise that of Redis, so that instances whose
+-- clocks differ agree on a grant. The remainder operator is cheaper than a call of math.floor.
 local function now_ms(given)
   if given then return tonumber(given) end
   local time = redis.call('TIME')

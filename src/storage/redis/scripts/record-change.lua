@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Changes fields of a record, only if it exists, so that an expired record is never made again. If one field must have a
--- certain value for that, the record changes only while the field has it.
+-- Changes fields of a record only if it exists, so that an expired record is never recreated. With a condition, it changes
+-- them only if one field has a certain value (compare-and-set).
 --
 -- KEYS 1: record (hash)   2: index of its parent, in the same slot
 -- ARGV 1: id   2: new time to keep it, in ms, or ''   3: field that must have a value, or ''   4: that value

@@ -24,7 +24,7 @@ for i = 1, #rotated / ENTRY_WIDTH do
     if is_recent then return {'repeated', current} end
     return 'replayed'
   end
-  -- Tokens that were rotated before the oldest remembered one are forgotten, and may have been rotated as recently.
+  -- The presented token is older than all remembered ones. If even the oldest of these is recent, the token may be too.
   if i == REMEMBERED and is_recent then return 'refused' end
 end
 return 'replayed'

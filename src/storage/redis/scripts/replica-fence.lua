@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Writes a fence, for WAIT to wait for. WAIT looks no further back than the last write of its own connection, and a script
--- that is run again may find nothing left to write.
+-- Writes a fence: a small write directly before a WAIT. WAIT only covers up to the last write of its own connection, and a
+-- repeated script may have nothing left to write.
 --
 -- KEYS 1: fence
 -- ARGV 1: how long to keep it, in ms
