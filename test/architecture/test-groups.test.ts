@@ -9,9 +9,9 @@ import t from 'tap'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 
-/** Whoever imports one of these starts a program: redis-server, nginx, curl, promtool, a browser, the built service. */
+/** A test that imports one of these starts a program: redis-server, nginx, curl, promtool, a browser, the built service. */
 const STARTS_PROGRAMS = ['node:child_process', 'playwright-core', 'puppeteer-core']
-/** The files of test/support that start a server, or stand on one that does. */
+/** The files of test/support that start a server, or import one that does. */
 const STARTERS = ['redis-server', 'redis-cluster', 'redis-sentinel', 'nginx', 'browser', 'firefox', 'service'].map(
   (name) => `test/support/${name}.ts`
 )

@@ -1,6 +1,6 @@
 /**
- * The first five minutes of somebody new, as README has them: `npm start`, `npm run demo` in a second terminal, and the link it
- * shows in Chromium; and the same way through the pages in Firefox.
+ * The first five minutes of a new user, as README describes them: `npm start`, `npm run demo` in a second terminal, and its
+ * link in Chromium. A second test walks through the same pages in Firefox.
  */
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
@@ -12,7 +12,7 @@ import { freePort } from '../support/ports.js'
 import { typeOnTerminal } from '../support/programs.js'
 
 const COMMANDS = ['npm start', 'npm run demo', 'npm run demo -- --yes']
-/** What a JWT begins with, and what is as long as a grant code. */
+/** Matches the beginning of a JWT, and text as long as a grant code. */
 const LOOKS_SECRET = /eyJ|[A-Za-z0-9_-]{40,}/
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
@@ -20,7 +20,7 @@ for (const command of COMMANDS) t.ok(readme.includes(command), `README says ${co
 
 const directory = t.testdir({})
 const port = await freePort()
-/** One line of a terminal. It is as README has it but for the port, and the build that is there already. */
+/** Types a command of README on a terminal, with another port and the existing build. */
 const type = (t: Test, line: string) =>
   typeOnTerminal(t, line, {
     ...{ HOME: directory, TMPDIR: directory, PORT: `${port}`, NO_COLOR: '1' },
@@ -49,7 +49,7 @@ t.test('npm run demo -- --yes: collected, listed and revoked', async (t) => {
 
 t.test('by hand in Chromium', async (t) => {
   const context = await (await launchChromium(t)).newContext()
-  // What a person presses in a tab is counted there: a click, which Enter and Space are as well where they press a button.
+  // The tab counts its click events. Enter and Space on a button raise one too.
   await context.addInitScript(`addEventListener('click', ({ isTrusted }) => {
     if (isTrusted) sessionStorage.presses = Number(sessionStorage.presses ?? 0) + 1
   }, true)`)
@@ -63,7 +63,7 @@ t.test('by hand in Chromium', async (t) => {
   await t.test(
     'five clicks, the one on the link included, and the page knows that the device has collected',
     async (t) => {
-      // By the other name of this machine, as the demo finds a service at the default port.
+      // The link has the name localhost, as it has when the demo finds a service at the default port.
       const { screen, shows, ended } = type(t, demo.replace('localhost', '127.0.0.1'))
       const link = await shows(/(?<=Sign in at )\S+/)
       t.match(screen(), `Sign in at ${link} with any name`)

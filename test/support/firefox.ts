@@ -1,6 +1,6 @@
 /**
- * Debian's Firefox ESR, driven over WebDriver BiDi. Where there is none the tests fail. Its profile is in a temporary directory
- * that goes with the test, and it ends itself rather than connect to another machine.
+ * Debian's Firefox ESR, driven over WebDriver BiDi. A missing Firefox fails the test. Its profile is in a temporary directory
+ * that the test removes, and Firefox exits before it connects to another machine.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import puppeteer, { type Browser, type Page } from 'puppeteer-core'
 import type { Test } from 'tap'
 
 const EXECUTABLE = '/usr/bin/firefox-esr'
-/** What a new profile asks the network for, as far as @puppeteer/browsers does not switch it off. */
+/** Preferences that stop requests of a new profile which @puppeteer/browsers leaves on. */
 const ASKS_NOBODY = {
   'app.normandy.enabled': false,
   'browser.region.update.enabled': false,
@@ -22,12 +22,12 @@ const ASKS_NOBODY = {
   'toolkit.telemetry.enabled': false,
   'toolkit.telemetry.unified': false
 }
-/** Starting takes seconds of processor time, which a busy machine hands out slowly. */
+/** A start takes seconds of CPU time, and a busy machine needs a multiple of that. */
 const START_PATIENCE_MS = 120_000
-/** What takes longer than this on loopback does not come any more. */
+/** A page on loopback that takes longer is taken for lost. */
 const PATIENCE_MS = 10_000
 
-/** Starts the browser. Closed with the test. */
+/** Starts the browser, which is closed with the test. */
 export async function launchFirefox(t: Pick<Test, 'teardown'>): Promise<Browser> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-firefox-'))
   t.teardown(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
@@ -47,13 +47,13 @@ export interface FirefoxTab {
   page: Page
   /** Errors of the console and of scripts, and what the Content Security Policy blocked. */
   complaints: string[]
-  /** Presses what leads to another page, and waits for that. */
+  /** Clicks an element that leads to another page, and waits for that page. */
   press(selector: string): Promise<void>
-  /** The text of an element, as it is seen. */
+  /** Resolves to the visible text of an element. */
   textOf(selector: string): Promise<string>
 }
 
-/** A tab of a size. Closed with the browser. */
+/** Opens a tab with a viewport of this size, which is closed with the browser. */
 export async function openTab(browser: Browser, width: number, height: number): Promise<FirefoxTab> {
   const page = await browser.newPage()
   await page.setViewport({ width, height })
@@ -63,7 +63,7 @@ export async function openTab(browser: Browser, width: number, height: number): 
     if (message.type() === 'error') complaints.push(message.text())
   })
   page.on('pageerror', (error) => complaints.push(String(error)))
-  // Firefox tells the page what the policy blocked, and nobody over BiDi.
+  // Firefox reports a blocked request to the page alone, not over BiDi.
   await page.evaluateOnNewDocument(`document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
     console.error('blocked by ' + violatedDirective + ': ' + blockedURI))`)
   return {

@@ -28,8 +28,8 @@ const RUN = `(async () => {
 export const runAxe = (page: Page) => page.evaluate<{ found: object[]; rules: number }>(RUN)
 
 /**
- * Compares the lines of all texts with the window, with what they stand in, and with each other; codes have one line. Lines of two texts may touch by a
- * quarter of their height, since a font is taller than its letters.
+ * Reports each line of text that leaves the window or its element, or overlaps another line, and each code that takes two
+ * lines. Two lines may overlap by a quarter of their height, since a font is taller than its letters.
  */
 const LAYOUT = `(() => {
   const faults = []
@@ -66,7 +66,7 @@ const LAYOUT = `(() => {
   return { faults, lines: lines.length }
 })()`
 
-/** What sticks out or lies on something else, and how many lines of text were looked at, in whatever browser. */
+/** Runs LAYOUT in a page of any browser. Resolves to its reports and to the number of lines it compared. */
 export const lookAtLayout = (page: { evaluate(script: string): Promise<unknown> }) =>
   page.evaluate(LAYOUT) as Promise<{ faults: string[]; lines: number }>
 

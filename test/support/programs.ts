@@ -1,4 +1,4 @@
-/** The service's programs, built, as an operator runs them: each to its end, however long a busy machine takes for it. */
+/** Runs the built programs of the service as an operator does, and waits for their end without a limit of its own. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -11,13 +11,13 @@ export interface Run {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** One that does not end must not outlive the test that its limit has ended. */
+/** The child is killed with its test, since a test that times out would leave it running. */
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Runs a file of dist/src with nothing in its environment but what a test says. */
+/** Runs a file of dist/src. Its environment holds only what the test passes. */
 export function runProgram(file: string, args: readonly string[], variables: Record<string, string>): Promise<Run> {
   const path = fileURLToPath(new URL(`../../dist/src/${file}`, import.meta.url))
   const env = { PATH: process.env.PATH, ...variables }
@@ -31,22 +31,21 @@ export function runProgram(file: string, args: readonly string[], variables: Rec
 }
 
 export interface Session {
-  /** What the terminal shows so far. */
+  /** Returns the output of the terminal so far. */
   screen(): string
   /**
-   * Waits until it shows something, however long that takes on a busy machine, and answers with what that is. Fails when the
-   * program has ended before.
+   * Waits without a limit until the output matches, and resolves to the match. Rejects when the program ends before that.
    */
   shows(text: string | RegExp): Promise<string>
-  /** Types something; `\x03` is Ctrl-C. */
+  /** Writes to the terminal's input; `\x03` is Ctrl-C. */
   type(text: string): void
-  /** The program's exit code, when it has ended. */
+  /** Resolves to the program's exit code at its end. */
   ended: Promise<number>
 }
 
 type Teardown = { teardown(handler: () => unknown): void }
 
-/** Runs a file of dist/src on a terminal of its own. */
+/** Runs a file of dist/src on a pseudo-terminal. */
 export function runOnTerminal(
   t: Teardown,
   file: string,
@@ -57,7 +56,7 @@ export function runOnTerminal(
   return typeOnTerminal(t, `exec ${[process.execPath, path, ...args].map((word) => `'${word}'`).join(' ')}`, variables)
 }
 
-/** Runs a command line in the folder of the project, on a terminal of its own, which `script` of util-linux makes. */
+/** Runs a command line in the project's folder on a pseudo-terminal, which `script` of util-linux makes. */
 export function typeOnTerminal(t: Teardown, line: string, variables: Record<string, string>): Session {
   const env = { PATH: process.env.PATH, TERM: 'xterm-256color', SHELL: '/bin/sh', ...variables }
   const args = ['--quiet', '--return', '--flush', '--command', line, '/dev/null']
