@@ -1,7 +1,6 @@
 /** Creates pending grants by the hundred thousand through the product's own Redis store, many at once. */
 
 import { tagOf } from '../../src/core/clients/client.js'
-import { isFault } from '../../src/core/fault.js'
 import { newGrantCode, newUserCode } from '../../src/core/grants/codes.js'
 import type { Location } from '../../src/core/grants/grant.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
@@ -57,7 +56,7 @@ export async function createGrants(url: string, count: number, options: GrantOpt
       let answer: string
       do {
         const [tag = ''] = keyring.tags('user-code', newUserCode())
-        answer = await patiently(() => store.create(digest, tag, grant))
+        answer = await store.create(digest, tag, grant)
       } while (answer === 'user_code_taken')
     }
   }
@@ -67,18 +66,6 @@ export async function createGrants(url: string, count: number, options: GrantOpt
     return codes
   } finally {
     await connection.close()
-  }
-}
-
-/**
- * Repeats a creation that timed out on a busy machine. The store is idempotent: the same codes create the grant once.
- */
-async function patiently<T>(create: () => Promise<T>, tries = 5): Promise<T> {
-  try {
-    return await create()
-  } catch (error) {
-    if (tries <= 1 || !isFault(error) || error.code !== 'unavailable') throw error
-    return patiently(create, tries - 1)
   }
 }
 

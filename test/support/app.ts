@@ -3,12 +3,13 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
+import { PATIENT_MS } from './redis-config.js'
 import { DASHBOARD_SECRET, sessionOf } from './tokens.js'
 
 export const GRANTD_SECRET = 'keys at rest are sealed under this secret'
 
 /** For tests that are not about slow Redis: a busy machine is slow too, and 503 would then be the right answer. */
-export const PATIENT = { REDIS_TIMEOUT_MS: '30000' }
+export const PATIENT = { REDIS_TIMEOUT_MS: `${PATIENT_MS}` }
 /** For tests about slow Redis: the default of REDIS_TIMEOUT_MS. */
 export const IMPATIENT = { REDIS_TIMEOUT_MS: '1000' }
 

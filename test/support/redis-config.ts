@@ -13,7 +13,7 @@ export function redisConfig(place: RedisConfig['place'], parts: Partial<RedisCon
 }
 
 /** How long a connection waits for an answer. A healthy Redis on a busy machine needs less. */
-const PATIENT_MS = 30_000
+export const PATIENT_MS = 30_000
 
 /** Opens a connection as the stores have it and waits until it is ready. Only the loss of Redis is logged, through `warn`. */
 export async function connectTo(url: string, warn: (message: string) => void = () => {}): Promise<Connection> {

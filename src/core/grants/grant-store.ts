@@ -1,7 +1,7 @@
 /**
- * The storage interface of grants. `poll`, `decide`, `withdraw` and `collect` are atomic. Every method but `poll` is idempotent, and a poll
- * whose command is sent twice counts once. All reject with the fault `unavailable` when the storage cannot answer. Stores get
- * codes only as digests (grant code) and keyed tags (user code), never in clear.
+ * The storage interface of grants. `poll`, `decide`, `withdraw` and `collect` are atomic. Every method but `poll` is idempotent,
+ * and a poll whose command is sent twice counts once. All reject with the fault `unavailable` when the storage cannot answer.
+ * Stores get codes only as digests (grant code) and keyed tags (user code), never in clear.
  */
 import type { Decision, GrantRequest } from './grant.js'
 

@@ -1,7 +1,7 @@
 /**
  * The operations on a grant: a client starts it, a user looks it up and decides it, the client polls and collects it, or
- * withdraws it. This file handles codes and decisions; polls.ts handles polls and collection, rules.ts holds the state machine, and the surfaces
- * (src/routes) render the outcomes.
+ * withdraws it. This file handles codes, decisions and withdrawals; polls.ts handles polls and collection, rules.ts holds the
+ * state machine, and the surfaces (src/routes) render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
 import type { RevokedBy } from '../authorizations/authorizations.js'

@@ -9,8 +9,8 @@ export const LONGEST_WAIT_SECONDS = 30
 const MOST_PER_GRANT = 2
 
 /**
- * Why a wait ended. `decided`: the grant was, or it was withdrawn. `missed`: the feed was down, so a decision may have been missed. `over`: the time
- * is up. `gone`: the caller disconnected. `stopping`: the instance stops.
+ * Why a wait ended. `decided`: the grant was, or it was withdrawn. `missed`: the feed was down, so a decision may have been
+ * missed. `over`: the time is up. `gone`: the caller disconnected. `stopping`: the instance stops.
  */
 export type WaitEnd = 'decided' | 'missed' | 'over' | 'gone' | 'stopping'
 

@@ -1,6 +1,5 @@
 /** The authorizations of a user, which are authorized clients on the wire: listed, labelled, revoked. */
-import type { AuthorizedClient } from '../../../schemas/generated/dashboard.js'
-import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { type AuthorizedClient, dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import type { Authorization } from '../../core/authorizations/authorization.js'
 import type { Caller } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'

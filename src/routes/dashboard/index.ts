@@ -1,6 +1,7 @@
 /**
  * The dashboard API, mounted under /api/v0: grants for clients and browsers, and what a user looks after, their authorizations
- * and their connections. An operation is in the file of its name, or of what it is about; how both surfaces start and poll is in src/routes.
+ * and their connections. An operation is in the file of its name, or of what it is about; how both surfaces start and poll is in
+ * src/routes.
  */
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'

@@ -13,19 +13,11 @@ interface DecisionResultProps {
 /** What became of the request, with a way back while there is one. Holds no secret. */
 export function DecisionResult({ visit, result, isCollected = false }: DecisionResultProps) {
   const { result: texts } = visit.texts
-  if (result === 'denied') {
+  if (result === 'denied' || result === 'withdrawn') {
     return (
-      <Layout visit={visit} title={texts.deniedTitle}>
-        <p>{texts.denied}</p>
-        <p>{texts.deniedAdvice}</p>
-      </Layout>
-    )
-  }
-  if (result === 'withdrawn') {
-    return (
-      <Layout visit={visit} title={texts.withdrawnTitle}>
-        <p>{texts.withdrawn}</p>
-        <p>{texts.withdrawnAdvice}</p>
+      <Layout visit={visit} title={texts[`${result}Title`]}>
+        <p>{texts[result]}</p>
+        <p>{texts[`${result}Advice`]}</p>
       </Layout>
     )
   }
