@@ -37,6 +37,8 @@ import { withoutPages } from './routes/without-pages.js'
 export interface AppOptions {
   /** Turned by tests: it then rules everything, the time of grants included. */
   testClock?: Clock
+  /** Whether the result page waits for the client to collect, which is so unless a test says otherwise. */
+  awaitsCollection?: boolean
   /** Where the log goes; by default to standard output at the configured level. */
   logger?: LogOptions
 }
@@ -45,14 +47,15 @@ export interface AppOptions {
 export type Part = readonly [plugin: FastifyPluginAsync<never> | FastifyPluginCallback<never>, options: object]
 
 /** Builds the application. It listens to nothing yet; `ready()` it, then `listen()` or `inject()`. */
-export function buildApp(config: Config, { testClock, logger }: AppOptions = {}): FastifyInstance {
+export function buildApp(config: Config, { logger, ...options }: AppOptions = {}): FastifyInstance {
   const app = bareApp(config, logger)
-  for (const [plugin, options] of partsOf(config, testClock)) app.register(plugin as FastifyPluginAsync, options)
+  for (const [plugin, pluginOptions] of partsOf(config, options))
+    app.register(plugin as FastifyPluginAsync, pluginOptions)
   return app
 }
 
 /** Everything the application is made of, in the order in which it is registered. */
-export function partsOf(config: Config, testClock?: Clock): Part[] {
+export function partsOf(config: Config, { testClock, awaitsCollection = true }: AppOptions = {}): Part[] {
   const plugins: Part[] = [
     [configPlugin, { config, clock: testClock ?? Date.now }],
     [metrics, {}],
@@ -79,7 +82,7 @@ export function partsOf(config: Config, testClock?: Clock): Part[] {
     [oauth, { prefix: base }],
     [tokensApi, { prefix: base + tokensPrefix }],
     [issuersByPath, { prefix: base }],
-    [hasPages ? pages : withoutPages, { prefix: base }]
+    hasPages ? [pages, { prefix: base, awaitsCollection }] : [withoutPages, { prefix: base }]
   ])
   return [...plugins, ...surfaces, [issuersByHost, {}], [ops, {}]]
 }

@@ -23,11 +23,11 @@ export type App = FastifyInstance<
 const PASSED_BY_ALL = ['time-limit', 'request-headers', 'access-log', 'answer-metrics', 'overload']
 
 /** A surface: an encapsulated plugin that refuses to be loaded before the plugins it needs. */
-export function surface(
+export function surface<Options extends object = object>(
   name: string,
   needs: readonly string[],
-  routes: (app: FastifyInstance) => Promise<void>
-): FastifyPluginAsync {
+  routes: (app: FastifyInstance, options: Options) => Promise<void>
+): FastifyPluginAsync<Options> {
   return fp(routes, { name, dependencies: [...PASSED_BY_ALL, ...needs], encapsulate: true })
 }
 

@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthorizationStanding } from '../../core/authorizations/authorizations.js'
 import type { App } from '../app.js'
 
-/** The pauses between the reads. A client with a held poll collects at once, other clients within seconds. */
+/** The pauses in milliseconds between the reads. A client with a held poll collects at once, other clients within seconds. */
 const PAUSES_MS = [100, 200, 300, 600, 800]
 /** Caps the waiting pages, because each counts as a request under way. Beyond the cap a page reads only once. */
 const MOST_WAITING = 200
@@ -20,7 +20,8 @@ export type AwaitCollection = (
 /**
  * Resolves to the standing of an approval: at once unless it is `none`, otherwise when it changes or after two seconds.
  */
-export function createAwaitCollection(app: App): AwaitCollection {
+export function createAwaitCollection(app: App, waits = true): AwaitCollection {
+  const pausesMs = waits ? PAUSES_MS : []
   let waiting = 0
 
   return async (request, reply, { userId, authorizationId }) => {
@@ -32,7 +33,7 @@ export function createAwaitCollection(app: App): AwaitCollection {
     reply.raw.once('close', onClose)
     waiting += 1
     try {
-      for (const ms of PAUSES_MS) {
+      for (const ms of pausesMs) {
         await pause(ms, gone.signal)
         if (gone.signal.aborted) break
         if (app.readiness.isDraining()) {

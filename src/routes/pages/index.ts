@@ -61,7 +61,7 @@ const ALWAYS = [
 
 const NEEDS = ['config', 'metrics', 'core', 'readiness', 'whereabouts', 'limits']
 
-export const pages = surface('pages', NEEDS, async (app) => {
+export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, async (app, { awaitsCollection }) => {
   await app.register(accepts)
   await app.register(cookie)
   const own: { method: string; url: string }[] = []
@@ -102,7 +102,7 @@ export const pages = surface('pages', NEEDS, async (app) => {
   app.setErrorHandler(answerPageFault(visits))
   app.register(async (inner) => {
     inner.addHook('onRequest', inner.limitTime(visits.begin))
-    const parts: PageParts = { app: inner, cookies, visits }
+    const parts: PageParts = { app: inner, cookies, visits, awaitsCollection }
     for (const route of ALWAYS) route(parts)
     if (app.config.demoSignIn) signInByName(parts)
     const named = own.map(({ method, url }) => ({ method, url: url.slice(app.prefix.length) || '/' }))

@@ -11,6 +11,8 @@ export interface PageParts {
   app: App
   cookies: Cookies
   visits: Visits
+  /** Whether the result page waits for the client. */
+  awaitsCollection: boolean
 }
 
 /** Goes on with 303, so that reloading does not send the form again. */

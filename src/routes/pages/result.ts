@@ -5,8 +5,8 @@ import { DecisionResult } from './views/decision-result.js'
 import { userIdOf, visitOf } from './visit.js'
 
 /** GET /device/done: says what became of it, to the user who decided, and whether the device has collected an approval. */
-export function showResult({ app, cookies, visits }: PageParts): void {
-  const awaitCollection = createAwaitCollection(app)
+export function showResult({ app, cookies, visits, awaitsCollection }: PageParts): void {
+  const awaitCollection = createAwaitCollection(app, awaitsCollection)
 
   app.route({
     method: 'GET',
