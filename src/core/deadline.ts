@@ -26,11 +26,11 @@ export function createDeadline(limitMs: number): Deadline {
 
   let sweptAt = performance.now()
 
-  function sweep(): void {
+  function sweep(firedAt: number): void {
     // Calls that began after the previous sweep are left for the next one: after a long event-loop turn their commands may
     // not even have been sent yet.
-    const startedBefore = Math.min(performance.now() - limitMs, sweptAt)
-    sweptAt = performance.now()
+    const startedBefore = Math.min(firedAt - limitMs, sweptAt)
+    sweptAt = firedAt
     for (const call of waiting) {
       if (call.startedAt > startedBefore) continue
       waiting.delete(call)
@@ -39,8 +39,8 @@ export function createDeadline(limitMs: number): Deadline {
   }
 
   // setImmediate runs the sweep after the sockets have been read, so that an answer which arrived in time while the event
-  // loop was blocked still counts.
-  const timer = setInterval(() => setImmediate(sweep), SWEEP_EVERY_MS)
+  // loop was blocked still counts. Whatever blocks it between the timer and the sweep is not counted for the same reason.
+  const timer = setInterval(() => setImmediate(sweep, performance.now()), SWEEP_EVERY_MS)
   timer.unref()
 
   return {

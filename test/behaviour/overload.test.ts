@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { createDeadline } from '../../src/core/deadline.js'
 import { startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { freePort } from '../support/ports.js'
@@ -134,4 +135,30 @@ t.test('a process that was held up blames nobody: what was answered meanwhile co
       'no connection was given up'
     )
   }
+})
+
+t.test('what holds the process up between the timer and the sweep does not count either', async (t) => {
+  const deadline = createDeadline(200)
+  t.teardown(() => deadline.stop())
+  let isGivenUp = false
+  const call = deadline.begin(performance.now(), () => {
+    isGivenUp = true
+  })
+  // Timers of one period run one after the other, so this one comes right after that of the sweep.
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      clearInterval(timer)
+      const heldUpUntil = performance.now() + 300
+      while (performance.now() < heldUpUntil);
+      // The sweep is next, and then comes the answer.
+      setImmediate(resolve)
+    }, 50)
+  })
+  t.equal(deadline.end(call), true)
+  t.notOk(isGivenUp)
+  deadline.begin(performance.now() - 1_000, () => {
+    isGivenUp = true
+  })
+  await until(async () => isGivenUp)
+  t.equal(deadline.count(), 0, 'a call that is late is given up all the same')
 })

@@ -18,18 +18,18 @@ export function leaveWhenSilent(redis: Redis, timeoutMs: number): void {
   const heard = () => {
     isHeard = true
   }
-  const look = () => {
+  const look = (firedAt: number) => {
     if (isHeard || redis.commandQueue.length === 0) {
       contentAt = performance.now()
       isHeard = false
-    } else if (performance.now() - contentAt > silentMs) {
+    } else if (firedAt - contentAt > silentMs) {
       heard()
       redis.stream?.destroy(new Error(`the server says nothing for ${silentMs} ms`))
     }
   }
   // setImmediate runs the check after the sockets have been read, so that answers that arrived while the process was
-  // blocked count.
-  const timer = setInterval(() => setImmediate(look), LOOK_EVERY_MS).unref()
+  // blocked count. Whatever blocks it between the timer and the check is not counted for the same reason.
+  const timer = setInterval(() => setImmediate(look, performance.now()), LOOK_EVERY_MS).unref()
   redis.on('connect', () => {
     heard()
     redis.stream.on('data', heard)
