@@ -1,11 +1,15 @@
 /**
- * Checks the documents: files, headings and paths that they refer to exist, and they keep the rules that they set for
- * themselves.
+ * Checks the documents: files, headings and paths that they refer to exist, they keep the rules that they set for
+ * themselves, docs/configuration.md lists the variables that there are, and docs/benchmarks.md shows the last result.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
+import { DOCUMENT, publish, RESULT } from '../../bench/support/publish.js'
+import type { Result } from '../../bench/support/result.js'
+import { EnvironmentSchema } from '../../schemas/config.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -146,4 +150,164 @@ t.test('the walks of the architecture are short, and each file of them is there'
     t.ok(files.length >= 5 && files.length <= most, `${title}: ${files.length} files`)
     for (const path of files) t.ok(exists(path) && statSync(join(root, path)).isFile(), `${title}: ${path}`)
   }
+})
+
+interface Row {
+  name: string
+  fallback: string
+  description: string
+}
+
+/** Returns the rows "| `NAME` | default | description |" of docs/configuration.md. */
+function rows(): Row[] {
+  const text = read('docs/configuration.md')
+  return [...text.matchAll(/^\| *`([A-Z][A-Z0-9_]*)` *\|([^|\n]*)\|((?:[^|\n]|\\\|)*)\| *$/gm)].map(
+    ([, name = '', fallback = '', description = '']) => ({
+      name,
+      fallback: fallback.trim().replaceAll('`', ''),
+      description: description.trim()
+    })
+  )
+}
+
+/** Returns the default as the table must show it: the value, or any sign for none (a dash, "none", …). */
+function shownDefault(schema: TSchema): string {
+  const { default: value } = schema as { default?: unknown }
+  return value === undefined || (Array.isArray(value) && value.length === 0) ? '' : String(value)
+}
+
+const isNothing = (text: string) => /^(|-|–|—|none|unset|not set|empty|required)$/i.test(text)
+
+t.test('the README leads to the table', async (t) => {
+  t.match(read('README.md'), '](docs/configuration.md)')
+})
+
+t.test('the table of docs/configuration.md', async (t) => {
+  const documented = rows()
+  const variables = Object.entries<TSchema>(EnvironmentSchema.properties)
+
+  t.test('lists exactly the variables there are, in their order', async (t) => {
+    t.ok(variables.length >= 25, `${variables.length} variables`)
+    t.strictSame(
+      documented.map(({ name }) => name),
+      variables.map(([name]) => name)
+    )
+  })
+
+  t.test('gives the defaults there are', async (t) => {
+    let looked = 0
+    for (const [name, schema] of variables) {
+      const row = documented.find((candidate) => candidate.name === name)
+      const wanted = shownDefault(schema)
+      if (wanted === '') t.ok(isNothing(row?.fallback ?? 'absent'), `${name} has no default: "${row?.fallback}"`)
+      else t.equal(row?.fallback.replaceAll(/[ ,_](?=\d{3})/g, ''), wanted, name)
+      looked += 1
+    }
+    t.equal(looked, variables.length)
+  })
+
+  t.test('says something about each', async (t) => {
+    for (const { name, description } of documented) t.ok(description.length >= 10, `${name}: ${description}`)
+    t.ok(documented.length > 0)
+  })
+})
+
+const result = JSON.parse(read(RESULT)) as Result
+const benchmarks = read(DOCUMENT)
+
+/** Copies the result with another value for one figure. */
+function changed(id: string, name: string, value: number): Result {
+  const copy = structuredClone(result)
+  for (const section of copy.sections) {
+    if (section.id !== id) continue
+    for (const figure of section.figures) if (figure.name === name) figure.value = value
+  }
+  return copy
+}
+
+t.test('what is published of the benchmarks', async (t) => {
+  t.test('is what the result gives, to the letter', async (t) => {
+    const files = publish(result, benchmarks)
+    t.equal(files.size, 3)
+    for (const [path, content] of files) t.equal(read(path), content, path)
+  })
+
+  t.test('is nothing else: no plot is left over, or made by hand', async (t) => {
+    const folder = RESULT.slice(0, RESULT.lastIndexOf('/') + 1)
+    const there = readdirSync(join(root, folder)).map((name) => folder + name)
+    t.strictSame(
+      there.sort(),
+      [...publish(result, benchmarks).keys(), RESULT].filter((path) => path !== DOCUMENT).sort()
+    )
+  })
+
+  t.test('shows every plot', async (t) => {
+    for (const path of publish(result, benchmarks).keys()) {
+      if (path.endsWith('.svg')) t.match(benchmarks, `](${path.slice('docs/'.length)})`, path)
+    }
+  })
+
+  t.test('changes with the result', async (t) => {
+    const files = publish(changed('peers', 'grantd', 123_456), benchmarks)
+    for (const [path, content] of files) {
+      t.equal(content.includes('123,456'), path !== 'docs/benchmarks/redis-cpu-per-poll.svg', path)
+    }
+    const redis = publish(changed('peers', 'Redis, grantd', 98.76), benchmarks)
+    t.match(redis.get('docs/benchmarks/redis-cpu-per-poll.svg'), '98.76')
+    t.match(redis.get(DOCUMENT), '98.76')
+  })
+
+  t.test('needs a place in the document for everything, and something for every place', async (t) => {
+    const mark = '<!-- generated: pages -->'
+    t.throws(() => publish(result, benchmarks.replace(mark, '')), /no place for pages/)
+    t.throws(() => publish(result, benchmarks.replace(mark, '<!-- generated: pagers -->')), /"pagers"/)
+    t.throws(() => publish(result, benchmarks + benchmarks), /no more, to put at "run"/)
+  })
+
+  t.test('says so when a figure is missing or is no number', async (t) => {
+    const without = { ...result, sections: result.sections.filter(({ id }) => id !== 'memory') }
+    t.throws(() => publish(without, benchmarks), /no section memory/)
+    t.throws(() => publish(changed('wait', 'memory per waiting request', Number.NaN), benchmarks), /is no number/)
+  })
+})
+
+t.test('the result is of a whole run, and honest about its targets', async (t) => {
+  t.strictSame(result.sections.map(({ id }) => id).sort(), [
+    ...['collect', 'instances', 'issue', 'memory', 'pages', 'peers', 'poll'],
+    ...['redis-cost', 'scale', 'start', 'token', 'wait']
+  ])
+  for (const { id, figures } of result.sections) {
+    for (const { name, value, target } of figures) {
+      if (!target) continue
+      const isMet = 'atLeast' in target ? value >= target.atLeast : value <= target.atMost
+      const row = benchmarks.split('\n').find((line) => line.includes(`\`${id}\``) && line.includes(`| ${name} `))
+      t.match(row, isMet ? ': met' : ': **missed**', `${id}: ${name}`)
+    }
+  }
+})
+
+t.test('the peers', async (t) => {
+  const manifest = JSON.parse(read('bench/package.json'))
+  const lock = JSON.parse(read('bench/package-lock.json')) as {
+    packages: Record<string, { resolved?: string; integrity?: string }>
+  }
+  const locked = Object.entries(lock.packages).filter(([path]) => path !== '')
+
+  t.test('are locked without naming a registry, and sealed', async (t) => {
+    t.ok(locked.length >= 50, `${locked.length} packages`)
+    t.strictSame(
+      locked.filter(([, { resolved, integrity }]) => resolved !== undefined || !integrity).map(([path]) => path),
+      []
+    )
+  })
+
+  t.test('are no dependencies of the service', async (t) => {
+    const { dependencies } = JSON.parse(read('package.json'))
+    t.strictSame(Object.keys(manifest.dependencies), ['better-auth', 'better-sqlite3', 'oidc-provider'])
+    for (const name of Object.keys(manifest.dependencies)) t.notOk(name in dependencies, name)
+  })
+
+  t.test('have the versions the result was measured with', async (t) => {
+    for (const [name, version] of Object.entries(manifest.dependencies)) t.equal(result.machine[name], version, name)
+  })
 })

@@ -1,4 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+/**
+ * Checks the shape of the repository: its layers, its folders without circles, the size of its files, and the two groups
+ * of tests. `npm run test:unit` needs only Node.js: test/unit-tests.txt lists its files, and every other test file starts
+ * a program.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { circlesOf, type Import, importsOf, root, show, sourceFiles, within } from './source-imports.js'
@@ -31,6 +36,30 @@ function graphOf(found: Import[], nameOf: (path: string) => string): Map<string,
   }
   return graph
 }
+
+/** A test that imports one of these starts a program: redis-server, nginx, curl, promtool, a browser, the built service. */
+const STARTS_PROGRAMS = ['node:child_process', 'playwright-core', 'puppeteer-core']
+/** The files of test/support that start a server, or import one that does. */
+const STARTERS = ['redis-server', 'redis-cluster', 'redis-sentinel', 'nginx', 'browser', 'firefox', 'service'].map(
+  (name) => `test/support/${name}.ts`
+)
+
+const testFiles = sourceFiles('test')
+  .filter((file) => file.endsWith('.test.ts'))
+  .sort()
+const listed = readFileSync(join(root, 'test/unit-tests.txt'), 'utf8').trimEnd().split('\n')
+
+/** Returns everything that a file imports, directly or not: paths from the root, and names of packages. */
+function reachableFrom(file: string, seen = new Set<string>()): Set<string> {
+  for (const { to, isPackage } of importsOf(file)) {
+    if (seen.has(to)) continue
+    seen.add(to)
+    if (!isPackage && existsSync(join(root, to))) reachableFrom(to, seen)
+  }
+  return seen
+}
+
+const startsPrograms = (file: string) => [...reachableFrom(file)].some((path) => STARTS_PROGRAMS.includes(path))
 
 t.test('circles are found where there are some', async (t) => {
   t.strictSame(
@@ -119,4 +148,33 @@ t.test('files are of a size that is read at once', async (t) => {
   t.ok(sizes.length >= 180 && sizes.length <= 260, `${sizes.length} files`)
   t.ok(quantile(0.5) >= 40 && quantile(0.5) <= 70, `median ${quantile(0.5)}`)
   t.ok(quantile(0.9) <= 130, `nine of ten have at most ${quantile(0.9)} lines`)
+})
+
+t.test('the list names test files that exist, each once and in order', async (t) => {
+  t.ok(listed.length >= 25, `${listed.length} files`)
+  t.strictSame(listed, [...new Set(listed)].sort())
+  for (const file of listed) t.ok(testFiles.includes(file), file)
+})
+
+t.test('every test file is in one of the two groups, by what it needs', async (t) => {
+  t.ok(testFiles.length >= 75, `${testFiles.length} test files`)
+  const needNodeAlone = testFiles.filter((file) => !startsPrograms(file))
+  t.strictSame(listed, needNodeAlone)
+  t.ok(testFiles.length - listed.length >= 30, 'the other group is seen')
+})
+
+t.test('the unit group imports none of the starters, and the other group imports each of them', async (t) => {
+  const others = testFiles.filter((file) => !listed.includes(file))
+  for (const starter of STARTERS) {
+    t.ok(startsPrograms(starter), `${starter} starts a program`)
+    t.strictSame(
+      listed.filter((file) => reachableFrom(file).has(starter)),
+      [],
+      starter
+    )
+    t.ok(
+      others.some((file) => reachableFrom(file).has(starter)),
+      `${starter} is used`
+    )
+  }
 })

@@ -25,8 +25,17 @@ export function sourceFiles(folder: string): string[] {
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
 }
 
+/** What each file imports, so that no file is parsed twice. */
+const parsed = new Map<string, Import[]>()
+
 /** Returns everything that a file imports: import, export … from, import(), import type and typeof import(). */
 export function importsOf(file: string): Import[] {
+  const found = parsed.get(file) ?? parse(file)
+  parsed.set(file, found)
+  return found
+}
+
+function parse(file: string): Import[] {
   const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true)
   const found: Import[] = []
   const visit = (node: ts.Node): void => {
