@@ -71,12 +71,14 @@ async function check(t: Test, page: Page, state: string, heading: string): Promi
   await page.evaluate(AXE)
   for (const width of [1280, 360]) {
     await page.setViewportSize({ width, height: 900 })
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      const { found, rules } = await runAxe(page)
-      t.same(found, [], `${state}, ${colorScheme}, ${width}`)
-      t.ok(rules >= 100, 'by all rules')
-    }
+    await page.emulateMedia({ colorScheme: 'light' })
+    const { found, rules } = await runAxe(page)
+    t.same(found, [], `${state}, light, ${width}`)
+    t.ok(rules >= 100, 'by all rules')
+    await page.emulateMedia({ colorScheme: 'dark' })
+    const inDark = await runAxe(page, 'of colours')
+    t.same(inDark.found, [], `${state}, dark, ${width}`)
+    t.equal(inDark.rules, 2)
     await checkLayout(t, page, `${state}, ${width}`)
   }
   // A zoom of 200 % halves the width of the window in CSS pixels, which no rule of axe covers.
@@ -94,7 +96,7 @@ type Ask = (language: string) => Promise<string>
 
 /**
  * Checks the page in English and then in every other language. Only texts differ, so each translation is put into the
- * open document instead of being loaded. All rules run on it once, on a phone, in alternating colour schemes.
+ * open document instead of being loaded. All rules but that of the colours run on it once, on a phone.
  */
 async function checkInEach(
   t: Test,
@@ -113,7 +115,7 @@ async function checkInEach(
     [180, 450]
   ] as const) {
     await page.setViewportSize({ width, height })
-    for (const [index, language] of OTHERS.entries()) {
+    for (const language of OTHERS) {
       const what = `${state}, ${language}, ${width}`
       await translate(page, language)
       if (width === 360) await checkAnswers(t, page, what)
@@ -122,8 +124,7 @@ async function checkInEach(
       if (width !== 360) continue
       t.equal(await page.locator('html').getAttribute('lang'), language)
       t.not(await page.locator('h1').innerText(), heading, what)
-      await page.emulateMedia({ colorScheme: (checked.size + index) % 2 === 0 ? 'light' : 'dark' })
-      t.same((await runAxe(page)).found, [], what)
+      t.same((await runAxe(page, 'but of colours')).found, [], what)
     }
   }
   await translate(page)
