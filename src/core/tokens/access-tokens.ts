@@ -47,8 +47,8 @@ export interface AccessTokens {
 
 const TYP = 'at+jwt'
 const CLAIMS = ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_id', 'client_type', 'scope'] as const
-/** The length cap of a bearer token, applied before its header is decoded. */
-const LONGEST_TOKEN = 8_192
+/** The length cap of a bearer token, of ours or of the dashboard, applied before its header is decoded. */
+const LONGEST_TOKEN = 16_384
 
 export interface AccessTokensParts {
   keys: SigningKeys

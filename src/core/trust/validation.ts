@@ -42,7 +42,7 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
       // The URL is stored without a trailing slash, but the `iss` of a token may have one.
       issuer: [url, `${url}/`],
       audience,
-      requiredClaims: ['exp', 'iat'],
+      requiredClaims: ['exp'],
       clockTolerance: LEEWAY_SECONDS,
       currentDate: new Date(clock())
     })
@@ -64,12 +64,13 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
       return invalid('None of the fingerprints belongs to the certificates of the issuer')
     }
     const nowSeconds = Math.floor(clock() / 1000)
-    const { iat = 0, exp = 0, aud } = claims
+    const { iat, exp = 0, aud } = claims
     // JSON.parse returns Infinity for a number too large for a double, such as 1e999.
     if (![exp, iat ?? 0].every(Number.isFinite)) return invalid('Its times are no times')
     if (iat !== undefined && iat > nowSeconds + LEEWAY_SECONDS) return invalid('It was issued in the future')
     const oldestSeconds = issuer.earliestIssuanceTimeAllowed * HOUR_SECONDS
     if (oldestSeconds > 0) {
+      if (iat === undefined) return invalid('It has no iat, and the issuer is trusted for tokens of a limited age only')
       if (nowSeconds - iat > oldestSeconds) return invalid('It was issued too long ago')
     }
     if (![aud].flat().includes(policy.audience)) return invalid('It is not for the audience of the policy')
