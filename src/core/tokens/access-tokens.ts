@@ -8,8 +8,7 @@ import { CLIENT_TYPES } from '../clients/client.js'
 import { writeScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
 import { isUserId } from '../users/user-id.js'
-import type { JwtSigner } from './jwt-signer.js'
-import type { SigningKey } from './signing-key.js'
+import type { JwtSigner, SigningKey } from './signing-key.js'
 import type { SigningKeys } from './signing-keys.js'
 
 export interface AccessTokenClaims {
