@@ -5,8 +5,7 @@
 import fastifyJwt from '@fastify/jwt'
 import { createSigner } from 'fast-jwt'
 import fp from 'fastify-plugin'
-import type { JwtSigner } from '../src/core/tokens/jwt-signer.js'
-import type { SigningKey } from '../src/core/tokens/signing-key.js'
+import type { JwtSigner, SigningKey } from '../src/core/tokens/signing-key.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -125,10 +125,22 @@ export const EnvironmentSchema = Type.Object({
   DASHBOARD_JWKS_URL: optional(
     httpUrl,
     'an https URL (http only for localhost)',
-    "Verifies the dashboard's session JWTs with the keys published there (RS256, ES256, EdDSA)."
+    "Verifies the dashboard's session JWTs with the keys published there (RS256, ES256, EdDSA). Needs `DASHBOARD_JWT_ISSUER` and `DASHBOARD_JWT_AUDIENCE`."
   ),
-  DASHBOARD_JWT_ISSUER: text('a text', 'If set, `iss` of a session JWT must equal it.'),
-  DASHBOARD_JWT_AUDIENCE: text('a text', 'If set, `aud` of a session JWT must hold it.'),
+  DASHBOARD_JWT_ISSUER: text(
+    'a text',
+    'If set, `iss` of a session JWT must equal it. Mandatory with `DASHBOARD_JWKS_URL`.'
+  ),
+  DASHBOARD_JWT_AUDIENCE: text(
+    'a text',
+    'If set, `aud` of a session JWT must hold it. Mandatory with `DASHBOARD_JWKS_URL`.'
+  ),
+  DASHBOARD_JWT_TTL_SECONDS: wholeNumber(
+    60,
+    31_536_000,
+    86_400,
+    'How far ahead `exp` of a session JWT may be with `DASHBOARD_JWKS_URL`.'
+  ),
   OAUTH_CLIENTS_FILE: text(
     'the path of a JSON file',
     'OAuth clients besides the five built-in ones; see "OAuth clients".'

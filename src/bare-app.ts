@@ -12,8 +12,10 @@ import { acceptJsonBodies } from './routes/json-body.js'
 import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
 import { schemaCompilers } from './schema-compilers.js'
 
-/** No body that this service takes is larger. */
+/** No body that this service takes is larger, but for one that holds a token of others (routes/tokens-api/policies.ts). */
 const BODY_LIMIT = 16 * 1024
+/** A session JWT of 16 KiB and what a browser adds to it. Node.js would stop at 16 KiB of headers together. */
+const HEADERS_LIMIT = 19 * 1024
 
 /** `logger` says where the log goes; by default to standard output at the configured level. */
 export function bareApp(config: Config, logger: LogOptions = loggerOptions(config.logLevel)): FastifyInstance {
@@ -31,14 +33,14 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
     // Headers and bodies that arrive slowly, or not at all, are cut off, so that no client keeps a socket for long.
     requestTimeout: 10_000,
     keepAliveTimeout: 72_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: HEADERS_LIMIT },
     // Requests that still arrive while it stops are answered; new connections are refused by then.
     return503OnClosing: false,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     schemaController: { compilersFactory: schemaCompilers },
     routerOptions: {
       // No URL that gets in is longer, so that an id of any length is looked up, and answered with 404.
-      maxParamLength: 16 * 1024,
+      maxParamLength: HEADERS_LIMIT,
       constraints: { foreignHost: foreignHostConstraint(config.publicUrl) }
     },
     frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), setRequestHeaders),

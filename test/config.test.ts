@@ -10,6 +10,8 @@ import { builtInClients, GRANT_TYPES, tagOf } from '../src/core/clients/client.j
 
 const SECRET = 'correct horse battery staple encrypting'
 const DASHBOARD = 'correct horse battery staple dashboard!'
+/** What is mandatory with DASHBOARD_JWKS_URL. */
+const DASHBOARD_EXPECTS = { DASHBOARD_JWT_ISSUER: 'https://a.example', DASHBOARD_JWT_AUDIENCE: 'grantd' }
 const SECRETS = { GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET: DASHBOARD }
 const REDIS = { REDIS_URL: 'redis://127.0.0.1:6379', ...SECRETS }
 const CLUSTER = { REDIS_CLUSTER: '127.0.0.1:7000', ...SECRETS }
@@ -117,7 +119,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
   t.same(clients, builtInClients(2_592_000))
   t.equal(secrets.length, 1)
   t.ok(String(secrets[0]).length >= 43)
-  t.match(dashboard, { issuer: undefined, audience: undefined, key: { secret: /^[\w-]{43}$/ } })
+  t.match(dashboard, { issuer: undefined, audience: undefined, ttlSeconds: 86_400, key: { secret: /^[\w-]{43}$/ } })
   t.not('secret' in dashboard.key && dashboard.key.secret, secrets[0])
   t.not(loadConfig({}).secrets[0], secrets[0], 'made up anew each time')
 })
@@ -138,6 +140,7 @@ t.test('every variable is read', async (t) => {
     DASHBOARD_JWKS_URL: 'https://dashboard.example/jwks.json',
     DASHBOARD_JWT_ISSUER: 'https://dashboard.example',
     DASHBOARD_JWT_AUDIENCE: 'grantd',
+    DASHBOARD_JWT_TTL_SECONDS: '7201',
     OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
     PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
     SERVICE_NAME: 'Acme Büro',
@@ -193,7 +196,8 @@ t.test('every variable is read', async (t) => {
     dashboard: {
       key: { jwksUrl: 'https://dashboard.example/jwks.json' },
       issuer: 'https://dashboard.example',
-      audience: 'grantd'
+      audience: 'grantd',
+      ttlSeconds: 7_201
     },
     clients: [
       ...builtInClients(3_600),
@@ -337,6 +341,7 @@ const numbers: [
   ['SESSION_IDLE_SECONDS', 60, 86_400, 3_600, ({ sessions }) => sessions.idleSeconds],
   ['SESSION_TTL_SECONDS', 300, 86_400, 43_200, ({ sessions }) => sessions.ttlSeconds],
   ['CONSENT_MAX_AUTH_AGE_SECONDS', 60, 86_400, 3_600, ({ sessions }) => sessions.consentMaxAuthAgeSeconds],
+  ['DASHBOARD_JWT_TTL_SECONDS', 60, 31_536_000, 86_400, ({ dashboard }) => dashboard.ttlSeconds],
   ['GRANT_TTL_SECONDS', 10, 900, 900, (config) => config.grantTtlSeconds],
   ['POLL_INTERVAL_SECONDS', 1, 60, 5, (config) => config.pollIntervalSeconds],
   ['CLIENT_TOKEN_TTL_SECONDS', 60, 2_592_000, 2_592_000, (config) => config.clients[0]?.accessTokenTtlSeconds],
@@ -428,7 +433,8 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   },
   DASHBOARD_JWKS_URL: {
     good: ['https://a.example/jwks', 'http://127.0.0.1:9/jwks'],
-    bad: ['http://a.example/jwks', 'https://u:p@a.example/jwks', 'file:///etc/passwd', 'jwks']
+    bad: ['http://a.example/jwks', 'https://u:p@a.example/jwks', 'file:///etc/passwd', 'jwks'],
+    besides: DASHBOARD_EXPECTS
   },
   CORS_ORIGINS: {
     good: ['https://a.example', 'http://localhost:3000,https://a.example'],
@@ -665,7 +671,8 @@ t.test('variables that need or exclude each other', async (t) => {
     t.same(namesOf({ REDIS_URL }), ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET'])
     t.same(faultsOf({ REDIS_URL, DASHBOARD_JWT_SECRET: DASHBOARD }), ['GRANTD_SECRET: mandatory with REDIS_URL'])
     t.match(faultsOf({ REDIS_URL, GRANTD_SECRET: SECRET }), [/^DASHBOARD_JWT_SECRET: mandatory with REDIS_URL/])
-    t.same(namesOf({ REDIS_URL, GRANTD_SECRET: SECRET, DASHBOARD_JWKS_URL: 'https://a.example/jwks' }), [])
+    const jwks = { DASHBOARD_JWKS_URL: 'https://a.example/jwks', ...DASHBOARD_EXPECTS }
+    t.same(namesOf({ REDIS_URL, GRANTD_SECRET: SECRET, ...jwks }), [])
     t.same(loadConfig(REDIS).madeUpSecrets, [])
     t.same(loadConfig(REDIS).redis?.prefix, 'grantd:')
   })
@@ -674,7 +681,24 @@ t.test('variables that need or exclude each other', async (t) => {
     t.same(namesOf({ DASHBOARD_JWT_SECRET: DASHBOARD, DASHBOARD_JWKS_URL: 'https://a.example/jwks' }), [
       'DASHBOARD_JWKS_URL'
     ])
-    t.same(loadConfig({ DASHBOARD_JWKS_URL: 'https://a.example/jwks' }).madeUpSecrets, ['GRANTD_SECRET'])
+    const jwks = { DASHBOARD_JWKS_URL: 'https://a.example/jwks', ...DASHBOARD_EXPECTS }
+    t.same(loadConfig(jwks).madeUpSecrets, ['GRANTD_SECRET'])
+  })
+
+  t.test('keys of a dashboard verify what it signs for this service alone', async (t) => {
+    const DASHBOARD_JWKS_URL = 'https://a.example/jwks'
+    const { DASHBOARD_JWT_ISSUER, DASHBOARD_JWT_AUDIENCE } = DASHBOARD_EXPECTS
+    const why = 'mandatory with DASHBOARD_JWKS_URL, whose keys may sign JWTs for other services as well'
+    const [noIssuer, noAudience] = [`DASHBOARD_JWT_ISSUER: ${why}`, `DASHBOARD_JWT_AUDIENCE: ${why}`]
+    t.same(faultsOf({ DASHBOARD_JWKS_URL }), [noIssuer, noAudience])
+    t.same(faultsOf({ DASHBOARD_JWKS_URL, DASHBOARD_JWT_ISSUER: '', DASHBOARD_JWT_AUDIENCE: ' ' }), [
+      noIssuer,
+      noAudience
+    ])
+    t.same(faultsOf({ DASHBOARD_JWKS_URL, DASHBOARD_JWT_ISSUER }), [noAudience])
+    t.same(faultsOf({ DASHBOARD_JWKS_URL, DASHBOARD_JWT_AUDIENCE }), [noIssuer])
+    t.same(faultsOf({ DASHBOARD_JWKS_URL, ...DASHBOARD_EXPECTS }), [])
+    t.same(faultsOf({ DASHBOARD_JWT_SECRET: DASHBOARD }), [], 'a secret that is shared with this service alone')
   })
 
   t.test('one secret serves one purpose', async (t) => {

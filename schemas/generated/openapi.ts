@@ -2633,7 +2633,7 @@ export const openapiDocument = {
         required: ['tenantProviderPolicyId', 'token'],
         properties: {
           tenantProviderPolicyId: { type: 'string', minLength: 1, maxLength: 64 },
-          token: { type: 'string', minLength: 1, maxLength: 8192, 'x-secret': true }
+          token: { type: 'string', minLength: 1, maxLength: 16384, 'x-secret': true }
         }
       },
       TokenValidation: {

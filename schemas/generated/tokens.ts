@@ -167,7 +167,7 @@ export type TenantProviderPolicy = Static<typeof TenantProviderPolicy>
 
 export const ValidateToken = Type.Object({
   tenantProviderPolicyId: Type.String({ minLength: 1, maxLength: 64 }),
-  token: Type.String({ minLength: 1, maxLength: 8192 })
+  token: Type.String({ minLength: 1, maxLength: 16384 })
 })
 export type ValidateToken = Static<typeof ValidateToken>
 

@@ -43,7 +43,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
         ? { jwksUrl: env.DASHBOARD_JWKS_URL }
         : { secret: orMadeUp('DASHBOARD_JWT_SECRET', env.DASHBOARD_JWT_SECRET) },
       issuer: env.DASHBOARD_JWT_ISSUER,
-      audience: env.DASHBOARD_JWT_AUDIENCE
+      audience: env.DASHBOARD_JWT_AUDIENCE,
+      ttlSeconds: env.DASHBOARD_JWT_TTL_SECONDS
     },
     clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...clients],
     upstreams,

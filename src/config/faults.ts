@@ -26,6 +26,12 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   }
   if (env.DASHBOARD_JWT_SECRET && env.DASHBOARD_JWKS_URL) {
     yield 'DASHBOARD_JWKS_URL: not together with DASHBOARD_JWT_SECRET, sessions are verified one way'
+  } else if (env.DASHBOARD_JWKS_URL) {
+    for (const name of ['DASHBOARD_JWT_ISSUER', 'DASHBOARD_JWT_AUDIENCE'] as const) {
+      if (env[name] === undefined) {
+        yield `${name}: mandatory with DASHBOARD_JWKS_URL, whose keys may sign JWTs for other services as well`
+      }
+    }
   }
   if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
     yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'

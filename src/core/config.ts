@@ -20,6 +20,8 @@ export interface CoreConfig {
     readonly key: { readonly secret: string } | { readonly jwksUrl: string }
     readonly issuer: string | undefined
     readonly audience: string | undefined
+    /** How far ahead `exp` may be with the keys of a JWK Set. */
+    readonly ttlSeconds: number
   }
   /** All OAuth clients, the built-in ones first. */
   readonly clients: readonly Client[]

@@ -3,8 +3,8 @@ import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limit-store.js'
 import type { LockStore } from './records/lock-store.js'
 import type { RecordStore } from './records/record-store.js'
-import type { RefreshFamilyStore } from './tokens/refresh-family-store.js'
-import type { SigningKeyStore } from './tokens/signing-key-store.js'
+import type { RefreshFamilyStore } from './tokens/refresh-family.js'
+import type { SigningKeyStore } from './tokens/signing-key.js'
 
 export interface Storage {
   readonly engine: 'memory' | 'redis'

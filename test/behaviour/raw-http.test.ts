@@ -164,7 +164,7 @@ t.test('malformed requests', async (t) => {
     'a control character in a header': good.replace('localhost', 'local\u0001canary'),
     'a header line of 20 KB': good.replace('Host:', `X: ${'canary'.repeat(3_400)}\r\nHost:`),
     'a URL of 20 KB': good.replace('/code', `/code?${'canary'.repeat(3_400)}`),
-    '3,000 headers': good.replace('Host:', `${Array.from({ length: 3_000 }, (_, i) => `X${i}: y\r\n`).join('')}Host:`),
+    '4,000 headers': good.replace('Host:', `${Array.from({ length: 4_000 }, (_, i) => `X${i}: y\r\n`).join('')}Host:`),
     'a method in small letters': good.replace('POST', 'post'),
     'a method nobody knows': good.replace('POST', 'CANARY'),
     TRACE: 'TRACE / HTTP/1.1\r\nHost: x\r\nX: canary\r\n\r\n',
@@ -194,7 +194,7 @@ t.test('malformed requests', async (t) => {
   })
 
   t.test('431 for headers that are too large', async (t) => {
-    for (const about of ['a header line of 20 KB', 'a URL of 20 KB', '3,000 headers']) {
+    for (const about of ['a header line of 20 KB', 'a URL of 20 KB', '4,000 headers']) {
       const { replies } = await send(rows[about] as string)
       t.equal(replies[0]?.status, 431, about)
     }

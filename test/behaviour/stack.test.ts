@@ -348,12 +348,17 @@ t.test('two instances over one Redis behind nginx', async (t) => {
     t.same(JSON.parse(tooLarge.body), { error: 'The body is too large.' })
     t.equal(await upstreamOf(413), '', 'no instance was bothered')
 
-    const longHeader = await raw(nginx.url, {
-      path: '/api/v0/auth/clients',
-      headers: { authorization: 'x'.repeat(9_000) }
-    })
+    const withToken = (length: number) =>
+      raw(nginx.url, { path: '/api/v0/auth/clients', headers: { authorization: `Bearer ${'x'.repeat(length)}` } })
+    const longHeader = await withToken(19_000)
     t.equal(longHeader.status, 400)
     t.same(JSON.parse(longHeader.body), { error: 'Bad Request' })
+    const longToken = await withToken(16_384)
+    t.same(
+      [longToken.status, JSON.parse(longToken.body)],
+      [401, { error: 'The jwt is not valid.' }],
+      'a token of 16 KiB'
+    )
     const longUri = await raw(nginx.url, { path: `/${'x'.repeat(9_000)}` })
     t.equal(longUri.status, 414)
     t.same(JSON.parse(longUri.body), { error: 'The URI is too long.' })

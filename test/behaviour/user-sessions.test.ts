@@ -1,14 +1,16 @@
 /**
  * Session JWTs of a dashboard name the user. They are verified by a secret or by the keys that the dashboard publishes.
  */
-import { createHmac, type KeyObject } from 'node:crypto'
+import { createHmac, KeyObject, sign, type webcrypto } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { gzipSync } from 'node:zlib'
+import { exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTHeaderParameters, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
 import { refused } from '../routes/expectations.js'
 import { startApp } from '../support/app.js'
+import { forge } from '../support/forge.js'
 import { freePort } from '../support/ports.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
@@ -25,20 +27,28 @@ interface Signer {
   spki: string
 }
 
+interface SessionParts {
+  claims?: Record<string, unknown>
+  header?: Record<string, unknown>
+  expires?: string | number
+}
+
 async function newSigner(alg: string, kid = `key-${alg}`): Promise<Signer> {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
   const jwk = { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' }
   return { alg, kid, jwk, privateKey, spki: await exportSPKI(publicKey) }
 }
 
+/** Earlier than every clock of these tests, which stand still while real time goes on. */
+const ISSUED_AT = Math.floor(Date.now() / 1000)
+
+/** Signs a session for ten minutes. An undefined claim or member of the header is left out. */
 const sessionBy = (
   { alg, kid, privateKey }: Signer,
-  { claims = {}, header = {}, expires = '10m' as string | number } = {}
+  { claims = {}, header = {}, expires = '10m' as string | number }: SessionParts = {}
 ): Promise<string> =>
-  new SignJWT(claims)
-    .setProtectedHeader({ alg, kid, ...header })
-    .setSubject('ann')
-    .setIssuedAt()
+  new SignJWT({ sub: 'ann', iss: ISSUER, aud: AUDIENCE, iat: ISSUED_AT, ...claims })
+    .setProtectedHeader({ alg, kid, ...header } as JWTHeaderParameters)
     .setExpirationTime(expires)
     .sign(privateKey)
 
@@ -47,14 +57,18 @@ async function keyServer(t: Test, ...signers: Signer[]) {
   const state = {
     fetched: 0,
     status: 200,
-    body: JSON.stringify({ keys: signers.map(({ jwk }) => jwk) }),
+    body: JSON.stringify({ keys: signers.map(({ jwk }) => jwk) }) as string | Buffer,
+    headers: {} as Record<string, string>,
+    /** The headers of the latest request. */
+    asked: {} as IncomingHttpHeaders,
     publish: (...next: Signer[]) => {
       state.body = JSON.stringify({ keys: next.map(({ jwk }) => jwk) })
     }
   }
-  const server = createServer((_request, response) => {
+  const server = createServer((request, response) => {
     state.fetched += 1
-    response.writeHead(state.status, { 'content-type': 'application/json' }).end(state.body)
+    state.asked = request.headers
+    response.writeHead(state.status, { 'content-type': 'application/json', ...state.headers }).end(state.body)
   }).listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -66,20 +80,8 @@ async function keyServer(t: Test, ...signers: Signer[]) {
   return { url: `http://127.0.0.1:${port}/keys`, state, stop }
 }
 
-/** Moves Date.now for the rest of the test, because the JWT library reads it. */
-function turnableDate(t: Test): (ms: number) => void {
-  const realNow = Date.now
-  let offsetMs = 0
-  t.teardown(() => {
-    Date.now = realNow
-  })
-  Date.now = () => realNow() + offsetMs
-  return (ms) => {
-    offsetMs += ms
-  }
-}
-
-const withKeys = (url: string) => ({ ...quick, DASHBOARD_JWT_SECRET: '', DASHBOARD_JWKS_URL: url })
+const expected = { DASHBOARD_JWT_ISSUER: ISSUER, DASHBOARD_JWT_AUDIENCE: AUDIENCE }
+const withKeys = (url: string) => ({ ...quick, ...expected, DASHBOARD_JWT_SECRET: '', DASHBOARD_JWKS_URL: url })
 const hs256 = (text: string, key: string | Buffer) => createHmac('sha256', key).update(text).digest('base64url')
 const b64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const inTenMinutes = () => Math.floor(Date.now() / 1000) + 600
@@ -134,7 +136,6 @@ t.test('issuer and audience are enforced where they are configured', async (t) =
       const signer = await newSigner('ES256')
       const { url } = await keyServer(t, signer)
       const variables = mode === 'secret' ? quick : withKeys(url)
-      const expected = { DASHBOARD_JWT_ISSUER: ISSUER, DASHBOARD_JWT_AUDIENCE: AUDIENCE }
       const { call } = await startApp(t, { ...variables, ...expected })
       const rows: [claims: Record<string, unknown>, status: number][] = [
         [{ iss: ISSUER, aud: AUDIENCE }, 200],
@@ -149,7 +150,11 @@ t.test('issuer and audience are enforced where they are configured', async (t) =
         [{ iss: ISSUER, aud: `${AUDIENCE} ` }, 401]
       ]
       for (const [claims, status] of rows) {
-        const token = mode === 'secret' ? await sessionOf('ann', { claims }) : await sessionBy(signer, { claims })
+        const none = { iss: undefined, aud: undefined }
+        const token =
+          mode === 'secret'
+            ? await sessionOf('ann', { claims })
+            : await sessionBy(signer, { claims: { ...none, ...claims } })
         t.equal((await call('GET', '/auth/clients', { token })).status, status, JSON.stringify(claims))
       }
     })
@@ -182,16 +187,12 @@ t.test('DASHBOARD_JWKS_URL', async (t) => {
   })
 
   t.test('an unknown kid fetches again, at most once a minute', async (t) => {
-    const turn = turnableDate(t)
     const [first, second] = [await newSigner('ES256', 'first'), await newSigner('ES256', 'second')]
     const { url, state } = await keyServer(t, first)
     const { call, clock } = await startApp(t, withKeys(url))
     const ask = async (signer: Signer) =>
-      call('GET', '/auth/clients', { token: await sessionBy(signer, { expires: '1d' }) })
-    const wait = (ms: number) => {
-      turn(ms)
-      clock.advance(ms)
-    }
+      call('GET', '/auth/clients', { token: await sessionBy(signer, { expires: '23h' }) })
+    const wait = clock.advance
     t.equal((await ask(first)).status, 200)
     state.publish(first, second)
     wait(59_000)
@@ -256,7 +257,7 @@ t.test('DASHBOARD_JWKS_URL', async (t) => {
     const { call } = await startApp(t, withKeys(url))
     const ask = (token: string) => call('GET', '/auth/clients', { token })
     t.equal((await ask(await sessionBy(signers[0] as Signer))).status, 200)
-    const payload = b64({ sub: 'ann', exp: inTenMinutes() })
+    const payload = b64({ sub: 'ann', iss: ISSUER, aud: AUDIENCE, exp: inTenMinutes() })
     for (const { jwk, kid, spki } of signers) {
       const der = Buffer.from(spki.replaceAll(/-----[A-Z ]+-----|\s/g, ''), 'base64')
       const keys = [
@@ -308,23 +309,159 @@ t.test('DASHBOARD_JWKS_URL', async (t) => {
     t.ok(state.fetched <= 2, `${state.fetched} fetches`)
   })
 
-  t.test('401 sessions without sub or exp, or past it', async (t) => {
+  t.test('a session says that it is one, for here and for now', async (t) => {
     const { url } = await keyServer(t, ...signers)
-    const { call } = await startApp(t, withKeys(url))
+    const { call, clock } = await startApp(t, withKeys(url))
     const [signer] = signers as [Signer]
-    const sign = (build: (jwt: SignJWT) => SignJWT) =>
-      build(new SignJWT({}).setProtectedHeader({ alg: signer.alg, kid: signer.kid })).sign(
-        signer.privateKey as KeyObject
+    const now = Math.floor(clock() / 1000)
+    const day = 86_400
+    const bySigner = (text: Buffer) => sign('sha256', text, KeyObject.from(signer.privateKey as webcrypto.CryptoKey))
+    type Row = [why: string, parts: SessionParts, status: number]
+    const typed = (status: number, ...typs: unknown[]): Row[] =>
+      typs.map((typ) => [`typ ${JSON.stringify(typ)}`, { header: { typ } }, status])
+    const rows: Row[] = [
+      ['as it is', {}, 200],
+      // RFC 7515 §4.1.9: upper and lower case are one, and "application/" may be left out.
+      ...typed(200, undefined, 'JWT', 'jwt', 'Jwt', 'application/jwt', 'application/JWT'),
+      // RFC 9068 §2.1, OpenID Connect Back-Channel Logout 1.0 §2.4, RFC 8417 §2.3, RFC 9449 §4.2, and others like them.
+      ...typed(401, 'at+jwt', 'AT+JWT', 'application/at+jwt', 'logout+jwt', 'secevent+jwt', 'application/secevent+jwt'),
+      ...typed(
+        401,
+        'dpop+jwt',
+        'oauth-authz-req+jwt',
+        'token-introspection+jwt',
+        'client-authentication+jwt',
+        'kb+jwt'
+      ),
+      ...typed(401, '', ' JWT', 'JWT ', 'JOSE', 'text/jwt', 'application/', 'xjwt', 'jwt+x', 7, null, ['JWT'], {}),
+      [
+        'a logout token of type JWT',
+        { claims: { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } } },
+        401
+      ],
+      ['an ID token for another application', { claims: { aud: 'shop' } }, 401],
+      ['a token of a neighbour', { claims: { iss: 'https://shop.example.com' } }, 401],
+      ['no sub', { claims: { sub: undefined } }, 401],
+      ['a long sub', { claims: { sub: 'x'.repeat(256) } }, 401],
+      ['an end 29 s ago', { expires: now - 29 }, 200],
+      ['an end 30 s ago', { expires: now - 30 }, 401],
+      ['an end in a day', { expires: now + day + 30 }, 200],
+      ['an end in more than a day', { expires: now + day + 31 }, 401],
+      ['an end in ten years', { expires: now + 3_650 * day }, 401],
+      ['an end that is a text', { claims: { exp: `${now + 60}` } }, 401],
+      ['a beginning in 5 s', { claims: { nbf: now + 5 } }, 200],
+      ['a beginning in 30 s', { claims: { nbf: now + 30 } }, 200],
+      ['a beginning in 31 s', { claims: { nbf: now + 31 } }, 401],
+      ['issued in 30 s', { claims: { iat: now + 30 } }, 200],
+      ['issued in 31 s', { claims: { iat: now + 31 } }, 401],
+      ['issued in milliseconds', { claims: { iat: now * 1_000 } }, 401],
+      ['issued as a text', { claims: { iat: `${now}` } }, 401],
+      ['issued long ago', { claims: { iat: now - 3 * day } }, 200],
+      ['not saying when it was issued', { claims: { iat: undefined } }, 200]
+    ]
+    for (const [why, { expires = now + 600, ...parts }, status] of rows) {
+      const claims = { exp: expires, ...parts.claims }
+      const token = forge(
+        { alg: signer.alg, kid: signer.kid, ...parts.header },
+        { sub: 'ann', iss: ISSUER, aud: AUDIENCE, iat: now, ...claims },
+        bySigner
       )
-    const past = Math.floor(Date.now() / 1000) - 1
-    for (const [about, token] of [
-      ['no sub', await sign((jwt) => jwt.setExpirationTime('5m'))],
-      ['no exp', await sign((jwt) => jwt.setSubject('ann'))],
-      ['past', await sign((jwt) => jwt.setSubject('ann').setExpirationTime(past))],
-      ['not yet', await sign((jwt) => jwt.setSubject('ann').setExpirationTime('9m').setNotBefore('5m'))],
-      ['a long sub', await sign((jwt) => jwt.setSubject('x'.repeat(256)).setExpirationTime('5m'))]
-    ] as const) {
-      refused(t, await call('GET', '/auth/clients', { token }), 401, INVALID, about)
+      const answer = await call('GET', '/auth/clients', { token })
+      if (status === 200) t.equal(answer.status, 200, why)
+      else refused(t, answer, status, INVALID, why)
     }
+    const forever = `${JSON.stringify({ sub: 'ann', iss: ISSUER, aud: AUDIENCE }).slice(0, -1)},"exp":1e999}`
+    const endless = forge({ alg: signer.alg, kid: signer.kid }, forever, bySigner)
+    refused(t, await call('GET', '/auth/clients', { token: endless }), 401, INVALID, 'an end beyond all numbers')
+    const noEnd = forge({ alg: signer.alg, kid: signer.kid }, { sub: 'ann', iss: ISSUER, aud: AUDIENCE }, bySigner)
+    refused(t, await call('GET', '/auth/clients', { token: noEnd }), 401, INVALID, 'no end')
+  })
+
+  t.test('DASHBOARD_JWT_TTL_SECONDS says how far ahead exp may be', async (t) => {
+    const { url } = await keyServer(t, ...signers)
+    const { call, clock } = await startApp(t, { ...withKeys(url), DASHBOARD_JWT_TTL_SECONDS: '604800' })
+    const now = Math.floor(clock() / 1000)
+    for (const [ahead, status] of [
+      [604_830, 200],
+      [604_831, 401]
+    ] as const) {
+      const token = await sessionBy(signers[1] as Signer, { expires: now + ahead })
+      t.equal((await call('GET', '/auth/clients', { token })).status, status, `${ahead} s`)
+    }
+  })
+
+  t.test('keys are tried one after the other, and asked for again when none verifies', async (t) => {
+    const [one, two] = [await newSigner('ES256', 'one'), await newSigner('ES256', 'one')]
+    const nameless = (signer: Signer): Signer => {
+      const { kid: _, ...jwk } = signer.jwk
+      return { ...signer, jwk }
+    }
+    const rows: [why: string, before: Signer[], after: Signer[], tokenKid: string | undefined][] = [
+      ['the same kid', [one], [two], 'one'],
+      ['two keys of one kid', [one], [one, two], 'one'],
+      ['a kid on the keys alone', [one], [one, two], undefined],
+      ['a kid in the token alone', [nameless(one)], [nameless(one), nameless(two)], 'one'],
+      ['no kid at all', [nameless(one)], [nameless(two)], undefined]
+    ]
+    for (const [why, before, after, kid] of rows) {
+      const { url, state } = await keyServer(t, ...before)
+      const { call, clock } = await startApp(t, withKeys(url))
+      const ask = async (signer: Signer) =>
+        call('GET', '/auth/clients', { token: await sessionBy(signer, { header: { kid }, expires: '23h' }) })
+      t.equal((await ask(one)).status, 200, `${why}: the first`)
+      state.publish(...after)
+      for (let i = 0; i < 5; i++) refused(t, await ask(two), 401, INVALID, `${why}: within the minute`)
+      t.equal(state.fetched, 1)
+      clock.advance(60_000)
+      const answers = await Promise.all(Array.from({ length: 10 }, () => ask(two)))
+      t.ok(
+        answers.every(({ status }) => status === 200),
+        `${why}: after it`
+      )
+      t.equal((await ask(one)).status, after.some(({ privateKey }) => privateKey === one.privateKey) ? 200 : 401, why)
+      t.equal(state.fetched, 2, 'asked once more')
+    }
+  })
+
+  t.test('what stands around a good key, or over the answer, is no matter', async (t) => {
+    const [rsa] = signers as [Signer]
+    const set = JSON.stringify({ keys: [null, 7, {}, { kty: 'RSA', kid: rsa.kid }, rsa.jwk] })
+    const rows: [why: string, body: string | Buffer, headers: Record<string, string>][] = [
+      ['strange keys', set, {}],
+      ['a byte order mark', `\ufeff${set}`, {}],
+      ['gzip', gzipSync(set), { 'content-encoding': 'gzip' }]
+    ]
+    for (const [why, body, headers] of rows) {
+      const { url, state } = await keyServer(t)
+      Object.assign(state, { body, headers })
+      const { call } = await startApp(t, withKeys(url))
+      t.equal((await call('GET', '/auth/clients', { token: await sessionBy(rsa) })).status, 200, why)
+      t.strictSame(
+        [state.asked.accept, state.asked['accept-encoding']],
+        ['application/jwk-set+json, application/json', 'identity']
+      )
+    }
+  })
+
+  t.test('a session of 200 groups, up to 16 KiB', async (t) => {
+    const { url } = await keyServer(t, ...signers)
+    const { app, call } = await startApp(t, withKeys(url))
+    const port = await freePort()
+    await app.listen({ port, host: '127.0.0.1' })
+    const [signer] = signers as [Signer]
+    const groups = Array.from({ length: 200 }, (_, i) => `${i}`.padStart(8, '0').concat('-0000-4000-8000-000000000000'))
+    const many = await sessionBy(signer, { claims: { groups } })
+    t.ok(many.length > 10_000, `${many.length} characters`)
+    const { length } = await sessionBy(signer, { claims: { groups, pad: '' } })
+    const longest = await sessionBy(signer, {
+      claims: { groups, pad: 'x'.repeat(Math.floor(((16_384 - length) * 3) / 4) - 2) }
+    })
+    t.ok(longest.length <= 16_384 && longest.length > 16_374, `${longest.length} characters`)
+    for (const token of [many, longest]) {
+      const headers = { authorization: `Bearer ${token}` }
+      t.equal((await fetch(`http://127.0.0.1:${port}/api/v0/auth/clients`, { headers })).status, 200, 'over a socket')
+    }
+    const tooLong = await sessionBy(signer, { claims: { groups, pad: 'x'.repeat(9_000) } })
+    refused(t, await call('GET', '/auth/clients', { token: tooLong }), 401, INVALID, 'more than 16 KiB')
   })
 })

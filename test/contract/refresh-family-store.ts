@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
-import type { RefreshFamilyStore, Rotation } from '../../src/core/tokens/refresh-family-store.js'
+import type { RefreshFamilyStore, Rotation } from '../../src/core/tokens/refresh-family.js'
 import { type Engine, newDigest, type StartEngine, tally, times } from './engine.js'
 
 const GRACE_MS = 30_000

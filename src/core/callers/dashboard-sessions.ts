@@ -2,10 +2,16 @@
  * Session JWTs of the dashboard, whose `sub` is the user id. With a shared secret only HS256 is accepted; with the URL of a JWK
  * Set only RS256, ES256 and EdDSA, each with a key of the matching type, so that no public key can serve as an HMAC secret.
  */
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
+import { type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
-import { fault } from '../fault.js'
+import { isFault } from '../fault.js'
+import { createDashboardKeys, verifyWithKept } from '../trust/kept-key-sets.js'
 import { isUserId } from '../users/user-id.js'
+
+/** How far the clock of the dashboard may be off. */
+const LEEWAY_SECONDS = 30
+/** Ed25519 is the newer name of EdDSA with that curve (RFC 9864 §2.2). */
+const ALGORITHMS = ['RS256', 'ES256', 'EdDSA', 'Ed25519']
 
 export interface DashboardSessions {
   /**
@@ -19,51 +25,69 @@ export interface DashboardSessionsParts {
   key: { readonly secret: string } | { readonly jwksUrl: string }
   issuer: string | undefined
   audience: string | undefined
+  /** How far ahead `exp` may be where the key is one of a JWK Set. */
+  ttlSeconds: number
   clock: Clock
 }
 
-export function createDashboardSessions({ key, issuer, audience, clock }: DashboardSessionsParts): DashboardSessions {
+interface Verified {
+  payload: JWTPayload
+  protectedHeader: JWTHeaderParameters
+}
+
+export function createDashboardSessions(parts: DashboardSessionsParts): DashboardSessions {
+  const { key, issuer, audience, ttlSeconds, clock } = parts
   const expected = {
     requiredClaims: ['sub', 'exp'],
+    clockTolerance: LEEWAY_SECONDS,
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience })
   }
-  const verifyWith =
-    'secret' in key
-      ? verifierOf(new TextEncoder().encode(key.secret), ['HS256'])
-      : verifierOf(
-          // The JWK Set is cached for ten minutes. An unknown `kid` fetches it again, once a minute at most.
-          createRemoteJWKSet(new URL(key.jwksUrl), {
-            cooldownDuration: 60_000,
-            cacheMaxAge: 600_000,
-            timeoutDuration: 3_000
-          }),
-          ['RS256', 'ES256', 'EdDSA']
-        )
+  const verify = 'secret' in key ? verifierBySecret(key.secret) : verifierByKeys(key.jwksUrl)
 
-  function verifierOf(key: Uint8Array | ReturnType<typeof createRemoteJWKSet>, algorithms: string[]) {
-    return (token: string) => {
-      const options = { ...expected, algorithms, currentDate: new Date(clock()) }
-      return typeof key === 'function' ? jwtVerify(token, key, options) : jwtVerify(token, key, options)
+  function verifierBySecret(text: string) {
+    const secret = new TextEncoder().encode(text)
+    return async (token: string, nowSeconds: number): Promise<Verified | undefined> => {
+      const currentDate = new Date(nowSeconds * 1000)
+      const verified = await jwtVerify(token, secret, { ...expected, algorithms: ['HS256'], currentDate })
+      // Whoever shares the secret signs for this service alone, and gets no time beyond what they say.
+      return Number(verified.payload.exp) > nowSeconds ? verified : undefined
+    }
+  }
+
+  function verifierByKeys(jwksUrl: string) {
+    const keys = createDashboardKeys(jwksUrl, clock)
+    return async (token: string, nowSeconds: number): Promise<Verified | undefined> => {
+      const currentDate = new Date(nowSeconds * 1000)
+      const verified = await verifyWithKept(keys, token, { ...expected, algorithms: ALGORITHMS, currentDate })
+      const { exp = Number.NaN, iat = nowSeconds } = verified?.payload ?? {}
+      const isInBounds = exp <= nowSeconds + ttlSeconds + LEEWAY_SECONDS && iat <= nowSeconds + LEEWAY_SECONDS
+      return isInBounds ? verified : undefined
     }
   }
 
   return {
     async verify(token) {
       try {
-        const { sub } = (await verifyWith(token)).payload
+        const verified = await verify(token, Math.floor(clock() / 1000))
+        if (!verified || !isOfASession(verified)) return undefined
+        const { sub } = verified.payload
         return isUserId(sub) ? { userId: sub } : undefined
       } catch (error) {
-        if ('jwksUrl' in key && couldNotFetchKeys(error))
-          throw fault('unavailable', { detail: "the dashboard's keys", cause: error })
+        if (isFault(error)) throw error
+        // Callers do not distinguish why a token is invalid.
         return undefined
       }
     }
   }
 }
 
-/** A fault of the token is a JOSEError with a specific code; all other errors come from fetching or parsing the JWK Set. */
-function couldNotFetchKeys(error: unknown): boolean {
-  if (!(error instanceof errors.JOSEError)) return true
-  return error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC'
+/**
+ * Whether a JWT may be a session by its `typ`, which says what it is for (RFC 8725 §3.11), and holds no security event, as
+ * logout tokens do (RFC 8417 §2.2, OpenID Connect Back-Channel Logout 1.0 §2.4), many of which are of type JWT.
+ */
+function isOfASession({ protectedHeader: { typ }, payload }: Verified): boolean {
+  // "application/" may be left out (RFC 7515 §4.1.9).
+  const isJwt = typ === undefined || (typeof typ === 'string' && /^(application\/)?jwt$/i.test(typ))
+  return isJwt && !Object.hasOwn(payload, 'events')
 }

@@ -6,12 +6,14 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import type { Resources } from '../records/resources.js'
-import type { JwtSigner } from '../tokens/jwt-signer.js'
+import type { JwtSigner } from '../tokens/signing-key.js'
 import type { IssuerContent, WorkloadContent } from './issuer.js'
 import type { IssuerKeys } from './issuer-keys.js'
 import type { IssuerUrls } from './issuer-urls.js'
 
 const DEFAULT_SECONDS = 3_600
+/** How far before its issue a token counts, for verifiers whose clock is slow and who allow for nothing. */
+const NOT_BEFORE_SECONDS_AGO = 30
 
 export interface TokenWish {
   expiresInSeconds?: number | undefined
@@ -65,7 +67,7 @@ export function createWorkloadTokens(parts: WorkloadTokensParts): WorkloadTokens
         client_id: workloadId,
         aud: wish.audienceAsArray ? [workload.audience] : workload.audience,
         iat,
-        nbf: iat,
+        nbf: iat - NOT_BEFORE_SECONDS_AGO,
         exp,
         jti: randomUUID()
       }

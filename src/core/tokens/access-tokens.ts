@@ -8,8 +8,7 @@ import { CLIENT_TYPES } from '../clients/client.js'
 import { writeScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
 import { isUserId } from '../users/user-id.js'
-import type { JwtSigner } from './jwt-signer.js'
-import type { SigningKey } from './signing-key.js'
+import type { JwtSigner, SigningKey } from './signing-key.js'
 import type { SigningKeys } from './signing-keys.js'
 
 export interface AccessTokenClaims {
@@ -47,8 +46,8 @@ export interface AccessTokens {
 
 const TYP = 'at+jwt'
 const CLAIMS = ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_id', 'client_type', 'scope'] as const
-/** The length cap of a bearer token, applied before its header is decoded. */
-const LONGEST_TOKEN = 8_192
+/** The length cap of a bearer token, of ours or of the dashboard, applied before its header is decoded. */
+const LONGEST_TOKEN = 16_384
 
 export interface AccessTokensParts {
   keys: SigningKeys

@@ -1,7 +1,7 @@
 /** The ID token (OpenID Connect Core 1.0 §2): tells a client that has the scope `openid` who the user is. */
 import type { Authorization } from '../authorizations/authorization.js'
 import { fault } from '../fault.js'
-import type { JwtSigner } from './jwt-signer.js'
+import type { JwtSigner } from './signing-key.js'
 import type { SigningKeys } from './signing-keys.js'
 
 /** An hour is enough: a client reads its ID token once, when it receives it. */

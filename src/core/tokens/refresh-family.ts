@@ -1,7 +1,7 @@
 /**
  * The refresh tokens of one authorization form a family, of which one is current. These are the rules of its rotation
  * (RFC 9700 §4.14), as functions of a state and a time. The memory store runs them; the Redis script implements the same rules
- * in Lua, with these very limits, and one contract suite tests both.
+ * in Lua, with these very limits, and one contract suite tests both. The interface of the stores is here as well.
  */
 
 /** How long a rotated token still leads to the current one, so that lost answers and concurrent refreshes are no replay. */
@@ -34,4 +34,29 @@ export function judgeRotation(family: FamilyState, presented: string, next: stri
   if (known) return isRecent(known.atMs) ? 'repeated' : 'replayed'
   const oldest = family.rotated[REMEMBERED - 1]
   return oldest && isRecent(oldest.atMs) ? 'refused' : 'replayed'
+}
+
+export interface RefreshFamily {
+  userId: string
+  currentDigest: string
+}
+
+export type Rotation =
+  | { kind: 'rotated'; currentDigest: string }
+  | { kind: 'repeated'; currentDigest: string }
+  | { kind: 'replayed' | 'refused' | 'unknown' }
+
+/**
+ * The storage interface. The id of a family is that of its authorization; tokens are passed as digests. Every method is atomic
+ * and safe to repeat, and rejects with the fault `unavailable` when the storage cannot answer.
+ */
+export interface RefreshFamilyStore {
+  /** Creates a family unless it exists. Resolves to the family as it is afterwards. */
+  begin(familyId: string, family: RefreshFamily, keepUntilMs: number): Promise<RefreshFamily>
+  find(familyId: string): Promise<RefreshFamily | undefined>
+  /**
+   * Judges a presented token by judgeRotation and, if it is the current one, replaces it. The caller must have verified
+   * that the token was issued in this family.
+   */
+  rotate(familyId: string, presentedDigest: string, nextDigest: string): Promise<Rotation>
 }

@@ -1,4 +1,7 @@
-/** A signing key: its generation, its stored form with the private key sealed, and its public JWK (RFC 7517). */
+/**
+ * A signing key: its generation, its stored form with the private key sealed, and its public JWK (RFC 7517); and the core's
+ * interfaces to what stores keys and to what signs with them.
+ */
 import { createPrivateKey, createPublicKey, generateKeyPair, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { digestOf } from '../secrets/digest.js'
@@ -25,6 +28,43 @@ export interface SigningKey {
   alg: SigningAlg
   privateKey: string
   publicKey: string
+}
+
+/** The storage interface of signing keys. Every method rejects with `unavailable` when the storage cannot answer. */
+export interface SigningKeyStore {
+  /** All stored keys, in no particular order. */
+  list(): Promise<StoredSigningKey[]>
+
+  /**
+   * A compare-and-set: if `predecessorKid` is the newest key (undefined: if there is no key), adds `next` and deletes the keys
+   * named in `obsolete`. Of concurrent calls, one wins; a repeated call changes nothing. Resolves to all keys stored
+   * afterwards.
+   */
+  succeed(predecessorKid: string | undefined, next: StoredSigningKey, obsolete: string[]): Promise<StoredSigningKey[]>
+
+  /** Deletes all keys. */
+  clear(): Promise<void>
+}
+
+/** What a token must satisfy besides a valid signature and an unexpired lifetime. */
+export interface ExpectedToken {
+  /** The required header `typ`, compared case-insensitively. */
+  typ: string
+  /** The required `iss` and `aud`; undefined to accept any. */
+  issuer: string | undefined
+  /** The names of claims that must be present. */
+  claims: readonly string[]
+}
+
+/** A JWT library. The algorithm is always the key's own, never the one named by a token (RFC 8725 §3.1). */
+export interface JwtSigner {
+  /** Signs exactly these claims as a compact JWS (RFC 7515 §3.1); the header holds `alg`, `kid` and `typ`. */
+  sign(claims: object, key: SigningKey, header: { typ: string }): string
+  /**
+   * The claims of a token that this key signed and that is within its lifetime (`nbf`, `exp`). Throws otherwise. It checks that
+   * the required claims are present, but not their values, which the caller validates.
+   */
+  verify<Claims extends object>(token: string, key: SigningKey, expected: ExpectedToken): Claims
 }
 
 const generate = promisify(generateKeyPair)

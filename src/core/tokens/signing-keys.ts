@@ -11,9 +11,9 @@ import {
   openSigningKey,
   type SigningAlg,
   type SigningKey,
+  type SigningKeyStore,
   type StoredSigningKey
 } from './signing-key.js'
-import type { SigningKeyStore } from './signing-key-store.js'
 
 /** How long verifiers may cache the published JWK Set. */
 export const JWKS_MAX_AGE_SECONDS = 300

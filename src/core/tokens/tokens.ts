@@ -12,8 +12,7 @@ import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import type { AccessTokenClaims, AccessTokens } from './access-tokens.js'
 import type { IdTokens } from './id-tokens.js'
-import { REMEMBERED } from './refresh-family.js'
-import type { RefreshFamilyStore } from './refresh-family-store.js'
+import { REMEMBERED, type RefreshFamilyStore } from './refresh-family.js'
 import { looksLikeRefreshToken, type RefreshTokenTexts } from './refresh-token.js'
 
 /** The tokens a client gets for an approved grant or a refresh token (RFC 6749 §5.1). */

@@ -1,28 +1,24 @@
 /**
- * Fetches a URL that a caller chose, protected against SSRF: only https, only public addresses, no redirects, with caps
- * on the size and time of the answer. It connects to the very address that it has checked, which prevents DNS
- * rebinding. It also returns the fingerprints of the server's certificates.
+ * Fetches a URL that a caller chose, protected against SSRF: only https, only public addresses, and what json-document.ts
+ * refuses for every document. It connects to the very address that it has checked, which prevents DNS rebinding. It also
+ * returns the fingerprints of the server's certificates.
  */
 import { X509Certificate } from 'node:crypto'
 import { type LookupAddress, lookup } from 'node:dns'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import { isIP, type LookupFunction } from 'node:net'
 import { type DetailedPeerCertificate, rootCertificates, type TLSSocket } from 'node:tls'
 import ipaddr from 'ipaddr.js'
+import { askForDocument, ForbiddenUrlError, readDocument } from './json-document.js'
 
-const LARGEST_ANSWER = 1024 * 1024
+export { ForbiddenUrlError }
+
 const ANSWER_WITHIN_MS = 5_000
 
 export interface GuardedAnswer {
   body: unknown
   /** SHA-1 and SHA-256 of every certificate of the chain, in upper case without colons; none over http. */
   fingerprints: string[]
-}
-
-/** The URL must never be fetched, so a retry is pointless. */
-export class ForbiddenUrlError extends Error {
-  override readonly name = 'ForbiddenUrlError'
 }
 
 /** Rejects with ForbiddenUrlError, or with the error that prevented an answer. */
@@ -64,41 +60,15 @@ export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup
     if (isPlain && !(isIP(host) !== 0 ? isLoopback(host) : host === 'localhost')) {
       throw new ForbiddenUrlError('https is needed')
     }
-    const options = {
+    // Connections are not kept alive: the address of a kept one was checked for another request.
+    const answer = await askForDocument(url, ANSWER_WITHIN_MS, {
       lookup: guardedLookup,
-      // No keep-alive: the address of a kept connection was checked for another request.
-      agent: false as const,
-      headers: { accept: 'application/json', 'user-agent': 'grantd' },
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
       ...(ca !== undefined && { ca: [...rootCertificates, ca] })
-    }
-    return new Promise((succeed, fail) => {
-      const request = isPlain ? httpRequest(url, options) : httpsRequest(url, options)
-      request.on('error', fail)
-      request.on('response', (answer) => {
-        read(answer).then(succeed, (error) => {
-          request.destroy()
-          fail(error)
-        })
-      })
-      request.end()
     })
+    // A server has certificates only while the connection stands, which ends with the body.
+    const fingerprints = fingerprintsOf(answer)
+    return { body: await readDocument(answer), fingerprints }
   }
-}
-
-async function read(answer: IncomingMessage): Promise<GuardedAnswer> {
-  const status = answer.statusCode ?? 0
-  if (status >= 300 && status < 400) throw new ForbiddenUrlError('a redirect, which is not followed')
-  if (status !== 200) throw new Error(`answered ${status}`)
-  const fingerprints = fingerprintsOf(answer)
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of answer) {
-    size += chunk.length
-    if (size > LARGEST_ANSWER) throw new Error(`an answer of more than ${LARGEST_ANSWER} bytes`)
-    chunks.push(chunk)
-  }
-  return { body: JSON.parse(Buffer.concat(chunks).toString('utf8')), fingerprints }
 }
 
 /**

@@ -2,14 +2,15 @@
  * Validates a token of a trusted issuer by a policy. Every condition is checked at each call, and a token that cannot be
  * checked is never reported as valid. Conditions are in conditions.ts, the issuer's keys in trusted-issuer-keys.ts.
  */
-import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
+import { decodeProtectedHeader, errors } from 'jose'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 import { holds } from './conditions.js'
 import { readFingerprint } from './guarded-fetch.js'
+import { verifyWithKept } from './kept-key-sets.js'
 import type { Policies } from './policies.js'
 import type { Policy, TrustedIssuer } from './tenant.js'
-import type { TrustedIssuerKeys, TrustedKeySet } from './trusted-issuer-keys.js'
+import type { TrustedIssuerKeys } from './trusted-issuer-keys.js'
 
 /** Only asymmetric algorithms are allowed, because with HMAC whoever can verify a token can also make one. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
@@ -35,46 +36,43 @@ export interface ValidatorParts {
 }
 
 export function createValidator({ policies, keys: issuerKeys, clock }: ValidatorParts): Validator {
-  async function verify(token: string, { url, audience }: TrustedIssuer, { keys }: TrustedKeySet): Promise<JWTPayload> {
-    const options = {
+  function verify(token: string, { url, audience }: TrustedIssuer) {
+    return verifyWithKept((again) => issuerKeys.of(url, again), token, {
       algorithms: ALGORITHMS,
       // The URL is stored without a trailing slash, but the `iss` of a token may have one.
       issuer: [url, `${url}/`],
       audience,
-      requiredClaims: ['exp', 'iat'],
+      requiredClaims: ['exp'],
       clockTolerance: LEEWAY_SECONDS,
       currentDate: new Date(clock())
-    }
-    return (await jwtVerify(token, keys, options)).payload
+    })
   }
 
   async function judge(token: string, issuer: TrustedIssuer, policy: Policy): Promise<Validation> {
     if (!isToken(token)) return invalid('It is no signed JWT')
-    const known = await issuerKeys.of(issuer.url)
-    if (!known) return invalid('The issuer cannot be asked for its keys')
-    let set = known
-    let claims: JWTPayload
+    let verified: Awaited<ReturnType<typeof verify>>
     try {
-      claims = await verify(token, issuer, set).catch(async (error) => {
-        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
-        set = (await issuerKeys.of(issuer.url, true)) ?? known
-        return verify(token, issuer, set)
-      })
+      verified = await verify(token, issuer)
     } catch (error) {
-      // If the issuer could not be asked for newer keys, nothing is known about the token.
+      // If the issuer could not be asked for its keys, or for newer ones, nothing is known about the token.
       if (isFault(error)) throw error
       return invalid(explain(error))
     }
+    if (!verified) return invalid('The issuer cannot be asked for its keys')
+    const { payload: claims, set } = verified
     if (set.isTls && !issuer.fingerprints.some((text) => set.fingerprints.includes(readFingerprint(text)))) {
       return invalid('None of the fingerprints belongs to the certificates of the issuer')
     }
     const nowSeconds = Math.floor(clock() / 1000)
-    const { iat = 0, exp = 0, aud } = claims
+    const { iat, exp = 0, aud } = claims
     // JSON.parse returns Infinity for a number too large for a double, such as 1e999.
-    if (!Number.isFinite(exp) || !Number.isFinite(iat)) return invalid('Its times are no times')
-    if (iat > nowSeconds + LEEWAY_SECONDS) return invalid('It was issued in the future')
+    if (![exp, iat ?? 0].every(Number.isFinite)) return invalid('Its times are no times')
+    if (iat !== undefined && iat > nowSeconds + LEEWAY_SECONDS) return invalid('It was issued in the future')
     const oldestSeconds = issuer.earliestIssuanceTimeAllowed * HOUR_SECONDS
-    if (oldestSeconds > 0 && nowSeconds - iat > oldestSeconds) return invalid('It was issued too long ago')
+    if (oldestSeconds > 0) {
+      if (iat === undefined) return invalid('It has no iat, and the issuer is trusted for tokens of a limited age only')
+      if (nowSeconds - iat > oldestSeconds) return invalid('It was issued too long ago')
+    }
     if (![aud].flat().includes(policy.audience)) return invalid('It is not for the audience of the policy')
     if (!policy.conditions.every((condition) => holds(condition, claims))) {
       return invalid('It does not meet the conditions of the policy')
@@ -110,5 +108,6 @@ function explain(error: unknown): string {
   }
   if (error instanceof errors.JOSEAlgNotAllowed) return 'Its algorithm is not accepted'
   if (error instanceof errors.JWKSNoMatchingKey) return 'It is signed by a key that the issuer does not publish'
+  if (error instanceof errors.JWKSMultipleMatchingKeys) return 'More keys of the issuer fit it than are tried'
   return 'Its signature is not valid'
 }

@@ -5,6 +5,9 @@ import type { App } from '../app.js'
 import { found, ownerOf } from './owner.js'
 import { renderPolicy } from './render.js'
 
+/** The longest token that is validated, 16 KiB, and the JSON around it. */
+const VALIDATION_BODY_LIMIT = 17 * 1024
+
 export function policies(app: App): void {
   const { policies, validator } = app.core
 
@@ -49,6 +52,7 @@ export function policies(app: App): void {
   /** POST /v1/tenants/{tenantId}/validate: whether a token of a trusted issuer is valid by a policy. */
   app.route({
     ...tokensOperations.validateToken,
+    bodyLimit: VALIDATION_BODY_LIMIT,
     config: { waitsForOthers: true },
     handler: async (request) => {
       const { tenantProviderPolicyId, token } = request.body

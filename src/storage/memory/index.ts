@@ -1,7 +1,7 @@
 /** The memory engine, for trying out: one process, whose state is lost when it ends. */
 import type { Clock } from '../../core/clock.js'
 import type { Storage } from '../../core/storage.js'
-import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
+import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
 import { createMemoryDecisionFeed } from './decision-feed.js'
 import { createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'

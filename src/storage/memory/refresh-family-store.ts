@@ -1,7 +1,6 @@
 /** Refresh families in memory: runs core/tokens/refresh-family.ts. Expired ones are swept whenever their number has doubled. */
 import type { Clock } from '../../core/clock.js'
-import { type FamilyState, judgeRotation } from '../../core/tokens/refresh-family.js'
-import type { RefreshFamilyStore } from '../../core/tokens/refresh-family-store.js'
+import { type FamilyState, judgeRotation, type RefreshFamilyStore } from '../../core/tokens/refresh-family.js'
 
 interface StoredFamily extends FamilyState {
   userId: string

@@ -1,6 +1,5 @@
 /** Signing keys in memory, oldest first; they are lost with the process. */
-import type { StoredSigningKey } from '../../core/tokens/signing-key.js'
-import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
+import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
 
 export function createMemorySigningKeyStore(): SigningKeyStore {
   const keys: StoredSigningKey[] = []

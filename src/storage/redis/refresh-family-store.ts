@@ -1,6 +1,6 @@
 /** Refresh families in Redis: a hash per family, judged by the scripts. */
 import type { Clock } from '../../core/clock.js'
-import type { RefreshFamilyStore, Rotation } from '../../core/tokens/refresh-family-store.js'
+import type { RefreshFamilyStore, Rotation } from '../../core/tokens/refresh-family.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 

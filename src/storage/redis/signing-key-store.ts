@@ -1,8 +1,7 @@
 /**
  * Signing keys in Redis, shared by all instances: one hash per set of keys, with a field per key and one for the newest `kid`.
  */
-import type { StoredSigningKey } from '../../core/tokens/signing-key.js'
-import type { SigningKeyStore } from '../../core/tokens/signing-key-store.js'
+import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 

@@ -1,7 +1,11 @@
 import t from 'tap'
 import { createKeyring } from '../../../src/core/secrets/keyring.js'
-import { openSigningKey, type SigningAlg, type StoredSigningKey } from '../../../src/core/tokens/signing-key.js'
-import type { SigningKeyStore } from '../../../src/core/tokens/signing-key-store.js'
+import {
+  openSigningKey,
+  type SigningAlg,
+  type SigningKeyStore,
+  type StoredSigningKey
+} from '../../../src/core/tokens/signing-key.js'
 import { createSigningKeys, JWKS_MAX_AGE_SECONDS } from '../../../src/core/tokens/signing-keys.js'
 import { createMemorySigningKeyStore } from '../../../src/storage/memory/signing-key-store.js'
 import { GRANTD_SECRET, startApp, type TestClock, testClock } from '../../support/app.js'

@@ -5,7 +5,8 @@
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import type { JWK } from 'jose'
 import t, { type Test } from 'tap'
 import { createTrustedIssuerKeys } from '../../../src/core/trust/trusted-issuer-keys.js'
 import { type Answer, testClock } from '../../support/app.js'
@@ -30,9 +31,14 @@ const GOOD_FOR_MS = 600_000
 /** How long a failure is remembered for all callers. */
 const FAILED_FOR_MS = 5_000
 const LARGEST = 1_048_576
+const SIGNATURE = 'Its signature is not valid.'
 const UNKNOWN_KEY = 'It is signed by a key that the issuer does not publish.'
 const ISSUER = 'The issuer cannot be asked for its keys.'
 const HOSTS = ['localhost', '127.0.0.1']
+
+/** Makes the handler that answers in a content coding. */
+const coded = (coding: string, encode: (bytes: Buffer) => Buffer, text: string): RequestListener =>
+  answerWith(encode(Buffer.from(text)), 200, { 'content-encoding': coding })
 
 const isValid = (t: Test, { status, body }: Answer, why: string) =>
   t.match({ status, body }, { status: 200, body: { isValid: true } }, why)
@@ -109,6 +115,46 @@ t.test('keys', async (t) => {
     clock.advance(AGAIN_AFTER_MS)
     t.strictSame(await bringMany(stranger), [400])
     isRefused(t, await bring(one), UNKNOWN_KEY, 'what was withdrawn is gone with it')
+  })
+
+  t.test('that were exchanged under the same name, or have none, are found after a minute', async (t) => {
+    const rename = (key: ForgedKey, kid: string | undefined): ForgedKey => ({ ...key, jwk: { ...key.jwk, kid } as JWK })
+    const rows: [string, tokenKid: string | undefined, keyKid: string | undefined][] = [
+      // RFC 7515 §4.1.4 and RFC 7517 §4.5: a kid is a hint, and both may leave it out.
+      ['the same kid', 'one', 'one'],
+      ['a kid on the key alone', undefined, 'one'],
+      ['a kid in the token alone', 'one', undefined],
+      ['no kid at all', undefined, undefined]
+    ]
+    for (const [why, tokenKid, keyKid] of rows) {
+      const { issuer, clock, trusted, trustBare, validate, one, asked } = await setUp(t)
+      const honest = await startBareIssuer(t, { clock })
+      const honestly = await trustBare(honest)
+      const exp = Math.floor(clock() / 1000) + 86_400
+      const bring = async (key: ForgedKey) =>
+        validate(await issuer.token({ exp }, { key, header: { kid: tokenKid } }), trusted)
+      const serves = async (about: string) =>
+        isValid(t, await validate(await honest.token({ exp }), honestly), `${why}: another issuer, ${about}`)
+      const [two, stranger] = [await makeKey('one'), await makeKey('one')]
+      issuer.keys = [rename(one, keyKid)]
+      isValid(t, await bring(one), `${why}: at first`)
+      await serves('at first')
+      issuer.keys = [rename(two, keyKid)]
+      for (let i = 0; i < 5; i++) isRefused(t, await bring(two), SIGNATURE, `${why}: within the minute`)
+      isValid(t, await bring(one), `${why}: what is not known to be gone`)
+      t.strictSame(asked(), [1, 1], 'asked once')
+      clock.advance(AGAIN_AFTER_MS)
+      const answers = await Promise.all(Array.from({ length: 20 }, () => bring(two)))
+      t.strictSame([...new Set(answers.map(({ status }) => status))], [200], `${why}: after it`)
+      isRefused(t, await bring(one), SIGNATURE, `${why}: the key that has gone`)
+      for (let i = 0; i < 5; i++) isRefused(t, await bring(stranger), SIGNATURE, `${why}: a forged one`)
+      t.strictSame(asked(), [2, 2], 'asked once more')
+      clock.advance(AGAIN_AFTER_MS)
+      for (let i = 0; i < 5; i++) isRefused(t, await bring(stranger), SIGNATURE, `${why}: a minute later`)
+      t.strictSame(asked(), [3, 3], 'forged tokens cost one look a minute')
+      isValid(t, await bring(two), `${why}: the new key still`)
+      await serves('at last')
+    }
   })
 
   t.test('are held of a thousand issuers', async (t) => {
@@ -217,7 +263,11 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
       ['nothing', answerWith('')],
       ['half of a document', answerWith('{"issuer":')],
       ['2 MiB', answerWith(JSON.stringify({ pad: 'x'.repeat(2 * LARGEST) }))],
-      ['compressed, which nobody asked for', answerWith(gzipSync('{}'), 200, { 'content-encoding': 'gzip' })],
+      ['2 MiB in 2 KB', coded('gzip', gzipSync, JSON.stringify({ pad: 'x'.repeat(2 * LARGEST) }))],
+      ['half of what was compressed', coded('gzip', (bytes) => gzipSync(bytes).subarray(0, 12), '{"a":"b"}')],
+      ['said to be compressed', coded('gzip', Buffer.from, '{}')],
+      ['in a coding nobody knows', coded('compress', Buffer.from, '{}')],
+      ['in three codings', coded('gzip, gzip, gzip', (bytes) => gzipSync(gzipSync(gzipSync(bytes))), '{}')],
       ['a connection that is cut', (_request, response) => void response.destroy()],
       [
         'an answer that is cut',
@@ -337,22 +387,129 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     }
   })
 
-  t.test('a key set with strange keys serves those that are none', { buffered: true }, async (t) => {
-    const { issuer, bring } = await ask(t, DISCOVERY, undefined)
-    const [{ jwk }] = issuer.keys as [ForgedKey]
-    const strange = [
-      {},
-      { kty: 'XX', kid: 'one' },
-      { kty: 'oct', k: 'AAAA', kid: 'one' },
-      { ...jwk, use: 'enc' },
-      { kty: 'RSA', kid: 'one' }
+  t.test('200 whatever is said around a good key', { buffered: true }, async (t) => {
+    const { issuer: first, bring } = await ask(t, DISCOVERY, undefined)
+    const asked: string[] = []
+    for (const path of [DISCOVERY, JWKS]) {
+      first.at(path, (request, response) => {
+        asked.push(`${request.headers.accept} ${request.headers['accept-encoding']}`)
+        first.at(path)
+        response.writeHead(503).end()
+      })
+      await bring()
+      party.clock.advance(FAILED_FOR_MS)
+    }
+    isValid(t, await bring(), 'as it is')
+    t.strictSame([...new Set(asked)], ['application/jwk-set+json, application/json identity'])
+
+    const set = ({ keys }: BareIssuer) => JSON.stringify({ keys: keys.map(({ jwk }) => jwk) })
+    const ways: [string, (text: string) => RequestListener][] = [
+      // RFC 9110 §12.5.3: a server may disregard what a client accepts.
+      ['gzip', (text) => coded('gzip', gzipSync, text)],
+      ['x-gzip in capitals', (text) => coded('X-GZIP', gzipSync, text)],
+      ['gzip over identity', (text) => coded('identity, gzip', gzipSync, text)],
+      ['gzip twice', (text) => coded('gzip, gzip', (bytes) => gzipSync(gzipSync(bytes)), text)],
+      ['deflate', (text) => coded('deflate', deflateSync, text)],
+      ['deflate without a wrapper', (text) => coded('deflate', deflateRawSync, text)],
+      ['br', (text) => coded('br', brotliCompressSync, text)],
+      ['deflate, and br over it', (text) => coded('deflate, br', (b) => brotliCompressSync(deflateSync(b)), text)],
+      ['identity, said', (text) => coded('identity', (bytes) => bytes, text)],
+      ['a byte order mark', (text) => answerWith(`\ufeff${text}`)],
+      ['a byte order mark in gzip', (text) => coded('gzip', gzipSync, `\ufeff${text}`)],
+      ['application/jwk-set+json', (text) => answerWith(text, 200, { 'content-type': 'application/jwk-set+json' })],
+      ['text/plain', (text) => answerWith(text, 200, { 'content-type': 'text/plain' })]
     ]
-    issuer.at(JWKS, answerWith(JSON.stringify({ keys: [...strange, jwk] })))
-    isValid(t, await bring(), 'one good key among five')
-    const twice = await ask(t, DISCOVERY, undefined)
-    twice.issuer.keys.push(await makeKey('one'))
-    isRefused(t, await twice.bring(), 'Its signature is not valid.', 'two keys of one name')
+    for (const [why, way] of ways) {
+      const { issuer, bring } = await ask(t, JWKS, undefined)
+      issuer.at(JWKS, way(set(issuer)))
+      issuer.at(DISCOVERY, way(JSON.stringify({ issuer: issuer.url, jwks_uri: issuer.url + JWKS })))
+      isValid(t, await bring(), why)
+    }
+  })
+
+  t.test('200 and 400 one good key among strange ones', { buffered: true }, async (t) => {
+    const twin = await makeKey('one')
+    const strange: [string, (jwk: JWK) => unknown[]][] = [
+      // RFC 7517 §5: what is not understood, not complete or out of range is ignored.
+      ['nothing', () => [null, 'x', 7, true, [], [null]]],
+      ['an empty key', () => [{}]],
+      ['a kind nobody knows', () => [{ kty: 'XX', kid: 'one' }]],
+      ['a kind that every object has', () => [{ kty: 'constructor', kid: '__proto__' }]],
+      ['a secret', () => [{ kty: 'oct', k: 'AAAA', kid: 'one' }]],
+      ['a key for encryption', (jwk) => [{ ...jwk, use: 'enc' }]],
+      ['a key for other operations', (jwk) => [{ ...jwk, key_ops: ['sign'] }]],
+      ['a key for another algorithm', (jwk) => [{ ...jwk, alg: 'ECDH-ES' }]],
+      [
+        'half of a key',
+        () => [
+          { kty: 'RSA', kid: 'one' },
+          { kty: 'EC', crv: 'P-256', kid: 'one' }
+        ]
+      ],
+      ['a point that is on no curve', (jwk) => [{ ...jwk, x: jwk.y }]],
+      ['a point of no letters', (jwk) => [{ ...jwk, x: '%%%' }]],
+      ['a curve nobody knows', (jwk) => [{ ...jwk, crv: 'P-257' }]],
+      ['a key of the other curve', (jwk) => [{ ...jwk, crv: 'P-384' }]],
+      ['another key of that name', () => [twin.jwk]],
+      ['the same key', (jwk) => [jwk]],
+      ['forty of the same key', () => Array(40).fill(twin.jwk)],
+      ['the same key under another name', (jwk) => [{ ...jwk, kid: 'two' }]],
+      ['a key without a name', () => [{ ...twin.jwk, kid: undefined }]]
+    ]
+    for (const [why, others] of strange) {
+      for (const place of ['before', 'after']) {
+        const { issuer, bring } = await ask(t, DISCOVERY, undefined)
+        const [{ jwk }] = issuer.keys as [ForgedKey]
+        const keys = place === 'before' ? [...others(jwk), jwk] : [jwk, ...others(jwk)]
+        issuer.at(JWKS, answerWith(JSON.stringify({ keys })))
+        isValid(t, await bring(), `${why}, ${place} it`)
+      }
+    }
+    const unusable: [string, (jwk: JWK, key: ForgedKey) => unknown][] = [
+      ['for encryption', (jwk) => ({ ...jwk, use: 'enc' })],
+      ['for signing', (jwk) => ({ ...jwk, key_ops: ['sign'] })],
+      ['for another algorithm', (jwk) => ({ ...jwk, alg: 'ES384' })],
+      ['private', (_, { privateKey }) => ({ ...privateKey.export({ format: 'jwk' }), kid: 'one' })],
+      ['of another name', (jwk) => ({ ...jwk, kid: 'two' })]
+    ]
+    for (const [why, change] of unusable) {
+      const { issuer, bring } = await ask(t, DISCOVERY, undefined)
+      const [key] = issuer.keys as [ForgedKey]
+      issuer.at(JWKS, answerWith(JSON.stringify({ keys: [change(key.jwk, key)] })))
+      isRefused(t, await bring(), UNKNOWN_KEY, why)
+    }
+    const usable: [string, (jwk: JWK) => unknown][] = [
+      ['without a name', (jwk) => ({ ...jwk, kid: undefined })],
+      ['with null for what it does not say', (jwk) => ({ ...jwk, kid: null, use: null, alg: null, key_ops: null })],
+      ['with a number for a name', (jwk) => ({ ...jwk, kid: 1 })],
+      ['with more operations', (jwk) => ({ ...jwk, use: undefined, key_ops: ['sign', 'verify'] })],
+      ['with its algorithm', (jwk) => ({ ...jwk, alg: 'ES256' })],
+      ['with members nobody knows', (jwk) => ({ ...jwk, exp: 1, x5c: [null], ext: 'yes', oth: {} })]
+    ]
+    for (const [why, change] of usable) {
+      const { issuer, bring } = await ask(t, DISCOVERY, undefined)
+      const [{ jwk }] = issuer.keys as [ForgedKey]
+      issuer.at(JWKS, answerWith(JSON.stringify({ keys: [change(jwk)] })))
+      isValid(t, await bring(), why)
+    }
     const none = await ask(t, JWKS, answerWith('{"keys":[]}'))
     isRefused(t, await none.bring(), UNKNOWN_KEY, 'no key')
+  })
+
+  t.test('16 keys are tried, and those of its name first', { buffered: true }, async (t) => {
+    const others = await Promise.all(Array.from({ length: 16 }, () => makeKey('one')))
+    const TOO_MANY = 'More keys of the issuer fit it than are tried.'
+    for (const [why, kid, count, refusal] of [
+      ['fifteen others', 'one', 15, undefined],
+      ['sixteen others', 'one', 16, TOO_MANY],
+      ['sixteen others without a name', undefined, 16, undefined]
+    ] as const) {
+      const { issuer, bring } = await ask(t, DISCOVERY, undefined)
+      const [{ jwk }] = issuer.keys as [ForgedKey]
+      const keys = [...others.slice(0, count).map((other) => ({ ...other.jwk, kid })), jwk]
+      issuer.at(JWKS, answerWith(JSON.stringify({ keys })))
+      if (refusal === undefined) isValid(t, await bring(), why)
+      else isRefused(t, await bring(), refusal, why)
+    }
   })
 })
