@@ -340,7 +340,7 @@ t.test('201 createAccessToken', async (t) => {
       client_id: ids.clientId,
       aud: workload.audience,
       iat,
-      nbf: iat,
+      nbf: iat - 30,
       exp: iat + 3_600
     })
   })
@@ -408,7 +408,7 @@ t.test('201 createAccessToken', async (t) => {
     const answer = await mint({ expiresIn: 10 })
     const { iat, nbf, exp } = decodeJwt(answer.body.accessToken)
     const now = Math.floor(clock() / 1000)
-    t.strictSame([iat, nbf, exp], [now, now, now + 10])
+    t.strictSame([iat, nbf, exp], [now, now - 30, now + 10])
     t.equal(answer.body.expiresAt, new Date((now + 10) * 1000).toISOString())
   })
 
