@@ -1,88 +1,38 @@
 /**
- * Sends random requests made from the OpenAPI document, valid and corrupted ones, some with real codes and tokens. No
- * answer may be a 5xx, or have a status or a shape that the document does not name. ANY_REQUEST_SEED repeats a run.
+ * Sends random requests made from the OpenAPI document, valid and corrupted ones, some with real codes, tokens, ids and
+ * keys. No answer may be a 5xx, or have a status or a shape that the document does not name. The tokens API and its issuers
+ * have a world of their own in the second half, because their resources differ. ANY_REQUEST_SEED repeats a run.
  */
 import { join } from 'node:path'
-import { Ajv, type ValidateFunction } from 'ajv'
-import addFormats from 'ajv-formats'
 import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
-import { openapiDocument } from '../../schemas/generated/openapi.js'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { startApp, type TestApp } from '../support/app.js'
+import { startDnsServer } from '../support/dns-server.js'
+import {
+  type DocumentedOperation,
+  documentedOperations,
+  type Node,
+  problemWith
+} from '../support/documented-operations.js'
 import { PLAIN_TOKEN_ENDPOINT, type PlainProvider, startPlainProvider } from '../support/plain-upstream.js'
 import { startRedis } from '../support/redis-server.js'
+import { type ListeningApp, mint, startListeningApp } from '../support/relying-party.js'
 import { connectAt, providersFile } from '../support/sign-in.js'
 import { sessionOf } from '../support/tokens.js'
+import { BODIES, makeOneOfEach, OPERATIONS } from '../support/tokens-client.js'
 import { changed, json } from '../support/upstream-gate.js'
 
 const seed = Number(process.env.ANY_REQUEST_SEED ?? Date.now() % 2 ** 31)
 
-// biome-ignore lint/suspicious/noExplicitAny: a document is looked at keyword by keyword
-type Node = any
-
-/** Resolves all references of a document; it has no cycles. */
-function resolve(node: Node): Node {
-  if (Array.isArray(node)) return node.map(resolve)
-  if (typeof node !== 'object' || node === null) return node
-  if (typeof node.$ref === 'string') {
-    const path = node.$ref.slice(2).split('/')
-    return resolve(path.reduce((inner: Node, key: string) => inner[key], openapiDocument))
-  }
-  return Object.fromEntries(Object.entries(node).map(([key, inner]) => [key, resolve(inner)]))
-}
-
-/** Forbids members of an answer that its schema does not name. */
-function closed(node: Node): Node {
-  if (Array.isArray(node)) return node.map(closed)
-  if (typeof node !== 'object' || node === null) return node
-  const inner = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, closed(value)]))
-  return node.type === 'object' && node.properties ? { ...inner, additionalProperties: false } : inner
-}
-
 const FORM = 'application/x-www-form-urlencoded'
 
-const ajv = new Ajv({ strict: false, allErrors: true })
-addFormats.default(ajv)
-
-interface Operation {
-  id: string
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
-  path: string
-  /** The ways in which a caller can authenticate; empty for a public operation. */
-  schemes: string[]
-  body: Node
-  takesForms: boolean
-  query: Node[]
-  headers: Node[]
-  answers: Map<number, { check: ValidateFunction | undefined; type: string }>
-}
-
-/** any-tokens-request.test.ts covers the tokens API and its issuers, whose resources differ. */
-const isElsewhere = (path: string) => path.startsWith('/v1/') || path.startsWith('/{providerId}/')
-const paths = Object.entries(resolve(openapiDocument.paths)).filter(([path]) => !isElsewhere(path))
-
-const operations: Operation[] = paths.flatMap(([path, item]) =>
-  Object.entries(item as Node).map(([method, operation]: [string, Node]) => ({
-    id: operation.operationId,
-    method: method.toUpperCase() as Operation['method'],
-    path,
-    schemes: operation.security.flatMap(Object.keys),
-    body: operation.requestBody?.content['application/json'].schema,
-    takesForms: FORM in (operation.requestBody?.content ?? {}),
-    query: (operation.parameters ?? []).filter((parameter: Node) => parameter.in === 'query'),
-    headers: (operation.parameters ?? []).filter((parameter: Node) => parameter.in === 'header'),
-    answers: new Map(
-      Object.entries(operation.responses).map(([status, answer]: [string, Node]) => {
-        const [[type = '', content] = []] = Object.entries(answer.content ?? {}) as [string, Node][]
-        const check = type === 'application/json' ? ajv.compile(closed(content.schema)) : undefined
-        return [Number(status), { check, type }]
-      })
-    )
-  }))
-)
+/** The tokens API and its issuers. */
+const isOfTokens = (path: string) => path.startsWith('/v1/') || path.startsWith('/{providerId}/')
+const operations = documentedOperations((path) => !isOfTokens(path))
+const tokensOperations = documentedOperations(isOfTokens)
 
 /** A placeholder for something real, which is chosen when the request is sent and such things exist. */
 interface Real {
@@ -150,8 +100,8 @@ function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
   throw new Error(`a schema nobody expected: ${JSON.stringify(schema)}`)
 }
 
-/** A body one byte longer than the service reads. */
-const tooLarge: Body = { raw: ' '.repeat(16_385), type: 'application/json' }
+/** A body one byte longer than any operation reads. */
+const tooLarge: Body = { raw: ' '.repeat(17_409), type: 'application/json' }
 
 type Body = { json: unknown } | { raw: string; type?: string; encoding?: string } | undefined
 
@@ -245,14 +195,14 @@ const KINDS = {
     'raw'
   ]
 } as const
-function kindsOf({ path, schemes }: Operation): readonly Credential['kind'][] {
+function kindsOf({ path, schemes }: DocumentedOperation): readonly Credential['kind'][] {
   if (schemes.includes('apiKey')) return KINDS.apiKey
   if (schemes.length > 0 && isAboutAccounts(path)) return KINDS.account
   return KINDS[(schemes[0] ?? 'nobody') as keyof typeof KINDS]
 }
 const isAboutAccounts = (path: string) => path.includes('/oauthAccounts')
 
-const credentials = (operation: Operation): fc.Arbitrary<Credential> =>
+const credentials = (operation: DocumentedOperation): fc.Arbitrary<Credential> =>
   fc.record({
     kind: fc.constantFrom(...kindsOf(operation)),
     twice: fc.nat({ max: 24 }).map((n) => n === 0),
@@ -266,7 +216,7 @@ const credentials = (operation: Operation): fc.Arbitrary<Credential> =>
 const ENVIRONMENT_ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
 
 /** The relative frequency of an operation. */
-function weightOf({ id, method, path, schemes }: Operation): number {
+function weightOf({ id, method, path, schemes }: DocumentedOperation): number {
   if (id === 'requestToken') return 24
   if (method === 'OPTIONS') return 1
   return path.startsWith('/api') || schemes.length > 0 ? 6 : 1
@@ -594,7 +544,7 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     const fields = body && 'json' in body ? put(body.json) : undefined
     const { type, payload, encoding } = written(request, fields)
     const answer = await app.inject({
-      method: operation.method,
+      method: operation.method as 'GET',
       url: `${path}${search && `?${search}`}`,
       headers: {
         'x-forwarded-for': `192.0.2.${address}`,
@@ -608,18 +558,8 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
       ...(payload !== undefined && { payload })
     })
     const { statusCode: status } = answer
-    const documented = operation.answers.get(status)
-    const what = `${operation.id} ${status} ${answer.body.slice(0, 200)}`
-    if (status >= 500) throw new Error(`a 5xx: ${what}`)
-    if (!documented) throw new Error(`not documented: ${what}`)
-    const answerType = String(answer.headers['content-type'] ?? '')
-    if (!answerType.startsWith(documented.type)) throw new Error(`${answerType}: ${what}`)
-    if (documented.type === '' && (answerType !== '' || answer.body !== '')) throw new Error(`has content: ${what}`)
-    if (documented.check && !documented.check(answer.json())) {
-      throw new Error(`not as documented: ${what} ${ajv.errorsText(documented.check.errors)}`)
-    }
-    const retryAfter = String(answer.headers['retry-after'])
-    if (status === 429 && !/^[1-9]\d*$/.test(retryAfter)) throw new Error(`no Retry-After: ${what}`)
+    const problem = problemWith(operation, answer)
+    if (problem !== undefined) throw new Error(problem)
     const note = (key: string) => seen.set(key, (seen.get(key) ?? 0) + 1)
     note(`${operation.id} ${status}`)
     if (operation.id === 'pollGrantToken' && status === 200) note(`state ${answer.json().status}`)
@@ -726,4 +666,331 @@ t.test('with limits, over Redis', async (t) => {
   }
   const share = documented.filter((key) => seen.has(key)).length / documented.length
   t.ok(share >= 0.75, `${Math.round(share * 100)} % of what is documented`)
+})
+
+/** A placeholder for something real, which is chosen when the request is sent and such things exist. */
+interface RealToken {
+  real: 'policy' | 'token' | 'audience' | 'url'
+  pick: number
+}
+const realToken = (name: RealToken['real']): fc.Arbitrary<RealToken> =>
+  fc.record({ real: fc.constant(name), pick: anyPick })
+
+/** Issuers that the service must not connect to. */
+const ISSUERS = [
+  'https://10.0.0.1',
+  'http://issuer.example.com/',
+  'https://[fd00::1]/x',
+  'ftp://a.example',
+  'x',
+  'https://a?b'
+]
+const label = fc.stringMatching(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,5}[a-zA-Z0-9])?$/)
+const TOKENS = ['x', 'x.y.z', 'e30.e30.', 'eyJhbGciOiJub25lIn0.e30.', 'eyJhbGciOiJIUzI1NiJ9.e30.AA', 'a.b.c.d.e']
+
+/** Values with a meaning, for fields that the document describes only as text. */
+const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
+  domain: fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.tuple(label, fc.constantFrom('example', 'Example.COM')).map((parts) => parts.join('.'))
+    },
+    { weight: 1, arbitrary: fc.constantFrom('www.example.com', 'localhost', 'taken.example', 'Taken.example') },
+    { weight: 1, arbitrary: text(3, 255) }
+  ),
+  url: fc.oneof(
+    { weight: 4, arbitrary: fc.webUrl() },
+    { weight: 3, arbitrary: realToken('url') },
+    { weight: 2, arbitrary: fc.constantFrom(...ISSUERS) }
+  ),
+  tenantProviderPolicyId: fc.oneof(
+    { weight: 6, arbitrary: realToken('policy') },
+    { weight: 1, arbitrary: text(1, 64) }
+  ),
+  token: fc.oneof(
+    { weight: 4, arbitrary: realToken('token') },
+    { weight: 2, arbitrary: fc.constantFrom(...TOKENS) },
+    text(1, 16_384)
+  ),
+  audience: fc.oneof({ weight: 1, arbitrary: realToken('audience') }, { weight: 1, arbitrary: text(3, 100) })
+}
+
+/** Makes a value that the schema accepts. */
+function validForTokens(schema: Node, name = ''): fc.Arbitrary<unknown> {
+  const known = FIELDS[name]
+  if (known) return known
+  if (schema.enum) return fc.constantFrom(...schema.enum)
+  if (schema.type === 'string') return text(schema.minLength ?? 0, schema.maxLength ?? 100)
+  if (schema.type === 'integer') return fc.integer({ min: schema.minimum, max: schema.maximum })
+  if (schema.type === 'number') return fc.double({ min: schema.minimum, max: schema.maximum, noNaN: true })
+  if (schema.type === 'boolean') return fc.boolean()
+  if (schema.type === 'array') {
+    return fc.array(validForTokens(schema.items), { minLength: schema.minItems ?? 0, maxLength: schema.maxItems ?? 5 })
+  }
+  if (schema.type !== 'object') throw new Error(`a schema nobody expected: ${JSON.stringify(schema)}`)
+  const properties = Object.fromEntries(
+    Object.entries(schema.properties as Node).map(([key, inner]) => [key, validForTokens(inner, key)])
+  )
+  const members = fc.record(properties, { requiredKeys: schema.required ?? [] })
+  const others = fc.dictionary(
+    fc.string({ maxLength: 5 }).map((key) => `x-${key}`),
+    fc.jsonValue(),
+    { maxKeys: 2 }
+  )
+  return fc.tuple(members, others).map(([one, two]) => ({ ...two, ...one }))
+}
+const raw = fc.record(
+  {
+    raw: fc.oneof(fc.string(), fc.json(), fc.constantFrom('', '{', '{"__proto__":{}}', '[]', 'null')),
+    type: fc.constantFrom('application/json', 'application/json; charset=utf-8', 'text/plain', 'application/jsonx'),
+    encoding: fc.constantFrom('gzip', 'identity')
+  },
+  { requiredKeys: ['raw'] }
+) as fc.Arbitrary<Body>
+
+/** Makes a body as documented, or one that is corrupted in one of many ways, at any depth. */
+function bodiesForTokens({ body: schema, isBodyRequired }: DocumentedOperation): fc.Arbitrary<Body> {
+  const none = { arbitrary: fc.constant(undefined), weight: isBodyRequired ? 1 : 12 }
+  const bad = [
+    { arbitrary: raw, weight: 2 },
+    { arbitrary: fc.constant(tooLarge), weight: 1 },
+    { arbitrary: fc.jsonValue().map((json) => ({ json })), weight: 1 }
+  ]
+  if (!schema) return fc.oneof(none, ...bad)
+  const right = validForTokens(schema)
+  const spoilt = fc
+    .tuple(right, anyPick, fc.oneof(fc.jsonValue(), text(0, 300), fc.double()))
+    .map(([body, pick, value]) => {
+      const json = structuredClone(body)
+      const places = placesIn(json)
+      const place = places[pick % places.length]
+      if (place) place.inside[place.key] = value
+      return { json }
+    })
+  const missing = fc.tuple(right, anyPick).map(([body, pick]) => {
+    const json = structuredClone(body) as Record<string, unknown>
+    delete json[Object.keys(json)[pick % Object.keys(json).length] as string]
+    return { json }
+  })
+  return fc.oneof(
+    none,
+    { arbitrary: right.map((json) => ({ json })), weight: 12 },
+    { arbitrary: spoilt, weight: 4 },
+    { arbitrary: missing, weight: 2 },
+    ...bad
+  )
+}
+
+/** Returns every place in a value that can be corrupted. */
+function placesIn(value: unknown): { inside: Record<string, unknown>; key: string }[] {
+  if (typeof value !== 'object' || value === null) return []
+  const inside = value as Record<string, unknown>
+  if ('real' in inside) return []
+  return Object.entries(inside).flatMap(([key, inner]) => [{ inside, key }, ...placesIn(inner)])
+}
+
+const CREDENTIALS = ['own', 'own', 'own', 'own', 'own', 'own', 'own', 'other', 'ended', 'none', 'raw', 'twice'] as const
+
+const tokensRequests = fc.oneof(
+  ...tokensOperations.map((operation) => ({
+    weight: operation.path.startsWith('/v1') ? 3 : 2,
+    arbitrary: fc.record({
+      // The operation is named by its id, so that a failing request can be read in the report.
+      operation: fc.constant(operation.id),
+      body: bodiesForTokens(operation),
+      credential: fc.constantFrom(...CREDENTIALS),
+      raw: fc.oneof(
+        fc.string({ unit: fc.constantFrom(...'abcXYZ019.-_=~ ') }),
+        fc.constantFrom('Bearer', 'Bearer x.y.z', 'Bearer uga_acme.x', 'Basic eDp5', `Bearer ${'x'.repeat(9_000)}`)
+      ),
+      /** Chooses the real resources that the request is about. */
+      pick: anyPick,
+      /** Decides for each id of the path whether it is real, of another owner, unknown or malformed. */
+      ids: fc.array(fc.constantFrom('real', 'real', 'real', 'real', 'real', 'real', 'elsewhere', 'unknown', 'odd'), {
+        minLength: 3,
+        maxLength: 3
+      }),
+      unknown: fc.uuid(),
+      odd: text(1, 90),
+      host: fc.constantFrom('localhost', 'localhost', 'localhost', 'evil.example', 'a b', '[::1]', ''),
+      laterMs: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: 120_000 }) })
+    })
+  }))
+)
+type TokensRequest = typeof tokensRequests extends fc.Arbitrary<infer T> ? T : never
+
+/** Creates the real resources: two owners with some of each kind. Requests delete them, and the world adds new ones. */
+async function createTokensWorld(service: ListeningApp, publish: (name: string, text: string) => void) {
+  const { app, newKey, by, publicUrl } = service
+  const [own, other, keeper] = await Promise.all(['acme', 'other', 'keeper'].map(newKey))
+  const ended = await app.core.apiKeys.create('acme', {})
+  await app.core.apiKeys.revoke('acme', ended.key.id)
+  // The issuer of this owner is never deleted, so that its tokens can always be validated.
+  const kept = await makeOneOfEach(by(keeper))
+  const token = await mint(by(keeper), kept, { expiresIn: 172_800 })
+  await by(keeper).addDomain(kept, { domain: 'taken.example' })
+  const url = `${publicUrl}/${kept.providerId}`
+  const chains: Record<string, string>[][] = [[], []]
+  let added = 0
+
+  async function add(account: 0 | 1): Promise<void> {
+    // The world uses keys of its own, so that its requests do not count against the limits of the tested keys.
+    const api = by(await newKey(account === 0 ? 'acme' : 'other'))
+    const ids = await makeOneOfEach(api)
+    const { body: domain } = await api.getDomain(ids)
+    if (++added % 2 === 0) publish(domain.challengeName, domain.challenge)
+    const trusted = {
+      ...BODIES.createTenantProvider,
+      url,
+      earliestIssuanceTimeAllowed: 0
+    }
+    const audience = BODIES.createClient.audience
+    const { body: provider } = await api.createTenantProvider(ids, { ...trusted, audience })
+    const place = { ...ids, tenantProviderId: provider.id }
+    const conditions = [{ key: 'sub', operator: 'stringLike', value: '*' }]
+    const { body: policy } = await api.createTenantProviderPolicy(place, {
+      ...BODIES.createTenantProviderPolicy,
+      audience,
+      conditions
+    })
+    chains[account]?.push({ ...place, policyId: policy.id })
+    if ((chains[account]?.length ?? 0) > 5) chains[account]?.shift()
+  }
+
+  for (const account of [0, 0, 0, 1, 1] as const) await add(account)
+  return {
+    chains: chains as [Record<string, string>[], Record<string, string>[]],
+    keys: { own, other, ended: ended.text } as Record<string, string>,
+    token,
+    url,
+    audience: BODIES.createClient.audience,
+    add
+  }
+}
+type TokensWorld = Awaited<ReturnType<typeof createTokensWorld>>
+
+const pickOf = <T>(list: readonly T[], pick: number) => list[pick % list.length] as T
+
+function realizeForTokens(value: unknown, world: TokensWorld, chain: Record<string, string>): unknown {
+  if (Array.isArray(value)) return value.map((inner) => realizeForTokens(inner, world, chain))
+  if (typeof value !== 'object' || value === null) return value
+  const { real: name, pick } = value as Partial<RealToken>
+  if (name !== undefined && pick !== undefined) {
+    if (name === 'policy') return (pick % 8 ? chain : pickOf(world.chains[0], pick)).policyId
+    if (name === 'audience') return world.audience
+    if (name === 'url') return world.url
+    return pick % 4 ? world.token : `${world.token.slice(0, -5)}AAAAA`
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, realizeForTokens(inner, world, chain)]))
+}
+
+function pathOf(
+  path: string,
+  { ids, pick, unknown, odd }: TokensRequest,
+  world: TokensWorld,
+  chain: Record<string, string>
+): string {
+  let count = 0
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const kind = ids[count++]
+    if (kind === 'unknown') return unknown
+    if (kind === 'odd') return encoded(odd)
+    return (kind === 'elsewhere' ? pickOf(world.chains[1], pick) : chain)[name] as string
+  })
+}
+
+function headersOf(
+  { credential, raw, host, body }: TokensRequest,
+  { keys }: TokensWorld
+): Record<string, string | string[]> {
+  const own = `Bearer ${keys.own}`
+  const said = { own, twice: [own, own], raw, none: undefined, other: undefined, ended: undefined }[credential]
+  const authorization = said ?? (keys[credential] === undefined ? undefined : `Bearer ${keys[credential]}`)
+  const type = body && ('json' in body ? 'application/json' : body.type)
+  return {
+    host,
+    ...(authorization !== undefined && { Authorization: authorization }),
+    ...(type !== undefined && { 'content-type': type }),
+    ...(body && 'encoding' in body && body.encoding && { 'content-encoding': body.encoding })
+  }
+}
+
+async function exploreTokens(t: Test, seed: number, count: number, variables: Record<string, string>) {
+  const dns = await startDnsServer(t)
+  const service = await startListeningApp(t, {
+    DNS_RESOLVER: dns.address,
+    FOREIGN_ISSUERS_ON_LOOPBACK: 'on',
+    ...variables
+  })
+  const { app, clock } = service
+  const world = await createTokensWorld(service, (name, text) => dns.publish(name, text))
+  const seen = new Map<string, number>()
+  let sent = 0
+
+  const ask = async (request: TokensRequest) => {
+    clock.advance(request.laterMs)
+    if (++sent % 24 === 0) await world.add(sent % 48 === 0 ? 1 : 0)
+    const chain = pickOf(world.chains[request.credential === 'other' ? 1 : 0], request.pick)
+    const { body } = request
+    const operation = tokensOperations.find(({ id }) => id === request.operation) as DocumentedOperation
+    const payload = body && ('json' in body ? JSON.stringify(realizeForTokens(body.json, world, chain)) : body.raw)
+    const answer = await app.inject({
+      method: operation.method as 'GET',
+      url: pathOf(operation.path, request, world, chain),
+      headers: headersOf(request, world) as Record<string, string>,
+      ...(payload !== undefined && { payload })
+    })
+    const problem = problemWith(operation, answer)
+    if (problem !== undefined) throw new Error(problem)
+    const key = `${operation.id} ${answer.statusCode}`
+    seen.set(key, (seen.get(key) ?? 0) + 1)
+    if (operation.id === 'verifyDomain' && answer.statusCode === 200) seen.set(`verified ${answer.json().verified}`, 1)
+  }
+
+  t.comment(`seed ${seed}`)
+  await fc.assert(fc.asyncProperty(tokensRequests, ask), { seed, numRuns: count, endOnFailure: true })
+  t.comment(
+    [...seen]
+      .sort()
+      .map(([key, times]) => `${key} × ${times}`)
+      .join(', ')
+  )
+  t.ok(sent >= count, `${sent} requests`)
+  return seen
+}
+const documentedForTokens = tokensOperations.flatMap(({ id, answers }) =>
+  [...answers.keys()].filter((status) => !OUT_OF_REACH.includes(status)).map((status) => `${id} ${status}`)
+)
+
+t.test('the tokens API: it is about all of its operations', async (t) => {
+  const issuers = ['getProviderJwks', 'getProviderJwksJson', 'getProviderOpenidConfiguration']
+  t.strictSame(tokensOperations.map(({ id }) => id).sort(), [...Object.keys(OPERATIONS), ...issuers].sort())
+  t.comment(`ANY_REQUEST_SEED=${seed}`)
+})
+
+t.test('the tokens API without limits, in memory', async (t) => {
+  const seen = await exploreTokens(t, seed, 3_600, { LIMITS: 'off' })
+  // The run with limits covers 429.
+  const expected = documentedForTokens.filter((key) => !key.endsWith(' 429'))
+  const missing = expected.filter((key) => !seen.has(key))
+  t.comment(`not seen: ${missing.join(', ')}`)
+  const share = 1 - missing.length / expected.length
+  t.ok(share >= 0.9, `${Math.round(share * 100)} % of the ${expected.length} were seen`)
+  for (const { id, answers } of tokensOperations) {
+    const success = `${id} ${[...answers.keys()].find((status) => status < 300)}`
+    t.ok(seen.has(success), success)
+  }
+  t.ok(seen.has('verified true') && seen.has('verified false'), 'domains were verified, and were not')
+})
+
+t.test('the tokens API with limits, over Redis', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const variables = { REDIS_URL: redis.url, LIMITS: 'on', LIMIT_TOKENS_API_PER_HOUR: '60' }
+  const seen = await exploreTokens(t, seed + 1, 1_800, variables)
+  const limited = tokensOperations.filter(({ id }) => id in OPERATIONS).map(({ id }) => `${id} 429`)
+  const missing = limited.filter((key) => !seen.has(key))
+  t.ok(missing.length <= 3, `not seen: ${missing.join(', ')}`)
+  const share = documentedForTokens.filter((key) => seen.has(key)).length / documentedForTokens.length
+  t.ok(share >= 0.7, `${Math.round(share * 100)} % of what is documented`)
 })

@@ -63,21 +63,32 @@ export async function startIssuer(
   return { ...issuerAt(origin + path, [origin]), clock }
 }
 
-/** Starts two processes of the built service over one Redis; requests go to them in turn. */
-export async function startIssuerOverRedis(t: Test): Promise<Issuer & { redis: RedisServer }> {
-  const [redis, port] = [await startRedis(), await freePort()]
+export interface IssuerOverRedis extends Issuer {
+  redis: RedisServer
+  /** The variables of both processes. */
+  variables: Record<string, string>
+}
+
+/** Starts two processes of the built service over one Redis; requests go to them in turn. One listens at `url`. */
+export async function startIssuerOverRedis(
+  t: Test,
+  url: string,
+  more: Record<string, string> = {}
+): Promise<IssuerOverRedis> {
+  const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const url = `http://127.0.0.1:${port}`
   const variables = {
     REDIS_URL: redis.url,
     PUBLIC_URL: url,
     OAUTH_CLIENTS_FILE: await clientsFile(t),
     POLL_INTERVAL_SECONDS: '1',
-    LOG_LEVEL: 'warn'
+    LOG_LEVEL: 'warn',
+    ...more
   }
-  const services = await Promise.all([startService(t, { ...variables, PORT: `${port}` }), startService(t, variables)])
+  const { port } = new URL(url)
+  const services = await Promise.all([startService(t, { ...variables, PORT: port }), startService(t, variables)])
   const origins = services.map((service) => service.url)
-  return { ...issuerAt(url, origins), redis }
+  return { ...issuerAt(url, origins), redis, variables }
 }
 
 async function clientsFile(t: Test): Promise<string> {

@@ -13,6 +13,12 @@ export interface DocumentedOperation {
   /** The schema of the JSON body; undefined if there is no body. */
   body: Node
   isBodyRequired: boolean
+  takesForms: boolean
+  /** The ways in which a caller can authenticate; empty for a public operation. */
+  schemes: string[]
+  /** The parameters of the query and the headers, as documented. */
+  query: Node[]
+  headers: Node[]
   answers: Map<number, { check: ValidateFunction | undefined; type: string }>
 }
 
@@ -47,6 +53,10 @@ export function documentedOperations(isWanted: (path: string) => boolean): Docum
       path,
       body: operation.requestBody?.content['application/json']?.schema,
       isBodyRequired: operation.requestBody?.required === true,
+      takesForms: 'application/x-www-form-urlencoded' in (operation.requestBody?.content ?? {}),
+      schemes: operation.security.flatMap(Object.keys),
+      query: (operation.parameters ?? []).filter((parameter: Node) => parameter.in === 'query'),
+      headers: (operation.parameters ?? []).filter((parameter: Node) => parameter.in === 'header'),
       answers: new Map(
         Object.entries(operation.responses).map(([status, answer]: [string, Node]) => {
           const [[type = '', content] = []] = Object.entries(answer.content ?? {}) as [string, Node][]

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
-import { startApp } from '../../support/app.js'
+import { startApp, type TestApp } from '../../support/app.js'
 import { sessionOf } from '../../support/tokens.js'
 import { apiHeaders, refused } from '../expectations.js'
 
@@ -38,13 +38,21 @@ const MALFORMED = [
 ]
 const iso = (ms: number) => new Date(ms).toISOString()
 
-/** Starts an application, and users whose sessions outlive every turn of the clock. */
-async function setUp(t: Test, variables: Record<string, string> = {}) {
-  const service = await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA', ...variables })
+const start = (t: Test, variables: Record<string, string> = {}) =>
+  startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA', ...variables })
+
+/** Starts an application with users whose sessions outlive every turn of the clock. */
+const setUp = async (t: Test, variables: Record<string, string> = {}) => settle(await start(t, variables))
+
+let settlers = 0
+
+/** Adds two users to an application, who have no clients yet. Their sessions outlive every turn of the clock. */
+async function settle(service: TestApp) {
   const { call, collect } = service
+  settlers += 1
   const sessions = {
-    ann: await sessionOf('ann', { expires: '3650d' }),
-    bob: await sessionOf('bob', { expires: '3650d' })
+    ann: await sessionOf(`ann ${settlers}`, { expires: '3650d' }),
+    bob: await sessionOf(`bob ${settlers}`, { expires: '3650d' })
   }
   const list = async (token = sessions.ann) => (await call('GET', '/auth/clients', { token })).body.data
   const revoke = (id: string, token = sessions.ann) => call('DELETE', `/auth/clients/${id}`, { token })
@@ -62,8 +70,10 @@ async function setUp(t: Test, variables: Record<string, string> = {}) {
 }
 
 t.test('list', async (t) => {
+  const service = await start(t)
+
   t.test('200 nothing for somebody new', async (t) => {
-    const { call } = await setUp(t)
+    const { call } = await settle(service)
     const answer = await call('GET', '/auth/clients', { user: 'nobody' })
     t.equal(answer.status, 200)
     apiHeaders(t, answer)
@@ -71,7 +81,7 @@ t.test('list', async (t) => {
   })
 
   t.test('200 a client with everything its maker said', async (t) => {
-    const { clock, list, authorize } = await setUp(t)
+    const { clock, list, authorize } = await settle(service)
     const { id } = await authorize({ name: 'acme', version: '1.4.0', hostname: 'build-7', os: 'linux' })
     t.strictSame(await list(), [
       {
@@ -91,7 +101,7 @@ t.test('list', async (t) => {
   })
 
   t.test('200 what is not known is null', async (t) => {
-    const { list, authorize } = await setUp(t)
+    const { list, authorize } = await settle(service)
     await authorize()
     const [client] = await list()
     t.strictSame(Object.keys(client).sort(), FIELDS)
@@ -99,14 +109,14 @@ t.test('list', async (t) => {
   })
 
   t.test('200 an empty text is a text', async (t) => {
-    const { list, authorize } = await setUp(t)
+    const { list, authorize } = await settle(service)
     await authorize({ name: '', version: '', hostname: '' })
     const [client] = await list()
     t.strictSame([client.client_name, client.client_version, client.label], ['', '', ''])
   })
 
   t.test('200 active, revoked and expired ones, newest first', async (t) => {
-    const { clock, list, authorize, revoke } = await setUp(t)
+    const { clock, list, authorize, revoke } = await settle(service)
     const ids: string[] = []
     for (let i = 0; i < 4; i++) {
       ids.unshift((await authorize({ hostname: `h${i}` })).id)
@@ -133,7 +143,7 @@ t.test('list', async (t) => {
   })
 
   t.test("200 only the caller's own", async (t) => {
-    const { sessions, list, authorize } = await setUp(t)
+    const { sessions, list, authorize } = await settle(service)
     const [mine, theirs] = [await authorize({}, 'ann'), await authorize({}, 'bob')]
     t.strictSame(
       (await list()).map(({ id }: { id: string }) => id),
@@ -150,7 +160,7 @@ t.test('list', async (t) => {
   })
 
   t.test('200 is_current on the row of the asking JWT, and on no other', async (t) => {
-    const { clock, list, authorize } = await setUp(t)
+    const { clock, list, authorize } = await settle(service)
     const one = await authorize()
     clock.advance(1_000)
     const two = await authorize()
@@ -164,7 +174,7 @@ t.test('list', async (t) => {
   })
 
   t.test('200 last_used_at is sampled, at most once a minute for each client', async (t) => {
-    const { clock, call, list, authorize } = await setUp(t)
+    const { clock, call, list, authorize } = await settle(service)
     const [client, other] = [await authorize(), await authorize()]
     const use = (jwt = client.jwt) => call('GET', '/auth/clients', { token: jwt })
     const lastUsed = async (id = client.id) => (await list()).find((row: { id: string }) => row.id === id).last_used_at
@@ -215,12 +225,12 @@ t.test('list', async (t) => {
   })
 
   t.test('200 without TRUST_PROXY X-Forwarded-For is nothing', async (t) => {
-    const { call, start, poll } = await setUp(t)
+    const { call, sessions, start, poll } = await settle(service)
     const { grant_code, user_code } = await start()
     const headers = { 'x-forwarded-for': '203.0.113.7', forwarded: 'for=203.0.113.7', 'x-real-ip': '203.0.113.7' }
-    await call('POST', '/auth/grant/approve', { user: 'ann', headers, body: { user_code, action: 'approve' } })
+    await call('POST', '/auth/grant/approve', { token: sessions.ann, headers, body: { user_code, action: 'approve' } })
     await poll(grant_code)
-    t.equal((await call('GET', '/auth/clients', { user: 'ann' })).body.data[0].ip_at_grant, '127.0.0.1')
+    t.equal((await call('GET', '/auth/clients', { token: sessions.ann })).body.data[0].ip_at_grant, '127.0.0.1')
   })
 
   for (const [how, ends] of [
@@ -228,7 +238,7 @@ t.test('list', async (t) => {
     ['was revoked', (createdAtMs: number) => createdAtMs + 5 * DAY_MS]
   ] as const) {
     t.test(`200 for 90 days after it ${how}`, async (t) => {
-      const { clock, list, authorize, revoke } = await setUp(t)
+      const { clock, list, authorize, revoke } = await settle(service)
       const { id } = await authorize()
       const endedAtMs = ends(clock())
       if (how === 'was revoked') {
@@ -243,7 +253,7 @@ t.test('list', async (t) => {
   }
 
   t.test('200 an expired client that is revoked does not stay longer for it', async (t) => {
-    const { clock, list, authorize, revoke } = await setUp(t)
+    const { clock, list, authorize, revoke } = await settle(service)
     const { id } = await authorize()
     clock.advance(60 * DAY_MS)
     t.equal((await revoke(id)).body.revoked_at, iso(clock()))
@@ -254,7 +264,7 @@ t.test('list', async (t) => {
   })
 
   t.test('401 without a token, with a revoked or an expired one', async (t) => {
-    const { clock, call, authorize, revoke } = await setUp(t)
+    const { clock, call, authorize, revoke } = await settle(service)
     refused(t, await call('GET', '/auth/clients'), 401, 'No jwt provided!')
     const [one, two] = [await authorize(), await authorize()]
     t.equal((await call('GET', '/auth/clients', { token: one.jwt })).status, 200)
@@ -421,5 +431,118 @@ t.test('revoke', async (t) => {
     const all = await call('DELETE', '/auth/clients', { token: sessions.ann })
     refused(t, all, 405, 'Method Not Allowed')
     t.equal(all.headers.allow, 'GET, HEAD')
+  })
+})
+
+const HOME = 'https://app.example.com'
+const OTHER = 'http://localhost:5173'
+const STRANGERS = [
+  'https://evil.example',
+  'null',
+  `${HOME}.evil.example`,
+  'http://app.example.com',
+  `${HOME}:8443`,
+  'https://APP.example.com'
+]
+const ID = '00000000-0000-4000-8000-000000000000'
+
+const FOR_PAGES = [
+  ['GET', '/api/v0/auth/grant/peek?user_code=BBBBBBBB'],
+  ['POST', '/api/v0/auth/grant/approve'],
+  ['GET', '/api/v0/auth/clients'],
+  ['PATCH', `/api/v0/auth/clients/${ID}`],
+  ['DELETE', `/api/v0/auth/clients/${ID}`]
+] as const
+const FOR_PROGRAMS = [
+  ['POST', '/api/v0/auth/grant/code'],
+  ['POST', '/api/v0/auth/grant/token'],
+  ['GET', '/healthz'],
+  ['GET', '/metrics'],
+  ['GET', '/openapi.json'],
+  ['GET', '/api/v0/unknown'],
+  ['GET', '/']
+] as const
+
+const corsHeaders = (headers: Record<string, unknown>) =>
+  Object.keys(headers).filter((name) => name.startsWith('access-control-'))
+
+async function asking(t: Test, variables: Record<string, string>) {
+  const { app } = await startApp(t, { LIMITS: 'off', ...variables })
+  const authorization = `Bearer ${await sessionOf('ann')}`
+  return {
+    preflight: (origin: string, method: string, url: string) =>
+      app.inject({
+        method: 'OPTIONS',
+        url,
+        headers: {
+          origin,
+          'access-control-request-method': method,
+          'access-control-request-headers': 'authorization,content-type'
+        }
+      }),
+    send: (origin: string, method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string) =>
+      app.inject({ method, url, headers: { origin, authorization } })
+  }
+}
+
+t.test('CORS: none at all by default', async (t) => {
+  const { preflight, send } = await asking(t, {})
+  for (const [method, url] of [...FOR_PAGES, ...FOR_PROGRAMS]) {
+    for (const origin of [HOME, 'null']) {
+      const [asked, answered] = [await preflight(origin, method, url), await send(origin, method, url)]
+      t.strictSame(corsHeaders(asked.headers), [], `OPTIONS ${url}`)
+      t.strictSame(corsHeaders(answered.headers), [], `${method} ${url}`)
+      t.ok(asked.statusCode === 405 || asked.statusCode === 404, `OPTIONS ${url}: ${asked.statusCode}`)
+    }
+  }
+})
+
+t.test('CORS_ORIGINS', async (t) => {
+  const { preflight, send } = await asking(t, { CORS_ORIGINS: `${HOME}, ${OTHER}` })
+
+  t.test('204 lets pages of these origins ask, without credentials', async (t) => {
+    for (const [method, url] of FOR_PAGES) {
+      for (const origin of [HOME, OTHER]) {
+        const { statusCode, headers } = await preflight(origin, method, url)
+        t.equal(statusCode, 204, `${method} ${url}`)
+        t.equal(headers['access-control-allow-origin'], origin)
+        t.equal(headers['access-control-allow-credentials'], undefined)
+        t.ok(String(headers['access-control-allow-methods']).split(/, */).includes(method))
+        t.strictSame(String(headers['access-control-allow-headers']).split(/, */), ['authorization', 'content-type'])
+        t.match(headers.vary, /Origin/i)
+      }
+    }
+  })
+
+  t.test('every answer names the origin, refusals too, and what a page may read of it', async (t) => {
+    for (const [method, url] of FOR_PAGES) {
+      const { headers } = await send(HOME, method, url)
+      t.equal(headers['access-control-allow-origin'], HOME, `${method} ${url}`)
+      t.equal(headers['access-control-allow-credentials'], undefined)
+      t.strictSame(String(headers['access-control-expose-headers']).split(/, */), ['retry-after', 'x-request-id'])
+      t.match(headers.vary, /Origin/i)
+      t.equal(headers['cache-control'], 'no-store')
+    }
+  })
+
+  t.test('strangers are told nothing', async (t) => {
+    for (const [method, url] of FOR_PAGES) {
+      for (const origin of STRANGERS) {
+        const [asked, answered] = [await preflight(origin, method, url), await send(origin, method, url)]
+        for (const { headers } of [asked, answered]) {
+          t.equal(headers['access-control-allow-origin'], undefined, `${origin} ${method} ${url}`)
+          t.equal(headers['access-control-allow-credentials'], undefined)
+        }
+      }
+    }
+  })
+
+  t.test('never on what programs call, nor elsewhere', async (t) => {
+    for (const [method, url] of FOR_PROGRAMS) {
+      const [asked, answered] = [await preflight(HOME, method, url), await send(HOME, method, url)]
+      t.strictSame(corsHeaders(asked.headers), [], `OPTIONS ${url}`)
+      t.strictSame(corsHeaders(answered.headers), [], `${method} ${url}`)
+      t.ok(asked.statusCode === 405 || asked.statusCode === 404, `OPTIONS ${url}: ${asked.statusCode}`)
+    }
   })
 })

@@ -1,0 +1,321 @@
+/**
+ * What README.md, docs/oauth.md and docs/operations.md tell people to paste works when pasted: a grant with curl, clients,
+ * an API that is protected, a backup and its restore.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { ClientEntry } from '../../schemas/clients-file.js'
+import { readClientsFile } from '../../src/config/clients-file.js'
+import { GRANTD_SECRET, startApp } from '../support/app.js'
+import { apiClient, claimsOf } from '../support/client.js'
+import { CLI, clientsFile, DEVICE_CODE, startOAuthApp } from '../support/oauth-app.js'
+import { freePort } from '../support/ports.js'
+import { runProgram } from '../support/programs.js'
+import { addRedisUser } from '../support/redis-acl.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { startService } from '../support/service.js'
+import { DASHBOARD_SECRET } from '../support/tokens.js'
+import { until } from '../support/until.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const guide = await readFile(fileURLToPath(new URL('../../docs/operations.md', import.meta.url)), 'utf8')
+const shell = (script: string, url: string, cwd: string) =>
+  promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd, env: { ...process.env, REDIS_URL: url } })
+
+/** Returns the only code block of the guide that contains this text. */
+function block(containing: string): string {
+  const found = [...guide.matchAll(/```(?:sh)?\n([\s\S]*?)```/g)].map(([, text = '']) => text)
+  const [one, ...more] = found.filter((text) => text.includes(containing))
+  if (one === undefined || more.length > 0) throw new Error(`docs/operations.md: not one block with ${containing}`)
+  return one
+}
+
+/** Restores a snapshot into a second Redis, in the steps of the guide. */
+async function restore(t: Test, snapshot: string): Promise<RedisServer> {
+  const data = join(dirname(snapshot), 'data')
+  await mkdir(data)
+  await copyFile(snapshot, join(data, 'dump.rdb'))
+  const redis = await startRedis('--dir', data, '--appendonly', 'no')
+  t.teardown(() => redis.stop())
+  t.ok((await redis.client.dbsize()) > 0)
+  await redis.client.config('SET', 'appendonly', 'yes')
+  while (!(await redis.client.info('persistence')).includes('aof_rewrite_in_progress:0')) await redis.client.ping()
+  await redis.kill()
+  await redis.start('--appendonly', 'yes')
+  return redis
+}
+
+/** Listens on the default port of the service, unless another program does so already. */
+async function takeDefaultPort(t: Test): Promise<void> {
+  const server = createServer((socket) => socket.destroy())
+  server.listen(3333, '127.0.0.1')
+  t.teardown(() => server.close())
+  // once() rejects with the error of an 'error' event.
+  await once(server, 'listening').catch((error) => t.equal(error.code, 'EADDRINUSE'))
+}
+
+t.test('the walk through a whole grant with curl, beside a service on the default port', async (t) => {
+  await takeDefaultPort(t)
+  const readme = await readFile(`${root}/README.md`, 'utf8')
+  const [, walk] = /## A whole grant with curl[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme) ?? []
+  if (!walk) throw new Error('the README has lost its walk')
+  // The commands are run as pasted, without the log file and with the existing build.
+  const script = walk.replace('npm start > grantd.log', 'npm start --ignore-scripts > /dev/null')
+  t.not(script, walk)
+
+  const shell = spawn('bash', ['-eu', '-o', 'pipefail'], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] })
+  let output = ''
+  shell.stdout.on('data', (data) => {
+    output += data
+  })
+  shell.stderr.on('data', (data) => {
+    output += data
+  })
+  shell.stdin.end(script)
+  const [code] = await once(shell, 'close')
+  t.equal(code, 0, output)
+
+  const lines = output.split('\n').filter((line) => line.startsWith('{'))
+  t.match(
+    lines.map((line) => JSON.parse(line)),
+    [
+      { status: 'authorization_pending' },
+      { client_type: 'cli', client_metadata: { name: 'acme-cli', version: '1.4.0', hostname: 'my-laptop' } },
+      { status: 'approve' },
+      { data: [{ client_type: 'cli', label: 'my-laptop', is_current: true, revoked_at: null }] },
+      { revoked_at: String },
+      { error: 'The jwt is not valid.' }
+    ]
+  )
+})
+
+t.test('the OAuth clients of docs/oauth.md are read as they stand, and every member is in its table', async (t) => {
+  const page = await readFile(`${root}/docs/oauth.md`, 'utf8')
+  const [section = ''] = /## OAuth clients[\s\S]*/.exec(page) ?? []
+  const file = join(t.testdir({}), 'clients.json')
+  await writeFile(file, /```json\n([\s\S]*?)```/.exec(section)?.[1] ?? '')
+  const { clients, faults } = readClientsFile(file)
+  t.strictSame(faults, [])
+  t.match(clients, [
+    { id: 'acme-tv', name: 'Acme TV', type: 'other', accessTokenTtlSeconds: 3_600 },
+    { id: 'acme-api', secretDigests: [String], grantTypes: [] }
+  ])
+  const members = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+  t.strictSame(members, Object.keys(ClientEntry.properties))
+})
+
+/** Runs a client as it is shown, approves its grant as alice, and resolves to all it said. */
+async function runClient(t: Test, issuer: string, folder: string, script: string): Promise<string> {
+  const program = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-'], {
+    cwd: folder,
+    stdio: ['pipe', 'pipe', 'pipe']
+  })
+  t.teardown(() => program.kill('SIGKILL'))
+  let output = ''
+  program.stderr.on('data', (data) => {
+    output += data
+  })
+  program.stdin.end(script)
+  let isDecided = false
+  for await (const data of program.stdout) {
+    output += data
+    const [userCode] = /[A-Z]{4}-[A-Z]{4}/.exec(output) ?? []
+    if (userCode && !isDecided) {
+      isDecided = true
+      t.equal((await apiClient(issuer).decide(userCode, 'alice')).status, 200)
+    }
+  }
+  return output
+}
+
+t.test('clients and an API beside one service go the way they are shown', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const [port, apiPort] = [await freePort(), await freePort()]
+  const issuer = `http://127.0.0.1:${port}`
+  const OAUTH_CLIENTS_FILE = clientsFile(t, [
+    { client_id: 'films', scope: 'films.read' },
+    { client_id: 'news', scope: 'news.read' }
+  ])
+  const settings = { REDIS_URL: redis.url, PUBLIC_URL: issuer, OAUTH_CLIENTS_FILE, LIMITS: 'off' }
+  const service = await startService(t, { ...settings, PORT: `${port}`, POLL_INTERVAL_SECONDS: '1' })
+
+  await t.test('a stock one', async (t) => {
+    const readme = await readFile(`${root}/README.md`, 'utf8')
+    const [, shown = ''] = /## With a stock client[\s\S]*?```js\n([\s\S]*?)```/.exec(readme) ?? []
+    // As shown, but for the address, which has no TLS here, and a word at the end.
+    const script = shown
+      .replace('https://grants.example.com', issuer)
+      .replace('client.None())', 'client.None(), { execute: [client.allowInsecureRequests] })')
+      .concat('console.log(Object.keys(tokens).sort().join(" "), tokens.claims().sub)\n')
+    t.not(script.length, shown.length)
+    const output = await runClient(t, issuer, root, script)
+    t.match(output, `Go to ${issuer}/device and enter `)
+    t.match(output, /\naccess_token expires_in id_token refresh_token scope token_type alice\n/)
+  })
+
+  await t.test('one made of the files that are to be copied', async (t) => {
+    const folder = `${root}/examples/terminal-client`
+    const readme = await readFile(`${folder}/README.md`, 'utf8')
+    const [, shown = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? []
+    const script = shown.replace('https://grants.example.com', issuer).concat('process.exit()\n')
+    t.not(script.length, shown.length)
+    const copy = t.testdir({ 'package.json': '{"type":"module"}' })
+    for (const file of ['grant-client.ts', 'grant-answers.ts']) await copyFile(`${folder}/${file}`, join(copy, file))
+    const output = await runClient(t, issuer, copy, script)
+    t.match(output, `Go to ${issuer}/device and enter `)
+    t.match(output, /\nYou are signed in\.\n/)
+  })
+
+  await t.test('an API that is protected as docs/oauth.md shows', async (t) => {
+    const page = await readFile(`${root}/docs/oauth.md`, 'utf8')
+    const [, shown = ''] = /## Protect your API[\s\S]*?```js\n([\s\S]*?)```/.exec(page) ?? []
+    const { stdout } = await runProgram('cli.js', ['api-keys', 'create', 'films-api'], {
+      ...settings,
+      GRANTD_SECRET,
+      DASHBOARD_JWT_SECRET: DASHBOARD_SECRET
+    })
+    const [GRANTD_API_KEY = ''] = stdout.split('\n')
+
+    // As shown, but for the addresses.
+    const script = shown.replace('https://grants.example.com', issuer).replace('4000', `${apiPort}`)
+    t.not(script.length, shown.length)
+    const options = { cwd: root, env: { PATH: process.env.PATH, GRANTD_API_KEY } }
+    const program = spawn(process.execPath, ['--input-type=module', '--eval', script], { ...options, stdio: 'ignore' })
+    t.teardown(() => program.kill('SIGKILL'))
+    const api = `http://127.0.0.1:${apiPort}/`
+    const ask = async (token?: string) => {
+      const answer = await fetch(api, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
+      return [answer.status, answer.headers.get('www-authenticate') ?? (await answer.text())]
+    }
+    await until(() =>
+      fetch(api).then(
+        () => true,
+        () => false
+      )
+    )
+
+    const post = async (path: string, form: Record<string, string>) => {
+      const answer = await fetch(`${issuer}/oauth/${path}`, { method: 'POST', body: new URLSearchParams(form) })
+      return answer.json()
+    }
+    const collect = async (client_id: string, scope: string): Promise<string> => {
+      const { device_code, user_code } = await post('device_authorization', { client_id, scope })
+      t.equal((await apiClient(issuer).decide(user_code, 'ann')).status, 200)
+      return (await post('token', { client_id, device_code, grant_type: DEVICE_CODE })).access_token
+    }
+    const token = await collect('films', 'films.read')
+    t.same(await ask(token), [200, 'films of ann\n'])
+    t.same(await ask(), [401, 'Bearer'])
+    const refused = [401, 'Bearer error="invalid_token"']
+    const [head, body, signature = ''] = token.split('.')
+    const unsigned = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${body}.`
+    for (const wrong of [
+      'x',
+      `${head}.${body}.${signature.replace(/^./, (one) => (one === 'A' ? 'B' : 'A'))}`,
+      unsigned
+    ]) {
+      t.same(await ask(wrong), refused, wrong)
+    }
+    t.same(await ask(await collect('news', 'news.read')), [
+      403,
+      'Bearer error="insufficient_scope", scope="films.read"'
+    ])
+    await fetch(`${issuer}/oauth/revoke`, { method: 'POST', body: new URLSearchParams({ client_id: 'films', token }) })
+    t.same(await ask(token), refused, 'revoked')
+
+    const other = await collect('films', 'films.read')
+    await service.stop()
+    t.same(await ask(other), [503, ''], 'could not look is not "no"')
+  })
+})
+
+t.test('an old snapshot brings back what was revoked, until the records are taken away', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const directory = t.testdir({})
+  const before = await startOAuthApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' })
+  const revoked = await before.collect('ann')
+  const kept = await before.collect('ann')
+  const family = await before.tokens(CLI, 'openid offline_access')
+  const waiting = await before.start()
+  await before.decide(waiting.user_code, 'ann')
+  const key = await before.app.core.apiKeys.create('acme', {})
+  await shell(block('--rdb'), redis.url, directory)
+
+  const revocation = await before.call('DELETE', `/auth/clients/${claimsOf(revoked).cid}`, { user: 'ann' })
+  t.equal(revocation.status, 200)
+  t.equal((await before.call('GET', '/auth/clients', { token: revoked })).status, 401)
+  const later = await before.collect('ann')
+
+  const restored = await restore(t, join(directory, 'grantd.rdb'))
+  const after = await startOAuthApp(t, { REDIS_URL: restored.url, SIGNING_ALG: 'EdDSA' })
+  const statusOf = async (token: string) => (await after.call('GET', '/auth/clients', { token })).status
+  t.equal(await statusOf(revoked), 200, 'what was revoked is good again')
+  t.equal(await statusOf(kept), 200)
+  t.equal(await statusOf(later), 401, 'who was authorized since then is not any more')
+
+  await shell(block('xargs'), restored.url, directory)
+  for (const token of [revoked, kept, later]) t.equal(await statusOf(token), 401, 'everybody has to come again')
+  const refreshed = await after.refresh(family.refresh_token, CLI)
+  t.match(refreshed, { status: 400, body: { error: 'invalid_grant' } })
+  t.notOk((await after.poll(waiting.grant_code)).body.jwt, 'nothing is left to collect')
+  t.ok(await after.app.core.apiKeys.use(key.text), 'API keys stay')
+  t.equal(await statusOf(await after.collect('ann')), 200, 'and the service goes on')
+  const left = new Set((await restored.client.keys('*')).map((name) => name.split(':')[1]))
+  t.ok(left.has('signing-keys') && left.has('api-key'))
+})
+
+t.test('Redis started over its append-only file ignores a snapshot, as the guide warns', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  await redis.client.set('grantd:a', 'b')
+  const directory = t.testdir({})
+  await shell(block('--rdb'), redis.url, directory)
+  await copyFile(join(directory, 'grantd.rdb'), join(directory, 'dump.rdb'))
+  const other = await startRedis('--dir', directory)
+  t.teardown(() => other.stop())
+  t.equal(await other.client.dbsize(), 0)
+})
+
+t.test('a Redis user with the rights of deploy/redis/grantd.acl is enough, and may do no more', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { username, password } = await addRedisUser([redis], 'secret')
+  const url = redis.url.replace('//', `//${username}:${password}@`)
+  const service = await startOAuthApp(t, { REDIS_URL: url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
+  t.equal((await service.call('GET', '/readyz')).status, 200)
+  t.match((await service.call('GET', '/metrics')).body, /^grantd_decision_feed_up 1$/m)
+  const token = await service.collect('ann')
+  t.equal((await service.call('GET', '/auth/clients', { token })).status, 200)
+  const { refresh_token } = await service.tokens(CLI, 'offline_access')
+  t.equal((await service.refresh(refresh_token, CLI)).status, 200)
+  t.equal((await service.call('DELETE', `/auth/clients/${claimsOf(token).cid}`, { user: 'ann' })).status, 200)
+  await service.app.core.signingKeys.rotate('now')
+  await service.app.core.apiKeys.create('acme', {})
+
+  const user = redis.client.duplicate({ username, password })
+  t.teardown(() => user.disconnect())
+  await user.connect()
+  for (const [name, ...args] of [['FLUSHALL'], ['KEYS', '*'], ['CONFIG', 'GET', '*'], ['GET', 'elsewhere:a']]) {
+    await t.rejects(user.call(name as string, ...args), { message: /NOPERM/ }, name as string)
+  }
+})
+
+t.test('data that is gone: no token of before is good, and the service goes on as a new one', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { app, call, collect } = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' })
+  const token = await collect('ann')
+  await redis.client.flushall()
+  t.equal((await call('GET', '/auth/clients', { token })).status, 401)
+  await app.core.signingKeys.refresh()
+  t.equal((await call('GET', '/auth/clients', { token: await collect('ann') })).status, 200)
+})
