@@ -1,8 +1,9 @@
 import { fault } from '../../core/fault.js'
+import { withBegun } from './cookies.js'
 import { type PageParts, PathId, seeOther } from './page.js'
 import { isFollowedHere, visitOf } from './visit.js'
 
-/** GET /login/{upstream}: on to the upstream, from the link on the sign-in page and from nowhere else. */
+/** GET /login/{upstream}: on to the upstream, from the link on the sign-in page and from nowhere else. HEAD begins nothing. */
 export function beginSignIn({ app, visits }: PageParts): void {
   app.route({
     method: 'GET',
@@ -14,10 +15,12 @@ export function beginSignIn({ app, visits }: PageParts): void {
       const upstream = app.core.signIn.upstream(request.params.id)
       if (!upstream?.signsIn) throw fault('not_found')
       const visit = visitOf(request)
-      if (!isFollowedHere(request)) return seeOther(reply, visit, '/login')
+      if (request.method === 'HEAD' || !isFollowedHere(request)) return seeOther(reply, visit, '/login')
       const reauthenticates = visit.visitor?.reauthenticates === true
       const { url, attempt } = await app.core.signIn.begin(upstream.id, { reauthenticates })
-      visits.remember(request, reply, { underWay: { providerId: upstream.id, attempt } })
+      const destination = visit.visitor?.destination ?? 'device'
+      const one = { providerId: upstream.id, state: attempt.state, destination, attempt }
+      visits.remember(request, reply, { begun: withBegun(visit.visitor?.begun, one) })
       return reply.redirect(url.href, 303)
     }
   })

@@ -19,18 +19,31 @@ export const DESTINATIONS: Readonly<Record<Destination, string>> = {
   connections: '/account/connections'
 }
 
-/** The code that was entered, or filled in by a link, and what became of it. */
+/** The code that was entered, or filled in by a link, and what became of it. entered-code.ts decides who may go on with it. */
 export interface EnteredCode {
+  /** The user who entered it, or the visitor who was not signed in yet. */
+  owner: string
   userCode: string
   /** Whether a link filled it in. */
   linked: boolean
   /** Whether it was looked up since, and found. One that was typed before signing in is looked up after it. */
   isEntered?: boolean
   result?: 'approved' | 'denied' | 'undone'
-  /** The user who decided. No other user of this browser is told the result. */
-  decidedBy?: string
   /** The authorization that an approval leads to. Cookies keep the wire's word for it. */
   authorizedClientId?: string
+}
+
+/** A sign-in or a connecting that was begun at an upstream, and is told apart from others by its state (RFC 6749 §10.12). */
+export interface Begun {
+  /** Cookies keep the wire's word for the upstream. */
+  providerId: string
+  state: string
+  /** Where its browser goes on to afterwards. */
+  destination: Destination
+  /** Its secrets; undefined once it has succeeded, so that a callback that is loaded again only leads on. */
+  attempt?: Attempt
+  /** The digest of the user who connects an account; undefined for a sign-in. */
+  connectsFor?: string
 }
 
 /** Somebody on their way to signing in or to connecting an account. */
@@ -40,8 +53,18 @@ export interface Visitor {
   destination: Destination
   /** Whether they have to prove again who they are. */
   reauthenticates?: boolean
-  /** The attempt at an upstream that has begun. Cookies keep the wire's `provider` for it. */
-  underWay?: { providerId: string; attempt: Attempt; connectsFor?: string }
+  /** What several tabs have begun, the oldest first. */
+  begun?: readonly Begun[]
+}
+
+/** Five of the largest fit into one cookie with all that surrounds them. */
+const MOST_BEGUN = 5
+
+/** The list with one more at its end. When there are too many, the oldest that is over goes, or else the oldest. */
+export function withBegun(before: readonly Begun[] = [], one: Begun): readonly Begun[] {
+  const all = [...before, one]
+  const gone = all.length > MOST_BEGUN ? (all.find(({ attempt }) => !attempt) ?? all[0]) : undefined
+  return all.filter((other) => other !== gone)
 }
 
 export interface Cookie<T> {
@@ -72,7 +95,7 @@ export function createCookies(app: App): Cookies {
     const purpose = `cookie ${name}`
     return {
       read(request) {
-        const text = request.cookies[name]
+        const text = readOnly(request, name)
         if (!text || text.length > LONGEST) return undefined
         try {
           const { value, untilMs } = JSON.parse(keyring.open(purpose, '', text)) as { value: T; untilMs: number }
@@ -90,10 +113,16 @@ export function createCookies(app: App): Cookies {
     }
   }
 
+  /** A cookie that comes twice was set by somebody else beside ours (RFC 6265 §8.6), and then neither counts. */
+  function readOnly(request: FastifyRequest, name: string): string | undefined {
+    const sent = (request.headers.cookie ?? '').split(';').filter((pair) => pair.split('=', 1)[0]?.trim() === name)
+    return sent.length === 1 ? request.cookies[name] : undefined
+  }
+
   const [session, code, visitor] = ['__Host-grantd-session', '__Host-grantd-code', '__Host-grantd-visitor']
   return {
     session: {
-      read: (request) => request.cookies[session],
+      read: (request) => readOnly(request, session),
       set: (reply, token) => void reply.setCookie(session, token, { ...OPTIONS, maxAge: config.sessions.ttlSeconds }),
       clear: (reply) => void reply.clearCookie(session, OPTIONS)
     },

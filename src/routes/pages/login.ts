@@ -20,7 +20,7 @@ export function showLogin({ app, visits }: PageParts): void {
 }
 
 /** POST /login: signs in whoever types a name. The route exists for trials alone: see Config.demoSignIn. */
-export function signInByName({ app, cookies, visits }: PageParts): void {
+export function signInByName({ app, cookies, visits, codes }: PageParts): void {
   app.route({
     method: 'POST',
     url: '/login',
@@ -34,9 +34,10 @@ export function signInByName({ app, cookies, visits }: PageParts): void {
         return sendPage(reply.code(400), Login, { visit, upstreams, isDemo: true, isNameInvalid: true })
       }
       if (visit.session) await app.core.browserSessions.end(visit.session)
-      const { token } = await app.core.signIn.asTyped(name)
+      const { token, session } = await app.core.signIn.asTyped(name)
       app.metrics.countSignIn('signed_in')
       cookies.session.set(reply, token)
+      codes.handOver(request, reply, session)
       cookies.visitor.clear(reply)
       return seeOther(reply, visit, DESTINATIONS[visit.visitor?.destination ?? 'device'])
     }
