@@ -1,6 +1,7 @@
 /** Builds the services of this folder over the storage, in the order of their dependencies. */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
+import type { LockStore } from '../records/lock-store.js'
 import type { RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
 import type { Keyring } from '../secrets/keyring.js'
@@ -8,6 +9,7 @@ import type { JwtSigner } from '../tokens/jwt-signer.js'
 import type { SigningAlg } from '../tokens/signing-key.js'
 import type { SigningKeyStore } from '../tokens/signing-key-store.js'
 import { createTxtResolver } from './challenge.js'
+import { createDomainChecks, type DomainEvents } from './domain-checks.js'
 import { createDomainClaims } from './domain-claims.js'
 import { createDomains } from './domains.js'
 import { createHeldDocuments } from './held-documents.js'
@@ -21,6 +23,7 @@ import { createWorkloads } from './workloads.js'
 
 export interface IssuerServicesParts {
   storage: Readonly<Record<'issuers' | 'issuerOwners' | 'workloads' | 'domains' | 'domainHolders', RecordStore>> & {
+    readonly locks: LockStore
     signingKeysOf(issuerId: string): SigningKeyStore
   }
   config: {
@@ -34,10 +37,11 @@ export interface IssuerServicesParts {
   }
   keyring: Keyring
   jwt: JwtSigner
+  events: DomainEvents
   clock: Clock
 }
 
-export function createIssuerServices({ storage, config, keyring, jwt, clock }: IssuerServicesParts) {
+export function createIssuerServices({ storage, config, keyring, jwt, events, clock }: IssuerServicesParts) {
   const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
   // Every service checks ownership by these records, so none needs another service for that.
   const issuerRecords = createResources<IssuerContent>(storage.issuers, clock)
@@ -59,12 +63,17 @@ export function createIssuerServices({ storage, config, keyring, jwt, clock }: I
     issuers: issuerRecords,
     clock
   })
+  const resolveTxt = createTxtResolver(dnsResolver)
+  const domainChecks = createDomainChecks({ claims, held, locks: storage.locks, resolveTxt, events, clock })
   const domains = createDomains({
     records: domainRecords,
     issuers: issuerRecords,
     claims,
+    checks: domainChecks,
     held,
-    resolveTxt: createTxtResolver(dnsResolver)
+    resolveTxt,
+    events,
+    clock
   })
   const workloads = createWorkloads({ records: workloadRecords, issuers: issuerRecords })
   const issuers = createIssuers({
@@ -88,9 +97,11 @@ export function createIssuerServices({ storage, config, keyring, jwt, clock }: I
       workloads: workloadRecords,
       keys: issuerKeys,
       urls,
+      checks: domainChecks,
       jwt,
       clock
     }),
-    domains
+    domains,
+    domainChecks
   }
 }
