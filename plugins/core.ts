@@ -1,7 +1,6 @@
 /** app.core: the rules, whose events go to the metrics and the log. Opened and closed with the application. */
 import fp from 'fastify-plugin'
 import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
-import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -10,7 +9,7 @@ declare module 'fastify' {
 }
 
 /** What an operator is told of a custom domain; that one was proved again, or nobody answered, is only counted. */
-const DOMAIN_SENTENCES: Partial<Record<DomainOutcome, string>> = {
+const DOMAIN_SENTENCES: Partial<Record<Parameters<CoreEvents['domainChecked']>[0], string>> = {
   missing: 'the challenge of a verified custom domain is published no more; the domain is lost in three days',
   lost: 'a custom domain is lost: its challenge was not published for three days',
   taken_over: 'a custom domain is lost: another provider has proved it'

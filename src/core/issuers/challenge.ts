@@ -1,4 +1,5 @@
 /** Proves a domain: its owner publishes a challenge as a TXT record, and this file looks the record up. */
+import { randomBytes } from 'node:crypto'
 import { Resolver } from 'node:dns/promises'
 
 const LOOKUP_TRIES = 2
@@ -18,6 +19,11 @@ export function createTxtResolver(server: string | undefined): ResolveTxt {
   const resolver = new Resolver({ timeout: LOOKUP_TIMEOUT_MS, tries: LOOKUP_TRIES })
   if (server !== undefined) resolver.setServers([server])
   return (name) => resolver.resolveTxt(name)
+}
+
+/** Makes a challenge, of 192 random bits. */
+export function newChallenge(): string {
+  return randomBytes(24).toString('base64url')
 }
 
 /** The name at which the challenge is published. */

@@ -8,8 +8,9 @@ import { isFault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
 import type { LockStore } from '../records/lock-store.js'
 import { lookForChallenge, type ResolveTxt } from './challenge.js'
-import type { Claimant, DomainClaims, Holder } from './domain-claims.js'
+import type { DomainClaims } from './domain-claims.js'
 import type { HeldDocuments } from './held-documents.js'
+import type { Claimant, Holder } from './issuer.js'
 
 const PROVED_FOR_MS = 7 * 86_400_000
 const GRACE_MS = 3 * 86_400_000

@@ -2,30 +2,17 @@
  * Who holds a domain: in the whole service, the one entry of one issuer that proved it last. An entry that has not proved it
  * holds nothing and keeps nobody out. The entries themselves are in domains.ts, domain-checks.ts proves them again.
  */
-import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
+import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { Resources } from '../records/resources.js'
-import type { Domain, DomainContent, IssuerContent } from './issuer.js'
+import { newChallenge } from './challenge.js'
+import type { Claimant, Domain, DomainContent, Holder, IssuerContent } from './issuer.js'
+import { readHolder } from './issuer.js'
 
 const HOLDER = 'holder'
 /** How often a step is repeated that others undo at the same moment. */
 const TRIES = 20
-
-/** The claimant of a domain: an entry of an issuer of an owner. */
-export interface Claimant {
-  owner: string
-  issuerId: string
-  domainId: string
-}
-
-/** The claimant that has proved a domain. */
-export interface Holder extends Claimant {
-  provedAtMs: number
-  /** Since when its challenge is known to be published no more. */
-  missingSinceMs: number | undefined
-}
 
 export interface DomainClaims {
   /** Holds a domain for an entry that was proved at this time. False if another one was proved later, or else the holder before. */
@@ -51,11 +38,6 @@ export interface DomainClaimsParts {
   domains: Resources<DomainContent>
   issuers: Resources<IssuerContent>
   clock: Clock
-}
-
-/** What a domain is proved by: 192 random bits. */
-export function newChallenge(): string {
-  return randomBytes(24).toString('base64url')
 }
 
 export function createDomainClaims({ holders, domains, issuers, clock }: DomainClaimsParts): DomainClaims {
@@ -140,15 +122,5 @@ export function createDomainClaims({ holders, domains, issuers, clock }: DomainC
       }
       throw fault('unavailable', { detail: `the domains of a provider changed ${TRIES} times at once` })
     }
-  }
-}
-
-/** The version before kept unproved claims as well; they count as none. */
-function readHolder(fields: Fields | undefined): Holder | undefined {
-  if (fields?.verified !== 'yes') return undefined
-  const { account = '', providerId = '', domainId = '', provedAtMs, sinceMs, missingSinceMs } = fields
-  return {
-    ...{ owner: account, issuerId: providerId, domainId, provedAtMs: Number(provedAtMs ?? sinceMs) },
-    missingSinceMs: missingSinceMs === undefined ? undefined : Number(missingSinceMs)
   }
 }

@@ -5,11 +5,11 @@
  */
 import type { Clock } from '../clock.js'
 import type { Resources } from '../records/resources.js'
-import { lookForChallenge, type ResolveTxt } from './challenge.js'
+import { lookForChallenge, newChallenge, type ResolveTxt } from './challenge.js'
 import type { DomainChecks, DomainEvents } from './domain-checks.js'
-import { type Claimant, type DomainClaims, newChallenge } from './domain-claims.js'
+import type { DomainClaims } from './domain-claims.js'
 import type { HeldDocuments } from './held-documents.js'
-import type { Domain, DomainContent, IssuerContent } from './issuer.js'
+import type { Claimant, Domain, DomainContent, IssuerContent } from './issuer.js'
 
 /** The result of a verification, with a sentence for the caller that says why a domain is not verified. */
 export interface Verification {

@@ -1,7 +1,6 @@
 /** The connections of a user: looked at, begun, ended. What the browser comes back with from an upstream is finish-sign-in.ts. */
 import { oneOf } from '../../../schemas/config.js'
 import { fault } from '../../core/fault.js'
-import { digestOf } from '../../core/secrets/digest.js'
 import { withBegun } from './cookies.js'
 import { formOf, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { ConnectionList } from './views/connection-list.js'
@@ -74,7 +73,7 @@ export function beginConnecting({ app, visits }: PageParts): void {
       const visit = visitOf(request)
       if (request.method === 'HEAD' || !isFollowedHere(request)) return seeOther(reply, visit, '/account/connections')
       const { url, attempt } = await app.core.signIn.begin(upstream.id, { reauthenticates: false })
-      const connectsFor = digestOf(userIdOf(request))
+      const [connectsFor = ''] = app.core.keyring.tags('connecting', userIdOf(request))
       const one = {
         providerId: upstream.id,
         state: attempt.state,

@@ -1,14 +1,13 @@
 /**
- * The cookies of the pages. All are `__Host-` cookies that scripts cannot read and that other sites send only with a
- * followed link (SameSite=Lax). One holds the token of the session. The contents of the others are sealed, so that an
- * entered code or a sign-in attempt needs no storage on the server.
+ * The cookies of the pages: `__Host-` cookies that scripts cannot read and that other sites send only with a followed link. One
+ * holds the token of the session. The others are sealed, so that an entered code or a sign-in needs no storage on the server.
  */
 import '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attempt } from '../../core/upstream/upstream-client.js'
 import type { App } from '../app.js'
 
-/** Where somebody was going when they had to sign in. A name, never a URL, so that no request can send them elsewhere. */
+/** Where somebody was going. A name, never a URL, so that no request can send them elsewhere. */
 export type Destination = 'device' | 'consent' | 'clients' | 'connections'
 
 /** The path of each destination. */
@@ -19,7 +18,7 @@ export const DESTINATIONS: Readonly<Record<Destination, string>> = {
   connections: '/account/connections'
 }
 
-/** The code that was entered, or filled in by a link, and what became of it. entered-code.ts decides who may go on with it. */
+/** The code that was entered, or filled in by a link, and what became of it. See entered-code.ts. */
 export interface EnteredCode {
   /** The user who entered it, or the visitor who was not signed in yet. */
   owner: string
@@ -42,7 +41,7 @@ export interface Begun {
   destination: Destination
   /** Its secrets; undefined once it has succeeded, so that a callback that is loaded again only leads on. */
   attempt?: Attempt
-  /** The digest of the user who connects an account; undefined for a sign-in. */
+  /** A keyed tag of the user who connects an account; undefined for a sign-in. */
   connectsFor?: string
 }
 
@@ -57,14 +56,10 @@ export interface Visitor {
   begun?: readonly Begun[]
 }
 
-/** Five of the largest fit into one cookie with all that surrounds them. */
-const MOST_BEGUN = 5
-
 /** The list with one more at its end. When there are too many, the oldest that is over goes, or else the oldest. */
 export function withBegun(before: readonly Begun[] = [], one: Begun): readonly Begun[] {
-  const all = [...before, one]
-  const gone = all.length > MOST_BEGUN ? (all.find(({ attempt }) => !attempt) ?? all[0]) : undefined
-  return all.filter((other) => other !== gone)
+  const gone = before.length < MOST_BEGUN ? undefined : (before.find(({ attempt }) => !attempt) ?? before[0])
+  return [...before.filter((other) => other !== gone), one]
 }
 
 export interface Cookie<T> {
@@ -82,6 +77,8 @@ export interface Cookies {
 }
 
 const OPTIONS = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const
+/** Five of the largest attempts fit into a cookie with all that surrounds them. */
+const MOST_BEGUN = 5
 /** How long somebody may take to sign in. */
 const VISITOR_SECONDS = 900
 /** The largest cookie that a browser keeps. */

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { digestOf } from '../../core/secrets/digest.js'
 import type { SignInRefusal } from '../../core/users/sign-in.js'
 import { type Begun, DESTINATIONS, type Visitor } from './cookies.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
@@ -61,7 +60,8 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
     const visit = visitOf(request)
     const { session } = visit
     // Signing in again in another tab does not matter, but another user may not finish what this one began.
-    if (!session || digestOf(session.userId) !== one.connectsFor) return refuse(request, reply, 'invalid')
+    const isTheirs = session && app.core.keyring.tags('connecting', session.userId).includes(one.connectsFor ?? '')
+    if (!isTheirs) return refuse(request, reply, 'invalid')
     const { userId } = session
     const outcome = await app.core.signIn.finishConnecting(one.providerId, queryOf(request), attempt, userId)
     const isConnected = outcome.kind === 'connected'

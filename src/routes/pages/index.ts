@@ -16,15 +16,13 @@ import {
   revokeAuthorization,
   showAuthorizations
 } from './authorizations.js'
-import { beginSignIn } from './begin-sign-in.js'
 import { beginConnecting, chooseForSignIn, disconnect, showConnections } from './connections.js'
 import { createCookies } from './cookies.js'
 import { decideConsent } from './decide-consent.js'
 import { enterCode, showCodeForm, showStart } from './enter-code.js'
 import { createEnteredCodes } from './entered-code.js'
 import { finishSignIn } from './finish-sign-in.js'
-import { showLogin, signInByName } from './login.js'
-import { showLogout, signOut } from './logout.js'
+import { beginSignIn, showLogin, showLogout, signInByName, signOut } from './login.js'
 import { answerStrays, refuseUnknown } from './other-paths.js'
 import type { PageParts } from './page.js'
 import { showResult, undoApproval } from './result.js'

@@ -8,13 +8,7 @@ import { time } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
 
 export type ConnectionsDone = keyof Texts['connections']['done']
-const WENT_WELL: readonly ConnectionsDone[] = [
-  'connected',
-  'disconnected',
-  'disconnected-here',
-  'signs-in',
-  'signs-in-no-more'
-]
+const WENT_WRONG: readonly ConnectionsDone[] = ['failed', 'denied', 'invalid', 'not_fresh', 'taken']
 
 /** A connection, and what it may do at a sign-in; undefined where there is nothing to choose. */
 export interface ListedConnection {
@@ -31,10 +25,11 @@ interface ConnectionListProps {
 
 export function ConnectionList({ visit, listed, upstreams, done }: ConnectionListProps) {
   const { connections: texts } = visit.texts
-  const nameOf = (id: string) => upstreams.find((upstream) => upstream.id === id)?.name ?? id
+  const nameOf = ({ connection: { upstreamId } }: ListedConnection) =>
+    upstreams.find(({ id }) => id === upstreamId)?.name ?? upstreamId
   return (
     <Layout visit={visit} title={texts.title} here="connections">
-      {done && <Notice kind={WENT_WELL.includes(done) ? 'done' : 'problem'}>{texts.done[done]}</Notice>}
+      {done && <Notice kind={WENT_WRONG.includes(done) ? 'problem' : 'done'}>{texts.done[done]}</Notice>}
       <p>{texts.intro}</p>
       {listed.length === 0 && (
         <section class="empty">
@@ -44,14 +39,8 @@ export function ConnectionList({ visit, listed, upstreams, done }: ConnectionLis
       )}
       {listed.length > 0 && (
         <ul class="cards">
-          {listed.map(({ connection, use }) => (
-            <ConnectionCard
-              key={connection.id}
-              visit={visit}
-              connection={connection}
-              use={use}
-              upstreamName={nameOf(connection.upstreamId)}
-            />
+          {listed.map((one) => (
+            <ConnectionCard key={one.connection.id} visit={visit} {...one} upstreamName={nameOf(one)} />
           ))}
         </ul>
       )}
@@ -73,10 +62,7 @@ export function ConnectionList({ visit, listed, upstreams, done }: ConnectionLis
   )
 }
 
-interface ConnectionCardProps extends ListedConnection {
-  visit: Visit
-  upstreamName: string
-}
+type ConnectionCardProps = ListedConnection & { visit: Visit; upstreamName: string }
 
 function ConnectionCard({ visit, connection, use, upstreamName }: ConnectionCardProps) {
   const { connections: texts } = visit.texts
