@@ -7,6 +7,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { RevokedBy } from '../src/core/authorizations/authorizations.js'
 import type { RefreshEvent } from '../src/core/connections/refresher.js'
 import type { PollOutcome } from '../src/core/grants/grant.js'
+import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
 import type { RefreshOutcome } from '../src/core/tokens/tokens.js'
 import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
 
@@ -25,6 +26,7 @@ export interface Metrics {
   countShed(): void
   countSignIn(outcome: SignInEvent): void
   countConnectionRefresh(outcome: RefreshEvent): void
+  countDomainCheck(outcome: DomainOutcome): void
   countAnswer(status: number): void
   observeAnswer(operation: string, seconds: number): void
   /** Shows a number that somebody else keeps, read whenever it is asked for. */
@@ -113,6 +115,14 @@ export const metrics = fp(
       'outcome'
     )
 
+    const domainChecks = counter(
+      'grantd_domain_checks_total',
+      'Custom domains that were proved again or lost, by outcome.',
+      'outcome'
+    )
+    // The first loss is an increase only from a zero.
+    for (const outcome of ['missing', 'lost', 'taken_over']) domainChecks.inc({ outcome }, 0)
+
     app.decorate('metrics', {
       countPoll,
       countAnswer,
@@ -127,6 +137,7 @@ export const metrics = fp(
       countShed: () => shed.inc(),
       countSignIn: (outcome) => signIns.inc({ outcome }),
       countConnectionRefresh: (outcome) => connectionRefreshes.inc({ outcome }),
+      countDomainCheck: (outcome) => domainChecks.inc({ outcome }),
       watch(name, help, read) {
         new Gauge({
           name,

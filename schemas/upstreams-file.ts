@@ -39,6 +39,7 @@ export const UpstreamEntry = member(
       scope: Type.Optional(text(1024)),
       authorization_parameters: Type.Optional(parameters),
       reauthentication_parameters: Type.Optional(parameters),
+      always_reauthenticates: Type.Optional(member(Type.Boolean(), 'true or false')),
       sign_in: Type.Optional(member(Type.Boolean(), 'true or false')),
       subject_is_user_id: Type.Optional(member(Type.Boolean(), 'true or false')),
       issuer: Type.Optional(url),

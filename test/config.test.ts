@@ -23,7 +23,8 @@ const ACME = {
   ...{ id: 'acme', name: 'Acme', client_id: 'grantd', client_secret: 'of acme', issuer: 'https://acme.example' },
   ...{ token_endpoint_auth_method: 'client_secret_post', scope: 'openid email', subject_is_user_id: true },
   authorization_parameters: { access_type: 'offline' },
-  reauthentication_parameters: { prompt: 'consent' }
+  reauthentication_parameters: { prompt: 'consent' },
+  always_reauthenticates: true
 }
 /** A plain OAuth 2.0 upstream with every member, which users can only connect. */
 const HUB = {
@@ -211,6 +212,7 @@ t.test('every variable is read', async (t) => {
         ...{ id: 'acme', name: 'Acme', clientId: 'grantd', clientSecret: 'of acme', authMethod: 'client_secret_post' },
         ...{ scope: 'openid email', authorizationParameters: { access_type: 'offline' } },
         ...{ reauthenticationParameters: { prompt: 'consent' }, signsIn: true, subjectIsUserId: true },
+        alwaysReauthenticates: true,
         endpoints: { issuer: 'https://acme.example' }
       },
       {
@@ -221,7 +223,7 @@ t.test('every variable is read', async (t) => {
           authorizationParameters: {},
           reauthenticationParameters: {}
         },
-        ...{ signsIn: false, subjectIsUserId: false },
+        ...{ signsIn: false, subjectIsUserId: false, alwaysReauthenticates: false },
         endpoints: {
           ...{ authorization: 'https://hub.example/authorize', token: 'https://hub.example/token' },
           ...{ userinfo: 'https://hub.example/user', revocation: 'https://hub.example/revoke' },
@@ -767,6 +769,7 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
       {
         ...{ id: 'acme', name: 'Acme', clientId: 'grantd', clientSecret: undefined, authMethod: 'client_secret_basic' },
         ...{ scope: 'openid profile email', authorizationParameters: {}, signsIn: true, subjectIsUserId: false },
+        alwaysReauthenticates: false,
         reauthenticationParameters: { prompt: 'login', max_age: '0' },
         endpoints: { issuer: 'https://acme.example' }
       },
@@ -778,7 +781,7 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
           authorizationParameters: {},
           reauthenticationParameters: {}
         },
-        ...{ signsIn: true, subjectIsUserId: false },
+        ...{ signsIn: true, subjectIsUserId: false, alwaysReauthenticates: false },
         endpoints: {
           ...{ authorization: 'https://hub.example/authorize', token: 'https://hub.example/token' },
           ...{ userinfo: 'https://hub.example/user', revocation: undefined },
@@ -870,6 +873,7 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
       expects: /^an object of texts$/
     },
     reauthentication_parameters: { good: [{ prompt: 'login' }], bad: [['prompt']], expects: /^an object of texts$/ },
+    always_reauthenticates: { good: [true, false], bad: ['yes', 1, null], expects: /^true or false$/ },
     sign_in: { good: [true], bad: ['yes', 1, null], expects: /^true or false$/ },
     subject_is_user_id: { good: [true, false], bad: ['no', 0], expects: /^true or false$/ },
     issuer: {

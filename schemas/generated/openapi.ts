@@ -1037,7 +1037,7 @@ export const openapiDocument = {
         operationId: 'addDomain',
         tags: ['Domains'],
         summary: 'Add a custom domain',
-        description: 'One domain belongs to one provider. Publish the challenge as a TXT record of the name it comes with, then verify.',
+        description: 'Publish the challenge as a TXT record of the name it comes with, then verify. A domain belongs to the one provider that proved it last; a domain that is only added keeps nobody out. 409 if the provider has it already, or if another one has verified it and its challenge is still published.',
         security: [{ apiKey: [] }],
         parameters: [{ $ref: '#/components/parameters/ProviderId' }],
         requestBody: {
@@ -1111,6 +1111,7 @@ export const openapiDocument = {
         operationId: 'verifyDomain',
         tags: ['Domains'],
         summary: 'Verify a custom domain',
+        description: 'Looks for the challenge. Leave it published: the proof is repeated weekly while the domain is in use, and the domain is lost when the challenge has been gone for three days.',
         security: [{ apiKey: [] }],
         parameters: [{ $ref: '#/components/parameters/ProviderId' }, { $ref: '#/components/parameters/DomainId' }],
         responses: {
@@ -2512,8 +2513,11 @@ export const openapiDocument = {
         properties: {
           id: { type: 'string', description: 'A uuid in lower case.' },
           domain: { type: 'string' },
-          verified: { type: 'boolean' },
-          challenge: { type: 'string', description: 'The value to publish.' },
+          verified: { type: 'boolean', description: 'Whether the domain belongs to this provider.' },
+          challenge: {
+            type: 'string',
+            description: 'The value to publish. Another one once another provider has proved the domain.'
+          },
           challengeName: { type: 'string', description: 'The name to publish it under, as a TXT record.' },
           createdAt: { type: 'string', format: 'date-time' },
           updatedAt: { type: 'string', format: 'date-time' }

@@ -68,8 +68,10 @@ export type AddDomain = Static<typeof AddDomain>
 export const Domain = Type.Object({
   id: Type.String({ description: 'A uuid in lower case.' }),
   domain: Type.String(),
-  verified: Type.Boolean(),
-  challenge: Type.String({ description: 'The value to publish.' }),
+  verified: Type.Boolean({ description: 'Whether the domain belongs to this provider.' }),
+  challenge: Type.String({
+    description: 'The value to publish. Another one once another provider has proved the domain.'
+  }),
   challengeName: Type.String({ description: 'The name to publish it under, as a TXT record.' }),
   createdAt: Type.String({ format: 'date-time' }),
   updatedAt: Type.String({ format: 'date-time' })

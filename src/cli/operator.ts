@@ -21,7 +21,9 @@ const NOBODY: CoreEvents = {
   refreshed: ignore,
   revoked: ignore,
   connectionRefreshed: ignore,
-  signingKeysFailed: ignore
+  signingKeysFailed: ignore,
+  domainChecked: ignore,
+  domainCheckFailed: ignore
 }
 
 export type OperatorOptions = ApiKeyOptions & { now?: boolean | undefined }

@@ -74,6 +74,7 @@ function toUpstream(entry: UpstreamEntry): Upstream {
     authorizationParameters: entry.authorization_parameters ?? {},
     reauthenticationParameters:
       entry.reauthentication_parameters ?? (isIssuer ? { prompt: 'login', max_age: '0' } : {}),
+    alwaysReauthenticates: entry.always_reauthenticates ?? false,
     signsIn: entry.sign_in ?? true,
     subjectIsUserId: entry.subject_is_user_id ?? false,
     endpoints: isIssuer

@@ -15,6 +15,7 @@ import { createRefresher, type RefreshEvent } from './connections/refresher.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
+import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
 import { createGuesses } from './limits/guesses.js'
 import { createKeyring } from './secrets/keyring.js'
@@ -34,7 +35,7 @@ import { createProfiles } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
 
 /** Callbacks for metrics and logs. */
-export interface CoreEvents extends GrantEvents, TokenEvents {
+export interface CoreEvents extends GrantEvents, TokenEvents, DomainEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** The signing keys could not be read, for another reason than an unreachable storage. */
@@ -127,6 +128,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   })
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
 
+  const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock })
+
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })
 
@@ -148,7 +151,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
     connections,
     signIn,
     callers,
-    ...createIssuerServices({ storage, config, keyring, jwt: signer, clock }),
+    ...issuerServices,
     ...createTrustServices({ storage, foreignIssuers: config.tokensApi.foreignIssuers, clock }),
 
     /** Loads the signing keys. Rejects when one cannot be opened; an unreachable storage is retried in the background. */
@@ -160,10 +163,10 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
       if (!signingKeys.current()) throw fault('unavailable', { detail: 'no signing key yet' })
     },
 
-    /** To be called before the storage closes: refreshes of upstream tokens that are under way still write their result. */
+    /** To be called before the storage closes: refreshes of upstream tokens and checks of domains still write their result. */
     async close(): Promise<void> {
       signingKeysRefresh.stop()
-      await refresher.settle()
+      await Promise.all([refresher.settle(), issuerServices.domainChecks.settle()])
     }
   }
 }

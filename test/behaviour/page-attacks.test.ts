@@ -44,8 +44,16 @@ interface Form {
   state(): Promise<unknown>
 }
 
+/** Connects an account to a user as an upstream would. */
+async function connectTo({ app }: TestApp, userId: string, upstreamId: string) {
+  const identity = { subject: 'd', username: 'd', name: 'd' }
+  const tokens = { accessToken: 'access', refreshToken: undefined, scopes: [], expiresAtMs: undefined }
+  const { connectionId } = await app.core.identities.connect(upstreamId, identity.subject, userId)
+  return app.core.connections.keep(userId, connectionId, { upstreamId, identity, tokens })
+}
+
 /** Returns every form of the site, filled in, each for another user. */
-async function everyForm(service: TestApp): Promise<Form[]> {
+async function everyForm(service: TestApp, withProviders: TestApp): Promise<Form[]> {
   const { app, start, poll } = service
   const forms: Form[] = []
   const arrive = (user: string) => signedIn(service, user)
@@ -105,12 +113,20 @@ async function everyForm(service: TestApp): Promise<Form[]> {
   const all = await listed('revokes all')
   forms.push({ ...all, name: 'revoke all', path: '/account/clients/revoke-all', fields: {} })
   const disconnects = await arrive('disconnects')
-  const identity = { subject: 'd', username: 'd', name: 'd' }
-  const tokens = { accessToken: 'access', refreshToken: undefined, scopes: [], expiresAtMs: undefined }
-  const { id } = await app.core.connections.keep('disconnects', 'an-account', { upstreamId: 'gone', identity, tokens })
+  const { id } = await connectTo(service, 'disconnects', 'gone')
   await disconnects.get('/account/connections')
   const kept = { user: 'disconnects', victim: disconnects, state: () => app.core.connections.list('disconnects') }
   forms.push({ ...kept, name: 'disconnect', path: `/account/connections/${id}/disconnect`, fields: {} })
+  const chooses = createVisitor(withProviders)
+  await chooses.signInAt('acme', 'chooses')
+  const signedInAs = await withProviders.app.core.browserSessions.use(chooses.cookies.get(SESSION_COOKIE) ?? '')
+  const account = await connectTo(withProviders, signedInAs?.userId ?? '', 'hub')
+  await chooses.get('/account/connections')
+  forms.push({
+    ...{ name: 'sign in with it too', path: `/account/connections/${account.id}/sign-in`, fields: { may: 'yes' } },
+    ...{ user: 'chooses', victim: chooses },
+    state: () => withProviders.app.core.identities.useOf('hub', account.subject, account.userId)
+  })
   return forms
 }
 
@@ -222,8 +238,10 @@ t.test('cross-site request forgery', async (t) => {
     }
   }
 
-  const forms = await everyForm(service)
-  t.equal(forms.length, 10)
+  const [acme, hub] = [await startIdentityProvider(t, { publicUrl }), await startPlainProvider(t, { publicUrl })]
+  const file = providersFile(t, [acme.entry(), hub.entry()])
+  const forms = await everyForm(service, await startApp(t, { ...freely, PROVIDERS_FILE: file }))
+  t.equal(forms.length, 11)
   for (const form of forms) {
     await t.test(`${form.name}: nothing comes of it, and of the form itself what should`, async (t) => {
       const { victim, path, state } = form
@@ -305,8 +323,10 @@ t.test('login cross-site request forgery', async (t) => {
     await ann.signInAt('acme', 'ann')
     const before = await ann.get('/account/connections')
     t.equal((await ann.get(back, followed)).status, 400)
-    await ann.get('/account/connections/hub/connect')
-    t.equal((await ann.get(back, followed)).location, '/account/connections?done=invalid')
+    await ann.get('/account/connections')
+    const own = await ann.visitProvider('/account/connections/hub/connect', 'ann')
+    t.equal((await ann.get(back, followed)).status, 400, 'nor in place of an account of her own')
+    t.equal((await ann.get(own, followed)).location, '/account/connections?done=connected', 'which it does not spoil')
     t.notMatch((await ann.get('/account/connections')).text, /mallory/)
     t.match(before.text, 'The acme: ann')
     t.equal((await mallory.get(back, followed)).location, '/account/connections?done=connected', 'it was good')
@@ -339,6 +359,75 @@ t.test('login cross-site request forgery', async (t) => {
         t.equal(victim.cookies.get(SESSION_COOKIE), before)
       }
     }
+  })
+})
+
+t.test('a browser that several people use', async (t) => {
+  const service = await startApp(t, freely)
+  /** Somebody else signs in after a session has ended by itself, without signing out. */
+  const takeOver = async (browser: Visitor, name: string) => {
+    browser.cookies.delete(SESSION_COOKIE)
+    await browser.get('/login')
+    return browser.follow(browser.post('/login', { name }))
+  }
+
+  await t.test('nobody sees what another user has entered, was sent or has decided', async (t) => {
+    const left: Record<string, (browser: Visitor, userCode: string) => Promise<unknown>> = {
+      'a code that was entered': (browser, userCode) => browser.enter(userCode),
+      'a code of a link': (browser, userCode) => browser.follow(browser.get(`/device?code=${userCode}`)),
+      'an approval': (browser, userCode) =>
+        browser.enter(userCode).then(() => browser.follow(browser.post('/device/confirm', APPROVE))),
+      'a refusal': (browser, userCode) =>
+        browser.enter(userCode).then(() => browser.follow(browser.post('/device/confirm', { action: 'deny' })))
+    }
+    for (const [what, leave] of Object.entries(left)) {
+      const { user_code } = await service.start()
+      const browser = await signedIn(service, 'ann')
+      await leave(browser, user_code)
+      const code = browser.cookies.get(CODE_COOKIE) ?? ''
+      const page = await takeOver(browser, 'bob')
+      t.ok(page.text.includes(en.signedInAs('bob')), what)
+      // Nor does it help to keep the cookie.
+      browser.cookies.set(CODE_COOKIE, code)
+      for (const path of ['/device', '/device/confirm', '/device/done', '/account/clients']) {
+        const seen = await browser.follow(browser.get(path))
+        t.notOk(seen.body.includes(user_code), `${what}: ${path}`)
+        t.notMatch(seen.text, en.result.undo)
+        t.notMatch(seen.text, en.consent.title)
+      }
+      await browser.get('/device')
+      t.equal((await browser.post('/device/undo')).location, '/device/done', 'and can undo nothing')
+    }
+  })
+
+  await t.test('who signs in again goes on, and so does who entered a code before signing in', async (t) => {
+    const { user_code } = await service.start()
+    const ann = await signedIn(service, 'ann')
+    await ann.enter(user_code)
+    await takeOver(ann, 'ann')
+    t.match((await ann.get('/device/confirm')).text, en.consent.title)
+    const visitor = createVisitor(service)
+    await visitor.follow(visitor.get(`/device?code=${user_code}`))
+    await visitor.get('/login')
+    t.ok((await visitor.follow(visitor.post('/login', { name: 'cat' }))).body.includes(user_code))
+  })
+
+  await t.test('two session cookies are none, whichever comes first', async (t) => {
+    const [ann, mallory] = [await signedIn(service, 'ann'), await signedIn(service, 'mallory')]
+    const [own, planted] = [ann, mallory].map(({ cookies }) => `${SESSION_COOKIE}=${cookies.get(SESSION_COOKIE)}`)
+    await ann.get('/device')
+    const csrf = ann.hidden('csrf')
+    for (const cookie of [
+      `${own}; ${planted}`,
+      `${planted};${own}`,
+      `${own}; theme=dark; ${own}`,
+      `${own}; ${SESSION_COOKIE}=`
+    ]) {
+      t.equal((await ann.get('/device', { headers: { cookie } })).location, '/login', cookie.slice(0, 30))
+      t.equal((await ann.post('/device', { user_code: 'x', csrf }, { headers: { cookie } })).location, '/login')
+    }
+    t.equal((await ann.get('/device', { headers: { cookie: `theme=dark; ${own};x` } })).status, 200, 'one is one')
+    t.equal(await isSignedIn(mallory), true)
   })
 })
 

@@ -495,7 +495,8 @@ t.test('how often a page asks Redis', async (t) => {
       ['POST …/rename', 303, 2, 2, () => visitor.post(`/account/clients/${ids[0]}/rename`, { csrf, label: 'x' })],
       ['POST …/revoke', 303, 3, 3, () => visitor.post(`/account/clients/${ids[0]}/revoke`, { csrf })],
       ['POST …/revoke-all', 303, 2 + 3 + 2, 5, () => visitor.post('/account/clients/revoke-all', { csrf })],
-      ['GET /account/connections', 200, 2 + 1, 3, () => visitor.get('/account/connections')],
+      // Whether an account signs in is looked up beside each account, for all at once.
+      ['GET /account/connections', 200, 2 + 1 + 1, 4, () => visitor.get('/account/connections')],
       ['POST …/disconnect', 303, 6, 6, () => visitor.post(`/account/connections/${account?.id}/disconnect`, { csrf })],
       ['GET /logout', 200, 1, 1, () => visitor.get('/logout')],
       ['POST /logout', 303, 2, 2, () => visitor.post('/logout')],

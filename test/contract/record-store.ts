@@ -105,6 +105,20 @@ async function behaviour(t: Test, start: StartEngine): Promise<void> {
     t.same([...(await records.list('alice'))], [['2', { a: '2' }]])
   })
 
+  t.test('a deletion on condition is none where the field has another value, or there is none', async (t) => {
+    const { records, until, other: elsewhere } = await ready(t, start)
+    const other = elsewhere.authorizations
+    await records.create('alice', '1', { holder: 'a' }, until())
+    await records.delete('alice', '1', { field: 'holder', is: 'b' })
+    await records.delete('alice', '1', { field: 'nobody', is: '' })
+    t.strictSame(await other.get('alice', '1'), { holder: 'a' })
+    t.equal((await other.list('alice')).size, 1)
+    await records.delete('alice', '2', { field: 'holder', is: 'a' })
+    for (let i = 0; i < 2; i++) await other.delete('alice', '1', { field: 'holder', is: 'a' })
+    t.equal(await records.get('alice', '1'), undefined)
+    t.equal((await records.list('alice')).size, 0)
+  })
+
   t.test('values of every kind come back as they were', async (t) => {
     const { records, until } = await ready(t, start)
     const fields: Fields = {

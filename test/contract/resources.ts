@@ -105,6 +105,40 @@ export function resourcesContract(t: Test, start: StartEngine): void {
     t.strictSame(await things.list('alice'), [first])
   })
 
+  t.test('of all things of one name that are made at once, on any instance, one is', async (t) => {
+    const { things, elsewhere } = await ready(t, start)
+    for (let round = 0; round < 5; round++) {
+      const name = `round ${round}`
+      const made = await Promise.all(
+        times(12, (i) => (i % 2 ? things : elsewhere).createNamed('alice', { name: `${round}.${i}` }, name))
+      )
+      const [first, ...more] = made.filter((one) => one !== undefined)
+      t.strictSame(more, [])
+      t.strictSame((await elsewhere.list('alice')).at(-1), first, 'and the others leave nothing')
+      t.equal((await things.list('alice')).length, round + 1)
+    }
+    t.ok(await things.createNamed('bob', { name: 'x' }, 'round 0'), 'another parent has names of its own')
+    t.ok(await things.createNamed('alice', { name: 'x' }, 'another'))
+  })
+
+  t.test('a name is free once its thing is gone, by whatever end', async (t) => {
+    const { things, elsewhere } = await ready(t, start)
+    const one = await things.createNamed('alice', { name: '1' }, 'name')
+    t.equal(await elsewhere.createNamed('alice', { name: '2' }, 'name'), undefined)
+    await elsewhere.delete('alice', one?.id ?? '', 'name')
+    const two = await elsewhere.createNamed('alice', { name: '2' }, 'name')
+    t.ok(two)
+    await things.delete('alice', one?.id ?? '', 'name')
+    t.equal(await things.createNamed('alice', { name: '3' }, 'name'), undefined, 'an old one does not free a new one’s')
+    // An interrupted deletion leaves the name.
+    await things.delete('alice', two?.id ?? '')
+    const made = await Promise.all(
+      times(8, (i) => (i % 2 ? things : elsewhere).createNamed('alice', { name: '4' }, 'name'))
+    )
+    t.equal(made.filter((thing) => thing !== undefined).length, 1)
+    t.equal((await things.list('alice')).length, 1)
+  })
+
   t.test('deleting is for good, and may be repeated', async (t) => {
     const { things, elsewhere } = await ready(t, start)
     const [one, two] = [await things.create('alice', { name: '1' }), await things.create('alice', { name: '2' })]

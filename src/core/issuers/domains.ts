@@ -1,13 +1,15 @@
 /**
  * The custom domains of issuers: they are added, proved by a TXT record (challenge.ts) and deleted. domain-claims.ts
- * decides which entry holds a domain. A domain of another owner is answered as if it did not exist.
+ * decides which entry holds a domain, and with that which is verified. A domain of another owner is answered as if it did
+ * not exist.
  */
-import { randomBytes, randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.js'
 import type { Resources } from '../records/resources.js'
-import { lookForChallenge, type ResolveTxt } from './challenge.js'
+import { lookForChallenge, newChallenge, type ResolveTxt } from './challenge.js'
+import type { DomainChecks, DomainEvents } from './domain-checks.js'
 import type { DomainClaims } from './domain-claims.js'
 import type { HeldDocuments } from './held-documents.js'
-import type { Domain, DomainContent, IssuerContent } from './issuer.js'
+import type { Claimant, Domain, DomainContent, IssuerContent } from './issuer.js'
 
 /** The result of a verification, with a sentence for the caller that says why a domain is not verified. */
 export interface Verification {
@@ -18,13 +20,13 @@ export interface Verification {
 
 export interface Domains {
   /**
-   * 'taken' if the domain belongs to an issuer already. Undefined if the owner has no such issuer, as in all methods
-   * below.
+   * 'taken' if the issuer has the domain already, or another one holds it whose challenge is still published. Undefined if
+   * the owner has no such issuer, as in all methods below.
    */
   add(owner: string, issuerId: string, domain: string): Promise<Domain | 'taken' | undefined>
   list(owner: string, issuerId: string): Promise<Domain[] | undefined>
   find(owner: string, issuerId: string, id: string): Promise<Domain | undefined>
-  /** Looks up the challenge, and gives the issuer its domain if the challenge is there. */
+  /** Looks up the challenge. If it is there the issuer holds the domain, and whoever proved it before does not any more. */
   verify(owner: string, issuerId: string, id: string): Promise<Verification | undefined>
   /** False if the owner has no such domain. */
   delete(owner: string, issuerId: string, id: string): Promise<boolean>
@@ -38,41 +40,82 @@ export interface DomainsParts {
   records: Resources<DomainContent>
   issuers: Resources<IssuerContent>
   claims: DomainClaims
+  checks: DomainChecks
   held: HeldDocuments
   resolveTxt: ResolveTxt
+  events: DomainEvents
+  clock: Clock
 }
 
-export function createDomains({ records, issuers, claims, held, resolveTxt }: DomainsParts): Domains {
-  async function find(owner: string, issuerId: string, id: string): Promise<Domain | undefined> {
-    return (await issuers.find(owner, issuerId)) && records.find(issuerId, id)
+export function createDomains(parts: DomainsParts): Domains {
+  const { records, issuers, claims, checks, held, resolveTxt, events, clock } = parts
+
+  /** An entry is verified while it holds its domain, whatever it was when it was written. */
+  async function asItStands(entry: Domain): Promise<Domain> {
+    const verified = (await claims.holderOf(entry.domain))?.domainId === entry.id
+    if (verified) checks.look(entry.domain)
+    return { ...entry, verified }
   }
 
-  /** Makes the first verified domain of an issuer the one in the `iss` of its tokens. */
-  async function settle(owner: string, issuerId: string, exceptId?: string): Promise<void> {
-    const issuer = await issuers.find(owner, issuerId)
-    const all = await records.list(issuerId)
-    const customDomain = all.find(({ id, verified }) => verified && id !== exceptId)?.domain
-    if (!issuer || issuer.customDomain === customDomain) return
-    const { name, description } = issuer
-    await issuers.replace(owner, issuerId, { name, description, ...(customDomain && { customDomain }) })
+  async function find(owner: string, issuerId: string, id: string): Promise<Domain | undefined> {
+    const entry = (await issuers.find(owner, issuerId)) && (await records.find(issuerId, id))
+    return entry && asItStands(entry)
   }
 
   async function prove(owner: string, issuerId: string, found: Domain): Promise<Verification | undefined> {
-    const { id, domain, challenge } = found
-    if (found.verified) {
-      // An earlier verification may have been interrupted before this last step, so the step is repeated.
-      await settle(owner, issuerId)
-      return { domain: found, verified: true, message: `${domain} is verified.` }
+    // Whatever an interrupted change has left behind comes right first, so that a challenge that was lost is not looked for.
+    await claims.settle(owner, issuerId)
+    const entry = await records.find(issuerId, found.id)
+    if (!entry) return undefined
+    const { id, domain, challenge } = entry
+    const holder = await claims.holderOf(domain)
+    const isHeld = holder?.domainId === id
+    const lostAtMs = isHeld ? checks.lostAtMs(holder) : undefined
+    if (isHeld && lostAtMs === undefined) return verifiedNow(entry)
+    const atMs = clock()
+    const lookup = await lookForChallenge(challenge, domain, resolveTxt)
+    if (lookup.kind !== 'found') {
+      const { problem } = lookup
+      if (lostAtMs === undefined) return { domain: { ...entry, verified: false }, verified: false, message: problem }
+      const until = new Date(lostAtMs).toISOString()
+      const message = `${domain} is verified until ${until}, unless its challenge comes back. ${problem}`
+      return { domain: { ...entry, verified: true }, verified: true, message }
     }
-    const problem = await lookForChallenge(challenge, domain, resolveTxt)
-    if (problem !== undefined) return { domain: found, verified: false, message: problem }
-    if (!(await claims.prove(domain, { owner, issuerId, domainId: id }))) {
-      return { domain: found, verified: false, message: `${domain} belongs to another provider by now.` }
+    const { isHeld: isMine, before } = await claims.prove(domain, { owner, issuerId, domainId: id }, atMs)
+    const verified = isMine ? await records.replace(issuerId, id, { domain, challenge, verified: true }) : entry
+    if (!verified) {
+      // The entry was deleted meanwhile, and holds nothing.
+      await claims.free(domain, id)
+      return undefined
     }
-    const verified = await records.replace(issuerId, id, { domain, challenge, verified: true })
-    if (!verified) return undefined
-    await settle(owner, issuerId)
-    return { domain: verified, verified: true, message: `${domain} is verified.` }
+    if (before) await takeOver(domain, before)
+    await claims.settle(owner, issuerId)
+    const now = await find(owner, issuerId, id)
+    if (!now) {
+      await claims.free(domain, id)
+      return undefined
+    }
+    return now.verified
+      ? verifiedNow(now)
+      : { domain: now, verified: false, message: `${domain} belongs to another provider by now.` }
+  }
+
+  const verifiedNow = (entry: Domain): Verification => ({
+    ...{ domain: { ...entry, verified: true }, verified: true },
+    message: `${entry.domain} is verified.`
+  })
+
+  async function takeOver(domain: string, { owner, issuerId }: Claimant): Promise<void> {
+    await claims.settle(owner, issuerId)
+    held.forget(issuerId, [domain])
+    events.domainChecked('taken_over', { domain, owner, issuerId })
+  }
+
+  /** Whether another issuer holds the domain, and its proof is still published as far as anybody can say. */
+  async function isHeldByAnother(domain: string): Promise<boolean> {
+    const found = await claims.standing(domain)
+    if (!found) return false
+    return (await lookForChallenge(found.entry.challenge, domain, resolveTxt)).kind !== 'absent'
   }
 
   /** False if another request has deleted it first. */
@@ -81,15 +124,17 @@ export function createDomains({ records, issuers, claims, held, resolveTxt }: Do
     if (!found) return false
     // The order matters: tokens stop naming the domain before discovery stops answering there, and the entry stays
     // listed until then, so that an interrupted deletion can be repeated.
-    await settle(owner, issuerId, id)
-    await records.delete(issuerId, id)
+    await claims.settle(owner, issuerId, id)
+    await records.delete(issuerId, id, found.domain)
     await claims.free(found.domain, id)
+    // Another instance that verified a domain in between may have read this one before it was gone.
+    await claims.settle(owner, issuerId)
     return true
   }
 
   async function deleteAll(issuerId: string): Promise<void> {
     for (const { id, domain } of await records.list(issuerId)) {
-      await records.delete(issuerId, id)
+      await records.delete(issuerId, id, domain)
       await claims.free(domain, id)
     }
   }
@@ -98,21 +143,19 @@ export function createDomains({ records, issuers, claims, held, resolveTxt }: Do
     async add(owner, issuerId, text) {
       if (!(await issuers.find(owner, issuerId))) return undefined
       const domain = text.toLowerCase()
-      const id = randomUUID()
-      const challenge = randomBytes(24).toString('base64url')
-      // The entry is created before its claim, because racing requests look the entry of a claim up.
-      const added = await records.create(issuerId, { domain, verified: false, challenge }, id)
-      if (!(await claims.hold(domain, { owner, issuerId, domainId: id }))) {
-        await records.delete(issuerId, id)
-        return 'taken'
-      }
+      // The list has those of the version before, which have no name; the name decides among all that are added at once.
+      const isListed = (await records.list(issuerId)).some((entry) => entry.domain === domain)
+      if (isListed || (await isHeldByAnother(domain))) return 'taken'
+      const content = { domain, verified: false, challenge: newChallenge() }
+      const added = await records.createNamed(issuerId, content, domain)
       // The issuer may have been deleted in between, before it had this domain.
       if (!(await issuers.find(owner, issuerId))) await deleteAll(issuerId)
-      return added
+      return added ?? 'taken'
     },
 
     async list(owner, issuerId) {
-      return (await issuers.find(owner, issuerId)) && records.list(issuerId)
+      if (!(await issuers.find(owner, issuerId))) return undefined
+      return Promise.all((await records.list(issuerId)).map(asItStands))
     },
 
     find,
@@ -132,6 +175,11 @@ export function createDomains({ records, issuers, claims, held, resolveTxt }: Do
     },
 
     deleteAll,
-    issuerOf: (domain) => claims.issuerOf(domain)
+
+    async issuerOf(domain) {
+      const found = await claims.standing(domain)
+      if (found) checks.look(domain)
+      return found?.holder.issuerId
+    }
   }
 }

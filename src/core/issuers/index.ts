@@ -1,11 +1,13 @@
 /** Builds the services of this folder over the storage, in the order of their dependencies. */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
+import type { LockStore } from '../records/lock-store.js'
 import type { RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { JwtSigner, SigningAlg, SigningKeyStore } from '../tokens/signing-key.js'
 import { createTxtResolver } from './challenge.js'
+import { createDomainChecks, type DomainEvents } from './domain-checks.js'
 import { createDomainClaims } from './domain-claims.js'
 import { createDomains } from './domains.js'
 import { createHeldDocuments } from './held-documents.js'
@@ -19,6 +21,7 @@ import { createWorkloads } from './workloads.js'
 
 export interface IssuerServicesParts {
   storage: Readonly<Record<'issuers' | 'issuerOwners' | 'workloads' | 'domains' | 'domainHolders', RecordStore>> & {
+    readonly locks: LockStore
     signingKeysOf(issuerId: string): SigningKeyStore
   }
   config: {
@@ -32,10 +35,11 @@ export interface IssuerServicesParts {
   }
   keyring: Keyring
   jwt: JwtSigner
+  events: DomainEvents
   clock: Clock
 }
 
-export function createIssuerServices({ storage, config, keyring, jwt, clock }: IssuerServicesParts) {
+export function createIssuerServices({ storage, config, keyring, jwt, events, clock }: IssuerServicesParts) {
   const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
   // Every service checks ownership by these records, so none needs another service for that.
   const issuerRecords = createResources<IssuerContent>(storage.issuers, clock)
@@ -57,12 +61,17 @@ export function createIssuerServices({ storage, config, keyring, jwt, clock }: I
     issuers: issuerRecords,
     clock
   })
+  const resolveTxt = createTxtResolver(dnsResolver)
+  const domainChecks = createDomainChecks({ claims, held, locks: storage.locks, resolveTxt, events, clock })
   const domains = createDomains({
     records: domainRecords,
     issuers: issuerRecords,
     claims,
+    checks: domainChecks,
     held,
-    resolveTxt: createTxtResolver(dnsResolver)
+    resolveTxt,
+    events,
+    clock
   })
   const workloads = createWorkloads({ records: workloadRecords, issuers: issuerRecords })
   const issuers = createIssuers({
@@ -86,9 +95,11 @@ export function createIssuerServices({ storage, config, keyring, jwt, clock }: I
       workloads: workloadRecords,
       keys: issuerKeys,
       urls,
+      checks: domainChecks,
       jwt,
       clock
     }),
-    domains
+    domains,
+    domainChecks
   }
 }

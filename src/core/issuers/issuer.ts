@@ -3,6 +3,7 @@
  * provider), its workloads (the wire: clients), and its domains. src/core/trust has the issuers that a tenant trusts,
  * src/core/upstream the identity providers at which users sign in.
  */
+import type { Fields } from '../records/record-store.js'
 import type { Resource } from '../records/resources.js'
 
 export interface IssuerContent {
@@ -30,6 +31,30 @@ export interface DomainContent {
 }
 
 export type Domain = DomainContent & Resource
+
+/** The claimant of a domain: an entry of an issuer of an owner. */
+export interface Claimant {
+  owner: string
+  issuerId: string
+  domainId: string
+}
+
+/** The claimant that has proved a domain. */
+export interface Holder extends Claimant {
+  provedAtMs: number
+  /** Since when its challenge is known to be published no more. */
+  missingSinceMs: number | undefined
+}
+
+/** Reads the record of who holds a domain. The version before kept unproved claims as well, which count as none. */
+export function readHolder(fields: Fields | undefined): Holder | undefined {
+  if (fields?.verified !== 'yes') return undefined
+  const { account = '', providerId = '', domainId = '', provedAtMs, sinceMs, missingSinceMs } = fields
+  return {
+    ...{ owner: account, issuerId: providerId, domainId, provedAtMs: Number(provedAtMs ?? sinceMs) },
+    missingSinceMs: missingSinceMs === undefined ? undefined : Number(missingSinceMs)
+  }
+}
 
 /** The longest lifetime of a workload's token. */
 export const LONGEST_TOKEN_SECONDS = 172_800

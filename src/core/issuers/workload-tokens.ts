@@ -7,6 +7,7 @@ import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import type { Resources } from '../records/resources.js'
 import type { JwtSigner } from '../tokens/signing-key.js'
+import type { DomainChecks } from './domain-checks.js'
 import type { IssuerContent, WorkloadContent } from './issuer.js'
 import type { IssuerKeys } from './issuer-keys.js'
 import type { IssuerUrls } from './issuer-urls.js'
@@ -40,12 +41,13 @@ export interface WorkloadTokensParts {
   workloads: Resources<WorkloadContent>
   keys: IssuerKeys
   urls: IssuerUrls
+  checks: DomainChecks
   jwt: JwtSigner
   clock: Clock
 }
 
 export function createWorkloadTokens(parts: WorkloadTokensParts): WorkloadTokens {
-  const { issuers, workloads, keys, urls, jwt, clock } = parts
+  const { issuers, workloads, keys, urls, checks, jwt, clock } = parts
 
   return {
     async mint(owner, issuerId, workloadId, wish) {
@@ -57,6 +59,7 @@ export function createWorkloadTokens(parts: WorkloadTokensParts): WorkloadTokens
       const key = (await keys.of(issuerId)).current()
       if (!key) throw fault('unavailable', { detail: 'a provider without keys' })
       const { customDomain } = issuer
+      if (customDomain !== undefined) checks.look(customDomain, { owner, issuerId })
       const iss =
         customDomain === undefined || wish.forceDefaultDomain ? urls.byDefault(issuerId) : urls.byHost(customDomain)
       const iat = Math.floor(clock() / 1000)

@@ -9,9 +9,14 @@ export type Fields = Readonly<Record<string, string>>
 /** A hundred years: the life of records that do not expire. */
 export const FOR_EVER_MS = 100 * 365 * 86_400_000
 
+/** Compare-and-set: nothing changes unless this field has this value. */
+export interface Condition {
+  field: string
+  is: string
+}
+
 export interface FieldChanges {
-  /** Compare-and-set: nothing changes unless this field has this value. */
-  onlyIf?: { field: string; is: string }
+  onlyIf?: Condition
   /** Fields to write. */
   set?: Fields
   /** Fields to write only where they are absent: the first value stays. */
@@ -33,7 +38,8 @@ export interface RecordStore {
    * because a token stays valid while its use cannot be recorded.
    */
   note(parent: string, id: string, changes: FieldChanges): Promise<void>
-  delete(parent: string, id: string): Promise<void>
+  /** Deletes a record if it exists and, with a condition, meets it. */
+  delete(parent: string, id: string, onlyIf?: Condition): Promise<void>
   /** All records of a parent by id, in no particular order. */
   list(parent: string): Promise<Map<string, Fields>>
 }

@@ -4,6 +4,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
+import { fault } from '../fault.js'
+import { digestOf } from '../secrets/digest.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from './record-store.js'
 
 export interface Resource {
@@ -16,25 +18,59 @@ export interface Resource {
 export interface Resources<T> {
   /** Creates a resource under a new id. Under a given id, resolves to the existing resource if there is one. */
   create(parent: string, content: T, id?: string): Promise<T & Resource>
+  /**
+   * Creates a resource unless another one has this name under the parent: of all that are created at once, on whichever
+   * instances, one is. Undefined if the name is taken. Resources that were created without a name have none.
+   */
+  createNamed(parent: string, content: T, name: string): Promise<(T & Resource) | undefined>
   /** All resources of a parent, in the order of their creation. */
   list(parent: string): Promise<(T & Resource)[]>
   find(parent: string, id: string): Promise<(T & Resource) | undefined>
   /** Replaces the whole content. Resolves to undefined if there is no such resource. */
   replace(parent: string, id: string, content: T): Promise<(T & Resource) | undefined>
-  delete(parent: string, id: string): Promise<void>
+  /** Deletes a resource, and frees the name that it was created with. */
+  delete(parent: string, id: string, name?: string): Promise<void>
 }
+
+/** How often a name is asked for that others free and take at the same moment. */
+const NAME_TRIES = 10
 
 export function createResources<T extends object>(records: RecordStore, clock: Clock): Resources<T> {
   /** Counts creations, so that those of one millisecond keep their order. */
   let created = 0
 
+  /** Where the ids of named resources are kept: beside them, under a parent of their own. */
+  const placeOf = (parent: string, name: string) => [`names of ${parent}`, digestOf(name)] as const
+
+  async function create(parent: string, content: T, id: string): Promise<T & Resource> {
+    const nowMs = clock()
+    created = (created + 1) % 1_000_000
+    const order = `${String(nowMs).padStart(15, '0')}.${String(created).padStart(6, '0')}`
+    const fields = { content: JSON.stringify(content), order, createdAtMs: `${nowMs}`, updatedAtMs: `${nowMs}` }
+    return read<T>(id, await records.create(parent, id, fields, nowMs + FOR_EVER_MS))
+  }
+
+  /** Whether the name now leads to this id. A name whose resource is gone was left behind by an interrupted deletion. */
+  async function takeName(parent: string, name: string, id: string): Promise<boolean> {
+    const place = placeOf(parent, name)
+    for (let tries = 0; tries < NAME_TRIES; tries++) {
+      const kept = await records.create(...place, { id }, clock() + FOR_EVER_MS)
+      if (kept.id === id) return true
+      if (await records.get(parent, kept.id ?? '')) return false
+      await records.delete(...place, { field: 'id', is: kept.id ?? '' })
+    }
+    throw fault('unavailable', { detail: `a name was taken ${NAME_TRIES} times while it was asked for` })
+  }
+
   return {
-    async create(parent, content, id = randomUUID()) {
-      const nowMs = clock()
-      created = (created + 1) % 1_000_000
-      const order = `${String(nowMs).padStart(15, '0')}.${String(created).padStart(6, '0')}`
-      const fields = { content: JSON.stringify(content), order, createdAtMs: `${nowMs}`, updatedAtMs: `${nowMs}` }
-      return read<T>(id, await records.create(parent, id, fields, nowMs + FOR_EVER_MS))
+    create: (parent, content, id = randomUUID()) => create(parent, content, id),
+
+    async createNamed(parent, content, name) {
+      // The resource comes before its name, because whoever finds the name looks whether its resource is there.
+      const made = await create(parent, content, randomUUID())
+      if (await takeName(parent, name, made.id)) return made
+      await records.delete(parent, made.id)
+      return undefined
     },
 
     async list(parent) {
@@ -54,7 +90,10 @@ export function createResources<T extends object>(records: RecordStore, clock: C
       return fields && read<T>(id, fields)
     },
 
-    delete: (parent, id) => records.delete(parent, id)
+    async delete(parent, id, name) {
+      await records.delete(parent, id)
+      if (name !== undefined) await records.delete(...placeOf(parent, name), { field: 'id', is: id })
+    }
   }
 }
 

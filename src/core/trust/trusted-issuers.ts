@@ -35,8 +35,8 @@ export function createTrustedIssuers({ records, tenants, policies }: TrustedIssu
     return (await tenants.find(owner, tenantId)) && records.find(tenantId, id)
   }
 
-  async function remove(tenantId: string, id: string): Promise<void> {
-    await records.delete(tenantId, id)
+  async function remove(tenantId: string, { id, ...content }: TrustedIssuer): Promise<void> {
+    await records.delete(tenantId, id, nameOf(content))
     await policies.deleteAll(tenantId, id)
   }
 
@@ -47,7 +47,9 @@ export function createTrustedIssuers({ records, tenants, policies }: TrustedIssu
       if (url === undefined) return 'no_issuer_url'
       const known = await records.list(tenantId)
       if (known.some((one) => one.url === url && one.audience === audience)) return 'taken'
-      return records.create(tenantId, { url, fingerprints, audience, earliestIssuanceTimeAllowed })
+      const issuer = { url, fingerprints, audience, earliestIssuanceTimeAllowed }
+      // The list has those of the version before, which have no name; the name decides among all that are created at once.
+      return (await records.createNamed(tenantId, issuer, nameOf(issuer))) ?? 'taken'
     },
 
     async list(owner, tenantId) {
@@ -57,16 +59,20 @@ export function createTrustedIssuers({ records, tenants, policies }: TrustedIssu
     find,
 
     async delete(owner, tenantId, id) {
-      if (!(await find(owner, tenantId, id))) return false
-      await remove(tenantId, id)
+      const found = await find(owner, tenantId, id)
+      if (!found) return false
+      await remove(tenantId, found)
       return true
     },
 
     async deleteAll(tenantId) {
-      for (const { id } of await records.list(tenantId)) await remove(tenantId, id)
+      for (const issuer of await records.list(tenantId)) await remove(tenantId, issuer)
     }
   }
 }
+
+/** What there is one of in a tenant. A URL has no space in it. */
+const nameOf = ({ url, audience }: Pick<TrustedIssuerContent, 'url' | 'audience'>) => `${url} ${audience}`
 
 /**
  * Returns the issuer identifier of a foreign issuer: an absolute URL without query and fragment (OpenID Connect Core

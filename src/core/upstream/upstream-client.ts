@@ -104,6 +104,11 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
     }
   }
 
+  /** Whether the user has just signed in at the upstream. One that tells no `auth_time` proves nothing of the kind by itself. */
+  function isFresh(authTime: number | undefined): boolean {
+    return authTime === undefined ? upstream.alwaysReauthenticates : clock() / 1000 - authTime <= FRESH_SECONDS
+  }
+
   function readTokens(answer: client.TokenEndpointResponse): UpstreamTokens {
     const seconds = answer.expires_in ?? Number.POSITIVE_INFINITY
     return {
@@ -150,9 +155,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
             expectedState: attempt.state,
             ...(isIssuer && { expectedNonce: attempt.nonce, idTokenExpected: true })
           })
-          const authTime = answer.claims()?.auth_time
-          // `auth_time` is optional; if it is there, it must show a recent sign-in.
-          if (attempt.reauthenticates && authTime !== undefined && clock() / 1000 - authTime > FRESH_SECONDS) {
+          if (attempt.reauthenticates && !isFresh(answer.claims()?.auth_time)) {
             return { kind: 'refused', reason: 'not_fresh' }
           }
           const identity = await identify(configuration, upstream, answer)

@@ -10,7 +10,11 @@ export async function discover(upstream: Upstream, { issuer }: { issuer: string 
   return client.discovery(new URL(issuer), upstream.clientId, undefined, authenticationOf(upstream), {
     timeout: ANSWER_WITHIN_SECONDS,
     [client.customFetch]: createUpstreamFetch(),
-    execute: isPlainHttp(issuer) ? [client.allowInsecureRequests] : []
+    execute: [
+      // TLS vouches for the host that answered, the signature for the issuer, whatever stands between the two.
+      client.enableNonRepudiationChecks,
+      ...(isPlainHttp(issuer) ? [client.allowInsecureRequests] : [])
+    ]
   })
 }
 

@@ -15,6 +15,8 @@ export interface Upstream {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** Extra parameters of an authorization request that makes the user sign in again. */
   readonly reauthenticationParameters: Readonly<Record<string, string>>
+  /** Whether it always has users sign in anew, which counts as proof of a fresh sign-in where it tells no `auth_time`. */
+  readonly alwaysReauthenticates: boolean
   /** Whether users may sign in with it, or only connect an account. */
   readonly signsIn: boolean
   /** Whether its subject becomes the user id; true of one upstream at most. */

@@ -1,4 +1,7 @@
-/** The profiles of users who signed in on the pages: their name and e-mail address as of the last sign-in. */
+/**
+ * The profiles of users who signed in on the pages: their name and e-mail address as of the last sign-in with
+ * their first identity.
+ */
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'

@@ -13,9 +13,15 @@ import type { Identities } from './identities.js'
 import type { Profiles } from './profiles.js'
 import { isUserId } from './user-id.js'
 
+/**
+ * Why nobody was signed in. `only_connected`: a user has connected the identity and not chosen to sign in with it. It is neither
+ * let into that user's account, which whoever was made to connect it would lose, nor given a second account by surprise.
+ */
+export type SignInRefusal = Refusal | 'only_connected'
+
 export type SignInOutcome =
   | { kind: 'signed_in'; token: string; session: BrowserSession }
-  | { kind: 'refused'; reason: Refusal }
+  | { kind: 'refused'; reason: SignInRefusal }
 
 /** The outcome of connecting an account. `taken`: the identity belongs to another user. */
 export type ConnectOutcome =
@@ -31,7 +37,7 @@ export interface SignIn {
   begin(upstreamId: string, options: { reauthenticates: boolean }): Promise<{ url: URL; attempt: Attempt }>
   /** Signs in the user of the identity that the upstream confirms. `query` is the callback's. Rejects with `unavailable`. */
   finish(upstreamId: string, query: string, attempt: Attempt): Promise<SignInOutcome>
-  /** Connects the account to a user who is signed in. `query` is the callback's. Rejects with `unavailable`. */
+  /** Connects the account to a user who is signed in, which does not let it sign in. `query` is the callback's. Rejects with `unavailable`. */
   finishConnecting(upstreamId: string, query: string, attempt: Attempt, userId: string): Promise<ConnectOutcome>
   /** The demo sign-in: signs in as the typed name, without a password. The configuration decides whether it is offered. */
   asTyped(name: string): Promise<{ token: string; session: BrowserSession }>
@@ -52,6 +58,11 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
     return client
   }
 
+  /** What the user was called at their first identity, which no other identity changes. */
+  async function nameOf(userId: string, otherwise: string): Promise<string> {
+    return (await profiles.claims(userId, ['openid', 'profile'])).name ?? otherwise
+  }
+
   return {
     upstreams: upstreams.map(({ upstream }) => upstream),
     upstream: (id) => upstreams.find(({ upstream }) => upstream.id === id)?.upstream,
@@ -68,16 +79,21 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       const { identity, tokens } = outcome
       const ownId = client.upstream.subjectIsUserId ? identity.subject : undefined
       if (ownId !== undefined && !isUserId(ownId)) return { kind: 'refused', reason: 'invalid' }
-      const { userId, connectionId } = await identities.signIn(upstreamId, identity.subject, ownId)
+      const { userId, connectionId, use } = await identities.signIn(upstreamId, identity.subject, ownId)
+      if (use === 'connected') return { kind: 'refused', reason: 'only_connected' }
       await connections.keep(userId, connectionId, { upstreamId, identity, tokens })
-      await profiles.keep(userId, identity)
-      return { kind: 'signed_in', ...(await sessions.begin({ userId, name: identity.name, upstreamId })) }
+      if (use === 'first') await profiles.keep(userId, identity)
+      const name = use === 'first' ? identity.name : await nameOf(userId, identity.name)
+      return { kind: 'signed_in', ...(await sessions.begin({ userId, name, upstreamId })) }
     },
 
     async finishConnecting(upstreamId, query, attempt, userId) {
-      const outcome = await clientOf(upstreamId).exchange(query, attempt)
+      const client = clientOf(upstreamId)
+      const outcome = await client.exchange(query, attempt)
       if (outcome.kind === 'refused') return outcome
       const { identity, tokens } = outcome
+      // Where subjects are user ids, the identity is that user, who could not sign in any more if another one connected it.
+      if (client.upstream.subjectIsUserId && identity.subject !== userId) return { kind: 'taken' }
       const owner = await identities.connect(upstreamId, identity.subject, userId)
       if (owner.userId !== userId) return { kind: 'taken' }
       const connection = await connections.keep(userId, owner.connectionId, { upstreamId, identity, tokens })

@@ -8,7 +8,7 @@ import { isFollowedHere, userIdOf, visitOf } from './visit.js'
 const Rename = formOf({ label: Type.String({ maxLength: 255 }) })
 
 /** GET /account/clients: what the user has let act for them. */
-export function showAuthorizations({ app, cookies, visits }: PageParts): void {
+export function showAuthorizations({ app, visits, codes }: PageParts): void {
   app.route({
     method: 'GET',
     url: '/account/clients',
@@ -16,7 +16,7 @@ export function showAuthorizations({ app, cookies, visits }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const authorizations = await app.core.authorizations.list(userIdOf(request))
-      const { authorizedClientId: approvedHereId } = cookies.enteredCode.read(request) ?? {}
+      const { authorizedClientId: approvedHereId } = codes.read(request) ?? {}
       // No link from elsewhere can claim that something was done.
       const done = isFollowedHere(request) ? readDone(request, visit.texts.clients.done) : undefined
       return sendPage(reply, AuthorizationList, { visit, authorizations, approvedHereId, done })

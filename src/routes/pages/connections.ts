@@ -1,8 +1,12 @@
 /** The connections of a user: looked at, begun, ended. What the browser comes back with from an upstream is finish-sign-in.ts. */
+import { oneOf } from '../../../schemas/config.js'
 import { fault } from '../../core/fault.js'
-import { type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
+import { withBegun } from './cookies.js'
+import { formOf, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { ConnectionList } from './views/connection-list.js'
-import { isFollowedHere, sessionOf, userIdOf, visitOf } from './visit.js'
+import { isFollowedHere, userIdOf, visitOf } from './visit.js'
+
+const Choice = formOf({ may: oneOf(['yes', 'no']) })
 
 /** GET /account/connections: the accounts at other services that the user has connected. */
 export function showConnections({ app, visits }: PageParts): void {
@@ -12,14 +16,50 @@ export function showConnections({ app, visits }: PageParts): void {
     onRequest: visits.requireSession('connections'),
     handler: async (request, reply) => {
       const visit = visitOf(request)
-      const connections = await app.core.connections.list(userIdOf(request))
+      const userId = userIdOf(request)
+      const { connections, identities, signIn } = app.core
+      const listed = await Promise.all(
+        (await connections.list(userId)).map(async (connection) => {
+          const { upstreamId, subject } = connection
+          // An upstream that is only connected has nothing to choose.
+          const signsIn = signIn.upstream(upstreamId)?.signsIn === true
+          return { connection, use: signsIn ? await identities.useOf(upstreamId, subject, userId) : undefined }
+        })
+      )
       const done = readDone(request, visit.texts.connections.done)
-      return sendPage(reply, ConnectionList, { visit, connections, upstreams: app.core.signIn.upstreams, done })
+      return sendPage(reply, ConnectionList, { visit, listed, upstreams: signIn.upstreams, done })
     }
   })
 }
 
-/** GET /account/connections/{upstream}/connect: on to the upstream, to connect an account there. */
+/**
+ * POST /account/connections/{id}/sign-in: lets the user sign in with an account that they connected, or no more. It opens another
+ * way into everything that is theirs, so that a sign-in of long ago does not suffice.
+ */
+export function chooseForSignIn({ app, visits }: PageParts): void {
+  app.route({
+    method: 'POST',
+    url: '/account/connections/:id/sign-in',
+    schema: { params: PathId, body: Choice },
+    onRequest: visits.requireFreshSession('connections'),
+    preValidation: visits.requireOwnForm,
+    handler: async (request, reply) => {
+      const [userId, signsIn] = [userIdOf(request), request.body.may === 'yes']
+      const all = await app.core.connections.list(userId)
+      const connection = all.find(({ id }) => id === request.params.id)
+      if (!connection) throw fault('not_found')
+      const { upstreamId, subject } = connection
+      const isOffered = app.core.signIn.upstream(upstreamId)?.signsIn === true
+      if (!isOffered || !(await app.core.identities.choose(upstreamId, subject, userId, signsIn))) {
+        throw fault('not_found')
+      }
+      const done = signsIn ? 'signs-in' : 'signs-in-no-more'
+      return seeOther(reply, visitOf(request), `/account/connections?done=${done}`)
+    }
+  })
+}
+
+/** GET /account/connections/{upstream}/connect: on to the upstream, to connect an account there. HEAD begins nothing. */
 export function beginConnecting({ app, visits }: PageParts): void {
   app.route({
     method: 'GET',
@@ -30,10 +70,18 @@ export function beginConnecting({ app, visits }: PageParts): void {
     handler: async (request, reply) => {
       const upstream = app.core.signIn.upstream(request.params.id)
       if (!upstream) throw fault('not_found')
-      if (!isFollowedHere(request)) return seeOther(reply, visitOf(request), '/account/connections')
+      const visit = visitOf(request)
+      if (request.method === 'HEAD' || !isFollowedHere(request)) return seeOther(reply, visit, '/account/connections')
       const { url, attempt } = await app.core.signIn.begin(upstream.id, { reauthenticates: false })
-      const connectsFor = sessionOf(request).id
-      visits.remember(request, reply, { underWay: { providerId: upstream.id, attempt, connectsFor } })
+      const [connectsFor = ''] = app.core.keyring.tags('connecting', userIdOf(request))
+      const one = {
+        providerId: upstream.id,
+        state: attempt.state,
+        destination: 'connections',
+        attempt,
+        connectsFor
+      } as const
+      visits.remember(request, reply, { begun: withBegun(visit.visitor?.begun, one) })
       return reply.redirect(url.href, 303)
     }
   })

@@ -4,7 +4,7 @@ import type { Client } from '../../core/clients/client.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
 import type { BrowserSession } from '../../core/users/browser-session.js'
 import type { App } from '../app.js'
-import type { Cookies } from './cookies.js'
+import type { EnteredCodes } from './entered-code.js'
 import { sendPage } from './page.js'
 import { Consent } from './views/consent.js'
 import { DecisionResult } from './views/decision-result.js'
@@ -63,7 +63,7 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
 }
 
 /** Whoever was shown the question may know what became of it. A code that is entered by hand leads to no such answer. */
-export function sendWithdrawn(cookies: Cookies, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  cookies.enteredCode.clear(reply)
+export function sendWithdrawn(codes: EnteredCodes, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  codes.forget(reply)
   return sendPage(reply.code(409), DecisionResult, { visit: visitOf(request), result: 'withdrawn' })
 }

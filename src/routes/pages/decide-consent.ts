@@ -15,7 +15,7 @@ const Decision = formOf({
 })
 
 /** POST /device/confirm: approves or denies what the ticket says was shown. */
-export function decideConsent({ app, cookies, visits }: PageParts): void {
+export function decideConsent({ app, visits, codes }: PageParts): void {
   const limitUser = app.limits.perUser('approve', userIdOf)
 
   app.route({
@@ -41,24 +41,19 @@ export function decideConsent({ app, cookies, visits }: PageParts): void {
       const { userCode, linked } = ticket
       const by = { userId: session.userId, ip: app.whereabouts.ip(request) }
       const outcome = await app.core.grants.decide(userCode, action, by)
-      if (outcome.kind === 'withdrawn') return sendWithdrawn(cookies, request, reply)
+      if (outcome.kind === 'withdrawn') return sendWithdrawn(codes, request, reply)
       if (outcome.kind !== 'decided') return refuse(request, reply)
       const result = action === 'approve' ? 'approved' : 'denied'
       const { authorizationId: authorizedClientId } = outcome
-      const decided = { result, decidedBy: session.userId } as const
-      cookies.enteredCode.set(reply, {
-        userCode,
-        linked,
-        ...decided,
-        ...(authorizedClientId && { authorizedClientId })
-      })
+      const approved = authorizedClientId && { authorizedClientId }
+      codes.keep(request, reply, { userCode, linked, result, ...approved })
       return seeOther(reply, visitOf(request), '/device/done')
     }
   })
 
   async function askAgain(request: FastifyRequest, reply: FastifyReply, ticket: Ticket, problem: string) {
     const outcome = await app.core.grants.peek(ticket.userCode)
-    if (outcome.kind === 'withdrawn') return sendWithdrawn(cookies, request, reply)
+    if (outcome.kind === 'withdrawn') return sendWithdrawn(codes, request, reply)
     const client = app.core.clients.find(ticket.clientId)
     if (outcome.kind !== 'pending' || !client) return refuse(request, reply)
     const { userCode, linked } = ticket

@@ -25,7 +25,7 @@ export function showStart({ app, visits }: PageParts): void {
  * GET /device: where a code is entered. A code in the query fills the form in and decides nothing; it is moved out of the URL
  * at once, into the visitor's cookie, and survives signing in there.
  */
-export function showCodeForm({ app, cookies, visits }: PageParts): void {
+export function showCodeForm({ app, visits, codes }: PageParts): void {
   const requireSession = visits.requireSession('device')
 
   app.get('/device', async (request, reply) => {
@@ -34,13 +34,13 @@ export function showCodeForm({ app, cookies, visits }: PageParts): void {
     if (code !== undefined) {
       const typed = readTypedCode(code)
       // A link with something else in it leads to the empty form.
-      if (typed === undefined) cookies.enteredCode.clear(reply)
-      else cookies.enteredCode.set(reply, { userCode: typed, linked: true })
+      if (typed === undefined) codes.forget(reply)
+      else codes.keep(request, reply, { userCode: typed, linked: true })
       return seeOther(reply, visit, '/device')
     }
     await requireSession(request, reply)
     if (reply.sent) return reply
-    const entered = cookies.enteredCode.read(request)
+    const entered = codes.read(request)
     const linkedCode = entered?.linked && !entered.result ? asShown(entered.userCode) : undefined
     return sendPage(reply, CodeForm, { visit, ...(linkedCode !== undefined && { linkedCode }) })
   })
@@ -50,7 +50,7 @@ export function showCodeForm({ app, cookies, visits }: PageParts): void {
  * POST /device: looks the code up and goes on to the question. Why a code leads nowhere is not told. What somebody typed who is
  * not signed in yet, on the landing page, survives signing in and is looked up after it.
  */
-export function enterCode({ app, cookies, visits }: PageParts): void {
+export function enterCode({ app, visits, codes }: PageParts): void {
   const limitUser = app.limits.perUser('peek', userIdOf)
   const requireSession = visits.requireSession('device')
 
@@ -78,13 +78,13 @@ export function enterCode({ app, cookies, visits }: PageParts): void {
       const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed ?? ''))
       if (typed === undefined || outcome.kind !== 'pending') return refuse(request, reply)
       const userCode = formatUserCode(readUserCode(typed) ?? '')
-      cookies.enteredCode.set(reply, { userCode, linked: isLinked(request, userCode), isEntered: true })
+      codes.keep(request, reply, { userCode, linked: isLinked(request, userCode), isEntered: true })
       return seeOther(reply, visit, '/device/confirm')
     }
   })
 
   function refuse(request: FastifyRequest, reply: FastifyReply) {
-    cookies.enteredCode.clear(reply)
+    codes.forget(reply)
     return sendPage(reply.code(400), CodeForm, { visit: visitOf(request), isInvalid: true })
   }
 
@@ -94,14 +94,14 @@ export function enterCode({ app, cookies, visits }: PageParts): void {
     if (userCode === undefined) {
       return sendPage(reply.code(400), CodeForm, { visit: visitOf(request), isInvalid: true })
     }
-    cookies.enteredCode.set(reply, { userCode, linked: isLinked(request, userCode) })
+    codes.keep(request, reply, { userCode, linked: isLinked(request, userCode) })
     visits.remember(request, reply, { destination: 'consent' })
     return seeOther(reply, visitOf(request), '/login')
   }
 
   /** Whether this is the code that a link filled in before. */
   function isLinked(request: FastifyRequest, userCode: string): boolean {
-    const before = cookies.enteredCode.read(request)
+    const before = codes.read(request)
     return before?.linked === true && asShown(before.userCode) === userCode
   }
 }

@@ -1,15 +1,24 @@
+import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Refusal } from '../../core/upstream/upstream-errors.js'
-import { DESTINATIONS, type Visitor } from './cookies.js'
+import type { SignInRefusal } from '../../core/users/sign-in.js'
+import { type Begun, DESTINATIONS, type Visitor } from './cookies.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { ErrorPage } from './views/error-page.js'
 import { visitOf } from './visit.js'
 
+/** What was begun, found by the state of the callback, with its secrets and the visitor who began it. */
+interface Returning {
+  visitor: Visitor
+  one: Begun
+  attempt: NonNullable<Begun['attempt']>
+}
+
 /**
  * GET /login/{upstream}/callback: what the upstream sends the browser back with (RFC 6749 §4.1.2). Good only in the browser
- * that began, at the upstream it began with, and once; a session that was there before ends.
+ * that began, at the upstream it began with, and once; a session that was there before ends. The state says which of several
+ * attempts it answers, so that a callback that was not begun here changes nothing and asks nobody. HEAD finishes nothing.
  */
-export function finishSignIn({ app, cookies }: PageParts): void {
+export function finishSignIn({ app, cookies, codes }: PageParts): void {
   app.route({
     method: 'GET',
     url: '/login/:id/callback',
@@ -17,48 +26,73 @@ export function finishSignIn({ app, cookies }: PageParts): void {
     config: { waitsForOthers: true },
     onRequest: app.limits.perAddress('sign-in-answer'),
     handler: async (request, reply) => {
-      const { visitor } = visitOf(request)
-      const underWay = visitor?.underWay
-      if (!visitor || underWay?.providerId !== request.params.id) return refuse(request, reply, 'invalid')
-      // The attempt is over whatever comes of it. The destination stays, for the next one.
-      const { underWay: _over, ...going } = visitor
-      cookies.visitor.set(reply, going)
-      return underWay.connectsFor === undefined
-        ? signIn(request, reply, visitor, underWay)
-        : connect(request, reply, underWay)
+      const visit = visitOf(request)
+      if (request.method === 'HEAD') return seeOther(reply, visit, '/login')
+      const { visitor } = visit
+      const state = stateOf(queryOf(request))
+      const one = visitor?.begun?.find((one) => one.state === state && one.providerId === request.params.id)
+      if (!visitor || !one) return refuse(request, reply, 'invalid')
+      // It was loaded before, and whoever loads it again goes where it led.
+      if (!one.attempt) return seeOther(reply, visit, visit.session ? DESTINATIONS[one.destination] : '/login')
+      const returning = { visitor, one, attempt: one.attempt }
+      return one.connectsFor === undefined ? signIn(request, reply, returning) : connect(request, reply, returning)
     }
   })
 
-  type UnderWay = NonNullable<Visitor['underWay']>
-  const queryOf = (request: FastifyRequest) => request.raw.url?.split('?', 2)[1] ?? ''
-
-  async function signIn(request: FastifyRequest, reply: FastifyReply, visitor: Visitor, underWay: UnderWay) {
+  async function signIn(request: FastifyRequest, reply: FastifyReply, { visitor, one, attempt }: Returning) {
     const visit = visitOf(request)
-    const outcome = await app.core.signIn.finish(underWay.providerId, queryOf(request), underWay.attempt)
-    if (outcome.kind === 'refused') return refuse(request, reply, outcome.reason)
+    // While the upstream cannot be asked the attempt stays, so that loading the callback again is another try.
+    const outcome = await app.core.signIn.finish(one.providerId, queryOf(request), attempt)
+    if (outcome.kind === 'refused') {
+      cookies.visitor.set(reply, { ...visitor, begun: without(visitor, one) })
+      return refuse(request, reply, outcome.reason)
+    }
     app.metrics.countSignIn('signed_in')
-    cookies.visitor.clear(reply)
+    // Another id: the forms that were shown before this sign-in are nobody's from now on.
+    cookies.visitor.set(reply, { id: randomUUID(), destination: 'device', begun: withSecretsGone(visitor, one) })
+    codes.handOver(request, reply, outcome.session)
     if (visit.session) await app.core.browserSessions.end(visit.session)
     cookies.session.set(reply, outcome.token)
-    return seeOther(reply, visit, DESTINATIONS[visitor.destination])
+    return seeOther(reply, visit, DESTINATIONS[one.destination])
   }
 
-  async function connect(request: FastifyRequest, reply: FastifyReply, underWay: UnderWay) {
-    const { providerId: upstreamId, attempt, connectsFor } = underWay
+  async function connect(request: FastifyRequest, reply: FastifyReply, { visitor, one, attempt }: Returning) {
     const visit = visitOf(request)
     const { session } = visit
-    if (session?.id !== connectsFor || !session) return refuse(request, reply, 'invalid')
-    const outcome = await app.core.signIn.finishConnecting(upstreamId, queryOf(request), attempt, session.userId)
-    app.metrics.countSignIn(outcome.kind === 'connected' ? 'connected' : 'refused')
+    // Signing in again in another tab does not matter, but another user may not finish what this one began.
+    const isTheirs = session && app.core.keyring.tags('connecting', session.userId).includes(one.connectsFor ?? '')
+    if (!isTheirs) return refuse(request, reply, 'invalid')
+    const { userId } = session
+    const outcome = await app.core.signIn.finishConnecting(one.providerId, queryOf(request), attempt, userId)
+    const isConnected = outcome.kind === 'connected'
+    app.metrics.countSignIn(isConnected ? 'connected' : 'refused')
+    const begun = isConnected ? withSecretsGone(visitor, one) : without(visitor, one)
+    cookies.visitor.set(reply, { ...visitor, begun })
     const done = outcome.kind === 'refused' ? outcome.reason : outcome.kind
     return seeOther(reply, visit, `/account/connections?done=${done}`)
   }
 
-  function refuse(request: FastifyRequest, reply: FastifyReply, reason: Refusal) {
+  function refuse(request: FastifyRequest, reply: FastifyReply, reason: SignInRefusal) {
     app.metrics.countSignIn('refused')
     const visit = visitOf(request)
     const sentence = visit.texts.error.signInFailed[reason]
     const next = { href: '/login', text: visit.texts.login.title }
     return sendPage(reply.code(400), ErrorPage, { visit, sentence, next })
   }
+}
+
+const queryOf = (request: FastifyRequest) => request.raw.url?.split('?', 2)[1] ?? ''
+
+/** The state in a query that names exactly one. */
+function stateOf(query: string): string | undefined {
+  const states = new URLSearchParams(query).getAll('state')
+  return states.length === 1 ? states[0] : undefined
+}
+
+const without = ({ begun = [] }: Visitor, over: Begun) => begun.filter((one) => one !== over)
+
+/** The list in which a success is remembered by its state alone. */
+function withSecretsGone({ begun = [] }: Visitor, over: Begun): Begun[] {
+  const { providerId, state, destination } = over
+  return begun.map((one) => (one === over ? { providerId, state, destination } : one))
 }

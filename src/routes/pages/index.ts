@@ -16,14 +16,13 @@ import {
   revokeAuthorization,
   showAuthorizations
 } from './authorizations.js'
-import { beginSignIn } from './begin-sign-in.js'
-import { beginConnecting, disconnect, showConnections } from './connections.js'
+import { beginConnecting, chooseForSignIn, disconnect, showConnections } from './connections.js'
 import { createCookies } from './cookies.js'
 import { decideConsent } from './decide-consent.js'
 import { enterCode, showCodeForm, showStart } from './enter-code.js'
+import { createEnteredCodes } from './entered-code.js'
 import { finishSignIn } from './finish-sign-in.js'
-import { showLogin, signInByName } from './login.js'
-import { showLogout, signOut } from './logout.js'
+import { beginSignIn, showLogin, showLogout, signInByName, signOut } from './login.js'
 import { answerStrays, refuseUnknown } from './other-paths.js'
 import type { PageParts } from './page.js'
 import { showResult, undoApproval } from './result.js'
@@ -56,6 +55,7 @@ const ALWAYS = [
   revokeAllAuthorizations,
   showConnections,
   beginConnecting,
+  chooseForSignIn,
   disconnect
 ]
 
@@ -98,11 +98,12 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
 
   const cookies = createCookies(app)
   const visits = createVisits(app, cookies, assets)
+  const codes = createEnteredCodes(cookies, visits)
   app.decorateRequest('visit', null)
   app.setErrorHandler(answerPageFault(visits))
   app.register(async (inner) => {
     inner.addHook('onRequest', inner.limitTime(visits.begin))
-    const parts: PageParts = { app: inner, cookies, visits, awaitsCollection }
+    const parts: PageParts = { app: inner, cookies, visits, codes, awaitsCollection }
     for (const route of ALWAYS) route(parts)
     if (app.config.demoSignIn) signInByName(parts)
     const named = own.map(({ method, url }) => ({ method, url: url.slice(app.prefix.length) || '/' }))

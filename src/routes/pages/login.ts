@@ -1,9 +1,10 @@
-/** The page to sign in on, and signing in there by name. Signing in through an upstream is begin-sign-in.ts and finish-sign-in.ts. */
+/** Signing in and out: the page to sign in on, the way to an upstream, and signing in by name. The way back is finish-sign-in.ts. */
+import { fault } from '../../core/fault.js'
 import { readTypedName } from '../../core/users/user-id.js'
-import { DESTINATIONS } from './cookies.js'
-import { type PageParts, seeOther, sendPage } from './page.js'
-import { Login } from './views/login.js'
-import { visitOf } from './visit.js'
+import { DESTINATIONS, withBegun } from './cookies.js'
+import { type PageParts, PathId, seeOther, sendPage } from './page.js'
+import { Login, Logout } from './views/login.js'
+import { isFollowedHere, sessionOf, visitOf } from './visit.js'
 
 /** GET /login: the ways to sign in. A user who is signed in, and need not sign in again, goes on at once. */
 export function showLogin({ app, visits }: PageParts): void {
@@ -19,8 +20,31 @@ export function showLogin({ app, visits }: PageParts): void {
   })
 }
 
+/** GET /login/{upstream}: on to the upstream, from the link on the sign-in page and from nowhere else. HEAD begins nothing. */
+export function beginSignIn({ app, visits }: PageParts): void {
+  app.route({
+    method: 'GET',
+    url: '/login/:id',
+    schema: { params: PathId },
+    config: { waitsForOthers: true },
+    onRequest: app.limits.perAddress('sign-in'),
+    handler: async (request, reply) => {
+      const upstream = app.core.signIn.upstream(request.params.id)
+      if (!upstream?.signsIn) throw fault('not_found')
+      const visit = visitOf(request)
+      if (request.method === 'HEAD' || !isFollowedHere(request)) return seeOther(reply, visit, '/login')
+      const reauthenticates = visit.visitor?.reauthenticates === true
+      const { url, attempt } = await app.core.signIn.begin(upstream.id, { reauthenticates })
+      const destination = visit.visitor?.destination ?? 'device'
+      const one = { providerId: upstream.id, state: attempt.state, destination, attempt }
+      visits.remember(request, reply, { begun: withBegun(visit.visitor?.begun, one) })
+      return reply.redirect(url.href, 303)
+    }
+  })
+}
+
 /** POST /login: signs in whoever types a name. The route exists for trials alone: see Config.demoSignIn. */
-export function signInByName({ app, cookies, visits }: PageParts): void {
+export function signInByName({ app, cookies, visits, codes }: PageParts): void {
   app.route({
     method: 'POST',
     url: '/login',
@@ -34,11 +58,35 @@ export function signInByName({ app, cookies, visits }: PageParts): void {
         return sendPage(reply.code(400), Login, { visit, upstreams, isDemo: true, isNameInvalid: true })
       }
       if (visit.session) await app.core.browserSessions.end(visit.session)
-      const { token } = await app.core.signIn.asTyped(name)
+      const { token, session } = await app.core.signIn.asTyped(name)
       app.metrics.countSignIn('signed_in')
       cookies.session.set(reply, token)
+      codes.handOver(request, reply, session)
       cookies.visitor.clear(reply)
       return seeOther(reply, visit, DESTINATIONS[visit.visitor?.destination ?? 'device'])
+    }
+  })
+}
+
+/** GET /logout: asks first, so that no link can sign anybody out. */
+export function showLogout({ app }: PageParts): void {
+  app.get('/logout', async (request, reply) => {
+    const visit = visitOf(request)
+    return visit.session ? sendPage(reply, Logout, { visit }) : seeOther(reply, visit, '/login')
+  })
+}
+
+/** POST /logout: ends the session, in the browser and in the store. */
+export function signOut({ app, cookies, visits }: PageParts): void {
+  app.route({
+    method: 'POST',
+    url: '/logout',
+    onRequest: visits.requireSession('device'),
+    preValidation: visits.requireOwnForm,
+    handler: async (request, reply) => {
+      await app.core.browserSessions.end(sessionOf(request))
+      for (const name of ['session', 'enteredCode', 'visitor'] as const) cookies[name].clear(reply)
+      return seeOther(reply, visitOf(request), '/login?done=signed-out')
     }
   })
 }

@@ -3,6 +3,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app.js'
 import type { Cookies } from './cookies.js'
+import type { EnteredCodes } from './entered-code.js'
 import type { Visit, Visits } from './visit.js'
 
 export { sendPage } from './answers.js'
@@ -11,6 +12,7 @@ export interface PageParts {
   app: App
   cookies: Cookies
   visits: Visits
+  codes: EnteredCodes
   /** Whether the result page waits for the client. */
   awaitsCollection: boolean
 }

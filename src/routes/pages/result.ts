@@ -5,7 +5,7 @@ import { DecisionResult } from './views/decision-result.js'
 import { userIdOf, visitOf } from './visit.js'
 
 /** GET /device/done: says what became of it, to the user who decided, and whether the device has collected an approval. */
-export function showResult({ app, cookies, visits, awaitsCollection }: PageParts): void {
+export function showResult({ app, visits, codes, awaitsCollection }: PageParts): void {
   const awaitCollection = createAwaitCollection(app, awaitsCollection)
 
   app.route({
@@ -17,8 +17,8 @@ export function showResult({ app, cookies, visits, awaitsCollection }: PageParts
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const userId = userIdOf(request)
-      const { result, decidedBy, authorizedClientId } = cookies.enteredCode.read(request) ?? {}
-      if (!result || decidedBy !== userId) return seeOther(reply, visit, '/device')
+      const { result, authorizedClientId } = codes.read(request) ?? {}
+      if (!result) return seeOther(reply, visit, '/device')
       if (result !== 'approved') return sendPage(reply, DecisionResult, { visit, result })
       // Where the id is not known, because the decision was sent twice, the page says what is true in any case.
       const standing = authorizedClientId
@@ -31,7 +31,7 @@ export function showResult({ app, cookies, visits, awaitsCollection }: PageParts
 }
 
 /** POST /device/undo: takes the approval back. */
-export function undoApproval({ app, cookies, visits }: PageParts): void {
+export function undoApproval({ app, visits, codes }: PageParts): void {
   const limitUser = app.limits.perUser('approve', userIdOf)
 
   app.route({
@@ -41,14 +41,12 @@ export function undoApproval({ app, cookies, visits }: PageParts): void {
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const visit = visitOf(request)
-      const entered = cookies.enteredCode.read(request)
-      if (entered?.result !== 'approved' || entered.decidedBy !== userIdOf(request)) {
-        return seeOther(reply, visit, '/device/done')
-      }
+      const entered = codes.read(request)
+      if (entered?.result !== 'approved') return seeOther(reply, visit, '/device/done')
       const outcome = await app.core.grants.undo(entered.userCode, userIdOf(request))
       // The grant is forgotten by now; if it was collected, its authorization is in the list, where it can be revoked.
       if (outcome.kind === 'unknown') return seeOther(reply, visit, '/account/clients')
-      cookies.enteredCode.set(reply, { ...entered, result: 'undone' })
+      codes.keep(request, reply, { ...entered, result: 'undone' })
       return seeOther(reply, visit, '/device/done')
     }
   })

@@ -4,14 +4,14 @@ import { CodeForm } from './views/code-form.js'
 import { userIdOf, visitOf } from './visit.js'
 
 /** GET /device/confirm: who asks, for what and from where, and the question. */
-export function showConsent({ app, cookies, visits }: PageParts): void {
+export function showConsent({ app, visits, codes }: PageParts): void {
   app.route({
     method: 'GET',
     url: '/device/confirm',
     onRequest: [visits.requireFreshSession('consent'), app.limits.perUser('peek', userIdOf)],
     handler: async (request, reply) => {
       const visit = visitOf(request)
-      const entered = cookies.enteredCode.read(request)
+      const entered = codes.read(request)
       // A code of a link has to be sent by its form first, so that somebody compares it. After a decision the back button leads
       // here again, with nothing to decide.
       if (!entered || (entered.linked && !entered.isEntered) || entered.result) return seeOther(reply, visit, '/device')
@@ -19,12 +19,12 @@ export function showConsent({ app, cookies, visits }: PageParts): void {
       const peek = () => app.core.grants.peek(userCode)
       // The first look at a code that was typed before signing in counts as a guess.
       const outcome = isEntered ? await peek() : await app.limits.guess(request, userIdOf(request), peek)
-      if (outcome.kind === 'withdrawn' && isEntered) return sendWithdrawn(cookies, request, reply)
+      if (outcome.kind === 'withdrawn' && isEntered) return sendWithdrawn(codes, request, reply)
       if (outcome.kind !== 'pending' || !outcome.client) {
-        cookies.enteredCode.clear(reply)
+        codes.forget(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
       }
-      if (!isEntered) cookies.enteredCode.set(reply, { userCode, linked, isEntered: true })
+      if (!isEntered) codes.keep(request, reply, { userCode, linked, isEntered: true })
       return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client: outcome.client })
     }
   })

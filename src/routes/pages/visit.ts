@@ -88,7 +88,10 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
     const { session, visitor: before } = visitOf(request)
     const visitor: Visitor = { id: randomUUID(), destination: 'device', ...before, ...changes }
     cookies.visitor.set(reply, visitor)
-    return visitBy(request, session, visitor)
+    const visit = visitBy(request, session, visitor)
+    // Whoever asks later in this request gets the same visitor.
+    request.visit = visit
+    return visit
   }
 
   function isOwnForm(request: FastifyRequest): boolean {

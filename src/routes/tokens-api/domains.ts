@@ -17,6 +17,8 @@ export function domains(app: App): void {
   /** POST /v1/providers/{providerId}/domains: a domain to prove. */
   app.route({
     ...tokensOperations.addDomain,
+    // If another provider has verified the domain, its challenge is looked up.
+    config: { waitsForOthers: true },
     handler: async (request, reply) => {
       const domain = found(await domains.add(ownerOf(request), request.params.providerId, request.body.domain))
       if (domain === 'taken') throw fault('conflict', { hint: 'The domain belongs to a provider already' })

@@ -57,8 +57,10 @@ export function createMemoryRecordStore(clock: Clock): RecordStore {
       await this.change(parent, id, changes)
     },
 
-    async delete(parent, id) {
-      living(parent).delete(id)
+    async delete(parent, id, onlyIf) {
+      const records = living(parent)
+      if (onlyIf && records.get(id)?.fields[onlyIf.field] !== onlyIf.is) return
+      records.delete(id)
     },
 
     async list(parent) {

@@ -50,8 +50,8 @@ export function createRedisRecordStore(
       }
     },
 
-    async delete(parent, id) {
-      await runDurably('record-delete', ...placeOf(parent, id))
+    async delete(parent, id, onlyIf) {
+      await runDurably('record-delete', ...placeOf(parent, id), onlyIf?.field ?? '', onlyIf?.is ?? '')
     },
 
     async list(parent) {

@@ -194,8 +194,15 @@ for (const [engine, start] of Object.entries(ENGINES)) {
         (await app.core.connections.list(bob.userId)).map(({ id }) => id),
         [bob.account.id]
       )
+      t.same(
+        await signInAt(app, 'hub', 'shared'),
+        { kind: 'refused', reason: 'only_connected' },
+        'nor does it sign anybody in'
+      )
+      t.equal(await app.core.identities.choose('hub', `${hub.userOf('shared').id}`, bob.userId, true), false)
+      t.equal(await app.core.identities.choose('hub', `${hub.userOf('shared').id}`, ann.userId, true), true)
       const { session } = signedIn(await signInAt(app, 'hub', 'shared'))
-      t.equal(session.userId, ann.userId, 'signing in with it is signing in as its user')
+      t.match(session, { userId: ann.userId, name: 'ann at acme' }, 'before its user has chosen so')
       t.match(await connectAt(app, 'hub', 'shared', ann.userId), { kind: 'connected' }, 'its user connects it again')
     })
 
@@ -225,7 +232,12 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       t.match(await enter(service, 'corp', 'Zoë 😀'), { userId: 'Zoë 😀' })
       t.match(await enter(service, 'corp', 'x'.repeat(255)), { userId: 'x'.repeat(255) })
       await t.rejects(signInAt(service.app, 'corp', 'x'.repeat(256)), UNAVAILABLE, 'an id nobody can have')
-      t.not((await enter(service, 'acme', 'user-7')).userId, 'user-7', 'another provider’s subject is none')
+      const other = await enter(service, 'acme', 'user-7')
+      t.not(other.userId, 'user-7', 'another provider’s subject is none')
+      const { app } = service
+      t.same(await connectAt(app, 'corp', 'user-8', other.userId), { kind: 'taken' }, 'nor can it connect such a user')
+      t.match(await enter(service, 'corp', 'user-8'), { userId: 'user-8' }, 'who signs in as ever')
+      t.match(await connectAt(app, 'corp', 'user-8', 'user-8'), { kind: 'connected' })
     })
 
     t.test('scopes are those of the answer, and none if it tells of none', async (t) => {

@@ -2,6 +2,7 @@
  * Sign-in at upstreams: which callbacks are accepted and which are forged, how long users stay signed in, and what
  * happens while an upstream is in trouble.
  */
+import { generateKeyPairSync, sign } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { Attempt } from '../../../src/core/upstream/upstream-client.js'
 import type { SignInOutcome } from '../../../src/core/users/sign-in.js'
@@ -223,11 +224,12 @@ t.test('no browser can make a provider look as if it were in trouble', async (t)
 t.test('who has to prove again who they are', async (t) => {
   const { app, clock } = await setUp(t)
   t.match(await signInAt(app, 'acme', 'ann', { reauthenticates: true }), { kind: 'signed_in' })
-  t.match(
+  t.same(
     await signInAt(app, 'hub', 'ann', { reauthenticates: true }),
-    { kind: 'signed_in' },
-    'who cannot tell does not'
+    { kind: 'refused', reason: 'not_fresh' },
+    'is not believed by a provider that cannot tell'
   )
+  t.match(await signInAt(app, 'hub', 'ann'), { kind: 'signed_in' })
   const visit = await beginAt(app, 'acme', 'ann')
   const finish = () => app.core.signIn.finish('acme', visit.query, { ...visit.attempt, reauthenticates: true })
   clock.advance(6 * MINUTE_MS)
@@ -238,6 +240,60 @@ t.test('who has to prove again who they are', async (t) => {
     { kind: 'signed_in' },
     'else that does not matter'
   )
+})
+
+t.test('a provider that tells no auth_time is believed where its entry says that it always asks again', async (t) => {
+  const silent = { reauthentication_parameters: {} }
+  const start = (more: object) =>
+    startApp(t, {
+      ...{ PUBLIC_URL, SIGNING_ALG: 'EdDSA' },
+      PROVIDERS_FILE: providersFile(t, [corp.entry({ ...silent, ...more }), hub.entry(more)])
+    })
+  const [strict, lenient] = [await start({}), await start({ always_reauthenticates: true })]
+  for (const id of ['corp', 'hub']) {
+    const notFresh = { kind: 'refused', reason: 'not_fresh' }
+    t.same(await signInAt(strict.app, id, 'ann', { reauthenticates: true }), notFresh, id)
+    t.match(await signInAt(strict.app, id, 'ann'), { kind: 'signed_in' }, `${id}, who need not`)
+    t.match(await signInAt(lenient.app, id, 'ann', { reauthenticates: true }), { kind: 'signed_in' }, id)
+  }
+  const told = await startApp(t, {
+    ...{ PUBLIC_URL, SIGNING_ALG: 'EdDSA' },
+    PROVIDERS_FILE: providersFile(t, [corp.entry({ always_reauthenticates: true })])
+  })
+  const visit = await beginAt(told.app, 'corp', 'ann', { reauthenticates: true })
+  told.clock.advance(6 * MINUTE_MS)
+  const late = await told.app.core.signIn.finish('corp', visit.query, visit.attempt)
+  t.same(late, { kind: 'refused', reason: 'not_fresh' }, 'and what it does tell counts all the same')
+})
+
+t.test('an ID token counts with the signature of its issuer alone', async (t) => {
+  const { app } = await setUpOverRedis(t)
+  const otherKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const read = (text = '') => JSON.parse(Buffer.from(text, 'base64url').toString())
+  const forgeries: Record<string, (parts: string[]) => string> = {
+    'another subject': ([head, body, signature]) => `${head}.${part({ ...read(body), sub: 'eve' })}.${signature}`,
+    'another key': ([head, body]) =>
+      `${head}.${body}.${sign('sha256', Buffer.from(`${head}.${body}`), otherKey).toString('base64url')}`,
+    'no signature': ([head, body]) => `${head}.${body}.`,
+    'a key nobody published': ([head, body, signature]) =>
+      `${part({ ...read(head), kid: 'nobody' })}.${body}.${signature}`,
+    'no algorithm': ([head, body]) => `${part({ ...read(head), alg: 'none' })}.${body}.`
+  }
+  const before = await snapshot(redis)
+  for (const [what, forge] of Object.entries(forgeries)) {
+    const { query, attempt } = await beginAt(app, 'corp', 'ann')
+    during(t, corp, TOKEN_ENDPOINT, async ({ ask }) => {
+      const reply = await ask()
+      const answer = JSON.parse(reply.body.toString())
+      return { ...reply, body: JSON.stringify({ ...answer, id_token: forge(answer.id_token.split('.')) }) }
+    })
+    const outcome = await app.core.signIn.finish('corp', query, attempt).catch((fault) => fault)
+    t.not(outcome.kind, 'signed_in', what)
+    corp.at(TOKEN_ENDPOINT)
+  }
+  t.same(await snapshot(redis), before, 'nothing is kept')
+  t.match(await signInAt(app, 'acme', 'ann'), { kind: 'signed_in' }, 'and a right one goes on')
 })
 
 t.test('what a person is called', async (t) => {

@@ -274,6 +274,17 @@ async function startProviders(t: Test, variables: Record<string, string> = freel
   return { acme, hub, service, arrive, connect }
 }
 
+const LONGEST_ID = 'x'.repeat(32)
+
+/** Starts the pages with an upstream whose id is as long as ids can be. */
+async function startLongest(t: Test) {
+  const [acme, long] = [
+    await startIdentityProvider(t, { publicUrl }),
+    await startPlainProvider(t, { publicUrl, id: LONGEST_ID })
+  ]
+  return startApp(t, { ...freely, PROVIDERS_FILE: providersFile(t, [acme.entry(), long.entry()]) })
+}
+
 t.test('GET /account/connections', async (t) => {
   const { acme, service, arrive, connect } = await startProviders(t)
 
@@ -316,7 +327,7 @@ t.test('GET /account/connections', async (t) => {
     for (const [done, sentence] of Object.entries(connections.done)) {
       const page = await ann.get(`/account/connections?done=${done}`)
       shows(t, page, 200, connections.title, sentence)
-      const wentWell = ['connected', 'disconnected', 'disconnected-here'].includes(done)
+      const wentWell = ['connected', 'disconnected', 'disconnected-here', 'signs-in', 'signs-in-no-more'].includes(done)
       t.match(page.body, wentWell ? 'role="status"' : 'role="alert"', done)
     }
     for (const query of ['done=', 'done=x', 'done=__proto__', 'done=taken&done=taken']) {
@@ -360,7 +371,35 @@ t.test('GET /account/connections/{provider}/connect', async (t) => {
     goesTo(t, await ann.get(back), '/account/connections?done=denied')
   })
 
-  t.test('400 an answer counts in the session that began, and once', async (t) => {
+  t.test('303 connecting in several tabs, in any order, and after signing in again in one of them', async (t) => {
+    const service = await startLongest(t)
+    const eve = createVisitor(service)
+    await eve.signInAt('acme', 'eve')
+    await eve.get('/account/connections')
+    const backs: string[] = []
+    for (let i = 0; i < 5; i++) {
+      backs.push(await eve.visitProvider(`/account/connections/${LONGEST_ID}/connect`, `eve-${i}`))
+    }
+    for (const back of backs.slice(2).reverse()) goesTo(t, await eve.get(back), '/account/connections?done=connected')
+    await eve.signInAt('acme', 'eve')
+    await eve.get(await eve.visitProvider('/login/acme', 'eve'))
+    goesTo(t, await eve.get(backs[1] ?? ''), '/account/connections?done=connected', 'as the same user')
+    t.equal(cards(await eve.get('/account/connections')).length, 5)
+  })
+
+  t.test('303 HEAD connects nothing', async (t) => {
+    const hal = await arrive('hal')
+    await hal.get('/account/connections')
+    const back = await hal.visitProvider('/account/connections/hub/connect', 'hal-at-hub')
+    const [asked, before] = [hub.requests.length, cards(await hal.get('/account/connections')).length]
+    goesTo(t, await hal.get('/account/connections/hub/connect', { method: 'HEAD' }), '/account/connections')
+    goesTo(t, await hal.get(back, { method: 'HEAD' }), '/login')
+    t.equal(hub.requests.length, asked)
+    t.equal(cards(await hal.get('/account/connections')).length, before)
+    goesTo(t, await hal.get(back), '/account/connections?done=connected')
+  })
+
+  t.test('400 an answer counts for the user who began, and once', async (t) => {
     const { signInFailed } = error
     const [cat, dan] = [await arrive('cat'), await arrive('dan')]
     await cat.get('/account/connections')
@@ -375,7 +414,9 @@ t.test('GET /account/connections/{provider}/connect', async (t) => {
     shows(t, await stranger.get(back), 400, error.title, signInFailed.invalid)
     t.equal(stranger.cookies.get(SESSION_COOKIE), undefined, 'connecting never signs in')
     goesTo(t, await cat.get(back), '/account/connections?done=connected')
-    shows(t, await cat.get(back), 400, error.title, signInFailed.invalid)
+    const asked = hub.requests.length
+    goesTo(t, await cat.get(back), '/account/connections', 'loaded again it leads on')
+    t.equal(hub.requests.length, asked)
     t.equal(cards(await dan.get('/account/connections')).length, 1)
   })
 
@@ -414,6 +455,110 @@ t.test('GET /account/connections/{provider}/connect', async (t) => {
     refused(t, await ann.get(back), 503, 'unavailable')
     await hub.up()
     t.equal(cards(await ann.get('/account/connections')).length, 2, 'nothing was connected')
+  })
+})
+
+t.test('POST /account/connections/{id}/sign-in', async (t) => {
+  const { signInFailed } = error
+  const [acme, hub] = [await startIdentityProvider(t, { publicUrl }), await startPlainProvider(t, { publicUrl })]
+  const store = await startPlainProvider(t, { publicUrl, id: 'store' })
+  const entries = [acme.entry(), hub.entry(), store.entry({ sign_in: false })]
+  const service = await startApp(t, { ...freely, PROVIDERS_FILE: providersFile(t, entries) })
+  const arrive = async (login: string, at = 'acme') => {
+    const visitor = createVisitor(service)
+    const page = await visitor.signInAt(at, login)
+    return { visitor, page }
+  }
+  const connect = async (visitor: Visitor, login: string, id = 'hub') => {
+    await visitor.get('/account/connections')
+    return visitor.follow(visitor.get(await visitor.visitProvider(`/account/connections/${id}/connect`, login)))
+  }
+  const choose = (id: string | undefined) => `/account/connections/${id}/sign-in`
+
+  t.test('400 connecting is not signing in, and what it says of a person changes nothing', async (t) => {
+    const { visitor: ann } = await arrive('ann')
+    await connect(ann, 'ann-at-hub')
+    shows(t, ann.shown, 200, connections.title, connections.uses.first, connections.uses.connected)
+    const { visitor: other, page } = await arrive('ann-at-hub', 'hub')
+    shows(t, page, 400, error.title, signInFailed.only_connected, en.login.title)
+    t.equal(other.cookies.get(SESSION_COOKIE), undefined)
+    const { visitor: again } = await arrive('ann')
+    shows(t, await again.get('/device'), 200, en.device.title, en.signedInAs('ann at acme'))
+    const { page: honest } = await arrive('bob-at-hub', 'hub')
+    shows(t, honest, 200, en.device.title, en.signedInAs('bob-at-hub of hub'))
+  })
+
+  t.test('303 whoever says so signs in with it too, is called the same, and can take it back', async (t) => {
+    const { visitor: cat } = await arrive('cat')
+    await connect(cat, 'cat-at-hub')
+    const [id] = idsIn(cat.shown, 'sign-in')
+    t.ok(cat.shown.text.includes(connections.choose.connected), 'in words that say so')
+    const page = await cat.post(choose(id), { may: 'yes' })
+    goesTo(t, page, '/account/connections?done=signs-in')
+    shows(t, await cat.follow(page), 200, connections.title, connections.done['signs-in'], connections.uses.chosen)
+
+    const { visitor: other, page: device } = await arrive('cat-at-hub', 'hub')
+    shows(t, device, 200, en.device.title, en.signedInAs('cat at acme'))
+    t.equal(cards(await other.get('/account/connections')).length, 2, 'as the same user')
+    const token = other.cookies.get(SESSION_COOKIE) ?? ''
+    const { userId = '' } = (await service.app.core.browserSessions.use(token)) ?? {}
+    const claims = await service.app.core.profiles.claims(userId, ['openid', 'profile', 'email'])
+    t.match(claims, { name: 'cat at acme', email: 'cat@a.example' }, 'and its name and address are not taken over')
+
+    const back = await other.post(choose(id), { may: 'no' })
+    goesTo(t, back, '/account/connections?done=signs-in-no-more')
+    const { page: refusal } = await arrive('cat-at-hub', 'hub')
+    shows(t, refusal, 400, error.title, signInFailed.only_connected)
+  })
+
+  t.test('404 for what is somebody else’s, signs in anyway or never can, and 400 for another choice', async (t) => {
+    const [{ visitor: dan }, { visitor: eve }] = [await arrive('dan'), await arrive('eve')]
+    await connect(dan, 'dan-at-hub')
+    const [chosen = ''] = idsIn(dan.shown, 'sign-in')
+    const first = idsIn(dan.shown, 'disconnect').find((id) => id !== chosen)
+    await connect(dan, 'dan-at-store', 'store')
+    t.strictSame(idsIn(dan.shown, 'sign-in'), [chosen], 'offered where there is something to choose')
+    const store = idsIn(dan.shown, 'disconnect').find((id) => id !== chosen && id !== first)
+    for (const id of [first, store, ...ODD_IDS]) {
+      await dan.get('/account/connections')
+      refused(t, await dan.post(choose(id), { may: 'yes' }), 404, 'notFound')
+    }
+    await eve.get('/account/connections')
+    refused(t, await eve.post(choose(chosen), { may: 'yes' }), 404, 'notFound')
+    for (const may of ['', 'x', undefined, ['yes', 'no']]) {
+      await dan.get('/account/connections')
+      refused(t, await dan.post(choose(chosen), { may }), 400, 'badRequest')
+    }
+    const { page } = await arrive('dan-at-hub', 'hub')
+    shows(t, page, 400, error.title, signInFailed.only_connected)
+  })
+
+  t.test('403 without the token, 303 without a session or long after signing in', async (t) => {
+    const { visitor: fay } = await arrive('fay')
+    await connect(fay, 'fay-at-hub')
+    const [id] = idsIn(fay.shown, 'sign-in')
+    for (const csrf of [undefined, '', 'x']) {
+      await fay.get('/account/connections')
+      refused(t, await fay.post(choose(id), { may: 'yes', csrf }), 403, 'form')
+    }
+    goesTo(t, await createVisitor(service).post(choose(id), { may: 'yes' }), '/login')
+    await fay.get('/account/connections')
+    service.clock.advance(3_600_001)
+    goesTo(t, await fay.post(choose(id), { may: 'yes' }), '/login', 'it opens another way in')
+    service.clock.advance(-3_600_001)
+    const { page } = await arrive('fay-at-hub', 'hub')
+    shows(t, page, 400, error.title, signInFailed.only_connected)
+  })
+
+  t.test('303 disconnecting takes the choice with it', async (t) => {
+    const { visitor: gus } = await arrive('gus')
+    await connect(gus, 'gus-at-hub')
+    const [id] = idsIn(gus.shown, 'sign-in')
+    await gus.follow(gus.post(choose(id), { may: 'yes' }))
+    await gus.follow(gus.post(`/account/connections/${id}/disconnect`))
+    await connect(gus, 'gus-at-hub')
+    const { page } = await arrive('gus-at-hub', 'hub')
+    shows(t, page, 400, error.title, signInFailed.only_connected)
   })
 })
 
@@ -484,6 +629,7 @@ t.test('4xx of every route', async (t) => {
     '/account/clients/revoke-all': 'POST',
     '/account/connections': 'GET, HEAD',
     '/account/connections/x/connect': 'GET, HEAD',
+    '/account/connections/x/sign-in': 'POST',
     '/account/connections/x/disconnect': 'POST'
   }
   const posts = Object.keys(routes).filter((path) => routes[path] === 'POST')

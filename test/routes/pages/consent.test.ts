@@ -180,7 +180,20 @@ t.test('GET /device/confirm', async (t) => {
     ann.cookies.delete(SESSION_COOKIE)
     goesTo(t, await ann.get('/device/confirm'), '/login')
     shows(t, await ann.get('/login'), 200, login.title, login.goingTo.consent)
-    shows(t, await ann.follow(ann.post('/login', { name: 'bob' })), 200, consent.title, `${consent.who} bob`)
+    shows(t, await ann.follow(ann.post('/login', { name: 'ann' })), 200, consent.title, `${consent.who} ann`)
+  })
+
+  t.test('303 another user of the same browser is not asked what the one before entered', async (t) => {
+    const { user_code } = await start()
+    const browser = await signedIn(service)
+    await browser.enter(user_code)
+    browser.cookies.delete(SESSION_COOKIE)
+    await browser.get('/device/confirm')
+    await browser.get('/login')
+    const page = await browser.follow(browser.post('/login', { name: 'bob' }))
+    shows(t, page, 200, device.title, en.signedInAs('bob'))
+    t.notOk(page.body.includes(user_code))
+    shows(t, await browser.enter(user_code), 200, consent.title, `${consent.who} bob`)
   })
 })
 

@@ -264,7 +264,11 @@ t.test('GET /login/{provider}/callback', async (t) => {
     t.test(`303 signed in, at ${id}`, async (t) => {
       const { visitor, back } = await returning('ann', id)
       goesTo(t, await visitor.get(back, { headers: { 'sec-fetch-site': 'cross-site' } }), '/device')
-      t.strictSame(visitor.cookies.names(), [SESSION_COOKIE])
+      t.strictSame(
+        visitor.cookies.names().sort(),
+        [SESSION_COOKIE, VISITOR_COOKIE],
+        'which knows where this callback led'
+      )
       shows(
         t,
         await visitor.get('/device'),
@@ -298,8 +302,83 @@ t.test('GET /login/{provider}/callback', async (t) => {
     t.strictSame(stranger.cookies.get(SESSION_COOKIE), undefined)
     shows(t, await visitor.get(back.replace('acme', 'hub')), 400, error.title, signInFailed.invalid)
     goesTo(t, await visitor.get(back), '/device', 'what came from elsewhere did not use it up')
-    shows(t, await visitor.get(back), 400, error.title, signInFailed.invalid)
+    const [session, asked] = [visitor.cookies.get(SESSION_COOKIE), acme.count(TOKEN_ENDPOINT)]
+    goesTo(t, await visitor.get(back), '/device', 'loaded again it leads on')
+    t.equal(visitor.cookies.get(SESSION_COOKIE), session, 'in the same session')
+    t.equal(acme.count(TOKEN_ENDPOINT), asked, 'and nobody is asked')
     t.equal(await isSignedIn(visitor), true)
+  })
+
+  t.test('303 a callback that is loaded again leads where it led, whoever is there by then', async (t) => {
+    const visitor = createVisitor(service)
+    await visitor.get('/account/clients')
+    const back = await visitor.visitProvider('/login/acme', 'ann')
+    for (let i = 0; i < 3; i++) goesTo(t, await visitor.get(back), '/account/clients')
+    const other = await visitor.visitProvider('/login/hub', 'bob')
+    goesTo(t, await visitor.get(other), '/device')
+    goesTo(t, await visitor.get(back), '/account/clients', 'after another sign-in as well')
+    visitor.cookies.delete(SESSION_COOKIE)
+    goesTo(t, await visitor.get(back), '/login', 'and to sign in once the session is over')
+  })
+
+  for (const order of ['the first tab first', 'the second tab first']) {
+    t.test(`303 two tabs at once, each to where it was going: ${order}`, async (t) => {
+      const visitor = createVisitor(service)
+      await visitor.get('/account/clients')
+      const first = { back: await visitor.visitProvider('/login/acme', 'ann'), to: '/account/clients' }
+      await visitor.get('/account/connections')
+      const second = { back: await visitor.visitProvider('/login/acme', 'ann'), to: '/account/connections' }
+      const tabs = order.startsWith('the first') ? [first, second] : [second, first]
+      for (const { back, to } of tabs) {
+        goesTo(t, await visitor.get(back), to)
+        t.equal(await isSignedIn(visitor), true)
+      }
+      for (const { back, to } of tabs) goesTo(t, await visitor.get(back), to, 'and loaded again')
+    })
+  }
+
+  t.test('303 of many that were begun the last five count, and fit into the cookie', async (t) => {
+    const visitor = createVisitor(service)
+    await visitor.get('/login')
+    const backs: string[] = []
+    for (let i = 0; i < 6; i++) backs.push(await visitor.visitProvider(i % 2 ? '/login/hub' : '/login/acme', 'ann'))
+    const [oldest = '', ...last] = backs
+    shows(t, await visitor.get(oldest), 400, error.title, signInFailed.invalid)
+    for (const back of last.reverse()) goesTo(t, await visitor.get(back), '/device')
+  })
+
+  t.test('400 a stray callback spoils nothing and asks nobody, for whoever is under way or signed in', async (t) => {
+    const [{ visitor, back }, honest] = [await returning(), await returning('bob')]
+    const arrived = createVisitor(service)
+    await arrived.signInAt('acme', 'cat')
+    const asked = acme.requests.length
+    for (const query of ['code=x&state=x', 'state=x&error=access_denied', 'code=x', 'state=', '', 'state=x&state=y']) {
+      for (const one of [visitor, arrived]) {
+        const page = await one.get(`/login/acme/callback?${query}`)
+        shows(t, page, 400, error.title, signInFailed.invalid)
+        t.strictSame(page.setCookies, [], query)
+      }
+    }
+    t.equal(acme.requests.length, asked)
+    goesTo(t, await honest.visitor.get(honest.back), '/device', 'nor for anybody else')
+    goesTo(t, await visitor.get(back), '/device')
+    t.equal(await isSignedIn(arrived), true)
+  })
+
+  t.test('303 HEAD begins, finishes and asks nothing', async (t) => {
+    const { visitor, back } = await returning()
+    const asked = acme.requests.length
+    for (const path of ['/login/acme', back]) {
+      const page = await visitor.get(path, { method: 'HEAD' })
+      goesTo(t, page, '/login', path)
+      t.strictSame([page.body, page.setCookies], ['', []])
+    }
+    t.equal(acme.requests.length, asked)
+    t.equal(visitor.cookies.get(SESSION_COOKIE), undefined)
+    goesTo(t, await visitor.get(back), '/device', 'the answer is still good')
+    const session = visitor.cookies.get(SESSION_COOKIE)
+    await visitor.get(back, { method: 'HEAD' })
+    t.equal(visitor.cookies.get(SESSION_COOKIE), session)
   })
 
   t.test('400 an answer that was changed', async (t) => {
@@ -330,7 +409,11 @@ t.test('GET /login/{provider}/callback', async (t) => {
       shows(t, page, 400, error.title, signInFailed.invalid, login.title)
       t.notMatch(page.body, /canary|<script|evil/, `${change}`)
       t.equal(visitor.cookies.get(SESSION_COOKIE), undefined, 'nobody is signed in')
-      shows(t, await visitor.get(back), 400, error.title, signInFailed.invalid)
+      const states = new URLSearchParams(change(back).split('?')[1]).getAll('state')
+      const isOver = states.length === 1 && states[0] === stateOf(back)
+      const again = await visitor.get(back)
+      if (isOver) shows(t, again, 400, error.title, signInFailed.invalid)
+      else goesTo(t, again, '/device', `${change}: without its state it was no answer to this attempt`)
     }
     goesTo(t, await other.get(theirs), '/device', 'nobody used up what was theirs')
   })
@@ -399,6 +482,9 @@ t.test('GET /login/{provider}/callback', async (t) => {
     acme.at(TOKEN_ENDPOINT)
     t.equal(visitor.cookies.get(SESSION_COOKIE), undefined)
     service.clock.advance(8_000)
+    goesTo(t, await visitor.get(back), '/device', 'the callback is good as soon as the provider is')
+    await visitor.get('/logout')
+    await visitor.post('/logout')
     await visitor.get('/login')
     goesTo(t, await visitor.get(await visitor.visitProvider('/login/acme', 'ann')), '/device')
     service.clock.advance(-8_000)

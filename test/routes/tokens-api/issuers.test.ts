@@ -503,31 +503,51 @@ t.test('201 addDomain', async (t) => {
   })
 })
 
-t.test('409 a domain belongs to one provider in the whole service', async (t) => {
-  const { api, by, newKey } = await startTokensApp(t, { LIMITS: 'off' })
+t.test('409 a domain that the provider has already, or that another one has proved', async (t) => {
+  const dns = await startDnsServer(t)
+  const { api, by, newKey } = await startTokensApp(t, { LIMITS: 'off', DNS_RESOLVER: dns.address })
   const [ids, sibling] = [await makeOneOfEach(api), await makeOneOfEach(api)]
   const stranger = by(await newKey('stranger'))
   const foreign = await makeOneOfEach(stranger)
   const domain = 'once.example.com'
   const { body: first } = await api.addDomain(ids, { domain })
   const others = [
-    ['the same provider', api, ids],
     ['another provider of the account', api, sibling],
     ['another account', stranger, foreign]
   ] as const
-  for (const [who, client, place] of others) {
-    for (const spelling of [domain, domain.toUpperCase()]) {
-      const answer = await client.addDomain(place, { domain: spelling })
-      refused(t, answer, 409, who, 'The domain belongs to a provider already.')
+  const sentence = 'The domain belongs to a provider already.'
+  for (const spelling of [domain, domain.toUpperCase()]) {
+    refused(t, await api.addDomain(ids, { domain: spelling }), 409, 'the same provider', sentence)
+    for (const [who, client, place] of others) {
+      const { status, body } = await client.addDomain(place, { domain: spelling })
+      t.equal(status, 201, `${who}: what is not proved keeps nobody out`)
+      t.not(body.challenge, first.challenge, 'and each proves it by something else')
+      t.equal((await client.deleteDomain({ ...place, domainId: body.id })).status, 204)
     }
-    t.equal((await client.listDomains(place)).body.length, place === ids ? 2 : 1, `${who} has got nothing by it`)
   }
   t.equal((await api.addDomain(ids, { domain: `sub.${domain}` })).status, 201, 'a name below it is another domain')
 
+  dns.publish(first.challengeName, first.challenge)
+  t.equal((await api.verifyDomain({ ...ids, domainId: first.id })).body.verified, true)
+  for (const [who, client, place] of others) {
+    refused(t, await client.addDomain(place, { domain }), 409, who, sentence)
+    t.equal((await client.listDomains(place)).body.length, 1, `${who} has got nothing by it`)
+  }
+  dns.fail(first.challengeName, 'NXDOMAIN')
+  for (const [who, client, place] of others) {
+    const { status, body } = await client.addDomain(place, { domain })
+    t.equal(status, 201, `${who}: nor does a proof that is there no more`)
+    t.equal((await client.deleteDomain({ ...place, domainId: body.id })).status, 204)
+  }
+  t.equal((await api.getDomain({ ...ids, domainId: first.id })).body.verified, true, 'which still holds')
+
+  dns.publish(first.challengeName, first.challenge)
   t.equal((await api.deleteDomain({ ...ids, domainId: first.id })).status, 204)
   const { status, body: second } = await stranger.addDomain(foreign, { domain })
   t.equal(status, 201, 'once it is deleted it is free')
   t.not(second.challenge, first.challenge, 'and what proved it before does not any more')
+  dns.publish(second.challengeName, second.challenge)
+  t.equal((await stranger.verifyDomain({ ...foreign, domainId: second.id })).body.verified, true)
   refused(t, await api.addDomain(ids, { domain }), 409, 'for one again')
   t.equal((await stranger.deleteProvider(foreign)).status, 204)
   t.equal((await api.addDomain(ids, { domain })).status, 201, 'and once its provider is')

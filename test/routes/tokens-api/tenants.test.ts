@@ -162,6 +162,22 @@ t.test('tenant providers', async (t) => {
     t.equal((await api.deleteTenantProvider({ tenantId, tenantProviderId: found.id })).status, 204)
     t.equal((await create({ url })).status, 201, 'and once it is gone it may come again')
   })
+
+  t.test('201 for one of all that are equal and created at once, and 409 for the others', async (t) => {
+    for (let round = 0; round < 5; round++) {
+      const url = `https://race-${round}.example`
+      const [others, honest] = [[url, `${url}/`, url, url], `https://honest-${round}.example`]
+      const answers = await Promise.all([...others.map((url) => create({ url })), create({ url: honest })])
+      t.equal(answers.pop()?.status, 201, 'whoever creates another one beside')
+      t.strictSame(answers.map(({ status }) => status).sort(), [201, 409, 409, 409])
+      for (const answer of answers.filter(({ status }) => status === 409)) refused(t, answer, 409)
+      const { body: all } = await api.listTenantProviders({ tenantId })
+      const made = all.filter((one: { url: string }) => one.url === url)
+      t.strictSame(made, [answers.find(({ status }) => status === 201)?.body])
+      await api.deleteTenantProvider({ tenantId, tenantProviderId: made[0].id })
+      t.equal((await create({ url })).status, 201, 'and it may come again')
+    }
+  })
 })
 
 t.test('policies', async (t) => {

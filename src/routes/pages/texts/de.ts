@@ -188,6 +188,17 @@ export const de: Texts = {
     scopes: 'Darf benutzt werden für',
     noScopes: 'vom Dienst nicht mitgeteilt',
     since: 'Verbunden',
+    signIn: 'Anmelden',
+    uses: {
+      first: 'Damit melden Sie sich an.',
+      chosen: 'Auch damit können Sie sich anmelden.',
+      connected: 'Damit werden Sie nicht angemeldet.'
+    },
+    choose: { connected: 'Ich will mich auch damit anmelden', chosen: 'Damit nicht mehr anmelden' },
+    chooseNamed: {
+      connected: (name) => `Ich will mich auch damit anmelden: ${name}`,
+      chosen: (name) => `Damit nicht mehr anmelden: ${name}`
+    },
     disconnect: 'Trennen',
     disconnectNamed: (name) => `${name} trennen`,
     addTitle: 'Weiteres Konto verbinden',
@@ -198,6 +209,8 @@ export const de: Texts = {
       disconnected: 'Das Konto ist getrennt, hier und beim Dienst.',
       'disconnected-here':
         'Das Konto ist hier getrennt. Der Dienst konnte es nicht bestätigen: Sie können den Zugriff dort in Ihren Einstellungen beenden.',
+      'signs-in': 'Von jetzt an können Sie sich hier auch mit diesem Konto anmelden.',
+      'signs-in-no-more': 'Mit diesem Konto können Sie sich hier nicht mehr anmelden. Es bleibt verbunden.',
       failed: 'Der Dienst meldet, dass dort etwas schiefging. Es wurde nichts verbunden.',
       denied: 'Der Dienst meldet, dass Sie nicht zugestimmt haben. Es wurde nichts verbunden.',
       invalid: 'Die Antwort des Dienstes gehörte nicht zu dem, was hier begonnen wurde. Es wurde nichts verbunden.',
@@ -213,7 +226,9 @@ export const de: Texts = {
       denied: 'Die Anmeldung wurde abgebrochen. Sie können es noch einmal versuchen.',
       invalid: 'Diese Anmeldung wurde nicht in diesem Browser begonnen, oder vor zu langer Zeit. Beginnen Sie neu.',
       not_fresh:
-        'Der Dienst hat Sie nicht neu anmelden lassen. Versuchen Sie es noch einmal, oder melden Sie sich dort erst ab.'
+        'Der Dienst hat nicht bestätigt, dass Sie sich eben neu angemeldet haben. Versuchen Sie es noch einmal. Hilft das nicht, melden Sie sich hier und dort ab und neu an.',
+      only_connected:
+        'Dieses Konto ist hier mit jemandem verbunden und meldet niemanden an. Melden Sie sich so an wie beim ersten Mal. Danach können Sie unter „Verbundene Konten“ sagen, dass Sie sich auch mit diesem Konto anmelden wollen.'
     },
     badRequest: 'Die Anfrage war nicht lesbar.',
     form: 'Dieses Formular ist zu alt oder kam nicht von dieser Seite. Gehen Sie zurück und versuchen Sie es noch einmal.',

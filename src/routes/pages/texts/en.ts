@@ -184,6 +184,17 @@ export const en = {
     scopes: 'May be used for',
     noScopes: 'not told by the service',
     since: 'Connected',
+    signIn: 'Sign-in',
+    uses: {
+      first: 'You sign in with it.',
+      chosen: 'You can sign in with it too.',
+      connected: 'It does not sign you in.'
+    },
+    choose: { connected: 'Let me sign in with this account too', chosen: 'Do not sign me in with it any more' },
+    chooseNamed: {
+      connected: (name: string) => `Let me sign in with this account too: ${name}`,
+      chosen: (name: string) => `Do not sign me in with it any more: ${name}`
+    },
     disconnect: 'Disconnect',
     disconnectNamed: (name: string) => `Disconnect ${name}`,
     addTitle: 'Connect another account',
@@ -194,6 +205,8 @@ export const en = {
       disconnected: 'The account is disconnected, here and at the service.',
       'disconnected-here':
         'The account is disconnected here. The service could not confirm it: you can end the access in your settings there.',
+      'signs-in': 'From now on you can sign in here with this account too.',
+      'signs-in-no-more': 'You cannot sign in here with this account any more. It stays connected.',
       failed: 'The service says that it went wrong there. Nothing was connected.',
       denied: 'The service says that you did not agree. Nothing was connected.',
       invalid: 'The answer of the service did not belong to what was started here. Nothing was connected.',
@@ -208,7 +221,10 @@ export const en = {
       failed: 'The service could not sign you in. You can try again.',
       denied: 'The sign-in was cancelled. You can try again.',
       invalid: 'This sign-in was not started in this browser, or too long ago. Start it again.',
-      not_fresh: 'The service did not ask you to sign in again. Try again, or sign out there first.'
+      not_fresh:
+        'The service did not confirm that you signed in again just now. Try again. If that does not help, sign out both here and there, and sign in anew.',
+      only_connected:
+        'This account is connected to a user here, and does not sign anybody in. Sign in the way you did first. After that you can say under “Connected accounts” that this account signs you in too.'
     },
     badRequest: 'The request could not be read.',
     form: 'This form is too old or was not sent from this page. Go back and try again.',

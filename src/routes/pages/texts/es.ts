@@ -186,6 +186,20 @@ export const es: Texts = {
     scopes: 'Puede usarse para',
     noScopes: 'el servicio no lo ha indicado',
     since: 'Conectada',
+    signIn: 'Inicio de sesión',
+    uses: {
+      first: 'Inicia sesión con ella.',
+      chosen: 'También puede iniciar sesión con ella.',
+      connected: 'No sirve para iniciar sesión.'
+    },
+    choose: {
+      connected: 'Quiero iniciar sesión también con esta cuenta',
+      chosen: 'No quiero iniciar sesión más con ella'
+    },
+    chooseNamed: {
+      connected: (name) => `Quiero iniciar sesión también con esta cuenta: ${name}`,
+      chosen: (name) => `No quiero iniciar sesión más con ella: ${name}`
+    },
     disconnect: 'Desconectar',
     disconnectNamed: (name) => `Desconectar ${name}`,
     addTitle: 'Conectar otra cuenta',
@@ -196,6 +210,8 @@ export const es: Texts = {
       disconnected: 'La cuenta está desconectada, aquí y en el servicio.',
       'disconnected-here':
         'La cuenta está desconectada aquí. El servicio no pudo confirmarlo: puede poner fin al acceso allí, en su configuración.',
+      'signs-in': 'Desde ahora puede iniciar sesión aquí también con esta cuenta.',
+      'signs-in-no-more': 'Ya no puede iniciar sesión aquí con esta cuenta. Sigue conectada.',
       failed: 'El servicio indica que algo salió mal allí. No se ha conectado nada.',
       denied: 'El servicio indica que usted no dio su consentimiento. No se ha conectado nada.',
       invalid: 'La respuesta del servicio no correspondía a lo que se inició aquí. No se ha conectado nada.',
@@ -211,7 +227,9 @@ export const es: Texts = {
       denied: 'Se canceló el inicio de sesión. Puede intentarlo de nuevo.',
       invalid: 'Este inicio de sesión no comenzó en este navegador, o comenzó hace demasiado tiempo. Empiece de nuevo.',
       not_fresh:
-        'El servicio no le pidió que iniciara sesión de nuevo. Inténtelo otra vez, o cierre allí la sesión primero.'
+        'El servicio no confirmó que acabara de iniciar sesión de nuevo. Inténtelo otra vez. Si no sirve, cierre la sesión aquí y allí, e iníciela de nuevo.',
+      only_connected:
+        'Esta cuenta está conectada a un usuario de aquí y no sirve para iniciar sesión. Inicie sesión como lo hizo la primera vez. Después podrá indicar en «Cuentas conectadas» que quiere iniciar sesión también con esta cuenta.'
     },
     badRequest: 'No se pudo leer la solicitud.',
     form: 'Este formulario es demasiado antiguo o no se envió desde esta página. Vuelva atrás e inténtelo de nuevo.',

@@ -185,6 +185,17 @@ export const fr: Texts = {
     scopes: 'Peut servir à',
     noScopes: 'non communiqué par le service',
     since: 'Connecté',
+    signIn: 'Connexion',
+    uses: {
+      first: 'Vous vous connectez avec lui.',
+      chosen: 'Vous pouvez aussi vous connecter avec lui.',
+      connected: 'Il ne sert pas à se connecter.'
+    },
+    choose: { connected: 'Me connecter aussi avec ce compte', chosen: 'Ne plus me connecter avec ce compte' },
+    chooseNamed: {
+      connected: (name) => `Me connecter aussi avec ce compte : ${name}`,
+      chosen: (name) => `Ne plus me connecter avec ce compte : ${name}`
+    },
     disconnect: 'Déconnecter',
     disconnectNamed: (name) => `Déconnecter ${name}`,
     addTitle: 'Connecter un autre compte',
@@ -195,6 +206,8 @@ export const fr: Texts = {
       disconnected: 'Le compte est déconnecté, ici et auprès du service.',
       'disconnected-here':
         'Le compte est déconnecté ici. Le service n’a pas pu le confirmer : vous pouvez mettre fin à l’accès dans vos réglages là-bas.',
+      'signs-in': 'Désormais, vous pouvez aussi vous connecter ici avec ce compte.',
+      'signs-in-no-more': 'Vous ne pouvez plus vous connecter ici avec ce compte. Il reste connecté.',
       failed: 'Le service indique que quelque chose s’est mal passé. Rien n’a été connecté.',
       denied: 'Le service indique que vous n’avez pas accepté. Rien n’a été connecté.',
       invalid: 'La réponse du service n’appartenait pas à ce qui a été commencé ici. Rien n’a été connecté.',
@@ -209,7 +222,10 @@ export const fr: Texts = {
       failed: 'Le service n’a pas pu vous connecter. Vous pouvez réessayer.',
       denied: 'La connexion a été interrompue. Vous pouvez réessayer.',
       invalid: 'Cette connexion n’a pas été commencée dans ce navigateur, ou il y a trop longtemps. Recommencez.',
-      not_fresh: 'Le service ne vous a pas demandé de vous reconnecter. Réessayez, ou déconnectez-vous d’abord là-bas.'
+      not_fresh:
+        'Le service n’a pas confirmé que vous veniez de vous reconnecter. Réessayez. Si cela ne suffit pas, déconnectez-vous ici et là-bas, puis reconnectez-vous.',
+      only_connected:
+        'Ce compte est lié à un utilisateur d’ici et ne sert pas à se connecter. Connectez-vous comme la première fois. Vous pourrez ensuite indiquer dans « Comptes connectés » que vous voulez aussi vous connecter avec ce compte.'
     },
     badRequest: 'La requête n’a pas pu être lue.',
     form: 'Ce formulaire est trop ancien ou ne vient pas de cette page. Revenez en arrière et réessayez.',

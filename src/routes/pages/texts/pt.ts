@@ -185,6 +185,17 @@ export const pt: Texts = {
     scopes: 'Pode ser usada para',
     noScopes: 'não informado pelo serviço',
     since: 'Conectada',
+    signIn: 'Entrada',
+    uses: {
+      first: 'Você entra com ela.',
+      chosen: 'Você também pode entrar com ela.',
+      connected: 'Ela não serve para entrar.'
+    },
+    choose: { connected: 'Quero entrar também com esta conta', chosen: 'Não quero mais entrar com ela' },
+    chooseNamed: {
+      connected: (name) => `Quero entrar também com esta conta: ${name}`,
+      chosen: (name) => `Não quero mais entrar com ela: ${name}`
+    },
     disconnect: 'Desconectar',
     disconnectNamed: (name) => `Desconectar ${name}`,
     addTitle: 'Conectar outra conta',
@@ -195,6 +206,8 @@ export const pt: Texts = {
       disconnected: 'A conta foi desconectada, aqui e no serviço.',
       'disconnected-here':
         'A conta foi desconectada aqui. O serviço não pôde confirmar: você pode encerrar o acesso lá, nas suas configurações.',
+      'signs-in': 'De agora em diante você também pode entrar aqui com esta conta.',
+      'signs-in-no-more': 'Você não pode mais entrar aqui com esta conta. Ela continua conectada.',
       failed: 'O serviço informa que algo deu errado lá. Nada foi conectado.',
       denied: 'O serviço informa que você não concordou. Nada foi conectado.',
       invalid: 'A resposta do serviço não correspondia ao que foi iniciado aqui. Nada foi conectado.',
@@ -209,7 +222,10 @@ export const pt: Texts = {
       failed: 'O serviço não conseguiu autenticar você. Você pode tentar de novo.',
       denied: 'A entrada foi cancelada. Você pode tentar de novo.',
       invalid: 'Esta entrada não foi iniciada neste navegador, ou foi há tempo demais. Comece de novo.',
-      not_fresh: 'O serviço não pediu que você entrasse de novo. Tente outra vez, ou saia de lá primeiro.'
+      not_fresh:
+        'O serviço não confirmou que você acabou de entrar de novo. Tente outra vez. Se não adiantar, saia aqui e lá, e entre de novo.',
+      only_connected:
+        'Esta conta está conectada a um usuário daqui e não serve para entrar. Entre do jeito da primeira vez. Depois você pode dizer em “Contas conectadas” que quer entrar também com esta conta.'
     },
     badRequest: 'Não foi possível ler o pedido.',
     form: 'Este formulário é antigo demais ou não foi enviado desta página. Volte e tente de novo.',

@@ -1,43 +1,46 @@
 import type { Connection } from '../../../core/connections/connection.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Upstream } from '../../../core/upstream/upstream.js'
+import type { IdentityUse } from '../../../core/users/identities.js'
 import type { Texts } from '../texts/en.js'
 import type { Visit } from '../visit.js'
 import { time } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
 
 export type ConnectionsDone = keyof Texts['connections']['done']
-const WENT_WELL: readonly ConnectionsDone[] = ['connected', 'disconnected', 'disconnected-here']
+const WENT_WRONG: readonly ConnectionsDone[] = ['failed', 'denied', 'invalid', 'not_fresh', 'taken']
+
+/** A connection, and what it may do at a sign-in; undefined where there is nothing to choose. */
+export interface ListedConnection {
+  connection: Connection
+  use: IdentityUse | undefined
+}
 
 interface ConnectionListProps {
   visit: Visit
-  connections: readonly Connection[]
+  listed: readonly ListedConnection[]
   upstreams: readonly Upstream[]
   done: ConnectionsDone | undefined
 }
 
-export function ConnectionList({ visit, connections, upstreams, done }: ConnectionListProps) {
+export function ConnectionList({ visit, listed, upstreams, done }: ConnectionListProps) {
   const { connections: texts } = visit.texts
-  const nameOf = (id: string) => upstreams.find((upstream) => upstream.id === id)?.name ?? id
+  const nameOf = ({ connection: { upstreamId } }: ListedConnection) =>
+    upstreams.find(({ id }) => id === upstreamId)?.name ?? upstreamId
   return (
     <Layout visit={visit} title={texts.title} here="connections">
-      {done && <Notice kind={WENT_WELL.includes(done) ? 'done' : 'problem'}>{texts.done[done]}</Notice>}
+      {done && <Notice kind={WENT_WRONG.includes(done) ? 'problem' : 'done'}>{texts.done[done]}</Notice>}
       <p>{texts.intro}</p>
-      {connections.length === 0 && (
+      {listed.length === 0 && (
         <section class="empty">
           <p>{texts.none}</p>
           <p>{upstreams.length > 0 ? texts.noneAdvice : texts.noProviders}</p>
         </section>
       )}
-      {connections.length > 0 && (
+      {listed.length > 0 && (
         <ul class="cards">
-          {connections.map((connection) => (
-            <ConnectionCard
-              key={connection.id}
-              visit={visit}
-              connection={connection}
-              upstreamName={nameOf(connection.upstreamId)}
-            />
+          {listed.map((one) => (
+            <ConnectionCard key={one.connection.id} visit={visit} {...one} upstreamName={nameOf(one)} />
           ))}
         </ul>
       )}
@@ -59,13 +62,9 @@ export function ConnectionList({ visit, connections, upstreams, done }: Connecti
   )
 }
 
-interface ConnectionCardProps {
-  visit: Visit
-  connection: Connection
-  upstreamName: string
-}
+type ConnectionCardProps = ListedConnection & { visit: Visit; upstreamName: string }
 
-function ConnectionCard({ visit, connection, upstreamName }: ConnectionCardProps) {
+function ConnectionCard({ visit, connection, use, upstreamName }: ConnectionCardProps) {
   const { connections: texts } = visit.texts
   const username = readClaim(connection.username)?.text ?? connection.subject
   return (
@@ -92,12 +91,30 @@ function ConnectionCard({ visit, connection, upstreamName }: ConnectionCardProps
             ))}
           </dd>
         </div>
+        {use && (
+          <div>
+            <dt>{texts.signIn}</dt>
+            <dd>{texts.uses[use]}</dd>
+          </div>
+        )}
       </dl>
       <div class="actions">
         {connection.status === 'needs_reconnect' && (
           <a class="button" href={`${visit.base}/account/connections/${connection.upstreamId}/connect`}>
             {texts.reconnect(upstreamName)}
           </a>
+        )}
+        {use && use !== 'first' && (
+          <Form visit={visit} action={`/account/connections/${connection.id}/sign-in`}>
+            <button
+              type="submit"
+              name="may"
+              value={use === 'connected' ? 'yes' : 'no'}
+              aria-label={texts.chooseNamed[use](`${upstreamName} ${username}`)}
+            >
+              {texts.choose[use]}
+            </button>
+          </Form>
         )}
         <Form visit={visit} action={`/account/connections/${connection.id}/disconnect`}>
           <button type="submit" class="danger" aria-label={texts.disconnectNamed(`${upstreamName} ${username}`)}>
