@@ -8,6 +8,16 @@ declare module 'fastify' {
   }
 }
 
+/** What the log says of an upstream's answer that led nowhere. */
+const PROVIDER_LINES = {
+  answered: 'a provider answered',
+  refused: 'a provider refused a request',
+  misconfigured: 'a provider does not accept this service as its client: look at its entry in PROVIDERS_FILE',
+  unreadable: 'the answer of a provider cannot be used',
+  unacceptable: 'the answer of a provider proves nothing',
+  ill: 'a provider is in trouble'
+}
+
 export const core = fp(
   async (app) => {
     const { storage, config, clock, signer, metrics } = app
@@ -22,6 +32,11 @@ export const core = fp(
       refreshed: metrics.countRefresh,
       revoked: metrics.countRevocation,
       connectionRefreshed: metrics.countConnectionRefresh,
+      upstreamAnswered: metrics.countProviderAnswer,
+      upstreamRefused(provider, verdict, detail) {
+        const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
+        app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
+      },
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read')
     }
     const core = createCore({ storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit })

@@ -8,6 +8,7 @@ import type { RevokedBy } from '../src/core/authorizations/authorizations.js'
 import type { RefreshEvent } from '../src/core/connections/refresher.js'
 import type { PollOutcome } from '../src/core/grants/grant.js'
 import type { RefreshOutcome } from '../src/core/tokens/tokens.js'
+import type { Verdict } from '../src/core/upstream/upstream-answer.js'
 import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
 
 type SignInEvent = 'signed_in' | 'connected' | 'refused'
@@ -25,6 +26,7 @@ export interface Metrics {
   countShed(): void
   countSignIn(outcome: SignInEvent): void
   countConnectionRefresh(outcome: RefreshEvent): void
+  countProviderAnswer(provider: string, outcome: Verdict): void
   countAnswer(status: number): void
   observeAnswer(operation: string, seconds: number): void
   /** Shows a number that somebody else keeps, read whenever it is asked for. */
@@ -113,6 +115,15 @@ export const metrics = fp(
       'outcome'
     )
 
+    const providerAnswers = new Counter({
+      name: 'grantd_provider_answers_total',
+      help: 'What identity providers answered, by provider and outcome.',
+      labelNames: ['provider', 'outcome'],
+      registers
+    })
+    // An alert watches for the first one, as with replays.
+    for (const { id } of app.config.upstreams) providerAnswers.inc({ provider: id, outcome: 'misconfigured' }, 0)
+
     app.decorate('metrics', {
       countPoll,
       countAnswer,
@@ -126,6 +137,7 @@ export const metrics = fp(
       countMissedUserCode: () => missedUserCodes.inc(),
       countShed: () => shed.inc(),
       countSignIn: (outcome) => signIns.inc({ outcome }),
+      countProviderAnswer: (provider, outcome) => providerAnswers.inc({ provider, outcome }),
       countConnectionRefresh: (outcome) => connectionRefreshes.inc({ outcome }),
       watch(name, help, read) {
         new Gauge({
@@ -141,5 +153,5 @@ export const metrics = fp(
       text: () => registry.metrics()
     })
   },
-  { name: 'metrics' }
+  { name: 'metrics', dependencies: ['config'] }
 )

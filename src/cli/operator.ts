@@ -21,6 +21,8 @@ const NOBODY: CoreEvents = {
   refreshed: ignore,
   revoked: ignore,
   connectionRefreshed: ignore,
+  upstreamAnswered: ignore,
+  upstreamRefused: ignore,
   signingKeysFailed: ignore
 }
 

@@ -76,6 +76,7 @@ function toUpstream(entry: UpstreamEntry): Upstream {
       entry.reauthentication_parameters ?? (isIssuer ? { prompt: 'login', max_age: '0' } : {}),
     signsIn: entry.sign_in ?? true,
     subjectIsUserId: entry.subject_is_user_id ?? false,
+    accessTokenTtlSeconds: entry.access_token_ttl_seconds,
     endpoints: isIssuer
       ? { issuer: entry.issuer as string }
       : {

@@ -1,5 +1,6 @@
 /** A connection: an account that a user connected at an upstream, with the upstream's tokens, sealed. The wire says account. */
 import type { Fields } from '../records/record-store.js'
+import type { Upstream, UpstreamTokens } from '../upstream/upstream.js'
 
 /** `needs_reconnect`: the upstream refused the refresh token, so the user has to connect the account again. */
 export type ConnectionStatus = 'connected' | 'needs_reconnect'
@@ -16,6 +17,12 @@ export interface Connection {
   connectedAtMs: number
   /** The expiry of the access token; undefined if the upstream named none. */
   expiresAtMs: number | undefined
+  /** The life of its access tokens as the upstream last named it; undefined if it never has. */
+  lifeSeconds: number | undefined
+  /** When the tokens were stored; undefined for those stored by versions that did not note it. */
+  issuedAtMs: number | undefined
+  /** When a back end last said that the upstream refuses the access token. */
+  refusedAtMs: number | undefined
   status: ConnectionStatus
   /** Incremented with every new set of tokens; writes of tokens are a compare-and-set on it. */
   version: number
@@ -30,6 +37,7 @@ export function toFields({ id: _id, userId: _userId, upstreamId: providerId, sco
 }
 
 export function fromFields(userId: string, id: string, fields: Fields): Connection {
+  const number = (name: string) => (fields[name] === undefined ? undefined : Number(fields[name]))
   return {
     id,
     userId,
@@ -38,9 +46,31 @@ export function fromFields(userId: string, id: string, fields: Fields): Connecti
     username: fields.username ?? '',
     scopes: JSON.parse(fields.scopes ?? '[]') as string[],
     connectedAtMs: Number(fields.connectedAtMs),
-    expiresAtMs: fields.expiresAtMs === undefined ? undefined : Number(fields.expiresAtMs),
+    expiresAtMs: number('expiresAtMs'),
+    lifeSeconds: number('lifeSeconds'),
+    issuedAtMs: number('issuedAtMs'),
+    refusedAtMs: number('refusedAtMs'),
     status: fields.status === 'connected' ? 'connected' : 'needs_reconnect',
     version: Number(fields.version),
     sealedTokens: fields.sealedTokens
   }
+}
+
+/**
+ * When new tokens expire, and the life to remember for answers that name none. Such an answer keeps the life that the upstream
+ * last named, and where it never has, the one that the operator says.
+ */
+export function lifeOf(
+  { lifeSeconds, expiresAtMs }: UpstreamTokens,
+  known: number | undefined,
+  upstream: Upstream | undefined,
+  nowMs: number
+): Pick<Connection, 'expiresAtMs' | 'lifeSeconds'> {
+  if (lifeSeconds !== undefined || expiresAtMs !== undefined) {
+    // A token that ends at once says nothing about the next one, nor does one without end.
+    const isTelling = lifeSeconds !== undefined && lifeSeconds > 0 && Number.isFinite(lifeSeconds)
+    return { expiresAtMs, lifeSeconds: isTelling ? lifeSeconds : known }
+  }
+  const seconds = known ?? upstream?.accessTokenTtlSeconds
+  return { expiresAtMs: seconds === undefined ? undefined : nowMs + seconds * 1000, lifeSeconds: known }
 }

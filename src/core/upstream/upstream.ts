@@ -19,6 +19,8 @@ export interface Upstream {
   readonly signsIn: boolean
   /** Whether its subject becomes the user id; true of one upstream at most. */
   readonly subjectIsUserId: boolean
+  /** The life of access tokens whose answers name none; undefined if such tokens do not end. */
+  readonly accessTokenTtlSeconds: number | undefined
   /** The issuer of an OpenID Connect provider with discovery, or the endpoints of a plain OAuth 2.0 service. */
   readonly endpoints: { readonly issuer: string } | PlainEndpoints
 }
@@ -54,5 +56,8 @@ export interface UpstreamTokens {
   refreshToken: string | undefined
   /** Undefined if the answer named none. */
   scopes: string[] | undefined
+  /** Undefined if the access token does not end, or the answer named no life. */
   expiresAtMs: number | undefined
+  /** The life that the answer named; Infinity if it is beyond all calendars, absent if it named none. */
+  lifeSeconds?: number | undefined
 }
