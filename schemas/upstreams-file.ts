@@ -39,6 +39,7 @@ export const UpstreamEntry = member(
       scope: Type.Optional(text(1024)),
       authorization_parameters: Type.Optional(parameters),
       reauthentication_parameters: Type.Optional(parameters),
+      pkce: Type.Optional(member(Type.Boolean(), 'true or false')),
       sign_in: Type.Optional(member(Type.Boolean(), 'true or false')),
       subject_is_user_id: Type.Optional(member(Type.Boolean(), 'true or false')),
       access_token_ttl_seconds: Type.Optional(

@@ -468,7 +468,9 @@ export const dashboardOperations = {
     schema: {
       operationId: 'getUserOauthAccessToken',
       querystring: Type.Object({
-        refused: Type.Optional(Type.Boolean({
+        refused: Type.Optional(Type.Unsafe<'true' | 'false'>({
+          type: 'string',
+          enum: ['true', 'false'],
           description: 'Whether the provider has refused the token that was handed out last: then it is refreshed whatever its life, and the answer is a fresh one. A token of the last minute is handed out as it is. Where no fresh one could be had, saying so again within a minute is 429.'
         }))
       }),

@@ -351,7 +351,7 @@ export const openapiDocument = {
             in: 'query',
             required: false,
             description: 'Whether the provider has refused the token that was handed out last: then it is refreshed whatever its life, and the answer is a fresh one. A token of the last minute is handed out as it is. Where no fresh one could be had, saying so again within a minute is 429.',
-            schema: { type: 'boolean' }
+            schema: { type: 'string', enum: ['true', 'false'] }
           }
         ],
         responses: {

@@ -95,7 +95,8 @@ export function createRefresher(parts: RefresherParts): Refresher {
     if (outcome.kind === 'refused') return refuse(connection)
     if (outcome.kind === 'refreshed') return keep(connection, client, refreshToken, outcome.tokens)
     // The successor is stored although nothing else of the answer is of use: the refresh token it follows is spent.
-    await store(connection, client, { ...tokens, refreshToken: outcome.refreshToken }, {})
+    const { refreshToken: successor } = outcome
+    await store(connection, client, { ...tokens, refreshToken: successor }, successor, {})
     throw fault('unavailable', { detail: `provider ${connection.upstreamId} sent no usable access token` })
   }
 
@@ -119,11 +120,20 @@ export function createRefresher(parts: RefresherParts): Refresher {
       },
       clear: ['refusedAtMs', ...(expiresAtMs === undefined ? ['expiresAtMs'] : [])]
     }
-    return store(connection, client, { accessToken, refreshToken }, changes)
+    return store(connection, client, { accessToken, refreshToken }, tokens.refreshToken ?? accessToken, changes)
   }
 
-  /** Replaces the tokens, trying for half a minute. Tokens of an account that was disconnected meanwhile are revoked. */
-  async function store(connection: Connection, client: UpstreamClient, tokens: ConnectionTokens, more: FieldChanges) {
+  /**
+   * Replaces the tokens, trying for half a minute. If the account was disconnected meanwhile, `newest` is revoked, which the
+   * disconnect could not know of.
+   */
+  async function store(
+    connection: Connection,
+    client: UpstreamClient,
+    tokens: ConnectionTokens,
+    newest: string,
+    more: FieldChanges
+  ) {
     const sealedTokens = sealTokens(keyring, connection, tokens)
     const set = { ...more.set, sealedTokens, status: 'connected', version: String(connection.version + 1) }
     const untilMs = performance.now() + KEEP_TRYING_MS
@@ -132,7 +142,7 @@ export function createRefresher(parts: RefresherParts): Refresher {
         const kept = await change(connection, { ...more, set })
         if (kept && (kept.sealedTokens !== undefined || kept.version === connection.version)) return kept
         // The outcome does not matter to whoever waits: the account is gone for them.
-        await client.revoke(tokens.refreshToken ?? tokens.accessToken).catch(() => false)
+        await client.revoke(newest).catch(() => false)
         throw gone()
       } catch (error) {
         const isWorthAnotherTry = isFault(error) && error.code === 'unavailable' && performance.now() < untilMs
@@ -167,6 +177,9 @@ const REFUSED: FieldChanges = { set: { status: 'needs_reconnect' }, clear: ['sea
 
 const gone = () => fault('not_found', { detail: 'the account was disconnected meanwhile' })
 
+/** Whether somebody else's refresh has ended: with other tokens, or with a refusal. One that brought a successor alone has not. */
 function isDone(current: Connection, seen: Connection): boolean {
-  return current.version !== seen.version || current.status !== seen.status
+  if (current.status !== seen.status) return true
+  const isAnother = current.issuedAtMs !== seen.issuedAtMs || current.expiresAtMs !== seen.expiresAtMs
+  return current.version !== seen.version && isAnother
 }

@@ -147,8 +147,10 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
             redirect_uri: redirectUri,
             response_type: 'code',
             state: attempt.state,
-            code_challenge: await client.calculatePKCECodeChallenge(attempt.codeVerifier),
-            code_challenge_method: 'S256',
+            ...(upstream.usesPkce && {
+              code_challenge: await client.calculatePKCECodeChallenge(attempt.codeVerifier),
+              code_challenge_method: 'S256'
+            }),
             ...(isIssuer && { nonce: attempt.nonce })
           }),
         (error) => {
@@ -165,7 +167,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
           if (!isIssuer) parameters.delete('iss')
           const url = new URL(`${redirectUri}?${parameters}`)
           const answer = await client.authorizationCodeGrant(configuration, url, {
-            pkceCodeVerifier: attempt.codeVerifier,
+            ...(upstream.usesPkce && { pkceCodeVerifier: attempt.codeVerifier }),
             expectedState: attempt.state,
             ...(isIssuer && { expectedNonce: attempt.nonce, idTokenExpected: true })
           })

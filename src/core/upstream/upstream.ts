@@ -15,6 +15,8 @@ export interface Upstream {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** Extra parameters of an authorization request that makes the user sign in again. */
   readonly reauthenticationParameters: Readonly<Record<string, string>>
+  /** Whether codes are bound to their attempt (RFC 7636); false for a provider that refuses a code verifier. */
+  readonly usesPkce: boolean
   /** Whether users may sign in with it, or only connect an account. */
   readonly signsIn: boolean
   /** Whether its subject becomes the user id; true of one upstream at most. */
