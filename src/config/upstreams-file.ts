@@ -77,10 +77,10 @@ function toUpstream(entry: UpstreamEntry): Upstream {
     authorizationParameters: entry.authorization_parameters ?? {},
     reauthenticationParameters:
       entry.reauthentication_parameters ?? (isIssuer ? { prompt: 'login', max_age: '0' } : {}),
-    usesPkce: entry.pkce ?? true,
     signsIn: entry.sign_in ?? true,
     subjectIsUserId: entry.subject_is_user_id ?? false,
-    accessTokenTtlSeconds: entry.access_token_ttl_seconds,
+    ...(entry.pkce === false && { withoutPkce: true }),
+    ...(entry.access_token_ttl_seconds !== undefined && { accessTokenTtlSeconds: entry.access_token_ttl_seconds }),
     endpoints: isIssuer
       ? { issuer: entry.issuer as string }
       : {

@@ -1,5 +1,9 @@
-/** A connection: an account that a user connected at an upstream, with the upstream's tokens, sealed. The wire says account. */
+/**
+ * A connection: an account that a user connected at an upstream. The wire says account. Its tokens are sealed under GRANTD_SECRET,
+ * with the user's and the connection's id as associated data.
+ */
 import type { Fields } from '../records/record-store.js'
+import type { Keyring } from '../secrets/keyring.js'
 import type { Upstream, UpstreamTokens } from '../upstream/upstream.js'
 
 /** `needs_reconnect`: the upstream refused the refresh token, so the user has to connect the account again. */
@@ -21,7 +25,7 @@ export interface Connection {
   lifeSeconds: number | undefined
   /** When the tokens were stored; undefined for those stored by versions that did not note it. */
   issuedAtMs: number | undefined
-  /** When a back end last said that the upstream refuses the access token. */
+  /** When a back end last said that the upstream refuses the access token, and no other could be had. */
   refusedAtMs: number | undefined
   status: ConnectionStatus
   /** Incremented with every new set of tokens; writes of tokens are a compare-and-set on it. */
@@ -73,4 +77,31 @@ export function lifeOf(
   }
   const seconds = known ?? upstream?.accessTokenTtlSeconds
   return { expiresAtMs: seconds === undefined ? undefined : nowMs + seconds * 1000, lifeSeconds: known }
+}
+
+export interface ConnectionTokens {
+  accessToken: string
+  refreshToken?: string
+}
+
+const PURPOSE = 'account tokens'
+type Place = Pick<Connection, 'id' | 'userId'>
+
+const recordOf = ({ id, userId }: Place) => JSON.stringify([userId, id])
+
+export function sealTokens(keyring: Keyring, place: Place, { accessToken, refreshToken }: ConnectionTokens): string {
+  return keyring.seal(PURPOSE, recordOf(place), JSON.stringify({ accessToken, refreshToken }))
+}
+
+/**
+ * The opened tokens. Undefined if there are none, or if they do not open: tampered with, copied from another connection, or
+ * sealed under a secret that this instance does not have.
+ */
+export function openTokens(keyring: Keyring, connection: Connection): ConnectionTokens | undefined {
+  if (connection.sealedTokens === undefined) return undefined
+  try {
+    return JSON.parse(keyring.open(PURPOSE, recordOf(connection), connection.sealedTokens)) as ConnectionTokens
+  } catch {
+    return undefined
+  }
 }

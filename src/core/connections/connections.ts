@@ -8,8 +8,7 @@ import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
-import { type Connection, fromFields, lifeOf, toFields } from './connection.js'
-import { openTokens, sealTokens } from './connection-tokens.js'
+import { type Connection, fromFields, lifeOf, openTokens, sealTokens, toFields } from './connection.js'
 import type { Refresher } from './refresher.js'
 
 /** An access token that expires sooner than this is refreshed before it is handed out. */
@@ -18,7 +17,7 @@ const REFRESH_AHEAD_MS = 60_000
 const ANSWER_WITHIN_MS = 12_000
 /** How often `keep` retries its compare-and-set when the connection changes concurrently. */
 const CONNECT_TRIES = 5
-/** How long a new token counts as fresh, whatever a back end says of it, and how long one asks at the most once. */
+/** How long a new token is fresh, whatever a back end says of it, and how long a fresh one is asked for at most once in vain. */
 const REFUSED_AT_MOST_EVERY_MS = 60_000
 
 const OWNER = 'owner'
@@ -93,17 +92,12 @@ export function createConnections(parts: ConnectionsParts): Connections {
     return { kind: 'token', accessToken: tokens.accessToken, scopes: connection.scopes }
   }
 
-  /** Bounds in rate what callers who say that a token is refused cost the upstream: one refresh a minute. */
-  async function noteRefusal({ userId, id, version, refusedAtMs = 0 }: Connection, nowMs: number): Promise<void> {
+  /** Bounds in rate what callers who say that a token is refused cost the upstream when it has no other. */
+  function checkPace({ refusedAtMs = 0 }: Connection, nowMs: number): void {
     const waitMs = refusedAtMs + REFUSED_AT_MOST_EVERY_MS - nowMs
-    if (waitMs > 0) {
-      const detail = 'the token was said to be refused a moment ago'
-      throw fault('too_many_requests', { detail, retryAfterSeconds: Math.ceil(waitMs / 1000) })
-    }
-    await records.change(userId, id, {
-      onlyIf: { field: 'version', is: String(version) },
-      set: { refusedAtMs: String(nowMs) }
-    })
+    if (waitMs <= 0) return
+    const detail = 'a fresh token was asked for a moment ago, in vain'
+    throw fault('too_many_requests', { detail, retryAfterSeconds: Math.ceil(waitMs / 1000) })
   }
 
   /** Takes the tokens out of a connection, so that no refresh that is under way puts others there. Undefined if it is gone. */
@@ -179,11 +173,12 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const isDoubted = isRefused && nowMs - (connection.issuedAtMs ?? 0) >= REFUSED_AT_MOST_EVERY_MS
       const isGood = leftMs > REFRESH_AHEAD_MS || (leftMs > 0 && !mayRefresh)
       if (isGood && !isDoubted) return vendable(connection)
-      if (isDoubted) await noteRefusal(connection, nowMs)
+      if (isDoubted) checkPace(connection, nowMs)
       try {
         return vendable(await within(ANSWER_WITHIN_MS, refresher.refresh(connection)))
       } catch (error) {
         if (isFault(error) && error.code === 'not_found') return { kind: 'unknown' }
+        if (isDoubted) await records.note(userId, connectionId, { set: { refusedAtMs: String(clock()) } })
         // The upstream cannot be asked now, but the old token is valid for a few seconds more.
         if (leftMs > 0 && !isDoubted && isFault(error) && error.code === 'unavailable') return vendable(connection)
         throw error

@@ -12,8 +12,7 @@ import type { FieldChanges, RecordStore } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { UpstreamTokens } from '../upstream/upstream.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
-import { type Connection, fromFields, lifeOf } from './connection.js'
-import { type ConnectionTokens, openTokens, sealTokens } from './connection-tokens.js'
+import { type Connection, type ConnectionTokens, fromFields, lifeOf, openTokens, sealTokens } from './connection.js'
 
 /** The life of the lock, and so how long a crashed holder blocks others. It covers two requests to an upstream, 4 s each. */
 const LOCK_MS = 10_000

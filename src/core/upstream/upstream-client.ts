@@ -6,8 +6,7 @@
 import * as client from 'openid-client'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import type { Upstream, UpstreamIdentity, UpstreamTokens } from './upstream.js'
-import type { Verdict } from './upstream-answer.js'
+import type { Upstream, UpstreamEvents, UpstreamIdentity, UpstreamRefreshOutcome, UpstreamTokens } from './upstream.js'
 import { configurePlain, discover } from './upstream-configuration.js'
 import { describeRefusal, explain, isRefusal, isUnacceptable, type Refusal } from './upstream-errors.js'
 import { createUpstreamFetch, failureOf } from './upstream-fetch.js'
@@ -31,18 +30,6 @@ export interface Attempt {
 export type ExchangeOutcome =
   | { kind: 'signed_in'; identity: UpstreamIdentity; tokens: UpstreamTokens }
   | { kind: 'refused'; reason: Refusal }
-
-/** `unusable`: the answer holds no usable access token, but the refresh token that follows the one spent for it. */
-export type UpstreamRefreshOutcome =
-  | { kind: 'refreshed'; tokens: UpstreamTokens }
-  | { kind: 'refused' }
-  | { kind: 'unusable'; refreshToken: string }
-
-/** What an upstream's answers amount to, for metrics and the log. `unacceptable`: openid-client rejects what it read. */
-export interface UpstreamEvents {
-  upstreamAnswered(upstreamId: string, verdict: Verdict): void
-  upstreamRefused(upstreamId: string, verdict: Verdict | 'unacceptable', detail: string): void
-}
 
 export interface UpstreamClient {
   readonly upstream: Upstream
@@ -147,7 +134,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
             redirect_uri: redirectUri,
             response_type: 'code',
             state: attempt.state,
-            ...(upstream.usesPkce && {
+            ...(!upstream.withoutPkce && {
               code_challenge: await client.calculatePKCECodeChallenge(attempt.codeVerifier),
               code_challenge_method: 'S256'
             }),
@@ -167,7 +154,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
           if (!isIssuer) parameters.delete('iss')
           const url = new URL(`${redirectUri}?${parameters}`)
           const answer = await client.authorizationCodeGrant(configuration, url, {
-            ...(upstream.usesPkce && { pkceCodeVerifier: attempt.codeVerifier }),
+            ...(!upstream.withoutPkce && { pkceCodeVerifier: attempt.codeVerifier }),
             expectedState: attempt.state,
             ...(isIssuer && { expectedNonce: attempt.nonce, idTokenExpected: true })
           })

@@ -2,6 +2,8 @@
  * An upstream: an identity provider (such as Google) at which users sign in and connect accounts, and whose tokens are kept for
  * them. This file holds its configured shape and what it hands out; upstream-client.ts speaks to it.
  */
+import type { Verdict } from './upstream-answer.js'
+
 export interface Upstream {
   readonly id: string
   /** The label of its button on the sign-in page. */
@@ -15,14 +17,14 @@ export interface Upstream {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** Extra parameters of an authorization request that makes the user sign in again. */
   readonly reauthenticationParameters: Readonly<Record<string, string>>
-  /** Whether codes are bound to their attempt (RFC 7636); false for a provider that refuses a code verifier. */
-  readonly usesPkce: boolean
+  /** True for a provider that refuses a code verifier: its codes are not bound to their attempt (RFC 7636). */
+  readonly withoutPkce?: boolean
   /** Whether users may sign in with it, or only connect an account. */
   readonly signsIn: boolean
   /** Whether its subject becomes the user id; true of one upstream at most. */
   readonly subjectIsUserId: boolean
-  /** The life of access tokens whose answers name none; undefined if such tokens do not end. */
-  readonly accessTokenTtlSeconds: number | undefined
+  /** The life of access tokens whose answers name none; absent if such tokens do not end. */
+  readonly accessTokenTtlSeconds?: number
   /** The issuer of an OpenID Connect provider with discovery, or the endpoints of a plain OAuth 2.0 service. */
   readonly endpoints: { readonly issuer: string } | PlainEndpoints
 }
@@ -62,4 +64,16 @@ export interface UpstreamTokens {
   expiresAtMs: number | undefined
   /** The life that the answer named; Infinity if it is beyond all calendars, absent if it named none. */
   lifeSeconds?: number | undefined
+}
+
+/** `unusable`: the answer holds no usable access token, but the refresh token that follows the one spent for it. */
+export type UpstreamRefreshOutcome =
+  | { kind: 'refreshed'; tokens: UpstreamTokens }
+  | { kind: 'refused' }
+  | { kind: 'unusable'; refreshToken: string }
+
+/** What an upstream's answers amount to, for metrics and the log. `unacceptable`: openid-client rejects what it read. */
+export interface UpstreamEvents {
+  upstreamAnswered(upstreamId: string, verdict: Verdict): void
+  upstreamRefused(upstreamId: string, verdict: Verdict | 'unacceptable', detail: string): void
 }

@@ -2,8 +2,10 @@
  * What identity providers really answer. Each row of a table is a dialect with the source that says so. It is spoken to one
  * person, at sign-in and at refresh, over two instances on one Redis; beside each of them somebody else signs in and is refreshed.
  */
+import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { loadConfig } from '../../../src/config/load-config.js'
 import { loggerOptions } from '../../../src/logger.js'
 import { type Answer, startApp, type TestApp, testClock } from '../../support/app.js'
 import { type Reply, type Request, startDialectUpstream } from '../../support/dialect-upstream.js'
@@ -893,6 +895,234 @@ t.test('a disconnect during a refresh revokes the new tokens as well', async (t)
     const token = String(isSuccessor ? issued?.refresh_token : issued?.access_token)
     t.ok(upstream.revoked.has(token), isSuccessor ? 'the new refresh token' : 'the access token, which is all there is')
     t.equal(await redis.client.exists(`grantd:account:{${account.userId}}:${account.id}`), 0)
+  }
+  speakPlainly()
+})
+
+/** What a provider documents: what its answers have that the specifications do not say, and what they leave out. */
+interface Documented {
+  auth: 'post' | 'basic'
+  /** Members of both answers; undefined leaves one out. */
+  answer: object
+  /** Members of the answer to a refresh that differ; undefined where there is no refresh. */
+  refreshed: object | undefined
+  rotates?: boolean
+  claims?: Record<string, unknown>
+  user?: Record<string, unknown>
+  dead?: Reply
+  /** What it says of a code that is none. */
+  refusal?: Reply
+  lifeSeconds: number | null
+  scopes: string[]
+  account: [subject: string, username: string, name: string]
+}
+
+const OIDC = ['openid', 'profile', 'email']
+const ann = { name: 'Ann', email: 'ann@a.example', email_verified: true }
+const noIdToken = { id_token: undefined }
+const noRefresh = { refresh_token: undefined }
+const invalidGrant = (error_description: string, more: object = {}) =>
+  said(400, { error: 'invalid_grant', error_description, ...more })
+const withOffline = 'openid profile email offline_access'
+
+const DOCUMENTED: Record<string, Documented> = {
+  github: {
+    ...{ auth: 'post', lifeSeconds: null, scopes: ['read:user'], account: ['583231', 'octocat', 'octocat'] },
+    ...{ answer: { ...noIdToken, ...noRefresh, expires_in: undefined, scope: 'read:user', token_type: 'bearer' } },
+    user: { login: 'octocat', id: 583231, node_id: 'x', type: 'User', name: null, email: null },
+    refreshed: undefined,
+    refusal: said(200, {
+      error: 'bad_verification_code',
+      error_description: 'The code passed is incorrect or expired.'
+    })
+  },
+  google: {
+    ...{ auth: 'basic', lifeSeconds: 3_599, scopes: ['openid', 'https://www.googleapis.com/auth/userinfo.email'] },
+    ...{ account: ['ann', 'ann@a.example', 'Ann'], claims: { ...ann, azp: 'grantd' }, rotates: false },
+    answer: { expires_in: 3_599, scope: 'openid https://www.googleapis.com/auth/userinfo.email' },
+    refreshed: noRefresh,
+    dead: invalidGrant('Token has been expired or revoked.')
+  },
+  microsoft: {
+    ...{ auth: 'basic', lifeSeconds: 3_599, scopes: OIDC, account: ['ann', 'ann@a.example', 'Ann'] },
+    claims: { name: 'Ann', preferred_username: 'ann@a.example', oid: 'x', tid: 'y', ver: '2.0' },
+    ...{ answer: { expires_in: 3_599, ext_expires_in: 3_599 }, refreshed: {} },
+    dead: invalidGrant('AADSTS700082: The refresh token has expired.', { error_codes: [700082], suberror: 'bad_token' })
+  },
+  'microsoft-any': {
+    ...{ auth: 'post', lifeSeconds: 3_599, scopes: OIDC, account: ['ann', 'ann@a.example', 'Ann'] },
+    claims: { iss: 'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0', nonce: undefined },
+    user: { sub: 'ann', ...ann, picture: 'https://graph.microsoft.com/v1.0/me/photo/$value' },
+    ...{ answer: { expires_in: 3_599, ext_expires_in: 3_599 }, refreshed: {} },
+    dead: invalidGrant('AADSTS50173: The provided grant has expired.', { error_codes: [50173] })
+  },
+  linkedin: {
+    ...{ auth: 'post', lifeSeconds: 5_184_000, scopes: ['email', 'openid', 'profile'] },
+    ...{ account: ['782bbtaQ', 'ann@a.example', 'Ann'], claims: { nonce: undefined } },
+    user: { sub: '782bbtaQ', ...ann, locale: { country: 'US', language: 'en' } },
+    answer: { ...noRefresh, expires_in: 5_184_000, scope: 'email,openid,profile' },
+    refreshed: undefined
+  },
+  slack: {
+    ...{ auth: 'post', lifeSeconds: null, scopes: [], account: ['ann', 'ann@a.example', 'Ann'] },
+    claims: { ...ann, 'https://slack.com/team_id': 'T0R7GR', 'https://slack.com/user_id': 'U0R7JM' },
+    answer: { ok: true, ...noRefresh, expires_in: undefined, scope: undefined },
+    refreshed: undefined,
+    refusal: said(200, { ok: false, error: 'invalid_code' })
+  },
+  discord: {
+    ...{
+      auth: 'basic',
+      lifeSeconds: 604_800,
+      scopes: ['identify', 'email'],
+      account: ['80351110224678912', 'nelly', 'Nelly']
+    },
+    user: {
+      id: '80351110224678912',
+      username: 'nelly',
+      global_name: 'Nelly',
+      email: 'nelly@a.example',
+      verified: true
+    },
+    answer: { ...noIdToken, expires_in: 604_800, scope: 'identify email' },
+    refreshed: {},
+    dead: invalidGrant('Invalid "refresh_token" in request.')
+  },
+  salesforce: {
+    ...{ auth: 'post', lifeSeconds: 7_200, scopes: ['refresh_token', ...OIDC], rotates: false },
+    ...{ account: ['https://login.salesforce.com/id/00Dx/005x', 'ann@a.example', 'Ann'] },
+    claims: { sub: 'https://login.salesforce.com/id/00Dx/005x', name: undefined, is_app_installed: true },
+    user: {
+      sub: 'https://login.salesforce.com/id/00Dx/005x',
+      user_id: '005x',
+      ...ann,
+      preferred_username: 'ann@a.example'
+    },
+    answer: {
+      ...{
+        expires_in: undefined,
+        scope: 'refresh_token openid profile email',
+        signature: 'x',
+        issued_at: '1278448384422'
+      },
+      instance_url: 'https://acme.my.salesforce.com'
+    },
+    refreshed: noRefresh,
+    dead: invalidGrant('expired access/refresh token')
+  },
+  atlassian: {
+    ...{
+      auth: 'post',
+      lifeSeconds: 3_600,
+      scopes: ['read:me', 'offline_access'],
+      account: ['112233aa', 'ann@a.example', 'Ann']
+    },
+    user: {
+      account_type: 'atlassian',
+      account_id: '112233aa',
+      email: 'ann@a.example',
+      name: 'Ann',
+      account_status: 'active'
+    },
+    answer: { ...noIdToken, scope: 'read:me offline_access' },
+    refreshed: { token_type: undefined },
+    dead: said(403, { error: 'invalid_grant', error_description: 'Unknown or invalid refresh token.' })
+  },
+  keycloak: {
+    ...{ auth: 'basic', lifeSeconds: 300, scopes: OIDC, account: ['ann', 'ann', 'Ann'] },
+    claims: { ...ann, preferred_username: 'ann', typ: 'ID', azp: 'grantd', acr: '1', sid: 'x' },
+    answer: { expires_in: 300, refresh_expires_in: 0, 'not-before-policy': 0, session_state: 'x' },
+    refreshed: {},
+    dead: invalidGrant('Session not active')
+  },
+  okta: {
+    ...{
+      auth: 'basic',
+      lifeSeconds: 3_600,
+      scopes: [...OIDC, 'offline_access'],
+      account: ['ann', 'ann@a.example', 'Ann']
+    },
+    ...{ claims: { name: undefined, ver: 1, amr: ['pwd'], idp: 'x', at_hash: 'x' }, answer: { scope: withOffline } },
+    user: { sub: 'ann', ...ann, preferred_username: 'ann@a.example', zoneinfo: 'America/Los_Angeles', updated_at: 1 },
+    refreshed: {},
+    dead: invalidGrant('The refresh token is invalid or expired.')
+  },
+  gitlab: {
+    ...{ auth: 'basic', lifeSeconds: 7_200, scopes: OIDC, account: ['ann', 'ann', 'Ann'] },
+    claims: { ...ann, nickname: 'ann', preferred_username: 'ann', sub_legacy: 'x', groups_direct: [] },
+    answer: { expires_in: 7_200, created_at: 1_700_000_000 },
+    refreshed: {},
+    dead: invalidGrant('The provided authorization grant is invalid, expired, revoked, …')
+  }
+}
+
+t.test('the entries of docs/providers.md work at providers that answer as they document', async (t) => {
+  const page = readFileSync(new URL('../../../docs/providers.md', import.meta.url), 'utf8')
+  const entries = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, json = '']) => JSON.parse(json))
+  t.same(entries.map(({ id }) => id).sort(), Object.keys(DOCUMENTED).sort(), 'every entry is tried')
+  t.doesNotThrow(() => loadConfig({ PROVIDERS_FILE: providersFile(t, entries) }), 'the file as it is')
+  for (const { id } of entries)
+    t.match(page, new RegExp(`"id": "${id}"[\\s\\S]*?Documents: [\\s\\S]*?20\\d\\d\\)`), `${id} cites`)
+
+  const moved = entries.map((entry) => {
+    const base = `${upstream.origin}/${entry.id}`
+    const urls = ['issuer', 'authorization_endpoint', 'token_endpoint', 'userinfo_endpoint', 'revocation_endpoint']
+    const own = urls.filter((name) => entry[name]).map((name) => [name, name === 'issuer' ? base : `${base}/${name}`])
+    return { ...entry, ...Object.fromEntries(own), client_id: 'grantd' }
+  })
+  const PROVIDERS_FILE = providersFile(t, moved)
+  const service = await startApp(t, { PUBLIC_URL, PROVIDERS_FILE, LIMITS: 'off' }, { testClock: clock })
+  const { connections } = service.app.core
+  for (const [id, documented] of Object.entries(DOCUMENTED)) {
+    const { answer, refreshed, rotates = true, claims = {}, user, dead, refusal } = documented
+    let isDead = false
+    upstream.speak = async ({ asked, form, issue, login }) => {
+      if (asked === 'user_info') return user && { body: user }
+      if (asked !== 'exchange' && asked !== 'refresh') return undefined
+      t.equal(form.has('client_secret'), documented.auth === 'post', `${id}: authentication`)
+      // LinkedIn (2024) takes a code verifier for wrong credentials.
+      if (id === 'linkedin' && form.has('code_verifier')) return said(401, { error: 'invalid_client' })
+      if (login === undefined && refusal) return refusal
+      if (asked === 'refresh' && isDead) return dead
+      const issued = await issue({ claims, rotates })
+      if (!issued) return undefined
+      const { id_token: _unneeded, ...rest } = issued
+      return { body: asked === 'exchange' ? { ...issued, ...answer } : { ...rest, ...answer, ...refreshed } }
+    }
+    const outcome = await enter(service, id, 'ann')
+    if (!('session' in outcome)) {
+      t.fail(`${id}: ${JSON.stringify(outcome)}`)
+      continue
+    }
+    const { userId, name } = outcome.session
+    const [account] = await connections.list(userId)
+    const { subject = '', username = '', scopes, expiresAtMs, id: accountId = '' } = account ?? {}
+    t.same([subject, username, name], documented.account, `${id}: who it is`)
+    t.same(scopes, documented.scopes, `${id}: scopes`)
+    t.equal(expiresAtMs === undefined ? null : (expiresAtMs - clock()) / 1000, documented.lifeSeconds, `${id}: life`)
+
+    const attempt = await service.app.core.signIn.begin(id, { reauthenticates: false })
+    const madeUp = `${new URLSearchParams({ code: 'made up', state: attempt.attempt.state })}`
+    t.match(
+      await service.app.core.signIn.finish(id, madeUp, attempt.attempt),
+      { kind: 'refused' },
+      `${id}: a made-up code`
+    )
+
+    const first = await connections.vend(accountId, { kind: 'api_key' })
+    t.match(first, { kind: 'token' }, id)
+    clock.advance(100 * 24 * HOUR_MS)
+    for (let i = 0; refreshed && i < 2; i++) {
+      const fresh = await connections.vend(accountId, { kind: 'api_key' })
+      t.ok(
+        fresh.kind === 'token' && first.kind === 'token' && fresh.accessToken !== first.accessToken,
+        `${id}: refresh`
+      )
+      clock.advance(100 * 24 * HOUR_MS)
+    }
+    isDead = true
+    const last = await connections.vend(accountId, { kind: 'api_key' })
+    t.equal(last.kind, documented.lifeSeconds === null ? 'token' : 'needs_reconnect', `${id}: the end`)
   }
   speakPlainly()
 })
