@@ -15,6 +15,16 @@ const DOMAIN_SENTENCES: Partial<Record<Parameters<CoreEvents['domainChecked']>[0
   taken_over: 'a custom domain is lost: another provider has proved it'
 }
 
+/** What the log says of an upstream's answer that led nowhere. */
+const PROVIDER_LINES = {
+  answered: 'a provider answered',
+  refused: 'a provider refused a request',
+  misconfigured: 'a provider does not accept this service as its client: look at its entry in PROVIDERS_FILE',
+  unreadable: 'the answer of a provider cannot be used',
+  unacceptable: 'the answer of a provider proves nothing',
+  ill: 'a provider is in trouble'
+}
+
 export const core = fp(
   async (app) => {
     const { storage, config, clock, signer, metrics } = app
@@ -35,6 +45,11 @@ export const core = fp(
         if (said !== undefined) app.log.warn(about, said)
       },
       domainCheckFailed: (error) => app.log.error({ err: error }, 'a custom domain could not be checked'),
+      upstreamAnswered: metrics.countProviderAnswer,
+      upstreamRefused(provider, verdict, detail) {
+        const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
+        app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
+      },
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read')
     }
     const core = createCore({ storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit })

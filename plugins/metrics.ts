@@ -9,6 +9,7 @@ import type { RefreshEvent } from '../src/core/connections/refresher.js'
 import type { PollOutcome } from '../src/core/grants/grant.js'
 import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
 import type { RefreshOutcome } from '../src/core/tokens/tokens.js'
+import type { Verdict } from '../src/core/upstream/upstream-answer.js'
 import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
 
 type SignInEvent = 'signed_in' | 'connected' | 'refused'
@@ -27,6 +28,7 @@ export interface Metrics {
   countSignIn(outcome: SignInEvent): void
   countConnectionRefresh(outcome: RefreshEvent): void
   countDomainCheck(outcome: DomainOutcome): void
+  countProviderAnswer(provider: string, outcome: Verdict): void
   countAnswer(status: number): void
   observeAnswer(operation: string, seconds: number): void
   /** Shows a number that somebody else keeps, read whenever it is asked for. */
@@ -122,6 +124,14 @@ export const metrics = fp(
     )
     // The first loss is an increase only from a zero.
     for (const outcome of ['missing', 'lost', 'taken_over']) domainChecks.inc({ outcome }, 0)
+    const providerAnswers = new Counter({
+      name: 'grantd_provider_answers_total',
+      help: 'What identity providers answered, by provider and outcome.',
+      labelNames: ['provider', 'outcome'],
+      registers
+    })
+    // An alert watches for the first one, as with replays.
+    for (const { id } of app.config.upstreams) providerAnswers.inc({ provider: id, outcome: 'misconfigured' }, 0)
 
     app.decorate('metrics', {
       countPoll,
@@ -136,6 +146,7 @@ export const metrics = fp(
       countMissedUserCode: () => missedUserCodes.inc(),
       countShed: () => shed.inc(),
       countSignIn: (outcome) => signIns.inc({ outcome }),
+      countProviderAnswer: (provider, outcome) => providerAnswers.inc({ provider, outcome }),
       countConnectionRefresh: (outcome) => connectionRefreshes.inc({ outcome }),
       countDomainCheck: (outcome) => domainChecks.inc({ outcome }),
       watch(name, help, read) {
@@ -152,5 +163,5 @@ export const metrics = fp(
       text: () => registry.metrics()
     })
   },
-  { name: 'metrics' }
+  { name: 'metrics', dependencies: ['config'] }
 )

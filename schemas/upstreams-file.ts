@@ -40,8 +40,12 @@ export const UpstreamEntry = member(
       authorization_parameters: Type.Optional(parameters),
       reauthentication_parameters: Type.Optional(parameters),
       always_reauthenticates: Type.Optional(member(Type.Boolean(), 'true or false')),
+      pkce: Type.Optional(member(Type.Boolean(), 'true or false')),
       sign_in: Type.Optional(member(Type.Boolean(), 'true or false')),
       subject_is_user_id: Type.Optional(member(Type.Boolean(), 'true or false')),
+      access_token_ttl_seconds: Type.Optional(
+        member(Type.Integer({ minimum: 60, maximum: 31_536_000 }), 'a whole number of seconds from 60 to 31536000')
+      ),
       issuer: Type.Optional(url),
       authorization_endpoint: Type.Optional(url),
       token_endpoint: Type.Optional(url),

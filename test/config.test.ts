@@ -875,6 +875,17 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
     reauthentication_parameters: { good: [{ prompt: 'login' }], bad: [['prompt']], expects: /^an object of texts$/ },
     always_reauthenticates: { good: [true, false], bad: ['yes', 1, null], expects: /^true or false$/ },
     sign_in: { good: [true], bad: ['yes', 1, null], expects: /^true or false$/ },
+    pkce: {
+      good: [true, false],
+      bad: ['no', 0],
+      of: { ...acme, client_secret: 'x' },
+      expects: /^true or false$/
+    },
+    access_token_ttl_seconds: {
+      good: [60, 7_200, 31_536_000],
+      bad: [59, 31_536_001, 90.5, '3600', null],
+      expects: /^a whole number of seconds from 60 to 31536000$/
+    },
     subject_is_user_id: { good: [true, false], bad: ['no', 0], expects: /^true or false$/ },
     issuer: {
       good: ['https://acme.example', 'https://acme.example:8443/base/', 'http://localhost:8080', 'http://127.0.0.1:1'],
@@ -936,6 +947,9 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
     ])
     t.same(fileFaults([{ ...acme, token_endpoint_auth_method: 'client_secret_post' }]), [
       'providers[0].client_secret: is missing, token_endpoint_auth_method needs it'
+    ])
+    t.same(fileFaults([{ ...acme, pkce: false }]), [
+      'providers[0].pkce: cannot be false without client_secret, codes could be redeemed by anybody'
     ])
     const own = { ...acme, subject_is_user_id: true }
     t.match(fileFaults([own, { ...own, id: 'b' }]), [

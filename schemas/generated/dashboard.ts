@@ -467,6 +467,13 @@ export const dashboardOperations = {
     url: '/oauthAccounts/:oauthAccountId/accessToken',
     schema: {
       operationId: 'getUserOauthAccessToken',
+      querystring: Type.Object({
+        refused: Type.Optional(Type.Unsafe<'true' | 'false'>({
+          type: 'string',
+          enum: ['true', 'false'],
+          description: 'Whether the provider has refused the token that was handed out last: then it is refreshed whatever its life, and the answer is a fresh one. A token of the last minute is handed out as it is. Where no fresh one could be had, saying so again within a minute is 429.'
+        }))
+      }),
       params: Type.Object({
         oauthAccountId: Type.String({
           description: "The uuid of a connected account, which is not the account's id at the provider. An id that is none is 404."

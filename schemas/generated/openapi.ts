@@ -344,7 +344,16 @@ export const openapiDocument = {
         summary: 'Get the access token of a connected account',
         description: 'For a back end with an API key, or for the user who owns the account. A token that is about to end is refreshed at the provider first.',
         security: [{ bearerAuth: [] }, { apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/OauthAccountId' }],
+        parameters: [
+          { $ref: '#/components/parameters/OauthAccountId' },
+          {
+            name: 'refused',
+            in: 'query',
+            required: false,
+            description: 'Whether the provider has refused the token that was handed out last: then it is refreshed whatever its life, and the answer is a fresh one. A token of the last minute is handed out as it is. Where no fresh one could be had, saying so again within a minute is 429.',
+            schema: { type: 'string', enum: ['true', 'false'] }
+          }
+        ],
         responses: {
           200: {
             description: 'A token that can be used, and what it is good for.',

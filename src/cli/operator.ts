@@ -23,7 +23,9 @@ const NOBODY: CoreEvents = {
   connectionRefreshed: ignore,
   signingKeysFailed: ignore,
   domainChecked: ignore,
-  domainCheckFailed: ignore
+  domainCheckFailed: ignore,
+  upstreamAnswered: ignore,
+  upstreamRefused: ignore
 }
 
 export type OperatorOptions = ApiKeyOptions & { now?: boolean | undefined }

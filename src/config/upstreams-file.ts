@@ -49,6 +49,9 @@ function* crossFaults(entry: UpstreamEntry, index: number, all: readonly Upstrea
   if (entry.token_endpoint_auth_method && !entry.client_secret) {
     yield `${place}.client_secret: is missing, token_endpoint_auth_method needs it`
   }
+  if (entry.pkce === false && !entry.client_secret) {
+    yield `${place}.pkce: cannot be false without client_secret, codes could be redeemed by anybody`
+  }
   if (entry.subject_is_user_id) {
     if (all.findIndex((other) => other.subject_is_user_id) !== index) {
       yield `${place}.subject_is_user_id: can be true of one provider only, ids of several would collide`
@@ -77,6 +80,8 @@ function toUpstream(entry: UpstreamEntry): Upstream {
     alwaysReauthenticates: entry.always_reauthenticates ?? false,
     signsIn: entry.sign_in ?? true,
     subjectIsUserId: entry.subject_is_user_id ?? false,
+    ...(entry.pkce === false && { withoutPkce: true }),
+    ...(entry.access_token_ttl_seconds !== undefined && { accessTokenTtlSeconds: entry.access_token_ttl_seconds }),
     endpoints: isIssuer
       ? { issuer: entry.issuer as string }
       : {

@@ -28,6 +28,7 @@ import { createSigningKeys } from './tokens/signing-keys.js'
 import { createSigningKeysRefresh } from './tokens/signing-keys-refresh.js'
 import { createTokens, type TokenEvents } from './tokens/tokens.js'
 import { createTrustServices } from './trust/index.js'
+import type { UpstreamEvents } from './upstream/upstream.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
 import { createBrowserSessions } from './users/browser-sessions.js'
 import { createIdentities } from './users/identities.js'
@@ -35,7 +36,7 @@ import { createProfiles } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
 
 /** Callbacks for metrics and logs. */
-export interface CoreEvents extends GrantEvents, TokenEvents, DomainEvents {
+export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** The signing keys could not be read, for another reason than an unreachable storage. */
@@ -104,7 +105,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   })
 
   const upstreams = config.upstreams.map((upstream) =>
-    createUpstreamClient({ upstream, redirectUri: `${issuer}/login/${upstream.id}/callback`, clock })
+    createUpstreamClient({ upstream, redirectUri: `${issuer}/login/${upstream.id}/callback`, clock, events })
   )
   const clientOf = (upstreamId: string) => upstreams.find(({ upstream }) => upstream.id === upstreamId)
   const identities = createIdentities({ records: storage.identities, clock })
@@ -115,6 +116,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
     locks: storage.locks,
     keyring,
     clientOf,
+    clock,
     refreshed: events.connectionRefreshed
   })
   const connections = createConnections({

@@ -1,5 +1,10 @@
-/** A connection: an account that a user connected at an upstream, with the upstream's tokens, sealed. The wire says account. */
+/**
+ * A connection: an account that a user connected at an upstream. The wire says account. Its tokens are sealed under GRANTD_SECRET,
+ * with the user's and the connection's id as associated data.
+ */
 import type { Fields } from '../records/record-store.js'
+import type { Keyring } from '../secrets/keyring.js'
+import type { Upstream, UpstreamTokens } from '../upstream/upstream.js'
 
 /** `needs_reconnect`: the upstream refused the refresh token, so the user has to connect the account again. */
 export type ConnectionStatus = 'connected' | 'needs_reconnect'
@@ -16,6 +21,12 @@ export interface Connection {
   connectedAtMs: number
   /** The expiry of the access token; undefined if the upstream named none. */
   expiresAtMs: number | undefined
+  /** The life of its access tokens as the upstream last named it; undefined if it never has. */
+  lifeSeconds: number | undefined
+  /** When the tokens were stored; undefined for those stored by versions that did not note it. */
+  issuedAtMs: number | undefined
+  /** When a back end last said that the upstream refuses the access token, and no other could be had. */
+  refusedAtMs: number | undefined
   status: ConnectionStatus
   /** Incremented with every new set of tokens; writes of tokens are a compare-and-set on it. */
   version: number
@@ -30,6 +41,7 @@ export function toFields({ id: _id, userId: _userId, upstreamId: providerId, sco
 }
 
 export function fromFields(userId: string, id: string, fields: Fields): Connection {
+  const number = (name: string) => (fields[name] === undefined ? undefined : Number(fields[name]))
   return {
     id,
     userId,
@@ -38,9 +50,58 @@ export function fromFields(userId: string, id: string, fields: Fields): Connecti
     username: fields.username ?? '',
     scopes: JSON.parse(fields.scopes ?? '[]') as string[],
     connectedAtMs: Number(fields.connectedAtMs),
-    expiresAtMs: fields.expiresAtMs === undefined ? undefined : Number(fields.expiresAtMs),
+    expiresAtMs: number('expiresAtMs'),
+    lifeSeconds: number('lifeSeconds'),
+    issuedAtMs: number('issuedAtMs'),
+    refusedAtMs: number('refusedAtMs'),
     status: fields.status === 'connected' ? 'connected' : 'needs_reconnect',
     version: Number(fields.version),
     sealedTokens: fields.sealedTokens
+  }
+}
+
+/**
+ * When new tokens expire, and the life to remember for answers that name none. Such an answer keeps the life that the upstream
+ * last named, and where it never has, the one that the operator says.
+ */
+export function lifeOf(
+  { lifeSeconds, expiresAtMs }: UpstreamTokens,
+  known: number | undefined,
+  upstream: Upstream | undefined,
+  nowMs: number
+): Pick<Connection, 'expiresAtMs' | 'lifeSeconds'> {
+  if (lifeSeconds !== undefined || expiresAtMs !== undefined) {
+    // A token that ends at once says nothing about the next one, nor does one without end.
+    const isTelling = lifeSeconds !== undefined && lifeSeconds > 0 && Number.isFinite(lifeSeconds)
+    return { expiresAtMs, lifeSeconds: isTelling ? lifeSeconds : known }
+  }
+  const seconds = known ?? upstream?.accessTokenTtlSeconds
+  return { expiresAtMs: seconds === undefined ? undefined : nowMs + seconds * 1000, lifeSeconds: known }
+}
+
+export interface ConnectionTokens {
+  accessToken: string
+  refreshToken?: string
+}
+
+const PURPOSE = 'account tokens'
+type Place = Pick<Connection, 'id' | 'userId'>
+
+const recordOf = ({ id, userId }: Place) => JSON.stringify([userId, id])
+
+export function sealTokens(keyring: Keyring, place: Place, { accessToken, refreshToken }: ConnectionTokens): string {
+  return keyring.seal(PURPOSE, recordOf(place), JSON.stringify({ accessToken, refreshToken }))
+}
+
+/**
+ * The opened tokens. Undefined if there are none, or if they do not open: tampered with, copied from another connection, or
+ * sealed under a secret that this instance does not have.
+ */
+export function openTokens(keyring: Keyring, connection: Connection): ConnectionTokens | undefined {
+  if (connection.sealedTokens === undefined) return undefined
+  try {
+    return JSON.parse(keyring.open(PURPOSE, recordOf(connection), connection.sealedTokens)) as ConnectionTokens
+  } catch {
+    return undefined
   }
 }

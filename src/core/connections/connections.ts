@@ -8,8 +8,7 @@ import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
-import { type Connection, fromFields, toFields } from './connection.js'
-import { openTokens, sealTokens } from './connection-tokens.js'
+import { type Connection, fromFields, lifeOf, openTokens, sealTokens, toFields } from './connection.js'
 import type { Refresher } from './refresher.js'
 
 /** An access token that expires sooner than this is refreshed before it is handed out. */
@@ -18,6 +17,8 @@ const REFRESH_AHEAD_MS = 60_000
 const ANSWER_WITHIN_MS = 12_000
 /** How often `keep` retries its compare-and-set when the connection changes concurrently. */
 const CONNECT_TRIES = 5
+/** How long a new token is fresh, whatever a back end says of it, and how long a fresh one is asked for at most once in vain. */
+const REFUSED_AT_MOST_EVERY_MS = 60_000
 
 const OWNER = 'owner'
 
@@ -42,8 +43,11 @@ export interface Connections {
   /**
    * An access token with at least a minute left, or as long as can be had. Rejects with `unavailable` when the token has
    * expired and the upstream could not be asked for another in 12 seconds.
+   *
+   * With `isRefused` the caller says that the upstream refuses the token it has: it gets a fresh one, whatever the expiry. A token
+   * of the last minute is fresh. Rejects with `too_many_requests` if a minute ago somebody said so already, in vain.
    */
-  vend(connectionId: string, reader: TokenReader): Promise<VendOutcome>
+  vend(connectionId: string, reader: TokenReader, options?: { isRefused: boolean }): Promise<VendOutcome>
   /**
    * Disconnects an account: deletes its tokens here, then tries to revoke them at the upstream. Undefined if the user has no
    * such connection.
@@ -88,6 +92,30 @@ export function createConnections(parts: ConnectionsParts): Connections {
     return { kind: 'token', accessToken: tokens.accessToken, scopes: connection.scopes }
   }
 
+  /** Bounds in rate what callers who say that a token is refused cost the upstream when it has no other. */
+  function checkPace({ refusedAtMs = 0 }: Connection, nowMs: number): void {
+    const waitMs = refusedAtMs + REFUSED_AT_MOST_EVERY_MS - nowMs
+    if (waitMs <= 0) return
+    const detail = 'a fresh token was asked for a moment ago, in vain'
+    throw fault('too_many_requests', { detail, retryAfterSeconds: Math.ceil(waitMs / 1000) })
+  }
+
+  /** Takes the tokens out of a connection, so that no refresh that is under way puts others there. Undefined if it is gone. */
+  async function takeTokens(userId: string, id: string): Promise<Connection | undefined> {
+    for (let attempt = 0; attempt < CONNECT_TRIES; attempt++) {
+      const connection = await find(userId, id)
+      if (!connection) return undefined
+      const version = String(connection.version + 1)
+      const emptied = await records.change(userId, id, {
+        onlyIf: { field: 'version', is: String(connection.version) },
+        set: { status: 'needs_reconnect', version },
+        clear: ['sealedTokens', 'expiresAtMs']
+      })
+      if (!emptied || (emptied.version === version && emptied.sealedTokens === undefined)) return connection
+    }
+    throw fault('unavailable', { detail: `an account changed ${CONNECT_TRIES} times while it was being disconnected` })
+  }
+
   return {
     async keep(userId, id, { upstreamId, identity, tokens }) {
       const nowMs = clock()
@@ -95,6 +123,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
       await owners.create(id, OWNER, { userId }, nowMs + FOR_EVER_MS)
       for (let attempt = 0; attempt < CONNECT_TRIES; attempt++) {
         const before = await find(userId, id)
+        const { expiresAtMs, lifeSeconds } = lifeOf(tokens, before?.lifeSeconds, clientOf(upstreamId)?.upstream, nowMs)
         const connection: Connection = {
           id,
           userId,
@@ -103,7 +132,10 @@ export function createConnections(parts: ConnectionsParts): Connections {
           username: identity.username,
           scopes: tokens.scopes ?? [],
           connectedAtMs: before?.connectedAtMs ?? nowMs,
-          expiresAtMs: tokens.expiresAtMs,
+          expiresAtMs,
+          lifeSeconds,
+          issuedAtMs: nowMs,
+          refusedAtMs: undefined,
           status: 'connected',
           version: (before?.version ?? 0) + 1,
           sealedTokens: sealed({ id, userId }, tokens, before)
@@ -113,7 +145,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
           ? await records.change(userId, id, {
               onlyIf: { field: 'version', is: String(before.version) },
               set: fields,
-              ...(fields.expiresAtMs === undefined && { clear: ['expiresAtMs'] })
+              clear: ['refusedAtMs', ...(fields.expiresAtMs === undefined ? ['expiresAtMs'] : [])]
             })
           : await records.create(userId, id, fields, nowMs + FOR_EVER_MS)
         if (kept?.sealedTokens === connection.sealedTokens) return connection
@@ -126,7 +158,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
       return connections.sort((a, b) => b.connectedAtMs - a.connectedAtMs || (a.id < b.id ? 1 : -1))
     },
 
-    async vend(connectionId, reader) {
+    async vend(connectionId, reader, { isRefused } = { isRefused: false }) {
       const userId = (await owners.get(connectionId, OWNER))?.userId
       if (userId === undefined) return { kind: 'unknown' }
       if (reader.kind === 'user' && reader.userId !== userId) return { kind: 'not_yours' }
@@ -135,28 +167,29 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const tokens = connection.status === 'connected' ? openTokens(keyring, connection) : undefined
       // The stored status stays as it is: another instance may have the secret that opens these tokens.
       if (!tokens) return { kind: 'needs_reconnect' }
-      const leftMs = (connection.expiresAtMs ?? Number.POSITIVE_INFINITY) - clock()
+      const nowMs = clock()
+      const leftMs = (connection.expiresAtMs ?? Number.POSITIVE_INFINITY) - nowMs
       const mayRefresh = tokens.refreshToken !== undefined
-      if (leftMs > REFRESH_AHEAD_MS || (leftMs > 0 && !mayRefresh)) return vendable(connection)
+      const isDoubted = isRefused && nowMs - (connection.issuedAtMs ?? 0) >= REFUSED_AT_MOST_EVERY_MS
+      const isGood = leftMs > REFRESH_AHEAD_MS || (leftMs > 0 && !mayRefresh)
+      if (isGood && !isDoubted) return vendable(connection)
+      if (isDoubted) checkPace(connection, nowMs)
       try {
         return vendable(await within(ANSWER_WITHIN_MS, refresher.refresh(connection)))
       } catch (error) {
         if (isFault(error) && error.code === 'not_found') return { kind: 'unknown' }
+        if (isDoubted) await records.note(userId, connectionId, { set: { refusedAtMs: String(clock()) } })
         // The upstream cannot be asked now, but the old token is valid for a few seconds more.
-        if (leftMs > 0 && isFault(error) && error.code === 'unavailable') return vendable(connection)
+        if (leftMs > 0 && !isDoubted && isFault(error) && error.code === 'unavailable') return vendable(connection)
         throw error
       }
     },
 
     async disconnect(userId, connectionId) {
-      const connection = await find(userId, connectionId)
+      // The tokens are deleted first and the record last, so that an interrupted call can be repeated.
+      const connection = await takeTokens(userId, connectionId)
       if (!connection) return undefined
       const tokens = openTokens(keyring, connection)
-      // The tokens are deleted first and the record last, so that an interrupted call can be repeated.
-      await records.change(userId, connectionId, {
-        set: { status: 'needs_reconnect' },
-        clear: ['sealedTokens', 'expiresAtMs']
-      })
       await releaseIdentity(connection.upstreamId, connection.subject)
       await owners.delete(connectionId, OWNER)
       await records.delete(userId, connectionId)

@@ -1,18 +1,18 @@
 /**
  * Refreshes the tokens of a connection once, however many requests and instances ask: an upstream that rotates refresh tokens
  * takes a second use for a replay. One instance holds a lock; the others wait for what it writes. New tokens are stored before
- * anybody gets them, by a compare-and-set on the connection's version.
+ * anybody gets them, by a compare-and-set on the sealed tokens that they replace.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../clock.js'
 import { fault, isFault } from '../fault.js'
 import type { LockStore } from '../records/lock-store.js'
 import type { FieldChanges, RecordStore } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { UpstreamTokens } from '../upstream/upstream.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
-import { type Connection, fromFields } from './connection.js'
-import { openTokens, sealTokens } from './connection-tokens.js'
+import { type Connection, type ConnectionTokens, fromFields, lifeOf, openTokens, sealTokens } from './connection.js'
 
 /** The life of the lock, and so how long a crashed holder blocks others. It covers two requests to an upstream, 4 s each. */
 const LOCK_MS = 10_000
@@ -42,15 +42,17 @@ export interface RefresherParts {
   locks: LockStore
   keyring: Keyring
   clientOf(upstreamId: string): UpstreamClient | undefined
+  clock: Clock
   refreshed(event: RefreshEvent): void
 }
 
-export function createRefresher({ records, locks, keyring, clientOf, refreshed }: RefresherParts): Refresher {
+export function createRefresher(parts: RefresherParts): Refresher {
+  const { records, locks, keyring, clientOf, clock, refreshed } = parts
   const underWay = new Map<string, Promise<Connection>>()
 
   async function look({ userId, id }: Connection): Promise<Connection> {
     const fields = await records.get(userId, id)
-    if (!fields) throw fault('not_found', { detail: 'the account was disconnected meanwhile' })
+    if (!fields) throw gone()
     return fromFields(userId, id, fields)
   }
 
@@ -83,33 +85,64 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
     if (!client || !tokens)
       throw fault('unavailable', { detail: `nothing to refresh ${connection.upstreamId} with here` })
     const { refreshToken } = tokens
-    if (refreshToken === undefined) return change(connection, REFUSED)
+    if (refreshToken === undefined) return refuse(connection)
     const outcome = await client.refresh(refreshToken).catch((error) => {
       refreshed('unavailable')
       throw error
     })
-    refreshed(outcome.kind)
-    if (outcome.kind === 'refused') return change(connection, REFUSED)
-    return keep(connection, refreshToken, outcome.tokens)
+    refreshed(outcome.kind === 'unusable' ? 'unavailable' : outcome.kind)
+    if (outcome.kind === 'refused') return refuse(connection)
+    if (outcome.kind === 'refreshed') return keep(connection, client, refreshToken, outcome.tokens)
+    // The successor is stored although nothing else of the answer is of use: the refresh token it follows is spent.
+    const { refreshToken: successor } = outcome
+    await store(connection, client, { ...tokens, refreshToken: successor }, successor, {})
+    throw fault('unavailable', { detail: `provider ${connection.upstreamId} sent no usable access token` })
+  }
+
+  async function refuse(connection: Connection): Promise<Connection> {
+    const refused = await change(connection, REFUSED)
+    if (!refused) throw gone()
+    return refused
   }
 
   /** Stores new tokens. Without a new refresh token the old one stays (RFC 6749 §6), and without scopes the old ones do. */
-  async function keep(connection: Connection, previous: string, tokens: UpstreamTokens): Promise<Connection> {
-    const { accessToken, refreshToken = previous, scopes = connection.scopes, expiresAtMs } = tokens
+  function keep(connection: Connection, client: UpstreamClient, previous: string, tokens: UpstreamTokens) {
+    const { accessToken, refreshToken = previous, scopes = connection.scopes } = tokens
+    const nowMs = clock()
+    const { expiresAtMs, lifeSeconds } = lifeOf(tokens, connection.lifeSeconds, client.upstream, nowMs)
     const changes: FieldChanges = {
       set: {
-        sealedTokens: sealTokens(keyring, connection, { accessToken, refreshToken }),
         scopes: JSON.stringify(scopes),
-        status: 'connected',
-        version: String(connection.version + 1),
-        ...(expiresAtMs !== undefined && { expiresAtMs: String(expiresAtMs) })
+        issuedAtMs: String(nowMs),
+        ...(expiresAtMs !== undefined && { expiresAtMs: String(expiresAtMs) }),
+        ...(lifeSeconds !== undefined && { lifeSeconds: String(lifeSeconds) })
       },
-      ...(expiresAtMs === undefined && { clear: ['expiresAtMs'] })
+      clear: ['refusedAtMs', ...(expiresAtMs === undefined ? ['expiresAtMs'] : [])]
     }
+    return store(connection, client, { accessToken, refreshToken }, tokens.refreshToken ?? accessToken, changes)
+  }
+
+  /**
+   * Replaces the tokens, trying for half a minute. If the account was disconnected meanwhile, `newest` is revoked, which the
+   * disconnect could not know of.
+   */
+  async function store(
+    connection: Connection,
+    client: UpstreamClient,
+    tokens: ConnectionTokens,
+    newest: string,
+    more: FieldChanges
+  ) {
+    const sealedTokens = sealTokens(keyring, connection, tokens)
+    const set = { ...more.set, sealedTokens, status: 'connected', version: String(connection.version + 1) }
     const untilMs = performance.now() + KEEP_TRYING_MS
     for (;;) {
       try {
-        return await change(connection, changes)
+        const kept = await change(connection, { ...more, set })
+        if (kept && (kept.sealedTokens !== undefined || kept.version === connection.version)) return kept
+        // The outcome does not matter to whoever waits: the account is gone for them.
+        await client.revoke(newest).catch(() => false)
+        throw gone()
       } catch (error) {
         const isWorthAnotherTry = isFault(error) && error.code === 'unavailable' && performance.now() < untilMs
         if (!isWorthAnotherTry) throw error
@@ -118,10 +151,10 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
     }
   }
 
-  async function change({ userId, id, version }: Connection, changes: FieldChanges): Promise<Connection> {
-    const fields = await records.change(userId, id, { ...changes, onlyIf: { field: 'version', is: String(version) } })
-    if (!fields) throw fault('not_found', { detail: 'the account was disconnected meanwhile' })
-    return fromFields(userId, id, fields)
+  /** Changes a connection whose tokens are still the given ones. Resolves to what it is then; undefined if it is gone. */
+  async function change({ userId, id, sealedTokens = '' }: Connection, changes: FieldChanges) {
+    const fields = await records.change(userId, id, { ...changes, onlyIf: { field: 'sealedTokens', is: sealedTokens } })
+    return fields && fromFields(userId, id, fields)
   }
 
   return {
@@ -141,6 +174,11 @@ export function createRefresher({ records, locks, keyring, clientOf, refreshed }
 
 const REFUSED: FieldChanges = { set: { status: 'needs_reconnect' }, clear: ['sealedTokens', 'expiresAtMs'] }
 
+const gone = () => fault('not_found', { detail: 'the account was disconnected meanwhile' })
+
+/** Whether somebody else's refresh has ended: with other tokens, or with a refusal. One that brought a successor alone has not. */
 function isDone(current: Connection, seen: Connection): boolean {
-  return current.version !== seen.version || current.status !== seen.status
+  if (current.status !== seen.status) return true
+  const isAnother = current.issuedAtMs !== seen.issuedAtMs || current.expiresAtMs !== seen.expiresAtMs
+  return current.version !== seen.version && isAnother
 }

@@ -1,15 +1,15 @@
 /**
  * The protocol client of one upstream, over openid-client: OpenID Connect with discovery (OpenID Connect Core 1.0 §3.1), or
  * plain OAuth 2.0 with a user info URL (RFC 6749 §4.1), both with PKCE (RFC 7636). Every HTTP request has a timeout. A refusal
- * by the upstream is an outcome; an upstream that cannot be asked is the fault `unavailable`.
+ * is an outcome; an upstream that cannot be asked, or does not accept this service, is the fault `unavailable`.
  */
 import * as client from 'openid-client'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import { createBreaker } from './breaker.js'
-import type { Upstream, UpstreamIdentity, UpstreamTokens } from './upstream.js'
+import type { Upstream, UpstreamEvents, UpstreamIdentity, UpstreamRefreshOutcome, UpstreamTokens } from './upstream.js'
 import { configurePlain, discover } from './upstream-configuration.js'
-import { describeRefusal, explain, isRefusal, type Refusal, retryAfterOf } from './upstream-errors.js'
+import { describeRefusal, explain, isRefusal, isUnacceptable, type Refusal } from './upstream-errors.js'
+import { createUpstreamFetch, failureOf } from './upstream-fetch.js'
 import { identify } from './upstream-identity.js'
 
 /** How long the discovered metadata and keys of an upstream are cached. */
@@ -31,11 +31,12 @@ export type ExchangeOutcome =
   | { kind: 'signed_in'; identity: UpstreamIdentity; tokens: UpstreamTokens }
   | { kind: 'refused'; reason: Refusal }
 
-export type UpstreamRefreshOutcome = { kind: 'refreshed'; tokens: UpstreamTokens } | { kind: 'refused'; reason: string }
-
 export interface UpstreamClient {
   readonly upstream: Upstream
-  /** The URL of the authorization request to send the browser to (RFC 6749 §4.1.1). Rejects with `unavailable`. */
+  /**
+   * The URL of the authorization request to send the browser to (RFC 6749 §4.1.1). Rejects with `unavailable`, and with
+   * `invalid_request` if the upstream's metadata are those of another issuer.
+   */
   authorizationUrl(attempt: Attempt): Promise<URL>
   /** Redeems the code of a callback (RFC 6749 §4.1.3), whose query string is `query`. Rejects with `unavailable`. */
   exchange(query: string, attempt: Attempt): Promise<ExchangeOutcome>
@@ -59,18 +60,24 @@ export interface UpstreamClientParts {
   /** Must equal the redirect URI that is registered at the upstream. */
   redirectUri: string
   clock: Clock
+  events: UpstreamEvents
 }
 
-export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamClientParts): UpstreamClient {
+export function createUpstreamClient({ upstream, redirectUri, clock, events }: UpstreamClientParts): UpstreamClient {
   const { endpoints } = upstream
   const isIssuer = 'issuer' in endpoints
-  const breaker = createBreaker(clock)
+  const fetch = createUpstreamFetch({
+    isIssuer,
+    clock,
+    answered: (verdict) => events.upstreamAnswered(upstream.id, verdict)
+  })
   let discovered: { configuration: Promise<client.Configuration>; atMs: number } | undefined
 
   /** The upstream's metadata. Concurrent callers share one lookup; a failed lookup is not cached. */
   function configure(): Promise<client.Configuration> {
     if (discovered && clock() - discovered.atMs < DISCOVERED_FOR_MS) return discovered.configuration
-    const configuration = 'issuer' in endpoints ? discover(upstream, endpoints) : configurePlain(upstream, endpoints)
+    const configuration =
+      'issuer' in endpoints ? discover(upstream, endpoints, fetch) : configurePlain(upstream, endpoints, fetch)
     const mine = { configuration, atMs: clock() }
     configuration.catch(() => {
       if (discovered === mine) discovered = undefined
@@ -79,28 +86,16 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
     return configuration
   }
 
-  /** Runs one exchange behind the circuit breaker. Any error that is no refusal by the upstream becomes `unavailable`. */
+  /** Runs one exchange with the upstream. Any error that is no refusal becomes `unavailable`. */
   async function ask<T, R>(work: (configuration: client.Configuration) => Promise<T>, refused: (error: unknown) => R) {
-    const pauseSeconds = breaker.pauseSeconds()
-    if (pauseSeconds > 0) {
-      throw fault('unavailable', { detail: `provider ${upstream.id} is left alone`, retryAfterSeconds: pauseSeconds })
-    }
     try {
-      const answer = await work(await configure())
-      breaker.succeeded()
-      return answer
+      return await work(await configure())
     } catch (error) {
-      if (isRefusal(error)) {
-        breaker.succeeded()
-        return refused(error)
-      }
-      breaker.failed(retryAfterOf(error))
-      const retryAfterSeconds = breaker.pauseSeconds()
-      throw fault('unavailable', {
-        detail: `provider ${upstream.id}: ${explain(error)}`,
-        cause: error,
-        ...(retryAfterSeconds > 0 && { retryAfterSeconds })
-      })
+      const verdict = isUnacceptable(error) ? 'unacceptable' : (failureOf(error)?.verdict ?? 'refused')
+      const detail = explain(error)
+      if (verdict !== 'ill') events.upstreamRefused(upstream.id, verdict, detail)
+      if (isRefusal(error)) return refused(error)
+      throw unavailable(error)
     }
   }
 
@@ -109,14 +104,25 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
     return authTime === undefined ? upstream.alwaysReauthenticates : clock() / 1000 - authTime <= FRESH_SECONDS
   }
 
+  function unavailable(error: unknown) {
+    const retryAfterSeconds = failureOf(error)?.retryAfterSeconds
+    return fault('unavailable', {
+      detail: `provider ${upstream.id}: ${explain(error)}`,
+      cause: error,
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds })
+    })
+  }
+
   function readTokens(answer: client.TokenEndpointResponse): UpstreamTokens {
-    const seconds = answer.expires_in ?? Number.POSITIVE_INFINITY
+    const { expires_in: seconds } = answer
+    const isEndless = seconds === undefined || seconds > LONGEST_LIFE_SECONDS
     return {
       accessToken: answer.access_token,
       refreshToken: answer.refresh_token,
       // Some plain OAuth 2.0 services, such as GitHub, separate scopes with commas.
       scopes: answer.scope?.split(isIssuer ? ' ' : /[ ,]/).filter((word) => word !== ''),
-      expiresAtMs: seconds > LONGEST_LIFE_SECONDS ? undefined : clock() + seconds * 1000
+      expiresAtMs: isEndless ? undefined : clock() + seconds * 1000,
+      lifeSeconds: isEndless && seconds !== undefined ? Number.POSITIVE_INFINITY : seconds
     }
   }
 
@@ -133,12 +139,14 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
             redirect_uri: redirectUri,
             response_type: 'code',
             state: attempt.state,
-            code_challenge: await client.calculatePKCECodeChallenge(attempt.codeVerifier),
-            code_challenge_method: 'S256',
+            ...(!upstream.withoutPkce && {
+              code_challenge: await client.calculatePKCECodeChallenge(attempt.codeVerifier),
+              code_challenge_method: 'S256'
+            }),
             ...(isIssuer && { nonce: attempt.nonce })
           }),
         (error) => {
-          throw error
+          throw fault('invalid_request', { detail: `provider ${upstream.id}: ${explain(error)}`, cause: error })
         }
       ),
 
@@ -151,7 +159,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
           if (!isIssuer) parameters.delete('iss')
           const url = new URL(`${redirectUri}?${parameters}`)
           const answer = await client.authorizationCodeGrant(configuration, url, {
-            pkceCodeVerifier: attempt.codeVerifier,
+            ...(!upstream.withoutPkce && { pkceCodeVerifier: attempt.codeVerifier }),
             expectedState: attempt.state,
             ...(isIssuer && { expectedNonce: attempt.nonce, idTokenExpected: true })
           })
@@ -166,11 +174,20 @@ export function createUpstreamClient({ upstream, redirectUri, clock }: UpstreamC
 
     refresh: (refreshToken) =>
       ask<UpstreamRefreshOutcome, UpstreamRefreshOutcome>(
-        async (configuration) => ({
-          kind: 'refreshed',
-          tokens: readTokens(await client.refreshTokenGrant(configuration, refreshToken))
-        }),
-        (error) => ({ kind: 'refused', reason: describeRefusal(error) })
+        async (configuration) => {
+          try {
+            return {
+              kind: 'refreshed',
+              tokens: readTokens(await client.refreshTokenGrant(configuration, refreshToken))
+            }
+          } catch (error) {
+            const successor = failureOf(error)?.successor
+            if (successor === undefined) throw error
+            events.upstreamRefused(upstream.id, 'unreadable', explain(error))
+            return { kind: 'unusable', refreshToken: successor }
+          }
+        },
+        () => ({ kind: 'refused' })
       ),
 
     revoke: (token) =>

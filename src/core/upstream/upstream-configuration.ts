@@ -1,15 +1,18 @@
 /** The openid-client configuration of an upstream: discovered at its issuer, or built from the endpoints of a plain service. */
 import * as client from 'openid-client'
 import type { PlainEndpoints, Upstream } from './upstream.js'
-import { createUpstreamFetch } from './upstream-fetch.js'
 
 /** The timeout of one request. A refresh makes two at most (discovery and token), which must end before its lock does. */
 const ANSWER_WITHIN_SECONDS = 4
 
-export async function discover(upstream: Upstream, { issuer }: { issuer: string }): Promise<client.Configuration> {
+export async function discover(
+  upstream: Upstream,
+  { issuer }: { issuer: string },
+  fetch: client.CustomFetch
+): Promise<client.Configuration> {
   return client.discovery(new URL(issuer), upstream.clientId, undefined, authenticationOf(upstream), {
     timeout: ANSWER_WITHIN_SECONDS,
-    [client.customFetch]: createUpstreamFetch(),
+    [client.customFetch]: fetch,
     execute: [
       // TLS vouches for the host that answered, the signature for the issuer, whatever stands between the two.
       client.enableNonRepudiationChecks,
@@ -18,7 +21,11 @@ export async function discover(upstream: Upstream, { issuer }: { issuer: string 
   })
 }
 
-export async function configurePlain(upstream: Upstream, endpoints: PlainEndpoints): Promise<client.Configuration> {
+export async function configurePlain(
+  upstream: Upstream,
+  endpoints: PlainEndpoints,
+  fetch: client.CustomFetch
+): Promise<client.Configuration> {
   const { authorization, token, userinfo, revocation } = endpoints
   const metadata: client.ServerMetadata = {
     issuer: new URL(authorization).origin,
@@ -29,7 +36,7 @@ export async function configurePlain(upstream: Upstream, endpoints: PlainEndpoin
   }
   const configuration = new client.Configuration(metadata, upstream.clientId, undefined, authenticationOf(upstream))
   configuration.timeout = ANSWER_WITHIN_SECONDS
-  configuration[client.customFetch] = createUpstreamFetch()
+  configuration[client.customFetch] = fetch
   if ([authorization, token, userinfo].some(isPlainHttp)) client.allowInsecureRequests(configuration)
   return configuration
 }

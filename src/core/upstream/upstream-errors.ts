@@ -1,49 +1,48 @@
-/** Classifies errors of openid-client: the upstream refused for good, or it could not be asked. */
-import { AuthorizationResponseError, ResponseBodyError } from 'openid-client'
+/** What an error of openid-client, or of the fetch function below it, means for a sign-in: a reason for the user, a text for the log. */
+import { AuthorizationResponseError, ClientError } from 'openid-client'
+import { failureOf } from './upstream-fetch.js'
 
 /**
- * Why a sign-in was refused. `denied`: the user declined at the upstream. `failed`: the upstream answered with another error.
- * `invalid`: the callback does not belong to this attempt, or the upstream did not accept its code. `not_fresh`: the upstream
- * did not have the user sign in again.
+ * Why a sign-in was refused. `denied`: the user declined at the upstream. `failed`: the upstream answered with another error, or
+ * with what proves no identity. `invalid`: the callback does not belong to this attempt, or the upstream did not accept its code.
+ * `not_fresh`: the upstream did not have the user sign in again.
  */
 export type Refusal = 'denied' | 'failed' | 'invalid' | 'not_fresh'
-
-/**
- * Error codes that mean this code or refresh token will never be accepted. All other codes count as `unavailable` and change
- * nothing, `invalid_client` too, which the operator has to fix. The `bad_…` codes are GitHub's, which sends them with a 200.
- */
-const FOR_GOOD = ['invalid_grant', 'bad_refresh_token', 'bad_verification_code']
 
 /** Error codes of oauth4webapi for a fault in the callback's parameters, which the browser sends, not the upstream. */
 const ABOUT_THE_CALLBACK = ['OAUTH_INVALID_RESPONSE', 'OAUTH_JWT_CLAIM_COMPARISON_FAILED']
 
 /**
- * Whether an error is a refusal. Every fault in what the browser sent counts as one: otherwise anybody could open the circuit
- * breaker of an upstream with forged callbacks.
+ * Whether an error refuses this one request: the upstream did, or openid-client does not accept the callback or the upstream's
+ * answer (a wrong issuer, audience, nonce, signature, time, …).
  */
 export function isRefusal(error: unknown): boolean {
-  if (error instanceof AuthorizationResponseError) return true
-  return FOR_GOOD.includes(errorCodeOf(error) ?? '') || isAboutTheCallback(error)
+  const failure = failureOf(error)
+  if (failure) return failure.verdict === 'refused'
+  return error instanceof AuthorizationResponseError || (error instanceof ClientError && error.code !== undefined)
 }
 
-/** A text for the log: the library's message, and the upstream's error code if it has the form of one. */
+/** Whether openid-client does not accept what the upstream answered. */
+export function isUnacceptable(error: unknown): boolean {
+  const isByOthers = failureOf(error) !== undefined || error instanceof AuthorizationResponseError
+  return !isByOthers && !isAboutTheCallback(error)
+}
+
+/** A text for the log: the messages of the libraries, which quote nothing of the answer, or what the reader says. */
 export function explain(error: unknown): string {
-  const code = errorCodeOf(error)
-  const said = error instanceof Error ? error.message : String(error)
-  return code !== undefined && /^[a-z_]{1,64}$/.test(code) ? `${said} (${code})` : said
+  const failure = failureOf(error)
+  if (failure) return failure.detail
+  if (error instanceof AuthorizationResponseError) {
+    return /^[a-z_]{1,64}$/.test(error.error) ? `${error.message} (${error.error})` : error.message
+  }
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
 }
 
 /** The reason for a refusal. The upstream's own texts are left out, for they could hold anything. */
 export function describeRefusal(error: unknown): Refusal {
-  if (!(error instanceof AuthorizationResponseError)) return 'invalid'
-  return error.error === 'access_denied' ? 'denied' : 'failed'
-}
-
-/** The `error` member of an upstream's answer, whatever its status. */
-function errorCodeOf(error: unknown): string | undefined {
-  if (error instanceof ResponseBodyError) return error.error
-  const { body } = (causeOf(error) ?? {}) as { body?: { error?: unknown } }
-  return typeof body?.error === 'string' ? body.error : undefined
+  if (error instanceof AuthorizationResponseError) return error.error === 'access_denied' ? 'denied' : 'failed'
+  return failureOf(error)?.asked === 'exchange' || isAboutTheCallback(error) ? 'invalid' : 'failed'
 }
 
 /** Whether the callback's state, nonce or issuer is not that of this attempt. */
@@ -59,14 +58,4 @@ function causeOf(error: unknown): unknown {
   // openid-client wraps the errors of oauth4webapi.
   if (cause instanceof Error && cause.cause !== undefined) cause = cause.cause
   return cause
-}
-
-const LONGEST_RETRY_AFTER_SECONDS = 300
-
-/** The upstream's Retry-After in seconds, from 1 to 300. Undefined if there is none, or if it is a date. */
-export function retryAfterOf(error: unknown): number | undefined {
-  const cause = error instanceof ResponseBodyError ? error.response : causeOf(error)
-  const header = cause instanceof Response ? cause.headers.get('retry-after') : null
-  if (header === null || !/^\d{1,9}$/.test(header)) return undefined
-  return Math.min(Math.max(1, Number(header)), LONGEST_RETRY_AFTER_SECONDS)
 }

@@ -4,6 +4,7 @@
  */
 import * as client from 'openid-client'
 import type { PlainEndpoints, Upstream, UpstreamIdentity } from './upstream.js'
+import { failureOf, upstreamFailure } from './upstream-fetch.js'
 
 type TokenAnswer = client.TokenEndpointResponse & client.TokenEndpointResponseHelpers
 
@@ -24,11 +25,28 @@ async function readClaims(configuration: client.Configuration, answer: TokenAnsw
   if (!claims) throw new Error('no ID token')
   // Many issuers put only the subject in the ID token, and all other claims in the user info (§5.4).
   const isAllThere = claims.name !== undefined || !configuration.serverMetadata().userinfo_endpoint
-  const more = isAllThere ? {} : await client.fetchUserInfo(configuration, answer.access_token, claims.sub)
+  const more = isAllThere ? {} : await fetchMore(configuration, answer.access_token, claims.sub)
   const all: Record<string, unknown> = { ...claims, ...more }
   const { preferred_username: preferred, email, name, email_verified } = all
   return readIdentity(claims.sub, preferred ?? email, name ?? preferred ?? email, email, email_verified)
 }
+
+/**
+ * The claims of the user info, or none if it is refused, signed or unreadable: the ID token is a sign-in without them (§5.4).
+ * Rejects if the upstream is ill, and if the subject is another (§5.3.2), for then the access token is somebody else's.
+ */
+async function fetchMore(configuration: client.Configuration, accessToken: string, subject: string): Promise<object> {
+  try {
+    return await client.fetchUserInfo(configuration, accessToken, subject)
+  } catch (error) {
+    const isAnotherSubject = error instanceof client.ClientError && error.code === ANOTHER_VALUE
+    if (isAnotherSubject || failureOf(error)?.verdict === 'ill') throw error
+    return {}
+  }
+}
+
+/** The error code of oauth4webapi for a member whose value is not the expected one. */
+const ANOTHER_VALUE = 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED'
 
 async function readUserInfo(
   configuration: client.Configuration,
@@ -39,7 +57,6 @@ async function readUserInfo(
   const headers = new Headers({ accept: 'application/json', 'user-agent': 'grantd' })
   const url = new URL(userinfo)
   const info = await client.fetchProtectedResource(configuration, answer.access_token, url, 'GET', undefined, headers)
-  if (!info.ok) throw new Error(`user info answered ${info.status}`)
   const members = (await info.json()) as Record<string, unknown>
   const username = members[usernameMember]
   // The user info of a plain service does not say whether the e-mail address is verified.
@@ -55,14 +72,18 @@ function readIdentity(
 ): UpstreamIdentity {
   const subject = typeof sub === 'number' && Number.isSafeInteger(sub) ? String(sub) : sub
   const isSubject = typeof subject === 'string' && subject !== '' && subject.length <= LONGEST_TEXT
-  if (!isSubject || /\p{Surrogate}/u.test(subject)) throw new Error('no usable subject')
+  if (!isSubject || /\p{Surrogate}/u.test(subject)) {
+    throw upstreamFailure({ asked: 'user_info', verdict: 'unreadable', detail: 'there is no usable subject' })
+  }
   const known = readText(username) ?? subject
   const address = readText(email)
+  // Cognito (2024) and others write the truth as a text.
+  const isVerified = isEmailVerified === true || isEmailVerified === 'true'
   return {
     subject,
     username: known,
     name: readText(name) ?? known,
-    ...(address !== undefined && { email: address, isEmailVerified: isEmailVerified === true })
+    ...(address !== undefined && { email: address, isEmailVerified: isVerified })
   }
 }
 

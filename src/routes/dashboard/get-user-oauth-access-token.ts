@@ -14,7 +14,7 @@ export function getUserOauthAccessToken(app: App): void {
       const token = request.bearerToken()
       if (token === undefined) throw fault('unauthenticated')
       const reader = await app.core.callers.identifyConnectionReader(token)
-      return vend(request, reply, request.params.oauthAccountId, reader)
+      return vend(request, reply, request.params.oauthAccountId, reader, request.query.refused === 'true')
     }
   })
 }

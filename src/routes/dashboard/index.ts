@@ -13,11 +13,10 @@ import { listAuthorizedClients, revokeAuthorizedClient, updateAuthorizedClient }
 import { decideGrant } from './decide-grant.js'
 import { getEndUserOauthAccessToken, getEndUserOauthAccessTokenOptions } from './get-end-user-oauth-access-token.js'
 import { getUserOauthAccessToken } from './get-user-oauth-access-token.js'
-import { listOauthAccounts } from './list-oauth-accounts.js'
+import { listOauthAccounts, unlinkOauthAccount } from './oauth-accounts.js'
 import { peekGrant } from './peek-grant.js'
 import { pollGrantToken } from './poll-grant-token.js'
 import { startGrant } from './start-grant.js'
-import { unlinkOauthAccount } from './unlink-oauth-account.js'
 import { withdrawGrant } from './withdraw-grant.js'
 
 const { startGrant: start, pollGrantToken: poll, withdrawGrant: withdraw, ...forBrowsers } = dashboardOperations

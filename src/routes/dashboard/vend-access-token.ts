@@ -12,10 +12,11 @@ export function accessTokenVending(app: App) {
     request: FastifyRequest,
     reply: FastifyReply,
     connectionId: string,
-    reader: ConnectionReader
+    reader: ConnectionReader,
+    isRefused = false
   ): Promise<UserOauthAccessTokenResponse> => {
     await limit(request, reader.kind === 'api_key' ? `key ${reader.keyId}` : `user ${reader.userId}`)
-    const outcome = await app.core.connections.vend(connectionId, reader)
+    const outcome = await app.core.connections.vend(connectionId, reader, { isRefused })
     switch (outcome.kind) {
       case 'token':
         reply.header('cache-control', 'no-store')

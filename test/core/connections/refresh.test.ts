@@ -307,16 +307,13 @@ const TEMPORARY: Record<string, Passage> = {
   'no access token': json({ token_type: 'bearer', expires_in: 60 }),
   'an access token that is no text': json({ access_token: 5, token_type: 'bearer' }),
   'an empty access token': json({ access_token: '', token_type: 'bearer' }),
-  'no type of token': json({ access_token: 'planted' }),
   'another type of token': json({ access_token: 'planted', token_type: 'mac' }),
   '2 MiB': json({ access_token: 'planted', token_type: 'bearer', x: 'x'.repeat(2 ** 21) }),
   'a redirect': text('', 302, { location: '/moved' }),
   'a redirect of the request': text('', 307, { location: '/moved' }),
   'our own credentials refused': json({ error: 'invalid_client' }, 401, { 'www-authenticate': 'Basic realm="x"' }),
   'our own credentials refused without a challenge': json({ error: 'invalid_client' }, 400),
-  'the request refused': json({ error: 'invalid_request' }, 400),
   'the client refused': json({ error: 'unauthorized_client' }, 400),
-  'an error that is no text': json({ error: { code: 'invalid_grant' } }, 400),
   'a refusal that is no JSON': text('invalid_grant', 400),
   'an end': async () => 'hang up'
 }
@@ -343,7 +340,9 @@ t.test('503 and nothing is lost, whatever a provider in trouble answers', async 
 
 /** Unusual answers that can still be used. */
 const USABLE: Record<string, { changes: object; expiresInSeconds?: number | null; scopes?: string[] }> = {
-  'no end': { changes: { expires_in: undefined }, expiresInSeconds: null },
+  // The life that the sign-in named is still the last known one.
+  'no end': { changes: { expires_in: undefined } },
+  'no type of token': { changes: { token_type: undefined } },
   'an end that is a text': { changes: { expires_in: '120' }, expiresInSeconds: 120 },
   'an end with a fraction': { changes: { expires_in: 120.5 }, expiresInSeconds: 120.5 },
   'an end at once': { changes: { expires_in: 0 }, expiresInSeconds: 0 },
@@ -449,6 +448,8 @@ t.test('a provider that refuses', async (t) => {
       ['acme', json({ error: 'invalid_grant' }, 400)],
       ['acme', json({ error: 'invalid_grant', error_description: 'x'.repeat(5_000) }, 400)],
       ['acme', json({ error: 'invalid_grant' }, 403)],
+      ['acme', json({ error: 'invalid_request' }, 400)],
+      ['acme', json({ error: { code: 'invalid_grant' } }, 400)],
       ['hub', json({ error: 'bad_refresh_token' }, 200)],
       ['hub', json({ error: 'invalid_grant' }, 400)]
     ]

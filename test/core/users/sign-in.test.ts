@@ -17,6 +17,7 @@ import { type Gate, json, type Passage, text } from '../../support/upstream-gate
 const PUBLIC_URL = 'https://grants.example'
 const MINUTE_MS = 60_000
 const UNAVAILABLE = { name: 'Fault', code: 'unavailable' }
+const INVALID_REQUEST = { name: 'Fault', code: 'invalid_request' }
 
 const redis = await startRedis()
 const acme = await startIdentityProvider(t, { publicUrl: PUBLIC_URL })
@@ -474,7 +475,10 @@ t.test('a provider in trouble', async (t) => {
       ['999999', 300],
       ['-5', undefined],
       ['1e3', undefined],
-      ['Fri, 31 Dec 2100 23:59:59 GMT', undefined],
+      ['Fri, 31 Dec 2100 23:59:59 GMT', 300],
+      ['Friday, 31-Dec-99 23:59:59 GMT', 1],
+      ['Thu Jan  1 00:00:00 1970', 1],
+      ['tomorrow', undefined],
       ['', undefined]
     ] as const) {
       for (const answer of [
@@ -551,7 +555,7 @@ t.test('a provider in trouble', async (t) => {
       '/.well-known/openid-configuration',
       json({ issuer: 'https://evil.example', token_endpoint: acme.origin })
     )
-    await t.rejects(app.core.signIn.begin('acme', { reauthenticates: false }), UNAVAILABLE, 'another issuer')
+    await t.rejects(app.core.signIn.begin('acme', { reauthenticates: false }), INVALID_REQUEST, 'another issuer')
     acme.at('/.well-known/openid-configuration', text('moved', 302, { location: 'https://evil.example/' }))
     await t.rejects(app.core.signIn.begin('acme', { reauthenticates: false }), UNAVAILABLE, 'nobody is followed')
     acme.at('/.well-known/openid-configuration')

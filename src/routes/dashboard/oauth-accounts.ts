@@ -1,4 +1,6 @@
+/** The connected accounts of the caller: listed, and ended. Their access tokens are get-user-oauth-access-token.ts. */
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
 /** GET /oauthAccounts: the caller's connections, the latest first. */
@@ -20,6 +22,22 @@ export function listOauthAccounts(app: App): void {
           status: connection.status
         }))
       }
+    }
+  })
+}
+
+/** DELETE /oauthAccounts/{oauthAccountId}: ends a connection of the caller's. */
+export function unlinkOauthAccount(app: App): void {
+  app.route({
+    ...dashboardOperations.unlinkOauthAccount,
+    config: { waitsForOthers: true },
+    onRequest: app.authenticate('user'),
+    handler: async (request) => {
+      const { oauthAccountId } = request.params
+      const { userId } = request.authenticatedCaller()
+      const disconnected = await app.core.connections.disconnect(userId, oauthAccountId)
+      if (!disconnected) throw fault('not_found')
+      return { id: oauthAccountId, revoked_at_provider: disconnected.revokedAtProvider }
     }
   })
 }
