@@ -271,7 +271,8 @@ t.test('two instances over one Redis', async (t) => {
 
 t.test('limits of one instance', async (t) => {
   const whole = t
-  const start = (most: string) => startService(whole, { HELD_POLLS: most, LIMITS: 'off', LOG_LEVEL: 'warn' })
+  const start = (most: string) =>
+    startService(whole, { HELD_POLLS: most, LIMITS: 'off', LOG_LEVEL: 'warn', SIGNING_ALG: 'EdDSA' })
 
   await t.test('beyond its number of waits a poll is answered at once', async (t) => {
     const service = await start('2')

@@ -42,7 +42,12 @@ t.jobs = 3
 t.test('SIGTERM: readiness turns red first, what is under way finishes, then the process ends', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const service = await startService(t, { ...PATIENT, REDIS_URL: redis.url, SHUTDOWN_DELAY_SECONDS: '2' })
+  const service = await startService(t, {
+    ...PATIENT,
+    REDIS_URL: redis.url,
+    SHUTDOWN_DELAY_SECONDS: '2',
+    SIGNING_ALG: 'EdDSA'
+  })
   const api = apiClient(service.url)
   const { grant_code } = await api.start()
   t.equal((await api.call('GET', '/readyz')).status, 200)
@@ -161,7 +166,7 @@ t.test(
     const file = join(t.testdir({}), 'clients.json')
     const client = { client_id: 'acme-api', client_secret_digests: JSON.parse(digests), grant_types: [] }
     await writeFile(file, JSON.stringify({ clients: [client] }))
-    const service = await startService(t, { OAUTH_CLIENTS_FILE: file })
+    const service = await startService(t, { OAUTH_CLIENTS_FILE: file, SIGNING_ALG: 'EdDSA' })
     const introspect = (client_secret: string) =>
       apiClient(service.url).call('POST', '/oauth/introspect', {
         body: { client_id: 'acme-api', client_secret, token: 'x' }
@@ -186,7 +191,8 @@ t.test('a start that cannot succeed ends with the reason and a code', { buffered
 
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+  const secrets = { GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+  const env = { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA', ...secrets }
   const service = await startService(t, env)
   const other = await run('server.js', [], { ...env, GRANTD_SECRET: 'x'.repeat(40), PORT: '0' })
   t.equal(other.code, 1, 'keys that cannot be opened')

@@ -173,6 +173,7 @@ t.test('over Redis', async (t) => {
     const limited = await startApp(t, {
       REDIS_URL: redis.url,
       REDIS_PREFIX: 'limited:',
+      SIGNING_ALG: 'EdDSA',
       LIMIT_INTROSPECT_PER_MINUTE: '3'
     })
     const [one, two] = await Promise.all([1, 2].map(() => limited.app.core.apiKeys.create('acme', {})))
