@@ -22,6 +22,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
 /** The files with several operations. Every other operation has a file named after it. */
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   'dashboard/authorized-clients.ts': ['listAuthorizedClients', 'updateAuthorizedClient', 'revokeAuthorizedClient'],
+  'dashboard/oauth-accounts.ts': ['listOauthAccounts', 'unlinkOauthAccount'],
   'tokens-api/issuers.ts': ['listProviders', 'createProvider', 'getProvider', 'deleteProvider'],
   'tokens-api/workloads.ts': ['listClients', 'createClient', 'getClient', 'deleteClient', 'createAccessToken'],
   'tokens-api/domains.ts': ['listDomains', 'addDomain', 'getDomain', 'deleteDomain', 'verifyDomain'],
