@@ -6,6 +6,7 @@
 import * as client from 'openid-client'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
+import { createIdTokenCheck } from './id-token-keys.js'
 import type { Upstream, UpstreamEvents, UpstreamIdentity, UpstreamRefreshOutcome, UpstreamTokens } from './upstream.js'
 import { configurePlain, discover } from './upstream-configuration.js'
 import { describeRefusal, explain, isRefusal, isUnacceptable, type Refusal } from './upstream-errors.js'
@@ -71,6 +72,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
     clock,
     answered: (verdict) => events.upstreamAnswered(upstream.id, verdict)
   })
+  const checkIdToken = createIdTokenCheck(fetch, clock)
   let discovered: { configuration: Promise<client.Configuration>; atMs: number } | undefined
 
   /** The upstream's metadata. Concurrent callers share one lookup; a failed lookup is not cached. */
@@ -163,6 +165,8 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
             expectedState: attempt.state,
             ...(isIssuer && { expectedNonce: attempt.nonce, idTokenExpected: true })
           })
+          // TLS vouches for the host that answered, the signature for the issuer, whatever stands between the two.
+          if (isIssuer) await checkIdToken(configuration.serverMetadata(), answer.id_token ?? '')
           if (attempt.reauthenticates && !isFresh(answer.claims()?.auth_time)) {
             return { kind: 'refused', reason: 'not_fresh' }
           }

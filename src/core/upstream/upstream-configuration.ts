@@ -13,11 +13,7 @@ export async function discover(
   return client.discovery(new URL(issuer), upstream.clientId, undefined, authenticationOf(upstream), {
     timeout: ANSWER_WITHIN_SECONDS,
     [client.customFetch]: fetch,
-    execute: [
-      // TLS vouches for the host that answered, the signature for the issuer, whatever stands between the two.
-      client.enableNonRepudiationChecks,
-      ...(isPlainHttp(issuer) ? [client.allowInsecureRequests] : [])
-    ]
+    execute: isPlainHttp(issuer) ? [client.allowInsecureRequests] : []
   })
 }
 

@@ -1,4 +1,5 @@
 /** What an error of openid-client, or of the fetch function below it, means for a sign-in: a reason for the user, a text for the log. */
+import { errors } from 'jose'
 import { AuthorizationResponseError, ClientError } from 'openid-client'
 import { failureOf } from './upstream-fetch.js'
 
@@ -19,7 +20,8 @@ const ABOUT_THE_CALLBACK = ['OAUTH_INVALID_RESPONSE', 'OAUTH_JWT_CLAIM_COMPARISO
 export function isRefusal(error: unknown): boolean {
   const failure = failureOf(error)
   if (failure) return failure.verdict === 'refused'
-  return error instanceof AuthorizationResponseError || (error instanceof ClientError && error.code !== undefined)
+  const isOfTheLibrary = error instanceof ClientError && error.code !== undefined
+  return isOfTheLibrary || error instanceof AuthorizationResponseError || error instanceof errors.JOSEError
 }
 
 /** Whether openid-client does not accept what the upstream answered. */

@@ -2,8 +2,10 @@
  * What identity providers really answer. Each row of a table is a dialect with the source that says so. It is spoken to one
  * person, at sign-in and at refresh, over two instances on one Redis; beside each of them somebody else signs in and is refreshed.
  */
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { loadConfig } from '../../../src/config/load-config.js'
 import { loggerOptions } from '../../../src/logger.js'
@@ -742,6 +744,53 @@ t.test('what is refused rightly names its reason in the log, and the plain endpo
     )
     t.match(await enter(one, 'hub', 'eve'), { kind: 'signed_in' }, `${what}: the plain endpoints`)
     await isServed(t, 'acme', what, honest)
+  }
+  speakPlainly()
+})
+
+t.test('a table of dialects of the keys that sign ID tokens', async (t) => {
+  const path = '/acme/jwks'
+  const { keys: published } = (await (await fetch(`${upstream.origin}${path}`)).json()) as { keys: [JsonWebKey] }
+  const [right] = published
+  const strange = (name: string) => {
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    return { ...publicKey.export({ format: 'jwk' }), alg: 'RS256', use: 'sig', kid: name }
+  }
+  const [old, other] = [strange('one'), strange('other')]
+  const withoutName = { ...right, kid: undefined }
+  const rows: [what: string, source: string, reply: Reply, isSignedIn?: boolean][] = [
+    ['null among them', 'RFC 7517 §5', said(200, { keys: [null, right] })],
+    ['what is no key among them', 'RFC 7517 §5', said(200, { keys: ['x', { kty: 'RSA', kid: 'one' }, right] })],
+    ['two of one kid', 'RFC 7517 §4.5', said(200, { keys: [old, right] })],
+    ['the same twice', 'RFC 7517 §4.5', said(200, { keys: [right, right] })],
+    ['no kid', 'RFC 7517 §4.5: optional', said(200, { keys: [other, withoutName] })],
+    ['null for what is not said', 'JSON null as absent', said(200, { keys: [{ ...right, use: null, alg: null }] })],
+    ['a byte order mark', 'RFC 8259 §8.1', said(200, withMark({ keys: [right] }))],
+    [
+      'compressed',
+      'RFC 9110 §8.4',
+      said(200, gzipSync(JSON.stringify({ keys: [right] })), { 'content-encoding': 'gzip' })
+    ],
+    ['another alone', 'OpenID Connect Core 1.0 §3.1.3.7', said(200, { keys: [old] }), false],
+    ['none', 'OpenID Connect Core 1.0 §3.1.3.7', said(200, { keys: [] }), false]
+  ]
+  const speakOfKeys = (reply: Reply) => {
+    upstream.speak = (request) => (request.path === path ? reply : undefined)
+  }
+  for (const [name, source, reply, isSignedIn = true] of rows) {
+    clock.advance(HOUR_MS)
+    speakOfKeys(reply)
+    const kind = isSignedIn ? 'signed_in' : 'refused'
+    t.match(await enter(one, 'acme', 'ann'), { kind }, `${name} (${source})`)
+    t.match(await enter(one, 'hub', 'ann'), { kind: 'signed_in' }, `${name}: another provider`)
+  }
+  for (const before of [[], [old]]) {
+    clock.advance(HOUR_MS)
+    speakOfKeys(said(200, { keys: before }))
+    t.match(await enter(one, 'acme', 'ann'), { kind: 'refused' })
+    clock.advance(60_000)
+    speakOfKeys(said(200, { keys: [right] }))
+    t.match(await enter(one, 'acme', 'ann'), { kind: 'signed_in' }, 'a new key is found, of the same kid too')
   }
   speakPlainly()
 })
