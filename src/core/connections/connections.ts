@@ -62,7 +62,7 @@ export interface ConnectionsParts {
   records: RecordStore
   owners: RecordStore
   /** Forgets the identity of a connection: `release` of users/identities.ts, passed in so that no import circle arises. */
-  releaseIdentity(upstreamId: string, subject: string): Promise<void>
+  releaseIdentity(upstreamId: string, subject: string, connectionId: string): Promise<void>
   refresher: Refresher
   keyring: Keyring
   clientOf(upstreamId: string): UpstreamClient | undefined
@@ -190,7 +190,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const connection = await takeTokens(userId, connectionId)
       if (!connection) return undefined
       const tokens = openTokens(keyring, connection)
-      await releaseIdentity(connection.upstreamId, connection.subject)
+      await releaseIdentity(connection.upstreamId, connection.subject, connectionId)
       await owners.delete(connectionId, OWNER)
       await records.delete(userId, connectionId)
       const client = clientOf(connection.upstreamId)

@@ -32,8 +32,11 @@ export interface Identities {
   useOf(upstreamId: string, subject: string, userId: string): Promise<IdentityUse | undefined>
   /** Lets a connected identity sign in, or no more. Changes nothing and is false if it is not this user's, or their first. */
   choose(upstreamId: string, subject: string, userId: string, signsIn: boolean): Promise<boolean>
-  /** Forgets a connected identity. That of a first sign-in stays: without it the next sign-in would create another user. */
-  release(upstreamId: string, subject: string): Promise<void>
+  /**
+   * Forgets the connected identity of this connection; whoever has connected it since keeps it. That of a first sign-in stays:
+   * without it the next sign-in would create another user.
+   */
+  release(upstreamId: string, subject: string, connectionId: string): Promise<void>
 }
 
 export interface IdentitiesParts {
@@ -71,10 +74,10 @@ export function createIdentities({ records, clock }: IdentitiesParts): Identitie
       return (await records.change(parent, ONLY, { onlyIf, ...change }))?.userId === userId
     },
 
-    async release(upstreamId, subject) {
+    async release(upstreamId, subject, connectionId) {
       const parent = parentOf(upstreamId, subject)
       const kept = await records.get(parent, ONLY)
-      if (kept && useIn(kept) !== 'first') await records.delete(parent, ONLY)
+      if (kept && useIn(kept) !== 'first') await records.delete(parent, ONLY, { field: 'accountId', is: connectionId })
     }
   }
 }

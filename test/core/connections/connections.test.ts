@@ -226,6 +226,25 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       t.match(again, { userId: ann.userId, account: { id: ann.account.id, version: 1 } }, 'still the same user')
     })
 
+    t.test(
+      'an interrupted disconnect that is repeated takes nothing from who connected the account since',
+      async (t) => {
+        const service = await start(t)
+        const { app } = service
+        const [ann, bob] = [await enter(service, 'acme', 'ann'), await enter(service, 'acme', 'bob')]
+        const users = [bob.userId, ann.userId]
+        for (const [i, next] of users.entries()) {
+          const connected = await connectAt(app, 'hub', `left-${i}`, ann.userId)
+          const { id, subject } = (connected as Extract<typeof connected, { kind: 'connected' }>).connection
+          await app.core.identities.release('hub', subject, id)
+          t.match(await connectAt(app, 'hub', `left-${i}`, next), { kind: 'connected' })
+          t.match(await app.core.connections.disconnect(ann.userId, id), { connection: { id } }, 'the rest of it')
+          t.equal(await app.core.identities.useOf('hub', subject, next), 'connected', 'still theirs')
+          t.same(await connectAt(app, 'hub', `left-${i}`, users[1 - i] ?? ''), { kind: 'taken' })
+        }
+      }
+    )
+
     t.test('where subjects are user ids, somebody new is not given another', async (t) => {
       const service = await start(t)
       t.match(await enter(service, 'corp', 'user-7'), { userId: 'user-7', account: { subject: 'user-7' } })
