@@ -81,7 +81,8 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
   }
 }
 
-const queryOf = (request: FastifyRequest) => request.raw.url?.split('?', 2)[1] ?? ''
+/** All after the first question mark: a code may hold more of them (RFC 3986 §3.4). */
+const queryOf = (request: FastifyRequest) => request.raw.url?.split('?').slice(1).join('?') ?? ''
 
 /** The state in a query that names exactly one. */
 function stateOf(query: string): string | undefined {

@@ -279,6 +279,13 @@ t.test('GET /login/{provider}/callback', async (t) => {
     })
   }
 
+  t.test('303 whatever else comes with it, a second question mark too', async (t) => {
+    for (const more of ['session_state=a?b', 'x=?&y=??', 'error_description=', 'authuser=0&prompt=none&scope=openid']) {
+      const { visitor, back } = await returning()
+      goesTo(t, await visitor.get(back.replace('?', `?${more}&`)), '/device', more)
+    }
+  })
+
   t.test('303 goes on where they were going, and ends the session that was there', async (t) => {
     const visitor = createVisitor(service)
     goesTo(t, await visitor.get('/account/clients'), '/login')
