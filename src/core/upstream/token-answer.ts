@@ -32,7 +32,7 @@ export function readTokens(members: Members, wantsIdToken: boolean): TokenReadin
       access_token: accessToken,
       token_type: 'bearer',
       ...(life !== undefined && { expires_in: life }),
-      ...(typeof scopes === 'string' && { scope: scopes }),
+      ...(textOf(scopes) !== undefined && { scope: scopes as string }),
       ...(textOf(refresh_token) !== undefined && { refresh_token }),
       ...(wantsIdToken && textOf(id_token) !== undefined && { id_token })
     }
@@ -46,13 +46,13 @@ function lifeOf(value: unknown): number | undefined {
 }
 
 export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
+  return typeof value === 'string' && value.trim() !== '' ? value : undefined
 }
 
 /** Reads JSON or a form, whatever the content type says. A list of errors becomes their member; undefined if it is neither. */
 export function parseMembers({ status, bytes }: Pick<RawAnswer, 'status' | 'bytes'>): Members | undefined {
   // A TextDecoder drops a byte order mark.
-  const text = new TextDecoder().decode(bytes)
+  const text = new TextDecoder(encodingOf(bytes)).decode(bytes)
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -64,9 +64,15 @@ export function parseMembers({ status, bytes }: Pick<RawAnswer, 'status' | 'byte
   return Object.fromEntries(Object.entries(parsed).filter(([, value]) => value !== null))
 }
 
+/** JSON and forms begin with ASCII, so that a zero or a mark among the first two bytes tells (RFC 4627 §3). */
+function encodingOf([first, second]: Uint8Array): string {
+  if (second === 0 || (first === 0xff && second === 0xfe)) return 'utf-16le'
+  return first === 0 || (first === 0xfe && second === 0xff) ? 'utf-16be' : 'utf-8'
+}
+
 /** The members of a form that holds a token or an error. Facebook (2015) and GitHub (2024) answer with such forms. */
 function formIn(text: string): object | undefined {
-  if (!/^[\w.-]+=[^<>{}\s]*$/.test(text.trim())) return undefined
+  if (!/^[\w.-]+=[^<>{}\r\n\t]*$/.test(text.trim())) return undefined
   const form = new URLSearchParams(text.trim())
   return form.has('access_token') || form.has('error') ? Object.fromEntries(form) : undefined
 }

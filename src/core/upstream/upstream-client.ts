@@ -103,7 +103,9 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
 
   /** Whether the user has just signed in at the upstream. One that tells no `auth_time` proves nothing of the kind by itself. */
   function isFresh(authTime: number | undefined): boolean {
-    return authTime === undefined ? upstream.alwaysReauthenticates : clock() / 1000 - authTime <= FRESH_SECONDS
+    if (authTime === undefined) return upstream.alwaysReauthenticates
+    // A time far ahead, such as one in milliseconds, would be fresh for years.
+    return Math.abs(clock() / 1000 - authTime) <= FRESH_SECONDS
   }
 
   function unavailable(error: unknown) {

@@ -24,7 +24,7 @@ async function readClaims(configuration: client.Configuration, answer: TokenAnsw
   const claims = answer.claims()
   if (!claims) throw new Error('no ID token')
   // Many issuers put only the subject in the ID token, and all other claims in the user info (§5.4).
-  const isAllThere = claims.name !== undefined || !configuration.serverMetadata().userinfo_endpoint
+  const isAllThere = readText(claims.name) !== undefined || !configuration.serverMetadata().userinfo_endpoint
   const more = isAllThere ? {} : await fetchMore(configuration, answer.access_token, claims.sub)
   const all: Record<string, unknown> = { ...claims, ...more }
   const { preferred_username: preferred, email, name, email_verified } = all

@@ -17,6 +17,7 @@ import { sessionOf } from '../../support/tokens.js'
 
 const PUBLIC_URL = 'https://grants.example'
 const HOUR_MS = 3_600_000
+const OIDC = ['openid', 'profile', 'email']
 const NEEDS_RECONNECT = 'The provider no longer accepts this account: its user has to connect it again.'
 const ALWAYS = { expires: '3650d' }
 
@@ -249,6 +250,38 @@ const USABLE: Row[] = [
     but({ error: '', error_description: null }),
     'signed_in',
     'fresh'
+  ],
+  ['an empty list of scopes', 'RFC 6749 §3.3: one at least', but({ scope: [] }), 'signed_in', 'fresh'],
+  [
+    'a successor of spaces',
+    'RFC 6749 §6: issuing one is optional',
+    but({ refresh_token: ' ' }, {}, keepsTheOld),
+    'not tried',
+    'fresh'
+  ],
+  ['UTF-16', 'RFC 4627 §3', written((issued) => Buffer.from(JSON.stringify(issued), 'utf16le')), 'signed_in', 'fresh'],
+  [
+    'UTF-16 with a mark, the other way round',
+    'RFC 4627 §3',
+    written((issued) => Buffer.from(`\ufeff${JSON.stringify(issued)}`, 'utf16le').swap16()),
+    'signed_in',
+    'fresh'
+  ],
+  [
+    'a form after a byte order mark',
+    'Unicode 15 §23.8, 2022',
+    written((issued) => Buffer.from(`\ufeff${formOf(issued)}\r\n`)),
+    'signed_in',
+    'fresh',
+    'hub'
+  ],
+  [
+    'a form with spaces in it',
+    'WHATWG URL §5.1 reads them',
+    written((issued) => formOf(issued).replaceAll('+', ' ')),
+    'signed_in',
+    'fresh',
+    'hub'
   ],
   [
     'members nobody knows',
@@ -702,6 +735,43 @@ t.test('a table of dialects of the user info', async (t) => {
   speakPlainly()
 })
 
+t.test('a refresh that names no scope keeps those that were known', async (t) => {
+  for (const [i, scope] of [undefined, null, '', ' ', [], [null], {}].entries()) {
+    const account = await open(one, 'hub', `scoped-${i}`)
+    clock.advance(2 * HOUR_MS)
+    speakTo(`scoped-${i}`, 'refresh', but({ scope }))
+    t.match(await ask(two, account), { status: 200, body: { scopes: OIDC } }, JSON.stringify(scope))
+  }
+  speakPlainly()
+})
+
+t.test('a name that is none has the user info asked', async (t) => {
+  for (const name of [undefined, null, '', ' ']) {
+    speakTo('nameless', 'exchange', async ({ issue }) => ({ body: await issue({ claims: { name } }) }))
+    t.match(await enter(one, 'acme', 'nameless'), { session: { name: 'nameless by user info' } }, JSON.stringify(name))
+  }
+  speakPlainly()
+})
+
+t.test('a time of signing in proves something if it is of now', async (t) => {
+  const nowSeconds = () => Math.floor(clock() / 1000)
+  for (const [what, authTime, isFresh] of [
+    ['now', () => nowSeconds(), true],
+    ['by a clock that is ahead', () => nowSeconds() + 60, true],
+    ['ten minutes ago', () => nowSeconds() - 600, false],
+    ['tomorrow', () => nowSeconds() + 86_400, false],
+    ['in milliseconds', () => clock(), false]
+  ] as const) {
+    const claims = { auth_time: authTime() }
+    speakTo('ann', 'exchange', async ({ issue }) => ({ body: await issue({ claims }) }))
+    const { url, attempt } = await one.app.core.signIn.begin('acme', { reauthenticates: true })
+    const query = `${new URLSearchParams({ code: upstream.codeFor('ann', url), state: attempt.state })}`
+    const expected = isFresh ? { kind: 'signed_in' } : { kind: 'refused', reason: 'not_fresh' }
+    t.match(await one.app.core.signIn.finish('acme', query, attempt), expected, what)
+  }
+  speakPlainly()
+})
+
 t.test('a verified address may be told as a text', async (t) => {
   for (const [verified, expected] of [
     [true, true],
@@ -966,7 +1036,6 @@ interface Documented {
   account: [subject: string, username: string, name: string]
 }
 
-const OIDC = ['openid', 'profile', 'email']
 const ann = { name: 'Ann', email: 'ann@a.example', email_verified: true }
 const noIdToken = { id_token: undefined }
 const noRefresh = { refresh_token: undefined }
