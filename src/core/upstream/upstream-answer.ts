@@ -29,18 +29,27 @@ export interface Reading {
 }
 
 /** Words for a passing trouble of the upstream, with whatever status they come (RFC 6749 §4.1.2.1; Slack, 2024). */
-const ILL_WORDS = new Set([
+const ILL_WORDS = wordsLike([
   ...['server_error', 'temporarily_unavailable', 'slow_down', 'internal_error', 'internal_server_error', 'fatal_error'],
   ...['service_unavailable', 'request_timeout', 'timeout', 'ratelimited', 'rate_limited', 'rate_limit_exceeded'],
-  'too_many_requests'
+  // Google APIs (2024).
+  ...['too_many_requests', 'user_rate_limit_exceeded', 'resource_exhausted', 'unavailable', 'backend_error']
 ])
 
 /** Words for a client that is set up wrongly: RFC 6749 §5.2, GitHub (2024), Slack (2024), Salesforce (2024). */
-const OPERATORS_WORDS = new Set([
+const OPERATORS_WORDS = wordsLike([
   ...['invalid_client', 'invalid_client_id', 'invalid_client_secret', 'invalid_client_credentials'],
   ...['incorrect_client_credentials', 'bad_client_id', 'bad_client_secret', 'application_suspended'],
   ...['redirect_uri_mismatch', 'bad_redirect_uri', 'unsupported_grant_type']
 ])
+const IS_UNAUTHORIZED = wordsLike(['unauthorized_client'])
+
+/** Whether a word is one of these, in whatever case and with whatever between its parts: INVALID_CLIENT, invalidClient. */
+function wordsLike(words: string[]): (word: string | undefined) => boolean {
+  const plain = (word: string) => word.toLowerCase().replace(/[_ -]/g, '')
+  const all = new Set(words.map(plain))
+  return (word = '') => all.has(plain(word))
+}
 
 export function readUpstreamAnswer(asked: Asked, answer: RawAnswer, isIssuer: boolean, nowMs: number): Reading {
   const { status, headers } = answer
@@ -51,7 +60,9 @@ export function readUpstreamAnswer(asked: Asked, answer: RawAnswer, isIssuer: bo
   const is = (verdict: Verdict, more: Partial<Reading> = {}): Reading => ({ asked, verdict, detail, ...more })
 
   const isIll = status >= 500 || status === 429 || status === 408 || status === 425
-  if (isIll || ILL_WORDS.has(word ?? '')) return is('ill', { retryAfterSeconds: retryAfterOf(headers, nowMs) })
+  // GitHub (2024) and Google APIs have 403 for too many requests.
+  const isTooMuch = status === 403 && /rate.?limit/i.test(descriptionOf(members))
+  if (isIll || isTooMuch || ILL_WORDS(word)) return is('ill', { retryAfterSeconds: retryAfterOf(headers, nowMs) })
   const isSuccess = status >= 200 && status < 300
   // No visitor decides over metadata: without it nobody can be served.
   if (asked === 'metadata') return isSuccess && members ? is('answered', { body: JSON.stringify(members) }) : is('ill')
@@ -111,10 +122,10 @@ function challengeIn(headers: Headers): string | undefined {
 }
 
 function isOperators(status: number, word: string | undefined, members: Members | undefined): boolean {
-  if (OPERATORS_WORDS.has(word ?? '')) return true
+  if (OPERATORS_WORDS(word)) return true
   const isAboutTheToken = /refresh[ _-]?token|authorization[ _-]?code/i.test(descriptionOf(members))
   // Atlassian (2024) has 403 unauthorized_client for a dead refresh token; elsewhere it is about the client (RFC 6749 §5.2).
-  if (word === 'unauthorized_client') return status !== 403 && !isAboutTheToken
+  if (IS_UNAUTHORIZED(word)) return status !== 403 && !isAboutTheToken
   // A 401 without a word is about the credentials of the client (RFC 6749 §5.2), as at Reddit (2024).
   return status === 401 && /^\d*$/.test(word ?? '') && !isAboutTheToken
 }

@@ -505,6 +505,13 @@ const OPERATORS: Row[] = [
     'kept'
   ],
   [
+    'a word in capitals',
+    'RFC 6749 §5.2 wants small letters',
+    said(400, { error: 'INVALID_CLIENT' }),
+    'unavailable',
+    'kept'
+  ],
+  [
     'an error object',
     'errors as objects, the code inside',
     said(401, { error: { code: 'invalid_client' } }),
@@ -531,6 +538,27 @@ const TROUBLE: Row[] = [
     '200 for a while',
     'Slack, Web API errors, 2024',
     said(200, { ok: false, error: 'ratelimited' }),
+    'unavailable',
+    'kept'
+  ],
+  [
+    'too many requests by 403',
+    'GitHub, Rate limits for the REST API, 2024',
+    said(403, { message: 'You have exceeded a secondary rate limit.' }),
+    'unavailable',
+    'kept'
+  ],
+  [
+    'too many requests in an object',
+    'Google APIs, Handle errors, 2024',
+    said(403, { error: { code: 403, errors: [], status: 'RESOURCE_EXHAUSTED' } }),
+    'unavailable',
+    'kept'
+  ],
+  [
+    'a word in capitals, for a while',
+    'Google APIs, google.rpc.Code, 2024',
+    said(400, { error: 'UNAVAILABLE' }),
     'unavailable',
     'kept'
   ],
