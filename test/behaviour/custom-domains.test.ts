@@ -324,6 +324,28 @@ t.test('a domain that is verified while another one is deleted: tokens carry one
     t.ok(await prove(other, dns, 'a3.example'))
   })
 
+  await t.test('one domain is deleted while it is proved against its holder: no token names it any more', async (t) => {
+    const holder = await world.account('holder')
+    const { id } = await prove(holder, dns, 'a5.example')
+    t.equal(issuerOf(await mint(holder.api, holder.ids)), 'https://a5.example')
+    dns.publish('_grant-challenge.a5.example', 'nothing')
+    const { api, there, ofA } = await start('passing', 'a5.example', 'b5.example')
+    const held = holdNext(one.app.storage.domainHolders as never as Record<'create', () => Promise<unknown>>, 'create')
+    const verifying = api.verifyDomain(ofA)
+    await held.reached
+    t.equal((await there.deleteDomain(ofA)).status, 204)
+    held.letGo()
+    t.equal((await verifying).status, 404)
+    one.clock.advance(1_000)
+    t.equal(await found(one, 'a5.example'), undefined)
+    t.equal(issuerOf(await mint(holder.api, holder.ids)), byPath(holder))
+    const { body } = await holder.api.getDomain({ ...holder.ids, domainId: id })
+    t.equal(body.verified, false)
+    dns.publish(body.challengeName, body.challenge)
+    t.equal((await holder.api.verifyDomain({ ...holder.ids, domainId: id })).body.verified, true, 'free for them')
+    t.equal(issuerOf(await mint(holder.api, holder.ids)), 'https://a5.example')
+  })
+
   await t.test('two providers prove one domain at once: one has it, and the other knows', async (t) => {
     const [mine, other] = [await world.account('first', one), await world.account('second', two)]
     const { body: a } = await mine.api.addDomain(mine.ids, { domain: 'a4.example' })

@@ -83,12 +83,11 @@ export function createDomains(parts: DomainsParts): Domains {
     }
     const { isHeld: isMine, before } = await claims.prove(domain, { owner, issuerId, domainId: id }, atMs)
     const verified = isMine ? await records.replace(issuerId, id, { domain, challenge, verified: true }) : entry
-    if (!verified) {
-      // The entry was deleted meanwhile, and holds nothing.
-      await claims.free(domain, id)
-      return undefined
-    }
+    // An entry that was deleted meanwhile holds nothing.
+    if (!verified) await claims.free(domain, id)
+    // Whoever held the domain until now has lost it all the same.
     if (before) await takeOver(domain, before)
+    if (!verified) return undefined
     await claims.settle(owner, issuerId)
     const now = await find(owner, issuerId, id)
     if (!now) {
