@@ -132,13 +132,20 @@ export function createRefresher(parts: RefresherParts): Refresher {
     tokens: ConnectionTokens,
     newest: string,
     more: FieldChanges
-  ) {
+  ): Promise<Connection> {
     const sealedTokens = sealTokens(keyring, connection, tokens)
     const set = { ...more.set, sealedTokens, status: 'connected', version: String(connection.version + 1) }
+    const spent = openTokens(keyring, connection)?.refreshToken
     const untilMs = performance.now() + KEEP_TRYING_MS
     for (;;) {
       try {
         const kept = await change(connection, { ...more, set })
+        const current = kept && openTokens(keyring, kept)
+        // Whoever signed in meanwhile got no refresh token, and kept the one that is spent by now.
+        if (kept && current && current.refreshToken === spent && tokens.refreshToken !== spent) {
+          const { refreshToken } = tokens
+          return await store(kept, client, { ...current, ...(refreshToken && { refreshToken }) }, newest, {})
+        }
         if (kept && (kept.sealedTokens !== undefined || kept.version === connection.version)) return kept
         // The outcome does not matter to whoever waits: the account is gone for them.
         await client.revoke(newest).catch(() => false)

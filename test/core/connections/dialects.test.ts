@@ -1017,6 +1017,32 @@ t.test('a back end says that the provider refused the token', async (t) => {
   }
 })
 
+t.test('a sign-in during a refresh that brings no refresh token leaves the successor in use', async (t) => {
+  const account = await open(one, 'hub', 'busy')
+  clock.advance(2 * HOUR_MS)
+  let letGo = () => {}
+  const gone = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  let isAsked = false
+  speakTo('busy', 'exchange', but({ refresh_token: undefined }))
+  speakTo('busy', 'refresh', async ({ issue }) => {
+    const body = await issue()
+    isAsked = true
+    await gone
+    return { body }
+  })
+  const waiting = ask(one, account)
+  while (!isAsked) await turn()
+  t.match(await enter(two, 'hub', 'busy'), { kind: 'signed_in' })
+  const signedIn = (await ask(two, account)).body.accessToken
+  letGo()
+  t.equal((await waiting).body.accessToken, signedIn, 'the token of the sign-in is as good')
+  speakPlainly()
+  clock.advance(2 * HOUR_MS)
+  t.match(await ask(two, account), { status: 200 })
+})
+
 t.test('a disconnect during a refresh revokes the new tokens as well', async (t) => {
   for (const isSuccessor of [true, false]) {
     const account = await open(one, 'hub', `leaving-${isSuccessor}`)
