@@ -50,9 +50,8 @@ export const metrics = fp(
     collectDefaultMetrics({ register: registry })
     const registers = [registry]
 
-    /** A counter by one label. */
-    const counter = <L extends string>(name: string, help: string, label: L) =>
-      new Counter({ name, help, labelNames: [label], registers })
+    const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+      new Counter({ name, help, labelNames, registers })
 
     const countPoll = createFrequentCounter<PollOutcome['kind']>({
       name: 'grantd_polls_total',
@@ -96,16 +95,11 @@ export const metrics = fp(
     )
     // An alert watches for the first replay. Prometheus sees an increase only from a value that was there before, so zeros are set.
     for (const by of ['token', 'owner', 'replay']) revocations.inc({ by }, 0)
-    const shed = new Counter({
-      name: 'grantd_requests_shed_total',
-      help: 'Requests refused because there was more to do than could be done.',
-      registers
-    })
-    const missedUserCodes = new Counter({
-      name: 'grantd_user_code_misses_total',
-      help: 'User codes that were entered and are not there.',
-      registers
-    })
+    const shed = counter(
+      'grantd_requests_shed_total',
+      'Requests refused because there was more to do than could be done.'
+    )
+    const missedUserCodes = counter('grantd_user_code_misses_total', 'User codes that were entered and are not there.')
     const signIns = counter(
       'grantd_sign_ins_total',
       'Sign-ins on the pages and connected accounts, by outcome.',
@@ -124,12 +118,12 @@ export const metrics = fp(
     )
     // The first loss is an increase only from a zero.
     for (const outcome of ['missing', 'lost', 'taken_over']) domainChecks.inc({ outcome }, 0)
-    const providerAnswers = new Counter({
-      name: 'grantd_provider_answers_total',
-      help: 'What identity providers answered, by provider and outcome.',
-      labelNames: ['provider', 'outcome'],
-      registers
-    })
+    const providerAnswers = counter(
+      'grantd_provider_answers_total',
+      'What identity providers answered, by provider and outcome.',
+      'provider',
+      'outcome'
+    )
     // An alert watches for the first one, as with replays.
     for (const { id } of app.config.upstreams) providerAnswers.inc({ provider: id, outcome: 'misconfigured' }, 0)
 

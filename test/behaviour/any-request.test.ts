@@ -505,6 +505,27 @@ async function startHub(t: Test): Promise<PlainProvider> {
 }
 const PUBLIC_URL = 'https://grants.example'
 
+interface Asking<T> {
+  seed: number
+  count: number
+  requests: fc.Arbitrary<T>
+  ask(request: T): Promise<void>
+  /** What the answers were, with how often. */
+  seen: ReadonlyMap<string, number>
+}
+
+/** Asks as many requests as `count`, and comments on what was seen. */
+async function askAll<T>(t: Test, { seed, count, requests, ask, seen }: Asking<T>): Promise<void> {
+  t.comment(`seed ${seed}`)
+  await fc.assert(fc.asyncProperty(requests, ask), { seed, numRuns: count, endOnFailure: true })
+  t.comment(
+    [...seen]
+      .sort()
+      .map(([key, times]) => `${key} × ${times}`)
+      .join(', ')
+  )
+}
+
 async function explore(t: Test, seed: number, count: number, variables: Record<string, string>) {
   const hub = await startHub(t)
   const service = await startApp(t, {
@@ -573,14 +594,7 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     }
   }
 
-  t.comment(`seed ${seed}`)
-  await fc.assert(fc.asyncProperty(requests, ask), { seed, numRuns: count, endOnFailure: true })
-  t.comment(
-    [...seen]
-      .sort()
-      .map(([key, times]) => `${key} × ${times}`)
-      .join(', ')
-  )
+  await askAll(t, { seed, count, requests, ask, seen })
   t.ok(sent >= count, `${sent} requests`)
   return seen
 }
@@ -947,14 +961,7 @@ async function exploreTokens(t: Test, seed: number, count: number, variables: Re
     if (operation.id === 'verifyDomain' && answer.statusCode === 200) seen.set(`verified ${answer.json().verified}`, 1)
   }
 
-  t.comment(`seed ${seed}`)
-  await fc.assert(fc.asyncProperty(tokensRequests, ask), { seed, numRuns: count, endOnFailure: true })
-  t.comment(
-    [...seen]
-      .sort()
-      .map(([key, times]) => `${key} × ${times}`)
-      .join(', ')
-  )
+  await askAll(t, { seed, count, requests: tokensRequests, ask, seen })
   t.ok(sent >= count, `${sent} requests`)
   return seen
 }

@@ -31,6 +31,7 @@ export function createIdTokenCheck(fetch: CustomFetch, clock: Clock): CheckIdTok
     const isAllowed = url.startsWith('https:') || (url.startsWith('http:') && issuer.startsWith('http:'))
     if (!isAllowed) throw new errors.JWKSInvalid('the issuer names no URL of its keys that may be used')
     const options = { algorithms: ALGORITHMS, clockTolerance: LEEWAY_SECONDS }
-    await verifyWithKept((again) => of(url, again), idToken, options)
+    const verified = await verifyWithKept((again) => of(url, again), idToken, options)
+    if (!verified) throw new errors.JWKSNoMatchingKey()
   }
 }

@@ -29,7 +29,7 @@ export interface Reading {
 }
 
 /** Words for a passing trouble of the upstream, with whatever status they come (RFC 6749 §4.1.2.1; Slack, 2024). */
-const ILL_WORDS = wordsLike([
+const isTroubleWord = wordsLike([
   ...['server_error', 'temporarily_unavailable', 'slow_down', 'internal_error', 'internal_server_error', 'fatal_error'],
   ...['service_unavailable', 'request_timeout', 'timeout', 'ratelimited', 'rate_limited', 'rate_limit_exceeded'],
   // Google APIs (2024).
@@ -37,12 +37,12 @@ const ILL_WORDS = wordsLike([
 ])
 
 /** Words for a client that is set up wrongly: RFC 6749 §5.2, GitHub (2024), Slack (2024), Salesforce (2024). */
-const OPERATORS_WORDS = wordsLike([
+const isOperatorsWord = wordsLike([
   ...['invalid_client', 'invalid_client_id', 'invalid_client_secret', 'invalid_client_credentials'],
   ...['incorrect_client_credentials', 'bad_client_id', 'bad_client_secret', 'application_suspended'],
   ...['redirect_uri_mismatch', 'bad_redirect_uri', 'unsupported_grant_type']
 ])
-const IS_UNAUTHORIZED = wordsLike(['unauthorized_client'])
+const isUnauthorizedClient = wordsLike(['unauthorized_client'])
 
 /** Whether a word is one of these, in whatever case and with whatever between its parts: INVALID_CLIENT, invalidClient. */
 function wordsLike(words: string[]): (word: string | undefined) => boolean {
@@ -62,7 +62,7 @@ export function readUpstreamAnswer(asked: Asked, answer: RawAnswer, isIssuer: bo
   const isIll = status >= 500 || status === 429 || status === 408 || status === 425
   // GitHub (2024) and Google APIs have 403 for too many requests.
   const isTooMuch = status === 403 && /rate.?limit/i.test(descriptionOf(members))
-  if (isIll || isTooMuch || ILL_WORDS(word)) return is('ill', { retryAfterSeconds: retryAfterOf(headers, nowMs) })
+  if (isIll || isTooMuch || isTroubleWord(word)) return is('ill', { retryAfterSeconds: retryAfterOf(headers, nowMs) })
   const isSuccess = status >= 200 && status < 300
   // No visitor decides over metadata: without it nobody can be served.
   if (asked === 'metadata') return isSuccess && members ? is('answered', { body: JSON.stringify(members) }) : is('ill')
@@ -122,10 +122,10 @@ function challengeIn(headers: Headers): string | undefined {
 }
 
 function isOperators(status: number, word: string | undefined, members: Members | undefined): boolean {
-  if (OPERATORS_WORDS(word)) return true
+  if (isOperatorsWord(word)) return true
   const isAboutTheToken = /refresh[ _-]?token|authorization[ _-]?code/i.test(descriptionOf(members))
   // Atlassian (2024) has 403 unauthorized_client for a dead refresh token; elsewhere it is about the client (RFC 6749 §5.2).
-  if (IS_UNAUTHORIZED(word)) return status !== 403 && !isAboutTheToken
+  if (isUnauthorizedClient(word)) return status !== 403 && !isAboutTheToken
   // A 401 without a word is about the credentials of the client (RFC 6749 §5.2), as at Reddit (2024).
   return status === 401 && /^\d*$/.test(word ?? '') && !isAboutTheToken
 }

@@ -117,7 +117,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
     })
   }
 
-  function readTokens(answer: client.TokenEndpointResponse): UpstreamTokens {
+  function toTokens(answer: client.TokenEndpointResponse): UpstreamTokens {
     const { expires_in: seconds } = answer
     const isEndless = seconds === undefined || seconds > LONGEST_LIFE_SECONDS
     return {
@@ -157,7 +157,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
     exchange: (query, attempt) =>
       ask<ExchangeOutcome, ExchangeOutcome>(
         async (configuration) => {
-          const parameters = readAnswer(query)
+          const parameters = readCallback(query)
           if (!parameters) return { kind: 'refused', reason: 'invalid' }
           // No issuer is configured to compare `iss` (RFC 9207) with; the redirect URI per upstream prevents mix-up attacks.
           if (!isIssuer) parameters.delete('iss')
@@ -173,7 +173,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
             return { kind: 'refused', reason: 'not_fresh' }
           }
           const identity = await identify(configuration, upstream, answer)
-          return { kind: 'signed_in', identity, tokens: readTokens(answer) }
+          return { kind: 'signed_in', identity, tokens: toTokens(answer) }
         },
         (error) => ({ kind: 'refused', reason: describeRefusal(error) })
       ),
@@ -184,7 +184,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
           try {
             return {
               kind: 'refreshed',
-              tokens: readTokens(await client.refreshTokenGrant(configuration, refreshToken))
+              tokens: toTokens(await client.refreshTokenGrant(configuration, refreshToken))
             }
           } catch (error) {
             const successor = failureOf(error)?.successor
@@ -213,7 +213,7 @@ const ANSWER_PARAMETERS = ['state', 'code', 'error', 'iss']
 const FOREIGN_PARAMETERS = ['response', 'id_token', 'token', 'access_token']
 
 /** The known parameters of a callback: a state, and a code or an error, each once (RFC 6749 §3.1, §4.1.2); else undefined. */
-function readAnswer(query: string): URLSearchParams | undefined {
+function readCallback(query: string): URLSearchParams | undefined {
   const all = new URLSearchParams(query)
   if (FOREIGN_PARAMETERS.some((name) => all.has(name))) return undefined
   const known = [...all].filter(([name]) => ANSWER_PARAMETERS.includes(name))

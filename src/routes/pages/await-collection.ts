@@ -20,7 +20,7 @@ export type AwaitCollection = (
 /**
  * Resolves to the standing of an approval: at once unless it is `none`, otherwise when it changes or after two seconds.
  */
-export function createAwaitCollection(app: App, waits = true): AwaitCollection {
+export function createAwaitCollection(app: App, waits: boolean): AwaitCollection {
   const pausesMs = waits ? PAUSES_MS : []
   let waiting = 0
 

@@ -594,7 +594,7 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     const app = { core: { authorizations: { standingOf } }, readiness, withinTimeLimit } as unknown as App
     const approval = { userId: 'ann', authorizationId: 'x' }
     const reply = { raw } as unknown as FastifyReply
-    t.equal(await createAwaitCollection(app)({} as FastifyRequest, reply, approval), 'none')
+    t.equal(await createAwaitCollection(app, true)({} as FastifyRequest, reply, approval), 'none')
     t.equal(looks, 1)
     t.equal(raw.listenerCount('close'), 0)
   })
