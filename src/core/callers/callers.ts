@@ -2,7 +2,7 @@
  * Who calls with a bearer token (RFC 6750): a user of the dashboard by a session JWT, a client that one of them has authorized
  * by a client JWT, or a back end by an API key. Which of them may do what is said here; what a request brings is the plugins'.
  */
-import { type ApiKey, looksLikeApiKey } from '../api-keys/api-key.js'
+import { type ApiKey, type ApiKeyRight, looksLikeApiKey } from '../api-keys/api-key.js'
 import type { ApiKeys } from '../api-keys/api-keys.js'
 import { readScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
@@ -23,9 +23,9 @@ export interface Callers {
   identify(token: string): Promise<Caller>
   /** The user that a token stands for. A client is `forbidden`. */
   identifyUser(token: string): Promise<User>
-  /** The API key that a token is, if it may be used now; notes that it was. */
-  identifyApiKey(token: string): Promise<ApiKey>
-  /** Whoever may ask for tokens of connections: a back end with an API key, or a user. A client is `forbidden`. */
+  /** The API key that a token is, if it may be used now for this; notes that it was. One without the right is `forbidden`. */
+  identifyApiKey(token: string, right: ApiKeyRight): Promise<ApiKey>
+  /** Whoever may ask for tokens of connections: a back end with an API key that has the right, or a user. A client is `forbidden`. */
   identifyConnectionReader(token: string): Promise<ConnectionReader>
 }
 
@@ -62,8 +62,8 @@ export function createCallers({ sessions, accessTokens, tokens, apiKeys }: Calle
     return caller
   }
 
-  async function identifyApiKey(token: string): Promise<ApiKey> {
-    const key = await apiKeys.use(token)
+  async function identifyApiKey(token: string, right: ApiKeyRight): Promise<ApiKey> {
+    const key = await apiKeys.use(token, right)
     if (!key) throw fault('invalid_token', { detail: 'no API key' })
     return key
   }
@@ -76,7 +76,7 @@ export function createCallers({ sessions, accessTokens, tokens, apiKeys }: Calle
     async identifyConnectionReader(token) {
       // An API key says of itself that it is one; anything else can only be a JWT.
       if (!looksLikeApiKey(token)) return identifyUser(token)
-      return { kind: 'api_key', keyId: (await identifyApiKey(token)).id }
+      return { kind: 'api_key', keyId: (await identifyApiKey(token, 'connected-accounts')).id }
     }
   }
 }
