@@ -222,7 +222,7 @@ export const openapiDocument = {
         operationId: 'listAuthorizedClients',
         tags: ['AuthorizedClients'],
         summary: "List the caller's authorized clients",
-        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid.',
+        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid. With the JWT of a client that the operator added (`OAUTH_CLIENTS_FILE`) its own row alone.',
         security: [{ bearerAuth: [] }],
         responses: {
           200: {
@@ -243,6 +243,7 @@ export const openapiDocument = {
         operationId: 'updateAuthorizedClient',
         tags: ['AuthorizedClients'],
         summary: 'Rename an authorized client',
+        description: 'With the JWT of a client only the client it stands for; the others of its user are 403.',
         security: [{ bearerAuth: [] }],
         parameters: [{ $ref: '#/components/parameters/AuthorizedClientId' }],
         requestBody: {
@@ -256,6 +257,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/BadRequest' },
           401: { $ref: '#/components/responses/Unauthorized' },
+          403: { $ref: '#/components/responses/Forbidden' },
           404: { $ref: '#/components/responses/NotFound' },
           405: { $ref: '#/components/responses/MethodNotAllowed' },
           408: { $ref: '#/components/responses/RequestTimeout' },
@@ -269,7 +271,7 @@ export const openapiDocument = {
         operationId: 'revokeAuthorizedClient',
         tags: ['AuthorizedClients'],
         summary: 'Revoke an authorized client',
-        description: 'In force from the next request on. Revoking again changes nothing: the time of the first revocation stays.',
+        description: 'In force from the next request on. Revoking again changes nothing: the time of the first revocation stays. With the JWT of a client only the client it stands for; the others of its user are 403.',
         security: [{ bearerAuth: [] }],
         parameters: [{ $ref: '#/components/parameters/AuthorizedClientId' }],
         responses: {
@@ -279,6 +281,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/BadRequest' },
           401: { $ref: '#/components/responses/Unauthorized' },
+          403: { $ref: '#/components/responses/Forbidden' },
           404: { $ref: '#/components/responses/NotFound' },
           405: { $ref: '#/components/responses/MethodNotAllowed' },
           408: { $ref: '#/components/responses/RequestTimeout' },
