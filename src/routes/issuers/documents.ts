@@ -5,6 +5,7 @@ import { fault } from '../../core/fault.js'
 import type { Documents } from '../../core/issuers/held-documents.js'
 import { JWKS_MAX_AGE_SECONDS } from '../../core/tokens/signing-keys.js'
 import type { App } from '../app.js'
+import { refuseOtherMethods } from '../method-not-allowed.js'
 import { nameOf } from './host-constraint.js'
 
 const CACHE_CONTROL = `public, max-age=${JWKS_MAX_AGE_SECONDS}`
@@ -38,15 +39,21 @@ export function documentsByHost(app: App): void {
     '/.well-known/jwks': 'jwks',
     '/.well-known/jwks.json': 'jwks'
   } as const
+  const constraints = { foreignHost: true }
   for (const [url, which] of Object.entries(documents)) {
     app.route({
       method: 'GET',
       url,
-      constraints: { foreignHost: true },
+      constraints,
       config: { byHost: true },
       handler: sendDocument(app, which)
     })
   }
+  refuseOtherMethods(
+    app,
+    Object.keys(documents).map((url) => ({ method: 'GET', url })),
+    { constraints }
+  )
 }
 
 function sendDocument(app: App, which: keyof Documents) {

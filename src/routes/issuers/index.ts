@@ -1,6 +1,7 @@
 /** What relying parties read of issuers: by path, and under the hosts of issuers, where nothing else is to be found. */
 import { issuersOperations } from '../../../schemas/generated/issuers.js'
 import { fault } from '../../core/fault.js'
+import { allowAnyOrigin } from '../any-origin.js'
 import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerTokensApiFault } from '../tokens-api/answers.js'
@@ -16,6 +17,7 @@ declare module 'fastify' {
 /** By path, under the service's own URL. */
 export const issuersByPath = surface('issuers-by-path', ['core'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
+  allowAnyOrigin(app, { methods: ['GET'] })
   documentsByPath(app)
   refuseOtherMethods(app, Object.values(issuersOperations))
 })
@@ -23,6 +25,7 @@ export const issuersByPath = surface('issuers-by-path', ['core'], async (app) =>
 /** By host: see host-constraint.ts. */
 export const issuersByHost = surface('issuers-by-host', ['core'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
+  allowAnyOrigin(app, { methods: ['GET'] })
   documentsByHost(app)
   // The metadata of RFC 8414 is the service's own alone.
   app.route({

@@ -1,7 +1,7 @@
 /** Entering the code that a device shows: by hand, or filled in by a link. */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { formatUserCode, readUserCode } from '../../core/grants/codes.js'
+import { formatUserCode, isBlankUserCode, readUserCode } from '../../core/grants/codes.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm, LONGEST_TYPED_CODE } from './views/code-form.js'
 import { Start } from './views/start.js'
@@ -74,7 +74,7 @@ export function enterCode({ app, visits, codes }: PageParts): void {
       const typed = readTypedCode(sent)
       if (!visit.session) return keepForSignIn(request, reply, typed)
       // Browsers send an empty field as well, which is no guess.
-      if (sent === '') return refuse(request, reply)
+      if (sent === '' || (typed !== undefined && isBlankUserCode(typed))) return refuse(request, reply)
       const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed ?? ''))
       if (typed === undefined || outcome.kind !== 'pending') return refuse(request, reply)
       const userCode = formatUserCode(readUserCode(typed) ?? '')
