@@ -241,15 +241,9 @@ t.test('guessing', async (t) => {
   t.test('five misses of a user, wherever from, by peek and approve together', async (t) => {
     const { fresh, peek, approve, poll, clock } = await setUp(t)
     const { user_code, grant_code } = await fresh()
-    for (const code of [WRONG, 'x', '-', '\u0000%00', 'AEIO-UAEI']) {
+    for (const code of [WRONG, 'x', '7', '\u0000%00', 'AEIO-UAEI']) {
       const ask = code.length % 2 === 0 ? peek : approve
-      refused(
-        t,
-        await ask(encodeURIComponent(code).slice(0, 60), 'ann', `192.0.2.${code.length}`),
-        404,
-        undefined,
-        code
-      )
+      refused(t, await ask(code, 'ann', `192.0.2.${code.length}`), 404, undefined, code)
     }
     limited(t, await peek(WRONG, 'ann', '192.0.2.77'), 900, 'a wrong code')
     limited(t, await peek(user_code, 'ann', '192.0.2.78'), 900, 'the right code')
