@@ -222,8 +222,9 @@ export const openapiDocument = {
         operationId: 'listAuthorizedClients',
         tags: ['AuthorizedClients'],
         summary: "List the caller's authorized clients",
-        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid.',
+        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid, but of those rows the newest 200 alone. A user has at most 500 active ones, so that the whole list has at most 700 rows; where there are more, from before there was a maximum, `next_cursor` leads on. In pages, asked for by `limit` or `cursor`, the rows that end last come first, so that active ones come before those that have ended; within a page the newest come first.',
         security: [{ bearerAuth: [] }],
+        parameters: [{ $ref: '#/components/parameters/Limit' }, { $ref: '#/components/parameters/Cursor' }],
         responses: {
           200: {
             description: "The caller's own clients.",
@@ -806,9 +807,11 @@ export const openapiDocument = {
         tags: ['Providers'],
         summary: 'List the providers of the account',
         security: [{ apiKey: [] }],
+        parameters: [{ $ref: '#/components/parameters/V1Limit' }, { $ref: '#/components/parameters/V1Cursor' }],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Provider' } } }
             }
@@ -898,10 +901,15 @@ export const openapiDocument = {
         tags: ['Clients'],
         summary: 'List the clients of a provider',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/ProviderId' }],
+        parameters: [
+          { $ref: '#/components/parameters/ProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Client' } } }
             }
@@ -1024,10 +1032,15 @@ export const openapiDocument = {
         tags: ['Domains'],
         summary: 'List the custom domains of a provider',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/ProviderId' }],
+        parameters: [
+          { $ref: '#/components/parameters/ProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Domain' } } }
             }
@@ -1147,9 +1160,11 @@ export const openapiDocument = {
         tags: ['Tenants'],
         summary: 'List the tenants of the account',
         security: [{ apiKey: [] }],
+        parameters: [{ $ref: '#/components/parameters/V1Limit' }, { $ref: '#/components/parameters/V1Cursor' }],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Tenant' } } }
             }
@@ -1239,10 +1254,15 @@ export const openapiDocument = {
         tags: ['Tenants'],
         summary: 'List the foreign issuers a tenant trusts',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/TenantId' }],
+        parameters: [
+          { $ref: '#/components/parameters/TenantId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/TenantProvider' } } }
             }
@@ -1343,11 +1363,14 @@ export const openapiDocument = {
         security: [{ apiKey: [] }],
         parameters: [
           { $ref: '#/components/parameters/TenantId' },
-          { $ref: '#/components/parameters/TenantProviderId' }
+          { $ref: '#/components/parameters/TenantProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
         ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': {
                 schema: { type: 'array', items: { $ref: '#/components/schemas/TenantProviderPolicy' } }
@@ -1503,6 +1526,20 @@ export const openapiDocument = {
       }
     },
     parameters: {
+      Limit: {
+        name: 'limit',
+        in: 'query',
+        required: false,
+        description: 'The most entries of a page. Without `limit` and `cursor` the list is answered as far as 700 entries.',
+        schema: { type: 'integer', minimum: 1, maximum: 200 }
+      },
+      Cursor: {
+        name: 'cursor',
+        in: 'query',
+        required: false,
+        description: 'Where the page begins: `next_cursor` of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+        schema: { type: 'string', minLength: 1, maxLength: 512 }
+      },
       AuthorizedClientId: {
         name: 'authorizedClientId',
         in: 'path',
@@ -1530,6 +1567,20 @@ export const openapiDocument = {
         required: true,
         description: 'A uuid. One that is none is 404 like any other unknown id.',
         schema: { type: 'string' }
+      },
+      V1Limit: {
+        name: 'limit',
+        in: 'query',
+        required: false,
+        description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
+        schema: { type: 'integer', minimum: 1, maximum: 200 }
+      },
+      V1Cursor: {
+        name: 'cursor',
+        in: 'query',
+        required: false,
+        description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+        schema: { type: 'string', minLength: 1, maxLength: 512 }
       },
       ClientId: {
         name: 'clientId',
@@ -1579,7 +1630,11 @@ export const openapiDocument = {
         schema: { type: 'string' }
       },
       NotStored: { description: 'Always `no-store`.', schema: { type: 'string' } },
-      Challenge: { description: 'How to authenticate, to whoever tried by header.', schema: { type: 'string' } }
+      Challenge: { description: 'How to authenticate, to whoever tried by header.', schema: { type: 'string' } },
+      NextPage: {
+        description: 'On a page after which there is another one: the address of that one, relative to this request\'s, with `rel="next"` (RFC 8288).',
+        schema: { type: 'string' }
+      }
     },
     responses: {
       BadRequest: {
@@ -1969,7 +2024,10 @@ export const openapiDocument = {
       AuthorizedClientList: {
         type: 'object',
         required: ['data'],
-        properties: { data: { type: 'array', items: { $ref: '#/components/schemas/AuthorizedClient' } } }
+        properties: {
+          data: { type: 'array', items: { $ref: '#/components/schemas/AuthorizedClient' } },
+          next_cursor: { type: 'string', description: 'Where there are more rows, the `cursor` of the next page.' }
+        }
       },
       AuthorizedClientUpdate: {
         type: 'object',

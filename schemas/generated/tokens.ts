@@ -191,6 +191,18 @@ export const tokensOperations = {
     url: '/providers',
     schema: {
       operationId: 'listProviders',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.Integer({
+          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
+          minimum: 1,
+          maximum: 200
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       response: {
         200: Type.Array(Provider),
         400: ApiError,
@@ -272,6 +284,18 @@ export const tokensOperations = {
     url: '/providers/:providerId/clients',
     schema: {
       operationId: 'listClients',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.Integer({
+          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
+          minimum: 1,
+          maximum: 200
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         providerId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -388,6 +412,18 @@ export const tokensOperations = {
     url: '/providers/:providerId/domains',
     schema: {
       operationId: 'listDomains',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.Integer({
+          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
+          minimum: 1,
+          maximum: 200
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         providerId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -504,6 +540,18 @@ export const tokensOperations = {
     url: '/tenants',
     schema: {
       operationId: 'listTenants',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.Integer({
+          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
+          minimum: 1,
+          maximum: 200
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       response: {
         200: Type.Array(Tenant),
         400: ApiError,
@@ -585,6 +633,18 @@ export const tokensOperations = {
     url: '/tenants/:tenantId/providers',
     schema: {
       operationId: 'listTenantProviders',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.Integer({
+          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
+          minimum: 1,
+          maximum: 200
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         tenantId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -677,6 +737,18 @@ export const tokensOperations = {
     url: '/tenants/:tenantId/providers/:tenantProviderId/policies',
     schema: {
       operationId: 'listTenantProviderPolicies',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.Integer({
+          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
+          minimum: 1,
+          maximum: 200
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         tenantId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' }),
         tenantProviderId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })

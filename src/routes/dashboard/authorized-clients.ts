@@ -4,16 +4,24 @@ import type { Authorization } from '../../core/authorizations/authorization.js'
 import type { Caller } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
+import { createCursors, readPageQuery, sendData } from '../paging.js'
 
-/** GET /auth/clients: the caller's authorizations, newest first. */
+/** GET /auth/clients: the caller's authorizations, all at once or in pages. */
 export function listAuthorizedClients(app: App): void {
+  const cursors = createCursors(app.core.keyring)
+
   app.route({
     ...dashboardOperations.listAuthorizedClients,
+    // Each piece of the list has a time limit of its own.
+    config: { waitsForOthers: true },
     onRequest: app.authenticate('user-or-client'),
-    handler: async (request) => {
+    handler: async (request, reply) => {
       const caller = request.authenticatedCaller()
-      const authorizations = await app.core.authorizations.list(caller.userId)
-      return { data: authorizations.map((authorization) => renderAuthorizedClient(authorization, caller)) }
+      const list = `clients of ${caller.userId}`
+      const options = readPageQuery(cursors, list, request.query)
+      const { authorizations, next } = await app.core.authorizations.page(caller.userId, options)
+      const data = authorizations.map((authorization) => renderAuthorizedClient(authorization, caller))
+      return sendData(reply, data, next === undefined ? {} : { next_cursor: cursors.write(list, next) })
     }
   })
 }
