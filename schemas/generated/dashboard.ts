@@ -362,10 +362,9 @@ export const dashboardOperations = {
     schema: {
       operationId: 'listAuthorizedClients',
       querystring: Type.Object({
-        limit: Type.Optional(Type.Integer({
-          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered as far as 700 entries.',
-          minimum: 1,
-          maximum: 200
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered as far as 700 entries.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
           description: 'Where the page begins: `next_cursor` of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',

@@ -1530,8 +1530,8 @@ export const openapiDocument = {
         name: 'limit',
         in: 'query',
         required: false,
-        description: 'The most entries of a page. Without `limit` and `cursor` the list is answered as far as 700 entries.',
-        schema: { type: 'integer', minimum: 1, maximum: 200 }
+        description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered as far as 700 entries.',
+        schema: { type: 'string', pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$' }
       },
       Cursor: {
         name: 'cursor',
@@ -1572,8 +1572,8 @@ export const openapiDocument = {
         name: 'limit',
         in: 'query',
         required: false,
-        description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
-        schema: { type: 'integer', minimum: 1, maximum: 200 }
+        description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+        schema: { type: 'string', pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$' }
       },
       V1Cursor: {
         name: 'cursor',

@@ -192,10 +192,9 @@ export const tokensOperations = {
     schema: {
       operationId: 'listProviders',
       querystring: Type.Object({
-        limit: Type.Optional(Type.Integer({
-          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
-          minimum: 1,
-          maximum: 200
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
           description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
@@ -285,10 +284,9 @@ export const tokensOperations = {
     schema: {
       operationId: 'listClients',
       querystring: Type.Object({
-        limit: Type.Optional(Type.Integer({
-          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
-          minimum: 1,
-          maximum: 200
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
           description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
@@ -413,10 +411,9 @@ export const tokensOperations = {
     schema: {
       operationId: 'listDomains',
       querystring: Type.Object({
-        limit: Type.Optional(Type.Integer({
-          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
-          minimum: 1,
-          maximum: 200
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
           description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
@@ -541,10 +538,9 @@ export const tokensOperations = {
     schema: {
       operationId: 'listTenants',
       querystring: Type.Object({
-        limit: Type.Optional(Type.Integer({
-          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
-          minimum: 1,
-          maximum: 200
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
           description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
@@ -634,10 +630,9 @@ export const tokensOperations = {
     schema: {
       operationId: 'listTenantProviders',
       querystring: Type.Object({
-        limit: Type.Optional(Type.Integer({
-          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
-          minimum: 1,
-          maximum: 200
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
           description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
@@ -738,10 +733,9 @@ export const tokensOperations = {
     schema: {
       operationId: 'listTenantProviderPolicies',
       querystring: Type.Object({
-        limit: Type.Optional(Type.Integer({
-          description: 'The most entries of a page. Without `limit` and `cursor` the list is answered whole.',
-          minimum: 1,
-          maximum: 200
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
           description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',

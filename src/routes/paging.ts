@@ -18,7 +18,7 @@ const PIECE = 100
 
 /** What a request may say of the page it wants, as its schema has checked it. */
 export interface PageQuery {
-  limit?: number
+  limit?: string
   cursor?: string
 }
 
@@ -45,7 +45,7 @@ export function createCursors(keyring: Keyring): Cursors {
 /** What a request asks for; undefined if it wants the whole list. */
 export function readPageQuery(cursors: Cursors, list: string, { limit, cursor }: PageQuery): ListOptions | undefined {
   if (limit === undefined && cursor === undefined) return undefined
-  return { most: limit ?? USUAL_LIMIT, after: cursor === undefined ? undefined : cursors.read(list, cursor) }
+  return { most: limit === undefined ? USUAL_LIMIT : Number(limit), after: cursor === undefined ? undefined : cursors.read(list, cursor) }
 }
 
 export interface WireList<T> {
