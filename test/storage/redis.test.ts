@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -10,6 +11,7 @@ import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { nextPollId } from '../../src/storage/redis/poll-id.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
+import { createWatch } from '../../src/storage/redis/watch.js'
 import { listenTo, pendingGrant } from '../contract/decision-feed.js'
 import {
   CLIENT_TAG,
@@ -28,7 +30,7 @@ import { storageContract } from '../contract/storage.js'
 import { GRANTD_SECRET, IMPATIENT, startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { freePort } from '../support/ports.js'
-import { connectTo } from '../support/redis-config.js'
+import { connectTo, PATIENT_MS } from '../support/redis-config.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
 
@@ -890,6 +892,17 @@ t.test('keys', async (t) => {
     t.equal(new Set(all).size, all.length)
     t.ok(all.every((key) => key.startsWith('grantd:')))
   })
+})
+
+t.test('a call in the moment in which the connection breaks says that there is none', async (t) => {
+  const redis = server.client.duplicate({ enableOfflineQueue: false, maxRetriesPerRequest: 0, lazyConnect: false })
+  t.teardown(() => redis.disconnect())
+  await once(redis, 'ready')
+  const watch = createWatch(PATIENT_MS, () => {})
+  t.teardown(() => watch.stop())
+  redis.stream.destroy()
+  t.equal(redis.status, 'ready', 'which nobody was told yet')
+  await t.rejects(watch.over('get', redis.get('x')), { code: 'unavailable', detail: 'not connected to Redis' })
 })
 
 t.test('a Redis that must not be used', async (t) => {
