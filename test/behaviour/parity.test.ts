@@ -86,8 +86,19 @@ const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>
       passed(4.5)
     }
   },
+  'a poll that is sent twice is answered twice and counts once': async ({ polled, passed }) => {
+    for (let i = 0; i < 5; i++) {
+      await polled(PENDING)
+      passed(0.3)
+      await polled(PENDING)
+      passed(4.2)
+    }
+    await polled(PENDING)
+    passed(0.301)
+    await polled(slow(10), slow(15))
+  },
   'an early poll is told the longer interval, which stays': async ({ polled, passed }) => {
-    await polled(PENDING, slow(10), slow(15))
+    await polled(PENDING, PENDING, slow(10), slow(15))
     passed(13.4)
     await polled(slow(20))
     passed(18)
@@ -95,7 +106,7 @@ const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>
   },
   'an approval is heard at once, and again for 30 seconds, then it is spent': async (tell, notThere) => {
     const { polled, passed, decided } = tell
-    await polled(PENDING, slow(10))
+    await polled(PENDING, PENDING, slow(10))
     await decided('approve')
     await polled({ state: 'approved' }, { state: 'approved' })
     passed(30)
@@ -205,6 +216,7 @@ async function tellStories(t: Test, app: TestApp): Promise<void> {
     ] as const) {
       const { code, userCode } = await from.start(app)
       t.strictSame(await to.poll(app, code), PENDING)
+      app.clock.advance(301)
       t.strictSame(await from.poll(app, code), slow(10), 'and paced as one')
       await app.call('POST', '/auth/grant/approve', { token, body: { user_code: userCode, action: 'approve' } })
       const [one, two] = [await to.poll(app, code), await from.poll(app, code)]

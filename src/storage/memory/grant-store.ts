@@ -54,6 +54,7 @@ export function createMemoryGrantStore(clock: Clock, decided: (grantDigest: stri
         expiresAtMs: nowMs + lifeMs,
         intervalMs,
         polledAtMs: 0,
+        isRepeatable: false,
         collectedAtMs: 0,
         request: structuredClone(request),
         clientTag,
