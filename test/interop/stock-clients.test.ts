@@ -531,7 +531,7 @@ async function originalApi(t: Test, issuer: IssuerOverRedis, acme: IdentityProvi
     return { userId, oauthAccountId: account?.id ?? '', session: await sessionOf(userId) }
   }
   const [ann, bob] = [await enter('ann'), await enter('bob')]
-  const apiKey = (await app.core.apiKeys.create('acme', {})).text
+  const apiKey = (await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })).text
 
   await t.test('sdk-api, for back ends', async (t) => {
     const users = (accessToken?: string) =>
