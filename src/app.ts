@@ -3,8 +3,7 @@
  * before it, and refuses to be loaded in a wrong order.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
-import { accessLog } from '../plugins/access-log.js'
-import { answerMetrics } from '../plugins/answer-metrics.js'
+import { accessLog, answerMetrics } from '../plugins/access-log.js'
 import { authentication } from '../plugins/authentication.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
 import { config as configPlugin } from '../plugins/config.js'
@@ -68,8 +67,8 @@ export function partsOf(config: Config, { testClock, awaitsCollection = true }: 
     [accessLog, {}],
     [answerMetrics, {}],
     [stateMetrics, {}],
-    [overload, {}],
     [whereabouts, {}],
+    [overload, {}],
     [authentication, {}],
     [clientAuthentication, {}],
     [limits, {}]
