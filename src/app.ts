@@ -17,6 +17,7 @@ import { requestHeaders } from '../plugins/request-headers.js'
 import { stateMetrics } from '../plugins/state-metrics.js'
 import { storage } from '../plugins/storage.js'
 import { timeLimit } from '../plugins/time-limit.js'
+import { unread } from '../plugins/unread.js'
 import { whereabouts } from '../plugins/whereabouts.js'
 import { dashboardPrefix } from '../schemas/generated/dashboard.js'
 import { tokensPrefix } from '../schemas/generated/tokens.js'
@@ -68,6 +69,7 @@ export function partsOf(config: Config, { testClock, awaitsCollection = true }: 
     [answerMetrics, {}],
     [stateMetrics, {}],
     [whereabouts, {}],
+    [unread, {}],
     [overload, {}],
     [authentication, {}],
     [clientAuthentication, {}],
