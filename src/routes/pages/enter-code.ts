@@ -9,15 +9,16 @@ import { userIdOf, visitOf } from './visit.js'
 
 /** GET /: the landing page, with a form for the code, which is kept while its visitor signs in. */
 export function showStart({ app, visits }: PageParts): void {
-  const { demoSignIn: isDemo } = app.config
+  const { demoSignIn: isDemo, showsDocs } = app.config
+  const documentation = showsDocs ? '/docs' : '/openapi.json'
   // /docs is served without the base path; a proxy that strips the base path serves it below.
-  const docsPath = app.prefix === '' ? undefined : '/docs'
+  const docsPath = app.prefix === '' ? undefined : documentation
 
   app.get('/', async (request, reply) => {
     const visit = visitOf(request)
     // Without a session, the form's CSRF token is bound to the visitor's cookie, as on the sign-in page.
     const seen = visit.session ? visit : visits.remember(request, reply, {})
-    return sendPage(reply, Start, { visit: seen, isDemo, docsPath: docsPath ?? `${visit.base}/docs` })
+    return sendPage(reply, Start, { visit: seen, isDemo, docsPath: docsPath ?? visit.base + documentation })
   })
 }
 

@@ -87,7 +87,7 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
     },
     frameguard: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
-    // HSTS would bind every service of this host, so it is left to the operator.
+    // Every answer of the service has this header, not the pages alone: plugins/request-headers.ts.
     strictTransportSecurity: false
   })
   // Pages read only forms, so the application's parsers are removed.
