@@ -1,8 +1,8 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { startApp, type TestApp } from '../../support/app.js'
-import { BOX, CLI, startOAuthApp, TV } from '../../support/oauth-app.js'
 import { FORWARDED_NODES } from '../../support/forwarded-addresses.js'
+import { BOX, CLI, startOAuthApp, TV } from '../../support/oauth-app.js'
 import { sessionOf } from '../../support/tokens.js'
 import { apiHeaders, refused } from '../expectations.js'
 
