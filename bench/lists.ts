@@ -29,7 +29,7 @@ const PAGE = 50
 /** What an owner of an API key lists, so many at the same time. */
 const WORKLOADS = 1_000
 const LISTS_AT_ONCE = 20
-const LISTS = 8 * LISTS_AT_ONCE
+const LISTS = 4 * LISTS_AT_ONCE
 /** The time between two polls of others, and for how long they are polled when nothing else happens. */
 const POLL_EVERY_MS = 4
 const QUIET_MS = 4_000

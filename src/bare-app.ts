@@ -1,8 +1,7 @@
 /** Fastify before any plugin: its limits, how it names requests, and what it answers to requests that reach no route. */
 import { randomBytes } from 'node:crypto'
-import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
-import { setRequestHeaders } from '../plugins/request-headers.js'
+import { alwaysSent, requestHeadersOf } from '../plugins/request-headers.js'
 import type { Config } from './config/config.js'
 import { type LogOptions, loggerOptions } from './logger.js'
 import { basePathOf } from './routes/app.js'
@@ -28,11 +27,12 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
     childLoggerFactory: (parent) => parent,
     // No plugin is given up for being slow: each bounds what it waits for, and a busy machine needs long for its first RSA key.
     pluginTimeout: 0,
-    trustProxy: config.trustProxy.length > 0 ? compile([...config.trustProxy]) : false,
     bodyLimit: BODY_LIMIT,
     // Headers and bodies that arrive slowly, or not at all, are cut off, so that no client keeps a socket for long.
     requestTimeout: 10_000,
-    keepAliveTimeout: 72_000,
+    keepAliveTimeout: config.keepAliveSeconds * 1000,
+    // Who takes nothing of an answer for so long is gone. No poll is held for half of it.
+    connectionTimeout: 70_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: HEADERS_LIMIT },
     // Requests that still arrive while it stops are answered; new connections are refused by then.
     return503OnClosing: false,
@@ -43,8 +43,8 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
       maxParamLength: HEADERS_LIMIT,
       constraints: { foreignHost: foreignHostConstraint(config.publicUrl) }
     },
-    frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), setRequestHeaders),
-    clientErrorHandler: answerUnreadable
+    frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), requestHeadersOf(config.publicUrl)),
+    clientErrorHandler: answerUnreadable(alwaysSent(config.publicUrl))
   })
 
   app.setErrorHandler(answerFault)

@@ -45,7 +45,10 @@ export function createCursors(keyring: Keyring): Cursors {
 /** What a request asks for; undefined if it wants the whole list. */
 export function readPageQuery(cursors: Cursors, list: string, { limit, cursor }: PageQuery): ListOptions | undefined {
   if (limit === undefined && cursor === undefined) return undefined
-  return { most: limit === undefined ? USUAL_LIMIT : Number(limit), after: cursor === undefined ? undefined : cursors.read(list, cursor) }
+  return {
+    most: limit === undefined ? USUAL_LIMIT : Number(limit),
+    after: cursor === undefined ? undefined : cursors.read(list, cursor)
+  }
 }
 
 export interface WireList<T> {

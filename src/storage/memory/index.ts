@@ -2,23 +2,32 @@
 import type { Clock } from '../../core/clock.js'
 import { createTurns } from '../../core/records/batches.js'
 import type { Storage } from '../../core/storage.js'
-import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
-import { createMemoryDecisionFeed } from './decision-feed.js'
-import { createMemoryGrantStore } from './grant-store.js'
+import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
+import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
-import { createMemoryLockStore, createMemoryRecordStore } from './record-store.js'
+import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-key-stores.js'
+import { createMemoryRecordStore } from './record-store.js'
 import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
+import { startSweeps } from './sweeps.js'
 
-export function createMemoryStorage(clock: Clock): Storage {
+const SWEEP_EVERY_MS = 10_000
+
+export interface MemoryStorage extends Storage {
+  /** The number of entries that expire: those that have expired count until the next sweep. */
+  kept(): number
+}
+
+export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS): MemoryStorage {
   const { feed, publish } = createMemoryDecisionFeed()
   const turns = createTurns(1)
-  const records = () => createMemoryRecordStore(clock, turns)
   const issuerKeys = new Map<string, SigningKeyStore>()
+  const sweeps = startSweeps(sweepEveryMs)
+  const records = () => createMemoryRecordStore(clock, sweeps, turns)
   return {
     engine: 'memory',
-    grants: createMemoryGrantStore(clock, publish),
+    grants: createMemoryGrantStore(clock, sweeps, publish),
     decisions: feed,
-    refreshFamilies: createMemoryRefreshFamilyStore(clock),
+    refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
     apiKeys: records(),
     sessions: records(),
@@ -26,7 +35,7 @@ export function createMemoryStorage(clock: Clock): Storage {
     profiles: records(),
     connections: records(),
     connectionOwners: records(),
-    locks: createMemoryLockStore(),
+    locks: createMemoryLockStore(sweeps),
     signingKeys: createMemorySigningKeyStore(),
     signingKeysOf(issuerId) {
       const store = issuerKeys.get(issuerId) ?? createMemorySigningKeyStore()
@@ -41,30 +50,10 @@ export function createMemoryStorage(clock: Clock): Storage {
     tenants: records(),
     trustedIssuers: records(),
     policies: records(),
-    limits: createMemoryLimitStore(clock),
+    limits: createMemoryLimitStore(clock, sweeps),
+    kept: sweeps.kept,
     open: async () => {},
     check: async () => {},
-    close: async () => {}
-  }
-}
-
-/** Signing keys, oldest first; they are lost with the process. */
-export function createMemorySigningKeyStore(): SigningKeyStore {
-  const keys: StoredSigningKey[] = []
-
-  return {
-    list: async () => [...keys],
-
-    async succeed(predecessorKid, next, obsolete) {
-      if (keys.at(-1)?.kid === predecessorKid) {
-        keys.push(next)
-        keys.splice(0, keys.length, ...keys.filter(({ kid }) => !obsolete.includes(kid)))
-      }
-      return [...keys]
-    },
-
-    async clear() {
-      keys.length = 0
-    }
+    close: async () => sweeps.stop()
   }
 }

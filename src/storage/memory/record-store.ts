@@ -1,18 +1,15 @@
-/**
- * Records in memory, and the locks for work on them. Expired records are deleted when their parent is looked at, and all of them
- * whenever the number of parents has doubled since the last sweep, which bounds them.
- */
+/** Records in memory, by parent and id, and by the end of their life. */
 import type { Clock } from '../../core/clock.js'
 import { readAll, type Turns } from '../../core/records/batches.js'
 import {
   type Fading,
   type Fields,
   LARGEST_PAGE,
-  type LockStore,
   type PageOptions,
   type Position,
   type RecordStore
 } from '../../core/records/record-store.js'
+import type { Sweeps } from './sweeps.js'
 
 interface StoredRecord {
   id: string
@@ -30,18 +27,16 @@ interface Parent {
 
 type Place = Pick<StoredRecord, 'keepUntilMs' | 'number'>
 
-const SWEEP_AT_LEAST = 1_000
-
-export function createMemoryRecordStore(clock: Clock, turns: Turns): RecordStore {
+export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Turns): RecordStore {
   const parents = new Map<string, Parent>()
-  let sweepAt = SWEEP_AT_LEAST
   let created = 0
 
-  function sweep(): void {
-    if (parents.size < sweepAt) return
-    for (const parent of parents.keys()) living(parent)
-    sweepAt = Math.max(SWEEP_AT_LEAST, 2 * parents.size)
-  }
+  sweeps.add({
+    sweep() {
+      for (const parent of parents.keys()) living(parent)
+    },
+    kept: () => [...parents.values()].reduce((sum, { records }) => sum + records.size, 0)
+  })
 
   /** The unexpired records of a parent. Deletes the expired ones. */
   function living(name: string): Parent {
@@ -93,7 +88,6 @@ export function createMemoryRecordStore(clock: Clock, turns: Turns): RecordStore
   }
 
   function create(parentName: string, id: string, fields: Fields, keepUntilMs: number): Fields {
-    sweep()
     const parent = living(parentName)
     const known = parent.records.get(id)
     if (known) return { ...known.fields }
@@ -195,23 +189,4 @@ function positionOf(record: Place | undefined): Position | undefined {
 function readPlace(position: Position): Place {
   const [keepUntilMs, number] = position.split(' ').map(Number)
   return { keepUntilMs: keepUntilMs ?? 0, number: number ?? 0 }
-}
-
-/** They expire by a monotonic clock, not the injected one, as those of Redis do not obey it either. */
-export function createMemoryLockStore(): LockStore {
-  const locks = new Map<string, { holder: string; untilMs: number }>()
-
-  return {
-    async acquire(name, holder, forMs) {
-      const nowMs = performance.now()
-      const held = locks.get(name)
-      if (held && held.untilMs > nowMs && held.holder !== holder) return false
-      locks.set(name, { holder, untilMs: nowMs + forMs })
-      return true
-    },
-
-    async release(name, holder) {
-      if (locks.get(name)?.holder === holder) locks.delete(name)
-    }
-  }
 }

@@ -15,7 +15,7 @@ interface AuthorizationListProps {
   /** The cursors of this page, if it is not the first one, and of the next, if there is one. */
   cursor: string | undefined
   next: string | undefined
-  /** The one that was approved in this browser last. */
+  /** The id of the authorization that was approved last in this browser. */
   approvedHereId: string | undefined
   done: AuthorizationsDone | undefined
 }
@@ -85,7 +85,7 @@ export function AuthorizationList(props: AuthorizationListProps) {
 
 const queryOf = (cursor: string) => `?${new URLSearchParams({ cursor })}`
 
-/** An empty list, and how something comes into it. */
+/** The empty list, which explains how to add to it. */
 function Nothing({ visit }: { visit: Visit }) {
   return (
     <section class="empty">
@@ -177,7 +177,7 @@ function Detail({ term, children }: { term: string; children: preact.ComponentCh
   )
 }
 
-/** The user's own name for it comes first. */
+/** The label has precedence over the client's name. */
 function nameOf({ label, name }: Authorization, fallback: string): string {
   const [own, claimed] = [readClaim(label)?.text, readClaim(name)?.text]
   if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`
