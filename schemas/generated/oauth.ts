@@ -370,6 +370,7 @@ export const oauthOperations = {
         200: IntrospectionResponse,
         400: OAuthError,
         401: OAuthError,
+        403: OAuthError,
         405: OAuthError,
         408: OAuthError,
         413: OAuthError,

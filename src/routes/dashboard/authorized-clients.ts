@@ -1,7 +1,10 @@
-/** The authorizations of a user, which are authorized clients on the wire: listed, labelled, revoked. */
+/**
+ * The authorizations of a user, which are authorized clients on the wire: listed, labelled, revoked. A client token lists those
+ * that src/core/callers/callers.ts lets it see, and changes its own alone.
+ */
 import { type AuthorizedClient, dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import type { Authorization } from '../../core/authorizations/authorization.js'
-import type { Caller } from '../../core/callers/callers.js'
+import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
@@ -12,7 +15,7 @@ export function listAuthorizedClients(app: App): void {
     onRequest: app.authenticate('user-or-client'),
     handler: async (request) => {
       const caller = request.authenticatedCaller()
-      const authorizations = await app.core.authorizations.list(caller.userId)
+      const authorizations = await visibleTo(app, caller)
       return { data: authorizations.map((authorization) => renderAuthorizedClient(authorization, caller)) }
     }
   })
@@ -26,6 +29,7 @@ export function updateAuthorizedClient(app: App): void {
     handler: async (request) => {
       const caller = request.authenticatedCaller()
       const { authorizedClientId: id } = request.params
+      await requireMayChange(app, caller, id)
       const label = request.body.label ?? undefined
       const authorization = await app.core.authorizations.rename(caller.userId, id, label)
       if (!authorization) throw fault('not_found')
@@ -42,11 +46,25 @@ export function revokeAuthorizedClient(app: App): void {
     handler: async (request) => {
       const caller = request.authenticatedCaller()
       const { authorizedClientId: id } = request.params
+      await requireMayChange(app, caller, id)
       const authorization = await app.core.authorizations.revoke(caller.userId, id)
       if (!authorization) throw fault('not_found')
       return renderAuthorizedClient(authorization, caller)
     }
   })
+}
+
+async function visibleTo(app: App, caller: Caller): Promise<Authorization[]> {
+  if (caller.kind === 'user' || mayListAll(caller)) return app.core.authorizations.list(caller.userId)
+  const own = await app.core.authorizations.find(caller.userId, caller.authorizationId)
+  return own ? [own] : []
+}
+
+/** To a client the other authorizations of its user are forbidden; what is not this user's does not exist for it either. */
+async function requireMayChange(app: App, caller: Caller, id: string): Promise<void> {
+  if (mayChange(caller, id)) return
+  const standing = await app.core.authorizations.standingOf(caller.userId, id)
+  throw fault(standing === 'none' ? 'not_found' : 'forbidden', { detail: 'not the authorization of this client' })
 }
 
 const isoTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())

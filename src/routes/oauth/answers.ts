@@ -34,7 +34,12 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
     description: 'The access token is not valid.',
     challenge: `Bearer ${REALM}, error="invalid_token"`
   },
-  forbidden: { status: 403, error: 'insufficient_scope' },
+  forbidden: {
+    status: 403,
+    error: 'insufficient_scope',
+    description: 'The API key does not have the right introspect.',
+    challenge: `Bearer ${REALM}, error="insufficient_scope"`
+  },
   insufficient_scope: {
     status: 403,
     error: 'insufficient_scope',

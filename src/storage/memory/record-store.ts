@@ -1,25 +1,22 @@
-/**
- * Records in memory. Expired ones are swept whenever the number of parents has doubled since the last sweep, which bounds them.
- */
+/** Records in memory, by parent and id. */
 import type { Clock } from '../../core/clock.js'
 import type { RecordStore } from '../../core/records/record-store.js'
+import type { Sweeps } from './sweeps.js'
 
 interface StoredRecord {
   fields: Record<string, string>
   keepUntilMs: number
 }
 
-const SWEEP_AT_LEAST = 1_000
-
-export function createMemoryRecordStore(clock: Clock): RecordStore {
+export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps): RecordStore {
   const parents = new Map<string, Map<string, StoredRecord>>()
-  let sweepAt = SWEEP_AT_LEAST
 
-  function sweep(): void {
-    if (parents.size < sweepAt) return
-    for (const parent of parents.keys()) living(parent)
-    sweepAt = Math.max(SWEEP_AT_LEAST, 2 * parents.size)
-  }
+  sweeps.add({
+    sweep() {
+      for (const parent of parents.keys()) living(parent)
+    },
+    kept: () => [...parents.values()].reduce((sum, { size }) => sum + size, 0)
+  })
 
   /** The unexpired records of a parent. Deletes the expired ones. */
   function living(parent: string): Map<string, StoredRecord> {
@@ -31,7 +28,6 @@ export function createMemoryRecordStore(clock: Clock): RecordStore {
 
   return {
     async create(parent, id, fields, keepUntilMs) {
-      sweep()
       const records = living(parent)
       const record = records.get(id) ?? { fields: { ...fields }, keepUntilMs }
       parents.set(parent, records.set(id, record))

@@ -10,7 +10,7 @@ export type AuthorizationsDone = keyof Texts['clients']['done']
 interface AuthorizationListProps {
   visit: Visit
   authorizations: readonly Authorization[]
-  /** The one that was approved in this browser last. */
+  /** The id of the authorization that was approved last in this browser. */
   approvedHereId: string | undefined
   done: AuthorizationsDone | undefined
 }
@@ -66,7 +66,7 @@ export function AuthorizationList({ visit, authorizations, approvedHereId, done 
   )
 }
 
-/** An empty list, and how something comes into it. */
+/** The empty list, which explains how to add to it. */
 function Nothing({ visit }: { visit: Visit }) {
   return (
     <section class="empty">
@@ -151,7 +151,7 @@ function Detail({ term, children }: { term: string; children: preact.ComponentCh
   )
 }
 
-/** The user's own name for it comes first. */
+/** The label has precedence over the client's name. */
 function nameOf({ label, name }: Authorization, fallback: string): string {
   const [own, claimed] = [readClaim(label)?.text, readClaim(name)?.text]
   if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`
