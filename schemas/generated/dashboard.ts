@@ -207,7 +207,8 @@ export const AuthorizedClient = Type.Object({
 export type AuthorizedClient = Static<typeof AuthorizedClient>
 
 export const AuthorizedClientList = Type.Object({
-  data: Type.Array(AuthorizedClient)
+  data: Type.Array(AuthorizedClient),
+  next_cursor: Type.Optional(Type.String({ description: 'Where there are more rows, the `cursor` of the next page.' }))
 })
 export type AuthorizedClientList = Static<typeof AuthorizedClientList>
 
@@ -383,6 +384,17 @@ export const dashboardOperations = {
     url: '/auth/clients',
     schema: {
       operationId: 'listAuthorizedClients',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered as far as 700 entries.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: `next_cursor` of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       response: {
         200: AuthorizedClientList,
         400: Error,

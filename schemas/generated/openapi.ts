@@ -222,8 +222,9 @@ export const openapiDocument = {
         operationId: 'listAuthorizedClients',
         tags: ['AuthorizedClients'],
         summary: "List the caller's authorized clients",
-        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid. With the JWT of a client that the operator added (`OAUTH_CLIENTS_FILE`) its own row alone.',
+        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid, but of those rows the newest 200 alone. A user has at most 500 active ones, so that the whole list has at most 700 rows; where there are more, from before there was a maximum, `next_cursor` leads on. In pages, asked for by `limit` or `cursor`, the rows that end last come first, so that active ones come before those that have ended; within a page the newest come first. With the JWT of a client that the operator added (`OAUTH_CLIENTS_FILE`) the list has its own row alone.',
         security: [{ bearerAuth: [] }],
+        parameters: [{ $ref: '#/components/parameters/Limit' }, { $ref: '#/components/parameters/Cursor' }],
         responses: {
           200: {
             description: "The caller's own clients.",
@@ -813,9 +814,11 @@ export const openapiDocument = {
         tags: ['Providers'],
         summary: 'List the providers of the account',
         security: [{ apiKey: [] }],
+        parameters: [{ $ref: '#/components/parameters/V1Limit' }, { $ref: '#/components/parameters/V1Cursor' }],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Provider' } } }
             }
@@ -909,10 +912,15 @@ export const openapiDocument = {
         tags: ['Clients'],
         summary: 'List the clients of a provider',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/ProviderId' }],
+        parameters: [
+          { $ref: '#/components/parameters/ProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Client' } } }
             }
@@ -1040,10 +1048,15 @@ export const openapiDocument = {
         tags: ['Domains'],
         summary: 'List the custom domains of a provider',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/ProviderId' }],
+        parameters: [
+          { $ref: '#/components/parameters/ProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Domain' } } }
             }
@@ -1168,9 +1181,11 @@ export const openapiDocument = {
         tags: ['Tenants'],
         summary: 'List the tenants of the account',
         security: [{ apiKey: [] }],
+        parameters: [{ $ref: '#/components/parameters/V1Limit' }, { $ref: '#/components/parameters/V1Cursor' }],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Tenant' } } }
             }
@@ -1264,10 +1279,15 @@ export const openapiDocument = {
         tags: ['Tenants'],
         summary: 'List the foreign issuers a tenant trusts',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/TenantId' }],
+        parameters: [
+          { $ref: '#/components/parameters/TenantId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/TenantProvider' } } }
             }
@@ -1372,11 +1392,14 @@ export const openapiDocument = {
         security: [{ apiKey: [] }],
         parameters: [
           { $ref: '#/components/parameters/TenantId' },
-          { $ref: '#/components/parameters/TenantProviderId' }
+          { $ref: '#/components/parameters/TenantProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
         ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': {
                 schema: { type: 'array', items: { $ref: '#/components/schemas/TenantProviderPolicy' } }
@@ -1537,6 +1560,20 @@ export const openapiDocument = {
       }
     },
     parameters: {
+      Limit: {
+        name: 'limit',
+        in: 'query',
+        required: false,
+        description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered as far as 700 entries.',
+        schema: { type: 'string', pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$' }
+      },
+      Cursor: {
+        name: 'cursor',
+        in: 'query',
+        required: false,
+        description: 'Where the page begins: `next_cursor` of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+        schema: { type: 'string', minLength: 1, maxLength: 512 }
+      },
       AuthorizedClientId: {
         name: 'authorizedClientId',
         in: 'path',
@@ -1564,6 +1601,20 @@ export const openapiDocument = {
         required: true,
         description: 'A uuid. One that is none is 404 like any other unknown id.',
         schema: { type: 'string' }
+      },
+      V1Limit: {
+        name: 'limit',
+        in: 'query',
+        required: false,
+        description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+        schema: { type: 'string', pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$' }
+      },
+      V1Cursor: {
+        name: 'cursor',
+        in: 'query',
+        required: false,
+        description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+        schema: { type: 'string', minLength: 1, maxLength: 512 }
       },
       ClientId: {
         name: 'clientId',
@@ -1613,7 +1664,11 @@ export const openapiDocument = {
         schema: { type: 'string' }
       },
       NotStored: { description: 'Always `no-store`.', schema: { type: 'string' } },
-      Challenge: { description: 'How to authenticate, to whoever tried by header.', schema: { type: 'string' } }
+      Challenge: { description: 'How to authenticate, to whoever tried by header.', schema: { type: 'string' } },
+      NextPage: {
+        description: 'On a page after which there is another one: the address of that one, relative to this request\'s, with `rel="next"` (RFC 8288).',
+        schema: { type: 'string' }
+      }
     },
     responses: {
       BadRequest: {
@@ -2041,7 +2096,10 @@ export const openapiDocument = {
       AuthorizedClientList: {
         type: 'object',
         required: ['data'],
-        properties: { data: { type: 'array', items: { $ref: '#/components/schemas/AuthorizedClient' } } }
+        properties: {
+          data: { type: 'array', items: { $ref: '#/components/schemas/AuthorizedClient' } },
+          next_cursor: { type: 'string', description: 'Where there are more rows, the `cursor` of the next page.' }
+        }
       },
       AuthorizedClientUpdate: {
         type: 'object',

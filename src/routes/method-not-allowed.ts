@@ -16,20 +16,20 @@ declare module 'fastify' {
   }
 }
 
-/** `where` restricts it to requests of a kind, by a constraint of the router. */
+/** `only` has the constraints that the documented routes have, and what else is known of them. */
 export function refuseOtherMethods(
   app: FastifyInstance,
   documented: readonly Documented[],
-  where: Pick<RouteOptions, 'constraints'> = {}
+  only: Pick<RouteOptions, 'constraints' | 'config'> = {}
 ): void {
   for (const url of new Set(documented.map((operation) => operation.url))) {
     const allowed = documented.filter((operation) => operation.url === url).map(({ method }) => method)
     const allow = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : [])].join(', ')
     app.route({
+      ...only,
       method: METHODS.filter((method) => !allowed.includes(method)),
       url,
-      ...where,
-      config: { refusesMethod: true },
+      config: { ...only.config, refusesMethod: true },
       // A hook runs before the body is read, which no body could make right.
       onRequest: async (_request, reply) => {
         reply.header('allow', allow)

@@ -228,7 +228,7 @@ t.test('operations and routes', async (t) => {
     const byPath = documented.filter(({ surface }) => surface === 'issuers').map(({ route }) => route.split(' ')[1])
     t.equal(byPath.length, 3)
     for (const path of byPath) t.ok(ofHosts.includes(`${path}`.replace('/:providerId', '')), `${path}`)
-    for (const { url, constraints } of byHost) t.strictSame(constraints, { foreignHost: true }, url)
+    for (const { url, constraints } of byHost) t.strictSame(constraints, { issuerHost: true }, url)
   })
 
   t.test('every operation of the tokens API wants an API key, and can say whatever may go wrong', async (t) => {

@@ -152,7 +152,11 @@ t.test('requests in a minute', async (t) => {
       ['2001:db8:1:2::1', '2001:db8:1:2:ffff:ffff:ffff:ffff', true],
       ['2001:db8:1:2::1', '2001:DB8:0001:2:0:0:0:1', true],
       ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
-      ['::1', '2001:db8::1', false]
+      ['::1', '2001:db8::1', false],
+      ['1.2.3.4:50443', '1.2.3.4:50444', true],
+      ['1.2.3.4:50443', '1.2.3.5:50443', false],
+      ['[2001:db8:1:2::1]:443', '"[2001:db8:1:2::2]"', true],
+      ['[2001:db8:1:2::1]:443', '[2001:db8:1:3::1]:443', false]
     ]
     for (const [one, other, shared] of rows) {
       const { start } = asking(await startApp(t, { ...behindProxy, LIMIT_START_PER_MINUTE: '1' }))
@@ -192,6 +196,22 @@ t.test('two instances over one Redis count together', async (t) => {
     t.ok(peeks.filter(({ status }) => status === 200).length <= 5, 'no more than the user may')
     const ttl = await redis.client.pttl((await redis.client.keys('one:limit:start*'))[0] as string)
     t.ok(ttl > 0 && ttl <= MINUTE_MS, 'and Redis forgets')
+  })
+
+  t.test('whoever is behind a proxy is counted by their own address, however it is forwarded', async (t) => {
+    const bounded = { ...variables, REDIS_PREFIX: 'forwarded:', LIMIT_START_PER_MINUTE: '2' }
+    const [a, b] = await Promise.all([startApp(t, bounded), startApp(t, bounded)])
+    const [one, other] = [asking(a, sessions), asking(b, sessions)]
+    for (const [node, again] of [
+      ['203.0.113.8:50443', '"203.0.113.8:50444"'],
+      ['[2001:db8:1::1]:443', '[2001:db8:1::2]:444'],
+      ['203.0.113.9:_x', '::ffff:203.0.113.9'],
+      ['[2001:db8:2::1]', '2001:db8:2::1']
+    ] as const) {
+      t.equal((await one.start(node)).status, 200, `${node} shares with nobody`)
+      t.equal((await other.start(again)).status, 200, again)
+      limited(t, await one.start(again), /^\d+$/, again)
+    }
   })
 
   t.test('two hundred guesses at once: five reach the lookup', async (t) => {
@@ -395,7 +415,7 @@ t.test('LIMITS=off lifts all of it but the pacing of polls, and says so', async 
     ]
   )
   const { grant_code } = await service.start()
-  await service.poll(grant_code)
+  for (let i = 0; i < 2; i++) await service.poll(grant_code)
   t.strictSame((await service.poll(grant_code)).body, { status: 'slow_down', interval: 10 })
   const warnings = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 40)
   t.equal(warnings.length, 1)

@@ -309,7 +309,9 @@ t.test(
         const { body } = await redeem(deviceCode)
         return parsed(t, lines).map(({ level, msg, route, status }) => [body.error ?? 'ok', level, msg, route, status])
       }
-      const told = [await about(pending.device_code), await about(pending.device_code)]
+      const told = [await about(pending.device_code)]
+      clock.advance(1_000)
+      told.push(await about(pending.device_code))
       const rest = [await about(denied.device_code), await about(approved.device_code), await about('A'.repeat(43))]
       clock.advance(900_000)
       return { told, rest: [...rest, await about(pending.device_code)] }

@@ -905,6 +905,7 @@ t.test('device codes', async (t) => {
     clock.advance(31_000)
     await refuses(t, poller(BOX, spent.device_code), BAD_DEVICE_CODE, 'spent')
     t.equal((await redeem(BOX, pending.device_code)).body.error, 'authorization_pending')
+    t.equal((await redeem(BOX, pending.device_code)).body.error, 'authorization_pending', 'a repetition')
     t.strictSame((await redeem(BOX, pending.device_code)).body, { error: 'slow_down', interval: 10 })
   })
 

@@ -1,7 +1,7 @@
 /** Both surfaces have one core: the same story must have the same outcome on each, in its own words. */
 import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
-import { startApp, type TestApp } from '../support/app.js'
+import { startApp, type TestApp, type TestClock } from '../support/app.js'
 import { claimsOf } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
@@ -86,8 +86,19 @@ const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>
       passed(4.5)
     }
   },
+  'a poll that is sent twice is answered twice and counts once': async ({ polled, passed }) => {
+    for (let i = 0; i < 5; i++) {
+      await polled(PENDING)
+      passed(0.3)
+      await polled(PENDING)
+      passed(4.2)
+    }
+    await polled(PENDING)
+    passed(0.301)
+    await polled(slow(10), slow(15))
+  },
   'an early poll is told the longer interval, which stays': async ({ polled, passed }) => {
-    await polled(PENDING, slow(10), slow(15))
+    await polled(PENDING, PENDING, slow(10), slow(15))
     passed(13.4)
     await polled(slow(20))
     passed(18)
@@ -95,7 +106,7 @@ const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>
   },
   'an approval is heard at once, and again for 30 seconds, then it is spent': async (tell, notThere) => {
     const { polled, passed, decided } = tell
-    await polled(PENDING, slow(10))
+    await polled(PENDING, PENDING, slow(10))
     await decided('approve')
     await polled({ state: 'approved' }, { state: 'approved' })
     passed(30)
@@ -205,6 +216,7 @@ async function tellStories(t: Test, app: TestApp): Promise<void> {
     ] as const) {
       const { code, userCode } = await from.start(app)
       t.strictSame(await to.poll(app, code), PENDING)
+      app.clock.advance(301)
       t.strictSame(await from.poll(app, code), slow(10), 'and paced as one')
       await app.call('POST', '/auth/grant/approve', { token, body: { user_code: userCode, action: 'approve' } })
       const [one, two] = [await to.poll(app, code), await from.poll(app, code)]
@@ -214,10 +226,78 @@ async function tellStories(t: Test, app: TestApp): Promise<void> {
   })
 }
 
-t.test('in memory', async (t) => tellStories(t, await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA' })))
+/**
+ * The requests of golang.org/x/oauth2 (commit 89ff2e1, DeviceAuth and DeviceAccessToken of a Config with a client id and no
+ * secret), recorded against a server that answered each poll with authorization_pending. Until it has had a success it does
+ * not know how the server wants its credentials, so every poll is sent twice: by Basic, and 2 to 7 ms later by parameters
+ * alone. What the second one is told counts.
+ */
+const RECORDED = {
+  headers: {
+    'user-agent': 'Go-http-client/1.1',
+    'content-type': 'application/x-www-form-urlencoded',
+    'accept-encoding': 'gzip'
+  },
+  start: 'client_id=cli&scope=openid+offline_access',
+  poll: (code: string) =>
+    `client_id=cli&device_code=${code}&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&scope=openid+offline_access`,
+  pair: [{ authorization: 'Basic Y2xpOg==' }, {}],
+  apartMs: [2, 2, 7, 3]
+}
+
+/** Polls as recorded, of two instances in turn, until somebody approves after 52 seconds. */
+async function replayGo(t: Test, clock: TestClock, instances: TestApp[]): Promise<void> {
+  let sent = 0
+  const send = async (url: string, payload: string, headers: object = {}) => {
+    const { app } = instances[sent++ % instances.length] as TestApp
+    const answer = await app.inject({ method: 'POST', url, headers: { ...RECORDED.headers, ...headers }, payload })
+    return answer.json()
+  }
+  const { device_code, user_code, interval } = await send('/oauth/device_authorization', RECORDED.start)
+  t.equal(interval, 5)
+  const poll = async (pair: number) => {
+    const [byBasic, byParameters] = RECORDED.pair
+    const body = RECORDED.poll(device_code)
+    const first = await send('/oauth/token', body, byBasic)
+    if (first.access_token) return first
+    clock.advance(RECORDED.apartMs[pair % RECORDED.apartMs.length] as number)
+    return send('/oauth/token', body, byParameters)
+  }
+
+  const startedAtMs = clock()
+  const approveAtMs = startedAtMs + 52_000
+  for (let pair = 0; ; pair++) {
+    // Its ticker does not drift by what the requests take.
+    const atMs = startedAtMs + (pair + 1) * interval * 1000
+    if (clock() < approveAtMs && approveAtMs <= atMs) {
+      clock.advance(approveAtMs - clock())
+      t.equal((await (instances[0] as TestApp).decide(user_code, 'gopher')).status, 200)
+    }
+    clock.advance(atMs - clock())
+    const answer = await poll(pair)
+    if (clock() < approveAtMs) t.strictSame(answer, { error: 'authorization_pending' }, `pair ${pair}`)
+    else {
+      t.match(answer, { access_token: String, token_type: 'Bearer' })
+      t.ok(clock() - approveAtMs <= interval * 1000, 'within one interval of the approval')
+      return
+    }
+  }
+}
+
+t.test('in memory', async (t) => {
+  const app = await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA' })
+  // The stories take longer than a session lasts, so they come last.
+  t.test('golang.org/x/oauth2 gets its token within one interval', (t) => replayGo(t, app.clock, [app]))
+  await tellStories(t, app)
+})
 
 t.test('over Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  await tellStories(t, await startApp(t, { REDIS_URL: redis.url, LIMITS: 'off', SIGNING_ALG: 'EdDSA' }))
+  const variables = { REDIS_URL: redis.url, LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+  const app = await startApp(t, variables)
+  const other = await startApp(t, variables, { testClock: app.clock })
+  t.test('golang.org/x/oauth2 gets its token within one interval', (t) => replayGo(t, app.clock, [app]))
+  t.test('the same, from two instances', (t) => replayGo(t, app.clock, [app, other]))
+  await tellStories(t, app)
 })

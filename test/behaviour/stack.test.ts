@@ -249,8 +249,9 @@ t.test('two instances over one Redis behind nginx', async (t) => {
     const { grant_code } = await api.start()
     const polls = await Promise.all(Array.from({ length: 40 }, () => api.poll(grant_code)))
     const count = (status: string) => polls.filter(({ body }) => body.status === status).length
-    t.equal(count('authorization_pending'), 1)
-    t.equal(count('slow_down'), 39)
+    const accepted = count('authorization_pending')
+    t.ok(accepted === 1 || accepted === 2, `${accepted}: one, and its repetition if that came within 300 ms`)
+    t.equal(count('slow_down'), 40 - accepted)
     const after = await Promise.all(services.map(pollsOf))
     const shares = after.map((polls, i) => polls - (before[i] ?? 0))
     t.equal((shares[0] ?? 0) + (shares[1] ?? 0), 40)

@@ -91,7 +91,7 @@ t.test('a code that is typed leads to the question, and approving lets the progr
   t.same([await no?.innerText(), await yes?.innerText()], ['Deny', 'Approve “acme-cli”'], 'denying comes first')
   const [noBox, yesBox] = [await no?.boundingBox(), await yes?.boundingBox()]
   t.same([noBox?.width, noBox?.height], [yesBox?.width, yesBox?.height], 'and is as large')
-  t.equal(await statusOf(grant), 'slow_down', 'nothing is decided by looking')
+  t.equal(await statusOf(grant), 'authorization_pending', 'nothing is decided by looking')
 
   await approve(page)
   t.equal(pathOf(page), '/device/done')
@@ -353,7 +353,7 @@ t.test('a session that ends before the decision', async (t) => {
       t.equal(pathOf(page), '/device/confirm')
       t.equal(await shownCode(page), grant.user_code)
       t.notOk(await page.locator('input[name=same]').isChecked())
-      t.equal(await statusOf(grant, site), 'slow_down')
+      t.equal(await statusOf(grant, site), 'authorization_pending')
       await approve(page)
       t.equal(await title(page), 'Approved')
       t.equal(await statusOf(grant, site), 'approved')

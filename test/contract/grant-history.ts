@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import { COLLECT_AGAIN_MS, graceMs, RETENTION_MS } from '../../src/core/grants/rules.js'
+import { COLLECT_AGAIN_MS, graceMs, REPEAT_WITHIN_MS, RETENTION_MS } from '../../src/core/grants/rules.js'
 import type { Storage } from '../../src/core/storage.js'
 import { type Engine, newTag } from './engine.js'
 import { type Done, explain, type ModelGrant, type ModelState, perform, step } from './grant-model.js'
@@ -84,7 +84,7 @@ function commands(): fc.Arbitrary<Command>[] {
 }
 
 /** The times at which the state of a grant changes by itself. */
-const EDGES = ['pace', 'pace', 'pace', 'expiry', 'forgotten', 'spent'] as const
+const EDGES = ['pace', 'pace', 'pace', 'repetition', 'repetition', 'expiry', 'forgotten', 'spent'] as const
 
 interface Moment {
   edge: (typeof EDGES)[number]
@@ -95,6 +95,7 @@ async function advanceTo({ which, edge, offMs }: Moment & Aim, history: History,
   const grant = history.states[0]?.grants.get(digestOf(history, which)) as ModelGrant
   const edges = {
     pace: grant.polledAtMs + Math.ceil(grant.intervalMs - graceMs(grant.intervalMs)),
+    repetition: grant.polledAtMs + REPEAT_WITHIN_MS,
     expiry: grant.expiresAtMs,
     forgotten: grant.expiresAtMs + RETENTION_MS,
     spent: grant.collectedAtMs + COLLECT_AGAIN_MS

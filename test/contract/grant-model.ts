@@ -122,7 +122,7 @@ function create(
   const { request, lifeMs, intervalMs } = grant
   const made: ModelGrant = {
     ...{ request, intervalMs, createdAtMs: nowMs, expiresAtMs: nowMs + lifeMs },
-    ...{ phase: 'pending', polledAtMs: 0, collectedAtMs: 0, decision: undefined }
+    ...{ phase: 'pending', polledAtMs: 0, isRepeatable: false, collectedAtMs: 0, decision: undefined }
   }
   return { right, after: { ...withGrant(state, digest, made), holders: new Map(state.holders).set(tag, digest) } }
 }

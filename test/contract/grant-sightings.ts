@@ -36,6 +36,8 @@ const RACES: Scenes = {
   'one decides twice': ['decide decided', 'decide repeated'],
   'two collect': ['collect collected', 'collect collected'],
   'two poll': ['poll pending', 'poll slow_down'],
+  'one poll repeats another': ['poll pending', 'poll pending'],
+  'a third poll is too early': ['poll pending', 'poll pending', 'poll slow_down'],
   'two want one code': ['create created', 'create user_code_taken']
 }
 

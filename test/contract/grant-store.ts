@@ -20,6 +20,8 @@ import {
 } from './engine.js'
 
 const RETENTION_MS = 300_000
+/** The first poll after this much time is no repetition of the one before. */
+const NO_REPETITION_MS = 301
 
 async function created(engine: Engine, parts: Partial<NewGrant> = {}) {
   const digest = newDigest()
@@ -67,6 +69,7 @@ async function pacing(t: Test, start: StartEngine): Promise<void> {
     const engine = await start(t)
     const grant = await created(engine)
     await grant.poll()
+    engine.clock.advance(NO_REPETITION_MS)
     t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 10_000 })
     t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 15_000 })
     engine.clock.advance(15_000)
@@ -75,8 +78,66 @@ async function pacing(t: Test, start: StartEngine): Promise<void> {
     t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 20_000 }, 'the longer interval stays')
   })
 
+  t.test('the first repetition within 300 ms of an accepted poll gets the same answer and moves nothing', async (t) => {
+    const engine = await start(t)
+    for (const [afterMs, kind] of [
+      [0, 'pending'],
+      [3, 'pending'],
+      [300, 'pending'],
+      [301, 'slow_down']
+    ] as const) {
+      const grant = await created(engine)
+      await grant.poll()
+      engine.clock.advance(afterMs)
+      t.equal(await grant.pollKind(), kind, `after ${afterMs} ms`)
+      if (kind === 'slow_down') continue
+      engine.clock.advance(4_500 - afterMs)
+      t.equal(await grant.pollKind(), 'pending', 'the next one is in time by the first')
+      engine.clock.advance(300)
+      t.equal(await grant.pollKind(), 'pending', 'and may be repeated as well')
+    }
+  })
+
+  t.test('a second repetition is too early, and so is one of a poll that was refused', async (t) => {
+    const engine = await start(t)
+    const grant = await created(engine)
+    await grant.poll()
+    t.equal(await grant.pollKind(), 'pending')
+    t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 10_000 })
+    t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 15_000 })
+    engine.clock.advance(15_000)
+    t.equal(await grant.pollKind(), 'pending')
+    engine.clock.advance(4_000)
+    t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 20_000 })
+    t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 25_000 })
+  })
+
+  t.test('a client that sends each poll twice keeps its interval, whichever instances it reaches', async (t) => {
+    const { storage, other, clock } = await start(t)
+    const [digest, grant] = [newDigest(), { request: requestOf(), clientTag: CLIENT_TAG }]
+    await storage.grants.create(digest, newTag(), { ...grant, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
+    const kinds = []
+    for (let i = 0; i < 20; i++) {
+      kinds.push((await storage.grants.poll(digest, CLIENT_TAG)).kind)
+      clock.advance(3)
+      kinds.push((await (i % 2 === 0 ? other : storage).grants.poll(digest, CLIENT_TAG)).kind)
+      clock.advance(INTERVAL_MS - 3)
+    }
+    t.same(tally(kinds), { pending: 40 })
+  })
+
+  t.test('a decision between a poll and its repetition is heard by the repetition', async (t) => {
+    const grant = await created(await start(t))
+    t.equal(await grant.pollKind(), 'pending')
+    await grant.decide()
+    t.equal(await grant.pollKind(), 'approved')
+    t.equal(await grant.collect(), 'collected')
+    t.equal(await grant.pollKind(), 'approved')
+  })
+
   t.test('the interval never grows beyond a minute', async (t) => {
     const grant = await created(await start(t))
+    await grant.poll()
     await grant.poll()
     const told = []
     for (let i = 0; i < 14; i++) told.push(await grant.poll())
@@ -88,6 +149,7 @@ async function pacing(t: Test, start: StartEngine): Promise<void> {
 
   t.test('an interval above the cap minus a step is capped at once', async (t) => {
     const grant = await created(await start(t), { intervalMs: 58_000 })
+    await grant.poll()
     await grant.poll()
     t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 60_000 })
   })
@@ -161,6 +223,7 @@ async function pacing(t: Test, start: StartEngine): Promise<void> {
     engine.clock.advance(1_000)
     t.equal(await fast.pollKind(), 'pending')
     t.same(await slow.poll(), { kind: 'slow_down', intervalMs: 35_000 })
+    t.equal(await fast.pollKind(), 'pending')
     t.same(await fast.poll(), { kind: 'slow_down', intervalMs: 6_000 })
     engine.clock.advance(9_000)
     t.equal(await fast.pollKind(), 'expired')
@@ -177,6 +240,7 @@ async function pacing(t: Test, start: StartEngine): Promise<void> {
       intervalMs: INTERVAL_MS
     })
     t.equal((await other.grants.poll(digest, CLIENT_TAG)).kind, 'pending')
+    clock.advance(NO_REPETITION_MS)
     t.same(await storage.grants.poll(digest, CLIENT_TAG), { kind: 'slow_down', intervalMs: 10_000 })
     t.same(await other.grants.poll(digest, CLIENT_TAG), { kind: 'slow_down', intervalMs: 15_000 })
     clock.advance(15_000)
@@ -463,7 +527,10 @@ async function collection(t: Test, start: StartEngine): Promise<void> {
 /** Brings a grant into each of its states. The name is what a poll of its client is told then. */
 const STATES: Record<string, (engine: Engine, grant: Awaited<ReturnType<typeof created>>) => Promise<unknown>> = {
   pending: async () => {},
-  slow_down: (_engine, grant) => grant.poll(),
+  slow_down: async (engine, grant) => {
+    await grant.poll()
+    engine.clock.advance(NO_REPETITION_MS)
+  },
   approved: (_engine, grant) => grant.decide(),
   denied: (_engine, grant) => grant.decide({ action: 'deny' }),
   'approved, again within 30 s of its collection': async (_engine, grant) => {
@@ -521,6 +588,7 @@ async function clients(t: Test, start: StartEngine): Promise<void> {
     engine.clock.advance(500)
     t.same(await grant.poll(), { kind: 'pending' }, 'the pace counts from the client’s own poll')
     await stranger()
+    t.same(await grant.poll(), { kind: 'pending' }, 'and only the client’s own poll repeats it')
     t.same(await grant.poll(), { kind: 'slow_down', intervalMs: 10_000 })
   })
 
@@ -546,6 +614,7 @@ async function clients(t: Test, start: StartEngine): Promise<void> {
       const grant = await created(engine, { clientTag: tagOf(clientType), request })
       const asAny = () => engine.storage.grants.poll(grant.digest, BUILT_IN_TAG)
       t.same(await asAny(), { kind: 'pending' }, clientType)
+      t.same(await asAny(), { kind: 'pending' }, 'a repetition')
       t.same(await asAny(), { kind: 'slow_down', intervalMs: 10_000 }, 'at the pace of the grant')
       const decision = decisionOf()
       await engine.storage.grants.decide(grant.digest, decision)
@@ -666,7 +735,7 @@ async function userCodes(t: Test, start: StartEngine): Promise<void> {
     const { storage } = await start(t)
     const [digest, tag] = [newDigest(), newTag()]
     await storage.grants.create(digest, tag, grant)
-    await storage.grants.poll(digest, CLIENT_TAG)
+    for (let i = 0; i < 2; i++) await storage.grants.poll(digest, CLIENT_TAG)
     t.equal(await storage.grants.create(digest, tag, grant), 'created')
     t.same(
       await storage.grants.poll(digest, CLIENT_TAG),
@@ -737,17 +806,17 @@ async function contents(t: Test, start: StartEngine): Promise<void> {
 async function races(t: Test, start: StartEngine): Promise<void> {
   const alternate = (engine: Engine, index: number) => (index % 2 === 0 ? engine.storage : engine.other).grants
 
-  t.test('of 50 polls at once one is accepted and 49 are told to slow down', async (t) => {
+  t.test('of 50 polls at once one is accepted, one repeats it, and 48 are told to slow down', async (t) => {
     const engine = await start(t)
     const grant = await created(engine)
     const round = async () => {
       const polls = await Promise.all(times(50, (i) => alternate(engine, i).poll(grant.digest, CLIENT_TAG)))
       return tally(polls.map(({ kind }) => kind))
     }
-    t.same(await round(), { pending: 1, slow_down: 49 })
+    t.same(await round(), { pending: 2, slow_down: 48 })
     t.same(await round(), { slow_down: 50 }, 'within the same interval none at all')
     engine.clock.advance(54_000)
-    t.same(await round(), { pending: 1, slow_down: 49 }, 'and one in the next')
+    t.same(await round(), { pending: 2, slow_down: 48 }, 'and as many in the next')
   })
 
   t.test('of 50 decisions at once one is taken, and only its own kind may be repeated', async (t) => {
@@ -826,7 +895,7 @@ async function races(t: Test, start: StartEngine): Promise<void> {
         const kinds = results.map((result) => (typeof result === 'string' ? result : result.kind))
         t.equal(kinds.filter((kind) => kind === 'decided').length, 1)
         t.notOk(kinds.includes('approved') && kinds.includes('denied'), 'one decision is seen by all')
-        t.ok(kinds.filter((kind) => kind === 'pending').length <= 1)
+        t.ok(kinds.filter((kind) => kind === 'pending').length <= 2, 'a poll and its repetition')
       }
     }
   )

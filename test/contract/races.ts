@@ -54,7 +54,7 @@ async function created({ storage }: Course): Promise<{ digest: string; tag: stri
 export const toPoll: Race = async (course) => {
   const { digest } = await created(course)
   const answers = await all(course, ({ grants }) => grants.poll(digest, CLIENT_TAG))
-  return { is: kinds(answers), shouldBe: { pending: 1, slow_down: CLIENTS - 1 } }
+  return { is: kinds(answers), shouldBe: { pending: 2, slow_down: CLIENTS - 2 } }
 }
 
 export const toDecide: Race = async (course) => {
@@ -145,6 +145,23 @@ export const toCreateRecord: Race = async (course) => {
     authorizations.create(parent, 'one', { by: `client ${i}` }, until)
   )
   return { is: different(answers), shouldBe: 1 }
+}
+
+export const toCreateLastRecord: Race = async (course) => {
+  const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
+  const answers = await all(course, ({ authorizations }, i) =>
+    authorizations.createWithin(parent, `${i}`, { by: `client ${i}` }, until, { withinMs: 1_000, most: 3 })
+  )
+  return { is: answers.filter((answer) => answer !== 'full').length, shouldBe: 3 }
+}
+
+export const toEndRecord: Race = async (course) => {
+  const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
+  await course.storage.authorizations.create(parent, 'one', { by: 'nobody' }, until)
+  const answers = await all(course, ({ authorizations }, i) =>
+    authorizations.end(parent, ['one'], { field: 'ended', value: `${i}` }, until - 1_000)
+  )
+  return { is: answers.flat(), shouldBe: ['one'] }
 }
 
 /** Each change is conditional on there having been none before. */

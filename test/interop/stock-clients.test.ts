@@ -91,10 +91,12 @@ t.test('over two instances and one Redis', { buffered: true }, async (t) => {
     const device = await client.initiateDeviceAuthorization(config, { scope: 'openid offline_access' })
     t.match(device, { interval: 1, expires_in: 900, verification_uri: `${issuer.url}/device` })
 
-    // Another poll comes a moment before the library's first poll, which is then too early.
+    // Two other polls come a moment before the library's first poll, which is then too early: the second was a repetition.
     config[client.customFetch] = async (url, init) => {
       if (url.endsWith(TOKEN) && issuer.outcomes(TOKEN).length === 0) {
-        t.equal((await issuer.api.poll(device.device_code)).body.status, 'authorization_pending')
+        for (let i = 0; i < 2; i++) {
+          t.equal((await issuer.api.poll(device.device_code)).body.status, 'authorization_pending')
+        }
       }
       return issuer.fetch(url, init)
     }
@@ -382,7 +384,9 @@ for (const { alg, path, algorithm, id, authentication } of [
     const device = await client.start({ scope: 'openid offline_access', audience: 'nobody knows this parameter' })
     t.equal(device.verification_uri_complete, `${device.verification_uri}?code=${device.user_code}`)
     t.match(device, { interval: 1, expires_in: 900, verification_uri: `${issuer.url}/device` })
-    await t.rejects(client.redeem(device.device_code), refusal('authorization_pending'))
+    for (let i = 0; i < 2; i++) {
+      await t.rejects(client.redeem(device.device_code), refusal('authorization_pending'))
+    }
     await t.rejects(client.redeem(device.device_code), refusal('slow_down'))
     t.equal(issuer.answers.at(-1)?.headers.get('retry-after'), '6')
     issuer.clock.advance(6_000)

@@ -1,15 +1,18 @@
 import t, { type Test } from 'tap'
 import { createBoundedCache } from '../../src/core/records/bounded-cache.js'
+import type { RecordStore } from '../../src/core/records/record-store.js'
 import { createMemoryStorage } from '../../src/storage/memory/index.js'
-import type { Engine } from '../contract/engine.js'
+import { CLIENT_TAG, decisionOf, type Engine, newDigest, newTag, requestOf } from '../contract/engine.js'
 import { grantModel } from '../contract/grant-history.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { storageContract } from '../contract/storage.js'
 import { testClock } from '../support/app.js'
+import { until } from '../support/until.js'
 
-async function start(_t: Test): Promise<Engine> {
+async function start(t: Test): Promise<Engine> {
   const clock = testClock()
   const storage = createMemoryStorage(clock)
+  t.teardown(() => storage.close())
   return { storage, other: storage, clock, pass: async (ms) => clock.advance(ms) }
 }
 
@@ -28,6 +31,42 @@ t.test('the memory engine opens, is well and closes without more ado', async (t)
   await t.resolves(storage.open())
   await t.resolves(storage.check())
   await t.resolves(storage.close())
+})
+
+t.test('what has expired goes by itself, without further traffic, until the engine is closed', async (t) => {
+  const clock = testClock()
+  /** One entry of every kind, the shortest of which lasts a second of this clock. */
+  const filled = async () => {
+    const storage = createMemoryStorage(clock, 1)
+    t.teardown(() => storage.close())
+    const grant = { request: requestOf(), clientTag: CLIENT_TAG, lifeMs: 1_000, intervalMs: 1_000 }
+    await storage.grants.create(newDigest(), newTag(), grant)
+    const [approved, tag] = [newDigest(), newTag()]
+    await storage.grants.create(approved, tag, { ...grant, lifeMs: 900_000 })
+    await storage.grants.decide(approved, decisionOf())
+    await storage.grants.collect(approved)
+    const stores = Object.values(storage).filter((store) => typeof store === 'object' && 'note' in store)
+    for (const store of stores as RecordStore[]) await store.create('parent', 'id', {}, clock() + 1_000)
+    t.ok(stores.length >= 15, `${stores.length} kinds of records`)
+    await storage.refreshFamilies.begin('a', { userId: 'alice', currentDigest: newDigest() }, clock() + 1_000)
+    await storage.limits.hit('a', 1_000)
+    await storage.limits.take('b', '1', 1, 1_000)
+    // Locks go by a clock of their own, like those of Redis.
+    await storage.locks.acquire('a', 'holder', 1)
+    return storage
+  }
+  const [closed, open] = [await filled(), await filled()]
+  await closed.close()
+  const before = closed.kept()
+  clock.advance(2_000_000)
+  await until(async () => open.kept() === 0)
+  t.ok(before >= 23, `${before} entries`)
+  t.equal(closed.kept(), before, 'nobody sweeps any more')
+
+  await open.authorizations.create('parent', 'id', {}, clock() + 10_000)
+  await open.limits.hit('a', 10_000)
+  clock.advance(10_000)
+  await until(async () => open.kept() === 0)
 })
 
 t.test('a bounded map holds no more than it says: what was put in first goes first', async (t) => {

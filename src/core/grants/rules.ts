@@ -9,6 +9,12 @@ export const LONGEST_INTERVAL_MS = 60_000
 /** A poll may come early by the interval divided by this, but by no less than `SHORTEST_GRACE_MS`. */
 export const GRACE_DIVISOR = 10
 export const SHORTEST_GRACE_MS = 500
+/**
+ * So soon after an accepted poll its first repetition gets the same answer and is not counted, because some clients send each
+ * poll twice (golang.org/x/oauth2: by Basic and by parameters), and others resend a lost one. It is shorter than the shortest
+ * time between two accepted polls.
+ */
+export const REPEAT_WITHIN_MS = 300
 /** How long after its expiry a grant is remembered, so that late polls get `expired` or its decision instead of `unknown`. */
 export const RETENTION_MS = 300_000
 /** How long after its first collection a grant can be collected again, so that a lost answer does not waste the approval. */
@@ -22,6 +28,8 @@ export interface GrantState {
   intervalMs: number
   /** The time of the last poll, accepted or too early; 0 before the first. */
   polledAtMs: number
+  /** Whether the last poll was accepted and has not been repeated yet. */
+  isRepeatable: boolean
   collectedAtMs: number
 }
 
@@ -43,6 +51,10 @@ export function judgePoll(grant: GrantState, nowMs: number): PollVerdict {
   if (grant.phase !== 'pending') return grant.phase
   if (nowMs >= grant.expiresAtMs) return 'expired'
   const early = nowMs < grant.polledAtMs + grant.intervalMs - graceMs(grant.intervalMs)
+  const repeats = early && grant.isRepeatable && nowMs <= grant.polledAtMs + REPEAT_WITHIN_MS
+  grant.isRepeatable = !early
+  // A repetition moves neither the interval nor the time of the last poll.
+  if (repeats) return 'pending'
   if (early) grant.intervalMs = Math.min(grant.intervalMs + SLOW_DOWN_STEP_MS, LONGEST_INTERVAL_MS)
   grant.polledAtMs = nowMs
   return early ? 'slow_down' : 'pending'

@@ -6,6 +6,7 @@ import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerTokensApiFault } from '../tokens-api/answers.js'
 import { documentsByHost, documentsByPath } from './documents.js'
+import { whyHostUnknown } from './host-constraint.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -13,6 +14,8 @@ declare module 'fastify' {
     byHost?: boolean
   }
 }
+
+const ON_HOSTS = { constraints: { issuerHost: true }, config: { byHost: true } }
 
 /** By path, under the service's own URL. */
 export const issuersByPath = surface('issuers-by-path', ['core'], async (app) => {
@@ -25,16 +28,19 @@ export const issuersByPath = surface('issuers-by-path', ['core'], async (app) =>
 /** By host: see host-constraint.ts. */
 export const issuersByHost = surface('issuers-by-host', ['core'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
-  allowAnyOrigin(app, { methods: ['GET'] })
-  documentsByHost(app)
-  // The metadata of RFC 8414 is the service's own alone.
+  app.addHook('onRequest', (request, _reply, done) => done(whyHostUnknown(request) as Error | undefined))
+  app.register(async (inner) => {
+    allowAnyOrigin(inner, { methods: ['GET'] })
+    refuseOtherMethods(inner, documentsByHost(inner, ON_HOSTS), ON_HOSTS)
+  })
+  // Neither the service's own metadata, nor its pages, its documentation and its numbers.
   app.route({
-    method: 'GET',
-    url: '/.well-known/oauth-authorization-server',
-    constraints: { foreignHost: true },
-    config: { byHost: true },
-    handler: async () => {
+    ...ON_HOSTS,
+    method: app.supportedMethods,
+    url: '/*',
+    onRequest: async () => {
       throw fault('not_found')
-    }
+    },
+    handler: async () => {}
   })
 })

@@ -1,7 +1,7 @@
-/** Grants in memory: runs core/grants/rules.ts over two maps. Forgotten grants are swept when a new one is created. */
+/** Grants in memory: runs core/grants/rules.ts over two maps, and tells of decisions within the process. */
 import type { Clock } from '../../core/clock.js'
 import type { Decision, GrantRequest } from '../../core/grants/grant.js'
-import type { GrantStanding, GrantStore } from '../../core/grants/grant-store.js'
+import type { DecisionFeed, DecisionListener, GrantStanding, GrantStore } from '../../core/grants/grant-store.js'
 import {
   COLLECT_AGAIN_MS,
   type GrantState,
@@ -11,6 +11,7 @@ import {
   judgePoll,
   judgeWithdrawal
 } from '../../core/grants/rules.js'
+import type { Sweeps } from './sweeps.js'
 
 interface StoredGrant extends GrantState {
   request: GrantRequest
@@ -20,21 +21,39 @@ interface StoredGrant extends GrantState {
   userCodeTag: string
 }
 
-export function createMemoryGrantStore(clock: Clock, decided: (grantDigest: string) => void): GrantStore {
+/** Decisions are passed on within the process, so the feed is never down. */
+export function createMemoryDecisionFeed(): { feed: DecisionFeed; publish(grantDigest: string): void } {
+  const listeners: DecisionListener[] = []
+  return {
+    feed: { isUp: () => true, listen: (listener) => void listeners.push(listener) },
+    publish(grantDigest) {
+      for (const { decided } of listeners) decided(grantDigest)
+    }
+  }
+}
+
+export function createMemoryGrantStore(
+  clock: Clock,
+  sweeps: Sweeps,
+  decided: (grantDigest: string) => void
+): GrantStore {
   const grants = new Map<string, StoredGrant>()
   const digests = new Map<string, string>()
 
   const isOver = (grant: StoredGrant, nowMs: number) =>
     isForgotten(grant, nowMs) && (grant.phase !== 'collected' || nowMs > grant.collectedAtMs + COLLECT_AGAIN_MS)
 
-  /** Deletes forgotten grants from the front of the map: it keeps insertion order, and lifetimes are alike. */
-  function sweep(nowMs: number): void {
-    for (const [digest, grant] of grants) {
-      if (!isOver(grant, nowMs)) return
-      grants.delete(digest)
-      if (digests.get(grant.userCodeTag) === digest) digests.delete(grant.userCodeTag)
-    }
-  }
+  sweeps.add({
+    sweep() {
+      const nowMs = clock()
+      for (const [digest, grant] of grants) {
+        if (!isOver(grant, nowMs)) continue
+        grants.delete(digest)
+        if (digests.get(grant.userCodeTag) === digest) digests.delete(grant.userCodeTag)
+      }
+    },
+    kept: () => grants.size + digests.size
+  })
 
   function standingOf(grant: StoredGrant | undefined): GrantStanding {
     const judged = grant ? judgeDecision(grant, clock()) : 'unknown'
@@ -44,7 +63,6 @@ export function createMemoryGrantStore(clock: Clock, decided: (grantDigest: stri
   return {
     async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const nowMs = clock()
-      sweep(nowMs)
       if (grants.has(grantDigest)) return 'created'
       const holder = grants.get(digests.get(userCodeTag) ?? '')
       if (holder && !isOver(holder, nowMs)) return 'user_code_taken'
@@ -54,6 +72,7 @@ export function createMemoryGrantStore(clock: Clock, decided: (grantDigest: stri
         expiresAtMs: nowMs + lifeMs,
         intervalMs,
         polledAtMs: 0,
+        isRepeatable: false,
         collectedAtMs: 0,
         request: structuredClone(request),
         clientTag,

@@ -1,48 +1,59 @@
 /** The memory engine, for trying out: one process, whose state is lost when it ends. */
 import type { Clock } from '../../core/clock.js'
+import { createTurns } from '../../core/records/batches.js'
 import type { Storage } from '../../core/storage.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
-import { createMemoryDecisionFeed } from './decision-feed.js'
-import { createMemoryGrantStore } from './grant-store.js'
+import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
-import { createMemoryLockStore } from './lock-store.js'
+import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-key-stores.js'
 import { createMemoryRecordStore } from './record-store.js'
 import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
-import { createMemorySigningKeyStore } from './signing-key-store.js'
+import { startSweeps } from './sweeps.js'
 
-export function createMemoryStorage(clock: Clock): Storage {
+const SWEEP_EVERY_MS = 10_000
+
+export interface MemoryStorage extends Storage {
+  /** The number of entries that expire: those that have expired count until the next sweep. */
+  kept(): number
+}
+
+export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS): MemoryStorage {
   const { feed, publish } = createMemoryDecisionFeed()
+  const turns = createTurns(1)
   const issuerKeys = new Map<string, SigningKeyStore>()
+  const sweeps = startSweeps(sweepEveryMs)
+  const records = () => createMemoryRecordStore(clock, sweeps, turns)
   return {
     engine: 'memory',
-    grants: createMemoryGrantStore(clock, publish),
+    grants: createMemoryGrantStore(clock, sweeps, publish),
     decisions: feed,
-    refreshFamilies: createMemoryRefreshFamilyStore(clock),
-    authorizations: createMemoryRecordStore(clock),
-    apiKeys: createMemoryRecordStore(clock),
-    sessions: createMemoryRecordStore(clock),
-    identities: createMemoryRecordStore(clock),
-    profiles: createMemoryRecordStore(clock),
-    connections: createMemoryRecordStore(clock),
-    connectionOwners: createMemoryRecordStore(clock),
-    locks: createMemoryLockStore(),
+    refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
+    authorizations: records(),
+    apiKeys: records(),
+    sessions: records(),
+    identities: records(),
+    profiles: records(),
+    connections: records(),
+    connectionOwners: records(),
+    locks: createMemoryLockStore(sweeps),
     signingKeys: createMemorySigningKeyStore(),
     signingKeysOf(issuerId) {
       const store = issuerKeys.get(issuerId) ?? createMemorySigningKeyStore()
       issuerKeys.set(issuerId, store)
       return store
     },
-    issuers: createMemoryRecordStore(clock),
-    issuerOwners: createMemoryRecordStore(clock),
-    workloads: createMemoryRecordStore(clock),
-    domains: createMemoryRecordStore(clock),
-    domainHolders: createMemoryRecordStore(clock),
-    tenants: createMemoryRecordStore(clock),
-    trustedIssuers: createMemoryRecordStore(clock),
-    policies: createMemoryRecordStore(clock),
-    limits: createMemoryLimitStore(clock),
+    issuers: records(),
+    issuerOwners: records(),
+    workloads: records(),
+    domains: records(),
+    domainHolders: records(),
+    tenants: records(),
+    trustedIssuers: records(),
+    policies: records(),
+    limits: createMemoryLimitStore(clock, sweeps),
+    kept: sweeps.kept,
     open: async () => {},
     check: async () => {},
-    close: async () => {}
+    close: async () => sweeps.stop()
   }
 }

@@ -1,20 +1,20 @@
-/** Limits in memory. Expired entries are swept whenever the maps have doubled since the last sweep, which bounds their size. */
+/** Limits in memory: windows with a count, and attempts that come free one by one. */
 import type { Clock } from '../../core/clock.js'
 import type { LimitStore } from '../../core/limits/limit-store.js'
+import type { Sweeps } from './sweeps.js'
 
-const SWEEP_AT_LEAST = 1_000
-
-export function createMemoryLimitStore(clock: Clock): LimitStore {
+export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps): LimitStore {
   const windows = new Map<string, { count: number; resetsAtMs: number }>()
   const attempts = new Map<string, Map<string, number>>()
-  let sweepAt = SWEEP_AT_LEAST
 
-  function sweep(nowMs: number): void {
-    if (windows.size + attempts.size < sweepAt) return
-    for (const [key, { resetsAtMs }] of windows) if (resetsAtMs <= nowMs) windows.delete(key)
-    for (const key of attempts.keys()) taken(key, nowMs)
-    sweepAt = Math.max(SWEEP_AT_LEAST, 2 * (windows.size + attempts.size))
-  }
+  sweeps.add({
+    sweep() {
+      const nowMs = clock()
+      for (const [key, { resetsAtMs }] of windows) if (resetsAtMs <= nowMs) windows.delete(key)
+      for (const key of attempts.keys()) taken(key, nowMs)
+    },
+    kept: () => windows.size + attempts.size
+  })
 
   /** The taken attempts of a key: their ids and when they come free, oldest first. Drops those that have come free. */
   function taken(key: string, nowMs: number): Map<string, number> {
@@ -27,7 +27,6 @@ export function createMemoryLimitStore(clock: Clock): LimitStore {
   return {
     async hit(key, windowMs) {
       const nowMs = clock()
-      sweep(nowMs)
       const open = windows.get(key)
       const window = open && open.resetsAtMs > nowMs ? open : { count: 0, resetsAtMs: nowMs + windowMs }
       window.count += 1
@@ -37,7 +36,6 @@ export function createMemoryLimitStore(clock: Clock): LimitStore {
 
     async take(key, attemptId, limit, windowMs) {
       const nowMs = clock()
-      sweep(nowMs)
       const mine = taken(key, nowMs)
       if (mine.has(attemptId)) return undefined
       if (mine.size >= limit) return { freeInMs: Math.min(...mine.values()) - nowMs }
@@ -47,6 +45,7 @@ export function createMemoryLimitStore(clock: Clock): LimitStore {
 
     async giveBack(key, attemptId) {
       attempts.get(key)?.delete(attemptId)
+      if (attempts.get(key)?.size === 0) attempts.delete(key)
     }
   }
 }

@@ -1,32 +1,30 @@
-/** Refresh families in memory: runs core/tokens/refresh-family.ts. Expired ones are swept whenever their number has doubled. */
+/** Refresh families in memory: runs core/tokens/refresh-family.ts. */
 import type { Clock } from '../../core/clock.js'
 import { type FamilyState, judgeRotation, type RefreshFamilyStore } from '../../core/tokens/refresh-family.js'
+import type { Sweeps } from './sweeps.js'
 
 interface StoredFamily extends FamilyState {
   userId: string
   keepUntilMs: number
 }
 
-const SWEEP_AT_LEAST = 1_000
-
-export function createMemoryRefreshFamilyStore(clock: Clock): RefreshFamilyStore {
+export function createMemoryRefreshFamilyStore(clock: Clock, sweeps: Sweeps): RefreshFamilyStore {
   const families = new Map<string, StoredFamily>()
-  let sweepAt = SWEEP_AT_LEAST
 
   function living(familyId: string): StoredFamily | undefined {
     const family = families.get(familyId)
     return family && family.keepUntilMs > clock() ? family : undefined
   }
 
-  function sweep(): void {
-    if (families.size < sweepAt) return
-    for (const id of families.keys()) if (!living(id)) families.delete(id)
-    sweepAt = Math.max(SWEEP_AT_LEAST, 2 * families.size)
-  }
+  sweeps.add({
+    sweep() {
+      for (const id of families.keys()) if (!living(id)) families.delete(id)
+    },
+    kept: () => families.size
+  })
 
   return {
     async begin(familyId, { userId, currentDigest }, keepUntilMs) {
-      sweep()
       const family = living(familyId) ?? { userId, currentDigest, rotated: [], keepUntilMs }
       families.set(familyId, family)
       return { userId: family.userId, currentDigest: family.currentDigest }

@@ -32,6 +32,7 @@ const stateOf = (parts: Partial<GrantState> = {}): GrantState => ({
   expiresAtMs: NOW + 900_000,
   intervalMs: 5_000,
   polledAtMs: 0,
+  isRepeatable: false,
   collectedAtMs: 0,
   ...parts
 })
@@ -42,14 +43,15 @@ const state = fc
   .record({
     phase,
     intervalMs: interval,
-    polledAgoMs: fc.option(fc.nat(70_000)),
+    polledAgoMs: fc.option(fc.oneof(fc.nat(70_000), fc.nat(400))),
+    isRepeatable: fc.boolean(),
     leftMs: fc.integer({ min: -400_000, max: 900_000 }),
     collectedAgoMs: fc.nat(60_000)
   })
-  .map(({ phase, intervalMs, polledAgoMs, leftMs, collectedAgoMs }) =>
+  .map(({ phase, intervalMs, polledAgoMs, isRepeatable, leftMs, collectedAgoMs }) =>
     stateOf({
       ...{ phase, intervalMs, expiresAtMs: NOW + leftMs },
-      ...{ polledAtMs: polledAgoMs === null ? 0 : NOW - polledAgoMs },
+      ...(polledAgoMs !== null && { polledAtMs: NOW - polledAgoMs, isRepeatable }),
       collectedAtMs: phase === 'collected' ? NOW - collectedAgoMs : 0
     })
   )
@@ -73,12 +75,38 @@ t.test('a poll within the interval, less the grace, is slowed down, and no other
   t.pass('3,000 gaps')
 })
 
-t.test('every poll of a pending grant moves its pace, and nothing else moves it', async (t) => {
+t.test(
+  'of the polls within 300 ms of an accepted one the first repeats it, and the others are slowed down',
+  async (t) => {
+    holds(fc.tuple(interval, fc.array(fc.nat(400), { maxLength: 6 })), ([intervalMs, gaps]) => {
+      const grant = stateOf({ intervalMs })
+      judgePoll(grant, NOW)
+      const paceOf = ({ intervalMs, polledAtMs }: GrantState) => ({ intervalMs, polledAtMs })
+      let mayRepeat = true
+      let nowMs = NOW
+      return gaps.every((gapMs) => {
+        nowMs += gapMs
+        const before = paceOf(grant)
+        // A grant with a short interval may be polled again by now.
+        if (nowMs >= grant.polledAtMs + grant.intervalMs - graceMs(grant.intervalMs)) return true
+        const repeats = mayRepeat && nowMs <= NOW + 300
+        mayRepeat = false
+        const isRight = judgePoll(grant, nowMs) === (repeats ? 'pending' : 'slow_down')
+        return isRight && (!repeats || isDeepStrictEqual(paceOf(grant), before))
+      })
+    })
+    t.pass('3,000 bursts')
+  }
+)
+
+t.test('every poll of a pending grant but a repetition moves its pace, and nothing else moves it', async (t) => {
   holds(state, (grant) => {
     const before = { ...grant }
     const verdict = judgePoll(grant, NOW)
-    const isPaced = verdict === 'pending' || verdict === 'slow_down'
-    const rest = { polledAtMs: 0, intervalMs: 0 }
+    const isEarly = NOW < before.polledAtMs + before.intervalMs - graceMs(before.intervalMs)
+    const isRepetition = verdict === 'pending' && isEarly
+    const isPaced = (verdict === 'pending' && !isRepetition) || verdict === 'slow_down'
+    const rest = { polledAtMs: 0, intervalMs: 0, isRepeatable: false }
     if (!isDeepStrictEqual({ ...grant, ...rest }, { ...before, ...rest })) return false
     return isPaced
       ? grant.polledAtMs === NOW
@@ -112,8 +140,7 @@ t.test('a client that heeds what it is told is never told a second time', async 
     fc.tuple(interval, fc.array(fc.integer({ min: 900, max: 2_000 }), { maxLength: 30 })),
     ([intervalMs, paces]) => {
       const grant = stateOf({ intervalMs, expiresAtMs: Number.MAX_SAFE_INTEGER })
-      judgePoll(grant, NOW)
-      judgePoll(grant, NOW)
+      for (let i = 0; i < 3; i++) judgePoll(grant, NOW)
       let nowMs = NOW
       return paces.every((perMille) => {
         nowMs += Math.ceil((grant.intervalMs * perMille) / 1_000)

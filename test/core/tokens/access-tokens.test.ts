@@ -21,7 +21,7 @@ import {
   type StoredSigningKey
 } from '../../../src/core/tokens/signing-key.js'
 import { createSigningKeys, JWKS_MAX_AGE_SECONDS } from '../../../src/core/tokens/signing-keys.js'
-import { createMemorySigningKeyStore } from '../../../src/storage/memory/signing-key-store.js'
+import { createMemorySigningKeyStore } from '../../../src/storage/memory/lock-and-key-stores.js'
 import { GRANTD_SECRET, startApp, type TestClock, testClock } from '../../support/app.js'
 import { clientsFile } from '../../support/oauth-app.js'
 

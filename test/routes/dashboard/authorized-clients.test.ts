@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { startApp, type TestApp } from '../../support/app.js'
+import { FORWARDED_NODES } from '../../support/forwarded-addresses.js'
 import { BOX, CLI, startOAuthApp, TV } from '../../support/oauth-app.js'
 import { sessionOf } from '../../support/tokens.js'
 import { apiHeaders, refused } from '../expectations.js'
@@ -195,7 +196,7 @@ t.test('list', async (t) => {
   })
 
   t.test('200 the address of the approver at the approval, seen through trusted proxies only', async (t) => {
-    const { call, clock, app, start, poll } = await setUp(t, { TRUST_PROXY: '127.0.0.1,10.0.0.0/8' })
+    const { call, clock, app, start, poll } = await setUp(t, { TRUST_PROXY: '127.0.0.1,10.0.0.0/8,fd00::/8' })
     const ipFor = async (forwarded: string | undefined, remoteAddress = '127.0.0.1') => {
       clock.advance(1_000)
       const { grant_code, user_code } = await start()
@@ -223,6 +224,58 @@ t.test('list', async (t) => {
       t.equal(await ipFor(text), '127.0.0.1', `no address: ${text.slice(0, 30)}`)
     }
     t.equal(await ipFor('203.0.113.7', '192.0.2.1'), '192.0.2.1', 'from somebody who is no proxy')
+    for (const [node, address = '127.0.0.1'] of FORWARDED_NODES) {
+      t.equal(await ipFor(node), address, node)
+      t.equal(await ipFor(`198.51.100.1, ${node}`), address, `what stands before ${node} was not added by a proxy`)
+    }
+    for (const proxy of ['10.1.2.3:4567', '[fd00::1]:4567', '[fd00::1%eth0]', '"10.1.2.3:4567"', '::ffff:10.1.2.3']) {
+      t.equal(await ipFor(`[2001:db8::7]:1, ${proxy}`), '2001:db8::7', `${proxy} is trusted with its port`)
+      const named = proxy.includes('fd00') ? 'fd00::1' : '10.1.2.3'
+      t.equal(await ipFor(`198.51.100.1, unknown, ${proxy}`), named, 'the last that is known')
+    }
+    for (const list of ['203.0.113.7,', ', 203.0.113.7', '203.0.113.7, , ,10.1.2.3', '\t203.0.113.7\t,\t10.1.2.3 ']) {
+      t.equal(await ipFor(list), '203.0.113.7', `empty elements are none: ${list}`)
+    }
+    t.equal(await ipFor(' , '), '127.0.0.1')
+    t.equal(await ipFor(`203.0.113.7${', 10.1.2.3'.repeat(40)}`), '10.1.2.3', 'no chain of proxies is so long')
+    t.equal(await ipFor('203.0.113.7', '::ffff:10.1.2.3'), '203.0.113.7', 'a peer in its other spelling')
+    t.equal(await ipFor(undefined, '::ffff:192.0.2.1'), '192.0.2.1')
+  })
+
+  t.test('200 the address that Forwarded names, where the proxies send that', async (t) => {
+    const variables = { TRUST_PROXY: '127.0.0.1,10.0.0.0/8', TRUST_PROXY_HEADER: 'forwarded' }
+    const { call, clock, start, poll } = await setUp(t, variables)
+    const token = await sessionOf('ann', { expires: '1d' })
+    const ipFor = async (forwarded: string, other = '198.51.100.9') => {
+      clock.advance(1_000)
+      const { grant_code, user_code } = await start()
+      const headers = { forwarded, 'x-forwarded-for': other }
+      await call('POST', '/auth/grant/approve', { token, headers, body: { user_code, action: 'approve' } })
+      await poll(grant_code)
+      return (await call('GET', '/auth/clients', { token })).body.data[0].ip_at_grant
+    }
+    for (const [node, address = '127.0.0.1'] of FORWARDED_NODES) {
+      t.equal(await ipFor(`for=${node}`), address, node)
+      t.equal(await ipFor(`for=198.51.100.1, proto=https;FOR=${node};by=10.0.0.1`), address, `behind ${node}`)
+    }
+    for (const [header, address] of [
+      ['for="[2001:db8::7]:1";host="a,b;for=1.1.1.1", for=10.1.2.3;by="_x"', '2001:db8::7'],
+      ['for=203.0.113.7, for="10.1.2.3:99", ', '203.0.113.7'],
+      // A client may begin what a proxy then adds to.
+      ['for="198.51.100.1, for=203.0.113.7', '203.0.113.7'],
+      ['for=198.51.100.1;x="\\, for=203.0.113.7', '203.0.113.7'],
+      ['for=198.51.100.1, for=203.0.113.7;host="a\\"b,c"', '203.0.113.7'],
+      // What cannot be read, or names two, names nobody.
+      ['for=198.51.100.1;for=203.0.113.7', '127.0.0.1'],
+      ['for=203.0.113.7;"', '127.0.0.1'],
+      ['proto=https;by=203.0.113.7', '127.0.0.1'],
+      ['203.0.113.7', '127.0.0.1'],
+      ['xfor=203.0.113.7', '127.0.0.1'],
+      ['', '127.0.0.1']
+    ] as const) {
+      t.equal(await ipFor(header), address, header)
+    }
+    t.equal(await ipFor(`for=203.0.113.7;x="${'\\'.repeat(15_000)}`), '127.0.0.1', 'at once, however long')
   })
 
   t.test('200 without TRUST_PROXY X-Forwarded-For is nothing', async (t) => {

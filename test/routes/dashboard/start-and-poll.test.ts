@@ -239,7 +239,7 @@ t.test('200 slow_down', async (t) => {
 
   t.test('200 slow_down names the new pace, in the body and as Retry-After', async (t) => {
     const { grant_code } = await start()
-    await poll(grant_code)
+    for (let i = 0; i < 2; i++) await poll(grant_code)
     for (const interval of [10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 60, 60]) {
       const answer = await poll(grant_code)
       t.equal(answer.status, 200)
@@ -251,7 +251,7 @@ t.test('200 slow_down', async (t) => {
 
   t.test('200 the interval never shrinks, and keeping to it is enough', async (t) => {
     const { grant_code } = await start()
-    await poll(grant_code)
+    for (let i = 0; i < 2; i++) await poll(grant_code)
     t.equal((await poll(grant_code)).body.interval, 10)
     for (let i = 0; i < 5; i++) {
       clock.advance(10_000)

@@ -95,6 +95,7 @@ export function everyOperation(t: Test, ids: readonly OperationId[]): void {
   t.test('413 and 415', (t) => bodies(t, ids))
   t.test('429', (t) => limits(t, ids))
   t.test('503', (t) => withoutRedis(t, ids))
+  t.test('lists', (t) => pages(t, ids))
 }
 
 const call = ({ api }: TokensApp, id: OperationId, about: Ids, headers = {}) =>
@@ -353,4 +354,78 @@ async function withoutRedis(t: Test, operations: readonly OperationId[]): Promis
     while ((await service.api.listProviders()).status === 503) await new Promise((resolve) => setTimeout(resolve, 50))
     t.strictSame(await seen(service, ids), before)
   })
+}
+
+/** The lists, and what makes one more entry of each. */
+const LISTS = {
+  listProviders: ['createProvider', (i: number) => ({ name: `provider ${i}` })],
+  listClients: ['createClient', (i: number) => ({ name: `client ${i}` })],
+  listDomains: ['addDomain', (i: number) => ({ domain: `entry-${i}.example.com` })],
+  listTenants: ['createTenant', (i: number) => ({ name: `tenant ${i}` })],
+  listTenantProviders: ['createTenantProvider', (i: number) => ({ audience: `audience ${i}` })],
+  listTenantProviderPolicies: ['createTenantProviderPolicy', (i: number) => ({ name: `policy ${i}` })]
+} as const
+
+/** More than are read in one batch, and more than one piece of a whole list. */
+const ENTRIES = 105
+
+async function pages(t: Test, operations: readonly OperationId[]): Promise<void> {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  for (const engine of ['memory', 'redis'] as const) {
+    const variables = { LIMITS: 'off', ...(engine === 'redis' && { REDIS_URL: redis.url }) }
+    const service = await startTokensApp(t, variables)
+    const next = engine === 'redis' ? await startTokensApp(t, variables) : service
+    const ids = await makeOneOfEach(service.api)
+    const others = await makeOneOfEach(service.api)
+    const ask = (id: OperationId, about: Ids, query: string, { send, key } = service) => {
+      const { url, ...request } = requestOf(id, about, { authorization: `Bearer ${key}` })
+      return send({ ...request, url: url + query })
+    }
+    for (const [id, [create, content]] of Object.entries(LISTS)) {
+      const list = id as keyof typeof LISTS
+      if (!operations.includes(list)) continue
+      t.test(`${list} pages when asked, and is whole otherwise, ${engine}`, async (t) => {
+        for (let i = 0; i < ENTRIES; i++) {
+          const made = await service.api[create](ids, { ...(bodyFor(create, ids) as object), ...content(i) })
+          t.equal(made.status, 201, made.body.message)
+        }
+        const whole = await ask(list, ids, '')
+        apiHeaders(t, whole)
+        t.ok(whole.body.length > ENTRIES)
+        t.notOk('link' in whole.headers, 'there is no more')
+        for (const limit of [1, 40, 200]) {
+          const found: unknown[] = []
+          let query = `?limit=${limit}`
+          for (let i = 0; query !== ''; i++) {
+            // One instance goes on where another one was.
+            const page = await ask(list, ids, query, i % 2 === 0 ? service : next)
+            t.equal(page.status, 200)
+            t.ok(page.body.length <= limit)
+            found.push(...page.body)
+            const [, link] = /^<(\?[^>]+)>; rel="next"$/.exec(String(page.headers.link ?? '')) ?? []
+            query = link ?? ''
+          }
+          t.strictSame(found, whole.body, `${limit} at a time`)
+        }
+      })
+
+      t.test(`400 ${list} with no limit and no cursor of this list, ${engine}`, async (t) => {
+        const first = await ask(list, ids, '?limit=1')
+        const cursor = new URLSearchParams(/\?[^>]+/.exec(String(first.headers.link))?.[0]).get('cursor') as string
+        t.equal((await ask(list, ids, `?cursor=${cursor}`)).body.length, 50, 'a cursor alone has a usual limit')
+        const notMine = ['x', `${cursor}x`, cursor.slice(0, -1), '1', '%00', '😀'].map(encodeURIComponent)
+        for (const other of notMine) refused(t, await ask(list, ids, `?cursor=${other}`), 400, other, /cursor/)
+        for (const limit of ['0', '201', '-1', '1.5', 'x', '']) {
+          refused(t, await ask(list, ids, `?limit=${limit}`), 400, `limit ${limit}`, /limit/)
+        }
+        refused(t, await ask(list, ids, '?cursor='), 400, 'none at all')
+        for (const other of Object.keys(LISTS) as (keyof typeof LISTS)[]) {
+          const isSame = other === list && ['listProviders', 'listTenants'].includes(list)
+          if (isSame) continue
+          refused(t, await ask(other, others, `?cursor=${cursor}`), 400, `of another list: ${other}`, /cursor/)
+        }
+      })
+    }
+  }
 }

@@ -7,7 +7,7 @@
 --      2: p and a prefix of client tags; to a client with another tag the grant is unknown   3: (tests) now in ms
 -- Returns 'pending', 'denied', 'expired', 'spent' or 'unknown', or {'slow_down', interval in ms}, or {'approved', record}.
 
-local call, sub = redis.call, string.sub
+local call, sub, find = redis.call, string.sub, string.find
 
 local head = call('GETRANGE', KEYS[1], HEAD_START, HEAD_END)
 local asked = ARGV[2]
@@ -21,12 +21,20 @@ local expires_at = sub(head, EXPIRES_FROM, EXPIRES_TO) + 0
 
 if is_pending and now < expires_at then
   local interval = sub(head, INTERVAL_FROM, INTERVAL_TO) + 0
-  if sub(head, ACCEPTED_FROM, ACCEPTED_TO) == ARGV[1] then return 'pending' end
-  if sub(head, REFUSED_FROM, REFUSED_TO) == ARGV[1] then return {'slow_down', interval} end
+  -- The column that has the id of this poll, if its command was sent before, says which answer it got then.
+  local column = find(head, ARGV[1], ACCEPTED_FROM, true)
+  if column == REFUSED_FROM then return {'slow_down', interval} end
+  if column then return 'pending' end
 
   local grace = interval / GRACE_DIVISOR
   if grace < SHORTEST_GRACE_MS then grace = SHORTEST_GRACE_MS end
   if now < sub(head, POLLED_FROM, POLLED_TO) + interval - grace then
+    if sub(head, REPEATABLE, REPEATABLE) == '+' and now <= sub(head, POLLED_FROM, POLLED_TO) + REPEAT_WITHIN_MS then
+      -- This is the first repetition of an accepted poll, and like that one it is written neither to disk nor to replicas.
+      redis.set_repl(redis.REPL_NONE)
+      call('SETRANGE', KEYS[1], REPEATABLE_AT, ' ' .. sub(head, REFUSED_FROM, REFUSED_TO) .. ' ' .. ARGV[1])
+      return 'pending'
+    end
     interval = interval + SLOW_DOWN_STEP_MS
     if interval > LONGEST_INTERVAL_MS then interval = LONGEST_INTERVAL_MS end
     local refusal = string.format(REFUSAL, interval, now, sub(head, ACCEPTED_FROM, ACCEPTED_TO), ARGV[1])
@@ -37,7 +45,7 @@ if is_pending and now < expires_at then
   -- crash only the time of this client's last poll is lost. A refused poll lengthens the interval for good, so that is
   -- written everywhere.
   redis.set_repl(redis.REPL_NONE)
-  call('SETRANGE', KEYS[1], POLLED_AT, now .. ' ' .. ARGV[1])
+  call('SETRANGE', KEYS[1], POLLED_AT, now .. ' ' .. ARGV[1] .. '+')
   return 'pending'
 end
 

@@ -11,13 +11,16 @@ local EXPIRES_FROM, EXPIRES_TO = 9, 21      -- expires at, Unix milliseconds
 local INTERVAL_FROM, INTERVAL_TO = 23, 27   -- interval, milliseconds
 local POLLED_FROM, POLLED_TO = 29, 41       -- polled at, Unix milliseconds; 0 before the first poll
 local ACCEPTED_FROM, ACCEPTED_TO = 43, 54   -- id of the last accepted poll
+local REPEATABLE = 55                       -- +: the last poll was accepted and has not been repeated; otherwise a space
 local REFUSED_FROM, REFUSED_TO = 56, 67     -- id of the last refused poll
-local COLLECTED_FROM, COLLECTED_TO = 69, 81 -- collected at, Unix milliseconds; 0 before the first collection
+local COLLECTED_FROM, COLLECTED_TO = 69, 81 -- collected at, Unix milliseconds; 0 before the first collection. While it is
+--                                             pending: id of the last poll that repeated an accepted one, once there is one
 -- GETRANGE and SETRANGE count from 0. The offsets are text, because Redis would convert a number to text in every call.
 local HEAD_START, HEAD_END = '0', '80'
 local PHASE_AT = '0'
 local INTERVAL_AT = '22'
 local POLLED_AT = '28'
+local REPEATABLE_AT = '54'
 local COLLECTED_AT = '68'
 -- These are the formats in which columns are written; NO_POLL is the id of a poll before there is one.
 local NEW_HEAD, NO_POLL = 'p%s %013d %05d %013d %s %s %013d', '------------'
@@ -31,10 +34,11 @@ local DIGEST_FROM, DIGEST_TO = 1, 43        -- digest of the token
 local ROTATED_FROM, ROTATED_TO = 44, 56     -- rotated at, Unix milliseconds
 
 -- Returns the time in Unix milliseconds: the one that a test passes in, otherwise that of Redis, so that instances whose
--- clocks differ agree on a grant. The remainder operator is cheaper than a call of math.floor.
+-- clocks differ agree on a grant, and as a second value the fraction of a millisecond that has passed since. The remainder
+-- operator is cheaper than a call of math.floor.
 local function now_ms(given)
   if given then return tonumber(given) end
   local time = redis.call('TIME')
-  local micros = time[2] + 0
-  return time[1] * 1000 + (micros - micros % 1000) / 1000
+  local fraction = time[2] % 1000
+  return time[1] * 1000 + (time[2] - fraction) / 1000, fraction / 1000
 end
