@@ -31,7 +31,7 @@ const WORKLOADS = 1_000
 const LISTS_AT_ONCE = 20
 const LISTS = 4 * LISTS_AT_ONCE
 /** The time between two polls of others, and for how long they are polled when nothing else happens. */
-const POLL_EVERY_MS = 4
+const POLL_EVERY_MS = 10
 const QUIET_MS = 4_000
 const FILLED_AT_ONCE = 250
 const DAY_MS = 86_400_000
@@ -163,7 +163,7 @@ async function pollsWhile(poll: Poll, work: Promise<unknown>): Promise<number[]>
     isOver = true
   })
   const polls: Promise<number>[] = []
-  for (let dueMs = performance.now(); !isOver; dueMs += POLL_EVERY_MS) {
+  for (let dueMs = performance.now(); !isOver; dueMs = Math.max(dueMs + POLL_EVERY_MS, performance.now())) {
     await sleep(Math.max(0, dueMs - performance.now()))
     polls.push(poll())
   }

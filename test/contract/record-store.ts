@@ -289,9 +289,10 @@ async function pages(t: Test, start: StartEngine): Promise<void> {
     const { records, until, other: elsewhere, pass } = await ready(t, start)
     for (const id of ['a', 'b', 'c']) await records.create('alice', id, { id }, until(10 * DAY_MS))
     await records.create('alice', 'short', { id: 'short' }, until(DAY_MS / 2))
+    await records.change('alice', 'a', { set: { waits: 'yes' } })
     await records.change('alice', 'b', { set: { ended: 'before' } })
     const end = (store: RecordStore, value: string) =>
-      store.end('alice', ['a', 'b', 'gone', 'short'], { field: 'ended', value }, until(DAY_MS))
+      store.end('alice', ['a', 'b', 'gone', 'short'], { field: 'ended', value, clears: 'waits' }, until(DAY_MS))
     t.strictSame(await end(records, 'now'), ['a', 'short'])
     t.strictSame(await end(elsewhere.authorizations, 'again'), [])
     t.strictSame(await records.end('alice', [], { field: 'ended', value: 'x' }, until()), [])

@@ -621,7 +621,7 @@ t.test('a key that holds something else', async (t) => {
     'record-change': ['id', 60_000, '', '', 'set', 'field', 'value'],
     'record-delete': ['id'],
     'record-page': ['up', 10, 0, '', '', ''],
-    'record-end': ['field', 'value', 60_000, 'id'],
+    'record-end': ['field', 'value', 'other', 60_000, 'id'],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
     'limit-hit': [60_000],

@@ -102,7 +102,7 @@ export interface RecordStore {
   /** The same without the records, for less than a tenth of the price. */
   ids(parent: string, options: PageOptions): Promise<IdPage>
   /**
-   * Ends up to LARGEST_PAGE records in one step: each that exists and lacks the field gets it, and none lives on after
+   * Ends up to LARGEST_PAGE records in one step: each that exists and lacks the mark gets it, and none lives on after
    * `keepUntilMs`. Resolves to the ids of those that got the field. Without ids it only makes sure that earlier calls last.
    */
   end(parent: string, ids: readonly string[], mark: Mark, keepUntilMs: number): Promise<string[]>
@@ -117,6 +117,8 @@ export interface RecordStore {
 export interface Mark {
   field: string
   value: string
+  /** A field that goes: what it says is not so any more. */
+  clears?: string
 }
 
 /**

@@ -146,11 +146,12 @@ export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Tur
         return { ...rest, ids: found.map(({ id }) => id) }
       }),
 
-    async end(parentName, ids, { field, value }, keepUntilMs) {
+    async end(parentName, ids, { field, value, clears }, keepUntilMs) {
       const parent = living(parentName)
       const records = ids.flatMap((id) => parent.records.get(id) ?? [])
       const ended = records.filter(({ fields }) => fields[field] === undefined)
       for (const { fields } of ended) fields[field] = value
+      for (const { fields } of records) if (clears !== undefined) delete fields[clears]
       for (const record of records) if (record.keepUntilMs > keepUntilMs) keepUntil(parent, record, keepUntilMs)
       return ended.map(({ id }) => id)
     },

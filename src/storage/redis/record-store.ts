@@ -2,7 +2,6 @@
  * Records in Redis: a hash per record and, as an index, a sorted set per parent; both are in the parent's Cluster slot. The locks
  * for work on records are strings, each of which names its holder and expires by its TTL.
  */
-import type { ChainableCommander } from 'ioredis'
 import type { Clock } from '../../core/clock.js'
 import { isFault } from '../../core/fault.js'
 import { readAll, type Turns } from '../../core/records/batches.js'
@@ -46,26 +45,13 @@ export function createRedisRecordStore(
     ]
   }
 
-  /** Commands over keys of one slot in one round trip, and their answers. */
-  function pipelined(name: string, fill: (pipeline: ChainableCommander) => void): Promise<unknown[]> {
-    return call(name, async (redis) => {
-      const pipeline = redis.pipeline()
-      fill(pipeline)
-      const replies = (await pipeline.exec()) ?? []
-      return replies.map(([error, reply]) => {
-        if (error) throw error
-        return reply
-      })
-    })
-  }
-
   /** The records with these ids that have not ended, read in one round trip. */
   async function read(parent: string, ids: string[]): Promise<Map<string, Fields>> {
     if (ids.length === 0) return new Map()
-    const replies = await pipelined('record-read', (pipeline) => {
-      for (const id of ids) pipeline.hgetall(keys.record(kind, parent, id))
-    })
-    const found = ids.map((id, i) => [id, replies[i] as Fields] as const)
+    const replies = await call('record-read', (redis) =>
+      Promise.all(ids.map((id) => redis.hgetall(keys.record(kind, parent, id))))
+    )
+    const found = ids.map((id, i) => [id, replies[i] ?? {}] as const)
     return new Map(found.filter(([, fields]) => Object.keys(fields).length > 0))
   }
 
@@ -122,9 +108,9 @@ export function createRedisRecordStore(
 
     ids: (parent, { order, ...options }) => turns(() => list(parent, WAYS[order], options)),
 
-    async end(parent, ids, { field, value }, keepUntilMs) {
+    async end(parent, ids, { field, value, clears = '' }, keepUntilMs) {
       const records = ids.map((id) => keys.record(kind, parent, id))
-      const args = [field, value, keepForMs(keepUntilMs), ...ids]
+      const args = [field, value, clears, keepForMs(keepUntilMs), ...ids]
       return (await runDurablyOver('record-end', [keys.recordIndex(kind, parent), ...records], args)) as string[]
     },
 
@@ -133,16 +119,22 @@ export function createRedisRecordStore(
         const { ids } = await list(parent, 'up', { most: LARGEST_PAGE, fading })
         if (ids.length === 0) return
         const places = ids.map((id) => ({ id, key: keys.record(kind, parent, id) }))
-        const created = await pipelined('record-read', (pipeline) => {
-          for (const { key } of places) pipeline.hget(key, 'createdAtMs')
-        })
+        const created = await call('record-read', (redis) =>
+          Promise.all(places.map(({ key }) => redis.hget(key, 'createdAtMs')))
+        )
         const beforeMs = clock() - spareMs
         const old = places.filter((_, i) => Number(created[i]) < beforeMs)
         if (old.length === 0) return
         const index = keys.recordIndex(kind, parent)
-        await pipelined('record-trim', (pipeline) => {
-          pipeline.del(...old.map(({ key }) => key)).zrem(index, ...old.map(({ id }) => id))
-        })
+        await call('record-trim', (redis) =>
+          Promise.all([
+            redis.del(old.map(({ key }) => key)),
+            redis.zrem(
+              index,
+              old.map(({ id }) => id)
+            )
+          ])
+        )
       })
   }
   return store
