@@ -43,13 +43,13 @@ export function createMemoryRecordStore(clock: Clock): RecordStore {
       return record && { ...record.fields }
     },
 
-    async change(parent, id, { onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs }) {
+    async change(parent, id, { onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs, keepAtMostUntilMs }) {
       const record = living(parent).get(id)
       if (!record) return undefined
       if (onlyIf && record.fields[onlyIf.field] !== onlyIf.is) return { ...record.fields }
       record.fields = { ...setOnce, ...record.fields, ...set }
       for (const name of clear) delete record.fields[name]
-      record.keepUntilMs = keepUntilMs ?? record.keepUntilMs
+      record.keepUntilMs = keepUntilMs ?? Math.min(record.keepUntilMs, keepAtMostUntilMs ?? record.keepUntilMs)
       return { ...record.fields }
     },
 
