@@ -2311,7 +2311,10 @@ export const openapiDocument = {
           sub: { type: 'string', description: 'The user who authorized the client.' },
           aud: { type: 'string', description: 'For whom an access token is.' },
           iss: { type: 'string', description: 'This issuer.' },
-          jti: { type: 'string', description: 'The authorization it belongs to.' }
+          jti: {
+            type: 'string',
+            description: 'The id of an access token, which it shares with no other; of a refresh token, the authorization it belongs to.'
+          }
         }
       },
       Userinfo: {

@@ -8,6 +8,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
   unauthenticated: { status: 401, error: 'No jwt provided!' },
   invalid_token: { status: 401, error: 'The jwt is not valid.' },
   forbidden: { status: 403, error: 'Access Forbidden' },
+  user_blocked: { status: 403, error: 'Access Forbidden' },
   insufficient_scope: { status: 403, error: 'Access Forbidden' },
   not_found: { status: 404, error: 'Not Found' },
   unknown_user_code: { status: 404, error: 'Unknown or expired user_code.' },

@@ -14,6 +14,7 @@ export function decideGrant(app: App): void {
       const { user_code, action } = request.body
       const by = { userId: userOf(request), ip: app.whereabouts.ip(request) }
       const outcome = await app.limits.guess(request, by.userId, () => app.core.grants.decide(user_code, action, by))
+      if (outcome.kind === 'blocked') throw fault('user_blocked')
       if (outcome.kind !== 'decided') throw fault('unknown_user_code', { detail: outcome.kind })
       return { status: action }
     }

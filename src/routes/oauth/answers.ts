@@ -35,6 +35,7 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
     challenge: `Bearer ${REALM}, error="invalid_token"`
   },
   forbidden: { status: 403, error: 'insufficient_scope' },
+  user_blocked: { status: 403, error: 'access_denied' },
   insufficient_scope: {
     status: 403,
     error: 'insufficient_scope',

@@ -41,6 +41,7 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
       const { userCode, linked } = ticket
       const by = { userId: session.userId, ip: app.whereabouts.ip(request) }
       const outcome = await app.core.grants.decide(userCode, action, by)
+      if (outcome.kind === 'blocked') throw fault('user_blocked')
       if (outcome.kind === 'withdrawn') return sendWithdrawn(codes, request, reply)
       if (outcome.kind !== 'decided') return refuse(request, reply)
       const result = action === 'approve' ? 'approved' : 'denied'

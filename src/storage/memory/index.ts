@@ -23,6 +23,7 @@ export function createMemoryStorage(clock: Clock): Storage {
     sessions: createMemoryRecordStore(clock),
     identities: createMemoryRecordStore(clock),
     profiles: createMemoryRecordStore(clock),
+    users: createMemoryRecordStore(clock),
     connections: createMemoryRecordStore(clock),
     connectionOwners: createMemoryRecordStore(clock),
     locks: createMemoryLockStore(),

@@ -73,6 +73,7 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
     sessions: createRedisRecordStore('session', connection, keys, clock),
     identities: createRedisRecordStore('identity', connection, keys, clock),
     profiles: createRedisRecordStore('profile', connection, keys, clock),
+    users: createRedisRecordStore('user', connection, keys, clock),
     connections: createRedisRecordStore('account', connection, keys, clock),
     connectionOwners: createRedisRecordStore('account-owner', connection, keys, clock),
     locks: createRedisLockStore(connection, keys),
