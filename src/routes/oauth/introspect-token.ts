@@ -36,7 +36,7 @@ export function introspectToken(app: App): void {
 }
 
 function render(facts: TokenFacts, issuer: string): IntrospectionResponse {
-  const { kind, authorization, scope, issuedAtSeconds, expiresAtSeconds } = facts
+  const { kind, id, authorization, scope, issuedAtSeconds, expiresAtSeconds } = facts
   return {
     active: true,
     ...(scope !== '' && { scope }),
@@ -46,6 +46,6 @@ function render(facts: TokenFacts, issuer: string): IntrospectionResponse {
     iat: issuedAtSeconds,
     sub: authorization.userId,
     iss: issuer,
-    jti: authorization.id
+    jti: id
   }
 }
