@@ -78,6 +78,7 @@ export function createRedisStorage({ redis, clock, log, observe, testClock }: Re
     sessions: recordsOf('session'),
     identities: recordsOf('identity'),
     profiles: recordsOf('profile'),
+    users: recordsOf('user'),
     connections: recordsOf('account'),
     connectionOwners: recordsOf('account-owner'),
     locks: createRedisLockStore(connection, keys),

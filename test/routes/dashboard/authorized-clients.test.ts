@@ -95,7 +95,7 @@ t.test('list', async (t) => {
         ip_at_grant: '127.0.0.1',
         created_at: iso(clock()),
         expires_at: iso((Math.floor(clock() / 1000) + 30 * 86_400) * 1000),
-        last_used_at: null,
+        last_used_at: iso(clock()),
         revoked_at: null,
         is_current: false
       }
@@ -180,19 +180,24 @@ t.test('list', async (t) => {
     const [client, other] = [await authorize(), await authorize()]
     const use = (jwt = client.jwt) => call('GET', '/auth/clients', { token: jwt })
     const lastUsed = async (id = client.id) => (await list()).find((row: { id: string }) => row.id === id).last_used_at
-    t.equal(await lastUsed(), null)
+    const collected = clock()
+    t.equal(await lastUsed(), iso(collected), 'the collection is the first use')
+    clock.advance(59_999)
+    await use()
+    t.equal(await lastUsed(), iso(collected), 'just under a minute')
+    clock.advance(1)
     const first = clock()
     await use()
-    t.equal(await lastUsed(), iso(first), 'the first use')
+    t.equal(await lastUsed(), iso(first), 'a minute')
     clock.advance(59_999)
     await use()
     t.equal(await lastUsed(), iso(first), 'just under a minute')
-    t.equal(await lastUsed(other.id), null, 'the other client was not used')
+    t.equal(await lastUsed(other.id), iso(collected), 'the other client was not used')
     await use(other.jwt)
     t.equal(await lastUsed(other.id), iso(clock()), 'and has a minute of its own')
     clock.advance(1)
     await use()
-    t.equal(await lastUsed(), iso(first + 60_000), 'a minute')
+    t.equal(await lastUsed(), iso(first + 60_000), 'another minute')
   })
 
   t.test('200 the address of the approver at the approval, seen through trusted proxies only', async (t) => {
