@@ -41,6 +41,8 @@ export interface AppOptions {
   awaitsCollection?: boolean
   /** Where the log goes; by default to standard output at the configured level. */
   logger?: LogOptions
+  /** How many lines that log had to drop, for the metrics; by default none are. */
+  droppedLogLines?: () => number
 }
 
 /** A plugin or a surface, with its options. */
@@ -55,7 +57,8 @@ export function buildApp(config: Config, { logger, ...options }: AppOptions = {}
 }
 
 /** Everything the application is made of, in the order in which it is registered. */
-export function partsOf(config: Config, { testClock, awaitsCollection = true }: AppOptions = {}): Part[] {
+export function partsOf(config: Config, options: AppOptions = {}): Part[] {
+  const { testClock, awaitsCollection = true, droppedLogLines = () => 0 } = options
   const plugins: Part[] = [
     [configPlugin, { config, clock: testClock ?? Date.now }],
     [metrics, {}],
@@ -67,7 +70,7 @@ export function partsOf(config: Config, { testClock, awaitsCollection = true }: 
     [requestHeaders, {}],
     [accessLog, {}],
     [answerMetrics, {}],
-    [stateMetrics, {}],
+    [stateMetrics, { droppedLogLines }],
     [whereabouts, {}],
     [unread, {}],
     [overload, {}],
