@@ -43,7 +43,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   'dashboard/get-end-user-oauth-access-token.ts': ['getEndUserOauthAccessToken', 'getEndUserOauthAccessTokenOptions'],
   'oauth/discovery.ts': ['getOpenidConfiguration', 'getAuthorizationServerMetadata', 'getJwks'],
   'oauth/userinfo.ts': ['getUserinfo', 'postUserinfo'],
-  'ops/probes.ts': ['getHealth', 'getReadiness', 'getMetrics'],
+  'ops/index.ts': ['getHealth', 'getReadiness', 'getMetrics'],
   'issuers/documents.ts': ['getProviderOpenidConfiguration', 'getProviderJwks', 'getProviderJwksJson']
 }
 
