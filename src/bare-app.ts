@@ -5,6 +5,7 @@ import { alwaysSent, requestHeadersOf } from '../plugins/request-headers.js'
 import type { Config } from './config/config.js'
 import { type LogOptions, loggerOptions } from './logger.js'
 import { basePathOf } from './routes/app.js'
+import { acceptAbsentBodies } from './routes/body-text.js'
 import { answerFault } from './routes/dashboard/answers.js'
 import { issuerHostConstraint } from './routes/issuers/host-constraint.js'
 import { acceptJsonBodies } from './routes/json-body.js'
@@ -49,6 +50,7 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
 
   app.setErrorHandler(answerFault)
   acceptJsonBodies(app)
+  acceptAbsentBodies(app)
   return app
 }
 

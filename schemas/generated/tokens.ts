@@ -191,6 +191,17 @@ export const tokensOperations = {
     url: '/providers',
     schema: {
       operationId: 'listProviders',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       response: {
         200: Type.Array(Provider),
         400: ApiError,
@@ -276,6 +287,17 @@ export const tokensOperations = {
     url: '/providers/:providerId/clients',
     schema: {
       operationId: 'listClients',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         providerId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -397,6 +419,17 @@ export const tokensOperations = {
     url: '/providers/:providerId/domains',
     schema: {
       operationId: 'listDomains',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         providerId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -518,6 +551,17 @@ export const tokensOperations = {
     url: '/tenants',
     schema: {
       operationId: 'listTenants',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       response: {
         200: Type.Array(Tenant),
         400: ApiError,
@@ -603,6 +647,17 @@ export const tokensOperations = {
     url: '/tenants/:tenantId/providers',
     schema: {
       operationId: 'listTenantProviders',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         tenantId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -699,6 +754,17 @@ export const tokensOperations = {
     url: '/tenants/:tenantId/providers/:tenantProviderId/policies',
     schema: {
       operationId: 'listTenantProviderPolicies',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         tenantId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' }),
         tenantProviderId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })

@@ -40,7 +40,11 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     'deleteTenantProviderPolicy',
     'validateToken'
   ],
-  'dashboard/get-end-user-oauth-access-token.ts': ['getEndUserOauthAccessToken', 'getEndUserOauthAccessTokenOptions'],
+  'dashboard/access-token.ts': [
+    'getUserOauthAccessToken',
+    'getEndUserOauthAccessToken',
+    'getEndUserOauthAccessTokenOptions'
+  ],
   'oauth/discovery.ts': ['getOpenidConfiguration', 'getAuthorizationServerMetadata', 'getJwks'],
   'oauth/userinfo.ts': ['getUserinfo', 'postUserinfo'],
   'ops/index.ts': ['getHealth', 'getReadiness', 'getMetrics'],
@@ -234,7 +238,7 @@ t.test('operations and routes', async (t) => {
       t.strictSame(operation.security, [{ apiKey: [] }], route)
       const [method = ''] = route.split(' ')
       const statuses = Object.keys(operation.responses).map(Number)
-      const always = [400, 401, 405, 408, 429, 500, 503]
+      const always = [400, 401, 403, 405, 408, 429, 500, 503]
       const wanted = [...always, ...(route.includes(':') ? [404] : []), ...(method === 'GET' ? [] : [413, 415])]
       const told = statuses.filter((status) => status >= 400 && status !== 409)
       t.strictSame(told.sort(), wanted.sort(), route)

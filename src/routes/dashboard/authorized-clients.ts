@@ -4,19 +4,29 @@
  */
 import { type AuthorizedClient, dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import type { Authorization } from '../../core/authorizations/authorization.js'
+import type { AuthorizationPage } from '../../core/authorizations/authorizations.js'
 import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'
+import type { ListOptions } from '../../core/records/resources.js'
 import type { App } from '../app.js'
+import { createCursors, readPageQuery, sendData } from '../paging.js'
 
-/** GET /auth/clients: the caller's authorizations, newest first. */
+/** GET /auth/clients: the caller's authorizations, all at once or in pages. */
 export function listAuthorizedClients(app: App): void {
+  const cursors = createCursors(app.core.keyring)
+
   app.route({
     ...dashboardOperations.listAuthorizedClients,
+    // Each piece of the list has a time limit of its own.
+    config: { waitsForOthers: true },
     onRequest: app.authenticate('user-or-client'),
-    handler: async (request) => {
+    handler: async (request, reply) => {
       const caller = request.authenticatedCaller()
-      const authorizations = await visibleTo(app, caller)
-      return { data: authorizations.map((authorization) => renderAuthorizedClient(authorization, caller)) }
+      const list = `clients of ${caller.userId}`
+      const options = readPageQuery(cursors, list, request.query)
+      const { authorizations, next } = await visibleTo(app, caller, options)
+      const data = authorizations.map((authorization) => renderAuthorizedClient(authorization, caller))
+      return sendData(reply, data, next === undefined ? {} : { next_cursor: cursors.write(list, next) })
     }
   })
 }
@@ -54,11 +64,13 @@ export function revokeAuthorizedClient(app: App): void {
   })
 }
 
-async function visibleTo(app: App, caller: Caller): Promise<Authorization[]> {
-  if (caller.kind === 'user' || mayListAll(caller)) return app.core.authorizations.list(caller.userId)
+async function visibleTo(app: App, caller: Caller, options: ListOptions | undefined): Promise<Visible> {
+  if (caller.kind === 'user' || mayListAll(caller)) return app.core.authorizations.page(caller.userId, options)
   const own = await app.core.authorizations.find(caller.userId, caller.authorizationId)
-  return own ? [own] : []
+  return { authorizations: own ? [own] : [], next: undefined }
 }
+
+type Visible = Pick<AuthorizationPage, 'authorizations' | 'next'>
 
 /** To a client the other authorizations of its user are forbidden; what is not this user's does not exist for it either. */
 async function requireMayChange(app: App, caller: Caller, id: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** What relying parties read of issuers: by path, and under the hosts of issuers, where nothing else is to be found. */
 import { issuersOperations } from '../../../schemas/generated/issuers.js'
 import { fault } from '../../core/fault.js'
+import { allowAnyOrigin } from '../any-origin.js'
 import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerTokensApiFault } from '../tokens-api/answers.js'
@@ -19,6 +20,7 @@ const ON_HOSTS = { constraints: { issuerHost: true }, config: { byHost: true } }
 /** By path, under the service's own URL. */
 export const issuersByPath = surface('issuers-by-path', ['core'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
+  allowAnyOrigin(app, { methods: ['GET'] })
   documentsByPath(app)
   refuseOtherMethods(app, Object.values(issuersOperations))
 })
@@ -27,7 +29,10 @@ export const issuersByPath = surface('issuers-by-path', ['core'], async (app) =>
 export const issuersByHost = surface('issuers-by-host', ['core'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
   app.addHook('onRequest', (request, _reply, done) => done(whyHostUnknown(request) as Error | undefined))
-  refuseOtherMethods(app, documentsByHost(app, ON_HOSTS), ON_HOSTS)
+  app.register(async (inner) => {
+    allowAnyOrigin(inner, { methods: ['GET'] })
+    refuseOtherMethods(inner, documentsByHost(inner, ON_HOSTS), ON_HOSTS)
+  })
   // Neither the service's own metadata, nor its pages, its documentation and its numbers.
   app.route({
     ...ON_HOSTS,

@@ -30,6 +30,8 @@ export interface Connection {
    * it.
    */
   runDurably(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
+  /** The same for a script over any number of keys, which are all in one slot. */
+  runDurablyOver(name: ScriptName, keys: readonly [string, ...string[]], args: readonly Argument[]): Promise<unknown>
   callDurably<T>(name: string, key: string, command: (redis: Commands) => Promise<T>): Promise<T>
   /** Asks every primary, and resolves to the answer or the error of each. */
   askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
@@ -62,8 +64,9 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
       : undefined
 
   /** Runs a script by its digest (EVALSHA), or by its text if the server has forgotten it. */
-  function runOn(redis: Commands, name: ScriptName, keysThenArgs: Argument[]): Promise<unknown> {
-    const { sha, lua, numberOfKeys } = scripts[name]
+  function runOn(redis: Commands, name: ScriptName, keysThenArgs: Argument[], given?: number): Promise<unknown> {
+    const { sha, lua, numberOfKeys: fixed } = scripts[name]
+    const numberOfKeys = given ?? fixed
     const answer = redis.evalsha(sha, numberOfKeys, ...keysThenArgs)
     return watch.over(name, answer, () => redis.eval(lua, numberOfKeys, ...keysThenArgs))
   }
@@ -92,6 +95,15 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
     async runDurably(name, ...keysThenArgs) {
       if (!replicaWait) return connection.run(name, ...keysThenArgs)
       return replicaWait.write(keysThenArgs[0], (redis) => runOn(redis, name, keysThenArgs))
+    },
+
+    async runDurablyOver(name, scriptKeys, args) {
+      const run = (redis: Commands) => runOn(redis, name, [...scriptKeys, ...args], scriptKeys.length)
+      if (replicaWait) return replicaWait.write(scriptKeys[0], run)
+      const refused = refusal()
+      if (refused) return refused
+      gather()
+      return run(commands)
     },
 
     async callDurably(name, key, command) {

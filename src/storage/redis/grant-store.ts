@@ -12,9 +12,8 @@ import type {
 } from '../../core/grants/grant-store.js'
 import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
 import type { Connection } from './connection.js'
-import { readRecord, writeDecision, writeRequest } from './grant-record.js'
+import { nextPollId, readRecord, writeDecision, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
-import { nextPollId } from './poll-id.js'
 
 /** The scripts use Redis's clock, so that instances with wrong clocks agree; `testClock` replaces it in tests. */
 export function createRedisGrantStore(
