@@ -5,8 +5,9 @@ import { alwaysSent, requestHeadersOf } from '../plugins/request-headers.js'
 import type { Config } from './config/config.js'
 import { type LogOptions, loggerOptions } from './logger.js'
 import { basePathOf } from './routes/app.js'
+import { acceptAbsentBodies } from './routes/body-text.js'
 import { answerFault } from './routes/dashboard/answers.js'
-import { foreignHostConstraint } from './routes/issuers/host-constraint.js'
+import { issuerHostConstraint } from './routes/issuers/host-constraint.js'
 import { acceptJsonBodies } from './routes/json-body.js'
 import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
 import { schemaCompilers } from './schema-compilers.js'
@@ -18,7 +19,7 @@ const HEADERS_LIMIT = 19 * 1024
 
 /** `logger` says where the log goes; by default to standard output at the configured level. */
 export function bareApp(config: Config, logger: LogOptions = loggerOptions(config.logLevel)): FastifyInstance {
-  const app = Fastify({
+  const app: FastifyInstance = Fastify({
     logger,
     // plugins/access-log.ts writes the one line a request gets.
     logController: new LogController({ disableRequestLogging: true }),
@@ -41,7 +42,7 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
     routerOptions: {
       // No URL that gets in is longer, so that an id of any length is looked up, and answered with 404.
       maxParamLength: HEADERS_LIMIT,
-      constraints: { foreignHost: foreignHostConstraint(config.publicUrl) }
+      constraints: { issuerHost: issuerHostConstraint(config.publicUrl, () => app) }
     },
     frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), requestHeadersOf(config.publicUrl)),
     clientErrorHandler: answerUnreadable(alwaysSent(config.publicUrl))
@@ -49,6 +50,7 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
 
   app.setErrorHandler(answerFault)
   acceptJsonBodies(app)
+  acceptAbsentBodies(app)
   return app
 }
 

@@ -11,6 +11,31 @@ export const ClientType = Type.Unsafe<'cli' | 'mcp' | 'demo' | 'ide-plugin' | 'o
 })
 export type ClientType = Static<typeof ClientType>
 
+export const SentClientMetadata = Type.Union(
+  [
+    Type.Object({
+      name: Type.Optional(Type.Union(
+        [Type.String({ maxLength: 255 }), Type.Null()],
+        { description: 'Name of the package or product.', examples: ['acme-cli'] }
+      )),
+      version: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()], { examples: ['1.4.0'] })),
+      hostname: Type.Optional(Type.Union(
+        [Type.String({ maxLength: 255 }), Type.Null()],
+        { description: 'Name of the machine the program runs on.', examples: ['build-7'] }
+      )),
+      os: Type.Optional(Type.Union(
+        [Type.String({ maxLength: 64 }), Type.Null()],
+        { description: "Operating system, in the program's own words.", examples: ['linux'] }
+      ))
+    }),
+    Type.Null()
+  ],
+  {
+    description: 'How a program introduces itself, all of it its own claim and none of it required. Null is the same as absent. Other keys are accepted and dropped.'
+  }
+)
+export type SentClientMetadata = Static<typeof SentClientMetadata>
+
 export const ClientMetadata = Type.Object(
   {
     name: Type.Optional(Type.String({
@@ -30,15 +55,13 @@ export const ClientMetadata = Type.Object(
       examples: ['linux']
     }))
   },
-  {
-    description: 'How a program introduces itself, all of it its own claim and none of it required. Other keys are accepted and dropped.'
-  }
+  { description: 'How a program has introduced itself, all of it its own claim.' }
 )
 export type ClientMetadata = Static<typeof ClientMetadata>
 
 export const GrantCodeRequest = Type.Object({
   client_type: ClientType,
-  client_metadata: Type.Optional(ClientMetadata)
+  client_metadata: Type.Optional(SentClientMetadata)
 })
 export type GrantCodeRequest = Static<typeof GrantCodeRequest>
 
@@ -141,7 +164,7 @@ export type GrantAction = Static<typeof GrantAction>
 
 export const GrantApproveRequest = Type.Object({
   user_code: Type.String({
-    description: 'The code the person was shown; case, spaces and hyphens do not matter.',
+    description: 'The code the person was shown. Case, full-width letters and whatever is no letter or digit do not matter.',
     minLength: 1,
     maxLength: 64
   }),
@@ -296,7 +319,7 @@ export const dashboardOperations = {
       operationId: 'peekGrant',
       querystring: Type.Object({
         user_code: Type.String({
-          description: 'The code the person was shown; case, spaces and hyphens do not matter.',
+          description: 'The code the person was shown. Case, full-width letters and whatever is no letter or digit do not matter.',
           minLength: 1,
           maxLength: 64
         })

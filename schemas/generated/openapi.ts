@@ -138,7 +138,7 @@ export const openapiDocument = {
             name: 'user_code',
             in: 'query',
             required: true,
-            description: 'The code the person was shown; case, spaces and hyphens do not matter.',
+            description: 'The code the person was shown. Case, full-width letters and whatever is no letter or digit do not matter.',
             'x-secret': true,
             schema: { type: 'string', minLength: 1, maxLength: 64 }
           }
@@ -658,7 +658,7 @@ export const openapiDocument = {
         operationId: 'revokeToken',
         tags: ['Tokens'],
         summary: 'Revoke an authorization by one of its tokens, or a grant by its device code',
-        description: "RFC 7009. Either kind of token ends the whole authorization, from the next request on. A device code ends its grant: it cannot be approved any more, and what an approval led to is revoked. What is not this client's, or no token at all, is answered the same and changes nothing.",
+        description: "RFC 7009. Either kind of token ends the whole authorization, from the next request on. A device code ends its grant: it cannot be approved any more, and what an approval led to is revoked. What is not this client's, or no token at all, is answered the same and changes nothing. A request that names no client ends what belongs to a public client; what belongs to a confidential one is then refused with 401.",
         security: [{ clientSecretBasic: [] }, {}],
         requestBody: {
           required: true,
@@ -668,7 +668,10 @@ export const openapiDocument = {
           }
         },
         responses: {
-          200: { description: 'The token is not valid any more. The answer has no content.' },
+          200: {
+            description: 'The token is not valid any more. The answer has no members.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/RevocationResponse' } } }
+          },
           400: { $ref: '#/components/responses/OAuthBadRequest' },
           401: { $ref: '#/components/responses/InvalidClient' },
           405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
@@ -1840,9 +1843,38 @@ export const openapiDocument = {
         description: 'What kind of program asks.',
         enum: ['cli', 'mcp', 'demo', 'ide-plugin', 'other']
       },
+      SentClientMetadata: {
+        type: 'object',
+        description: 'How a program introduces itself, all of it its own claim and none of it required. Null is the same as absent. Other keys are accepted and dropped.',
+        nullable: true,
+        properties: {
+          name: {
+            type: 'string',
+            nullable: true,
+            description: 'Name of the package or product.',
+            maxLength: 255,
+            example: 'acme-cli'
+          },
+          version: { type: 'string', nullable: true, maxLength: 64, example: '1.4.0' },
+          hostname: {
+            type: 'string',
+            nullable: true,
+            description: 'Name of the machine the program runs on.',
+            maxLength: 255,
+            example: 'build-7'
+          },
+          os: {
+            type: 'string',
+            nullable: true,
+            description: "Operating system, in the program's own words.",
+            maxLength: 64,
+            example: 'linux'
+          }
+        }
+      },
       ClientMetadata: {
         type: 'object',
-        description: 'How a program introduces itself, all of it its own claim and none of it required. Other keys are accepted and dropped.',
+        description: 'How a program has introduced itself, all of it its own claim.',
         properties: {
           name: { type: 'string', description: 'Name of the package or product.', maxLength: 255, example: 'acme-cli' },
           version: { type: 'string', maxLength: 64, example: '1.4.0' },
@@ -1865,7 +1897,7 @@ export const openapiDocument = {
         required: ['client_type'],
         properties: {
           client_type: { $ref: '#/components/schemas/ClientType' },
-          client_metadata: { $ref: '#/components/schemas/ClientMetadata' }
+          client_metadata: { $ref: '#/components/schemas/SentClientMetadata' }
         }
       },
       GrantCodeResponse: {
@@ -2001,7 +2033,7 @@ export const openapiDocument = {
         properties: {
           user_code: {
             type: 'string',
-            description: 'The code the person was shown; case, spaces and hyphens do not matter.',
+            description: 'The code the person was shown. Case, full-width letters and whatever is no letter or digit do not matter.',
             minLength: 1,
             maxLength: 64,
             'x-secret': true
@@ -2176,21 +2208,15 @@ export const openapiDocument = {
       DeviceAuthorizationRequest: {
         type: 'object',
         properties: {
-          client_id: {
-            type: 'string',
-            description: 'The client, unless the Authorization header names it.',
-            maxLength: 255
-          },
+          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
-            maxLength: 255,
             'x-secret': true
           },
           scope: {
             type: 'string',
-            description: 'What is asked for, separated by spaces (RFC 6749 §3.3).',
-            maxLength: 1024
+            description: 'What is asked for, separated by spaces (RFC 6749 §3.3); 1,024 characters at most.'
           }
         }
       },
@@ -2238,36 +2264,27 @@ export const openapiDocument = {
           grant_type: {
             type: 'string',
             description: 'Either `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token`.',
-            minLength: 1,
-            maxLength: 255
+            minLength: 1
           },
-          client_id: {
-            type: 'string',
-            description: 'The client, unless the Authorization header names it.',
-            maxLength: 255
-          },
+          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
-            maxLength: 255,
             'x-secret': true
           },
           device_code: {
             type: 'string',
             description: 'The device code, for the grant that is named after it.',
-            maxLength: 8192,
             'x-secret': true
           },
           refresh_token: {
             type: 'string',
             description: 'The refresh token, for the grant that is named after it.',
-            maxLength: 8192,
             'x-secret': true
           },
           scope: {
             type: 'string',
-            description: 'With a refresh token, part of what was granted; with a device code it changes nothing.',
-            maxLength: 1024
+            description: 'With a refresh token, part of what was granted; with a device code it changes nothing.'
           }
         }
       },
@@ -2347,52 +2364,31 @@ export const openapiDocument = {
             type: 'string',
             description: 'An access token, a refresh token or a device code.',
             minLength: 1,
-            maxLength: 8192,
             'x-secret': true
           },
           token_type_hint: {
             type: 'string',
-            description: 'Which kind of token it is, such as `device_code`. It is seen without being told.',
-            maxLength: 255
+            description: 'Which kind of token it is, such as `device_code`. It is seen without being told.'
           },
-          client_id: {
-            type: 'string',
-            description: 'The client, unless the Authorization header names it.',
-            maxLength: 255
-          },
+          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
-            maxLength: 255,
             'x-secret': true
           }
         }
       },
+      RevocationResponse: { type: 'object', description: 'Always empty.', properties: {} },
       IntrospectionRequest: {
         type: 'object',
         required: ['token'],
         properties: {
-          token: {
-            type: 'string',
-            description: 'An access token or a refresh token.',
-            minLength: 1,
-            maxLength: 8192,
-            'x-secret': true
-          },
-          token_type_hint: {
-            type: 'string',
-            description: 'Which kind of token it is. It is seen without being told.',
-            maxLength: 255
-          },
-          client_id: {
-            type: 'string',
-            description: 'The client, unless the Authorization header names it.',
-            maxLength: 255
-          },
+          token: { type: 'string', description: 'An access token or a refresh token.', minLength: 1, 'x-secret': true },
+          token_type_hint: { type: 'string', description: 'Which kind of token it is. It is seen without being told.' },
+          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
-            maxLength: 255,
             'x-secret': true
           }
         }

@@ -38,7 +38,10 @@ function asking({ call }: Pick<TestApp, 'call'>, sessions = new Map<string, Prom
   return {
     start: (ip: string) => call('POST', '/auth/grant/code', { body: { client_type: 'cli' }, headers: from(ip) }),
     peek: async (code: string, user: string, ip: string) =>
-      call('GET', `/auth/grant/peek?user_code=${code}`, { token: await session(user), headers: from(ip) }),
+      call('GET', `/auth/grant/peek?user_code=${encodeURIComponent(code)}`, {
+        token: await session(user),
+        headers: from(ip)
+      }),
     approve: async (code: string, user: string, ip: string, action = 'approve') =>
       call('POST', '/auth/grant/approve', {
         token: await session(user),
@@ -258,15 +261,9 @@ t.test('guessing', async (t) => {
   t.test('five misses of a user, wherever from, by peek and approve together', async (t) => {
     const { fresh, peek, approve, poll, clock } = await setUp(t)
     const { user_code, grant_code } = await fresh()
-    for (const code of [WRONG, 'x', '-', '\u0000%00', 'AEIO-UAEI']) {
+    for (const code of [WRONG, 'x', '7', '\u0000%00', 'AEIO-UAEI']) {
       const ask = code.length % 2 === 0 ? peek : approve
-      refused(
-        t,
-        await ask(encodeURIComponent(code).slice(0, 60), 'ann', `192.0.2.${code.length}`),
-        404,
-        undefined,
-        code
-      )
+      refused(t, await ask(code, 'ann', `192.0.2.${code.length}`), 404, undefined, code)
     }
     limited(t, await peek(WRONG, 'ann', '192.0.2.77'), 900, 'a wrong code')
     limited(t, await peek(user_code, 'ann', '192.0.2.78'), 900, 'the right code')
@@ -317,6 +314,23 @@ t.test('guessing', async (t) => {
     t.equal((await approve(user_code, 'ann', '192.0.2.1')).status, 200)
     t.equal((await peek(WRONG, 'ann', '192.0.2.1')).status, 404, 'the fifth')
     limited(t, await peek(WRONG, 'ann', '192.0.2.1'), 900)
+  })
+
+  t.test('an entry without a letter or a digit is no miss, and is answered when no guess is left', async (t) => {
+    const { fresh, peek, approve } = await setUp(t)
+    const { user_code } = await fresh()
+    const blank = ['-', '....', ' ', '\u200b', '🔑', '“ ”']
+    const askAll = async () => {
+      for (const entry of blank) {
+        for (const ask of [peek, approve]) {
+          refused(t, await ask(entry, 'ann', '192.0.2.1'), 404, 'Unknown or expired user_code.', entry)
+        }
+      }
+    }
+    await askAll()
+    for (let i = 0; i < 5; i++) t.equal((await peek(WRONG, 'ann', '192.0.2.1')).status, 404, 'all five are left')
+    limited(t, await peek(user_code, 'ann', '192.0.2.1'), 900)
+    await askAll()
   })
 
   t.test('a code that is decided, or expired, is no miss', async (t) => {

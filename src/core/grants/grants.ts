@@ -4,7 +4,7 @@
  * state machine, and the surfaces (src/routes) render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
-import { tagOf } from '../clients/client.js'
+import { BUILT_IN_TAG, isBuiltIn, isPublic, tagOf } from '../clients/client.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
@@ -59,6 +59,8 @@ export interface Grants extends Polls {
    * `unavailable`.
    */
   withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome>
+  /** Withdraws for whoever holds the code of a public client's grant, which could prove no more. Another's is `not_public`. */
+  withdrawHeld(grantCode: string): Promise<WithdrawOutcome | { kind: 'not_public' }>
 }
 
 export interface GrantsParts extends PollsParts {
@@ -72,6 +74,13 @@ export interface GrantsParts extends PollsParts {
 export function createGrants(parts: GrantsParts): Grants {
   const { store, keyring, approvals, users, clients, events } = parts
   const { poll, pollAndWait } = createPolls(parts)
+  /** What the tags of all public clients begin with: those of the built-in ones alike, the others one by one. */
+  const publicTags = new Set(
+    clients
+      .list()
+      .filter(isPublic)
+      .map(({ id, tag }) => (isBuiltIn(id) ? BUILT_IN_TAG : tag))
+  )
   const tagsOf = (userCode: string) => keyring.tags('user-code', userCode)
 
   async function find(typedUserCode: string): Promise<FoundGrant | undefined> {
@@ -95,6 +104,14 @@ export function createGrants(parts: GrantsParts): Grants {
     // An approval that never came to stand was revoked by its user, who approves anew: a record is revoked for good.
     const anew = await prepareAs(randomUUID())
     return anew === 'full' ? undefined : anew.id
+  }
+
+  async function withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome> {
+    if (!isGrantCode(grantCode)) return { kind: 'unknown' }
+    const result = await store.withdraw(digestOf(grantCode), clientTag)
+    if (result.kind !== 'approved') return { kind: result.kind }
+    await approvals.revoke(clients.find(result.request.clientId), result, 'token')
+    return { kind: 'revoked' }
   }
 
   return {
@@ -168,12 +185,15 @@ export function createGrants(parts: GrantsParts): Grants {
       return { kind: 'undone' }
     },
 
-    async withdraw(grantCode, clientTag) {
-      if (!isGrantCode(grantCode)) return { kind: 'unknown' }
-      const result = await store.withdraw(digestOf(grantCode), clientTag)
-      if (result.kind !== 'approved') return { kind: result.kind }
-      await approvals.revoke(clients.find(result.request.clientId), result, 'token')
-      return { kind: 'revoked' }
+    withdraw,
+
+    async withdrawHeld(grantCode) {
+      for (const tag of publicTags) {
+        const outcome = await withdraw(grantCode, tag)
+        if (outcome.kind !== 'unknown') return outcome
+      }
+      const isThere = isGrantCode(grantCode) && (await store.stateOf(digestOf(grantCode))) !== 'unknown'
+      return { kind: isThere ? 'not_public' : 'unknown' }
     }
   }
 }

@@ -11,6 +11,7 @@ export function introspectToken(app: App): void {
 
   app.route({
     ...oauthOperations.introspectToken,
+    config: { takesClientOrKey: true },
     handler: async (request) => {
       const { client, name } = await identify(request)
       await limit(request, name)

@@ -1,7 +1,7 @@
 /** The pages on which a user enters the code of a device, by hand or through a link. */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { formatUserCode, readUserCode } from '../../core/grants/codes.js'
+import { formatUserCode, isBlankUserCode, readUserCode } from '../../core/grants/codes.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm, LONGEST_TYPED_CODE } from './views/code-form.js'
 import { Start } from './views/start.js'
@@ -75,7 +75,7 @@ export function enterCode({ app, visits, codes }: PageParts): void {
       const typed = readTypedCode(sent)
       if (!visit.session) return keepForSignIn(request, reply, typed)
       // Browsers submit an empty field as well, which does not count as a guess.
-      if (sent === '') return refuse(request, reply)
+      if (sent === '' || (typed !== undefined && isBlankUserCode(typed))) return refuse(request, reply)
       const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed ?? ''))
       if (typed === undefined || outcome.kind !== 'pending') return refuse(request, reply)
       const userCode = formatUserCode(readUserCode(typed) ?? '')

@@ -3,6 +3,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
+import { API_KEY_RIGHTS } from '../../../src/core/api-keys/api-key.js'
 import type { Answer } from '../../support/app.js'
 import { startRedis } from '../../support/redis-server.js'
 import {
@@ -34,6 +35,7 @@ export function contentOf({ id: _, createdAt: __, updatedAt: ___, ...content }: 
 const CODES: Record<number, string> = {
   400: 'bad_request',
   401: 'unauthorized',
+  403: 'forbidden',
   404: 'not_found',
   405: 'method_not_allowed',
   409: 'conflict',
@@ -149,6 +151,17 @@ async function unauthenticated(t: Test, operations: readonly OperationId[]): Pro
       const request = requestOf(id, ids, {}, bodyFor(id, ids))
       const url = `${request.url}?access_token=${key}&authorization=Bearer%20${key}`
       refused(t, await service.send({ ...request, url }), 401, 'a key in the query')
+      const both = { ...request, url, headers: { ...request.headers, authorization: `Bearer ${key}` } }
+      refused(t, await service.send(both), 400, 'in the header as well', 'The access token is there more than once.')
+    })
+  }
+  const { text: without } = await app.core.apiKeys.create('acme', {
+    rights: API_KEY_RIGHTS.filter((one) => one !== 'tokens')
+  })
+  for (const id of operations) {
+    t.test(`403 ${id}, by a key that has every right but this`, async (t) => {
+      const answer = await service.by(without)[id](ids, bodyFor(id, ids))
+      refused(t, answer, 403, id, 'The API key does not have the right tokens.')
     })
   }
   t.test('401 has done nothing', async (t) => t.strictSame(await seen(service, ids), before))
@@ -280,6 +293,18 @@ async function bodies(t: Test, operations: readonly OperationId[]): Promise<void
     })
   }
   t.test('none of them has done anything', async (t) => t.strictSame(await seen(service, ids), before))
+
+  for (const id of writing) {
+    const isOptional = bodyFor(id, ids) === undefined || id === 'createAccessToken'
+    t.test(`${isOptional ? '2xx' : '400'} ${id}, whatever type a body of nothing has`, async (t) => {
+      for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'x', '']) {
+        const fresh = isOptional ? await makeOneOfEach(service.api) : ids
+        const answer = await send(requestOf(id, fresh, { authorization, 'content-type': type, 'content-length': '0' }))
+        if (isOptional) t.ok([200, 201, 204].includes(answer.status), `${type}: ${answer.status}`)
+        else refused(t, answer, 400, type, / is missing\.$/)
+      }
+    })
+  }
 }
 
 async function limits(t: Test, operations: readonly OperationId[]): Promise<void> {
