@@ -358,7 +358,7 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
     const { app, ask, ann } = await setUp(t, { LIMITS: 'on', LIMIT_ACCESS_TOKEN_PER_MINUTE: '2' })
     const [one, two] = [
       await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }),
-      await app.core.apiKeys.create('acme', {})
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
     ]
     for (let i = 0; i < 2; i++) t.equal((await ask(ann.id, one.text)).status, 200)
     const answer = await ask(ann.id, one.text)
