@@ -226,7 +226,7 @@ export const openapiDocument = {
         operationId: 'listAuthorizedClients',
         tags: ['AuthorizedClients'],
         summary: "List the caller's authorized clients",
-        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid, but of those rows the newest 200 alone. A user has at most 500 active ones, so that the whole list has at most 700 rows; where there are more, from before there was a maximum, `next_cursor` leads on. In pages, asked for by `limit` or `cursor`, the rows that end last come first, so that active ones come before those that have ended; within a page the newest come first. With the JWT of a client that the operator added (`OAUTH_CLIENTS_FILE`) the list has its own row alone.',
+        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid, but of those rows the newest 200 alone. A user has at most 500 active ones, so that the whole list has at most 700 rows; where there are more, from before there was a maximum, `next_cursor` leads on. In pages, asked for by `limit` or `cursor`, the rows that end last come first, so that active ones come before those that have ended. With the JWT of a client that the operator added (`OAUTH_CLIENTS_FILE`) the list has its own row alone.',
         security: [{ bearerAuth: [] }],
         parameters: [{ $ref: '#/components/parameters/Limit' }, { $ref: '#/components/parameters/Cursor' }],
         responses: {

@@ -78,7 +78,7 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
     t.strictSame(
       whole.authorizations.map(({ id }) => id),
       ids.slice(120).toReversed(),
-      'the newest first'
+      'those that end last come first'
     )
     const rest = await engine.elsewhere.authorizations.page('ann', { after: whole.next })
     t.strictSame(

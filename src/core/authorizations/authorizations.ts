@@ -40,11 +40,11 @@ export interface Authorizations {
   standingOf(userId: string, id: string): Promise<AuthorizationStanding>
   /** Records the time of its last use, once a minute at most. */
   noteUse(authorization: Authorization): Promise<void>
-  /** The first page of the list, which is as long as the list of any user may be. */
+  /** The first page of the list, which is as long as the list of any user may be; newest first. */
   list(userId: string): Promise<Authorization[]>
   /**
-   * The active ones, those that await their collection among them, then the newest 200 of those that ended within the last 90 days: those that end or ended
-   * last come first, and within a page the newest do. At most 700 of them, or fewer if `most` says so.
+   * The active ones, those that await their collection among them, then the newest 200 of those that ended within the last 90 days:
+   * those that end or ended last come first. At most 700 of them, or fewer if `most` says so.
    */
   page(userId: string, options?: { most?: number; after?: Position | undefined }): Promise<AuthorizationPage>
   /** Sets the label, or clears it if undefined. Resolves to undefined if this user has no such authorization. */
@@ -74,6 +74,11 @@ export interface AuthorizationsParts {
   events: { revoked(by: RevokedBy): void }
 }
 
+/** The order in which people look at a list. */
+export function newestFirst(a: Authorization, b: Authorization): number {
+  return b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1)
+}
+
 export function createAuthorizations({ records, users, clock, events }: AuthorizationsParts): Authorizations {
   async function get(userId: string, id: string): Promise<Authorization | undefined> {
     const fields = await records.get(userId, id)
@@ -95,7 +100,6 @@ export function createAuthorizations({ records, users, clock, events }: Authoriz
     const authorizations = [...found.records]
       .map(([id, fields]) => fromFields(userId, id, fields))
       .filter((authorization) => listedUntilMs(authorization) > nowMs)
-      .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1))
     return { authorizations, next: found.next, active: found.lasting }
   }
 
@@ -138,7 +142,7 @@ export function createAuthorizations({ records, users, clock, events }: Authoriz
       await records.note(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
     },
 
-    list: async (userId) => (await page(userId)).authorizations,
+    list: async (userId) => (await page(userId)).authorizations.sort(newestFirst),
     page,
 
     async rename(userId, id, label) {

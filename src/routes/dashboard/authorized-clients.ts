@@ -4,7 +4,7 @@
  */
 import { type AuthorizedClient, dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import type { Authorization } from '../../core/authorizations/authorization.js'
-import type { AuthorizationPage } from '../../core/authorizations/authorizations.js'
+import { type AuthorizationPage, newestFirst } from '../../core/authorizations/authorizations.js'
 import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/resources.js'
@@ -25,7 +25,8 @@ export function listAuthorizedClients(app: App): void {
       const list = `clients of ${caller.userId}`
       const options = readPageQuery(cursors, list, request.query)
       const { authorizations, next } = await visibleTo(app, caller, options)
-      const data = authorizations.map((authorization) => renderAuthorizedClient(authorization, caller))
+      const inOrder = options ? authorizations : authorizations.sort(newestFirst)
+      const data = inOrder.map((authorization) => renderAuthorizedClient(authorization, caller))
       return sendData(reply, data, next === undefined ? {} : { next_cursor: cursors.write(list, next) })
     }
   })

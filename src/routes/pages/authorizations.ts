@@ -1,6 +1,7 @@
 /** The authorizations of a user, under the path of the wire's authorized clients: looked at, renamed, revoked. */
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
+import { newestFirst } from '../../core/authorizations/authorizations.js'
 import { fault } from '../../core/fault.js'
 import { createCursors } from '../paging.js'
 import { formOf, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
@@ -38,11 +39,13 @@ export function showAuthorizations({ app, visits, codes }: PageParts): void {
       const cursor = cursorIn(request)
       const after = cursor === undefined ? undefined : cursors.read(list, cursor)
       const page = await app.core.authorizations.page(userIdOf(request), { most: PAGE, after })
+      const authorizations = page.authorizations.sort(newestFirst)
+      const { active } = page
       const next = page.next === undefined ? undefined : cursors.write(list, page.next)
       const { authorizedClientId: approvedHereId } = codes.read(request) ?? {}
       // No link from elsewhere can claim that something was done.
       const done = isFollowedHere(request) ? readDone(request, visit.texts.clients.done) : undefined
-      return sendPage(reply, AuthorizationList, { visit, ...page, cursor, next, approvedHereId, done })
+      return sendPage(reply, AuthorizationList, { visit, authorizations, active, cursor, next, approvedHereId, done })
     }
   })
 }

@@ -1,5 +1,10 @@
 import t, { type Test } from 'tap'
+import { de } from '../../../src/routes/pages/texts/de.js'
 import { en } from '../../../src/routes/pages/texts/en.js'
+import { es } from '../../../src/routes/pages/texts/es.js'
+import { fr } from '../../../src/routes/pages/texts/fr.js'
+import { ja } from '../../../src/routes/pages/texts/ja.js'
+import { pt } from '../../../src/routes/pages/texts/pt.js'
 import { startApp, type TestApp } from '../../support/app.js'
 import { REVOCATION_ENDPOINT, startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'
 import { startPlainProvider } from '../../support/plain-upstream.js'
@@ -121,6 +126,78 @@ t.test('GET /account/clients', async (t) => {
     goesTo(t, await stranger.get('/account/clients'), '/login')
     await stranger.get('/login')
     goesTo(t, await stranger.post('/login', { name: 'ann' }), '/account/clients')
+  })
+})
+
+t.test('a long list of clients', async (t) => {
+  const service = await startApp(t, freely)
+  const { app, clock, start, poll } = service
+  const DAY_MS = 86_400_000
+  const fill = async (user: string, count: number) => {
+    for (let i = 0; i < count; i++) {
+      const expiresAtMs = clock() + DAY_MS + i * 1_000
+      const fields = { clientId: 'cli', clientType: 'cli', name: `tool ${i}`, createdAtMs: `${clock() - DAY_MS + i}` }
+      const more = { expiresAtMs: `${expiresAtMs}`, ipAtGrant: '192.0.2.1' }
+      await app.storage.authorizations.create(user, `id-${i}`, { ...fields, ...more }, expiresAtMs + 90 * DAY_MS)
+    }
+  }
+  const linkTo = ({ body }: Page, text: string) =>
+    new RegExp(`<a [^>]*href="([^"]+)"[^>]*>${text}</a>`).exec(body)?.[1]?.replaceAll('&amp;', '&')
+
+  await t.test('200 in pages of 50, by plain links; forms lead back to their page', async (t) => {
+    const ann = await signedIn(service)
+    await fill('ann', 120)
+    const first = await ann.get('/account/clients')
+    t.equal(cards(first).length, 50)
+    t.match(first.body, 'tool 119')
+    t.match(first.text, clients.revokeAllIntro(120), 'of all pages')
+    t.equal(linkTo(first, clients.firstPage), undefined)
+    const second = await ann.get(linkTo(first, clients.nextPage) as string)
+    t.equal(cards(second).length, 50)
+    t.equal(linkTo(second, clients.firstPage), '/account/clients')
+    const third = await ann.get(linkTo(second, clients.nextPage) as string)
+    t.equal(cards(third).length, 20)
+    t.equal(linkTo(third, clients.nextPage), undefined)
+    t.equal(
+      new Set([first, second, third].flatMap((page) => cards(page).map((card) => /tool \d+/.exec(card)?.[0]))).size,
+      120
+    )
+
+    const [action = ''] = /\/account\/clients\/id-\d+\/revoke\?cursor=[^"]+/.exec(second.body) ?? []
+    const revoked = await ann.post(action)
+    t.equal(revoked.status, 303)
+    t.match(revoked.headers.location, /^\/account\/clients\?done=revoked&cursor=/)
+    const back = await ann.get(String(revoked.headers.location), { headers: { 'sec-fetch-site': 'same-origin' } })
+    shows(t, back, 200, clients.title, clients.nextPage)
+    t.equal(linkTo(back, clients.firstPage), '/account/clients')
+  })
+
+  await t.test('400 a cursor that is none, or of somebody else', async (t) => {
+    const [ann, bob] = [await signedIn(service), await signedIn(service, 'bob')]
+    const link = linkTo(await ann.get('/account/clients'), clients.nextPage) as string
+    refused(t, await bob.get(link), 400, 'badRequest')
+    refused(t, await ann.get('/account/clients?cursor=x'), 400, 'badRequest')
+  })
+
+  await t.test('303 all of them are revoked by the button', async (t) => {
+    const ann = await signedIn(service)
+    await ann.get('/account/clients')
+    goesTo(t, await ann.post('/account/clients/revoke-all'), '/account/clients?done=revoked-all')
+    t.equal((await app.core.authorizations.page('ann')).active, 0)
+  })
+
+  await t.test('409 one more approval of who has 500, in every language, and the question stays', async (t) => {
+    const carol = await signedIn(service, 'carol')
+    await fill('carol', 500)
+    const { grant_code, user_code } = await start()
+    await carol.enter(user_code)
+    for (const [language, texts] of Object.entries({ en, de, es, fr, ja, pt })) {
+      const page = await carol.post('/device/confirm', APPROVE, { headers: { 'accept-language': language } })
+      shows(t, page, 409, texts.consent.title, texts.consent.tooMany(500).replaceAll('\u00A0', ' '))
+    }
+    await app.core.authorizations.revoke('carol', 'id-7')
+    goesTo(t, await carol.post('/device/confirm', APPROVE), '/device/done')
+    t.type((await poll(grant_code)).body.jwt, 'string')
   })
 })
 
