@@ -14,7 +14,7 @@ const PURPOSE = 'cursor'
 /** The page where a cursor comes without a limit. */
 const USUAL_LIMIT = 50
 /** A whole list is read and serialized in pieces of this many. */
-const PIECE = 100
+const PIECE = 50
 
 /** What a request may say of the page it wants, as its schema has checked it. */
 export interface PageQuery {

@@ -1,20 +1,25 @@
 /**
- * Long lists in small pieces. A list is read batch by batch, and all lists that an instance reads take turns: a turn of the event
- * loop has the work of one or two batches in it, however many lists there are and however long they are, so that nobody else
- * waits for them.
+ * Long lists in small pieces. A list is read batch by batch, and all lists that an instance reads take turns with a rest between
+ * them: however many lists there are and however long they are, they have a part of the event loop alone, and nobody else waits
+ * for more than one batch.
  */
 import { fault } from '../fault.js'
 import type { Fields, PageOptions, Position, RecordPage, RecordStore } from './record-store.js'
 
 /** So many records cost about half a millisecond of the event loop. */
 const BATCH = 25
+/** As long as a batch costs, so that many lists leave at least half of the loop to everybody else. */
+const REST_MS = 1
 /** The cap on those that wait for their turn. Each of them is a request, so that this bounds their memory. */
 const MOST_WAITING = 1_000
 
 /** Runs a piece of work when it is its turn. Rejects with `overloaded` if too many wait already. */
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>
 
-/** Makes turns for up to `most` pieces of work at a time, first come, first served. The next begins in a later turn of the loop. */
+/**
+ * Makes turns for up to `most` pieces of work at a time, first come, first served. The next begins in a later turn of the event loop,
+ * after a rest if somebody waits.
+ */
 export function createTurns(most: number): Turns {
   const waiting: (() => void)[] = []
   let taken = 0
@@ -32,7 +37,8 @@ export function createTurns(most: number): Turns {
     try {
       return await work()
     } finally {
-      setImmediate(pass)
+      if (waiting.length > 0) setTimeout(pass, REST_MS)
+      else setImmediate(pass)
     }
   }
 }

@@ -18,9 +18,6 @@ import { createRedisSigningKeyStore } from './signing-key-store.js'
 const SETTLE_WITHIN_MS = 3_000
 const OLDEST_MAJOR_VERSION = 7
 
-/** While one batch of a list waits for Redis, another is worked on. */
-const LISTS_AT_ONCE = 2
-
 /** The fields of Redis's INFO answer. */
 type Facts = ReadonlyMap<string, string>
 
@@ -41,7 +38,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
   const servers = reachServers(redis)
   const replicas = { count: redis.waitReplicas, fence: keys.fence }
   const connection = connect({ ...options, servers, timeoutMs: redis.timeoutMs, replicas })
-  const records = { connection, keys, clock, turns: createTurns(LISTS_AT_ONCE) }
+  const records = { connection, keys, clock, turns: createTurns(1) }
   const recordsOf = (kind: string) => createRedisRecordStore(kind, records)
   const decisions = createRedisDecisionFeed(servers, keys.decisionChannels, log)
   /**
