@@ -19,7 +19,10 @@ declare module 'fastify' {
     authenticatedCaller(): Caller
     /** The Authorization header. Throws `invalid_request` if there are two, for they could mean two callers. */
     authorization(): string | undefined
-    /** The token of the Authorization header, if it brings one (RFC 6750 §2.1). */
+    /**
+     * The token of the Authorization header, if it brings one (RFC 6750 §2.1). Throws `invalid_request` if there is another one in
+     * the query, or in the body if that has been read: a token must not come in two ways (§2).
+     */
     bearerToken(): string | undefined
   }
 }
@@ -45,7 +48,12 @@ export const authentication = fp(
     })
 
     app.decorateRequest('bearerToken', function (this: FastifyRequest) {
-      return BEARER.exec(this.authorization() ?? '')?.[1]
+      const token = BEARER.exec(this.authorization() ?? '')?.[1]
+      const places = [this.query, this.body]
+      if (token !== undefined && places.some((place) => Object.hasOwn(place ?? {}, 'access_token'))) {
+        throw fault('invalid_request', { hint: 'The access token is there more than once' })
+      }
+      return token
     })
 
     app.decorate('authenticate', (who) => {

@@ -11,6 +11,11 @@ declare module 'fastify' {
   }
 }
 
+interface Sent {
+  client_id?: string
+  client_secret?: string
+}
+
 interface Credentials {
   id: string
   secret: string | undefined
@@ -28,16 +33,22 @@ export const clientAuthentication = fp(
   { name: 'client-authentication', dependencies: ['core', 'authentication'] }
 )
 
-/** The credentials of a request. A parameter without a value counts as left out (RFC 6749 §3.1). */
+/**
+ * The credentials of a request. A parameter without a value counts as left out (RFC 6749 §3.1). A client must not authenticate in
+ * two ways (§2.3), but there are libraries that send the same id and secret by Basic and in the body: that is one way.
+ */
 function credentialsOf(request: FastifyRequest): Credentials {
-  const { client_id: id, client_secret: secret } = (request.body ?? {}) as Record<string, string | undefined>
+  const { client_id: id, client_secret: secret } = (request.body ?? {}) as Sent
   const authorization = request.authorization()
   if (authorization === undefined) {
     if (!id) throw fault('invalid_request', { hint: 'client_id is missing' })
     return { id, secret: secret || undefined }
   }
-  if (secret) throw fault('invalid_request', { hint: 'The client authenticates in two ways' })
   const basic = readBasic(authorization)
+  const isOther = secret ? secret !== basic?.secret : false
+  if (isOther || 'client_secret' in (request.query as object)) {
+    throw fault('invalid_request', { hint: 'The client authenticates in two ways' })
+  }
   if (!basic || (id && id !== basic.id)) throw fault('invalid_client', { detail: 'the Authorization header' })
   return basic
 }

@@ -26,6 +26,7 @@ export interface Metrics {
   countRevocation(by: RevokedBy): void
   countMissedUserCode(): void
   countShed(): void
+  countUnreadEnded(what: 'body' | 'body per address' | 'connection'): void
   countSignIn(outcome: SignInEvent): void
   countConnectionRefresh(outcome: RefreshEvent): void
   countDomainCheck(outcome: DomainOutcome): void
@@ -107,6 +108,11 @@ export const metrics = fp(
       'grantd_requests_shed_total',
       'Requests refused because there was more to do than could be done.'
     )
+    const unreadEnded = counter(
+      'grantd_unread_ended_total',
+      'Requests that were ended before their body came, and connections without a request, to make room for others.',
+      'what'
+    )
     const missedUserCodes = counter('grantd_user_code_misses_total', 'User codes that were entered and are not there.')
     const signIns = counter(
       'grantd_sign_ins_total',
@@ -148,6 +154,7 @@ export const metrics = fp(
       countRevocation: (by) => revocations.inc({ by }),
       countMissedUserCode: () => missedUserCodes.inc(),
       countShed: () => shed.inc(),
+      countUnreadEnded: (what) => unreadEnded.inc({ what }),
       countSignIn: (outcome) => signIns.inc({ outcome }),
       countProviderAnswer: (provider, outcome) => providerAnswers.inc({ provider, outcome }),
       countConnectionRefresh: (outcome) => connectionRefreshes.inc({ outcome }),

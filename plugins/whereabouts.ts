@@ -1,13 +1,22 @@
 /** app.whereabouts: the address and the place of a request. Believes the proxies of TRUST_PROXY alone, and their EDGE_HEADERS. */
-import { isIP } from 'node:net'
 import { compile } from '@fastify/proxy-addr'
+import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Location } from '../src/core/grants/grant.js'
+import { addressOf, clientBehind } from './forwarded.js'
+
+export interface Whereabouts {
+  /** The address of the client, in one spelling for all. It is the peer's where nobody is trusted to name another. */
+  ip(request: FastifyRequest): string
+  /** What counts as one address in limits: an IPv4 address, or the /64 of an IPv6 address. */
+  network(request: FastifyRequest): string
+  location(request: FastifyRequest): Location | undefined
+}
 
 declare module 'fastify' {
   interface FastifyInstance {
-    whereabouts: { ip(request: FastifyRequest): string; location(request: FastifyRequest): Location | undefined }
+    whereabouts: Whereabouts
   }
 }
 
@@ -15,16 +24,24 @@ const LONGEST_LOCATION = 256
 
 export const whereabouts = fp(
   async (app) => {
-    const { trustProxy, edgeHeaders } = app.config
-    const trusts = compile([...trustProxy])
-    const peerOf = (request: FastifyRequest) => request.socket.remoteAddress ?? ''
+    const { trustProxy, trustProxyHeader, edgeHeaders } = app.config
+    const isProxy = compile([...trustProxy])
+    const trusts = (address: string) => isProxy(address, 0)
+    const peerOf = ({ socket: { remoteAddress = '' } }: FastifyRequest) => addressOf(remoteAddress) ?? remoteAddress
+
+    function ip(request: FastifyRequest): string {
+      const peer = peerOf(request)
+      if (!trusts(peer)) return peer
+      const header = request.headers[trustProxyHeader]
+      return clientBehind(peer, typeof header === 'string' ? header : undefined, trustProxyHeader, trusts)
+    }
 
     app.decorate('whereabouts', {
-      /** The peer's address where a proxy forwards something that is no address. */
-      ip: (request) => (isIP(request.ip) ? request.ip : peerOf(request)),
+      ip,
+      network: (request) => normalizeIP(ip(request)),
 
       location(request) {
-        if (!edgeHeaders || !trusts(peerOf(request), 0)) return undefined
+        if (!edgeHeaders || !trusts(peerOf(request))) return undefined
         const [city, region, country] = ['cf-ipcity', 'cf-region', 'cf-ipcountry'].map((name) =>
           readHeader(request, name)
         )

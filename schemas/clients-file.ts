@@ -4,7 +4,7 @@
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { CLIENT_TYPES, GRANT_TYPES } from '../src/core/clients/client.js'
-import { SCOPE_TOKEN } from '../src/core/clients/scope.js'
+import { LONGEST_SCOPE, SCOPE_TOKEN } from '../src/core/clients/scope.js'
 import { oneOf } from './config.js'
 
 /** Adds `expects`: what the message about a wrong value says is expected. */
@@ -47,7 +47,7 @@ export const ClientEntry = member(
       ),
       scope: Type.Optional(
         member(
-          Type.String({ pattern: `^(${SCOPE_TOKEN}( ${SCOPE_TOKEN}){0,49})?$`, maxLength: 1024 }),
+          Type.String({ pattern: `^(${SCOPE_TOKEN}( ${SCOPE_TOKEN}){0,49})?$`, maxLength: LONGEST_SCOPE }),
           'at most 50 words of RFC 6749 §3.3, separated by single spaces'
         )
       ),

@@ -218,13 +218,25 @@ export const EnvironmentSchema = Type.Object({
   TRUST_PROXY: list(
     Type.String({ pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' }),
     'a comma-separated list of addresses or CIDR ranges such as 10.0.0.0/8, none of them everything',
-    'The proxies whose `X-Forwarded-For` is believed. Without it the client is whoever connects.'
+    'The proxies whose word about the address of a client is believed. Without it the client is whoever connects.'
+  ),
+  TRUST_PROXY_HEADER: choice(
+    ['x-forwarded-for', 'forwarded'],
+    'x-forwarded-for',
+    'The header in which the proxies of `TRUST_PROXY` name the client; `forwarded` is that of RFC 7239. The other one is never read.'
   ),
   EDGE_HEADERS: Type.Optional(
     setting(
       oneOf(['cloudflare']),
       'cloudflare',
       'Whose location headers are believed (`cf-ipcity`, `cf-region`, `cf-ipcountry`), and only from `TRUST_PROXY`, which it needs.'
+    )
+  ),
+  DOCS: Type.Optional(
+    setting(
+      oneOf(['on', 'off']),
+      'one of on, off',
+      'Whether `/docs` shows the API, to read and to try. Without it that is `off` with Redis, else `on`. `/openapi.json` is always there.'
     )
   ),
   LOG_LEVEL: choice(
@@ -270,6 +282,13 @@ export const EnvironmentSchema = Type.Object({
     100_000,
     10_000,
     'Polls with `Prefer: wait` that one instance holds at a time. Beyond that, and with 0 always, they are answered at once.'
+  ),
+  KEEP_ALIVE_SECONDS: Type.Optional(
+    setting(
+      Type.Integer({ minimum: 1, maximum: 3_600 }),
+      'a whole number from 1 to 3600',
+      'How long a connection may be idle. It should be longer than the balancer keeps one, or some requests meet a connection that is just being closed. Without it that is 620 behind `TRUST_PROXY`, else 72.'
+    )
   ),
   SHUTDOWN_DELAY_SECONDS: wholeNumber(
     0,

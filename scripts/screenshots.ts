@@ -59,7 +59,8 @@ async function startSite(variables: Record<string, string> = {}): Promise<Site> 
     loadConfig({ PUBLIC_URL: url, SERVICE_NAME: 'Acme Cloud', SIGNING_ALG: 'EdDSA', ...edge, ...variables }),
     { logger: false, testClock: () => nowMs }
   )
-  whole.teardown(() => app.close())
+  // It closes after the browser, which may keep a connection on which it sends nothing; closing would wait for its end.
+  ends.push(() => app.close())
   await app.listen({ host: '127.0.0.1', port })
   return { app, url }
 }

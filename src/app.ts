@@ -3,8 +3,7 @@
  * before it, and refuses to be loaded in a wrong order.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
-import { accessLog } from '../plugins/access-log.js'
-import { answerMetrics } from '../plugins/answer-metrics.js'
+import { accessLog, answerMetrics } from '../plugins/access-log.js'
 import { authentication } from '../plugins/authentication.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
 import { config as configPlugin } from '../plugins/config.js'
@@ -18,6 +17,7 @@ import { requestHeaders } from '../plugins/request-headers.js'
 import { stateMetrics } from '../plugins/state-metrics.js'
 import { storage } from '../plugins/storage.js'
 import { timeLimit } from '../plugins/time-limit.js'
+import { unread } from '../plugins/unread.js'
 import { whereabouts } from '../plugins/whereabouts.js'
 import { dashboardPrefix } from '../schemas/generated/dashboard.js'
 import { tokensPrefix } from '../schemas/generated/tokens.js'
@@ -71,8 +71,9 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
     [accessLog, {}],
     [answerMetrics, {}],
     [stateMetrics, { droppedLogLines }],
-    [overload, {}],
     [whereabouts, {}],
+    [unread, {}],
+    [overload, {}],
     [authentication, {}],
     [clientAuthentication, {}],
     [limits, {}]

@@ -1,13 +1,13 @@
 /** Fastify before any plugin: its limits, how it names requests, and what it answers to requests that reach no route. */
 import { randomBytes } from 'node:crypto'
-import { compile } from '@fastify/proxy-addr'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
-import { setRequestHeaders } from '../plugins/request-headers.js'
+import { alwaysSent, requestHeadersOf } from '../plugins/request-headers.js'
 import type { Config } from './config/config.js'
 import { type LogOptions, loggerOptions } from './logger.js'
 import { basePathOf } from './routes/app.js'
+import { acceptAbsentBodies } from './routes/body-text.js'
 import { answerFault } from './routes/dashboard/answers.js'
-import { foreignHostConstraint } from './routes/issuers/host-constraint.js'
+import { issuerHostConstraint } from './routes/issuers/host-constraint.js'
 import { acceptJsonBodies } from './routes/json-body.js'
 import { answerUnreadable, answerUnroutable } from './routes/unroutable.js'
 import { schemaCompilers } from './schema-compilers.js'
@@ -19,7 +19,7 @@ const HEADERS_LIMIT = 19 * 1024
 
 /** `logger` says where the log goes; by default to standard output at the configured level. */
 export function bareApp(config: Config, logger: LogOptions = loggerOptions(config.logLevel)): FastifyInstance {
-  const app = Fastify({
+  const app: FastifyInstance = Fastify({
     logger,
     // plugins/access-log.ts writes the one line a request gets.
     logController: new LogController({ disableRequestLogging: true }),
@@ -28,11 +28,12 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
     childLoggerFactory: (parent) => parent,
     // No plugin is given up for being slow: each bounds what it waits for, and a busy machine needs long for its first RSA key.
     pluginTimeout: 0,
-    trustProxy: config.trustProxy.length > 0 ? compile([...config.trustProxy]) : false,
     bodyLimit: BODY_LIMIT,
     // Headers and bodies that arrive slowly, or not at all, are cut off, so that no client keeps a socket for long.
     requestTimeout: 10_000,
-    keepAliveTimeout: 72_000,
+    keepAliveTimeout: config.keepAliveSeconds * 1000,
+    // Who takes nothing of an answer for so long is gone. No poll is held for half of it.
+    connectionTimeout: 70_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: HEADERS_LIMIT },
     // Requests that still arrive while it stops are answered; new connections are refused by then.
     return503OnClosing: false,
@@ -41,14 +42,15 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
     routerOptions: {
       // No URL that gets in is longer, so that an id of any length is looked up, and answered with 404.
       maxParamLength: HEADERS_LIMIT,
-      constraints: { foreignHost: foreignHostConstraint(config.publicUrl) }
+      constraints: { issuerHost: issuerHostConstraint(config.publicUrl, () => app) }
     },
-    frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), setRequestHeaders),
-    clientErrorHandler: answerUnreadable
+    frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), requestHeadersOf(config.publicUrl)),
+    clientErrorHandler: answerUnreadable(alwaysSent(config.publicUrl))
   })
 
   app.setErrorHandler(answerFault)
   acceptJsonBodies(app)
+  acceptAbsentBodies(app)
   return app
 }
 

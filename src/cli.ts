@@ -12,9 +12,13 @@ const USAGE = `usage: grantd serve            runs the service, with the setting
        grantd keys rotate [--now]  makes a new signing key: it is published at once and signs some minutes later,
                                    when everybody has had time to fetch it; with --now it signs at once
        grantd clients secret       makes a secret for an OAuth client, and the digest of it for OAUTH_CLIENTS_FILE
-       grantd api-keys create ACCOUNT [--label TEXT] [--expires-in-days N]
-                                   makes an API key for a back end and shows it, this once
+       grantd api-keys create ACCOUNT [--rights RIGHT,RIGHT] [--label TEXT] [--expires-in-days N]
+                                   makes an API key for a back end and shows it, this once; without --rights it is
+                                   for the tokens API alone
        grantd api-keys list ACCOUNT
+       grantd api-keys rights ACCOUNT ID --rights RIGHT,RIGHT
+                                   what a key may do from now on: tokens, introspect, connected-accounts, admin:read,
+                                   admin:write
        grantd api-keys revoke ACCOUNT ID
        grantd providers rotate-key PROVIDER_ID [--now]
                                    the same as keys rotate, for a provider of the tokens API
@@ -28,6 +32,7 @@ const COMMANDS: Readonly<Record<string, number>> = {
   'clients secret': 0,
   'api-keys create': 1,
   'api-keys list': 1,
+  'api-keys rights': 2,
   'api-keys revoke': 2,
   'providers rotate-key': 1
 }
@@ -40,6 +45,7 @@ function readCommand() {
       version: { type: 'boolean' },
       now: { type: 'boolean' },
       label: { type: 'string' },
+      rights: { type: 'string' },
       'expires-in-days': { type: 'string' }
     }
   })

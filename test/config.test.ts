@@ -97,7 +97,9 @@ t.test('an empty environment gives a service to try out', async (t) => {
     pollIntervalSeconds: 5,
     signingAlg: 'RS256',
     trustProxy: [],
+    trustProxyHeader: 'x-forwarded-for',
     edgeHeaders: undefined,
+    showsDocs: true,
     logLevel: 'info',
     limits: {
       startPerMinute: 30,
@@ -114,6 +116,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
       missesPerIp: 10
     },
     heldPolls: 10_000,
+    keepAliveSeconds: 72,
     shutdownDelaySeconds: 0,
     madeUpSecrets: ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET']
   })
@@ -162,7 +165,9 @@ t.test('every variable is read', async (t) => {
     CLIENT_TOKEN_TTL_SECONDS: '3600',
     SIGNING_ALG: 'EdDSA',
     TRUST_PROXY: '10.0.0.0/8,2001:db8::/32, 192.0.2.1',
+    TRUST_PROXY_HEADER: 'forwarded',
     EDGE_HEADERS: 'cloudflare',
+    DOCS: 'on',
     LOG_LEVEL: 'debug',
     LIMITS: 'on',
     LIMIT_START_PER_MINUTE: '1',
@@ -178,6 +183,7 @@ t.test('every variable is read', async (t) => {
     LIMIT_MISSES_PER_USER: '10',
     LIMIT_MISSES_PER_IP: '11',
     HELD_POLLS: '12',
+    KEEP_ALIVE_SECONDS: '15',
     SHUTDOWN_DELAY_SECONDS: '13',
     SOMETHING_ELSE: 'is nobody’s business'
   })
@@ -248,7 +254,9 @@ t.test('every variable is read', async (t) => {
     pollIntervalSeconds: 7,
     signingAlg: 'EdDSA',
     trustProxy: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
+    trustProxyHeader: 'forwarded',
     edgeHeaders: 'cloudflare',
+    showsDocs: true,
     logLevel: 'debug',
     limits: {
       startPerMinute: 1,
@@ -265,6 +273,7 @@ t.test('every variable is read', async (t) => {
       missesPerIp: 11
     },
     heldPolls: 12,
+    keepAliveSeconds: 15,
     shutdownDelaySeconds: 13,
     madeUpSecrets: []
   })
@@ -361,6 +370,7 @@ const numbers: [
   ['LIMIT_MISSES_PER_USER', 1, 1_000, 5, ({ limits }) => limits !== 'off' && limits.missesPerUser],
   ['LIMIT_MISSES_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.missesPerIp],
   ['HELD_POLLS', 0, 100_000, 10_000, (config) => config.heldPolls],
+  ['KEEP_ALIVE_SECONDS', 1, 3_600, 72, (config) => config.keepAliveSeconds],
   ['SHUTDOWN_DELAY_SECONDS', 0, 60, 0, (config) => config.shutdownDelaySeconds]
 ]
 
@@ -533,6 +543,12 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   REDIS_TLS: { good: ['on', 'off'], bad: ['ON', 'true', '1', 'rediss'], besides: CLUSTER },
   REDIS_CA_FILE: { good: [fileOf(t, CERTIFICATE)], bad: [], besides: { ...CLUSTER, REDIS_TLS: 'on' } },
   EDGE_HEADERS: { good: ['cloudflare'], bad: ['Cloudflare', 'fastly', 'true'], besides: { TRUST_PROXY: '10.0.0.1' } },
+  TRUST_PROXY_HEADER: {
+    good: ['x-forwarded-for', 'forwarded'],
+    bad: ['X-Forwarded-For', 'x-real-ip', 'both', 'x-forwarded-for,forwarded'],
+    besides: { TRUST_PROXY: '10.0.0.1' }
+  },
+  DOCS: { good: ['on', 'off'], bad: ['ON', 'true', '1'] },
   LOG_LEVEL: { good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], bad: ['INFO', 'verbose', '30'] },
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
   // test/core/clients/clients.test.ts checks the content of this file.
@@ -720,6 +736,7 @@ t.test('variables that need or exclude each other', async (t) => {
   t.test('an edge is believed only from where it is', async (t) => {
     t.match(faultsOf({ EDGE_HEADERS: 'cloudflare' }), [/^EDGE_HEADERS: needs TRUST_PROXY/])
     t.same(faultsOf({ EDGE_HEADERS: 'cloudflare', TRUST_PROXY: '10.0.0.1' }), [])
+    t.match(faultsOf({ TRUST_PROXY_HEADER: 'forwarded' }), [/^TRUST_PROXY_HEADER: needs TRUST_PROXY/])
   })
 })
 

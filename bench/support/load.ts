@@ -89,15 +89,27 @@ export interface SameRequest {
   status: number
 }
 
-/** Sends the request `times` times, and waits for every answer. */
-export async function sendSame(lifetime: Lifetime, request: SameRequest, times: number): Promise<void> {
+/** Sends the request `times` times, on so many connections at once, and waits for every answer. */
+export async function sendSame(
+  lifetime: Lifetime,
+  request: SameRequest,
+  times: number,
+  connections = CONNECTIONS
+): Promise<void> {
   const { url, method, body = '', headers = {}, status } = request
-  await runWrk(lifetime, REQUESTS, url, [`${times}`, `${status}`, method, body, ...Object.entries(headers).flat()])
+  const args = [`${times}`, `${status}`, method, body, ...Object.entries(headers).flat()]
+  await runWrk(lifetime, REQUESTS, url, args, connections)
 }
 
 /** Returns what wrk and the script printed; the output of the script comes last. */
-async function runWrk(lifetime: Lifetime, script: string, url: string, args: readonly string[]): Promise<string> {
-  const options = ['-t', '1', '-c', `${CONNECTIONS}`, '-d', `${LONGEST_RUN_SECONDS}`, '-s', script]
+async function runWrk(
+  lifetime: Lifetime,
+  script: string,
+  url: string,
+  args: readonly string[],
+  connections = CONNECTIONS
+): Promise<string> {
+  const options = ['-t', '1', '-c', `${connections}`, '-d', `${LONGEST_RUN_SECONDS}`, '-s', script]
   const wrk = spawn('wrk', [...options, url, '--', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   lifetime.ends(() => wrk.kill('SIGKILL'))
   const [printed, complaints, [code]] = await Promise.all([text(wrk.stdout), text(wrk.stderr), once(wrk, 'exit')])

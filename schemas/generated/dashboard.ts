@@ -11,6 +11,31 @@ export const ClientType = Type.Unsafe<'cli' | 'mcp' | 'demo' | 'ide-plugin' | 'o
 })
 export type ClientType = Static<typeof ClientType>
 
+export const SentClientMetadata = Type.Union(
+  [
+    Type.Object({
+      name: Type.Optional(Type.Union(
+        [Type.String({ maxLength: 255 }), Type.Null()],
+        { description: 'Name of the package or product.', examples: ['acme-cli'] }
+      )),
+      version: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()], { examples: ['1.4.0'] })),
+      hostname: Type.Optional(Type.Union(
+        [Type.String({ maxLength: 255 }), Type.Null()],
+        { description: 'Name of the machine the program runs on.', examples: ['build-7'] }
+      )),
+      os: Type.Optional(Type.Union(
+        [Type.String({ maxLength: 64 }), Type.Null()],
+        { description: "Operating system, in the program's own words.", examples: ['linux'] }
+      ))
+    }),
+    Type.Null()
+  ],
+  {
+    description: 'How a program introduces itself, all of it its own claim and none of it required. Null is the same as absent. Other keys are accepted and dropped.'
+  }
+)
+export type SentClientMetadata = Static<typeof SentClientMetadata>
+
 export const ClientMetadata = Type.Object(
   {
     name: Type.Optional(Type.String({
@@ -30,15 +55,13 @@ export const ClientMetadata = Type.Object(
       examples: ['linux']
     }))
   },
-  {
-    description: 'How a program introduces itself, all of it its own claim and none of it required. Other keys are accepted and dropped.'
-  }
+  { description: 'How a program has introduced itself, all of it its own claim.' }
 )
 export type ClientMetadata = Static<typeof ClientMetadata>
 
 export const GrantCodeRequest = Type.Object({
   client_type: ClientType,
-  client_metadata: Type.Optional(ClientMetadata)
+  client_metadata: Type.Optional(SentClientMetadata)
 })
 export type GrantCodeRequest = Static<typeof GrantCodeRequest>
 
@@ -141,7 +164,7 @@ export type GrantAction = Static<typeof GrantAction>
 
 export const GrantApproveRequest = Type.Object({
   user_code: Type.String({
-    description: 'The code the person was shown; case, spaces and hyphens do not matter.',
+    description: 'The code the person was shown. Case, full-width letters and whatever is no letter or digit do not matter.',
     minLength: 1,
     maxLength: 64
   }),
@@ -184,7 +207,8 @@ export const AuthorizedClient = Type.Object({
 export type AuthorizedClient = Static<typeof AuthorizedClient>
 
 export const AuthorizedClientList = Type.Object({
-  data: Type.Array(AuthorizedClient)
+  data: Type.Array(AuthorizedClient),
+  next_cursor: Type.Optional(Type.String({ description: 'Where there are more rows, the `cursor` of the next page.' }))
 })
 export type AuthorizedClientList = Static<typeof AuthorizedClientList>
 
@@ -295,7 +319,7 @@ export const dashboardOperations = {
       operationId: 'peekGrant',
       querystring: Type.Object({
         user_code: Type.String({
-          description: 'The code the person was shown; case, spaces and hyphens do not matter.',
+          description: 'The code the person was shown. Case, full-width letters and whatever is no letter or digit do not matter.',
           minLength: 1,
           maxLength: 64
         })
@@ -360,6 +384,17 @@ export const dashboardOperations = {
     url: '/auth/clients',
     schema: {
       operationId: 'listAuthorizedClients',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered as far as 700 entries.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: `next_cursor` of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       response: {
         200: AuthorizedClientList,
         400: Error,
@@ -386,6 +421,7 @@ export const dashboardOperations = {
         200: AuthorizedClient,
         400: Error,
         401: Error,
+        403: Error,
         404: Error,
         405: Error,
         408: Error,
@@ -410,6 +446,7 @@ export const dashboardOperations = {
         200: AuthorizedClient,
         400: Error,
         401: Error,
+        403: Error,
         404: Error,
         405: Error,
         408: Error,

@@ -5,17 +5,12 @@ import { type Static, Type } from '@sinclair/typebox'
 export const oauthPrefix = ''
 
 export const DeviceAuthorizationRequest = Type.Object({
-  client_id: Type.Optional(Type.String({
-    description: 'The client, unless the Authorization header names it.',
-    maxLength: 255
-  })),
+  client_id: Type.Optional(Type.String({ description: 'The client, unless the Authorization header names it.' })),
   client_secret: Type.Optional(Type.String({
-    description: 'The secret of a confidential client (client_secret_post).',
-    maxLength: 255
+    description: 'The secret of a confidential client (client_secret_post).'
   })),
   scope: Type.Optional(Type.String({
-    description: 'What is asked for, separated by spaces (RFC 6749 §3.3).',
-    maxLength: 1024
+    description: 'What is asked for, separated by spaces (RFC 6749 §3.3); 1,024 characters at most.'
   }))
 })
 export type DeviceAuthorizationRequest = Static<typeof DeviceAuthorizationRequest>
@@ -39,28 +34,18 @@ export type DeviceAuthorizationResponse = Static<typeof DeviceAuthorizationRespo
 export const TokenRequest = Type.Object({
   grant_type: Type.String({
     description: 'Either `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token`.',
-    minLength: 1,
-    maxLength: 255
+    minLength: 1
   }),
-  client_id: Type.Optional(Type.String({
-    description: 'The client, unless the Authorization header names it.',
-    maxLength: 255
-  })),
+  client_id: Type.Optional(Type.String({ description: 'The client, unless the Authorization header names it.' })),
   client_secret: Type.Optional(Type.String({
-    description: 'The secret of a confidential client (client_secret_post).',
-    maxLength: 255
+    description: 'The secret of a confidential client (client_secret_post).'
   })),
-  device_code: Type.Optional(Type.String({
-    description: 'The device code, for the grant that is named after it.',
-    maxLength: 8192
-  })),
+  device_code: Type.Optional(Type.String({ description: 'The device code, for the grant that is named after it.' })),
   refresh_token: Type.Optional(Type.String({
-    description: 'The refresh token, for the grant that is named after it.',
-    maxLength: 8192
+    description: 'The refresh token, for the grant that is named after it.'
   })),
   scope: Type.Optional(Type.String({
-    description: 'With a refresh token, part of what was granted; with a device code it changes nothing.',
-    maxLength: 1024
+    description: 'With a refresh token, part of what was granted; with a device code it changes nothing.'
   }))
 })
 export type TokenRequest = Static<typeof TokenRequest>
@@ -122,39 +107,28 @@ export const BearerError = Type.Object({
 export type BearerError = Static<typeof BearerError>
 
 export const RevocationRequest = Type.Object({
-  token: Type.String({
-    description: 'An access token, a refresh token or a device code.',
-    minLength: 1,
-    maxLength: 8192
-  }),
+  token: Type.String({ description: 'An access token, a refresh token or a device code.', minLength: 1 }),
   token_type_hint: Type.Optional(Type.String({
-    description: 'Which kind of token it is, such as `device_code`. It is seen without being told.',
-    maxLength: 255
+    description: 'Which kind of token it is, such as `device_code`. It is seen without being told.'
   })),
-  client_id: Type.Optional(Type.String({
-    description: 'The client, unless the Authorization header names it.',
-    maxLength: 255
-  })),
+  client_id: Type.Optional(Type.String({ description: 'The client, unless the Authorization header names it.' })),
   client_secret: Type.Optional(Type.String({
-    description: 'The secret of a confidential client (client_secret_post).',
-    maxLength: 255
+    description: 'The secret of a confidential client (client_secret_post).'
   }))
 })
 export type RevocationRequest = Static<typeof RevocationRequest>
 
+export const RevocationResponse = Type.Object({}, { description: 'Always empty.' })
+export type RevocationResponse = Static<typeof RevocationResponse>
+
 export const IntrospectionRequest = Type.Object({
-  token: Type.String({ description: 'An access token or a refresh token.', minLength: 1, maxLength: 8192 }),
+  token: Type.String({ description: 'An access token or a refresh token.', minLength: 1 }),
   token_type_hint: Type.Optional(Type.String({
-    description: 'Which kind of token it is. It is seen without being told.',
-    maxLength: 255
+    description: 'Which kind of token it is. It is seen without being told.'
   })),
-  client_id: Type.Optional(Type.String({
-    description: 'The client, unless the Authorization header names it.',
-    maxLength: 255
-  })),
+  client_id: Type.Optional(Type.String({ description: 'The client, unless the Authorization header names it.' })),
   client_secret: Type.Optional(Type.String({
-    description: 'The secret of a confidential client (client_secret_post).',
-    maxLength: 255
+    description: 'The secret of a confidential client (client_secret_post).'
   }))
 })
 export type IntrospectionRequest = Static<typeof IntrospectionRequest>
@@ -347,7 +321,7 @@ export const oauthOperations = {
       operationId: 'revokeToken',
       body: RevocationRequest,
       response: {
-        200: Type.Null(),
+        200: RevocationResponse,
         400: OAuthError,
         401: OAuthError,
         405: OAuthError,
@@ -370,6 +344,7 @@ export const oauthOperations = {
         200: IntrospectionResponse,
         400: OAuthError,
         401: OAuthError,
+        403: OAuthError,
         405: OAuthError,
         408: OAuthError,
         413: OAuthError,

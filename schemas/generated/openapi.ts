@@ -138,7 +138,7 @@ export const openapiDocument = {
             name: 'user_code',
             in: 'query',
             required: true,
-            description: 'The code the person was shown; case, spaces and hyphens do not matter.',
+            description: 'The code the person was shown. Case, full-width letters and whatever is no letter or digit do not matter.',
             'x-secret': true,
             schema: { type: 'string', minLength: 1, maxLength: 64 }
           }
@@ -222,8 +222,9 @@ export const openapiDocument = {
         operationId: 'listAuthorizedClients',
         tags: ['AuthorizedClients'],
         summary: "List the caller's authorized clients",
-        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid.',
+        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid, but of those rows the newest 200 alone. A user has at most 500 active ones, so that the whole list has at most 700 rows; where there are more, from before there was a maximum, `next_cursor` leads on. In pages, asked for by `limit` or `cursor`, the rows that end last come first, so that active ones come before those that have ended; within a page the newest come first. With the JWT of a client that the operator added (`OAUTH_CLIENTS_FILE`) the list has its own row alone.',
         security: [{ bearerAuth: [] }],
+        parameters: [{ $ref: '#/components/parameters/Limit' }, { $ref: '#/components/parameters/Cursor' }],
         responses: {
           200: {
             description: "The caller's own clients.",
@@ -243,6 +244,7 @@ export const openapiDocument = {
         operationId: 'updateAuthorizedClient',
         tags: ['AuthorizedClients'],
         summary: 'Rename an authorized client',
+        description: 'With the JWT of a client only the client it stands for; the others of its user are 403.',
         security: [{ bearerAuth: [] }],
         parameters: [{ $ref: '#/components/parameters/AuthorizedClientId' }],
         requestBody: {
@@ -256,6 +258,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/BadRequest' },
           401: { $ref: '#/components/responses/Unauthorized' },
+          403: { $ref: '#/components/responses/Forbidden' },
           404: { $ref: '#/components/responses/NotFound' },
           405: { $ref: '#/components/responses/MethodNotAllowed' },
           408: { $ref: '#/components/responses/RequestTimeout' },
@@ -269,7 +272,7 @@ export const openapiDocument = {
         operationId: 'revokeAuthorizedClient',
         tags: ['AuthorizedClients'],
         summary: 'Revoke an authorized client',
-        description: 'In force from the next request on. Revoking again changes nothing: the time of the first revocation stays.',
+        description: 'In force from the next request on. Revoking again changes nothing: the time of the first revocation stays. With the JWT of a client only the client it stands for; the others of its user are 403.',
         security: [{ bearerAuth: [] }],
         parameters: [{ $ref: '#/components/parameters/AuthorizedClientId' }],
         responses: {
@@ -279,6 +282,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/BadRequest' },
           401: { $ref: '#/components/responses/Unauthorized' },
+          403: { $ref: '#/components/responses/Forbidden' },
           404: { $ref: '#/components/responses/NotFound' },
           405: { $ref: '#/components/responses/MethodNotAllowed' },
           408: { $ref: '#/components/responses/RequestTimeout' },
@@ -650,7 +654,7 @@ export const openapiDocument = {
         operationId: 'revokeToken',
         tags: ['Tokens'],
         summary: 'Revoke an authorization by one of its tokens, or a grant by its device code',
-        description: "RFC 7009. Either kind of token ends the whole authorization, from the next request on. A device code ends its grant: it cannot be approved any more, and what an approval led to is revoked. What is not this client's, or no token at all, is answered the same and changes nothing.",
+        description: "RFC 7009. Either kind of token ends the whole authorization, from the next request on. A device code ends its grant: it cannot be approved any more, and what an approval led to is revoked. What is not this client's, or no token at all, is answered the same and changes nothing. A request that names no client ends what belongs to a public client; what belongs to a confidential one is then refused with 401.",
         security: [{ clientSecretBasic: [] }, {}],
         requestBody: {
           required: true,
@@ -660,7 +664,10 @@ export const openapiDocument = {
           }
         },
         responses: {
-          200: { description: 'The token is not valid any more. The answer has no content.' },
+          200: {
+            description: 'The token is not valid any more. The answer has no members.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/RevocationResponse' } } }
+          },
           400: { $ref: '#/components/responses/OAuthBadRequest' },
           401: { $ref: '#/components/responses/InvalidClient' },
           405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
@@ -695,6 +702,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/OAuthBadRequest' },
           401: { $ref: '#/components/responses/InvalidClient' },
+          403: { $ref: '#/components/responses/WithoutRight' },
           405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
           408: { $ref: '#/components/responses/OAuthRequestTimeout' },
           413: { $ref: '#/components/responses/OAuthContentTooLarge' },
@@ -806,15 +814,18 @@ export const openapiDocument = {
         tags: ['Providers'],
         summary: 'List the providers of the account',
         security: [{ apiKey: [] }],
+        parameters: [{ $ref: '#/components/parameters/V1Limit' }, { $ref: '#/components/parameters/V1Cursor' }],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Provider' } } }
             }
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
           429: { $ref: '#/components/responses/V1TooManyRequests' },
@@ -839,6 +850,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
           413: { $ref: '#/components/responses/V1ContentTooLarge' },
@@ -863,6 +875,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -881,6 +894,7 @@ export const openapiDocument = {
           204: { description: 'It is gone with everything that belongs to it and its discovery.' },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -898,16 +912,22 @@ export const openapiDocument = {
         tags: ['Clients'],
         summary: 'List the clients of a provider',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/ProviderId' }],
+        parameters: [
+          { $ref: '#/components/parameters/ProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Client' } } }
             }
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -934,6 +954,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -959,6 +980,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -977,6 +999,7 @@ export const openapiDocument = {
           204: { description: 'It is gone; tokens it was given end by themselves.' },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1007,6 +1030,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1024,16 +1048,22 @@ export const openapiDocument = {
         tags: ['Domains'],
         summary: 'List the custom domains of a provider',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/ProviderId' }],
+        parameters: [
+          { $ref: '#/components/parameters/ProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Domain' } } }
             }
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1060,6 +1090,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1086,6 +1117,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1104,6 +1136,7 @@ export const openapiDocument = {
           204: { description: 'It is gone, and its discovery with it.' },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1130,6 +1163,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1147,15 +1181,18 @@ export const openapiDocument = {
         tags: ['Tenants'],
         summary: 'List the tenants of the account',
         security: [{ apiKey: [] }],
+        parameters: [{ $ref: '#/components/parameters/V1Limit' }, { $ref: '#/components/parameters/V1Cursor' }],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/Tenant' } } }
             }
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
           429: { $ref: '#/components/responses/V1TooManyRequests' },
@@ -1180,6 +1217,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
           413: { $ref: '#/components/responses/V1ContentTooLarge' },
@@ -1204,6 +1242,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1222,6 +1261,7 @@ export const openapiDocument = {
           204: { description: 'It is gone with its providers and policies.' },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1239,16 +1279,22 @@ export const openapiDocument = {
         tags: ['Tenants'],
         summary: 'List the foreign issuers a tenant trusts',
         security: [{ apiKey: [] }],
-        parameters: [{ $ref: '#/components/parameters/TenantId' }],
+        parameters: [
+          { $ref: '#/components/parameters/TenantId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
+        ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/TenantProvider' } } }
             }
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1274,6 +1320,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1303,6 +1350,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1324,6 +1372,7 @@ export const openapiDocument = {
           204: { description: 'It is gone with its policies.' },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1343,11 +1392,14 @@ export const openapiDocument = {
         security: [{ apiKey: [] }],
         parameters: [
           { $ref: '#/components/parameters/TenantId' },
-          { $ref: '#/components/parameters/TenantProviderId' }
+          { $ref: '#/components/parameters/TenantProviderId' },
+          { $ref: '#/components/parameters/V1Limit' },
+          { $ref: '#/components/parameters/V1Cursor' }
         ],
         responses: {
           200: {
             description: 'In the order of their creation.',
+            headers: { Link: { $ref: '#/components/headers/NextPage' } },
             content: {
               'application/json': {
                 schema: { type: 'array', items: { $ref: '#/components/schemas/TenantProviderPolicy' } }
@@ -1356,6 +1408,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1384,6 +1437,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1413,6 +1467,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1435,6 +1490,7 @@ export const openapiDocument = {
           204: { description: 'It is gone; nothing is valid by it any more.' },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1465,6 +1521,7 @@ export const openapiDocument = {
           },
           400: { $ref: '#/components/responses/V1BadRequest' },
           401: { $ref: '#/components/responses/V1Unauthorized' },
+          403: { $ref: '#/components/responses/V1Forbidden' },
           404: { $ref: '#/components/responses/V1NotFound' },
           405: { $ref: '#/components/responses/V1MethodNotAllowed' },
           408: { $ref: '#/components/responses/V1RequestTimeout' },
@@ -1488,7 +1545,7 @@ export const openapiDocument = {
       apiKey: {
         type: 'http',
         scheme: 'bearer',
-        description: 'An API key of the service, as `npm run grantd -- api-keys create` makes it.'
+        description: 'An API key of the service, as `npm run grantd -- api-keys create` makes it, with the right to what it is used for: `tokens` (the tokens API), `introspect` or `connected-accounts`. Without it the answer is 403.'
       },
       clientSecretBasic: {
         type: 'http',
@@ -1503,6 +1560,20 @@ export const openapiDocument = {
       }
     },
     parameters: {
+      Limit: {
+        name: 'limit',
+        in: 'query',
+        required: false,
+        description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered as far as 700 entries.',
+        schema: { type: 'string', pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$' }
+      },
+      Cursor: {
+        name: 'cursor',
+        in: 'query',
+        required: false,
+        description: 'Where the page begins: `next_cursor` of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+        schema: { type: 'string', minLength: 1, maxLength: 512 }
+      },
       AuthorizedClientId: {
         name: 'authorizedClientId',
         in: 'path',
@@ -1530,6 +1601,20 @@ export const openapiDocument = {
         required: true,
         description: 'A uuid. One that is none is 404 like any other unknown id.',
         schema: { type: 'string' }
+      },
+      V1Limit: {
+        name: 'limit',
+        in: 'query',
+        required: false,
+        description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+        schema: { type: 'string', pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$' }
+      },
+      V1Cursor: {
+        name: 'cursor',
+        in: 'query',
+        required: false,
+        description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+        schema: { type: 'string', minLength: 1, maxLength: 512 }
       },
       ClientId: {
         name: 'clientId',
@@ -1579,7 +1664,11 @@ export const openapiDocument = {
         schema: { type: 'string' }
       },
       NotStored: { description: 'Always `no-store`.', schema: { type: 'string' } },
-      Challenge: { description: 'How to authenticate, to whoever tried by header.', schema: { type: 'string' } }
+      Challenge: { description: 'How to authenticate, to whoever tried by header.', schema: { type: 'string' } },
+      NextPage: {
+        description: 'On a page after which there is another one: the address of that one, relative to this request\'s, with `rel="next"` (RFC 8288).',
+        schema: { type: 'string' }
+      }
     },
     responses: {
       BadRequest: {
@@ -1675,6 +1764,11 @@ export const openapiDocument = {
         headers: { 'WWW-Authenticate': { $ref: '#/components/headers/Challenge' } },
         content: { 'application/json': { schema: { $ref: '#/components/schemas/BearerError' } } }
       },
+      WithoutRight: {
+        description: 'The API key does not have the right `introspect`.',
+        headers: { 'WWW-Authenticate': { $ref: '#/components/headers/Challenge' } },
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+      },
       InsufficientScope: {
         description: 'The access token is valid, but does not have the scope this takes.',
         headers: { 'WWW-Authenticate': { $ref: '#/components/headers/Challenge' } },
@@ -1715,6 +1809,10 @@ export const openapiDocument = {
         description: 'There is no API key, or it is wrong, revoked or expired.',
         content: { 'application/json': { schema: { $ref: '#/components/schemas/ApiError' } } }
       },
+      V1Forbidden: {
+        description: 'The API key does not have the right `tokens`.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/ApiError' } } }
+      },
       V1Conflict: {
         description: 'There is one like it already.',
         content: { 'application/json': { schema: { $ref: '#/components/schemas/ApiError' } } }
@@ -1741,9 +1839,38 @@ export const openapiDocument = {
         description: 'What kind of program asks.',
         enum: ['cli', 'mcp', 'demo', 'ide-plugin', 'other']
       },
+      SentClientMetadata: {
+        type: 'object',
+        description: 'How a program introduces itself, all of it its own claim and none of it required. Null is the same as absent. Other keys are accepted and dropped.',
+        nullable: true,
+        properties: {
+          name: {
+            type: 'string',
+            nullable: true,
+            description: 'Name of the package or product.',
+            maxLength: 255,
+            example: 'acme-cli'
+          },
+          version: { type: 'string', nullable: true, maxLength: 64, example: '1.4.0' },
+          hostname: {
+            type: 'string',
+            nullable: true,
+            description: 'Name of the machine the program runs on.',
+            maxLength: 255,
+            example: 'build-7'
+          },
+          os: {
+            type: 'string',
+            nullable: true,
+            description: "Operating system, in the program's own words.",
+            maxLength: 64,
+            example: 'linux'
+          }
+        }
+      },
       ClientMetadata: {
         type: 'object',
-        description: 'How a program introduces itself, all of it its own claim and none of it required. Other keys are accepted and dropped.',
+        description: 'How a program has introduced itself, all of it its own claim.',
         properties: {
           name: { type: 'string', description: 'Name of the package or product.', maxLength: 255, example: 'acme-cli' },
           version: { type: 'string', maxLength: 64, example: '1.4.0' },
@@ -1766,7 +1893,7 @@ export const openapiDocument = {
         required: ['client_type'],
         properties: {
           client_type: { $ref: '#/components/schemas/ClientType' },
-          client_metadata: { $ref: '#/components/schemas/ClientMetadata' }
+          client_metadata: { $ref: '#/components/schemas/SentClientMetadata' }
         }
       },
       GrantCodeResponse: {
@@ -1902,7 +2029,7 @@ export const openapiDocument = {
         properties: {
           user_code: {
             type: 'string',
-            description: 'The code the person was shown; case, spaces and hyphens do not matter.',
+            description: 'The code the person was shown. Case, full-width letters and whatever is no letter or digit do not matter.',
             minLength: 1,
             maxLength: 64,
             'x-secret': true
@@ -1969,7 +2096,10 @@ export const openapiDocument = {
       AuthorizedClientList: {
         type: 'object',
         required: ['data'],
-        properties: { data: { type: 'array', items: { $ref: '#/components/schemas/AuthorizedClient' } } }
+        properties: {
+          data: { type: 'array', items: { $ref: '#/components/schemas/AuthorizedClient' } },
+          next_cursor: { type: 'string', description: 'Where there are more rows, the `cursor` of the next page.' }
+        }
       },
       AuthorizedClientUpdate: {
         type: 'object',
@@ -2074,21 +2204,15 @@ export const openapiDocument = {
       DeviceAuthorizationRequest: {
         type: 'object',
         properties: {
-          client_id: {
-            type: 'string',
-            description: 'The client, unless the Authorization header names it.',
-            maxLength: 255
-          },
+          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
-            maxLength: 255,
             'x-secret': true
           },
           scope: {
             type: 'string',
-            description: 'What is asked for, separated by spaces (RFC 6749 §3.3).',
-            maxLength: 1024
+            description: 'What is asked for, separated by spaces (RFC 6749 §3.3); 1,024 characters at most.'
           }
         }
       },
@@ -2136,36 +2260,27 @@ export const openapiDocument = {
           grant_type: {
             type: 'string',
             description: 'Either `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token`.',
-            minLength: 1,
-            maxLength: 255
+            minLength: 1
           },
-          client_id: {
-            type: 'string',
-            description: 'The client, unless the Authorization header names it.',
-            maxLength: 255
-          },
+          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
-            maxLength: 255,
             'x-secret': true
           },
           device_code: {
             type: 'string',
             description: 'The device code, for the grant that is named after it.',
-            maxLength: 8192,
             'x-secret': true
           },
           refresh_token: {
             type: 'string',
             description: 'The refresh token, for the grant that is named after it.',
-            maxLength: 8192,
             'x-secret': true
           },
           scope: {
             type: 'string',
-            description: 'With a refresh token, part of what was granted; with a device code it changes nothing.',
-            maxLength: 1024
+            description: 'With a refresh token, part of what was granted; with a device code it changes nothing.'
           }
         }
       },
@@ -2245,52 +2360,31 @@ export const openapiDocument = {
             type: 'string',
             description: 'An access token, a refresh token or a device code.',
             minLength: 1,
-            maxLength: 8192,
             'x-secret': true
           },
           token_type_hint: {
             type: 'string',
-            description: 'Which kind of token it is, such as `device_code`. It is seen without being told.',
-            maxLength: 255
+            description: 'Which kind of token it is, such as `device_code`. It is seen without being told.'
           },
-          client_id: {
-            type: 'string',
-            description: 'The client, unless the Authorization header names it.',
-            maxLength: 255
-          },
+          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
-            maxLength: 255,
             'x-secret': true
           }
         }
       },
+      RevocationResponse: { type: 'object', description: 'Always empty.', properties: {} },
       IntrospectionRequest: {
         type: 'object',
         required: ['token'],
         properties: {
-          token: {
-            type: 'string',
-            description: 'An access token or a refresh token.',
-            minLength: 1,
-            maxLength: 8192,
-            'x-secret': true
-          },
-          token_type_hint: {
-            type: 'string',
-            description: 'Which kind of token it is. It is seen without being told.',
-            maxLength: 255
-          },
-          client_id: {
-            type: 'string',
-            description: 'The client, unless the Authorization header names it.',
-            maxLength: 255
-          },
+          token: { type: 'string', description: 'An access token or a refresh token.', minLength: 1, 'x-secret': true },
+          token_type_hint: { type: 'string', description: 'Which kind of token it is. It is seen without being told.' },
+          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
-            maxLength: 255,
             'x-secret': true
           }
         }

@@ -191,10 +191,22 @@ export const tokensOperations = {
     url: '/providers',
     schema: {
       operationId: 'listProviders',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       response: {
         200: Type.Array(Provider),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         405: ApiError,
         408: ApiError,
         429: ApiError,
@@ -213,6 +225,7 @@ export const tokensOperations = {
         201: Provider,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         405: ApiError,
         408: ApiError,
         413: ApiError,
@@ -235,6 +248,7 @@ export const tokensOperations = {
         200: Provider,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -256,6 +270,7 @@ export const tokensOperations = {
         204: Type.Null(),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -272,6 +287,17 @@ export const tokensOperations = {
     url: '/providers/:providerId/clients',
     schema: {
       operationId: 'listClients',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         providerId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -279,6 +305,7 @@ export const tokensOperations = {
         200: Type.Array(Client),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -301,6 +328,7 @@ export const tokensOperations = {
         201: Client,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -325,6 +353,7 @@ export const tokensOperations = {
         200: Client,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -347,6 +376,7 @@ export const tokensOperations = {
         204: Type.Null(),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -372,6 +402,7 @@ export const tokensOperations = {
         201: AccessToken,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -388,6 +419,17 @@ export const tokensOperations = {
     url: '/providers/:providerId/domains',
     schema: {
       operationId: 'listDomains',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         providerId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -395,6 +437,7 @@ export const tokensOperations = {
         200: Type.Array(Domain),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -417,6 +460,7 @@ export const tokensOperations = {
         201: Domain,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -442,6 +486,7 @@ export const tokensOperations = {
         200: Domain,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -464,6 +509,7 @@ export const tokensOperations = {
         204: Type.Null(),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -488,6 +534,7 @@ export const tokensOperations = {
         200: DomainVerification,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -504,10 +551,22 @@ export const tokensOperations = {
     url: '/tenants',
     schema: {
       operationId: 'listTenants',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       response: {
         200: Type.Array(Tenant),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         405: ApiError,
         408: ApiError,
         429: ApiError,
@@ -526,6 +585,7 @@ export const tokensOperations = {
         201: Tenant,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         405: ApiError,
         408: ApiError,
         413: ApiError,
@@ -548,6 +608,7 @@ export const tokensOperations = {
         200: Tenant,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -569,6 +630,7 @@ export const tokensOperations = {
         204: Type.Null(),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -585,6 +647,17 @@ export const tokensOperations = {
     url: '/tenants/:tenantId/providers',
     schema: {
       operationId: 'listTenantProviders',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         tenantId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
       }),
@@ -592,6 +665,7 @@ export const tokensOperations = {
         200: Type.Array(TenantProvider),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -614,6 +688,7 @@ export const tokensOperations = {
         201: TenantProvider,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -639,6 +714,7 @@ export const tokensOperations = {
         200: TenantProvider,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -661,6 +737,7 @@ export const tokensOperations = {
         204: Type.Null(),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -677,6 +754,17 @@ export const tokensOperations = {
     url: '/tenants/:tenantId/providers/:tenantProviderId/policies',
     schema: {
       operationId: 'listTenantProviderPolicies',
+      querystring: Type.Object({
+        limit: Type.Optional(Type.String({
+          description: 'The most entries of a page, a whole number from 1 to 200. Without `limit` and `cursor` the list is answered whole.',
+          pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
+        })),
+        cursor: Type.Optional(Type.String({
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          minLength: 1,
+          maxLength: 512
+        }))
+      }),
       params: Type.Object({
         tenantId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' }),
         tenantProviderId: Type.String({ description: 'A uuid. One that is none is 404 like any other unknown id.' })
@@ -685,6 +773,7 @@ export const tokensOperations = {
         200: Type.Array(TenantProviderPolicy),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -708,6 +797,7 @@ export const tokensOperations = {
         201: TenantProviderPolicy,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -733,6 +823,7 @@ export const tokensOperations = {
         200: TenantProviderPolicy,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -756,6 +847,7 @@ export const tokensOperations = {
         204: Type.Null(),
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,
@@ -780,6 +872,7 @@ export const tokensOperations = {
         200: TokenValidation,
         400: ApiError,
         401: ApiError,
+        403: ApiError,
         404: ApiError,
         405: ApiError,
         408: ApiError,

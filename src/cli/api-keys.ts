@@ -1,6 +1,13 @@
-/** `grantd api-keys …`: creates, lists and revokes the API keys of an owner, which the command line calls ACCOUNT. */
-import { type ApiKey, isOwnerName } from '../core/api-keys/api-key.js'
-import type { ApiKeys } from '../core/api-keys/api-keys.js'
+/** `grantd api-keys …`: creates, lists, changes and revokes the API keys of an owner, which the command line calls ACCOUNT. */
+import {
+  API_KEY_RIGHTS,
+  type ApiKey,
+  type ApiKeyRight,
+  isOwnerName,
+  readRights,
+  writeRights
+} from '../core/api-keys/api-key.js'
+import type { ApiKeys, NewApiKey } from '../core/api-keys/api-keys.js'
 
 const DAY_MS = 86_400_000
 const LONGEST_DAYS = 3_650
@@ -8,6 +15,7 @@ const LONGEST_LABEL = 255
 
 export interface ApiKeyOptions {
   label?: string | undefined
+  rights?: string | undefined
   'expires-in-days'?: string | undefined
 }
 
@@ -23,26 +31,40 @@ export async function runApiKeysCommand(
   }
   if (command === 'create') {
     const { text, key } = await keys.create(owner, readOptions(options))
-    return [text, `made for ${owner} as ${key.id}, ${expiryOf(key)}. It is not shown again.`]
+    return [text, `made for ${owner} as ${key.id}, ${rightsOf(key)}, ${expiryOf(key)}. It is not shown again.`]
   }
   if (command === 'list') {
     const all = await keys.list(owner)
     return all.length > 0 ? all.map(describe) : [`${owner} has no keys`]
   }
-  const revoked = id === undefined ? undefined : await keys.revoke(owner, id)
-  if (!revoked) throw new Error(`${owner} has no key ${id ?? 'without an id'}`)
-  return [describe(revoked)]
+  const key = id === undefined ? undefined : await change(keys, command, owner, id, options)
+  if (!key) throw new Error(`${owner} has no key ${id ?? 'without an id'}`)
+  return [describe(key)]
 }
 
-function readOptions({ label, 'expires-in-days': days }: ApiKeyOptions): { label?: string; expiresAtMs?: number } {
+function change(keys: ApiKeys, command: string, owner: string, id: string, options: ApiKeyOptions) {
+  if (command === 'revoke') return keys.revoke(owner, id)
+  if (options.rights === undefined) throw new Error('say what the key may do from now on: --rights introspect,tokens')
+  return keys.setRights(owner, id, readRightsOption(options.rights))
+}
+
+function readOptions({ label, rights, 'expires-in-days': days }: ApiKeyOptions): NewApiKey {
   if (label !== undefined && label.length > LONGEST_LABEL)
     throw new Error(`--label: at most ${LONGEST_LABEL} characters`)
   const isWhole = days === undefined || (/^[1-9]\d{0,3}$/.test(days) && Number(days) <= LONGEST_DAYS)
   if (!isWhole) throw new Error(`--expires-in-days: a whole number from 1 to ${LONGEST_DAYS}`)
   return {
     ...(label !== undefined && { label }),
+    ...(rights !== undefined && { rights: readRightsOption(rights) }),
     ...(days !== undefined && { expiresAtMs: Date.now() + Number(days) * DAY_MS })
   }
+}
+
+function readRightsOption(text: string): ApiKeyRight[] {
+  const { rights, unknown } = readRights(text)
+  if (unknown.length === 0 && rights.length > 0) return rights
+  const wrong = unknown.length > 0 ? `there is no right ${JSON.stringify(unknown[0])}` : 'name at least one'
+  throw new Error(`--rights: ${wrong}; there are ${API_KEY_RIGHTS.join(', ')}`)
 }
 
 function describe(key: ApiKey): string {
@@ -50,8 +72,10 @@ function describe(key: ApiKey): string {
   const used = key.lastUsedAtMs === undefined ? 'never used' : `last used ${iso(key.lastUsedAtMs)}`
   // JSON.stringify escapes control characters such as ESC, with which a label could write escape sequences to the terminal.
   const label = key.label === undefined ? '' : `  ${JSON.stringify(key.label)}`
-  return `${key.id}  made ${iso(key.createdAtMs)}, ${used}, ${state}${label}`
+  return `${key.id}  made ${iso(key.createdAtMs)}, ${used}, ${state}, ${rightsOf(key)}${label}`
 }
+
+const rightsOf = ({ rights }: ApiKey) => `rights ${rights.length > 0 ? writeRights(rights) : 'none'}`
 
 const expiryOf = ({ expiresAtMs }: ApiKey) =>
   expiresAtMs === undefined ? 'does not expire' : `expires ${iso(expiresAtMs)}`

@@ -8,6 +8,9 @@ import type { Config } from './config.js'
 import { isLoopback } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
 
+/** Seconds. The load balancers of the clouds keep idle connections for 600 at most, and browsers leave sooner than 72. */
+const KEEP_ALIVE = { behindProxy: 620, alone: 72 }
+
 /** The contents of the files that the environment names. */
 export interface ConfigFiles {
   clients: readonly Client[]
@@ -69,7 +72,9 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     pollIntervalSeconds: env.POLL_INTERVAL_SECONDS,
     signingAlg: env.SIGNING_ALG,
     trustProxy: env.TRUST_PROXY,
+    trustProxyHeader: env.TRUST_PROXY_HEADER,
     edgeHeaders: env.EDGE_HEADERS,
+    showsDocs: (env.DOCS ?? (usesRedis(env) ? 'off' : 'on')) === 'on',
     logLevel: env.LOG_LEVEL,
     limits:
       env.LIMITS === 'off'
@@ -89,6 +94,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
             missesPerIp: env.LIMIT_MISSES_PER_IP
           },
     heldPolls: env.HELD_POLLS,
+    keepAliveSeconds:
+      env.KEEP_ALIVE_SECONDS ?? (env.TRUST_PROXY.length > 0 ? KEEP_ALIVE.behindProxy : KEEP_ALIVE.alone),
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
     madeUpSecrets
   })

@@ -23,9 +23,13 @@ export interface Config extends CoreConfig {
     readonly consentMaxAuthAgeSeconds: number
   }
   readonly trustProxy: readonly string[]
+  /** Where these proxies put the address of the client. The other header is not read. */
+  readonly trustProxyHeader: Environment['TRUST_PROXY_HEADER']
   readonly edgeHeaders: Environment['EDGE_HEADERS']
+  readonly showsDocs: boolean
   readonly logLevel: Environment['LOG_LEVEL']
   readonly limits: Limits | 'off'
+  readonly keepAliveSeconds: number
   readonly shutdownDelaySeconds: number
   /** The names of secrets that were not set and are random for the life of this process. */
   readonly madeUpSecrets: readonly string[]

@@ -24,6 +24,9 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   if (env.EDGE_HEADERS && env.TRUST_PROXY.length === 0) {
     yield 'EDGE_HEADERS: needs TRUST_PROXY, the addresses of the edge that sets these headers'
   }
+  if (env.TRUST_PROXY_HEADER === 'forwarded' && env.TRUST_PROXY.length === 0) {
+    yield 'TRUST_PROXY_HEADER: needs TRUST_PROXY, the addresses of the proxies that set this header'
+  }
   if (env.DASHBOARD_JWT_SECRET && env.DASHBOARD_JWKS_URL) {
     yield 'DASHBOARD_JWKS_URL: not together with DASHBOARD_JWT_SECRET, sessions are verified one way'
   } else if (env.DASHBOARD_JWKS_URL) {

@@ -61,7 +61,7 @@ export function bannerOf({ version, config, port, isCheckout, isQuietByDefault }
   const hasPages = config.upstreams.length > 0 || config.demoSignIn
   const rows = [
     [hasPages ? 'Pages' : 'Service', `${url}/`],
-    ['Docs', `${url}/docs`],
+    ['Docs', config.showsDocs ? `${url}/docs` : `${url}/openapi.json`],
     ...(url === local && isLoopback(config.host) ? [] : [['Listens on', `${hostOf(config.host)}:${port}`]]),
     ['State', stateOf(config)],
     ...(isQuietByDefault ? [['Log', 'what goes wrong; with LOG_LEVEL=info every request as well']] : [])

@@ -21,6 +21,11 @@ export function acceptJsonBodies(app: FastifyInstance, { namesOnce = false } = {
       done(error as Error)
       return
     }
+    // A body that comes in chunks of which there is none.
+    if (text === '') {
+      done(null, undefined)
+      return
+    }
     parse(request, text, (error, value) => {
       if (!error && ESCAPED_SURROGATE.test(text) && !isWellFormed(value)) {
         done(fault('invalid_request', { hint: 'The body holds half a character' }))

@@ -1,5 +1,5 @@
 /** 405 for every method a documented path does not have (RFC 9110 §15.5.6), instead of a 404 that denies the path. */
-import type { FastifyInstance, HTTPMethods } from 'fastify'
+import type { FastifyInstance, HTTPMethods, RouteOptions } from 'fastify'
 import { fault } from '../core/fault.js'
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
@@ -16,14 +16,20 @@ declare module 'fastify' {
   }
 }
 
-export function refuseOtherMethods(app: FastifyInstance, documented: readonly Documented[]): void {
+/** `only` has the constraints that the documented routes have, and what else is known of them. */
+export function refuseOtherMethods(
+  app: FastifyInstance,
+  documented: readonly Documented[],
+  only: Pick<RouteOptions, 'constraints' | 'config'> = {}
+): void {
   for (const url of new Set(documented.map((operation) => operation.url))) {
     const allowed = documented.filter((operation) => operation.url === url).map(({ method }) => method)
     const allow = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : [])].join(', ')
     app.route({
+      ...only,
       method: METHODS.filter((method) => !allowed.includes(method)),
       url,
-      config: { refusesMethod: true },
+      config: { ...only.config, refusesMethod: true },
       // A hook runs before the body is read, which no body could make right.
       onRequest: async (_request, reply) => {
         reply.header('allow', allow)

@@ -56,16 +56,19 @@ export function answerUnroutable(base: string, setHeaders: (request: FastifyRequ
 
 const STATUSES: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }
 
-/** Answers bytes that are no HTTP request, too large a header, or a request that arrives too slowly. */
-export function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return
-  if (socket.writable) {
-    const status = STATUSES[error.code ?? ''] ?? 400
-    const body = JSON.stringify({ error: STATUS_CODES[status] })
-    socket.write(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
-        `Cache-Control: no-store\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-    )
+/** Makes the answer to bytes that are no HTTP request, to too large a header, and to a request that arrives too slowly. */
+export function answerUnreadable(headers: readonly (readonly [name: string, value: string])[]) {
+  const always = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  return (error: Error & { code?: string }, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || socket.destroyed) return
+    if (socket.writable) {
+      const status = STATUSES[error.code ?? ''] ?? 400
+      const body = JSON.stringify({ error: STATUS_CODES[status] })
+      socket.write(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+          `${always}Content-Length: ${body.length}\r\n\r\n${body}`
+      )
+    }
+    socket.destroy(error)
   }
-  socket.destroy(error)
 }

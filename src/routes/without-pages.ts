@@ -5,11 +5,11 @@ import { answerNowhere } from './unroutable.js'
 
 export const withoutPages = surface('without-pages', ['config'], async (app) => {
   await app.register(accepts)
-  const { publicUrl, verificationUri } = app.config
+  const { publicUrl, verificationUri, showsDocs } = app.config
   const start = {
     description: 'Programs ask here for access to an account, and its owner decides in a browser.',
     verification_uri: verificationUri,
-    documentation: `${publicUrl}/docs`,
+    ...(showsDocs && { documentation: `${publicUrl}/docs` }),
     openapi: `${publicUrl}/openapi.json`
   }
   const text = `grantd
@@ -17,7 +17,7 @@ export const withoutPages = surface('without-pages', ['config'], async (app) => 
 ${start.description}
 
 Enter a code:   ${verificationUri}
-Read the API:   ${start.documentation}
+Read the API:   ${start.documentation ?? start.openapi}
 `
   app.get('/', { config: { page: true } }, async (request, reply) =>
     request.accepts().type(['json', 'html']) === 'html' ? reply.type('text/plain; charset=utf-8').send(text) : start

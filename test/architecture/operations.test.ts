@@ -40,7 +40,11 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     'deleteTenantProviderPolicy',
     'validateToken'
   ],
-  'dashboard/get-end-user-oauth-access-token.ts': ['getEndUserOauthAccessToken', 'getEndUserOauthAccessTokenOptions'],
+  'dashboard/access-token.ts': [
+    'getUserOauthAccessToken',
+    'getEndUserOauthAccessToken',
+    'getEndUserOauthAccessTokenOptions'
+  ],
   'oauth/discovery.ts': ['getOpenidConfiguration', 'getAuthorizationServerMetadata', 'getJwks'],
   'oauth/userinfo.ts': ['getUserinfo', 'postUserinfo'],
   'ops/probes.ts': ['getHealth', 'getReadiness', 'getMetrics'],
@@ -224,7 +228,7 @@ t.test('operations and routes', async (t) => {
     const byPath = documented.filter(({ surface }) => surface === 'issuers').map(({ route }) => route.split(' ')[1])
     t.equal(byPath.length, 3)
     for (const path of byPath) t.ok(ofHosts.includes(`${path}`.replace('/:providerId', '')), `${path}`)
-    for (const { url, constraints } of byHost) t.strictSame(constraints, { foreignHost: true }, url)
+    for (const { url, constraints } of byHost) t.strictSame(constraints, { issuerHost: true }, url)
   })
 
   t.test('every operation of the tokens API wants an API key, and can say whatever may go wrong', async (t) => {
@@ -234,7 +238,7 @@ t.test('operations and routes', async (t) => {
       t.strictSame(operation.security, [{ apiKey: [] }], route)
       const [method = ''] = route.split(' ')
       const statuses = Object.keys(operation.responses).map(Number)
-      const always = [400, 401, 405, 408, 429, 500, 503]
+      const always = [400, 401, 403, 405, 408, 429, 500, 503]
       const wanted = [...always, ...(route.includes(':') ? [404] : []), ...(method === 'GET' ? [] : [413, 415])]
       const told = statuses.filter((status) => status >= 400 && status !== 409)
       t.strictSame(told.sort(), wanted.sort(), route)

@@ -309,7 +309,11 @@ async function createWorld({ app, call, clock }: TestApp) {
   const redeemed: Flow[] = []
   /** The connections of the users. In time some are disconnected, and the upstream refuses the tokens of others. */
   const accounts: { id: string; owner: number }[] = []
-  const [key, ended] = [await app.core.apiKeys.create('acme', {}), await app.core.apiKeys.create('acme', {})]
+  const rights = ['introspect', 'connected-accounts'] as const
+  const [key, ended] = [
+    await app.core.apiKeys.create('acme', { rights }),
+    await app.core.apiKeys.create('acme', { rights })
+  ]
   await app.core.apiKeys.revoke('acme', ended.key.id)
   let round = 0
 

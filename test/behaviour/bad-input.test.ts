@@ -3,7 +3,7 @@
  * changes no key, and echoes nothing of the input. Raw bytes on a socket get an answer in JSON or a closed connection,
  * and the process lives.
  */
-import { createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, randomUUID, sign as signWith } from 'node:crypto'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { InjectOptions } from 'fastify'
@@ -104,10 +104,10 @@ async function setUp(t: Test) {
 /** Every field of a body: its path, its maximum length, and whether it is required, may be null or may be empty. */
 const FIELDS = [
   { operation: 'startGrant', path: ['client_type'], longest: 0, required: true },
-  { operation: 'startGrant', path: ['client_metadata', 'name'], longest: 255, mayBeEmpty: true },
-  { operation: 'startGrant', path: ['client_metadata', 'version'], longest: 64, mayBeEmpty: true },
-  { operation: 'startGrant', path: ['client_metadata', 'hostname'], longest: 255, mayBeEmpty: true },
-  { operation: 'startGrant', path: ['client_metadata', 'os'], longest: 64, mayBeEmpty: true },
+  { operation: 'startGrant', path: ['client_metadata', 'name'], longest: 255, mayBeEmpty: true, mayBeNull: true },
+  { operation: 'startGrant', path: ['client_metadata', 'version'], longest: 64, mayBeEmpty: true, mayBeNull: true },
+  { operation: 'startGrant', path: ['client_metadata', 'hostname'], longest: 255, mayBeEmpty: true, mayBeNull: true },
+  { operation: 'startGrant', path: ['client_metadata', 'os'], longest: 64, mayBeEmpty: true, mayBeNull: true },
   { operation: 'pollGrantToken', path: ['grant_code'], longest: 128, required: true },
   { operation: 'withdrawGrant', path: ['grant_code'], longest: 128, required: true },
   { operation: 'decideGrant', path: ['user_code'], longest: 64, required: true },
@@ -372,7 +372,12 @@ t.test('bodies as a whole', async (t) => {
           'The body must be object.'
         )
       }
-      await refuses(t, { method, url, headers: { authorization } }, 400, 'no body at all', 'The body must be object.')
+      const missing = `${Object.keys(body)[0]} is missing.`
+      await refuses(t, { method, url, headers: { authorization } }, 400, 'no body at all', missing)
+      for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'json', '']) {
+        const headers = { authorization, 'content-type': type, 'content-length': '0' }
+        await refuses(t, { method, url, headers }, 400, `no body, said to be ${type}`, missing)
+      }
       await refuses(t, json(method, url, ' '.repeat(16_385)), 413, 'one byte too many', 'The body is too large.')
       await refuses(t, json(method, url, `${good.slice(0, -1)},"x":"${'x'.repeat(1 << 20)}"}`), 413, 'a megabyte')
       await refuses(t, { ...json(method, url, Buffer.from(good, 'utf16le')) }, 400, 'UTF-16')
@@ -1041,7 +1046,7 @@ t.test('requests that are odd but right', async (t) => {
 
   t.test('Host and its relatives never get into an address we hand out', async (t) => {
     for (const headers of [
-      'Host: evil.example\r\n',
+      '',
       'X-Forwarded-Host: evil.example\r\n',
       'X-Forwarded-Proto: javascript\r\n',
       'X-Forwarded-Port: 1\r\n',
@@ -1062,6 +1067,34 @@ t.test('requests that are odd but right', async (t) => {
     }
     const absolute = await send(good.replace('POST /', 'POST http://evil.example/'))
     t.notMatch(absolute.raw, /evil/)
+  })
+
+  t.test('400 two Host headers, on every surface, whether or not they are the same', async (t) => {
+    const paths = [
+      ...['/', '/device', '/healthz', '/nowhere', '/v1/providers', '/v1/nowhere', '/api/v0/auth/clients'],
+      ...[
+        '/.well-known/jwks.json',
+        '/.well-known/jwks',
+        '/oauth/userinfo',
+        '/openapi.json',
+        `/${randomUUID()}/.well-known/jwks`
+      ]
+    ]
+    for (const path of paths) {
+      for (const hosts of ['Host: localhost\r\nHost: localhost', 'Host: evil.example\r\nX: y\r\nhOST: localhost']) {
+        const { replies } = await send(`GET ${path} HTTP/1.1\r\n${hosts}\r\n\r\n`)
+        t.equal(replies[0]?.status, 400, `${path} ${hosts.length}`)
+        t.notMatch(replies[0]?.body, /evil/)
+      }
+    }
+    const { replies } = await send(good.replace('Host: localhost', 'Host: localhost\r\nHost: localhost'))
+    t.strictSame([replies[0]?.status, replies[0]?.body], [400, '{"error":"There is more than one Host header."}'])
+  })
+
+  t.test('a body that comes in no chunk is no body', async (t) => {
+    const chunks = 'Host: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'
+    const { replies } = await send(`POST /api/v0/auth/grant/code HTTP/1.1\r\n${chunks}`)
+    t.strictSame([replies[0]?.status, replies[0]?.body], [400, '{"error":"client_type is missing."}'])
   })
 
   t.test('the id of a request is ours', async (t) => {

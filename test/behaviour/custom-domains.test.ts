@@ -56,10 +56,10 @@ async function prove({ api, ids }: Account, dns: DnsServer, domain: string): Pro
   return body
 }
 
-/** Returns the issuer that discovery under a host names; undefined if there is none. */
+/** Returns the issuer that discovery under a host names; undefined if the host is nobody's, and so the service's own. */
 async function found({ send }: TokensApp, host: string): Promise<string | undefined> {
   const answer = await send({ method: 'GET', url: '/.well-known/openid-configuration', headers: { host } })
-  return answer.status === 200 ? answer.body.issuer : undefined
+  return answer.status === 200 && answer.body.issuer !== PUBLIC_URL ? answer.body.issuer : undefined
 }
 
 async function keysAt({ send }: TokensApp, host: string): Promise<string> {
@@ -118,6 +118,30 @@ for (const [where, start] of [
       dns.fail(`_grant-challenge.${domain}`, 'SERVFAIL')
       t.equal((await bob.api.addDomain(bob.ids, { domain })).status, 409, 'and while nobody can say that it is not')
     })
+
+    await t.test(
+      'a host is a provider’s within a second of the proof on every instance, and as soon nobody’s',
+      async (t) => {
+        const domain = 'soon.example'
+        const at = async ({ send }: TokensApp, url: string) =>
+          (await send({ method: 'GET', url, headers: { host: domain } })).status
+        for (const instance of [one, two]) {
+          t.strictSame([await found(instance, domain), await at(instance, '/metrics')], [undefined, 200])
+        }
+        const { id } = await prove(alice, dns, domain)
+        t.strictSame(
+          [await found(one, domain), await at(one, '/metrics')],
+          [`https://${domain}`, 404],
+          'where it was proved'
+        )
+        clock.advance(1_000)
+        t.strictSame([await found(two, domain), await at(two, '/metrics')], [`https://${domain}`, 404])
+        t.equal((await alice.api.deleteDomain({ ...alice.ids, domainId: id })).status, 204)
+        t.strictSame([await found(one, domain), await at(one, '/metrics')], [undefined, 200], 'where it was deleted')
+        clock.advance(1_000)
+        t.strictSame([await found(two, domain), await at(two, '/metrics')], [undefined, 200])
+      }
+    )
 
     await t.test('the fresher proof wins, and nothing older wins it back', async (t) => {
       const domain = 'fresh.example'

@@ -233,11 +233,17 @@ t.test('which host is whose', async (t) => {
   })
 
   await t.test(
-    'any other host has what a provider has there, or nothing, and never what is the service’s',
+    'any other host that is no provider’s is the service’s own as well, whatever it is called',
     async (t) => {
-      const near = [`x${own}`, `${own}.evil.example`, `www.${own}`, 'example.com', 'com.', 'localhost.evil.example']
+      const near = [`x${own}`, `${own}.evil.example`, `www.${own}`, 'example.com', 'localhost.evil.example']
+      const inside = [
+        'grantd.prod.svc.cluster.local',
+        'grantd.prod.svc:3333',
+        'ip-10-0-0-1.eu-central-1.compute.internal'
+      ]
+      const dotted = [`${own}.`, `${own}.:8443`, 'localhost.', 'com.', 'example.com.', 'a..', '..', 'a_b.example']
       const asAddress = ['127.0.0.1.evil.example', '127.0.0.1.nip.io', '1.2.3', '999.1.1.1', '1.2.3.4.5']
-      const below = [BASE_DOMAIN, `${UNKNOWN}.${BASE_DOMAIN}`, `x.${BASE_DOMAIN}`, `.${BASE_DOMAIN}`]
+      const below = [BASE_DOMAIN, `x.${BASE_DOMAIN}`, `.${BASE_DOMAIN}`, `${UNKNOWN.slice(1)}.${BASE_DOMAIN}`]
       const ofProvider = [
         `${providerId}.evil.example`,
         `x.${providerId}.${BASE_DOMAIN}`,
@@ -247,26 +253,62 @@ t.test('which host is whose', async (t) => {
         `${providerId}.${own}`
       ]
       const custom = [unproved.domain, `www.${proved.domain}`, `x${proved.domain}`, `_grant-challenge.${proved.domain}`]
-      for (const host of [
-        'evil.example',
-        'evil.example:443',
-        ...near,
-        ...asAddress,
-        ...below,
-        ...ofProvider,
-        ...custom
-      ]) {
-        for (const name of [...DOCUMENTS, 'oauth-authorization-server']) {
-          const { status, headers } = await ask(service, host, name)
-          t.strictSame([status, headers['cache-control']], [404, 'no-store'], `${host} ${name}`)
+      const long = `${'a.'.repeat(130)}example`
+      const hosts = ['evil.example', 'evil.example:443', ...near, ...inside, ...dotted, ...asAddress, ...below]
+      for (const host of [...hosts, ...ofProvider, ...custom, long]) {
+        for (const name of ['openid-configuration', 'oauth-authorization-server']) {
+          const { status, body } = await ask(service, host, name)
+          t.strictSame([status, body.issuer], [200, publicUrl], `${host} ${name}`)
         }
-      }
-      for (const host of [`${providerId}.${BASE_DOMAIN}`, proved.domain]) {
-        t.equal((await ask(service, host, 'openid-configuration')).body.issuer, `https://${host}`)
-        t.equal((await ask(service, host, 'oauth-authorization-server')).status, 404, `${host}: not this either`)
+        t.equal((await ask(service, host, 'jwks')).status, 404, `${host}: the other name is of providers alone`)
+        for (const url of ['/healthz', '/metrics', '/docs']) {
+          t.equal((await service.send({ method: 'GET', url, headers: { host } })).status, 200, `${host} ${url}`)
+        }
       }
     }
   )
+
+  await t.test('under a provider’s host nothing but its documents is found, by any method', async (t) => {
+    const ofIssuer = [`${providerId}.${BASE_DOMAIN}`, `${providerId}.${BASE_DOMAIN}.:8443`, proved.domain]
+    for (const host of [...ofIssuer, `${proved.domain.toUpperCase()}.:443`]) {
+      const name = host.replace(/\.?(:\d+)?$/, '').toLowerCase()
+      for (const document of DOCUMENTS) t.equal((await ask(service, host, document)).status, 200, `${host} ${document}`)
+      t.equal((await ask(service, host, 'openid-configuration')).body.issuer, `https://${name}`, host)
+      const post = await service.send({ method: 'POST', url: '/.well-known/jwks', headers: { host } })
+      t.strictSame([post.status, post.headers.allow], [405, 'GET, HEAD'], host)
+    }
+    const nowhere = [...ofIssuer, `${UNKNOWN}.${BASE_DOMAIN}`]
+    const others = ['/', '/docs', '/docs/static/swagger-ui.css', '/openapi.json', '/healthz', '/readyz', '/metrics']
+    const pages = [
+      '/device',
+      '/login',
+      '/account/clients',
+      '/favicon.ico',
+      '/nowhere',
+      '/base/',
+      '/%2e%2e/docs',
+      '//docs'
+    ]
+    const own = ['/oauth/token', '/api/v0/auth/grant/code', '/v1/providers', '/.well-known/oauth-authorization-server']
+    const paths = [
+      '/base/.well-known/jwks.json',
+      `/${providerId}/.well-known/jwks`,
+      '/.well-known/',
+      '/.well-known/jwks/'
+    ]
+    for (const host of nowhere) {
+      for (const url of [...others, ...pages, ...own, ...paths]) {
+        for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
+          const { status, body } = await service.send({ method, url, headers: { host, accept: 'text/html' } })
+          t.equal(status, 404, `${host} ${method} ${url}`)
+          if (method !== 'HEAD') t.match(body, { code: 'not_found' }, `${host} ${method} ${url}`)
+        }
+      }
+    }
+    for (const document of DOCUMENTS) {
+      t.equal((await ask(service, `${UNKNOWN}.${BASE_DOMAIN}`, document)).status, 404, 'a provider that is not there')
+    }
+  })
 
   await t.test('what a proxy says besides of the host chooses nothing: a cache goes by Host', async (t) => {
     for (const forwarded of [proved.domain, `${providerId}.${BASE_DOMAIN}`, own, 'evil.example']) {
@@ -292,6 +334,8 @@ t.test('without a base domain there are no hosts but custom ones', async (t) => 
     `${ids.providerId}.`
   ]) {
     t.equal((await ask(service, host, 'jwks')).status, 404, host)
+    const { status, body } = await ask(service, host, 'openid-configuration')
+    t.strictSame([status, body.issuer], [200, 'https://grants.example.com'], `${host} is nobody’s`)
   }
 })
 
@@ -324,13 +368,15 @@ t.test('a provider that is deleted', async (t) => {
     )
   }
   const all = (status: number) => Array(9).fill(status)
+  // A custom domain that is nobody's any more is the service's, which has two of the three documents.
+  const gone = [...Array(6).fill(404), ...DOCUMENTS.map((name) => (name === 'jwks' ? 404 : 200))]
 
   t.strictSame([await statuses(one), await statuses(two)], [all(200), all(200)])
   t.equal((await one.api.deleteProvider(ids)).status, 204)
-  t.strictSame(await statuses(one), all(404), 'its discovery is gone at once where it was deleted')
+  t.strictSame(await statuses(one), gone, 'its discovery is gone at once where it was deleted')
   t.equal((await two.by(two.key).createAccessToken(ids)).status, 404, 'nobody gives out a token of it')
   one.clock.advance(1_000)
-  t.strictSame(await statuses(two), all(404), 'and within a second on every other instance')
+  t.strictSame(await statuses(two), gone, 'and within a second on every other instance')
   t.strictSame(await redis.client.keys('*signing-keys:*'), [], 'no key of it is left')
 })
 
@@ -379,13 +425,21 @@ t.test('what is kept', async (t) => {
 t.test('while Redis is away', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const service = await startTokensApp(t, { REDIS_URL: redis.url, TOKENS_BASE_DOMAIN: BASE_DOMAIN })
+  const dns = await startDnsServer(t)
+  const variables = { REDIS_URL: redis.url, TOKENS_BASE_DOMAIN: BASE_DOMAIN, DNS_RESOLVER: dns.address }
+  const service = await startTokensApp(t, variables)
   const ids: Ids = await makeOneOfEach(service.api)
   const places = [
     ['localhost', `/${ids.providerId}`],
     [`${ids.providerId}.${BASE_DOMAIN}`, ''],
-    ['evil.example', '']
+    ['evil.example', ''],
+    ['known.example', '']
   ] as const
+  const { body: domain } = await service.api.addDomain(ids, { domain: 'known.example' })
+  dns.publish(domain.challengeName, domain.challenge)
+  await service.api.verifyDomain({ ...ids, domainId: domain.id })
+  await ask(service, 'known.example', 'jwks')
+  service.clock.advance(1_000)
   await redis.kill()
   for (const [host, at] of places) {
     for (const name of DOCUMENTS) {
@@ -394,6 +448,21 @@ t.test('while Redis is away', async (t) => {
       t.match(headers['retry-after'], /^[1-9]\d*$/)
     }
   }
+  const from = async (host: string, url: string) =>
+    (await service.send({ method: 'GET', url, headers: { host } })).status
+  t.equal(await from('known.example', '/metrics'), 404, 'a host that was known to be a provider’s has nothing else')
+  t.equal(await from('known.example', '/healthz'), 404)
+  for (const host of ['grantd.prod.svc.cluster.local', 'localhost', '127.0.0.1']) {
+    t.equal(await from(host, '/healthz'), 200, `${host}: nobody is restarted for it`)
+    t.equal(await from(host, '/metrics'), 200, host)
+    t.equal(await from(host, '/.well-known/%6a%77ks.json'), host.includes('svc') ? 503 : 200, host)
+  }
+  const headers = { host: 'grantd.prod.svc.cluster.local', 'content-type': 'application/x-www-form-urlencoded' }
+  const payload = `grant_type=refresh_token&client_id=mcp&refresh_token=grt_${'a'.repeat(43)}`
+  t.match(await service.send({ method: 'POST', url: '/oauth/token', headers, payload }), {
+    status: 503,
+    body: { error: 'temporarily_unavailable' }
+  })
   await redis.start()
   while ((await service.api.listProviders()).status === 503) await new Promise((resolve) => setTimeout(resolve, 50))
   t.equal((await publishedKids(service, ids)).length, 1, 'and once it is back they are found, failures are not kept')

@@ -38,7 +38,10 @@ function asking({ call }: Pick<TestApp, 'call'>, sessions = new Map<string, Prom
   return {
     start: (ip: string) => call('POST', '/auth/grant/code', { body: { client_type: 'cli' }, headers: from(ip) }),
     peek: async (code: string, user: string, ip: string) =>
-      call('GET', `/auth/grant/peek?user_code=${code}`, { token: await session(user), headers: from(ip) }),
+      call('GET', `/auth/grant/peek?user_code=${encodeURIComponent(code)}`, {
+        token: await session(user),
+        headers: from(ip)
+      }),
     approve: async (code: string, user: string, ip: string, action = 'approve') =>
       call('POST', '/auth/grant/approve', {
         token: await session(user),
@@ -149,7 +152,11 @@ t.test('requests in a minute', async (t) => {
       ['2001:db8:1:2::1', '2001:db8:1:2:ffff:ffff:ffff:ffff', true],
       ['2001:db8:1:2::1', '2001:DB8:0001:2:0:0:0:1', true],
       ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
-      ['::1', '2001:db8::1', false]
+      ['::1', '2001:db8::1', false],
+      ['1.2.3.4:50443', '1.2.3.4:50444', true],
+      ['1.2.3.4:50443', '1.2.3.5:50443', false],
+      ['[2001:db8:1:2::1]:443', '"[2001:db8:1:2::2]"', true],
+      ['[2001:db8:1:2::1]:443', '[2001:db8:1:3::1]:443', false]
     ]
     for (const [one, other, shared] of rows) {
       const { start } = asking(await startApp(t, { ...behindProxy, LIMIT_START_PER_MINUTE: '1' }))
@@ -189,6 +196,22 @@ t.test('two instances over one Redis count together', async (t) => {
     t.ok(peeks.filter(({ status }) => status === 200).length <= 5, 'no more than the user may')
     const ttl = await redis.client.pttl((await redis.client.keys('one:limit:start*'))[0] as string)
     t.ok(ttl > 0 && ttl <= MINUTE_MS, 'and Redis forgets')
+  })
+
+  t.test('whoever is behind a proxy is counted by their own address, however it is forwarded', async (t) => {
+    const bounded = { ...variables, REDIS_PREFIX: 'forwarded:', LIMIT_START_PER_MINUTE: '2' }
+    const [a, b] = await Promise.all([startApp(t, bounded), startApp(t, bounded)])
+    const [one, other] = [asking(a, sessions), asking(b, sessions)]
+    for (const [node, again] of [
+      ['203.0.113.8:50443', '"203.0.113.8:50444"'],
+      ['[2001:db8:1::1]:443', '[2001:db8:1::2]:444'],
+      ['203.0.113.9:_x', '::ffff:203.0.113.9'],
+      ['[2001:db8:2::1]', '2001:db8:2::1']
+    ] as const) {
+      t.equal((await one.start(node)).status, 200, `${node} shares with nobody`)
+      t.equal((await other.start(again)).status, 200, again)
+      limited(t, await one.start(again), /^\d+$/, again)
+    }
   })
 
   t.test('two hundred guesses at once: five reach the lookup', async (t) => {
@@ -238,15 +261,9 @@ t.test('guessing', async (t) => {
   t.test('five misses of a user, wherever from, by peek and approve together', async (t) => {
     const { fresh, peek, approve, poll, clock } = await setUp(t)
     const { user_code, grant_code } = await fresh()
-    for (const code of [WRONG, 'x', '-', '\u0000%00', 'AEIO-UAEI']) {
+    for (const code of [WRONG, 'x', '7', '\u0000%00', 'AEIO-UAEI']) {
       const ask = code.length % 2 === 0 ? peek : approve
-      refused(
-        t,
-        await ask(encodeURIComponent(code).slice(0, 60), 'ann', `192.0.2.${code.length}`),
-        404,
-        undefined,
-        code
-      )
+      refused(t, await ask(code, 'ann', `192.0.2.${code.length}`), 404, undefined, code)
     }
     limited(t, await peek(WRONG, 'ann', '192.0.2.77'), 900, 'a wrong code')
     limited(t, await peek(user_code, 'ann', '192.0.2.78'), 900, 'the right code')
@@ -297,6 +314,23 @@ t.test('guessing', async (t) => {
     t.equal((await approve(user_code, 'ann', '192.0.2.1')).status, 200)
     t.equal((await peek(WRONG, 'ann', '192.0.2.1')).status, 404, 'the fifth')
     limited(t, await peek(WRONG, 'ann', '192.0.2.1'), 900)
+  })
+
+  t.test('an entry without a letter or a digit is no miss, and is answered when no guess is left', async (t) => {
+    const { fresh, peek, approve } = await setUp(t)
+    const { user_code } = await fresh()
+    const blank = ['-', '....', ' ', '\u200b', '🔑', '“ ”']
+    const askAll = async () => {
+      for (const entry of blank) {
+        for (const ask of [peek, approve]) {
+          refused(t, await ask(entry, 'ann', '192.0.2.1'), 404, 'Unknown or expired user_code.', entry)
+        }
+      }
+    }
+    await askAll()
+    for (let i = 0; i < 5; i++) t.equal((await peek(WRONG, 'ann', '192.0.2.1')).status, 404, 'all five are left')
+    limited(t, await peek(user_code, 'ann', '192.0.2.1'), 900)
+    await askAll()
   })
 
   t.test('a code that is decided, or expired, is no miss', async (t) => {

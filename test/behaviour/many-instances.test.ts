@@ -117,6 +117,20 @@ t.test('two instances over one Redis', async (t) => {
     t.equal((await two.call('GET', '/auth/clients', { token: jwt })).status, 401)
   })
 
+  await t.test('a client ends itself on either instance, and no other client of its user on any', async (t) => {
+    const collect = async () => {
+      const { grant_code, user_code } = await one.start()
+      await two.decide(user_code, 'grace')
+      return (await one.poll(grant_code)).body.jwt as string
+    }
+    const [token, other] = [await collect(), await collect()]
+    const end = (api: typeof one, jwt: string) => api.call('DELETE', `/auth/clients/${claimsOf(jwt).cid}`, { token })
+    for (const api of [one, two]) t.equal((await end(api, other)).status, 403)
+    t.equal((await two.call('GET', '/auth/clients', { token })).body.data.length, 2, 'it sees both')
+    t.equal((await end(two, token)).status, 200)
+    t.equal((await one.call('GET', '/auth/clients', { token: other })).status, 200, 'the other one goes on')
+  })
+
   await t.test(
     'started on one, approved on the other, collected on the first, both restarted in between',
     async (t) => {

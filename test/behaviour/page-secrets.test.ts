@@ -159,7 +159,10 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
     identity: { subject: 'cat', username: 'cat', name: 'Cat' },
     tokens: { ...planted, scopes: ['repo'], expiresAtMs: clock() + 3_600_000 }
   })
-  const { text: apiKey } = await app.core.apiKeys.create('operator', { label: 'back end' })
+  const { text: apiKey } = await app.core.apiKeys.create('operator', {
+    label: 'back end',
+    rights: ['connected-accounts']
+  })
   secrets.key.add(apiKey)
   const vend = (token: string) => call('GET', '/api/v0/oauthAccounts/planted/accessToken', { token })
   t.equal((await vend(apiKey)).body.accessToken, planted.accessToken)

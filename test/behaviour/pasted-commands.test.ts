@@ -177,7 +177,7 @@ t.test('clients and an API beside one service go the way they are shown', async 
   await t.test('an API that is protected as docs/oauth.md shows', async (t) => {
     const page = await readFile(`${root}/docs/oauth.md`, 'utf8')
     const [, shown = ''] = /## Protect your API[\s\S]*?```js\n([\s\S]*?)```/.exec(page) ?? []
-    const { stdout } = await runProgram('cli.js', ['api-keys', 'create', 'films-api'], {
+    const { stdout } = await runProgram('cli.js', ['api-keys', 'create', 'films-api', '--rights', 'introspect'], {
       ...settings,
       GRANTD_SECRET,
       DASHBOARD_JWT_SECRET: DASHBOARD_SECRET
@@ -267,7 +267,7 @@ t.test('an old snapshot brings back what was revoked, until the records are take
   const refreshed = await after.refresh(family.refresh_token, CLI)
   t.match(refreshed, { status: 400, body: { error: 'invalid_grant' } })
   t.notOk((await after.poll(waiting.grant_code)).body.jwt, 'nothing is left to collect')
-  t.ok(await after.app.core.apiKeys.use(key.text), 'API keys stay')
+  t.ok(await after.app.core.apiKeys.use(key.text, 'tokens'), 'API keys stay')
   t.equal(await statusOf(await after.collect('ann')), 200, 'and the service goes on')
   const left = new Set((await restored.client.keys('*')).map((name) => name.split(':')[1]))
   t.ok(left.has('signing-keys') && left.has('api-key'))

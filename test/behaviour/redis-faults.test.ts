@@ -5,6 +5,7 @@
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createDeadline } from '../../src/core/deadline.js'
@@ -108,6 +109,136 @@ t.test('who leaves before the answer is not counted for ever', async (t) => {
   letGo()
   await until(async () => (await underWay()) === 1)
   t.pass('only whoever asks is left')
+})
+
+for (const [engine, REDIS_URL] of [
+  ['Redis', redis.url],
+  ['memory', '']
+] as const) {
+  t.test(`what has not been read takes the place of nothing that has, over ${engine}`, async (t) => {
+    const HALF_SENT = 2_050
+    const body = JSON.stringify({ grant_code: CODE })
+    const headOf = (length: number, more = '') =>
+      `POST /api/v0/auth/grant/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${more}Content-Length: ${length}\r\n\r\n`
+
+    async function listening(more: Record<string, string> = {}) {
+      const service = await startApp(t, { ...variables, ...(REDIS_URL ? { REDIS_URL } : { REDIS_URL: '' }), ...more })
+      await service.app.listen({ host: '0.0.0.0', port: await freePort() })
+      const { port } = service.app.server.address() as { port: number }
+      const number = async (name: string) =>
+        Number(new RegExp(`^grantd_${name} (\\d+)$`, 'm').exec((await service.app.inject('/metrics')).body)?.[1])
+      const open = async (text: string, localAddress = '127.0.0.2') => {
+        const socket = connect({ port, host: '127.0.0.1', localAddress })
+        const answer = { text: '', isClosed: false }
+        socket
+          .on('error', () => {})
+          .on('data', (data) => {
+            answer.text += data
+          })
+        socket.on('close', () => {
+          answer.isClosed = true
+        })
+        t.teardown(() => socket.destroy())
+        await once(socket, 'connect')
+        socket.write(text)
+        return { socket, answer }
+      }
+      /** Sends a poll whose body comes in a packet of its own, and returns the status. */
+      const poll = async (localAddress = '127.0.0.1') => {
+        const { socket, answer } = await open(headOf(body.length, 'Connection: close\r\n'), localAddress)
+        socket.write(body)
+        await until(async () => answer.isClosed)
+        return answer.text.slice(9, 12)
+      }
+      return { ...service, number, open, poll }
+    }
+
+    await t.test('2,050 half-sent bodies of one address: others poll, and so does that address', async (t) => {
+      const { number, open, poll } = await listening()
+      const statuses: string[] = []
+      const halves: Awaited<ReturnType<typeof open>>[] = []
+      while (halves.length < HALF_SENT) {
+        const some = Array.from({ length: 205 }, () => open(headOf(body.length) + body.slice(0, 10)))
+        halves.push(...(await Promise.all(some)))
+        statuses.push(await poll(), await poll('127.0.0.2'))
+      }
+      await until(async () => (await number('requests_unread')) <= 100)
+      statuses.push(await poll(), await poll('127.0.0.2'))
+      t.strictSame([...new Set(statuses)], ['200'])
+      t.equal(await number('requests_under_way'), 1, 'they are not under way')
+      t.equal(await number('requests_shed_total'), 0)
+      await until(async () => halves.filter(({ answer }) => answer.isClosed).length >= HALF_SENT - 100)
+      const ended = halves.filter(({ answer }) => answer.isClosed)
+      const told = ended.filter(({ answer }) => answer.text !== '')
+      t.ok(told.length > 100, `${told.length} were told`)
+      for (const { answer } of told) t.match(answer.text, /^HTTP\/1\.1 408 .*\r\nconnection: close\r\n/is)
+      t.equal(halves[0]?.answer.isClosed, true, 'the oldest is among them')
+      const youngest = halves.at(-1)
+      youngest?.socket.write(body.slice(10))
+      await until(async () => youngest?.answer.text.startsWith('HTTP/1.1 200') ?? false)
+      t.pass('the youngest is answered once it is whole')
+      for (const { socket } of halves) socket.destroy()
+      await until(async () => (await number('requests_unread')) === 0)
+      t.equal(await number('requests_under_way'), 1)
+    })
+
+    // Nothing of this asks the storage, so once is enough.
+    if (REDIS_URL) return
+    await t.test('of as many addresses behind a proxy: a thousand in all wait, each of the others polls', async (t) => {
+      const { number, open, poll } = await listening({ TRUST_PROXY: '127.0.0.0/8' })
+      const from = (i: number) => `X-Forwarded-For: [2001:db8:0:${i.toString(16)}::1]:${i}\r\n`
+      const statuses: string[] = []
+      for (let i = 0; i < HALF_SENT; i += 205) {
+        await Promise.all(Array.from({ length: 205 }, (_, j) => open(headOf(body.length, from(i + j)))))
+        statuses.push(await poll())
+      }
+      await until(async () => (await number('requests_unread')) <= 1_000)
+      statuses.push(await poll())
+      t.strictSame([...new Set(statuses)], ['200'])
+      t.equal(await number('requests_shed_total'), 0)
+    })
+  })
+}
+
+t.test('connections that bring nothing make room for others, and so do answers that nobody takes', async (t) => {
+  const { app } = await startApp(t, { SIGNING_ALG: 'EdDSA', LIMITS: 'off', HELD_POLLS: '0' })
+  await app.listen({ host: '127.0.0.1', port: await freePort() })
+  const { port } = app.server.address() as { port: number }
+  const number = async (name: string) =>
+    Number(new RegExp(`^grantd_${name} (\\d+)$`, 'm').exec((await app.inject('/metrics')).body)?.[1])
+
+  const asked = connect(port, '127.0.0.1')
+  t.teardown(() => asked.destroy())
+  asked.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(asked, 'data')
+  // Streams stand in for sockets, of which one process may not have so many.
+  const silent = Array.from({ length: 10_000 }, () => new PassThrough())
+  for (const stream of silent) app.server.emit('connection', stream)
+  await until(async () => (await number('connections')) === 10_000)
+  t.equal(silent[0]?.destroyed, true, 'the oldest that brought no request is ended')
+  t.equal(silent.filter(({ destroyed }) => destroyed).length, 1, 'and no other')
+  asked.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(asked, 'data')
+  t.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200, 'whoever connects now is served')
+  t.match((await app.inject('/metrics')).body, /^grantd_unread_ended_total\{what="connection"\} [12]$/m)
+  for (const stream of silent) stream.destroy()
+  await until(async () => (await number('connections')) <= 2)
+
+  const slow = connect(port, '127.0.0.1')
+  t.teardown(() => slow.destroy())
+  slow.pause()
+  let requests = 0
+  app.server.on('request', () => {
+    requests += 1
+  })
+  slow.write('GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(300))
+  let seen = 0
+  await until(async () => {
+    const isStill = requests > 0 && requests === seen
+    seen = requests
+    return isStill
+  })
+  t.equal(await number('requests_under_way'), 1, 'answers that nobody takes are not under way')
 })
 
 t.test('a process that was held up blames nobody: what was answered meanwhile counts', async (t) => {

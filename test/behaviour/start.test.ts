@@ -234,7 +234,7 @@ t.test('what the banner says of other configurations, and never a secret', async
     PUBLIC_URL: 'https://grants.example.com/x/',
     VERIFICATION_URI: 'https://example.com/go'
   })
-  t.match(named, 'https://grants.example.com/x/docs\n  Listens on  127.0.0.1:3333\n')
+  t.match(named, 'https://grants.example.com/x/openapi.json\n  Listens on  127.0.0.1:3333\n')
   t.notMatch(named, '!')
   t.match(say({ HOST: '::', PORT: '0' }), 'http://localhost:4321/docs\n  Listens on  [::]:4321\n')
   t.match(say({ REDIS_SENTINELS: 'a:1', REDIS_SENTINEL_NAME: 'x' }), 'in Redis, behind Sentinels\n')

@@ -1,4 +1,4 @@
-/** The contract of every engine's locks: src/core/records/lock-store.ts. */
+/** The contract of every engine's locks: src/core/records/record-store.ts. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'

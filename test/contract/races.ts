@@ -147,6 +147,23 @@ export const toCreateRecord: Race = async (course) => {
   return { is: different(answers), shouldBe: 1 }
 }
 
+export const toCreateLastRecord: Race = async (course) => {
+  const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
+  const answers = await all(course, ({ authorizations }, i) =>
+    authorizations.createWithin(parent, `${i}`, { by: `client ${i}` }, until, { withinMs: 1_000, most: 3 })
+  )
+  return { is: answers.filter((answer) => answer !== 'full').length, shouldBe: 3 }
+}
+
+export const toEndRecord: Race = async (course) => {
+  const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
+  await course.storage.authorizations.create(parent, 'one', { by: 'nobody' }, until)
+  const answers = await all(course, ({ authorizations }, i) =>
+    authorizations.end(parent, ['one'], { field: 'ended', value: `${i}` }, until - 1_000)
+  )
+  return { is: answers.flat(), shouldBe: ['one'] }
+}
+
 /** Each change is conditional on there having been none before. */
 export const toChangeRecord: Race = async (course) => {
   const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]

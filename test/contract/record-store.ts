@@ -1,12 +1,13 @@
 /** The contract of every engine's record store: src/core/records/record-store.ts. */
 import type { Test } from 'tap'
-import type { Fields } from '../../src/core/records/record-store.js'
+import type { Fields, PageOptions, RecordPage, RecordStore } from '../../src/core/records/record-store.js'
 import { type StartEngine, times } from './engine.js'
 
 const DAY_MS = 86_400_000
 
 export function recordStoreContract(t: Test, start: StartEngine): void {
   t.test('what records do', (t) => behaviour(t, start))
+  t.test('long lists', (t) => pages(t, start))
   t.test('how long they live', (t) => life(t, start))
   t.test('races', (t) => races(t, start))
 }
@@ -184,6 +185,151 @@ async function behaviour(t: Test, start: StartEngine): Promise<void> {
   })
 }
 
+/** Reads a whole list in pages of a size. */
+async function allPages(records: RecordStore, parent: string, options: PageOptions): Promise<RecordPage[]> {
+  const pages: RecordPage[] = []
+  let { after } = options
+  do {
+    const page = await records.page(parent, { ...options, after })
+    pages.push(page)
+    after = page.next
+  } while (after !== undefined && pages.length < 1_000)
+  return pages
+}
+
+const idsOf = (pages: RecordPage[]) => pages.flatMap(({ records }) => [...records.keys()])
+
+async function pages(t: Test, start: StartEngine): Promise<void> {
+  t.test('pages of any size, both ways, make the whole list, in the order of the lives', async (t) => {
+    const { records, until, other: elsewhere } = await ready(t, start)
+    const names = times(23, (i) => `${String(i).padStart(2, '0')}`)
+    // Made in another order than that of their lives.
+    const shuffled = names.toSorted((a, b) => ((Number(a) * 7) % 23) - ((Number(b) * 7) % 23))
+    for (const id of shuffled) await records.create('alice', id, { id }, until(DAY_MS + Number(id) * 1_000))
+    await records.create('bob', 'other', { id: 'other' }, until())
+    for (const most of [1, 4, 22, 23, 24, 100]) {
+      const up = await allPages(elsewhere.authorizations, 'alice', { order: 'first-to-end', most })
+      t.strictSame(idsOf(up), names, `${most} at a time`)
+      t.equal(up.length, Math.ceil(23 / most), 'the last page says that it is')
+      t.strictSame(idsOf(await allPages(records, 'alice', { order: 'last-to-end', most })), names.toReversed())
+      for (const { records } of up) for (const [id, fields] of records) t.strictSame({ ...fields }, { id })
+    }
+    t.same(await records.page('carol', { order: 'last-to-end', most: 5 }), { records: new Map(), lasting: 0 })
+  })
+
+  t.test('records of one life keep the order they were made in', async (t) => {
+    const { records, clock } = await ready(t, start)
+    const untilMs = clock() + DAY_MS
+    const names = times(60, (i) => `${(i * 37) % 60}`)
+    for (const id of names) await records.create('alice', id, { id }, untilMs)
+    t.strictSame(idsOf(await allPages(records, 'alice', { order: 'first-to-end', most: 7 })), names)
+    t.strictSame(idsOf(await allPages(records, 'alice', { order: 'last-to-end', most: 7 })), names.toReversed())
+    t.strictSame([...(await records.list('alice')).keys()], names)
+  })
+
+  t.test('a page goes on where the one before ended, whatever became of the record there', async (t) => {
+    const { records, until } = await ready(t, start)
+    for (const id of times(9, String)) await records.create('alice', id, { id }, until(DAY_MS + Number(id) * 1_000))
+    for (const [order, gone, moved, rest] of [
+      ['first-to-end', '2', '1', ['3', '4', '5', '6', '7', '8']],
+      ['last-to-end', '6', '7', ['5', '4', '3', '2', '0', '7', '1']]
+    ] as const) {
+      const { next } = await records.page('alice', { order, most: 3 })
+      await records.delete('alice', gone)
+      // What has been on a page already ends sooner by now, as if it was revoked.
+      await records.change('alice', moved, { keepUntilMs: until(DAY_MS - 1_000) })
+      const left = await allPages(records, 'alice', { order, most: 2, after: next })
+      t.strictSame(idsOf(left), [...rest], order)
+      if (order === 'first-to-end') await records.create('alice', gone, { id: gone }, until(DAY_MS + 2_000))
+    }
+  })
+
+  t.test('fading records count up to a number: those beyond it are on no page', async (t) => {
+    const { records, until, pass } = await ready(t, start)
+    const fading = { withinMs: DAY_MS, most: 3 }
+    for (const i of times(4, (i) => i)) await records.create('alice', `live ${i}`, { i: `${i}` }, until(2 * DAY_MS + i))
+    for (const i of times(8, (i) => i)) {
+      await records.create('alice', `ended ${i}`, { i: `${i}` }, until(DAY_MS / 2 + i * 1_000))
+    }
+    const found = await allPages(records, 'alice', { order: 'last-to-end', most: 2, fading })
+    const live = times(4, (i) => `live ${3 - i}`)
+    t.strictSame(idsOf(found), [...live, 'ended 7', 'ended 6', 'ended 5'])
+    for (const { lasting } of found) t.equal(lasting, 4)
+    await pass(DAY_MS + DAY_MS / 4)
+    const later = await allPages(records, 'alice', { order: 'last-to-end', most: 5, fading })
+    t.strictSame(idsOf(later), live.slice(0, 3), 'what lived longer fades in its turn')
+    t.equal(later[0]?.lasting, 0)
+  })
+
+  t.test(
+    'fading records beyond the number are trimmed in bounded pieces, those that end first, and no young ones',
+    async (t) => {
+      const { records, clock, until, other: elsewhere } = await ready(t, start)
+      const fading = { withinMs: DAY_MS, most: 10 }
+      const ids = async () => (await records.ids('alice', { order: 'first-to-end', most: 500 })).ids
+      const createdAtMs = `${clock() - 3_600_000}`
+      const names = times(130, String)
+      await Promise.all(
+        names.map((id) => records.create('alice', id, { createdAtMs }, until(1_000_000 + 1_000 * Number(id))))
+      )
+      await records.create('alice', 'live', { createdAtMs }, until(2 * DAY_MS))
+      t.strictSame(await ids(), [...names, 'live'])
+      await records.trim('alice', fading, 3_700_000)
+      t.equal((await ids()).length, 131, 'none is old enough')
+      await elsewhere.authorizations.trim('alice', fading, 3_500_000)
+      t.strictSame(await ids(), [...names.slice(100), 'live'])
+      t.equal(await records.get('alice', '99'), undefined)
+      for (let i = 0; i < 2; i++) await records.trim('alice', fading, 3_500_000)
+      t.strictSame(await ids(), [...names.slice(120), 'live'])
+      await records.trim('nobody', fading, 0)
+    }
+  )
+
+  t.test('ending marks what is there, once, and shortens its life', async (t) => {
+    const { records, until, other: elsewhere, pass } = await ready(t, start)
+    for (const id of ['a', 'b', 'c']) await records.create('alice', id, { id }, until(10 * DAY_MS))
+    await records.create('alice', 'short', { id: 'short' }, until(DAY_MS / 2))
+    await records.change('alice', 'a', { set: { waits: 'yes' } })
+    await records.change('alice', 'b', { set: { ended: 'before' } })
+    const end = (store: RecordStore, value: string) =>
+      store.end('alice', ['a', 'b', 'gone', 'short'], { field: 'ended', value, clears: 'waits' }, until(DAY_MS))
+    t.strictSame(await end(records, 'now'), ['a', 'short'])
+    t.strictSame(await end(elsewhere.authorizations, 'again'), [])
+    t.strictSame(await records.end('alice', [], { field: 'ended', value: 'x' }, until()), [])
+    t.strictSame(await records.end('nobody', ['a'], { field: 'ended', value: 'x' }, until()), [])
+    t.strictSame({ ...(await records.get('alice', 'a')) }, { id: 'a', ended: 'now' })
+    t.strictSame({ ...(await records.get('alice', 'b')) }, { id: 'b', ended: 'before' })
+    t.equal(await records.get('alice', 'gone'), undefined, 'nothing comes into being')
+    const { lasting } = await records.page('alice', {
+      order: 'last-to-end',
+      most: 5,
+      fading: { withinMs: DAY_MS, most: 9 }
+    })
+    t.equal(lasting, 1, 'c alone outlives the day')
+    await pass(DAY_MS - 10_000)
+    t.strictSame([...(await records.list('alice')).keys()].sort(), ['a', 'b', 'c'], 'no life was prolonged')
+    await pass(20_000)
+    t.strictSame([...(await records.list('alice')).keys()], ['c'])
+  })
+
+  t.test('with a cap no more are created than it allows, and what is there is not refused', async (t) => {
+    const { records, until, other: elsewhere } = await ready(t, start)
+    const cap = { withinMs: DAY_MS, most: 3 }
+    const create = (id: string, lifeMs = 2 * DAY_MS, store: RecordStore = records) =>
+      store.createWithin('alice', id, { id }, until(lifeMs), cap)
+    for (const id of ['a', 'b', 'c']) t.strictSame({ ...((await create(id)) as Fields) }, { id })
+    t.equal(await create('d'), 'full')
+    t.equal(await create('d', DAY_MS / 2, elsewhere.authorizations), 'full', 'however long it would live')
+    t.equal(await records.get('alice', 'd'), undefined)
+    t.strictSame({ ...((await create('a')) as Fields) }, { id: 'a' })
+    await records.create('alice', 'uncapped', { id: 'uncapped' }, until(2 * DAY_MS))
+    t.equal(await create('d'), 'full')
+    await records.end('alice', ['a', 'b'], { field: 'ended', value: '1' }, until(DAY_MS))
+    t.strictSame({ ...((await create('d')) as Fields) }, { id: 'd' }, 'fading ones do not count')
+    t.strictSame(await records.createWithin('bob', 'a', { of: 'bob' }, until(), cap), { of: 'bob' })
+  })
+}
+
 async function life(t: Test, start: StartEngine): Promise<void> {
   t.test('a record lives as long as it was said, in every way of asking', async (t) => {
     const { records, until, pass } = await ready(t, start)
@@ -259,6 +405,20 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     t.equal(first?.by, first?.and)
     for (const answer of answers) t.same(answer, first)
     t.same([...(await storage.authorizations.list('alice'))], [['1', first]])
+  })
+
+  t.test('of 50 that create at once under a cap, on two instances, no more get through', async (t) => {
+    const { storage, other, until } = await ready(t, start)
+    const answers = await Promise.all(
+      times(50, (i) =>
+        (i % 2 === 0 ? storage : other).authorizations.createWithin('alice', `${i}`, { i: `${i}` }, until(2 * DAY_MS), {
+          withinMs: DAY_MS,
+          most: 7
+        })
+      )
+    )
+    t.equal(answers.filter((answer) => answer !== 'full').length, 7)
+    t.equal((await storage.authorizations.list('alice')).size, 7)
   })
 
   t.test('of 50 that set a field once at the same time one stays', async (t) => {

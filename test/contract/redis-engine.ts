@@ -8,12 +8,16 @@ import { at, redisConfig } from '../support/redis-config.js'
 import type { RedisServer } from '../support/redis-server.js'
 import type { Engine, StartEngine } from './engine.js'
 
-/** Shortens the life of every key by a time, as if that time had passed. */
+/** Shortens the life of every key by a time, and what indexes say of it, as if that time had passed. */
 const AGE = `
   for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
     local left = redis.call('PTTL', key)
     if left >= 0 then
       if left <= tonumber(ARGV[2]) then redis.call('DEL', key) else redis.call('PEXPIRE', key, left - ARGV[2]) end
+    end
+    -- The index of a parent is a key that ends with its hash tag.
+    if string.sub(key, -1) == '}' and redis.call('TYPE', key).ok == 'zset' then
+      for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -ARGV[2], id) end
     end
   end`
 

@@ -1,5 +1,6 @@
 /** All contract suites that an engine must pass. */
 import type { Test } from 'tap'
+import { authorizationsContract } from './authorizations.js'
 import { decisionFeedContract } from './decision-feed.js'
 import type { StartEngine } from './engine.js'
 import { grantStoreContract } from './grant-store.js'
@@ -15,6 +16,7 @@ export function storageContract(t: Test, start: StartEngine): void {
   t.test('decisions', async (t) => decisionFeedContract(t, start))
   t.test('refresh families', async (t) => refreshFamilyStoreContract(t, start))
   t.test('records', async (t) => recordStoreContract(t, start))
+  t.test('lists of authorizations', async (t) => authorizationsContract(t, start))
   t.test('limits', async (t) => limitStoreContract(t, start))
   t.test('locks', async (t) => lockStoreContract(t, start))
   t.test('signing keys', async (t) => signingKeyStoreContract(t, start))

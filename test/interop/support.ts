@@ -136,6 +136,13 @@ export const challenge = (scheme: string, parameters: Record<string, string>, st
   cause: [{ scheme, parameters: { realm: 'grantd', ...parameters } }]
 })
 
+/** The error for a refusal whose header names both ways to prove who one is. */
+export const BASIC_OR_BEARER = {
+  name: 'WWWAuthenticateChallengeError',
+  status: 401,
+  cause: ['basic', 'bearer'].map((scheme) => ({ scheme, parameters: { realm: 'grantd' } }))
+}
+
 /**
  * Checks every answer: it has a Content-Length and no chunks, JSON if it has a body, and may not be cached with a
  * token.

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { validate } from '@readme/openapi-parser'
 import fc from 'fast-check'
@@ -335,7 +338,8 @@ t.test('the contract', async (t) => {
     const page = moved.status === 200 ? moved : await call('GET', String(moved.headers.location).replace('.', '/docs'))
     t.equal(page.status, 200)
     t.match(page.headers['content-type'], /^text\/html/)
-    t.match(page.headers['content-security-policy'], /default-src 'self'/)
+    t.match(page.headers['content-security-policy'], /^default-src 'none'; script-src 'self'; style-src 'self';/)
+    t.notMatch(page.headers['content-security-policy'], /unsafe|https?:|validator/)
     t.equal(page.headers['x-content-type-options'], 'nosniff')
     const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => String(file))
     t.ok(files.length >= 5, `${files.length} files`)
@@ -347,6 +351,101 @@ t.test('the contract', async (t) => {
     const document = await call('GET', '/docs/json')
     t.same(document.body.paths, (await call('GET', '/openapi.json')).body.paths)
   })
+})
+
+t.test('404 for the documentation where it is not shown: over Redis, and with DOCS=off', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const files = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/swagger-ui.css', '/docs/nowhere']
+  for (const [variables, status] of [
+    [{ REDIS_URL: redis.url }, 404],
+    [{ REDIS_URL: redis.url, DOCS: 'on' }, 200],
+    [{ DOCS: 'off' }, 404],
+    [{}, 200]
+  ] as const) {
+    const { call } = await startApp(t, variables)
+    for (const url of files) {
+      const answer = await call('GET', url)
+      t.equal(answer.status, url === '/docs/nowhere' ? 404 : status, `${JSON.stringify(variables)} ${url}`)
+      if (answer.status === 404) t.strictSame(answer.body, { error: 'Not Found' })
+    }
+    t.equal((await call('GET', '/openapi.json')).status, 200, 'the contract itself is always there')
+  }
+  const { call } = await startApp(t, { REDIS_URL: redis.url, VERIFICATION_URI: 'https://a.example/device' })
+  const start = (await call('GET', '/')).body
+  t.strictSame([start.documentation, start.openapi], [undefined, 'http://localhost:3333/openapi.json'])
+})
+
+t.test('404 files that the documentation has not, as they come from a socket', async (t) => {
+  const { app } = await startApp(t)
+  await app.listen({ host: '127.0.0.1', port: await freePort() })
+  const { port } = app.server.address() as AddressInfo
+  const paths = [
+    '%2e%2e/x',
+    '../x',
+    '..%2fx',
+    '%2e%2e%2f%2e%2e%2fpackage.json',
+    '%00',
+    'a%5cb',
+    '.env',
+    '',
+    '%2e',
+    '.',
+    '//'
+  ]
+  for (const path of [
+    ...paths,
+    'swagger-ui.css/',
+    'swagger-ui.css%00',
+    `${'x'.repeat(5_000)}`,
+    'index.html%2f..%2fx'
+  ]) {
+    const answer = await new Promise<IncomingMessage>((resolve) =>
+      request({ port, host: '127.0.0.1', path: `/docs/static/${path}`, agent: false }, resolve).end()
+    )
+    answer.resume()
+    t.equal(answer.statusCode, 404, path.slice(0, 40))
+  }
+})
+
+t.test('HTTPS alone where PUBLIC_URL says so, on every answer there is', async (t) => {
+  for (const [PUBLIC_URL, header] of [
+    ['https://grants.example.com', 'max-age=31536000'],
+    ['http://localhost:3333', undefined]
+  ] as const) {
+    const { app } = await startApp(t, { PUBLIC_URL })
+    await app.listen({ host: '127.0.0.1', port: await freePort() })
+    const { port } = app.server.address() as AddressInfo
+    for (const url of [
+      ...['/healthz', '/metrics', '/', '/docs', '/docs/static/swagger-ui.css', '/openapi.json', '/nowhere', '/device'],
+      ...['/.well-known/jwks.json', '/oauth/token', '/v1/providers', '/api/v0/auth/clients', '/%zz', '/v1/%zz']
+    ]) {
+      for (const accept of ['application/json', 'text/html']) {
+        const { headers } = await app.inject({ url, headers: { accept } })
+        t.equal(headers['strict-transport-security'], header, url)
+      }
+    }
+    const socket = connect(port, '127.0.0.1')
+    socket.end('nothing\r\n\r\n')
+    const [bytes] = await once(socket, 'data')
+    const [, sent] = /strict-transport-security: (.*)\r\n/i.exec(String(bytes)) ?? []
+    t.equal(sent, header, 'not even a request')
+  }
+})
+
+t.test('how long a connection may be idle', async (t) => {
+  for (const [variables, seconds] of [
+    [{}, 72],
+    [{ TRUST_PROXY: '10.0.0.1' }, 620],
+    [{ TRUST_PROXY: '10.0.0.1', KEEP_ALIVE_SECONDS: '5' }, 5],
+    [{ KEEP_ALIVE_SECONDS: '3600' }, 3_600]
+  ] as const) {
+    const { app } = await startApp(t, variables)
+    await app.listen({ host: '127.0.0.1', port: await freePort() })
+    const { port } = app.server.address() as AddressInfo
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`)
+    t.equal(answer.headers.get('keep-alive'), `timeout=${seconds}`, JSON.stringify(variables))
+  }
 })
 
 t.test('GET /.well-known/jwks.json', async (t) => {

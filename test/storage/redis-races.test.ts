@@ -4,11 +4,11 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
+import { createTurns } from '../../src/core/records/batches.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { createRedisLimitStore } from '../../src/storage/redis/limit-store.js'
-import { createRedisLockStore } from '../../src/storage/redis/lock-store.js'
-import { createRedisRecordStore } from '../../src/storage/redis/record-store.js'
+import { createRedisLockStore, createRedisRecordStore } from '../../src/storage/redis/record-store.js'
 import { createRedisRefreshFamilyStore } from '../../src/storage/redis/refresh-family-store.js'
 import { loadScripts, type ScriptName } from '../../src/storage/redis/scripts.js'
 import { createRedisSigningKeyStore } from '../../src/storage/redis/signing-key-store.js'
@@ -31,6 +31,8 @@ const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
   'to begin a family of refresh tokens': { run: races.toBeginFamily, torn: 'refresh-begin' },
   'to rotate a refresh token': { run: races.toRotate, torn: 'refresh-rotate' },
   'to create a record': { run: races.toCreateRecord, torn: 'record-create' },
+  'to create the last record that fits': { run: races.toCreateLastRecord, torn: 'record-create' },
+  'to end a record': { run: races.toEndRecord, torn: 'record-end' },
   'to change a record': { run: races.toChangeRecord, torn: 'record-change' },
   'to take an attempt': { run: races.toTakeAttempt, torn: 'limit-take' },
   'to be counted': { run: races.toHit, torn: 'limit-hit' },
@@ -42,7 +44,14 @@ const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
  * Scripts without a race. They only read, or write the same whatever they find, or calls conflict only after a lost
  * answer or at the end of a life.
  */
-const NOT_RACED: ScriptName[] = ['grant-find', 'grant-create', 'record-delete', 'replica-fence', 'lock-release']
+const NOT_RACED: ScriptName[] = [
+  'grant-find',
+  'grant-create',
+  'record-delete',
+  'record-page',
+  'replica-fence',
+  'lock-release'
+]
 
 const server = await startRedis()
 t.teardown(() => server.stop())
@@ -58,7 +67,7 @@ async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = all
     return {
       grants: createRedisGrantStore(connection, keys, clock),
       refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, clock),
-      authorizations: createRedisRecordStore('authorized-client', connection, keys, clock),
+      authorizations: createRedisRecordStore('authorized-client', { connection, keys, clock, turns: createTurns(1) }),
       limits: createRedisLimitStore(connection, keys, clock),
       locks: createRedisLockStore(connection, keys),
       signingKeys: createRedisSigningKeyStore(connection, keys)

@@ -1,13 +1,16 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { tagOf } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import type { Connection } from '../../src/storage/redis/connection.js'
-import { createRedisGrantStore, nextPollId } from '../../src/storage/redis/grant-store.js'
+import { nextPollId } from '../../src/storage/redis/grant-record.js'
+import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
+import { createWatch } from '../../src/storage/redis/watch.js'
 import { listenTo, pendingGrant } from '../contract/decision-feed.js'
 import {
   CLIENT_TAG,
@@ -26,7 +29,7 @@ import { storageContract } from '../contract/storage.js'
 import { GRANTD_SECRET, IMPATIENT, startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { freePort } from '../support/ports.js'
-import { connectTo } from '../support/redis-config.js'
+import { connectTo, PATIENT_MS } from '../support/redis-config.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
 
@@ -132,6 +135,8 @@ t.test('what Redis forgets', async (t) => {
       'its life is over': () => records.change('alice', '1', { keepUntilMs: until(-5) }),
       'what is not there is changed': () =>
         records.change('alice', '9', { set: { a: '1' }, keepUntilMs: until(9_000) }),
+      'records are ended': () => records.end('alice', ['1', '9'], { field: 'c', value: '1' }, until(60_000)),
+      'records are trimmed': () => records.trim('alice', { withinMs: 1_000_000_000, most: 1 }, 0),
       'a record is deleted': () => records.delete('alice', '2'),
       'what is not there is deleted': () => records.delete('bob', '2'),
       'records are listed': () => records.list('alice'),
@@ -588,6 +593,10 @@ t.test('a server that has forgotten its scripts is taught them again', async (t)
   await flush()
   t.same(await records.change('alice', '1', { set: { a: '2' } }), { a: '2' })
   await flush()
+  t.same(await records.end('alice', ['1'], { field: 'b', value: '1' }, engine.clock() + 60_000), ['1'])
+  await flush()
+  t.equal((await records.page('alice', { order: 'first-to-end', most: 1 })).records.size, 1)
+  await flush()
   await records.delete('alice', '1')
   t.equal(await records.get('alice', '1'), undefined)
   await flush()
@@ -607,9 +616,11 @@ t.test('a key that holds something else', async (t) => {
     'grant-decide': ['a', '{"user":"u"}', 'u', 'channel', 'digest', 1_700_000_000_000],
     'grant-withdraw': ['*', 'channel', 'digest', 1_700_000_000_000],
     'grant-collect': [1_700_000_000_000],
-    'record-create': ['id', 60_000, 'field', 'value'],
+    'record-create': ['id', 60_000, '', '', 'field', 'value'],
     'record-change': ['id', 60_000, '', '', 'set', 'field', 'value'],
     'record-delete': ['id'],
+    'record-page': ['up', 10, 0, '', '', ''],
+    'record-end': ['field', 'value', 'other', 60_000, 'id'],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
     'limit-hit': [60_000],
@@ -619,8 +630,12 @@ t.test('a key that holds something else', async (t) => {
     'signing-keys-succeed': ['', 'kid', '{}'],
     'replica-fence': [1_000]
   }
-  const keysOf = (name: ScriptName) =>
-    name.startsWith('record-') ? [`foreign:{${name}}:record`, `foreign:{${name}}`] : [`foreign:${name}`]
+  const keysOf = (name: ScriptName) => {
+    const [record, index] = [`foreign:{${name}}:record`, `foreign:{${name}}`]
+    if (name === 'record-page') return [index]
+    if (name === 'record-end') return [index, record]
+    return name.startsWith('record-') ? [record, index] : [`foreign:${name}`]
+  }
 
   t.test('every script is looked at', async (t) => {
     const files = readdirSync(new URL('../../src/storage/redis/scripts/', import.meta.url))
@@ -644,7 +659,8 @@ t.test('a key that holds something else', async (t) => {
       t.test(`${name} fails on it and changes nothing${keys.length > 1 ? `, key ${place + 1}` : ''}`, async (t) => {
         await client.flushdb()
         // The other key has what the script expects to find there.
-        if (place === 1) await client.hset(keys[0] as string, 'field', 'before')
+        if (place === 1 && name === 'record-end') await client.zadd(keys[0] as string, 1, 'id')
+        else if (place === 1) await client.hset(keys[0] as string, 'field', 'before')
         if (place === 1 && name === 'record-create') await client.del(keys[0] as string)
         await client.rpush(planted, 'foreign')
         const before = await dump()
@@ -975,6 +991,17 @@ t.test('keys', async (t) => {
     t.equal(new Set(all).size, all.length)
     t.ok(all.every((key) => key.startsWith('grantd:')))
   })
+})
+
+t.test('a call in the moment in which the connection breaks says that there is none', async (t) => {
+  const redis = server.client.duplicate({ enableOfflineQueue: false, maxRetriesPerRequest: 0, lazyConnect: false })
+  t.teardown(() => redis.disconnect())
+  await once(redis, 'ready')
+  const watch = createWatch({ withinMs: PATIENT_MS, observe() {} })
+  t.teardown(() => watch.stop())
+  redis.stream.destroy()
+  t.equal(redis.status, 'ready', 'which nobody was told yet')
+  await t.rejects(watch.over('get', redis.get('x')), { code: 'unavailable', detail: 'not connected to Redis' })
 })
 
 t.test('a Redis that must not be used', async (t) => {

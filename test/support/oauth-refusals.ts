@@ -102,6 +102,13 @@ export const SMALL_SCOPE: Verdict = {
   challenge: `Bearer ${REALM}, error="insufficient_scope", scope="openid"`
 }
 
+/** The challenge that an endpoint adds to a refusal: in every 401 of introspection, and where an access token is sent wrongly. */
+export function challengeAt(url: string, { status, challenge }: Verdict): { challenge?: string } {
+  if (status === 400 && url.startsWith(PATHS.userinfo)) return { challenge: MALFORMED_BEARER }
+  const isUnsaid = status === 401 && challenge === undefined && url.startsWith(PATHS.introspectToken)
+  return isUnsaid ? { challenge: `Basic ${REALM}, Bearer ${REALM}` } : {}
+}
+
 export const CODES: readonly string[] = (schemas.OAuthErrorCode as unknown as { enum: string[] }).enum
 
 export interface Raw {
@@ -232,17 +239,16 @@ export async function setUp(t: Test) {
   /** Sends a request, and checks that it is refused, changes nothing and echoes nothing. */
   async function refuses(t: Test, request: InjectOptions, verdict: Verdict, about: string) {
     const answer = await askInVain(t, request, about)
-    const isMalformedBearer = verdict.status === 400 && request.url === PATHS.userinfo
-    refused(t, answer, isMalformedBearer ? { ...verdict, challenge: MALFORMED_BEARER } : verdict, about)
+    refused(t, answer, { ...verdict, ...challengeAt(String(request.url), verdict) }, about)
     return answer.body
   }
   /**
-   * Sends a request that is answered with 200 and nothing (revocation) or `active: false` (introspection), and changes
+   * Sends a request that is answered with 200 and an empty object (revocation) or `active: false` (introspection), and changes
    * nothing.
    */
   async function ignores(t: Test, request: InjectOptions, about: string) {
     const answer = await askInVain(t, request, about)
-    const nothing = request.url === PATHS.introspectToken ? '{"active":false}' : ''
+    const nothing = request.url === PATHS.introspectToken ? '{"active":false}' : '{}'
     t.strictSame([answer.statusCode, answer.body], [200, nothing], `200 ${about}`)
     t.equal(answer.headers['content-length'], `${nothing.length}`, `${about}: Content-Length`)
     t.equal(answer.headers['cache-control'], 'no-store', `${about}: not kept`)

@@ -82,5 +82,13 @@ export function tear(connection: Connection, names: readonly Tearable[], queue: 
         command(names.includes(name as Tearable) ? (inTwo(redis as Redis) as unknown as Redis) : redis)
       )
     )
-  return { ...connection, run, runDurably: run, call, callDurably: (name, _key, command) => call(name, command) }
+  return {
+    ...connection,
+    run,
+    runDurably: run,
+    // One record: the script has as many keys as are counted for it.
+    runDurablyOver: (name, keys, args) => run(name, ...keys, ...args),
+    call,
+    callDurably: (name, _key, command) => call(name, command)
+  }
 }

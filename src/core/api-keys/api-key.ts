@@ -6,11 +6,21 @@
 import { randomBytes } from 'node:crypto'
 import type { Fields } from '../records/record-store.js'
 
+/** What keys can be allowed, each by itself: `admin:write` does not include `admin:read`. In the order in which they are shown. */
+export const API_KEY_RIGHTS = ['tokens', 'introspect', 'connected-accounts', 'admin:read', 'admin:write'] as const
+export type ApiKeyRight = (typeof API_KEY_RIGHTS)[number]
+
+/** Of a key that is made without saying. */
+export const DEFAULT_RIGHTS: readonly ApiKeyRight[] = ['tokens']
+/** Of a key whose record names none, since it was made before there were rights: what every key could do then. */
+const RIGHTS_OF_OLD: readonly ApiKeyRight[] = ['tokens', 'introspect', 'connected-accounts']
+
 export interface ApiKey {
   owner: string
   id: string
   digest: string
   label: string | undefined
+  rights: readonly ApiKeyRight[]
   createdAtMs: number
   /** Undefined for a key that does not expire. */
   expiresAtMs: number | undefined
@@ -45,10 +55,27 @@ export function readApiKeyText(text: string): { owner: string; id: string } | un
   return owner === undefined || id === undefined ? undefined : { owner, id }
 }
 
+/** The rights as one text. */
+export function writeRights(rights: readonly ApiKeyRight[]): string {
+  return rights.join(',')
+}
+
+/** The rights in a text of names with commas between, each once and in their order; whatever else it names is `unknown`. */
+export function readRights(text: string): { rights: ApiKeyRight[]; unknown: string[] } {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  return {
+    rights: API_KEY_RIGHTS.filter((right) => names.includes(right)),
+    unknown: names.filter((name) => !API_KEY_RIGHTS.some((right) => right === name))
+  }
+}
+
 /** The stored form: every value as a string; undefined values are left out. */
-export function toFields({ owner: _owner, id: _id, ...rest }: ApiKey): Fields {
+export function toFields({ owner: _owner, id: _id, rights, ...rest }: ApiKey): Fields {
   const known = Object.entries(rest).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
+  return Object.fromEntries([...known.map(([name, value]) => [name, String(value)]), ['rights', writeRights(rights)]])
 }
 
 export function fromFields(owner: string, id: string, fields: Fields): ApiKey {
@@ -58,6 +85,8 @@ export function fromFields(owner: string, id: string, fields: Fields): ApiKey {
     id,
     digest: fields.digest ?? '',
     label: fields.label,
+    // A right that this version does not know, written by a later one, allows nothing here.
+    rights: fields.rights === undefined ? RIGHTS_OF_OLD : readRights(fields.rights).rights,
     createdAtMs: Number(fields.createdAtMs),
     expiresAtMs: time(fields.expiresAtMs),
     lastUsedAtMs: time(fields.lastUsedAtMs),

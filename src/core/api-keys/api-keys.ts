@@ -1,22 +1,44 @@
-/** The API keys of owners: created (the text is shown only then), listed, revoked, and authenticated. */
+/** The API keys of owners: created (the text is shown only then), listed, given rights, revoked, and authenticated. */
 import type { Clock } from '../clock.js'
+import { fault } from '../fault.js'
 import { FOR_EVER_MS, isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf, isSame } from '../secrets/digest.js'
-import { type ApiKey, fromFields, newApiKeyText, readApiKeyText, toFields } from './api-key.js'
+import {
+  type ApiKey,
+  type ApiKeyRight,
+  DEFAULT_RIGHTS,
+  fromFields,
+  newApiKeyText,
+  readApiKeyText,
+  toFields,
+  writeRights
+} from './api-key.js'
 
 const DAY_MS = 86_400_000
 /** How long a key stays listed after it expired or was revoked. */
 const KEEP_LISTED_MS = 90 * DAY_MS
 
+export interface NewApiKey {
+  label?: string
+  /** `tokens` alone, unless it says otherwise. */
+  rights?: readonly ApiKeyRight[]
+  expiresAtMs?: number
+}
+
 export interface ApiKeys {
   /** Creates a key. The returned text is not stored. */
-  create(owner: string, options: { label?: string; expiresAtMs?: number }): Promise<{ text: string; key: ApiKey }>
+  create(owner: string, options: NewApiKey): Promise<{ text: string; key: ApiKey }>
   /** The keys of an owner, newest first, including those that expired or were revoked within the last 90 days. */
   list(owner: string): Promise<ApiKey[]>
+  /** Gives a key these rights in place of those it had, from the next request on. Undefined if the owner has no such key. */
+  setRights(owner: string, id: string, rights: readonly ApiKeyRight[]): Promise<ApiKey | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if the owner has no such key. */
   revoke(owner: string, id: string): Promise<ApiKey | undefined>
-  /** The key with this text, unless it is unknown, expired or revoked; records its use. Rejects with `unavailable`. */
-  use(text: string): Promise<ApiKey | undefined>
+  /**
+   * The key with this text, used for what the right allows; undefined if it is unknown, expired or revoked. Records its use.
+   * Rejects with `forbidden` if the key does not have the right, and with `unavailable`.
+   */
+  use(text: string, right: ApiKeyRight): Promise<ApiKey | undefined>
 }
 
 export interface ApiKeysParts {
@@ -26,11 +48,11 @@ export interface ApiKeysParts {
 
 export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
   return {
-    async create(owner, { label, expiresAtMs }) {
+    async create(owner, { label, rights = DEFAULT_RIGHTS, expiresAtMs }) {
       const { id, text } = newApiKeyText(owner)
       const createdAtMs = clock()
       const times = { createdAtMs, expiresAtMs, lastUsedAtMs: undefined, revokedAtMs: undefined }
-      const key: ApiKey = { owner, id, digest: digestOf(text), label, ...times }
+      const key: ApiKey = { owner, id, digest: digestOf(text), label, rights, ...times }
       const keepUntilMs = expiresAtMs === undefined ? createdAtMs + FOR_EVER_MS : expiresAtMs + KEEP_LISTED_MS
       await records.create(owner, id, toFields(key), keepUntilMs)
       return { text, key }
@@ -39,6 +61,11 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
     async list(owner) {
       const keys = [...(await records.list(owner))].map(([id, fields]) => fromFields(owner, id, fields))
       return keys.sort((a, b) => b.createdAtMs - a.createdAtMs)
+    },
+
+    async setRights(owner, id, rights) {
+      const fields = await records.change(owner, id, { set: { rights: writeRights(rights) } })
+      return fields && fromFields(owner, id, fields)
     },
 
     async revoke(owner, id) {
@@ -53,7 +80,7 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       return key
     },
 
-    async use(text) {
+    async use(text, right) {
       const named = readApiKeyText(text)
       const fields = named && (await records.get(named.owner, named.id))
       if (!fields) return undefined
@@ -61,6 +88,7 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       const nowMs = clock()
       const isOver = key.revokedAtMs !== undefined || (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
       if (isOver || !isSame(key.digest, digestOf(text))) return undefined
+      if (!key.rights.includes(right)) throw fault('forbidden', { detail: `an API key without the right ${right}` })
       if (isWorthNoting(key.lastUsedAtMs, nowMs)) {
         await records.note(key.owner, key.id, { set: { lastUsedAtMs: String(nowMs) } })
       }

@@ -4,12 +4,30 @@
  */
 import type { Client, ClientType } from '../clients/client.js'
 import type { Clock } from '../clock.js'
-import { isWorthNoting, type RecordStore } from '../records/record-store.js'
+import { readPage } from '../records/batches.js'
+import { isWorthNoting, type Position, type RecordStore } from '../records/record-store.js'
 import { type Authorization, fromFields, hasEnded, toFields } from './authorization.js'
 
 const DAY_MS = 86_400_000
 /** How long an authorization stays listed after it expired or was revoked. */
 const KEEP_LISTED_MS = 90 * DAY_MS
+
+/** How many active authorizations a user may have. */
+export const MOST_ACTIVE = 500
+/** How many of those that ended are listed, the latest ones; the others go. */
+const MOST_ENDED = 200
+/** What is listed at once where no pages are asked for: everything, but for a user from before there was a maximum. */
+const MOST_LISTED = MOST_ACTIVE + MOST_ENDED
+
+/**
+ * An authorization ends KEEP_LISTED_MS before its record does, so that the order of the records' lives is that of the list: those
+ * that outlive this time are active, the others have ended.
+ */
+const ENDED = { withinMs: KEEP_LISTED_MS, most: MOST_ENDED }
+/** A grant can be collected for half an hour at most (rules.ts). Until then a record that revoked it must not be lost. */
+const COLLECTABLE_MS = 3_600_000
+/** How many are revoked in one step. */
+const REVOKED_AT_ONCE = 50
 
 /** What was approved: the client's type, the scopes it asked for, and the metadata it sent about itself. */
 export interface ApprovedRequest {
@@ -39,14 +57,30 @@ export interface Authorizations {
   standingOf(userId: string, id: string): Promise<AuthorizationStanding>
   /** Records the time of its last use, once a minute at most. */
   noteUse(authorization: Authorization): Promise<void>
-  /** The active ones, and those that expired or were revoked within the last 90 days; newest first. */
+  /** The first page of the list, which is as long as the list of any user may be. */
   list(userId: string): Promise<Authorization[]>
+  /**
+   * The active ones, then the newest 200 of those that expired or were revoked within the last 90 days: those that end or ended
+   * last come first, and within a page the newest do. At most 700 of them, or fewer if `most` says so.
+   */
+  page(userId: string, options?: { most?: number; after?: Position | undefined }): Promise<AuthorizationPage>
   /** Sets the label, or clears it if undefined. Resolves to undefined if this user has no such authorization. */
   rename(userId: string, id: string, label: string | undefined): Promise<Authorization | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
   revoke(userId: string, id: string, by?: RevokedBy): Promise<Authorization | undefined>
-  /** The owner revokes all active authorizations. Resolves to their number. */
+  /**
+   * The owner revokes all active authorizations, some at a time, however many there are. Resolves to their number. Rejects with
+   * `unavailable` when it could not go on; those that were revoked by then stay so, and another call goes on with the others.
+   */
   revokeAll(userId: string): Promise<number>
+}
+
+export interface AuthorizationPage {
+  authorizations: Authorization[]
+  /** Where the next page begins; undefined if this is the last one. */
+  next: Position | undefined
+  /** How many of this user's authorizations are active, on all pages. */
+  active: number
 }
 
 export interface AuthorizationsParts {
@@ -69,13 +103,22 @@ export function createAuthorizations({ records, clock, events }: AuthorizationsP
     return authorization && !hasEnded(authorization, clock()) ? authorization : undefined
   }
 
-  async function list(userId: string): Promise<Authorization[]> {
-    const authorizations = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
+  async function page(
+    userId: string,
+    { most = MOST_LISTED, after }: { most?: number; after?: Position | undefined } = {}
+  ): Promise<AuthorizationPage> {
+    const options = { order: 'last-to-end', fading: ENDED, most: Math.min(most, MOST_LISTED), after } as const
+    const found = await readPage(records.page, userId, options)
     const nowMs = clock()
-    return authorizations
+    const authorizations = [...found.records]
+      .map(([id, fields]) => fromFields(userId, id, fields))
       .filter((authorization) => listedUntilMs(authorization) > nowMs)
       .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1))
+    return { authorizations, next: found.next, active: found.lasting }
   }
+
+  /** Some of the ended ones that are not listed any more go with each one that is made or ends. */
+  const trim = (userId: string) => records.trim(userId, ENDED, COLLECTABLE_MS)
 
   async function end(userId: string, id: string): Promise<Authorization | undefined> {
     const nowMs = clock()
@@ -86,6 +129,7 @@ export function createAuthorizations({ records, clock, events }: AuthorizationsP
     // revoked already.
     if (authorization.revokedAtMs === nowMs)
       await records.change(userId, id, { keepUntilMs: listedUntilMs(authorization) })
+    await trim(userId)
     return authorization
   }
 
@@ -109,6 +153,7 @@ export function createAuthorizations({ records, clock, events }: AuthorizationsP
         revokedAtMs: undefined
       }
       const kept = await records.create(userId, authorization.id, toFields(authorization), listedUntilMs(authorization))
+      await trim(userId)
       return fromFields(userId, authorization.id, kept)
     },
 
@@ -126,7 +171,8 @@ export function createAuthorizations({ records, clock, events }: AuthorizationsP
       await records.note(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
     },
 
-    list,
+    list: async (userId) => (await page(userId)).authorizations,
+    page,
 
     async rename(userId, id, label) {
       const fields = await records.change(userId, id, label === undefined ? { clear: ['label'] } : { set: { label } })
@@ -140,10 +186,22 @@ export function createAuthorizations({ records, clock, events }: AuthorizationsP
     },
 
     async revokeAll(userId) {
-      const active = (await list(userId)).filter((authorization) => !hasEnded(authorization, clock()))
-      await Promise.all(active.map(({ id }) => end(userId, id)))
-      for (const _ of active) events.revoked('owner')
-      return active.length
+      const active = { order: 'last-to-end', fading: { ...ENDED, most: 0 }, most: REVOKED_AT_ONCE } as const
+      let revoked = 0
+      let after: Position | undefined
+      do {
+        // Each of these calls has a time limit of its own. Without ids the second one still waits for the replicas, which may not
+        // have heard yet what an earlier attempt has revoked.
+        const { ids, next } = await records.ids(userId, { ...active, after })
+        const nowMs = clock()
+        const mark = { field: 'revokedAtMs', value: String(nowMs) }
+        const ended = await records.end(userId, ids, mark, nowMs + KEEP_LISTED_MS)
+        for (const _ of ended) events.revoked('owner')
+        revoked += ended.length
+        await trim(userId)
+        after = next
+      } while (after !== undefined)
+      return revoked
     }
   }
 }

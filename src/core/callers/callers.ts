@@ -2,8 +2,9 @@
  * Who calls with a bearer token (RFC 6750): a user of the dashboard by a session JWT, a client that one of them has authorized
  * by a client JWT, or a back end by an API key. Which of them may do what is said here; what a request brings is the plugins'.
  */
-import { type ApiKey, looksLikeApiKey } from '../api-keys/api-key.js'
+import { type ApiKey, type ApiKeyRight, looksLikeApiKey } from '../api-keys/api-key.js'
 import type { ApiKeys } from '../api-keys/api-keys.js'
+import { isBuiltIn } from '../clients/client.js'
 import { readScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
 import type { AccessTokens } from '../tokens/access-tokens.js'
@@ -12,7 +13,16 @@ import type { DashboardSessions } from './dashboard-sessions.js'
 
 type User = { kind: 'user'; userId: string }
 
-export type Caller = User | { kind: 'client'; userId: string; authorizationId: string; scopes: readonly string[] }
+/** `clientId` is the OAuth client that the authorization was given to. */
+interface AuthorizedClient {
+  kind: 'client'
+  userId: string
+  authorizationId: string
+  clientId: string
+  scopes: readonly string[]
+}
+
+export type Caller = User | AuthorizedClient
 
 /** Who asks for the token of a connection. */
 export type ConnectionReader = User | { kind: 'api_key'; keyId: string }
@@ -23,10 +33,20 @@ export interface Callers {
   identify(token: string): Promise<Caller>
   /** The user that a token stands for. A client is `forbidden`. */
   identifyUser(token: string): Promise<User>
-  /** The API key that a token is, if it may be used now; notes that it was. */
-  identifyApiKey(token: string): Promise<ApiKey>
-  /** Whoever may ask for tokens of connections: a back end with an API key, or a user. A client is `forbidden`. */
+  /** The API key that a token is, if it may be used now for this; notes that it was. One without the right is `forbidden`. */
+  identifyApiKey(token: string, right: ApiKeyRight): Promise<ApiKey>
+  /** Whoever may ask for tokens of connections: a back end with an API key that has the right, or a user. A client is `forbidden`. */
   identifyConnectionReader(token: string): Promise<ConnectionReader>
+}
+
+/** Whether a caller may see all authorizations of the user: a client of OAUTH_CLIENTS_FILE sees the one that is its own. */
+export function mayListAll(caller: Caller): boolean {
+  return caller.kind === 'user' || isBuiltIn(caller.clientId)
+}
+
+/** Whether a caller may rename or revoke this authorization of the user: no client changes any but its own. */
+export function mayChange(caller: Caller, authorizationId: string): boolean {
+  return caller.kind === 'user' || caller.authorizationId === authorizationId
 }
 
 export interface CallersParts {
@@ -46,8 +66,8 @@ export function createCallers({ sessions, accessTokens, tokens, apiKeys }: Calle
     }
     const authorization = await tokens.holderOf(opened.claims)
     if (!authorization) return undefined
-    const scopes = readScope(opened.claims.scope) ?? []
-    return { kind: 'client', userId: authorization.userId, authorizationId: authorization.id, scopes }
+    const { userId, id: authorizationId, clientId } = authorization
+    return { kind: 'client', userId, authorizationId, clientId, scopes: readScope(opened.claims.scope) ?? [] }
   }
 
   async function identify(token: string): Promise<Caller> {
@@ -62,8 +82,8 @@ export function createCallers({ sessions, accessTokens, tokens, apiKeys }: Calle
     return caller
   }
 
-  async function identifyApiKey(token: string): Promise<ApiKey> {
-    const key = await apiKeys.use(token)
+  async function identifyApiKey(token: string, right: ApiKeyRight): Promise<ApiKey> {
+    const key = await apiKeys.use(token, right)
     if (!key) throw fault('invalid_token', { detail: 'no API key' })
     return key
   }
@@ -76,7 +96,7 @@ export function createCallers({ sessions, accessTokens, tokens, apiKeys }: Calle
     async identifyConnectionReader(token) {
       // An API key says of itself that it is one; anything else can only be a JWT.
       if (!looksLikeApiKey(token)) return identifyUser(token)
-      return { kind: 'api_key', keyId: (await identifyApiKey(token)).id }
+      return { kind: 'api_key', keyId: (await identifyApiKey(token, 'connected-accounts')).id }
     }
   }
 }

@@ -5,10 +5,13 @@ export const SCOPE_TOKEN = '[\\x21\\x23-\\x5B\\x5D-\\x7E]+'
 const SCOPE = new RegExp(`^${SCOPE_TOKEN}$`)
 /** Caps the number of scopes in a request: a consent page with more would not be read. */
 const MOST = 50
+/** The length cap of a scope parameter, in characters. */
+export const LONGEST_SCOPE = 1024
 
-/** The words of a scope parameter, without duplicates; empty if it is absent or empty, undefined if it is malformed. */
-export function readScope(text: string | undefined): string[] | undefined {
-  const words = (text ?? '').split(' ').filter((word) => word !== '')
+/** The words of a scope parameter, without duplicates; empty if it is absent or empty, undefined if it is malformed or too long. */
+export function readScope(text = ''): string[] | undefined {
+  if (text.length > LONGEST_SCOPE) return undefined
+  const words = text.split(' ').filter((word) => word !== '')
   return words.length <= MOST && words.every((word) => SCOPE.test(word)) ? [...new Set(words)] : undefined
 }
 

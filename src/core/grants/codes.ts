@@ -30,8 +30,23 @@ export function formatUserCode(code: string): string {
   return `${code.slice(0, 4)}-${code.slice(4)}`
 }
 
-/** Normalizes a typed user code: ignores case, white space and dashes. Undefined if the text cannot be a user code. */
+/** Full-width letters, as keyboards for Chinese, Japanese and Korean type them: the ASCII letters, moved (Unicode block FF00). */
+const FULL_WIDTH = /[\uFF21-\uFF3A\uFF41-\uFF5A]/g
+const FULL_WIDTH_OFFSET = 0xfee0
+const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u
+
+/** Whether nothing was entered: no letter and no digit, which is no guess. */
+export function isBlankUserCode(typed: string): boolean {
+  return !LETTER_OR_DIGIT.test(typed)
+}
+
+/**
+ * Normalizes a typed user code: ignores case, the width of letters, and whatever is no letter and no digit, such as hyphens, dots
+ * and what is invisible. Undefined if the text cannot be a user code. Other letters that resemble those of a code are not folded.
+ */
 export function readUserCode(typed: string): string | undefined {
-  const letters = typed.replace(/[\s\p{Pd}]/gu, '')
+  const letters = typed
+    .replace(FULL_WIDTH, (letter) => String.fromCharCode(letter.charCodeAt(0) - FULL_WIDTH_OFFSET))
+    .replace(/[^\p{L}\p{N}]/gu, '')
   return USER_CODE.test(letters) ? letters.toUpperCase() : undefined
 }

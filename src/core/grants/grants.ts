@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { RevokedBy } from '../authorizations/authorizations.js'
-import { type Client, tagOf } from '../clients/client.js'
+import { BUILT_IN_TAG, type Client, isBuiltIn, isPublic, tagOf } from '../clients/client.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
@@ -57,6 +57,8 @@ export interface Grants extends Polls {
    * `unavailable`.
    */
   withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome>
+  /** Withdraws for whoever holds the code of a public client's grant, which could prove no more. Another's is `not_public`. */
+  withdrawHeld(grantCode: string): Promise<WithdrawOutcome | { kind: 'not_public' }>
 }
 
 export interface GrantsParts extends PollsParts {
@@ -69,6 +71,13 @@ export interface GrantsParts extends PollsParts {
 export function createGrants(parts: GrantsParts): Grants {
   const { store, keyring, authorizations, clients, events } = parts
   const { poll, pollAndWait } = createPolls(parts)
+  /** What the tags of all public clients begin with: those of the built-in ones alike, the others one by one. */
+  const publicTags = new Set(
+    clients
+      .list()
+      .filter(isPublic)
+      .map(({ id, tag }) => (isBuiltIn(id) ? BUILT_IN_TAG : tag))
+  )
   const tagsOf = (userCode: string) => keyring.tags('user-code', userCode)
 
   async function find(typedUserCode: string): Promise<FoundGrant | undefined> {
@@ -84,6 +93,16 @@ export function createGrants(parts: GrantsParts): Grants {
   async function revoke(client: Client, request: GrantRequest, decision: Decision, by: RevokedBy): Promise<void> {
     const authorization = await authorizations.create(client, request, decision)
     await authorizations.revoke(decision.userId, authorization.id, by)
+  }
+
+  async function withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome> {
+    if (!isGrantCode(grantCode)) return { kind: 'unknown' }
+    const result = await store.withdraw(digestOf(grantCode), clientTag)
+    if (result.kind !== 'approved') return { kind: result.kind }
+    const client = clients.find(result.request.clientId)
+    // The tokens of a client that the operator has removed are not valid any more.
+    if (client) await revoke(client, result.request, result.decision, 'token')
+    return { kind: 'revoked' }
   }
 
   return {
@@ -142,14 +161,15 @@ export function createGrants(parts: GrantsParts): Grants {
       return { kind: 'undone' }
     },
 
-    async withdraw(grantCode, clientTag) {
-      if (!isGrantCode(grantCode)) return { kind: 'unknown' }
-      const result = await store.withdraw(digestOf(grantCode), clientTag)
-      if (result.kind !== 'approved') return { kind: result.kind }
-      const client = clients.find(result.request.clientId)
-      // The tokens of a client that the operator has removed are not valid any more.
-      if (client) await revoke(client, result.request, result.decision, 'token')
-      return { kind: 'revoked' }
+    withdraw,
+
+    async withdrawHeld(grantCode) {
+      for (const tag of publicTags) {
+        const outcome = await withdraw(grantCode, tag)
+        if (outcome.kind !== 'unknown') return outcome
+      }
+      const isThere = isGrantCode(grantCode) && (await store.stateOf(digestOf(grantCode))) !== 'unknown'
+      return { kind: isThere ? 'not_public' : 'unknown' }
     }
   }
 }

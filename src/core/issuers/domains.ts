@@ -4,7 +4,7 @@
  * not exist.
  */
 import type { Clock } from '../clock.js'
-import type { Resources } from '../records/resources.js'
+import type { List, ListOptions, Resources } from '../records/resources.js'
 import { lookForChallenge, newChallenge, type ResolveTxt } from './challenge.js'
 import type { DomainChecks, DomainEvents } from './domain-checks.js'
 import type { DomainClaims } from './domain-claims.js'
@@ -24,14 +24,14 @@ export interface Domains {
    * the owner has no such issuer, as in all methods below.
    */
   add(owner: string, issuerId: string, domain: string): Promise<Domain | 'taken' | undefined>
-  list(owner: string, issuerId: string): Promise<Domain[] | undefined>
+  list(owner: string, issuerId: string, options: ListOptions): Promise<List<Domain> | undefined>
   find(owner: string, issuerId: string, id: string): Promise<Domain | undefined>
   /** Looks up the challenge. If it is there the issuer holds the domain, and whoever proved it before does not any more. */
   verify(owner: string, issuerId: string, id: string): Promise<Verification | undefined>
   /** False if the owner has no such domain. */
   delete(owner: string, issuerId: string, id: string): Promise<boolean>
-  /** Deletes and releases all domains of a deleted issuer. */
-  deleteAll(issuerId: string): Promise<void>
+  /** Deletes and releases all domains of a deleted issuer. Resolves to their names. */
+  deleteAll(issuerId: string): Promise<string[]>
   /** Resolves to the id of the issuer that owns a verified domain. */
   issuerOf(domain: string): Promise<string | undefined>
 }
@@ -131,11 +131,16 @@ export function createDomains(parts: DomainsParts): Domains {
     return true
   }
 
-  async function deleteAll(issuerId: string): Promise<void> {
-    for (const { id, domain } of await records.list(issuerId)) {
-      await records.delete(issuerId, id, domain)
-      await claims.free(domain, id)
+  async function deleteAll(issuerId: string): Promise<string[]> {
+    const names: string[] = []
+    for await (const batch of records.batches(issuerId)) {
+      for (const { id, domain } of batch) {
+        await records.delete(issuerId, id, domain)
+        await claims.free(domain, id)
+        names.push(domain)
+      }
     }
+    return names
   }
 
   return {
@@ -152,9 +157,10 @@ export function createDomains(parts: DomainsParts): Domains {
       return added ?? 'taken'
     },
 
-    async list(owner, issuerId) {
+    async list(owner, issuerId, options) {
       if (!(await issuers.find(owner, issuerId))) return undefined
-      return Promise.all((await records.list(issuerId)).map(asItStands))
+      const { items, next } = await records.page(issuerId, options)
+      return { items: await Promise.all(items.map(asItStands)), next }
     },
 
     find,

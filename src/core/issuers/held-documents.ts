@@ -1,5 +1,5 @@
 /**
- * A short-lived cache of the public documents of issuers in this process, by path and by host. A change of an issuer or
+ * A short-lived cache in this process of the public documents of issuers, by path and by host, and of whose a host is. A change of an issuer or
  * domain removes its documents here, so that the instance which deletes something stops showing it at once.
  * issuer-documents.ts makes them.
  */
@@ -26,6 +26,11 @@ export interface HeldDocuments {
   byPath(issuerId: string, make: Make): Promise<Documents | undefined>
   /** Does the same for a host. */
   byHost(host: string, make: Make): Promise<Documents | undefined>
+  /**
+   * Whether a host is an issuer's: at once if that was found out less than a second ago, otherwise after a look. When the look fails
+   * a host that was an issuer's still is one; for any other host it rejects.
+   */
+  isIssuers(host: string, look: () => Promise<boolean>): boolean | Promise<boolean>
   /** Removes the documents of an issuer's path, of its default host and of these hosts. */
   forget(issuerId: string, hosts: readonly string[]): void
 }
@@ -35,8 +40,16 @@ interface Held {
   untilMs: number
 }
 
+interface Whose {
+  isIssuers: boolean | Promise<boolean>
+  /** What the last look that did not fail has found. */
+  wasIssuers: boolean
+  untilMs: number
+}
+
 export function createHeldDocuments(urls: IssuerUrls, clock: Clock): HeldDocuments {
   const held = createBoundedCache<Held>(MOST_HELD)
+  const hosts = createBoundedCache<Whose>(MOST_HELD)
 
   function fresh(name: string, make: Make): Promise<Documents | undefined> {
     const known = held.get(name)
@@ -47,14 +60,39 @@ export function createHeldDocuments(urls: IssuerUrls, clock: Clock): HeldDocumen
     return documents
   }
 
+  function lookAgain(host: string, look: () => Promise<boolean>, wasIssuers: boolean): Promise<boolean> {
+    const isIssuers = look().then(
+      (is) => {
+        Object.assign(whose, { isIssuers: is, wasIssuers: is })
+        return is
+      },
+      (error) => {
+        whose.untilMs = 0
+        if (wasIssuers) return true
+        throw error
+      }
+    )
+    const whose: Whose = { isIssuers, wasIssuers, untilMs: clock() + FRESH_MS }
+    hosts.set(host, whose)
+    return isIssuers
+  }
+
   return {
+    isIssuers(host, look) {
+      const known = hosts.get(host)
+      return known && known.untilMs > clock() ? known.isIssuers : lookAgain(host, look, known?.wasIssuers ?? false)
+    },
+
     byPath: (issuerId, make) => fresh(`path ${issuerId}`, make),
     byHost: (host, make) => fresh(`host ${host}`, make),
 
-    forget(issuerId, hosts) {
+    forget(issuerId, changed) {
       held.delete(`path ${issuerId}`)
       held.delete(`host ${new URL(urls.byDefault(issuerId)).hostname}`)
-      for (const host of hosts) held.delete(`host ${host}`)
+      for (const host of changed) {
+        held.delete(`host ${host}`)
+        hosts.delete(host)
+      }
     }
   }
 }

@@ -10,10 +10,19 @@ import type { IssuerKeys } from './issuer-keys.js'
 import { type IssuerUrls, isIssuerId } from './issuer-urls.js'
 import type { Issuers } from './issuers.js'
 
+/** What a custom domain looks like (`DomainName` in openapi/tokens.yaml, in lower case). No other host is looked up. */
+const DOMAIN = /^(?!www\.)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}$/
+const LONGEST_DOMAIN = 255
+
 export interface IssuerDocuments {
   byPath(issuerId: string): Promise<Documents | undefined>
   /** Finds an issuer by its host under the base domain, or by a verified custom domain. */
   byHost(host: string): Promise<Documents | undefined>
+  /**
+   * Whether a host is an issuer's: below the base domain by its name alone, whether or not there is such an issuer, otherwise by a
+   * verified custom domain. At once wherever that takes no look. A look that fails rejects, unless the host was an issuer's before.
+   */
+  isIssuersHost(host: string): boolean | Promise<boolean>
 }
 
 export interface IssuerDocumentsParts {
@@ -44,6 +53,12 @@ export function createIssuerDocuments({ issuers, domains, keys, urls, held }: Is
       isIssuerId(issuerId)
         ? held.byPath(issuerId, () => documentsOf(issuerId, urls.byPath(issuerId)))
         : Promise.resolve(undefined),
+
+    isIssuersHost(host) {
+      if (urls.issuerOfHost(host) !== undefined) return true
+      if (host.length > LONGEST_DOMAIN || !DOMAIN.test(host)) return false
+      return held.isIssuers(host, async () => (await domains.issuerOf(host)) !== undefined)
+    },
 
     byHost: (host) =>
       held.byHost(host, async () => {

@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../clock.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
-import type { Resources } from '../records/resources.js'
+import type { List, ListOptions, Resources } from '../records/resources.js'
 import type { Domains } from './domains.js'
 import type { HeldDocuments } from './held-documents.js'
 import type { Issuer, IssuerContent } from './issuer.js'
@@ -18,7 +18,7 @@ const OWNER = 'owner'
 export interface Issuers {
   /** Creates an issuer and its first key. */
   create(owner: string, content: Pick<IssuerContent, 'name' | 'description'>): Promise<Issuer>
-  list(owner: string): Promise<Issuer[]>
+  list(owner: string, options: ListOptions): Promise<List<Issuer>>
   find(owner: string, id: string): Promise<Issuer | undefined>
   /** Resolves to the owner of an issuer, for public requests that know only its id. */
   ownerOf(id: string): Promise<string | undefined>
@@ -51,7 +51,7 @@ export function createIssuers(parts: IssuersParts): Issuers {
       return records.create(owner, { name, description }, id)
     },
 
-    list: (owner) => records.list(owner),
+    list: (owner, options) => records.page(owner, options),
     find: (owner, id) => records.find(owner, id),
 
     async ownerOf(id) {
@@ -60,16 +60,13 @@ export function createIssuers(parts: IssuersParts): Issuers {
     },
 
     async delete(owner, id) {
-      const itsDomains = await domains.list(owner, id)
-      // Another request may have deleted the issuer while its domains were read.
-      if (!itsDomains || !(await records.find(owner, id))) return false
+      if (!(await records.find(owner, id))) return false
       // Once this record is deleted, nothing leads to the rest, so the following deletions may be interrupted anywhere.
       await records.delete(owner, id)
       await owners.delete(id, OWNER)
       await keys.destroy(id)
-      await domains.deleteAll(id)
+      const hosts = await domains.deleteAll(id)
       await workloads.deleteAll(id)
-      const hosts = itsDomains.map(({ domain }) => domain)
       held.forget(id, hosts)
       return true
     }

@@ -2,13 +2,13 @@
  * The workloads of issuers (the wire: clients of providers), to which tokens are issued. A workload of another owner is
  * answered as if it did not exist. Their tokens are in workload-tokens.ts.
  */
-import type { Resources } from '../records/resources.js'
+import type { List, ListOptions, Resources } from '../records/resources.js'
 import type { IssuerContent, Workload, WorkloadContent } from './issuer.js'
 
 export interface Workloads {
   /** Undefined if the owner has no such issuer, as in all methods below. */
   create(owner: string, issuerId: string, content: WorkloadContent): Promise<Workload | undefined>
-  list(owner: string, issuerId: string): Promise<Workload[] | undefined>
+  list(owner: string, issuerId: string, options: ListOptions): Promise<List<Workload> | undefined>
   find(owner: string, issuerId: string, id: string): Promise<Workload | undefined>
   /** False if the owner has no such workload. */
   delete(owner: string, issuerId: string, id: string): Promise<boolean>
@@ -31,8 +31,8 @@ export function createWorkloads({ records, issuers }: WorkloadsParts): Workloads
       return (await issuers.find(owner, issuerId)) && records.create(issuerId, { name, audience })
     },
 
-    async list(owner, issuerId) {
-      return (await issuers.find(owner, issuerId)) && records.list(issuerId)
+    async list(owner, issuerId, options) {
+      return (await issuers.find(owner, issuerId)) && records.page(issuerId, options)
     },
 
     find,
@@ -44,7 +44,9 @@ export function createWorkloads({ records, issuers }: WorkloadsParts): Workloads
     },
 
     async deleteAll(issuerId) {
-      for (const { id } of await records.list(issuerId)) await records.delete(issuerId, id)
+      for await (const batch of records.batches(issuerId)) {
+        await Promise.all(batch.map(({ id }) => records.delete(issuerId, id)))
+      }
     }
   }
 }

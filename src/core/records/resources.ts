@@ -6,13 +6,26 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
-import { type Fields, FOR_EVER_MS, type RecordStore } from './record-store.js'
+import { batchesOf } from './batches.js'
+import { type Fields, FOR_EVER_MS, type Position, type RecordStore } from './record-store.js'
 
 export interface Resource {
   /** A UUID. */
   id: string
   createdAtMs: number
   updatedAtMs: number
+}
+
+/** A part of a list: where it begins, and how many it has at most. */
+export interface ListOptions {
+  after: Position | undefined
+  most: number
+}
+
+export interface List<T> {
+  items: T[]
+  /** Where the next part begins; undefined if this is the last one. A part may have fewer than asked for, or none. */
+  next: Position | undefined
 }
 
 export interface Resources<T> {
@@ -25,6 +38,10 @@ export interface Resources<T> {
   createNamed(parent: string, content: T, name: string): Promise<(T & Resource) | undefined>
   /** All resources of a parent, in the order of their creation. */
   list(parent: string): Promise<(T & Resource)[]>
+  /** The same piece by piece. What is changed or deleted meanwhile is no reason to stop. */
+  batches(parent: string): AsyncIterable<(T & Resource)[]>
+  /** A part of the resources of a parent, of those that are wanted. */
+  page(parent: string, options: ListOptions, isWanted?: (content: T) => boolean): Promise<List<T & Resource>>
   find(parent: string, id: string): Promise<(T & Resource) | undefined>
   /** Replaces the whole content. Resolves to undefined if there is no such resource. */
   replace(parent: string, id: string, content: T): Promise<(T & Resource) | undefined>
@@ -34,6 +51,10 @@ export interface Resources<T> {
 
 /** How often a name is asked for that others free and take at the same moment. */
 const NAME_TRIES = 10
+/** How far one page looks for resources that are wanted, in batches. */
+const LOOKS = 40
+/** Resources all live equally long. */
+const IN_ORDER = { order: 'first-to-end' } as const
 
 export function createResources<T extends object>(records: RecordStore, clock: Clock): Resources<T> {
   /** Counts creations, so that those of one millisecond keep their order. */
@@ -62,6 +83,12 @@ export function createResources<T extends object>(records: RecordStore, clock: C
     throw fault('unavailable', { detail: `a name was taken ${NAME_TRIES} times while it was asked for` })
   }
 
+  async function* batches(parent: string, after?: Position, most?: number) {
+    for await (const { records: found, next } of batchesOf(records.page, parent, { ...IN_ORDER, after }, most)) {
+      yield { items: inOrder<T>(found), next }
+    }
+  }
+
   return {
     create: (parent, content, id = randomUUID()) => create(parent, content, id),
 
@@ -74,9 +101,25 @@ export function createResources<T extends object>(records: RecordStore, clock: C
     },
 
     async list(parent) {
-      const found = [...(await records.list(parent))]
-      found.sort(([, a], [, b]) => ((a.order ?? '') < (b.order ?? '') ? -1 : 1))
-      return found.map(([id, fields]) => read<T>(id, fields))
+      return inOrder<T>(await records.list(parent))
+    },
+
+    async *batches(parent) {
+      for await (const { items } of batches(parent)) yield items
+    },
+
+    async page(parent, { after, most }, isWanted = () => true) {
+      const items: (T & Resource)[] = []
+      let next = after
+      for (let looks = 0; looks < LOOKS && items.length < most; ) {
+        for await (const batch of batches(parent, next, most - items.length)) {
+          items.push(...batch.items.filter(isWanted))
+          next = batch.next
+          looks += 1
+        }
+        if (next === undefined) break
+      }
+      return { items, next }
     },
 
     async find(parent, id) {
@@ -95,6 +138,12 @@ export function createResources<T extends object>(records: RecordStore, clock: C
       if (name !== undefined) await records.delete(...placeOf(parent, name), { field: 'id', is: id })
     }
   }
+}
+
+/** Those of one millisecond by the count of their creation, which the index does not know. */
+function inOrder<T>(found: Map<string, Fields>): (T & Resource)[] {
+  const entries = [...found].sort(([, a], [, b]) => ((a.order ?? '') < (b.order ?? '') ? -1 : 1))
+  return entries.map(([id, fields]) => read<T>(id, fields))
 }
 
 function read<T>(id: string, { content = '{}', createdAtMs, updatedAtMs }: Fields): T & Resource {

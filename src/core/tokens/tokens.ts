@@ -4,7 +4,7 @@
  */
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
-import type { Client } from '../clients/client.js'
+import { type Client, isPublic } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
 import { isWithin, writeScope } from '../clients/scope.js'
 import type { Clock } from '../clock.js'
@@ -54,8 +54,11 @@ export interface Tokens {
    * caller that is no client (an API key) may introspect access tokens only.
    */
   introspect(client: Client | undefined, token: string): Promise<TokenFacts | undefined>
-  /** Revokes the authorization of a token of this client (RFC 7009); any other token is ignored. */
-  revoke(client: Client, token: string): Promise<'revoked' | 'nothing'>
+  /**
+   * Revokes the authorization of a token of this client (RFC 7009); any other token is ignored. Without a client it is revoked for
+   * whoever holds the token of a public client, which could prove no more; the token of another is `not_public`.
+   */
+  revoke(client: Client | undefined, token: string): Promise<'revoked' | 'nothing' | 'not_public'>
   /** The authorization that verified claims belong to, unless it expired or was revoked; records its use. */
   holderOf(claims: AccessTokenClaims): Promise<Authorization | undefined>
 }
@@ -198,7 +201,9 @@ export function createTokens(parts: TokensParts): Tokens {
 
     async revoke(client, token) {
       const opened = looksLikeRefreshToken(token) ? await openRefreshToken(token) : await openAccessToken(token)
-      if (opened?.authorization.clientId !== client.id) return 'nothing'
+      const holder = opened && clients.find(opened.authorization.clientId)
+      if (!holder || (client && client.id !== holder.id)) return 'nothing'
+      if (!client && !isPublic(holder)) return 'not_public'
       await authorizations.revoke(opened.authorization.userId, opened.authorization.id, 'token')
       return 'revoked'
     },

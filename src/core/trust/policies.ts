@@ -2,7 +2,7 @@
  * The policies of trusted issuers, which say what a token must hold to be valid. A policy of another owner is answered
  * as if it did not exist. validation.ts applies them.
  */
-import type { Resources } from '../records/resources.js'
+import type { List, ListOptions, Resources } from '../records/resources.js'
 import type { Policy, PolicyContent, TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 
 export interface Policies {
@@ -13,7 +13,12 @@ export interface Policies {
     trustedIssuerId: string,
     content: Omit<PolicyContent, 'tenantProviderId'>
   ): Promise<Policy | undefined>
-  list(owner: string, tenantId: string, trustedIssuerId: string): Promise<Policy[] | undefined>
+  list(
+    owner: string,
+    tenantId: string,
+    trustedIssuerId: string,
+    options: ListOptions
+  ): Promise<List<Policy> | undefined>
   find(owner: string, tenantId: string, trustedIssuerId: string, id: string): Promise<Policy | undefined>
   /** Resolves to the policy with this id and its trusted issuer, whichever trusted issuer of the tenant that is. */
   findWithIssuer(
@@ -39,9 +44,7 @@ export function createPolicies({ records, tenants, trustedIssuers }: PoliciesPar
     return (await tenants.find(owner, tenantId)) && trustedIssuers.find(tenantId, id)
   }
 
-  async function listOf(tenantId: string, trustedIssuerId: string): Promise<Policy[]> {
-    return (await records.list(tenantId)).filter((policy) => policy.tenantProviderId === trustedIssuerId)
-  }
+  const isOf = (trustedIssuerId: string) => (policy: PolicyContent) => policy.tenantProviderId === trustedIssuerId
 
   async function find(owner: string, tenantId: string, trustedIssuerId: string, id: string) {
     const policy = (await issuerOf(owner, tenantId, trustedIssuerId)) && (await records.find(tenantId, id))
@@ -55,8 +58,9 @@ export function createPolicies({ records, tenants, trustedIssuers }: PoliciesPar
       return records.create(tenantId, content)
     },
 
-    async list(owner, tenantId, trustedIssuerId) {
-      return (await issuerOf(owner, tenantId, trustedIssuerId)) && listOf(tenantId, trustedIssuerId)
+    async list(owner, tenantId, trustedIssuerId, options) {
+      if (!(await issuerOf(owner, tenantId, trustedIssuerId))) return undefined
+      return records.page(tenantId, options, isOf(trustedIssuerId))
     },
 
     find,
@@ -74,7 +78,9 @@ export function createPolicies({ records, tenants, trustedIssuers }: PoliciesPar
     },
 
     async deleteAll(tenantId, trustedIssuerId) {
-      for (const { id } of await listOf(tenantId, trustedIssuerId)) await records.delete(tenantId, id)
+      for await (const batch of records.batches(tenantId)) {
+        await Promise.all(batch.filter(isOf(trustedIssuerId)).map(({ id }) => records.delete(tenantId, id)))
+      }
     }
   }
 }

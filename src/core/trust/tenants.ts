@@ -2,13 +2,13 @@
  * The tenants of owners (the wire: of accounts). Everything below a tenant is reached through its record, so it is gone
  * once that record is deleted. Trusted issuers, policies and validation have their own files in this folder.
  */
-import type { Resources } from '../records/resources.js'
+import type { List, ListOptions, Resources } from '../records/resources.js'
 import type { Tenant, TenantContent } from './tenant.js'
 import type { TrustedIssuers } from './trusted-issuers.js'
 
 export interface Tenants {
   create(owner: string, content: TenantContent): Promise<Tenant>
-  list(owner: string): Promise<Tenant[]>
+  list(owner: string, options: ListOptions): Promise<List<Tenant>>
   find(owner: string, id: string): Promise<Tenant | undefined>
   /** Deletes a tenant with everything that belongs to it. False if the owner has no such tenant. */
   delete(owner: string, id: string): Promise<boolean>
@@ -22,7 +22,7 @@ export interface TenantsParts {
 export function createTenants({ records, trustedIssuers }: TenantsParts): Tenants {
   return {
     create: (owner, { name, description }) => records.create(owner, { name, description }),
-    list: (owner) => records.list(owner),
+    list: (owner, options) => records.page(owner, options),
     find: (owner, id) => records.find(owner, id),
 
     async delete(owner, id) {

@@ -2,7 +2,7 @@
  * The foreign issuers that tenants trust (the wire: tenant providers): each URL once per audience. A trusted issuer of
  * another owner is answered as if it did not exist. trusted-issuer-keys.ts fetches their keys.
  */
-import type { Resources } from '../records/resources.js'
+import type { List, ListOptions, Resources } from '../records/resources.js'
 import type { Policies } from './policies.js'
 import type { TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 
@@ -16,7 +16,7 @@ export interface TrustedIssuers {
     tenantId: string,
     content: TrustedIssuerContent
   ): Promise<TrustedIssuer | 'no_issuer_url' | 'taken' | undefined>
-  list(owner: string, tenantId: string): Promise<TrustedIssuer[] | undefined>
+  list(owner: string, tenantId: string, options: ListOptions): Promise<List<TrustedIssuer> | undefined>
   find(owner: string, tenantId: string, id: string): Promise<TrustedIssuer | undefined>
   /** Deletes a trusted issuer with its policies. False if the owner has no such trusted issuer. */
   delete(owner: string, tenantId: string, id: string): Promise<boolean>
@@ -52,8 +52,8 @@ export function createTrustedIssuers({ records, tenants, policies }: TrustedIssu
       return (await records.createNamed(tenantId, issuer, nameOf(issuer))) ?? 'taken'
     },
 
-    async list(owner, tenantId) {
-      return (await tenants.find(owner, tenantId)) && records.list(tenantId)
+    async list(owner, tenantId, options) {
+      return (await tenants.find(owner, tenantId)) && records.page(tenantId, options)
     },
 
     find,
@@ -66,7 +66,9 @@ export function createTrustedIssuers({ records, tenants, policies }: TrustedIssu
     },
 
     async deleteAll(tenantId) {
-      for (const issuer of await records.list(tenantId)) await remove(tenantId, issuer)
+      for await (const batch of records.batches(tenantId)) {
+        for (const issuer of batch) await remove(tenantId, issuer)
+      }
     }
   }
 }

@@ -1,19 +1,32 @@
-/** The authorizations of a user, which are authorized clients on the wire: listed, labelled, revoked. */
+/**
+ * The authorizations of a user, which are authorized clients on the wire: listed, labelled, revoked. A client token lists those
+ * that src/core/callers/callers.ts lets it see, and changes its own alone.
+ */
 import { type AuthorizedClient, dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import type { Authorization } from '../../core/authorizations/authorization.js'
-import type { Caller } from '../../core/callers/callers.js'
+import type { AuthorizationPage } from '../../core/authorizations/authorizations.js'
+import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'
+import type { ListOptions } from '../../core/records/resources.js'
 import type { App } from '../app.js'
+import { createCursors, readPageQuery, sendData } from '../paging.js'
 
-/** GET /auth/clients: the caller's authorizations, newest first. */
+/** GET /auth/clients: the caller's authorizations, all at once or in pages. */
 export function listAuthorizedClients(app: App): void {
+  const cursors = createCursors(app.core.keyring)
+
   app.route({
     ...dashboardOperations.listAuthorizedClients,
+    // Each piece of the list has a time limit of its own.
+    config: { waitsForOthers: true },
     onRequest: app.authenticate('user-or-client'),
-    handler: async (request) => {
+    handler: async (request, reply) => {
       const caller = request.authenticatedCaller()
-      const authorizations = await app.core.authorizations.list(caller.userId)
-      return { data: authorizations.map((authorization) => renderAuthorizedClient(authorization, caller)) }
+      const list = `clients of ${caller.userId}`
+      const options = readPageQuery(cursors, list, request.query)
+      const { authorizations, next } = await visibleTo(app, caller, options)
+      const data = authorizations.map((authorization) => renderAuthorizedClient(authorization, caller))
+      return sendData(reply, data, next === undefined ? {} : { next_cursor: cursors.write(list, next) })
     }
   })
 }
@@ -26,6 +39,7 @@ export function updateAuthorizedClient(app: App): void {
     handler: async (request) => {
       const caller = request.authenticatedCaller()
       const { authorizedClientId: id } = request.params
+      await requireMayChange(app, caller, id)
       const label = request.body.label ?? undefined
       const authorization = await app.core.authorizations.rename(caller.userId, id, label)
       if (!authorization) throw fault('not_found')
@@ -42,11 +56,27 @@ export function revokeAuthorizedClient(app: App): void {
     handler: async (request) => {
       const caller = request.authenticatedCaller()
       const { authorizedClientId: id } = request.params
+      await requireMayChange(app, caller, id)
       const authorization = await app.core.authorizations.revoke(caller.userId, id)
       if (!authorization) throw fault('not_found')
       return renderAuthorizedClient(authorization, caller)
     }
   })
+}
+
+async function visibleTo(app: App, caller: Caller, options: ListOptions | undefined): Promise<Visible> {
+  if (caller.kind === 'user' || mayListAll(caller)) return app.core.authorizations.page(caller.userId, options)
+  const own = await app.core.authorizations.find(caller.userId, caller.authorizationId)
+  return { authorizations: own ? [own] : [], next: undefined }
+}
+
+type Visible = Pick<AuthorizationPage, 'authorizations' | 'next'>
+
+/** To a client the other authorizations of its user are forbidden; what is not this user's does not exist for it either. */
+async function requireMayChange(app: App, caller: Caller, id: string): Promise<void> {
+  if (mayChange(caller, id)) return
+  const standing = await app.core.authorizations.standingOf(caller.userId, id)
+  throw fault(standing === 'none' ? 'not_found' : 'forbidden', { detail: 'not the authorization of this client' })
 }
 
 const isoTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())

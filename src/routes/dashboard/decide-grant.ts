@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { fault } from '../../core/fault.js'
+import { isBlankUserCode } from '../../core/grants/codes.js'
 import type { App } from '../app.js'
 
 /** POST /auth/grant/approve: approves or denies a pending grant. */
@@ -12,6 +13,7 @@ export function decideGrant(app: App): void {
     onRequest: [app.limits.perAddress('approve'), app.authenticate('user'), app.limits.perUser('approve', userOf)],
     handler: async (request) => {
       const { user_code, action } = request.body
+      if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })
       const by = { userId: userOf(request), ip: app.whereabouts.ip(request) }
       const outcome = await app.limits.guess(request, by.userId, () => app.core.grants.decide(user_code, action, by))
       if (outcome.kind !== 'decided') throw fault('unknown_user_code', { detail: outcome.kind })

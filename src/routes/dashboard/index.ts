@@ -9,10 +9,13 @@ import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { fault } from '../../core/fault.js'
 import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
+import {
+  getEndUserOauthAccessToken,
+  getEndUserOauthAccessTokenOptions,
+  getUserOauthAccessToken
+} from './access-token.js'
 import { listAuthorizedClients, revokeAuthorizedClient, updateAuthorizedClient } from './authorized-clients.js'
 import { decideGrant } from './decide-grant.js'
-import { getEndUserOauthAccessToken, getEndUserOauthAccessTokenOptions } from './get-end-user-oauth-access-token.js'
-import { getUserOauthAccessToken } from './get-user-oauth-access-token.js'
 import { listOauthAccounts, unlinkOauthAccount } from './oauth-accounts.js'
 import { peekGrant } from './peek-grant.js'
 import { pollGrantToken } from './poll-grant-token.js'

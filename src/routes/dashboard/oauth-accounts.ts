@@ -1,4 +1,4 @@
-/** The connected accounts of the caller: listed, and ended. Their access tokens are get-user-oauth-access-token.ts. */
+/** The connected accounts of the caller: listed, and ended. Their access tokens are access-token.ts. */
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'

@@ -3,6 +3,7 @@ import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { isBuiltIn } from '../../core/clients/client.js'
 import { writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
+import { isBlankUserCode } from '../../core/grants/codes.js'
 import { countriesDiffer } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 
@@ -14,7 +15,9 @@ export function peekGrant(app: App): void {
     ...dashboardOperations.peekGrant,
     onRequest: [app.limits.perAddress('peek'), app.authenticate('user'), app.limits.perUser('peek', userOf)],
     handler: async (request) => {
-      const peek = () => app.core.grants.peek(request.query.user_code)
+      const { user_code } = request.query
+      if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })
+      const peek = () => app.core.grants.peek(user_code)
       const outcome = await app.limits.guess(request, userOf(request), peek)
       if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
 

@@ -1,4 +1,4 @@
-import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { dashboardOperations, type SentClientMetadata } from '../../../schemas/generated/dashboard.js'
 import type { ClientMetadata } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 import { beginGrant } from '../start.js'
@@ -9,8 +9,8 @@ export function startGrant(app: App): void {
     ...dashboardOperations.startGrant,
     onRequest: app.limits.perAddress('start'),
     handler: async (request) => {
-      const { client_type: clientType, client_metadata = {} } = request.body
-      const metadata = pickMetadata(client_metadata)
+      const { client_type: clientType, client_metadata: sent } = request.body
+      const metadata = pickMetadata(sent ?? {})
       const { grantCode, answer } = await beginGrant(app, request, {
         clientId: clientType,
         clientType,
@@ -22,12 +22,12 @@ export function startGrant(app: App): void {
   })
 }
 
-/** Other keys are accepted and dropped. */
-function pickMetadata({ name, version, hostname, os }: ClientMetadata): ClientMetadata {
+/** Programs that say nothing may say so with null. Other keys are accepted and dropped. */
+function pickMetadata({ name, version, hostname, os }: NonNullable<SentClientMetadata>): ClientMetadata {
   return {
-    ...(name !== undefined && { name }),
-    ...(version !== undefined && { version }),
-    ...(hostname !== undefined && { hostname }),
-    ...(os !== undefined && { os })
+    ...(name != null && { name }),
+    ...(version != null && { version }),
+    ...(hostname != null && { hostname }),
+    ...(os != null && { os })
   }
 }

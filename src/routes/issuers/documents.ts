@@ -1,5 +1,5 @@
 /** The public documents of an issuer, by path or by host. They are the same bytes for everybody, and go out as they are. */
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { issuersOperations } from '../../../schemas/generated/issuers.js'
 import { fault } from '../../core/fault.js'
 import type { Documents } from '../../core/issuers/held-documents.js'
@@ -31,22 +31,17 @@ export function documentsByPath(app: App): void {
   })
 }
 
-/** The same under the host of an issuer. */
-export function documentsByHost(app: App): void {
+/** The same under the host of an issuer, by the constraint that tells such hosts. Returns where they are. */
+export function documentsByHost(app: App, onHosts: Pick<RouteOptions, 'constraints' | 'config'>) {
   const documents = {
     '/.well-known/openid-configuration': 'metadata',
     '/.well-known/jwks': 'jwks',
     '/.well-known/jwks.json': 'jwks'
   } as const
-  for (const [url, which] of Object.entries(documents)) {
-    app.route({
-      method: 'GET',
-      url,
-      constraints: { foreignHost: true },
-      config: { byHost: true },
-      handler: sendDocument(app, which)
-    })
-  }
+  return Object.entries(documents).map(([url, which]) => {
+    app.route({ ...onHosts, method: 'GET', url, handler: sendDocument(app, which) })
+    return { method: 'GET', url }
+  })
 }
 
 function sendDocument(app: App, which: keyof Documents) {

@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Set where an access token proves who asks (RFC 6750). */
     takesAccessToken?: boolean
+    /** Set where either a client or an API key proves who asks: every refusal of them says how, whatever they sent. */
+    takesClientOrKey?: boolean
   }
 }
 
@@ -34,7 +36,12 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
     description: 'The access token is not valid.',
     challenge: `Bearer ${REALM}, error="invalid_token"`
   },
-  forbidden: { status: 403, error: 'insufficient_scope' },
+  forbidden: {
+    status: 403,
+    error: 'insufficient_scope',
+    description: 'The API key does not have the right introspect.',
+    challenge: `Bearer ${REALM}, error="insufficient_scope"`
+  },
   insufficient_scope: {
     status: 403,
     error: 'insufficient_scope',
@@ -95,14 +102,16 @@ export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply
 function challengeOf(code: FaultCode, { headers, routeOptions }: FastifyRequest): string | undefined {
   // RFC 6750 §3: the challenge also says what is wrong with the way an access token was sent.
   if (code === 'invalid_request' && routeOptions.config?.takesAccessToken) return `Bearer ${REALM}, error="${code}"`
+  if (code !== 'invalid_client') return undefined
   // RFC 6749 §5.2: a challenge is due to clients that authenticated by header. Public clients give up at one.
-  return code === 'invalid_client' && headers.authorization !== undefined ? `Basic ${REALM}` : undefined
+  if (headers.authorization !== undefined) return `Basic ${REALM}`
+  // No public client asks there, and RFC 9110 §15.5.2 has a challenge in every 401.
+  return routeOptions.config?.takesClientOrKey ? `Basic ${REALM}, Bearer ${REALM}` : undefined
 }
 
 /** Explains what the JSON validator puts badly: a form gives a list for a parameter that is repeated (RFC 6749 §3.2). */
 function explain(thrown: unknown, { body }: FastifyRequest): string | undefined {
   const { validation } = thrown as { validation?: { instancePath: string }[] }
-  if (validation && body === undefined) return 'The body is missing'
   const name = validation?.[0]?.instancePath.slice(1)
   const value = name === undefined ? undefined : (body as Record<string, unknown> | null)?.[name]
   return Array.isArray(value) && value.length > 1 ? `${name} is there more than once` : undefined

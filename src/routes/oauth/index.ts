@@ -2,8 +2,9 @@
  * The OAuth surface: discovery, the device authorization grant, tokens. Bodies are forms, or JSON. What an operation does is in
  * the file of its name, or of its family (discovery.ts, userinfo.ts).
  */
-import type { DoneFuncWithErrOrRes, FastifyReply, FastifyRequest } from 'fastify'
+import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
+import { allowAnyOrigin } from '../any-origin.js'
 import { surface } from '../app.js'
 import { acceptFormBodies } from '../form-body.js'
 import { acceptJsonBodies } from '../json-body.js'
@@ -20,7 +21,10 @@ import { getUserinfo, postUserinfo } from './userinfo.js'
 const {
   getOpenidConfiguration: openidConfiguration,
   getAuthorizationServerMetadata: serverMetadata,
-  ...others
+  getJwks: jwks,
+  getUserinfo: userinfo,
+  postUserinfo: userinfoByPost,
+  ...forPrograms
 } = oauthOperations
 
 const NEEDS = ['config', 'core', 'readiness', 'whereabouts', 'authentication', 'client-authentication', 'limits']
@@ -30,22 +34,40 @@ export const oauth = surface('oauth', NEEDS, async (app) => {
   app.addHook('onSend', nameMediaTypeAlone)
   acceptJsonBodies(app, { namesOnce: true })
   acceptFormBodies(app)
-  getOpenidConfiguration(app)
-  getAuthorizationServerMetadata(app)
-  getJwks(app)
+  app.register(documents)
+  app.register(aboutUsers)
   authorize(app)
   authorizeDevice(app)
   requestToken(app)
   revokeToken(app)
   introspectToken(app)
-  getUserinfo(app)
-  postUserinfo(app)
+  refuseOtherMethods(app, Object.values(forPrograms))
+})
+
+/** What everybody may read, pages of other origins too. */
+async function documents(app: FastifyInstance): Promise<void> {
+  allowAnyOrigin(app, { methods: ['GET'] })
+  getOpenidConfiguration(app)
+  getAuthorizationServerMetadata(app)
+  getJwks(app)
   // A discovery document may be at a second place.
   const discovery = [openidConfiguration, serverMetadata].flatMap(({ method, url }) =>
     metadataUrls(app, url).map((place) => ({ method, url: place }))
   )
-  refuseOtherMethods(app, [...discovery, ...Object.values(others)])
-})
+  refuseOtherMethods(app, [...discovery, jwks])
+}
+
+/** What pages of any origin may ask with an access token (OpenID Connect Core 1.0 §5.3). */
+async function aboutUsers(app: FastifyInstance): Promise<void> {
+  allowAnyOrigin(app, {
+    methods: ['GET', 'POST'],
+    requestHeaders: ['authorization', 'content-type'],
+    answerHeaders: ['www-authenticate', 'retry-after', 'x-request-id']
+  })
+  getUserinfo(app)
+  postUserinfo(app)
+  refuseOtherMethods(app, [userinfo, userinfoByPost])
+}
 
 /** JSON has no charset parameter (RFC 8259 §11), and there are clients that compare the whole header. */
 function nameMediaTypeAlone(

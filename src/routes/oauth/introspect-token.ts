@@ -11,6 +11,7 @@ export function introspectToken(app: App): void {
 
   app.route({
     ...oauthOperations.introspectToken,
+    config: { takesClientOrKey: true },
     handler: async (request) => {
       const { client, name } = await identify(request)
       await limit(request, name)
@@ -24,7 +25,7 @@ export function introspectToken(app: App): void {
     const body = request.body as { client_id?: string; client_secret?: string }
     const bearer = request.bearerToken()
     if (bearer !== undefined && !body.client_secret) {
-      const key = await app.core.callers.identifyApiKey(bearer)
+      const key = await app.core.callers.identifyApiKey(bearer, 'introspect')
       return { client: undefined, name: `key ${key.id}` }
     }
     const isAnonymous = request.headers.authorization === undefined && !body.client_id

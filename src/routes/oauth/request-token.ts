@@ -6,7 +6,7 @@ import {
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
 import { type Client, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
-import { readScope, writeScope } from '../../core/clients/scope.js'
+import { LONGEST_SCOPE, readScope, writeScope } from '../../core/clients/scope.js'
 import { type Fault, fault, isFault } from '../../core/fault.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
 import type { IssuedTokens } from '../../core/tokens/tokens.js'
@@ -35,11 +35,13 @@ export function requestToken(app: App): void {
 
   async function redeemDeviceCode(
     client: Client,
-    { device_code: deviceCode }: TokenRequest,
+    { device_code: deviceCode, scope = '' }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
   ): Promise<TokenResponse | TokenError> {
     requireGrantType(client, DEVICE_CODE_GRANT)
+    // The token has what was approved, whatever is asked for here.
+    if (scope.length > LONGEST_SCOPE) throw fault('invalid_scope')
     if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
     const outcome = await pollGrant(app, request, reply, deviceCode, client.tag)
     if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)

@@ -18,6 +18,8 @@ function userinfoRoute(app: App) {
   return {
     config: { takesAccessToken: true },
     onRequest: [app.limits.perAddress('userinfo'), app.authenticate('user-or-client')],
+    // By now there is a body, which may hold a second token (RFC 6750 §2.2).
+    preHandler: async (request: FastifyRequest) => void request.bearerToken(),
     handler: async (request: FastifyRequest): Promise<Userinfo> => {
       const caller = request.authenticatedCaller()
       // A session of the dashboard is no access token.

@@ -1,4 +1,4 @@
-/** How the pages say that something went wrong: a page like all others. A code without a row does not compile. */
+/** The error pages: one row for every fault code; a missing row does not compile. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { VNode } from 'preact'
 import type { FaultCode } from '../../core/fault.js'
@@ -23,7 +23,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
   unavailable: { status: 503, text: 'unavailable' },
   overloaded: { status: 503, text: 'unavailable' },
   internal: { status: 500, text: 'internal' },
-  // What only programs can be told.
+  // These faults occur only on the APIs.
   unauthenticated: { status: 401, text: 'forbidden' },
   invalid_token: { status: 401, text: 'forbidden' },
   insufficient_scope: { status: 403, text: 'forbidden' },
@@ -39,7 +39,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
   unsupported_response_type: { status: 400, text: 'badRequest' }
 }
 
-/** Answers a request that failed, also before its visitor was looked up: then the page is for nobody in particular. */
+/** Answers a failed request. If it failed before its visitor was looked up, the page is rendered for nobody in particular. */
 export function answerPageFault({ ofNobody, hasLostCookies }: Visits) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const problem = toFault(thrown)
@@ -60,7 +60,7 @@ export function answerPageFault({ ofNobody, hasLostCookies }: Visits) {
   }
 }
 
-/** Sends a page made by a view from what it shows. */
+/** Renders a view and sends it as the page. */
 export function sendPage<P>(reply: FastifyReply, view: (props: P) => VNode, props: P): FastifyReply {
   return reply.type('text/html; charset=utf-8').send(renderPage(view(props)))
 }

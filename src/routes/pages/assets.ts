@@ -1,6 +1,6 @@
 /**
- * The files the pages refer to, made at boot for one application: the style sheet with the accent of the operator, the icon in
- * it, and their logo. A URL names its content by a digest, so that it can be cached for ever.
+ * The static files of the pages, built once at boot: the style sheet and the icon in the operator's accent colour, and the
+ * operator's logo. Each URL contains a digest of the content, so that browsers can cache it for ever.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ interface Asset {
 export interface Assets {
   stylesheet: Asset
   icon: Asset
-  /** The logo of the operator. */
+  /** The operator's logo. */
   logo: Asset | undefined
 }
 
@@ -24,12 +24,12 @@ type Brand = App['config']['brand']
 
 /** The files of the style sheet, in order. */
 const STYLES = ['base', 'frame', 'forms', 'code-field', 'parts', 'question', 'lists']
-/** What the icon is filled with in its file. */
+/** The fill colour of the icon's source file, which the accent replaces. */
 const ICON_COLOR = 'color="#0b57c4"'
-/** A logo is the only file that others wrote, so it may draw and nothing else, even where somebody opens it by itself. */
+/** The logo is the only file from outside, so this policy forbids it everything but drawing, even when it is opened by itself. */
 const LOGO_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 
-/** Reads the files and puts the operator's brand in. */
+/** Reads the files and inserts the operator's brand. */
 export function createAssets({ light, dark, logo }: Brand): Assets {
   const styles = STYLES.map((name) => read(`styles/${name}.css`))
   const icon = read('icon.svg').replace(ICON_COLOR, `color="${light.color}"`)

@@ -1,25 +1,48 @@
 /** The authorizations of a user, under the path of the wire's authorized clients: looked at, renamed, revoked. */
 import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
 import { fault } from '../../core/fault.js'
+import { createCursors } from '../paging.js'
 import { formOf, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
-import { AuthorizationList } from './views/authorization-list.js'
+import { AuthorizationList, type AuthorizationsDone } from './views/authorization-list.js'
 import { isFollowedHere, userIdOf, visitOf } from './visit.js'
+
+/** How many are on a page. */
+const PAGE = 50
 
 const Rename = formOf({ label: Type.String({ maxLength: 255 }) })
 
+const nameOfList = (request: FastifyRequest) => `clients of ${userIdOf(request)}`
+const cursorIn = (request: FastifyRequest) => {
+  const { cursor } = request.query as { cursor?: unknown }
+  return typeof cursor === 'string' ? cursor : undefined
+}
+
+/** Back to the page of the list that the form was on. A cursor that is none leads nowhere, which the list itself says. */
+function backToList(request: FastifyRequest, done: AuthorizationsDone): string {
+  const cursor = cursorIn(request)
+  return `/account/clients?${new URLSearchParams({ done, ...(cursor !== undefined && { cursor }) })}`
+}
+
 /** GET /account/clients: what the user has let act for them. */
 export function showAuthorizations({ app, visits, codes }: PageParts): void {
+  const cursors = createCursors(app.core.keyring)
+
   app.route({
     method: 'GET',
     url: '/account/clients',
     onRequest: visits.requireSession('clients'),
     handler: async (request, reply) => {
       const visit = visitOf(request)
-      const authorizations = await app.core.authorizations.list(userIdOf(request))
+      const list = nameOfList(request)
+      const cursor = cursorIn(request)
+      const after = cursor === undefined ? undefined : cursors.read(list, cursor)
+      const page = await app.core.authorizations.page(userIdOf(request), { most: PAGE, after })
+      const next = page.next === undefined ? undefined : cursors.write(list, page.next)
       const { authorizedClientId: approvedHereId } = codes.read(request) ?? {}
       // No link from elsewhere can claim that something was done.
       const done = isFollowedHere(request) ? readDone(request, visit.texts.clients.done) : undefined
-      return sendPage(reply, AuthorizationList, { visit, authorizations, approvedHereId, done })
+      return sendPage(reply, AuthorizationList, { visit, ...page, cursor, next, approvedHereId, done })
     }
   })
 }
@@ -36,7 +59,7 @@ export function renameAuthorization({ app, visits }: PageParts): void {
       const label = request.body.label.trim() || undefined
       const renamed = await app.core.authorizations.rename(userIdOf(request), request.params.id, label)
       if (!renamed) throw fault('not_found')
-      return seeOther(reply, visitOf(request), '/account/clients?done=renamed')
+      return seeOther(reply, visitOf(request), backToList(request, 'renamed'))
     }
   })
 }
@@ -52,7 +75,7 @@ export function revokeAuthorization({ app, visits }: PageParts): void {
     handler: async (request, reply) => {
       const revoked = await app.core.authorizations.revoke(userIdOf(request), request.params.id)
       if (!revoked) throw fault('not_found')
-      return seeOther(reply, visitOf(request), '/account/clients?done=revoked')
+      return seeOther(reply, visitOf(request), backToList(request, 'revoked'))
     }
   })
 }
@@ -62,6 +85,8 @@ export function revokeAllAuthorizations({ app, visits }: PageParts): void {
   app.route({
     method: 'POST',
     url: '/account/clients/revoke-all',
+    // Many are revoked in many steps, each of which has a time limit of its own.
+    config: { waitsForOthers: true },
     onRequest: visits.requireSession('clients'),
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {

@@ -1,4 +1,4 @@
-/** The connections of a user: looked at, begun, ended. What the browser comes back with from an upstream is finish-sign-in.ts. */
+/** The connections of a user: listed, begun, ended. finish-sign-in.ts handles the callback from the upstream. */
 import { oneOf } from '../../../schemas/config.js'
 import { fault } from '../../core/fault.js'
 import { withBegun } from './cookies.js'
@@ -21,7 +21,7 @@ export function showConnections({ app, visits }: PageParts): void {
       const listed = await Promise.all(
         (await connections.list(userId)).map(async (connection) => {
           const { upstreamId, subject } = connection
-          // An upstream that is only connected has nothing to choose.
+          // An upstream without sign-in offers no choice.
           const signsIn = signIn.upstream(upstreamId)?.signsIn === true
           return { connection, use: signsIn ? await identities.useOf(upstreamId, subject, userId) : undefined }
         })
@@ -33,8 +33,8 @@ export function showConnections({ app, visits }: PageParts): void {
 }
 
 /**
- * POST /account/connections/{id}/sign-in: lets the user sign in with an account that they connected, or no more. It opens another
- * way into everything that is theirs, so that a sign-in of long ago does not suffice.
+ * POST /account/connections/{id}/sign-in: allows or forbids signing in with a connected account. It needs a recent sign-in,
+ * because it opens another way into the user's account.
  */
 export function chooseForSignIn({ app, visits }: PageParts): void {
   app.route({
@@ -59,7 +59,7 @@ export function chooseForSignIn({ app, visits }: PageParts): void {
   })
 }
 
-/** GET /account/connections/{upstream}/connect: on to the upstream, to connect an account there. HEAD begins nothing. */
+/** GET /account/connections/{upstream}/connect: redirects to the upstream, to connect an account there. HEAD begins nothing. */
 export function beginConnecting({ app, visits }: PageParts): void {
   app.route({
     method: 'GET',
@@ -87,7 +87,7 @@ export function beginConnecting({ app, visits }: PageParts): void {
   })
 }
 
-/** POST /account/connections/{id}/disconnect: gives the tokens up, here and if possible at the upstream. */
+/** POST /account/connections/{id}/disconnect: deletes the tokens here and, if possible, revokes them at the upstream. */
 export function disconnect({ app, visits }: PageParts): void {
   app.route({
     method: 'POST',

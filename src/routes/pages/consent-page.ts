@@ -1,4 +1,4 @@
-/** The consent page, and the ticket in its form that says what was shown: to whom, about which code, under which name. */
+/** The consent page, and the sealed ticket in its form: it records the session, the code and the client name that were shown. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../../core/clients/client.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
@@ -13,14 +13,14 @@ import { sessionOf, visitOf } from './visit.js'
 export interface Ticket {
   userCode: string
   linked: boolean
-  /** The client that was shown, and the name that the operator gave it then. */
+  /** The client that was shown, and its registered name at that time. */
   clientId: string
   clientName: string | undefined
 }
 
 const PURPOSE = 'consent'
 
-/** Seals a ticket for the session that sees the page. Posted by any other session it cannot be opened. */
+/** Seals a ticket for the session that sees the page. No other session can open it. */
 export function sealTicket(app: App, session: BrowserSession, ticket: Ticket): string {
   return app.core.keyring.seal(PURPOSE, session.id, JSON.stringify(ticket))
 }
@@ -62,7 +62,7 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
   })
 }
 
-/** Whoever was shown the question may know what became of it. A code that is entered by hand leads to no such answer. */
+/** Says that the client has withdrawn its request. Only a user who was shown the question is told; an entered code never is. */
 export function sendWithdrawn(codes: EnteredCodes, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   codes.forget(reply)
   return sendPage(reply.code(409), DecisionResult, { visit: visitOf(request), result: 'withdrawn' })

@@ -1,13 +1,13 @@
 /**
- * The cookies of the pages: `__Host-` cookies that scripts cannot read and that other sites send only with a followed link. One
- * holds the token of the session. The others are sealed, so that an entered code or a sign-in needs no storage on the server.
+ * The cookies of the pages: `__Host-` cookies with HttpOnly and SameSite=Lax. One holds the session token. The others are sealed
+ * (AES-256-GCM), so that an entered code or a sign-in under way needs no storage on the server.
  */
 import '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attempt } from '../../core/upstream/upstream-client.js'
 import type { App } from '../app.js'
 
-/** Where somebody was going. A name, never a URL, so that no request can send them elsewhere. */
+/** Where the visitor goes after signing in. It is a name, never a URL, so that no request can cause an open redirect. */
 export type Destination = 'device' | 'consent' | 'clients' | 'connections'
 
 /** The path of each destination. */
@@ -18,45 +18,45 @@ export const DESTINATIONS: Readonly<Record<Destination, string>> = {
   connections: '/account/connections'
 }
 
-/** The code that was entered, or filled in by a link, and what became of it. See entered-code.ts. */
+/** The user code that was entered or filled in by a link, and the decision on it. See entered-code.ts. */
 export interface EnteredCode {
-  /** The user who entered it, or the visitor who was not signed in yet. */
+  /** The user who entered it; before signing in, the visitor. */
   owner: string
   userCode: string
   /** Whether a link filled it in. */
   linked: boolean
-  /** Whether it was looked up since, and found. One that was typed before signing in is looked up after it. */
+  /** Whether it was looked up and found. A code typed before signing in is looked up afterwards. */
   isEntered?: boolean
   result?: 'approved' | 'denied' | 'undone'
-  /** The authorization that an approval leads to. Cookies keep the wire's word for it. */
+  /** The id of the authorization that the approval created. Cookies keep the wire's word for it. */
   authorizedClientId?: string
 }
 
-/** A sign-in or a connecting that was begun at an upstream, and is told apart from others by its state (RFC 6749 §10.12). */
+/** An attempt to sign in or connect at an upstream. Its `state` parameter identifies it (RFC 6749 §10.12). */
 export interface Begun {
-  /** Cookies keep the wire's word for the upstream. */
+  /** The upstream's id. Cookies keep the wire's word for it. */
   providerId: string
   state: string
-  /** Where its browser goes on to afterwards. */
+  /** Where the browser goes afterwards. */
   destination: Destination
-  /** Its secrets; undefined once it has succeeded, so that a callback that is loaded again only leads on. */
+  /** The attempt's secrets; undefined once it has succeeded, so that reloading the callback only redirects. */
   attempt?: Attempt
   /** A keyed tag of the user who connects an account; undefined for a sign-in. */
   connectsFor?: string
 }
 
-/** Somebody on their way to signing in or to connecting an account. */
+/** A visitor who is about to sign in or connect an account. */
 export interface Visitor {
-  /** Random. The forms of a visitor without a session are bound to it. */
+  /** A random id, to which the CSRF tokens of a visitor without a session are bound. */
   id: string
   destination: Destination
-  /** Whether they have to prove again who they are. */
+  /** Whether the sign-in must be a reauthentication. */
   reauthenticates?: boolean
-  /** What several tabs have begun, the oldest first. */
+  /** The attempts of all tabs, the oldest first. */
   begun?: readonly Begun[]
 }
 
-/** The list with one more at its end. When there are too many, the oldest that is over goes, or else the oldest. */
+/** Appends an attempt. Past the cap it drops the oldest finished attempt or, if none is finished, the oldest. */
 export function withBegun(before: readonly Begun[] = [], one: Begun): readonly Begun[] {
   const gone = before.length < MOST_BEGUN ? undefined : (before.find(({ attempt }) => !attempt) ?? before[0])
   return [...before.filter((other) => other !== gone), one]
@@ -72,16 +72,16 @@ export interface Cookies {
   session: Cookie<string>
   enteredCode: Cookie<EnteredCode>
   visitor: Cookie<Visitor>
-  /** Whether the browser sent none of them, good or not. */
+  /** Whether the browser sent none of these cookies, valid or not. */
   areAbsent(request: FastifyRequest): boolean
 }
 
 const OPTIONS = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const
-/** Five of the largest attempts fit into a cookie with all that surrounds them. */
+/** Five attempts of the largest size fit into one cookie. */
 const MOST_BEGUN = 5
-/** How long somebody may take to sign in. */
+/** The time limit of a sign-in. */
 const VISITOR_SECONDS = 900
-/** The largest cookie that a browser keeps. */
+/** Browsers drop larger cookies. */
 const LONGEST = 4096
 
 export function createCookies(app: App): Cookies {
@@ -98,7 +98,7 @@ export function createCookies(app: App): Cookies {
           const { value, untilMs } = JSON.parse(keyring.open(purpose, '', text)) as { value: T; untilMs: number }
           return untilMs > clock() ? value : undefined
         } catch {
-          // It is not one of ours, or was sealed under a secret that is gone, and so counts as absent.
+          // The cookie was forged or sealed under a removed secret, so it counts as absent.
           return undefined
         }
       },
@@ -110,7 +110,7 @@ export function createCookies(app: App): Cookies {
     }
   }
 
-  /** A cookie that comes twice was set by somebody else beside ours (RFC 6265 §8.6), and then neither counts. */
+  /** If a cookie occurs twice, another site has set one of them (RFC 6265 §8.6), so neither counts. */
   function readOnly(request: FastifyRequest, name: string): string | undefined {
     const sent = (request.headers.cookie ?? '').split(';').filter((pair) => pair.split('=', 1)[0]?.trim() === name)
     return sent.length === 1 ? request.cookies[name] : undefined

@@ -10,11 +10,11 @@ import { sessionOf, userIdOf, visitOf } from './visit.js'
 const Decision = formOf({
   ticket: Type.String(),
   action: oneOf(['approve', 'deny']),
-  /** The box that says the codes are the same. A single click of a clickjacking page cannot tick it and approve. */
+  /** The check box that confirms the codes are equal. It makes approving two clicks, which clickjacking cannot get with one. */
   same: Type.Optional(Type.Literal('yes'))
 })
 
-/** POST /device/confirm: approves or denies what the ticket says was shown. */
+/** POST /device/confirm: approves or denies the grant that the ticket names. */
 export function decideConsent({ app, visits, codes }: PageParts): void {
   const limitUser = app.limits.perUser('approve', userIdOf)
 

@@ -1,29 +1,30 @@
-/** Entering the code that a device shows: by hand, or filled in by a link. */
+/** The pages on which a user enters the code of a device, by hand or through a link. */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { formatUserCode, readUserCode } from '../../core/grants/codes.js'
+import { formatUserCode, isBlankUserCode, readUserCode } from '../../core/grants/codes.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm, LONGEST_TYPED_CODE } from './views/code-form.js'
 import { Start } from './views/start.js'
 import { userIdOf, visitOf } from './visit.js'
 
-/** GET /: what this is, and a place for the code, which survives signing in. */
+/** GET /: the landing page, with a form for the code, which is kept while its visitor signs in. */
 export function showStart({ app, visits }: PageParts): void {
-  const { demoSignIn: isDemo } = app.config
-  // The documentation has no base path. Where a proxy takes the base path away, it is the proxy's to be linked with.
-  const docsPath = app.prefix === '' ? undefined : '/docs'
+  const { demoSignIn: isDemo, showsDocs } = app.config
+  const documentation = showsDocs ? '/docs' : '/openapi.json'
+  // /docs is served without the base path; a proxy that strips the base path serves it below.
+  const docsPath = app.prefix === '' ? undefined : documentation
 
   app.get('/', async (request, reply) => {
     const visit = visitOf(request)
-    // The form of a stranger is bound to a cookie, as it is on the page to sign in on.
+    // Without a session, the form's CSRF token is bound to the visitor's cookie, as on the sign-in page.
     const seen = visit.session ? visit : visits.remember(request, reply, {})
-    return sendPage(reply, Start, { visit: seen, isDemo, docsPath: docsPath ?? `${visit.base}/docs` })
+    return sendPage(reply, Start, { visit: seen, isDemo, docsPath: docsPath ?? visit.base + documentation })
   })
 }
 
 /**
- * GET /device: where a code is entered. A code in the query fills the form in and decides nothing; it is moved out of the URL
- * at once, into the visitor's cookie, and survives signing in there.
+ * GET /device: the form for the code (`verification_uri` of RFC 8628 §3.2). A code in the query only fills in the form; a
+ * redirect moves it from the URL into the visitor's cookie, which keeps it while they sign in.
  */
 export function showCodeForm({ app, visits, codes }: PageParts): void {
   const requireSession = visits.requireSession('device')
@@ -33,7 +34,7 @@ export function showCodeForm({ app, visits, codes }: PageParts): void {
     const { code } = request.query as { code?: unknown }
     if (code !== undefined) {
       const typed = readTypedCode(code)
-      // A link with something else in it leads to the empty form.
+      // A link whose code is malformed leads to the empty form.
       if (typed === undefined) codes.forget(reply)
       else codes.keep(request, reply, { userCode: typed, linked: true })
       return seeOther(reply, visit, '/device')
@@ -47,8 +48,8 @@ export function showCodeForm({ app, visits, codes }: PageParts): void {
 }
 
 /**
- * POST /device: looks the code up and goes on to the question. Why a code leads nowhere is not told. What somebody typed who is
- * not signed in yet, on the landing page, survives signing in and is looked up after it.
+ * POST /device: looks the code up and redirects to the question. The answer to a wrong code never says why it is wrong. A code
+ * that a visitor typed on the landing page before signing in is kept and looked up afterwards.
  */
 export function enterCode({ app, visits, codes }: PageParts): void {
   const limitUser = app.limits.perUser('peek', userIdOf)
@@ -65,7 +66,7 @@ export function enterCode({ app, visits, codes }: PageParts): void {
     ],
     preValidation: async (request, reply) => {
       if (visitOf(request).session) return visits.requireOwnForm(request)
-      // A form that was shown to a session that has ended since is not kept: nobody can tell who filled it in.
+      // A form that belongs to an ended session is not kept, because it is unknown who filled it in.
       if (!visits.isOwnForm(request)) return requireSession(request, reply)
     },
     handler: async (request, reply) => {
@@ -73,8 +74,8 @@ export function enterCode({ app, visits, codes }: PageParts): void {
       const { user_code: sent } = request.body as { user_code?: unknown }
       const typed = readTypedCode(sent)
       if (!visit.session) return keepForSignIn(request, reply, typed)
-      // Browsers send an empty field as well, which is no guess.
-      if (sent === '') return refuse(request, reply)
+      // Browsers submit an empty field as well, which does not count as a guess.
+      if (sent === '' || (typed !== undefined && isBlankUserCode(typed))) return refuse(request, reply)
       const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed ?? ''))
       if (typed === undefined || outcome.kind !== 'pending') return refuse(request, reply)
       const userCode = formatUserCode(readUserCode(typed) ?? '')
@@ -88,7 +89,7 @@ export function enterCode({ app, visits, codes }: PageParts): void {
     return sendPage(reply.code(400), CodeForm, { visit: visitOf(request), isInvalid: true })
   }
 
-  /** Nothing is looked up before somebody is signed in whose misses can be counted. */
+  /** A code is looked up only for a signed-in user, whose misses can be counted. */
   function keepForSignIn(request: FastifyRequest, reply: FastifyReply, typed = '') {
     const userCode = asShown(typed)
     if (userCode === undefined) {
@@ -99,20 +100,20 @@ export function enterCode({ app, visits, codes }: PageParts): void {
     return seeOther(reply, visitOf(request), '/login')
   }
 
-  /** Whether this is the code that a link filled in before. */
+  /** Whether a link filled in this code before. */
   function isLinked(request: FastifyRequest, userCode: string): boolean {
     const before = codes.read(request)
     return before?.linked === true && asShown(before.userCode) === userCode
   }
 }
 
-/** The one code of a query or a form, if it can be one at all. */
+/** The code of a query or a form; undefined unless there is exactly one, in the form of a code. */
 function readTypedCode(value: unknown): string | undefined {
   const isUsable = typeof value === 'string' && value.length > 0 && value.length <= LONGEST_TYPED_CODE
   return isUsable ? value : undefined
 }
 
-/** A code as a device shows it, if the text can be one. No other text of a link gets into a form. */
+/** The text in the form XXXX-XXXX; undefined if it cannot be a code, so that no other text of a link gets into the form. */
 function asShown(typed: string): string | undefined {
   const userCode = readUserCode(typed)
   return userCode && formatUserCode(userCode)

@@ -1,6 +1,6 @@
 /**
- * Whose entered code it is. A code belongs to the user who entered it, or to the visitor who enters it before signing in: the
- * next user of the same browser starts anew, and sees neither a half-entered code nor what somebody else decided.
+ * The owner of an entered code: the user who entered it or, before signing in, the visitor. The next user of the same browser
+ * sees neither the code nor the decision on it.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BrowserSession } from '../../core/users/browser-session.js'
@@ -8,12 +8,12 @@ import type { Cookies, EnteredCode } from './cookies.js'
 import { type Visit, type Visits, visitOf } from './visit.js'
 
 export interface EnteredCodes {
-  /** The code of whoever is here; undefined if there is none, or if somebody else entered it. */
+  /** The code of this user or visitor; undefined if there is none or somebody else entered it. */
   read(request: FastifyRequest): EnteredCode | undefined
-  /** Keeps a code for whoever is here, in place of the one before. */
+  /** Keeps a code for this user or visitor, in place of the former one. */
   keep(request: FastifyRequest, reply: FastifyReply, code: Omit<EnteredCode, 'owner'>): void
   forget(reply: FastifyReply): void
-  /** At a sign-in: what the visitor has entered becomes the user's, theirs stays, and what anybody else has entered goes. */
+  /** At a sign-in: the visitor's code becomes the user's, the user's own code stays, and anybody else's is deleted. */
   handOver(request: FastifyRequest, reply: FastifyReply, session: BrowserSession): void
 }
 
@@ -31,7 +31,7 @@ export function createEnteredCodes({ enteredCode }: Cookies, visits: Visits): En
 
     keep(request, reply, code) {
       const owner = ownerOf(visitOf(request)) ?? ownerOf(visits.remember(request, reply, {}))
-      // The owner is there by now: somebody who was nobody yet has just become a visitor.
+      // There is an owner by now, because a newcomer has just been made a visitor.
       enteredCode.set(reply, { ...code, owner: owner as string })
     },
 

@@ -6,7 +6,7 @@ import { type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { ErrorPage } from './views/error-page.js'
 import { visitOf } from './visit.js'
 
-/** What was begun, found by the state of the callback, with its secrets and the visitor who began it. */
+/** The attempt that a callback answers, with its secrets and the visitor who began it. */
 interface Returning {
   visitor: Visitor
   one: Begun
@@ -14,9 +14,9 @@ interface Returning {
 }
 
 /**
- * GET /login/{upstream}/callback: what the upstream sends the browser back with (RFC 6749 §4.1.2). Good only in the browser
- * that began, at the upstream it began with, and once; a session that was there before ends. The state says which of several
- * attempts it answers, so that a callback that was not begun here changes nothing and asks nobody. HEAD finishes nothing.
+ * GET /login/{upstream}/callback: the upstream's answer (RFC 6749 §4.1.2). It counts once, and only in the browser and for the
+ * upstream of its attempt; a session from before ends. The `state` parameter selects the attempt, so that a foreign callback
+ * changes nothing and causes no request to the upstream. HEAD finishes nothing.
  */
 export function finishSignIn({ app, cookies, codes }: PageParts): void {
   app.route({
@@ -32,7 +32,7 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
       const state = stateOf(queryOf(request))
       const one = visitor?.begun?.find((one) => one.state === state && one.providerId === request.params.id)
       if (!visitor || !one) return refuse(request, reply, 'invalid')
-      // It was loaded before, and whoever loads it again goes where it led.
+      // The callback was loaded before, so it leads to the same destination again.
       if (!one.attempt) return seeOther(reply, visit, visit.session ? DESTINATIONS[one.destination] : '/login')
       const returning = { visitor, one, attempt: one.attempt }
       return one.connectsFor === undefined ? signIn(request, reply, returning) : connect(request, reply, returning)
@@ -41,14 +41,14 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
 
   async function signIn(request: FastifyRequest, reply: FastifyReply, { visitor, one, attempt }: Returning) {
     const visit = visitOf(request)
-    // While the upstream cannot be asked the attempt stays, so that loading the callback again is another try.
+    // The attempt stays while the upstream cannot be reached, so that reloading the callback retries it.
     const outcome = await app.core.signIn.finish(one.providerId, queryOf(request), attempt)
     if (outcome.kind === 'refused') {
       cookies.visitor.set(reply, { ...visitor, begun: without(visitor, one) })
       return refuse(request, reply, outcome.reason)
     }
     app.metrics.countSignIn('signed_in')
-    // Another id: the forms that were shown before this sign-in are nobody's from now on.
+    // The visitor gets a new id, which invalidates the forms from before the sign-in.
     cookies.visitor.set(reply, { id: randomUUID(), destination: 'device', begun: withSecretsGone(visitor, one) })
     codes.handOver(request, reply, outcome.session)
     if (visit.session) await app.core.browserSessions.end(visit.session)
@@ -59,7 +59,7 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
   async function connect(request: FastifyRequest, reply: FastifyReply, { visitor, one, attempt }: Returning) {
     const visit = visitOf(request)
     const { session } = visit
-    // Signing in again in another tab does not matter, but another user may not finish what this one began.
+    // The same user may have signed in again in another tab, but another user must not finish this attempt.
     const isTheirs = session && app.core.keyring.tags('connecting', session.userId).includes(one.connectsFor ?? '')
     if (!isTheirs) return refuse(request, reply, 'invalid')
     const { userId } = session
@@ -81,10 +81,10 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
   }
 }
 
-/** All after the first question mark: a code may hold more of them (RFC 3986 §3.4). */
+/** Everything after the first question mark, because a query may contain more of them (RFC 3986 §3.4). */
 const queryOf = (request: FastifyRequest) => request.raw.url?.split('?').slice(1).join('?') ?? ''
 
-/** The state in a query that names exactly one. */
+/** The `state` of a query; undefined unless there is exactly one. */
 function stateOf(query: string): string | undefined {
   const states = new URLSearchParams(query).getAll('state')
   return states.length === 1 ? states[0] : undefined
@@ -92,7 +92,7 @@ function stateOf(query: string): string | undefined {
 
 const without = ({ begun = [] }: Visitor, over: Begun) => begun.filter((one) => one !== over)
 
-/** The list in which a success is remembered by its state alone. */
+/** Marks an attempt as finished: only its `state` stays. */
 function withSecretsGone({ begun = [] }: Visitor, over: Begun): Begun[] {
   const { providerId, state, destination } = over
   return begun.map((one) => (one === over ? { providerId, state, destination } : one))

@@ -1,6 +1,6 @@
 /**
- * The pages: what a person needs to sign in, to decide, and to look after what was granted. They are there when people can sign
- * in here; otherwise the operator has a dashboard of their own. No script runs on them.
+ * The pages on which people sign in, decide grants and manage their authorizations. They exist where people can sign in here;
+ * otherwise the operator's own dashboard takes their place. No script runs on them.
  */
 import accepts from '@fastify/accepts'
 import cookie from '@fastify/cookie'
@@ -31,7 +31,7 @@ import { createVisits } from './visit.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Set on what people look at, which is in no API document. */
+    /** Set on pages, which no API document describes. */
     page?: boolean
   }
 }
@@ -65,14 +65,14 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
   await app.register(accepts)
   await app.register(cookie)
   const own: { method: string; url: string }[] = []
-  // This hook comes before that of helmet, which reads what it asks for.
+  // This hook precedes that of helmet, which reads what it sets.
   app.addHook('onRoute', (route) => {
     if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
     route.config = { ...route.config, page: true }
     route.helmet = {}
   })
   await app.register(helmet, {
-    // JSON for a path that leads nowhere goes without.
+    // JSON answers to unknown paths carry no headers of helmet.
     global: false,
     contentSecurityPolicy: {
       useDefaults: false,
@@ -87,10 +87,10 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
     },
     frameguard: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
-    // HSTS would bind every service of this host, so it is left to the operator.
+    // Every answer of the service has this header, not the pages alone: plugins/request-headers.ts.
     strictTransportSecurity: false
   })
-  // Pages read forms alone, so the parsers of the application go.
+  // Pages read only forms, so the application's parsers are removed.
   app.removeAllContentTypeParsers()
   acceptFormBodies(app)
   const assets = createAssets(app.config.brand)

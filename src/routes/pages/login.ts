@@ -1,4 +1,4 @@
-/** Signing in and out: the page to sign in on, the way to an upstream, and signing in by name. The way back is finish-sign-in.ts. */
+/** Signing in and out: the sign-in page, the redirect to an upstream, and the demo sign-in. finish-sign-in.ts handles the callback. */
 import { fault } from '../../core/fault.js'
 import { readTypedName } from '../../core/users/user-id.js'
 import { DESTINATIONS, withBegun } from './cookies.js'
@@ -6,7 +6,7 @@ import { type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { Login, Logout } from './views/login.js'
 import { isFollowedHere, sessionOf, visitOf } from './visit.js'
 
-/** GET /login: the ways to sign in. A user who is signed in, and need not sign in again, goes on at once. */
+/** GET /login: the ways to sign in. A signed-in user who need not reauthenticate is redirected to the destination. */
 export function showLogin({ app, visits }: PageParts): void {
   app.get('/login', async (request, reply) => {
     const { session, visitor } = visitOf(request)
@@ -20,7 +20,7 @@ export function showLogin({ app, visits }: PageParts): void {
   })
 }
 
-/** GET /login/{upstream}: on to the upstream, from the link on the sign-in page and from nowhere else. HEAD begins nothing. */
+/** GET /login/{upstream}: redirects to the upstream; only the sign-in page may link here. HEAD begins nothing. */
 export function beginSignIn({ app, visits }: PageParts): void {
   app.route({
     method: 'GET',
@@ -43,7 +43,7 @@ export function beginSignIn({ app, visits }: PageParts): void {
   })
 }
 
-/** POST /login: signs in whoever types a name. The route exists for trials alone: see Config.demoSignIn. */
+/** POST /login: the demo sign-in by a typed name, which exists only with Config.demoSignIn. */
 export function signInByName({ app, cookies, visits, codes }: PageParts): void {
   app.route({
     method: 'POST',
@@ -68,7 +68,7 @@ export function signInByName({ app, cookies, visits, codes }: PageParts): void {
   })
 }
 
-/** GET /logout: asks first, so that no link can sign anybody out. */
+/** GET /logout: asks for confirmation, so that no link can sign a user out. */
 export function showLogout({ app }: PageParts): void {
   app.get('/logout', async (request, reply) => {
     const visit = visitOf(request)
@@ -76,7 +76,7 @@ export function showLogout({ app }: PageParts): void {
   })
 }
 
-/** POST /logout: ends the session, in the browser and in the store. */
+/** POST /logout: deletes the session in the browser and in the store. */
 export function signOut({ app, cookies, visits }: PageParts): void {
   app.route({
     method: 'POST',

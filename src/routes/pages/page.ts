@@ -1,4 +1,4 @@
-/** What the routes of the pages are made with, and how they send. */
+/** The parts that all routes of the pages share, and how they answer. */
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app.js'
@@ -13,21 +13,21 @@ export interface PageParts {
   cookies: Cookies
   visits: Visits
   codes: EnteredCodes
-  /** Whether the result page waits for the client. */
+  /** Whether the result page waits for the client to collect. */
   awaitsCollection: boolean
 }
 
-/** Goes on with 303, so that reloading does not send the form again. */
+/** Redirects with 303, so that reloading does not submit the form again. */
 export function seeOther(reply: FastifyReply, visit: Visit, path: string): FastifyReply {
   return reply.redirect(visit.base + path, 303)
 }
 
-/** The fields of a form beside its CSRF token, which `requireOwnForm` has checked. */
+/** The fields of a form, without its CSRF token, which `requireOwnForm` has checked. */
 export const formOf = <T extends Record<string, TSchema>>(fields: T) => Type.Object(fields)
 
 export const PathId = Type.Object({ id: Type.String() })
 
-/** One of a closed set of words in the query, each of which stands for a sentence. */
+/** A word of a closed set in the query, which selects the notice to show. */
 export function readDone<T extends string>(
   request: FastifyRequest,
   sentences: Readonly<Record<T, string>>

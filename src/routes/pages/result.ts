@@ -1,17 +1,17 @@
-/** What became of the grant that was decided in this browser last, and taking an approval back. */
+/** The result page of the decision that was made last in this browser, and undoing an approval. */
 import { createAwaitCollection } from './await-collection.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { DecisionResult } from './views/decision-result.js'
 import { userIdOf, visitOf } from './visit.js'
 
-/** GET /device/done: says what became of it, to the user who decided, and whether the device has collected an approval. */
+/** GET /device/done: tells the user who decided the result, and whether the client has collected an approval. */
 export function showResult({ app, visits, codes, awaitsCollection }: PageParts): void {
   const awaitCollection = createAwaitCollection(app, awaitsCollection)
 
   app.route({
     method: 'GET',
     url: '/device/done',
-    // It waits for the device, and limits what it asks Redis in that time by itself.
+    // The page waits for the client and limits its own reads of Redis.
     config: { waitsForOthers: true },
     onRequest: visits.requireSession('device'),
     handler: async (request, reply) => {
@@ -20,7 +20,7 @@ export function showResult({ app, visits, codes, awaitsCollection }: PageParts):
       const { result, authorizedClientId } = codes.read(request) ?? {}
       if (!result) return seeOther(reply, visit, '/device')
       if (result !== 'approved') return sendPage(reply, DecisionResult, { visit, result })
-      // Where the id is not known, because the decision was sent twice, the page says what is true in any case.
+      // After a repeated decision the id may be unknown; then the page does not mention the collection.
       const standing = authorizedClientId
         ? await awaitCollection(request, reply, { userId, authorizationId: authorizedClientId })
         : 'none'
@@ -30,7 +30,7 @@ export function showResult({ app, visits, codes, awaitsCollection }: PageParts):
   })
 }
 
-/** POST /device/undo: takes the approval back. */
+/** POST /device/undo: undoes the approval. */
 export function undoApproval({ app, visits, codes }: PageParts): void {
   const limitUser = app.limits.perUser('approve', userIdOf)
 
@@ -44,7 +44,7 @@ export function undoApproval({ app, visits, codes }: PageParts): void {
       const entered = codes.read(request)
       if (entered?.result !== 'approved') return seeOther(reply, visit, '/device/done')
       const outcome = await app.core.grants.undo(entered.userCode, userIdOf(request))
-      // The grant is forgotten by now; if it was collected, its authorization is in the list, where it can be revoked.
+      // The grant is forgotten; if it was collected, its authorization can be revoked in the list.
       if (outcome.kind === 'unknown') return seeOther(reply, visit, '/account/clients')
       codes.keep(request, reply, { ...entered, result: 'undone' })
       return seeOther(reply, visit, '/device/done')

@@ -3,7 +3,7 @@ import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
 import { userIdOf, visitOf } from './visit.js'
 
-/** GET /device/confirm: who asks, for what and from where, and the question. */
+/** GET /device/confirm: the consent page, with the client, the scopes and the requester's location. */
 export function showConsent({ app, visits, codes }: PageParts): void {
   app.route({
     method: 'GET',
@@ -12,12 +12,12 @@ export function showConsent({ app, visits, codes }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const entered = codes.read(request)
-      // A code of a link has to be sent by its form first, so that somebody compares it. After a decision the back button leads
-      // here again, with nothing to decide.
+      // A code from a link must be submitted with the form first, so that the user compares it. After a decision the back
+      // button leads here, where nothing is left to decide.
       if (!entered || (entered.linked && !entered.isEntered) || entered.result) return seeOther(reply, visit, '/device')
       const { userCode, linked, isEntered } = entered
       const peek = () => app.core.grants.peek(userCode)
-      // The first look at a code that was typed before signing in counts as a guess.
+      // The first lookup of a code that was typed before signing in counts as a guess.
       const outcome = isEntered ? await peek() : await app.limits.guess(request, userIdOf(request), peek)
       if (outcome.kind === 'withdrawn' && isEntered) return sendWithdrawn(codes, request, reply)
       if (outcome.kind !== 'pending' || !outcome.client) {

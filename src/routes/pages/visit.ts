@@ -1,4 +1,4 @@
-/** A visit to a page: who is there, in which language, and what their forms are bound to. */
+/** A visit to a page: its session or visitor, its language, and the CSRF protection of its forms. */
 import { randomUUID } from 'node:crypto'
 import '@fastify/accepts'
 import Csrf from '@fastify/csrf'
@@ -15,16 +15,16 @@ import { LANGUAGES, type Language, texts } from './texts/languages.js'
 export interface Visit {
   language: Language
   texts: Texts
-  /** What every path of a link begins with: the path of PUBLIC_URL. */
+  /** The prefix of every link: the path of PUBLIC_URL. */
   base: string
-  /** What the operator calls the service. */
+  /** SERVICE_NAME. */
   serviceName: string
   assets: Assets
-  /** Of grantd itself; told where the service is only tried out. */
+  /** The version of grantd, shown only in a trial. */
   version: string | undefined
   session: BrowserSession | undefined
   visitor: Visitor | undefined
-  /** For the hidden field of every form. */
+  /** The token in the hidden field of every form. */
   csrfToken: string
   nowMs: number
 }
@@ -38,21 +38,21 @@ declare module 'fastify' {
 export const CSRF_FIELD = 'csrf'
 
 export interface Visits {
-  /** Looks up the session and the visitor, for every page. */
+  /** The hook that looks up the session and the visitor. */
   begin(request: FastifyRequest): Promise<void>
-  /** Lets in users who are signed in, and sends everybody else to the sign-in page and back. */
+  /** The hook that admits signed-in users and sends everybody else to the sign-in page and back. */
   requireSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
-  /** The same, but a sign-in that was too long ago does not count. */
+  /** The same, but only for a recent sign-in (CONSENT_MAX_AUTH_AGE_SECONDS). */
   requireFreshSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
-  /** Whether a form is one that this visitor was shown, and no other site sent it. Its body has been read. */
+  /** Whether this visitor was shown the form and no other site submitted it. The body must have been read. */
   isOwnForm(request: FastifyRequest): boolean
-  /** Refuses a form for which `isOwnForm` is false. */
+  /** Throws `forbidden` for a form for which `isOwnForm` is false. */
   requireOwnForm(request: FastifyRequest): Promise<void>
-  /** Whether a form of ours came back without any cookie of ours, from a browser that may keep none at an http address. */
+  /** Whether a form of ours was submitted without any of our cookies, which some browsers refuse at an http address. */
   hasLostCookies(request: FastifyRequest): boolean
-  /** A visit of nobody in particular, for answers that must not look anybody up. */
+  /** A visit without session or visitor, for answers that must not look one up. */
   ofNobody(request: FastifyRequest): Visit
-  /** Remembers a visitor, and where they are going; answers with a visit whose forms they can send. */
+  /** Gives the browser a visitor's cookie with a destination. Returns a visit whose forms the visitor can submit. */
   remember(request: FastifyRequest, reply: FastifyReply, changes: Partial<Visitor>): Visit
 }
 
@@ -63,7 +63,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
   const origin = new URL(config.publicUrl).origin
   const csrf = new Csrf.Tokens({})
 
-  /** Derived from what the browser holds, so that no secret has to be stored. */
+  /** Derives the CSRF token from the session or the visitor's id, so that none has to be stored. */
   const csrfSecretsOf = (session: BrowserSession | undefined, visitor: Visitor | undefined) =>
     keyring.derive('csrf', session ? `session ${session.id}` : `visitor ${visitor?.id}`)
 
@@ -89,7 +89,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
     const visitor: Visitor = { id: randomUUID(), destination: 'device', ...before, ...changes }
     cookies.visitor.set(reply, visitor)
     const visit = visitBy(request, session, visitor)
-    // Whoever asks later in this request gets the same visitor.
+    // Later calls in this request find the same visitor.
     request.visit = visit
     return visit
   }
@@ -145,7 +145,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
   }
 }
 
-/** The token that a form was sent with. */
+/** The CSRF token that was submitted with a form. */
 function sentTokenOf({ body }: FastifyRequest): string | undefined {
   const sent = (body as Record<string, unknown> | null | undefined)?.[CSRF_FIELD]
   return typeof sent === 'string' ? sent : undefined
@@ -170,8 +170,8 @@ export function userIdOf(request: FastifyRequest): string {
 }
 
 /**
- * Whether a page of ours sent this request, as far as the browser tells. Browsers send `Origin: null` for our own forms, since
- * the pages have the referrer policy `no-referrer`; then Sec-Fetch-Site decides, and without it the form's token alone.
+ * Whether the browser's headers allow that a page of ours sent this request. Browsers send `Origin: null` for our own forms,
+ * because the pages have the referrer policy `no-referrer`. Then Sec-Fetch-Site decides and, without it, only the CSRF token.
  */
 function isFromHere({ headers }: FastifyRequest, origin: string): boolean {
   const site = headers['sec-fetch-site']
@@ -180,7 +180,7 @@ function isFromHere({ headers }: FastifyRequest, origin: string): boolean {
   return from === undefined || from === 'null' || from === origin
 }
 
-/** Whether a link that begins something was followed here, or typed, rather than on another site. */
+/** Whether the link was followed on a page of ours or typed, and not followed on another site. */
 export function isFollowedHere({ headers }: FastifyRequest): boolean {
   const site = headers['sec-fetch-site']
   return site === undefined || site === 'same-origin' || site === 'none'

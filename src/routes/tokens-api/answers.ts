@@ -14,6 +14,7 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   token_not_valid: { status: 400, code: 'invalid_token', message: 'The token is not valid.' },
   unauthenticated: { status: 401, code: 'unauthorized', message: 'An API key is needed.' },
   invalid_token: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
+  forbidden: { status: 403, code: 'forbidden', message: 'The API key does not have the right tokens.' },
   not_found: { status: 404, code: 'not_found', message: 'There is no such thing.' },
   method_not_allowed: { status: 405, code: 'method_not_allowed', message: 'The method is not allowed here.' },
   request_timeout: { status: 408, code: 'request_timeout', message: 'The request did not arrive in time.' },
@@ -29,7 +30,6 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   overloaded: { status: 503, code: 'unavailable', message: 'This is not possible right now. Please try again.' },
   internal: { status: 500, code: 'internal_error', message: 'Something went wrong here.' },
   // Only other surfaces have these, but the table has a row for every code.
-  forbidden: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
   insufficient_scope: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
   unknown_user_code: { status: 404, code: 'not_found', message: 'There is no such thing.' },
   needs_reconnect: { status: 404, code: 'not_found', message: 'There is no such thing.' },

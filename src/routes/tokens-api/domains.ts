@@ -1,17 +1,25 @@
 /** Custom domains of issuers: their owner proves them by a TXT record. */
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
 import { fault } from '../../core/fault.js'
+import type { ListOptions } from '../../core/records/resources.js'
 import type { App } from '../app.js'
+import type { AnswerList } from '../paging.js'
 import { found, ownerOf } from './owner.js'
 import { renderDomain } from './render.js'
 
-export function domains(app: App): void {
+export function domains(app: App, answerList: AnswerList): void {
   const { domains } = app.core
 
   /** GET /v1/providers/{providerId}/domains. */
   app.route({
     ...tokensOperations.listDomains,
-    handler: async (request) => found(await domains.list(ownerOf(request), request.params.providerId)).map(renderDomain)
+    // Each piece of a list has a time limit of its own.
+    config: { waitsForOthers: true },
+    handler: async (request, reply) => {
+      const [owner, { providerId }] = [ownerOf(request), request.params]
+      const read = async (options: ListOptions) => found(await domains.list(owner, providerId, options))
+      return answerList(request, reply, { name: `domains of ${providerId}`, read, render: renderDomain })
+    }
   })
 
   /** POST /v1/providers/{providerId}/domains: a domain to prove. */

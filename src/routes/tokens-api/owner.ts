@@ -1,4 +1,4 @@
-/** Whose request it is: an API key names its owner (RFC 6750 §2.1), and may make so many requests an hour. */
+/** Whose request it is: an API key with the right to it names its owner (RFC 6750 §2.1), and may make so many an hour. */
 import type { FastifyRequest } from 'fastify'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
@@ -14,8 +14,7 @@ export function authenticateOwner(app: App) {
   return async (request: FastifyRequest): Promise<void> => {
     const text = request.bearerToken()
     if (text === undefined) throw fault('unauthenticated')
-    const key = await app.core.apiKeys.use(text)
-    if (!key) throw fault('invalid_token', { detail: 'no API key' })
+    const key = await app.core.callers.identifyApiKey(text, 'tokens')
     await app.limits.perApiKey(request, key.id)
     request.owner = key.owner
   }

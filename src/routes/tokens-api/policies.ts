@@ -1,22 +1,27 @@
 /** The policies of trusted issuers, and the validation of tokens by them. */
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
 import { fault } from '../../core/fault.js'
+import type { ListOptions } from '../../core/records/resources.js'
 import type { App } from '../app.js'
+import type { AnswerList } from '../paging.js'
 import { found, ownerOf } from './owner.js'
 import { renderPolicy } from './render.js'
 
 /** The longest token that is validated, 16 KiB, and the JSON around it. */
 const VALIDATION_BODY_LIMIT = 17 * 1024
 
-export function policies(app: App): void {
+export function policies(app: App, answerList: AnswerList): void {
   const { policies, validator } = app.core
 
   /** GET /v1/tenants/{tenantId}/providers/{tenantProviderId}/policies. */
   app.route({
     ...tokensOperations.listTenantProviderPolicies,
-    handler: async (request) => {
-      const { tenantId, tenantProviderId } = request.params
-      return found(await policies.list(ownerOf(request), tenantId, tenantProviderId)).map(renderPolicy)
+    // Each piece of a list has a time limit of its own.
+    config: { waitsForOthers: true },
+    handler: async (request, reply) => {
+      const [owner, { tenantId, tenantProviderId: id }] = [ownerOf(request), request.params]
+      const read = async (options: ListOptions) => found(await policies.list(owner, tenantId, id, options))
+      return answerList(request, reply, { name: `policies of ${id} of ${tenantId}`, read, render: renderPolicy })
     }
   })
 

@@ -1,16 +1,24 @@
 /** Tenants: each trusts foreign issuers by policies of its own. */
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
+import type { ListOptions } from '../../core/records/resources.js'
 import type { App } from '../app.js'
+import type { AnswerList } from '../paging.js'
 import { found, ownerOf } from './owner.js'
 import { renderTenant } from './render.js'
 
-export function tenants(app: App): void {
+export function tenants(app: App, answerList: AnswerList): void {
   const { tenants } = app.core
 
   /** GET /v1/tenants: those of the owner. */
   app.route({
     ...tokensOperations.listTenants,
-    handler: async (request) => (await tenants.list(ownerOf(request))).map(renderTenant)
+    // Each piece of a list has a time limit of its own.
+    config: { waitsForOthers: true },
+    handler: async (request, reply) => {
+      const owner = ownerOf(request)
+      const read = (options: ListOptions) => tenants.list(owner, options)
+      return answerList(request, reply, { name: `tenants of ${owner}`, read, render: renderTenant })
+    }
   })
 
   /** POST /v1/tenants. */
@@ -31,6 +39,8 @@ export function tenants(app: App): void {
   /** DELETE /v1/tenants/{tenantId}: with its trusted issuers and policies. */
   app.route({
     ...tokensOperations.deleteTenant,
+    // So does each step of a deletion, of which there are as many as it holds things.
+    config: { waitsForOthers: true },
     handler: async (request, reply) => {
       found(await tenants.delete(ownerOf(request), request.params.tenantId))
       return reply.code(204).send(null)

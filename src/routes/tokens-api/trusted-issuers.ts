@@ -1,18 +1,25 @@
 /** The foreign issuers that a tenant trusts, which the wire calls its providers. */
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
 import { fault } from '../../core/fault.js'
+import type { ListOptions } from '../../core/records/resources.js'
 import type { App } from '../app.js'
+import type { AnswerList } from '../paging.js'
 import { found, ownerOf } from './owner.js'
 import { renderTrustedIssuer } from './render.js'
 
-export function trustedIssuers(app: App): void {
+export function trustedIssuers(app: App, answerList: AnswerList): void {
   const { trustedIssuers } = app.core
 
   /** GET /v1/tenants/{tenantId}/providers. */
   app.route({
     ...tokensOperations.listTenantProviders,
-    handler: async (request) =>
-      found(await trustedIssuers.list(ownerOf(request), request.params.tenantId)).map(renderTrustedIssuer)
+    // Each piece of a list has a time limit of its own.
+    config: { waitsForOthers: true },
+    handler: async (request, reply) => {
+      const [owner, { tenantId }] = [ownerOf(request), request.params]
+      const read = async (options: ListOptions) => found(await trustedIssuers.list(owner, tenantId, options))
+      return answerList(request, reply, { name: `tenant providers of ${tenantId}`, read, render: renderTrustedIssuer })
+    }
   })
 
   /** POST /v1/tenants/{tenantId}/providers: trusts a foreign issuer. */
@@ -39,6 +46,8 @@ export function trustedIssuers(app: App): void {
   /** DELETE /v1/tenants/{tenantId}/providers/{tenantProviderId}: with its policies. */
   app.route({
     ...tokensOperations.deleteTenantProvider,
+    // So does each step of a deletion, of which there are as many as it holds things.
+    config: { waitsForOthers: true },
     handler: async (request, reply) => {
       const { tenantId, tenantProviderId } = request.params
       found(await trustedIssuers.delete(ownerOf(request), tenantId, tenantProviderId))

@@ -1,17 +1,24 @@
 /** Workloads, which the wire calls clients of a provider: each has one audience, and is issued tokens. */
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
+import type { ListOptions } from '../../core/records/resources.js'
 import type { App } from '../app.js'
+import type { AnswerList } from '../paging.js'
 import { found, ownerOf } from './owner.js'
 import { renderWorkload } from './render.js'
 
-export function workloads(app: App): void {
+export function workloads(app: App, answerList: AnswerList): void {
   const { workloads, workloadTokens } = app.core
 
   /** GET /v1/providers/{providerId}/clients. */
   app.route({
     ...tokensOperations.listClients,
-    handler: async (request) =>
-      found(await workloads.list(ownerOf(request), request.params.providerId)).map(renderWorkload)
+    // Each piece of a list has a time limit of its own.
+    config: { waitsForOthers: true },
+    handler: async (request, reply) => {
+      const [owner, { providerId }] = [ownerOf(request), request.params]
+      const read = async (options: ListOptions) => found(await workloads.list(owner, providerId, options))
+      return answerList(request, reply, { name: `clients of ${providerId}`, read, render: renderWorkload })
+    }
   })
 
   /** POST /v1/providers/{providerId}/clients. */

@@ -1,5 +1,6 @@
 /** The memory engine, for trying out: one process, whose state is lost when it ends. */
 import type { Clock } from '../../core/clock.js'
+import { createTurns } from '../../core/records/batches.js'
 import type { Storage } from '../../core/storage.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
@@ -18,9 +19,10 @@ export interface MemoryStorage extends Storage {
 
 export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS): MemoryStorage {
   const { feed, publish } = createMemoryDecisionFeed()
+  const turns = createTurns(1)
   const issuerKeys = new Map<string, SigningKeyStore>()
   const sweeps = startSweeps(sweepEveryMs)
-  const records = () => createMemoryRecordStore(clock, sweeps)
+  const records = () => createMemoryRecordStore(clock, sweeps, turns)
   return {
     engine: 'memory',
     grants: createMemoryGrantStore(clock, sweeps, publish),

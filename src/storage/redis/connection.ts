@@ -6,16 +6,12 @@
 import type { Cluster, Redis } from 'ioredis'
 import { fault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
+import { foreignKeyWarnings, type Log, logStates } from './connection-log.js'
 import { createReplicaWait } from './replica-wait.js'
 import { loadScripts, type ScriptName } from './scripts.js'
 import type { Servers } from './servers.js'
 import { createTurns } from './turn.js'
 import { createWatch } from './watch.js'
-
-export interface Log {
-  info(message: string): void
-  warn(message: string): void
-}
 
 type Commands = Redis | Cluster
 type Argument = string | number
@@ -30,6 +26,8 @@ export interface Connection {
    * it.
    */
   runDurably(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
+  /** The same for a script over any number of keys, which are all in one slot. */
+  runDurablyOver(name: ScriptName, keys: readonly [string, ...string[]], args: readonly Argument[]): Promise<unknown>
   callDurably<T>(name: string, key: string, command: (redis: Commands) => Promise<T>): Promise<T>
   /** Asks every primary, and resolves to the answer or the error of each. */
   askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
@@ -83,8 +81,13 @@ export function connect(options: ConnectionOptions): Connection {
       : undefined
 
   /** Runs a script by its digest (EVALSHA), or by its text if the server has forgotten it. */
-  function runOn(redis: Commands, name: ScriptName, keysThenArgs: Argument[], by = watch): Promise<unknown> {
-    const { sha, lua, numberOfKeys } = scripts[name]
+  function runOn(
+    redis: Commands,
+    name: ScriptName,
+    keysThenArgs: Argument[],
+    { by = watch, numberOfKeys = scripts[name].numberOfKeys } = {}
+  ): Promise<unknown> {
+    const { sha, lua } = scripts[name]
     const answer = redis.evalsha(sha, numberOfKeys, ...keysThenArgs)
     return by.over(name, answer, () => redis.eval(lua, numberOfKeys, ...keysThenArgs))
   }
@@ -114,8 +117,21 @@ export function connect(options: ConnectionOptions): Connection {
       if (!replicaWait) return connection.run(name, ...keysThenArgs)
       return (
         refusal(replicaWait.isFull) ??
-        replicaWait.write(keysThenArgs[0], (redis) => runOn(redis, name, keysThenArgs, durableWatch))
+        replicaWait.write(keysThenArgs[0], (redis) => runOn(redis, name, keysThenArgs, { by: durableWatch }))
       )
+    },
+
+    async runDurablyOver(name, scriptKeys, args) {
+      const keysThenArgs = [...scriptKeys, ...args]
+      const numberOfKeys = scriptKeys.length
+      const refused = refusal(replicaWait?.isFull)
+      if (refused) return refused
+      if (replicaWait) {
+        const run = (redis: Redis) => runOn(redis, name, keysThenArgs, { by: durableWatch, numberOfKeys })
+        return replicaWait.write(scriptKeys[0], run)
+      }
+      gather()
+      return runOn(commands, name, keysThenArgs, { numberOfKeys })
     },
 
     async callDurably(name, key, command) {
@@ -150,47 +166,6 @@ export function connect(options: ConnectionOptions): Connection {
     }
   }
   return connection
-}
-
-/** Logs one line when Redis goes away and one when it is back, however many attempts fail in between. */
-function logStates(commands: Commands, log: Log): void {
-  let isAway = false
-  commands.on('ready', () => {
-    log.info('Redis is ready')
-    isAway = false
-  })
-  const away = (why: string) => {
-    if (!isAway) log.warn(`Redis is away: ${why}`)
-    isAway = true
-  }
-  commands.on('error', (error: Error) => away(error.message))
-  commands.on('reconnecting', () => away('the connection ended'))
-  // A Cluster works on without one of its servers. The keys of that server are refused until another one has taken
-  // over.
-  const lost = new Set<string>()
-  commands.on('node error', (error: Error, address: string) => {
-    if (!lost.has(address)) log.warn(`a server of the Redis Cluster is away, ${address}: ${error.message}`)
-    lost.add(address)
-  })
-  commands.on('+node', (redis: Redis) => {
-    const address = `${redis.options.host}:${redis.options.port}`
-    redis.on('ready', () => {
-      if (lost.delete(address)) log.info(`a server of the Redis Cluster is back, ${address}`)
-    })
-  })
-}
-
-/** One line a minute for each command, because every request that needs the key would be another one. */
-const FOREIGN_LOGGED_EVERY_MS = 60_000
-
-function foreignKeyWarnings(log: Log): (name: string, keys: string[]) => void {
-  const loggedAtMs = new Map<string, number>()
-  return (name, keys) => {
-    const nowMs = performance.now()
-    if (nowMs - (loggedAtMs.get(name) ?? Number.NEGATIVE_INFINITY) < FOREIGN_LOGGED_EVERY_MS) return
-    loggedAtMs.set(name, nowMs)
-    log.warn(`a key of Redis is of the wrong type, somebody else has written it: ${keys.join(' or ')} (${name})`)
-  }
 }
 
 function sleepUnref(ms: number): Promise<void> {

@@ -2,14 +2,15 @@
 import type { RedisConfig } from '../../config/redis.js'
 import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
+import { createTurns } from '../../core/records/batches.js'
 import type { LatencyObserver, Storage } from '../../core/storage.js'
-import { connect, type Log } from './connection.js'
+import { connect } from './connection.js'
+import type { Log } from './connection-log.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
-import { createRedisLockStore } from './lock-store.js'
-import { createRedisRecordStore } from './record-store.js'
+import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { reachServers } from './servers.js'
 import { createRedisSigningKeyStore } from './signing-key-store.js'
@@ -17,6 +18,9 @@ import { createRedisSigningKeyStore } from './signing-key-store.js'
 /** How long a start waits for Redis; after that the instance goes on, not ready. */
 const SETTLE_WITHIN_MS = 3_000
 const OLDEST_MAJOR_VERSION = 7
+
+/** While one batch of a list waits for Redis, another is worked on. */
+const LISTS_AT_ONCE = 2
 
 /** The fields of Redis's INFO answer. */
 type Facts = ReadonlyMap<string, string>
@@ -38,6 +42,8 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
   const servers = reachServers(redis)
   const replicas = { count: redis.waitReplicas, fence: keys.fence }
   const connection = connect({ ...options, servers, timeoutMs: redis.timeoutMs, replicas })
+  const records = { connection, keys, clock, turns: createTurns(LISTS_AT_ONCE) }
+  const recordsOf = (kind: string) => createRedisRecordStore(kind, records)
   const decisions = createRedisDecisionFeed(servers, keys.decisionChannels, log)
   /**
    * The INFO of every primary that answers. An unreachable primary of a Cluster does not make this reject: its keys are
@@ -71,24 +77,24 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     grants: createRedisGrantStore(connection, keys, testClock),
     decisions,
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
-    authorizations: createRedisRecordStore('authorized-client', connection, keys, clock),
-    apiKeys: createRedisRecordStore('api-key', connection, keys, clock),
-    sessions: createRedisRecordStore('session', connection, keys, clock),
-    identities: createRedisRecordStore('identity', connection, keys, clock),
-    profiles: createRedisRecordStore('profile', connection, keys, clock),
-    connections: createRedisRecordStore('account', connection, keys, clock),
-    connectionOwners: createRedisRecordStore('account-owner', connection, keys, clock),
+    authorizations: recordsOf('authorized-client'),
+    apiKeys: recordsOf('api-key'),
+    sessions: recordsOf('session'),
+    identities: recordsOf('identity'),
+    profiles: recordsOf('profile'),
+    connections: recordsOf('account'),
+    connectionOwners: recordsOf('account-owner'),
     locks: createRedisLockStore(connection, keys),
     signingKeys: createRedisSigningKeyStore(connection, keys),
     signingKeysOf: (issuerId) => createRedisSigningKeyStore(connection, keys, issuerId),
-    issuers: createRedisRecordStore('provider', connection, keys, clock),
-    issuerOwners: createRedisRecordStore('provider-owner', connection, keys, clock),
-    workloads: createRedisRecordStore('provider-client', connection, keys, clock),
-    domains: createRedisRecordStore('domain', connection, keys, clock),
-    domainHolders: createRedisRecordStore('domain-holder', connection, keys, clock),
-    tenants: createRedisRecordStore('tenant', connection, keys, clock),
-    trustedIssuers: createRedisRecordStore('tenant-provider', connection, keys, clock),
-    policies: createRedisRecordStore('tenant-policy', connection, keys, clock),
+    issuers: recordsOf('provider'),
+    issuerOwners: recordsOf('provider-owner'),
+    workloads: recordsOf('provider-client'),
+    domains: recordsOf('domain'),
+    domainHolders: recordsOf('domain-holder'),
+    tenants: recordsOf('tenant'),
+    trustedIssuers: recordsOf('tenant-provider'),
+    policies: recordsOf('tenant-policy'),
     limits: createRedisLimitStore(connection, keys, testClock),
 
     async open() {

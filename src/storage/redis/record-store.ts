@@ -1,16 +1,35 @@
-/** Records in Redis: a hash per record and, as an index, a sorted set per parent; both are in the parent's Cluster slot. */
+/**
+ * Records in Redis: a hash per record and, as an index, a sorted set per parent; both are in the parent's Cluster slot. The locks
+ * for work on records are strings, each of which names its holder and expires by its TTL.
+ */
 import type { Clock } from '../../core/clock.js'
 import { isFault } from '../../core/fault.js'
-import type { FieldChanges, Fields, RecordStore } from '../../core/records/record-store.js'
+import { readAll, type Turns } from '../../core/records/batches.js'
+import {
+  type FieldChanges,
+  type Fields,
+  type IdPage,
+  LARGEST_PAGE,
+  type LockStore,
+  type PageOptions,
+  type RecordStore
+} from '../../core/records/record-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
+export interface RedisRecordParts {
+  connection: Connection
+  keys: Keys
+  clock: Clock
+  /** Shared by all kinds of records. */
+  turns: Turns
+}
+
 export function createRedisRecordStore(
   kind: string,
-  { call, run, runDurably }: Connection,
-  keys: Keys,
-  clock: Clock
+  { connection, keys, clock, turns }: RedisRecordParts
 ): RecordStore {
+  const { call, run, runDurably, runDurablyOver } = connection
   const placeOf = (parent: string, id: string) =>
     [keys.record(kind, parent, id), keys.recordIndex(kind, parent), id] as const
   /** The expiry as a duration in milliseconds, because Redis counts it on its own clock. */
@@ -26,10 +45,38 @@ export function createRedisRecordStore(
     ]
   }
 
-  return {
+  /** The records with these ids that have not ended, read in one round trip. */
+  async function read(parent: string, ids: string[]): Promise<Map<string, Fields>> {
+    if (ids.length === 0) return new Map()
+    const replies = await call('record-read', (redis) =>
+      Promise.all(ids.map((id) => redis.hgetall(keys.record(kind, parent, id))))
+    )
+    const found = ids.map((id, i) => [id, replies[i] ?? {}] as const)
+    return new Map(found.filter(([, fields]) => Object.keys(fields).length > 0))
+  }
+
+  async function list(parent: string, way: 'up' | 'down', { most, fading, after = ' ' }: ListOptions): Promise<IdPage> {
+    const space = after.indexOf(' ')
+    const reply = await run(
+      'record-page',
+      keys.recordIndex(kind, parent),
+      ...[way, most, fading?.withinMs ?? 0, fading?.most ?? '', after.slice(0, space), after.slice(space + 1)]
+    )
+    const [lasting, rest, ...flat] = reply as [number, 'more' | 'last', ...string[]]
+    const next = rest === 'more' ? `${flat.at(-1)} ${flat.at(-2)}` : undefined
+    return { ids: flat.filter((_, i) => i % 2 === 0), next, lasting }
+  }
+
+  const store: RecordStore = {
     async create(parent, id, fields, keepUntilMs) {
-      const pairs = Object.entries(fields).flat()
-      return toFields(await runDurably('record-create', ...placeOf(parent, id), keepForMs(keepUntilMs), ...pairs))
+      const args = [keepForMs(keepUntilMs), '', '', ...Object.entries(fields).flat()]
+      return toFields(await runDurably('record-create', ...placeOf(parent, id), ...args))
+    },
+
+    async createWithin(parent, id, fields, keepUntilMs, { most, withinMs }) {
+      const args = [keepForMs(keepUntilMs), most, withinMs, ...Object.entries(fields).flat()]
+      const reply = await runDurably('record-create', ...placeOf(parent, id), ...args)
+      return reply === 'full' ? 'full' : toFields(reply)
     },
 
     async get(parent, id) {
@@ -43,22 +90,65 @@ export function createRedisRecordStore(
     },
 
     async note(parent, id, changes) {
-      try {
-        await run('record-change', ...placeOf(parent, id), ...argumentsOf(changes))
-      } catch (error) {
-        if (!isFault(error) || error.code !== 'unavailable') throw error
-      }
+      await bestEffort(() => run('record-change', ...placeOf(parent, id), ...argumentsOf(changes)))
     },
 
     async delete(parent, id, onlyIf) {
       await runDurably('record-delete', ...placeOf(parent, id), onlyIf?.field ?? '', onlyIf?.is ?? '')
     },
 
-    async list(parent) {
-      const ids = await call('record-list', (redis) => redis.zrange(keys.recordIndex(kind, parent), '0', '-1'))
-      const found = await Promise.all(ids.map(async (id) => [id, await this.get(parent, id)] as const))
-      return new Map(found.filter((entry): entry is [string, Fields] => entry[1] !== undefined))
-    }
+    list: (parent) => readAll(store.page, parent),
+
+    // Both steps are short for Redis, and together they are one turn, because their answers are work for the event loop.
+    page: (parent, { order, ...options }) =>
+      turns(async () => {
+        const { ids, ...rest } = await list(parent, WAYS[order], options)
+        return { ...rest, records: await read(parent, ids) }
+      }),
+
+    ids: (parent, { order, ...options }) => turns(() => list(parent, WAYS[order], options)),
+
+    async end(parent, ids, { field, value, clears = '' }, keepUntilMs) {
+      const records = ids.map((id) => keys.record(kind, parent, id))
+      const args = [field, value, clears, keepForMs(keepUntilMs), ...ids]
+      return (await runDurablyOver('record-end', [keys.recordIndex(kind, parent), ...records], args)) as string[]
+    },
+
+    trim: (parent, fading, spareMs) =>
+      bestEffort(async () => {
+        const { ids } = await list(parent, 'up', { most: LARGEST_PAGE, fading })
+        if (ids.length === 0) return
+        const places = ids.map((id) => ({ id, key: keys.record(kind, parent, id) }))
+        const created = await call('record-read', (redis) =>
+          Promise.all(places.map(({ key }) => redis.hget(key, 'createdAtMs')))
+        )
+        const beforeMs = clock() - spareMs
+        const old = places.filter((_, i) => Number(created[i]) < beforeMs)
+        if (old.length === 0) return
+        const index = keys.recordIndex(kind, parent)
+        await call('record-trim', (redis) =>
+          Promise.all([
+            redis.del(old.map(({ key }) => key)),
+            redis.zrem(
+              index,
+              old.map(({ id }) => id)
+            )
+          ])
+        )
+      })
+  }
+  return store
+}
+
+type ListOptions = Omit<PageOptions, 'order'>
+
+const WAYS = { 'first-to-end': 'up', 'last-to-end': 'down' } as const
+
+async function bestEffort(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isFault(error) || error.code !== 'unavailable') throw error
   }
 }
 
@@ -68,4 +158,14 @@ function toFields(reply: unknown): Fields {
   const fields: Record<string, string> = {}
   for (let i = 0; i < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string
   return fields
+}
+
+export function createRedisLockStore({ run }: Connection, keys: Keys): LockStore {
+  return {
+    acquire: async (name, holder, forMs) => (await run('lock-acquire', keys.lock(name), holder, forMs)) === 'acquired',
+
+    async release(name, holder) {
+      await run('lock-release', keys.lock(name), holder)
+    }
+  }
 }

@@ -28,6 +28,9 @@ const NUMBER_OF_KEYS = {
   'record-create': 2,
   'record-change': 2,
   'record-delete': 2,
+  'record-page': 1,
+  // For one record; `runDurablyOver` in connection.ts takes any number of them.
+  'record-end': 2,
   'refresh-begin': 1,
   'refresh-rotate': 1,
   'limit-hit': 1,

@@ -18,6 +18,9 @@ const NOT_NOW =
   // The last alternative is the NOPERM of a script: its user lacks a permission.
   /^(LOADING|BUSY|READONLY|MISCONF|OOM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE|UNBLOCKED)\b|^ERR The user executing the script/
 
+/** What the driver says when it has no open connection, also in the moment between the end of a connection and its event. */
+const NO_CONNECTION = /^(Connection is closed|Stream isn't writeable)/
+
 export interface Watch {
   /**
    * Resolves to the answer. Rejects with `unavailable` if none came in time or Redis could not be asked. `again`
@@ -92,5 +95,9 @@ function keysOf({ command }: Reply): string[] {
 function translate(error: unknown): unknown {
   if (isFault(error)) return error
   if (isReply(error) && !NOT_NOW.test(error.message) && !WRONG_TYPE.test(error.message)) return error
-  return fault('unavailable', { detail: error instanceof Error ? error.message : String(error), cause: error })
+  const message = error instanceof Error ? error.message : String(error)
+  return fault('unavailable', {
+    detail: NO_CONNECTION.test(message) ? 'not connected to Redis' : message,
+    cause: error
+  })
 }

@@ -1,18 +1,29 @@
 /**
- * API keys: commands make them and show each once. They allow introspection until they expire or are revoked, and only
- * digests are stored.
+ * API keys: commands make them and show each once. They allow what their rights say until they expire or are revoked, and
+ * only digests are stored.
  */
+import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { isOwnerName, newApiKeyText, readApiKeyText } from '../../../src/core/api-keys/api-key.js'
+import { runApiKeysCommand } from '../../../src/cli/api-keys.js'
+import {
+  API_KEY_RIGHTS,
+  type ApiKey,
+  type ApiKeyRight,
+  isOwnerName,
+  newApiKeyText,
+  readApiKeyText,
+  toFields
+} from '../../../src/core/api-keys/api-key.js'
 import { DEVICE_CODE_GRANT } from '../../../src/core/clients/client.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
-import { GRANTD_SECRET, startApp, type TestApp } from '../../support/app.js'
+import { type Answer, GRANTD_SECRET, startApp, type TestApp } from '../../support/app.js'
 import { runProgram } from '../../support/programs.js'
 import { startRedis } from '../../support/redis-server.js'
 import { DASHBOARD_SECRET } from '../../support/tokens.js'
 
 const DAY_MS = 86_400_000
+const INTROSPECTS = { rights: ['introspect'] } as const
 
 t.test('the text of a key', async (t) => {
   t.test('names its account and its record', async (t) => {
@@ -52,6 +63,33 @@ t.test('the text of a key', async (t) => {
   })
 })
 
+/** What each right is for, by an operation that answers with this status to a key that has it. */
+const USES: Partial<Record<ApiKeyRight, (service: TestApp, token: string) => Promise<Answer>>> = {
+  tokens: ({ call }, token) => call('GET', '/v1/providers', { token }),
+  introspect: (service, token) => introspect(service, token, 'x'),
+  'connected-accounts': ({ call }, token) => call('GET', `/api/v0/oauthAccounts/${randomUUID()}/accessToken`, { token })
+}
+const GRANTED = { tokens: 200, introspect: 200, 'connected-accounts': 404 }
+/** How each surface refuses a key without the right. */
+const REFUSED = {
+  tokens: { code: 'forbidden', message: 'The API key does not have the right tokens.' },
+  introspect: { error: 'insufficient_scope', error_description: 'The API key does not have the right introspect.' },
+  'connected-accounts': { error: 'Access Forbidden' }
+}
+
+/** The rights that a key turns out to have. Every refusal is checked. */
+async function rightsIn(t: Test, service: TestApp, key: string): Promise<string[]> {
+  const has: string[] = []
+  for (const right of ['tokens', 'introspect', 'connected-accounts'] as const) {
+    const { status, body, headers } = await (USES[right] as NonNullable<(typeof USES)['tokens']>)(service, key)
+    if (status === GRANTED[right]) has.push(right)
+    else t.strictSame([status, body], [403, REFUSED[right]], `403 ${right}`)
+    if (right === 'introspect' && status === 403)
+      t.equal(headers['www-authenticate'], 'Bearer realm="grantd", error="insufficient_scope"')
+  }
+  return has
+}
+
 /** Introspects a token as a back end with an API key. */
 function introspect({ call }: TestApp, key: string, token: string) {
   return call('POST', '/oauth/introspect', { token: key, body: { token } })
@@ -69,7 +107,7 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
   const tokens = await accessTokenOf(service)
 
   t.test('200 an access token of any client, to a key; a refresh token to none', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', INTROSPECTS)
     const { status, body } = await introspect(service, text, tokens.access_token)
     t.equal(status, 200)
     t.match(body, {
@@ -86,9 +124,9 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
 
   t.test('401 a key that is revoked, expired, changed or unknown, and says so as RFC 6750 does', async (t) => {
     const [revoked, expired, good] = await Promise.all([
-      app.core.apiKeys.create('acme', {}),
-      app.core.apiKeys.create('acme', { expiresAtMs: clock() + 60_000 }),
-      app.core.apiKeys.create('acme', { label: 'good' })
+      app.core.apiKeys.create('acme', INTROSPECTS),
+      app.core.apiKeys.create('acme', { ...INTROSPECTS, expiresAtMs: clock() + 60_000 }),
+      app.core.apiKeys.create('acme', { ...INTROSPECTS, label: 'good' })
     ])
     t.equal((await introspect(service, expired.text, 'x')).status, 200, 'until it expires')
     t.equal((await introspect(service, revoked.text, 'x')).status, 200, 'until it is revoked')
@@ -121,15 +159,73 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
   })
 
   t.test('401 a key anywhere else', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', INTROSPECTS)
     t.equal((await service.call('GET', '/auth/clients', { token: text })).status, 401)
     t.equal((await service.call('GET', '/oauth/userinfo', { token: text })).status, 401)
     const body = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token }
     t.equal((await service.call('POST', '/oauth/token', { token: text, body })).status, 401)
   })
 
+  t.test('403 a key without the right, whatever else it may', async (t) => {
+    t.strictSame(await rightsIn(t, service, (await app.core.apiKeys.create('acme', {})).text), ['tokens'], 'unsaid')
+    for (const right of API_KEY_RIGHTS) {
+      const { text, key } = await app.core.apiKeys.create('acme', { rights: [right] })
+      t.strictSame(key.rights, [right])
+      t.strictSame(await rightsIn(t, service, text), right.startsWith('admin') ? [] : [right], right)
+    }
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts', 'tokens'] })
+    t.strictSame(await rightsIn(t, service, text), ['tokens', 'connected-accounts'], 'two')
+  })
+
+  t.test('a refusal is no use of the key, and a key that ended is 401 before it is 403', async (t) => {
+    const { text, key } = await app.core.apiKeys.create('refused', {})
+    t.equal((await introspect(service, text, 'x')).status, 403)
+    t.equal((await app.core.apiKeys.list('refused'))[0]?.lastUsedAtMs, undefined)
+    await app.core.apiKeys.revoke('refused', key.id)
+    t.equal((await introspect(service, text, 'x')).status, 401)
+  })
+
+  t.test('a key of the time before rights can do what it could', async (t) => {
+    const { text, id } = newApiKeyText('acme')
+    const [times, none] = [{ createdAtMs: clock(), expiresAtMs: undefined, lastUsedAtMs: undefined }, undefined]
+    const key: ApiKey = {
+      owner: 'acme',
+      id,
+      digest: digestOf(text),
+      label: none,
+      revokedAtMs: none,
+      ...times,
+      rights: []
+    }
+    const { rights: _, ...fields } = toFields(key)
+    await app.storage.apiKeys.create('acme', id, fields, clock() + DAY_MS)
+    t.strictSame(await rightsIn(t, service, text), ['tokens', 'introspect', 'connected-accounts'])
+    t.equal((await app.core.apiKeys.setRights('acme', id, ['introspect']))?.id, id)
+    t.strictSame(await rightsIn(t, service, text), ['introspect'], 'until it is given others')
+    await app.storage.apiKeys.change('acme', id, { set: { rights: 'films:read,introspect' } })
+    t.strictSame(await rightsIn(t, service, text), ['introspect'], 'a right of a later version is none here')
+    t.equal(await app.core.apiKeys.setRights('other', id, ['tokens']), undefined, 'somebody else has no such key')
+  })
+
+  t.test('rights that are not there are refused with a list of those that are', async (t) => {
+    const command = (name: string, rest: string[], rights?: string) =>
+      runApiKeysCommand(app.core.apiKeys, name, ['acme', ...rest], { rights })
+    const all = 'there are tokens, introspect, connected-accounts, admin:read, admin:write'
+    const wrong = {
+      'tokens,films': 'there is no right "films"',
+      Tokens: 'there is no right "Tokens"',
+      ' , ': 'name at least one'
+    }
+    for (const [rights, why] of Object.entries(wrong)) {
+      await t.rejects(command('create', [], rights), { message: `--rights: ${why}; ${all}` }, rights)
+      await t.rejects(command('rights', ['nothing'], rights), { message: `--rights: ${why}; ${all}` }, rights)
+    }
+    await t.rejects(command('rights', ['nothing']), { message: /^say what the key may do from now on: --rights / })
+    await t.rejects(command('rights', ['nothing'], 'tokens'), { message: 'acme has no key nothing' })
+  })
+
   t.test('keys are listed by account, newest first, and note their use once a minute', async (t) => {
-    const one = await app.core.apiKeys.create('lister', { label: 'one' })
+    const one = await app.core.apiKeys.create('lister', { ...INTROSPECTS, label: 'one' })
     clock.advance(10)
     await app.core.apiKeys.create('lister', { label: 'two' })
     const labels = async () =>
@@ -169,6 +265,14 @@ t.test('over Redis', async (t) => {
     t.ok((await redis.client.pttl(name)) <= 90 * DAY_MS)
   })
 
+  t.test('a right that one instance takes away is gone on the other', async (t) => {
+    const other = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' })
+    const { text, key } = await service.app.core.apiKeys.create('acme', { rights: ['tokens', 'introspect'] })
+    t.strictSame(await rightsIn(t, other, text), ['tokens', 'introspect'])
+    await service.app.core.apiKeys.setRights('acme', key.id, ['tokens'])
+    t.strictSame(await rightsIn(t, other, text), ['tokens'])
+  })
+
   t.test('429 a key that asks too often, and no other', async (t) => {
     const limited = await startApp(t, {
       REDIS_URL: redis.url,
@@ -176,7 +280,7 @@ t.test('over Redis', async (t) => {
       SIGNING_ALG: 'EdDSA',
       LIMIT_INTROSPECT_PER_MINUTE: '3'
     })
-    const [one, two] = await Promise.all([1, 2].map(() => limited.app.core.apiKeys.create('acme', {})))
+    const [one, two] = await Promise.all([1, 2].map(() => limited.app.core.apiKeys.create('acme', INTROSPECTS)))
     for (let i = 0; i < 3; i++) t.equal((await introspect(limited, one?.text ?? '', 'x')).status, 200)
     const refused = await introspect(limited, one?.text ?? '', 'x')
     t.equal(refused.status, 429)
@@ -185,15 +289,27 @@ t.test('over Redis', async (t) => {
   })
 
   t.test('by command: made, shown once, listed, revoked', async (t) => {
-    const good = (await run(['create', 'shop', '--label', 'back end', '--expires-in-days', '30'])).stdout
+    const good = (
+      await run(['create', 'shop', '--rights', ' introspect,tokens', '--label', 'back end', '--expires-in-days', '30'])
+    ).stdout
     const [text = ''] = good.split('\n')
-    t.match(good, /^uga_shop\.\S+\nmade for shop as [\w-]{16}, expires \S+Z\. It is not shown again\.\n$/)
+    const made =
+      /^uga_shop\.\S+\nmade for shop as [\w-]{16}, rights tokens,introspect, expires \S+Z\. It is not shown again\.\n$/
+    t.match(good, made)
     t.equal((await introspect(service, text, 'x')).status, 200)
     const id = readApiKeyText(text)?.id ?? ''
     const listed = (await run(['list', 'shop'])).stdout
-    t.match(listed, new RegExp(`^${id}  made \\S+Z, last used \\S+Z, expires \\S+Z  "back end"\\n$`))
+    t.match(
+      listed,
+      new RegExp(`^${id}  made \\S+Z, last used \\S+Z, expires \\S+Z, rights tokens,introspect  "back end"\\n$`)
+    )
     t.notOk(listed.includes(text))
-    t.match((await run(['revoke', 'shop', id])).stdout, / revoked \S+Z {2}"back end"\n$/)
+    t.match(
+      (await run(['rights', 'shop', id, '--rights', 'admin:read'])).stdout,
+      /, rights admin:read {2}"back end"\n$/
+    )
+    t.equal((await introspect(service, text, 'x')).status, 403, 'from the next request on')
+    t.match((await run(['revoke', 'shop', id])).stdout, / revoked \S+Z, rights admin:read {2}"back end"\n$/)
     t.equal((await introspect(service, text, 'x')).status, 401)
     t.match((await run(['list', 'empty'])).stdout, 'empty has no keys')
   })

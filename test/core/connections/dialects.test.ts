@@ -987,7 +987,7 @@ t.test('the life of access tokens', async (t) => {
 })
 
 t.test('a back end says that the provider refused the token', async (t) => {
-  const { text: key } = await one.app.core.apiKeys.create('acme', {})
+  const { text: key } = await one.app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
   const account = await open(one, 'hub', 'refused-early')
   const askAs = (service: TestApp, query: string) => ask(service, { ...account, session: key }, query)
   const first = (await askAs(one, '')).body.accessToken

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   formatUserCode,
+  isBlankUserCode,
   isGrantCode,
   newGrantCode,
   newUserCode,
@@ -340,6 +341,34 @@ t.test('user codes', async (t) => {
     t.equal(readUserCode('b-c-d-f-g-h-j-k'), 'BCDFGHJK')
   })
 
+  t.test('whatever is no letter and no digit drops, and full-width letters are letters', async (t) => {
+    const accepted = {
+      'full-width letters': 'ＢＣＤＦＧＨＪＫ',
+      'small ones, with a full-width hyphen and space': 'ｂｃｄｆ－\u3000ｇｈｊｋ',
+      'both widths': 'BCDFｇｈjk',
+      'an underscore': 'BCDF_GHJK',
+      'a dot': 'BCDF.GHJK',
+      'dots, in quotes': '“B.C.D.F.G.H.J.K.”',
+      'a line drawn as a minus sign': 'BCDF\u2212GHJK',
+      'a slash, a backslash, a plus sign': '/BCDF\\GHJK+',
+      'zero-width space, joiner and word joiner': 'BC\u200bDF\u200dGH\u2060JK',
+      'a soft hyphen': 'BCDF\u00adGHJK',
+      'marks of direction': '\u202eBCDF-GHJK\u202c',
+      'a NUL': 'BCDF\u0000GHJK',
+      'an emoji': 'BCDF-GHJK🔑',
+      'a combining accent': 'BCDF-GHJK\u0301',
+      'an escape character and a bracket': '\x1b[BCDFGHJK'
+    }
+    for (const [name, typed] of Object.entries(accepted)) t.equal(readUserCode(typed), 'BCDFGHJK', name)
+  })
+
+  t.test('are blank without a letter and without a digit', async (t) => {
+    for (const typed of ['', ' ', '----', '._-', '\u200b', '\u3000', '\u0000', '🔑', '“”', '\ud83d', '\u0301', '*']) {
+      t.ok(isBlankUserCode(typed), JSON.stringify(typed))
+    }
+    for (const typed of ['B', '1', 'é', 'х', '-Ｂ-', '日', '²']) t.notOk(isBlankUserCode(typed), typed)
+  })
+
   t.test('are nothing else', async (t) => {
     const refused = {
       nothing: '',
@@ -349,21 +378,20 @@ t.test('user codes', async (t) => {
       'a vowel': 'BCDFGHJA',
       'a Y': 'BCDFGHJY',
       'a digit': 'BCDFGHJ1',
-      'an underscore': 'BCDF_GHJK',
-      'a dot': 'BCDF.GHJK',
-      'a minus sign, which is no hyphen': 'BCDF\u2212GHJK',
-      'a NUL inside': 'BCDF\u0000GHJK',
       'a NUL instead of a letter': 'BCDFGHJ\u0000',
       'an emoji': 'BCDFGH🔑',
-      'an emoji added': 'BCDFGHJK🔑',
       'half an emoji': 'BCDFGHJ\ud83d',
       'names of JavaScript': '__proto__',
       'eight letters of it': 'toString',
       'letters that look alike': 'ВСDFGHJK',
-      'wide letters': 'ＢＣＤＦＧＨＪＫ',
-      'a combining accent': 'BCDFGHJK\u0301',
-      'a zero-width space': 'BCDF\u200bGHJK',
       'the Kelvin sign': 'BCDFGHJ\u212a',
+      'a long s': 'BCDFGHJ\u017f',
+      'a ligature of s and t': 'BCDFGH\ufb06',
+      'a mathematical letter': 'BCDFGHJ\u{1d40a}',
+      'a letter with its accent': 'BCDFGHJ\u1e31',
+      'a full-width vowel': 'BCDFGHJ\uff21',
+      'a full-width digit': 'BCDFGHJK\uff11',
+      'a circled letter, which is a sign': 'BCDFGHJ\u24c0',
       'a percent sign': 'BCDF%2DGHJK',
       'a very long text': 'BCDF'.repeat(100_000)
     }

@@ -24,7 +24,7 @@ import {
   makeKey,
   startBareIssuer
 } from '../../support/trusted-issuer.js'
-import { startRelyingParty } from './support.js'
+import { type RelyingParty, startRelyingParty } from './support.js'
 
 const AGAIN_AFTER_MS = 60_000
 const GOOD_FOR_MS = 600_000
@@ -242,11 +242,16 @@ t.test('an issuer that is down', async (t) => {
   })
 })
 
-// One of these tests waits for five seconds. Only the first turns the shared clock, and it has ended by then.
+// One of these tests waits for five seconds, so they run side by side. Those that turn the clock have a relying party of their own.
 t.test('what an issuer answers', { jobs: 2 }, async (t) => {
-  const party = await startRelyingParty(t)
+  const shared = await startRelyingParty(t)
   /** Starts an issuer that answers this in place of a document. `bring` validates one of its tokens. */
-  async function ask(t: Test, at: string, answer: RequestListener | undefined, options: ListenOptions = {}) {
+  async function ask(
+    t: Test,
+    at: string,
+    answer: RequestListener | undefined,
+    { party = shared, ...options }: ListenOptions & { party?: RelyingParty } = {}
+  ) {
     const issuer = await startBareIssuer(t, { clock: party.clock, ...options })
     issuer.at(at, answer)
     const trusted = await party.trustBare(issuer)
@@ -254,6 +259,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
   }
 
   t.test('503 an answer that is none, for a moment', async (t) => {
+    const party = await startRelyingParty(t)
     const html = answerWith('<!doctype html><title>Be right back</title>', 200, { 'content-type': 'text/html' })
     const answers: [string, RequestListener][] = [
       ['HTML', html],
@@ -278,7 +284,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     ]
     for (const path of [DISCOVERY, JWKS]) {
       for (const [why, answer] of answers) {
-        const { issuer, bring } = await ask(t, path, answer)
+        const { issuer, bring } = await ask(t, path, answer, { party })
         isPutOff(t, await bring(), `${path}: ${why}`)
         const asked = issuer.requests.length
         isPutOff(t, await bring(), 'again')
@@ -293,7 +299,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     }
   })
 
-  t.test('503 an answer that does not end in five seconds', { buffered: true }, async (t) => {
+  t.test('503 an answer that does not end in five seconds', async (t) => {
     const dripping: RequestListener = (_request, response) => {
       response.writeHead(200).write('{')
       const timer = setInterval(() => response.write(' '), 50)
@@ -305,16 +311,16 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     t.teardown(() => silent.close())
     await once(silent, 'listening')
     const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`
-    const trusted = await party.trust({ url })
+    const trusted = await shared.trust({ url })
     const token = await (await startBareIssuer(t)).token()
     const startedAt = performance.now()
-    const answers = await Promise.all([...slow.map(({ bring }) => bring()), party.validate(token, trusted)])
+    const answers = await Promise.all([...slow.map(({ bring }) => bring()), shared.validate(token, trusted)])
     const ms = performance.now() - startedAt
     for (const answer of answers) isPutOff(t, answer, 'no answer')
     t.ok(ms > 4_900 && ms < 7_000, `it took ${ms.toFixed(0)} ms`)
   })
 
-  t.test('503 a certificate that is not trusted for it', { buffered: true }, async (t) => {
+  t.test('503 a certificate that is not trusted for it', async (t) => {
     const stranger = makeCertificate({ name: 'Another authority' })
     const expired = { name: 'x', issuer: authority, hosts: HOSTS, notAfter: new Date(Date.now() - 60_000) }
     for (const [why, certificate] of [
@@ -337,7 +343,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     isValid(t, await (await ask(t, DISCOVERY, undefined, { host: '127.0.0.1' })).bring(), 'an address is a name')
   })
 
-  t.test('400 a document that says what it must not', { buffered: true }, async (t) => {
+  t.test('400 a document that says what it must not', async (t) => {
     const plain = await listen(t, answerWith('{"keys":[]}'), { isPlain: true })
     const changes: [string, (issuer: BareIssuer) => object][] = [
       ['another issuer', () => ({ issuer: 'https://issuer.example.com' })],
@@ -367,7 +373,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     t.equal(plain.connections(), 0)
   })
 
-  t.test('200 keys that are published elsewhere, and answers of a mebibyte', { buffered: true }, async (t) => {
+  t.test('200 keys that are published elsewhere, and answers of a mebibyte', async (t) => {
     const { issuer, bring } = await ask(t, DISCOVERY, undefined)
     const set = JSON.stringify({ keys: issuer.keys.map(({ jwk }) => jwk) })
     const elsewhere = await listen(t, answerWith(set), { host: '127.0.0.1' })
@@ -387,8 +393,9 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     }
   })
 
-  t.test('200 whatever is said around a good key', { buffered: true }, async (t) => {
-    const { issuer: first, bring } = await ask(t, DISCOVERY, undefined)
+  t.test('200 whatever is said around a good key', async (t) => {
+    const party = await startRelyingParty(t)
+    const { issuer: first, bring } = await ask(t, DISCOVERY, undefined, { party })
     const asked: string[] = []
     for (const path of [DISCOVERY, JWKS]) {
       first.at(path, (request, response) => {
@@ -427,7 +434,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     }
   })
 
-  t.test('200 and 400 one good key among strange ones', { buffered: true }, async (t) => {
+  t.test('200 and 400 one good key among strange ones', async (t) => {
     const twin = await makeKey('one')
     const strange: [string, (jwk: JWK) => unknown[]][] = [
       // RFC 7517 §5: what is not understood, not complete or out of range is ignored.
@@ -496,7 +503,7 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     isRefused(t, await none.bring(), UNKNOWN_KEY, 'no key')
   })
 
-  t.test('16 keys are tried, and those of its name first', { buffered: true }, async (t) => {
+  t.test('16 keys are tried, and those of its name first', async (t) => {
     const others = await Promise.all(Array.from({ length: 16 }, () => makeKey('one')))
     const TOO_MANY = 'More keys of the issuer fit it than are tried.'
     for (const [why, kid, count, refusal] of [

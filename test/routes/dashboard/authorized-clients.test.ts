@@ -1,6 +1,8 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { startApp, type TestApp } from '../../support/app.js'
+import { FORWARDED_NODES } from '../../support/forwarded-addresses.js'
+import { BOX, CLI, startOAuthApp, TV } from '../../support/oauth-app.js'
 import { sessionOf } from '../../support/tokens.js'
 import { apiHeaders, refused } from '../expectations.js'
 
@@ -194,7 +196,7 @@ t.test('list', async (t) => {
   })
 
   t.test('200 the address of the approver at the approval, seen through trusted proxies only', async (t) => {
-    const { call, clock, app, start, poll } = await setUp(t, { TRUST_PROXY: '127.0.0.1,10.0.0.0/8' })
+    const { call, clock, app, start, poll } = await setUp(t, { TRUST_PROXY: '127.0.0.1,10.0.0.0/8,fd00::/8' })
     const ipFor = async (forwarded: string | undefined, remoteAddress = '127.0.0.1') => {
       clock.advance(1_000)
       const { grant_code, user_code } = await start()
@@ -222,6 +224,58 @@ t.test('list', async (t) => {
       t.equal(await ipFor(text), '127.0.0.1', `no address: ${text.slice(0, 30)}`)
     }
     t.equal(await ipFor('203.0.113.7', '192.0.2.1'), '192.0.2.1', 'from somebody who is no proxy')
+    for (const [node, address = '127.0.0.1'] of FORWARDED_NODES) {
+      t.equal(await ipFor(node), address, node)
+      t.equal(await ipFor(`198.51.100.1, ${node}`), address, `what stands before ${node} was not added by a proxy`)
+    }
+    for (const proxy of ['10.1.2.3:4567', '[fd00::1]:4567', '[fd00::1%eth0]', '"10.1.2.3:4567"', '::ffff:10.1.2.3']) {
+      t.equal(await ipFor(`[2001:db8::7]:1, ${proxy}`), '2001:db8::7', `${proxy} is trusted with its port`)
+      const named = proxy.includes('fd00') ? 'fd00::1' : '10.1.2.3'
+      t.equal(await ipFor(`198.51.100.1, unknown, ${proxy}`), named, 'the last that is known')
+    }
+    for (const list of ['203.0.113.7,', ', 203.0.113.7', '203.0.113.7, , ,10.1.2.3', '\t203.0.113.7\t,\t10.1.2.3 ']) {
+      t.equal(await ipFor(list), '203.0.113.7', `empty elements are none: ${list}`)
+    }
+    t.equal(await ipFor(' , '), '127.0.0.1')
+    t.equal(await ipFor(`203.0.113.7${', 10.1.2.3'.repeat(40)}`), '10.1.2.3', 'no chain of proxies is so long')
+    t.equal(await ipFor('203.0.113.7', '::ffff:10.1.2.3'), '203.0.113.7', 'a peer in its other spelling')
+    t.equal(await ipFor(undefined, '::ffff:192.0.2.1'), '192.0.2.1')
+  })
+
+  t.test('200 the address that Forwarded names, where the proxies send that', async (t) => {
+    const variables = { TRUST_PROXY: '127.0.0.1,10.0.0.0/8', TRUST_PROXY_HEADER: 'forwarded' }
+    const { call, clock, start, poll } = await setUp(t, variables)
+    const token = await sessionOf('ann', { expires: '1d' })
+    const ipFor = async (forwarded: string, other = '198.51.100.9') => {
+      clock.advance(1_000)
+      const { grant_code, user_code } = await start()
+      const headers = { forwarded, 'x-forwarded-for': other }
+      await call('POST', '/auth/grant/approve', { token, headers, body: { user_code, action: 'approve' } })
+      await poll(grant_code)
+      return (await call('GET', '/auth/clients', { token })).body.data[0].ip_at_grant
+    }
+    for (const [node, address = '127.0.0.1'] of FORWARDED_NODES) {
+      t.equal(await ipFor(`for=${node}`), address, node)
+      t.equal(await ipFor(`for=198.51.100.1, proto=https;FOR=${node};by=10.0.0.1`), address, `behind ${node}`)
+    }
+    for (const [header, address] of [
+      ['for="[2001:db8::7]:1";host="a,b;for=1.1.1.1", for=10.1.2.3;by="_x"', '2001:db8::7'],
+      ['for=203.0.113.7, for="10.1.2.3:99", ', '203.0.113.7'],
+      // A client may begin what a proxy then adds to.
+      ['for="198.51.100.1, for=203.0.113.7', '203.0.113.7'],
+      ['for=198.51.100.1;x="\\, for=203.0.113.7', '203.0.113.7'],
+      ['for=198.51.100.1, for=203.0.113.7;host="a\\"b,c"', '203.0.113.7'],
+      // What cannot be read, or names two, names nobody.
+      ['for=198.51.100.1;for=203.0.113.7', '127.0.0.1'],
+      ['for=203.0.113.7;"', '127.0.0.1'],
+      ['proto=https;by=203.0.113.7', '127.0.0.1'],
+      ['203.0.113.7', '127.0.0.1'],
+      ['xfor=203.0.113.7', '127.0.0.1'],
+      ['', '127.0.0.1']
+    ] as const) {
+      t.equal(await ipFor(header), address, header)
+    }
+    t.equal(await ipFor(`for=203.0.113.7;x="${'\\'.repeat(15_000)}`), '127.0.0.1', 'at once, however long')
   })
 
   t.test('200 without TRUST_PROXY X-Forwarded-For is nothing', async (t) => {
@@ -395,9 +449,9 @@ t.test('revoke', async (t) => {
     refused(t, await revoke(id, jwt), 401, 'The jwt is not valid.')
   })
 
-  t.test('200 of another client of the same user; the rest go on', async (t) => {
+  t.test('200 one of several by their user; the rest go on', async (t) => {
     const [one, two] = [await authorize(), await authorize()]
-    t.equal((await revoke(two.id, one.jwt)).status, 200)
+    t.equal((await revoke(two.id)).status, 200)
     t.equal((await call('GET', '/auth/clients', { token: one.jwt })).status, 200)
     refused(t, await call('GET', '/auth/clients', { token: two.jwt }), 401)
   })
@@ -484,6 +538,92 @@ async function asking(t: Test, variables: Record<string, string>) {
       app.inject({ method, url, headers: { origin, authorization } })
   }
 }
+
+t.test('what a client token may do', async (t) => {
+  const service = await startOAuthApp(t)
+  const { call, tokens, session } = service
+  const idOf = ({ access_token }: { access_token: string }) => String(decodeJwt(access_token).cid)
+  const idsIn = async (token: string) =>
+    (await call('GET', '/auth/clients', { token })).body.data.map(({ id }: { id: string }) => id).sort()
+  const change = (method: 'PATCH' | 'DELETE', id: string, token: string) =>
+    call(method, `/auth/clients/${id}`, { token, ...(method === 'PATCH' && { body: { label: 'taken' } }) })
+  const METHODS = ['PATCH', 'DELETE'] as const
+  const [cli, tv, box, theirs] = [
+    await tokens(CLI, 'openid'),
+    await tokens(TV, 'openid'),
+    await tokens(BOX, 'openid offline_access'),
+    await tokens(CLI, 'openid', 'bob')
+  ]
+  const all = [cli, tv, box]
+  const user = await session('ann')
+  const ids = all.map(idOf).sort()
+
+  t.test('200 a built-in client lists all of the user, one of the operator itself', async (t) => {
+    t.strictSame(await idsIn(user), ids)
+    t.strictSame(await idsIn(cli.access_token), ids)
+    for (const own of [tv, box]) t.strictSame(await idsIn(own.access_token), [idOf(own)])
+    const [row] = (await call('GET', '/auth/clients', { token: box.access_token })).body.data
+    t.match(row, { id: idOf(box), client_name: 'Box 2000', is_current: true, revoked_at: null })
+    const refreshed = (await service.refresh(box.refresh_token, BOX, 'openid')).body.access_token
+    t.strictSame(await idsIn(refreshed), [idOf(box)], 'a narrower scope changes nothing')
+  })
+
+  t.test('403 it changes no other client of its user, whatever its scope', async (t) => {
+    const jwt = await service.collect('ann')
+    for (const token of [jwt, ...all.map(({ access_token }) => access_token)]) {
+      const [own, others] = [String(decodeJwt(token).cid), ids.filter((id) => id !== decodeJwt(token).cid)]
+      for (const id of others) {
+        for (const method of METHODS) refused(t, await change(method, id, token), 403, 'Access Forbidden', method)
+      }
+      const renamed = await call('PATCH', `/auth/clients/${own}`, { token, body: { label: 'mine' } })
+      t.match([renamed.status, renamed.body], [200, { id: own, label: 'mine', is_current: true }])
+    }
+    await change('DELETE', String(decodeJwt(jwt).cid), jwt)
+    for (const id of ids) t.match(await rowOf(id), { label: 'mine', revoked_at: null }, 'nothing was taken')
+  })
+
+  t.test('403 one of its user that has ended', async (t) => {
+    const gone = await tokens(TV, 'openid')
+    await change('DELETE', idOf(gone), user)
+    for (const method of METHODS) refused(t, await change(method, idOf(gone), cli.access_token), 403)
+  })
+
+  t.test("404 somebody else's, an unknown one, and what is no id", async (t) => {
+    for (const { access_token } of all) {
+      for (const id of [
+        idOf(theirs),
+        '00000000-0000-4000-8000-000000000000',
+        'x',
+        '__proto__',
+        idOf(cli).toUpperCase()
+      ]) {
+        for (const method of METHODS) refused(t, await change(method, id, access_token), 404, 'Not Found', id)
+      }
+    }
+  })
+
+  t.test('403 it looks at no grant, decides none, and reads no connection', async (t) => {
+    const { user_code } = await service.start()
+    const body = { user_code, action: 'approve' }
+    for (const { access_token: token } of all) {
+      refused(t, await call('GET', `/auth/grant/peek?user_code=${user_code}`, { token }), 403, 'Access Forbidden')
+      refused(t, await call('POST', '/auth/grant/approve', { token, body }), 403, 'Access Forbidden')
+      refused(t, await call('GET', '/api/v0/oauthAccounts', { token }), 403, 'Access Forbidden')
+    }
+  })
+
+  t.test('200 it ends itself, and 401 from then on', async (t) => {
+    for (const own of all) {
+      const ended = await change('DELETE', idOf(own), own.access_token)
+      t.match([ended.status, ended.body.is_current], [200, true])
+      for (const method of METHODS) refused(t, await change(method, idOf(own), own.access_token), 401)
+    }
+  })
+
+  async function rowOf(id: string) {
+    return (await call('GET', '/auth/clients', { token: user })).body.data.find((row: { id: string }) => row.id === id)
+  }
+})
 
 t.test('CORS: none at all by default', async (t) => {
   const { preflight, send } = await asking(t, {})

@@ -127,7 +127,7 @@ t.test('list', async (t) => {
   t.test('401 without a token, and with what is none', async (t) => {
     refused(t, await list(), 401, 'No jwt provided!')
     for (const token of NO_TOKENS) refused(t, await list(token), 401, NOT_VALID, token.slice(0, 20))
-    const { text } = await app.core.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
     refused(t, await list(text), 401, NOT_VALID, 'an API key is no user')
   })
 
@@ -170,7 +170,7 @@ t.test('unlink', async (t) => {
     t.test('401 without a token, and with what is none', async (t) => {
       refused(t, await unlink(ann.id), 401, 'No jwt provided!')
       for (const token of NO_TOKENS) refused(t, await unlink(ann.id, token), 401, NOT_VALID, token.slice(0, 20))
-      const { text } = await app.core.apiKeys.create('acme', {})
+      const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
       refused(t, await unlink(ann.id, text), 401, NOT_VALID, 'an API key is no user')
     })
 
@@ -315,7 +315,7 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
   const { app, ask, unlink, clock, ann, bob } = await setUp(t)
 
   t.test('200 of any user', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
     for (const { id, token } of [ann, bob]) {
       const answer = await ask(id, text)
       t.equal(answer.status, 200)
@@ -326,8 +326,8 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
 
   t.test('401 a key that was revoked, has expired, or was never one', async (t) => {
     const [revoked, expiring] = [
-      await app.core.apiKeys.create('acme', {}),
-      await app.core.apiKeys.create('acme', { expiresAtMs: clock() + 1_000 })
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }),
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'], expiresAtMs: clock() + 1_000 })
     ]
     t.equal((await ask(ann.id, revoked.text)).status, 200)
     await app.core.apiKeys.revoke('acme', revoked.key.id)
@@ -336,7 +336,7 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
     t.equal((await ask(ann.id, expiring.text)).status, 200, 'the last millisecond')
     clock.advance(1)
     refused(t, await ask(ann.id, expiring.text), 401, NOT_VALID)
-    const { text } = await app.core.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
     for (const wrong of [
       `${text}x`,
       text.slice(0, -1),
@@ -348,7 +348,7 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
   })
 
   t.test('404 an unknown account, what is no id, and one that was disconnected', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
     for (const id of [UNKNOWN, '', ...MALFORMED]) refused(t, await ask(id, text), 404, 'Not Found', id.slice(0, 40))
     await unlink(ann.hubId, ann.token)
     refused(t, await ask(ann.hubId, text), 404, 'Not Found')
@@ -356,7 +356,10 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
 
   t.test('429 a key that asks too often, and no other', async (t) => {
     const { app, ask, ann } = await setUp(t, { LIMITS: 'on', LIMIT_ACCESS_TOKEN_PER_MINUTE: '2' })
-    const [one, two] = [await app.core.apiKeys.create('acme', {}), await app.core.apiKeys.create('acme', {})]
+    const [one, two] = [
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }),
+      await app.core.apiKeys.create('acme', {})
+    ]
     for (let i = 0; i < 2; i++) t.equal((await ask(ann.id, one.text)).status, 200)
     const answer = await ask(ann.id, one.text)
     refused(t, answer, 429, 'Too many requests. Please try again later.')
@@ -379,7 +382,7 @@ t.test('the environment of /sdk', async (t) => {
   ]
 
   t.test('401 an API key: it is for end users', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
     refused(t, await askAsEndUser(ann.id, text), 401, NOT_VALID)
   })
 
@@ -452,7 +455,7 @@ t.test('503 with Retry-After while Redis is away, and nothing is lost by it', as
   const redis = await startRedis('--appendfsync', 'no')
   t.teardown(() => redis.stop())
   const { app, ann, list, unlink, ask, askAsEndUser } = await setUp(t, { REDIS_URL: redis.url })
-  const { text } = await app.core.apiKeys.create('acme', {})
+  const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
   await redis.kill()
   const answers = {
     list: await list(ann.token),

@@ -41,6 +41,18 @@ t.test('200 start', async (t) => {
     })
   }
 
+  t.test('200 null is the same as nothing, for client_metadata and its members', async (t) => {
+    const members = Object.fromEntries(Object.keys(LIMITS).map((field) => [field, null]))
+    for (const client_metadata of [null, members, { ...members, other: null }]) {
+      const { status, body } = await call('POST', START, { body: { client_type: 'cli', client_metadata } })
+      t.equal(status, 200)
+      t.strictSame((await peek(body.user_code)).body, { client_type: 'cli', client_metadata: {} })
+    }
+    const client_metadata = { ...members, name: 'acme', version: '' }
+    const { body } = await call('POST', START, { body: { client_type: 'cli', client_metadata } })
+    t.strictSame((await peek(body.user_code)).body.client_metadata, { name: 'acme', version: '' })
+  })
+
   for (const [field, limit] of Object.entries(LIMITS)) {
     t.test(`200 client_metadata.${field} of 0, 1 and ${limit} characters, of any kind`, async (t) => {
       for (const text of ['', 'x', 'x'.repeat(limit), '😀'.repeat(limit), 'ü\u0000\u202e\n"\\<b>']) {
@@ -150,7 +162,7 @@ t.test('4xx start', async (t) => {
   })
 
   t.test('400 client_metadata must be an object', async (t) => {
-    for (const client_metadata of [null, 'x', 5, true, ['x']]) {
+    for (const client_metadata of ['x', 5, true, ['x']]) {
       const answer = await call('POST', START, { body: { client_type: 'cli', client_metadata } })
       refused(t, answer, 400, /^client_metadata must be object/, JSON.stringify(client_metadata))
     }
@@ -158,7 +170,7 @@ t.test('4xx start', async (t) => {
 
   for (const [field, limit] of Object.entries(LIMITS)) {
     t.test(`400 client_metadata.${field} is no text, or longer than ${limit}`, async (t) => {
-      for (const value of ['x'.repeat(limit + 1), '😀'.repeat(limit + 1), null, 5, false, ['x'], { a: 1 }]) {
+      for (const value of ['x'.repeat(limit + 1), '😀'.repeat(limit + 1), 5, false, ['x'], { a: 1 }]) {
         const answer = await call('POST', START, { body: { client_type: 'cli', client_metadata: { [field]: value } } })
         refused(t, answer, 400, new RegExp(`^client_metadata\\.${field} must `), typeof value)
       }

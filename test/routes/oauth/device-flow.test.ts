@@ -57,6 +57,7 @@ t.test('a device authorization', async (t) => {
       'a configured one as well': () => post(START, TV),
       'a secret in the body': () => post(START, BOX),
       'a secret in the header': () => post(START, {}, basicAuth(BOX)),
+      'the same id and secret in both places': () => post(START, BOX, basicAuth(BOX)),
       'the same id in both places': () => post(START, { client_id: 'box' }, basicAuth(BOX)),
       'a public client in the header': () => post(START, {}, basicAuth(CLI)),
       'the scheme in another case': () =>
@@ -106,7 +107,7 @@ t.test('a device authorization', async (t) => {
     const { post } = await startOAuthApp(t)
     oauthRefused(t, await post(START, {}), 400, 'invalid_request')
     oauthRefused(t, await post(START, { client_id: '' }), 400, 'invalid_request')
-    oauthRefused(t, await post(START, BOX, basicAuth(BOX)), 400, 'invalid_request')
+    oauthRefused(t, await post(START, { client_secret: 'x' }, basicAuth(BOX)), 400, 'invalid_request')
   })
 
   t.test('400 unauthorized_client for one that gets no tokens', async (t) => {

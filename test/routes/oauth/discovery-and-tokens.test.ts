@@ -19,6 +19,7 @@ import {
 } from '../../support/oauth-app.js'
 import { freePort } from '../../support/ports.js'
 import { sessionOf } from '../../support/tokens.js'
+import { makeOneOfEach, startTokensApp } from '../../support/tokens-client.js'
 import { oauthHeaders, oauthRefused, refused } from '../expectations.js'
 
 const ISSUER = 'https://grants.example'
@@ -166,7 +167,8 @@ t.test('200 an issuer with a path', async (t) => {
       t.equal((await call('GET', `${base}/oauth/userinfo`, { token: tokens.access_token })).status, 200)
       t.equal((await call('POST', `${base}/oauth/userinfo`, { token: tokens.access_token })).status, 200)
       t.equal((await call('GET', `${base}${JWKS}`)).body.keys.length, 1)
-      oauthRefused(t, await post(`${base}/oauth/introspect`, { ...form, token: 'x' }), 401, 'invalid_client')
+      const introspection = await post(`${base}/oauth/introspect`, { ...form, token: 'x' })
+      oauthRefused(t, introspection, 401, 'invalid_client', `${BASIC}, ${BEARER}`)
       t.equal((await post(`${base}/oauth/revoke`, { client_id: 'cli', token: tokens.refresh_token })).status, 200)
       t.equal((await call('GET', `${base}/oauth/userinfo`, { token: tokens.access_token })).status, 401)
     })
@@ -233,11 +235,10 @@ const USERINFO = '/oauth/userinfo'
 const BASIC = 'Basic realm="grantd"'
 const BEARER = 'Bearer realm="grantd"'
 
-/** RFC 7009 §2.2: a revocation is answered with 200 and no body. */
-function revoked(t: Test, { status, body, headers }: Answer, title: string): void {
-  t.strictSame([status, body, headers['content-length']], [200, '', '0'], title)
-  t.notOk('content-type' in headers, `${title}: of nothing there is no type`)
-  t.equal(headers['cache-control'], 'no-store')
+/** RFC 7009 §2.2: a revocation is answered with 200, and clients that read JSON in every answer find some. */
+function revoked(t: Test, answer: Answer, title: string): void {
+  t.strictSame([answer.status, answer.body], [200, {}], title)
+  oauthHeaders(t, answer, title)
 }
 
 /** Texts that are not valid tokens of this client: those of others, made-up ones, and no tokens at all. */
@@ -338,6 +339,48 @@ t.test('revoke', async (t) => {
     t.ok(await alive((await redeem(device_code, BOX)).body.access_token))
   })
 
+  t.test('200 without a client, by whoever has a token or a device code of a public one', async (t) => {
+    const { authorize, approve, redeem } = service
+    const ways: Record<string, (token: string) => Promise<Answer>> = {
+      'a form': (token) => post(REVOKE, { token }),
+      JSON: (token) => call('POST', REVOKE, { body: { token } }),
+      'an empty client': (token) => post(REVOKE, { token, client_id: '', client_secret: '' })
+    }
+    for (const [way, ask] of Object.entries(ways)) {
+      for (const client of [CLI, TV]) {
+        for (const kind of ['access_token', 'refresh_token', 'device_code'] as const) {
+          const held = await tokens(client)
+          revoked(t, await ask(held[kind]), `${way}: ${kind} of ${client.client_id}`)
+          t.notOk(await alive(held.access_token))
+          oauthRefused(t, await service.refresh(held.refresh_token, client), 400, 'invalid_grant')
+        }
+        const { device_code, user_code } = await authorize(client, 'openid')
+        for (const time of ['once', 'again']) revoked(t, await ask(device_code), `${way}: a grant that waits, ${time}`)
+        t.equal((await approve(user_code)).status, 404)
+        oauthRefused(t, await redeem(device_code, client), 400, 'expired_token')
+      }
+    }
+    const jwt = await service.collect('ann')
+    revoked(t, await post(REVOKE, { token: jwt }), 'a client JWT of the dashboard')
+    t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 401)
+    for (const [name, token] of Object.entries(await noTokens(service))) revoked(t, await post(REVOKE, { token }), name)
+    revoked(t, await post(REVOKE, { token: 'A'.repeat(43) }), 'a device code of nobody')
+  })
+
+  t.test('401 without a client, for what is a confidential one’s, and it stays good', async (t) => {
+    const { authorize, approve, redeem } = service
+    const held = await tokens(BOX, 'openid offline_access')
+    for (const token of [held.access_token, held.refresh_token, held.device_code]) {
+      oauthRefused(t, await post(REVOKE, { token }), 401, 'invalid_client')
+    }
+    t.ok(await alive(held.access_token))
+    const { device_code, user_code } = await authorize(BOX, 'openid')
+    oauthRefused(t, await post(REVOKE, { token: device_code }), 401, 'invalid_client')
+    await approve(user_code)
+    oauthRefused(t, await post(REVOKE, { token: device_code }), 401, 'invalid_client')
+    t.equal((await redeem(device_code, BOX)).status, 200)
+  })
+
   t.test('4xx', async (t) => {
     const { access_token: token } = await tokens(BOX, 'openid')
     const wrong = { ...BOX, client_secret: 'wrong' }
@@ -345,7 +388,8 @@ t.test('revoke', async (t) => {
     oauthRefused(t, await post(REVOKE, { token }, basicAuth(wrong)), 401, 'invalid_client', BASIC)
     oauthRefused(t, await post(REVOKE, { client_id: 'box', token }), 401, 'invalid_client')
     oauthRefused(t, await post(REVOKE, { client_id: 'nobody', token }), 401, 'invalid_client')
-    oauthRefused(t, await post(REVOKE, { token }), 400, 'invalid_request')
+    oauthRefused(t, await post(REVOKE, { token }), 401, 'invalid_client')
+    oauthRefused(t, await post(REVOKE, { token, client_secret: 'x' }), 400, 'invalid_request')
     oauthRefused(t, await post(REVOKE, BOX), 400, 'invalid_request')
     oauthRefused(t, await post(REVOKE, { ...BOX, token: '' }), 400, 'invalid_request')
     t.ok(await alive(token), 'nothing of that revoked it')
@@ -423,12 +467,12 @@ t.test('introspect', async (t) => {
     const wrong = { ...API, client_secret: 'wrong' }
     for (const client of [CLI, TV, wrong, { client_id: 'api' }, { client_id: 'nobody' }] as Credentials[]) {
       t.comment(client.client_id)
-      oauthRefused(t, await introspect(token, client), 401, 'invalid_client')
+      oauthRefused(t, await introspect(token, client), 401, 'invalid_client', `${BASIC}, ${BEARER}`)
     }
     oauthRefused(t, await post(INTROSPECT, { token }, basicAuth(wrong)), 401, 'invalid_client', BASIC)
     const asToken = await post(INTROSPECT, { token }, { authorization: `Bearer ${token}` })
     oauthRefused(t, asToken, 401, 'invalid_token', `${BEARER}, error="invalid_token"`)
-    oauthRefused(t, await post(INTROSPECT, { token }), 401, 'invalid_client')
+    oauthRefused(t, await post(INTROSPECT, { token }), 401, 'invalid_client', `${BASIC}, ${BEARER}`)
     oauthRefused(t, await post(INTROSPECT, API), 400, 'invalid_request')
   })
 })
@@ -501,6 +545,80 @@ t.test('userinfo', async (t) => {
     for (const method of ['PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
       const { statusCode, headers } = await app.inject({ method, url: USERINFO })
       t.strictSame([statusCode, headers.allow], [405, 'GET, POST, HEAD'], method)
+    }
+  })
+})
+
+t.test('pages of any origin', async (t) => {
+  const service = await startTokensApp(t, { LIMITS: 'off', CORS_ORIGINS: 'https://dash.example' })
+  const { app, collect } = service
+  const { providerId } = await makeOneOfEach(service.api)
+  const token = await collect('ann')
+  const ACCESS = 'access-control-'
+  const ask = async (method: 'GET' | 'POST' | 'OPTIONS', url: string, headers: Record<string, string> = {}) => {
+    const answer = await app.inject({
+      method,
+      url,
+      headers: { host: 'localhost', origin: 'https://any.example', ...headers }
+    })
+    const cors = Object.entries(answer.headers).filter(([name]) => name.startsWith(ACCESS))
+    return {
+      ...answer,
+      status: answer.statusCode,
+      cors: Object.fromEntries(cors.map(([name, value]) => [name.slice(ACCESS.length), value]))
+    }
+  }
+  const preflight = (url: string, headers: Record<string, string> = {}) =>
+    ask('OPTIONS', url, { 'access-control-request-method': 'GET', ...headers })
+  const documents = [
+    ...[OPENID, OAUTH, JWKS],
+    ...['openid-configuration', 'jwks', 'jwks.json'].map((name) => `/${providerId}/.well-known/${name}`)
+  ]
+  const READABLE = { 'allow-origin': '*', 'expose-headers': 'retry-after, x-request-id' }
+
+  t.test('200 may read the documents and keys of this service and of issuers', async (t) => {
+    for (const url of documents) {
+      const { status, cors, headers } = await ask('GET', url)
+      t.strictSame([status, cors], [200, READABLE], url)
+      t.notOk('vary' in headers, `${url}: the same for everybody, so that it is cached once`)
+      const asked = await preflight(url, { 'access-control-request-headers': 'accept-language' })
+      const allowed = { 'allow-methods': 'GET', 'allow-headers': '*', 'max-age': '600' }
+      t.strictSame([asked.status, asked.body, asked.cors], [204, '', { ...READABLE, ...allowed }], `OPTIONS ${url}`)
+    }
+  })
+
+  t.test('2xx may ask for userinfo with an access token, and read why not', async (t) => {
+    const readable = { ...READABLE, 'expose-headers': `www-authenticate, ${READABLE['expose-headers']}` }
+    for (const method of ['GET', 'POST'] as const) {
+      const refusal = await ask(method, USERINFO, { authorization: `Bearer ${token}` })
+      t.strictSame([refusal.status, refusal.cors], [403, readable], `${method} without openid`)
+      const nobody = await ask(method, USERINFO)
+      t.strictSame([nobody.status, nobody.cors], [401, readable], `${method} without a token`)
+    }
+    const asked = await preflight(USERINFO, { 'access-control-request-headers': 'authorization' })
+    const allowed = { 'allow-methods': 'GET, POST', 'allow-headers': 'authorization, content-type', 'max-age': '600' }
+    t.strictSame([asked.status, asked.cors], [204, { ...readable, ...allowed }])
+  })
+
+  t.test('405 OPTIONS that is no preflight, and what a document does not have', async (t) => {
+    for (const url of [...documents, USERINFO]) {
+      t.equal((await app.inject({ method: 'OPTIONS', url })).statusCode, 405, url)
+      t.equal((await ask('OPTIONS', url)).status, 405, `${url} without a method`)
+    }
+    t.strictSame((await ask('POST', JWKS)).cors, READABLE)
+  })
+
+  t.test('and nothing else', async (t) => {
+    const others = [
+      '/oauth/token',
+      '/oauth/introspect',
+      '/oauth/revoke',
+      '/oauth/device_authorization',
+      '/v1/providers'
+    ]
+    for (const url of [...others, '/api/v0/auth/clients', '/healthz', `/${providerId}/.well-known/x`]) {
+      t.notOk('allow-origin' in (await preflight(url)).cors, `OPTIONS ${url}`)
+      for (const method of ['GET', 'POST'] as const) t.notOk('allow-origin' in (await ask(method, url)).cors, url)
     }
   })
 })

@@ -78,7 +78,7 @@ t.test('GET /device', async (t) => {
     const { user_code } = await service.start()
     const twice = `code=${user_code}&code=${UNKNOWN}`
     const queries = ['code=', 'code', 'code[]=BBBBBBBB', `code=${'B'.repeat(65)}`, `code=${'B'.repeat(10_000)}`, twice]
-    const odd = ['<b>', '"onfocus=alert(1)', '\u0000'.repeat(8), '\u202ebbbbbbbb', '😀', '__proto__', 'AEIOUAEI']
+    const odd = ['<b>', '"onfocus=alert(1)', '\u0000'.repeat(8), '\u202ebbbbbbb', '😀', '__proto__', 'AEIOUAEI']
     const escapes = ['code=%zz', 'code=%ED%A0%80', 'code=%ff', 'CODE=BBBBBBBB', `user_code=${user_code}`]
     for (const query of [...queries, ...odd.map((text) => `code=${encodeURIComponent(text)}`), ...escapes]) {
       const ann = await signedIn(service)
@@ -320,7 +320,14 @@ t.test('429', async (t) => {
     const { user_code } = await service.start()
     await ann.get('/device')
     invalidCode(t, await ann.post('/device', { user_code: '' }, from(0)), 'an empty field, which is no guess')
-    for (const [i, code] of [UNKNOWN, 'AEIO', ' ', 'B'.repeat(65)].entries()) {
+    for (const blank of [' ', '----', '\u200b', '。']) {
+      invalidCode(
+        t,
+        await ann.post('/device', { user_code: blank }, from(0)),
+        'no letter and no digit, which is no guess'
+      )
+    }
+    for (const [i, code] of [UNKNOWN, 'AEIO', '1', 'B'.repeat(65)].entries()) {
       invalidCode(t, await ann.post('/device', { user_code: code }, from(i)))
     }
     goesTo(t, await ann.post('/device', { user_code }, from(4)), '/device/confirm')
@@ -328,6 +335,8 @@ t.test('429', async (t) => {
     await ann.get('/device')
     invalidCode(t, await ann.post('/device', { user_code: UNKNOWN }, from(5)), 'the fifth')
     limited(t, await ann.post('/device', { user_code: UNKNOWN }, from(6)), 900)
+    await ann.get('/device')
+    invalidCode(t, await ann.post('/device', { user_code: '-' }, from(6)), 'that is not refused')
     await ann.get('/device')
     limited(t, await ann.post('/device', { user_code }, from(7)), 900)
     await bob.get('/device')

@@ -3,6 +3,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
+import { API_KEY_RIGHTS } from '../../../src/core/api-keys/api-key.js'
 import type { Answer } from '../../support/app.js'
 import { startRedis } from '../../support/redis-server.js'
 import {
@@ -34,6 +35,7 @@ export function contentOf({ id: _, createdAt: __, updatedAt: ___, ...content }: 
 const CODES: Record<number, string> = {
   400: 'bad_request',
   401: 'unauthorized',
+  403: 'forbidden',
   404: 'not_found',
   405: 'method_not_allowed',
   409: 'conflict',
@@ -93,6 +95,7 @@ export function everyOperation(t: Test, ids: readonly OperationId[]): void {
   t.test('413 and 415', (t) => bodies(t, ids))
   t.test('429', (t) => limits(t, ids))
   t.test('503', (t) => withoutRedis(t, ids))
+  t.test('lists', (t) => pages(t, ids))
 }
 
 const call = ({ api }: TokensApp, id: OperationId, about: Ids, headers = {}) =>
@@ -148,6 +151,17 @@ async function unauthenticated(t: Test, operations: readonly OperationId[]): Pro
       const request = requestOf(id, ids, {}, bodyFor(id, ids))
       const url = `${request.url}?access_token=${key}&authorization=Bearer%20${key}`
       refused(t, await service.send({ ...request, url }), 401, 'a key in the query')
+      const both = { ...request, url, headers: { ...request.headers, authorization: `Bearer ${key}` } }
+      refused(t, await service.send(both), 400, 'in the header as well', 'The access token is there more than once.')
+    })
+  }
+  const { text: without } = await app.core.apiKeys.create('acme', {
+    rights: API_KEY_RIGHTS.filter((one) => one !== 'tokens')
+  })
+  for (const id of operations) {
+    t.test(`403 ${id}, by a key that has every right but this`, async (t) => {
+      const answer = await service.by(without)[id](ids, bodyFor(id, ids))
+      refused(t, answer, 403, id, 'The API key does not have the right tokens.')
     })
   }
   t.test('401 has done nothing', async (t) => t.strictSame(await seen(service, ids), before))
@@ -279,6 +293,18 @@ async function bodies(t: Test, operations: readonly OperationId[]): Promise<void
     })
   }
   t.test('none of them has done anything', async (t) => t.strictSame(await seen(service, ids), before))
+
+  for (const id of writing) {
+    const isOptional = bodyFor(id, ids) === undefined || id === 'createAccessToken'
+    t.test(`${isOptional ? '2xx' : '400'} ${id}, whatever type a body of nothing has`, async (t) => {
+      for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'x', '']) {
+        const fresh = isOptional ? await makeOneOfEach(service.api) : ids
+        const answer = await send(requestOf(id, fresh, { authorization, 'content-type': type, 'content-length': '0' }))
+        if (isOptional) t.ok([200, 201, 204].includes(answer.status), `${type}: ${answer.status}`)
+        else refused(t, answer, 400, type, / is missing\.$/)
+      }
+    })
+  }
 }
 
 async function limits(t: Test, operations: readonly OperationId[]): Promise<void> {
@@ -328,4 +354,78 @@ async function withoutRedis(t: Test, operations: readonly OperationId[]): Promis
     while ((await service.api.listProviders()).status === 503) await new Promise((resolve) => setTimeout(resolve, 50))
     t.strictSame(await seen(service, ids), before)
   })
+}
+
+/** The lists, and what makes one more entry of each. */
+const LISTS = {
+  listProviders: ['createProvider', (i: number) => ({ name: `provider ${i}` })],
+  listClients: ['createClient', (i: number) => ({ name: `client ${i}` })],
+  listDomains: ['addDomain', (i: number) => ({ domain: `entry-${i}.example.com` })],
+  listTenants: ['createTenant', (i: number) => ({ name: `tenant ${i}` })],
+  listTenantProviders: ['createTenantProvider', (i: number) => ({ audience: `audience ${i}` })],
+  listTenantProviderPolicies: ['createTenantProviderPolicy', (i: number) => ({ name: `policy ${i}` })]
+} as const
+
+/** More than are read in one batch, and more than one piece of a whole list. */
+const ENTRIES = 105
+
+async function pages(t: Test, operations: readonly OperationId[]): Promise<void> {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  for (const engine of ['memory', 'redis'] as const) {
+    const variables = { LIMITS: 'off', ...(engine === 'redis' && { REDIS_URL: redis.url }) }
+    const service = await startTokensApp(t, variables)
+    const next = engine === 'redis' ? await startTokensApp(t, variables) : service
+    const ids = await makeOneOfEach(service.api)
+    const others = await makeOneOfEach(service.api)
+    const ask = (id: OperationId, about: Ids, query: string, { send, key } = service) => {
+      const { url, ...request } = requestOf(id, about, { authorization: `Bearer ${key}` })
+      return send({ ...request, url: url + query })
+    }
+    for (const [id, [create, content]] of Object.entries(LISTS)) {
+      const list = id as keyof typeof LISTS
+      if (!operations.includes(list)) continue
+      t.test(`${list} pages when asked, and is whole otherwise, ${engine}`, async (t) => {
+        for (let i = 0; i < ENTRIES; i++) {
+          const made = await service.api[create](ids, { ...(bodyFor(create, ids) as object), ...content(i) })
+          t.equal(made.status, 201, made.body.message)
+        }
+        const whole = await ask(list, ids, '')
+        apiHeaders(t, whole)
+        t.ok(whole.body.length > ENTRIES)
+        t.notOk('link' in whole.headers, 'there is no more')
+        for (const limit of [1, 40, 200]) {
+          const found: unknown[] = []
+          let query = `?limit=${limit}`
+          for (let i = 0; query !== ''; i++) {
+            // One instance goes on where another one was.
+            const page = await ask(list, ids, query, i % 2 === 0 ? service : next)
+            t.equal(page.status, 200)
+            t.ok(page.body.length <= limit)
+            found.push(...page.body)
+            const [, link] = /^<(\?[^>]+)>; rel="next"$/.exec(String(page.headers.link ?? '')) ?? []
+            query = link ?? ''
+          }
+          t.strictSame(found, whole.body, `${limit} at a time`)
+        }
+      })
+
+      t.test(`400 ${list} with no limit and no cursor of this list, ${engine}`, async (t) => {
+        const first = await ask(list, ids, '?limit=1')
+        const cursor = new URLSearchParams(/\?[^>]+/.exec(String(first.headers.link))?.[0]).get('cursor') as string
+        t.equal((await ask(list, ids, `?cursor=${cursor}`)).body.length, 50, 'a cursor alone has a usual limit')
+        const notMine = ['x', `${cursor}x`, cursor.slice(0, -1), '1', '%00', '😀'].map(encodeURIComponent)
+        for (const other of notMine) refused(t, await ask(list, ids, `?cursor=${other}`), 400, other, /cursor/)
+        for (const limit of ['0', '201', '-1', '1.5', 'x', '']) {
+          refused(t, await ask(list, ids, `?limit=${limit}`), 400, `limit ${limit}`, /limit/)
+        }
+        refused(t, await ask(list, ids, '?cursor='), 400, 'none at all')
+        for (const other of Object.keys(LISTS) as (keyof typeof LISTS)[]) {
+          const isSame = other === list && ['listProviders', 'listTenants'].includes(list)
+          if (isSame) continue
+          refused(t, await ask(other, others, `?cursor=${cursor}`), 400, `of another list: ${other}`, /cursor/)
+        }
+      })
+    }
+  }
 }

@@ -169,8 +169,10 @@ export const de: Texts = {
     revokeAllIntro: (count) =>
       count === 1
         ? 'Das Programm oben verliert seinen Zugriff sofort.'
-        : `Alle ${count} Programme oben verlieren ihren Zugriff sofort, wo immer sie laufen.`,
+        : `Alle ${count} aktiven Programme verlieren ihren Zugriff sofort, wo immer sie laufen.`,
     revokeAllConfirm: 'Ja, alle widerrufen',
+    nextPage: 'Nächste Seite',
+    firstPage: 'Erste Seite',
     done: {
       renamed: 'Umbenannt.',
       revoked: 'Widerrufen. Das Programm wird ab seiner nächsten Anfrage abgewiesen.',

@@ -165,8 +165,10 @@ export const en = {
     revokeAllIntro: (count: number) =>
       count === 1
         ? 'The program above loses its access at once.'
-        : `All ${count} programs above lose their access at once, wherever they run.`,
+        : `All ${count} active programs lose their access at once, wherever they run.`,
     revokeAllConfirm: 'Yes, revoke all of them',
+    nextPage: 'Next page',
+    firstPage: 'First page',
     done: {
       renamed: 'Renamed.',
       revoked: 'Revoked. The program is refused from its next request on.',

@@ -167,8 +167,10 @@ export const es: Texts = {
     revokeAllIntro: (count) =>
       count === 1
         ? 'El programa de arriba pierde su acceso de inmediato.'
-        : `Los ${count} programas de arriba pierden su acceso de inmediato, estén donde estén.`,
+        : `Los ${count} programas activos pierden su acceso de inmediato, estén donde estén.`,
     revokeAllConfirm: 'Sí, revocar todos',
+    nextPage: 'Página siguiente',
+    firstPage: 'Primera página',
     done: {
       renamed: 'Renombrado.',
       revoked: 'Revocado. El programa será rechazado desde su próxima solicitud.',

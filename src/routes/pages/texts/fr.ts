@@ -166,8 +166,10 @@ export const fr: Texts = {
     revokeAllIntro: (count) =>
       count === 1
         ? 'Le programme ci-dessus perd son accès immédiatement.'
-        : `Les ${count} programmes ci-dessus perdent leur accès immédiatement, où qu’ils tournent.`,
+        : `Les ${count} programmes actifs perdent leur accès immédiatement, où qu’ils tournent.`,
     revokeAllConfirm: 'Oui, tout révoquer',
+    nextPage: 'Page suivante',
+    firstPage: 'Première page',
     done: {
       renamed: 'Renommé.',
       revoked: 'Révoqué. Le programme est refusé dès sa prochaine requête.',

@@ -166,8 +166,10 @@ export const pt: Texts = {
     revokeAllIntro: (count) =>
       count === 1
         ? 'O programa acima perde o acesso imediatamente.'
-        : `Todos os ${count} programas acima perdem o acesso imediatamente, onde quer que estejam.`,
+        : `Todos os ${count} programas ativos perdem o acesso imediatamente, onde quer que estejam.`,
     revokeAllConfirm: 'Sim, revogar todos',
+    nextPage: 'Próxima página',
+    firstPage: 'Primeira página',
     done: {
       renamed: 'Renomeado.',
       revoked: 'Revogado. O programa será recusado a partir do próximo pedido dele.',

@@ -9,13 +9,19 @@ export type AuthorizationsDone = keyof Texts['clients']['done']
 
 interface AuthorizationListProps {
   visit: Visit
+  /** Those of one page of the list, and how many are active on all of them. */
   authorizations: readonly Authorization[]
-  /** The one that was approved in this browser last. */
+  active: number
+  /** The cursors of this page, if it is not the first one, and of the next, if there is one. */
+  cursor: string | undefined
+  next: string | undefined
+  /** The id of the authorization that was approved last in this browser. */
   approvedHereId: string | undefined
   done: AuthorizationsDone | undefined
 }
 
-export function AuthorizationList({ visit, authorizations, approvedHereId, done }: AuthorizationListProps) {
+export function AuthorizationList(props: AuthorizationListProps) {
+  const { visit, authorizations, cursor, next, approvedHereId, done } = props
   const { clients: texts } = visit.texts
   const active = authorizations.filter((authorization) => !hasEnded(authorization, visit.nowMs))
   const ended = authorizations.filter((authorization) => hasEnded(authorization, visit.nowMs))
@@ -33,13 +39,14 @@ export function AuthorizationList({ visit, authorizations, approvedHereId, done 
                 visit={visit}
                 authorization={authorization}
                 isApprovedHere={authorization.id === approvedHereId}
+                query={cursor === undefined ? '' : queryOf(cursor)}
               />
             ))}
           </ul>
           <details class="danger">
             <summary>{texts.revokeAll}</summary>
             <Form visit={visit} action="/account/clients/revoke-all" class="stack">
-              <p>{texts.revokeAllIntro(active.length)}</p>
+              <p>{texts.revokeAllIntro(props.active)}</p>
               <button type="submit" class="danger">
                 {texts.revokeAllConfirm}
               </button>
@@ -62,11 +69,23 @@ export function AuthorizationList({ visit, authorizations, approvedHereId, done 
           </ul>
         </section>
       )}
+      {(cursor !== undefined || next !== undefined) && (
+        <p class="pages">
+          {cursor !== undefined && <a href={`${visit.base}/account/clients`}>{texts.firstPage}</a>}{' '}
+          {next !== undefined && (
+            <a rel="next" href={`${visit.base}/account/clients${queryOf(next)}`}>
+              {texts.nextPage}
+            </a>
+          )}
+        </p>
+      )}
     </Layout>
   )
 }
 
-/** An empty list, and how something comes into it. */
+const queryOf = (cursor: string) => `?${new URLSearchParams({ cursor })}`
+
+/** The empty list, which explains how to add to it. */
 function Nothing({ visit }: { visit: Visit }) {
   return (
     <section class="empty">
@@ -80,8 +99,15 @@ function Nothing({ visit }: { visit: Visit }) {
   )
 }
 
-function ActiveAuthorization(props: { visit: Visit; authorization: Authorization; isApprovedHere: boolean }) {
-  const { visit, authorization, isApprovedHere } = props
+interface ActiveAuthorizationProps {
+  visit: Visit
+  authorization: Authorization
+  isApprovedHere: boolean
+  /** The query of the page, to which its forms lead back. */
+  query: string
+}
+
+function ActiveAuthorization({ visit, authorization, isApprovedHere, query }: ActiveAuthorizationProps) {
   const { clients: texts } = visit.texts
   const name = nameOf(authorization, texts.unnamed)
   return (
@@ -91,7 +117,7 @@ function ActiveAuthorization(props: { visit: Visit; authorization: Authorization
       </h3>
       <Details visit={visit} authorization={authorization} />
       <div class="actions">
-        <Form visit={visit} action={`/account/clients/${authorization.id}/rename`} class="inline">
+        <Form visit={visit} action={`/account/clients/${authorization.id}/rename${query}`} class="inline">
           <label>
             <span>{texts.label}</span>
             <input name="label" value={authorization.label ?? ''} maxLength={255} autocomplete="off" />
@@ -100,7 +126,7 @@ function ActiveAuthorization(props: { visit: Visit; authorization: Authorization
             {texts.rename}
           </button>
         </Form>
-        <Form visit={visit} action={`/account/clients/${authorization.id}/revoke`}>
+        <Form visit={visit} action={`/account/clients/${authorization.id}/revoke${query}`}>
           <button type="submit" class="danger" aria-label={texts.revokeNamed(name)}>
             {texts.revoke}
           </button>
@@ -151,7 +177,7 @@ function Detail({ term, children }: { term: string; children: preact.ComponentCh
   )
 }
 
-/** The user's own name for it comes first. */
+/** The label has precedence over the client's name. */
 function nameOf({ label, name }: Authorization, fallback: string): string {
   const [own, claimed] = [readClaim(label)?.text, readClaim(name)?.text]
   if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`

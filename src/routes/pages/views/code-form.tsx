@@ -1,14 +1,14 @@
 import type { Visit } from '../visit.js'
 import { Form, Layout, Notice } from './layout.js'
 
-/** Caps what may be typed. It is more than any way of writing a code takes. */
+/** The length cap of the field, longer than every spelling of a code. */
 export const LONGEST_TYPED_CODE = 64
 
 interface CodeFormProps {
   visit: Visit
-  /** What a link filled in. */
+  /** The code that a link filled in. */
   linkedCode?: string
-  /** Whether the code that was sent leads nowhere; why is not told. */
+  /** Whether the submitted code is wrong; the page never says why. */
   isInvalid?: boolean
 }
 
@@ -25,11 +25,11 @@ export function CodeForm(props: CodeFormProps) {
   )
 }
 
-/** What tells the style sheet that a code is typed without a hyphen between its groups. The browser refuses nothing by it. */
+/** Lets the style sheet see a code without a hyphen (`:valid`). Browsers do not enforce it, because the form is `novalidate`. */
 const WITHOUT_HYPHEN = '[A-Za-z]{5,8}'
 const GROUP = [1, 2, 3, 4]
 
-/** What the letters of the code stand in: boxes to look at, behind the one input there is. */
+/** The drawn boxes for the letters, behind the single input. */
 function Boxes() {
   return (
     <span class="boxes" aria-hidden="true">
@@ -44,7 +44,7 @@ function Boxes() {
   )
 }
 
-/** The form alone, for the landing page as well. */
+/** The form, which the landing page shows as well. */
 export function CodeEntry({ visit, linkedCode, isInvalid = false }: CodeFormProps) {
   const { texts } = visit
   return (

@@ -10,7 +10,7 @@ import { Form, Layout, Notice } from './layout.js'
 export type ConnectionsDone = keyof Texts['connections']['done']
 const WENT_WRONG: readonly ConnectionsDone[] = ['failed', 'denied', 'invalid', 'not_fresh', 'taken']
 
-/** A connection, and what it may do at a sign-in; undefined where there is nothing to choose. */
+/** A connection, and its use at sign-in; undefined if its upstream offers no choice. */
 export interface ListedConnection {
   connection: Connection
   use: IdentityUse | undefined

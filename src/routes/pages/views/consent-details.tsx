@@ -1,4 +1,4 @@
-/** What the question folds away: what else is known of the request, and all that the program says of itself. */
+/** The folded details of the question: further facts about the request, and everything the client says about itself. */
 import type { ComponentChildren } from 'preact'
 import type { GrantRequest, Location } from '../../../core/grants/grant.js'
 import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
@@ -10,7 +10,7 @@ interface DetailsProps {
   request: GrantRequest
   createdAtMs: number
   here: { ip: string; location: Location | undefined }
-  /** Whether there is a reason to look. */
+  /** Whether the details start unfolded, which they do beside a warning. */
   isOpen: boolean
 }
 
@@ -35,7 +35,7 @@ export function Details(props: DetailsProps) {
 
 type Claim = [term: string, claim: ReadableClaim]
 
-/** What the client says about itself, each with what it is called. */
+/** The client's metadata, each with its label. */
 export function claimsOf({ metadata }: GrantRequest, visit: Visit): Claim[] {
   const { consent } = visit.texts
   const { name, version, hostname, os } = metadata
@@ -48,7 +48,7 @@ export function claimsOf({ metadata }: GrantRequest, visit: Visit): Claim[] {
   return claims.filter((entry): entry is Claim => entry[1] !== undefined)
 }
 
-/** The claims, set apart and marked as such. */
+/** The unverified metadata, marked as such. */
 function Claims({ request, visit }: Pick<DetailsProps, 'request' | 'visit'>) {
   const { consent } = visit.texts
   const made = claimsOf(request, visit)
@@ -74,7 +74,7 @@ function Claims({ request, visit }: Pick<DetailsProps, 'request' | 'visit'>) {
   )
 }
 
-/** A term, and what is said to it. */
+/** A term and its description. */
 export function Fact({ term, children }: { term: string; children: ComponentChildren }) {
   return (
     <div>

@@ -11,12 +11,12 @@ export interface ConsentProps {
   request: GrantRequest
   createdAtMs: number
   client: Client
-  /** As the device shows it. */
+  /** In the form XXXX-XXXX. */
   userCode: string
   linked: boolean
-  /** From where this page is looked at. */
+  /** The location of the user who looks at the page. */
   here: { ip: string; location: Location | undefined }
-  /** What the decision refers to, sealed. */
+  /** The sealed ticket (consent-page.ts). */
   ticket: string
   userName: string
   /** The upstream through which the user has signed in. */
@@ -25,9 +25,9 @@ export interface ConsentProps {
 }
 
 /**
- * The question (RFC 8628 §3.3, §5.4; RFC 10027): first what it takes to answer it, then the rest for whoever wants to know. What
- * this service knows stands apart from what the program says of itself. Denying comes first, so that it is also what the Enter
- * key does, and nothing on the page has an id that a link could focus.
+ * The question (RFC 8628 §3.3, §5.4; RFC 10027): a summary first, then the details. Verified facts are kept apart from the
+ * client's claims about itself. The deny button comes first, so that the Enter key denies, and no element has an id, so that no
+ * link can focus one.
  */
 export function Consent(props: ConsentProps) {
   const { visit, client, request, userCode, problem } = props
@@ -64,7 +64,7 @@ export function Consent(props: ConsentProps) {
   )
 }
 
-/** A sentence with the code on one line, since browsers break it at its hyphen. */
+/** A sentence in which the code is not broken at its hyphen. */
 function withCodeWhole(sentence: string, userCode: string) {
   const [before, after] = sentence.split(userCode)
   return (
@@ -76,7 +76,7 @@ function withCodeWhole(sentence: string, userCode: string) {
   )
 }
 
-/** The name of what asks: the operator's, or else the program's own in quotes, or if that is doubtful its kind. */
+/** The client's name: the registered one, otherwise its own in quotation marks, or its type if that name is suspicious. */
 export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' | 'metadata'>, visit: Visit): string {
   if (client.name !== undefined) return client.name
   const claimed = readClaim(request.metadata.name)
@@ -84,7 +84,7 @@ export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' 
   return isPlain ? visit.texts.consent.quoted(claimed.text) : visit.texts.clientTypes[request.clientType]
 }
 
-/** What speaks for an attempt to deceive. That a link was followed does not: most programs offer one. */
+/** The signs of a deception. A followed link is none, because most clients offer one. */
 function alarmsOf({ visit, request, here }: ConsentProps): string[] {
   const { warning } = visit.texts.consent
   const alarms: string[] = []
@@ -96,7 +96,7 @@ function alarmsOf({ visit, request, here }: ConsentProps): string[] {
   return alarms
 }
 
-/** A calm note, or an alarm if there is a reason for one. */
+/** A warning if there are signs of a deception, otherwise a calm note. */
 function Warning({ visit, linked, alarms }: ConsentProps & { alarms: readonly string[] }) {
   const { warning } = visit.texts.consent
   const isStrong = alarms.length > 0
@@ -112,7 +112,7 @@ function Warning({ visit, linked, alarms }: ConsentProps & { alarms: readonly st
   )
 }
 
-/** Who asks, from where, for what and for whom, in a line each. */
+/** The summary: client, location, scopes and account, in a line each. */
 function Summary(props: ConsentProps) {
   const { visit, request, client, userName, upstreamName } = props
   const { consent, clientTypes } = visit.texts

@@ -4,13 +4,13 @@ import { Form, Layout, Notice } from './layout.js'
 
 interface DecisionResultProps {
   visit: Visit
-  /** `withdrawn`: by the program, before anybody decided. */
+  /** `withdrawn`: by the client, before a decision. */
   result: NonNullable<EnteredCode['result']> | 'withdrawn'
-  /** Whether the device has what was approved. */
+  /** Whether the client has collected the approval. */
   isCollected?: boolean
 }
 
-/** What became of the request, with a way back while there is one. Holds no secret. */
+/** The result of the decision, with an undo button while undoing is possible. Contains no secret. */
 export function DecisionResult({ visit, result, isCollected = false }: DecisionResultProps) {
   const { result: texts } = visit.texts
   if (result === 'denied' || result === 'withdrawn') {

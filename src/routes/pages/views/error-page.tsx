@@ -4,9 +4,9 @@ import { Layout, Notice } from './layout.js'
 interface ErrorPageProps {
   visit: Visit
   sentence: string
-  /** What the log can be searched for. */
+  /** The request id, by which the log can be searched. */
   reference?: string | undefined
-  /** Where to go from here; the start of everything by default. */
+  /** Where the link leads; by default to the landing page. */
   next?: { href: string; text: string }
 }
 

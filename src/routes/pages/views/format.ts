@@ -14,16 +14,27 @@ const LOCALES: Readonly<Record<Language, string>> = {
   pt: 'pt-BR'
 }
 
+/** Formatters are kept, because a page of a list needs a hundred times what making one costs. */
+const dates = new Map<Language, Intl.DateTimeFormat>()
+const spans = new Map<Language, Intl.RelativeTimeFormat>()
+
+function kept<T>(formats: Map<Language, T>, language: Language, make: () => T): T {
+  const format = formats.get(language) ?? make()
+  formats.set(language, format)
+  return format
+}
+
 /** "24 Nov 2026, 14:03 UTC": one zone for everybody, since the browser's is not known. */
 export function time({ language }: Visit, ms: number): string {
   const options = { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' } as const
-  return `${new Intl.DateTimeFormat(LOCALES[language], options).format(ms)} UTC`
+  const format = kept(dates, language, () => new Intl.DateTimeFormat(LOCALES[language], options))
+  return `${format.format(ms)} UTC`
 }
 
 /** "2 minutes ago". */
 export function ago({ language, nowMs }: Visit, ms: number): string {
   const seconds = Math.round((ms - nowMs) / 1000)
-  const format = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
+  const format = kept(spans, language, () => new Intl.RelativeTimeFormat(language, { numeric: 'auto' }))
   if (seconds > -60) return format.format(Math.min(seconds, 0), 'second')
   if (seconds > -3_600) return format.format(Math.round(seconds / 60), 'minute')
   if (seconds > -DAY_SECONDS) return format.format(Math.round(seconds / 3_600), 'hour')

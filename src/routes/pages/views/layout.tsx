@@ -1,4 +1,4 @@
-/** What all pages have in common. No page holds a script or a style of its own, and what is shown is escaped by default. */
+/** The frame of all pages. No page contains a script or inline style, and all text is escaped by default. */
 import type { ComponentChildren, VNode } from 'preact'
 import { renderToString } from 'preact-render-to-string'
 import { CSRF_FIELD, type Visit } from '../visit.js'
@@ -6,11 +6,11 @@ import { CSRF_FIELD, type Visit } from '../visit.js'
 interface LayoutProps {
   visit: Visit
   title: string
-  /** Which entry of the navigation this page is. */
+  /** The navigation entry of this page. */
   here?: 'device' | 'clients' | 'connections' | undefined
-  /** Whether there is something to decide first, before anybody goes elsewhere: then there is no navigation. */
+  /** Whether the page asks for a decision; then it has no navigation. */
   isAlone?: boolean
-  /** Whether the page says that what somebody came for is done. */
+  /** Whether the page reports that the user's task is done. */
   isDone?: boolean
   children: ComponentChildren
 }
@@ -54,7 +54,7 @@ export function Layout({ visit, title, here, isAlone = false, isDone = false, ch
   )
 }
 
-/** What the operator calls the service, or their logo, which says the same. */
+/** The operator's logo, or else the service's name. */
 function Service({ visit: { base, assets, serviceName } }: { visit: Visit }) {
   const { icon, logo } = assets
   return (
@@ -103,12 +103,12 @@ interface FormProps {
   /** Path under the base. */
   action: string
   class?: string
-  /** Whether its fields are checked here alone, and not by the browser as well. */
+  /** Whether the browser leaves the validation of the fields to the server (`novalidate`). */
   isCheckedHere?: boolean
   children: ComponentChildren
 }
 
-/** A form that is sent with the visitor's token, the only kind there is. */
+/** A form with the visitor's CSRF token; every form of the pages is one. */
 export function Form({ visit, action, class: className, isCheckedHere = false, children }: FormProps) {
   return (
     <form method="post" action={visit.base + action} class={className} noValidate={isCheckedHere}>
@@ -118,7 +118,7 @@ export function Form({ visit, action, class: className, isCheckedHere = false, c
   )
 }
 
-/** Something that was done, or could not be. */
+/** A notice that something was done or failed. */
 export function Notice({ kind, children }: { kind: 'done' | 'problem'; children: ComponentChildren }) {
   return (
     <p class={`notice ${kind}`} role={kind === 'done' ? 'status' : 'alert'}>

@@ -5,15 +5,15 @@ import { Form, Layout, Notice } from './layout.js'
 interface LoginProps {
   visit: Visit
   upstreams: readonly Upstream[]
-  /** Whether anybody may type a name. */
+  /** Whether the demo sign-in is offered. */
   isDemo: boolean
   hasSignedOut?: boolean
   isNameInvalid?: boolean
 }
 
 /**
- * Where signing in begins. Upstreams are links and no forms: browsers apply the form-action of our content security policy to
- * the redirects that follow a form as well, and where an upstream redirects to cannot be known.
+ * The sign-in page. Upstreams are links, not forms, because browsers apply the policy `form-action` to redirects after a form
+ * as well, and the redirects of an upstream are unknown.
  */
 export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
   const { login } = visit.texts
@@ -56,7 +56,7 @@ export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameIn
   )
 }
 
-/** Asks before the session ends. */
+/** The confirmation page before signing out. */
 export function Logout({ visit }: { visit: Visit }) {
   const { logout } = visit.texts
   return (

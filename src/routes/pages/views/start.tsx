@@ -4,13 +4,13 @@ import { Layout } from './layout.js'
 
 interface StartProps {
   visit: Visit
-  /** Whether the service is only tried out. */
+  /** Whether the service runs as a trial. */
   isDemo: boolean
-  /** Where the API is described. */
+  /** The URL of the API documentation. */
   docsPath: string
 }
 
-/** The landing page: what this is, for a person who has a code and, where the service is tried out, for a developer. */
+/** The landing page, for a person with a code and, in a trial, for a developer. */
 export function Start({ visit, isDemo, docsPath }: StartProps) {
   const { texts, base, session, serviceName } = visit
   const { start } = texts

@@ -34,10 +34,11 @@ local DIGEST_FROM, DIGEST_TO = 1, 43        -- digest of the token
 local ROTATED_FROM, ROTATED_TO = 44, 56     -- rotated at, Unix milliseconds
 
 -- Returns the time in Unix milliseconds: the one that a test passes in, otherwise that of Redis, so that instances whose
--- clocks differ agree on a grant. The remainder operator is cheaper than a call of math.floor.
+-- clocks differ agree on a grant, and as a second value the fraction of a millisecond that has passed since. The remainder
+-- operator is cheaper than a call of math.floor.
 local function now_ms(given)
   if given then return tonumber(given) end
   local time = redis.call('TIME')
-  local micros = time[2] + 0
-  return time[1] * 1000 + (micros - micros % 1000) / 1000
+  local fraction = time[2] % 1000
+  return time[1] * 1000 + (time[2] - fraction) / 1000, fraction / 1000
 end
