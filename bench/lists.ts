@@ -13,6 +13,7 @@ import type { RecordStore } from '../src/core/records/record-store.js'
 import { createResources } from '../src/core/records/resources.js'
 import type { Storage } from '../src/core/storage.js'
 import { createBrowserSessions } from '../src/core/users/browser-sessions.js'
+import { createUsers } from '../src/core/users/user.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import { sessionOf } from '../test/support/tokens.js'
@@ -119,7 +120,8 @@ async function fill(records: RecordStore, userId: string): Promise<void> {
           version: '1.4.0'
         },
         ...{ label: `machine-${first + i}`, ipAtGrant: '192.0.2.2', createdAtMs },
-        ...{ expiresAtMs: createdAtMs + 30 * DAY_MS, lastUsedAtMs: createdAtMs, revokedAtMs: undefined }
+        ...{ expiresAtMs: createdAtMs + 30 * DAY_MS, lastUsedAtMs: createdAtMs, revokedAtMs: undefined },
+        ...{ awaitsCollection: false, collectedAtMs: createdAtMs }
       }
       return records.create(userId, authorization.id, toFields(authorization), authorization.expiresAtMs + 90 * DAY_MS)
     })
@@ -189,7 +191,8 @@ async function readPages(agent: Agent, { url }: Target, token: string, delays: n
 
 /** Presses the button of the page. Resolves to how long that took. */
 async function revokeAll(storage: Storage, { url }: Target, userId: string): Promise<number> {
-  const options = { records: storage.sessions, clock: Date.now, idleSeconds: 3_600, ttlSeconds: 3_600 }
+  const users = createUsers({ records: storage.users, clock: Date.now })
+  const options = { records: storage.sessions, users, clock: Date.now, idleSeconds: 3_600, ttlSeconds: 3_600 }
   const { token } = await createBrowserSessions(options).begin({ userId, name: userId })
   const cookie = `__Host-grantd-session=${token}`
   const page = await (await fetch(`${url}/account/clients`, { headers: { cookie } })).text()

@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { join } from 'node:path'
+import { createApprovals } from '../src/core/authorizations/approvals.js'
 import { createAuthorizations } from '../src/core/authorizations/authorizations.js'
 import { builtInClients } from '../src/core/clients/client.js'
 import { createBrowserSessions } from '../src/core/users/browser-sessions.js'
+import { createUsers } from '../src/core/users/user.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
 import { apiClient } from '../test/support/client.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
@@ -81,16 +83,30 @@ async function prepareUser(url: string): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const clients = createAuthorizations({ records: storage.authorizations, clock, events: { revoked() {} } })
+  const users = createUsers({ records: storage.users, clock })
+  const authorizations = createAuthorizations({
+    records: storage.authorizations,
+    users,
+    clock,
+    events: { revoked() {} }
+  })
+  const approvals = createApprovals({ records: storage.authorizations, authorizations, users, clock })
   const [cli] = builtInClients(2_592_000)
   if (!cli) throw new Error('there is no built-in client')
   for (let i = 0; i < CLIENTS; i++) {
     const metadata = { name: 'acme-cli', version: '1.4.0', hostname: `machine-${i}` }
     const request = { clientId: cli.id, clientType: cli.type, scopes: [], metadata, ip: '192.0.2.1' }
     const decision = { action: 'approve', userId: USER, authorizationId: randomUUID(), ip: '192.0.2.2' } as const
-    await clients.create(cli, request, decision)
+    await approvals.prepare(cli, request, { ...decision, lapsesAtMs: clock() + 60_000 })
+    await approvals.collect(cli, { request, decision: { ...decision, revokedAllId: '' }, createdAtMs: clock() })
   }
-  const sessions = createBrowserSessions({ records: storage.sessions, clock, idleSeconds: 3_600, ttlSeconds: 3_600 })
+  const sessions = createBrowserSessions({
+    records: storage.sessions,
+    users,
+    clock,
+    idleSeconds: 3_600,
+    ttlSeconds: 3_600
+  })
   const { token } = await sessions.begin({ userId: USER, name: USER })
   await storage.close()
   return token

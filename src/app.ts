@@ -3,7 +3,8 @@
  * before it, and refuses to be loaded in a wrong order.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
-import { accessLog, answerMetrics } from '../plugins/access-log.js'
+import { accessLog } from '../plugins/access-log.js'
+import { answerMetrics } from '../plugins/answer-metrics.js'
 import { authentication } from '../plugins/authentication.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
 import { config as configPlugin } from '../plugins/config.js'

@@ -22,7 +22,7 @@ export interface Surface {
 
 const prefer = (waitSeconds?: number) =>
   waitSeconds === undefined ? {} : { headers: { prefer: `wait=${waitSeconds}` } }
-const authorizationIn = (jwt: string) => String(claimsOf(jwt).jti)
+const authorizationIn = (jwt: string) => String(claimsOf(jwt).cid)
 
 export const dashboard: Surface = {
   start: (actor) => ({

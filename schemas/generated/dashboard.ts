@@ -352,6 +352,7 @@ export const dashboardOperations = {
         404: Error,
         405: Error,
         408: Error,
+        409: Error,
         413: Error,
         415: Error,
         429: Error,

@@ -147,7 +147,9 @@ export const IntrospectionResponse = Type.Object({
   sub: Type.Optional(Type.String({ description: 'The user who authorized the client.' })),
   aud: Type.Optional(Type.String({ description: 'For whom an access token is.' })),
   iss: Type.Optional(Type.String({ description: 'This issuer.' })),
-  jti: Type.Optional(Type.String({ description: 'The authorization it belongs to.' }))
+  jti: Type.Optional(Type.String({
+    description: 'The id of an access token, which it shares with no other; of a refresh token, the authorization it belongs to.'
+  }))
 })
 export type IntrospectionResponse = Static<typeof IntrospectionResponse>
 

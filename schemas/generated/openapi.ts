@@ -182,6 +182,10 @@ export const openapiDocument = {
           404: { $ref: '#/components/responses/NotFound' },
           405: { $ref: '#/components/responses/MethodNotAllowed' },
           408: { $ref: '#/components/responses/RequestTimeout' },
+          409: {
+            description: 'The user has 500 active clients, the maximum. The grant still waits: it can be approved once one of them is revoked.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
+          },
           413: { $ref: '#/components/responses/ContentTooLarge' },
           415: { $ref: '#/components/responses/UnsupportedMediaType' },
           429: { $ref: '#/components/responses/TooManyRequests' },
@@ -2405,7 +2409,10 @@ export const openapiDocument = {
           sub: { type: 'string', description: 'The user who authorized the client.' },
           aud: { type: 'string', description: 'For whom an access token is.' },
           iss: { type: 'string', description: 'This issuer.' },
-          jti: { type: 'string', description: 'The authorization it belongs to.' }
+          jti: {
+            type: 'string',
+            description: 'The id of an access token, which it shares with no other; of a refresh token, the authorization it belongs to.'
+          }
         }
       },
       Userinfo: {

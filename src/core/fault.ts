@@ -7,6 +7,7 @@ export type FaultCode =
   | 'unauthenticated'
   | 'invalid_token'
   | 'forbidden'
+  | 'user_blocked'
   | 'insufficient_scope'
   | 'not_found'
   | 'unknown_user_code'

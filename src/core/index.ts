@@ -4,6 +4,7 @@
  * commands and tests.
  */
 import { createApiKeys } from './api-keys/api-keys.js'
+import { createApprovals } from './authorizations/approvals.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
 import { createCallers } from './callers/callers.js'
 import { createDashboardSessions } from './callers/dashboard-sessions.js'
@@ -35,6 +36,7 @@ import { createBrowserSessions } from './users/browser-sessions.js'
 import { createIdentities } from './users/identities.js'
 import { createProfiles } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
+import { createUsers } from './users/user.js'
 
 /** Callbacks for metrics and logs. */
 export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents {
@@ -79,7 +81,9 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const accessTokens = createAccessTokens({ keys: signingKeys, jwt: signer, issuer, expectedIssuer })
-  const authorizations = createAuthorizations({ records: storage.authorizations, clock, events })
+  const users = createUsers({ records: storage.users, clock })
+  const authorizations = createAuthorizations({ records: storage.authorizations, users, clock, events })
+  const approvals = createApprovals({ records: storage.authorizations, authorizations, users, clock })
   const tokens = createTokens({
     authorizations,
     clients,
@@ -95,7 +99,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   const grants = createGrants({
     store: storage.grants,
     keyring,
-    authorizations,
+    approvals,
+    users,
     clients,
     tokens,
     heldPolls,
@@ -111,7 +116,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   const clientOf = (upstreamId: string) => upstreams.find(({ upstream }) => upstream.id === upstreamId)
   const identities = createIdentities({ records: storage.identities, clock })
   const profiles = createProfiles({ records: storage.profiles, clock })
-  const browserSessions = createBrowserSessions({ records: storage.sessions, clock, ...config.sessions })
+  const browserSessions = createBrowserSessions({ records: storage.sessions, users, clock, ...config.sessions })
   const refresher = createRefresher({
     records: storage.connections,
     locks: storage.locks,
@@ -152,6 +157,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
     grants,
     identities,
     profiles,
+    users,
     browserSessions,
     connections,
     signIn,

@@ -15,6 +15,7 @@ export interface Storage {
   readonly sessions: RecordStore
   readonly identities: RecordStore
   readonly profiles: RecordStore
+  readonly users: RecordStore
   readonly connections: RecordStore
   readonly connectionOwners: RecordStore
   readonly locks: LockStore

@@ -200,6 +200,7 @@ t.test('one file spells the keys of Redis', async (t) => {
     'session:',
     'identity:',
     'profile:',
+    'user:',
     'account:',
     'account-owner:',
     'provider:',

@@ -11,7 +11,7 @@ interface Outcome {
   state: 'pending' | 'slow_down' | 'approved' | 'denied' | 'expired' | 'not there'
   interval?: number
   retryAfter?: number
-  jti?: unknown
+  cid?: unknown
 }
 
 interface Surface {
@@ -28,7 +28,7 @@ const dashboard: Surface = {
   async poll({ poll }, code) {
     const { status, body, headers } = await poll(code)
     if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`)
-    if (body.status === 'approved') return { state: 'approved', jti: claimsOf(body.jwt).jti }
+    if (body.status === 'approved') return { state: 'approved', cid: claimsOf(body.jwt).cid }
     if (body.status === 'slow_down') return slowDown(body.interval, headers)
     const states = { authorization_pending: 'pending', access_denied: 'denied', expired_token: 'expired' } as const
     return { state: states[body.status as keyof typeof states] }
@@ -44,7 +44,7 @@ const oauth: Surface = {
   async poll({ call }, device_code) {
     const request = { grant_type: DEVICE_CODE_GRANT, client_id: 'cli', device_code }
     const { status, body, headers } = await call('POST', '/oauth/token', { body: request })
-    if (status === 200) return { state: 'approved', jti: claimsOf(body.access_token).jti }
+    if (status === 200) return { state: 'approved', cid: claimsOf(body.access_token).cid }
     if (status !== 400) throw new Error(`${status} ${JSON.stringify(body)}`)
     if (body.error === 'slow_down') return slowDown(body.interval, headers)
     const states = {
@@ -177,17 +177,17 @@ async function tellStories(t: Test, app: TestApp): Promise<void> {
     for (const [name, surface] of Object.entries({ dashboard, oauth })) {
       t.test(`${title}, on the ${name} surface`, async (t) => {
         const { code, userCode } = await surface.start(app)
-        let lastJti: unknown
+        let lastCid: unknown
         const seen = new Set<unknown>()
         await story(
           {
             async polled(...expected) {
               for (const one of expected) {
                 const outcome = await surface.poll(app, code)
-                const { jti, ...rest } = outcome
+                const { cid, ...rest } = outcome
                 t.strictSame(rest, one, JSON.stringify(one))
-                if (jti !== undefined) seen.add(jti)
-                lastJti = jti ?? lastJti
+                if (cid !== undefined) seen.add(cid)
+                lastCid = cid ?? lastCid
               }
             },
             passed: (seconds) => app.clock.advance(Math.round(seconds * 1000)),
@@ -199,7 +199,7 @@ async function tellStories(t: Test, app: TestApp): Promise<void> {
               await surface.withdraw(app, code)
             },
             async revoked() {
-              t.equal((await app.call('DELETE', `/auth/clients/${lastJti}`, { token })).status, 200)
+              t.equal((await app.call('DELETE', `/auth/clients/${lastCid}`, { token })).status, 200)
             }
           },
           name === 'oauth' ? { state: 'not there' } : { state: 'expired' }

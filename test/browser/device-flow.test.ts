@@ -276,7 +276,7 @@ t.test('sent twice, a decision is one', async (t) => {
     const first = await collect(grant)
     await approve(other)
     t.equal(await title(other), 'Approved')
-    t.equal(claimsOf(await collect(grant)).jti, claimsOf(first).jti)
+    t.equal(claimsOf(await collect(grant)).cid, claimsOf(first).cid)
     t.equal((await clientsOf('twice')).length, 1)
   })
 

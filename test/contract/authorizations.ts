@@ -1,9 +1,13 @@
 /** Long lists of authorizations over every engine's record store: src/core/authorizations/authorizations.ts. */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
+import { createApprovals } from '../../src/core/authorizations/approvals.js'
 import { type Authorization, toFields } from '../../src/core/authorizations/authorization.js'
 import { type Authorizations, createAuthorizations } from '../../src/core/authorizations/authorizations.js'
+import type { Client } from '../../src/core/clients/client.js'
 import type { Position, RecordStore } from '../../src/core/records/record-store.js'
+import type { Storage } from '../../src/core/storage.js'
+import { createUsers } from '../../src/core/users/user.js'
 import { type StartEngine, times } from './engine.js'
 
 const DAY_MS = 86_400_000
@@ -18,14 +22,15 @@ async function ready(t: Test, start: StartEngine) {
       revoked += 1
     }
   }
-  const of = (records: RecordStore) => createAuthorizations({ records, clock, events })
+  function of({ authorizations: records, users: userRecords }: Storage) {
+    const users = createUsers({ records: userRecords, clock })
+    const authorizations = createAuthorizations({ records, users, clock, events })
+    return { authorizations, approvals: createApprovals({ records, authorizations, users, clock }) }
+  }
+  const [here, there] = [of(storage), of(other)]
   return {
     ...engine,
-    ...{
-      records: storage.authorizations,
-      authorizations: of(storage.authorizations),
-      elsewhere: of(other.authorizations)
-    },
+    ...{ records: storage.authorizations, ...here, elsewhere: there },
     revocations: () => revoked
   }
 }
@@ -44,7 +49,7 @@ async function fill(
       const authorization: Authorization = {
         ...{ id, userId: 'ann', clientId: 'cli', clientType: 'cli', scopes: [], name: `tool ${i}`, version: undefined },
         ...{ label: undefined, ipAtGrant: '192.0.2.1', createdAtMs, expiresAtMs: createdAtMs + 30 * DAY_MS },
-        ...{ lastUsedAtMs: undefined, revokedAtMs }
+        ...{ lastUsedAtMs: undefined, revokedAtMs, awaitsCollection: false, collectedAtMs: createdAtMs }
       }
       return records.create('ann', id, toFields(authorization), (revokedAtMs ?? authorization.expiresAtMs) + KEEP_MS)
     })
@@ -75,7 +80,7 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
       ids.slice(120).toReversed(),
       'the newest first'
     )
-    const rest = await engine.elsewhere.page('ann', { after: whole.next })
+    const rest = await engine.elsewhere.authorizations.page('ann', { after: whole.next })
     t.strictSame(
       rest.authorizations.map(({ id }) => id),
       ids.slice(0, 120).toReversed(),
@@ -112,7 +117,7 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
     const engine = await ready(t, start)
     const { records, authorizations, elsewhere, clock } = engine
     const ids = await fill(engine, 520)
-    const revoked = await Promise.all([authorizations.revokeAll('ann'), elsewhere.revokeAll('ann')])
+    const revoked = await Promise.all([authorizations.revokeAll('ann'), elsewhere.authorizations.revokeAll('ann')])
     t.equal(revoked[0] + revoked[1], 520, 'each one once, by whichever instance')
     t.equal(engine.revocations(), 520)
     t.equal(await authorizations.revokeAll('ann'), 0, 'again there is nothing to do')
@@ -128,11 +133,8 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
   t.test(
     'what ended moments after its approval stays, whatever came after it: its grant could still be collected',
     async (t) => {
-      const { records, authorizations, clock } = await ready(t, start)
-      const client = { id: 'cli', type: 'cli', authorizationTtlSeconds: 3_600 } as never
-      const request = { clientType: 'cli', scopes: [], metadata: {} } as const
-      const approve = (authorizationId: string) =>
-        authorizations.create(client, request, { userId: 'ann', authorizationId, ip: '192.0.2.1' })
+      const { records, authorizations, approvals, clock } = await ready(t, start)
+      const approve = (id: string) => approvals.prepare(undefined, REQUEST, approvalOf(id, clock()))
       const ids = times(210, () => randomUUID())
       for (const id of ids) {
         await approve(id)
@@ -141,10 +143,53 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
       t.equal((await authorizations.list('ann')).length, 200)
       const kept = async () => (await records.ids('ann', { order: 'last-to-end', most: 1_000 })).ids.length
       t.equal(await kept(), 210)
-      for (const id of ids) t.type((await approve(id)).revokedAtMs, 'number')
+      for (const id of ids) {
+        const kept = await approve(id)
+        t.type(kept !== 'full' && kept.revokedAtMs, 'number')
+      }
       clock.advance(3_600_001)
       await authorizations.revoke('ann', ids[0] as string)
       t.equal(await kept(), 200)
     }
   )
+
+  t.test('a user has 500 active ones at most, however many are approved at once, on whichever instances', async (t) => {
+    const engine = await ready(t, start)
+    const { authorizations, approvals, elsewhere, clock } = engine
+    const ids = await fill(engine, 495)
+    await fill(engine, 20, { endedAtMs: () => clock() - 1_000 })
+    const approve = (id: string, i = 0) =>
+      (i % 2 === 0 ? approvals : elsewhere.approvals).prepare(undefined, REQUEST, approvalOf(id, clock()))
+    const asked = times(20, () => randomUUID())
+    const answers = await Promise.all(asked.map(approve))
+    t.equal(answers.filter((answer) => answer !== 'full').length, 5)
+    t.equal((await authorizations.page('ann')).active, 500)
+    const made = asked[answers.findIndex((answer) => answer !== 'full')] as string
+    t.not(await approve(made), 'full', 'what is there is approved again')
+    t.not(await approvals.prepare(undefined, REQUEST, { ...approvalOf(randomUUID(), clock()), userId: 'bob' }), 'full')
+    t.equal(await approve(randomUUID()), 'full')
+    await authorizations.revoke('ann', ids[7] as string)
+    t.not(await approve(randomUUID()), 'full', 'when one is revoked there is room for one')
+    t.equal(await approve(randomUUID(), 1), 'full')
+  })
+
+  t.test('what is collected while all are revoked is revoked as well', async (t) => {
+    const engine = await ready(t, start)
+    const { authorizations, approvals, elsewhere, clock } = engine
+    await fill(engine, 120)
+    const ids = times(20, () => randomUUID())
+    for (const id of ids) await approvals.prepare(undefined, REQUEST, approvalOf(id, clock()))
+    const client = { id: 'cli', type: 'cli', authorizationTtlSeconds: 2_592_000 } as Client
+    const collect = (id: string) =>
+      elsewhere.approvals.collect(client, { request: REQUEST, decision: approvalOf(id, clock()), createdAtMs: clock() })
+    await Promise.all([authorizations.revokeAll('ann'), ...ids.map(collect)])
+    for (const id of ids) t.equal(await authorizations.find('ann', id), undefined)
+    t.equal((await authorizations.page('ann')).active, 0)
+  })
 }
+
+const REQUEST = { clientId: 'cli', clientType: 'cli', scopes: [], metadata: {} } as const
+
+const approvalOf = (authorizationId: string, nowMs: number) => ({
+  ...{ userId: 'ann', authorizationId, ip: '192.0.2.1', revokedAllId: '', lapsesAtMs: nowMs + 1_200_000 }
+})

@@ -27,7 +27,14 @@ export function requestOf(parts: Partial<GrantRequest> = {}): GrantRequest {
 }
 
 export function decisionOf(parts: Partial<Decision> = {}): Decision {
-  return { action: 'approve', userId: 'alice', authorizationId: randomUUID(), ip: '198.51.100.7', ...parts }
+  return {
+    action: 'approve',
+    userId: 'alice',
+    authorizationId: randomUUID(),
+    ip: '198.51.100.7',
+    revokedAllId: '',
+    ...parts
+  }
 }
 
 /** Digests and tags are new in every test, so that tests never share a grant. */

@@ -134,7 +134,7 @@ function poll(state: ModelState, digest: string, nowMs: number): Step {
   const { intervalMs, request, decision } = grant
   const right: unknown[] = []
   if (kind === 'slow_down') right.push({ kind, intervalMs })
-  else if (kind === 'approved') right.push({ kind, request, decision })
+  else if (kind === 'approved') right.push({ kind, request, decision, createdAtMs: grant.createdAtMs })
   else right.push({ kind })
   // A spent grant that an engine has already swept is answered as unknown.
   if (kind === 'spent' && isGarbage) right.push({ kind: 'unknown' })
@@ -150,14 +150,15 @@ function decide(state: ModelState, digest: string, decision: Decision, nowMs: nu
     return { right, after: withGrant(state, digest, { ...grant, phase, decision }) }
   }
   const isRepeated = grant.decision?.action === decision.action && grant.decision.userId === decision.userId
-  return { right: [{ kind: judged === 'resolved' && isRepeated ? 'repeated' : judged }], after: state }
+  if (judged !== 'resolved' || !isRepeated) return { right: [{ kind: judged }], after: state }
+  return { right: [{ kind: 'repeated', authorizationId: grant.decision?.authorizationId }], after: state }
 }
 
 function withdraw(state: ModelState, digest: string, nowMs: number): Step {
   const grant = copyOf(state, digest)
   const kind = judgeWithdrawal(grant, nowMs)
-  const { request, decision } = grant
-  const right = [kind === 'approved' ? { kind, request, decision } : { kind }]
+  const { request, decision, createdAtMs } = grant
+  const right = [kind === 'approved' ? { kind, request, decision, createdAtMs } : { kind }]
   return { right, after: withGrant(state, digest, grant) }
 }
 
@@ -179,6 +180,6 @@ function find(state: ModelState, tag: string, nowMs: number): unknown {
   const grant = state.grants.get(grantDigest)
   const standing = standingOf(grant, nowMs)
   if (!grant || standing === 'unknown') return undefined
-  const { request, createdAtMs, decision } = grant
-  return { grantDigest, state: standing, request, createdAtMs, decision }
+  const { request, createdAtMs, expiresAtMs, decision } = grant
+  return { grantDigest, state: standing, request, createdAtMs, expiresAtMs, decision }
 }

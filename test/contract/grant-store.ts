@@ -26,6 +26,7 @@ const NO_REPETITION_MS = 301
 async function created(engine: Engine, parts: Partial<NewGrant> = {}) {
   const digest = newDigest()
   const tag = newTag()
+  const createdAtMs = engine.clock()
   const outcome = await engine.storage.grants.create(digest, tag, {
     request: requestOf(),
     clientTag: CLIENT_TAG,
@@ -38,6 +39,7 @@ async function created(engine: Engine, parts: Partial<NewGrant> = {}) {
   return {
     digest,
     tag,
+    createdAtMs,
     poll: () => grants.poll(digest, CLIENT_TAG),
     pollKind: async () => (await grants.poll(digest, CLIENT_TAG)).kind,
     decide: (decision: Partial<Decision> = {}) => grants.decide(digest, decisionOf(decision)),
@@ -278,8 +280,20 @@ async function decisions(t: Test, start: StartEngine): Promise<void> {
     const grant = await created(engine, { request })
     const decision = decisionOf()
     await engine.storage.grants.decide(grant.digest, decision)
-    t.same(await grant.poll(), { kind: 'approved', request, decision })
+    t.same(await grant.poll(), { kind: 'approved', request, decision, createdAtMs: grant.createdAtMs })
   })
+
+  t.test(
+    'a decision of an older version’s instance, which says nothing of revocations, comes back as it was',
+    async (t) => {
+      const engine = await start(t)
+      const grant = await created(engine)
+      const { revokedAllId: _none, ...decision } = decisionOf()
+      await engine.storage.grants.decide(grant.digest, decision)
+      const approval = { kind: 'approved', request: requestOf(), decision, createdAtMs: grant.createdAtMs }
+      t.strictSame(await grant.poll(), approval)
+    }
+  )
 
   t.test('the time from start to decision is told', async (t) => {
     const engine = await start(t)
@@ -337,7 +351,8 @@ async function decisions(t: Test, start: StartEngine): Promise<void> {
       const first = decisionOf({ action })
       const opposite = action === 'approve' ? 'deny' : 'approve'
       t.same((await engine.storage.grants.decide(grant.digest, first)).kind, 'decided')
-      t.same(await grant.decide({ action }), { kind: 'repeated' })
+      const repeated = { kind: 'repeated', authorizationId: first.authorizationId }
+      t.same(await grant.decide({ action }), repeated)
       t.same(await grant.decide({ action, userId: 'bob' }), { kind: 'resolved' })
       t.same(await grant.decide({ action: opposite }), { kind: 'resolved' })
       t.same(await grant.decide({ action: opposite, userId: 'bob' }), { kind: 'resolved' })
@@ -345,15 +360,16 @@ async function decisions(t: Test, start: StartEngine): Promise<void> {
       if (poll.kind === 'approved') t.same(poll.decision, first, 'the first decision stands with all it says')
       else t.same(poll, { kind: 'denied' })
       await engine.pass(LIFE_MS)
-      t.same(await grant.decide({ action }), { kind: 'repeated' }, 'also after the expiry, while the record lives')
+      t.same(await grant.decide({ action }), repeated, 'also after the expiry, while the record lives')
     })
   }
 
   t.test('an approval can be repeated after it was collected', async (t) => {
     const grant = await created(await start(t))
-    await grant.decide()
+    const authorizationId = '2f0c7f58-8a1c-4f33-9d6f-0d5a3c8e1b42'
+    await grant.decide({ authorizationId })
     await grant.collect()
-    t.same(await grant.decide(), { kind: 'repeated' })
+    t.same(await grant.decide(), { kind: 'repeated', authorizationId })
     t.same(await grant.decide({ action: 'deny' }), { kind: 'resolved' })
     t.same(await grant.decide({ userId: 'bob' }), { kind: 'resolved' })
   })
@@ -376,9 +392,10 @@ async function decisions(t: Test, start: StartEngine): Promise<void> {
       const grant = await created(engine)
       const decision = decisionOf({ userId })
       await engine.storage.grants.decide(grant.digest, decision)
-      t.same(await grant.decide({ userId }), { kind: 'repeated' }, encodeURIComponent(userId))
+      const { authorizationId } = decision
+      t.same(await grant.decide({ userId }), { kind: 'repeated', authorizationId }, encodeURIComponent(userId))
       t.same(await grant.decide({ userId: `${userId} ` }), { kind: 'resolved' })
-      t.same(await grant.poll(), { kind: 'approved', request: requestOf(), decision })
+      t.same(await grant.poll(), { kind: 'approved', request: requestOf(), decision, createdAtMs: grant.createdAtMs })
     }
   })
 
@@ -426,7 +443,7 @@ async function withdrawals(t: Test, start: StartEngine): Promise<void> {
     const grant = await created(engine)
     const decision = decisionOf()
     await engine.storage.grants.decide(grant.digest, decision)
-    const approval = { kind: 'approved', request: requestOf(), decision }
+    const approval = { kind: 'approved', request: requestOf(), decision, createdAtMs: grant.createdAtMs }
     t.same(await grant.withdraw(), approval)
     t.equal(await grant.pollKind(), 'approved', 'and it stays as it is')
     await grant.collect()
@@ -489,7 +506,11 @@ async function collection(t: Test, start: StartEngine): Promise<void> {
     t.equal(await grant.collect(), 'collected')
     await engine.pass(10_000)
     t.equal(await grant.collect(), 'collected', 'at 30 s')
-    t.same(await grant.poll(), { kind: 'approved', request: requestOf(), decision }, 'and it is the same approval')
+    t.same(
+      await grant.poll(),
+      { kind: 'approved', request: requestOf(), decision, createdAtMs: grant.createdAtMs },
+      'and it is the same approval'
+    )
     await engine.pass(1)
     t.equal(await grant.collect(), 'spent', 'later collections do not prolong it')
     t.equal(await grant.pollKind(), 'spent')
@@ -604,7 +625,12 @@ async function clients(t: Test, start: StartEngine): Promise<void> {
     const decision = decisionOf()
     await grants.decide(grant.digest, decision)
     t.same(await grants.poll(grant.digest, BUILT_IN_TAG), { kind: 'unknown' })
-    t.same(await grants.poll(grant.digest, ACME), { kind: 'approved', request, decision })
+    t.same(await grants.poll(grant.digest, ACME), {
+      kind: 'approved',
+      request,
+      decision,
+      createdAtMs: grant.createdAtMs
+    })
   })
 
   t.test('what the built-in clients’ tags begin with reaches the grants of all of them', async (t) => {
@@ -618,7 +644,7 @@ async function clients(t: Test, start: StartEngine): Promise<void> {
       t.same(await asAny(), { kind: 'slow_down', intervalMs: 10_000 }, 'at the pace of the grant')
       const decision = decisionOf()
       await engine.storage.grants.decide(grant.digest, decision)
-      t.same(await asAny(), { kind: 'approved', request, decision })
+      t.same(await asAny(), { kind: 'approved', request, decision, createdAtMs: grant.createdAtMs })
       await grant.collect()
       await engine.pass(30_001)
       t.same(await asAny(), { kind: 'spent' })
@@ -690,7 +716,8 @@ async function userCodes(t: Test, start: StartEngine): Promise<void> {
     const engine = await start(t)
     const request = requestOf({ clientId: 'mcp', clientType: 'mcp', location: { text: 'Berlin' } })
     const [one, two] = [await created(engine, { request }), await created(engine)]
-    const undecided = { state: 'pending', createdAtMs: engine.clock(), decision: undefined }
+    const createdAtMs = engine.clock()
+    const undecided = { state: 'pending', createdAtMs, expiresAtMs: createdAtMs + LIFE_MS, decision: undefined }
     t.same(await one.find(), { grantDigest: one.digest, request, ...undecided })
     t.same(await two.find(), { grantDigest: two.digest, request: requestOf(), ...undecided })
     await one.decide()
@@ -790,7 +817,11 @@ async function contents(t: Test, start: StartEngine): Promise<void> {
       t.strictSame((await grant.find())?.request, request, `${name}: found`)
       const decision = decisionOf({ ip: '2001:db8::1' })
       t.equal((await engine.storage.grants.decide(grant.digest, decision)).kind, 'decided')
-      t.strictSame(await grant.poll(), { kind: 'approved', request, decision }, `${name}: approved`)
+      t.strictSame(
+        await grant.poll(),
+        { kind: 'approved', request, decision, createdAtMs: grant.createdAtMs },
+        `${name}: approved`
+      )
     }
   })
 
@@ -830,7 +861,7 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     const winner = made[results.findIndex(({ kind }) => kind === 'decided')] as Decision
     const poll = await grant.poll()
     if (winner.action === 'deny') t.same(poll, { kind: 'denied' })
-    else t.same(poll, { kind: 'approved', request: requestOf(), decision: winner })
+    else t.same(poll, { kind: 'approved', request: requestOf(), decision: winner, createdAtMs: grant.createdAtMs })
   })
 
   t.test('of one user’s 50 decisions at once the first one’s authorized client is the only one', async (t) => {
@@ -840,7 +871,12 @@ async function races(t: Test, start: StartEngine): Promise<void> {
     const results = await Promise.all(made.map((decision, i) => alternate(engine, i).decide(grant.digest, decision)))
     t.same(tally(results.map(({ kind }) => kind)), { decided: 1, repeated: 49 })
     const winner = made[results.findIndex(({ kind }) => kind === 'decided')] as Decision
-    t.same(await grant.poll(), { kind: 'approved', request: requestOf(), decision: winner })
+    t.same(await grant.poll(), {
+      kind: 'approved',
+      request: requestOf(),
+      decision: winner,
+      createdAtMs: grant.createdAtMs
+    })
   })
 
   t.test('200 collections at once all succeed, and the first one’s time rules', async (t) => {

@@ -364,6 +364,33 @@ async function life(t: Test, start: StartEngine): Promise<void> {
     t.equal((await records.list('alice')).size, 0)
   })
 
+  t.test('a life can be limited, which never prolongs it, in the same step as a change', async (t) => {
+    const { records, until, pass } = await ready(t, start)
+    await records.create('alice', 'long', { a: '1' }, until(10 * DAY_MS))
+    await records.create('alice', 'short', { a: '1' }, until(DAY_MS))
+    const change = (id: string) =>
+      records.change('alice', id, { set: { a: '2' }, keepAtMostUntilMs: until(2 * DAY_MS) })
+    for (const id of ['long', 'short']) t.same(await change(id), { a: '2' })
+    await pass(DAY_MS - 10_000)
+    t.same([...(await records.list('alice')).keys()].sort(), ['long', 'short'])
+    t.same(await change('long'), { a: '2' }, 'a later limit is none')
+    await pass(20_000)
+    t.same([...(await records.list('alice'))], [['long', { a: '2' }]])
+    await pass(DAY_MS)
+    t.equal(await records.get('alice', 'long'), undefined)
+    t.equal((await records.list('alice')).size, 0)
+    t.equal(await change('long'), undefined)
+  })
+
+  t.test('a life is limited on condition, too', async (t) => {
+    const { records, until, pass } = await ready(t, start)
+    await records.create('alice', '1', { version: '1' }, until(10 * DAY_MS))
+    const onlyIf = { field: 'version', is: '2' }
+    await records.change('alice', '1', { onlyIf, keepAtMostUntilMs: until(DAY_MS) })
+    await pass(2 * DAY_MS)
+    t.same(await records.get('alice', '1'), { version: '1' })
+  })
+
   t.test('a life can be prolonged, and the record stays listed', async (t) => {
     const { records, until, pass } = await ready(t, start)
     await records.create('alice', '1', { a: '1' }, until(DAY_MS))

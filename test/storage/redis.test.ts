@@ -450,7 +450,7 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const decide = () => run('grant-decide', key, 'a', text, 'u', decisions('g'), 'g', engine.clock())
     t.match(await decide(), ['decided'])
     const decided = await server.client.get(key)
-    t.equal(await decide(), 'repeated')
+    t.strictSame(await decide(), ['repeated', 'c'])
     t.equal(await server.client.get(key), decided)
     t.equal(await run('grant-collect', key, engine.clock()), 'collected')
     const collected = await server.client.get(key)
@@ -617,7 +617,7 @@ t.test('a key that holds something else', async (t) => {
     'grant-withdraw': ['*', 'channel', 'digest', 1_700_000_000_000],
     'grant-collect': [1_700_000_000_000],
     'record-create': ['id', 60_000, '', '', 'field', 'value'],
-    'record-change': ['id', 60_000, '', '', 'set', 'field', 'value'],
+    'record-change': ['id', 60_000, 'set', '', '', 'set', 'field', 'value'],
     'record-delete': ['id'],
     'record-page': ['up', 10, 0, '', '', ''],
     'record-end': ['field', 'value', 'other', 60_000, 'id'],

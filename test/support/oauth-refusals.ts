@@ -220,7 +220,7 @@ export async function setUp(t: Test) {
     const { device_code, user_code } = await startGrant(client, scope)
     await decide(user_code, user)
     const { body } = await redeem(client, device_code)
-    return { refresh_token: '', id_token: '', ...body, id: String(decodeJwt(body.access_token).jti) }
+    return { refresh_token: '', id_token: '', ...body, id: String(decodeJwt(body.access_token).cid) }
   }
   /** Uses a token once. Otherwise the first request with it would change its record (last use), which is compared. */
   const use = (token: string) => call('GET', '/auth/clients', { token })

@@ -70,14 +70,9 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
 
     async revoke(owner, id) {
       const nowMs = clock()
-      const set = { revokedAtMs: String(nowMs) }
-      const fields = await records.change(owner, id, { setOnce: set })
-      if (!fields) return undefined
-      const key = fromFields(owner, id, fields)
-      // The call that revoked also shortens the record's life. If that fails the record is only kept longer than needed: it is
-      // revoked already.
-      if (key.revokedAtMs === nowMs) await records.change(owner, id, { keepUntilMs: nowMs + KEEP_LISTED_MS })
-      return key
+      const setOnce = { revokedAtMs: String(nowMs) }
+      const fields = await records.change(owner, id, { setOnce, keepAtMostUntilMs: nowMs + KEEP_LISTED_MS })
+      return fields && fromFields(owner, id, fields)
     },
 
     async use(text, right) {

@@ -1,10 +1,10 @@
 /**
- * An authorization: what an approved grant becomes when it is collected (the wire calls it an authorized client). Its tokens
- * are valid only while it is neither expired nor revoked.
+ * An authorization: what a user granted (the wire calls it an authorized client). It is there from the approval on, and waits
+ * for its client to collect it. Its tokens are valid only while it is neither expired nor revoked.
  */
 import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
-import type { Fields } from '../records/record-store.js'
+import type { Condition, Fields } from '../records/record-store.js'
 
 export interface Authorization {
   id: string
@@ -21,22 +21,53 @@ export interface Authorization {
   /** Address of the approver at the approval. */
   ipAtGrant: string
   createdAtMs: number
+  /** While it awaits its collection, the time from which it cannot be collected any more. */
   expiresAtMs: number
-  /** Written once a minute at most, so it may lag behind by that much. */
+  /** Whether it is approved, and neither collected nor revoked yet. */
+  awaitsCollection: boolean
+  /** Undefined if it was not collected, or by an instance of a version that did not note it. */
+  collectedAtMs: number | undefined
+  /** Undefined until it is collected. Written once a minute at most, so it may lag behind by that much. */
   lastUsedAtMs: number | undefined
   revokedAtMs: number | undefined
 }
 
-/** Whether the authorization has ended: it is revoked or expired. */
+const DAY_MS = 86_400_000
+/** How long an authorization stays listed after it ended. */
+export const KEEP_LISTED_MS = 90 * DAY_MS
+
+/** How many authorizations of a user may be active at a time. */
+export const MOST_ACTIVE = 500
+/**
+ * An authorization ends KEEP_LISTED_MS before its record does, so that the order of the records' lives is that of the list: those
+ * that outlive this time are active, the others have ended, and of these the latest 200 are listed.
+ */
+export const ENDED = { withinMs: KEEP_LISTED_MS, most: 200 }
+/**
+ * A grant can be collected for half an hour at most (grants/rules.ts). For so long, and some more, a record is not trimmed: it may
+ * be what says that its approval was revoked.
+ */
+export const SPARE_MS = 3_600_000
+
+/** Met by the record of an authorization that awaits its collection. */
+export const AWAITS_COLLECTION: Condition = { field: 'awaitsCollection', is: 'yes' }
+
+/** Whether the authorization has ended: it is revoked, expired, or was not collected in time. */
 export function hasEnded({ revokedAtMs, expiresAtMs }: Authorization, nowMs: number): boolean {
   return revokedAtMs !== undefined || !(expiresAtMs > nowMs)
+}
+
+/** How long it is listed, which is how long its record is kept. */
+export function listedUntilMs({ revokedAtMs, expiresAtMs }: Authorization): number {
+  return Math.min(expiresAtMs, revokedAtMs ?? expiresAtMs) + KEEP_LISTED_MS
 }
 
 /** The stored form: every value as a string; undefined values are left out. */
 export function toFields(authorization: Authorization): Fields {
   const fields: Record<string, string> = {}
-  const { id: _id, userId: _userId, scopes, ...rest } = authorization
+  const { id: _id, userId: _userId, scopes, awaitsCollection, ...rest } = authorization
   if (scopes.length > 0) fields.scope = writeScope(scopes)
+  if (awaitsCollection) fields[AWAITS_COLLECTION.field] = AWAITS_COLLECTION.is
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = String(value)
   return fields
 }
@@ -55,6 +86,8 @@ export function fromFields(userId: string, id: string, fields: Fields): Authoriz
     ipAtGrant: fields.ipAtGrant ?? '',
     createdAtMs: Number(fields.createdAtMs),
     expiresAtMs: Number(fields.expiresAtMs),
+    awaitsCollection: fields[AWAITS_COLLECTION.field] === AWAITS_COLLECTION.is,
+    collectedAtMs: time(fields.collectedAtMs),
     lastUsedAtMs: time(fields.lastUsedAtMs),
     revokedAtMs: time(fields.revokedAtMs)
   }

@@ -6,7 +6,7 @@ import { type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 import { createDashboardKeys, verifyWithKept } from '../trust/kept-key-sets.js'
-import { isUserId } from '../users/user-id.js'
+import { isUserId } from '../users/user.js'
 
 /** How far the clock of the dashboard may be off. */
 const LEEWAY_SECONDS = 30

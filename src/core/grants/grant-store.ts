@@ -17,8 +17,14 @@ export interface NewGrant {
 export type StoredPoll =
   | { kind: 'pending' }
   | { kind: 'slow_down'; intervalMs: number }
-  | { kind: 'approved'; request: GrantRequest; decision: Decision }
+  | ({ kind: 'approved' } & ApprovedGrant)
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
+
+export interface ApprovedGrant {
+  request: GrantRequest
+  decision: Decision
+  createdAtMs: number
+}
 
 /** `resolved`: decided or expired, but not yet forgotten. `withdrawn`: by its client, before it was decided. */
 export type GrantStanding = 'pending' | 'resolved' | 'withdrawn' | 'unknown'
@@ -28,17 +34,18 @@ export interface FoundGrant {
   state: 'pending' | 'resolved' | 'withdrawn'
   request: GrantRequest
   createdAtMs: number
+  expiresAtMs: number
   decision: Decision | undefined
 }
 
+/** `repeated`: this user decided the same before, and what stands is that decision, with its authorization's id. */
 export type StoredDecision =
   | { kind: 'decided'; afterMs: number }
-  | { kind: 'repeated' | 'resolved' | 'withdrawn' | 'unknown' }
+  | { kind: 'repeated'; authorizationId: string }
+  | { kind: 'resolved' | 'withdrawn' | 'unknown' }
 
 /** `approved`: it was approved before, collected or not, and stays as it is. `resolved`: denied or expired. */
-export type StoredWithdrawal =
-  | { kind: 'approved'; request: GrantRequest; decision: Decision }
-  | { kind: 'withdrawn' | 'resolved' | 'unknown' }
+export type StoredWithdrawal = ({ kind: 'approved' } & ApprovedGrant) | { kind: 'withdrawn' | 'resolved' | 'unknown' }
 
 export interface GrantStore {
   /** Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. */

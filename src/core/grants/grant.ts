@@ -2,6 +2,7 @@
  * The types of a device grant: a client's request, a user's decision, and the possible outcomes of each operation. The state
  * machine is rules.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
  */
+import { createHash } from 'node:crypto'
 import type { Client, ClientType } from '../clients/client.js'
 import type { IssuedTokens } from '../tokens/tokens.js'
 
@@ -43,10 +44,25 @@ export type Action = 'approve' | 'deny'
 export interface Decision {
   action: Action
   userId: string
-  /** The id for the authorization, chosen at the decision so that a repeated collection creates no second one. */
+  /** The id of the authorization, whose record is there before an approval is: `authorizationIdOf`. */
   authorizationId: string
   /** The address of the user who decided. */
   ip: string
+  /**
+   * The id of the user's last revocation of everything at this time, '' if there was none. Undefined in a decision that an
+   * instance of an older version has made.
+   */
+  revokedAllId?: string | undefined
+}
+
+/**
+ * The id of the authorization that a user's approval of a grant leads to (a UUID of version 8, RFC 9562 §5.8). It is the same
+ * however often and wherever they approve, so that a repetition whose first answer was lost finds the record of the first.
+ */
+export function authorizationIdOf(grantDigest: string, userId: string): string {
+  const hash = createHash('sha256').update(`authorization ${grantDigest} ${userId}`).digest('hex')
+  const variant = ((Number.parseInt(hash.charAt(16), 16) & 0b0011) | 0b1000).toString(16)
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`
 }
 
 /** The outcome of a poll. `spent`: collected before, and the time to collect it again is over. */
@@ -62,10 +78,13 @@ export type PeekOutcome =
   | { kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number }
   | { kind: 'resolved' | 'withdrawn' | 'unknown' }
 
-/** The outcome of a decision. Repeating the same decision as the same user is `decided` as well. */
+/**
+ * The outcome of a decision. Repeating the same decision as the same user is `decided` as well. `blocked`: the user may approve
+ * nothing. `full`: they have MOST_ACTIVE authorizations already (authorizations/authorization.ts), and the grant still waits.
+ */
 export type DecideOutcome =
-  // The id is that of the approval's authorization. A denial has none, and a repetition may lack it.
-  { kind: 'decided'; authorizationId?: string } | { kind: 'resolved' | 'withdrawn' | 'unknown' }
+  // The id is that of the approval's authorization. A denial has none.
+  { kind: 'decided'; authorizationId?: string } | { kind: 'blocked' | 'full' | 'resolved' | 'withdrawn' | 'unknown' }
 
 /** The outcome of undoing an approval. `unknown`: this user approved no grant with that user code. */
 export type UndoOutcome = { kind: 'undone' | 'unknown' }

@@ -4,24 +4,26 @@
  * state machine, and the surfaces (src/routes) render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
-import type { RevokedBy } from '../authorizations/authorizations.js'
-import { BUILT_IN_TAG, type Client, isBuiltIn, isPublic, tagOf } from '../clients/client.js'
+import { BUILT_IN_TAG, isBuiltIn, isPublic, tagOf } from '../clients/client.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
+import type { Users } from '../users/user.js'
 import { formatUserCode, isGrantCode, newGrantCode, newUserCode, readUserCode } from './codes.js'
-import type {
-  Action,
-  DecideOutcome,
-  Decision,
-  GrantRequest,
-  PeekOutcome,
-  PollOutcome,
-  UndoOutcome,
-  WithdrawOutcome
+import {
+  type Action,
+  authorizationIdOf,
+  type DecideOutcome,
+  type Decision,
+  type GrantRequest,
+  type PeekOutcome,
+  type PollOutcome,
+  type UndoOutcome,
+  type WithdrawOutcome
 } from './grant.js'
 import type { FoundGrant } from './grant-store.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
+import { RETENTION_MS } from './rules.js'
 
 /** Caps the retries after a collision of user codes. Among a million live grants, one new code in 25,600 collides. */
 const USER_CODE_TRIES = 10
@@ -63,13 +65,14 @@ export interface Grants extends Polls {
 
 export interface GrantsParts extends PollsParts {
   keyring: Keyring
+  users: Users
   events: GrantEvents
   grantTtlSeconds: number
   pollIntervalSeconds: number
 }
 
 export function createGrants(parts: GrantsParts): Grants {
-  const { store, keyring, authorizations, clients, events } = parts
+  const { store, keyring, approvals, users, clients, events } = parts
   const { poll, pollAndWait } = createPolls(parts)
   /** What the tags of all public clients begin with: those of the built-in ones alike, the others one by one. */
   const publicTags = new Set(
@@ -89,19 +92,25 @@ export function createGrants(parts: GrantsParts): Grants {
     return undefined
   }
 
-  /** If the grant was not collected yet, this creates its authorization, so that a later collection finds it revoked. */
-  async function revoke(client: Client, request: GrantRequest, decision: Decision, by: RevokedBy): Promise<void> {
-    const authorization = await authorizations.create(client, request, decision)
-    await authorizations.revoke(decision.userId, authorization.id, by)
+  /** Writes the record of an approval that is about to be decided. Resolves to its id; undefined if the user has too many. */
+  async function prepare({ grantDigest, request, expiresAtMs }: FoundGrant, by: { userId: string; ip: string }) {
+    const client = clients.find(request.clientId)
+    const lapsesAtMs = expiresAtMs + RETENTION_MS
+    const prepareAs = (authorizationId: string) =>
+      approvals.prepare(client, request, { ...by, authorizationId, lapsesAtMs })
+    const prepared = await prepareAs(authorizationIdOf(grantDigest, by.userId))
+    if (prepared === 'full') return undefined
+    if (prepared.revokedAtMs === undefined) return prepared.id
+    // An approval that never came to stand was revoked by its user, who approves anew: a record is revoked for good.
+    const anew = await prepareAs(randomUUID())
+    return anew === 'full' ? undefined : anew.id
   }
 
   async function withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome> {
     if (!isGrantCode(grantCode)) return { kind: 'unknown' }
     const result = await store.withdraw(digestOf(grantCode), clientTag)
     if (result.kind !== 'approved') return { kind: result.kind }
-    const client = clients.find(result.request.clientId)
-    // The tokens of a client that the operator has removed are not valid any more.
-    if (client) await revoke(client, result.request, result.decision, 'token')
+    await approvals.revoke(clients.find(result.request.clientId), result, 'token')
     return { kind: 'revoked' }
   }
 
@@ -142,22 +151,37 @@ export function createGrants(parts: GrantsParts): Grants {
     },
 
     async decide(typedUserCode, action, { userId, ip }) {
-      const found = await find(typedUserCode)
+      const isApproval = action === 'approve'
+      const [found, standing] = await Promise.all([find(typedUserCode), isApproval && users.standingOf(userId)])
+      if (standing && standing.blockedAtMs !== undefined) return { kind: 'blocked' }
       if (!found) return { kind: 'unknown' }
-      const decision = { action, userId, ip, authorizationId: randomUUID() }
+
+      // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
+      // is not known, the record stays: the repetition finds it, or it lapses.
+      const isPrepared = isApproval && found.state === 'pending'
+      const authorizationId = isPrepared
+        ? await prepare(found, { userId, ip })
+        : authorizationIdOf(found.grantDigest, userId)
+      if (authorizationId === undefined) return { kind: 'full' }
+      const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
+      const decision: Decision = { action, userId, ip, authorizationId, ...seen }
       const result = await store.decide(found.grantDigest, decision)
       if (result.kind === 'decided') events.decided(action, result.afterMs / 1000)
-      if (result.kind !== 'decided' && result.kind !== 'repeated') return { kind: result.kind }
-      const { authorizationId } = result.kind === 'decided' ? decision : (found.decision ?? {})
-      return { kind: 'decided', ...(action === 'approve' && authorizationId && { authorizationId }) }
+      const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
+      const isDecided = result.kind === 'decided' || result.kind === 'repeated'
+      // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
+      const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
+      if (isLeftOver) await approvals.discard(userId, authorizationId)
+      if (!isDecided) return { kind: result.kind }
+      return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
     },
 
     async undo(typedUserCode, userId) {
       const found = await find(typedUserCode)
       const decision = found?.decision
-      const client = found && clients.find(found.request.clientId)
-      if (!client || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
-      await revoke(client, found.request, decision, 'owner')
+      if (!found || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
+      const { request } = found
+      await approvals.revoke(clients.find(request.clientId), { request, decision }, 'owner')
       return { kind: 'undone' }
     },
 

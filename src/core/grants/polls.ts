@@ -2,13 +2,13 @@
  * Polls of a grant (RFC 8628 §3.4), answered at once or held until the decision; a poll of an approved grant collects it. This
  * file owns the order of the steps of a collection; the store judges the pacing of polls, by rules.ts.
  */
-import type { Authorizations } from '../authorizations/authorizations.js'
+import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { isGrantCode } from './codes.js'
-import type { Decision, GrantRequest, PollOutcome } from './grant.js'
-import type { GrantStore, StoredPoll } from './grant-store.js'
+import type { PollOutcome } from './grant.js'
+import type { ApprovedGrant, GrantStore, StoredPoll } from './grant-store.js'
 import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS } from './held-polls.js'
 
 export interface Wait {
@@ -34,7 +34,7 @@ export interface Polls {
 
 export interface PollsParts {
   store: GrantStore
-  authorizations: Authorizations
+  approvals: Approvals
   clients: Clients
   tokens: Tokens
   heldPolls: HeldPolls
@@ -44,14 +44,13 @@ export interface PollsParts {
 }
 
 export function createPolls(parts: PollsParts): Polls {
-  const { store, authorizations, clients, tokens, heldPolls, events, limitTime } = parts
+  const { store, approvals, clients, tokens, heldPolls, events, limitTime } = parts
 
   /** Every step that can fail comes before the claim, and tokens are handed out only after it. */
-  async function collect(grantCode: string, request: GrantRequest, decision: Decision): Promise<PollOutcome> {
-    const client = clients.find(request.clientId)
-    if (!client) return { kind: 'denied' }
-    const authorization = await authorizations.create(client, request, decision)
-    if (authorization.revokedAtMs !== undefined) return { kind: 'denied' }
+  async function collect(grantCode: string, approved: ApprovedGrant): Promise<PollOutcome> {
+    const client = clients.find(approved.request.clientId)
+    const authorization = client && (await approvals.collect(client, approved))
+    if (!authorization) return { kind: 'denied' }
     const issued = await tokens.issue(client, authorization, grantCode)
     const claim = await store.collect(digestOf(grantCode))
     if (claim !== 'collected') return { kind: claim }
@@ -61,7 +60,7 @@ export function createPolls(parts: PollsParts): Polls {
 
   function conclude(grantCode: string, poll: StoredPoll): PollOutcome | Promise<PollOutcome> {
     if (poll.kind === 'slow_down') return { kind: 'slow_down', intervalSeconds: poll.intervalMs / 1000 }
-    if (poll.kind === 'approved') return limitTime(collect(grantCode, poll.request, poll.decision))
+    if (poll.kind === 'approved') return limitTime(collect(grantCode, poll))
     return poll
   }
 

@@ -26,6 +26,8 @@ export interface FieldChanges {
   clear?: readonly string[]
   /** The record's new expiry, in Unix milliseconds. */
   keepUntilMs?: number
+  /** Brings the expiry forward to this time; a record that expires earlier is left as it is. Excludes `keepUntilMs`. */
+  keepAtMostUntilMs?: number
 }
 
 /**

@@ -2,12 +2,13 @@
  * The client JWT: an access token in the profile of RFC 9068, minted from an authorization's record and never stored. This file
  * verifies signature and claims; whether the authorization is still valid is checked in tokens.ts.
  */
+import { randomUUID } from 'node:crypto'
 import { decodeProtectedHeader } from 'jose'
 import type { Authorization } from '../authorizations/authorization.js'
 import { CLIENT_TYPES } from '../clients/client.js'
 import { writeScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
-import { isUserId } from '../users/user-id.js'
+import { isUserId } from '../users/user.js'
 import type { JwtSigner, SigningKey } from './signing-key.js'
 import type { SigningKeys } from './signing-keys.js'
 
@@ -17,7 +18,9 @@ export interface AccessTokenClaims {
   aud: string
   iat: number
   exp: number
+  /** Of this token alone. In tokens of older versions it is that of the authorization, as `cid`. */
   jti: string
+  /** The id of the authorization. */
   cid: string
   client_id: string
   client_type: string
@@ -45,6 +48,7 @@ export interface AccessTokens {
 }
 
 const TYP = 'at+jwt'
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const CLAIMS = ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_id', 'client_type', 'scope'] as const
 /** The length cap of a bearer token, of ours or of the dashboard, applied before its header is decoded. */
 const LONGEST_TOKEN = 16_384
@@ -76,7 +80,7 @@ export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: Access
       isUserId(claims.sub) &&
       Number.isInteger(claims.iat) &&
       typeof claims.cid === 'string' &&
-      claims.cid === claims.jti &&
+      UUID.test(String(claims.jti)) &&
       typeof claims.client_id === 'string' &&
       typeof claims.scope === 'string' &&
       CLIENT_TYPES.some((type) => type === claims.client_type)
@@ -93,7 +97,7 @@ export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: Access
         aud: issuer,
         iat: Math.floor(issuedAtMs / 1000),
         exp: Math.floor(expiresAtMs / 1000),
-        jti: authorization.id,
+        jti: randomUUID(),
         cid: authorization.id,
         client_id: authorization.clientId,
         client_type: authorization.clientType,

@@ -35,6 +35,8 @@ export type RefreshOutcome =
 /** What introspection tells about a valid token (RFC 7662 §2.2). Times are Unix seconds, as in the token. */
 export interface TokenFacts {
   kind: 'access_token' | 'refresh_token'
+  /** The `jti`: of an access token its own, of a refresh token the id of its family, which is that of the authorization. */
+  id: string
   authorization: Authorization
   scope: string
   issuedAtSeconds: number
@@ -43,8 +45,8 @@ export interface TokenFacts {
 
 export interface Tokens {
   /**
-   * The tokens of a newly approved authorization. Idempotent for the same grant code, except that the refresh token is the
-   * family's current one. Rejects with `unavailable`.
+   * The tokens of an authorization for the client that collects it. For the same grant code they are the same again, except that
+   * the access token has a `jti` of its own, and the refresh token is the family's current one. Rejects with `unavailable`.
    */
   issue(client: Client, authorization: Authorization, grantCode: string): Promise<IssuedTokens>
   /** Rotates a refresh token (RFC 6749 §6), optionally with fewer scopes for the new access token. */
@@ -59,7 +61,7 @@ export interface Tokens {
    * whoever holds the token of a public client, which could prove no more; the token of another is `not_public`.
    */
   revoke(client: Client | undefined, token: string): Promise<'revoked' | 'nothing' | 'not_public'>
-  /** The authorization that verified claims belong to, unless it expired or was revoked; records its use. */
+  /** The authorization that verified claims belong to, unless it ended or its user is blocked; records its use. */
   holderOf(claims: AccessTokenClaims): Promise<Authorization | undefined>
 }
 
@@ -119,26 +121,30 @@ export function createTokens(parts: TokensParts): Tokens {
     return currentOf(currentDigest, tokens)
   }
 
+  const { findForUse } = authorizations
+  /** The times of tokens are counted from the collection. */
+  const startOf = ({ collectedAtMs, createdAtMs }: Authorization) => collectedAtMs ?? createdAtMs
+
   /** The valid authorization of a genuine refresh token, and whether the token is the current one. */
-  async function openRefreshToken(token: string) {
+  async function openRefreshToken(token: string, find = findForUse) {
     const id = texts.read(token)
     if (id === undefined) return undefined
     const family = await families.find(id)
     if (!family) return undefined
-    const authorization = await authorizations.find(family.userId, id)
+    const authorization = await find(family.userId, id)
     return authorization && { authorization, isCurrent: family.currentDigest === digestOf(token) }
   }
 
-  async function openAccessToken(token: string) {
+  async function openAccessToken(token: string, find = findForUse) {
     const opened = await accessTokens.open(token)
     if (opened.kind !== 'good') return undefined
-    const authorization = await findHolder(opened.claims)
+    const authorization = await findHolder(opened.claims, find)
     return authorization && { authorization, claims: opened.claims }
   }
 
-  async function findHolder({ sub, cid, client_id }: AccessTokenClaims): Promise<Authorization | undefined> {
+  async function findHolder({ sub, cid, client_id }: AccessTokenClaims, find = findForUse) {
     // Tokens of a client that the operator has removed from OAUTH_CLIENTS_FILE are no longer valid.
-    return clients.find(client_id) && authorizations.find(sub, cid)
+    return clients.find(client_id) && find(sub, cid)
   }
 
   async function rotate(client: Client, token: string, scopes: readonly string[] | undefined): Promise<RefreshOutcome> {
@@ -161,7 +167,7 @@ export function createTokens(parts: TokensParts): Tokens {
 
   return {
     async issue(client, authorization, grantCode) {
-      const tokens = mint(client, authorization, authorization.createdAtMs, authorization.scopes)
+      const tokens = mint(client, authorization, startOf(authorization), authorization.scopes)
       if (!authorization.scopes.includes('offline_access')) return tokens
       return { ...tokens, refreshToken: await firstRefreshToken(authorization, grantCode) }
     },
@@ -179,9 +185,10 @@ export function createTokens(parts: TokensParts): Tokens {
         const { authorization } = opened
         return {
           kind: 'refresh_token',
+          id: authorization.id,
           authorization,
           scope: writeScope(authorization.scopes),
-          issuedAtSeconds: Math.floor(authorization.createdAtMs / 1000),
+          issuedAtSeconds: Math.floor(startOf(authorization) / 1000),
           expiresAtSeconds: Math.floor(authorization.expiresAtMs / 1000)
         }
       }
@@ -189,9 +196,10 @@ export function createTokens(parts: TokensParts): Tokens {
       if (!opened) return undefined
       // The caller is a resource server that was shown the token, so this counts as a use.
       await authorizations.noteUse(opened.authorization)
-      const { scope, iat, exp } = opened.claims
+      const { jti, scope, iat, exp } = opened.claims
       return {
         kind: 'access_token',
+        id: jti,
         authorization: opened.authorization,
         scope,
         issuedAtSeconds: iat,
@@ -200,7 +208,9 @@ export function createTokens(parts: TokensParts): Tokens {
     },
 
     async revoke(client, token) {
-      const opened = looksLikeRefreshToken(token) ? await openRefreshToken(token) : await openAccessToken(token)
+      // A client may give up what it holds of a blocked user, too.
+      const open = looksLikeRefreshToken(token) ? openRefreshToken : openAccessToken
+      const opened = await open(token, authorizations.find)
       const holder = opened && clients.find(opened.authorization.clientId)
       if (!holder || (client && client.id !== holder.id)) return 'nothing'
       if (!client && !isPublic(holder)) return 'not_public'

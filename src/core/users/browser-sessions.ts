@@ -1,23 +1,41 @@
 /**
  * The sessions of the pages. Every sign-in begins one with a new token, which prevents session fixation. It ends at sign-out,
- * after an idle time, and at the latest a fixed time after sign-in. A session whose record is lost has ended.
+ * after an idle time, and at the latest a fixed time after sign-in. A session whose record is lost has ended. The cookie holds
+ * the token; the record holds only a digest of it.
  */
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.js'
-import { isWorthNoting, type RecordStore } from '../records/record-store.js'
+import { fault } from '../fault.js'
+import { type Fields, isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf } from '../secrets/digest.js'
-import { type BrowserSession, fromFields, isSessionToken, newSessionToken, toFields } from './browser-session.js'
+import type { Users } from './user.js'
 
 /** The record id: sessions are looked up by their token and never listed, so that each has a parent of its own. */
 const ONLY = 'session'
+/** 256 random bits, as 43 base64url characters. */
+const TOKEN = /^[A-Za-z0-9_-]{43}$/
+
+export interface BrowserSession {
+  /** The digest of the token, by which the session is looked up. */
+  id: string
+  userId: string
+  /** The user's display name. */
+  name: string
+  /** The upstream the user signed in with; undefined for the demo sign-in. */
+  upstreamId: string | undefined
+  signedInAtMs: number
+  /** Written once a minute at most, so it may lag behind by that much. */
+  lastUsedAtMs: number
+}
 
 export interface BrowserSessions {
-  /** Begins a session. The returned token is not stored. */
+  /** Begins a session. The returned token is not stored. Rejects with `user_blocked`. */
   begin(user: {
     userId: string
     name: string
     upstreamId?: string
   }): Promise<{ token: string; session: BrowserSession }>
-  /** The session with this token, unless it has ended; records its use. Rejects with `unavailable`. */
+  /** The session with this token, unless it has ended or its user is blocked; records its use. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
   /** Deletes the session, so that no later request can use it. */
   end(session: BrowserSession): Promise<void>
@@ -25,6 +43,7 @@ export interface BrowserSessions {
 
 export interface BrowserSessionsParts {
   records: RecordStore
+  users: Users
   clock: Clock
   idleSeconds: number
   ttlSeconds: number
@@ -32,6 +51,7 @@ export interface BrowserSessionsParts {
 
 export function createBrowserSessions({
   records,
+  users,
   clock,
   idleSeconds,
   ttlSeconds
@@ -41,7 +61,8 @@ export function createBrowserSessions({
 
   return {
     async begin({ userId, name, upstreamId }) {
-      const token = newSessionToken()
+      if (await users.isBlocked(userId)) throw fault('user_blocked')
+      const token = randomBytes(32).toString('base64url')
       const nowMs = clock()
       const times = { signedInAtMs: nowMs, lastUsedAtMs: nowMs }
       const session: BrowserSession = { id: digestOf(token), userId, name, upstreamId, ...times }
@@ -50,12 +71,12 @@ export function createBrowserSessions({
     },
 
     async use(token) {
-      const id = isSessionToken(token) ? digestOf(token) : undefined
+      const id = TOKEN.test(token) ? digestOf(token) : undefined
       const fields = id && (await records.get(id, ONLY))
       if (!id || !fields) return undefined
       const session = fromFields(id, fields)
       const nowMs = clock()
-      if (endOf(session) <= nowMs) return undefined
+      if (endOf(session) <= nowMs || (await users.isBlocked(session.userId))) return undefined
       if (isWorthNoting(session.lastUsedAtMs, nowMs)) {
         const used = { ...session, lastUsedAtMs: nowMs }
         await records.note(id, ONLY, { set: { lastUsedAtMs: String(nowMs) }, keepUntilMs: endOf(used) })
@@ -65,5 +86,23 @@ export function createBrowserSessions({
     },
 
     end: ({ id }) => records.delete(id, ONLY)
+  }
+}
+
+function toFields({ userId, name, upstreamId, signedInAtMs, lastUsedAtMs }: BrowserSession): Fields {
+  const known = Object.entries({ userId, name, providerId: upstreamId, signedInAtMs, lastUsedAtMs }).filter(
+    ([, value]) => value !== undefined
+  )
+  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
+}
+
+function fromFields(id: string, fields: Fields): BrowserSession {
+  return {
+    id,
+    userId: fields.userId ?? '',
+    name: fields.name ?? '',
+    upstreamId: fields.providerId,
+    signedInAtMs: Number(fields.signedInAtMs),
+    lastUsedAtMs: Number(fields.lastUsedAtMs)
   }
 }

@@ -7,11 +7,10 @@ import type { Connections } from '../connections/connections.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { type Attempt, newAttempt, type UpstreamClient } from '../upstream/upstream-client.js'
 import type { Refusal } from '../upstream/upstream-errors.js'
-import type { BrowserSession } from './browser-session.js'
-import type { BrowserSessions } from './browser-sessions.js'
+import type { BrowserSession, BrowserSessions } from './browser-sessions.js'
 import type { Identities } from './identities.js'
 import type { Profiles } from './profiles.js'
-import { isUserId } from './user-id.js'
+import { isUserId } from './user.js'
 
 /**
  * Why nobody was signed in. `only_connected`: a user has connected the identity and not chosen to sign in with it. It is neither

@@ -8,6 +8,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
   unauthenticated: { status: 401, error: 'No jwt provided!' },
   invalid_token: { status: 401, error: 'The jwt is not valid.' },
   forbidden: { status: 403, error: 'Access Forbidden' },
+  user_blocked: { status: 403, error: 'Access Forbidden' },
   insufficient_scope: { status: 403, error: 'Access Forbidden' },
   not_found: { status: 404, error: 'Not Found' },
   unknown_user_code: { status: 404, error: 'Unknown or expired user_code.' },
@@ -15,8 +16,8 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
     status: 404,
     error: 'The provider no longer accepts this account: its user has to connect it again.'
   },
-  // What only other surfaces can tell.
   conflict: { status: 409, error: 'Conflict' },
+  // What only other surfaces can tell.
   token_not_valid: { status: 400, error: 'Bad Request' },
   invalid_client: { status: 401, error: 'Unknown client.' },
   invalid_grant: { status: 400, error: 'Bad Request' },
@@ -42,5 +43,5 @@ export function answerFault(thrown: unknown, request: FastifyRequest, reply: Fas
 
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds ?? RETRY_AFTER_SECONDS)
-  reply.code(status).send({ error: hint && status === 400 ? `${hint}.` : error })
+  reply.code(status).send({ error: hint && (status === 400 || status === 409) ? `${hint}.` : error })
 }

@@ -75,8 +75,8 @@ type Visible = Pick<AuthorizationPage, 'authorizations' | 'next'>
 /** To a client the other authorizations of its user are forbidden; what is not this user's does not exist for it either. */
 async function requireMayChange(app: App, caller: Caller, id: string): Promise<void> {
   if (mayChange(caller, id)) return
-  const standing = await app.core.authorizations.standingOf(caller.userId, id)
-  throw fault(standing === 'none' ? 'not_found' : 'forbidden', { detail: 'not the authorization of this client' })
+  const isThere = (await app.core.authorizations.get(caller.userId, id)) !== undefined
+  throw fault(isThere ? 'forbidden' : 'not_found', { detail: 'not the authorization of this client' })
 }
 
 const isoTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())

@@ -42,6 +42,7 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
     description: 'The API key does not have the right introspect.',
     challenge: `Bearer ${REALM}, error="insufficient_scope"`
   },
+  user_blocked: { status: 403, error: 'access_denied' },
   insufficient_scope: {
     status: 403,
     error: 'insufficient_scope',

@@ -37,7 +37,7 @@ export function introspectToken(app: App): void {
 }
 
 function render(facts: TokenFacts, issuer: string): IntrospectionResponse {
-  const { kind, authorization, scope, issuedAtSeconds, expiresAtSeconds } = facts
+  const { kind, id, authorization, scope, issuedAtSeconds, expiresAtSeconds } = facts
   return {
     active: true,
     ...(scope !== '' && { scope }),
@@ -47,6 +47,6 @@ function render(facts: TokenFacts, issuer: string): IntrospectionResponse {
     iat: issuedAtSeconds,
     sub: authorization.userId,
     iss: issuer,
-    jti: authorization.id
+    jti: id
   }
 }

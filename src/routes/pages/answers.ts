@@ -14,6 +14,7 @@ type Sentence = Exclude<keyof Texts['error'], 'title' | 'signInFailed' | 'lostCo
 const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> = {
   invalid_request: { status: 400, text: 'badRequest' },
   forbidden: { status: 403, text: 'form' },
+  user_blocked: { status: 403, text: 'blocked' },
   not_found: { status: 404, text: 'notFound' },
   method_not_allowed: { status: 405, text: 'method' },
   request_timeout: { status: 408, text: 'badRequest' },

@@ -18,7 +18,7 @@ export type AwaitCollection = (
 ) => Promise<AuthorizationStanding>
 
 /**
- * Resolves to the standing of an approval: at once unless it is `none`, otherwise when it changes or after two seconds.
+ * Resolves to the standing of an approval: at once unless it is `awaited`, otherwise when it changes or after two seconds.
  */
 export function createAwaitCollection(app: App, waits: boolean): AwaitCollection {
   const pausesMs = waits ? PAUSES_MS : []
@@ -27,7 +27,7 @@ export function createAwaitCollection(app: App, waits: boolean): AwaitCollection
   return async (request, reply, { userId, authorizationId }) => {
     const look = () => app.withinTimeLimit(request, app.core.authorizations.standingOf(userId, authorizationId))
     const first = await look()
-    if (first !== 'none' || waiting >= MOST_WAITING) return first
+    if (first !== 'awaited' || waiting >= MOST_WAITING) return first
     const gone = new AbortController()
     const onClose = () => gone.abort()
     reply.raw.once('close', onClose)
@@ -41,7 +41,7 @@ export function createAwaitCollection(app: App, waits: boolean): AwaitCollection
           break
         }
         const standing = await look()
-        if (standing !== 'none') return standing
+        if (standing !== 'awaited') return standing
       }
       return first
     } finally {

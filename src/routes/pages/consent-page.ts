@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../../core/clients/client.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
-import type { BrowserSession } from '../../core/users/browser-session.js'
+import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import type { App } from '../app.js'
 import type { EnteredCodes } from './entered-code.js'
 import { sendPage } from './page.js'

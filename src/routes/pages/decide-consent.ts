@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
+import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
 import { fault } from '../../core/fault.js'
 import { openTicket, sendConsent, sendWithdrawn, type Ticket } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
@@ -41,6 +42,8 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
       const { userCode, linked } = ticket
       const by = { userId: session.userId, ip: app.whereabouts.ip(request) }
       const outcome = await app.core.grants.decide(userCode, action, by)
+      if (outcome.kind === 'blocked') throw fault('user_blocked')
+      if (outcome.kind === 'full') return askAgain(request, reply.code(409), ticket, consent.tooMany(MOST_ACTIVE))
       if (outcome.kind === 'withdrawn') return sendWithdrawn(codes, request, reply)
       if (outcome.kind !== 'decided') return refuse(request, reply)
       const result = action === 'approve' ? 'approved' : 'denied'

@@ -3,7 +3,7 @@
  * sees neither the code nor the decision on it.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { BrowserSession } from '../../core/users/browser-session.js'
+import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import type { Cookies, EnteredCode } from './cookies.js'
 import { type Visit, type Visits, visitOf } from './visit.js'
 

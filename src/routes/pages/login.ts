@@ -1,6 +1,6 @@
 /** Signing in and out: the sign-in page, the redirect to an upstream, and the demo sign-in. finish-sign-in.ts handles the callback. */
 import { fault } from '../../core/fault.js'
-import { readTypedName } from '../../core/users/user-id.js'
+import { readTypedName } from '../../core/users/user.js'
 import { DESTINATIONS, withBegun } from './cookies.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { Login, Logout } from './views/login.js'

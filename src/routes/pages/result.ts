@@ -23,7 +23,8 @@ export function showResult({ app, visits, codes, awaitsCollection }: PageParts):
       // After a repeated decision the id may be unknown; then the page does not mention the collection.
       const standing = authorizedClientId
         ? await awaitCollection(request, reply, { userId, authorizationId: authorizedClientId })
-        : 'none'
+        : 'awaited'
+      if (standing === 'lapsed') return sendPage(reply, DecisionResult, { visit, result: 'lapsed' })
       if (standing === 'ended') return sendPage(reply, DecisionResult, { visit, result: 'undone' })
       return sendPage(reply, DecisionResult, { visit, result, isCollected: standing === 'active' })
     }

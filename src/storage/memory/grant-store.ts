@@ -1,7 +1,13 @@
 /** Grants in memory: runs core/grants/rules.ts over two maps, and tells of decisions within the process. */
 import type { Clock } from '../../core/clock.js'
 import type { Decision, GrantRequest } from '../../core/grants/grant.js'
-import type { DecisionFeed, DecisionListener, GrantStanding, GrantStore } from '../../core/grants/grant-store.js'
+import type {
+  ApprovedGrant,
+  DecisionFeed,
+  DecisionListener,
+  GrantStanding,
+  GrantStore
+} from '../../core/grants/grant-store.js'
 import {
   COLLECT_AGAIN_MS,
   type GrantState,
@@ -60,6 +66,12 @@ export function createMemoryGrantStore(
     return judged === 'open' ? 'pending' : judged
   }
 
+  const approvalOf = ({ request, decision, createdAtMs }: StoredGrant): ApprovedGrant => ({
+    request,
+    decision: decision as Decision,
+    createdAtMs
+  })
+
   return {
     async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const nowMs = clock()
@@ -88,8 +100,7 @@ export function createMemoryGrantStore(
       if (!grant?.clientTag.startsWith(clientTag)) return { kind: 'unknown' }
       const kind = judgePoll(grant, clock())
       if (kind === 'slow_down') return { kind, intervalMs: grant.intervalMs }
-      if (kind === 'approved') return { kind, request: grant.request, decision: grant.decision as Decision }
-      return { kind }
+      return kind === 'approved' ? { kind, ...approvalOf(grant) } : { kind }
     },
 
     stateOf: async (grantDigest) => standingOf(grants.get(grantDigest)),
@@ -99,8 +110,8 @@ export function createMemoryGrantStore(
       const grant = grants.get(grantDigest)
       const state = standingOf(grant)
       if (!grant || state === 'unknown') return undefined
-      const { request, createdAtMs, decision } = grant
-      return { grantDigest, state, request, createdAtMs, decision }
+      const { request, createdAtMs, expiresAtMs, decision } = grant
+      return { grantDigest, state, request, createdAtMs, expiresAtMs, decision }
     },
 
     async decide(grantDigest, decision) {
@@ -115,8 +126,8 @@ export function createMemoryGrantStore(
         return { kind: 'decided', afterMs: nowMs - grant.createdAtMs }
       }
       const taken = judged === 'resolved' ? grant.decision : undefined
-      const isRepeated = taken?.action === decision.action && taken.userId === decision.userId
-      return { kind: isRepeated ? 'repeated' : judged }
+      if (taken?.action !== decision.action || taken.userId !== decision.userId) return { kind: judged }
+      return { kind: 'repeated', authorizationId: taken.authorizationId }
     },
 
     async withdraw(grantDigest, clientTag) {
@@ -125,8 +136,7 @@ export function createMemoryGrantStore(
       const before = grant.phase
       const kind = judgeWithdrawal(grant, clock())
       if (grant.phase !== before) decided(grantDigest)
-      if (kind === 'approved') return { kind, request: grant.request, decision: grant.decision as Decision }
-      return { kind }
+      return kind === 'approved' ? { kind, ...approvalOf(grant) } : { kind }
     },
 
     async collect(grantDigest) {

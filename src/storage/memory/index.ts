@@ -33,6 +33,7 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
     sessions: records(),
     identities: records(),
     profiles: records(),
+    users: records(),
     connections: records(),
     connectionOwners: records(),
     locks: createMemoryLockStore(sweeps),

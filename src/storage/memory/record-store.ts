@@ -111,14 +111,15 @@ export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Tur
       return record && { ...record.fields }
     },
 
-    async change(parentName, id, { onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs }) {
+    async change(parentName, id, { onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs, keepAtMostUntilMs }) {
       const parent = living(parentName)
       const record = parent.records.get(id)
       if (!record) return undefined
       if (onlyIf && record.fields[onlyIf.field] !== onlyIf.is) return { ...record.fields }
       record.fields = { ...setOnce, ...record.fields, ...set }
       for (const name of clear) delete record.fields[name]
-      if (keepUntilMs !== undefined) keepUntil(parent, record, keepUntilMs)
+      const untilMs = keepUntilMs ?? Math.min(record.keepUntilMs, keepAtMostUntilMs ?? record.keepUntilMs)
+      if (untilMs !== record.keepUntilMs) keepUntil(parent, record, untilMs)
       return { ...record.fields }
     },
 

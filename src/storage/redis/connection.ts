@@ -122,16 +122,13 @@ export function connect(options: ConnectionOptions): Connection {
     },
 
     async runDurablyOver(name, scriptKeys, args) {
-      const keysThenArgs = [...scriptKeys, ...args]
       const numberOfKeys = scriptKeys.length
+      const run = (redis: Commands, by = watch) => runOn(redis, name, [...scriptKeys, ...args], { by, numberOfKeys })
       const refused = refusal(replicaWait?.isFull)
       if (refused) return refused
-      if (replicaWait) {
-        const run = (redis: Redis) => runOn(redis, name, keysThenArgs, { by: durableWatch, numberOfKeys })
-        return replicaWait.write(scriptKeys[0], run)
-      }
+      if (replicaWait) return replicaWait.write(scriptKeys[0], (redis) => run(redis, durableWatch))
       gather()
-      return runOn(commands, name, keysThenArgs, { numberOfKeys })
+      return run(commands)
     },
 
     async callDurably(name, key, command) {

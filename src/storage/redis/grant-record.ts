@@ -26,6 +26,8 @@ interface DecisionText {
   user: string
   client: string
   ip: string
+  /** `revokedAllId`. Absent in a decision of an older version's instance. */
+  after?: string
 }
 
 export function writeRequest(request: GrantRequest, lifeMs: number): string {
@@ -43,8 +45,9 @@ export function writeRequest(request: GrantRequest, lifeMs: number): string {
   return JSON.stringify([...known, ...rest.slice(0, last + 1)])
 }
 
-export function writeDecision({ userId, authorizationId, ip }: Decision): string {
-  const text: DecisionText = { user: userId, client: authorizationId, ip }
+export function writeDecision({ userId, authorizationId, ip, revokedAllId }: Decision): string {
+  const known: DecisionText = { user: userId, client: authorizationId, ip }
+  const text = revokedAllId === undefined ? known : { ...known, after: revokedAllId }
   return JSON.stringify(text)
 }
 
@@ -55,6 +58,7 @@ export const EXPIRES_AT = [8, 21] as const
 export function readRecord(record: string): {
   request: GrantRequest
   createdAtMs: number
+  expiresAtMs: number
   decision: Decision | undefined
 } {
   const [head = '', requestLine = '', decisionLine] = record.split('\n')
@@ -64,17 +68,20 @@ export function readRecord(record: string): {
   const metadata = dropUnknown<ClientMetadata>({ name, version, hostname, os })
   const location = typeof place === 'string' ? dropUnknown<Location>({ text: place, country }) : undefined
   const scopes = readScope(scope) ?? []
+  const expiresAtMs = Number(head.slice(...EXPIRES_AT))
   return {
     request: { clientId: clientId ?? clientType, clientType, scopes, metadata, ip, ...(location && { location }) },
-    createdAtMs: Number(head.slice(...EXPIRES_AT)) - lifeMs,
+    createdAtMs: expiresAtMs - lifeMs,
+    expiresAtMs,
     // A withdrawn grant has a decision line without a decision (scripts/grant-withdraw.lua).
     decision: decisionLine === undefined || head.startsWith('w') ? undefined : readDecision(head, decisionLine)
   }
 }
 
 function readDecision(head: string, line: string): Decision {
-  const { user, client, ip } = JSON.parse(line) as DecisionText
-  return { action: head.startsWith('d') ? 'deny' : 'approve', userId: user, authorizationId: client, ip }
+  const { user, client, ip, after } = JSON.parse(line) as DecisionText
+  const action = head.startsWith('d') ? 'deny' : 'approve'
+  return { action, userId: user, authorizationId: client, ip, ...(after !== undefined && { revokedAllId: after }) }
 }
 
 function dropUnknown<T extends object>(value: { [K in keyof T]: T[K] | null | undefined }): T {

@@ -2,8 +2,9 @@
  * Grants in Redis: one string per grant and one per user code. The scripts judge; this file converts arguments and verdicts.
  */
 import type { Clock } from '../../core/clock.js'
-import type { Decision, GrantRequest } from '../../core/grants/grant.js'
+import type { Decision } from '../../core/grants/grant.js'
 import type {
+  ApprovedGrant,
   FoundGrant,
   GrantStore,
   StoredDecision,
@@ -64,8 +65,10 @@ export function createRedisGrantStore(
       const args = [phase, text, decision.userId, keys.decisions(grantDigest), grantDigest, ...now()]
       const verdict = await runDurably('grant-decide', keys.grant(grantDigest), ...args)
       if (typeof verdict === 'string') return { kind: verdict } as StoredDecision
-      const [, decidedAtMs, record] = verdict as ['decided', number, string]
-      return { kind: 'decided', afterMs: decidedAtMs - readRecord(record).createdAtMs }
+      const [kind, ...facts] = verdict as ['decided', number, string] | ['repeated', string]
+      if (kind === 'repeated') return { kind, authorizationId: facts[0] as string }
+      const [decidedAtMs, record] = facts as [number, string]
+      return { kind, afterMs: decidedAtMs - readRecord(record).createdAtMs }
     },
 
     async withdraw(grantDigest, clientTag) {
@@ -89,7 +92,7 @@ function readPoll(verdict: unknown): StoredPoll {
   return { kind, ...readApproval(value) }
 }
 
-function readApproval(record: string): { request: GrantRequest; decision: Decision } {
-  const { request, decision } = readRecord(record)
-  return { request, decision: decision as Decision }
+function readApproval(record: string): ApprovedGrant {
+  const { request, decision, createdAtMs } = readRecord(record)
+  return { request, decision: decision as Decision, createdAtMs }
 }

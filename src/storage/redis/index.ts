@@ -82,6 +82,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     sessions: recordsOf('session'),
     identities: recordsOf('identity'),
     profiles: recordsOf('profile'),
+    users: recordsOf('user'),
     connections: recordsOf('account'),
     connectionOwners: recordsOf('account-owner'),
     locks: createRedisLockStore(connection, keys),

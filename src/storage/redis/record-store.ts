@@ -35,10 +35,13 @@ export function createRedisRecordStore(
   /** The expiry as a duration in milliseconds, because Redis counts it on its own clock. */
   const keepForMs = (keepUntilMs: number) => Math.max(1, Math.ceil(keepUntilMs - clock()))
 
-  function argumentsOf({ onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs }: FieldChanges): (string | number)[] {
-    const keepFor = keepUntilMs === undefined ? '' : keepForMs(keepUntilMs)
+  function argumentsOf(changes: FieldChanges): (string | number)[] {
+    const { onlyIf, set = {}, setOnce = {}, clear = [], keepUntilMs, keepAtMostUntilMs } = changes
+    const newEndMs = keepUntilMs ?? keepAtMostUntilMs
+    const keepFor = newEndMs === undefined ? '' : keepForMs(newEndMs)
+    const whichWay = keepUntilMs === undefined ? 'shorten' : 'set'
     return [
-      ...[keepFor, onlyIf?.field ?? '', onlyIf?.is ?? ''],
+      ...[keepFor, whichWay, onlyIf?.field ?? '', onlyIf?.is ?? ''],
       ...Object.entries(set).flatMap(([field, value]) => ['set', field, value]),
       ...Object.entries(setOnce).flatMap(([field, value]) => ['once', field, value]),
       ...clear.flatMap((field) => ['clear', field, ''])

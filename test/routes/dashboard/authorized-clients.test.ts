@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
-import { startApp, type TestApp } from '../../support/app.js'
+import { type Answer, startApp, type TestApp } from '../../support/app.js'
 import { FORWARDED_NODES } from '../../support/forwarded-addresses.js'
 import { BOX, CLI, startOAuthApp, TV } from '../../support/oauth-app.js'
 import { sessionOf } from '../../support/tokens.js'
@@ -71,6 +71,32 @@ async function settle(service: TestApp) {
   return { ...service, sessions, list, revoke, rename, authorize, collect }
 }
 
+t.test('409 one more approval of who has 500 active clients, until one of them is revoked', async (t) => {
+  const { app, call, clock, sessions, start, poll, list, revoke } = await setUp(t)
+  const { sub } = decodeJwt(sessions.ann)
+  const client = { clientId: 'cli', clientType: 'cli', createdAtMs: `${clock()}`, ipAtGrant: '192.0.2.1' }
+  for (let i = 0; i < 500; i++) {
+    const fields = { ...client, name: `tool ${i}`, expiresAtMs: `${clock() + DAY_MS}` }
+    await app.storage.authorizations.create(sub as string, `id-${i}`, fields, clock() + 91 * DAY_MS)
+  }
+  const { grant_code, user_code } = await start()
+  const approve = (token = sessions.ann) =>
+    call('POST', '/auth/grant/approve', { token, body: { user_code, action: 'approve' } })
+  refused(t, await approve(), 409, /^The user has 500 active clients, which is the maximum: .*revoked/)
+  t.strictSame((await poll(grant_code)).body.status, 'pending', 'the grant still waits')
+  t.equal((await list()).length, 500)
+  await revoke('id-7')
+  t.equal((await approve()).status, 200)
+  t.equal((await approve()).status, 200, 'again')
+  t.type((await poll(grant_code)).body.jwt, 'string')
+  const { user_code: next } = await start()
+  const other = await call('POST', '/auth/grant/approve', {
+    token: sessions.bob,
+    body: { user_code: next, action: 'approve' }
+  })
+  t.equal(other.status, 200, 'others have room of their own')
+})
+
 t.test('list', async (t) => {
   const service = await start(t)
 
@@ -95,7 +121,7 @@ t.test('list', async (t) => {
         ip_at_grant: '127.0.0.1',
         created_at: iso(clock()),
         expires_at: iso((Math.floor(clock() / 1000) + 30 * 86_400) * 1000),
-        last_used_at: null,
+        last_used_at: iso(clock()),
         revoked_at: null,
         is_current: false
       }
@@ -180,19 +206,24 @@ t.test('list', async (t) => {
     const [client, other] = [await authorize(), await authorize()]
     const use = (jwt = client.jwt) => call('GET', '/auth/clients', { token: jwt })
     const lastUsed = async (id = client.id) => (await list()).find((row: { id: string }) => row.id === id).last_used_at
-    t.equal(await lastUsed(), null)
+    const collected = clock()
+    t.equal(await lastUsed(), iso(collected), 'the collection is the first use')
+    clock.advance(59_999)
+    await use()
+    t.equal(await lastUsed(), iso(collected), 'just under a minute')
+    clock.advance(1)
     const first = clock()
     await use()
-    t.equal(await lastUsed(), iso(first), 'the first use')
+    t.equal(await lastUsed(), iso(first), 'a minute')
     clock.advance(59_999)
     await use()
     t.equal(await lastUsed(), iso(first), 'just under a minute')
-    t.equal(await lastUsed(other.id), null, 'the other client was not used')
+    t.equal(await lastUsed(other.id), iso(collected), 'the other client was not used')
     await use(other.jwt)
     t.equal(await lastUsed(other.id), iso(clock()), 'and has a minute of its own')
     clock.advance(1)
     await use()
-    t.equal(await lastUsed(), iso(first + 60_000), 'a minute')
+    t.equal(await lastUsed(), iso(first + 60_000), 'another minute')
   })
 
   t.test('200 the address of the approver at the approval, seen through trusted proxies only', async (t) => {
@@ -315,6 +346,54 @@ t.test('list', async (t) => {
     t.equal((await list()).length, 1)
     clock.advance(1_000)
     t.strictSame(await list(), [])
+  })
+
+  t.test('200 in pages, for those who ask for them: active ones first, then those that ended', async (t) => {
+    const { clock, call, sessions, list, authorize, revoke } = await settle(service)
+    const ids: string[] = []
+    for (let i = 0; i < 7; i++) {
+      ids.push((await authorize({ name: `tool ${i}` })).id)
+      clock.advance(1_000)
+    }
+    await revoke(ids[6] as string)
+    clock.advance(1_000)
+    await revoke(ids[2] as string)
+    const ordered = [5, 4, 3, 1, 0, 2, 6].map((i) => ids[i])
+    const whole = await list()
+    for (const limit of [1, 3, 200]) {
+      const rows: { id: string }[] = []
+      for (let query: string | undefined = `limit=${limit}`; query !== undefined; ) {
+        const page: Answer = await call('GET', `/auth/clients?${query}`, { token: sessions.ann })
+        t.equal(page.status, 200)
+        apiHeaders(t, page)
+        t.ok(page.body.data.length <= limit)
+        rows.push(...page.body.data)
+        const cursor = page.body.next_cursor
+        query = cursor && new URLSearchParams({ cursor, limit: `${limit}` }).toString()
+      }
+      if (limit < 200)
+        t.strictSame(
+          rows.map(({ id }) => id),
+          ordered
+        )
+      t.strictSame(new Set(rows), new Set(whole), 'each as in the whole list')
+    }
+    const usual = await call('GET', '/auth/clients', { token: sessions.ann })
+    t.strictSame(Object.keys(usual.body), ['data'], 'a whole list leads nowhere')
+  })
+
+  t.test('400 a limit that is none, and a cursor of somebody else or of nobody', async (t) => {
+    const { call, sessions, authorize } = await settle(service)
+    for (const user of ['ann', 'ann', 'bob', 'bob']) await authorize({}, user)
+    const ask = (query: string, token = sessions.ann) => call('GET', `/auth/clients?${query}`, { token })
+    for (const limit of ['0', '201', '-1', '1.5', 'x', '']) refused(t, await ask(`limit=${limit}`), 400, /^limit /)
+    const { next_cursor } = (await ask('limit=1')).body
+    t.equal((await ask(`cursor=${next_cursor}`)).body.data.length, 1)
+    refused(t, await ask(`cursor=${next_cursor}`, sessions.bob), 400, /cursor/)
+    for (const cursor of ['x', `${next_cursor}x`, next_cursor.slice(1), '%00', '1']) {
+      refused(t, await ask(`cursor=${cursor}`), 400, /cursor/)
+    }
+    refused(t, await ask('cursor='), 400, /cursor/)
   })
 
   t.test('401 without a token, with a revoked or an expired one', async (t) => {

@@ -504,7 +504,7 @@ async function withdrawals(t: Test, service: TestApp): Promise<void> {
     revoked(t, await withdraw(service, grant_code), 'collected')
     refused(t, await call('GET', '/auth/clients', { token }), 401)
     const { data } = (await call('GET', '/auth/clients', { user: 'cleo' })).body
-    const first = data.find(({ id }: { id: string }) => id === decodeJwt(token).jti).revoked_at
+    const first = data.find(({ id }: { id: string }) => id === decodeJwt(token).cid).revoked_at
     clock.advance(1_000)
     revoked(t, await withdraw(service, grant_code), 'again')
     t.equal(

@@ -323,13 +323,13 @@ t.test('200 approved', async (t) => {
         algorithms: [alg]
       })
       t.strictSame(protectedHeader, { alg, typ: 'at+jwt', kid: keys.keys[0].kid })
-      const { iat = 0, exp = 0, cid, ...rest } = payload
-      t.match(cid, UUID)
+      const { iat = 0, exp = 0, cid, jti, ...rest } = payload
+      for (const id of [jti, cid]) t.match(id, UUID)
+      t.not(jti, cid, 'the token has a name of its own')
       t.strictSame(rest, {
         iss: 'https://grants.example.com',
         sub: 'ann',
         aud: 'https://grants.example.com',
-        jti: cid,
         client_id: 'cli',
         client_type: 'cli',
         scope: ''
@@ -346,13 +346,17 @@ t.test('200 approved', async (t) => {
     const { grant_code, user_code } = await start()
     await decide(user_code, 'ann')
     clock.advance(5_000)
-    const first = decodeJwt((await poll(grant_code)).body.jwt)
+    const { jti, ...first } = decodeJwt((await poll(grant_code)).body.jwt)
+    const jtis = new Set([jti])
     for (const step of [0, 1, 14_999, 15_000]) {
       clock.advance(step)
       const { body } = await poll(grant_code)
       t.equal(body.status, 'approved', `+${step}`)
-      t.strictSame(decodeJwt(body.jwt), first, 'the same claims')
+      const { jti, ...again } = decodeJwt(body.jwt)
+      t.strictSame(again, first, 'the same claims')
+      jtis.add(jti)
     }
+    t.equal(jtis.size, 5, 'but for the jti, which each token has of its own')
     clock.advance(1)
     t.strictSame((await poll(grant_code)).body, { status: 'expired_token' })
     clock.advance(60_000)
@@ -365,7 +369,7 @@ t.test('200 approved', async (t) => {
     const { grant_code, user_code } = await start()
     await decide(user_code, 'ann')
     const answers = await Promise.all(Array.from({ length: 50 }, () => poll(grant_code)))
-    const ids = new Set(answers.map(({ body }) => decodeJwt(body.jwt).jti))
+    const ids = new Set(answers.map(({ body }) => decodeJwt(body.jwt).cid))
     t.equal(ids.size, 1)
     t.equal((await call('GET', '/auth/clients', { user: 'ann' })).body.data.length, 1)
   })
@@ -387,8 +391,8 @@ t.test('200 approved', async (t) => {
     const { call, start, poll, decide } = await startApp(t, { SIGNING_ALG: 'EdDSA' })
     const { grant_code, user_code } = await start()
     await decide(user_code, 'ann')
-    const { jti } = decodeJwt((await poll(grant_code)).body.jwt)
-    t.equal((await call('DELETE', `/auth/clients/${jti}`, { user: 'ann' })).status, 200)
+    const { cid } = decodeJwt((await poll(grant_code)).body.jwt)
+    t.equal((await call('DELETE', `/auth/clients/${cid}`, { user: 'ann' })).status, 200)
     t.strictSame((await poll(grant_code)).body, { status: 'access_denied' })
   })
 

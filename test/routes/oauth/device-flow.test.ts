@@ -281,9 +281,11 @@ t.test('tokens', async (t) => {
       })
       t.strictSame(protectedHeader, { alg, typ: 'at+jwt', kid: keys.keys[0].kid })
       const now = Math.floor(clock() / 1000)
-      t.match(payload.jti, UUID)
+      const { jti, cid } = payload
+      for (const id of [jti, cid]) t.match(id, UUID)
+      t.not(jti, cid, 'the token has a name of its own')
       t.strictSame(payload, {
-        ...{ iss: ISSUER, sub: 'ann', aud: ISSUER, iat: now, exp: now + 300, jti: payload.jti, cid: payload.jti },
+        ...{ iss: ISSUER, sub: 'ann', aud: ISSUER, iat: now, exp: now + 300, jti, cid },
         ...{ client_id: 'box', client_type: 'other', scope: 'openid reports.read' }
       })
     }
@@ -294,7 +296,8 @@ t.test('tokens', async (t) => {
     const { device_code, user_code } = await authorize(BOX, 'offline_access')
     await approve(user_code)
     const answers = await Promise.all(Array.from({ length: 50 }, () => redeem(device_code, BOX)))
-    t.equal(new Set(answers.map(({ body }) => decodeJwt(body.access_token).jti)).size, 1)
+    t.equal(new Set(answers.map(({ body }) => decodeJwt(body.access_token).cid)).size, 1)
+    t.equal(new Set(answers.map(({ body }) => decodeJwt(body.access_token).jti)).size, 50, 'a jti each')
     const { data } = (await call('GET', '/auth/clients', { token: await session('ann') })).body
     t.equal(data.length, 1)
     t.match(data[0], { client_type: 'other', client_name: 'Box 2000', client_version: null, label: null })
@@ -344,7 +347,7 @@ t.test('the two surfaces', async (t) => {
     const { body } = await poll(device.device_code)
     t.strictSame(Object.keys(body), ['status', 'jwt', 'token_type'])
     t.equal(decodeJwt(body.jwt).scope, 'openid', 'with what was approved')
-    t.equal(decodeJwt((await redeem(device.device_code)).body.access_token).jti, decodeJwt(body.jwt).jti)
+    t.equal(decodeJwt((await redeem(device.device_code)).body.access_token).cid, decodeJwt(body.jwt).cid)
 
     const grant = await start({ name: 'acme' })
     await approve(grant.user_code)
@@ -352,7 +355,7 @@ t.test('the two surfaces', async (t) => {
     const answer = await redeem(grant.grant_code)
     t.equal(answer.status, 200)
     t.strictSame(Object.keys(answer.body), ['access_token', 'token_type', 'expires_in'])
-    t.equal(decodeJwt((await poll(grant.grant_code)).body.jwt).jti, decodeJwt(answer.body.access_token).jti)
+    t.equal(decodeJwt((await poll(grant.grant_code)).body.jwt).cid, decodeJwt(answer.body.access_token).cid)
   })
 
   t.test('200 a configured client’s grants are unknown to who proves nothing', async (t) => {

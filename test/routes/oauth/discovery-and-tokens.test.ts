@@ -307,7 +307,7 @@ t.test('revoke', async (t) => {
     revoked(t, await revoke(jwt), 'by its own')
     t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 401)
     const { data } = (await call('GET', '/auth/clients', { token: await session('ann') })).body
-    t.type(data.find(({ id }: { id: string }) => id === decodeJwt(jwt).jti).revoked_at, 'string')
+    t.type(data.find(({ id }: { id: string }) => id === decodeJwt(jwt).cid).revoked_at, 'string')
   })
 
   t.test('200 a device code ends its grant, whatever the hint', async (t) => {
@@ -414,7 +414,7 @@ t.test('introspect', async (t) => {
 
   t.test('200 a refresh token, to its own client', async (t) => {
     const { refresh_token, access_token } = await tokens(BOX, 'offline_access reports.read')
-    const { iat = 0, jti } = decodeJwt(access_token)
+    const { iat = 0, cid: jti } = decodeJwt(access_token)
     const answer = await introspect(refresh_token, BOX)
     t.equal(answer.status, 200)
     oauthHeaders(t, answer)

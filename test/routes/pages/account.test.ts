@@ -52,7 +52,15 @@ t.test('GET /account/clients', async (t) => {
     await authorize(service, bob, { name: 'Tool of bob' })
     const page = await ann.get('/account/clients')
     shows(t, page, 200, clients.title, clients.active, 'Deploy tool (build-7)', '2.1.0', en.clientTypes.cli)
-    shows(t, page, 200, clients.title, clients.neverUsed, `${clients.approvedFrom} 127.0.0.1`, clients.approvedHere)
+    shows(
+      t,
+      page,
+      200,
+      clients.title,
+      `${clients.lastUsed} now`,
+      `${clients.approvedFrom} 127.0.0.1`,
+      clients.approvedHere
+    )
     t.equal(cards(page).length, 1)
     t.notMatch(page.body, /Tool of bob/)
     t.notOk(page.text.includes(clients.ended))

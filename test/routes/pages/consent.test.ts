@@ -536,8 +536,8 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     shows(t, await ann.get('/device/done'), 200, result.approvedTitle, result.collected)
     t.equal(looks, 1, 'what is collected is not waited for')
 
-    const [authorization] = await authorizations.list('ann')
-    await authorizations.revoke('ann', authorization?.id ?? '')
+    const collected = (await authorizations.list('ann')).find(({ collectedAtMs }) => collectedAtMs !== undefined)
+    await authorizations.revoke('ann', collected?.id ?? '')
     shows(t, await ann.get('/device/done'), 200, result.undoneTitle, result.undone)
 
     const denied = await start()
@@ -587,14 +587,14 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     const standingOf = async () => {
       looks += 1
       setImmediate(() => raw.emit('close'))
-      return 'none'
+      return 'awaited'
     }
     const { readiness } = service.app
     const withinTimeLimit = (_request: unknown, work: Promise<unknown>) => work
     const app = { core: { authorizations: { standingOf } }, readiness, withinTimeLimit } as unknown as App
     const approval = { userId: 'ann', authorizationId: 'x' }
     const reply = { raw } as unknown as FastifyReply
-    t.equal(await createAwaitCollection(app, true)({} as FastifyRequest, reply, approval), 'none')
+    t.equal(await createAwaitCollection(app, true)({} as FastifyRequest, reply, approval), 'awaited')
     t.equal(looks, 1)
     t.equal(raw.listenerCount('close'), 0)
   })

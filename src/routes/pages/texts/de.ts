@@ -76,6 +76,8 @@ export const de: Texts = {
     approve: (name) => `Zustimmen: ${name}`,
     quoted: (name) => `„${name}“`,
     deny: 'Ablehnen',
+    tooMany: (count) =>
+      `Für Ihr Konto sind ${count} Programme berechtigt, mehr sind zugleich nicht möglich. Widerrufen Sie eines unter „Berechtigte Programme“ und stimmen Sie dann hier zu.`,
     confirmMissing: 'Um zuzustimmen, vergleichen Sie den Code und kreuzen Sie an, dass Ihr Gerät ihn zeigt.',
     changed: 'Der Name des Programms hat sich geändert, seit die Seite gezeigt wurde. Sehen Sie noch einmal hin.'
   },
@@ -115,6 +117,10 @@ export const de: Texts = {
     withdrawn: 'Das Programm hat seine Anfrage zurückgezogen. Es wurde nichts genehmigt.',
     withdrawnAdvice:
       'Diese Seite können Sie schließen. Wollen Sie es doch, beginnen Sie auf Ihrem Gerät von vorn: Es zeigt Ihnen einen neuen Code.',
+    lapsedTitle: 'Nicht abgeholt',
+    lapsed: 'Das Programm hat Ihre Genehmigung nicht rechtzeitig abgeholt und hat darum keinen Zugriff.',
+    lapsedAdvice:
+      'Diese Seite können Sie schließen. Wollen Sie es noch, beginnen Sie auf Ihrem Gerät von vorn: Es zeigt Ihnen einen neuen Code.',
     undoneTitle: 'Zurückgenommen',
     undone: 'Das Programm hat keinen Zugriff: Was immer es bekommen hat, wird ab jetzt abgewiesen.'
   },
@@ -146,11 +152,12 @@ export const de: Texts = {
   clients: {
     title: 'Berechtigte Programme',
     intro: 'Diese Programme dürfen oder durften für Sie handeln. Widerrufen Sie, was Sie nicht kennen.',
-    none: 'Noch darf kein Programm für Sie handeln. Zeigt Ihnen eines einen Code, geben Sie ihn ein, um zu sehen, worum es bittet. Was Sie genehmigen, steht hier, sobald das Programm es abgeholt hat.',
+    none: 'Noch darf kein Programm für Sie handeln. Zeigt Ihnen eines einen Code, geben Sie ihn ein, um zu sehen, worum es bittet. Was Sie genehmigen, steht sofort hier.',
     active: 'Aktiv',
     ended: 'Widerrufen und abgelaufen',
     unnamed: 'Ein Programm ohne Namen',
     approvedHere: 'dem haben Sie gerade zugestimmt',
+    awaited: 'vom Programm noch nicht abgeholt',
     kind: 'Art',
     version: 'Version',
     approvedOn: 'Zugestimmt',
@@ -160,6 +167,8 @@ export const de: Texts = {
     expires: 'Endet',
     revokedOn: 'Widerrufen',
     expiredOn: 'Abgelaufen',
+    collectBy: 'Kann abgeholt werden bis',
+    lapsedOn: 'Nie abgeholt, verfallen',
     label: 'Ihr Name dafür',
     rename: 'Umbenennen',
     revoke: 'Widerrufen',
@@ -237,6 +246,8 @@ export const de: Texts = {
     lostCookies:
       'Ihr Browser hat kein Cookie zurückgeschickt, deshalb ist nicht zu erkennen, dass dieses Formular Ihres ist. Entweder war es zu lange offen: Gehen Sie zurück und laden Sie es neu. Oder Ihr Browser behält kein sicheres Cookie einer Adresse, die mit http:// beginnt; Safari tut das nicht einmal auf diesem Rechner. Nehmen Sie dann einen anderen Browser, etwa Chrome oder Firefox, oder eine Adresse, die mit https:// beginnt.',
     forbidden: 'Das ist nicht erlaubt.',
+    blocked:
+      'Ihr Konto ist hier gesperrt: Es kann sich weder anmelden noch etwas genehmigen. Fragen Sie den Betreiber dieses Dienstes.',
     notFound: 'Diese Seite gibt es nicht.',
     method: 'So lässt sich diese Seite nicht benutzen.',
     tooMany: (when) => `Zu viele Versuche. Versuchen Sie es ${when} noch einmal.`,

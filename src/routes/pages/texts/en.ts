@@ -74,6 +74,8 @@ export const en = {
     /** What the program calls itself, as a quotation. */
     quoted: (name: string) => `“${name}”`,
     deny: 'Deny',
+    tooMany: (count: number) =>
+      `${count} programs are authorized for your account, and more cannot be active at a time. Revoke one under “Authorized programs”, then approve here.`,
     confirmMissing: 'To approve, compare the code and tick the box that says your device shows it.',
     changed: 'What this program is called has changed since the page was shown. Look at it again.'
   },
@@ -111,6 +113,9 @@ export const en = {
     withdrawn: 'The program has withdrawn its request. Nothing was approved.',
     withdrawnAdvice:
       'You can close this page. If you still want it, start again on your device: it shows you a new code.',
+    lapsedTitle: 'Not collected',
+    lapsed: 'The program did not collect your approval in time, so it has no access.',
+    lapsedAdvice: 'You can close this page. If you still want it, start again on your device: it shows you a new code.',
     undoneTitle: 'Taken back',
     undone: 'The program has no access: whatever it was given is refused from now on.'
   },
@@ -142,11 +147,12 @@ export const en = {
   clients: {
     title: 'Authorized programs',
     intro: 'These programs may act for you, or could. Revoke whatever you do not recognize.',
-    none: 'No program may act for you yet. When one shows you a code, enter it to see what it asks for. What you approve appears here once the program has collected it.',
+    none: 'No program may act for you yet. When one shows you a code, enter it to see what it asks for. What you approve appears here at once.',
     active: 'Active',
     ended: 'Revoked and expired',
     unnamed: 'A program without a name',
     approvedHere: 'the one you approved just now',
+    awaited: 'not collected by the program yet',
     kind: 'Kind',
     version: 'Version',
     approvedOn: 'Approved',
@@ -156,6 +162,8 @@ export const en = {
     expires: 'Ends',
     revokedOn: 'Revoked',
     expiredOn: 'Expired',
+    collectBy: 'Can be collected until',
+    lapsedOn: 'Never collected, lapsed',
     label: 'Your name for it',
     rename: 'Rename',
     revoke: 'Revoke',
@@ -233,6 +241,8 @@ export const en = {
     lostCookies:
       'Your browser sent no cookie back, so nobody can tell that this form is yours. Either it was open for too long: go back and load it again. Or your browser keeps no secure cookie of an address that begins with http://, as Safari does not even on this computer: use another browser, such as Chrome or Firefox, or an address that begins with https://.',
     forbidden: 'That is not allowed.',
+    blocked:
+      'Your account is blocked here: it can neither sign in nor approve anything. Ask whoever runs this service.',
     notFound: 'There is no such page.',
     method: 'This page cannot be used that way.',
     /** `when` is such as "in 30 seconds" or "in 5 minutes". */

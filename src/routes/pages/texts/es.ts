@@ -76,6 +76,8 @@ export const es: Texts = {
     approve: (name) => `Aprobar ${name}`,
     quoted: (name) => `“${name}”`,
     deny: 'Rechazar',
+    tooMany: (count) =>
+      `Su cuenta tiene ${count} programas autorizados y no puede haber más activos a la vez. Revoque uno en «Programas autorizados» y apruebe después aquí.`,
     confirmMissing: 'Para aprobar, compare el código y marque la casilla que dice que su dispositivo lo muestra.',
     changed: 'El nombre de este programa ha cambiado desde que se mostró la página. Vuelva a mirarlo.'
   },
@@ -113,6 +115,10 @@ export const es: Texts = {
     withdrawn: 'El programa ha retirado su solicitud. No se ha aprobado nada.',
     withdrawnAdvice:
       'Puede cerrar esta página. Si aún lo desea, empiece de nuevo en su dispositivo: le mostrará otro código.',
+    lapsedTitle: 'Sin recoger',
+    lapsed: 'El programa no recogió su aprobación a tiempo, así que no tiene acceso.',
+    lapsedAdvice:
+      'Puede cerrar esta página. Si aún lo desea, empiece de nuevo en su dispositivo: le mostrará otro código.',
     undoneTitle: 'Aprobación retirada',
     undone: 'El programa no tiene acceso: lo que haya recibido se rechaza desde ahora.'
   },
@@ -144,11 +150,12 @@ export const es: Texts = {
   clients: {
     title: 'Programas autorizados',
     intro: 'Estos programas pueden, o podían, actuar por usted. Revoque los que no reconozca.',
-    none: 'Ningún programa puede actuar aún por usted. Cuando uno le muestre un código, introdúzcalo para ver qué pide. Lo que apruebe aparecerá aquí en cuanto el programa lo recoja.',
+    none: 'Ningún programa puede actuar aún por usted. Cuando uno le muestre un código, introdúzcalo para ver qué pide. Lo que apruebe aparecerá aquí de inmediato.',
     active: 'Activos',
     ended: 'Revocados y caducados',
     unnamed: 'Un programa sin nombre',
     approvedHere: 'el que acaba de aprobar',
+    awaited: 'el programa aún no lo ha recogido',
     kind: 'Tipo',
     version: 'Versión',
     approvedOn: 'Aprobado',
@@ -158,6 +165,8 @@ export const es: Texts = {
     expires: 'Termina',
     revokedOn: 'Revocado',
     expiredOn: 'Caducado',
+    collectBy: 'Puede recogerse hasta',
+    lapsedOn: 'Nunca recogido, caducó',
     label: 'Nombre dado por usted',
     rename: 'Renombrar',
     revoke: 'Revocar',
@@ -238,6 +247,8 @@ export const es: Texts = {
     lostCookies:
       'Su navegador no devolvió ninguna cookie, así que no es posible saber si este formulario es suyo. O bien estuvo abierto demasiado tiempo: vuelva atrás y cárguelo de nuevo. O bien su navegador no guarda cookies seguras de una dirección que empieza por http://, y Safari no lo hace ni siquiera en este equipo: use otro navegador, como Chrome o Firefox, o una dirección que empiece por https://.',
     forbidden: 'Eso no está permitido.',
+    blocked:
+      'Su cuenta está bloqueada aquí: no puede iniciar sesión ni aprobar nada. Pregunte a quien administra este servicio.',
     notFound: 'Esta página no existe.',
     method: 'Esta página no puede usarse así.',
     tooMany: (when) => `Demasiados intentos. Inténtelo de nuevo ${when}.`,

@@ -75,6 +75,8 @@ export const fr: Texts = {
     approve: (name) => `Approuver ${name}`,
     quoted: (name) => `«\u00A0${name}\u00A0»`,
     deny: 'Refuser',
+    tooMany: (count) =>
+      `${count} programmes sont autorisés pour votre compte, et il ne peut y en avoir davantage à la fois. Révoquez-en un sous «\u00A0Programmes autorisés\u00A0», puis approuvez ici.`,
     confirmMissing: 'Pour approuver, comparez le code et cochez la case qui dit que votre appareil l’affiche.',
     changed: 'Le nom de ce programme a changé depuis l’affichage de la page. Regardez de nouveau.'
   },
@@ -112,6 +114,10 @@ export const fr: Texts = {
     withdrawn: 'Le programme a retiré sa demande. Rien n’a été approuvé.',
     withdrawnAdvice:
       'Vous pouvez fermer cette page. Si vous le souhaitez toujours, recommencez sur votre appareil : il vous montre un nouveau code.',
+    lapsedTitle: 'Non récupéré',
+    lapsed: 'Le programme n’a pas récupéré votre approbation à temps : il n’a donc aucun accès.',
+    lapsedAdvice:
+      'Vous pouvez fermer cette page. Si vous le souhaitez toujours, recommencez sur votre appareil : il vous montre un nouveau code.',
     undoneTitle: 'Annulé',
     undone: 'Le programme n’a aucun accès : ce qu’il a reçu est refusé désormais.'
   },
@@ -143,11 +149,12 @@ export const fr: Texts = {
   clients: {
     title: 'Programmes autorisés',
     intro: 'Ces programmes peuvent ou pouvaient agir pour vous. Révoquez ce que vous ne reconnaissez pas.',
-    none: 'Aucun programme ne peut encore agir pour vous. Quand l’un d’eux vous montre un code, saisissez-le pour voir ce qu’il demande. Ce que vous approuvez apparaît ici dès que le programme l’a récupéré.',
+    none: 'Aucun programme ne peut encore agir pour vous. Quand l’un d’eux vous montre un code, saisissez-le pour voir ce qu’il demande. Ce que vous approuvez apparaît ici aussitôt.',
     active: 'Actifs',
     ended: 'Révoqués et expirés',
     unnamed: 'Un programme sans nom',
     approvedHere: 'celui que vous venez d’approuver',
+    awaited: 'pas encore récupéré par le programme',
     kind: 'Genre',
     version: 'Version',
     approvedOn: 'Approuvé',
@@ -157,6 +164,8 @@ export const fr: Texts = {
     expires: 'Prend fin',
     revokedOn: 'Révoqué',
     expiredOn: 'Expiré',
+    collectBy: 'Peut être récupéré jusqu’au',
+    lapsedOn: 'Jamais récupéré, périmé',
     label: 'Le nom que vous lui donnez',
     rename: 'Renommer',
     revoke: 'Révoquer',
@@ -234,6 +243,8 @@ export const fr: Texts = {
     lostCookies:
       'Votre navigateur n’a renvoyé aucun cookie : rien ne dit donc que ce formulaire est le vôtre. Soit il est resté ouvert trop longtemps : revenez en arrière et rechargez-le. Soit votre navigateur ne garde aucun cookie sécurisé d’une adresse qui commence par http:// ; Safari n’en garde pas, même sur cet ordinateur. Utilisez alors un autre navigateur, par exemple Chrome ou Firefox, ou une adresse qui commence par https://.',
     forbidden: 'Ce n’est pas permis.',
+    blocked:
+      'Votre compte est bloqué ici : il ne peut ni se connecter ni approuver quoi que ce soit. Adressez-vous à l’exploitant de ce service.',
     notFound: 'Cette page n’existe pas.',
     method: 'Cette page ne peut pas être utilisée ainsi.',
     tooMany: (when) => `Trop de tentatives. Réessayez ${when}.`,

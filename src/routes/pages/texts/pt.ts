@@ -75,6 +75,8 @@ export const pt: Texts = {
     approve: (name) => `Aprovar ${name}`,
     quoted: (name) => `“${name}”`,
     deny: 'Recusar',
+    tooMany: (count) =>
+      `Sua conta tem ${count} programas autorizados, e não pode haver mais ativos ao mesmo tempo. Revogue um em “Programas autorizados” e depois aprove aqui.`,
     confirmMissing: 'Para aprovar, compare o código e marque a caixa que diz que seu dispositivo o mostra.',
     changed: 'O nome deste programa mudou desde que a página foi mostrada. Confira de novo.'
   },
@@ -112,6 +114,10 @@ export const pt: Texts = {
     withdrawn: 'O programa retirou o seu pedido. Nada foi aprovado.',
     withdrawnAdvice:
       'Você pode fechar esta página. Se ainda quiser, comece de novo no dispositivo: ele mostra outro código.',
+    lapsedTitle: 'Não recebido',
+    lapsed: 'O programa não recebeu a sua aprovação a tempo e, por isso, não tem acesso.',
+    lapsedAdvice:
+      'Você pode fechar esta página. Se ainda quiser, comece de novo no dispositivo: ele mostra outro código.',
     undoneTitle: 'Aprovação retirada',
     undone: 'O programa não tem acesso: tudo o que ele recebeu é recusado a partir de agora.'
   },
@@ -143,11 +149,12 @@ export const pt: Texts = {
   clients: {
     title: 'Programas autorizados',
     intro: 'Estes programas podem, ou podiam, agir por você. Revogue os que não reconhecer.',
-    none: 'Nenhum programa pode agir por você ainda. Quando um deles mostrar um código, insira-o para ver o que ele pede. O que você aprovar aparece aqui assim que o programa o receber.',
+    none: 'Nenhum programa pode agir por você ainda. Quando um deles mostrar um código, insira-o para ver o que ele pede. O que você aprovar aparece aqui na hora.',
     active: 'Ativos',
     ended: 'Revogados e expirados',
     unnamed: 'Um programa sem nome',
     approvedHere: 'o que você acabou de aprovar',
+    awaited: 'ainda não recebido pelo programa',
     kind: 'Tipo',
     version: 'Versão',
     approvedOn: 'Aprovado',
@@ -157,6 +164,8 @@ export const pt: Texts = {
     expires: 'Termina',
     revokedOn: 'Revogado',
     expiredOn: 'Expirado',
+    collectBy: 'Pode ser recebido até',
+    lapsedOn: 'Nunca recebido, perdeu a validade',
     label: 'Nome dado por você',
     rename: 'Renomear',
     revoke: 'Revogar',
@@ -234,6 +243,8 @@ export const pt: Texts = {
     lostCookies:
       'Seu navegador não devolveu nenhum cookie, portanto não é possível saber se este formulário é seu. Ou ele ficou aberto por tempo demais: volte e carregue-o de novo. Ou seu navegador não guarda cookies seguros de um endereço que começa com http://, e o Safari não faz isso nem neste computador: use outro navegador, como Chrome ou Firefox, ou um endereço que comece com https://.',
     forbidden: 'Isso não é permitido.',
+    blocked:
+      'Sua conta está bloqueada aqui: ela não pode entrar nem aprovar nada. Fale com quem administra este serviço.',
     notFound: 'Esta página não existe.',
     method: 'Esta página não pode ser usada assim.',
     tooMany: (when) => `Tentativas demais. Tente de novo ${when}.`,

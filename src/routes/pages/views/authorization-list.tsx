@@ -139,6 +139,7 @@ function ActiveAuthorization({ visit, authorization, isApprovedHere, query }: Ac
 function Details({ visit, authorization }: { visit: Visit; authorization: Authorization }) {
   const { clients: texts, clientTypes } = visit.texts
   const version = readClaim(authorization.version)?.text
+  const isOver = hasEnded(authorization, visit.nowMs)
   return (
     <dl>
       <Detail term={texts.kind}>{clientTypes[authorization.clientType]}</Detail>
@@ -151,21 +152,23 @@ function Details({ visit, authorization }: { visit: Visit; authorization: Author
         {time(visit, authorization.createdAtMs)} <small>{`${texts.approvedFrom} ${authorization.ipAtGrant}`}</small>
       </Detail>
       <Detail term={texts.lastUsed}>
-        {authorization.lastUsedAtMs === undefined ? texts.neverUsed : ago(visit, authorization.lastUsedAtMs)}
+        {authorization.lastUsedAtMs !== undefined
+          ? ago(visit, authorization.lastUsedAtMs)
+          : isOver || !authorization.awaitsCollection
+            ? texts.neverUsed
+            : texts.awaited}
       </Detail>
-      <Detail
-        term={
-          authorization.revokedAtMs !== undefined
-            ? texts.revokedOn
-            : hasEnded(authorization, visit.nowMs)
-              ? texts.expiredOn
-              : texts.expires
-        }
-      >
+      <Detail term={texts[termOfEnd(authorization, isOver)]}>
         {time(visit, authorization.revokedAtMs ?? authorization.expiresAtMs)}
       </Detail>
     </dl>
   )
+}
+
+function termOfEnd({ revokedAtMs, awaitsCollection }: Authorization, isOver: boolean) {
+  if (revokedAtMs !== undefined) return 'revokedOn'
+  if (awaitsCollection) return isOver ? 'lapsedOn' : 'collectBy'
+  return isOver ? 'expiredOn' : 'expires'
 }
 
 function Detail({ term, children }: { term: string; children: preact.ComponentChildren }) {

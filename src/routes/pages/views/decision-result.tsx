@@ -4,8 +4,8 @@ import { Form, Layout, Notice } from './layout.js'
 
 interface DecisionResultProps {
   visit: Visit
-  /** `withdrawn`: by the client, before a decision. */
-  result: NonNullable<EnteredCode['result']> | 'withdrawn'
+  /** `withdrawn`: by the client, before a decision. `lapsed`: approved, and not collected in time. */
+  result: NonNullable<EnteredCode['result']> | 'withdrawn' | 'lapsed'
   /** Whether the client has collected the approval. */
   isCollected?: boolean
 }
@@ -13,7 +13,7 @@ interface DecisionResultProps {
 /** The result of the decision, with an undo button while undoing is possible. Contains no secret. */
 export function DecisionResult({ visit, result, isCollected = false }: DecisionResultProps) {
   const { result: texts } = visit.texts
-  if (result === 'denied' || result === 'withdrawn') {
+  if (result === 'denied' || result === 'withdrawn' || result === 'lapsed') {
     return (
       <Layout visit={visit} title={texts[`${result}Title`]}>
         <p>{texts[result]}</p>

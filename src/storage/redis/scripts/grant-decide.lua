@@ -4,8 +4,8 @@
 -- KEYS 1: grant
 -- ARGV 1: phase to enter, a or d   2: decision as JSON   3: user id   4: channel, in the slot of the grant   5: message for it
 --      6: (tests) now in ms
--- Returns {'decided', now in ms, record}, or 'repeated' (the same user decided the same before), 'resolved',
--- 'withdrawn' or 'unknown'.
+-- Returns {'decided', now in ms, record}, or {'repeated', id of the authorization} (the same user decided the same before),
+-- 'resolved', 'withdrawn' or 'unknown'.
 
 local record = redis.call('GET', KEYS[1])
 if not record then return 'unknown' end
@@ -25,6 +25,6 @@ end
 if phase == 'w' then return 'withdrawn' end
 
 local decided = phase == 'd' and 'd' or 'a'
-local user = cjson.decode(string.match(record, '\n[^\n]*\n(.*)$')).user
-if decided == ARGV[1] and user == ARGV[3] then return 'repeated' end
+local decision = cjson.decode(string.match(record, '\n[^\n]*\n(.*)$'))
+if decided == ARGV[1] and decision.user == ARGV[3] then return {'repeated', decision.client} end
 return 'resolved'

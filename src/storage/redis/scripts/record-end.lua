@@ -17,10 +17,10 @@ for i = 2, #KEYS do
   if exists[i] then
     if redis.call('HSETNX', KEYS[i], ARGV[1], ARGV[2]) == 1 then ended[#ended + 1] = id end
     if ARGV[3] ~= '' then redis.call('HDEL', KEYS[i], ARGV[3]) end
-    if redis.call('PTTL', KEYS[i]) > tonumber(ARGV[4]) then
-      redis.call('PEXPIRE', KEYS[i], ARGV[4])
-      redis.call('ZADD', KEYS[1], 'XX', until_ms, id)
-    end
+    if redis.call('PTTL', KEYS[i]) > tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[i], ARGV[4]) end
+    redis.call('ZADD', KEYS[1], 'XX', 'LT', until_ms, id)
+  else
+    redis.call('ZREM', KEYS[1], id)
   end
 end
 return ended

@@ -1,0 +1,81 @@
+/**
+ * A user: the id, which is `sub` in every token, and the standing. The dashboard chooses the id, or it is assigned at the first
+ * sign-in on the pages; where people sign in by typing a name, that name is their id. The standing says whether the user is
+ * blocked, and which revocation of everything was their last.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.js'
+import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
+
+/** The length cap OpenID Connect Core 1.0 §2 sets for `sub`; user ids are also parts of Redis keys. */
+const LONGEST_USER_ID = 255
+/** At most 64 characters, all of them visible, no space at either end. */
+const TYPED_NAME = /^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u
+const ONLY = 'standing'
+
+/** Whether a value can be a user id. A lone surrogate is refused, because it has no UTF-8 form. */
+export function isUserId(sub: unknown): sub is string {
+  return typeof sub === 'string' && sub.length > 0 && sub.length <= LONGEST_USER_ID && !/\p{Surrogate}/u.test(sub)
+}
+
+/** The name that somebody typed, without the space around it, if people can be called that. */
+export function readTypedName(typed: unknown): string | undefined {
+  const name = typeof typed === 'string' ? typed.trim() : ''
+  return TYPED_NAME.test(name) && isUserId(name) ? name : undefined
+}
+
+/** Of a user of whom nothing is stored, neither is there. */
+export interface Standing {
+  /** Since when the user is blocked: approves nothing, gets no tokens, and those they have are refused. */
+  blockedAtMs: number | undefined
+  /**
+   * The last revocation of everything that the user granted. Its id tells whether an approval came after it without comparing
+   * the clocks of two instances.
+   */
+  revokedAll: { id: string; atMs: number } | undefined
+}
+
+/** Every method rejects with `unavailable` if the storage cannot answer, which says neither that a user is blocked nor not. */
+export interface Users {
+  standingOf(userId: string): Promise<Standing>
+  isBlocked(userId: string): Promise<boolean>
+  /** Blocks the user, from the next request on. Idempotent: the time of the first call stays. */
+  block(userId: string): Promise<void>
+  /** Lets the user be again: what was not revoked meanwhile is valid again. Idempotent. */
+  unblock(userId: string): Promise<void>
+  /** Notes that everything is being revoked. To be called before the authorizations are listed for that. */
+  noteRevokedAll(userId: string): Promise<void>
+}
+
+export function createUsers({ records, clock }: { records: RecordStore; clock: Clock }): Users {
+  async function standingOf(userId: string): Promise<Standing> {
+    const { blockedAtMs, revokedAllId, revokedAllAtMs } = (await records.get(userId, ONLY)) ?? {}
+    return {
+      blockedAtMs: blockedAtMs === undefined ? undefined : Number(blockedAtMs),
+      revokedAll: revokedAllId === undefined ? undefined : { id: revokedAllId, atMs: Number(revokedAllAtMs) }
+    }
+  }
+
+  return {
+    standingOf,
+    isBlocked: async (userId) => (await standingOf(userId)).blockedAtMs !== undefined,
+
+    async block(userId) {
+      const fields = { blockedAtMs: String(clock()) }
+      await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
+      // `create` leaves an existing record as it is.
+      await records.change(userId, ONLY, { setOnce: fields })
+    },
+
+    async unblock(userId) {
+      // Something is set as well, because Redis deletes a hash with its last field and the index would go on naming it.
+      await records.change(userId, ONLY, { set: { unblockedAtMs: String(clock()) }, clear: ['blockedAtMs'] })
+    },
+
+    async noteRevokedAll(userId) {
+      const fields = { revokedAllId: randomUUID(), revokedAllAtMs: String(clock()) }
+      await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
+      await records.change(userId, ONLY, { set: fields })
+    }
+  }
+}
