@@ -6,16 +6,12 @@
 import type { Cluster, Redis } from 'ioredis'
 import { fault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
+import { foreignKeyWarnings, type Log, logStates } from './connection-log.js'
 import { createReplicaWait } from './replica-wait.js'
 import { loadScripts, type ScriptName } from './scripts.js'
 import type { Servers } from './servers.js'
 import { createTurns } from './turn.js'
 import { createWatch } from './watch.js'
-
-export interface Log {
-  info(message: string): void
-  warn(message: string): void
-}
 
 type Commands = Redis | Cluster
 type Argument = string | number
@@ -167,47 +163,6 @@ export function connect(options: ConnectionOptions): Connection {
     }
   }
   return connection
-}
-
-/** Logs one line when Redis goes away and one when it is back, however many attempts fail in between. */
-function logStates(commands: Commands, log: Log): void {
-  let isAway = false
-  commands.on('ready', () => {
-    log.info('Redis is ready')
-    isAway = false
-  })
-  const away = (why: string) => {
-    if (!isAway) log.warn(`Redis is away: ${why}`)
-    isAway = true
-  }
-  commands.on('error', (error: Error) => away(error.message))
-  commands.on('reconnecting', () => away('the connection ended'))
-  // A Cluster works on without one of its servers. The keys of that server are refused until another one has taken
-  // over.
-  const lost = new Set<string>()
-  commands.on('node error', (error: Error, address: string) => {
-    if (!lost.has(address)) log.warn(`a server of the Redis Cluster is away, ${address}: ${error.message}`)
-    lost.add(address)
-  })
-  commands.on('+node', (redis: Redis) => {
-    const address = `${redis.options.host}:${redis.options.port}`
-    redis.on('ready', () => {
-      if (lost.delete(address)) log.info(`a server of the Redis Cluster is back, ${address}`)
-    })
-  })
-}
-
-/** One line a minute for each command, because every request that needs the key would be another one. */
-const FOREIGN_LOGGED_EVERY_MS = 60_000
-
-function foreignKeyWarnings(log: Log): (name: string, keys: string[]) => void {
-  const loggedAtMs = new Map<string, number>()
-  return (name, keys) => {
-    const nowMs = performance.now()
-    if (nowMs - (loggedAtMs.get(name) ?? Number.NEGATIVE_INFINITY) < FOREIGN_LOGGED_EVERY_MS) return
-    loggedAtMs.set(name, nowMs)
-    log.warn(`a key of Redis is of the wrong type, somebody else has written it: ${keys.join(' or ')} (${name})`)
-  }
 }
 
 function sleepUnref(ms: number): Promise<void> {

@@ -4,7 +4,7 @@
  * nothing.
  */
 import type { DecisionFeed, DecisionListener } from '../../core/grants/grant-store.js'
-import type { Log } from './connection.js'
+import type { Log } from './connection-log.js'
 import { createSubscriber, type Subscriber } from './decision-subscriber.js'
 import type { Owner, Servers } from './servers.js'
 
