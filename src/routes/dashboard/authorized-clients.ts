@@ -9,12 +9,10 @@ import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.j
 import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/resources.js'
 import type { App } from '../app.js'
-import { createCursors, readPageQuery, sendData } from '../paging.js'
+import { readPageQuery, sendData } from '../paging.js'
 
 /** GET /auth/clients: the caller's authorizations, all at once or in pages. */
 export function listAuthorizedClients(app: App): void {
-  const cursors = createCursors(app.core.keyring)
-
   app.route({
     ...dashboardOperations.listAuthorizedClients,
     // Each piece of the list has a time limit of its own.
@@ -23,11 +21,11 @@ export function listAuthorizedClients(app: App): void {
     handler: async (request, reply) => {
       const caller = request.authenticatedCaller()
       const list = `clients of ${caller.userId}`
-      const options = readPageQuery(cursors, list, request.query)
+      const options = readPageQuery(app.core.cursors, list, request.query)
       const { authorizations, next } = await visibleTo(app, caller, options)
       const inOrder = options ? authorizations : authorizations.sort(newestFirst)
       const data = inOrder.map((authorization) => renderAuthorizedClient(authorization, caller))
-      return sendData(reply, data, next === undefined ? {} : { next_cursor: cursors.write(list, next) })
+      return sendData(reply, data, next === undefined ? {} : { next_cursor: app.core.cursors.write(list, next) })
     }
   })
 }
