@@ -17,6 +17,8 @@ export interface Measure {
   pace: Pace
   warmUpMs: number
   settleMs: number
+  /** The load goes on beyond settleMs until so many requests were answered since Redis is whole: a busy machine makes few. */
+  leastSinceWhole?: number
   /** Overrides the duration of the fault. */
   lastsMs?: number
   /** The REDIS_TIMEOUT_MS of the instances, if it is not the default. */
@@ -37,6 +39,9 @@ export interface Result {
 }
 
 const REDIS_TIMEOUT_MS = 1_000
+/** The cap on waiting for `leastSinceWhole`. */
+const ENOUGH_WITHIN_MS = 60_000
+const LOOK_EVERY_MS = 100
 
 export async function runFault(t: Ends, fault: Fault, directory: string, measure: Measure): Promise<Result> {
   const { redisTimeoutMs = REDIS_TIMEOUT_MS } = measure
@@ -57,6 +62,12 @@ export async function runFault(t: Ends, fault: Fault, directory: string, measure
   await heal()
   const healedAt = performance.now()
   await sleep(measure.settleMs)
+  const { leastSinceWhole = 0 } = measure
+  const isEnough = () => {
+    const wholeAt = watch.wholeSince()
+    return history.filter(({ sentAt }) => sentAt > wholeAt).length >= leastSinceWhole
+  }
+  while (!isEnough() && performance.now() < healedAt + ENOUGH_WITHIN_MS) await sleep(LOOK_EVERY_MS)
   const endedAt = performance.now()
   const leftovers = await load.end()
   const wholeAt = watch.wholeSince()
