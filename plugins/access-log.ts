@@ -1,7 +1,6 @@
 /**
- * What is kept of every answer. In the log one line per request: method, route pattern, status, duration; never a URL, a body or a
- * header. Routine traffic (a poll that brings nothing new, probes) is logged at debug: thousands of waiting clients say nothing.
- * In the metrics its status, and the time of operations of the contract.
+ * One line per request: method, route pattern, status, duration. Never a URL, a body or a header.
+ * Routine traffic (a poll that brings nothing new, probes) is logged at debug: thousands of waiting clients say nothing.
  */
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
@@ -41,29 +40,4 @@ export const accessLog = fp(
     })
   },
   { name: 'access-log' }
-)
-
-export const answerMetrics = fp(
-  async (app) => {
-    const { metrics } = app
-    app.addHook('onResponse', (_request, reply, done) => {
-      metrics.countAnswer(reply.statusCode)
-      done()
-    })
-
-    // Each route has a hook of its own that knows the operation: to look up the route of a request costs more than to count.
-    app.addHook('onRoute', (route) => {
-      const { operationId: operation } = (route.schema ?? {}) as { operationId?: string }
-      if (operation === undefined) return
-      route.onResponse = [
-        ...[route.onResponse ?? []].flat(),
-        (_request, reply, done) => {
-          // A poll that was held is left out: its duration is that of the user's decision, not of the service.
-          if (!reply.hasHeader('preference-applied')) metrics.observeAnswer(operation, reply.elapsedTime / 1000)
-          done()
-        }
-      ]
-    })
-  },
-  { name: 'answer-metrics', dependencies: ['metrics'] }
 )

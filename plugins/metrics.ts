@@ -20,6 +20,7 @@ export interface Metrics {
   countGrant(event: GrantEvent): void
   observeDecision(seconds: number): void
   observeRedis(command: string, seconds: number): void
+  countForeignKey(): void
   countLimited(limit: string): void
   countRefresh(outcome: RefreshOutcome['kind']): void
   countRevocation(by: RevokedBy): void
@@ -34,6 +35,8 @@ export interface Metrics {
   observeAnswer(operation: string, seconds: number): void
   /** Shows a number that somebody else keeps, read whenever it is asked for. */
   watch(name: string, help: string, read: () => number | Promise<number>): void
+  /** Shows a count that somebody else keeps, in the same way. */
+  follow(name: string, help: string, read: () => number): void
   contentType: string
   text(): Promise<string>
 }
@@ -87,6 +90,11 @@ export const metrics = fp(
       bounds: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
       registry
     })
+    // The library shows a counter without labels from the start, as the alert needs it.
+    const foreignKeys = counter(
+      'grantd_redis_foreign_keys_total',
+      'Calls to Redis that met a key of the wrong type, which somebody else has written.'
+    )
     const limited = counter('grantd_limited_total', 'Requests refused by a limit.', 'limit')
     const refreshes = counter('grantd_refreshes_total', 'Refresh tokens presented, by outcome.', 'outcome')
     const revocations = counter(
@@ -140,6 +148,7 @@ export const metrics = fp(
       countGrant: (outcome) => grants.inc({ outcome }),
       observeDecision: (seconds) => decisions.observe(seconds),
       observeRedis,
+      countForeignKey: () => foreignKeys.inc(),
       countLimited: (limit) => limited.inc({ limit }),
       countRefresh: (outcome) => refreshes.inc({ outcome }),
       countRevocation: (by) => revocations.inc({ by }),
@@ -157,6 +166,17 @@ export const metrics = fp(
           registers,
           async collect() {
             this.set(await read())
+          }
+        })
+      },
+      follow(name, help, read) {
+        new Counter({
+          name,
+          help,
+          registers,
+          collect() {
+            this.reset()
+            this.inc(read())
           }
         })
       },

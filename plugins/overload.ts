@@ -4,6 +4,7 @@
  * clients are refused. Probes and metrics are always answered. Bodies that are still to come are counted by unread.ts.
  */
 import type { Socket } from 'node:net'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { fault } from '../src/core/fault.js'
 
@@ -92,12 +93,24 @@ export const overload = fp(
       const socket: Counted = request.raw.socket
       if (socket[OPEN] === undefined) silent.delete(socket)
       socket[OPEN] = (socket[OPEN] ?? 0) + 1
-      if (underWay() <= MOST_UNDER_WAY || request.routeOptions.config.isVital) return done()
+      judge(request, reply, done)
+    })
+    // A request whose body was waited for is under way from here on.
+    app.addHook('preValidation', (request, reply, done) => {
+      if (unread.leave(request)) judge(request, reply, done)
+      else done()
+    })
+
+    function judge(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+      if (underWay() <= MOST_UNDER_WAY || request.routeOptions.config.isVital) {
+        done()
+        return
+      }
       metrics.countShed()
       reply.isRoutine = true
       if (shedLately++ === 0) log.warn('overloaded: requests are refused')
       done(OVERLOADED)
-    })
+    }
 
     /** What the sweep before saw. The log has a line when shedding begins and one when it ends, not one for each request. */
     let shedBefore = 0

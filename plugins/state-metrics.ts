@@ -13,8 +13,13 @@ async function holds(check: () => Promise<void>): Promise<number> {
   }
 }
 
-export const stateMetrics = fp(
-  async (app) => {
+export interface StateMetricsOptions {
+  /** How many lines the log had to drop. */
+  droppedLogLines: () => number
+}
+
+export const stateMetrics = fp<StateMetricsOptions>(
+  async (app, { droppedLogLines }) => {
     const { metrics, readiness, storage, config } = app
     const { signingKeys, heldPolls } = app.core
     metrics.watch('grantd_ready', 'Whether this instance should get traffic, 1 or 0: what /readyz says.', () =>
@@ -31,6 +36,11 @@ export const stateMetrics = fp(
         const key = signingKeys.list().find(({ kid }) => kid === current?.kid)
         return (key?.signsFromMs ?? 0) / 1000
       }
+    )
+    metrics.follow(
+      'grantd_log_lines_dropped_total',
+      'Lines of the log that were dropped, because nobody read them in time.',
+      droppedLogLines
     )
     metrics.watch('grantd_held_polls_limit', 'How many polls may wait at a time.', () => config.heldPolls)
     metrics.watch('grantd_held_polls', 'Polls that wait for a decision at this moment.', heldPolls.count)

@@ -18,7 +18,8 @@ export interface StorageOptions {
 export const storage = fp<StorageOptions>(
   async (app, options) => {
     const { config, clock, log, metrics } = app
-    const engine = createStorage({ redis: config.redis, clock, log, observe: metrics.observeRedis, ...options })
+    const { observeRedis: observe, countForeignKey: countForeign } = metrics
+    const engine = createStorage({ redis: config.redis, clock, log, observe, countForeign, ...options })
     app.decorate('storage', engine)
     app.addHook('onClose', () => engine.close())
     await engine.open()

@@ -12,8 +12,8 @@ declare module 'fastify' {
     unread: {
       /** How many requests wait for the rest of their body. */
       count(): number
-      /** Called when a request is answered, whether or not its body has come. */
-      leave(request: FastifyRequest): void
+      /** Called when the body of a request has come, or it is answered without. True if it waited until now. */
+      leave(request: FastifyRequest): boolean
     }
   }
 }
@@ -67,7 +67,7 @@ export const unread = fp(
       if (request.raw.listenerCount('error') > 0) request.raw.emit('error', why)
     }
 
-    app.decorate('unread', { count: () => waiting.size, leave: (request) => void waiting.delete(request) })
+    app.decorate('unread', { count: () => waiting.size, leave: (request) => waiting.delete(request) })
     metrics.watch('grantd_requests_unread', 'Requests that wait for the rest of their body.', () => waiting.size)
 
     app.addHook('preParsing', (request, _reply, _payload, done) => {
@@ -76,10 +76,6 @@ export const unread = fp(
       if (hasBody && !complete) waiting.add(request)
       // What has come while the process was held up is read before the turn of setImmediate.
       if (waiting.size > MOST_PER_NETWORK) timer ??= setTimeout(() => setImmediate(judge), JUDGED_AFTER_MS).unref()
-      done()
-    })
-    app.addHook('preValidation', (request, _reply, done) => {
-      waiting.delete(request)
       done()
     })
     app.addHook('onClose', async () => clearTimeout(timer))

@@ -3,7 +3,8 @@
  * before it, and refuses to be loaded in a wrong order.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
-import { accessLog, answerMetrics } from '../plugins/access-log.js'
+import { accessLog } from '../plugins/access-log.js'
+import { answerMetrics } from '../plugins/answer-metrics.js'
 import { authentication } from '../plugins/authentication.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
 import { config as configPlugin } from '../plugins/config.js'
@@ -41,6 +42,8 @@ export interface AppOptions {
   awaitsCollection?: boolean
   /** Where the log goes; by default to standard output at the configured level. */
   logger?: LogOptions
+  /** How many lines that log had to drop, for the metrics; by default none are. */
+  droppedLogLines?: () => number
 }
 
 /** A plugin or a surface, with its options. */
@@ -55,7 +58,8 @@ export function buildApp(config: Config, { logger, ...options }: AppOptions = {}
 }
 
 /** Everything the application is made of, in the order in which it is registered. */
-export function partsOf(config: Config, { testClock, awaitsCollection = true }: AppOptions = {}): Part[] {
+export function partsOf(config: Config, options: AppOptions = {}): Part[] {
+  const { testClock, awaitsCollection = true, droppedLogLines = () => 0 } = options
   const plugins: Part[] = [
     [configPlugin, { config, clock: testClock ?? Date.now }],
     [metrics, {}],
@@ -67,7 +71,7 @@ export function partsOf(config: Config, { testClock, awaitsCollection = true }: 
     [requestHeaders, {}],
     [accessLog, {}],
     [answerMetrics, {}],
-    [stateMetrics, {}],
+    [stateMetrics, { droppedLogLines }],
     [whereabouts, {}],
     [unread, {}],
     [overload, {}],

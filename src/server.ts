@@ -3,11 +3,14 @@
  * it. On a terminal it speaks to the person who started it, elsewhere its standard output is JSON lines alone.
  */
 import type { AddressInfo } from 'node:net'
+import { isatty } from 'node:tty'
 import closeWithGrace from 'close-with-grace'
-import { buildApp } from './app.js'
+import { type AppOptions, buildApp } from './app.js'
 import type { Config } from './config/config.js'
 import { ConfigError, loadConfig } from './config/load-config.js'
+import { loggerOptions } from './logger.js'
 import { bannerOf, startWarnings, styleFor } from './process/banner.js'
+import { openLogOutput } from './process/log-output.js'
 import { isCheckout, version } from './process/package.js'
 import { startErrorSentence } from './process/start-error.js'
 import { terminalLogger } from './process/terminal-log.js'
@@ -15,10 +18,11 @@ import { gracefulStop, interruptHandler } from './stop.js'
 
 /** The time limit of a stop, after the shutdown delay; then the process exits regardless of open requests. */
 const STOP_WITHIN_MS = 10_000
-const output = process.stdout
+/** Only a terminal is asked for as process.stdout: that makes writes to a pipe block. */
+const output = isatty(1) ? process.stdout : undefined
 
 /** A line for every request would bury the banner, so a terminal gets what goes wrong unless LOG_LEVEL asks for more. */
-const isQuietByDefault = output.isTTY === true && !process.env.LOG_LEVEL?.trim()
+const isQuietByDefault = output !== undefined && !process.env.LOG_LEVEL?.trim()
 
 function readConfig(): Config {
   try {
@@ -31,26 +35,32 @@ function readConfig(): Config {
 }
 
 const config = readConfig()
-const speaks = output.isTTY === true && config.logLevel !== 'silent'
-const app = buildApp(config, output.isTTY ? { logger: terminalLogger(config.logLevel, output) } : {})
+const speaks = output !== undefined && config.logLevel !== 'silent'
+const app = buildApp(config, output ? { logger: terminalLogger(config.logLevel, output) } : logToPipe())
 const stop = gracefulStop(app)
+
+function logToPipe(): AppOptions {
+  const pipe = openLogOutput((dropped) => app.log.warn({ dropped }, 'log lines are missing: nobody read them in time'))
+  if (!pipe) return {}
+  return { logger: { ...(loggerOptions(config.logLevel) as object), stream: pipe }, droppedLogLines: pipe.dropped }
+}
 
 const { close } = closeWithGrace(
   {
     delay: config.shutdownDelaySeconds * 1000 + STOP_WITHIN_MS,
     logger: false,
-    skip: output.isTTY ? ['SIGINT'] : []
+    skip: output ? ['SIGINT'] : []
   },
   async ({ signal = 'SIGINT', err }) => {
     if (err) app.log.fatal({ err }, 'stopping after an error nobody caught')
     else app.log.info({ signal }, 'stopping')
-    if (speaks && !err) output.write('\n  Stopping: what is under way is answered first.\n')
+    if (speaks && !err) output?.write('\n  Stopping: what is under way is answered first.\n')
     await stop()
     app.log.info('stopped')
   }
 )
 
-if (output.isTTY)
+if (output)
   process.on(
     'SIGINT',
     interruptHandler(close, () => process.exit(1))
@@ -60,12 +70,12 @@ try {
   await app.listen({ host: config.host, port: config.port })
 } catch (error) {
   // A person is told the reason alone; the stack trace is in the log, on a terminal at the level debug.
-  const level = output.isTTY ? 'debug' : 'fatal'
+  const level = output ? 'debug' : 'fatal'
   app.log[level]({ err: error }, 'could not start')
   process.stderr.write(`grantd: ${startErrorSentence(error, config)}\n`)
   process.exit(1)
 }
-if (speaks) {
+if (output && speaks) {
   const { port } = app.server.address() as AddressInfo
   const facts = { version, config, port, isCheckout: isCheckout(), isQuietByDefault }
   output.write(bannerOf(facts, styleFor(output.hasColors())))

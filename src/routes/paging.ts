@@ -5,10 +5,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fault } from '../core/fault.js'
-import type { Turns } from '../core/records/batches.js'
+import type { List, ListOptions, Turns } from '../core/records/batches.js'
 import type { Position } from '../core/records/record-store.js'
-import type { List, ListOptions } from '../core/records/resources.js'
-import type { Keyring } from '../core/secrets/keyring.js'
+import type { App } from './app.js'
 
 const PURPOSE = 'cursor'
 /** The page where a cursor comes without a limit. */
@@ -28,7 +27,7 @@ export interface Cursors {
   read(list: string, cursor: string): Position
 }
 
-export function createCursors(keyring: Keyring): Cursors {
+export function createCursors({ keyring }: App['core']): Cursors {
   return {
     write: (list, position) => keyring.seal(PURPOSE, list, position),
 

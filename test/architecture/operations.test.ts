@@ -47,7 +47,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   ],
   'oauth/discovery.ts': ['getOpenidConfiguration', 'getAuthorizationServerMetadata', 'getJwks'],
   'oauth/userinfo.ts': ['getUserinfo', 'postUserinfo'],
-  'ops/probes.ts': ['getHealth', 'getReadiness', 'getMetrics'],
+  'ops/index.ts': ['getHealth', 'getReadiness', 'getMetrics'],
   'issuers/documents.ts': ['getProviderOpenidConfiguration', 'getProviderJwks', 'getProviderJwksJson']
 }
 

@@ -40,9 +40,16 @@ function graphOf(found: Import[], nameOf: (path: string) => string): Map<string,
 /** A test that imports one of these starts a program: redis-server, nginx, curl, promtool, a browser, the built service. */
 const STARTS_PROGRAMS = ['node:child_process', 'playwright-core', 'puppeteer-core']
 /** The files of test/support that start a server, or import one that does. */
-const STARTERS = ['redis-server', 'redis-cluster', 'redis-sentinel', 'nginx', 'browser', 'firefox', 'service'].map(
-  (name) => `test/support/${name}.ts`
-)
+const STARTERS = [
+  'redis-server',
+  'redis-cluster',
+  'redis-sentinel',
+  'nginx',
+  'haproxy',
+  'browser',
+  'firefox',
+  'service'
+].map((name) => `test/support/${name}.ts`)
 
 const testFiles = sourceFiles('test')
   .filter((file) => file.endsWith('.test.ts'))

@@ -126,7 +126,7 @@ async function startWorld(t: Test) {
 
     publish: dns.publish,
 
-    /** Returns the statuses of an issuer's public documents under each of its addresses. */
+    /** Returns the statuses of an issuer's public documents under each of its addresses; what is the service's own counts as 404. */
     async publicStatuses({ providerId, domain }: Ids): Promise<number[]> {
       const places = [
         ['grants.example.com', `/${providerId}`],
@@ -135,12 +135,12 @@ async function startWorld(t: Test) {
       ] as const
       const answers = await Promise.all(
         places.flatMap(([host, at]) =>
-          ['openid-configuration', 'jwks.json'].map((name) =>
+          ['openid-configuration', 'jwks'].map((name) =>
             send({ method: 'GET', url: `${at}/.well-known/${name}`, headers: { host } })
           )
         )
       )
-      return answers.map(({ status }) => status)
+      return answers.map(({ status, body }) => (body.issuer === PUBLIC_URL ? 404 : status))
     },
 
     /** Checks that another owner can have a domain, and that discovery then finds that owner's issuer. */

@@ -421,6 +421,39 @@ t.test('lost replies never earn a slow_down, nor double a decision', async (t) =
   t.equal((await api.decide(user_code, 'alice')).status, 200, 'a retry of the decision is no error')
 })
 
+t.test('a key that somebody else has written is a 503 with a line of its own and a count', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const lines: string[] = []
+  const stream = { write: (line: string) => void lines.push(line) }
+  const api = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' }, { logger: { level: 'info', stream } })
+  const { grant_code, user_code } = await api.start()
+  const foreign = async () =>
+    Number(/^grantd_redis_foreign_keys_total (\d+)$/m.exec((await api.call('GET', '/metrics')).body)?.[1])
+  t.equal(await foreign(), 0, 'a zero, which an alert needs to see an increase')
+  for (const key of await redis.client.keys('grantd:*')) {
+    if (!/signing-keys/.test(key)) await redis.client.multi().del(key).rpush(key, 'foreign').exec()
+  }
+  await redis.client.rpush('grantd:authorized-client:{ann}', 'foreign')
+  const answers = {
+    start: await api.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } }),
+    poll: await api.poll(grant_code),
+    peek: await api.call('GET', `/auth/grant/peek?user_code=${user_code}`, { user: 'ann' }),
+    approve: await api.decide(user_code, 'ann'),
+    list: await api.call('GET', '/auth/clients', { user: 'ann' })
+  }
+  for (const [name, { status, headers }] of Object.entries(answers)) {
+    t.same([status, headers['retry-after']], [503, '2'], name)
+  }
+  t.ok((await foreign()) >= 5)
+  const warnings = lines.filter((line) => line.includes('a key of Redis is of the wrong type'))
+  t.ok(warnings.length >= 4, `${warnings.length} lines`)
+  t.notOk(
+    lines.some((line) => JSON.parse(line).code === 'internal'),
+    'and no error of grantd'
+  )
+})
+
 t.test('Redis gone, silent, paused or loading', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())

@@ -14,8 +14,11 @@ import { parse } from 'yaml'
 import { dashboardOperations, dashboardPrefix } from '../../schemas/generated/dashboard.js'
 import { oauthOperations } from '../../schemas/generated/oauth.js'
 import { LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
+import { startApp } from '../support/app.js'
 import { type ApiClient, apiClient, claimsOf } from '../support/client.js'
-import { NGINX_CONF, startNginx } from '../support/nginx.js'
+import { FORWARDED_NODES } from '../support/forwarded-addresses.js'
+import { HAPROXY_CFG, startHaproxy } from '../support/haproxy.js'
+import { NGINX_CONF, startBareNginx, startNginx } from '../support/nginx.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { type Service, startService } from '../support/service.js'
@@ -131,7 +134,14 @@ interface RawRequest {
 function raw(url: string, { method = 'GET', path, from, headers = {}, body }: RawRequest): Promise<RawAnswer> {
   const { port } = new URL(url)
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, method, path, headers, agent: false as const }
+    const options = {
+      host: from?.includes(':') ? '::1' : '127.0.0.1',
+      port,
+      method,
+      path,
+      headers,
+      agent: false as const
+    }
     const sent = request({ ...options, ...(from && { localAddress: from }) }, (answer) => {
       let text = ''
       answer.setEncoding('utf8')
@@ -195,6 +205,95 @@ function startStream(api: ApiClient, clients: number) {
     }
   }
 }
+
+t.test('the address of a client, in every form that proxies forward it in', async (t) => {
+  const { app } = await startApp(t, { TRUST_PROXY: '127.0.0.1/32,::1', LIMITS: 'off', SIGNING_ALG: 'EdDSA' })
+  const upstream = await freePort()
+  await app.listen({ host: '127.0.0.1', port: upstream })
+  let seen: string | undefined
+  const { start } = app.core.grants
+  app.core.grants.start = (asked) => {
+    seen = asked.ip
+    return start(asked)
+  }
+  const ports = { nginx: await freePort(), haproxy: await freePort(), bare: await freePort() }
+  await startNginx(t, ports.nginx, [upstream, upstream])
+  const logged = await startHaproxy(t, ports.haproxy, [upstream, upstream])
+  await startBareNginx(t, ports.bare, upstream)
+
+  /** Starts a grant through a proxy. Returns the address that the service has seen. */
+  const seenBehind = async (port: number, from: string, headers: Record<string, string> = {}) => {
+    seen = undefined
+    const { status } = await raw(`http://localhost:${port}`, {
+      ...{ method: 'POST', path: '/api/v0/auth/grant/code', from, body: '{"client_type":"cli"}' },
+      headers: { 'content-type': 'application/json', ...headers }
+    })
+    t.equal(status, 200)
+    return seen
+  }
+
+  for (const name of ['nginx', 'haproxy'] as const) {
+    for (const from of ['127.0.0.9', '::1']) {
+      await t.test(
+        `the shipped ${name}: whoever connects to it (${from}), whatever they say of themselves`,
+        async (t) => {
+          t.equal(await seenBehind(ports[name], from), from)
+          for (const [node] of FORWARDED_NODES) {
+            const headers = { 'x-forwarded-for': node, forwarded: `for=${node}` }
+            t.equal(await seenBehind(ports[name], from, headers), from, node)
+          }
+        }
+      )
+    }
+  }
+
+  await t.test('a bare proxy_pass: what was forwarded to it, since it says nothing itself', async (t) => {
+    t.equal(await seenBehind(ports.bare, '127.0.0.9'), '127.0.0.1', 'nothing: its own address')
+    for (const [node, address = '127.0.0.1'] of FORWARDED_NODES) {
+      for (const from of ['127.0.0.9', '::1']) {
+        const headers = { 'x-forwarded-for': `198.51.100.1, ${node}`, forwarded: 'for=198.51.100.2' }
+        t.equal(await seenBehind(ports.bare, from, headers), address, node)
+      }
+    }
+  })
+
+  await t.test('HAProxy keeps inside what is for the inside, and logs no query', async (t) => {
+    const url = `http://127.0.0.1:${ports.haproxy}`
+    for (const path of ['/metrics', '/metrics?x=1', '//metrics', '/%6detrics', '/metrics/', '/readyz', '/%72eadyz']) {
+      const answer = await raw(url, { path })
+      t.strictSame([answer.status, JSON.parse(answer.body)], [404, { error: 'Not Found' }], path)
+    }
+    t.equal((await raw(url, { path: '/healthz' })).status, 200)
+    const { body } = await raw(url, { path: '/api/v0/auth/grant/peek?user_code=BBBB-BBBB' })
+    t.match(JSON.parse(body), { error: String })
+    const paths = () =>
+      logged()
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line).path)
+    await until(async () => paths().includes('/api/v0/auth/grant/peek'))
+    t.ok(paths().length > 70, `${paths().length} lines of JSON`)
+    t.notMatch(logged(), /user_code|BBBB/)
+  })
+
+  await t.test('and its times fit those of the service', async (t) => {
+    const cfg = await readFile(HAPROXY_CFG, 'utf8')
+    const seconds = (pattern: RegExp) => Number(pattern.exec(cfg)?.[1])
+    t.ok(seconds(/timeout server (\d+)s/) > LONGEST_WAIT_SECONDS)
+    t.ok(seconds(/pool-purge-delay (\d+)s/) < 5, 'sooner than SHUTDOWN_DELAY_SECONDS of docker-compose.yml')
+  })
+
+  await t.test('with no instance left HAProxy answers like the API', async (t) => {
+    await app.close()
+    let answer = await raw(`http://127.0.0.1:${ports.haproxy}`, { path: '/healthz' })
+    await until(async () => {
+      answer = await raw(`http://127.0.0.1:${ports.haproxy}`, { path: '/healthz' })
+      return answer.status === 503
+    })
+    t.same(JSON.parse(answer.body), { error: 'Service Unavailable. Please try again.' })
+    t.equal(answer.headers['retry-after'], '2')
+  })
+})
 
 t.test('two instances over one Redis behind nginx', async (t) => {
   const stack = t

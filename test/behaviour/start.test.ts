@@ -30,6 +30,53 @@ async function isUp(port: number): Promise<void> {
 }
 const ends = 'Ctrl-C stops the service.\n\n'
 
+t.test('a log that nobody reads is dropped and counted, and the service goes on', async (t) => {
+  const service = await startService(t, { LOG_LEVEL: 'debug', LIMITS: 'off', SIGNING_ALG: 'EdDSA' })
+  const { stdout } = service.process
+  const get = async (path: string) => (await fetch(service.url + path)).text()
+  const dropped = async () => Number(/^grantd_log_lines_dropped_total (\d+)$/m.exec(await get('/metrics'))?.[1])
+  const crowd = () => Promise.all(Array.from({ length: 300 }, () => get('/healthz')))
+  /** Has requests logged until lines are dropped. */
+  const overflow = async () => {
+    const before = await dropped()
+    for (let rounds = 0; rounds < 100 && (await dropped()) === before; rounds++) await crowd()
+    t.ok((await dropped()) > before, 'lines are dropped')
+  }
+  t.equal(await dropped(), 0)
+
+  stdout?.pause()
+  await overflow()
+  // Everything that is logged from here on is dropped, and every request is answered.
+  const before = await dropped()
+  t.same([...new Set(await crowd())], [await get('/healthz')])
+  t.ok((await dropped()) >= before + 300)
+
+  const read = service.output().length
+  stdout?.resume()
+  await until(async () => service.output().includes('log lines are missing: nobody read them in time'))
+  const waited = service.output().length - read
+  t.ok(waited < 2 * 1024 * 1024, `${waited} bytes had waited in the pipe and in memory`)
+  const last = service
+    .output()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .findLast((line) => line.dropped)
+  t.ok(last.dropped >= before + 300 && last.level === 40, `${last.dropped} are missing`)
+
+  stdout?.pause()
+  await overflow()
+  t.equal(await service.stop(), 0, 'nor does it keep the service from stopping')
+})
+
+t.test('a log whose reader has gone does not end the service', async (t) => {
+  const service = await startService(t, { LOG_LEVEL: 'debug', SIGNING_ALG: 'EdDSA' })
+  service.process.stdout?.destroy()
+  for (let i = 0; i < 20; i++) t.equal((await fetch(`${service.url}/healthz`)).status, 200)
+  t.match(await (await fetch(`${service.url}/metrics`)).text(), /^grantd_log_lines_dropped_total [1-9]/m)
+  t.equal(await service.stop(), 0)
+})
+
 t.test('on a terminal: where it is, what it keeps its state in, what to do next, and nothing else', async (t) => {
   const port = await freePort()
   const variables = { PORT: `${port}`, NO_COLOR: '1' }

@@ -102,9 +102,43 @@ t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is
   t.same(onReplica, [0, 'new'])
 })
 
+t.test('writes that wait for replicas have a bound, and are refused at once while Redis is away', async (t) => {
+  const { primary, replica } = await startPair(t)
+  const storage = await open(t, at(primary.url), 120_000)
+  const { authorizations, grants } = storage
+  await authorizations.create('alice', 'a', { label: '' }, FOR_EVER)
+  const change = (label: string) => authorizations.change('alice', 'a', { set: { label } })
+  /** What a call has come to in this turn already. */
+  const atOnce = (call: Promise<unknown>) =>
+    Promise.race([
+      call.then(
+        () => 'acknowledged',
+        ({ detail }) => detail
+      ),
+      new Promise((resolve) => setImmediate(resolve, 'waits'))
+    ])
+
+  process.kill(replica.pid(), 'SIGSTOP')
+  const waiting = times(10_000, (i) => change(`${i}`))
+  try {
+    t.same([await atOnce(change('one too many'))], ['too much is asked of Redis already'])
+    const digest = await outcome(grants.poll('D'.repeat(43), CLIENT_TAG))
+    t.equal(digest.kind, 'acknowledged', 'whoever waits for no replica is served')
+  } finally {
+    process.kill(replica.pid(), 'SIGCONT')
+  }
+  t.same(tally((await Promise.all(waiting.map(outcome))).map(({ kind }) => kind)), { acknowledged: 10_000 })
+  t.equal((await outcome(change('again'))).kind, 'acknowledged', 'and there is room again')
+
+  await primary.stop()
+  await until(async () => (await atOnce(grants.poll('D'.repeat(43), CLIENT_TAG))) === 'not connected to Redis')
+  t.equal(await atOnce(change('away')), 'not connected to Redis')
+  t.equal(await atOnce(grants.create('D'.repeat(43), 'T', {} as never)), 'not connected to Redis')
+})
+
 t.test('one WAIT speaks for all that was written before it', async (t) => {
   const { primary } = await startPair(t)
-  const { authorizations } = await open(t, at(primary.url))
+  const { authorizations } = await open(t, at(primary.url), 30 * TIMEOUT_MS)
   await authorizations.create('alice', 'a', { label: '' }, FOR_EVER)
   await primary.client.config('RESETSTAT')
   const changes = times(500, (i) => authorizations.change('alice', 'a', { set: { label: `${i}` } }))

@@ -4,7 +4,6 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { tagOf } from '../../src/core/clients/client.js'
-import { isFault } from '../../src/core/fault.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import type { Connection } from '../../src/storage/redis/connection.js'
 import { nextPollId } from '../../src/storage/redis/grant-record.js'
@@ -643,7 +642,10 @@ t.test('a key that holds something else', async (t) => {
     t.same(files.map((file) => file.replace('.lua', '')).sort(), [...Object.keys(argumentsOf), 'prologue'].sort())
   })
 
-  const { run } = await scripts(t)
+  const warnings: string[] = []
+  const connection = await connectTo(server.url, (message) => warnings.push(message))
+  t.teardown(() => connection.close())
+  const { run, call } = connection
   const { client } = server
   const dump = async () => {
     const keys = (await client.keys('foreign:*')).sort()
@@ -666,12 +668,37 @@ t.test('a key that holds something else', async (t) => {
           (answer) => `it answered ${JSON.stringify(answer)}`,
           (error) => error
         )
-        t.match(failure, /WRONGTYPE/)
-        t.notOk(isFault(failure), 'and it is no outage')
+        t.match(failure, { name: 'Fault', code: 'unavailable', detail: /WRONGTYPE/ })
         t.same(await dump(), before)
       })
     }
   }
+
+  t.test('plain commands fail on it in the same way', async (t) => {
+    await client.rpush('foreign:plain', 'foreign')
+    await client.set('foreign:limit', 'no number')
+    const commands: Record<string, () => Promise<unknown>> = {
+      hgetall: () => call('hgetall', (redis) => redis.hgetall('foreign:plain')),
+      get: () => call('get', (redis) => redis.get('foreign:plain')),
+      zrange: () => call('zrange', (redis) => redis.zrange('foreign:plain', '0', '-1')),
+      zrem: () => call('zrem', (redis) => redis.zrem('foreign:plain', 'one')),
+      'a number that is none': () => run('limit-hit', 'foreign:limit', 60_000)
+    }
+    for (const [name, command] of Object.entries(commands)) {
+      await t.rejects(command(), { name: 'Fault', code: 'unavailable' }, name)
+    }
+  })
+
+  t.test('the log has one line a minute for each command, which names the keys', async (t) => {
+    const own = [...warnings]
+    for (let i = 0; i < 10; i++) await t.rejects(call('get', (redis) => redis.get('foreign:plain')))
+    t.same(warnings, own)
+    t.match(own[0], /^a key of Redis is of the wrong type, .+: foreign:grant-create \(grant-create\)$/)
+    t.ok(
+      own.some((line) => line.endsWith(': foreign:{record-create}:record or foreign:{record-create} (record-create)'))
+    )
+    t.equal(own.length, Object.keys(argumentsOf).length + 4)
+  })
 })
 
 t.test('the decision feed', async (t) => {
@@ -970,7 +997,7 @@ t.test('a call in the moment in which the connection breaks says that there is n
   const redis = server.client.duplicate({ enableOfflineQueue: false, maxRetriesPerRequest: 0, lazyConnect: false })
   t.teardown(() => redis.disconnect())
   await once(redis, 'ready')
-  const watch = createWatch(PATIENT_MS, () => {})
+  const watch = createWatch({ withinMs: PATIENT_MS, observe() {} })
   t.teardown(() => watch.stop())
   redis.stream.destroy()
   t.equal(redis.status, 'ready', 'which nobody was told yet')

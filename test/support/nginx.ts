@@ -20,17 +20,27 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
+type Torn = { teardown(handler: () => unknown): void }
+
 /** Starts nginx on a port with these upstreams, in the order of deploy/nginx.conf. The test stops it. */
-export async function startNginx(
-  t: { teardown(handler: () => unknown): void },
-  port: number,
-  upstreams: readonly number[]
-): Promise<Nginx> {
+export async function startNginx(t: Torn, port: number, upstreams: readonly number[]): Promise<Nginx> {
+  const deployed = await readFile(NGINX_CONF, 'utf8')
+  return start(t, port, (directory) => adapt(deployed, directory, port, upstreams))
+}
+
+/** Starts an nginx of one line, `proxy_pass`, as people try things out with. */
+export function startBareNginx(t: Torn, port: number, upstream: number): Promise<Nginx> {
+  const server = `server { ${listenOf(port)} location / { proxy_pass http://127.0.0.1:${upstream}; } }`
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path tmp-${name};`)
+  return start(t, port, () => `pid nginx.pid; events {} http { access_log off; ${paths.join(' ')} ${server} }`)
+}
+
+async function start(t: Torn, port: number, confOf: (directory: string) => string): Promise<Nginx> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-nginx-'))
   // If root starts nginx, its workers run as `nobody` and need access to the directory.
   await chmod(directory, 0o755)
   const logs = { out: join(directory, 'out.log'), err: join(directory, 'err.log') }
-  await writeFile(join(directory, 'nginx.conf'), adapt(await readFile(NGINX_CONF, 'utf8'), directory, port, upstreams))
+  await writeFile(join(directory, 'nginx.conf'), confOf(directory))
 
   const [out, err] = [await open(logs.out, 'a'), await open(logs.err, 'a')]
   const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf'), '-g', 'daemon off;']
@@ -69,10 +79,12 @@ export async function startNginx(
   }
 }
 
+const listenOf = (port: number) => `listen 127.0.0.1:${port}; listen [::1]:${port};`
+
 /** Replaces the parts of the configuration that a test cannot use. Throws if one of them is not found. */
 function adapt(conf: string, directory: string, port: number, upstreams: readonly number[]): string {
   let adapted = replace(conf, /\/tmp\//g, `${directory}/`)
-  adapted = replace(adapted, /\blisten 8080;/, `listen 127.0.0.1:${port};`)
+  adapted = replace(adapted, /\blisten 8080;/, listenOf(port))
   upstreams.forEach((upstream, i) => {
     adapted = replace(adapted, new RegExp(`\\bserver grantd-${i + 1}:3333 `), `server 127.0.0.1:${upstream} `)
   })
@@ -85,7 +97,7 @@ function replace(text: string, pattern: RegExp, by: string): string {
   return replaced
 }
 
-function takesConnections(port: number): Promise<boolean> {
+export function takesConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false))

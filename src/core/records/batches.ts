@@ -45,6 +45,18 @@ export function createTurns(most: number): Turns {
 
 type Page = RecordStore['page']
 
+/** A part of a list: where it begins, and how many it has at most. */
+export interface ListOptions {
+  after: Position | undefined
+  most: number
+}
+
+export interface List<T> {
+  items: T[]
+  /** Where the next part begins; undefined if this is the last one. A part may have fewer than asked for, or none. */
+  next: Position | undefined
+}
+
 /** Reads a parent's list in batches. With `most` it ends after so many records, or where the list does. */
 export async function* batchesOf(
   page: Page,

@@ -7,13 +7,13 @@ import type { Authorization } from '../../core/authorizations/authorization.js'
 import { type AuthorizationPage, newestFirst } from '../../core/authorizations/authorizations.js'
 import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'
-import type { ListOptions } from '../../core/records/resources.js'
+import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
 import { createCursors, readPageQuery, sendData } from '../paging.js'
 
 /** GET /auth/clients: the caller's authorizations, all at once or in pages. */
 export function listAuthorizedClients(app: App): void {
-  const cursors = createCursors(app.core.keyring)
+  const cursors = createCursors(app.core)
 
   app.route({
     ...dashboardOperations.listAuthorizedClients,

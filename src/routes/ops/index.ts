@@ -7,10 +7,12 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { openapiDocument } from '../../../schemas/generated/openapi.js'
 import { opsOperations } from '../../../schemas/generated/ops.js'
-import { fault } from '../../core/fault.js'
-import { surface } from '../app.js'
+import { fault, isFault } from '../../core/fault.js'
+import { type App, surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
-import { getHealth, getMetrics, getReadiness } from './probes.js'
+
+/** The log is not told of a success, and overload refuses none of these. */
+const PROBE = { routine: true, isVital: true }
 
 /** Of these pages alone: scripts of this origin run here, and nowhere else does one. */
 const DOCS_POLICY = {
@@ -37,6 +39,41 @@ export const ops = surface('ops', ['config', 'metrics', 'readiness'], async (app
   }
   if (app.config.showsDocs) app.register((inner) => docs(inner, document))
 })
+
+/** GET /healthz: the process is alive. Looks at nothing else, so that an outage elsewhere restarts nobody. */
+function getHealth(app: App): void {
+  app.route({
+    ...opsOperations.getHealth,
+    config: PROBE,
+    handler: async () => ({ status: 'ok' as const })
+  })
+}
+
+/** GET /readyz: the instance can serve, which takes an answer from Redis. */
+function getReadiness(app: App): void {
+  app.route({
+    ...opsOperations.getReadiness,
+    config: PROBE,
+    handler: async (_request, reply) => {
+      try {
+        await app.readiness.check()
+        return { status: 'ready' as const }
+      } catch (error) {
+        if (!isFault(error)) throw error
+        return reply.code(503).send({ status: 'not_ready', reason: error.detail ?? error.code })
+      }
+    }
+  })
+}
+
+/** GET /metrics: the numbers of this instance, in the text format of Prometheus. */
+function getMetrics(app: App): void {
+  app.route({
+    ...opsOperations.getMetrics,
+    config: PROBE,
+    handler: async (_request, reply) => reply.type(app.metrics.contentType).send(await app.metrics.text())
+  })
+}
 
 const documentOf = (publicUrl: string) => ({ ...openapiDocument, servers: [{ url: publicUrl }] })
 

@@ -27,7 +27,7 @@ function backToList(request: FastifyRequest, done: AuthorizationsDone): string {
 
 /** GET /account/clients: what the user has let act for them. */
 export function showAuthorizations({ app, visits, codes }: PageParts): void {
-  const cursors = createCursors(app.core.keyring)
+  const cursors = createCursors(app.core)
 
   app.route({
     method: 'GET',

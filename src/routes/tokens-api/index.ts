@@ -19,7 +19,7 @@ export const tokensApi = surface('tokens-api', ['core', 'authentication', 'limit
     throw fault('not_found')
   })
   app.decorateRequest('owner', null)
-  const answerList = createListAnswers(createCursors(app.core.keyring), app.core.wholeLists)
+  const answerList = createListAnswers(createCursors(app.core), app.core.wholeLists)
   app.register(async (inner) => {
     inner.addHook('onRequest', inner.limitTime(authenticateOwner(inner)))
     issuers(inner, answerList)

@@ -46,34 +46,59 @@ export interface ConnectionOptions {
   servers: Servers
   log: Log
   observe: LatencyObserver
+  /** Called whenever a key is not of the type that it should have. */
+  countForeign?: () => void
   /** The longest time a request waits for Redis. A call has half of it, so that two calls fit. */
   timeoutMs: number
   /** The number of replicas that must have a durable write, and the key of the fence for WAIT (replica-wait.ts). */
   replicas: { count: number; fence: (key: string) => string }
 }
 
-export function connect({ servers, log, observe, timeoutMs, replicas }: ConnectionOptions): Connection {
+export function connect(options: ConnectionOptions): Connection {
+  const { servers, log, observe, countForeign = () => {}, timeoutMs, replicas } = options
   const { commands } = servers
   logStates(commands, log)
   const scripts = loadScripts()
-  const watch = createWatch(timeoutMs / 2, observe)
+  const warnOfForeign = foreignKeyWarnings(log)
+  const watchOptions = {
+    withinMs: timeoutMs / 2,
+    observe,
+    foundForeign(name: string, keys: string[]) {
+      countForeign()
+      warnOfForeign(name, keys)
+    }
+  }
+  const watch = createWatch(watchOptions)
+  // Writes that wait for slow replicas are counted apart, so that they leave room for whoever waits for no replica.
+  const durableWatch = createWatch(watchOptions)
   const gather = createTurns(servers.primaries)
   const replicaWait =
     replicas.count > 0
-      ? createReplicaWait({ servers, watch, observe, timeoutMs, ...replicas, fenceScript: scripts['replica-fence'] })
+      ? createReplicaWait({
+          servers,
+          watch: durableWatch,
+          observe,
+          timeoutMs,
+          ...replicas,
+          fenceScript: scripts['replica-fence']
+        })
       : undefined
 
   /** Runs a script by its digest (EVALSHA), or by its text if the server has forgotten it. */
-  function runOn(redis: Commands, name: ScriptName, keysThenArgs: Argument[], given?: number): Promise<unknown> {
-    const { sha, lua, numberOfKeys: fixed } = scripts[name]
-    const numberOfKeys = given ?? fixed
+  function runOn(
+    redis: Commands,
+    name: ScriptName,
+    keysThenArgs: Argument[],
+    { by = watch, numberOfKeys = scripts[name].numberOfKeys } = {}
+  ): Promise<unknown> {
+    const { sha, lua } = scripts[name]
     const answer = redis.evalsha(sha, numberOfKeys, ...keysThenArgs)
-    return watch.over(name, answer, () => redis.eval(lua, numberOfKeys, ...keysThenArgs))
+    return by.over(name, answer, () => redis.eval(lua, numberOfKeys, ...keysThenArgs))
   }
 
-  const refusal = () => {
+  const refusal = (isFull = watch.isFull) => {
     if (commands.status !== 'ready') return Promise.reject(fault('unavailable', { detail: 'not connected to Redis' }))
-    if (watch.isFull()) return Promise.reject(fault('unavailable', { detail: 'too much is asked of Redis already' }))
+    if (isFull()) return Promise.reject(fault('unavailable', { detail: 'too much is asked of Redis already' }))
     return undefined
   }
 
@@ -94,21 +119,25 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
 
     async runDurably(name, ...keysThenArgs) {
       if (!replicaWait) return connection.run(name, ...keysThenArgs)
-      return replicaWait.write(keysThenArgs[0], (redis) => runOn(redis, name, keysThenArgs))
+      return (
+        refusal(replicaWait.isFull) ??
+        replicaWait.write(keysThenArgs[0], (redis) => runOn(redis, name, keysThenArgs, { by: durableWatch }))
+      )
     },
 
     async runDurablyOver(name, scriptKeys, args) {
-      const run = (redis: Commands) => runOn(redis, name, [...scriptKeys, ...args], scriptKeys.length)
-      if (replicaWait) return replicaWait.write(scriptKeys[0], run)
-      const refused = refusal()
+      const numberOfKeys = scriptKeys.length
+      const run = (redis: Commands, by = watch) => runOn(redis, name, [...scriptKeys, ...args], { by, numberOfKeys })
+      const refused = refusal(replicaWait?.isFull)
       if (refused) return refused
+      if (replicaWait) return replicaWait.write(scriptKeys[0], (redis) => run(redis, durableWatch))
       gather()
       return run(commands)
     },
 
     async callDurably(name, key, command) {
       if (!replicaWait) return connection.call(name, command)
-      return replicaWait.write(key, (redis) => watch.over(name, command(redis)))
+      return refusal(replicaWait.isFull) ?? replicaWait.write(key, (redis) => durableWatch.over(name, command(redis)))
     },
 
     askPrimaries(name, command) {
@@ -129,6 +158,7 @@ export function connect({ servers, log, observe, timeoutMs, replicas }: Connecti
 
     async close() {
       watch.stop()
+      durableWatch.stop()
       replicaWait?.close()
       // QUIT waits for answers under way, but no longer than a call may take.
       if (commands.status === 'ready') await Promise.race([commands.quit().catch(() => {}), sleepUnref(timeoutMs / 2)])
@@ -165,6 +195,19 @@ function logStates(commands: Commands, log: Log): void {
       if (lost.delete(address)) log.info(`a server of the Redis Cluster is back, ${address}`)
     })
   })
+}
+
+/** One line a minute for each command, because every request that needs the key would be another one. */
+const FOREIGN_LOGGED_EVERY_MS = 60_000
+
+function foreignKeyWarnings(log: Log): (name: string, keys: string[]) => void {
+  const loggedAtMs = new Map<string, number>()
+  return (name, keys) => {
+    const nowMs = performance.now()
+    if (nowMs - (loggedAtMs.get(name) ?? Number.NEGATIVE_INFINITY) < FOREIGN_LOGGED_EVERY_MS) return
+    loggedAtMs.set(name, nowMs)
+    log.warn(`a key of Redis is of the wrong type, somebody else has written it: ${keys.join(' or ')} (${name})`)
+  }
 }
 
 function sleepUnref(ms: number): Promise<void> {

@@ -26,15 +26,18 @@ export interface RedisStorageOptions {
   clock: Clock
   log: Log
   observe: LatencyObserver
+  /** Called whenever a key is not of the type that it should have. */
+  countForeign?: () => void
   /** Replaces Redis's clock in the scripts, for tests. */
   testClock?: Clock
 }
 
-export function createRedisStorage({ redis, clock, log, observe, testClock }: RedisStorageOptions): Storage {
+export function createRedisStorage({ redis, clock, testClock, ...options }: RedisStorageOptions): Storage {
+  const { log } = options
   const keys = createKeys(redis.prefix, redis.place.kind === 'cluster' ? 'by-group' : 'one')
   const servers = reachServers(redis)
   const replicas = { count: redis.waitReplicas, fence: keys.fence }
-  const connection = connect({ servers, log, observe, timeoutMs: redis.timeoutMs, replicas })
+  const connection = connect({ ...options, servers, timeoutMs: redis.timeoutMs, replicas })
   const records = { connection, keys, clock, turns: createTurns(1) }
   const recordsOf = (kind: string) => createRedisRecordStore(kind, records)
   const decisions = createRedisDecisionFeed(servers, keys.decisionChannels, log)

@@ -8,6 +8,7 @@ import { fault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
 import type { Script } from './scripts.js'
 import type { Owner, Servers } from './servers.js'
+import { createTurns } from './turn.js'
 import { createWatch, type Watch } from './watch.js'
 
 export interface ReplicaWaitOptions {
@@ -35,6 +36,8 @@ export interface ReplicaWait {
    * have it in time; the write may be applied nevertheless, and repeating it is safe.
    */
   write<T>(key: string, command: (redis: Redis) => Promise<T>): Promise<T>
+  /** Whether so many writes wait for replicas that further ones must be refused. */
+  isFull(): boolean
   close(): void
 }
 
@@ -67,8 +70,9 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
   const { servers, watch, observe, timeoutMs, count, fenceScript, fence } = options
   const waitMs = timeoutMs / 4
   /** Limits a write as a whole: its call, the WAIT that is already under way, and its own WAIT. */
-  const whole = createWatch((timeoutMs * 3) / 4, observe)
+  const whole = createWatch({ withinMs: (timeoutMs * 3) / 4, observe })
   const lanes = new Map<Owner, Lane>()
+  const gather = createTurns(() => [...lanes.values()].map(({ redis }) => redis))
 
   function laneOf(owner: Owner): Lane {
     const known = lanes.get(owner)
@@ -109,6 +113,7 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
     const lane = laneOf(owner)
     if (lane.redis.status !== 'ready') await ready(lane)
     const { stream } = lane.redis
+    gather()
     const value = await command(lane.redis)
     await new Promise<void>((resolve, reject) => {
       lane.waiting.push({ stream, key, resolve, reject })
@@ -137,6 +142,7 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
   }
 
   async function acknowledged(redis: Redis, key: string): Promise<number> {
+    gather()
     // The fence is sent as text (EVAL). With EVALSHA, the second attempt after a NOSCRIPT would write the fence after
     // the WAIT.
     const fenced = redis.eval(fenceScript.lua, fenceScript.numberOfKeys, fence(key), FENCE_KEPT_MS)
@@ -160,6 +166,7 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
 
   return {
     write: (key, command) => whole.over('durable-write', writeWhereItIs(key, command)),
+    isFull: whole.isFull,
 
     close() {
       whole.stop()

@@ -10,6 +10,9 @@ import type { LatencyObserver } from '../../core/storage.js'
 /** The cap on calls under way. Further calls are refused, because they would only wait for each other. */
 const MOST_UNDER_WAY = 10_000
 
+/** A key of ours that somebody else has written: no request that needs it can be served until an operator takes it away. */
+const WRONG_TYPE = /^WRONGTYPE\b|^ERR value is not an integer/
+
 /** Error replies that mean "not now" rather than "wrong command". */
 const NOT_NOW =
   // The last alternative is the NOPERM of a script: its user lacks a permission.
@@ -28,7 +31,15 @@ export interface Watch {
   stop(): void
 }
 
-export function createWatch(withinMs: number, observe: LatencyObserver): Watch {
+export interface WatchOptions {
+  /** The time limit of a call. */
+  withinMs: number
+  observe: LatencyObserver
+  /** Called with the command or script that met a key of the wrong type, and with its keys. */
+  foundForeign?(name: string, keys: string[]): void
+}
+
+export function createWatch({ withinMs, observe, foundForeign = () => {} }: WatchOptions): Watch {
   const deadline = createDeadline(withinMs)
   return {
     // Most calls are polls, so this is one promise without async functions, to save the cost of more.
@@ -49,6 +60,7 @@ export function createWatch(withinMs: number, observe: LatencyObserver): Watch {
             again().then(succeed, fail)
           } else if (deadline.end(call)) {
             observe(name, (performance.now() - startedAt) / 1000)
+            if (isReply(error) && WRONG_TYPE.test(error.message)) foundForeign(name, keysOf(error))
             reject(translate(error))
           }
         }
@@ -62,12 +74,27 @@ export function createWatch(withinMs: number, observe: LatencyObserver): Watch {
 
 /** After a restart, a failover or SCRIPT FLUSH, the server no longer knows scripts by their digest. */
 function isForgottenScript(error: unknown): boolean {
-  return error instanceof ReplyError && (error as Error).message.startsWith('NOSCRIPT')
+  return isReply(error) && error.message.startsWith('NOSCRIPT')
+}
+
+/** An error reply, to which the driver adds the command it answers. */
+interface Reply extends Error {
+  command?: { name: string; args: unknown[] }
+}
+
+function isReply(error: unknown): error is Reply {
+  return error instanceof ReplyError
+}
+
+/** The key of a command, or those of a script. */
+function keysOf({ command }: Reply): string[] {
+  const args = command?.args.map(String) ?? []
+  return command?.name.startsWith('eval') ? args.slice(2, 2 + Number(args[1])) : args.slice(0, 1)
 }
 
 function translate(error: unknown): unknown {
   if (isFault(error)) return error
-  if (error instanceof ReplyError && !NOT_NOW.test((error as Error).message)) return error
+  if (isReply(error) && !NOT_NOW.test(error.message) && !WRONG_TYPE.test(error.message)) return error
   const message = error instanceof Error ? error.message : String(error)
   return fault('unavailable', {
     detail: NO_CONNECTION.test(message) ? 'not connected to Redis' : message,

@@ -9,10 +9,10 @@
 -- Returns the number of records that are not fading, 'more' or 'last', then id, score, … Of the fading ones that do not count,
 -- 'down' returns none, and 'up' returns nothing else.
 
-local index, now = KEYS[1], now_ms()
-local function count(from, to) return redis.call('ZCOUNT', index, from, to) end
+local now = now_ms()
+local function count(from, to) return redis.call('ZCOUNT', KEYS[1], from, to) end
 local down = ARGV[1] == 'down'
-local size = redis.call('ZCARD', index)
+local size = redis.call('ZCARD', KEYS[1])
 local alive = count('(' .. now, '+inf')
 local lasting = count('(' .. now + ARGV[3], '+inf')
 local counted = ARGV[4] == '' and alive or math.min(alive, lasting + ARGV[4])
@@ -25,8 +25,8 @@ if not down then
 end
 
 local function ids(first, last, ...)
-  if down then return redis.call('ZRANGE', index, first, last, 'REV', ...) end
-  return redis.call('ZRANGE', index, first, last, ...)
+  if down then return redis.call('ZRANGE', KEYS[1], first, last, 'REV', ...) end
+  return redis.call('ZRANGE', KEYS[1], first, last, ...)
 end
 
 -- Lua itself compares by the language that the server is set to.
