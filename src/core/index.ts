@@ -19,7 +19,7 @@ import { createHeldPolls } from './grants/held-polls.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
 import { createGuesses } from './limits/guesses.js'
-import { createCursors, createTurns } from './records/batches.js'
+import { createTurns } from './records/batches.js'
 import { createKeyring } from './secrets/keyring.js'
 import type { Storage } from './storage.js'
 import { createAccessTokens } from './tokens/access-tokens.js'
@@ -144,7 +144,6 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
   return {
     /** The surfaces seal cookies and form tickets with it, and derive CSRF tokens. */
     keyring,
-    cursors: createCursors(keyring),
     /** Whole lists are put together so many at a time, because each is held until it is complete. */
     wholeLists: createTurns(8),
     clients,

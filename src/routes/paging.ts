@@ -1,12 +1,15 @@
 /**
- * Lists on the wire: in pages where a page is asked for, and whole otherwise, put together piece by piece.
+ * Lists on the wire: in pages where a page is asked for, and whole otherwise, put together piece by piece. A cursor is sealed for
+ * the list it was made for, so that nobody reads anything in it, and it leads into no other list.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Cursors, Turns } from '../core/records/batches.js'
+import { fault } from '../core/fault.js'
+import type { List, ListOptions, Turns } from '../core/records/batches.js'
 import type { Position } from '../core/records/record-store.js'
-import type { List, ListOptions } from '../core/records/resources.js'
+import type { App } from './app.js'
 
+const PURPOSE = 'cursor'
 /** The page where a cursor comes without a limit. */
 const USUAL_LIMIT = 50
 /** A whole list is read and serialized in pieces of this many. */
@@ -16,6 +19,26 @@ const PIECE = 50
 export interface PageQuery {
   limit?: string
   cursor?: string
+}
+
+export interface Cursors {
+  write(list: string, position: Position): string
+  /** The position of a cursor that was made for this list. Rejects anything else with `invalid_request`. */
+  read(list: string, cursor: string): Position
+}
+
+export function createCursors({ keyring }: App['core']): Cursors {
+  return {
+    write: (list, position) => keyring.seal(PURPOSE, list, position),
+
+    read(list, cursor) {
+      try {
+        return keyring.open(PURPOSE, list, cursor)
+      } catch {
+        throw fault('invalid_request', { hint: 'The cursor is not one of this list' })
+      }
+    }
+  }
 }
 
 /** What a request asks for; undefined if it wants the whole list. */

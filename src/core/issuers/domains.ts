@@ -4,7 +4,8 @@
  * not exist.
  */
 import type { Clock } from '../clock.js'
-import type { List, ListOptions, Resources } from '../records/resources.js'
+import type { List, ListOptions } from '../records/batches.js'
+import type { Resources } from '../records/resources.js'
 import { lookForChallenge, newChallenge, type ResolveTxt } from './challenge.js'
 import type { DomainChecks, DomainEvents } from './domain-checks.js'
 import type { DomainClaims } from './domain-claims.js'

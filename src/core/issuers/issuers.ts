@@ -5,8 +5,9 @@
  * their own files in this folder.
  */
 import type { Clock } from '../clock.js'
+import type { List, ListOptions } from '../records/batches.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
-import type { List, ListOptions, Resources } from '../records/resources.js'
+import type { Resources } from '../records/resources.js'
 import type { Domains } from './domains.js'
 import type { HeldDocuments } from './held-documents.js'
 import type { Issuer, IssuerContent } from './issuer.js'

@@ -2,7 +2,8 @@
  * The workloads of issuers (the wire: clients of providers), to which tokens are issued. A workload of another owner is
  * answered as if it did not exist. Their tokens are in workload-tokens.ts.
  */
-import type { List, ListOptions, Resources } from '../records/resources.js'
+import type { List, ListOptions } from '../records/batches.js'
+import type { Resources } from '../records/resources.js'
 import type { IssuerContent, Workload, WorkloadContent } from './issuer.js'
 
 export interface Workloads {

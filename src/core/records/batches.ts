@@ -4,7 +4,6 @@
  * for more than one batch.
  */
 import { fault } from '../fault.js'
-import type { Keyring } from '../secrets/keyring.js'
 import type { Fields, PageOptions, Position, RecordPage, RecordStore } from './record-store.js'
 
 /** So many records cost about half a millisecond of the event loop. */
@@ -46,6 +45,18 @@ export function createTurns(most: number): Turns {
 
 type Page = RecordStore['page']
 
+/** A part of a list: where it begins, and how many it has at most. */
+export interface ListOptions {
+  after: Position | undefined
+  most: number
+}
+
+export interface List<T> {
+  items: T[]
+  /** Where the next part begins; undefined if this is the last one. A part may have fewer than asked for, or none. */
+  next: Position | undefined
+}
+
 /** Reads a parent's list in batches. With `most` it ends after so many records, or where the list does. */
 export async function* batchesOf(
   page: Page,
@@ -78,25 +89,4 @@ export async function readPage(page: Page, parent: string, { most, ...options }:
 export async function readAll(page: Page, parent: string): Promise<Map<string, Fields>> {
   const most = Number.POSITIVE_INFINITY
   return (await readPage(page, parent, { order: 'first-to-end', most })).records
-}
-
-/** Cursors of lists on the wire: each is sealed for its list, so that nobody reads anything in it, and it leads into no other list. */
-export interface Cursors {
-  write(list: string, position: Position): string
-  /** The position of a cursor that was made for this list. Rejects anything else with `invalid_request`. */
-  read(list: string, cursor: string): Position
-}
-
-export function createCursors(keyring: Keyring): Cursors {
-  return {
-    write: (list, position) => keyring.seal('cursor', list, position),
-
-    read(list, cursor) {
-      try {
-        return keyring.open('cursor', list, cursor)
-      } catch {
-        throw fault('invalid_request', { hint: 'The cursor is not one of this list' })
-      }
-    }
-  }
 }

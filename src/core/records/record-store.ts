@@ -3,7 +3,7 @@
  * an expiry; an undefined value is an absent field. One implementation per engine serves all kinds of records, whose shape and
  * meaning are defined by the other folders of core. Every method on one record is atomic; a list is no snapshot. All are
  * idempotent, and all but `note` and `trim` reject with the fault `unavailable` when the storage cannot answer.
- * The locks for work on records are at the end of this file; batches.ts reads lists that may be long.
+ * batches.ts reads lists that may be long.
  */
 export type Fields = Readonly<Record<string, string>>
 
@@ -121,21 +121,6 @@ export interface Mark {
   value: string
   /** A field that goes: what it says is not so any more. */
   clears?: string
-}
-
-/**
- * Locks shared by all instances, for work that only one of them should do at a time. A lock expires by itself, so a slow holder
- * may overlap with the next one: what it writes must be a compare-and-set (`onlyIf`). Both methods are idempotent, and reject
- * with `unavailable` when the storage cannot answer.
- */
-export interface LockStore {
-  /**
-   * Takes a lock for `forMs` unless another holder has it. `holder` is unique to the attempt, so that a retry finds its own
-   * lock.
-   */
-  acquire(name: string, holder: string, forMs: number): Promise<boolean>
-  /** Releases the lock, if this holder still has it. */
-  release(name: string, holder: string): Promise<void>
 }
 
 /** Times of last use are sampled: they are written no more often than this, and lag behind by as much. */

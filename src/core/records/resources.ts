@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
-import { batchesOf } from './batches.js'
+import { batchesOf, type List, type ListOptions } from './batches.js'
 import { type Fields, FOR_EVER_MS, type Position, type RecordStore } from './record-store.js'
 
 export interface Resource {
@@ -14,18 +14,6 @@ export interface Resource {
   id: string
   createdAtMs: number
   updatedAtMs: number
-}
-
-/** A part of a list: where it begins, and how many it has at most. */
-export interface ListOptions {
-  after: Position | undefined
-  most: number
-}
-
-export interface List<T> {
-  items: T[]
-  /** Where the next part begins; undefined if this is the last one. A part may have fewer than asked for, or none. */
-  next: Position | undefined
 }
 
 export interface Resources<T> {
@@ -53,8 +41,6 @@ export interface Resources<T> {
 const NAME_TRIES = 10
 /** How far one page looks for resources that are wanted, in batches. */
 const LOOKS = 40
-/** Resources all live equally long. */
-const IN_ORDER = { order: 'first-to-end' } as const
 
 export function createResources<T extends object>(records: RecordStore, clock: Clock): Resources<T> {
   /** Counts creations, so that those of one millisecond keep their order. */
@@ -83,8 +69,10 @@ export function createResources<T extends object>(records: RecordStore, clock: C
     throw fault('unavailable', { detail: `a name was taken ${NAME_TRIES} times while it was asked for` })
   }
 
+  /** Resources all live equally long, so that those made first are those that end first. */
   async function* batches(parent: string, after?: Position, most?: number) {
-    for await (const { records: found, next } of batchesOf(records.page, parent, { ...IN_ORDER, after }, most)) {
+    const options = { order: 'first-to-end', after } as const
+    for await (const { records: found, next } of batchesOf(records.page, parent, options, most)) {
       yield { items: inOrder<T>(found), next }
     }
   }
@@ -100,9 +88,7 @@ export function createResources<T extends object>(records: RecordStore, clock: C
       return undefined
     },
 
-    async list(parent) {
-      return inOrder<T>(await records.list(parent))
-    },
+    list: async (parent) => inOrder<T>(await records.list(parent)),
 
     async *batches(parent) {
       for await (const { items } of batches(parent)) yield items

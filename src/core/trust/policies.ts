@@ -2,7 +2,8 @@
  * The policies of trusted issuers, which say what a token must hold to be valid. A policy of another owner is answered
  * as if it did not exist. validation.ts applies them.
  */
-import type { List, ListOptions, Resources } from '../records/resources.js'
+import type { List, ListOptions } from '../records/batches.js'
+import type { Resources } from '../records/resources.js'
 import type { Policy, PolicyContent, TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 
 export interface Policies {

@@ -2,7 +2,8 @@
  * The tenants of owners (the wire: of accounts). Everything below a tenant is reached through its record, so it is gone
  * once that record is deleted. Trusted issuers, policies and validation have their own files in this folder.
  */
-import type { List, ListOptions, Resources } from '../records/resources.js'
+import type { List, ListOptions } from '../records/batches.js'
+import type { Resources } from '../records/resources.js'
 import type { Tenant, TenantContent } from './tenant.js'
 import type { TrustedIssuers } from './trusted-issuers.js'
 

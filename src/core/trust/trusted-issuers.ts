@@ -2,7 +2,8 @@
  * The foreign issuers that tenants trust (the wire: tenant providers): each URL once per audience. A trusted issuer of
  * another owner is answered as if it did not exist. trusted-issuer-keys.ts fetches their keys.
  */
-import type { List, ListOptions, Resources } from '../records/resources.js'
+import type { List, ListOptions } from '../records/batches.js'
+import type { Resources } from '../records/resources.js'
 import type { Policies } from './policies.js'
 import type { TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 

@@ -7,12 +7,14 @@ import type { Authorization } from '../../core/authorizations/authorization.js'
 import { type AuthorizationPage, newestFirst } from '../../core/authorizations/authorizations.js'
 import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'
-import type { ListOptions } from '../../core/records/resources.js'
+import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
-import { readPageQuery, sendData } from '../paging.js'
+import { createCursors, readPageQuery, sendData } from '../paging.js'
 
 /** GET /auth/clients: the caller's authorizations, all at once or in pages. */
 export function listAuthorizedClients(app: App): void {
+  const cursors = createCursors(app.core)
+
   app.route({
     ...dashboardOperations.listAuthorizedClients,
     // Each piece of the list has a time limit of its own.
@@ -21,11 +23,11 @@ export function listAuthorizedClients(app: App): void {
     handler: async (request, reply) => {
       const caller = request.authenticatedCaller()
       const list = `clients of ${caller.userId}`
-      const options = readPageQuery(app.core.cursors, list, request.query)
+      const options = readPageQuery(cursors, list, request.query)
       const { authorizations, next } = await visibleTo(app, caller, options)
       const inOrder = options ? authorizations : authorizations.sort(newestFirst)
       const data = inOrder.map((authorization) => renderAuthorizedClient(authorization, caller))
-      return sendData(reply, data, next === undefined ? {} : { next_cursor: app.core.cursors.write(list, next) })
+      return sendData(reply, data, next === undefined ? {} : { next_cursor: cursors.write(list, next) })
     }
   })
 }

@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { newestFirst } from '../../core/authorizations/authorizations.js'
 import { fault } from '../../core/fault.js'
+import { createCursors } from '../paging.js'
 import { formOf, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { AuthorizationList, type AuthorizationsDone } from './views/authorization-list.js'
 import { isFollowedHere, userIdOf, visitOf } from './visit.js'
@@ -26,6 +27,8 @@ function backToList(request: FastifyRequest, done: AuthorizationsDone): string {
 
 /** GET /account/clients: what the user has let act for them. */
 export function showAuthorizations({ app, visits, codes }: PageParts): void {
+  const cursors = createCursors(app.core)
+
   app.route({
     method: 'GET',
     url: '/account/clients',
@@ -34,11 +37,11 @@ export function showAuthorizations({ app, visits, codes }: PageParts): void {
       const visit = visitOf(request)
       const list = nameOfList(request)
       const cursor = cursorIn(request)
-      const after = cursor === undefined ? undefined : app.core.cursors.read(list, cursor)
+      const after = cursor === undefined ? undefined : cursors.read(list, cursor)
       const page = await app.core.authorizations.page(userIdOf(request), { most: PAGE, after })
       const authorizations = page.authorizations.sort(newestFirst)
       const { active } = page
-      const next = page.next === undefined ? undefined : app.core.cursors.write(list, page.next)
+      const next = page.next === undefined ? undefined : cursors.write(list, page.next)
       const { authorizedClientId: approvedHereId } = codes.read(request) ?? {}
       // No link from elsewhere can claim that something was done.
       const done = isFollowedHere(request) ? readDone(request, visit.texts.clients.done) : undefined

@@ -3,7 +3,7 @@ import { tokensOperations } from '../../../schemas/generated/tokens.js'
 import { fault } from '../../core/fault.js'
 import { surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
-import { createListAnswers } from '../paging.js'
+import { createCursors, createListAnswers } from '../paging.js'
 import { answerTokensApiFault } from './answers.js'
 import { domains } from './domains.js'
 import { issuers } from './issuers.js'
@@ -19,7 +19,7 @@ export const tokensApi = surface('tokens-api', ['core', 'authentication', 'limit
     throw fault('not_found')
   })
   app.decorateRequest('owner', null)
-  const answerList = createListAnswers(app.core.cursors, app.core.wholeLists)
+  const answerList = createListAnswers(createCursors(app.core), app.core.wholeLists)
   app.register(async (inner) => {
     inner.addHook('onRequest', inner.limitTime(authenticateOwner(inner)))
     issuers(inner, answerList)

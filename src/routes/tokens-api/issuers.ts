@@ -1,6 +1,6 @@
 /** Issuers, which the wire calls providers: each has keys of its own. */
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
-import type { ListOptions } from '../../core/records/resources.js'
+import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
 import type { AnswerList } from '../paging.js'
 import { found, ownerOf } from './owner.js'

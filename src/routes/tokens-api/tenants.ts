@@ -1,6 +1,6 @@
 /** Tenants: each trusts foreign issuers by policies of its own. */
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
-import type { ListOptions } from '../../core/records/resources.js'
+import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
 import type { AnswerList } from '../paging.js'
 import { found, ownerOf } from './owner.js'

@@ -1,7 +1,7 @@
 /** The foreign issuers that a tenant trusts, which the wire calls its providers. */
 import { tokensOperations } from '../../../schemas/generated/tokens.js'
 import { fault } from '../../core/fault.js'
-import type { ListOptions } from '../../core/records/resources.js'
+import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
 import type { AnswerList } from '../paging.js'
 import { found, ownerOf } from './owner.js'
