@@ -5,8 +5,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { isFault } from '../../src/core/fault.js'
 import type { Answer } from '../support/app.js'
 import { startDnsServer } from '../support/dns-server.js'
+import { startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { issuerOf, kidOf, mint } from '../support/relying-party.js'
@@ -26,10 +28,14 @@ const PUBLIC_URL = 'https://grants.example.com'
 /** No change takes more steps than this. */
 const MOST_STEPS = 60
 
-/** Starts a proxy between an instance and Redis that drops all requests after a given number, for good. */
+/**
+ * Starts a proxy between an instance and Redis that drops all requests after a given number, for good. It can also drop the answer
+ * to the last request that it passes on, which is then applied without the instance knowing.
+ */
 async function startCutter(redisPort: number) {
   const sockets = new Set<Socket>()
   let left = Number.POSITIVE_INFINITY
+  let losesLastAnswer = false
   const server = createServer((client) => {
     const redis = connect(redisPort, '127.0.0.1')
     const end = () => {
@@ -45,7 +51,7 @@ async function startCutter(redisPort: number) {
       if (left-- > 0) redis.write(request)
       else cut()
     })
-    redis.on('data', (reply) => client.write(reply))
+    redis.on('data', (reply) => (losesLastAnswer && left <= 0 ? cut() : client.write(reply)))
   })
   function cut(): void {
     left = 0
@@ -57,8 +63,9 @@ async function startCutter(redisPort: number) {
   return {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut,
-    cutAfter(requests: number) {
+    cutAfter(requests: number, options: { losesLastAnswer?: boolean } = {}) {
       left = requests
+      losesLastAnswer = options.losesLastAnswer === true
     }
   }
 }
@@ -383,4 +390,116 @@ t.test('a provider is created', async (t) => {
     }
   )
   t.ok(steps >= 4, `${steps} steps`)
+})
+
+/**
+ * What a user and a client do with a grant, at an instance that is cut off from Redis after some requests: the last one is applied,
+ * and its answer is lost. The survivor then does the same again.
+ */
+t.test('a grant is approved, collected and revoked', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const survivor = await startOAuthApp(t, { REDIS_URL: redis.url })
+  const { clock, call, session, start, approve, poll } = survivor
+  const rowsOf = async (user: string) => (await call('GET', '/auth/clients', { token: await session(user) })).body.data
+  let users = 0
+
+  type Codes = { grant_code: string; user_code: string; user: string }
+  type Act = (at: typeof survivor, codes: Codes) => Promise<number>
+  const approval: Act = async (at, { user_code, user }) => (await at.approve(user_code, user)).status
+  const collection: Act = async (at, { grant_code }) => {
+    const { status, body } = await at.poll(grant_code)
+    return status === 200 && body.status !== 'approved' ? 500 : status
+  }
+  const undoing: Act = (at, { user_code, user }) => statusOf(at.app.core.grants.undo(user_code, user))
+  const revocation: Act = (at, { user }) => statusOf(at.app.core.authorizations.revokeAll(user))
+
+  /** A change of the core has no answer of its own, and may only fail as one that is answered with 503. */
+  async function statusOf(change: Promise<unknown>): Promise<number> {
+    try {
+      await change
+      return 200
+    } catch (error) {
+      if (isFault(error) && error.code === 'unavailable') return 503
+      throw error
+    }
+  }
+
+  async function interrupt(
+    t: Test,
+    acts: { before?: Act[]; act: Act },
+    check: (t: Test, codes: Codes) => Promise<void>
+  ) {
+    for (let steps = 0; ; steps++) {
+      if (steps > MOST_STEPS) throw new Error('it never came through')
+      const user = `user-${users++}`
+      const codes = { ...(await start()), user }
+      for (const act of acts.before ?? []) await act(survivor, codes)
+      const cutter = await startCutter(redis.port)
+      const victim = await startOAuthApp(t, { REDIS_URL: cutter.url }, { testClock: clock })
+      const { status: healthy } = await victim.call('GET', '/auth/clients', { token: await victim.session(user) })
+      cutter.cutAfter(steps, { losesLastAnswer: true })
+      const status = await acts.act(victim, codes)
+      cutter.cut()
+      await victim.app.close()
+      await t.test(`${steps} requests were applied, and it answered ${status}`, (t) => check(t, codes))
+      if (status === 200) break
+      t.strictSame([healthy, status], [200, 503])
+    }
+  }
+
+  await t.test('approved', (t) =>
+    interrupt(t, { act: approval }, async (t, codes) => {
+      const { status } = (await poll(codes.grant_code)).body
+      const before = await rowsOf(codes.user)
+      t.ok(before.length <= 1, `${before.length} rows`)
+      if (status === 'approved') t.equal(before.length, 1, 'no approval is without its row')
+      else t.equal(status, 'authorization_pending')
+      t.equal(await approval(survivor, codes), 200, 'and is made again')
+      t.equal(await collection(survivor, codes), 200)
+      t.strictSame([(await rowsOf(codes.user)).length], [1])
+    })
+  )
+
+  await t.test('approved, and revoked before it is collected', (t) =>
+    interrupt(t, { act: approval }, async (t, codes) => {
+      await revocation(survivor, codes)
+      const stands = (await survivor.app.core.grants.peek(codes.user_code)).kind !== 'pending'
+      if (stands) {
+        t.strictSame((await poll(codes.grant_code)).body, { status: 'access_denied' })
+        return
+      }
+      t.equal(await approval(survivor, codes), 200, 'what never came to stand is approved anew')
+      t.equal(await collection(survivor, codes), 200, 'and collected')
+      const active = (await rowsOf(codes.user)).filter(({ revoked_at }: Record<string, unknown>) => revoked_at === null)
+      t.equal(active.length, 1)
+    })
+  )
+
+  await t.test('approved, and then denied', (t) =>
+    interrupt(t, { act: approval }, async (t, codes) => {
+      const { status } = await approve(codes.user_code, codes.user, 'deny')
+      t.strictSame([status, (await rowsOf(codes.user)).length], status === 200 ? [200, 0] : [404, 1])
+    })
+  )
+
+  await t.test('collected', (t) =>
+    interrupt(t, { before: [approval], act: collection }, async (t, codes) => {
+      t.equal((await rowsOf(codes.user)).length, 1)
+      t.equal(await collection(survivor, codes), 200)
+      t.equal((await rowsOf(codes.user)).length, 1)
+      await revocation(survivor, codes)
+      t.strictSame((await poll(codes.grant_code)).body, { status: 'access_denied' })
+    })
+  )
+
+  for (const [title, act] of Object.entries({ revoked: revocation, undone: undoing })) {
+    await t.test(title, (t) =>
+      interrupt(t, { before: [approval], act }, async (t, codes) => {
+        t.equal(await act(survivor, codes), 200)
+        t.strictSame((await poll(codes.grant_code)).body, { status: 'access_denied' })
+        t.equal((await rowsOf(codes.user)).length, 1)
+      })
+    )
+  }
 })

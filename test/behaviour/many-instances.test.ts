@@ -1,12 +1,17 @@
 /** Several instances over one Redis are one service. Each runs in its own process here. */
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
-import { PATIENT } from '../support/app.js'
+import { authorizationIdOf } from '../../src/core/grants/grant.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
+import { PATIENT, startApp } from '../support/app.js'
 import { apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
 
 const cidOf = (answers: HttpAnswer[]) => claimsOf(answers[0]?.body.access_token).cid
+type Row = Record<'id' | 'revoked_at', string | null>
+
 const countOf = (answers: HttpAnswer[], status: string) => answers.filter(({ body }) => body.status === status).length
 
 t.test('two instances over one Redis', async (t) => {
@@ -119,6 +124,88 @@ t.test('two instances over one Redis', async (t) => {
     t.equal((await two.call('GET', '/auth/clients', { token: jwt })).status, 200)
     t.equal((await one.call('DELETE', `/auth/clients/${claimsOf(jwt).cid}`, { user: 'bob' })).status, 200)
     t.equal((await two.call('GET', '/auth/clients', { token: jwt })).status, 401)
+  })
+
+  // These two are in this process, because revoking everything is on the pages alone, which ask for a sign-in.
+  const unlimited = { REDIS_URL: redis.url, LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+  const [here, there] = [await startApp(t, unlimited), await startApp(t, unlimited)]
+
+  await t.test('no token outlives a revocation of everything that came after its approval', async (t) => {
+    const later = async <T>(turns: number, act: () => Promise<T>) => {
+      for (let i = 0; i < turns; i++) await setImmediate()
+      return act()
+    }
+    const seen = { revoked: 0, alive: 0, denied: 0 }
+    for (let round = 0; round < 80; round++) {
+      const user = `racer ${round}`
+      const revokeAll = () => here.app.core.authorizations.revokeAll(user)
+      const [before, during] = [await here.start(), await here.start()]
+      t.equal((await there.decide(before.user_code, user)).status, 200)
+
+      // The approval of one grant is acknowledged; the other one is approved, both are collected and everything is revoked at
+      // the same time, each round a little differently.
+      const polls = Promise.all(
+        [0, 3, 6, 9].flatMap((turns) =>
+          [before, during].map(({ grant_code }, i) =>
+            later(turns + (round % 5), () => ((turns + i) % 2 ? here : there).poll(grant_code))
+          )
+        )
+      )
+      const [, ...decisions] = await Promise.all([
+        later(round % 7, revokeAll),
+        later(round % 3, () => there.decide(during.user_code, user)),
+        later(round % 4, () => here.decide(during.user_code, user))
+      ])
+      t.same(
+        decisions.map(({ status }) => status),
+        [200, 200]
+      )
+
+      const idOf = ({ grant_code }: typeof before) => authorizationIdOf(digestOf(grant_code), user)
+      const rows: Row[] = (await there.call('GET', '/auth/clients', { user })).body.data
+      t.same(rows.map(({ id }) => id).sort(), [idOf(before), idOf(during)].sort(), 'each approval has one row')
+      const isRevoked = (id: unknown) => rows.some((row) => row.id === id && row.revoked_at !== null)
+      t.ok(isRevoked(idOf(before)))
+      t.same((await here.poll(before.grant_code)).body, { status: 'access_denied' })
+      for (const { body } of await polls) {
+        if (body.status !== 'approved') {
+          if (body.status === 'access_denied') seen.denied += 1
+          continue
+        }
+        const isOver = isRevoked(claimsOf(body.jwt).cid)
+        seen[isOver ? 'revoked' : 'alive'] += 1
+        t.equal((await there.call('GET', '/auth/clients', { token: body.jwt })).status, isOver ? 401 : 200)
+      }
+
+      await revokeAll()
+      t.same((await there.poll(during.grant_code)).body, { status: 'access_denied' })
+      for (const { body } of await polls) {
+        if (body.status !== 'approved') continue
+        t.equal((await there.call('GET', '/auth/clients', { token: body.jwt })).status, 401)
+      }
+    }
+    t.comment(JSON.stringify(seen))
+    t.ok(seen.alive + seen.revoked > 0, 'some were collected')
+    t.ok(seen.denied > 0, 'some were too late')
+  })
+
+  await t.test('of two users who approve one grant at two instances one has a row', async (t) => {
+    const approved = { alice: 0, bob: 0 }
+    for (let round = 0; round < 20; round++) {
+      const { grant_code, user_code } = await here.start()
+      const users = [`alice ${round}`, `bob ${round}`] as const
+      const answers = await Promise.all([here.decide(user_code, users[0]), there.decide(user_code, users[1])])
+      const lists = await Promise.all(users.map((user) => here.call('GET', '/auth/clients', { user })))
+      t.same(
+        lists.map(({ body }) => body.data.length),
+        answers.map(({ status }) => (status === 200 ? 1 : 0))
+      )
+      t.equal(answers.filter(({ status }) => status === 200).length, 1)
+      const { sub } = claimsOf((await there.poll(grant_code)).body.jwt)
+      t.equal(sub, users[answers.findIndex(({ status }) => status === 200)])
+      approved[sub === users[0] ? 'alice' : 'bob'] += 1
+    }
+    t.comment(JSON.stringify(approved))
   })
 
   await t.test('a client ends itself on either instance, and no other client of its user on any', async (t) => {

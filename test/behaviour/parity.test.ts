@@ -1,6 +1,11 @@
-/** Both surfaces have one core: the same story must have the same outcome on each, in its own words. */
+/**
+ * Both surfaces have one core: the same story must have the same outcome on each, in its own words. Over Redis users decide
+ * at one instance and clients poll at another.
+ */
+import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
 import { startApp, type TestApp, type TestClock } from '../support/app.js'
 import { claimsOf } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'
@@ -76,7 +81,32 @@ interface Teller {
   withdrawn(): Promise<void>
   /** Revokes the authorization of the last poll. */
   revoked(): Promise<void>
+  /** The client starts another grant, which the story goes on with. */
+  restarted(): Promise<void>
+  /** Looks at the user's list. Each row is told in a word. */
+  listed(...expected: Row[]): Promise<void>
+  /** The user revokes the newest row of their list, without looking whether it was collected. */
+  rowRevoked(): Promise<void>
+  allRevoked(): Promise<void>
+  /** The user takes the approval back. */
+  undone(): Promise<void>
+  /** The records of the user's authorizations are lost, as by a crash between two servers of a Cluster. */
+  rowsLost(): Promise<void>
+  /** An instance of an older version approves, which writes the decision alone. */
+  approvedByOlder(): Promise<void>
+  blocked(isBlocked: boolean): Promise<void>
+  /** The user decides, and is refused with this status. */
+  refused(action: 'approve' | 'deny', status: number): Promise<void>
 }
+
+type Row = 'awaited' | 'lapsed' | 'active' | 'revoked'
+
+const APPROVED: Outcome = { state: 'approved' }
+const DENIED: Outcome = { state: 'denied' }
+/** Whatever revokes an approval, by name. */
+const REVOCATIONS = ['rowRevoked', 'allRevoked', 'undone', 'withdrawn'] as const
+/** The revocations that need no record. */
+const WITHOUT_A_ROW = ['allRevoked', 'undone', 'withdrawn'] as const
 
 /** `notThere` is the outcome for an unknown grant, which the dashboard API calls expired. */
 const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>> = {
@@ -167,18 +197,143 @@ const STORIES: Record<string, (tell: Teller, notThere: Outcome) => Promise<void>
     await polled({ state: 'approved' })
     await revoked()
     await polled({ state: 'denied' })
+  },
+  'what is approved is listed at once, waits, and lives from its collection on': async (tell) => {
+    const { polled, passed, decided, listed } = tell
+    await listed()
+    await decided('approve')
+    await listed('awaited')
+    await decided('approve')
+    await listed('awaited')
+    passed(1_199)
+    await listed('awaited')
+    await polled(APPROVED)
+    await listed('active')
+    passed(29 * 86_400)
+    await listed('active')
+  },
+  'what nobody collects lapses, and is listed as that for 90 days': async (tell, notThere) => {
+    const { polled, passed, decided, listed } = tell
+    await decided('approve')
+    passed(1_200)
+    await listed('lapsed')
+    await polled(notThere)
+    passed(90 * 86_400 - 1)
+    await listed('lapsed')
+    passed(1)
+    await listed()
+  },
+  'what is denied is not listed': async ({ decided, listed }) => {
+    await decided('deny')
+    await listed()
+  },
+  ...Object.fromEntries(
+    REVOCATIONS.map((revoke) => [
+      `what is approved and not collected can be revoked: ${revoke}`,
+      async ({ polled, passed, decided, listed, ...tell }: Teller) => {
+        await decided('approve')
+        await tell[revoke]()
+        await listed('revoked')
+        await polled(DENIED, DENIED)
+        passed(1_000)
+        await polled(DENIED)
+        await decided('approve')
+        await polled(DENIED)
+        await listed('revoked')
+        passed(90 * 86_400 - 1_000)
+        await listed()
+      }
+    ])
+  ),
+  'an approval whose record was lost is collected all the same': async ({ polled, decided, listed, rowsLost }) => {
+    await decided('approve')
+    await rowsLost()
+    await listed()
+    await polled(APPROVED, APPROVED)
+    await listed('active')
+  },
+  'so is one of an older version’s instance': async ({ polled, listed, approvedByOlder }) => {
+    await approvedByOlder()
+    await polled(APPROVED, APPROVED)
+    await listed('active')
+  },
+  ...Object.fromEntries(
+    WITHOUT_A_ROW.flatMap((revoke) =>
+      (['rowsLost', 'approvedByOlder'] as const).map((how) => [
+        `what has no record is not collected after it was revoked: ${how}, ${revoke}`,
+        async ({ polled, decided, ...tell }: Teller) => {
+          if (how === 'rowsLost') await decided('approve')
+          await tell[how]()
+          await tell[revoke]()
+          await polled(DENIED, DENIED)
+        }
+      ])
+    )
+  ),
+  'what is approved after everything was revoked is collected, with its record or without': async (tell) => {
+    const { polled, decided, listed, allRevoked, rowsLost } = tell
+    await allRevoked()
+    await decided('approve')
+    await rowsLost()
+    await polled(APPROVED)
+    await listed('active')
+    await allRevoked()
+    await polled(DENIED)
+    await listed('revoked')
+  },
+  'an older version’s approval is collected if its grant began after everything was revoked': async (tell) => {
+    const { polled, passed, allRevoked, approvedByOlder, restarted } = tell
+    await allRevoked()
+    passed(61)
+    await restarted()
+    await approvedByOlder()
+    await polled(APPROVED)
+  },
+  'a blocked user may still deny': async ({ polled, blocked, decided }) => {
+    await blocked(true)
+    await decided('deny')
+    await polled(DENIED)
+  },
+  'a blocked user approves nothing, until they are let be again': async (tell) => {
+    const { polled, blocked, refused, listed, decided } = tell
+    await blocked(true)
+    await refused('approve', 403)
+    await listed()
+    await polled(PENDING)
+    await blocked(false)
+    await decided('approve')
+    await polled(APPROVED)
+  },
+  'what a blocked user has approved is not collected, until they are let be again': async (tell) => {
+    const { polled, decided, blocked, listed } = tell
+    await decided('approve')
+    await blocked(true)
+    await polled(DENIED, DENIED)
+    await listed('awaited')
+    await blocked(false)
+    await polled(APPROVED)
+    await blocked(true)
+    await polled(DENIED)
+    await blocked(false)
+    await polled(APPROVED)
   }
 }
 
-async function tellStories(t: Test, app: TestApp): Promise<void> {
-  // Stories take longer than a usual session lasts.
-  const token = await sessionOf('alice', { expires: '1d' })
+async function tellStories(t: Test, app: TestApp, elsewhere = app): Promise<void> {
+  let users = 0
   for (const [title, story] of Object.entries(STORIES)) {
     for (const [name, surface] of Object.entries({ dashboard, oauth })) {
       t.test(`${title}, on the ${name} surface`, async (t) => {
-        const { code, userCode } = await surface.start(app)
+        const user = `user ${users++}`
+        // Stories take longer than a usual session lasts.
+        const token = await sessionOf(user, { expires: '3650d' })
+        let { code, userCode } = await surface.start(app)
         let lastCid: unknown
         const seen = new Set<unknown>()
+        const decide = (action: 'approve' | 'deny') =>
+          elsewhere.call('POST', '/auth/grant/approve', { token, body: { user_code: userCode, action } })
+        const rows = async () => (await app.call('GET', '/auth/clients', { token })).body.data
+        const { core, storage } = elsewhere.app
         await story(
           {
             async polled(...expected) {
@@ -192,14 +347,50 @@ async function tellStories(t: Test, app: TestApp): Promise<void> {
             },
             passed: (seconds) => app.clock.advance(Math.round(seconds * 1000)),
             async decided(action) {
-              const body = { user_code: userCode, action }
-              t.equal((await app.call('POST', '/auth/grant/approve', { token, body })).status, 200)
+              t.equal((await decide(action)).status, 200)
             },
             async withdrawn() {
               await surface.withdraw(app, code)
             },
             async revoked() {
               t.equal((await app.call('DELETE', `/auth/clients/${lastCid}`, { token })).status, 200)
+            },
+            async restarted() {
+              ;({ code, userCode } = await surface.start(app))
+            },
+            async listed(...expected) {
+              const told = (await rows()).map((row: Record<string, string | null>): Row => {
+                if (row.revoked_at !== null) return 'revoked'
+                if (row.last_used_at !== null) return 'active'
+                return Date.parse(row.expires_at as string) > app.clock() ? 'awaited' : 'lapsed'
+              })
+              t.strictSame(told, expected, `listed: ${expected}`)
+            },
+            async rowRevoked() {
+              const [row] = await rows()
+              t.equal((await elsewhere.call('DELETE', `/auth/clients/${row.id}`, { token })).status, 200)
+            },
+            async allRevoked() {
+              await core.authorizations.revokeAll(user)
+            },
+            async undone() {
+              t.strictSame(await core.grants.undo(userCode, user), { kind: 'undone' })
+            },
+            async rowsLost() {
+              for (const { id } of await rows()) await storage.authorizations.delete(user, id)
+            },
+            async approvedByOlder() {
+              const decision = {
+                action: 'approve',
+                userId: user,
+                authorizationId: randomUUID(),
+                ip: '192.0.2.1'
+              } as const
+              t.match(await storage.grants.decide(digestOf(code), decision), { kind: 'decided' })
+            },
+            blocked: (isBlocked) => (isBlocked ? core.users.block(user) : core.users.unblock(user)),
+            async refused(action, status) {
+              t.equal((await decide(action)).status, status)
             }
           },
           name === 'oauth' ? { state: 'not there' } : { state: 'expired' }
@@ -218,7 +409,9 @@ async function tellStories(t: Test, app: TestApp): Promise<void> {
       t.strictSame(await to.poll(app, code), PENDING)
       app.clock.advance(301)
       t.strictSame(await from.poll(app, code), slow(10), 'and paced as one')
-      await app.call('POST', '/auth/grant/approve', { token, body: { user_code: userCode, action: 'approve' } })
+      const token = await sessionOf('alice', { expires: '3650d' })
+      const body = { user_code: userCode, action: 'approve' }
+      t.equal((await elsewhere.call('POST', '/auth/grant/approve', { token, body })).status, 200)
       const [one, two] = [await to.poll(app, code), await from.poll(app, code)]
       t.equal(one.state, 'approved')
       t.strictSame(one, two)
@@ -299,5 +492,5 @@ t.test('over Redis', async (t) => {
   const other = await startApp(t, variables, { testClock: app.clock })
   t.test('golang.org/x/oauth2 gets its token within one interval', (t) => replayGo(t, app.clock, [app]))
   t.test('the same, from two instances', (t) => replayGo(t, app.clock, [app, other]))
-  await tellStories(t, app)
+  await tellStories(t, app, other)
 })
