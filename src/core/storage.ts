@@ -1,7 +1,7 @@
 /** The interface that a storage engine implements: every store the core needs, and the engine's own health. */
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limit-store.js'
-import type { RecordStore } from './records/record-store.js'
+import type { LockStore, RecordStore } from './records/record-store.js'
 import type { RefreshFamilyStore } from './tokens/refresh-family.js'
 import type { SigningKeyStore } from './tokens/signing-key.js'
 
@@ -43,18 +43,3 @@ export interface Storage {
 
 /** Called after each round trip, with the name of the command or script and its duration in seconds. */
 export type LatencyObserver = (command: string, seconds: number) => void
-
-/**
- * Locks shared by all instances, for work that only one of them should do at a time. A lock expires by itself, so a slow holder
- * may overlap with the next one: what it writes must be a compare-and-set (`onlyIf` in records/record-store.ts). Both methods are idempotent, and reject
- * with `unavailable` when the storage cannot answer.
- */
-export interface LockStore {
-  /**
-   * Takes a lock for `forMs` unless another holder has it. `holder` is unique to the attempt, so that a retry finds its own
-   * lock.
-   */
-  acquire(name: string, holder: string, forMs: number): Promise<boolean>
-  /** Releases the lock, if this holder still has it. */
-  release(name: string, holder: string): Promise<void>
-}

@@ -1,10 +1,9 @@
 /** Builds the services of this folder over the storage, in the order of their dependencies. */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
-import type { RecordStore } from '../records/record-store.js'
+import type { LockStore, RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
 import type { Keyring } from '../secrets/keyring.js'
-import type { LockStore } from '../storage.js'
 import type { JwtSigner, SigningAlg, SigningKeyStore } from '../tokens/signing-key.js'
 import { createTxtResolver } from './challenge.js'
 import { createDomainChecks, type DomainEvents } from './domain-checks.js'

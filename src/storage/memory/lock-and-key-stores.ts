@@ -1,5 +1,5 @@
 /** Locks and signing keys in memory. */
-import type { LockStore } from '../../core/storage.js'
+import type { LockStore } from '../../core/records/record-store.js'
 import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
 import type { Sweeps } from './sweeps.js'
 

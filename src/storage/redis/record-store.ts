@@ -10,10 +10,10 @@ import {
   type Fields,
   type IdPage,
   LARGEST_PAGE,
+  type LockStore,
   type PageOptions,
   type RecordStore
 } from '../../core/records/record-store.js'
-import type { LockStore } from '../../core/storage.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
