@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import { tagOf } from '../../../src/core/clients/client.js'
+import { fault } from '../../../src/core/fault.js'
 import { createKeyring } from '../../../src/core/secrets/keyring.js'
 import { createRefreshTokenTexts, looksLikeRefreshToken } from '../../../src/core/tokens/refresh-token.js'
 import type { Answer } from '../../support/app.js'
@@ -561,6 +562,77 @@ t.test('an ID token', async (t) => {
   })
 })
 
+/** `elsewhere` is where the user is blocked. */
+function blocksUsers(t: Test, startBoth: (t: Test) => Promise<{ service: OAuthApp; elsewhere: OAuthApp }>): void {
+  t.test('what a blocked user has let in is refused, and is as before when they are let be again', async (t) => {
+    const { service, elsewhere } = await startBoth(t)
+    const { users } = elsewhere.app.core
+    const { access_token, refresh_token, device_code } = await service.tokens(BOX, EVERYTHING)
+    const uses = () => usesOf(service, access_token, refresh_token, BOX)
+    t.strictSame(await uses(), { ...ALIVE, ownIntrospection: true })
+    for (let i = 0; i < 2; i++) await users.block('ann')
+    t.strictSame(await uses(), { ...DEAD, ownIntrospection: false, revoked: false })
+    invalidGrant(t, await service.refresh(refresh_token, BOX))
+    t.strictSame((await service.redeem(device_code, BOX)).body, { error: 'access_denied' }, 'nor collected again')
+    const other = await service.tokens(BOX, EVERYTHING, 'bob')
+    t.equal((await service.introspect(other.access_token)).body.active, true, 'nobody else is meant')
+    for (let i = 0; i < 2; i++) await users.unblock('ann')
+    t.strictSame(await uses(), { ...ALIVE, ownIntrospection: true })
+    t.equal((await service.refresh(refresh_token, BOX)).status, 200, 'it was not used up')
+    await users.block('ann')
+    t.strictSame(await uses(), { ...DEAD, ownIntrospection: false, revoked: false }, 'and again')
+  })
+
+  t.test('a client may give up what it holds of a blocked user', async (t) => {
+    const { service, elsewhere } = await startBoth(t)
+    const { users } = elsewhere.app.core
+    for (const kind of ['access_token', 'refresh_token'] as const) {
+      const tokens = await service.tokens(BOX, EVERYTHING)
+      await users.block('ann')
+      await service.revoke(tokens[kind], BOX)
+      await users.unblock('ann')
+      t.match(await usesOf(service, tokens.access_token, tokens.refresh_token, BOX), DEAD, kind)
+    }
+  })
+
+  t.test('503 while it cannot be read whether a user is blocked', async (t) => {
+    const { service, elsewhere } = await startBoth(t)
+    const { access_token, refresh_token } = await service.tokens(BOX, EVERYTHING)
+    const [undecided, approved] = [await service.authorize(BOX), await service.authorize(BOX)]
+    await service.approve(approved.user_code)
+    const session = await service.session('ann')
+    const ask = async () => {
+      const answers = [
+        await service.introspect(access_token),
+        await service.introspect(refresh_token, BOX),
+        await service.userinfo(access_token),
+        await service.call('GET', '/auth/clients', { token: access_token }),
+        await service.refresh(refresh_token, BOX),
+        await service.redeem(approved.device_code, BOX),
+        await service.approve(undecided.user_code)
+      ]
+      return answers.map(({ status }) => status)
+    }
+    const { storage } = service.app
+    const { get } = storage.users
+    storage.users.get = async () => {
+      throw fault('unavailable')
+    }
+    t.strictSame(await ask(), [503, 503, 503, 503, 503, 503, 503])
+    t.equal((await service.call('GET', '/auth/clients', { token: session })).status, 200, 'what does not ask goes on')
+    storage.users.get = get
+    t.strictSame(await ask(), [200, 200, 200, 200, 200, 200, 200])
+    t.equal((await elsewhere.introspect(access_token)).body.active, true)
+  })
+}
+
+t.test('a blocked user, in memory', async (t) => {
+  blocksUsers(t, async (t) => {
+    const service = await startOAuthApp(t)
+    return { service, elsewhere: service }
+  })
+})
+
 t.test('over Redis, on several instances', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
@@ -569,6 +641,12 @@ t.test('over Redis, on several instances', async (t) => {
     REDIS_URL: redis.url,
     REDIS_PREFIX: `place-${prefixes++}:`,
     PUBLIC_URL: 'https://g.example'
+  })
+
+  blocksUsers(t, async (t) => {
+    const place = onePlace()
+    const service = await startOAuthApp(t, place)
+    return { service, elsewhere: await startOAuthApp(t, place, { testClock: service.clock }) }
   })
 
   t.test('of 100 refreshes with one token one rotates, and nothing is revoked by accident', async (t) => {
@@ -641,7 +719,7 @@ t.test('over Redis, on several instances', async (t) => {
     t.match(await usesOf(withoutIt, held.access_token, held.refresh_token, CLI), { ...DEAD, revoked: false })
     const { data } = (await withoutIt.call('GET', '/auth/clients', { token: await withoutIt.session('ann') })).body
     t.strictSame(
-      data.map(({ last_used_at }: Record<string, unknown>) => last_used_at !== null),
+      data.map(({ last_used_at }: Record<string, unknown>) => last_used_at !== null).sort(),
       [false, true],
       'its user still sees the one it had, and the approval, which waits'
     )

@@ -4,6 +4,7 @@ import { en } from '../../../src/routes/pages/texts/en.js'
 import { es } from '../../../src/routes/pages/texts/es.js'
 import { fr } from '../../../src/routes/pages/texts/fr.js'
 import { ja } from '../../../src/routes/pages/texts/ja.js'
+import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { pt } from '../../../src/routes/pages/texts/pt.js'
 import { startApp, type TestApp } from '../../support/app.js'
 import { REVOCATION_ENDPOINT, startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'
@@ -75,6 +76,56 @@ t.test('GET /account/clients', async (t) => {
     t.match((await ann.get('/account/clients')).text, `${clients.lastUsed} now`)
     const elsewhere = await signedIn(service)
     t.notOk((await elsewhere.get('/account/clients')).text.includes(clients.approvedHere), 'only where it was approved')
+  })
+
+  t.test('200 what is approved is listed before it is collected, and says so if nobody has', async (t) => {
+    const service = await startApp(t, freely)
+    const ann = await signedIn(service)
+    const { grant_code, user_code } = await service.start({ name: 'Deploy tool' })
+    await ann.enter(user_code)
+    await ann.post('/device/confirm', APPROVE)
+    const page = await ann.get('/account/clients')
+    shows(t, page, 200, clients.title, clients.active, 'Deploy tool', `${clients.lastUsed} ${clients.awaited}`)
+    t.ok(page.text.includes(clients.collectBy) && !page.text.includes(clients.expires))
+    service.clock.advance(1_200_000)
+    const later = await ann.get('/account/clients')
+    shows(t, later, 200, clients.title, clients.ended, clients.lapsedOn, `${clients.lastUsed} ${clients.neverUsed}`)
+    t.notOk(later.text.includes(clients.active) || later.text.includes(clients.expiredOn))
+    t.strictSame((await service.poll(grant_code)).body, { status: 'expired_token' })
+  })
+
+  t.test('200 what is revoked before it is collected is in the hands of nobody', async (t) => {
+    for (const isAll of [false, true]) {
+      const service = await startApp(t, freely)
+      const ann = await signedIn(service)
+      const { grant_code, user_code } = await service.start({ name: 'Deploy tool' })
+      await ann.enter(user_code)
+      await ann.post('/device/confirm', APPROVE)
+      const [id] = idsIn(await ann.get('/account/clients'), 'revoke')
+      await ann.post(isAll ? '/account/clients/revoke-all' : `/account/clients/${id}/revoke`)
+      const page = await ann.get('/account/clients')
+      shows(t, page, 200, clients.title, clients.ended, clients.revokedOn, `${clients.lastUsed} ${clients.neverUsed}`)
+      t.strictSame((await service.poll(grant_code)).body, { status: 'access_denied' })
+    }
+  })
+
+  t.test('a blocked user is signed in no more, cannot sign in again, and is told why in their language', async (t) => {
+    const service = await startApp(t, freely)
+    const { users } = service.app.core
+    const ann = await signedIn(service)
+    shows(t, await ann.get('/account/clients'), 200, clients.title)
+    await users.block('ann')
+    goesTo(t, await ann.get('/account/clients'), '/login')
+    for (const [language, { error }] of Object.entries(texts)) {
+      const visitor = createVisitor(service)
+      const headers = { 'accept-language': language }
+      await visitor.get('/login', { headers })
+      const page = await visitor.post('/login', { name: 'ann' }, { headers })
+      shows(t, page, 403, error.title, error.blocked)
+      t.strictSame(page.setCookies, [])
+    }
+    await users.unblock('ann')
+    shows(t, await ann.get('/account/clients'), 200, clients.title)
   })
 
   t.test('200 revoked and expired ones are told apart, newest first', async (t) => {

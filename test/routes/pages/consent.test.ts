@@ -547,6 +547,20 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     t.equal(looks, 0, 'nor is a denial looked at')
   })
 
+  t.test('200 an approval that nobody has collected in time has lapsed', async (t) => {
+    const service = await startApp(t, freely)
+    const { user_code } = await service.start()
+    // The cookie with the decision goes fifteen minutes after it, and the approval five minutes after the code.
+    service.clock.advance(600_000)
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    await ann.post('/device/confirm', APPROVE)
+    service.clock.advance(600_000)
+    const page = await ann.get('/device/done')
+    shows(t, page, 200, result.lapsedTitle, result.lapsed, result.lapsedAdvice)
+    t.notMatch(page.body, /\/device\/undo/)
+  })
+
   t.test('200 no more than two hundred pages wait at a time', async (t) => {
     const { authorizations } = service.app.core
     const { standingOf } = authorizations
