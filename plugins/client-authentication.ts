@@ -1,13 +1,16 @@
 /** app.authenticateClient: which OAuth client a request is from (RFC 6749 §2.3, RFC 8628 §3.1). */
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Client } from '../src/core/clients/client.js'
+import { type Client, isPublic } from '../src/core/clients/client.js'
 import { fault } from '../src/core/fault.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The client that the header or the body of a request proves. Throws `invalid_client` or `invalid_request`. */
-    authenticateClient(request: FastifyRequest): Client
+    /**
+     * The client that the header or the body of a request proves. Throws `invalid_client` or `invalid_request`. A promise, which
+     * may reject with `too_many_requests`, only where a wrong secret of this client came from this address before.
+     */
+    authenticateClient(request: FastifyRequest): Client | Promise<Client>
   }
 }
 
@@ -23,14 +26,22 @@ interface Credentials {
 
 export const clientAuthentication = fp(
   async (app) => {
-    app.decorate('authenticateClient', (request: FastifyRequest) => {
-      const { id, secret } = credentialsOf(request)
-      const client = app.core.clients.authenticate(id, secret)
+    const { clients } = app.core
+    const proved = (client: Client | undefined) => {
       if (!client) throw fault('invalid_client')
       return client
+    }
+
+    app.decorate('authenticateClient', (request: FastifyRequest) => {
+      const { id, secret } = credentialsOf(request)
+      const known = clients.find(id)
+      // Only a secret can be guessed. Most polls are of public clients, and pass here without a promise.
+      if (secret === undefined || !known || isPublic(known)) return proved(clients.authenticate(id, secret))
+      const checked = app.limits.guessSecret(request, id, () => clients.authenticate(id, secret))
+      return checked instanceof Promise ? checked.then(proved) : proved(checked)
     })
   },
-  { name: 'client-authentication', dependencies: ['core', 'authentication'] }
+  { name: 'client-authentication', dependencies: ['core', 'authentication', 'limits'] }
 )
 
 /**

@@ -27,7 +27,7 @@ const PROVIDER_LINES = {
 
 export const core = fp(
   async (app) => {
-    const { storage, config, clock, signer, metrics } = app
+    const { storage, config, clock, signer, metrics, whereabouts } = app
     const events: CoreEvents = {
       started: () => metrics.countGrant('started'),
       polled: metrics.countPoll,
@@ -52,12 +52,20 @@ export const core = fp(
       },
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read')
     }
-    const core = createCore({ storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit })
+    const { limits } = config
+    const pending = limits !== 'off' && {
+      perAddress: limits.pendingPerIp,
+      perClient: limits.pendingPerClient,
+      networkOf: whereabouts.countedAs,
+      refused: (by: string) => metrics.countLimited(`pending grants per ${by}`)
+    }
+    const limitTime = app.withinHalfTheLimit
+    const core = createCore({ storage, config, clock, signer, events, limitTime, ...(pending && { pending }) })
     app.decorate('core', core)
     // Held polls are answered, not cut off, when the instance stops.
     app.addHook('preClose', async () => core.heldPolls.stop())
     app.addHook('onClose', () => core.close())
     await core.open()
   },
-  { name: 'core', dependencies: ['config', 'storage', 'metrics', 'jwt', 'time-limit'] }
+  { name: 'core', dependencies: ['config', 'storage', 'metrics', 'jwt', 'time-limit', 'whereabouts'] }
 )

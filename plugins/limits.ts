@@ -1,10 +1,12 @@
 /** app.limits: rate limits, counted over all instances by @fastify/rate-limit, and the limit on guesses of user codes. */
-import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import type { FastifyRequest } from 'fastify'
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Limits } from '../src/config/config.js'
 import { fault } from '../src/core/fault.js'
+import { GUESS_WINDOW_MS } from '../src/core/limits/guesses.js'
 import { limitKey } from '../src/core/limits/limit-store.js'
+import { createBoundedCache } from '../src/core/records/bounded-cache.js'
 import { sharedLimitStore } from './shared-limit-store.js'
 
 export interface RequestLimits {
@@ -12,10 +14,17 @@ export interface RequestLimits {
   perAddress(name: LimitedOperation): CountRequest
   /** Makes the hook that counts a request against a user. `userOf` is asked when the hook runs. */
   perUser(name: LimitedOperation, userOf: (request: FastifyRequest) => string): CountRequest
+  /** Makes the hooks of an operation of users: counts the address, lets in who may, and counts the user. */
+  userGuards(name: LimitedOperation, who: 'user' | 'user-or-client'): CountRequest[]
   /** Makes what counts a request against a caller of this name, such as `key …` or `client …`. */
   perCaller(name: LimitedOperation): (request: FastifyRequest, caller: string) => Promise<void>
   /** Counts a request against an API key, in a window of an hour; the windows of all others are a minute. */
   perApiKey(request: FastifyRequest, keyId: string): Promise<void>
+  /**
+   * Checks the secret of a client, at once unless a wrong one came for it from this address in the last 15 minutes. Then an attempt
+   * is taken before the check, so that parallel guesses cannot outrun the counter. Rejects with `too_many_requests`.
+   */
+  guessSecret<T>(request: FastifyRequest, clientId: string, check: () => T | undefined): Checked<T>
   /** Runs a lookup of a user code, unless this user or the address of the request has missed too often. */
   guess<T extends { kind: string }>(request: FastifyRequest, userId: string, lookup: () => Promise<T>): Promise<T>
 }
@@ -31,6 +40,9 @@ type LimitedOperation =
   | 'sign-in'
   | 'sign-in-answer'
   | 'access-token'
+  | 'account'
+  | 'page'
+type Checked<T> = T | undefined | Promise<T | undefined>
 /** A hook, or called in a handler. Rejects with `too_many_requests`. */
 type CountRequest = (request: FastifyRequest) => Promise<void>
 
@@ -42,21 +54,27 @@ declare module 'fastify' {
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
+/** How many users' accounts one address may ask for, because many may share it. */
+const ACCOUNTS_PER_ADDRESS = 10
+/** Caps what is remembered of wrong secrets. Who is forgotten may be wrong once more before it counts. */
+const MOST_SUSPECTS = 10_000
 
-const unlimited: RequestLimits = {
+const unlimited = (app: FastifyInstance): RequestLimits => ({
   perAddress: () => async () => {},
   perUser: () => async () => {},
+  userGuards: (_name, who) => [app.authenticate(who)],
   perCaller: () => async () => {},
   perApiKey: async () => {},
+  guessSecret: (_request, _clientId, check) => check(),
   guess: (_request, _userId, lookup) => lookup()
-}
+})
 
 export const limits = fp(
   async (app) => {
     const { config, storage, core, metrics, whereabouts } = app
     if (config.limits === 'off') {
       app.log.warn('LIMITS=off: every limit but the pacing of polls is lifted, which is for load tests only')
-      app.decorate('limits', unlimited)
+      app.decorate('limits', unlimited(app))
       return
     }
     await app.register(rateLimit, { global: false, store: sharedLimitStore(storage.limits) })
@@ -73,10 +91,13 @@ export const limits = fp(
         userinfo: bounds.userinfoPerMinute,
         'sign-in': bounds.signInPerMinute,
         'sign-in-answer': bounds.signInPerMinute,
-        'access-token': bounds.accessTokenPerMinute
+        'access-token': bounds.accessTokenPerMinute,
+        account: bounds.accountPerMinute,
+        page: bounds.pagesPerMinute
       }
-      /** All addresses of an IPv6 network count as one, and so do all spellings of an IPv4 address. */
-      const addressOf = (request: FastifyRequest) => normalizeIP(whereabouts.ip(request))
+      const addressOf = (request: FastifyRequest) => whereabouts.countedAs(whereabouts.ip(request))
+      /** Until when the secrets for a client from an address are counted, by the name of their counter. */
+      const suspects = createBoundedCache<number>(MOST_SUSPECTS)
 
       const counted = (name: string, by: string, max: number, windowMs: number) => {
         const callers = new WeakMap<FastifyRequest, string>()
@@ -95,22 +116,48 @@ export const limits = fp(
         }
       }
 
-      return {
+      const limits: RequestLimits = {
         perAddress(name) {
-          const count = counted(name, 'address', perMinute[name], MINUTE_MS)
-          return (request) => count(request, addressOf(request))
+          const max = perMinute[name] * (name === 'account' ? ACCOUNTS_PER_ADDRESS : 1)
+          const count = counted(name, 'address', max, MINUTE_MS)
+          return async (request) => {
+            const address = addressOf(request)
+            if (address !== undefined) await count(request, address)
+          }
         },
         perUser(name, userOf) {
           const count = counted(name, 'user', perMinute[name], MINUTE_MS)
           return (request) => count(request, userOf(request))
         },
+        userGuards(name, who) {
+          const userOf = (request: FastifyRequest) => request.authenticatedCaller().userId
+          return [limits.perAddress(name), app.authenticate(who), limits.perUser(name, userOf)]
+        },
         perCaller: (name) => counted(name, 'caller', perMinute[name], MINUTE_MS),
         perApiKey: counted('tokens-api', 'key', bounds.tokensApiPerHour, HOUR_MS),
+        guessSecret(request, clientId, check) {
+          const key = limitKey('secrets', clientId, whereabouts.network(request))
+          if ((suspects.get(key) ?? 0) <= app.clock()) {
+            const found = check()
+            if (found !== undefined) return found
+            suspects.set(key, app.clock() + GUESS_WINDOW_MS)
+          }
+          const counted = async () => {
+            const found = check()
+            if (found === undefined) suspects.set(key, app.clock() + GUESS_WINDOW_MS)
+            return { kind: found === undefined ? 'unknown' : 'known', found }
+          }
+          const guessers = [{ key, limit: bounds.wrongSecretsPerIp }]
+          const refused = () => metrics.countLimited('client secrets')
+          return core.guesses.limit(guessers, counted, refused).then(({ found }) => found)
+        },
         async guess(request, userId, lookup) {
-          const guessers = [
-            { key: limitKey('misses', 'user', userId), limit: bounds.missesPerUser },
-            { key: limitKey('misses', 'address', addressOf(request)), limit: bounds.missesPerIp }
-          ]
+          const address = addressOf(request)
+          const ofUser = { key: limitKey('misses', 'user', userId), limit: bounds.missesPerUser }
+          const guessers =
+            address === undefined
+              ? [ofUser]
+              : [ofUser, { key: limitKey('misses', 'address', address), limit: bounds.missesPerIp }]
           const counted = async () => {
             const outcome = await lookup()
             if (outcome.kind === 'unknown') metrics.countMissedUserCode()
@@ -119,8 +166,12 @@ export const limits = fp(
           return core.guesses.limit(guessers, counted, () => metrics.countLimited('user code misses'))
         }
       }
+      return limits
     }
   },
   // What it refuses carries the headers of every other answer.
-  { name: 'limits', dependencies: ['config', 'storage', 'core', 'metrics', 'whereabouts', 'request-headers'] }
+  {
+    name: 'limits',
+    dependencies: ['config', 'storage', 'core', 'metrics', 'whereabouts', 'authentication', 'request-headers']
+  }
 )

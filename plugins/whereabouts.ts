@@ -11,6 +11,8 @@ export interface Whereabouts {
   ip(request: FastifyRequest): string
   /** What counts as one address in limits: an IPv4 address, or the /64 of an IPv6 address. */
   network(request: FastifyRequest): string
+  /** What limits count an address as; undefined for TRUSTED_CALLERS, which are not counted by address. */
+  countedAs(ip: string): string | undefined
   location(request: FastifyRequest): Location | undefined
 }
 
@@ -24,8 +26,9 @@ const LONGEST_LOCATION = 256
 
 export const whereabouts = fp(
   async (app) => {
-    const { trustProxy, trustProxyHeader, edgeHeaders } = app.config
+    const { trustProxy, trustProxyHeader, trustedCallers, edgeHeaders } = app.config
     const isProxy = compile([...trustProxy])
+    const isTrusted = compile([...trustedCallers])
     const trusts = (address: string) => isProxy(address, 0)
     const peerOf = ({ socket: { remoteAddress = '' } }: FastifyRequest) => addressOf(remoteAddress) ?? remoteAddress
 
@@ -39,6 +42,7 @@ export const whereabouts = fp(
     app.decorate('whereabouts', {
       ip,
       network: (request) => normalizeIP(ip(request)),
+      countedAs: (ip) => (isTrusted(ip, 0) ? undefined : normalizeIP(ip)),
 
       location(request) {
         if (!edgeHeaders || !trusts(peerOf(request))) return undefined

@@ -263,6 +263,13 @@ export const EnvironmentSchema = Type.Object({
     30,
     'Sign-ins and connections one address may begin, and as many it may finish, in a minute.'
   ),
+  LIMIT_ACCOUNT_PER_MINUTE: wholeNumber(
+    1,
+    100_000,
+    120,
+    'How often one user may look at, rename, revoke and end authorizations and connections in a minute; one address ten times as often.'
+  ),
+  LIMIT_PAGES_PER_MINUTE: wholeNumber(1, 100_000, 600, 'Pages one address may ask for in a minute.'),
   LIMIT_ACCESS_TOKEN_PER_MINUTE: wholeNumber(
     1,
     1_000_000,
@@ -276,7 +283,35 @@ export const EnvironmentSchema = Type.Object({
     'Requests one API key may make to the tokens API in an hour.'
   ),
   LIMIT_MISSES_PER_USER: wholeNumber(1, 1_000, 5, 'Wrong user codes one user may enter in 15 minutes.'),
-  LIMIT_MISSES_PER_IP: wholeNumber(1, 10_000, 10, 'Wrong user codes from one address (IPv6: one /64) in 15 minutes.'),
+  LIMIT_MISSES_PER_IP: wholeNumber(
+    1,
+    10_000,
+    100,
+    'Wrong user codes from one address (IPv6: one /64) in 15 minutes. It should be a multiple of what one user may enter, since many people may share an address.'
+  ),
+  LIMIT_WRONG_SECRETS_PER_IP: wholeNumber(
+    1,
+    10_000,
+    10,
+    'Wrong secrets of one client from one address (IPv6: one /64) in 15 minutes. Then the client is refused there, and nowhere else.'
+  ),
+  LIMIT_PENDING_PER_IP: wholeNumber(
+    1,
+    100_000,
+    200,
+    'Grants of one address (IPv6: one /64) that may wait for their decision at a time.'
+  ),
+  LIMIT_PENDING_PER_CLIENT: wholeNumber(
+    1,
+    1_000_000,
+    100_000,
+    'Grants of one client that may wait for their decision at a time, whatever their addresses.'
+  ),
+  TRUSTED_CALLERS: list(
+    Type.String({ pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' }),
+    'a comma-separated list of addresses or CIDR ranges such as 10.0.0.0/8, none of them everything',
+    'Back ends that call for many users, such as that of your dashboard. No limit counts them by address, only by user, client and API key.'
+  ),
   HELD_POLLS: wholeNumber(
     0,
     100_000,

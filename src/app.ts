@@ -62,6 +62,7 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
   const { testClock, awaitsCollection = true, droppedLogLines = () => 0 } = options
   const plugins: Part[] = [
     [configPlugin, { config, clock: testClock ?? Date.now }],
+    [whereabouts, {}],
     [metrics, {}],
     [storage, testClock ? { testClock } : {}],
     [timeLimit, {}],
@@ -72,12 +73,11 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
     [accessLog, {}],
     [answerMetrics, {}],
     [stateMetrics, { droppedLogLines }],
-    [whereabouts, {}],
     [unread, {}],
     [overload, {}],
     [authentication, {}],
-    [clientAuthentication, {}],
-    [limits, {}]
+    [limits, {}],
+    [clientAuthentication, {}]
   ]
   // Under the path of the public URL as well, so that a proxy may but need not take it away.
   const bases = [...new Set(['', basePathOf(config.publicUrl)])]

@@ -97,6 +97,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     pollIntervalSeconds: 5,
     signingAlg: 'RS256',
     trustProxy: [],
+    trustedCallers: [],
     trustProxyHeader: 'x-forwarded-for',
     edgeHeaders: undefined,
     showsDocs: true,
@@ -113,7 +114,12 @@ t.test('an empty environment gives a service to try out', async (t) => {
       accessTokenPerMinute: 600,
       tokensApiPerHour: 1_000,
       missesPerUser: 5,
-      missesPerIp: 10
+      missesPerIp: 100,
+      accountPerMinute: 120,
+      pagesPerMinute: 600,
+      wrongSecretsPerIp: 10,
+      pendingPerIp: 200,
+      pendingPerClient: 100_000
     },
     heldPolls: 10_000,
     keepAliveSeconds: 72,
@@ -178,10 +184,16 @@ t.test('every variable is read', async (t) => {
     LIMIT_INTROSPECT_PER_MINUTE: '6',
     LIMIT_USERINFO_PER_MINUTE: '7',
     LIMIT_SIGN_IN_PER_MINUTE: '8',
+    LIMIT_ACCOUNT_PER_MINUTE: '16',
+    LIMIT_PAGES_PER_MINUTE: '17',
     LIMIT_ACCESS_TOKEN_PER_MINUTE: '9',
     LIMIT_TOKENS_API_PER_HOUR: '14',
     LIMIT_MISSES_PER_USER: '10',
     LIMIT_MISSES_PER_IP: '11',
+    LIMIT_WRONG_SECRETS_PER_IP: '18',
+    LIMIT_PENDING_PER_IP: '19',
+    LIMIT_PENDING_PER_CLIENT: '20',
+    TRUSTED_CALLERS: '192.0.2.7, 2001:db8:1::/48',
     HELD_POLLS: '12',
     KEEP_ALIVE_SECONDS: '15',
     SHUTDOWN_DELAY_SECONDS: '13',
@@ -254,6 +266,7 @@ t.test('every variable is read', async (t) => {
     pollIntervalSeconds: 7,
     signingAlg: 'EdDSA',
     trustProxy: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
+    trustedCallers: ['192.0.2.7', '2001:db8:1::/48'],
     trustProxyHeader: 'forwarded',
     edgeHeaders: 'cloudflare',
     showsDocs: true,
@@ -270,7 +283,12 @@ t.test('every variable is read', async (t) => {
       accessTokenPerMinute: 9,
       tokensApiPerHour: 14,
       missesPerUser: 10,
-      missesPerIp: 11
+      missesPerIp: 11,
+      accountPerMinute: 16,
+      pagesPerMinute: 17,
+      wrongSecretsPerIp: 18,
+      pendingPerIp: 19,
+      pendingPerClient: 20
     },
     heldPolls: 12,
     keepAliveSeconds: 15,
@@ -368,7 +386,12 @@ const numbers: [
   ['LIMIT_TOKENS_API_PER_HOUR', 1, 10_000_000, 1_000, ({ limits }) => limits !== 'off' && limits.tokensApiPerHour],
   ['PROVIDER_KEY_SECONDS', 3_600, 31_536_000, 86_400, ({ tokensApi }) => tokensApi.keySeconds],
   ['LIMIT_MISSES_PER_USER', 1, 1_000, 5, ({ limits }) => limits !== 'off' && limits.missesPerUser],
-  ['LIMIT_MISSES_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.missesPerIp],
+  ['LIMIT_MISSES_PER_IP', 1, 10_000, 100, ({ limits }) => limits !== 'off' && limits.missesPerIp],
+  ['LIMIT_ACCOUNT_PER_MINUTE', 1, 100_000, 120, ({ limits }) => limits !== 'off' && limits.accountPerMinute],
+  ['LIMIT_PAGES_PER_MINUTE', 1, 100_000, 600, ({ limits }) => limits !== 'off' && limits.pagesPerMinute],
+  ['LIMIT_WRONG_SECRETS_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.wrongSecretsPerIp],
+  ['LIMIT_PENDING_PER_IP', 1, 100_000, 200, ({ limits }) => limits !== 'off' && limits.pendingPerIp],
+  ['LIMIT_PENDING_PER_CLIENT', 1, 1_000_000, 100_000, ({ limits }) => limits !== 'off' && limits.pendingPerClient],
   ['HELD_POLLS', 0, 100_000, 10_000, (config) => config.heldPolls],
   ['KEEP_ALIVE_SECONDS', 1, 3_600, 72, (config) => config.keepAliveSeconds],
   ['SHUTDOWN_DELAY_SECONDS', 0, 60, 0, (config) => config.shutdownDelaySeconds]
@@ -477,6 +500,38 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   DASHBOARD_JWT_SECRET: { good: ['x'.repeat(32)], bad: ['x'.repeat(31), 'short'] },
   SIGNING_ALG: { good: ['RS256', 'ES256', 'EdDSA'], bad: ['HS256', 'none', 'rs256', 'RS512'] },
   TRUST_PROXY: {
+    good: [
+      '10.0.0.0/8',
+      '192.0.2.1',
+      '::1',
+      'fd00::/8,10.0.0.1',
+      '0.0.0.0/1',
+      '10.0.0.0/32',
+      '2001:db8::/128',
+      '::ffff:10.0.0.0/104'
+    ],
+    bad: [
+      '0.0.0.0/0',
+      '10.0.0.0/0',
+      '::/0',
+      'true',
+      '1',
+      '*',
+      'loopback',
+      '10.0.0.0/33',
+      '::/129',
+      '10.0.0/8',
+      '10.0.0.0/',
+      '10.0.0.256',
+      '10.0.0.1,',
+      '10.0.0.0/255.0.0.0',
+      '::ffff:0:0/96',
+      '::ffff:0.0.0.0/96',
+      '::FFFF:10.0.0.1/96',
+      '10.0.0.0/8 10.0.0.1'
+    ]
+  },
+  TRUSTED_CALLERS: {
     good: [
       '10.0.0.0/8',
       '192.0.2.1',
@@ -635,9 +690,11 @@ t.test('texts, choices and lists', async (t) => {
     })
   }
 
-  t.test('TRUST_PROXY never holds everybody, however it is spelled', async (t) => {
+  t.test('neither TRUST_PROXY nor TRUSTED_CALLERS holds everybody, however it is spelled', async (t) => {
     for (const range of ['0:0:0:0:0:ffff::/96', '0::ffff:0:0/96', '0:0:0:0:0:FFFF:0:0/96', '0000::ffff:0:0/96']) {
-      t.same(namesOf({ TRUST_PROXY: range }), ['TRUST_PROXY'], `${range} is all of IPv4`)
+      for (const name of ['TRUST_PROXY', 'TRUSTED_CALLERS']) {
+        t.same(namesOf({ [name]: range }), [name], `${range} is all of IPv4`)
+      }
     }
   })
 })

@@ -636,7 +636,7 @@ export const openapiDocument = {
             content: { 'application/json': { schema: { $ref: '#/components/schemas/TokenResponse' } } }
           },
           400: {
-            description: 'What the device code has come to so far, or what is wrong with the request. A limit on refreshes is a `slow_down` as well.',
+            description: 'What the device code has come to so far, or what is wrong with the request. A limit on refreshes, or on wrong secrets, is a `slow_down` as well.',
             headers: {
               'Retry-After': { $ref: '#/components/headers/RetryAfter' },
               'Preference-Applied': { $ref: '#/components/headers/WaitApplied' }

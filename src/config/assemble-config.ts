@@ -72,6 +72,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     pollIntervalSeconds: env.POLL_INTERVAL_SECONDS,
     signingAlg: env.SIGNING_ALG,
     trustProxy: env.TRUST_PROXY,
+    trustedCallers: env.TRUSTED_CALLERS,
     trustProxyHeader: env.TRUST_PROXY_HEADER,
     edgeHeaders: env.EDGE_HEADERS,
     showsDocs: (env.DOCS ?? (usesRedis(env) ? 'off' : 'on')) === 'on',
@@ -88,10 +89,15 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
             introspectPerMinute: env.LIMIT_INTROSPECT_PER_MINUTE,
             userinfoPerMinute: env.LIMIT_USERINFO_PER_MINUTE,
             signInPerMinute: env.LIMIT_SIGN_IN_PER_MINUTE,
+            accountPerMinute: env.LIMIT_ACCOUNT_PER_MINUTE,
+            pagesPerMinute: env.LIMIT_PAGES_PER_MINUTE,
             accessTokenPerMinute: env.LIMIT_ACCESS_TOKEN_PER_MINUTE,
             tokensApiPerHour: env.LIMIT_TOKENS_API_PER_HOUR,
             missesPerUser: env.LIMIT_MISSES_PER_USER,
-            missesPerIp: env.LIMIT_MISSES_PER_IP
+            missesPerIp: env.LIMIT_MISSES_PER_IP,
+            wrongSecretsPerIp: env.LIMIT_WRONG_SECRETS_PER_IP,
+            pendingPerIp: env.LIMIT_PENDING_PER_IP,
+            pendingPerClient: env.LIMIT_PENDING_PER_CLIENT
           },
     heldPolls: env.HELD_POLLS,
     keepAliveSeconds:

@@ -23,6 +23,8 @@ export interface Config extends CoreConfig {
     readonly consentMaxAuthAgeSeconds: number
   }
   readonly trustProxy: readonly string[]
+  /** Whose requests no limit counts by address. */
+  readonly trustedCallers: readonly string[]
   /** Where these proxies put the address of the client. The other header is not read. */
   readonly trustProxyHeader: Environment['TRUST_PROXY_HEADER']
   readonly edgeHeaders: Environment['EDGE_HEADERS']
@@ -44,8 +46,13 @@ export interface Limits {
   readonly introspectPerMinute: number
   readonly userinfoPerMinute: number
   readonly signInPerMinute: number
+  readonly accountPerMinute: number
+  readonly pagesPerMinute: number
   readonly accessTokenPerMinute: number
   readonly tokensApiPerHour: number
   readonly missesPerUser: number
   readonly missesPerIp: number
+  readonly wrongSecretsPerIp: number
+  readonly pendingPerIp: number
+  readonly pendingPerClient: number
 }

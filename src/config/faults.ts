@@ -19,7 +19,9 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   if (env.PUBLIC_URL && !PLAIN_PATH.test(env.PUBLIC_URL)) {
     yield 'PUBLIC_URL: its path may hold letters, digits and . _ ~ - / only, everything is served under it'
   }
-  if (!env.TRUST_PROXY.every(isNarrowRange)) yield expectation('TRUST_PROXY')
+  for (const name of ['TRUST_PROXY', 'TRUSTED_CALLERS'] as const) {
+    if (!env[name].every(isNarrowRange)) yield expectation(name)
+  }
   if (env.DNS_RESOLVER && !isDnsServer(env.DNS_RESOLVER)) yield expectation('DNS_RESOLVER')
   if (env.EDGE_HEADERS && env.TRUST_PROXY.length === 0) {
     yield 'EDGE_HEADERS: needs TRUST_PROXY, the addresses of the edge that sets these headers'

@@ -16,6 +16,7 @@ import { createRefresher, type RefreshEvent } from './connections/refresher.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
+import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
 import { createGuesses } from './limits/guesses.js'
@@ -57,11 +58,13 @@ export interface CoreParts {
    * so the work has the other half; past it, the promise rejects with `unavailable`.
    */
   limitTime: <T>(work: Promise<T>) => Promise<T>
+  /** The caps on grants that wait for their decision; without them there are none. */
+  pending?: PendingBounds
 }
 
 export type Core = ReturnType<typeof createCore>
 
-export function createCore({ storage, config, clock, signer, events, limitTime }: CoreParts) {
+export function createCore({ storage, config, clock, signer, events, limitTime, pending }: CoreParts) {
   const { publicUrl: issuer, expectedIssuer } = config
   const keyring = createKeyring(config.secrets)
 
@@ -104,6 +107,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime }
     clients,
     tokens,
     heldPolls,
+    pending: createPendingGrants(storage.limits, pending),
     events,
     limitTime,
     grantTtlSeconds: config.grantTtlSeconds,

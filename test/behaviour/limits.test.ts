@@ -1,10 +1,15 @@
 /** Checks how often each caller may ask, at the exact limits, and what happens to somebody who guesses user codes. */
 import t, { type Test } from 'tap'
+import { EnvironmentSchema } from '../../schemas/config.js'
 import { loggerOptions } from '../../src/logger.js'
+import { tally, times } from '../contract/engine.js'
 import { refused } from '../routes/expectations.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
+import { type DocumentedOperation, documentedOperations } from '../support/documented-operations.js'
+import { API, BOX, basicAuth, CLI, DEVICE_CODE, startOAuthApp, TV } from '../support/oauth-app.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
+import { signedIn } from '../support/visitor.js'
 
 const MINUTE_MS = 60_000
 const QUARTER_MS = 15 * MINUTE_MS
@@ -13,9 +18,10 @@ const TOO_MANY = 'Too many requests. Please try again later.'
 const ABOUT_900 = /^(900|901)$/
 const WRONG = 'BBBB-BBBB'
 const behindProxy = { TRUST_PROXY: '127.0.0.1', SIGNING_ALG: 'EdDSA' }
-/** Limits that are too high to reach, except the one on misses. */
+/** Limits that are too high to reach, except those on misses, which are low. */
 const freely = {
   ...behindProxy,
+  LIMIT_MISSES_PER_IP: '10',
   LIMIT_START_PER_MINUTE: '100000',
   LIMIT_PEEK_PER_MINUTE: '100000',
   LIMIT_APPROVE_PER_MINUTE: '100000'
@@ -130,14 +136,11 @@ t.test('requests in a minute', async (t) => {
     t.equal((await approve(user_code, 'ann', '192.0.2.1')).status, 200)
   })
 
-  t.test('polls, lists, renames and revocations have none', async (t) => {
-    const { call, start, poll } = await startApp(t, { ...behindProxy, LIMIT_START_PER_MINUTE: '1' })
+  t.test('polls have none: their grant paces them', async (t) => {
+    const { start, poll } = await startApp(t, { ...behindProxy, LIMIT_START_PER_MINUTE: '1' })
     const { grant_code } = await start()
     const statuses = new Set<number>()
-    for (let i = 0; i < 150; i++) {
-      statuses.add((await poll(grant_code)).status)
-      statuses.add((await call('GET', '/auth/clients', { user: 'ann' })).status)
-    }
+    for (let i = 0; i < 150; i++) statuses.add((await poll(grant_code)).status)
     t.strictSame([...statuses], [200])
   })
 
@@ -394,6 +397,232 @@ t.test('guessing', async (t) => {
     }
     t.equal((await peek(WRONG, 'ann', '127.0.0.1')).status, 404)
   })
+})
+
+/** The operations without a limit of requests, and why they need none. */
+const UNLIMITED: Record<string, string> = {
+  pollGrantToken: 'paced by its grant',
+  getOpenidConfiguration: 'a public document, from memory',
+  getAuthorizationServerMetadata: 'a public document, from memory',
+  getJwks: 'a public document, from memory',
+  getProviderOpenidConfiguration: 'a public document, kept in memory for a while',
+  getProviderJwks: 'a public document, kept in memory for a while',
+  getProviderJwksJson: 'a public document, kept in memory for a while',
+  authorize: 'refuses without a look at anything',
+  getEndUserOauthAccessTokenOptions: 'says the methods, without a look at anything',
+  getHealth: 'a probe',
+  getReadiness: 'a probe',
+  getMetrics: 'read by the operator'
+}
+const PAGES = [
+  ...['GET /', 'GET /device', 'GET /device/confirm', 'GET /login', 'GET /logout', 'GET /account/clients'],
+  ...['GET /account/connections', 'POST /device', 'POST /device/confirm', 'POST /login', 'POST /logout'],
+  ...['POST /account/clients/revoke-all', 'POST /account/clients/x/rename', 'POST /account/clients/x/revoke'],
+  ...['POST /account/connections/x/sign-in', 'POST /account/connections/x/disconnect', 'GET /account/nowhere']
+]
+
+t.test('every operation has a limit, or a reason to have none', async (t) => {
+  const lowest = Object.fromEntries(
+    Object.keys(EnvironmentSchema.properties)
+      .filter((name) => /^LIMIT_/.test(name))
+      .map((name) => [name, '1'])
+  )
+  const ENVIRONMENT_ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
+  const { app, post } = await startOAuthApp(t, { ...lowest, LIMITS: 'on', ENVIRONMENT_ID })
+  const key = (await app.core.apiKeys.create('acme', {})).text
+  const session = await sessionOf('ann')
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+
+  /** Sends an operation as its caller does. What limits it is asked before anything else that could be wrong. */
+  async function send({ id, method, path, schemes }: DocumentedOperation): Promise<{ status: number; error?: string }> {
+    if (id === 'requestToken') {
+      const { status, body } = await post('/oauth/token', { ...CLI, grant_type: 'refresh_token', refresh_token: 'x' })
+      return { status, error: body.error }
+    }
+    if (id === 'introspectToken') return post('/oauth/introspect', { ...API, token: 'x' })
+    const url = path.replace('{environmentId}', ENVIRONMENT_ID).replaceAll(/\{\w+\}/g, ENVIRONMENT_ID)
+    const token = path.startsWith('/v1') ? key : session
+    const headers = schemes.length > 0 ? { authorization: `Bearer ${token}` } : {}
+    const answer = await app.inject({ method: method as 'GET', url, headers })
+    return { status: answer.statusCode }
+  }
+
+  const operations = documentedOperations(() => true)
+  t.ok(operations.length >= 50, `${operations.length} operations`)
+  for (const operation of operations) {
+    const answers: { status: number; error?: string }[] = []
+    for (let i = 0; i < 2; i++) answers.push(await send(operation))
+    const isLimited = answers.some(({ status, error }) => status === 429 || error === 'slow_down')
+    t.equal(isLimited, !(operation.id in UNLIMITED), `${operation.id}: ${UNLIMITED[operation.id] ?? 'limited'}`)
+  }
+  const ids = operations.map(({ id }) => id)
+  t.same(
+    Object.keys(UNLIMITED).filter((id) => !ids.includes(id)),
+    []
+  )
+
+  await app.inject('/device')
+  for (const page of PAGES) {
+    const [method, url] = page.split(' ') as ['GET', string]
+    const { statusCode, headers } = await app.inject({ method, url, headers: { ...form, accept: 'text/html' } })
+    t.match([statusCode, headers['content-type'], headers['retry-after']], [429, /^text\/html/, '60'], page)
+  }
+})
+
+t.test('an account, in a minute', async (t) => {
+  t.test('a user may look and change so often, an address ten times as often', async (t) => {
+    const { call } = await startApp(t, { ...behindProxy, LIMIT_ACCOUNT_PER_MINUTE: '2' })
+    const list = (user: string, ip: string) =>
+      call('GET', '/auth/clients', { user, headers: { 'x-forwarded-for': ip } })
+    for (const path of ['/auth/clients', '/api/v0/oauthAccounts']) {
+      t.equal((await call('GET', path, { user: 'ann', headers: { 'x-forwarded-for': '192.0.2.1' } })).status, 200)
+    }
+    limited(t, await list('ann', '192.0.2.1'), 60, 'one user')
+    limited(t, await list('ann', '192.0.2.2'), 60, 'wherever they are')
+    // Two of the requests above were refused, and counted for their address before.
+    for (let i = 0; i < 17; i++) t.equal((await list(`user ${i}`, '192.0.2.1')).status, 200)
+    limited(t, await list('bob', '192.0.2.1'), 60, 'one address')
+    t.equal((await list('bob', '192.0.2.9')).status, 200)
+  })
+
+  t.test('whoever signs in on the pages is the same user', async (t) => {
+    const site = await startApp(t, { SIGNING_ALG: 'EdDSA', LIMIT_ACCOUNT_PER_MINUTE: '2' })
+    const visitor = await signedIn(site)
+    for (const path of ['/account/clients', '/account/connections']) t.equal((await visitor.get(path)).status, 200)
+    const page = await visitor.get('/account/clients')
+    t.match([page.status, page.headers['retry-after']], [429, '60'])
+    t.equal((await visitor.get('/device')).status, 200, 'a code can still be entered')
+  })
+})
+
+t.test('wrong secrets of a client', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  for (const [name, variables] of [
+    ['memory', {}],
+    ['Redis', { REDIS_URL: redis.url }]
+  ] as const) {
+    t.test(`ten from one address lock that client there, and nothing else, in ${name}`, async (t) => {
+      const service = await startOAuthApp(t, { ...behindProxy, LIMITS: 'on', ...variables })
+      const { clock, post } = service
+      const ask = (secret: string, ip: string, path = '/oauth/token') =>
+        post(
+          path,
+          { client_id: BOX.client_id, client_secret: secret, grant_type: DEVICE_CODE, device_code: 'x', token: 'x' },
+          { 'x-forwarded-for': ip }
+        )
+      const right = BOX.client_secret as string
+      t.equal((await ask(right, '192.0.2.1')).body.error, 'invalid_grant')
+      // However many come at once, and wherever they come to, ten are looked at.
+      const paths = ['/oauth/token', '/oauth/introspect', '/oauth/revoke']
+      const burst = await Promise.all(times(30, (i) => ask(`wrong ${i}`, '192.0.2.1', paths[i % 3])))
+      t.same(
+        tally(burst.map(({ body }) => body.error)).invalid_client,
+        10,
+        JSON.stringify(tally(burst.map(({ status, body }) => `${status} ${body.error}`)))
+      )
+      const locked = await ask(right, '192.0.2.1')
+      t.same([locked.status, locked.body.error], [400, 'slow_down'], 'even the right one is not looked at')
+      t.match(locked.headers['retry-after'], ABOUT_900)
+      t.equal((await ask(right, '192.0.2.1', '/oauth/introspect')).status, 429)
+      t.equal((await ask(right, '192.0.2.2')).body.error, 'invalid_grant', 'elsewhere it is')
+      const other = await post('/oauth/introspect', { ...API, token: 'x' }, { 'x-forwarded-for': '192.0.2.1' })
+      t.equal(other.status, 200, 'and so are other clients there')
+      if (name === 'Redis') {
+        const second = await startOAuthApp(t, { ...behindProxy, LIMITS: 'on', ...variables }, { testClock: clock })
+        const guess = () =>
+          second.post(
+            '/oauth/introspect',
+            { ...BOX, client_secret: 'wrong', token: 'x' },
+            { 'x-forwarded-for': '192.0.2.1' }
+          )
+        t.equal((await guess()).status, 429, 'another instance knows')
+      }
+      clock.advance(QUARTER_MS)
+      if (name === 'memory') t.equal((await ask(right, '192.0.2.1')).body.error, 'invalid_grant', 'later it is again')
+    })
+  }
+
+  t.test('a public client has none to guess, and polls with an empty one', async (t) => {
+    const { post } = await startOAuthApp(t, { ...behindProxy, LIMITS: 'on', LIMIT_WRONG_SECRETS_PER_IP: '1' })
+    const ask = (headers: Record<string, string>) =>
+      post('/oauth/token', { ...CLI, grant_type: DEVICE_CODE, device_code: 'x' }, headers)
+    for (let i = 0; i < 5; i++) t.equal((await ask(basicAuth(CLI))).body.error, 'invalid_grant')
+  })
+})
+
+t.test('grants that wait', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  for (const [name, more] of [
+    ['memory', {}],
+    ['Redis', { REDIS_URL: redis.url }]
+  ] as const) {
+    const variables = { ...freely, ...more, LIMIT_PENDING_PER_IP: '3', LIMIT_PENDING_PER_CLIENT: '5' }
+    t.test(`so many of an address and of a client, until they are decided or over, in ${name}`, async (t) => {
+      if (name === 'Redis') await redis.client.flushall()
+      const service = await startApp(t, variables)
+      const others = name === 'Redis' ? await startApp(t, variables, { testClock: service.clock }) : service
+      const { start, approve } = asking(service)
+      const elsewhere = asking(others)
+      const burst = await Promise.all(times(10, (i) => (i % 2 ? start : elsewhere.start)('192.0.2.1')))
+      t.same(tally(burst.map(({ status }) => `${status}`)), { 200: 3, 429: 7 })
+      limited(t, await start('192.0.2.1'), ABOUT_900, 'one more')
+      for (const ip of ['192.0.2.2', '192.0.2.3']) t.equal((await elsewhere.start(ip)).status, 200)
+      limited(t, await start('192.0.2.4'), ABOUT_900, 'the sixth of the client')
+      const mine = burst.find(({ status }) => status === 200)
+      t.equal((await approve(mine?.body.user_code, 'ann', '192.0.2.9')).status, 200)
+      t.equal((await start('192.0.2.1')).status, 200, 'a decided one waits no more')
+      limited(t, await start('192.0.2.1'), ABOUT_900)
+      service.clock.advance(900_000)
+      t.equal((await start('192.0.2.1')).status, 200, 'nor does one that is over')
+    })
+  }
+
+  t.test('the OAuth surface is told as well, by client', async (t) => {
+    const { post } = await startOAuthApp(t, { ...behindProxy, LIMITS: 'on', LIMIT_PENDING_PER_CLIENT: '1' })
+    t.equal((await post('/oauth/device_authorization', TV)).status, 200)
+    const refusal = await post('/oauth/device_authorization', TV)
+    t.same([refusal.status, refusal.body.error], [429, 'temporarily_unavailable'])
+    t.match(refusal.headers['retry-after'], ABOUT_900)
+    t.equal((await post('/oauth/device_authorization', CLI)).status, 200, 'another client')
+  })
+})
+
+t.test('TRUSTED_CALLERS are counted by user, not by address', async (t) => {
+  const service = await startApp(t, {
+    ...behindProxy,
+    TRUSTED_CALLERS: '192.0.2.7, 2001:db8:1::/48',
+    ...{
+      LIMIT_START_PER_MINUTE: '1',
+      LIMIT_PEEK_PER_MINUTE: '10',
+      LIMIT_MISSES_PER_IP: '2',
+      LIMIT_PENDING_PER_IP: '1'
+    },
+    LIMIT_ACCOUNT_PER_MINUTE: '1'
+  })
+  const { start, peek } = asking(service)
+  for (const ip of ['192.0.2.7', '2001:db8:1:2::3']) {
+    for (let i = 0; i < 5; i++) t.equal((await start(ip)).status, 200, `${ip} may start many`)
+    for (let i = 0; i < 20; i++) t.equal((await peek(WRONG, `user ${ip} ${i}`, ip)).status, 404, `${ip} calls for many`)
+    for (let i = 0; i < 4; i++) await peek(WRONG, `user ${ip} 0`, ip)
+    limited(t, await peek(WRONG, `user ${ip} 0`, ip), ABOUT_900, 'one of whom has missed too often')
+    for (let i = 0; i < 12; i++) {
+      const headers = { 'x-forwarded-for': ip }
+      t.equal((await service.call('GET', '/auth/clients', { user: `owner ${ip} ${i}`, headers })).status, 200)
+    }
+  }
+  for (let i = 0; i < 2; i++) await peek(WRONG, `somebody ${i}`, '192.0.2.8')
+  limited(t, await peek(WRONG, 'somebody else', '192.0.2.8'), ABOUT_900, 'nobody else is trusted')
+})
+
+t.test('ten wrong codes of some users lock out nobody behind the same address', async (t) => {
+  const { peek } = asking(await startApp(t, behindProxy))
+  for (const user of ['ann', 'bob']) {
+    for (let i = 0; i < 5; i++) t.equal((await peek(WRONG, user, '192.0.2.1')).status, 404)
+    limited(t, await peek(WRONG, user, '192.0.2.1'), ABOUT_900, user)
+  }
+  t.equal((await peek(WRONG, 'carol', '192.0.2.1')).status, 404)
 })
 
 t.test('LIMITS=off lifts all of it but the pacing of polls, and says so', async (t) => {

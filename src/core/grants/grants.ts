@@ -4,12 +4,11 @@
  * state machine, and the surfaces (src/routes) render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
-import { BUILT_IN_TAG, isBuiltIn, isPublic, tagOf } from '../clients/client.js'
-import { fault } from '../fault.js'
+import { BUILT_IN_TAG, isBuiltIn, isPublic } from '../clients/client.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Users } from '../users/user.js'
-import { formatUserCode, isGrantCode, newGrantCode, newUserCode, readUserCode } from './codes.js'
+import { isGrantCode, readUserCode } from './codes.js'
 import {
   type Action,
   authorizationIdOf,
@@ -24,17 +23,7 @@ import {
 import type { FoundGrant } from './grant-store.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
 import { RETENTION_MS } from './rules.js'
-
-/** Caps the retries after a collision of user codes. Among a million live grants, one new code in 25,600 collides. */
-const USER_CODE_TRIES = 10
-
-export interface StartedGrant {
-  grantCode: string
-  /** In the form XXXX-XXXX. */
-  userCode: string
-  expiresInSeconds: number
-  intervalSeconds: number
-}
+import { createStart, type PendingGrants, type StartedGrant } from './starts.js'
 
 /** Callbacks for metrics. */
 export interface GrantEvents {
@@ -45,7 +34,10 @@ export interface GrantEvents {
 }
 
 export interface Grants extends Polls {
-  /** Starts a grant (RFC 8628 §3.1). Rejects with `unavailable` when it could not be stored. */
+  /**
+   * Starts a grant (RFC 8628 §3.1). Rejects with `unavailable` when it could not be stored, and with `too_many_requests` when too
+   * many of its address or its client wait.
+   */
   start(request: GrantRequest): Promise<StartedGrant>
   /** Looks up the grant of a typed user code. */
   peek(typedUserCode: string): Promise<PeekOutcome>
@@ -67,12 +59,13 @@ export interface GrantsParts extends PollsParts {
   keyring: Keyring
   users: Users
   events: GrantEvents
+  pending: PendingGrants
   grantTtlSeconds: number
   pollIntervalSeconds: number
 }
 
 export function createGrants(parts: GrantsParts): Grants {
-  const { store, keyring, approvals, users, clients, events } = parts
+  const { store, keyring, approvals, users, clients, events, pending } = parts
   const { poll, pollAndWait } = createPolls(parts)
   /** What the tags of all public clients begin with: those of the built-in ones alike, the others one by one. */
   const publicTags = new Set(
@@ -115,28 +108,7 @@ export function createGrants(parts: GrantsParts): Grants {
   }
 
   return {
-    async start(request) {
-      const grantCode = newGrantCode()
-      const grant = {
-        request,
-        clientTag: tagOf(request.clientId),
-        lifeMs: parts.grantTtlSeconds * 1000,
-        intervalMs: parts.pollIntervalSeconds * 1000
-      }
-      for (let attempt = 0; attempt < USER_CODE_TRIES; attempt++) {
-        const userCode = newUserCode()
-        const [tag = ''] = tagsOf(userCode)
-        if ((await store.create(digestOf(grantCode), tag, grant)) === 'user_code_taken') continue
-        events.started()
-        return {
-          grantCode,
-          userCode: formatUserCode(userCode),
-          expiresInSeconds: parts.grantTtlSeconds,
-          intervalSeconds: parts.pollIntervalSeconds
-        }
-      }
-      throw fault('unavailable', { detail: `${USER_CODE_TRIES} user codes in a row were taken` })
-    },
+    start: createStart(parts),
 
     poll,
     pollAndWait,
@@ -166,7 +138,10 @@ export function createGrants(parts: GrantsParts): Grants {
       const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
       const decision: Decision = { action, userId, ip, authorizationId, ...seen }
       const result = await store.decide(found.grantDigest, decision)
-      if (result.kind === 'decided') events.decided(action, result.afterMs / 1000)
+      if (result.kind === 'decided') {
+        events.decided(action, result.afterMs / 1000)
+        await pending.leave({ grantDigest: found.grantDigest, ...found.request })
+      }
       const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
       const isDecided = result.kind === 'decided' || result.kind === 'repeated'
       // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.

@@ -1,6 +1,6 @@
 /**
- * The limit on guessing user codes (RFC 8628 §5.1): a number of misses per user and per address within 15 minutes, which a
- * success does not reset. An attempt is taken before the lookup and given back when the lookup was no miss, so that parallel
+ * The limit on guessing: of user codes (RFC 8628 §5.1) a number of misses per user and, a multiple of it, per address within 15
+ * minutes, of secrets one per client and address. A success does not reset it. An attempt is taken before the lookup and given back when the lookup was no miss, so that parallel
  * guesses cannot outrun the counter.
  */
 import { randomUUID } from 'node:crypto'
@@ -40,7 +40,7 @@ export function createGuesses(store: LimitStore): Guesses {
         // A refused attempt looked nothing up, so it does not count against the other users behind the same address.
         await giveBack()
         refused()
-        throw fault('too_many_requests', { retryAfterSeconds: Math.ceil(longestMs / 1000), detail: 'user code misses' })
+        throw fault('too_many_requests', { retryAfterSeconds: Math.ceil(longestMs / 1000), detail: 'wrong guesses' })
       }
       const outcome = await lookup()
       if (outcome.kind !== 'unknown') await giveBack()

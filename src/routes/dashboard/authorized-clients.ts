@@ -19,7 +19,7 @@ export function listAuthorizedClients(app: App): void {
     ...dashboardOperations.listAuthorizedClients,
     // Each piece of the list has a time limit of its own.
     config: { waitsForOthers: true },
-    onRequest: app.authenticate('user-or-client'),
+    onRequest: app.limits.userGuards('account', 'user-or-client'),
     handler: async (request, reply) => {
       const caller = request.authenticatedCaller()
       const list = `clients of ${caller.userId}`
@@ -36,7 +36,7 @@ export function listAuthorizedClients(app: App): void {
 export function updateAuthorizedClient(app: App): void {
   app.route({
     ...dashboardOperations.updateAuthorizedClient,
-    onRequest: app.authenticate('user-or-client'),
+    onRequest: app.limits.userGuards('account', 'user-or-client'),
     handler: async (request) => {
       const caller = request.authenticatedCaller()
       const { authorizedClientId: id } = request.params
@@ -53,7 +53,7 @@ export function updateAuthorizedClient(app: App): void {
 export function revokeAuthorizedClient(app: App): void {
   app.route({
     ...dashboardOperations.revokeAuthorizedClient,
-    onRequest: app.authenticate('user-or-client'),
+    onRequest: app.limits.userGuards('account', 'user-or-client'),
     handler: async (request) => {
       const caller = request.authenticatedCaller()
       const { authorizedClientId: id } = request.params

@@ -13,7 +13,7 @@ export function decideGrant(app: App): void {
 
   app.route({
     ...dashboardOperations.decideGrant,
-    onRequest: [app.limits.perAddress('approve'), app.authenticate('user'), app.limits.perUser('approve', userOf)],
+    onRequest: app.limits.userGuards('approve', 'user'),
     handler: async (request) => {
       const { user_code, action } = request.body
       if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })

@@ -19,8 +19,7 @@ import { decideGrant } from './decide-grant.js'
 import { listOauthAccounts, unlinkOauthAccount } from './oauth-accounts.js'
 import { peekGrant } from './peek-grant.js'
 import { pollGrantToken } from './poll-grant-token.js'
-import { startGrant } from './start-grant.js'
-import { withdrawGrant } from './withdraw-grant.js'
+import { startGrant, withdrawGrant } from './start-grant.js'
 
 const { startGrant: start, pollGrantToken: poll, withdrawGrant: withdraw, ...forBrowsers } = dashboardOperations
 

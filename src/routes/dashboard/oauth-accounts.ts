@@ -7,7 +7,7 @@ import type { App } from '../app.js'
 export function listOauthAccounts(app: App): void {
   app.route({
     ...dashboardOperations.listOauthAccounts,
-    onRequest: app.authenticate('user'),
+    onRequest: app.limits.userGuards('account', 'user'),
     handler: async (request) => {
       const connections = await app.core.connections.list(request.authenticatedCaller().userId)
       const time = (ms: number) => new Date(ms).toISOString()
@@ -31,7 +31,7 @@ export function unlinkOauthAccount(app: App): void {
   app.route({
     ...dashboardOperations.unlinkOauthAccount,
     config: { waitsForOthers: true },
-    onRequest: app.authenticate('user'),
+    onRequest: app.limits.userGuards('account', 'user'),
     handler: async (request) => {
       const { oauthAccountId } = request.params
       const { userId } = request.authenticatedCaller()

@@ -13,7 +13,7 @@ export function peekGrant(app: App): void {
 
   app.route({
     ...dashboardOperations.peekGrant,
-    onRequest: [app.limits.perAddress('peek'), app.authenticate('user'), app.limits.perUser('peek', userOf)],
+    onRequest: app.limits.userGuards('peek', 'user'),
     handler: async (request) => {
       const { user_code } = request.query
       if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })

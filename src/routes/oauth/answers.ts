@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Set where an access token proves who asks (RFC 6750). */
     takesAccessToken?: boolean
+    /** Set where clients poll: a limit is a `slow_down` there, which they obey, while they give up at a 429. */
+    isPolled?: boolean
     /** Set where either a client or an API key proves who asks: every refusal of them says how, whatever they sent. */
     takesClientOrKey?: boolean
   }
@@ -82,14 +84,17 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   internal: { status: 500, error: 'server_error' }
 }
 
+const SLOW_DOWN: Answer = { status: 400, error: 'slow_down', description: 'Too many requests.' }
+
 export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toFault(thrown)
-  const answer = ANSWERS[problem.code]
+  const isPolled = request.routeOptions.config?.isPolled === true
+  const answer = isPolled && problem.code === 'too_many_requests' ? SLOW_DOWN : ANSWERS[problem.code]
   logFault(problem, thrown, answer.status, request)
 
   const challenge = answer.challenge ?? challengeOf(problem.code, request)
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
-  if (answer.status === 429 || answer.status === 503) {
+  if (answer.status === 429 || answer.status === 503 || answer === SLOW_DOWN) {
     reply.header('retry-after', problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
   }
   const hint = answer.status === 400 ? (explain(thrown, request) ?? problem.hint) : undefined

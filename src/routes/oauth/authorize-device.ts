@@ -1,5 +1,7 @@
+/** The two doors to a grant: the device authorization, and the one of browsers, which is closed. */
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { DEVICE_CODE_GRANT, readRequestedScopes, requireGrantType } from '../../core/clients/client.js'
+import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { beginGrant } from '../start.js'
 
@@ -9,12 +11,22 @@ export function authorizeDevice(app: App): void {
     ...oauthOperations.authorizeDevice,
     onRequest: app.limits.perAddress('start'),
     handler: async (request) => {
-      const client = app.authenticateClient(request)
+      const client = await app.authenticateClient(request)
       requireGrantType(client, DEVICE_CODE_GRANT)
       const scopes = readRequestedScopes(client, request.body.scope)
       const asked = { clientId: client.id, clientType: client.type, scopes, metadata: {} }
       const { grantCode, answer } = await beginGrant(app, request, asked)
       return { device_code: grantCode, ...answer }
+    }
+  })
+}
+
+/** GET /oauth/authorize (RFC 6749 §3.1): refuses, and says where to go instead. */
+export function authorize(app: App): void {
+  app.route({
+    ...oauthOperations.authorize,
+    handler: async () => {
+      throw fault('unsupported_response_type')
     }
   })
 }

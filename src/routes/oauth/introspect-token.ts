@@ -30,7 +30,7 @@ export function introspectToken(app: App): void {
     }
     const isAnonymous = request.headers.authorization === undefined && !body.client_id
     if (isAnonymous) throw fault('invalid_client', { detail: 'no credentials' })
-    const client = app.authenticateClient(request)
+    const client = await app.authenticateClient(request)
     if (isPublic(client)) throw fault('invalid_client', { detail: 'a public client' })
     return { client, name: `client ${client.id}` }
   }

@@ -7,12 +7,13 @@ import {
 } from '../../../schemas/generated/oauth.js'
 import { type Client, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
 import { LONGEST_SCOPE, readScope, writeScope } from '../../core/clients/scope.js'
-import { type Fault, fault, isFault } from '../../core/fault.js'
+import { fault } from '../../core/fault.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
 import type { IssuedTokens } from '../../core/tokens/tokens.js'
 import type { App } from '../app.js'
 import { isRoutine, pollGrant } from '../poll.js'
-import { RETRY_AFTER_SECONDS } from '../to-fault.js'
+
+type TokenRoute = FastifyRequest<{ Body: TokenRequest }>
 
 /** POST /oauth/token (RFC 6749 §3.2): tokens for a device code (RFC 8628 §3.4) or a refresh token (RFC 6749 §6). */
 export function requestToken(app: App): void {
@@ -20,18 +21,23 @@ export function requestToken(app: App): void {
 
   app.route({
     ...oauthOperations.requestToken,
-    config: { waitsForOthers: true },
+    config: { waitsForOthers: true, isPolled: true },
     // Not async, and its parts answer with plain values: that saves a promise for every poll.
     handler: (request, reply) => {
-      const { body } = request
       const client = app.authenticateClient(request)
-      if (body.grant_type === DEVICE_CODE_GRANT) return redeemDeviceCode(client, body, request, reply)
-      if (body.grant_type === 'refresh_token') {
-        return app.withinTimeLimit(request, redeemRefreshToken(client, body, request, reply))
-      }
-      throw fault('unsupported_grant_type')
+      if (client instanceof Promise) return client.then((proved) => redeem(proved, request, reply))
+      return redeem(client, request, reply)
     }
   })
+
+  function redeem(client: Client, request: TokenRoute, reply: FastifyReply): Promise<TokenResponse | TokenError> {
+    const { body } = request
+    if (body.grant_type === DEVICE_CODE_GRANT) return redeemDeviceCode(client, body, request, reply)
+    if (body.grant_type === 'refresh_token') {
+      return app.withinTimeLimit(request, redeemRefreshToken(client, body, request, reply))
+    }
+    throw fault('unsupported_grant_type')
+  }
 
   async function redeemDeviceCode(
     client: Client,
@@ -61,11 +67,7 @@ export function requestToken(app: App): void {
     if (!refreshToken) throw fault('invalid_request', { hint: 'refresh_token is missing' })
     const scopes = readScope(scope)
     if (!scopes) throw fault('invalid_scope')
-    const tooMany = await limitRefreshes(request).catch(asTooMany)
-    if (tooMany) {
-      reply.code(400).header('retry-after', tooMany.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
-      return { error: 'slow_down', error_description: 'Too many requests.' }
-    }
+    await limitRefreshes(request)
     const outcome = await app.core.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
     if (outcome.kind === 'refreshed') return renderTokens(outcome.tokens, reply)
     throw fault(outcome.kind === 'invalid_scope' ? 'invalid_scope' : 'invalid_grant', { detail: outcome.kind })
@@ -84,12 +86,6 @@ export function requestToken(app: App): void {
       ...(idToken !== undefined && { id_token: idToken })
     }
   }
-}
-
-/** The fault of a limit. It is answered as `slow_down`, which stock clients obey, while they give up at a 429. */
-function asTooMany(error: unknown): Fault {
-  if (isFault(error) && error.code === 'too_many_requests') return error
-  throw error
 }
 
 /** What a poll that brings no token is told (RFC 8628 §3.5). */

@@ -18,7 +18,7 @@ export function revokeToken(app: App): void {
       const { token } = request.body
       if (!namesClient(request, request.body)) await endHeld(token)
       else {
-        const client = app.authenticateClient(request)
+        const client = await app.authenticateClient(request)
         // The hint is not needed (RFC 7009 §2.1): what is no device code is unknown to the grants, mostly without a look.
         const { kind } = await grants.withdraw(token, client.tag)
         if (kind === 'unknown') await tokens.revoke(client, token)

@@ -32,7 +32,7 @@ export function showAuthorizations({ app, visits, codes }: PageParts): void {
   app.route({
     method: 'GET',
     url: '/account/clients',
-    onRequest: visits.requireSession('clients'),
+    onRequest: [visits.requireSession('clients'), app.limits.perUser('account', userIdOf)],
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const list = nameOfList(request)
@@ -56,7 +56,7 @@ export function renameAuthorization({ app, visits }: PageParts): void {
     method: 'POST',
     url: '/account/clients/:id/rename',
     schema: { params: PathId, body: Rename },
-    onRequest: visits.requireSession('clients'),
+    onRequest: [visits.requireSession('clients'), app.limits.perUser('account', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const label = request.body.label.trim() || undefined
@@ -73,7 +73,7 @@ export function revokeAuthorization({ app, visits }: PageParts): void {
     method: 'POST',
     url: '/account/clients/:id/revoke',
     schema: { params: PathId },
-    onRequest: visits.requireSession('clients'),
+    onRequest: [visits.requireSession('clients'), app.limits.perUser('account', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const revoked = await app.core.authorizations.revoke(userIdOf(request), request.params.id)
@@ -90,7 +90,7 @@ export function revokeAllAuthorizations({ app, visits }: PageParts): void {
     url: '/account/clients/revoke-all',
     // Many are revoked in many steps, each of which has a time limit of its own.
     config: { waitsForOthers: true },
-    onRequest: visits.requireSession('clients'),
+    onRequest: [visits.requireSession('clients'), app.limits.perUser('account', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       await app.core.authorizations.revokeAll(userIdOf(request))

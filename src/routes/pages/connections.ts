@@ -13,7 +13,7 @@ export function showConnections({ app, visits }: PageParts): void {
   app.route({
     method: 'GET',
     url: '/account/connections',
-    onRequest: visits.requireSession('connections'),
+    onRequest: [visits.requireSession('connections'), app.limits.perUser('account', userIdOf)],
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const userId = userIdOf(request)
@@ -41,7 +41,7 @@ export function chooseForSignIn({ app, visits }: PageParts): void {
     method: 'POST',
     url: '/account/connections/:id/sign-in',
     schema: { params: PathId, body: Choice },
-    onRequest: visits.requireFreshSession('connections'),
+    onRequest: [visits.requireFreshSession('connections'), app.limits.perUser('account', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const [userId, signsIn] = [userIdOf(request), request.body.may === 'yes']
@@ -66,7 +66,11 @@ export function beginConnecting({ app, visits }: PageParts): void {
     url: '/account/connections/:id/connect',
     schema: { params: PathId },
     config: { waitsForOthers: true },
-    onRequest: [visits.requireSession('connections'), app.limits.perAddress('sign-in')],
+    onRequest: [
+      visits.requireSession('connections'),
+      app.limits.perAddress('sign-in'),
+      app.limits.perUser('account', userIdOf)
+    ],
     handler: async (request, reply) => {
       const upstream = app.core.signIn.upstream(request.params.id)
       if (!upstream) throw fault('not_found')
@@ -94,7 +98,7 @@ export function disconnect({ app, visits }: PageParts): void {
     url: '/account/connections/:id/disconnect',
     schema: { params: PathId },
     config: { waitsForOthers: true },
-    onRequest: visits.requireSession('connections'),
+    onRequest: [visits.requireSession('connections'), app.limits.perUser('account', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const disconnected = await app.core.connections.disconnect(userIdOf(request), request.params.id)

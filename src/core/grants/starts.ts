@@ -1,0 +1,127 @@
+/**
+ * The start of a grant, and the caps on how many of one address and of one client wait for their decision. Each takes a place in
+ * two counters of the limit store and leaves them when it is decided. Whatever is missed (a lost answer, a grant that expires or
+ * is withdrawn) heals when the life of the grant ends, which is as long as it can take a place.
+ */
+
+import { tagOf } from '../clients/client.js'
+import { fault, isFault } from '../fault.js'
+import { type LimitStore, limitKey } from '../limits/limit-store.js'
+import { digestOf } from '../secrets/digest.js'
+import type { Keyring } from '../secrets/keyring.js'
+import { formatUserCode, newGrantCode, newUserCode } from './codes.js'
+import type { GrantRequest } from './grant.js'
+import type { GrantStore } from './grant-store.js'
+
+export interface PendingBounds {
+  perAddress: number
+  perClient: number
+  /** What an address is counted as; undefined for one that is not counted. */
+  networkOf(ip: string): string | undefined
+  /** Called when a grant is refused. */
+  refused(by: 'address' | 'client'): void
+}
+
+/** What a grant is counted by. */
+export interface PendingGrant {
+  grantDigest: string
+  clientId: string
+  ip: string
+}
+
+export interface PendingGrants {
+  /** Takes the places of a grant. Rejects with `too_many_requests`, which carries the seconds until a place comes free. */
+  enter(grant: PendingGrant, lifeMs: number): Promise<void>
+  /** Frees the places. Resolves even if the storage cannot be reached. */
+  leave(grant: PendingGrant): Promise<void>
+}
+
+/** Without bounds nothing is counted. */
+export function createPendingGrants(store: LimitStore, bounds: PendingBounds | undefined): PendingGrants {
+  if (!bounds) return { enter: async () => {}, leave: async () => {} }
+  const { perAddress, perClient, networkOf, refused } = bounds
+
+  function countersOf({ clientId, ip }: PendingGrant) {
+    const network = networkOf(ip)
+    const ofClient = { by: 'client', key: limitKey('pending', 'client', clientId), limit: perClient } as const
+    if (network === undefined) return [ofClient]
+    return [{ by: 'address', key: limitKey('pending', 'address', network), limit: perAddress } as const, ofClient]
+  }
+
+  async function leave(grant: PendingGrant): Promise<void> {
+    try {
+      await Promise.all(countersOf(grant).map(({ key }) => store.giveBack(key, grant.grantDigest)))
+    } catch (error) {
+      // The decision or the refusal stands, and the place comes free by itself.
+      if (!isFault(error) || error.code !== 'unavailable') throw error
+    }
+  }
+
+  return {
+    async enter(grant, lifeMs) {
+      const taken = countersOf(grant).map(async ({ by, key, limit }) => {
+        const wait = await store.take(key, grant.grantDigest, limit, lifeMs)
+        return { by, freeInMs: wait?.freeInMs ?? 0 }
+      })
+      const full = (await Promise.all(taken)).filter(({ freeInMs }) => freeInMs > 0)
+      const [first] = full
+      if (!first) return
+      await leave(grant)
+      refused(first.by)
+      const retryAfterSeconds = Math.ceil(Math.max(...full.map(({ freeInMs }) => freeInMs)) / 1000)
+      throw fault('too_many_requests', { retryAfterSeconds, detail: `pending grants per ${first.by}` })
+    },
+
+    leave
+  }
+}
+
+/** Caps the retries after a collision of user codes. Among a million live grants, one new code in 25,600 collides. */
+const USER_CODE_TRIES = 10
+
+export interface StartedGrant {
+  grantCode: string
+  /** In the form XXXX-XXXX. */
+  userCode: string
+  expiresInSeconds: number
+  intervalSeconds: number
+}
+
+export interface StartParts {
+  store: GrantStore
+  keyring: Keyring
+  pending: PendingGrants
+  events: { started(): void }
+  grantTtlSeconds: number
+  pollIntervalSeconds: number
+}
+
+export function createStart(parts: StartParts): (request: GrantRequest) => Promise<StartedGrant> {
+  const { store, keyring, pending, events } = parts
+
+  return async (request) => {
+    const grantCode = newGrantCode()
+    const grant = {
+      request,
+      clientTag: tagOf(request.clientId),
+      lifeMs: parts.grantTtlSeconds * 1000,
+      intervalMs: parts.pollIntervalSeconds * 1000
+    }
+    const grantDigest = digestOf(grantCode)
+    await pending.enter({ grantDigest, ...request }, grant.lifeMs)
+    for (let attempt = 0; attempt < USER_CODE_TRIES; attempt++) {
+      const userCode = newUserCode()
+      const [tag = ''] = keyring.tags('user-code', userCode)
+      if ((await store.create(grantDigest, tag, grant)) === 'user_code_taken') continue
+      events.started()
+      return {
+        grantCode,
+        userCode: formatUserCode(userCode),
+        expiresInSeconds: parts.grantTtlSeconds,
+        intervalSeconds: parts.pollIntervalSeconds
+      }
+    }
+    await pending.leave({ grantDigest, ...request })
+    throw fault('unavailable', { detail: `${USER_CODE_TRIES} user codes in a row were taken` })
+  }
+}
