@@ -222,6 +222,12 @@ function weightOf({ id, method, path, schemes }: DocumentedOperation): number {
   return path.startsWith('/api') || schemes.length > 0 ? 6 : 1
 }
 
+/**
+ * How often a request is sent at once: once or twice where nothing is said. Polls go up to three times, and token requests more
+ * often, because the first repetition of a poll gets the same answer and only the second one is told to slow down.
+ */
+const TIMES: Record<string, number[]> = { requestToken: [1, 1, 3], pollGrantToken: [1, 1, 1, 2, 3] }
+
 const requests = fc.oneof(
   ...operations.map((operation) => ({
     weight: weightOf(operation),
@@ -258,8 +264,7 @@ const requests = fc.oneof(
         { weight: 1, arbitrary: text(1, 90) }
       ),
       address: fc.nat({ max: 11 }),
-      // Token requests are doubled more often, because a second poll at the same time is told to slow down.
-      times: fc.constantFrom(...(operation.id === 'requestToken' ? [1, 1, 2] : [1, 1, 1, 1, 2])),
+      times: fc.constantFrom(...(TIMES[operation.id] ?? [1, 1, 1, 1, 2])),
       laterMs: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.integer({ min: 0, max: 8_000 }))
     })
   }))
@@ -807,7 +812,9 @@ function placesIn(value: unknown): { inside: Record<string, unknown>; key: strin
   return Object.entries(inside).flatMap(([key, inner]) => [{ inside, key }, ...placesIn(inner)])
 }
 
-const CREDENTIALS = ['own', 'own', 'own', 'own', 'own', 'own', 'own', 'other', 'ended', 'none', 'raw', 'twice'] as const
+/** `reader` is a key of the same owner that may not use the tokens API. */
+const OTHER_CREDENTIALS = ['other', 'reader', 'ended', 'none', 'raw', 'twice'] as const
+const CREDENTIALS = [...Array.from({ length: 7 }, () => 'own' as const), ...OTHER_CREDENTIALS]
 
 const tokensRequests = fc.oneof(
   ...tokensOperations.map((operation) => ({
@@ -843,6 +850,7 @@ async function createTokensWorld(service: ListeningApp, publish: (name: string, 
   const [own, other, keeper] = await Promise.all(['acme', 'other', 'keeper'].map(newKey))
   const ended = await app.core.apiKeys.create('acme', {})
   await app.core.apiKeys.revoke('acme', ended.key.id)
+  const { text: reader } = await app.core.apiKeys.create('acme', { rights: ['introspect'] })
   // The issuer of this owner is never deleted, so that its tokens can always be validated.
   const kept = await makeOneOfEach(by(keeper))
   const token = await mint(by(keeper), kept, { expiresIn: 172_800 })
@@ -878,7 +886,7 @@ async function createTokensWorld(service: ListeningApp, publish: (name: string, 
   for (const account of [0, 0, 0, 1, 1] as const) await add(account)
   return {
     chains: chains as [Record<string, string>[], Record<string, string>[]],
-    keys: { own, other, ended: ended.text } as Record<string, string>,
+    keys: { own, other, ended: ended.text, reader } as Record<string, string>,
     token,
     url,
     audience: BODIES.createClient.audience,
@@ -922,8 +930,8 @@ function headersOf(
   { keys }: TokensWorld
 ): Record<string, string | string[]> {
   const own = `Bearer ${keys.own}`
-  const said = { own, twice: [own, own], raw, none: undefined, other: undefined, ended: undefined }[credential]
-  const authorization = said ?? (keys[credential] === undefined ? undefined : `Bearer ${keys[credential]}`)
+  const said: Partial<Record<typeof credential, string | string[]>> = { own, twice: [own, own], raw }
+  const authorization = said[credential] ?? (keys[credential] === undefined ? undefined : `Bearer ${keys[credential]}`)
   const type = body && ('json' in body ? 'application/json' : body.type)
   return {
     host,
