@@ -310,6 +310,41 @@ t.test('which host is whose', async (t) => {
     }
   })
 
+  await t.test('under a provider’s host pages of any origin may read its documents, and ask before', async (t) => {
+    const corsOf = (headers: Record<string, unknown>) =>
+      Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('access-control-')))
+    const readable = {
+      'access-control-allow-origin': '*',
+      'access-control-expose-headers': 'retry-after, x-request-id'
+    }
+    const allowed = {
+      'access-control-allow-methods': 'GET',
+      'access-control-allow-headers': '*',
+      'access-control-max-age': '600'
+    }
+    for (const host of [`${providerId}.${BASE_DOMAIN}`, proved.domain, `${proved.domain.toUpperCase()}.:443`]) {
+      const asking = { host, origin: 'https://any.example' }
+      const preflight = {
+        ...asking,
+        'access-control-request-method': 'GET',
+        'access-control-request-headers': 'x-trace'
+      }
+      for (const document of DOCUMENTS) {
+        const url = `/.well-known/${document}`
+        const asked = await service.send({ method: 'OPTIONS', url, headers: preflight })
+        t.strictSame([asked.status, corsOf(asked.headers)], [204, { ...readable, ...allowed }], `${host} ${url}`)
+        const { status, headers } = await ask(service, host, document, '', { origin: 'https://any.example' })
+        t.strictSame([status, corsOf(headers), headers.vary], [200, readable, undefined], `${host} ${url}`)
+        const plain = await service.send({ method: 'OPTIONS', url, headers: asking })
+        t.strictSame([plain.status, plain.headers.allow], [405, 'GET, HEAD'], `${host} ${url}: no preflight`)
+      }
+      for (const url of ['/', '/.well-known/oauth-authorization-server', '/oauth/userinfo', '/api/v0/auth/clients']) {
+        const { status, headers } = await service.send({ method: 'OPTIONS', url, headers: preflight })
+        t.strictSame([status, corsOf(headers)], [404, {}], `${host} ${url}`)
+      }
+    }
+  })
+
   await t.test('what a proxy says besides of the host chooses nothing: a cache goes by Host', async (t) => {
     for (const forwarded of [proved.domain, `${providerId}.${BASE_DOMAIN}`, own, 'evil.example']) {
       const headers = { 'x-forwarded-host': forwarded, 'x-forwarded-proto': 'http', forwarded: `host=${forwarded}` }
