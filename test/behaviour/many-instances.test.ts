@@ -6,6 +6,7 @@ import { authorizationIdOf } from '../../src/core/grants/grant.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { PATIENT, startApp } from '../support/app.js'
 import { apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
+import { BOX, startOAuthApp } from '../support/oauth-app.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
 
@@ -163,8 +164,11 @@ t.test('two instances over one Redis', async (t) => {
 
       const idOf = ({ grant_code }: typeof before) => authorizationIdOf(digestOf(grant_code), user)
       const rows: Row[] = (await there.call('GET', '/auth/clients', { user })).body.data
-      t.same(rows.map(({ id }) => id).sort(), [idOf(before), idOf(during)].sort(), 'each approval has one row')
       const isRevoked = (id: unknown) => rows.some((row) => row.id === id && row.revoked_at !== null)
+      const others = rows.filter(({ id }) => id !== idOf(before) && id !== idOf(during))
+      t.equal(rows.length - others.length, 2, 'each approval has one row')
+      // If the first of the two approvals was revoked before it was decided, the second one is an approval of its own.
+      t.ok(others.length === 0 || (others.length === 1 && isRevoked(idOf(during))), `${others.length} others`)
       t.ok(isRevoked(idOf(before)))
       t.same((await here.poll(before.grant_code)).body, { status: 'access_denied' })
       for (const { body } of await polls) {
@@ -220,6 +224,42 @@ t.test('two instances over one Redis', async (t) => {
     t.equal((await two.call('GET', '/auth/clients', { token })).body.data.length, 2, 'it sees both')
     t.equal((await end(two, token)).status, 200)
     t.equal((await one.call('GET', '/auth/clients', { token: other })).status, 200, 'the other one goes on')
+  })
+
+  await t.test('a client of the operator’s has its own row alone on either instance', async (t) => {
+    const [here, there] = [
+      await startOAuthApp(t, { REDIS_URL: redis.url }),
+      await startOAuthApp(t, { REDIS_URL: redis.url })
+    ]
+    const { access_token: token } = await here.tokens(BOX, 'openid', 'heidi')
+    const own = claimsOf(token).cid as string
+    const [other, foreign] = [claimsOf(await there.collect('heidi')), claimsOf(await there.collect('ivan'))]
+    t.equal((await there.call('GET', '/auth/clients', { user: 'heidi' })).body.data.length, 2)
+    const body = { label: 'mine' }
+    for (const { call } of [here, there]) {
+      const { data } = (await call('GET', '/auth/clients', { token })).body
+      t.match(data, [{ id: own, is_current: true }])
+      t.equal(data.length, 1)
+      for (const [id, status] of [
+        [other.cid, 403],
+        [foreign.cid, 404]
+      ]) {
+        t.equal((await call('PATCH', `/auth/clients/${id}`, { token, body })).status, status)
+        t.equal((await call('DELETE', `/auth/clients/${id}`, { token })).status, status)
+      }
+    }
+    t.equal((await there.call('PATCH', `/auth/clients/${own}`, { token, body })).status, 200)
+    t.equal((await here.call('GET', '/auth/clients', { token })).body.data[0].label, 'mine')
+    t.equal((await there.call('DELETE', `/auth/clients/${own}`, { token })).status, 200)
+    t.equal((await here.call('GET', '/auth/clients', { token })).status, 401)
+    const { data } = (await here.call('GET', '/auth/clients', { user: 'heidi' })).body
+    t.same(
+      data
+        .filter(({ revoked_at }: Row) => revoked_at === null)
+        .map(({ id, label }: Record<string, unknown>) => [id, label]),
+      [[other.cid, null]],
+      'the other one is as it was'
+    )
   })
 
   await t.test(

@@ -79,7 +79,8 @@ async function openStorage(t: Test, redis: RedisConfig, clock: TestClock, patien
   return storage
 }
 
-async function age(servers: RedisServer[], prefix: string, clock: TestClock, ms: number): Promise<void> {
+/** Lets time pass for the clock and for what these servers hold under a prefix. */
+export async function age(servers: RedisServer[], prefix: string, clock: TestClock, ms: number): Promise<void> {
   clock.advance(ms)
   await Promise.all(servers.map(({ client }) => client.eval(AGE, 0, `${prefix}*`, ms)))
 }

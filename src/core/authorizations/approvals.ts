@@ -63,6 +63,8 @@ export interface Approvals {
   ): Promise<Authorization | 'full'>
   /** Deletes what was prepared for an approval that does not stand. What was collected or revoked stays. */
   discard(userId: string, authorizationId: string): Promise<void>
+  /** Deletes what was prepared under an id that no decision has, even if it was revoked meanwhile: nobody asks for it any more. */
+  forget(userId: string, authorizationId: string): Promise<void>
   /**
    * The authorization for the client that collects it, the first time and again. Undefined if it was revoked, or its user is
    * blocked. Makes a record that is missing, unless everything was revoked since the approval.
@@ -152,6 +154,7 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
     },
 
     discard: (userId, authorizationId) => records.delete(userId, authorizationId, AWAITS_COLLECTION),
+    forget: (userId, authorizationId) => records.delete(userId, authorizationId),
 
     async collect(client, approved) {
       const { userId, authorizationId: id } = approved.decision

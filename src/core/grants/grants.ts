@@ -131,9 +131,8 @@ export function createGrants(parts: GrantsParts): Grants {
       // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
       // is not known, the record stays: the repetition finds it, or it lapses.
       const isPrepared = isApproval && found.state === 'pending'
-      const authorizationId = isPrepared
-        ? await prepare(found, { userId, ip })
-        : authorizationIdOf(found.grantDigest, userId)
+      const usualId = authorizationIdOf(found.grantDigest, userId)
+      const authorizationId = isPrepared ? await prepare(found, { userId, ip }) : usualId
       if (authorizationId === undefined) return { kind: 'full' }
       const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
       const decision: Decision = { action, userId, ip, authorizationId, ...seen }
@@ -146,7 +145,9 @@ export function createGrants(parts: GrantsParts): Grants {
       const isDecided = result.kind === 'decided' || result.kind === 'repeated'
       // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
       const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
-      if (isLeftOver) await approvals.discard(userId, authorizationId)
+      // An id that was made for this call is in no decision if it is not in the one that stands.
+      const drop = authorizationId === usualId ? approvals.discard : approvals.forget
+      if (isLeftOver) await drop(userId, authorizationId)
       if (!isDecided) return { kind: result.kind }
       return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
     },

@@ -10,6 +10,7 @@ import { tagOf } from '../../../src/core/clients/client.js'
 import { fault } from '../../../src/core/fault.js'
 import { createKeyring } from '../../../src/core/secrets/keyring.js'
 import { createRefreshTokenTexts, looksLikeRefreshToken } from '../../../src/core/tokens/refresh-token.js'
+import { age } from '../../contract/redis-engine.js'
 import type { Answer } from '../../support/app.js'
 import {
   API,
@@ -735,10 +736,14 @@ for (const engine of ['memory', 'Redis']) {
     const redis = engine === 'Redis' ? await startRedis() : undefined
     t.teardown(() => redis?.stop())
     const service = await startOAuthApp(t, redis ? { REDIS_URL: redis.url } : {})
-    undoing(t, service)
-    revokingAll(t, service)
     // In memory there is one instance.
-    revokingByPossession(t, service, redis ? await startOAuthApp(t, { REDIS_URL: redis.url }) : service)
+    const other = redis ? await startOAuthApp(t, { REDIS_URL: redis.url }) : service
+    approvingAnew(t, service, other)
+    undoing(t, service)
+    const { clock } = service
+    // Redis ends rows by its own clock.
+    revokingAll(t, service, async (ms) => (redis ? age([redis], 'grantd:', clock, ms) : clock.advance(ms)))
+    revokingByPossession(t, service, other)
   })
 }
 
@@ -782,6 +787,47 @@ function revokingByPossession(t: Test, { authorize, tokens, redeem, userinfo, re
 
 let users = 0
 const newUser = () => `user ${users++}`
+
+/** An approval is made on both instances at once, after one whose outcome nobody heard was revoked. */
+function approvingAnew(t: Test, { app, start, poll }: OAuthApp, other: OAuthApp) {
+  const { grants } = app.storage
+  const { decide } = grants
+  const approve = (at: OAuthApp['app'], userCode: string, user: string) =>
+    at.core.grants.decide(userCode, 'approve', by(user))
+
+  for (const isRevoked of [false, true]) {
+    t.test(
+      `an approval made anew twice at once has one row, ${isRevoked ? 'revoked meanwhile' : 'in force'}`,
+      async (t) => {
+        const user = newUser()
+        const { grant_code, user_code } = await start()
+        grants.decide = async () => {
+          throw fault('unavailable')
+        }
+        await t.rejects(approve(app, user_code, user), { code: 'unavailable' })
+        await app.core.authorizations.revokeAll(user)
+        t.equal((await app.core.authorizations.list(user)).length, 1, 'what never came to stand was revoked')
+
+        // When this one has prepared its row, the other one comes to stand.
+        grants.decide = async (...args) => {
+          grants.decide = decide
+          t.equal((await approve(other.app, user_code, user)).kind, 'decided')
+          if (isRevoked) await other.app.core.authorizations.revokeAll(user)
+          return decide(...args)
+        }
+        const late = await approve(app, user_code, user)
+        t.equal(late.kind, 'decided')
+        const rows = await app.core.authorizations.list(user)
+        t.equal(rows.length, 2)
+        for (const { id, revokedAtMs } of rows) {
+          const isTheOne = late.kind === 'decided' && id === late.authorizationId
+          t.equal(revokedAtMs !== undefined, isRevoked || !isTheOne, isTheOne ? 'the one that stands' : 'the first one')
+        }
+        t.equal((await poll(grant_code)).body.status, isRevoked ? 'access_denied' : 'approved')
+      }
+    )
+  }
+}
 
 function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refresh, userinfo, introspect }: OAuthApp) {
   const { decide, undo } = app.core.grants
@@ -918,7 +964,7 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
   })
 }
 
-function revokingAll(t: Test, { app, clock, start, poll, call }: OAuthApp) {
+function revokingAll(t: Test, { app, clock, start, poll, call }: OAuthApp, pass: (ms: number) => Promise<void>) {
   const { revokeAll, list, revoke } = app.core.authorizations
   const collect = async (user: string) => {
     const { grant_code, user_code } = await start()
@@ -946,7 +992,7 @@ function revokingAll(t: Test, { app, clock, start, poll, call }: OAuthApp) {
     t.equal(await revokeAll(newUser()), 0)
     const user = newUser()
     await collect(user)
-    clock.advance(31 * 24 * 60 * MINUTE_MS)
+    await pass(31 * 24 * 60 * MINUTE_MS)
     t.equal(await revokeAll(user), 0)
     t.equal((await list(user))[0]?.revokedAtMs, undefined, 'what has expired was not revoked')
   })
