@@ -4,8 +4,8 @@
  */
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
+import type { Clients } from '../clients/client.js'
 import { type Client, isPublic } from '../clients/client.js'
-import type { Clients } from '../clients/clients.js'
 import { isWithin, writeScope } from '../clients/scope.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'

@@ -11,7 +11,7 @@ import { fault } from '../../core/fault.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
 import type { IssuedTokens } from '../../core/tokens/tokens.js'
 import type { App } from '../app.js'
-import { isRoutine, pollGrant } from '../poll.js'
+import { isRoutine, pollGrant } from '../grants.js'
 
 type TokenRoute = FastifyRequest<{ Body: TokenRequest }>
 
