@@ -192,9 +192,9 @@ for (const engine of ['memory', 'Redis']) {
     await mistakes()
 
     // An exception may carry all arguments of the call that failed.
-    const { list } = app.core.authorizations
-    app.core.authorizations.list = async () => {
-      throw Object.assign(new TypeError('list is broken'), {
+    const { page } = app.core.authorizations
+    app.core.authorizations.page = async () => {
+      throw Object.assign(new TypeError('page is broken'), {
         command: { name: 'hgetall', args: ['canary-argument', session] },
         config: { authorization: session },
         headers: { authorization: session },
@@ -202,7 +202,7 @@ for (const engine of ['memory', 'Redis']) {
       })
     }
     t.equal((await call('GET', '/auth/clients', { token })).status, 500)
-    app.core.authorizations.list = list
+    app.core.authorizations.page = page
     if (redis) {
       await redis.kill()
       clock.advance(60_000)
@@ -267,7 +267,7 @@ for (const engine of ['memory', 'Redis']) {
       )
     }
     const broken = entries.find(({ msg, code }) => msg === 'refused' && code === 'internal')
-    t.match(broken, { level: 50, err: { type: 'TypeError', message: 'list is broken' } }, 'with what an operator needs')
+    t.match(broken, { level: 50, err: { type: 'TypeError', message: 'page is broken' } }, 'with what an operator needs')
     t.strictSame(Object.keys(broken?.err as object), ['type', 'message', 'stack'])
   })
 }

@@ -93,7 +93,8 @@ t.test('docker-compose.yml', async (t) => {
     )
     const idleSeconds = Number(/upstream grantd \{[^}]*keepalive_timeout (\d+)s;/.exec(conf)?.[1])
     t.ok(idleSeconds > 0 && idleSeconds < services['grantd-1'].environment.SHUTDOWN_DELAY_SECONDS)
-    t.match(conf, `listen ${services.nginx.ports[0].target};`)
+    const { target } = services.nginx.ports[0]
+    for (const address of [target, `[::]:${target}`]) t.match(conf, ` listen ${address};`, 'over IPv4 and IPv6')
     const pollLocation = /location ~ (\S+) \{[^}]*proxy_read_timeout (\d+)s;/.exec(conf)
     t.ok(Number(pollLocation?.[2]) > LONGEST_WAIT_SECONDS, 'longer than a poll may be held')
     for (const url of [oauthOperations.requestToken.url, dashboardPrefix + dashboardOperations.pollGrantToken.url]) {
@@ -520,6 +521,8 @@ t.test('two instances over one Redis behind nginx', async (t) => {
   await t.test('with one instance killed, every request is answered by the other', async (t) => {
     const { grant_code, user_code } = await api.start()
     await services[1].stop('SIGKILL')
+    const before = (await nginx.requests()).length
+    const killedAt = performance.now()
     const answers = []
     for (let i = 0; i < 20; i++) {
       const starts = await Promise.all(
@@ -531,9 +534,12 @@ t.test('two instances over one Redis behind nginx', async (t) => {
     }
     t.same(new Set(answers.map(({ status }) => status)), new Set([200]))
     t.equal(new Set(answers.map(({ headers }) => instanceOf(headers))).size, 1)
-    const retried = (await nginx.requests()).filter(({ upstream }) => String(upstream).includes(', '))
+    const elapsedSeconds = Math.ceil((performance.now() - killedAt) / 1000)
+    const retried = (await nginx.requests()).slice(before).filter(({ upstream }) => String(upstream).includes(', '))
     t.ok(retried.length > 0, 'nginx did try the dead one')
-    t.ok(retried.length < answers.length / 4, `and then left it alone: ${retried.length} of ${answers.length}`)
+    // Those of the first wave may all meet it. From then on one request at most in each second of fail_timeout tries again.
+    const most = 5 + elapsedSeconds
+    t.ok(retried.length <= most, `and then left it alone: ${retried.length} in ${elapsedSeconds} s`)
     await api.decide(user_code, 'dora')
     t.equal((await api.poll(grant_code)).body.status, 'approved')
   })

@@ -84,7 +84,7 @@ const listenOf = (port: number) => `listen 127.0.0.1:${port}; listen [::1]:${por
 /** Replaces the parts of the configuration that a test cannot use. Throws if one of them is not found. */
 function adapt(conf: string, directory: string, port: number, upstreams: readonly number[]): string {
   let adapted = replace(conf, /\/tmp\//g, `${directory}/`)
-  adapted = replace(adapted, /\blisten 8080;/, listenOf(port))
+  adapted = replace(adapted, /\blisten 8080;\s+listen \[::\]:8080;/, listenOf(port))
   upstreams.forEach((upstream, i) => {
     adapted = replace(adapted, new RegExp(`\\bserver grantd-${i + 1}:3333 `), `server 127.0.0.1:${upstream} `)
   })

@@ -50,16 +50,11 @@ export function createKeyring(secrets: readonly string[]): Keyring {
       const secret = secrets.find((candidate) => idOf(candidate) === id)
       if (version !== VERSION || more.length > 0 || !secret)
         throw new Error(`sealed under a secret that GRANTD_SECRET does not hold`)
-      const bytes = Buffer.from(body, 'base64url')
-      const decipher = createDecipheriv(
-        'aes-256-gcm',
-        keyFor(secret, `seal ${purpose}`),
-        Buffer.from(nonce, 'base64url'),
-        {
-          // Node.js would otherwise accept a truncated authentication tag.
-          authTagLength: 16
-        }
-      )
+      const bytes = readBase64url(body)
+      const decipher = createDecipheriv('aes-256-gcm', keyFor(secret, `seal ${purpose}`), readBase64url(nonce), {
+        // Node.js would otherwise accept a truncated authentication tag.
+        authTagLength: 16
+      })
       decipher.setAAD(Buffer.from(`${VERSION} ${purpose} ${record}`))
       decipher.setAuthTag(bytes.subarray(-16))
       return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]).toString('utf8')
@@ -68,4 +63,11 @@ export function createKeyring(secrets: readonly string[]): Keyring {
     tags: (purpose, value) => macs(`tag ${purpose}`, value).map((mac) => mac.slice(0, 24)),
     derive: (purpose, value) => macs(`derive ${purpose}`, value)
   }
+}
+
+/** Node.js itself skips characters and bits that make no byte, so that many texts would be read as the same bytes. */
+function readBase64url(text: string): Buffer {
+  const bytes = Buffer.from(text, 'base64url')
+  if (bytes.toString('base64url') !== text) throw new Error('a sealed text was changed')
+  return bytes
 }

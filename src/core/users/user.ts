@@ -62,9 +62,9 @@ export function createUsers({ records, clock }: { records: RecordStore; clock: C
 
     async block(userId) {
       const fields = { blockedAtMs: String(clock()) }
-      await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
       // `create` leaves an existing record as it is.
-      await records.change(userId, ONLY, { setOnce: fields })
+      const kept = await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
+      if (kept.blockedAtMs === undefined) await records.change(userId, ONLY, { setOnce: fields })
     },
 
     async unblock(userId) {
@@ -74,8 +74,8 @@ export function createUsers({ records, clock }: { records: RecordStore; clock: C
 
     async noteRevokedAll(userId) {
       const fields = { revokedAllId: randomUUID(), revokedAllAtMs: String(clock()) }
-      await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
-      await records.change(userId, ONLY, { set: fields })
+      const kept = await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
+      if (kept.revokedAllId !== fields.revokedAllId) await records.change(userId, ONLY, { set: fields })
     }
   }
 }

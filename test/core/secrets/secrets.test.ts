@@ -6,6 +6,7 @@ import { createKeyring } from '../../../src/core/secrets/keyring.js'
 const OLD = 'an old secret of more than 32 characters'
 const NEW = 'a new secret of more than 32 characters!'
 const keyring = createKeyring([NEW])
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
 t.test('what is sealed', async (t) => {
   t.test('opens again as it was, whatever it is', async (t) => {
@@ -80,6 +81,28 @@ t.test('what is sealed', async (t) => {
     }
     for (const text of ['', '.', '...', 'v1', 'v1.', `v1.${'A'.repeat(8)}..`, 'not sealed at all']) {
       t.throws(() => keyring.open('p', 'r', text), JSON.stringify(text))
+    }
+  })
+
+  t.test('does not open when it is written in another way', async (t) => {
+    for (const contents of ['', 'x', 'xy', 'xyz']) {
+      const sealed = keyring.seal('p', 'r', contents)
+      const [version = '', id = '', nonce = '', body = ''] = sealed.split('.')
+      t.equal(keyring.open('p', 'r', sealed), contents)
+      for (const more of ['A', 'w', '=', '==', '+', ' ', '\n', '\0', '!', 'ü', '%']) {
+        t.throws(
+          () => keyring.open('p', 'r', `${sealed}${more}`),
+          `${JSON.stringify(more)} after ${contents.length} bytes`
+        )
+        t.throws(() => keyring.open('p', 'r', [version, id, `${nonce}${more}`, body].join('.')), 'or after the nonce')
+        t.throws(() => keyring.open('p', 'r', [version, id, nonce, `${more}${body}`].join('.')), 'or before it')
+      }
+      // The last character may have bits that belong to no byte.
+      const bytes = Buffer.from(body, 'base64url')
+      const others = [...BASE64URL].map((last) => body.slice(0, -1) + last).filter((other) => other !== body)
+      const same = others.filter((other) => Buffer.from(other, 'base64url').equals(bytes))
+      t.equal(same.length, [0, 15, 3][bytes.length % 3])
+      for (const other of same) t.throws(() => keyring.open('p', 'r', [version, id, nonce, other].join('.')), other)
     }
   })
 
