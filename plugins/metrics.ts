@@ -8,7 +8,7 @@ import type { RevokedBy } from '../src/core/authorizations/authorizations.js'
 import type { RefreshEvent } from '../src/core/connections/refresher.js'
 import type { PollOutcome } from '../src/core/grants/grant.js'
 import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
-import type { RefreshOutcome } from '../src/core/tokens/tokens.js'
+import type { RefreshOutcome } from '../src/core/tokens/issued-tokens.js'
 import type { Verdict } from '../src/core/upstream/upstream-answer.js'
 import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
 

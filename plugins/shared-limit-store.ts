@@ -1,6 +1,6 @@
 /** Counts the requests of @fastify/rate-limit in our own storage: one way to count, one deadline, one place that spells keys. */
 import type { FastifyRateLimitStore } from '@fastify/rate-limit'
-import type { LimitStore } from '../src/core/limits/limit-store.js'
+import type { LimitStore } from '../src/core/limits/limits.js'
 
 /** The class that the library makes its stores of. */
 export function sharedLimitStore(store: LimitStore) {

@@ -5,7 +5,7 @@
  */
 import type { FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { createDeadline } from '../src/core/deadline.js'
+import { createDeadline } from '../src/core/clock.js'
 import { fault } from '../src/core/fault.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: hooks and handlers of every kind of route, which differ in their types alone

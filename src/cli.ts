@@ -65,7 +65,7 @@ type Command = ReturnType<typeof readCommand>
 async function linesOf({ noun, verb, rest, values }: Command): Promise<string[]> {
   if (values.help) return [USAGE]
   if (values.version) return [version]
-  if (noun === 'clients') return (await import('./cli/clients.js')).newClientSecret()
+  if (noun === 'clients') return (await import('./cli/keys.js')).newClientSecret()
   return (await import('./cli/operator.js')).runOperatorCommand(noun, verb, rest, values)
 }
 

@@ -1,7 +1,11 @@
-/** `grantd keys …`: lists and rotates the service's own signing keys. */
+/** The operator's commands for keys and secrets: `grantd keys …`, `grantd providers rotate-key` and `grantd clients secret`. */
+import { randomBytes } from 'node:crypto'
+import type { IssuerKeys } from '../core/issuers/issuer-keys.js'
+import type { Issuers } from '../core/issuers/issuers.js'
+import { digestOf } from '../core/secrets/digest.js'
 import type { SigningKeys } from '../core/tokens/signing-keys.js'
 
-/** Runs one command and resolves to the lines to print. `isNow`: the new key signs at once. */
+/** Lists or rotates the service's own signing keys, and resolves to the lines to print. `isNow`: the new key signs at once. */
 export async function runKeysCommand(keys: SigningKeys, command: string, isNow: boolean): Promise<string[]> {
   if (command === 'rotate') await keys.rotate(isNow ? 'now' : 'published-ahead')
   return describe(keys)
@@ -15,4 +19,21 @@ function describe(keys: SigningKeys): string[] {
     const state = kid === current ? 'signs' : signsFromMs > Date.now() ? 'will sign' : 'only verifies'
     return `${kid}  ${alg}  ${state}, from ${since}${published.has(kid) ? '' : ', no longer published'}`
   })
+}
+
+/** Makes the next signing key of an issuer, which the wire calls a provider, and answers with the line to show. Throws with a sentence when it cannot. */
+export async function rotateIssuerKey(
+  { issuers, issuerKeys }: { issuers: Issuers; issuerKeys: IssuerKeys },
+  issuerId: string,
+  isUrgent: boolean
+): Promise<string[]> {
+  if ((await issuers.ownerOf(issuerId)) === undefined) throw new Error(`there is no provider ${issuerId}`)
+  const { kid, signsFromMs } = await issuerKeys.rotate(issuerId, isUrgent ? 'now' : 'published-ahead')
+  return [`${kid} signs from ${new Date(signsFromMs).toISOString()}; instances learn of it within a minute`]
+}
+
+/** The lines to print: a new secret for the client, shown only here, and its digest for OAUTH_CLIENTS_FILE. */
+export function newClientSecret(): string[] {
+  const secret = randomBytes(32).toString('base64url')
+  return [`client_secret          ${secret}`, `client_secret_digests  ["${digestOf(secret)}"]`]
 }

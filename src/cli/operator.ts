@@ -3,8 +3,7 @@ import { loadConfig } from '../config/load-config.js'
 import { type Core, type CoreEvents, createCore } from '../core/index.js'
 import { createStorage } from '../storage/index.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './api-keys.js'
-import { rotateIssuerKey } from './issuers.js'
-import { runKeysCommand } from './keys.js'
+import { rotateIssuerKey, runKeysCommand } from './keys.js'
 
 /** createCore needs a signer, but no command signs or verifies a token. */
 const refuse = () => {

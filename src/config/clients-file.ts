@@ -2,7 +2,7 @@
 import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
 import { type Client, DEVICE_CODE_GRANT, GRANT_TYPES, isBuiltIn, tagOf } from '../core/clients/client.js'
 import { readScope } from '../core/clients/scope.js'
-import { MOST_FAULTS, readJsonFile } from './json-file.js'
+import { MOST_FAULTS, readJsonFile } from './named-files.js'
 
 const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400

@@ -9,8 +9,7 @@ import { assembleConfig } from './assemble-config.js'
 import { readClientsFile } from './clients-file.js'
 import type { Config } from './config.js'
 import { crossFaults } from './faults.js'
-import { readLogoFile } from './logo-file.js'
-import { readPemFile } from './pem-file.js'
+import { readLogoFile, readPemFile } from './named-files.js'
 import { readUpstreamsFile } from './upstreams-file.js'
 
 /** The environment is invalid: `faults` has one line per fault, beginning with the variable's name. */

@@ -2,7 +2,7 @@
 import { type UpstreamEntry, UpstreamsFile } from '../../schemas/upstreams-file.js'
 import type { Upstream } from '../core/upstream/upstream.js'
 import { isSafeUrl } from './faults.js'
-import { MOST_FAULTS, readJsonFile } from './json-file.js'
+import { MOST_FAULTS, readJsonFile } from './named-files.js'
 
 export interface UpstreamsFileContent {
   upstreams: Upstream[]

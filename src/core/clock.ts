@@ -1,2 +1,60 @@
-/** Unix time in milliseconds. It is injected wherever the core reads the time, so that tests can set it. */
+/** The time: the clock that is injected wherever the core reads it, and a time limit for calls under way. */
+
+/** Unix time in milliseconds. It is injected so that tests can set it. */
 export type Clock = () => number
+
+const SWEEP_EVERY_MS = 50
+
+/** A call under way. The object is small because there is one for each request that waits. */
+export interface Waiting {
+  startedAt: number
+  giveUp: () => void
+}
+
+export interface Deadline {
+  /**
+   * Starts the time limit of a call. `startedAt` is a value of performance.now() and may lie in the past, which leaves less
+   * time. `giveUp` is called once, by the first sweep after the limit.
+   */
+  begin(startedAt: number, giveUp: () => void): Waiting
+  /** Ends the time limit of a call; false if it had already expired. */
+  end(call: Waiting): boolean
+  /** The number of calls under way. */
+  count(): number
+  stop(): void
+}
+
+/** One periodic sweep checks all calls, which is cheaper than a timer for each of them. */
+export function createDeadline(limitMs: number): Deadline {
+  const waiting = new Set<Waiting>()
+
+  let sweptAt = performance.now()
+
+  function sweep(firedAt: number): void {
+    // Calls that began after the previous sweep are left for the next one: after a long event-loop turn their commands may
+    // not even have been sent yet.
+    const startedBefore = Math.min(firedAt - limitMs, sweptAt)
+    sweptAt = firedAt
+    for (const call of waiting) {
+      if (call.startedAt > startedBefore) continue
+      waiting.delete(call)
+      call.giveUp()
+    }
+  }
+
+  // setImmediate runs the sweep after the sockets have been read, so that an answer which arrived in time while the event
+  // loop was blocked still counts. Whatever blocks it between the timer and the sweep is not counted for the same reason.
+  const timer = setInterval(() => setImmediate(sweep, performance.now()), SWEEP_EVERY_MS)
+  timer.unref()
+
+  return {
+    begin(startedAt, giveUp) {
+      const call = { startedAt, giveUp }
+      waiting.add(call)
+      return call
+    },
+    end: (call) => waiting.delete(call),
+    count: () => waiting.size,
+    stop: () => clearInterval(timer)
+  }
+}

@@ -8,7 +8,7 @@ import { createApprovals } from './authorizations/approvals.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
 import { createCallers } from './callers/callers.js'
 import { createDashboardSessions } from './callers/dashboard-sessions.js'
-import { createClients } from './clients/clients.js'
+import { createClients } from './clients/client.js'
 import type { Clock } from './clock.js'
 import type { CoreConfig } from './config.js'
 import { createConnections } from './connections/connections.js'
@@ -19,17 +19,18 @@ import { createHeldPolls } from './grants/held-polls.js'
 import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
-import { createGuesses } from './limits/guesses.js'
+import { createGuesses } from './limits/limits.js'
 import { createTurns } from './records/batches.js'
 import { createKeyring } from './secrets/keyring.js'
 import type { Storage } from './storage.js'
 import { createAccessTokens } from './tokens/access-tokens.js'
 import { createIdTokens, ID_TOKEN_TTL_SECONDS } from './tokens/id-tokens.js'
-import { createRefreshTokenTexts } from './tokens/refresh-token.js'
+import type { TokenEvents } from './tokens/issued-tokens.js'
+import { createRefreshTokens, createRefreshTokenTexts } from './tokens/refresh-tokens.js'
 import type { JwtSigner } from './tokens/signing-key.js'
 import { createSigningKeys } from './tokens/signing-keys.js'
 import { createSigningKeysRefresh } from './tokens/signing-keys-refresh.js'
-import { createTokens, type TokenEvents } from './tokens/tokens.js'
+import { createTokens } from './tokens/tokens.js'
 import { createTrustServices } from './trust/index.js'
 import type { UpstreamEvents } from './upstream/upstream.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
@@ -92,8 +93,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     clients,
     accessTokens,
     idTokens: createIdTokens({ keys: signingKeys, jwt: signer, issuer }),
-    texts: createRefreshTokenTexts(keyring),
-    families: storage.refreshFamilies,
+    refreshTokens: createRefreshTokens(createRefreshTokenTexts(keyring), storage.refreshFamilies),
     clock,
     events
   })

@@ -1,6 +1,6 @@
 /** The interface that a storage engine implements: every store the core needs, and the engine's own health. */
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
-import type { LimitStore } from './limits/limit-store.js'
+import type { LimitStore } from './limits/limits.js'
 import type { LockStore, RecordStore } from './records/record-store.js'
 import type { RefreshFamilyStore } from './tokens/refresh-family.js'
 import type { SigningKeyStore } from './tokens/signing-key.js'

@@ -6,7 +6,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
-import { rotateIssuerKey } from '../../src/cli/issuers.js'
+import { rotateIssuerKey } from '../../src/cli/keys.js'
 import { createKeyring } from '../../src/core/secrets/keyring.js'
 import { openSigningKey } from '../../src/core/tokens/signing-key.js'
 import { GRANTD_SECRET, type TestClock } from '../support/app.js'

@@ -54,7 +54,8 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
     SIGNING_ALG: 'EdDSA',
     ...variables,
     LIMIT_PEEK_PER_MINUTE: '20',
-    LIMIT_SIGN_IN_PER_MINUTE: '10000'
+    LIMIT_SIGN_IN_PER_MINUTE: '10000',
+    LIMIT_PAGES_PER_MINUTE: '100000'
   })
   const statuses = new Map<string, Set<number>>()
   const answers: Page[] = []
@@ -144,12 +145,12 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
     await ann.signInAt('acme', 'ann')
     for (let i = 0; i < 30; i++) await look(ann, 'GET', '/device/confirm')
     for (let i = 0; i < 30; i++) await look(createVisitor(real), 'POST', '/device')
-    const { list } = real.app.core.authorizations
-    real.app.core.authorizations.list = async () => {
-      throw new TypeError('list is broken, says <script>')
+    const { page } = real.app.core.authorizations
+    real.app.core.authorizations.page = async () => {
+      throw new TypeError('page is broken, says <script>')
     }
     await look(ann, 'GET', '/account/clients')
-    real.app.core.authorizations.list = list
+    real.app.core.authorizations.page = page
     await redis.kill()
     for (const { method, url } of routes.filter(({ method }) => method === 'GET' || method === 'POST')) {
       await look(ann, method, url)

@@ -498,7 +498,7 @@ t.test('what was authorized can be told apart, renamed and revoked', async (t) =
     'other-2'
   ])
   const mine = active.filter({ hasText: 'acme-cli' })
-  t.match(await details(page), { Kind: 'a command-line program', Version: '1.4.0', 'Last used': 'never' })
+  t.match(await details(page), { Kind: 'a command-line program', Version: '1.4.0', 'Last used': 'now' })
 
   await mine.getByRole('textbox', { name: 'Your name for it' }).fill('  the build machine ')
   await mine.getByRole('button', { name: 'Rename acme-cli (build-7)' }).click()
@@ -521,7 +521,7 @@ t.test('what was authorized can be told apart, renamed and revoked', async (t) =
   const revokeAll = page.getByRole('button', { name: 'Yes, revoke all of them' })
   t.notOk(await revokeAll.isVisible(), 'one has to ask for it')
   await page.getByText('Revoke all', { exact: true }).click()
-  t.match(await page.locator('details').innerText(), /All 2 programs above/)
+  t.match(await page.locator('details').innerText(), /All 2 active programs/)
   await revokeAll.click()
   t.equal(await notice(page), 'All of them are revoked.')
   t.equal(await active.count(), 0)

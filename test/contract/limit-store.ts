@@ -1,6 +1,6 @@
-/** The contract of every engine's limit store: src/core/limits/limit-store.ts. */
+/** The contract of every engine's limit store: src/core/limits/limits.ts. */
 import type { Test } from 'tap'
-import { limitKey } from '../../src/core/limits/limit-store.js'
+import { limitKey } from '../../src/core/limits/limits.js'
 import { type StartEngine, times } from './engine.js'
 
 const WINDOW_MS = 600_000

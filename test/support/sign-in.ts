@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import type { Attempt } from '../../src/core/upstream/upstream-client.js'
+import type { Attempt } from '../../src/core/upstream/sign-in-attempt.js'
 import type { ConnectOutcome, SignInOutcome } from '../../src/core/users/sign-in.js'
 
 /** Writes a file for PROVIDERS_FILE, which the test removes. */

@@ -1,9 +1,10 @@
 /**
  * An OAuth client (RFC 6749 §2): a registered program, the scopes it may request and the lifetimes of its tokens. Each of the
- * five client types is also a built-in public client of that name; all other clients come from OAUTH_CLIENTS_FILE.
+ * five client types is also a built-in public client of that name; all other clients come from OAUTH_CLIENTS_FILE. All are known
+ * from the configuration, so that nothing here calls the storage.
  */
 import { fault } from '../fault.js'
-import { digestOf } from '../secrets/digest.js'
+import { digestOf, isSame } from '../secrets/digest.js'
 import { isWithin, readScope } from './scope.js'
 
 export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
@@ -81,4 +82,33 @@ export function builtInClients(tokenTtlSeconds: number): Client[] {
     authorizationTtlSeconds: tokenTtlSeconds,
     tag: tagOf(type)
   }))
+}
+
+export interface Clients {
+  find(clientId: string): Client | undefined
+  /**
+   * The client with this id and secret (RFC 6749 §2.3); undefined if they do not match. A public client has no secret, so
+   * presenting one for it fails.
+   */
+  authenticate(clientId: string, secret: string | undefined): Client | undefined
+  list(): readonly Client[]
+}
+
+export function createClients(clients: readonly Client[]): Clients {
+  const byId = new Map(clients.map((client) => [client.id, client]))
+
+  return {
+    find: (clientId) => byId.get(clientId),
+
+    authenticate(clientId, secret) {
+      const client = byId.get(clientId)
+      if (!client) return undefined
+      if (isPublic(client)) return secret === undefined ? client : undefined
+      if (secret === undefined) return undefined
+      const digest = digestOf(secret)
+      return client.secretDigests.some((one) => isSame(one, digest)) ? client : undefined
+    },
+
+    list: () => clients
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Client, ClientType } from '../clients/client.js'
-import type { IssuedTokens } from '../tokens/tokens.js'
+import type { IssuedTokens } from '../tokens/issued-tokens.js'
 
 /** What a client says about itself. None of it is verified. */
 export interface ClientMetadata {

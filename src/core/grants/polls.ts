@@ -3,7 +3,7 @@
  * file owns the order of the steps of a collection; the store judges the pacing of polls, by rules.ts.
  */
 import type { Approvals } from '../authorizations/approvals.js'
-import type { Clients } from '../clients/clients.js'
+import type { Clients } from '../clients/client.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { isGrantCode } from './codes.js'

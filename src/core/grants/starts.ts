@@ -6,7 +6,7 @@
 
 import { tagOf } from '../clients/client.js'
 import { fault, isFault } from '../fault.js'
-import { type LimitStore, limitKey } from '../limits/limit-store.js'
+import { type LimitStore, limitKey } from '../limits/limits.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import { formatUserCode, newGrantCode, newUserCode } from './codes.js'

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
-import type { IssuerUrls } from './issuer-urls.js'
+import type { IssuerUrls } from './issuer.js'
 
 const FRESH_MS = 1_000
 const MOST_HELD = 10_000

@@ -6,8 +6,8 @@
 
 import type { Domains } from './domains.js'
 import type { Documents, HeldDocuments } from './held-documents.js'
+import { type IssuerUrls, isIssuerId } from './issuer.js'
 import type { IssuerKeys } from './issuer-keys.js'
-import { type IssuerUrls, isIssuerId } from './issuer-urls.js'
 import type { Issuers } from './issuers.js'
 
 /** What a custom domain looks like (`DomainName` in openapi/tokens.yaml, in lower case). No other host is looked up. */

@@ -8,9 +8,8 @@ import { fault } from '../fault.js'
 import type { Resources } from '../records/resources.js'
 import type { JwtSigner } from '../tokens/signing-key.js'
 import type { DomainChecks } from './domain-checks.js'
-import type { IssuerContent, WorkloadContent } from './issuer.js'
+import type { IssuerContent, IssuerUrls, WorkloadContent } from './issuer.js'
 import type { IssuerKeys } from './issuer-keys.js'
-import type { IssuerUrls } from './issuer-urls.js'
 
 const DEFAULT_SECONDS = 3_600
 /** How far before its issue a token counts, for verifiers whose clock is slow and who allow for nothing. */

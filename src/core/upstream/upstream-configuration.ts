@@ -1,11 +1,33 @@
 /** The openid-client configuration of an upstream: discovered at its issuer, or built from the endpoints of a plain service. */
 import * as client from 'openid-client'
+import type { Clock } from '../clock.js'
 import type { PlainEndpoints, Upstream } from './upstream.js'
 
 /** The timeout of one request. A refresh makes two at most (discovery and token), which must end before its lock does. */
 const ANSWER_WITHIN_SECONDS = 4
 
-export async function discover(
+/** How long the discovered metadata and keys of an upstream are cached. */
+const DISCOVERED_FOR_MS = 3_600_000
+
+/** Returns what gives the configuration. Concurrent callers share one lookup; a failed lookup is not cached. */
+export function createConfiguration(upstream: Upstream, fetch: client.CustomFetch, clock: Clock) {
+  const { endpoints } = upstream
+  let discovered: { configuration: Promise<client.Configuration>; atMs: number } | undefined
+
+  return (): Promise<client.Configuration> => {
+    if (discovered && clock() - discovered.atMs < DISCOVERED_FOR_MS) return discovered.configuration
+    const configuration =
+      'issuer' in endpoints ? discover(upstream, endpoints, fetch) : configurePlain(upstream, endpoints, fetch)
+    const mine = { configuration, atMs: clock() }
+    configuration.catch(() => {
+      if (discovered === mine) discovered = undefined
+    })
+    discovered = mine
+    return configuration
+  }
+}
+
+async function discover(
   upstream: Upstream,
   { issuer }: { issuer: string },
   fetch: client.CustomFetch
@@ -17,7 +39,7 @@ export async function discover(
   })
 }
 
-export async function configurePlain(
+async function configurePlain(
   upstream: Upstream,
   endpoints: PlainEndpoints,
   fetch: client.CustomFetch

@@ -1,6 +1,7 @@
 /** What an error of openid-client, or of the fetch function below it, means for a sign-in: a reason for the user, a text for the log. */
 import { errors } from 'jose'
 import { AuthorizationResponseError, ClientError } from 'openid-client'
+import { fault } from '../fault.js'
 import { failureOf } from './upstream-fetch.js'
 
 /**
@@ -39,6 +40,16 @@ export function explain(error: unknown): string {
   }
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+}
+
+/** The fault for an upstream that cannot be asked. */
+export function toUnavailable(upstreamId: string, error: unknown) {
+  const retryAfterSeconds = failureOf(error)?.retryAfterSeconds
+  return fault('unavailable', {
+    detail: `provider ${upstreamId}: ${explain(error)}`,
+    cause: error,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds })
+  })
 }
 
 /** The reason for a refusal. The upstream's own texts are left out, for they could hold anything. */

@@ -1,9 +1,9 @@
 /**
- * The identity of whoever signed in at an upstream: from the ID token (OpenID Connect Core 1.0 §2, §5.1) and user info of an
+ * What a sign-in at an upstream brings: the tokens, and the identity of whoever signed in. That is read from the ID token (OpenID Connect Core 1.0 §2, §5.1) and user info of an
  * issuer, or from the user info of a plain OAuth 2.0 service.
  */
 import * as client from 'openid-client'
-import type { PlainEndpoints, Upstream, UpstreamIdentity } from './upstream.js'
+import type { PlainEndpoints, Upstream, UpstreamIdentity, UpstreamTokens } from './upstream.js'
 import { failureOf, upstreamFailure } from './upstream-fetch.js'
 
 type TokenAnswer = client.TokenEndpointResponse & client.TokenEndpointResponseHelpers
@@ -90,4 +90,21 @@ function readIdentity(
 function readText(value: unknown): string | undefined {
   if (typeof value !== 'string' || value.trim() === '') return undefined
   return value.slice(0, LONGEST_TEXT).replace(/\p{Surrogate}/gu, '\uFFFD')
+}
+
+/** A hundred years: a longer `expires_in` counts as no expiry, for the sum could exceed what a Date holds. */
+const LONGEST_LIFE_SECONDS = 3_155_760_000
+
+/** The tokens of an answer as openid-client has read it. `isIssuer` is false for a plain OAuth 2.0 service. */
+export function toTokens(answer: client.TokenEndpointResponse, isIssuer: boolean, nowMs: number): UpstreamTokens {
+  const { expires_in: seconds } = answer
+  const isEndless = seconds === undefined || seconds > LONGEST_LIFE_SECONDS
+  return {
+    accessToken: answer.access_token,
+    refreshToken: answer.refresh_token,
+    // Some plain OAuth 2.0 services, such as GitHub, separate scopes with commas.
+    scopes: answer.scope?.split(isIssuer ? ' ' : /[ ,]/).filter((word) => word !== ''),
+    expiresAtMs: isEndless ? undefined : nowMs + seconds * 1000,
+    lifeSeconds: isEndless && seconds !== undefined ? Number.POSITIVE_INFINITY : seconds
+  }
 }

@@ -4,8 +4,9 @@
  */
 import type { Connection } from '../connections/connection.js'
 import type { Connections } from '../connections/connections.js'
+import { type Attempt, newAttempt } from '../upstream/sign-in-attempt.js'
 import type { Upstream } from '../upstream/upstream.js'
-import { type Attempt, newAttempt, type UpstreamClient } from '../upstream/upstream-client.js'
+import type { UpstreamClient } from '../upstream/upstream-client.js'
 import type { Refusal } from '../upstream/upstream-errors.js'
 import type { BrowserSession, BrowserSessions } from './browser-sessions.js'
 import type { Identities } from './identities.js'

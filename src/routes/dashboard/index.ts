@@ -15,9 +15,8 @@ import {
   getUserOauthAccessToken
 } from './access-token.js'
 import { listAuthorizedClients, revokeAuthorizedClient, updateAuthorizedClient } from './authorized-clients.js'
-import { decideGrant } from './decide-grant.js'
+import { decideGrant, peekGrant } from './decide-grant.js'
 import { listOauthAccounts, unlinkOauthAccount } from './oauth-accounts.js'
-import { peekGrant } from './peek-grant.js'
 import { pollGrantToken } from './poll-grant-token.js'
 import { startGrant, withdrawGrant } from './start-grant.js'
 

@@ -2,7 +2,7 @@ import { dashboardOperations, type GrantTokenResponse } from '../../../schemas/g
 import { BUILT_IN_TAG } from '../../core/clients/client.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
-import { isRoutine, pollGrant } from '../poll.js'
+import { isRoutine, pollGrant } from '../grants.js'
 
 /** POST /auth/grant/token: tells the client what has become of its grant, every state as a 200. */
 export function pollGrantToken(app: App): void {

@@ -3,7 +3,7 @@ import { dashboardOperations, type SentClientMetadata } from '../../../schemas/g
 import { BUILT_IN_TAG } from '../../core/clients/client.js'
 import type { ClientMetadata } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
-import { beginGrant } from '../start.js'
+import { beginGrant } from '../grants.js'
 
 /** POST /auth/grant/code: starts a grant for whoever asks, as the built-in client of the type that was named. */
 export function startGrant(app: App): void {

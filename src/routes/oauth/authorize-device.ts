@@ -3,7 +3,7 @@ import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { DEVICE_CODE_GRANT, readRequestedScopes, requireGrantType } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
-import { beginGrant } from '../start.js'
+import { beginGrant } from '../grants.js'
 
 /** POST /oauth/device_authorization (RFC 8628 §3.1): starts a grant for a client that is known. */
 export function authorizeDevice(app: App): void {

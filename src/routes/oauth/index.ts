@@ -12,9 +12,8 @@ import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerOAuthFault } from './answers.js'
 import { authorize, authorizeDevice } from './authorize-device.js'
 import { getAuthorizationServerMetadata, getJwks, getOpenidConfiguration, metadataUrls } from './discovery.js'
-import { introspectToken } from './introspect-token.js'
+import { introspectToken, revokeToken } from './presented-token.js'
 import { requestToken } from './request-token.js'
-import { revokeToken } from './revoke-token.js'
 import { getUserinfo, postUserinfo } from './userinfo.js'
 
 const {

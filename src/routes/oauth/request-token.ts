@@ -9,9 +9,9 @@ import { type Client, DEVICE_CODE_GRANT, requireGrantType } from '../../core/cli
 import { LONGEST_SCOPE, readScope, writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
-import type { IssuedTokens } from '../../core/tokens/tokens.js'
+import type { IssuedTokens } from '../../core/tokens/issued-tokens.js'
 import type { App } from '../app.js'
-import { isRoutine, pollGrant } from '../poll.js'
+import { isRoutine, pollGrant } from '../grants.js'
 
 type TokenRoute = FastifyRequest<{ Body: TokenRequest }>
 

@@ -4,7 +4,7 @@
  */
 import '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Attempt } from '../../core/upstream/upstream-client.js'
+import type { Attempt } from '../../core/upstream/sign-in-attempt.js'
 import type { App } from '../app.js'
 
 /** Where the visitor goes after signing in. It is a name, never a URL, so that no request can cause an open redirect. */

@@ -17,6 +17,7 @@ import {
   showAuthorizations
 } from './authorizations.js'
 import { beginConnecting, chooseForSignIn, disconnect, showConnections } from './connections.js'
+import { showConsent } from './consent-page.js'
 import { createCookies } from './cookies.js'
 import { decideConsent } from './decide-consent.js'
 import { enterCode, showCodeForm, showStart } from './enter-code.js'
@@ -26,7 +27,6 @@ import { beginSignIn, showLogin, showLogout, signInByName, signOut } from './log
 import { answerStrays, refuseUnknown } from './other-paths.js'
 import type { PageParts } from './page.js'
 import { showResult, undoApproval } from './result.js'
-import { showConsent } from './show-consent.js'
 import { createVisits } from './visit.js'
 
 declare module 'fastify' {

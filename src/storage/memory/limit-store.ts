@@ -1,6 +1,6 @@
 /** Limits in memory: windows with a count, and attempts that come free one by one. */
 import type { Clock } from '../../core/clock.js'
-import type { LimitStore } from '../../core/limits/limit-store.js'
+import type { LimitStore } from '../../core/limits/limits.js'
 import type { Sweeps } from './sweeps.js'
 
 export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps): LimitStore {

@@ -1,6 +1,6 @@
 /** Limits in Redis, shared by all instances. Attempts expire by Redis's clock, which `testClock` replaces in tests. */
 import type { Clock } from '../../core/clock.js'
-import type { LimitStore } from '../../core/limits/limit-store.js'
+import type { LimitStore } from '../../core/limits/limits.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 

@@ -3,7 +3,7 @@
  * its errors.
  */
 import { ReplyError } from 'ioredis'
-import { createDeadline } from '../../core/deadline.js'
+import { createDeadline } from '../../core/clock.js'
 import { fault, isFault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
 

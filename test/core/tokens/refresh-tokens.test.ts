@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { tagOf } from '../../../src/core/clients/client.js'
 import { fault } from '../../../src/core/fault.js'
 import { createKeyring } from '../../../src/core/secrets/keyring.js'
-import { createRefreshTokenTexts, looksLikeRefreshToken } from '../../../src/core/tokens/refresh-token.js'
+import { createRefreshTokenTexts, looksLikeRefreshToken } from '../../../src/core/tokens/refresh-tokens.js'
 import { age } from '../../contract/redis-engine.js'
 import type { Answer } from '../../support/app.js'
 import {

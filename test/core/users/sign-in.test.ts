@@ -4,7 +4,7 @@
  */
 import { generateKeyPairSync, sign } from 'node:crypto'
 import t, { type Test } from 'tap'
-import type { Attempt } from '../../../src/core/upstream/upstream-client.js'
+import type { Attempt } from '../../../src/core/upstream/sign-in-attempt.js'
 import type { SignInOutcome } from '../../../src/core/users/sign-in.js'
 import { startApp, type TestApp } from '../../support/app.js'
 import { startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'

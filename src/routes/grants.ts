@@ -1,6 +1,6 @@
-/** One poll of a grant over HTTP, the same on both surfaces; only what they make of its outcome differs. */
+/** The start and the polls of a grant over HTTP, the same on both surfaces; what they make of the outcome differs. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { PollOutcome } from '../core/grants/grant.js'
+import type { GrantRequest, PollOutcome } from '../core/grants/grant.js'
 import type { App } from './app.js'
 
 /** Caps the header's length: the pattern for quoted texts backtracks, and would be a ReDoS on long input. */
@@ -9,6 +9,22 @@ const LONGEST_PREFER = 256
 const PREFERENCE = /(?:[^,"]|"(?:[^"\\]|\\.)*")+/g
 const NAME = /^\s*([^\s=;]+)/
 const WAIT = /^\s*wait\s*=\s*(?:(\d{1,9})|"(\d{1,9})")\s*(?:;|$)/i
+
+/** Starts a grant. Answers with its code, and with the rest of the answer (RFC 8628 §3.2). */
+export async function beginGrant(app: App, request: FastifyRequest, asked: Omit<GrantRequest, 'ip' | 'location'>) {
+  const { whereabouts, core, config } = app
+  const location = whereabouts.location(request)
+  const ip = whereabouts.ip(request)
+  const grant = await core.grants.start({ ...asked, ip, ...(location && { location }) })
+  const answer = {
+    user_code: grant.userCode,
+    verification_uri: config.verificationUri,
+    verification_uri_complete: `${config.verificationUri}?code=${grant.userCode}`,
+    expires_in: grant.expiresInSeconds,
+    interval: grant.intervalSeconds
+  }
+  return { grantCode: grant.grantCode, answer }
+}
 
 /** Polls, held for as long as the client prefers (RFC 7240), and sets the headers that say so. */
 export function pollGrant(

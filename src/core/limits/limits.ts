@@ -1,13 +1,31 @@
 /**
- * The limit on guessing: of user codes (RFC 8628 §5.1) a number of misses per user and, a multiple of it, per address within 15
- * minutes, of secrets one per client and address. A success does not reset it. An attempt is taken before the lookup and given back when the lookup was no miss, so that parallel
- * guesses cannot outrun the counter.
+ * The interface of the counters, and the limit on guessing: of user codes (RFC 8628 §5.1) a number of misses per user and, a
+ * multiple of it, per address within 15 minutes, of secrets one per client and address. A success does not reset it.
  */
 import { randomUUID } from 'node:crypto'
 import { fault } from '../fault.js'
-import type { LimitStore } from './limit-store.js'
 
 export const GUESS_WINDOW_MS = 15 * 60_000
+
+/** The storage of the limits. Every method is atomic and rejects with `unavailable` when the storage cannot answer. */
+export interface LimitStore {
+  /** Counts one hit in a fixed window that opens with the first hit. Not idempotent: a retried call counts twice. */
+  hit(key: string, windowMs: number): Promise<{ count: number; resetsInMs: number }>
+
+  /**
+   * Takes one of `limit` attempts; it comes free when it is given back, or `windowMs` after it was taken. Idempotent for the
+   * same `attemptId`. Resolves to undefined if the attempt was taken, otherwise to the time until one comes free.
+   */
+  take(key: string, attemptId: string, limit: number, windowMs: number): Promise<{ freeInMs: number } | undefined>
+
+  /** Frees an attempt before its window ends. Idempotent. */
+  giveBack(key: string, attemptId: string): Promise<void>
+}
+
+/** The name of a counter. Its parts are percent-encoded, so that untrusted parts cannot contain the separator. */
+export function limitKey(...parts: string[]): string {
+  return parts.map(encodeURIComponent).join(':')
+}
 
 /** One counter of misses (of a user or of an address), and how many it allows. */
 export interface Guesser {
@@ -27,6 +45,10 @@ export interface Guesses {
   ): Promise<T>
 }
 
+/**
+ * An attempt is taken before the lookup and given back when the lookup was no miss, so that parallel guesses cannot outrun the
+ * counter.
+ */
 export function createGuesses(store: LimitStore): Guesses {
   return {
     async limit(guessers, lookup, refused) {
