@@ -103,7 +103,7 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
   app.setErrorHandler(answerPageFault(visits))
   app.register(async (inner) => {
     // Before the visitor is looked up: even that is a call of the storage.
-    inner.addHook('onRequest', inner.limits.perAddress('page'))
+    inner.addHook('onRequest', inner.limitTime(inner.limits.perAddress('page')))
     inner.addHook('onRequest', inner.limitTime(visits.begin))
     const parts: PageParts = { app: inner, cookies, visits, codes, awaitsCollection }
     for (const route of ALWAYS) route(parts)
