@@ -19,7 +19,11 @@ export async function startHaproxy(
 ): Promise<() => string> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-haproxy-'))
   const cfg = join(directory, 'haproxy.cfg')
-  let text = replace(await readFile(HAPROXY_CFG, 'utf8'), /\bbind :8080$/m, `bind 127.0.0.1:${port},[::1]:${port}`)
+  let text = replace(
+    await readFile(HAPROXY_CFG, 'utf8'),
+    /\bbind :8080\s+bind \[::\]:8080 v6only$/m,
+    `bind 127.0.0.1:${port},[::1]:${port}`
+  )
   upstreams.forEach((upstream, i) => {
     text = replace(text, new RegExp(` grantd-${i + 1}:3333$`, 'm'), ` 127.0.0.1:${upstream}`)
   })
