@@ -5,21 +5,22 @@
  */
 import { fault } from '../fault.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
-import type { UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
-import { type Connection, fromFields, lifeOf, openTokens, sealTokens, toFields } from './connection.js'
+import {
+  type Connection,
+  fromFields,
+  lifeOf,
+  type NewConnection,
+  openTokens,
+  sealNewTokens,
+  toFields
+} from './connection.js'
 import { type AccessTokenVendor, type AccessTokenVendorParts, createAccessTokenVendor } from './vend.js'
 
 /** How often `keep` retries its compare-and-set when the connection changes concurrently. */
 const CONNECT_TRIES = 5
 
 const OWNER = 'owner'
-
-export interface NewConnection {
-  upstreamId: string
-  identity: UpstreamIdentity
-  tokens: UpstreamTokens
-}
 
 export interface Connections extends AccessTokenVendor {
   /** Creates a connection, or replaces the tokens of an existing one. Rejects with `unavailable`. */
@@ -49,15 +50,6 @@ export function createConnections(parts: ConnectionsParts): Connections {
   async function find(userId: string, id: string): Promise<Connection | undefined> {
     const fields = await records.get(userId, id)
     return fields && fromFields(userId, id, fields)
-  }
-
-  /** An upstream may send no refresh token when an account is connected again; the stored one then stays in use. */
-  function sealed(place: { id: string; userId: string }, tokens: UpstreamTokens, before: Connection | undefined) {
-    const refreshToken = tokens.refreshToken ?? (before && openTokens(keyring, before)?.refreshToken)
-    return sealTokens(keyring, place, {
-      accessToken: tokens.accessToken,
-      ...(refreshToken !== undefined && { refreshToken })
-    })
   }
 
   /** Takes the tokens out of a connection, so that no refresh that is under way puts others there. Undefined if it is gone. */
@@ -102,7 +94,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
           refusedAtMs: undefined,
           status: 'connected',
           version: (before?.version ?? 0) + 1,
-          sealedTokens: sealed({ id, userId }, tokens, before)
+          sealedTokens: sealNewTokens(keyring, { id, userId }, tokens, before)
         }
         const fields = toFields(connection)
         const kept = before
