@@ -93,23 +93,19 @@ export const overload = fp(
       const socket: Counted = request.raw.socket
       if (socket[OPEN] === undefined) silent.delete(socket)
       socket[OPEN] = (socket[OPEN] ?? 0) + 1
-      judge(request, reply, done)
+      done(isShed(request, reply) ? OVERLOADED : undefined)
     })
     // A request whose body was waited for is under way from here on.
     app.addHook('preValidation', (request, reply, done) => {
-      if (unread.leave(request)) judge(request, reply, done)
-      else done()
+      done(unread.leave(request) && isShed(request, reply) ? OVERLOADED : undefined)
     })
 
-    function judge(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
-      if (underWay() <= MOST_UNDER_WAY || request.routeOptions.config.isVital) {
-        done()
-        return
-      }
+    function isShed(request: FastifyRequest, reply: FastifyReply): boolean {
+      if (underWay() <= MOST_UNDER_WAY || request.routeOptions.config.isVital) return false
       metrics.countShed()
       reply.isRoutine = true
       if (shedLately++ === 0) log.warn('overloaded: requests are refused')
-      done(OVERLOADED)
+      return true
     }
 
     /** What the sweep before saw. The log has a line when shedding begins and one when it ends, not one for each request. */

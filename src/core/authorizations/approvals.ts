@@ -2,11 +2,20 @@
  * How an authorization comes about. Its record is written before the decision that approves it, so that whatever revokes finds
  * every approval; a record whose decision does not come to stand is discarded, or lapses. The collection gives it its life.
  */
-import type { Client, ClientType } from '../clients/client.js'
+import type { Client } from '../clients/client.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import type { RecordStore } from '../records/record-store.js'
-import type { Standing, Users } from '../users/user.js'
+import type { Users } from '../users/user.js'
+import {
+  type Approval,
+  type Approved,
+  type ApprovedRequest,
+  authorizationOf,
+  awaiting,
+  collectedAt,
+  isInForce
+} from './approval.js'
 import {
   type Authorization,
   AWAITS_COLLECTION,
@@ -19,37 +28,6 @@ import {
   toFields
 } from './authorization.js'
 import type { Authorizations, RevokedBy } from './authorizations.js'
-
-/** How far the clocks of two instances, and of Redis, may be apart. */
-const CLOCKS_DIFFER_MS = 60_000
-
-/** What was approved: the client, its type, the scopes it asked for, and the metadata it sent about itself. */
-export interface ApprovedRequest {
-  clientId: string
-  clientType: ClientType
-  scopes: readonly string[]
-  metadata: { name?: string; version?: string; hostname?: string }
-}
-
-/** Who approved it, and from which address. */
-export interface Approval {
-  userId: string
-  authorizationId: string
-  ip: string
-  /**
-   * The id of the user's last revocation of everything when they approved, '' if there was none. Undefined in a decision that an
-   * instance of an older version has made.
-   */
-  revokedAllId?: string | undefined
-}
-
-/** An approval that its client wants to collect. */
-export interface Approved {
-  request: ApprovedRequest
-  decision: Approval
-  /** When the grant was started. */
-  createdAtMs: number
-}
 
 export interface Approvals {
   /**
@@ -82,28 +60,6 @@ export interface ApprovalsParts {
 }
 
 export function createApprovals({ records, authorizations, users, clock }: ApprovalsParts): Approvals {
-  function build(
-    client: Client | undefined,
-    { clientId, clientType, scopes, metadata }: ApprovedRequest,
-    { userId, authorizationId: id, ip }: Approval,
-    times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs'>
-  ): Authorization {
-    return {
-      id,
-      userId,
-      clientId,
-      clientType,
-      scopes,
-      name: client?.name ?? metadata.name,
-      version: metadata.version,
-      label: metadata.hostname,
-      ipAtGrant: ip,
-      createdAtMs: clock(),
-      revokedAtMs: undefined,
-      ...times
-    }
-  }
-
   const recordOf = (authorization: Authorization) =>
     [authorization.userId, authorization.id, toFields(authorization), listedUntilMs(authorization)] as const
 
@@ -113,28 +69,13 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
     return fromFields(userId, id, await records.create(...recordOf(authorization)))
   }
 
-  const awaiting = (lapsesAtMs: number) => ({
-    expiresAtMs: lapsesAtMs,
-    awaitsCollection: true,
-    collectedAtMs: undefined,
-    lastUsedAtMs: undefined
-  })
-
-  function collectedNow({ authorizationTtlSeconds }: Client) {
-    const collectedAtMs = clock()
-    return {
-      collectedAtMs,
-      lastUsedAtMs: collectedAtMs,
-      // Rounded down to a second, so that the record and the JWT's `exp` (a NumericDate) end at the same instant.
-      expiresAtMs: (Math.floor(collectedAtMs / 1000) + authorizationTtlSeconds) * 1000
-    }
-  }
-
   /** An approval was made by a crash of an older version's instance or by lost data without a record, which is made here. */
   async function standIn(client: Client, approved: Approved): Promise<Authorization | undefined> {
     const { request, decision } = approved
     const { userId, authorizationId } = decision
-    const made = await make(build(client, request, decision, { ...collectedNow(client), awaitsCollection: false }))
+    const made = await make(
+      authorizationOf(client, request, decision, clock(), { ...collectedAt(client, clock()), awaitsCollection: false })
+    )
     // Whoever revokes everything notes that before they list: either they found this record, or it is noted by now.
     if (isInForce(approved, await users.standingOf(userId))) return made
     return authorizations.revoke(userId, authorizationId)
@@ -143,7 +84,7 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
   return {
     async prepare(client, request, approval) {
       const { userId, authorizationId: id } = approval
-      const authorization = build(client, request, approval, awaiting(approval.lapsesAtMs))
+      const authorization = authorizationOf(client, request, approval, clock(), awaiting(approval.lapsesAtMs))
       const cap = { withinMs: KEEP_LISTED_MS, most: MOST_ACTIVE }
       // Both are asked for in one turn, so that the trimming costs no further round trip.
       const [kept] = await Promise.all([
@@ -163,7 +104,7 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
       if (standing.blockedAtMs !== undefined || !isInForce(approved, standing)) return undefined
       let authorization = kept ?? (await standIn(client, approved))
       if (authorization?.awaitsCollection && authorization.revokedAtMs === undefined) {
-        const { collectedAtMs, lastUsedAtMs, expiresAtMs } = collectedNow(client)
+        const { collectedAtMs, lastUsedAtMs, expiresAtMs } = collectedAt(client, clock())
         const fields = await records.change(userId, id, {
           onlyIf: AWAITS_COLLECTION,
           set: {
@@ -184,14 +125,8 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
       const { userId, authorizationId } = decision
       if (await authorizations.revoke(userId, authorizationId, by)) return
       // A record that is missing is made, so that the collection finds it revoked.
-      await make(build(client, request, decision, awaiting(clock())))
+      await make(authorizationOf(client, request, decision, clock(), awaiting(clock())))
       await authorizations.revoke(userId, authorizationId, by)
     }
   }
-}
-
-/** Whether nobody has revoked everything of the user's since they approved. */
-function isInForce({ decision: { revokedAllId }, createdAtMs }: Approved, { revokedAll }: Standing): boolean {
-  if (!revokedAll || revokedAllId === revokedAll.id) return true
-  return revokedAllId === undefined && createdAtMs > revokedAll.atMs + CLOCKS_DIFFER_MS
 }

@@ -4,7 +4,7 @@
  */
 import type { Fields } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
-import type { Upstream, UpstreamTokens } from '../upstream/upstream.js'
+import type { Upstream, UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
 
 /** `needs_reconnect`: the upstream refused the refresh token, so the user has to connect the account again. */
 export type ConnectionStatus = 'connected' | 'needs_reconnect'
@@ -31,6 +31,12 @@ export interface Connection {
   /** Incremented with every new set of tokens; writes of tokens are a compare-and-set on it. */
   version: number
   sealedTokens: string | undefined
+}
+
+export interface NewConnection {
+  upstreamId: string
+  identity: UpstreamIdentity
+  tokens: UpstreamTokens
 }
 
 /** The stored form: every value as a string; undefined values are left out. */
@@ -91,6 +97,13 @@ const recordOf = ({ id, userId }: Place) => JSON.stringify([userId, id])
 
 export function sealTokens(keyring: Keyring, place: Place, { accessToken, refreshToken }: ConnectionTokens): string {
   return keyring.seal(PURPOSE, recordOf(place), JSON.stringify({ accessToken, refreshToken }))
+}
+
+/** An upstream may send no refresh token when an account is connected again; the stored one then stays in use. */
+export function sealNewTokens(keyring: Keyring, place: Place, tokens: UpstreamTokens, before: Connection | undefined) {
+  const refreshToken = tokens.refreshToken ?? (before && openTokens(keyring, before)?.refreshToken)
+  const { accessToken } = tokens
+  return sealTokens(keyring, place, { accessToken, ...(refreshToken !== undefined && { refreshToken }) })
 }
 
 /**

@@ -74,6 +74,28 @@ export async function* batchesOf(
   } while (after !== undefined && left > 0)
 }
 
+/** How far one part looks for what is wanted, in batches. */
+const LOOKS = 40
+
+/** A part of a list, of what is wanted. `batches` reads on after a position, so many at most. */
+export async function wantedOf<T>(
+  batches: (after: Position | undefined, most: number) => AsyncIterable<List<T>>,
+  { after, most }: ListOptions,
+  isWanted: (item: T) => boolean
+): Promise<List<T>> {
+  const items: T[] = []
+  let next = after
+  for (let looks = 0; looks < LOOKS && items.length < most; ) {
+    for await (const batch of batches(next, most - items.length)) {
+      items.push(...batch.items.filter(isWanted))
+      next = batch.next
+      looks += 1
+    }
+    if (next === undefined) break
+  }
+  return { items, next }
+}
+
 /** One page of any size: its batches put together. */
 export async function readPage(page: Page, parent: string, { most, ...options }: PageOptions): Promise<RecordPage> {
   const records = new Map<string, Fields>()

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
-import { batchesOf, type List, type ListOptions } from './batches.js'
+import { batchesOf, type List, type ListOptions, wantedOf } from './batches.js'
 import { type Fields, FOR_EVER_MS, type Position, type RecordStore } from './record-store.js'
 
 export interface Resource {
@@ -39,8 +39,6 @@ export interface Resources<T> {
 
 /** How often a name is asked for that others free and take at the same moment. */
 const NAME_TRIES = 10
-/** How far one page looks for resources that are wanted, in batches. */
-const LOOKS = 40
 
 export function createResources<T extends object>(records: RecordStore, clock: Clock): Resources<T> {
   /** Counts creations, so that those of one millisecond keep their order. */
@@ -94,19 +92,8 @@ export function createResources<T extends object>(records: RecordStore, clock: C
       for await (const { items } of batches(parent)) yield items
     },
 
-    async page(parent, { after, most }, isWanted = () => true) {
-      const items: (T & Resource)[] = []
-      let next = after
-      for (let looks = 0; looks < LOOKS && items.length < most; ) {
-        for await (const batch of batches(parent, next, most - items.length)) {
-          items.push(...batch.items.filter(isWanted))
-          next = batch.next
-          looks += 1
-        }
-        if (next === undefined) break
-      }
-      return { items, next }
-    },
+    page: (parent, options, isWanted = () => true) =>
+      wantedOf((after, most) => batches(parent, after, most), options, isWanted),
 
     async find(parent, id) {
       const fields = await records.get(parent, id)

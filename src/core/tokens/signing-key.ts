@@ -30,6 +30,12 @@ export interface SigningKey {
   publicKey: string
 }
 
+export interface PublishedKey extends JsonWebKey {
+  kid: string
+  use: 'sig'
+  alg: SigningAlg
+}
+
 /** The storage interface of signing keys. Every method rejects with `unavailable` when the storage cannot answer. */
 export interface SigningKeyStore {
   /** All stored keys, in no particular order. */
@@ -90,6 +96,11 @@ export async function newSigningKey(
   const kid = digestOf(JSON.stringify(publicJwk)).slice(0, 16)
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }) as string
   return { kid, alg, publicJwk, sealedPrivateKey: keyring.seal(SEALED_FOR, kid, pem), ...times }
+}
+
+/** The public half, as a JWK Set has it. */
+export function publishedKey({ kid, alg, publicJwk }: StoredSigningKey): PublishedKey {
+  return { ...publicJwk, kid, use: 'sig', alg }
 }
 
 /** Opens a stored key. Throws, naming the key, when GRANTD_SECRET does not open it. */

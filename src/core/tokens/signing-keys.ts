@@ -3,12 +3,13 @@
  * rotated here. Each instance caches the set in memory, and reads it again when asked to or when it meets an unknown `kid`.
  * Which key signs follows from the keys' times alone, so that all instances agree.
  */
-import type { JsonWebKey } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import type { Keyring } from '../secrets/keyring.js'
 import {
   newSigningKey,
   openSigningKey,
+  type PublishedKey,
+  publishedKey,
   type SigningAlg,
   type SigningKey,
   type SigningKeyStore,
@@ -23,12 +24,6 @@ const PUBLISHED_AHEAD_MS = (JWKS_MAX_AGE_SECONDS + 60) * 1000
 const SLACK_MS = 60_000
 /** Caps the storage calls for unknown `kid`s, which anybody can send, at one in this time. */
 const RELOAD_COOLDOWN_MS = 5_000
-
-export interface PublishedKey extends JsonWebKey {
-  kid: string
-  use: 'sig'
-  alg: SigningAlg
-}
 
 export interface SigningKeys {
   /**
@@ -71,8 +66,7 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
   const opened = new Map<string, SigningKey>()
   let reloadedAtMs = Number.NEGATIVE_INFINITY
 
-  const successorOf = (index: number) => stored[index + 1]
-  const isPublished = (index: number) => (successorOf(index)?.predecessorsUntilMs ?? Number.POSITIVE_INFINITY) > clock()
+  const isPublished = (index: number) => (stored[index + 1]?.predecessorsUntilMs ?? Number.POSITIVE_INFINITY) > clock()
 
   function take(keys: StoredSigningKey[]): void {
     stored = keys.sort((a, b) => a.createdAtMs - b.createdAtMs)
@@ -130,11 +124,7 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
       return index >= 0 && isPublished(index) ? opened.get(kid) : undefined
     },
 
-    published() {
-      return stored
-        .filter((_, index) => isPublished(index))
-        .map(({ kid, alg, publicJwk }) => ({ ...publicJwk, kid, use: 'sig', alg }))
-    },
+    published: () => stored.filter((_, index) => isPublished(index)).map(publishedKey),
 
     list: () => stored
   }

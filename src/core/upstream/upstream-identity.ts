@@ -1,6 +1,6 @@
 /**
- * What a sign-in at an upstream brings: the tokens, and the identity of whoever signed in. That is read from the ID token (OpenID Connect Core 1.0 §2, §5.1) and user info of an
- * issuer, or from the user info of a plain OAuth 2.0 service.
+ * What a sign-in at an upstream brings: the tokens, and the identity of whoever signed in, which is read from the ID token (OpenID
+ * Connect Core 1.0 §2, §5.1) and user info of an issuer, or from the user info of a plain OAuth 2.0 service.
  */
 import * as client from 'openid-client'
 import type { PlainEndpoints, Upstream, UpstreamIdentity, UpstreamTokens } from './upstream.js'

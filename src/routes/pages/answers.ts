@@ -1,12 +1,12 @@
 /** The error pages: one row for every fault code; a missing row does not compile. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { VNode } from 'preact'
+import { renderToString } from 'preact-render-to-string'
 import type { FaultCode } from '../../core/fault.js'
 import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
 import type { Texts } from './texts/en.js'
 import { ErrorPage } from './views/error-page.js'
 import { wait } from './views/format.js'
-import { renderPage } from './views/layout.js'
 import type { Visit, Visits } from './visit.js'
 
 type Sentence = Exclude<keyof Texts['error'], 'title' | 'signInFailed' | 'lostCookies' | 'reference' | 'home'>
@@ -63,5 +63,5 @@ export function answerPageFault({ ofNobody, hasLostCookies }: Visits) {
 
 /** Renders a view and sends it as the page. */
 export function sendPage<P>(reply: FastifyReply, view: (props: P) => VNode, props: P): FastifyReply {
-  return reply.type('text/html; charset=utf-8').send(renderPage(view(props)))
+  return reply.type('text/html; charset=utf-8').send(`<!doctype html>${renderToString(view(props))}`)
 }

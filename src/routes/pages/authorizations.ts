@@ -4,9 +4,10 @@ import type { FastifyRequest } from 'fastify'
 import { newestFirst } from '../../core/authorizations/authorizations.js'
 import { fault } from '../../core/fault.js'
 import { createCursors } from '../paging.js'
+import { isFollowedHere } from './form-tokens.js'
 import { formOf, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { AuthorizationList, type AuthorizationsDone } from './views/authorization-list.js'
-import { isFollowedHere, userIdOf, visitOf } from './visit.js'
+import { userIdOf, visitOf } from './visit.js'
 
 /** How many are on a page. */
 const PAGE = 50

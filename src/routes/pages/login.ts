@@ -2,9 +2,10 @@
 import { fault } from '../../core/fault.js'
 import { readTypedName } from '../../core/users/user.js'
 import { DESTINATIONS, withBegun } from './cookies.js'
+import { isFollowedHere } from './form-tokens.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { Login, Logout } from './views/login.js'
-import { isFollowedHere, sessionOf, visitOf } from './visit.js'
+import { sessionOf, visitOf } from './visit.js'
 
 /** GET /login: the ways to sign in. A signed-in user who need not reauthenticate is redirected to the destination. */
 export function showLogin({ app, visits }: PageParts): void {

@@ -1,7 +1,5 @@
-/** A visit to a page: its session or visitor, its language, and the CSRF protection of its forms. */
+/** A visit to a page: its session or visitor, its language, and what it may do; form-tokens.ts protects its forms (CSRF). */
 import { randomUUID } from 'node:crypto'
-import '@fastify/accepts'
-import Csrf from '@fastify/csrf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { openapiDocument } from '../../../schemas/generated/openapi.js'
 import { fault } from '../../core/fault.js'
@@ -9,8 +7,9 @@ import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import { type App, basePathOf } from '../app.js'
 import type { Assets } from './assets.js'
 import type { Cookies, Destination, Visitor } from './cookies.js'
+import { createFormTokens } from './form-tokens.js'
 import type { Texts } from './texts/en.js'
-import { LANGUAGES, type Language, texts } from './texts/languages.js'
+import { type Language, languageOf, texts } from './texts/languages.js'
 
 export interface Visit {
   language: Language
@@ -35,8 +34,6 @@ declare module 'fastify' {
   }
 }
 
-export const CSRF_FIELD = 'csrf'
-
 export interface Visits {
   /** The hook that looks up the session and the visitor. */
   begin(request: FastifyRequest): Promise<void>
@@ -58,18 +55,13 @@ export interface Visits {
 
 export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits {
   const { clock, config } = app
-  const { keyring } = app.core
   const base = basePathOf(config.publicUrl)
   const origin = new URL(config.publicUrl).origin
-  const csrf = new Csrf.Tokens({})
-
-  /** Derives the CSRF token from the session or the visitor's id, so that none has to be stored. */
-  const csrfSecretsOf = (session: BrowserSession | undefined, visitor: Visitor | undefined) =>
-    keyring.derive('csrf', session ? `session ${session.id}` : `visitor ${visitor?.id}`)
+  const formTokens = createFormTokens(app.core.keyring, origin)
+  const isOwnForm = (request: FastifyRequest) => formTokens.isOwn(request, visitOf(request))
 
   function visitBy(request: FastifyRequest, session: BrowserSession | undefined, visitor: Visitor | undefined): Visit {
     const language = languageOf(request)
-    const csrfToken = csrf.create(csrfSecretsOf(session, visitor)[0] as string)
     return {
       language,
       texts: texts[language],
@@ -79,7 +71,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
       version: config.demoSignIn ? openapiDocument.info.version : undefined,
       session,
       visitor,
-      csrfToken,
+      csrfToken: formTokens.make({ session, visitor }),
       nowMs: clock()
     }
   }
@@ -92,17 +84,6 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
     // Later calls in this request find the same visitor.
     request.visit = visit
     return visit
-  }
-
-  function isOwnForm(request: FastifyRequest): boolean {
-    const { session, visitor } = visitOf(request)
-    const sent = sentTokenOf(request)
-    return (
-      (session !== undefined || visitor !== undefined) &&
-      sent !== undefined &&
-      csrfSecretsOf(session, visitor).some((secret) => csrf.verify(secret, sent)) &&
-      isFromHere(request, origin)
-    )
   }
 
   const require = (destination: Destination, suffices: (session: BrowserSession) => boolean) => {
@@ -133,22 +114,12 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
       if (!isOwnForm(request)) throw fault('forbidden', { detail: 'not a form of this visitor' })
     },
 
-    hasLostCookies: (request) =>
-      origin.startsWith('http:') &&
-      cookies.areAbsent(request) &&
-      sentTokenOf(request) !== undefined &&
-      isFromHere(request, origin),
+    hasLostCookies: (request) => origin.startsWith('http:') && cookies.areAbsent(request) && formTokens.isOurs(request),
 
     ofNobody: (request) => visitBy(request, undefined, undefined),
 
     remember
   }
-}
-
-/** The CSRF token that was submitted with a form. */
-function sentTokenOf({ body }: FastifyRequest): string | undefined {
-  const sent = (body as Record<string, unknown> | null | undefined)?.[CSRF_FIELD]
-  return typeof sent === 'string' ? sent : undefined
 }
 
 /** The visit of a page's request. */
@@ -167,26 +138,4 @@ export function sessionOf(request: FastifyRequest): BrowserSession {
 /** The user behind a page that requires a session. */
 export function userIdOf(request: FastifyRequest): string {
   return sessionOf(request).userId
-}
-
-/**
- * Whether the browser's headers allow that a page of ours sent this request. Browsers send `Origin: null` for our own forms,
- * because the pages have the referrer policy `no-referrer`. Then Sec-Fetch-Site decides and, without it, only the CSRF token.
- */
-function isFromHere({ headers }: FastifyRequest, origin: string): boolean {
-  const site = headers['sec-fetch-site']
-  if (site !== undefined) return site === 'same-origin'
-  const from = headers.origin
-  return from === undefined || from === 'null' || from === origin
-}
-
-/** Whether the link was followed on a page of ours or typed, and not followed on another site. */
-export function isFollowedHere({ headers }: FastifyRequest): boolean {
-  const site = headers['sec-fetch-site']
-  return site === undefined || site === 'same-origin' || site === 'none'
-}
-
-export function languageOf(request: FastifyRequest): Language {
-  const chosen = request.accepts().language([...LANGUAGES])
-  return LANGUAGES.find((language) => language === chosen) ?? LANGUAGES[0]
 }

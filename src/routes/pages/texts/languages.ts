@@ -1,4 +1,6 @@
 /** The languages of the pages. The first one is for everybody who reads none of the others. */
+import '@fastify/accepts'
+import type { FastifyRequest } from 'fastify'
 import { de } from './de.js'
 import { en, type Texts } from './en.js'
 import { es } from './es.js'
@@ -10,3 +12,9 @@ export const LANGUAGES = ['en', 'de', 'es', 'fr', 'ja', 'pt'] as const
 export type Language = (typeof LANGUAGES)[number]
 
 export const texts: Readonly<Record<Language, Texts>> = { en, de, es, fr, ja, pt }
+
+/** The language that the browser prefers among these; the first one if it prefers none of them. */
+export function languageOf(request: FastifyRequest): Language {
+  const chosen = request.accepts().language([...LANGUAGES])
+  return LANGUAGES.find((language) => language === chosen) ?? LANGUAGES[0]
+}

@@ -1,8 +1,7 @@
 import { type Authorization, hasEnded } from '../../../core/authorizations/authorization.js'
-import { readClaim } from '../../../core/grants/self-description.js'
 import type { Texts } from '../texts/en.js'
 import type { Visit } from '../visit.js'
-import { ago, time } from './format.js'
+import { ActiveAuthorization, EndedAuthorization } from './authorization-card.js'
 import { Form, Layout, Notice } from './layout.js'
 
 export type AuthorizationsDone = keyof Texts['clients']['done']
@@ -59,12 +58,7 @@ export function AuthorizationList(props: AuthorizationListProps) {
           <h2>{texts.ended}</h2>
           <ul class="cards ended">
             {ended.map((authorization) => (
-              <li key={authorization.id}>
-                <h3>
-                  <bdi>{nameOf(authorization, texts.unnamed)}</bdi>
-                </h3>
-                <Details visit={visit} authorization={authorization} />
-              </li>
+              <EndedAuthorization key={authorization.id} visit={visit} authorization={authorization} />
             ))}
           </ul>
         </section>
@@ -97,92 +91,4 @@ function Nothing({ visit }: { visit: Visit }) {
       </p>
     </section>
   )
-}
-
-interface ActiveAuthorizationProps {
-  visit: Visit
-  authorization: Authorization
-  isApprovedHere: boolean
-  /** The query of the page, to which its forms lead back. */
-  query: string
-}
-
-function ActiveAuthorization({ visit, authorization, isApprovedHere, query }: ActiveAuthorizationProps) {
-  const { clients: texts } = visit.texts
-  const name = nameOf(authorization, texts.unnamed)
-  return (
-    <li>
-      <h3>
-        <bdi>{name}</bdi> {isApprovedHere && <small class="badge">{texts.approvedHere}</small>}
-      </h3>
-      <Details visit={visit} authorization={authorization} />
-      <div class="actions">
-        <Form visit={visit} action={`/account/clients/${authorization.id}/rename${query}`} class="inline">
-          <label>
-            <span>{texts.label}</span>
-            <input name="label" value={authorization.label ?? ''} maxLength={255} autocomplete="off" />
-          </label>
-          <button type="submit" aria-label={texts.renameNamed(name)}>
-            {texts.rename}
-          </button>
-        </Form>
-        <Form visit={visit} action={`/account/clients/${authorization.id}/revoke${query}`}>
-          <button type="submit" class="danger" aria-label={texts.revokeNamed(name)}>
-            {texts.revoke}
-          </button>
-        </Form>
-      </div>
-    </li>
-  )
-}
-
-function Details({ visit, authorization }: { visit: Visit; authorization: Authorization }) {
-  const { clients: texts, clientTypes } = visit.texts
-  const version = readClaim(authorization.version)?.text
-  const isOver = hasEnded(authorization, visit.nowMs)
-  return (
-    <dl>
-      <Detail term={texts.kind}>{clientTypes[authorization.clientType]}</Detail>
-      {version !== undefined && (
-        <Detail term={texts.version}>
-          <bdi>{version}</bdi>
-        </Detail>
-      )}
-      <Detail term={texts.approvedOn}>
-        {time(visit, authorization.createdAtMs)} <small>{`${texts.approvedFrom} ${authorization.ipAtGrant}`}</small>
-      </Detail>
-      <Detail term={texts.lastUsed}>
-        {authorization.lastUsedAtMs !== undefined
-          ? ago(visit, authorization.lastUsedAtMs)
-          : isOver || !authorization.awaitsCollection
-            ? texts.neverUsed
-            : texts.awaited}
-      </Detail>
-      <Detail term={texts[termOfEnd(authorization, isOver)]}>
-        {time(visit, authorization.revokedAtMs ?? authorization.expiresAtMs)}
-      </Detail>
-    </dl>
-  )
-}
-
-function termOfEnd({ revokedAtMs, awaitsCollection }: Authorization, isOver: boolean) {
-  if (revokedAtMs !== undefined) return 'revokedOn'
-  if (awaitsCollection) return isOver ? 'lapsedOn' : 'collectBy'
-  return isOver ? 'expiredOn' : 'expires'
-}
-
-function Detail({ term, children }: { term: string; children: preact.ComponentChildren }) {
-  return (
-    <div>
-      <dt>{term}</dt>
-      <dd>{children}</dd>
-    </div>
-  )
-}
-
-/** The label has precedence over the client's name. */
-function nameOf({ label, name }: Authorization, fallback: string): string {
-  const [own, claimed] = [readClaim(label)?.text, readClaim(name)?.text]
-  if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`
-  return own ?? claimed ?? fallback
 }

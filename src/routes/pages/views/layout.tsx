@@ -1,7 +1,7 @@
 /** The frame of all pages. No page contains a script or inline style, and all text is escaped by default. */
-import type { ComponentChildren, VNode } from 'preact'
-import { renderToString } from 'preact-render-to-string'
-import { CSRF_FIELD, type Visit } from '../visit.js'
+import type { ComponentChildren } from 'preact'
+import { CSRF_FIELD } from '../form-tokens.js'
+import type { Visit } from '../visit.js'
 
 interface LayoutProps {
   visit: Visit
@@ -125,8 +125,4 @@ export function Notice({ kind, children }: { kind: 'done' | 'problem'; children:
       {children}
     </p>
   )
-}
-
-export function renderPage(page: VNode): string {
-  return `<!doctype html>${renderToString(page)}`
 }

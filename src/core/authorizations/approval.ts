@@ -1,0 +1,83 @@
+/** What a user has approved, and the authorization that it makes: before its client collects it, and from then on. */
+import type { Client, ClientType } from '../clients/client.js'
+import type { Standing } from '../users/user.js'
+import type { Authorization } from './authorization.js'
+
+/** How far the clocks of two instances, and of Redis, may be apart. */
+const CLOCKS_DIFFER_MS = 60_000
+
+/** What was approved: the client, its type, the scopes it asked for, and the metadata it sent about itself. */
+export interface ApprovedRequest {
+  clientId: string
+  clientType: ClientType
+  scopes: readonly string[]
+  metadata: { name?: string; version?: string; hostname?: string }
+}
+
+/** Who approved it, and from which address. */
+export interface Approval {
+  userId: string
+  authorizationId: string
+  ip: string
+  /**
+   * The id of the user's last revocation of everything when they approved, '' if there was none. Undefined in a decision that an
+   * instance of an older version has made.
+   */
+  revokedAllId?: string | undefined
+}
+
+/** An approval that its client wants to collect. */
+export interface Approved {
+  request: ApprovedRequest
+  decision: Approval
+  /** When the grant was started. */
+  createdAtMs: number
+}
+
+/** The authorization that an approval makes; its client is undefined if the operator has removed it. */
+export function authorizationOf(
+  client: Client | undefined,
+  { clientId, clientType, scopes, metadata }: ApprovedRequest,
+  { userId, authorizationId: id, ip }: Approval,
+  createdAtMs: number,
+  times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs'>
+): Authorization {
+  return {
+    id,
+    userId,
+    clientId,
+    clientType,
+    scopes,
+    name: client?.name ?? metadata.name,
+    version: metadata.version,
+    label: metadata.hostname,
+    ipAtGrant: ip,
+    createdAtMs,
+    revokedAtMs: undefined,
+    ...times
+  }
+}
+
+/** The times of an authorization that waits for its client. */
+export const awaiting = (lapsesAtMs: number) => ({
+  expiresAtMs: lapsesAtMs,
+  awaitsCollection: true,
+  collectedAtMs: undefined,
+  lastUsedAtMs: undefined
+})
+
+/** The times of an authorization from its collection on. */
+export function collectedAt({ authorizationTtlSeconds }: Client, collectedAtMs: number) {
+  return {
+    collectedAtMs,
+    lastUsedAtMs: collectedAtMs,
+    // Rounded down to a second, so that the record and the JWT's `exp` (a NumericDate) end at the same instant.
+    expiresAtMs: (Math.floor(collectedAtMs / 1000) + authorizationTtlSeconds) * 1000
+  }
+}
+
+/** Whether nobody has revoked everything of the user's since they approved. */
+export function isInForce({ decision: { revokedAllId }, createdAtMs }: Approved, { revokedAll }: Standing): boolean {
+  if (!revokedAll || revokedAllId === revokedAll.id) return true
+  return revokedAllId === undefined && createdAtMs > revokedAll.atMs + CLOCKS_DIFFER_MS
+}

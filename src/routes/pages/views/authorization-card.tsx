@@ -1,0 +1,106 @@
+/** An authorization in the list: its name, what is known of it and, while it is active, what its user can do with it. */
+import { type Authorization, hasEnded } from '../../../core/authorizations/authorization.js'
+import { readClaim } from '../../../core/grants/self-description.js'
+import type { Visit } from '../visit.js'
+import { ago, time } from './format.js'
+import { Form } from './layout.js'
+
+interface ActiveAuthorizationProps {
+  visit: Visit
+  authorization: Authorization
+  isApprovedHere: boolean
+  /** The query of the page, to which its forms lead back. */
+  query: string
+}
+
+export function ActiveAuthorization({ visit, authorization, isApprovedHere, query }: ActiveAuthorizationProps) {
+  const { clients: texts } = visit.texts
+  const name = nameOf(authorization, texts.unnamed)
+  return (
+    <li>
+      <h3>
+        <bdi>{name}</bdi> {isApprovedHere && <small class="badge">{texts.approvedHere}</small>}
+      </h3>
+      <Details visit={visit} authorization={authorization} />
+      <div class="actions">
+        <Form visit={visit} action={`/account/clients/${authorization.id}/rename${query}`} class="inline">
+          <label>
+            <span>{texts.label}</span>
+            <input name="label" value={authorization.label ?? ''} maxLength={255} autocomplete="off" />
+          </label>
+          <button type="submit" aria-label={texts.renameNamed(name)}>
+            {texts.rename}
+          </button>
+        </Form>
+        <Form visit={visit} action={`/account/clients/${authorization.id}/revoke${query}`}>
+          <button type="submit" class="danger" aria-label={texts.revokeNamed(name)}>
+            {texts.revoke}
+          </button>
+        </Form>
+      </div>
+    </li>
+  )
+}
+
+/** What has ended has no actions. */
+export function EndedAuthorization({ visit, authorization }: { visit: Visit; authorization: Authorization }) {
+  return (
+    <li>
+      <h3>
+        <bdi>{nameOf(authorization, visit.texts.clients.unnamed)}</bdi>
+      </h3>
+      <Details visit={visit} authorization={authorization} />
+    </li>
+  )
+}
+
+function Details({ visit, authorization }: { visit: Visit; authorization: Authorization }) {
+  const { clients: texts, clientTypes } = visit.texts
+  const version = readClaim(authorization.version)?.text
+  const isOver = hasEnded(authorization, visit.nowMs)
+  return (
+    <dl>
+      <Detail term={texts.kind}>{clientTypes[authorization.clientType]}</Detail>
+      {version !== undefined && (
+        <Detail term={texts.version}>
+          <bdi>{version}</bdi>
+        </Detail>
+      )}
+      <Detail term={texts.approvedOn}>
+        {time(visit, authorization.createdAtMs)} <small>{`${texts.approvedFrom} ${authorization.ipAtGrant}`}</small>
+      </Detail>
+      <Detail term={texts.lastUsed}>
+        {authorization.lastUsedAtMs !== undefined
+          ? ago(visit, authorization.lastUsedAtMs)
+          : isOver || !authorization.awaitsCollection
+            ? texts.neverUsed
+            : texts.awaited}
+      </Detail>
+      <Detail term={texts[termOfEnd(authorization, isOver)]}>
+        {time(visit, authorization.revokedAtMs ?? authorization.expiresAtMs)}
+      </Detail>
+    </dl>
+  )
+}
+
+function termOfEnd({ revokedAtMs, awaitsCollection }: Authorization, isOver: boolean) {
+  if (revokedAtMs !== undefined) return 'revokedOn'
+  if (awaitsCollection) return isOver ? 'lapsedOn' : 'collectBy'
+  return isOver ? 'expiredOn' : 'expires'
+}
+
+function Detail({ term, children }: { term: string; children: preact.ComponentChildren }) {
+  return (
+    <div>
+      <dt>{term}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}
+
+/** The label has precedence over the client's name. */
+function nameOf({ label, name }: Authorization, fallback: string): string {
+  const [own, claimed] = [readClaim(label)?.text, readClaim(name)?.text]
+  if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`
+  return own ?? claimed ?? fallback
+}
