@@ -52,15 +52,14 @@ export const core = fp(
       },
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read')
     }
-    const { limits } = config
-    const pending = limits !== 'off' && {
-      perAddress: limits.pendingPerIp,
-      perClient: limits.pendingPerClient,
+    const pending = config.limits !== 'off' && {
+      perAddress: config.limits.pendingPerIp,
+      perClient: config.limits.pendingPerClient,
       networkOf: whereabouts.countedAs,
       refused: (by: string) => metrics.countLimited(`pending grants per ${by}`)
     }
-    const limitTime = app.withinHalfTheLimit
-    const core = createCore({ storage, config, clock, signer, events, limitTime, ...(pending && { pending }) })
+    const parts = { storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit }
+    const core = createCore({ ...parts, ...(pending && { pending }) })
     app.decorate('core', core)
     // Held polls are answered, not cut off, when the instance stops.
     app.addHook('preClose', async () => core.heldPolls.stop())

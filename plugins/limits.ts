@@ -4,8 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Limits } from '../src/config/config.js'
 import { fault } from '../src/core/fault.js'
-import { GUESS_WINDOW_MS, limitKey } from '../src/core/limits/limits.js'
-import { createBoundedCache } from '../src/core/records/bounded-cache.js'
+import { type Checked, limitKey } from '../src/core/limits/limits.js'
 import { sharedLimitStore } from './shared-limit-store.js'
 
 export interface RequestLimits {
@@ -19,10 +18,7 @@ export interface RequestLimits {
   perCaller(name: LimitedOperation): (request: FastifyRequest, caller: string) => Promise<void>
   /** Counts a request against an API key, in a window of an hour; the windows of all others are a minute. */
   perApiKey(request: FastifyRequest, keyId: string): Promise<void>
-  /**
-   * Checks the secret of a client, at once unless a wrong one came for it from this address in the last 15 minutes. Then an attempt
-   * is taken before the check, so that parallel guesses cannot outrun the counter. Rejects with `too_many_requests`.
-   */
+  /** Checks the secret of a client, whose wrong ones are counted by the address. Rejects with `too_many_requests`. */
   guessSecret<T>(request: FastifyRequest, clientId: string, check: () => T | undefined): Checked<T>
   /** Runs a lookup of a user code, unless this user or the address of the request has missed too often. */
   guess<T extends { kind: string }>(request: FastifyRequest, userId: string, lookup: () => Promise<T>): Promise<T>
@@ -41,7 +37,6 @@ type LimitedOperation =
   | 'access-token'
   | 'account'
   | 'page'
-type Checked<T> = T | undefined | Promise<T | undefined>
 /** A hook, or called in a handler. Rejects with `too_many_requests`. */
 type CountRequest = (request: FastifyRequest) => Promise<void>
 
@@ -55,8 +50,6 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 /** How many users' accounts one address may ask for, because many may share it. */
 const ACCOUNTS_PER_ADDRESS = 10
-/** Caps what is remembered of wrong secrets. Who is forgotten may be wrong once more before it counts. */
-const MOST_SUSPECTS = 10_000
 
 const unlimited = (app: FastifyInstance): RequestLimits => ({
   perAddress: () => async () => {},
@@ -95,8 +88,6 @@ export const limits = fp(
         page: bounds.pagesPerMinute
       }
       const addressOf = (request: FastifyRequest) => whereabouts.countedAs(whereabouts.ip(request))
-      /** Until when the secrets for a client from an address are counted, by the name of their counter. */
-      const suspects = createBoundedCache<number>(MOST_SUSPECTS)
 
       const counted = (name: string, by: string, max: number, windowMs: number) => {
         const callers = new WeakMap<FastifyRequest, string>()
@@ -135,20 +126,11 @@ export const limits = fp(
         perCaller: (name) => counted(name, 'caller', perMinute[name], MINUTE_MS),
         perApiKey: counted('tokens-api', 'key', bounds.tokensApiPerHour, HOUR_MS),
         guessSecret(request, clientId, check) {
-          const key = limitKey('secrets', clientId, whereabouts.network(request))
-          if ((suspects.get(key) ?? 0) <= app.clock()) {
-            const found = check()
-            if (found !== undefined) return found
-            suspects.set(key, app.clock() + GUESS_WINDOW_MS)
+          const guesser = {
+            key: limitKey('secrets', clientId, whereabouts.network(request)),
+            limit: bounds.wrongSecretsPerIp
           }
-          const counted = async () => {
-            const found = check()
-            if (found === undefined) suspects.set(key, app.clock() + GUESS_WINDOW_MS)
-            return { kind: found === undefined ? 'unknown' : 'known', found }
-          }
-          const guessers = [{ key, limit: bounds.wrongSecretsPerIp }]
-          const refused = () => metrics.countLimited('client secrets')
-          return core.guesses.limit(guessers, counted, refused).then(({ found }) => found)
+          return core.guesses.secret(guesser, check, () => metrics.countLimited('client secrets'))
         },
         async guess(request, userId, lookup) {
           const address = addressOf(request)

@@ -71,7 +71,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
 
   const clients = createClients(config.clients)
   const apiKeys = createApiKeys({ records: storage.apiKeys, clock })
-  const guesses = createGuesses(storage.limits)
+  const guesses = createGuesses(storage.limits, clock)
 
   const signingKeys = createSigningKeys({
     store: storage.signingKeys,

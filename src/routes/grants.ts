@@ -45,10 +45,7 @@ export function isRoutine({ kind }: PollOutcome): boolean {
   return kind === 'pending' || kind === 'slow_down'
 }
 
-/**
- * The seconds for which a Prefer header (RFC 7240) asks to wait at most. Undefined if it does not say, or not in a way that
- * can be understood.
- */
+/** The seconds for which a Prefer header (RFC 7240) asks to wait at most. Undefined if it names none that can be understood. */
 export function readWaitSeconds(header: string): number | undefined {
   if (header.length > LONGEST_PREFER) return undefined
   for (const [preference] of header.matchAll(PREFERENCE)) {

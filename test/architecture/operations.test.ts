@@ -21,6 +21,8 @@ const FOLDERS: Readonly<Record<string, string>> = {
 
 /** The files with several operations. Every other operation has a file named after it. */
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
+  'dashboard/start-grant.ts': ['startGrant', 'withdrawGrant'],
+  'dashboard/decide-grant.ts': ['peekGrant', 'decideGrant'],
   'dashboard/authorized-clients.ts': ['listAuthorizedClients', 'updateAuthorizedClient', 'revokeAuthorizedClient'],
   'dashboard/oauth-accounts.ts': ['listOauthAccounts', 'unlinkOauthAccount'],
   'tokens-api/issuers.ts': ['listProviders', 'createProvider', 'getProvider', 'deleteProvider'],
@@ -45,6 +47,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     'getEndUserOauthAccessToken',
     'getEndUserOauthAccessTokenOptions'
   ],
+  'oauth/authorize-device.ts': ['authorizeDevice', 'authorize'],
   'oauth/discovery.ts': ['getOpenidConfiguration', 'getAuthorizationServerMetadata', 'getJwks'],
   'oauth/userinfo.ts': ['getUserinfo', 'postUserinfo'],
   'ops/index.ts': ['getHealth', 'getReadiness', 'getMetrics'],

@@ -3,9 +3,13 @@
  * multiple of it, per address within 15 minutes, of secrets one per client and address. A success does not reset it.
  */
 import { randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
+import { createBoundedCache } from '../records/bounded-cache.js'
 
-export const GUESS_WINDOW_MS = 15 * 60_000
+const GUESS_WINDOW_MS = 15 * 60_000
+/** Caps what is remembered of wrong secrets. Who is forgotten may be wrong once more before it counts. */
+const MOST_SUSPECTS = 10_000
 
 /** The storage of the limits. Every method is atomic and rejects with `unavailable` when the storage cannot answer. */
 export interface LimitStore {
@@ -43,14 +47,24 @@ export interface Guesses {
     lookup: () => Promise<T>,
     refused: () => void
   ): Promise<T>
+  /**
+   * Checks a secret, at once unless a wrong one came for this counter in the last 15 minutes. Then an attempt is taken before the
+   * check, so that parallel guesses cannot outrun the counter. Rejects with `too_many_requests`.
+   */
+  secret<T>(guesser: Guesser, check: () => T | undefined, refused: () => void): Checked<T>
 }
+
+export type Checked<T> = T | undefined | Promise<T | undefined>
 
 /**
  * An attempt is taken before the lookup and given back when the lookup was no miss, so that parallel guesses cannot outrun the
  * counter.
  */
-export function createGuesses(store: LimitStore): Guesses {
-  return {
+export function createGuesses(store: LimitStore, clock: Clock): Guesses {
+  /** Until when the secrets of a counter are counted, by its key. */
+  const suspects = createBoundedCache<number>(MOST_SUSPECTS)
+
+  const guesses: Guesses = {
     async limit(guessers, lookup, refused) {
       const attemptId = randomUUID()
       const giveBack = () => Promise.all(guessers.map(({ key }) => store.giveBack(key, attemptId)))
@@ -67,6 +81,21 @@ export function createGuesses(store: LimitStore): Guesses {
       const outcome = await lookup()
       if (outcome.kind !== 'unknown') await giveBack()
       return outcome
+    },
+
+    secret(guesser, check, refused) {
+      if ((suspects.get(guesser.key) ?? 0) <= clock()) {
+        const found = check()
+        if (found !== undefined) return found
+        suspects.set(guesser.key, clock() + GUESS_WINDOW_MS)
+      }
+      const counted = async () => {
+        const found = check()
+        if (found === undefined) suspects.set(guesser.key, clock() + GUESS_WINDOW_MS)
+        return { kind: found === undefined ? 'unknown' : 'known', found }
+      }
+      return guesses.limit([guesser], counted, refused).then(({ found }) => found)
     }
   }
+  return guesses
 }

@@ -13,10 +13,7 @@ export interface Keyring {
   open(purpose: string, record: string, sealed: string): string
   /** Keyed tags of a guessable value, one per secret, 24 base64url characters each. Store the first; look up all of them. */
   tags(purpose: string, value: string): readonly string[]
-  /**
-   * Secrets derived from a value, one per secret of the list, 43 base64url characters each. The value alone does not reveal
-   * them.
-   */
+  /** Secrets derived from a value, one per secret, 43 base64url characters each. The value alone does not reveal them. */
   derive(purpose: string, value: string): readonly string[]
 }
 

@@ -6,13 +6,15 @@ import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply, FastifyReques
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { allowAnyOrigin } from '../any-origin.js'
 import { surface } from '../app.js'
-import { acceptFormBodies, acceptJsonBodies } from '../bodies.js'
+import { acceptFormBodies } from '../form-body.js'
+import { acceptJsonBodies } from '../json-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerOAuthFault } from './answers.js'
 import { authorize, authorizeDevice } from './authorize-device.js'
 import { getAuthorizationServerMetadata, getJwks, getOpenidConfiguration, metadataUrls } from './discovery.js'
-import { introspectToken, revokeToken } from './presented-token.js'
+import { introspectToken } from './introspect-token.js'
 import { requestToken } from './request-token.js'
+import { revokeToken } from './revoke-token.js'
 import { getUserinfo, postUserinfo } from './userinfo.js'
 
 const {

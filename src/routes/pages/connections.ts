@@ -2,8 +2,7 @@
 import { oneOf } from '../../../schemas/config.js'
 import { fault } from '../../core/fault.js'
 import { withBegun } from './cookies.js'
-import { isFollowedHere } from './form-tokens.js'
-import { formOf, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
+import { formOf, isFollowedHere, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { ConnectionList } from './views/connection-list.js'
 import { userIdOf, visitOf } from './visit.js'
 

@@ -4,8 +4,8 @@
  */
 import Csrf from '@fastify/csrf'
 import type { FastifyRequest } from 'fastify'
-import type { Keyring } from '../../core/secrets/keyring.js'
 import type { BrowserSession } from '../../core/users/browser-sessions.js'
+import type { App } from '../app.js'
 import type { Visitor } from './cookies.js'
 
 export const CSRF_FIELD = 'csrf'
@@ -26,7 +26,7 @@ export interface FormTokens {
 }
 
 /** `origin` is that of PUBLIC_URL. */
-export function createFormTokens(keyring: Keyring, origin: string): FormTokens {
+export function createFormTokens({ core: { keyring } }: App, origin: string): FormTokens {
   const csrf = new Csrf.Tokens({})
 
   /** Derives the CSRF token from the session or the visitor's id, so that none has to be stored. */
@@ -65,10 +65,4 @@ function isFromHere({ headers }: FastifyRequest, origin: string): boolean {
   if (site !== undefined) return site === 'same-origin'
   const from = headers.origin
   return from === undefined || from === 'null' || from === origin
-}
-
-/** Whether the link was followed on a page of ours or typed, and not followed on another site. */
-export function isFollowedHere({ headers }: FastifyRequest): boolean {
-  const site = headers['sec-fetch-site']
-  return site === undefined || site === 'same-origin' || site === 'none'
 }

@@ -2,8 +2,7 @@
 import { fault } from '../../core/fault.js'
 import { readTypedName } from '../../core/users/user.js'
 import { DESTINATIONS, withBegun } from './cookies.js'
-import { isFollowedHere } from './form-tokens.js'
-import { type PageParts, PathId, seeOther, sendPage } from './page.js'
+import { isFollowedHere, type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { Login, Logout } from './views/login.js'
 import { sessionOf, visitOf } from './visit.js'
 

@@ -35,3 +35,9 @@ export function readDone<T extends string>(
   const { done } = request.query as { done?: unknown }
   return typeof done === 'string' && Object.hasOwn(sentences, done) ? (done as T) : undefined
 }
+
+/** Whether the link was followed on a page of ours or typed, and not followed on another site. */
+export function isFollowedHere({ headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site']
+  return site === undefined || site === 'same-origin' || site === 'none'
+}

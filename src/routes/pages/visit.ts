@@ -57,7 +57,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
   const { clock, config } = app
   const base = basePathOf(config.publicUrl)
   const origin = new URL(config.publicUrl).origin
-  const formTokens = createFormTokens(app.core.keyring, origin)
+  const formTokens = createFormTokens(app, origin)
   const isOwnForm = (request: FastifyRequest) => formTokens.isOwn(request, visitOf(request))
 
   function visitBy(request: FastifyRequest, session: BrowserSession | undefined, visitor: Visitor | undefined): Visit {

@@ -17,23 +17,21 @@ interface LoginProps {
  */
 export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
   const { login } = visit.texts
+  const offered = upstreams.filter(({ signsIn }) => signsIn)
   const reauthenticates = visit.visitor?.reauthenticates === true
   return (
     <Layout visit={visit} title={login.title}>
       {hasSignedOut && <Notice kind="done">{login.signedOut}</Notice>}
-      {reauthenticates && <p>{login.again}</p>}
-      {!reauthenticates && <p>{login.goingTo[visit.visitor?.destination ?? 'device']}</p>}
+      <p>{reauthenticates ? login.again : login.goingTo[visit.visitor?.destination ?? 'device']}</p>
       {upstreams.length > 0 && (
         <ul class="providers">
-          {upstreams
-            .filter(({ signsIn }) => signsIn)
-            .map(({ id, name }) => (
-              <li key={id}>
-                <a class="button primary" href={`${visit.base}/login/${id}`}>
-                  {login.with(name)}
-                </a>
-              </li>
-            ))}
+          {offered.map(({ id, name }) => (
+            <li key={id}>
+              <a class="button primary" href={`${visit.base}/login/${id}`}>
+                {login.with(name)}
+              </a>
+            </li>
+          ))}
         </ul>
       )}
       {isDemo && (

@@ -1,10 +1,5 @@
-/** What is done with a token that somebody presents: introspection and revocation. */
 import type { FastifyRequest } from 'fastify'
-import {
-  type IntrospectionResponse,
-  oauthOperations,
-  type RevocationRequest
-} from '../../../schemas/generated/oauth.js'
+import { type IntrospectionResponse, oauthOperations } from '../../../schemas/generated/oauth.js'
 import { type Client, isPublic } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { TokenFacts } from '../../core/tokens/tokens.js'
@@ -54,42 +49,4 @@ function render(facts: TokenFacts, issuer: string): IntrospectionResponse {
     iss: issuer,
     jti: id
   }
-}
-
-/**
- * POST /oauth/revoke (RFC 7009): ends the authorization behind a token of the client's own, or the grant behind a device code of
- * its own; says the same to any other. Whoever names no client may end what is a public client's, by having it: such a client can
- * prove no more. What is a confidential client's is then refused (§2.1).
- */
-export function revokeToken(app: App): void {
-  const { grants, tokens } = app.core
-
-  app.route({
-    ...oauthOperations.revokeToken,
-    onRequest: app.limits.perAddress('revoke'),
-    handler: async (request) => {
-      const { token } = request.body
-      if (!namesClient(request, request.body)) await endHeld(token)
-      else {
-        const client = await app.authenticateClient(request)
-        // The hint is not needed (RFC 7009 §2.1): what is no device code is unknown to the grants, mostly without a look.
-        const { kind } = await grants.withdraw(token, client.tag)
-        if (kind === 'unknown') await tokens.revoke(client, token)
-      }
-      return {}
-    }
-  })
-
-  async function endHeld(token: string): Promise<void> {
-    const { kind } = await grants.withdrawHeld(token)
-    const outcome = kind === 'unknown' ? await tokens.revoke(undefined, token) : kind
-    if (outcome === 'not_public') throw fault('invalid_client', { detail: 'no credentials of a confidential client' })
-  }
-}
-
-function namesClient(
-  { headers }: FastifyRequest,
-  { client_id: id, client_secret: secret }: RevocationRequest
-): boolean {
-  return headers.authorization !== undefined || Boolean(id) || Boolean(secret)
 }

@@ -1,8 +1,4 @@
-/**
- * How bodies are read: JSON with nothing in it that no store could keep as it is, or that would reach into an object's prototype;
- * forms (application/x-www-form-urlencoded) as a text per parameter, a list for one that is repeated.
- */
-import fastQuerystring from 'fast-querystring'
+/** How JSON is read: with nothing in it that no store could keep as it is, or that would reach into an object's prototype. */
 import type { FastifyInstance } from 'fastify'
 import { fault } from '../core/fault.js'
 import { readBodyText } from './body-text.js'
@@ -60,32 +56,4 @@ function isWellFormed(value: unknown): boolean {
   if (typeof value === 'string') return !/\p{Surrogate}/u.test(value)
   if (typeof value !== 'object' || value === null) return true
   return Object.entries(value).every(([name, inner]) => isWellFormed(name) && isWellFormed(inner))
-}
-
-/** Caps the work of one form. No form of this service has a tenth of it. */
-const MOST_PARAMETERS = 50
-
-/** Lets the routes of this instance read forms beside what they read so far. */
-export function acceptFormBodies(app: FastifyInstance): void {
-  app.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'buffer' },
-    (request, body: Buffer, done) => {
-      try {
-        const text = readBodyText(request, body)
-        if (hasTooMany(text)) {
-          throw fault('invalid_request', { hint: `There are more than ${MOST_PARAMETERS} parameters` })
-        }
-        done(null, fastQuerystring.parse(text))
-      } catch (error) {
-        done(error as Error)
-      }
-    }
-  )
-}
-
-function hasTooMany(text: string): boolean {
-  let count = 1
-  for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', at + 1)) count += 1
-  return count > MOST_PARAMETERS
 }
