@@ -126,10 +126,9 @@ export const limits = fp(
         perCaller: (name) => counted(name, 'caller', perMinute[name], MINUTE_MS),
         perApiKey: counted('tokens-api', 'key', bounds.tokensApiPerHour, HOUR_MS),
         guessSecret(request, clientId, check) {
-          const guesser = {
-            key: limitKey('secrets', clientId, whereabouts.network(request)),
-            limit: bounds.wrongSecretsPerIp
-          }
+          const address = addressOf(request)
+          if (address === undefined) return check()
+          const guesser = { key: limitKey('secrets', clientId, address), limit: bounds.wrongSecretsPerIp }
           return core.guesses.secret(guesser, check, () => metrics.countLimited('client secrets'))
         },
         async guess(request, userId, lookup) {

@@ -240,6 +240,22 @@ t.test('two instances over one Redis count together', async (t) => {
     for (const key of kept) t.ok((await redis.client.pttl(key)) > 0, `${key} goes by itself`)
   })
 
+  t.test('right codes are no guesses, however many come at once', async (t) => {
+    const own = { ...variables, REDIS_PREFIX: 'four:' }
+    const [a, b] = await Promise.all([startApp(t, own), startApp(t, own)])
+    const instances = [asking(a, sessions), asking(b, sessions)] as const
+    const { user_code } = (await instances[0].start('192.0.2.1')).body
+    for (let i = 0; i < 4; i++) t.equal((await instances[0].peek(WRONG, 'ann', '192.0.2.1')).status, 404)
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => instances[i % 2 === 0 ? 0 : 1].peek(user_code, 'ann', '192.0.2.1'))
+    )
+    t.same(tally(answers.map(({ status }) => `${status}`)), { 200: 40 })
+    const approvals = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => instances[i % 2 === 0 ? 0 : 1].approve(user_code, 'ann', '192.0.2.1'))
+    )
+    t.same(tally(approvals.map(({ status }) => `${status}`)), { 200: 20 })
+  })
+
   t.test('two hundred guesses at once from one address: ten', async (t) => {
     const own = { ...variables, REDIS_PREFIX: 'three:' }
     const [a, b] = await Promise.all([startApp(t, own), startApp(t, own)])
@@ -513,6 +529,9 @@ t.test('wrong secrets of a client', async (t) => {
         )
       const right = BOX.client_secret as string
       t.equal((await ask(right, '192.0.2.1')).body.error, 'invalid_grant')
+      t.equal((await ask('an old one', '192.0.2.3')).body.error, 'invalid_client')
+      const rightOnes = await Promise.all(times(40, () => ask(right, '192.0.2.3')))
+      t.same(tally(rightOnes.map(({ body }) => body.error)), { invalid_grant: 40 }, 'right ones are no guesses')
       // However many come at once, and wherever they come to, ten are looked at.
       const paths = ['/oauth/token', '/oauth/introspect', '/oauth/revoke']
       const burst = await Promise.all(times(30, (i) => ask(`wrong ${i}`, '192.0.2.1', paths[i % 3])))
@@ -522,7 +541,7 @@ t.test('wrong secrets of a client', async (t) => {
         JSON.stringify(tally(burst.map(({ status, body }) => `${status} ${body.error}`)))
       )
       const locked = await ask(right, '192.0.2.1')
-      t.same([locked.status, locked.body.error], [400, 'slow_down'], 'even the right one is not looked at')
+      t.same([locked.status, locked.body.error], [400, 'slow_down'], 'not even the right one is told')
       t.match(locked.headers['retry-after'], ABOUT_900)
       t.equal((await ask(right, '192.0.2.1', '/oauth/introspect')).status, 429)
       t.equal((await ask(right, '192.0.2.2')).body.error, 'invalid_grant', 'elsewhere it is')
@@ -574,6 +593,16 @@ t.test('grants that wait', async (t) => {
       t.equal((await approve(mine?.body.user_code, 'ann', '192.0.2.9')).status, 200)
       t.equal((await start('192.0.2.1')).status, 200, 'a decided one waits no more')
       limited(t, await start('192.0.2.1'), ABOUT_900)
+      const [, yours] = burst.filter(({ status }) => status === 200)
+      for (let i = 0; i < 2; i++) {
+        await others.call('POST', '/auth/grant/revoke', { body: { grant_code: yours?.body.grant_code } })
+      }
+      t.equal(
+        (await start('192.0.2.1')).status,
+        200,
+        'nor does one that its client has withdrawn, which frees one place'
+      )
+      limited(t, await start('192.0.2.1'), ABOUT_900)
       service.clock.advance(900_000)
       t.equal((await start('192.0.2.1')).status, 200, 'nor does one that is over')
     })
@@ -614,6 +643,14 @@ t.test('TRUSTED_CALLERS are counted by user, not by address', async (t) => {
   }
   for (let i = 0; i < 2; i++) await peek(WRONG, `somebody ${i}`, '192.0.2.8')
   limited(t, await peek(WRONG, 'somebody else', '192.0.2.8'), ABOUT_900, 'nobody else is trusted')
+})
+
+t.test('the secrets that TRUSTED_CALLERS send are not counted by their address either', async (t) => {
+  const { post } = await startOAuthApp(t, { ...behindProxy, LIMITS: 'on', TRUSTED_CALLERS: '192.0.2.7' })
+  const ask = (secret: string) =>
+    post('/oauth/introspect', { ...BOX, client_secret: secret, token: 'x' }, { 'x-forwarded-for': '192.0.2.7' })
+  for (let i = 0; i < 12; i++) t.equal((await ask(`wrong ${i}`)).status, 401)
+  t.equal((await ask(BOX.client_secret as string)).status, 200, 'the right one is looked at')
 })
 
 t.test('ten wrong codes of some users lock out nobody behind the same address', async (t) => {

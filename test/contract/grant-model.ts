@@ -158,7 +158,8 @@ function withdraw(state: ModelState, digest: string, nowMs: number): Step {
   const grant = copyOf(state, digest)
   const kind = judgeWithdrawal(grant, nowMs)
   const { request, decision, createdAtMs } = grant
-  const right = [kind === 'approved' ? { kind, request, decision, createdAtMs } : { kind }]
+  const facts = { approved: { request, decision, createdAtMs }, withdrawn: { request }, resolved: {}, unknown: {} }
+  const right = [{ kind, ...facts[kind] }]
   return { right, after: withGrant(state, digest, grant) }
 }
 

@@ -415,12 +415,13 @@ async function withdrawals(t: Test, start: StartEngine): Promise<void> {
     const engine = await start(t)
     const grant = await created(engine)
     await grant.poll()
-    t.same(await grant.withdraw(), { kind: 'withdrawn' })
+    t.same(await grant.withdraw(), { kind: 'withdrawn', request: requestOf() })
     t.equal(await grant.pollKind(), 'expired', 'at any pace')
     for (const action of ['approve', 'deny'] as const) t.same(await grant.decide({ action }), { kind: 'withdrawn' })
     t.equal(await grant.collect(), 'unknown')
     t.match(await grant.find(), { state: 'withdrawn', decision: undefined, request: requestOf() })
-    t.same(await engine.other.grants.withdraw(grant.digest, CLIENT_TAG), { kind: 'withdrawn' }, 'again, elsewhere')
+    const again = await engine.other.grants.withdraw(grant.digest, CLIENT_TAG)
+    t.same(again, { kind: 'withdrawn', request: requestOf() }, 'again, elsewhere')
   })
 
   t.test('it stays so beyond its expiry, until it is forgotten', async (t) => {
@@ -431,7 +432,7 @@ async function withdrawals(t: Test, start: StartEngine): Promise<void> {
     await engine.pass(RETENTION_MS)
     t.same(
       [await grant.withdraw(), await grant.decide(), (await grant.find())?.state],
-      [{ kind: 'withdrawn' }, { kind: 'withdrawn' }, 'withdrawn']
+      [{ kind: 'withdrawn', request: requestOf() }, { kind: 'withdrawn' }, 'withdrawn']
     )
     await engine.pass(1)
     t.same([await grant.withdraw(), await grant.decide()], [{ kind: 'unknown' }, { kind: 'unknown' }])

@@ -22,6 +22,9 @@ export interface LimitStore {
    */
   take(key: string, attemptId: string, limit: number, windowMs: number): Promise<{ freeInMs: number } | undefined>
 
+  /** Resolves as `take` would, and takes nothing. */
+  look(key: string, limit: number, windowMs: number): Promise<{ freeInMs: number } | undefined>
+
   /** Frees an attempt before its window ends. Idempotent. */
   giveBack(key: string, attemptId: string): Promise<void>
 }
@@ -39,8 +42,8 @@ export interface Guesser {
 
 export interface Guesses {
   /**
-   * Runs a lookup whose outcome `unknown` counts as a miss. After too many misses it calls `refused` instead of the lookup and
-   * rejects with `too_many_requests`, which carries the seconds until an attempt comes free.
+   * Runs a lookup, which changes nothing, and whose outcome `unknown` counts as a miss. After too many misses it calls `refused`
+   * and rejects with `too_many_requests`, which carries the seconds until an attempt comes free.
    */
   limit<T extends { kind: string }>(
     guessers: readonly Guesser[],
@@ -48,8 +51,8 @@ export interface Guesses {
     refused: () => void
   ): Promise<T>
   /**
-   * Checks a secret, at once unless a wrong one came for this counter in the last 15 minutes. Then an attempt is taken before the
-   * check, so that parallel guesses cannot outrun the counter. Rejects with `too_many_requests`.
+   * Checks a secret, at once unless a wrong one came for this counter to this instance in the last 15 minutes. Rejects with
+   * `too_many_requests` after too many wrong ones, right or wrong.
    */
   secret<T>(guesser: Guesser, check: () => T | undefined, refused: () => void): Checked<T>
 }
@@ -57,8 +60,8 @@ export interface Guesses {
 export type Checked<T> = T | undefined | Promise<T | undefined>
 
 /**
- * An attempt is taken before the lookup and given back when the lookup was no miss, so that parallel guesses cannot outrun the
- * counter.
+ * The counters are asked before the lookup, so that nothing is looked up once they are full, and again before its outcome is told:
+ * of guesses that come at once no more are answered than one after the other would be, and right ones never take an attempt.
  */
 export function createGuesses(store: LimitStore, clock: Clock): Guesses {
   /** Until when the secrets of a counter are counted, by its key. */
@@ -67,19 +70,24 @@ export function createGuesses(store: LimitStore, clock: Clock): Guesses {
   const guesses: Guesses = {
     async limit(guessers, lookup, refused) {
       const attemptId = randomUUID()
-      const giveBack = () => Promise.all(guessers.map(({ key }) => store.giveBack(key, attemptId)))
-      const waits = await Promise.all(
-        guessers.map(({ key, limit }) => store.take(key, attemptId, limit, GUESS_WINDOW_MS))
-      )
-      const longestMs = Math.max(...waits.map((wait) => wait?.freeInMs ?? 0))
-      if (longestMs > 0) {
-        // A refused attempt looked nothing up, so it does not count against the other users behind the same address.
-        await giveBack()
+      const ask = async (how: 'look' | 'take') => {
+        const waits = await Promise.all(
+          guessers.map(({ key, limit }) =>
+            how === 'look'
+              ? store.look(key, limit, GUESS_WINDOW_MS)
+              : store.take(key, attemptId, limit, GUESS_WINDOW_MS)
+          )
+        )
+        const longestMs = Math.max(...waits.map((wait) => wait?.freeInMs ?? 0))
+        if (longestMs === 0) return
+        // A refused attempt is told nothing, so it does not count against the other users behind the same address.
+        if (how === 'take') await Promise.all(guessers.map(({ key }) => store.giveBack(key, attemptId)))
         refused()
         throw fault('too_many_requests', { retryAfterSeconds: Math.ceil(longestMs / 1000), detail: 'wrong guesses' })
       }
+      await ask('look')
       const outcome = await lookup()
-      if (outcome.kind !== 'unknown') await giveBack()
+      await ask(outcome.kind === 'unknown' ? 'take' : 'look')
       return outcome
     },
 

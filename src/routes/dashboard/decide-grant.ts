@@ -52,7 +52,9 @@ export function decideGrant(app: App): void {
       const { user_code, action } = request.body
       if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })
       const by = { userId: userOf(request), ip: app.whereabouts.ip(request) }
-      const outcome = await app.limits.guess(request, by.userId, () => app.core.grants.decide(user_code, action, by))
+      const { kind } = await app.limits.guess(request, by.userId, () => app.core.grants.peek(user_code))
+      if (kind === 'unknown') throw fault('unknown_user_code', { detail: kind })
+      const outcome = await app.core.grants.decide(user_code, action, by)
       if (outcome.kind === 'blocked') throw fault('user_blocked')
       if (outcome.kind === 'full') throw fault('conflict', { hint: TOO_MANY })
       if (outcome.kind !== 'decided') throw fault('unknown_user_code', { detail: outcome.kind })

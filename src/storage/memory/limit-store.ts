@@ -38,9 +38,14 @@ export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps): LimitStore
       const nowMs = clock()
       const mine = taken(key, nowMs)
       if (mine.has(attemptId)) return undefined
-      if (mine.size >= limit) return { freeInMs: Math.min(...mine.values()) - nowMs }
-      attempts.set(key, mine.set(attemptId, nowMs + windowMs))
-      return undefined
+      const wait = waitFor(mine, limit, nowMs)
+      if (!wait) attempts.set(key, mine.set(attemptId, nowMs + windowMs))
+      return wait
+    },
+
+    async look(key, limit) {
+      const nowMs = clock()
+      return waitFor(taken(key, nowMs), limit, nowMs)
     },
 
     async giveBack(key, attemptId) {
@@ -48,4 +53,8 @@ export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps): LimitStore
       if (attempts.get(key)?.size === 0) attempts.delete(key)
     }
   }
+}
+
+function waitFor(mine: ReadonlyMap<string, number>, limit: number, nowMs: number): { freeInMs: number } | undefined {
+  return mine.size >= limit ? { freeInMs: Math.min(...mine.values()) - nowMs } : undefined
 }

@@ -7,16 +7,19 @@ import type { Keys } from './keys.js'
 export function createRedisLimitStore({ call, run }: Connection, keys: Keys, testClock?: Clock): LimitStore {
   const now = testClock ? () => [testClock()] : () => []
 
+  async function take(key: string, attemptId: string, limit: number, windowMs: number) {
+    const freeInMs = (await run('limit-take', keys.limit(key), attemptId, limit, windowMs, ...now())) as number
+    return freeInMs < 0 ? undefined : { freeInMs }
+  }
+
   return {
     async hit(key, windowMs) {
       const [count, resetsInMs] = (await run('limit-hit', keys.limit(key), windowMs)) as [number, number]
       return { count, resetsInMs }
     },
 
-    async take(key, attemptId, limit, windowMs) {
-      const freeInMs = (await run('limit-take', keys.limit(key), attemptId, limit, windowMs, ...now())) as number
-      return freeInMs < 0 ? undefined : { freeInMs }
-    },
+    take,
+    look: (key, limit, windowMs) => take(key, '', limit, windowMs),
 
     async giveBack(key, attemptId) {
       await call('limit-give-back', (redis) => redis.zrem(keys.limit(key), attemptId))

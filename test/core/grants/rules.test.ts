@@ -344,6 +344,8 @@ t.test('user codes', async (t) => {
   t.test('whatever is no letter and no digit drops, and full-width letters are letters', async (t) => {
     const accepted = {
       'full-width letters': 'ＢＣＤＦＧＨＪＫ',
+      'the long vowel mark, which is the hyphen of a Japanese keyboard': 'ＢＣＤＦーＧＨＪＫ',
+      'its narrow form, and other modifier letters': 'BC\uff70DF\u02bcGH\u0640JK',
       'small ones, with a full-width hyphen and space': 'ｂｃｄｆ－\u3000ｇｈｊｋ',
       'both widths': 'BCDFｇｈjk',
       'an underscore': 'BCDF_GHJK',
