@@ -1,7 +1,7 @@
 /**
  * The headers of every answer: the id of its request, no sniffing, no storing unless a route sets another, HTTPS alone where
- * PUBLIC_URL says so, and while the instance drains `connection: close`. A request with two Host headers is refused (RFC 9112
- * §3.2): what stands in front may have gone by the other one.
+ * PUBLIC_URL says so, and while the instance drains `connection: close`. A request with two Host headers, or one that can be no
+ * host, is refused (RFC 9112 §3.2): what stands in front may have read it in another way.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -16,20 +16,25 @@ export const requestHeaders = fp(
     app.addHook('onRequest', (request, reply, done) => {
       setRequestHeaders(request, reply)
       if (app.readiness.isDraining()) reply.header('connection', 'close')
-      done(hasTwoHosts(request) ? fault('invalid_request', { hint: 'There is more than one Host header' }) : undefined)
+      const hint = wrongHost(request)
+      done(hint === undefined ? undefined : fault('invalid_request', { hint }))
     })
   },
   { name: 'request-headers', dependencies: ['config', 'readiness'] }
 )
 
-/** Node.js keeps the first of them and drops the others, but for the list of all headers as they came. */
-function hasTwoHosts({ raw: { rawHeaders } }: FastifyRequest): boolean {
+/** uri-host [ ":" port ] of RFC 9110 §7.2, where the host is a name, an IPv4 address, an IPv6 address in brackets, or empty. */
+const HOST = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-f:.]+\])(?::\d*)?$/i
+
+/** Node.js keeps the first of several and drops the others, but for the list of all headers as they came. */
+function wrongHost({ raw: { headers, rawHeaders } }: FastifyRequest): string | undefined {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
     if (name.length === 4 && name.toLowerCase() === 'host') count += 1
   }
-  return count > 1
+  if (count > 1) return 'There is more than one Host header'
+  return HOST.test(headers.host ?? '') ? undefined : 'The Host header is no host'
 }
 
 /** Makes the function that sets the headers, also for answers to requests that no hook sees. */

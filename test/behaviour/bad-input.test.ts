@@ -1069,27 +1069,56 @@ t.test('requests that are odd but right', async (t) => {
     t.notMatch(absolute.raw, /evil/)
   })
 
-  t.test('400 two Host headers, on every surface, whether or not they are the same', async (t) => {
-    const paths = [
-      ...['/', '/device', '/healthz', '/nowhere', '/v1/providers', '/v1/nowhere', '/api/v0/auth/clients'],
-      ...[
-        '/.well-known/jwks.json',
-        '/.well-known/jwks',
-        '/oauth/userinfo',
-        '/openapi.json',
-        `/${randomUUID()}/.well-known/jwks`
+  t.test(
+    '400 two Host headers, on every surface, whether or not they are the same, and one that is no host',
+    async (t) => {
+      const paths = [
+        ...['/', '/device', '/healthz', '/nowhere', '/v1/providers', '/v1/nowhere', '/api/v0/auth/clients'],
+        ...[
+          '/.well-known/jwks.json',
+          '/.well-known/jwks',
+          '/oauth/userinfo',
+          '/openapi.json',
+          `/${randomUUID()}/.well-known/jwks`
+        ]
       ]
-    ]
-    for (const path of paths) {
-      for (const hosts of ['Host: localhost\r\nHost: localhost', 'Host: evil.example\r\nX: y\r\nhOST: localhost']) {
-        const { replies } = await send(`GET ${path} HTTP/1.1\r\n${hosts}\r\n\r\n`)
-        t.equal(replies[0]?.status, 400, `${path} ${hosts.length}`)
-        t.notMatch(replies[0]?.body, /evil/)
+      for (const path of paths) {
+        for (const hosts of ['Host: localhost\r\nHost: localhost', 'Host: evil.example\r\nX: y\r\nhOST: localhost']) {
+          const { replies } = await send(`GET ${path} HTTP/1.1\r\n${hosts}\r\n\r\n`)
+          t.equal(replies[0]?.status, 400, `${path} ${hosts.length}`)
+          t.notMatch(replies[0]?.body, /evil/)
+        }
       }
+      for (const host of [
+        'a, b',
+        'a b',
+        'user@localhost',
+        'localhost/x',
+        'localhost?x',
+        '[::1',
+        '::1',
+        'localhost:8o',
+        'ä'
+      ]) {
+        const { replies } = await send(good.replace('Host: localhost', `Host: ${host}`))
+        t.strictSame([replies[0]?.status, replies[0]?.body], [400, '{"error":"The Host header is no host."}'], host)
+      }
+      for (const host of [
+        '',
+        'localhost:',
+        'LOCALHOST.:80',
+        '127.0.0.1:3333',
+        '[::1]',
+        '[2001:db8::7]:443',
+        'my_host'
+      ]) {
+        const { replies } = await send(good.replace('Host: localhost', `Host: ${host}`))
+        t.equal(replies[0]?.status, 200, host)
+      }
+      const { replies } = await send(good.replace('Host: localhost', 'Host: localhost\r\nHost: localhost'))
+      t.strictSame([replies[0]?.status, replies[0]?.body], [400, '{"error":"There is more than one Host header."}'])
     }
-    const { replies } = await send(good.replace('Host: localhost', 'Host: localhost\r\nHost: localhost'))
-    t.strictSame([replies[0]?.status, replies[0]?.body], [400, '{"error":"There is more than one Host header."}'])
-  })
+  )
 
   t.test('a body that comes in no chunk is no body', async (t) => {
     const chunks = 'Host: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'

@@ -1,5 +1,5 @@
 /** Several instances over one Redis are one service. Each runs in its own process here. */
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { authorizationIdOf } from '../../src/core/grants/grant.js'
@@ -191,6 +191,25 @@ t.test('two instances over one Redis', async (t) => {
     t.comment(JSON.stringify(seen))
     t.ok(seen.alive + seen.revoked > 0, 'some were collected')
     t.ok(seen.denied > 0, 'some were too late')
+  })
+
+  await t.test('what is approved while everything is revoked is revoked in the list too, or in force', async (t) => {
+    const seen = { revoked: 0, alive: 0 }
+    for (let round = 0; round < 60; round++) {
+      const user = `hasty ${round}`
+      const grant = await here.start()
+      const [{ status }] = await Promise.all([
+        here.decide(grant.user_code, user),
+        sleep(round % 6).then(() => there.app.core.authorizations.revokeAll(user))
+      ])
+      t.equal(status, 200)
+      const [row, ...more]: Row[] = (await here.call('GET', '/auth/clients', { user })).body.data
+      t.strictSame(more, [])
+      const isRevoked = row?.revoked_at !== null
+      t.equal((await there.poll(grant.grant_code)).body.status, isRevoked ? 'access_denied' : 'approved')
+      seen[isRevoked ? 'revoked' : 'alive'] += 1
+    }
+    t.comment(JSON.stringify(seen))
   })
 
   await t.test('of two users who approve one grant at two instances one has a row', async (t) => {

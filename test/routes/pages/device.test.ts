@@ -320,7 +320,7 @@ t.test('429', async (t) => {
     const { user_code } = await service.start()
     await ann.get('/device')
     invalidCode(t, await ann.post('/device', { user_code: '' }, from(0)), 'an empty field, which is no guess')
-    for (const blank of [' ', '----', '\u200b', '。']) {
+    for (const blank of [' ', '----', '\u200b', '。', ' '.repeat(90), 'ー']) {
       invalidCode(
         t,
         await ann.post('/device', { user_code: blank }, from(0)),
@@ -330,7 +330,7 @@ t.test('429', async (t) => {
     for (const [i, code] of [UNKNOWN, 'AEIO', '1', 'B'.repeat(65)].entries()) {
       invalidCode(t, await ann.post('/device', { user_code: code }, from(i)))
     }
-    goesTo(t, await ann.post('/device', { user_code }, from(4)), '/device/confirm')
+    goesTo(t, await ann.post('/device', { user_code: user_code.padStart(90) }, from(4)), '/device/confirm')
     shows(t, await ann.get('/device/confirm', from(4)), 200, consent.title)
     await ann.get('/device')
     invalidCode(t, await ann.post('/device', { user_code: UNKNOWN }, from(5)), 'the fifth')
