@@ -69,7 +69,7 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
     return fromFields(userId, id, await records.create(...recordOf(authorization)))
   }
 
-  /** An approval was made by a crash of an older version's instance or by lost data without a record, which is made here. */
+  /** The record of an approval is missing if an older version has approved, or if data was lost: it is made here. */
   async function standIn(client: Client, approved: Approved): Promise<Authorization | undefined> {
     const { request, decision } = approved
     const { userId, authorizationId } = decision
@@ -101,7 +101,12 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
       const { userId, authorizationId: id } = approved.decision
       // Both are asked for in one turn, so that the check costs no further round trip.
       const [kept, standing] = await Promise.all([authorizations.get(userId, id), users.standingOf(userId)])
-      if (standing.blockedAtMs !== undefined || !isInForce(approved, standing)) return undefined
+      if (standing.blockedAtMs !== undefined) return undefined
+      if (!isInForce(approved, standing)) {
+        // An instance of an older version may have missed this record when it revoked everything.
+        if (kept && kept.revokedAtMs === undefined) await authorizations.revoke(userId, id)
+        return undefined
+      }
       let authorization = kept ?? (await standIn(client, approved))
       if (authorization?.awaitsCollection && authorization.revokedAtMs === undefined) {
         const { collectedAtMs, lastUsedAtMs, expiresAtMs } = collectedAt(client, clock())

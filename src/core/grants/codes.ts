@@ -33,7 +33,9 @@ export function formatUserCode(code: string): string {
 /** Full-width letters, as keyboards for Chinese, Japanese and Korean type them: the ASCII letters, moved (Unicode block FF00). */
 const FULL_WIDTH = /[\uFF21-\uFF3A\uFF41-\uFF5A]/g
 const FULL_WIDTH_OFFSET = 0xfee0
-const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u
+/** Modifier letters are none of an alphabet: among them is the long vowel mark, which Japanese keyboards have on their hyphen. */
+const LETTER_OR_DIGIT = /[\p{Lu}\p{Ll}\p{Lt}\p{Lo}\p{N}]/u
+const NO_LETTER_OR_DIGIT = /[^\p{Lu}\p{Ll}\p{Lt}\p{Lo}\p{N}]/gu
 
 /** Whether nothing was entered: no letter and no digit, which is no guess. */
 export function isBlankUserCode(typed: string): boolean {
@@ -47,6 +49,6 @@ export function isBlankUserCode(typed: string): boolean {
 export function readUserCode(typed: string): string | undefined {
   const letters = typed
     .replace(FULL_WIDTH, (letter) => String.fromCharCode(letter.charCodeAt(0) - FULL_WIDTH_OFFSET))
-    .replace(/[^\p{L}\p{N}]/gu, '')
+    .replace(NO_LETTER_OR_DIGIT, '')
   return USER_CODE.test(letters) ? letters.toUpperCase() : undefined
 }

@@ -45,7 +45,10 @@ export type StoredDecision =
   | { kind: 'resolved' | 'withdrawn' | 'unknown' }
 
 /** `approved`: it was approved before, collected or not, and stays as it is. `resolved`: denied or expired. */
-export type StoredWithdrawal = ({ kind: 'approved' } & ApprovedGrant) | { kind: 'withdrawn' | 'resolved' | 'unknown' }
+export type StoredWithdrawal =
+  | ({ kind: 'approved' } & ApprovedGrant)
+  | { kind: 'withdrawn'; request: GrantRequest }
+  | { kind: 'resolved' | 'unknown' }
 
 export interface GrantStore {
   /** Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. */

@@ -101,7 +101,9 @@ export function createGrants(parts: GrantsParts): Grants {
 
   async function withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome> {
     if (!isGrantCode(grantCode)) return { kind: 'unknown' }
-    const result = await store.withdraw(digestOf(grantCode), clientTag)
+    const grantDigest = digestOf(grantCode)
+    const result = await store.withdraw(grantDigest, clientTag)
+    if (result.kind === 'withdrawn') await pending.leave({ grantDigest, ...result.request })
     if (result.kind !== 'approved') return { kind: result.kind }
     await approvals.revoke(clients.find(result.request.clientId), result, 'token')
     return { kind: 'revoked' }
@@ -124,8 +126,8 @@ export function createGrants(parts: GrantsParts): Grants {
 
     async decide(typedUserCode, action, { userId, ip }) {
       const isApproval = action === 'approve'
-      const [found, standing] = await Promise.all([find(typedUserCode), isApproval && users.standingOf(userId)])
-      if (standing && standing.blockedAtMs !== undefined) return { kind: 'blocked' }
+      const [found, isBlocked] = await Promise.all([find(typedUserCode), isApproval && users.isBlocked(userId)])
+      if (isBlocked) return { kind: 'blocked' }
       if (!found) return { kind: 'unknown' }
 
       // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
@@ -134,7 +136,8 @@ export function createGrants(parts: GrantsParts): Grants {
       const usualId = authorizationIdOf(found.grantDigest, userId)
       const authorizationId = isPrepared ? await prepare(found, { userId, ip }) : usualId
       if (authorizationId === undefined) return { kind: 'full' }
-      const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
+      // Asked for after the record is there: whoever revokes everything from here on finds the record.
+      const seen = isApproval && { revokedAllId: (await users.standingOf(userId)).revokedAll?.id ?? '' }
       const decision: Decision = { action, userId, ip, authorizationId, ...seen }
       const result = await store.decide(found.grantDigest, decision)
       if (result.kind === 'decided') {

@@ -1,7 +1,7 @@
 /**
  * The start of a grant, and the caps on how many of one address and of one client wait for their decision. Each takes a place in
- * two counters of the limit store and leaves them when it is decided. Whatever is missed (a lost answer, a grant that expires or
- * is withdrawn) heals when the life of the grant ends, which is as long as it can take a place.
+ * two counters of the limit store and leaves them when it is decided or withdrawn. Whatever is missed (a lost answer, a grant
+ * that expires) heals when the life of the grant ends, which is as long as it can take a place.
  */
 
 import { tagOf } from '../clients/client.js'

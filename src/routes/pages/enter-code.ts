@@ -72,12 +72,12 @@ export function enterCode({ app, visits, codes }: PageParts): void {
     handler: async (request, reply) => {
       const visit = visitOf(request)
       const { user_code: sent } = request.body as { user_code?: unknown }
-      const typed = readTypedCode(sent)
+      const typed = typeof sent === 'string' ? sent : ''
       if (!visit.session) return keepForSignIn(request, reply, typed)
       // Browsers submit an empty field as well, which does not count as a guess.
-      if (sent === '' || (typed !== undefined && isBlankUserCode(typed))) return refuse(request, reply)
-      const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed ?? ''))
-      if (typed === undefined || outcome.kind !== 'pending') return refuse(request, reply)
+      if (isBlankUserCode(typed)) return refuse(request, reply)
+      const outcome = await app.limits.guess(request, userIdOf(request), () => app.core.grants.peek(typed))
+      if (outcome.kind !== 'pending') return refuse(request, reply)
       const userCode = formatUserCode(readUserCode(typed) ?? '')
       codes.keep(request, reply, { userCode, linked: isLinked(request, userCode), isEntered: true })
       return seeOther(reply, visit, '/device/confirm')
@@ -90,7 +90,7 @@ export function enterCode({ app, visits, codes }: PageParts): void {
   }
 
   /** A code is looked up only for a signed-in user, whose misses can be counted. */
-  function keepForSignIn(request: FastifyRequest, reply: FastifyReply, typed = '') {
+  function keepForSignIn(request: FastifyRequest, reply: FastifyReply, typed: string) {
     const userCode = asShown(typed)
     if (userCode === undefined) {
       return sendPage(reply.code(400), CodeForm, { visit: visitOf(request), isInvalid: true })

@@ -100,7 +100,8 @@ export function createMemoryGrantStore(
       if (!grant?.clientTag.startsWith(clientTag)) return { kind: 'unknown' }
       const kind = judgePoll(grant, clock())
       if (kind === 'slow_down') return { kind, intervalMs: grant.intervalMs }
-      return kind === 'approved' ? { kind, ...approvalOf(grant) } : { kind }
+      if (kind === 'approved') return { kind, ...approvalOf(grant) }
+      return { kind }
     },
 
     stateOf: async (grantDigest) => standingOf(grants.get(grantDigest)),
@@ -136,7 +137,8 @@ export function createMemoryGrantStore(
       const before = grant.phase
       const kind = judgeWithdrawal(grant, clock())
       if (grant.phase !== before) decided(grantDigest)
-      return kind === 'approved' ? { kind, ...approvalOf(grant) } : { kind }
+      if (kind === 'approved') return { kind, ...approvalOf(grant) }
+      return kind === 'withdrawn' ? { kind, request: grant.request } : { kind }
     },
 
     async collect(grantDigest) {

@@ -75,8 +75,8 @@ export function createRedisGrantStore(
       const args = [clientTag, keys.decisions(grantDigest), grantDigest, ...now()]
       const verdict = await runDurably('grant-withdraw', keys.grant(grantDigest), ...args)
       if (typeof verdict === 'string') return { kind: verdict } as StoredWithdrawal
-      const [kind, record] = verdict as ['approved', string]
-      return { kind, ...readApproval(record) }
+      const [kind, record] = verdict as ['approved' | 'withdrawn', string]
+      return kind === 'approved' ? { kind, ...readApproval(record) } : { kind, request: readRecord(record).request }
     },
 
     async collect(grantDigest) {
