@@ -126,8 +126,7 @@ export function createGrants(parts: GrantsParts): Grants {
 
     async decide(typedUserCode, action, { userId, ip }) {
       const isApproval = action === 'approve'
-      const [found, isBlocked] = await Promise.all([find(typedUserCode), isApproval && users.isBlocked(userId)])
-      if (isBlocked) return { kind: 'blocked' }
+      const found = await find(typedUserCode)
       if (!found) return { kind: 'unknown' }
 
       // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
@@ -136,8 +135,15 @@ export function createGrants(parts: GrantsParts): Grants {
       const usualId = authorizationIdOf(found.grantDigest, userId)
       const authorizationId = isPrepared ? await prepare(found, { userId, ip }) : usualId
       if (authorizationId === undefined) return { kind: 'full' }
+      // An id that was made for this call is in no decision if it is not in the one that stands.
+      const drop = authorizationId === usualId ? approvals.discard : approvals.forget
       // Asked for after the record is there: whoever revokes everything from here on finds the record.
-      const seen = isApproval && { revokedAllId: (await users.standingOf(userId)).revokedAll?.id ?? '' }
+      const standing = isApproval && (await users.standingOf(userId))
+      if (standing && standing.blockedAtMs !== undefined) {
+        if (isPrepared) await drop(userId, authorizationId)
+        return { kind: 'blocked' }
+      }
+      const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
       const decision: Decision = { action, userId, ip, authorizationId, ...seen }
       const result = await store.decide(found.grantDigest, decision)
       if (result.kind === 'decided') {
@@ -148,8 +154,6 @@ export function createGrants(parts: GrantsParts): Grants {
       const isDecided = result.kind === 'decided' || result.kind === 'repeated'
       // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
       const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
-      // An id that was made for this call is in no decision if it is not in the one that stands.
-      const drop = authorizationId === usualId ? approvals.discard : approvals.forget
       if (isLeftOver) await drop(userId, authorizationId)
       if (!isDecided) return { kind: result.kind }
       return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
