@@ -149,7 +149,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     /** The surfaces seal cookies and form tickets with it, and derive CSRF tokens. */
     keyring,
     /** Whole lists are put together so many at a time, because each is held until it is complete. */
-    wholeLists: createTurns(8),
+    wholeLists: createTurns(8, 2),
     clients,
     apiKeys,
     guesses,

@@ -63,10 +63,14 @@ export type AnswerList = <T>(request: FastifyRequest, reply: FastifyReply, list:
  * Answers with a JSON array. A page names the next one in a Link header (RFC 8288), relative to its own address. A whole list is
  * serialized as it is read, so that its length costs time, but none of it at a stretch; `turns` bounds how many are held at once.
  */
-export function createListAnswers(cursors: Cursors, turns: Turns): AnswerList {
+export function createListAnswers(
+  cursors: Cursors,
+  turns: Turns,
+  ownerOf: (request: FastifyRequest) => string
+): AnswerList {
   return async (request, reply, list) => {
     const options = readPageQuery(cursors, list.name, request.query as PageQuery)
-    if (!options) return turns(() => answerWhole(reply, list))
+    if (!options) return turns(ownerOf(request), () => answerWhole(reply, list))
     const { items, next } = await list.read(options)
     if (next !== undefined) {
       const query = new URLSearchParams({ limit: `${options.most}`, cursor: cursors.write(list.name, next) })

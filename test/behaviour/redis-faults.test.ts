@@ -622,12 +622,14 @@ t.test('a slow Redis: a request waits for it no longer than it may, whatever it 
     const path = `/api/v0/auth/grant/peek?user_code=${grant.user_code}`
     const startedAt = performance.now()
     const headers = { authorization: `Bearer ${await sessionOf('ann')}` }
-    const answers = await Promise.all([
+    const asked = [
       api.app.inject({ url: path, headers }),
       api.app.inject({ method: 'POST', url: '/api/v0/auth/grant/code', payload: { client_type: 'cli' } }),
       api.app.inject({ url: '/api/v0/auth/clients', headers })
-    ])
-    return { answers, ms: performance.now() - startedAt }
+    ] as const
+    const wholeMs = Promise.all(asked.slice(0, 2)).then(() => performance.now() - startedAt)
+    const answers = await Promise.all(asked)
+    return { answers, ms: performance.now() - startedAt, wholeMs: await wholeMs }
   }
 
   // The time with a fast Redis, times five, is the allowance for a busy machine beside the time for Redis.
@@ -638,7 +640,9 @@ t.test('a slow Redis: a request waits for it no longer than it may, whatever it 
   const slow = await ask()
   const [peek] = slow.answers
   t.match(peek, { statusCode: 503, headers: { 'retry-after': /^\d+$/ } }, 'at 1.2 s what asks most is refused')
-  t.ok(slow.ms < 3_200 + machineMs, `all three were answered within ${slow.ms.toFixed(0)} ms`)
+  t.ok(slow.wholeMs < 3_200 + machineMs, `peek and start were answered within ${slow.wholeMs.toFixed(0)} ms`)
+  // A list may be long: it is read in pieces, each of which has half of the time, after what comes before it.
+  t.ok(slow.ms < 3_200 + 1_500 + machineMs, `and the list within ${slow.ms.toFixed(0)} ms`)
   proxy.delay(6_000)
   const silent = await ask()
   t.same(

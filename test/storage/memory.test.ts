@@ -1,4 +1,6 @@
 import t, { type Test } from 'tap'
+import { isFault } from '../../src/core/fault.js'
+import { createTurns } from '../../src/core/records/batches.js'
 import { createBoundedCache } from '../../src/core/records/bounded-cache.js'
 import type { RecordStore } from '../../src/core/records/record-store.js'
 import { createMemoryStorage } from '../../src/storage/memory/index.js'
@@ -96,4 +98,50 @@ t.test('a bounded map holds no more than it says: what was put in first goes fir
     ['a', 'd', '9996', '9997', '9998', '9999'].map((key) => cache.get(key)),
     [undefined, undefined, undefined, 9_997, 9_998, 9_999]
   )
+})
+
+t.test('the pieces of long lists take turns, owner by owner', async (t) => {
+  t.test('what one owner wants many times keeps nobody else waiting', async (t) => {
+    const turns = createTurns(1)
+    const done: string[] = []
+    const ask = (owner: string) => turns(owner, async () => done.push(owner))
+    await Promise.all([...Array.from({ length: 30 }, () => ask('ann')), ask('bob'), ask('carol'), ask('bob')])
+    t.same(done.slice(0, 6), ['ann', 'ann', 'bob', 'carol', 'ann', 'bob'])
+    t.equal(done.length, 33)
+  })
+
+  t.test('one owner has no more than their part at a time, though more are free', async (t) => {
+    const turns = createTurns(3, 2)
+    const running = new Map<string, number>()
+    let most = 0
+    const ask = (owner: string) =>
+      turns(owner, async () => {
+        running.set(owner, (running.get(owner) ?? 0) + 1)
+        most = Math.max(most, running.get('ann') ?? 0)
+        const bob = running.get('bob') ?? 0
+        await new Promise((resolve) => setImmediate(resolve))
+        running.set(owner, (running.get(owner) ?? 0) - 1)
+        return bob
+      })
+    const asked = [...Array.from({ length: 10 }, () => ask('ann')), ask('bob')]
+    t.equal(await asked[10], 1, 'bob runs beside them')
+    await Promise.all(asked)
+    t.equal(most, 2)
+  })
+
+  t.test('who waits is bounded, for one owner and in all', async (t) => {
+    const turns = createTurns(1)
+    let finish = () => {}
+    const first = turns('ann', () => new Promise<void>((resolve) => (finish = resolve)))
+    const ask = (owner: string) =>
+      turns(owner, async () => 'done').catch((error: unknown) => (isFault(error) ? error.code : error))
+    const ofAnn = Array.from({ length: 251 }, () => ask('ann'))
+    t.equal(await ofAnn[250], 'overloaded')
+    const others = Array.from({ length: 751 }, (_, i) => ask(`user ${i}`))
+    t.equal(await others[750], 'overloaded')
+    finish()
+    await first
+    t.equal((await Promise.all([...ofAnn, ...others])).filter((outcome) => outcome === 'done').length, 1_000)
+    t.equal(await ask('ann'), 'done', 'and all have room again')
+  })
 })

@@ -17,6 +17,8 @@ export function listAuthorizedClients(app: App): void {
 
   app.route({
     ...dashboardOperations.listAuthorizedClients,
+    // Each piece of the list has a time limit of its own, because many lists that are read at once take turns.
+    config: { waitsForOthers: true },
     onRequest: app.limits.userGuards('account', 'user-or-client'),
     handler: async (request, reply) => {
       const caller = request.authenticatedCaller()

@@ -7,7 +7,7 @@ import { createCursors, createListAnswers } from '../paging.js'
 import { answerTokensApiFault } from './answers.js'
 import { domains } from './domains.js'
 import { issuers } from './issuers.js'
-import { authenticateOwner } from './owner.js'
+import { authenticateOwner, ownerOf } from './owner.js'
 import { policies } from './policies.js'
 import { tenants } from './tenants.js'
 import { trustedIssuers } from './trusted-issuers.js'
@@ -19,7 +19,7 @@ export const tokensApi = surface('tokens-api', ['core', 'authentication', 'limit
     throw fault('not_found')
   })
   app.decorateRequest('owner', null)
-  const answerList = createListAnswers(createCursors(app.core), app.core.wholeLists)
+  const answerList = createListAnswers(createCursors(app.core), app.core.wholeLists, ownerOf)
   app.register(async (inner) => {
     inner.addHook('onRequest', inner.limitTime(authenticateOwner(inner)))
     issuers(inner, answerList)

@@ -73,13 +73,13 @@ export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Tur
     list: (parent) => readAll(store.page, parent),
 
     page: (parentName, options) =>
-      turns(async () => {
+      turns(parentName, async () => {
         const { found, ...rest } = pageOf(living(parentName), options, clock())
         return { ...rest, records: new Map(found.map(({ id, fields }) => [id, { ...fields }])) }
       }),
 
     ids: (parentName, options) =>
-      turns(async () => {
+      turns(parentName, async () => {
         const { found, ...rest } = pageOf(living(parentName), options, clock())
         return { ...rest, ids: found.map(({ id }) => id) }
       }),

@@ -104,12 +104,12 @@ export function createRedisRecordStore(
 
     // Both steps are short for Redis, and together they are one turn, because their answers are work for the event loop.
     page: (parent, { order, ...options }) =>
-      turns(async () => {
+      turns(parent, async () => {
         const { ids, ...rest } = await list(parent, WAYS[order], options)
         return { ...rest, records: await read(parent, ids) }
       }),
 
-    ids: (parent, { order, ...options }) => turns(() => list(parent, WAYS[order], options)),
+    ids: (parent, { order, ...options }) => turns(parent, () => list(parent, WAYS[order], options)),
 
     async end(parent, ids, { field, value, clears = '' }, keepUntilMs) {
       const records = ids.map((id) => keys.record(kind, parent, id))
