@@ -5,8 +5,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fault } from '../core/fault.js'
-import type { List, ListOptions, Turns } from '../core/records/batches.js'
+import type { List, ListOptions } from '../core/records/batches.js'
 import type { Position } from '../core/records/record-store.js'
+import type { Turns } from '../core/records/turns.js'
 import type { App } from './app.js'
 
 const PURPOSE = 'cursor'

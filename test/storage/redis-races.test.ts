@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
-import { createTurns } from '../../src/core/records/batches.js'
+import { createTurns } from '../../src/core/records/turns.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { createRedisLimitStore } from '../../src/storage/redis/limit-store.js'

@@ -1,6 +1,6 @@
 /** The memory engine, for trying out: one process, whose state is lost when it ends. */
 import type { Clock } from '../../core/clock.js'
-import { createTurns } from '../../core/records/batches.js'
+import { createTurns } from '../../core/records/turns.js'
 import type { Storage } from '../../core/storage.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'

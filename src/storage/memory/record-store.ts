@@ -1,7 +1,8 @@
 /** Records in memory, by parent and id; record-index.ts has those of one parent. */
 import type { Clock } from '../../core/clock.js'
-import { readAll, type Turns } from '../../core/records/batches.js'
+import { readAll } from '../../core/records/batches.js'
 import { type Fields, LARGEST_PAGE, type RecordStore } from '../../core/records/record-store.js'
+import type { Turns } from '../../core/records/turns.js'
 import { countedOf, expire, insert, keepUntil, type Parent, pageOf, remove } from './record-index.js'
 import type { Sweeps } from './sweeps.js'
 

@@ -2,7 +2,7 @@
 import type { RedisConfig } from '../../config/redis.js'
 import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
-import { createTurns } from '../../core/records/batches.js'
+import { createTurns } from '../../core/records/turns.js'
 import type { LatencyObserver, Storage } from '../../core/storage.js'
 import { connect } from './connection.js'
 import type { Log } from './connection-log.js'

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../core/clock.js'
 import { isFault } from '../../core/fault.js'
-import { readAll, type Turns } from '../../core/records/batches.js'
+import { readAll } from '../../core/records/batches.js'
 import {
   type FieldChanges,
   type Fields,
@@ -14,6 +14,7 @@ import {
   type PageOptions,
   type RecordStore
 } from '../../core/records/record-store.js'
+import type { Turns } from '../../core/records/turns.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
