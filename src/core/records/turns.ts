@@ -3,7 +3,10 @@ import { fault } from '../fault.js'
 
 /** As long as a batch costs, so that many lists leave at least half of the loop to everybody else. */
 const REST_MS = 1
-/** The caps on those that wait for their turn, of all and of one owner. Each of them is a request, so that this bounds their memory. */
+/**
+ * The caps on those that wait for their turn, of all and of one owner. Each of them is a request, so that this bounds their memory.
+ * An owner of whom nobody waits may always wait.
+ */
 const MOST_WAITING = 1_000
 const MOST_WAITING_OF_ONE = 250
 
@@ -51,7 +54,7 @@ export function createTurns(most: number, mostOfOne = most): Turns {
 
   function wait(owner: string): Promise<void> {
     const queue = waiting.get(owner) ?? []
-    if (waitingInAll >= MOST_WAITING || queue.length >= MOST_WAITING_OF_ONE) {
+    if (queue.length >= (waitingInAll < MOST_WAITING ? MOST_WAITING_OF_ONE : 1)) {
       throw fault('overloaded', { detail: 'too many lists are read already' })
     }
     waitingInAll += 1
