@@ -18,7 +18,7 @@ const [port, redisUrl = '', ...lengths] = process.argv.slice(2)
 /** The poll script expects an id of twelve digits that differs for each poll. */
 let pollId = 100_000_000_000
 
-// The driver pipelines by itself here. The service gathers the commands of a turn instead (src/storage/redis/turn.ts).
+// The driver pipelines by itself here. The service gathers the commands of a turn instead (src/storage/redis/cork.ts).
 const redis = new Redis(redisUrl, {
   protocol: 2,
   enableAutoPipelining: true,

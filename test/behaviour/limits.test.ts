@@ -217,7 +217,7 @@ t.test('two instances over one Redis count together', async (t) => {
     }
   })
 
-  t.test('two hundred guesses at once: five reach the lookup', async (t) => {
+  t.test('two hundred guesses at once: five are answered', async (t) => {
     const own = { ...variables, REDIS_PREFIX: 'two:' }
     const [a, b] = await Promise.all([startApp(t, own), startApp(t, own)])
     const instances = [asking(a, sessions), asking(b, sessions)] as const

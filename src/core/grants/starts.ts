@@ -3,7 +3,6 @@
  * two counters of the limit store and leaves them when it is decided or withdrawn. Whatever is missed (a lost answer, a grant
  * that expires) heals when the life of the grant ends, which is as long as it can take a place.
  */
-
 import { tagOf } from '../clients/client.js'
 import { fault, isFault } from '../fault.js'
 import { type LimitStore, limitKey } from '../limits/limits.js'

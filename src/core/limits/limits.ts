@@ -92,17 +92,12 @@ export function createGuesses(store: LimitStore, clock: Clock): Guesses {
     },
 
     secret(guesser, check, refused) {
-      if ((suspects.get(guesser.key) ?? 0) <= clock()) {
-        const found = check()
-        if (found !== undefined) return found
-        suspects.set(guesser.key, clock() + GUESS_WINDOW_MS)
-      }
-      const counted = async () => {
-        const found = check()
-        if (found === undefined) suspects.set(guesser.key, clock() + GUESS_WINDOW_MS)
-        return { kind: found === undefined ? 'unknown' : 'known', found }
-      }
-      return guesses.limit([guesser], counted, refused).then(({ found }) => found)
+      const found = check()
+      const isSuspect = (suspects.get(guesser.key) ?? 0) > clock()
+      if (found !== undefined && !isSuspect) return found
+      if (found === undefined) suspects.set(guesser.key, clock() + GUESS_WINDOW_MS)
+      const lookup = async () => ({ kind: found === undefined ? 'unknown' : 'known', found })
+      return guesses.limit([guesser], lookup, refused).then((looked) => looked.found)
     }
   }
   return guesses

@@ -100,8 +100,7 @@ export function createMemoryGrantStore(
       if (!grant?.clientTag.startsWith(clientTag)) return { kind: 'unknown' }
       const kind = judgePoll(grant, clock())
       if (kind === 'slow_down') return { kind, intervalMs: grant.intervalMs }
-      if (kind === 'approved') return { kind, ...approvalOf(grant) }
-      return { kind }
+      return kind === 'approved' ? { kind, ...approvalOf(grant) } : { kind }
     },
 
     stateOf: async (grantDigest) => standingOf(grants.get(grantDigest)),

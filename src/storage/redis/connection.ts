@@ -7,10 +7,10 @@ import type { Cluster, Redis } from 'ioredis'
 import { fault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
 import { foreignKeyWarnings, type Log, logStates } from './connection-log.js'
+import { createCork } from './cork.js'
 import { createReplicaWait } from './replica-wait.js'
 import { loadScripts, type ScriptName } from './scripts.js'
 import type { Servers } from './servers.js'
-import { createTurns } from './turn.js'
 import { createWatch } from './watch.js'
 
 type Commands = Redis | Cluster
@@ -67,7 +67,7 @@ export function connect(options: ConnectionOptions): Connection {
   const watch = createWatch(watchOptions)
   // Writes that wait for slow replicas are counted apart, so that they leave room for whoever waits for no replica.
   const durableWatch = createWatch(watchOptions)
-  const gather = createTurns(servers.primaries)
+  const gather = createCork(servers.primaries)
   const replicaWait =
     replicas.count > 0
       ? createReplicaWait({

@@ -6,9 +6,9 @@
 import type { Redis } from 'ioredis'
 import { fault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
+import { createCork } from './cork.js'
 import type { Script } from './scripts.js'
 import type { Owner, Servers } from './servers.js'
-import { createTurns } from './turn.js'
 import { createWatch, type Watch } from './watch.js'
 
 export interface ReplicaWaitOptions {
@@ -72,7 +72,7 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
   /** Limits a write as a whole: its call, the WAIT that is already under way, and its own WAIT. */
   const whole = createWatch({ withinMs: (timeoutMs * 3) / 4, observe })
   const lanes = new Map<Owner, Lane>()
-  const gather = createTurns(() => [...lanes.values()].map(({ redis }) => redis))
+  const gather = createCork(() => [...lanes.values()].map(({ redis }) => redis))
 
   function laneOf(owner: Owner): Lane {
     const known = lanes.get(owner)

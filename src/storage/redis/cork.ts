@@ -9,7 +9,7 @@ import type { Redis } from 'ioredis'
 const MOST_TOGETHER = 100
 
 /** Returns a function to be called before each command: it corks the sockets of `servers` until the end of the turn. */
-export function createTurns(servers: () => Redis[]): () => void {
+export function createCork(servers: () => Redis[]): () => void {
   let isGathering = false
   let streams: Redis['stream'][] = []
   let gathered = 0
