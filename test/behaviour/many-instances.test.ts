@@ -212,6 +212,34 @@ t.test('two instances over one Redis', async (t) => {
     t.comment(JSON.stringify(seen))
   })
 
+  for (const [when, isRevoked] of [
+    ['before the row of an approval is there', false],
+    ['as soon as it is there', true]
+  ] as const) {
+    await t.test(`everything is revoked ${when}: list and poll say the same`, async (t) => {
+      const user = `met ${when}`
+      const { grant_code, user_code } = await here.start()
+      const records = here.app.storage.authorizations
+      const { createWithin } = records
+      t.teardown(() => {
+        records.createWithin = createWithin
+      })
+      records.createWithin = async (...args) => {
+        if (!isRevoked) await there.app.core.authorizations.revokeAll(user)
+        const made = await createWithin(...args)
+        if (isRevoked) await there.app.core.authorizations.revokeAll(user)
+        return made
+      }
+      t.equal((await here.decide(user_code, user)).status, 200)
+      const rows: Row[] = (await there.call('GET', '/auth/clients', { user })).body.data
+      t.same(
+        rows.map(({ revoked_at }) => revoked_at !== null),
+        [isRevoked]
+      )
+      t.equal((await there.poll(grant_code)).body.status, isRevoked ? 'access_denied' : 'approved')
+    })
+  }
+
   await t.test('of two users who approve one grant at two instances one has a row', async (t) => {
     const approved = { alice: 0, bob: 0 }
     for (let round = 0; round < 20; round++) {
