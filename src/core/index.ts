@@ -3,14 +3,17 @@
  * which the compiler checks. It imports neither Fastify nor a storage engine; its callers are plugins/core.ts, the operator
  * commands and tests.
  */
+import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
 import { createApprovals } from './authorizations/approvals.js'
+import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
 import { createCallers } from './callers/callers.js'
 import { createDashboardSessions } from './callers/dashboard-sessions.js'
 import { createClients } from './clients/client.js'
 import type { Clock } from './clock.js'
 import type { CoreConfig } from './config.js'
+import { isConnection, isConnectionOwner } from './connections/connection.js'
 import { createConnections } from './connections/connections.js'
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
 import { fault } from './fault.js'
@@ -20,6 +23,7 @@ import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
 import { createGuesses } from './limits/limits.js'
+import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
 import { createKeyring } from './secrets/keyring.js'
 import type { Storage } from './storage.js'
@@ -34,11 +38,11 @@ import { createTokens } from './tokens/tokens.js'
 import { createTrustServices } from './trust/index.js'
 import type { UpstreamEvents } from './upstream/upstream.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
-import { createBrowserSessions } from './users/browser-sessions.js'
-import { createIdentities } from './users/identities.js'
-import { createProfiles } from './users/profiles.js'
+import { createBrowserSessions, isSession } from './users/browser-sessions.js'
+import { createIdentities, isIdentity } from './users/identities.js'
+import { createProfiles, isProfile } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
-import { createUsers } from './users/user.js'
+import { createUsers, isStanding } from './users/user.js'
 
 /** Callbacks for metrics and logs. */
 export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents {
@@ -70,7 +74,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const keyring = createKeyring(config.secrets)
 
   const clients = createClients(config.clients)
-  const apiKeys = createApiKeys({ records: storage.apiKeys, clock })
+  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock })
   const guesses = createGuesses(storage.limits, clock)
 
   const signingKeys = createSigningKeys({
@@ -85,9 +89,10 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const accessTokens = createAccessTokens({ keys: signingKeys, jwt: signer, issuer, expectedIssuer })
-  const users = createUsers({ records: storage.users, clock })
-  const authorizations = createAuthorizations({ records: storage.authorizations, users, clock, events })
-  const approvals = createApprovals({ records: storage.authorizations, authorizations, users, clock })
+  const users = createUsers({ records: readable(storage.users, isStanding), clock })
+  const authorizationRecords = readable(storage.authorizations, isAuthorization)
+  const authorizations = createAuthorizations({ records: authorizationRecords, users, clock, events })
+  const approvals = createApprovals({ records: authorizationRecords, authorizations, users, clock })
   const tokens = createTokens({
     authorizations,
     clients,
@@ -118,11 +123,17 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     createUpstreamClient({ upstream, redirectUri: `${issuer}/login/${upstream.id}/callback`, clock, events })
   )
   const clientOf = (upstreamId: string) => upstreams.find(({ upstream }) => upstream.id === upstreamId)
-  const identities = createIdentities({ records: storage.identities, clock })
-  const profiles = createProfiles({ records: storage.profiles, clock })
-  const browserSessions = createBrowserSessions({ records: storage.sessions, users, clock, ...config.sessions })
+  const identities = createIdentities({ records: readable(storage.identities, isIdentity), clock })
+  const profiles = createProfiles({ records: readable(storage.profiles, isProfile), clock })
+  const browserSessions = createBrowserSessions({
+    records: readable(storage.sessions, isSession),
+    users,
+    clock,
+    ...config.sessions
+  })
+  const connectionRecords = readable(storage.connections, isConnection)
   const refresher = createRefresher({
-    records: storage.connections,
+    records: connectionRecords,
     locks: storage.locks,
     keyring,
     clientOf,
@@ -130,8 +141,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     refreshed: events.connectionRefreshed
   })
   const connections = createConnections({
-    records: storage.connections,
-    owners: storage.connectionOwners,
+    records: connectionRecords,
+    owners: readable(storage.connectionOwners, isConnectionOwner),
     releaseIdentity: identities.release,
     refresher,
     keyring,

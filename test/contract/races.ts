@@ -16,6 +16,7 @@ import {
   tally,
   times
 } from './engine.js'
+import { signingKeyOf } from './signing-key-store.js'
 
 /** The stores that the races use. */
 export type Stores = Pick<Storage, 'grants' | 'refreshFamilies' | 'authorizations' | 'limits' | 'locks' | 'signingKeys'>
@@ -195,7 +196,7 @@ export const toLock: Race = async (course) => {
 export const toSucceedKey: Race = async (course) => {
   await course.storage.signingKeys.clear()
   const answers = await all(course, ({ signingKeys }, i) =>
-    signingKeys.succeed(undefined, { kid: `key ${i}` } as never, [])
+    signingKeys.succeed(undefined, signingKeyOf(`key ${i}`), [])
   )
   return { is: [different(answers), (await course.storage.signingKeys.list()).length], shouldBe: [1, 1] }
 }

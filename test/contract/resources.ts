@@ -1,4 +1,5 @@
 /** The contract of resources of an API over every engine's record store: src/core/records/resources.ts. */
+import { type Static, Type } from '@sinclair/typebox'
 import type { Test } from 'tap'
 import { createResources } from '../../src/core/records/resources.js'
 import { type StartEngine, times } from './engine.js'
@@ -6,18 +7,16 @@ import { type StartEngine, times } from './engine.js'
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const YEAR_MS = 365 * 86_400_000
 
-interface Content {
-  name: string
-  more?: unknown
-}
+const Content = Type.Object({ name: Type.String(), more: Type.Optional(Type.Unknown()) })
+type Content = Static<typeof Content>
 
 async function ready(t: Test, start: StartEngine) {
   const engine = await start(t)
   const { storage, other, clock } = engine
   return {
     ...engine,
-    things: createResources<Content>(storage.issuers, clock),
-    elsewhere: createResources<Content>(other.issuers, clock)
+    things: createResources(storage.issuers, clock, Content),
+    elsewhere: createResources(other.issuers, clock, Content)
   }
 }
 

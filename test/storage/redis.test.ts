@@ -25,6 +25,7 @@ import {
 import { grantModel } from '../contract/grant-history.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
+import { signingKeyOf } from '../contract/signing-key-store.js'
 import { storageContract } from '../contract/storage.js'
 import { GRANTD_SECRET, IMPATIENT, startApp } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
@@ -147,7 +148,7 @@ t.test('what Redis forgets', async (t) => {
       'an attempt is refused': () => limits.take('b', '2', 1, 60_000),
       'an attempt is given back': () => limits.giveBack('b', '1'),
       'what was not taken is given back': () => limits.giveBack('c', '1'),
-      'a signing key is kept': () => signingKeys.succeed(undefined, { kid: 'a' } as never, [])
+      'a signing key is kept': () => signingKeys.succeed(undefined, signingKeyOf('a'), [])
     }
     let keysSeen = 0
     for (const [name, operation] of Object.entries(operations)) {
@@ -604,7 +605,7 @@ t.test('a server that has forgotten its scripts is taught them again', async (t)
   await flush()
   t.equal(await limits.take('b', '1', 1, 60_000), undefined)
   await flush()
-  t.equal((await signingKeys.succeed(undefined, { kid: 'a' } as never, [])).length, 1)
+  t.equal((await signingKeys.succeed(undefined, signingKeyOf('a'), [])).length, 1)
 })
 
 t.test('a key that holds something else', async (t) => {

@@ -4,6 +4,8 @@
  * the whole text.
  */
 import { randomBytes } from 'node:crypto'
+import { Type } from '@sinclair/typebox'
+import { fieldsLike, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 
 /** What keys can be allowed, each by itself: `admin:write` does not include `admin:read`. In the order in which they are shown. */
@@ -77,6 +79,16 @@ export function toFields({ owner: _owner, id: _id, rights, ...rest }: ApiKey): F
   const known = Object.entries(rest).filter(([, value]) => value !== undefined)
   return Object.fromEntries([...known.map(([name, value]) => [name, String(value)]), ['rights', writeRights(rights)]])
 }
+
+export const isApiKey = fieldsLike(
+  Type.Object({
+    digest: Type.String(),
+    createdAtMs: TimeText,
+    expiresAtMs: Type.Optional(TimeText),
+    lastUsedAtMs: Type.Optional(TimeText),
+    revokedAtMs: Type.Optional(TimeText)
+  })
+)
 
 export function fromFields(owner: string, id: string, fields: Fields): ApiKey {
   const time = (text: string | undefined) => (text === undefined ? undefined : Number(text))

@@ -2,8 +2,10 @@
  * An authorization: what a user granted (the wire calls it an authorized client). It is there from the approval on, and waits
  * for its client to collect it. Its tokens are valid only while it is neither expired nor revoked.
  */
+import { Type } from '@sinclair/typebox'
 import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
+import { fieldsLike, TimeText } from '../records/readable.js'
 import type { Condition, Fields } from '../records/record-store.js'
 
 export interface Authorization {
@@ -71,6 +73,19 @@ export function toFields(authorization: Authorization): Fields {
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = String(value)
   return fields
 }
+
+/** What every version writes, and the times that are there. */
+export const isAuthorization = fieldsLike(
+  Type.Object({
+    clientType: Type.String(),
+    ipAtGrant: Type.String(),
+    createdAtMs: TimeText,
+    expiresAtMs: TimeText,
+    collectedAtMs: Type.Optional(TimeText),
+    lastUsedAtMs: Type.Optional(TimeText),
+    revokedAtMs: Type.Optional(TimeText)
+  })
+)
 
 export function fromFields(userId: string, id: string, fields: Fields): Authorization {
   const time = (text: string | undefined) => (text === undefined ? undefined : Number(text))

@@ -2,6 +2,8 @@
  * A connection: an account that a user connected at an upstream. The wire says account. Its tokens are sealed under GRANTD_SECRET,
  * with the user's and the connection's id as associated data.
  */
+import { Type } from '@sinclair/typebox'
+import { fieldsLike, type IsReadable, jsonLike, NumberText, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Upstream, UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
@@ -45,6 +47,28 @@ export function toFields({ id: _id, userId: _userId, upstreamId: providerId, sco
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = String(value)
   return fields
 }
+
+const isOfFields = fieldsLike(
+  Type.Object({
+    providerId: Type.String(),
+    subject: Type.String(),
+    connectedAtMs: TimeText,
+    version: NumberText,
+    ...{
+      expiresAtMs: Type.Optional(TimeText),
+      issuedAtMs: Type.Optional(TimeText),
+      refusedAtMs: Type.Optional(TimeText)
+    },
+    lifeSeconds: Type.Optional(NumberText)
+  })
+)
+const isListOfTexts = jsonLike(Type.Array(Type.String()))
+
+export const isConnection: IsReadable = (fields) =>
+  isOfFields(fields) && (fields.scopes === undefined || isListOfTexts(fields.scopes))
+
+/** The record of whose a connection is. */
+export const isConnectionOwner = fieldsLike(Type.Object({ userId: Type.String() }))
 
 export function fromFields(userId: string, id: string, fields: Fields): Connection {
   const number = (name: string) => (fields[name] === undefined ? undefined : Number(fields[name]))

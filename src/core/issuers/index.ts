@@ -1,6 +1,7 @@
 /** Builds the services of this folder over the storage, in the order of their dependencies. */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
+import { readable } from '../records/readable.js'
 import type { LockStore, RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
 import type { Keyring } from '../secrets/keyring.js'
@@ -10,8 +11,7 @@ import { createDomainChecks, type DomainEvents } from './domain-checks.js'
 import { createDomainClaims } from './domain-claims.js'
 import { createDomains } from './domains.js'
 import { createHeldDocuments } from './held-documents.js'
-import type { DomainContent, IssuerContent, WorkloadContent } from './issuer.js'
-import { createIssuerUrls } from './issuer.js'
+import { createIssuerUrls, DomainContent, IssuerContent, isHolder, isIssuerOwner, WorkloadContent } from './issuer.js'
 import { createIssuerDocuments } from './issuer-documents.js'
 import { createIssuerKeys } from './issuer-keys.js'
 import { createIssuers } from './issuers.js'
@@ -41,9 +41,9 @@ export interface IssuerServicesParts {
 export function createIssuerServices({ storage, config, keyring, jwt, events, clock }: IssuerServicesParts) {
   const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
   // Every service checks ownership by these records, so none needs another service for that.
-  const issuerRecords = createResources<IssuerContent>(storage.issuers, clock)
-  const workloadRecords = createResources<WorkloadContent>(storage.workloads, clock)
-  const domainRecords = createResources<DomainContent>(storage.domains, clock)
+  const issuerRecords = createResources(storage.issuers, clock, IssuerContent)
+  const workloadRecords = createResources(storage.workloads, clock, WorkloadContent)
+  const domainRecords = createResources(storage.domains, clock, DomainContent)
 
   const urls = createIssuerUrls(config.publicUrl, baseDomain)
   const held = createHeldDocuments(urls, clock)
@@ -55,7 +55,7 @@ export function createIssuerServices({ storage, config, keyring, jwt, events, cl
     rotateAfterSeconds: keySeconds
   })
   const claims = createDomainClaims({
-    holders: storage.domainHolders,
+    holders: readable(storage.domainHolders, isHolder),
     domains: domainRecords,
     issuers: issuerRecords,
     clock
@@ -75,7 +75,7 @@ export function createIssuerServices({ storage, config, keyring, jwt, events, cl
   const workloads = createWorkloads({ records: workloadRecords, issuers: issuerRecords })
   const issuers = createIssuers({
     records: issuerRecords,
-    owners: storage.issuerOwners,
+    owners: readable(storage.issuerOwners, isIssuerOwner),
     workloads,
     domains,
     keys: issuerKeys,

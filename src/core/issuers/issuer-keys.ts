@@ -8,7 +8,7 @@ import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { SigningAlg, SigningKeyStore } from '../tokens/signing-key.js'
-import { createSigningKeys, type SigningKeys } from '../tokens/signing-keys.js'
+import { createSigningKeys, forRequest, type SigningKeys } from '../tokens/signing-keys.js'
 import { LONGEST_TOKEN_SECONDS } from './issuer.js'
 
 /** How long an instance uses cached keys. New keys are published for much longer before they sign. */
@@ -74,7 +74,7 @@ export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
       const known = held.get(issuerId) ?? { keys: keysOf(issuerId), readAtMs: 0, reading: undefined }
       held.set(issuerId, known)
       if (clock() - known.readAtMs >= FRESH_MS) {
-        known.reading ??= read(known.keys)
+        known.reading ??= forRequest(storeOf(issuerId), read(known.keys))
           .then(() => {
             known.readAtMs = clock()
           })

@@ -3,32 +3,34 @@
  * provider), its workloads (the wire: clients), and its domains; and the URLs of issuers. src/core/trust has the issuers that a tenant trusts,
  * src/core/upstream the identity providers at which users sign in.
  */
+import { type Static, Type } from '@sinclair/typebox'
+import { fieldsLike, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 import type { Resource } from '../records/resources.js'
 
-export interface IssuerContent {
-  name: string
-  description: string
+export const IssuerContent = Type.Object({
+  name: Type.String(),
+  description: Type.String(),
   /** The verified domain that the `iss` of its tokens names, if any. */
-  customDomain?: string
-}
+  customDomain: Type.Optional(Type.String())
+})
+export type IssuerContent = Static<typeof IssuerContent>
 
 export type Issuer = IssuerContent & Resource
 
 /** A workload has one audience. Its id is the subject of its tokens. */
-export interface WorkloadContent {
-  name: string
-  audience: string
-}
+export const WorkloadContent = Type.Object({ name: Type.String(), audience: Type.String() })
+export type WorkloadContent = Static<typeof WorkloadContent>
 
 export type Workload = WorkloadContent & Resource
 
-export interface DomainContent {
+export const DomainContent = Type.Object({
   /** In lower case. */
-  domain: string
-  verified: boolean
-  challenge: string
-}
+  domain: Type.String(),
+  verified: Type.Boolean(),
+  challenge: Type.String()
+})
+export type DomainContent = Static<typeof DomainContent>
 
 export type Domain = DomainContent & Resource
 
@@ -45,6 +47,24 @@ export interface Holder extends Claimant {
   /** Since when its challenge is known to be published no more. */
   missingSinceMs: number | undefined
 }
+
+/** The record of whose an issuer is; `account` is an older name of the owner. */
+export const isIssuerOwner = fieldsLike(Type.Object({ account: Type.String() }))
+
+/** The record of who holds a domain, of any version. */
+export const isHolder = fieldsLike(
+  Type.Object({
+    account: Type.String(),
+    providerId: Type.String(),
+    domainId: Type.String(),
+    verified: Type.Optional(Type.String()),
+    ...{
+      provedAtMs: Type.Optional(TimeText),
+      sinceMs: Type.Optional(TimeText),
+      missingSinceMs: Type.Optional(TimeText)
+    }
+  })
+)
 
 /** Reads the record of who holds a domain. The version before kept unproved claims as well, which count as none. */
 export function readHolder(fields: Fields | undefined): Holder | undefined {

@@ -3,8 +3,10 @@
  * an expiry; an undefined value is an absent field. One implementation per engine serves all kinds of records, whose shape and
  * meaning are defined by the other folders of core. Every method on one record is atomic; a list is no snapshot. All are
  * idempotent, and all but `note` and `trim` reject with the fault `unavailable` when the storage cannot answer.
- * batches.ts reads lists that may be long.
+ * batches.ts reads lists that may be long, and readable.ts looks whether what is read has the shape of its kind.
  */
+import type { Fault } from '../fault.js'
+
 export type Fields = Readonly<Record<string, string>>
 
 /** A hundred years: the life of records that do not expire. */
@@ -113,6 +115,8 @@ export interface RecordStore {
    * less than `spareMs` ago, by its field `createdAtMs`, stays.
    */
   trim(parent: string, fading: Fading, spareMs: number): Promise<void>
+  /** Tells the operator that a record of this kind cannot be read, and why if that says nothing secret. Returns what to reject with. */
+  unreadable(why?: string): Fault
 }
 
 /** A field that says that a record has ended. */

@@ -3,10 +3,12 @@
  * JSON field. Their shape and meaning are defined by the folders that use them.
  */
 import { randomUUID } from 'node:crypto'
+import { type Static, type TObject, Type } from '@sinclair/typebox'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import { batchesOf, type List, type ListOptions, wantedOf } from './batches.js'
+import { fieldsLike, jsonLike, readable, TimeText } from './readable.js'
 import { type Fields, FOR_EVER_MS, type Position, type RecordStore } from './record-store.js'
 
 export interface Resource {
@@ -40,7 +42,20 @@ export interface Resources<T> {
 /** How often a name is asked for that others free and take at the same moment. */
 const NAME_TRIES = 10
 
-export function createResources<T extends object>(records: RecordStore, clock: Clock): Resources<T> {
+/** Where the name of a resource leads. */
+const isName = fieldsLike(Type.Object({ id: Type.String() }))
+const isResource = fieldsLike(Type.Object({ content: Type.String(), createdAtMs: TimeText, updatedAtMs: TimeText }))
+
+/** Resources whose content is of this shape. */
+export function createResources<S extends TObject>(
+  stored: RecordStore,
+  clock: Clock,
+  content: S
+): Resources<Static<S>> {
+  type T = Static<S>
+  const isContent = jsonLike(content)
+  const records = readable(stored, (fields) => isResource(fields) && isContent(fields.content))
+  const names = readable(stored, isName)
   /** Counts creations, so that those of one millisecond keep their order. */
   let created = 0
 
@@ -59,10 +74,10 @@ export function createResources<T extends object>(records: RecordStore, clock: C
   async function takeName(parent: string, name: string, id: string): Promise<boolean> {
     const place = placeOf(parent, name)
     for (let tries = 0; tries < NAME_TRIES; tries++) {
-      const kept = await records.create(...place, { id }, clock() + FOR_EVER_MS)
+      const kept = await names.create(...place, { id }, clock() + FOR_EVER_MS)
       if (kept.id === id) return true
       if (await records.get(parent, kept.id ?? '')) return false
-      await records.delete(...place, { field: 'id', is: kept.id ?? '' })
+      await names.delete(...place, { field: 'id', is: kept.id ?? '' })
     }
     throw fault('unavailable', { detail: `a name was taken ${NAME_TRIES} times while it was asked for` })
   }
@@ -108,7 +123,7 @@ export function createResources<T extends object>(records: RecordStore, clock: C
 
     async delete(parent, id, name) {
       await records.delete(parent, id)
-      if (name !== undefined) await records.delete(...placeOf(parent, name), { field: 'id', is: id })
+      if (name !== undefined) await names.delete(...placeOf(parent, name), { field: 'id', is: id })
     }
   }
 }
@@ -119,6 +134,6 @@ function inOrder<T>(found: Map<string, Fields>): (T & Resource)[] {
   return entries.map(([id, fields]) => read<T>(id, fields))
 }
 
-function read<T>(id: string, { content = '{}', createdAtMs, updatedAtMs }: Fields): T & Resource {
+function read<T>(id: string, { content = '', createdAtMs, updatedAtMs }: Fields): T & Resource {
   return { ...(JSON.parse(content) as T), id, createdAtMs: Number(createdAtMs), updatedAtMs: Number(updatedAtMs) }
 }

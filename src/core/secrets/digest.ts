@@ -6,6 +6,12 @@ export function digestOf(secret: string): string {
   return hash('sha256', secret, 'base64url')
 }
 
+const DIGEST = /^[A-Za-z0-9_-]{43}$/
+
+export function isDigest(text: string): boolean {
+  return DIGEST.test(text)
+}
+
 /** Whether two digests or tags are equal, compared in constant time. */
 export function isSame(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)]

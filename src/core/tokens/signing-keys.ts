@@ -4,6 +4,7 @@
  * Which key signs follows from the keys' times alone, so that all instances agree.
  */
 import type { Clock } from '../clock.js'
+import { isFault } from '../fault.js'
 import type { Keyring } from '../secrets/keyring.js'
 import {
   newSigningKey,
@@ -43,7 +44,7 @@ export interface SigningKeys {
   rotateIfOlder(ageMs: number): Promise<void>
   /** The key that signs now; undefined before the keys are loaded. */
   current(): SigningKey | undefined
-  /** The published key with this id. Reads the stored keys for an unknown one, and then rejects like `load`. */
+  /** The published key with this id. Reads the stored keys for an unknown one, and then rejects with `unavailable`. */
   find(kid: string): Promise<SigningKey | undefined>
   /** The public JWKs of every key whose tokens may still be valid, and of the successor. */
   published(): PublishedKey[]
@@ -60,6 +61,15 @@ export interface SigningKeysParts {
   tokenTtlSeconds: number
 }
 
+/** Reading keys for a request: one that does not open is no error of the service, but `unavailable`, and the operator is told. */
+export async function forRequest(store: Pick<SigningKeyStore, 'unreadable'>, reading: Promise<void>): Promise<void> {
+  try {
+    await reading
+  } catch (error) {
+    throw isFault(error) ? error : store.unreadable((error as Error).message)
+  }
+}
+
 export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds }: SigningKeysParts): SigningKeys {
   /** Oldest first. */
   let stored: StoredSigningKey[] = []
@@ -69,9 +79,10 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
   const isPublished = (index: number) => (stored[index + 1]?.predecessorsUntilMs ?? Number.POSITIVE_INFINITY) > clock()
 
   function take(keys: StoredSigningKey[]): void {
+    // Where a key does not open, those that are in memory stay in use.
+    for (const key of keys) if (!opened.has(key.kid)) opened.set(key.kid, openSigningKey(key, keyring))
     stored = keys.sort((a, b) => a.createdAtMs - b.createdAtMs)
     for (const kid of opened.keys()) if (!stored.some((key) => key.kid === kid)) opened.delete(kid)
-    for (const key of stored) if (!opened.has(key.kid)) opened.set(key.kid, openSigningKey(key, keyring))
   }
 
   async function succeed(when: 'published-ahead' | 'now'): Promise<StoredSigningKey> {
@@ -119,7 +130,7 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
     },
 
     async find(kid) {
-      if (!opened.has(kid) && clock() - reloadedAtMs >= RELOAD_COOLDOWN_MS) await refresh()
+      if (!opened.has(kid) && clock() - reloadedAtMs >= RELOAD_COOLDOWN_MS) await forRequest(store, refresh())
       const index = stored.findIndex((key) => key.kid === kid)
       return index >= 0 && isPublished(index) ? opened.get(kid) : undefined
     },

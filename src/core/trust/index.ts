@@ -4,7 +4,7 @@ import type { RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
 import { createGuardedFetch, type GuardedFetchParts } from './guarded-fetch.js'
 import { createPolicies } from './policies.js'
-import type { PolicyContent, TenantContent, TrustedIssuerContent } from './tenant.js'
+import { PolicyContent, TenantContent, TrustedIssuerContent } from './tenant.js'
 import { createTenants } from './tenants.js'
 import { createTrustedIssuerKeys } from './trusted-issuer-keys.js'
 import { createTrustedIssuers } from './trusted-issuers.js'
@@ -19,11 +19,11 @@ export interface TrustServicesParts {
 
 export function createTrustServices({ storage, foreignIssuers, clock }: TrustServicesParts) {
   // Every service checks ownership by these records, so none needs another service for that.
-  const tenantRecords = createResources<TenantContent>(storage.tenants, clock)
-  const trustedIssuerRecords = createResources<TrustedIssuerContent>(storage.trustedIssuers, clock)
+  const tenantRecords = createResources(storage.tenants, clock, TenantContent)
+  const trustedIssuerRecords = createResources(storage.trustedIssuers, clock, TrustedIssuerContent)
 
   const policies = createPolicies({
-    records: createResources<PolicyContent>(storage.policies, clock),
+    records: createResources(storage.policies, clock, PolicyContent),
     tenants: tenantRecords,
     trustedIssuers: trustedIssuerRecords
   })

@@ -1,4 +1,5 @@
 /** Locks and signing keys in memory. */
+import { fault } from '../../core/fault.js'
 import type { LockStore } from '../../core/records/record-store.js'
 import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
 import type { Sweeps } from './sweeps.js'
@@ -45,6 +46,8 @@ export function createMemorySigningKeyStore(): SigningKeyStore {
 
     async clear() {
       keys.length = 0
-    }
+    },
+
+    unreadable: (detail = 'a signing key cannot be read') => fault('unavailable', { detail })
   }
 }

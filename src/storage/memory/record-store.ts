@@ -1,5 +1,6 @@
 /** Records in memory, by parent and id; record-index.ts has those of one parent. */
 import type { Clock } from '../../core/clock.js'
+import { fault } from '../../core/fault.js'
 import { readAll } from '../../core/records/batches.js'
 import { type Fields, LARGEST_PAGE, type RecordStore } from '../../core/records/record-store.js'
 import type { Turns } from '../../core/records/turns.js'
@@ -101,7 +102,9 @@ export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Tur
       for (const { id, fields } of beyond) {
         if (Number(fields.createdAtMs) < clock() - spareMs) remove(parent, id)
       }
-    }
+    },
+
+    unreadable: (detail = 'a record cannot be read') => fault('unavailable', { detail })
   }
   return store
 }

@@ -34,15 +34,31 @@ export function logStates(commands: Redis | Cluster, log: Log): void {
   })
 }
 
-/** One line a minute for each command, because every request that needs the key would be another one. */
+/** One line a minute for each command or family of keys, because every request that needs the key would be another one. */
 const FOREIGN_LOGGED_EVERY_MS = 60_000
 
-export function foreignKeyWarnings(log: Log): (name: string, keys: string[]) => void {
+export interface ForeignKeyWarnings {
+  /** A command or script met a key of another type, or could not make anything of its content. */
+  met(name: string, keys: string[]): void
+  /** A key of this family was read, and is not of its form. */
+  unreadable(family: string, why: string): void
+}
+
+export function foreignKeyWarnings(log: Log): ForeignKeyWarnings {
   const loggedAtMs = new Map<string, number>()
-  return (name, keys) => {
+  function warn(about: string, message: string): void {
     const nowMs = performance.now()
-    if (nowMs - (loggedAtMs.get(name) ?? Number.NEGATIVE_INFINITY) < FOREIGN_LOGGED_EVERY_MS) return
-    loggedAtMs.set(name, nowMs)
-    log.warn(`a key of Redis is of the wrong type, somebody else has written it: ${keys.join(' or ')} (${name})`)
+    if (nowMs - (loggedAtMs.get(about) ?? Number.NEGATIVE_INFINITY) < FOREIGN_LOGGED_EVERY_MS) return
+    loggedAtMs.set(about, nowMs)
+    log.warn(message)
+  }
+  return {
+    met: (name, keys) =>
+      warn(
+        `call ${name}`,
+        `a key of Redis is of the wrong type, or not of its form, somebody else has written it: ${keys.join(' or ')} (${name})`
+      ),
+    unreadable: (family, why) =>
+      warn(`family ${family}`, `a key of Redis cannot be read, somebody else has written it: one of ${family} (${why})`)
   }
 }

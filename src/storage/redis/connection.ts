@@ -4,7 +4,7 @@
  * separate connections.
  */
 import type { Cluster, Redis } from 'ioredis'
-import { fault } from '../../core/fault.js'
+import { type Fault, fault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
 import { foreignKeyWarnings, type Log, logStates } from './connection-log.js'
 import { createCork } from './cork.js'
@@ -29,6 +29,11 @@ export interface Connection {
   /** The same for a script over any number of keys, which are all in one slot. */
   runDurablyOver(name: ScriptName, keys: readonly [string, ...string[]], args: readonly Argument[]): Promise<unknown>
   callDurably<T>(name: string, key: string, command: (redis: Commands) => Promise<T>): Promise<T>
+  /**
+   * Counts and logs that a key of this family holds what cannot be read, without saying what. `why` must be no secret either. Returns
+   * the fault for whoever needs that key.
+   */
+  unreadable(family: string, why?: string): Fault
   /** Asks every primary, and resolves to the answer or the error of each. */
   askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
   /** Whether a command would be sent now. A server that has just come back first reports its state. */
@@ -42,7 +47,7 @@ export interface ConnectionOptions {
   servers: Servers
   log: Log
   observe: LatencyObserver
-  /** Called whenever a key is not of the type that it should have. */
+  /** Called whenever a key is not of the type or the content that it should have. */
   countForeign?: () => void
   /** The longest time a request waits for Redis. A call has half of it, so that two calls fit. */
   timeoutMs: number
@@ -55,13 +60,13 @@ export function connect(options: ConnectionOptions): Connection {
   const { commands } = servers
   logStates(commands, log)
   const scripts = loadScripts()
-  const warnOfForeign = foreignKeyWarnings(log)
+  const warnings = foreignKeyWarnings(log)
   const watchOptions = {
     withinMs: timeoutMs / 2,
     observe,
     foundForeign(name: string, keys: string[]) {
       countForeign()
-      warnOfForeign(name, keys)
+      warnings.met(name, keys)
     }
   }
   const watch = createWatch(watchOptions)
@@ -134,6 +139,12 @@ export function connect(options: ConnectionOptions): Connection {
     async callDurably(name, key, command) {
       if (!replicaWait) return connection.call(name, command)
       return refusal(replicaWait.isFull) ?? replicaWait.write(key, (redis) => durableWatch.over(name, command(redis)))
+    },
+
+    unreadable(family, why = 'it is not of the form that grantd writes') {
+      countForeign()
+      warnings.unreadable(family, why)
+      return fault('unavailable', { detail: `a key of Redis cannot be read, one of ${family}: ${why}` })
     },
 
     askPrimaries(name, command) {

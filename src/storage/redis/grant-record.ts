@@ -54,17 +54,22 @@ export function writeDecision({ userId, authorizationId, ip, revokedAllId }: Dec
 /** The columns of the head that hold the end of a grant's life, as `slice` counts them; scripts/prologue.lua has them all. */
 export const EXPIRES_AT = [8, 21] as const
 
-/** Parses a whole record; scripts/prologue.lua describes its layout. */
-export function readRecord(record: string): {
+export interface GrantRecord {
   request: GrantRequest
   createdAtMs: number
   expiresAtMs: number
   decision: Decision | undefined
-} {
-  const [head = '', requestLine = '', decisionLine] = record.split('\n')
-  const [clientType, name, version, hostname, os, ip, lifeMs, place, country, clientId, scope] = JSON.parse(
-    requestLine
-  ) as RequestText
+}
+
+/** Parses a whole record, whose head a script has looked at; scripts/prologue.lua describes its layout. Undefined if it is none. */
+export function readRecord(record: string): GrantRecord | undefined {
+  const [head = '', requestLine, decisionLine] = record.split('\n')
+  const text = parse(requestLine)
+  // A withdrawn grant has a decision line without a decision (scripts/grant-withdraw.lua).
+  const isDecided = !/^[pw]/.test(head)
+  const decision = isDecided ? readDecision(head, parse(decisionLine)) : undefined
+  if (!isRequest(text) || (isDecided && !decision)) return undefined
+  const [clientType, name, version, hostname, os, ip, lifeMs, place, country, clientId, scope] = text
   const metadata = dropUnknown<ClientMetadata>({ name, version, hostname, os })
   const location = typeof place === 'string' ? dropUnknown<Location>({ text: place, country }) : undefined
   const scopes = readScope(scope) ?? []
@@ -73,13 +78,41 @@ export function readRecord(record: string): {
     request: { clientId: clientId ?? clientType, clientType, scopes, metadata, ip, ...(location && { location }) },
     createdAtMs: expiresAtMs - lifeMs,
     expiresAtMs,
-    // A withdrawn grant has a decision line without a decision (scripts/grant-withdraw.lua).
-    decision: decisionLine === undefined || head.startsWith('w') ? undefined : readDecision(head, decisionLine)
+    decision
   }
 }
 
-function readDecision(head: string, line: string): Decision {
-  const { user, client, ip, after } = JSON.parse(line) as DecisionText
+/** The value of a JSON text; undefined if it is none. */
+function parse(text = ''): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isText = (value: unknown) => typeof value === 'string'
+const isTextOrUnknown = (value: unknown) => value === undefined || value === null || isText(value)
+
+function isRequest(value: unknown): value is RequestText {
+  if (!Array.isArray(value)) return false
+  const [clientType, name, version, hostname, os, ip, lifeMs, ...rest] = value
+  return (
+    isText(clientType) &&
+    isText(ip) &&
+    Number.isSafeInteger(lifeMs) &&
+    [name, version, hostname, os, ...rest].every(isTextOrUnknown)
+  )
+}
+
+const isDecision = (value: unknown): value is DecisionText => {
+  const { user, client, ip, after } = (value ?? {}) as Partial<DecisionText>
+  return [user, client, ip].every(isText) && isTextOrUnknown(after)
+}
+
+function readDecision(head: string, value: unknown): Decision | undefined {
+  if (!isDecision(value)) return undefined
+  const { user, client, ip, after } = value
   const action = head.startsWith('d') ? 'deny' : 'approve'
   return { action, userId: user, authorizationId: client, ip, ...(after !== undefined && { revokedAllId: after }) }
 }

@@ -2,7 +2,6 @@
  * Grants in Redis: one string per grant and one per user code. The scripts judge; this file converts arguments and verdicts.
  */
 import type { Clock } from '../../core/clock.js'
-import type { Decision } from '../../core/grants/grant.js'
 import type {
   ApprovedGrant,
   FoundGrant,
@@ -12,13 +11,14 @@ import type {
   StoredWithdrawal
 } from '../../core/grants/grant-store.js'
 import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
+import { isDigest } from '../../core/secrets/digest.js'
 import type { Connection } from './connection.js'
-import { nextPollId, readRecord, writeDecision, writeRequest } from './grant-record.js'
+import { type GrantRecord, nextPollId, readRecord, writeDecision, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
 
 /** The scripts use Redis's clock, so that instances with wrong clocks agree; `testClock` replaces it in tests. */
 export function createRedisGrantStore(
-  { call, run, callDurably, runDurably }: Connection,
+  { call, run, callDurably, runDurably, unreadable }: Connection,
   keys: Keys,
   testClock?: Clock
 ): GrantStore {
@@ -29,6 +29,26 @@ export function createRedisGrantStore(
     if (found === 'unknown') return undefined
     const [state, record] = found as [FoundGrant['state'], string]
     return { state, record }
+  }
+
+  function read(record: string): GrantRecord {
+    const grant = readRecord(record)
+    if (!grant) throw unreadable('grant')
+    return grant
+  }
+
+  /** A grant that is approved has a decision. */
+  function readApproval(record: string): ApprovedGrant {
+    const { request, decision, createdAtMs } = read(record)
+    if (!decision) throw unreadable('grant')
+    return { request, decision, createdAtMs }
+  }
+
+  function readPoll(verdict: unknown): StoredPoll {
+    if (typeof verdict === 'string') return { kind: verdict } as StoredPoll
+    const [kind, value] = verdict as ['slow_down', number] | ['approved', string]
+    if (kind === 'slow_down') return { kind, intervalMs: value }
+    return { kind, ...readApproval(value) }
   }
 
   return {
@@ -55,8 +75,9 @@ export function createRedisGrantStore(
     async find(userCodeTag) {
       const grantDigest = await call('user-code-find', (redis) => redis.get(keys.userCode(userCodeTag)))
       if (grantDigest === null) return undefined
+      if (!isDigest(grantDigest)) throw unreadable('user-code')
       const found = await look(grantDigest)
-      return found && { grantDigest, state: found.state, ...readRecord(found.record) }
+      return found && { grantDigest, state: found.state, ...read(found.record) }
     },
 
     async decide(grantDigest, decision) {
@@ -68,7 +89,7 @@ export function createRedisGrantStore(
       const [kind, ...facts] = verdict as ['decided', number, string] | ['repeated', string]
       if (kind === 'repeated') return { kind, authorizationId: facts[0] as string }
       const [decidedAtMs, record] = facts as [number, string]
-      return { kind, afterMs: decidedAtMs - readRecord(record).createdAtMs }
+      return { kind, afterMs: decidedAtMs - read(record).createdAtMs }
     },
 
     async withdraw(grantDigest, clientTag) {
@@ -76,23 +97,11 @@ export function createRedisGrantStore(
       const verdict = await runDurably('grant-withdraw', keys.grant(grantDigest), ...args)
       if (typeof verdict === 'string') return { kind: verdict } as StoredWithdrawal
       const [kind, record] = verdict as ['approved' | 'withdrawn', string]
-      return kind === 'approved' ? { kind, ...readApproval(record) } : { kind, request: readRecord(record).request }
+      return kind === 'approved' ? { kind, ...readApproval(record) } : { kind, request: read(record).request }
     },
 
     async collect(grantDigest) {
       return (await runDurably('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
     }
   }
-}
-
-function readPoll(verdict: unknown): StoredPoll {
-  if (typeof verdict === 'string') return { kind: verdict } as StoredPoll
-  const [kind, value] = verdict as ['slow_down', number] | ['approved', string]
-  if (kind === 'slow_down') return { kind, intervalMs: value }
-  return { kind, ...readApproval(value) }
-}
-
-function readApproval(record: string): ApprovedGrant {
-  const { request, decision, createdAtMs } = readRecord(record)
-  return { request, decision: decision as Decision, createdAtMs }
 }

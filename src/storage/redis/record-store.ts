@@ -17,6 +17,7 @@ import {
 import type { Turns } from '../../core/records/turns.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
+import { isWrongType } from './watch.js'
 
 export interface RedisRecordParts {
   connection: Connection
@@ -31,6 +32,7 @@ export function createRedisRecordStore(
   { connection, keys, clock, turns }: RedisRecordParts
 ): RecordStore {
   const { call, run, runDurably, runDurablyOver } = connection
+  const unreadable = (why?: string) => connection.unreadable(kind, why)
   const placeOf = (parent: string, id: string) =>
     [keys.record(kind, parent, id), keys.recordIndex(kind, parent), id] as const
   /** The expiry as a duration in milliseconds, because Redis counts it on its own clock. */
@@ -49,11 +51,18 @@ export function createRedisRecordStore(
     ]
   }
 
+  /** What a list has for a key of another type: nothing, as for a record that has ended. */
+  function leaveOut(error: unknown): Fields {
+    if (!isWrongType(error)) throw error
+    unreadable('it is of the wrong type')
+    return {}
+  }
+
   /** The records with these ids that have not ended, read in one round trip. */
   async function read(parent: string, ids: string[]): Promise<Map<string, Fields>> {
     if (ids.length === 0) return new Map()
     const replies = await call('record-read', (redis) =>
-      Promise.all(ids.map((id) => redis.hgetall(keys.record(kind, parent, id))))
+      Promise.all(ids.map((id) => redis.hgetall(keys.record(kind, parent, id)).catch(leaveOut)))
     )
     const found = ids.map((id, i) => [id, replies[i] ?? {}] as const)
     return new Map(found.filter(([, fields]) => Object.keys(fields).length > 0))
@@ -139,7 +148,9 @@ export function createRedisRecordStore(
             )
           ])
         )
-      })
+      }),
+
+    unreadable
   }
   return store
 }

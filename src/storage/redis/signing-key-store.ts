@@ -1,7 +1,7 @@
 /**
  * Signing keys in Redis, shared by all instances: one hash per set of keys, with a field per key and one for the newest `kid`.
  */
-import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
+import { isStoredSigningKey, type SigningKeyStore, type StoredSigningKey } from '../../core/tokens/signing-key.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
@@ -9,13 +9,21 @@ const NEWEST = 'newest'
 
 /** The signing keys of an issuer; without `issuerId`, those of the service itself. */
 export function createRedisSigningKeyStore(
-  { call, callDurably, runDurably }: Connection,
+  { call, callDurably, runDurably, unreadable: unreadableKey }: Connection,
   keys: Keys,
   issuerId?: string
 ): SigningKeyStore {
   const key = keys.signingKeys(issuerId)
-  const read = (entries: [string, string][]) =>
-    entries.filter(([field]) => field !== NEWEST).map(([, json]) => JSON.parse(json) as StoredSigningKey)
+  const unreadable = (why?: string) => unreadableKey('signing-keys', why)
+
+  /** A set is read as a whole or not at all: with a part of it, tokens would be signed by a key that has had its time. */
+  function read(entries: [string, string][]): StoredSigningKey[] {
+    const stored = entries.filter(([field]) => field !== NEWEST)
+    const newest = entries.find(([field]) => field === NEWEST)?.[1]
+    const isWhole = stored.length === 0 ? newest === undefined : stored.some(([kid]) => kid === newest)
+    if (!isWhole || !stored.every(([kid, json]) => isStoredSigningKey(kid, json))) throw unreadable()
+    return stored.map(([, json]) => JSON.parse(json) as StoredSigningKey)
+  }
 
   return {
     async list() {
@@ -30,6 +38,8 @@ export function createRedisSigningKeyStore(
 
     async clear() {
       await callDurably('signing-keys-clear', key, (redis) => redis.del(key))
-    }
+    },
+
+    unreadable
   }
 }

@@ -10,8 +10,11 @@ import type { LatencyObserver } from '../../core/storage.js'
 /** The cap on calls under way. Further calls are refused, because they would only wait for each other. */
 const MOST_UNDER_WAY = 10_000
 
-/** A key of ours that somebody else has written: no request that needs it can be served until an operator takes it away. */
-const WRONG_TYPE = /^WRONGTYPE\b|^ERR value is not an integer/
+/**
+ * A key of ours that somebody else has written: no request that needs it can be served until an operator takes it away. A script says
+ * UNREADABLE where it looks; elsewhere it ends where it takes for a number, or for JSON, what is none.
+ */
+const FOREIGN = /^(WRONGTYPE|UNREADABLE)\b|^ERR (value is not an integer|increment or decrement would|user_script:)/
 
 /** Error replies that mean "not now" rather than "wrong command". */
 const NOT_NOW =
@@ -35,7 +38,7 @@ export interface WatchOptions {
   /** The time limit of a call. */
   withinMs: number
   observe: LatencyObserver
-  /** Called with the command or script that met a key of the wrong type, and with its keys. */
+  /** Called with the command or script that met a key which somebody else has written, and with its keys. */
   foundForeign?(name: string, keys: string[]): void
 }
 
@@ -60,7 +63,7 @@ export function createWatch({ withinMs, observe, foundForeign = () => {} }: Watc
             again().then(succeed, fail)
           } else if (deadline.end(call)) {
             observe(name, (performance.now() - startedAt) / 1000)
-            if (isReply(error) && WRONG_TYPE.test(error.message)) foundForeign(name, keysOf(error))
+            if (isReply(error) && FOREIGN.test(error.message)) foundForeign(name, keysOf(error))
             reject(translate(error))
           }
         }
@@ -70,6 +73,11 @@ export function createWatch({ withinMs, observe, foundForeign = () => {} }: Watc
     isFull: () => deadline.count() >= MOST_UNDER_WAY,
     stop: () => deadline.stop()
   }
+}
+
+/** Whether Redis refused a command because its key is not of the type that it should have. */
+export function isWrongType(error: unknown): boolean {
+  return isReply(error) && error.message.startsWith('WRONGTYPE')
 }
 
 /** After a restart, a failover or SCRIPT FLUSH, the server no longer knows scripts by their digest. */
@@ -94,7 +102,7 @@ function keysOf({ command }: Reply): string[] {
 
 function translate(error: unknown): unknown {
   if (isFault(error)) return error
-  if (isReply(error) && !NOT_NOW.test(error.message) && !WRONG_TYPE.test(error.message)) return error
+  if (isReply(error) && !NOT_NOW.test(error.message) && !FOREIGN.test(error.message)) return error
   const message = error instanceof Error ? error.message : String(error)
   return fault('unavailable', {
     detail: NO_CONNECTION.test(message) ? 'not connected to Redis' : message,

@@ -329,7 +329,8 @@ function share(): Shared {
       return structuredClone(await memory.list())
     },
     succeed: async (...args) => structuredClone(await memory.succeed(...args)),
-    clear: () => memory.clear()
+    clear: () => memory.clear(),
+    unreadable: memory.unreadable
   }
   return {
     store,

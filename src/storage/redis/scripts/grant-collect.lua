@@ -3,10 +3,11 @@
 --
 -- KEYS 1: grant
 -- ARGV 1: (tests) now in ms
--- Returns 'collected' (again, within COLLECT_AGAIN_MS of the first time), 'spent' or 'unknown'.
+-- Returns 'collected' (again, within COLLECT_AGAIN_MS of the first time), 'spent' or 'unknown'; UNREADABLE if it is no grant.
 
 local head = redis.call('GETRANGE', KEYS[1], HEAD_START, HEAD_END)
 if head == '' then return 'unknown' end
+if not string.find(head, GRANT) then return redis.error_reply('UNREADABLE grant') end
 
 local now = now_ms(ARGV[1])
 local phase = string.sub(head, PHASE, PHASE)

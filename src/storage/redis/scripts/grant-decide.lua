@@ -5,10 +5,11 @@
 -- ARGV 1: phase to enter, a or d   2: decision as JSON   3: user id   4: channel, in the slot of the grant   5: message for it
 --      6: (tests) now in ms
 -- Returns {'decided', now in ms, record}, or {'repeated', id of the authorization} (the same user decided the same before),
--- 'resolved', 'withdrawn' or 'unknown'.
+-- 'resolved', 'withdrawn' or 'unknown'; UNREADABLE if it is no grant.
 
 local record = redis.call('GET', KEYS[1])
 if not record then return 'unknown' end
+if not string.find(record, GRANT) then return redis.error_reply('UNREADABLE grant') end
 
 local now = now_ms(ARGV[6])
 local expires_at = tonumber(string.sub(record, EXPIRES_FROM, EXPIRES_TO))

@@ -3,10 +3,11 @@
 --
 -- KEYS 1: grant
 -- ARGV 1: (tests) now in ms
--- Returns {'pending', record}, {'resolved', record}, {'withdrawn', record} or 'unknown'.
+-- Returns {'pending', record}, {'resolved', record}, {'withdrawn', record} or 'unknown'; UNREADABLE if it is no grant.
 
 local record = redis.call('GET', KEYS[1])
 if not record then return 'unknown' end
+if not string.find(record, GRANT) then return redis.error_reply('UNREADABLE grant') end
 
 local now = now_ms(ARGV[1])
 local expires_at = tonumber(string.sub(record, EXPIRES_FROM, EXPIRES_TO))

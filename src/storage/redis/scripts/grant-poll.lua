@@ -5,7 +5,8 @@
 -- KEYS 1: grant
 -- ARGV 1: id of this poll, 12 characters: a repetition of the same poll gets the same answer
 --      2: p and a prefix of client tags; to a client with another tag the grant is unknown   3: (tests) now in ms
--- Returns 'pending', 'denied', 'expired', 'spent' or 'unknown', or {'slow_down', interval in ms}, or {'approved', record}.
+-- Returns 'pending', 'denied', 'expired', 'spent' or 'unknown', or {'slow_down', interval in ms}, or {'approved', record};
+-- UNREADABLE if it is no grant.
 
 local call, sub, find = redis.call, string.sub, string.find
 
@@ -13,7 +14,11 @@ local head = call('GETRANGE', KEYS[1], HEAD_START, HEAD_END)
 local asked = ARGV[2]
 -- The head begins with phase and tag, so one comparison shows that the grant is pending and belongs to the client.
 local is_pending = sub(head, PHASE, #asked) == asked
-if not is_pending and (head == '' or sub(head, CLIENT_FROM, #asked) ~= sub(asked, CLIENT_FROM)) then return 'unknown' end
+if not is_pending then
+  if head == '' then return 'unknown' end
+  if not find(head, GRANT) then return redis.error_reply('UNREADABLE grant') end
+  if sub(head, CLIENT_FROM, #asked) ~= sub(asked, CLIENT_FROM) then return 'unknown' end
+end
 
 local now = now_ms(ARGV[3])
 -- Adding 0 converts text to a number without the cost of calling tonumber.

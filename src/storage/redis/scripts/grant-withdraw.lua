@@ -4,10 +4,13 @@
 -- KEYS 1: grant
 -- ARGV 1: prefix of client tags; to a client with another tag the grant is unknown   2: channel, in the slot of the grant
 --      3: message for it   4: (tests) now in ms
--- Returns {'withdrawn', record} (again, when it was before), {'approved', record}, 'resolved' (denied or expired) or 'unknown'.
+-- Returns {'withdrawn', record} (again, when it was before), {'approved', record}, 'resolved' (denied or expired) or 'unknown';
+-- UNREADABLE if it is no grant.
 
 local record = redis.call('GET', KEYS[1])
-if not record or string.sub(record, CLIENT_FROM, PHASE + #ARGV[1]) ~= ARGV[1] then return 'unknown' end
+if not record then return 'unknown' end
+if not string.find(record, GRANT) then return redis.error_reply('UNREADABLE grant') end
+if string.sub(record, CLIENT_FROM, PHASE + #ARGV[1]) ~= ARGV[1] then return 'unknown' end
 
 local now = now_ms(ARGV[4])
 local phase = string.sub(record, PHASE, PHASE)

@@ -15,6 +15,8 @@ local REPEATABLE = 55                       -- +: the last poll was accepted and
 local REFUSED_FROM, REFUSED_TO = 56, 67     -- id of the last refused poll
 local COLLECTED_FROM, COLLECTED_TO = 69, 81 -- collected at, Unix milliseconds; 0 before the first collection. While it is
 --                                             pending: id of the last poll that repeated an accepted one, once there is one
+-- What a head looks like. Whatever does not look so was not written by grantd: a script answers UNREADABLE, and changes nothing.
+local GRANT = '^[padcw]...... %d%d%d%d%d%d%d%d%d%d%d%d%d %d%d%d%d%d '
 -- GETRANGE and SETRANGE count from 0. The offsets are text, because Redis would convert a number to text in every call.
 local HEAD_START, HEAD_END = '0', '80'
 local PHASE_AT = '0'

@@ -4,10 +4,12 @@
 --
 -- KEYS 1: family
 -- ARGV 1: digest of the token   2: digest of the one that follows it   3: (tests) now in ms
--- Returns {'rotated', current digest}, {'repeated', current digest}, 'replayed', 'refused' or 'unknown'.
+-- Returns {'rotated', current digest}, {'repeated', current digest}, 'replayed', 'refused' or 'unknown'; UNREADABLE if it is no
+-- family, for what somebody else has written must not count as a replay.
 
 local current, rotated = unpack(redis.call('HMGET', KEYS[1], 'current', 'rotated'))
 if not current then return 'unknown' end
+if not rotated or #current ~= DIGEST_TO or #rotated % ENTRY_WIDTH ~= 0 then return redis.error_reply('UNREADABLE family') end
 
 local now = now_ms(ARGV[3])
 

@@ -1,0 +1,67 @@
+/**
+ * Records that can be read: what the storage holds is compared with the shape of its kind before anybody uses it, for somebody else
+ * may have written or damaged it. One record that cannot be read rejects with `unavailable`, and a list leaves it out; the operator is told
+ * either way (`unreadable` of the store). Each kind has its shape in its own file, and shapes are compiled once.
+ */
+import { type TSchema, Type } from '@sinclair/typebox'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { readAll } from './batches.js'
+import type { Fields, RecordStore } from './record-store.js'
+
+/** A time in Unix milliseconds that a Date can hold, as it is stored. */
+export const TimeText = Type.String({ pattern: '^\\d{1,15}(\\.\\d+)?$' })
+/** Another finite number, as it is stored. */
+export const NumberText = Type.String({ pattern: '^\\d{1,21}(\\.\\d+)?(e-\\d{1,3})?$' })
+
+export type IsReadable = (fields: Fields) => boolean
+
+/** Fields of this shape; there may be others, which a later version has written. */
+export function fieldsLike(schema: TSchema): IsReadable {
+  const shape = TypeCompiler.Compile(schema)
+  return (fields) => shape.Check(fields)
+}
+
+/** Whether a text is JSON of a shape. */
+export function jsonLike(schema: TSchema): (text: string | undefined) => boolean {
+  const shape = TypeCompiler.Compile(schema)
+  return (text = '') => {
+    try {
+      return shape.Check(JSON.parse(text))
+    } catch {
+      return false
+    }
+  }
+}
+
+/** A store whose records are all of one shape. */
+export function readable(records: RecordStore, isReadable: IsReadable): RecordStore {
+  function check<T extends Fields | undefined>(fields: T): T {
+    if (fields !== undefined && !isReadable(fields)) throw records.unreadable()
+    return fields
+  }
+
+  const page: RecordStore['page'] = async (parent, options) => {
+    const { records: found, ...rest } = await records.page(parent, options)
+    for (const [id, fields] of found) {
+      if (isReadable(fields)) continue
+      records.unreadable()
+      found.delete(id)
+    }
+    return { ...rest, records: found }
+  }
+
+  return {
+    ...records,
+    create: async (...record) => check(await records.create(...record)),
+
+    async createWithin(...record) {
+      const kept = await records.createWithin(...record)
+      return kept === 'full' ? 'full' : check(kept)
+    },
+
+    get: async (parent, id) => check(await records.get(parent, id)),
+    change: async (parent, id, changes) => check(await records.change(parent, id, changes)),
+    list: (parent) => readAll(page, parent),
+    page
+  }
+}
