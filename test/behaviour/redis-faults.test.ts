@@ -456,6 +456,332 @@ t.test('a key that somebody else has written is a 503 with a line of its own and
   )
 })
 
+t.test('what cannot be read is a 503 by itself, left out of its list, and told to the operator', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { client } = redis
+  const lines: string[] = []
+  const stream = { write: (line: string) => void lines.push(line) }
+  const logger = { level: 'info', stream } as const
+  const api = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' }, { logger })
+  const { app, clock } = api
+  const { core, storage } = app
+  const PLANTED = 'planted, and to be seen nowhere'
+  const unreadable = async () =>
+    Number(/^grantd_redis_foreign_keys_total (\d+)$/m.exec((await api.call('GET', '/metrics')).body)?.[1])
+  const whole = { most: 10, after: undefined }
+
+  await api.collect('ann')
+  await api.collect('ann')
+  const [authorization] = await core.authorizations.list('ann')
+  const id = authorization?.id ?? ''
+  const keys = [await core.apiKeys.create('acme', {}), await core.apiKeys.create('acme', {})] as const
+  const { token } = await core.browserSessions.begin({ userId: 'ann', name: 'Ann', upstreamId: 'up' })
+  await core.identities.connect('up', 'subject', 'ann')
+  await core.profiles.keep('ann', { name: 'Ann' })
+  await core.users.block('bob')
+  await core.users.noteRevokedAll('eve')
+  const tokens = { accessToken: 'access', refreshToken: 'refresh', scopes: ['a'], expiresAtMs: clock() + 3_600_000 }
+  for (const one of ['one', 'two']) {
+    const identity = { subject: one, username: one, name: one }
+    await core.connections.keep('ann', one, { upstreamId: 'up', identity, tokens })
+  }
+  const named = { name: 'name', description: 'description' }
+  const issuer = await core.issuers.create('acme', named)
+  await core.issuers.create('acme', named)
+  const workload = await core.workloads.create('acme', issuer.id, { name: 'one', audience: 'one' })
+  await core.workloads.create('acme', issuer.id, { name: 'two', audience: 'two' })
+  const domain = await core.domains.add('acme', issuer.id, 'one.example.com')
+  await core.domains.add('acme', issuer.id, 'two.example.com')
+  const domainId = (domain as { id: string }).id
+  const holder = { account: 'acme', providerId: issuer.id, domainId, verified: 'yes', sinceMs: '1' }
+  const proved = { ...holder, provedAtMs: `${clock()}` }
+  await storage.domainHolders.create('one.example.com', 'holder', proved, clock() + 86_400_000)
+  const tenant = await core.tenants.create('acme', named)
+  await core.tenants.create('acme', named)
+  const trusted = { fingerprints: ['a'.repeat(40)], audience: 'audience', earliestIssuanceTimeAllowed: 1 }
+  const foreign = await core.trustedIssuers.create('acme', tenant.id, { url: 'https://one.example', ...trusted })
+  await core.trustedIssuers.create('acme', tenant.id, { url: 'https://two.example', ...trusted })
+  const foreignId = (foreign as { id: string }).id
+  const conditions = [{ key: 'a', operator: 'stringEquals' as const, value: 'a' }]
+  const rule = { ...named, audience: 'audience', conditions }
+  const policy = await core.policies.create('acme', tenant.id, foreignId, rule)
+  await core.policies.create('acme', tenant.id, foreignId, rule)
+
+  interface Kind {
+    key: string
+    /** Fields without which it cannot be read, and fields that have to be a time or a number. */
+    needs: string[]
+    numbers?: string[]
+    one: () => Promise<unknown>
+    /** Of two rows. */
+    list?: () => Promise<unknown>
+  }
+  const content = { needs: ['content', 'createdAtMs'], numbers: ['createdAtMs', 'updatedAtMs'] }
+  const vend = () => core.connections.vend('one', { kind: 'api_key' })
+  const kinds: Kind[] = [
+    {
+      key: `authorized-client:{ann}:${id}`,
+      needs: ['clientType', 'ipAtGrant', 'createdAtMs', 'expiresAtMs'],
+      numbers: ['createdAtMs', 'expiresAtMs', 'lastUsedAtMs', 'revokedAtMs'],
+      one: () => core.authorizations.find('ann', id),
+      list: () => core.authorizations.list('ann')
+    },
+    {
+      key: `api-key:{acme}:${keys[0].key.id}`,
+      needs: ['digest', 'createdAtMs'],
+      numbers: ['createdAtMs', 'expiresAtMs', 'revokedAtMs'],
+      one: () => core.apiKeys.use(keys[0].text, 'tokens'),
+      list: () => core.apiKeys.list('acme')
+    },
+    {
+      key: 'session:*',
+      needs: ['userId', 'signedInAtMs', 'lastUsedAtMs'],
+      numbers: ['signedInAtMs'],
+      one: () => core.browserSessions.use(token)
+    },
+    { key: 'identity:*', needs: ['userId', 'accountId'], one: () => core.identities.connect('up', 'subject', 'ann') },
+    { key: 'profile:{ann}:*', needs: ['name'], one: () => core.profiles.claims('ann', ['openid', 'profile']) },
+    { key: 'user:{bob}:*', needs: [], numbers: ['blockedAtMs'], one: () => core.users.isBlocked('bob') },
+    { key: 'user:{eve}:*', needs: ['revokedAllId', 'revokedAllAtMs'], one: () => core.users.standingOf('eve') },
+    {
+      key: 'account:{ann}:one',
+      needs: ['providerId', 'subject', 'connectedAtMs', 'version'],
+      numbers: ['connectedAtMs', 'expiresAtMs', 'version', 'scopes'],
+      one: vend,
+      list: () => core.connections.list('ann')
+    },
+    { key: 'account-owner:{one}:owner', needs: ['userId'], one: vend },
+    {
+      ...{ key: `provider:{acme}:${issuer.id}`, ...content },
+      one: () => core.issuers.find('acme', issuer.id),
+      list: async () => (await core.issuers.list('acme', whole)).items
+    },
+    { key: `provider-owner:{${issuer.id}}:owner`, needs: ['account'], one: () => core.issuers.ownerOf(issuer.id) },
+    {
+      ...{ key: `provider-client:{${issuer.id}}:${workload?.id}`, ...content },
+      one: () => core.workloads.find('acme', issuer.id, workload?.id ?? ''),
+      list: async () => (await core.workloads.list('acme', issuer.id, whole))?.items
+    },
+    {
+      ...{ key: `domain:{${issuer.id}}:${domainId}`, ...content },
+      one: () => core.domains.find('acme', issuer.id, domainId),
+      list: async () => (await core.domains.list('acme', issuer.id, whole))?.items
+    },
+    {
+      key: 'domain-holder:{one.example.com}:holder',
+      needs: ['account', 'providerId', 'domainId'],
+      numbers: ['provedAtMs', 'missingSinceMs'],
+      one: () => core.domains.issuerOf('one.example.com')
+    },
+    {
+      ...{ key: `tenant:{acme}:${tenant.id}`, ...content },
+      one: () => core.tenants.find('acme', tenant.id),
+      list: async () => (await core.tenants.list('acme', whole)).items
+    },
+    {
+      ...{ key: `tenant-provider:{${tenant.id}}:${foreignId}`, ...content },
+      one: () => core.trustedIssuers.find('acme', tenant.id, foreignId),
+      list: async () => (await core.trustedIssuers.list('acme', tenant.id, whole))?.items
+    },
+    {
+      ...{ key: `tenant-policy:{${tenant.id}}:${policy?.id}`, ...content },
+      one: () => core.policies.find('acme', tenant.id, foreignId, policy?.id ?? ''),
+      list: async () => (await core.policies.list('acme', tenant.id, foreignId, whole))?.items
+    }
+  ]
+
+  t.test('every kind of record is looked at', async (t) => {
+    const found = await client.keys('grantd:*')
+    const families = new Set(found.map((key) => key.split(':')[1]))
+    for (const other of ['grant', 'user-code', 'refresh-family', 'signing-keys', 'limit', 'lock'])
+      families.delete(other)
+    t.same([...new Set(kinds.map(({ key }) => key.split(':')[0] as string))].sort(), [...families].sort())
+  })
+
+  /** Says what goes wrong while a key is damaged; it is whole again afterwards. */
+  async function whileDamaged(t: Test, key: string, kind: Pick<Kind, 'one' | 'list'>, damage: () => Promise<unknown>) {
+    const whole = (await client.dumpBuffer(key)) as Buffer
+    const before = await unreadable()
+    await damage()
+    await t.rejects(kind.one(), { name: 'Fault', code: 'unavailable' }, 'one')
+    if (kind.list) t.equal(((await kind.list()) as unknown[]).length, 1, 'the other row of the list')
+    t.ok((await unreadable()) >= before + (kind.list ? 2 : 1), 'counted')
+    await client.restore(key, 86_400_000, whole, 'REPLACE')
+    await t.resolves(kind.one(), 'whole again')
+  }
+
+  for (const { key: pattern, needs, numbers = [], ...kind } of kinds) {
+    t.test(pattern.slice(0, pattern.indexOf(':')), async (t) => {
+      const found = (await client.keys(`grantd:${pattern}`)).filter((one) => !one.endsWith('}'))
+      t.equal(found.length, 1, pattern)
+      const key = found[0] as string
+      const damages: Record<string, () => Promise<unknown>> = {
+        'another hash': () => client.multi().del(key).hset(key, 'foreign', PLANTED).exec(),
+        'another type': () => client.multi().del(key).rpush(key, PLANTED).exec()
+      }
+      for (const field of needs)
+        damages[`without ${field}`] = () => client.multi().hset(key, 'foreign', PLANTED).hdel(key, field).exec()
+      for (const field of numbers) damages[`${field} is none`] = () => client.hset(key, field, PLANTED)
+      if (numbers.includes('createdAtMs')) {
+        damages['a time that no date can hold'] = () => client.hset(key, 'createdAtMs', '9'.repeat(16))
+      }
+      if (needs.includes('content')) {
+        for (const text of [PLANTED, '{', '{}', '[]', 'null', '"text"']) {
+          damages[`content is ${text}`] = () => client.hset(key, 'content', text)
+        }
+      }
+      for (const [name, damage] of Object.entries(damages)) {
+        t.test(name, (t) => whileDamaged(t, key, kind, damage))
+      }
+    })
+  }
+
+  t.test('the name of a resource', async (t) => {
+    const names = (await client.keys('grantd:domain:{names*')).filter((key) => !key.endsWith('}'))
+    t.equal(names.length, 2)
+    for (const key of names) await client.multi().del(key).hset(key, 'foreign', PLANTED).exec()
+    const again = async () => {
+      await client.hset(`grantd:domain:{${issuer.id}}:${domainId}`, 'content', '{')
+      return core.domains.add('acme', issuer.id, 'one.example.com')
+    }
+    await t.rejects(again(), { code: 'unavailable' })
+  })
+
+  t.test('signing keys', async (t) => {
+    const key = `grantd:signing-keys:${issuer.id}`
+    const kid = (await client.hget(key, 'newest')) as string
+    const stored = JSON.parse((await client.hget(key, kid)) as string)
+    const one = async () => {
+      clock.advance(60_000)
+      return core.workloadTokens.mint('acme', issuer.id, workload?.id ?? '', {})
+    }
+    const put = (value: unknown) => () => client.hset(key, kid, JSON.stringify(value))
+    const damages: Record<string, () => Promise<unknown>> = {
+      'no JSON': () => client.hset(key, kid, PLANTED),
+      'another value': put([PLANTED]),
+      'no private half': put({ ...stored, sealedPrivateKey: undefined }),
+      'a private half that does not open': put({ ...stored, kid, sealedPrivateKey: 'v1.a.b.c' }),
+      'a time that is none': put({ ...stored, signsFromMs: PLANTED }),
+      'no key left': () => client.hdel(key, kid),
+      'nobody is the newest': () => client.hset(key, 'newest', PLANTED)
+    }
+    for (const [name, damage] of Object.entries(damages)) {
+      t.test(name, async (t) => {
+        const fresh = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' }, { testClock: clock })
+        const mint = () => fresh.app.core.workloadTokens.mint('acme', issuer.id, workload?.id ?? '', {})
+        const whole = (await client.dumpBuffer(key)) as Buffer
+        await damage()
+        await t.rejects(mint(), { name: 'Fault', code: 'unavailable' })
+        await client.restore(key, 0, whole, 'REPLACE')
+        await t.resolves(mint())
+      })
+    }
+    t.test('whoever has read them is told as well', (t) => whileDamaged(t, key, { one }, put([PLANTED])))
+  })
+
+  t.test('grants, user codes, limits and refresh families', async (t) => {
+    const fresh = async () => {
+      const known = new Set(await client.keys('grantd:grant:*'))
+      const codes = await api.start()
+      const key = (await client.keys('grantd:grant:*')).find((one) => !known.has(one)) as string
+      return { ...codes, key, text: (await client.get(key)) as string }
+    }
+    const expected = async (t: Test, answer: Promise<{ status: number; body: unknown }>, name: string) => {
+      const before = await unreadable()
+      t.match(await answer, { status: 503, body: { error: 'Service Unavailable. Please try again.' } }, name)
+      t.ok((await unreadable()) > before, `${name}: counted`)
+    }
+    const lookAt = (code: string) => api.call('GET', `/auth/grant/peek?user_code=${code}`, { user: 'ann' })
+    const grant = await fresh()
+    const [head = '', request = ''] = grant.text.split('\n')
+    const wholes: Record<string, string> = {
+      'another text': PLANTED,
+      'times that are none': `${head.slice(0, 8)}${'x'.repeat(13)}${head.slice(21)}\n${request}`,
+      'another phase': `z${head.slice(1)}\n${request}`
+    }
+    for (const [name, text] of Object.entries(wholes)) {
+      await client.set(grant.key, text)
+      await expected(t, api.poll(grant.grant_code), `poll: ${name}`)
+      await expected(t, lookAt(grant.user_code), `peek: ${name}`)
+      await expected(t, api.decide(grant.user_code, 'ann'), `approve: ${name}`)
+      t.equal(await client.get(grant.key), text, 'and it stays as it is')
+    }
+    for (const [name, text] of Object.entries({ 'no JSON': PLANTED, 'no request': '{}', 'too short': '["cli"]' })) {
+      await client.set(grant.key, `${head}\n${text}`)
+      await expected(t, lookAt(grant.user_code), `peek: request is ${name}`)
+    }
+    const approved = await fresh()
+    await api.decide(approved.user_code, 'ann')
+    const [first, second] = ((await client.get(approved.key)) as string).split('\n')
+    for (const third of [[], [PLANTED], ['{}'], ['{"user":1,"client":"c","ip":"i"}']]) {
+      await client.set(approved.key, [first, second, ...third].join('\n'))
+      await expected(t, api.poll(approved.grant_code), `poll: decision is ${third}`)
+      await expected(t, api.decide(approved.user_code, 'ann'), `approve again: decision is ${third}`)
+    }
+    const coded = await fresh()
+    for (const key of await client.keys('grantd:user-code:*')) await client.set(key, PLANTED)
+    await expected(t, lookAt(coded.user_code), 'user code')
+
+    const { storage: stored } = app
+    const digests = ['a', 'b', 'c'].map((letter) => letter.repeat(43)) as [string, string, string]
+    const key = 'grantd:refresh-family:family'
+    await stored.refreshFamilies.begin('family', { userId: 'ann', currentDigest: digests[0] }, clock() + 60_000)
+    await stored.refreshFamilies.rotate('family', digests[0], digests[1])
+    const damages: Record<string, () => Promise<unknown>> = {
+      'without user': () => client.hdel(key, 'user'),
+      'current is none': () => client.hset(key, 'current', PLANTED),
+      'without rotated': () => client.hdel(key, 'rotated'),
+      'rotated is none': () => client.hset(key, 'rotated', PLANTED),
+      'rotated at no time': () => client.hset(key, 'rotated', 'x'.repeat(56))
+    }
+    for (const [name, damage] of Object.entries(damages)) {
+      const whole = (await client.dumpBuffer(key)) as Buffer
+      await damage()
+      const used: Promise<unknown> = name.startsWith('without user')
+        ? stored.refreshFamilies.find('family')
+        : stored.refreshFamilies.rotate('family', digests[2], digests[0])
+      await t.rejects(used, { name: 'Fault', code: 'unavailable' }, `refresh family ${name}`)
+      await client.restore(key, 0, whole, 'REPLACE')
+    }
+
+    for (const text of [PLANTED, `${2n ** 63n - 1n}`]) {
+      await client.set('grantd:limit:x', text)
+      await t.rejects(stored.limits.hit('x', 60_000), { name: 'Fault', code: 'unavailable' }, 'a count')
+    }
+  })
+
+  t.test('what users and operators see of it', async (t) => {
+    const key = `grantd:authorized-client:{ann}:${id}`
+    await client.hset(key, 'expiresAtMs', PLANTED)
+    const listed = await api.call('GET', '/auth/clients', { user: 'ann' })
+    t.equal(listed.status, 200)
+    t.notOk(listed.body.data.some((row: { id: string }) => row.id === id))
+    t.ok(listed.body.data.length >= 1)
+    const renamed = await api.call('PATCH', `/auth/clients/${id}`, { user: 'ann', body: { label: 'x' } })
+    t.match(renamed, { status: 503, body: { error: 'Service Unavailable. Please try again.' } })
+    await client.hset(`grantd:provider:{acme}:${issuer.id}`, 'content', PLANTED)
+    const asked = await api.call('GET', `/v1/providers/${issuer.id}`, { token: keys[0].text })
+    t.match(asked, { status: 503, body: { code: 'unavailable' } })
+
+    const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /^a key of Redis cannot be read/.test(msg))
+    for (const { key: name } of kinds) {
+      const family = name.split(':')[0]
+      const own = told.filter(({ msg }) => msg.includes(`one of ${family} (`))
+      t.ok(own.length >= 1, `${family}: ${own.length} lines`)
+    }
+    t.ok(told.length <= 3 * kinds.length, `${told.length} lines: one a minute for each family`)
+    t.notOk(
+      lines.some((line) => line.includes('planted')),
+      'the content is in no line'
+    )
+    t.notOk(
+      lines.some((line) => JSON.parse(line).code === 'internal'),
+      'and it is no error of grantd'
+    )
+  })
+})
+
 t.test('Redis gone, silent, paused or loading', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())

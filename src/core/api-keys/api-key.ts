@@ -4,8 +4,7 @@
  * the whole text.
  */
 import { randomBytes } from 'node:crypto'
-import { Type } from '@sinclair/typebox'
-import { fieldsLike, TimeText } from '../records/readable.js'
+import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 
 /** What keys can be allowed, each by itself: `admin:write` does not include `admin:read`. In the order in which they are shown. */
@@ -81,13 +80,8 @@ export function toFields({ owner: _owner, id: _id, rights, ...rest }: ApiKey): F
 }
 
 export const isApiKey = fieldsLike(
-  Type.Object({
-    digest: Type.String(),
-    createdAtMs: TimeText,
-    expiresAtMs: Type.Optional(TimeText),
-    lastUsedAtMs: Type.Optional(TimeText),
-    revokedAtMs: Type.Optional(TimeText)
-  })
+  { digest: Text, createdAtMs: TimeText },
+  { expiresAtMs: TimeText, lastUsedAtMs: TimeText, revokedAtMs: TimeText }
 )
 
 export function fromFields(owner: string, id: string, fields: Fields): ApiKey {

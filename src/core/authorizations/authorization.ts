@@ -2,10 +2,9 @@
  * An authorization: what a user granted (the wire calls it an authorized client). It is there from the approval on, and waits
  * for its client to collect it. Its tokens are valid only while it is neither expired nor revoked.
  */
-import { Type } from '@sinclair/typebox'
 import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
-import { fieldsLike, TimeText } from '../records/readable.js'
+import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import type { Condition, Fields } from '../records/record-store.js'
 
 export interface Authorization {
@@ -76,15 +75,8 @@ export function toFields(authorization: Authorization): Fields {
 
 /** What every version writes, and the times that are there. */
 export const isAuthorization = fieldsLike(
-  Type.Object({
-    clientType: Type.String(),
-    ipAtGrant: Type.String(),
-    createdAtMs: TimeText,
-    expiresAtMs: TimeText,
-    collectedAtMs: Type.Optional(TimeText),
-    lastUsedAtMs: Type.Optional(TimeText),
-    revokedAtMs: Type.Optional(TimeText)
-  })
+  { clientType: Text, ipAtGrant: Text, createdAtMs: TimeText, expiresAtMs: TimeText },
+  { collectedAtMs: TimeText, lastUsedAtMs: TimeText, revokedAtMs: TimeText }
 )
 
 export function fromFields(userId: string, id: string, fields: Fields): Authorization {

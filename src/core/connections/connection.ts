@@ -3,7 +3,7 @@
  * with the user's and the connection's id as associated data.
  */
 import { Type } from '@sinclair/typebox'
-import { fieldsLike, type IsReadable, jsonLike, NumberText, TimeText } from '../records/readable.js'
+import { fieldsLike, type IsReadable, jsonLike, NumberText, Text, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Upstream, UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
@@ -48,27 +48,13 @@ export function toFields({ id: _id, userId: _userId, upstreamId: providerId, sco
   return fields
 }
 
-const isOfFields = fieldsLike(
-  Type.Object({
-    providerId: Type.String(),
-    subject: Type.String(),
-    connectedAtMs: TimeText,
-    version: NumberText,
-    ...{
-      expiresAtMs: Type.Optional(TimeText),
-      issuedAtMs: Type.Optional(TimeText),
-      refusedAtMs: Type.Optional(TimeText)
-    },
-    lifeSeconds: Type.Optional(NumberText)
-  })
+const hasFields = fieldsLike(
+  { providerId: Text, subject: Text, connectedAtMs: TimeText, version: NumberText },
+  { expiresAtMs: TimeText, issuedAtMs: TimeText, refusedAtMs: TimeText, lifeSeconds: NumberText }
 )
-const isListOfTexts = jsonLike(Type.Array(Type.String()))
+const isListOfTexts = jsonLike(Type.Array(Text))
 
-export const isConnection: IsReadable = (fields) =>
-  isOfFields(fields) && (fields.scopes === undefined || isListOfTexts(fields.scopes))
-
-/** The record of whose a connection is. */
-export const isConnectionOwner = fieldsLike(Type.Object({ userId: Type.String() }))
+export const isConnection: IsReadable = (fields) => hasFields(fields) && isListOfTexts(fields.scopes ?? '[]')
 
 export function fromFields(userId: string, id: string, fields: Fields): Connection {
   const number = (name: string) => (fields[name] === undefined ? undefined : Number(fields[name]))

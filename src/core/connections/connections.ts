@@ -4,6 +4,7 @@
  * users.
  */
 import { fault } from '../fault.js'
+import { fieldsLike, Text } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
 import {
@@ -21,6 +22,7 @@ import { type AccessTokenVendor, type AccessTokenVendorParts, createAccessTokenV
 const CONNECT_TRIES = 5
 
 const OWNER = 'owner'
+export const isConnectionOwner = fieldsLike({ userId: Text })
 
 export interface Connections extends AccessTokenVendor {
   /** Creates a connection, or replaces the tokens of an existing one. Rejects with `unavailable`. */

@@ -4,31 +4,31 @@
  * src/core/upstream the identity providers at which users sign in.
  */
 import { type Static, Type } from '@sinclair/typebox'
-import { fieldsLike, TimeText } from '../records/readable.js'
+import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 import type { Resource } from '../records/resources.js'
 
 export const IssuerContent = Type.Object({
-  name: Type.String(),
-  description: Type.String(),
+  name: Text,
+  description: Text,
   /** The verified domain that the `iss` of its tokens names, if any. */
-  customDomain: Type.Optional(Type.String())
+  customDomain: Type.Optional(Text)
 })
 export type IssuerContent = Static<typeof IssuerContent>
 
 export type Issuer = IssuerContent & Resource
 
 /** A workload has one audience. Its id is the subject of its tokens. */
-export const WorkloadContent = Type.Object({ name: Type.String(), audience: Type.String() })
+export const WorkloadContent = Type.Object({ name: Text, audience: Text })
 export type WorkloadContent = Static<typeof WorkloadContent>
 
 export type Workload = WorkloadContent & Resource
 
 export const DomainContent = Type.Object({
   /** In lower case. */
-  domain: Type.String(),
+  domain: Text,
   verified: Type.Boolean(),
-  challenge: Type.String()
+  challenge: Text
 })
 export type DomainContent = Static<typeof DomainContent>
 
@@ -49,21 +49,12 @@ export interface Holder extends Claimant {
 }
 
 /** The record of whose an issuer is; `account` is an older name of the owner. */
-export const isIssuerOwner = fieldsLike(Type.Object({ account: Type.String() }))
+export const isIssuerOwner = fieldsLike({ account: Text })
 
 /** The record of who holds a domain, of any version. */
 export const isHolder = fieldsLike(
-  Type.Object({
-    account: Type.String(),
-    providerId: Type.String(),
-    domainId: Type.String(),
-    verified: Type.Optional(Type.String()),
-    ...{
-      provedAtMs: Type.Optional(TimeText),
-      sinceMs: Type.Optional(TimeText),
-      missingSinceMs: Type.Optional(TimeText)
-    }
-  })
+  { account: Text, providerId: Text, domainId: Text },
+  { provedAtMs: TimeText, sinceMs: TimeText, missingSinceMs: TimeText }
 )
 
 /** Reads the record of who holds a domain. The version before kept unproved claims as well, which count as none. */

@@ -3,21 +3,27 @@
  * may have written or damaged it. One record that cannot be read rejects with `unavailable`, and a list leaves it out; the operator is told
  * either way (`unreadable` of the store). Each kind has its shape in its own file, and shapes are compiled once.
  */
-import { type TSchema, Type } from '@sinclair/typebox'
+import { type TSchema, type TString, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { readAll } from './batches.js'
 import type { Fields, RecordStore } from './record-store.js'
 
+export const Text = Type.String()
 /** A time in Unix milliseconds that a Date can hold, as it is stored. */
 export const TimeText = Type.String({ pattern: '^\\d{1,15}(\\.\\d+)?$' })
 /** Another finite number, as it is stored. */
 export const NumberText = Type.String({ pattern: '^\\d{1,21}(\\.\\d+)?(e-\\d{1,3})?$' })
 
+/** The schema of a type. */
+export type ShapeOf<T> = TSchema & { static: T }
+
 export type IsReadable = (fields: Fields) => boolean
 
-/** Fields of this shape; there may be others, which a later version has written. */
-export function fieldsLike(schema: TSchema): IsReadable {
-  const shape = TypeCompiler.Compile(schema)
+type Shape = Record<string, TString>
+
+/** Fields of which some are there and others may be. There may be more, which a later version has written. */
+export function fieldsLike(required: Shape, optional: Shape = {}): IsReadable {
+  const shape = TypeCompiler.Compile(Type.Composite([Type.Object(required), Type.Partial(Type.Object(optional))]))
   return (fields) => shape.Check(fields)
 }
 

@@ -3,12 +3,11 @@
  * JSON field. Their shape and meaning are defined by the folders that use them.
  */
 import { randomUUID } from 'node:crypto'
-import { type Static, type TObject, Type } from '@sinclair/typebox'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import { batchesOf, type List, type ListOptions, wantedOf } from './batches.js'
-import { fieldsLike, jsonLike, readable, TimeText } from './readable.js'
+import { fieldsLike, jsonLike, readable, type ShapeOf, Text, TimeText } from './readable.js'
 import { type Fields, FOR_EVER_MS, type Position, type RecordStore } from './record-store.js'
 
 export interface Resource {
@@ -43,16 +42,15 @@ export interface Resources<T> {
 const NAME_TRIES = 10
 
 /** Where the name of a resource leads. */
-const isName = fieldsLike(Type.Object({ id: Type.String() }))
-const isResource = fieldsLike(Type.Object({ content: Type.String(), createdAtMs: TimeText, updatedAtMs: TimeText }))
+const isName = fieldsLike({ id: Text })
+const isResource = fieldsLike({ content: Text, createdAtMs: TimeText, updatedAtMs: TimeText })
 
 /** Resources whose content is of this shape. */
-export function createResources<S extends TObject>(
+export function createResources<T extends object>(
   stored: RecordStore,
   clock: Clock,
-  content: S
-): Resources<Static<S>> {
-  type T = Static<S>
+  content: ShapeOf<T>
+): Resources<T> {
   const isContent = jsonLike(content)
   const records = readable(stored, (fields) => isResource(fields) && isContent(fields.content))
   const names = readable(stored, isName)

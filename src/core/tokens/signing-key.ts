@@ -4,9 +4,7 @@
  */
 import { createPrivateKey, createPublicKey, generateKeyPair, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { Type } from '@sinclair/typebox'
 import type { Fault } from '../fault.js'
-import { jsonLike } from '../records/readable.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 
@@ -23,23 +21,6 @@ export interface StoredSigningKey {
   signsFromMs: number
   /** Until when its predecessors stay published: the last token that they signed has expired by then. */
   predecessorsUntilMs: number
-}
-
-const isOfForm = jsonLike(
-  Type.Object({
-    kid: Type.String(),
-    alg: Type.Union([Type.Literal('RS256'), Type.Literal('ES256'), Type.Literal('EdDSA')]),
-    publicJwk: Type.Object({ kty: Type.String() }),
-    sealedPrivateKey: Type.String(),
-    createdAtMs: Type.Number(),
-    signsFromMs: Type.Number(),
-    predecessorsUntilMs: Type.Number()
-  })
-)
-
-/** Whether a stored text is the signing key with this id. */
-export function isStoredSigningKey(kid: string, text: string): boolean {
-  return isOfForm(text) && (JSON.parse(text) as StoredSigningKey).kid === kid
 }
 
 /** An opened key, both halves as PEM. */

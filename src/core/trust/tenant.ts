@@ -3,18 +3,19 @@
  * their tokens must hold to be valid.
  */
 import { type Static, Type } from '@sinclair/typebox'
+import { Text } from '../records/readable.js'
 import type { Resource } from '../records/resources.js'
 
-export const TenantContent = Type.Object({ name: Type.String(), description: Type.String() })
+export const TenantContent = Type.Object({ name: Text, description: Text })
 export type TenantContent = Static<typeof TenantContent>
 
 export type Tenant = TenantContent & Resource
 
 export const TrustedIssuerContent = Type.Object({
   /** The issuer identifier without a trailing slash. */
-  url: Type.String(),
-  fingerprints: Type.Array(Type.String()),
-  audience: Type.String(),
+  url: Text,
+  fingerprints: Type.Array(Text),
+  audience: Text,
   /** Hours; 0 sets no limit. */
   earliestIssuanceTimeAllowed: Type.Number()
 })
@@ -25,18 +26,18 @@ export type TrustedIssuer = TrustedIssuerContent & Resource
 export const OPERATORS = ['stringEquals', 'stringLike', 'stringNotEquals', 'stringNotLike'] as const
 
 const Condition = Type.Object({
-  key: Type.String(),
+  key: Text,
   operator: Type.Union(OPERATORS.map((operator) => Type.Literal(operator))),
-  value: Type.String()
+  value: Text
 })
 export type Condition = Static<typeof Condition>
 
 export const PolicyContent = Type.Object({
   /** The id of its trusted issuer. The member keeps the name that it has on the wire and in the record. */
-  tenantProviderId: Type.String(),
-  name: Type.String(),
-  description: Type.String(),
-  audience: Type.String(),
+  tenantProviderId: Text,
+  name: Text,
+  description: Text,
+  audience: Text,
   conditions: Type.Array(Condition)
 })
 export type PolicyContent = Static<typeof PolicyContent>

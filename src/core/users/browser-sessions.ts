@@ -4,10 +4,9 @@
  * the token; the record holds only a digest of it.
  */
 import { randomBytes } from 'node:crypto'
-import { Type } from '@sinclair/typebox'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import { fieldsLike, TimeText } from '../records/readable.js'
+import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import { type Fields, isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Users } from './user.js'
@@ -98,9 +97,7 @@ function toFields({ userId, name, upstreamId, signedInAtMs, lastUsedAtMs }: Brow
   return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
 }
 
-export const isSession = fieldsLike(
-  Type.Object({ userId: Type.String(), name: Type.String(), signedInAtMs: TimeText, lastUsedAtMs: TimeText })
-)
+export const isSession = fieldsLike({ userId: Text, name: Text, signedInAtMs: TimeText, lastUsedAtMs: TimeText })
 
 function fromFields(id: string, fields: Fields): BrowserSession {
   return {

@@ -4,9 +4,8 @@
  * Connecting is not signing in: beside the first one, an identity signs in only after its user has said so.
  */
 import { randomUUID } from 'node:crypto'
-import { Type } from '@sinclair/typebox'
 import type { Clock } from '../clock.js'
-import { fieldsLike } from '../records/readable.js'
+import { fieldsLike, Text } from '../records/readable.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import { digestOf } from '../secrets/digest.js'
 
@@ -84,7 +83,7 @@ export function createIdentities({ records, clock }: IdentitiesParts): Identitie
   }
 }
 
-export const isIdentity = fieldsLike(Type.Object({ userId: Type.String(), accountId: Type.String() }))
+export const isIdentity = fieldsLike({ userId: Text, accountId: Text })
 
 function useIn({ isFirst, signsIn }: Fields): IdentityUse {
   if (isFirst === 'yes') return 'first'

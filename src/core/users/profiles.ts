@@ -2,10 +2,9 @@
  * The profiles of users who signed in on the pages: their name and e-mail address as of the last sign-in with
  * their first identity.
  */
-import { Type } from '@sinclair/typebox'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import { fieldsLike } from '../records/readable.js'
+import { fieldsLike, Text } from '../records/readable.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 
 const ONLY = 'profile'
@@ -17,7 +16,7 @@ export interface Profile {
   isEmailVerified?: boolean
 }
 
-export const isProfile = fieldsLike(Type.Object({ name: Type.String() }))
+export const isProfile = fieldsLike({ name: Text })
 
 export interface Profiles {
   /**

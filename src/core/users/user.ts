@@ -4,7 +4,6 @@
  * blocked, and which revocation of everything was their last.
  */
 import { randomUUID } from 'node:crypto'
-import { Type } from '@sinclair/typebox'
 import type { Clock } from '../clock.js'
 import { fieldsLike, type IsReadable, TimeText } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
@@ -37,13 +36,13 @@ export interface Standing {
   revokedAll: { id: string; atMs: number } | undefined
 }
 
-const Times = ['blockedAtMs', 'unblockedAtMs', 'revokedAllAtMs'] as const
-const hasTimes = fieldsLike(Type.Partial(Type.Record(Type.Union(Times.map((name) => Type.Literal(name))), TimeText)))
+const TIMES = { blockedAtMs: TimeText, unblockedAtMs: TimeText, revokedAllAtMs: TimeText }
+const hasTimes = fieldsLike({}, TIMES)
 
 /** The record of a standing says one thing at least: from one that says nothing it cannot be known that a user is not blocked. */
 export const isStanding: IsReadable = (fields) =>
   hasTimes(fields) &&
-  Times.some((name) => fields[name] !== undefined) &&
+  Object.keys(TIMES).some((name) => fields[name] !== undefined) &&
   (fields.revokedAllId === undefined) === (fields.revokedAllAtMs === undefined)
 
 /** Every method rejects with `unavailable` if the storage cannot answer, which says neither that a user is blocked nor not. */

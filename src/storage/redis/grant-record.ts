@@ -2,7 +2,6 @@
  * The stored text of a grant's request and decision. The request is an array without member names, to save memory: there may be
  * a million grants at a time.
  */
-import { randomBytes } from 'node:crypto'
 import type { ClientType } from '../../core/clients/client.js'
 import { readScope, writeScope } from '../../core/clients/scope.js'
 import type { ClientMetadata, Decision, GrantRequest, Location } from '../../core/grants/grant.js'
@@ -119,18 +118,4 @@ function readDecision(head: string, value: unknown): Decision | undefined {
 
 function dropUnknown<T extends object>(value: { [K in keyof T]: T[K] | null | undefined }): T {
   return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined && inner !== null)) as T
-}
-
-const processPart = randomBytes(4).toString('base64url')
-const COUNT_LIMIT = 36 ** 6
-let count = 0
-
-/**
- * The id of a poll, by which grant-poll.lua recognizes a command that the driver sent twice. It has the twelve characters that
- * the layout reserves: six random ones for the process and a counter of six. Collisions between distant polls are harmless,
- * because only the last polls of one grant are compared.
- */
-export function nextPollId(): string {
-  count = (count + 1) % COUNT_LIMIT
-  return processPart + count.toString(36).padStart(6, '0')
 }

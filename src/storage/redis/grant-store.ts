@@ -1,6 +1,7 @@
 /**
  * Grants in Redis: one string per grant and one per user code. The scripts judge; this file converts arguments and verdicts.
  */
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
 import type {
   ApprovedGrant,
@@ -13,7 +14,7 @@ import type {
 import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
 import { isDigest } from '../../core/secrets/digest.js'
 import type { Connection } from './connection.js'
-import { type GrantRecord, nextPollId, readRecord, writeDecision, writeRequest } from './grant-record.js'
+import { type GrantRecord, readRecord, writeDecision, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
 
 /** The scripts use Redis's clock, so that instances with wrong clocks agree; `testClock` replaces it in tests. */
@@ -104,4 +105,18 @@ export function createRedisGrantStore(
       return (await runDurably('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
     }
   }
+}
+
+const processPart = randomBytes(4).toString('base64url')
+const COUNT_LIMIT = 36 ** 6
+let count = 0
+
+/**
+ * The id of a poll, by which grant-poll.lua recognizes a command that the driver sent twice. It has the twelve characters that
+ * the layout reserves: six random ones for the process and a counter of six. Collisions between distant polls are harmless,
+ * because only the last polls of one grant are compared.
+ */
+export function nextPollId(): string {
+  count = (count + 1) % COUNT_LIMIT
+  return processPart + count.toString(36).padStart(6, '0')
 }

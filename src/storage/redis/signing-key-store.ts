@@ -1,11 +1,21 @@
 /**
  * Signing keys in Redis, shared by all instances: one hash per set of keys, with a field per key and one for the newest `kid`.
  */
-import { isStoredSigningKey, type SigningKeyStore, type StoredSigningKey } from '../../core/tokens/signing-key.js'
+import { Type } from '@sinclair/typebox'
+import { jsonLike, Text } from '../../core/records/readable.js'
+import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
 const NEWEST = 'newest'
+
+const isSigningKey = jsonLike(
+  Type.Object({
+    ...{ kid: Text, sealedPrivateKey: Text, publicJwk: Type.Object({ kty: Text }) },
+    alg: Type.Union([Type.Literal('RS256'), Type.Literal('ES256'), Type.Literal('EdDSA')]),
+    ...{ createdAtMs: Type.Number(), signsFromMs: Type.Number(), predecessorsUntilMs: Type.Number() }
+  })
+)
 
 /** The signing keys of an issuer; without `issuerId`, those of the service itself. */
 export function createRedisSigningKeyStore(
@@ -21,7 +31,7 @@ export function createRedisSigningKeyStore(
     const stored = entries.filter(([field]) => field !== NEWEST)
     const newest = entries.find(([field]) => field === NEWEST)?.[1]
     const isWhole = stored.length === 0 ? newest === undefined : stored.some(([kid]) => kid === newest)
-    if (!isWhole || !stored.every(([kid, json]) => isStoredSigningKey(kid, json))) throw unreadable()
+    if (!isWhole || !stored.every(([, json]) => isSigningKey(json))) throw unreadable()
     return stored.map(([, json]) => JSON.parse(json) as StoredSigningKey)
   }
 
