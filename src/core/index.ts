@@ -151,7 +151,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   })
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
 
-  const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock })
+  const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
 
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })

@@ -11,6 +11,7 @@ import { createKeyring } from '../../src/core/secrets/keyring.js'
 import { openSigningKey } from '../../src/core/tokens/signing-key.js'
 import { GRANTD_SECRET, type TestClock } from '../support/app.js'
 import { startDnsServer } from '../support/dns-server.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
 import { runProgram } from '../support/programs.js'
 import { startRedis } from '../support/redis-server.js'
 import {
@@ -474,6 +475,9 @@ t.test('while Redis is away', async (t) => {
   dns.publish(domain.challengeName, domain.challenge)
   await service.api.verifyDomain({ ...ids, domainId: domain.id })
   await ask(service, 'known.example', 'jwks')
+  const from = async (host: string, url: string) =>
+    (await service.send({ method: 'GET', url, headers: { host } })).status
+  t.equal(await from('grantd.prod.svc.cluster.local', '/healthz'), 200)
   service.clock.advance(1_000)
   await redis.kill()
   for (const [host, at] of places) {
@@ -483,8 +487,6 @@ t.test('while Redis is away', async (t) => {
       t.match(headers['retry-after'], /^[1-9]\d*$/)
     }
   }
-  const from = async (host: string, url: string) =>
-    (await service.send({ method: 'GET', url, headers: { host } })).status
   t.equal(await from('known.example', '/metrics'), 404, 'a host that was known to be a provider’s has nothing else')
   t.equal(await from('known.example', '/healthz'), 404)
   for (const host of ['grantd.prod.svc.cluster.local', 'localhost', '127.0.0.1']) {
@@ -492,6 +494,9 @@ t.test('while Redis is away', async (t) => {
     t.equal(await from(host, '/metrics'), 200, host)
     t.equal(await from(host, '/.well-known/%6a%77ks.json'), host.includes('svc') ? 503 : 200, host)
   }
+  t.equal(await from('never-seen.example', '/metrics'), 503, 'it may be an issuer’s')
+  t.equal(await from('never-seen.example', '/docs'), 503)
+  t.equal(await from('never-seen.example', '/healthz'), 200, 'nobody is restarted for that either')
   const headers = { host: 'grantd.prod.svc.cluster.local', 'content-type': 'application/x-www-form-urlencoded' }
   const payload = `grant_type=refresh_token&client_id=mcp&refresh_token=grt_${'a'.repeat(43)}`
   t.match(await service.send({ method: 'POST', url: '/oauth/token', headers, payload }), {
@@ -501,6 +506,45 @@ t.test('while Redis is away', async (t) => {
   await redis.start()
   while ((await service.api.listProviders()).status === 503) await new Promise((resolve) => setTimeout(resolve, 50))
   t.equal((await publishedKids(service, ids)).length, 1, 'and once it is back they are found, failures are not kept')
+})
+
+t.test('while Redis hangs, a host stays whose it was', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const proxy = await startFaultProxy(redis.port, () => 1)
+  t.teardown(() => proxy.close())
+  const dns = await startDnsServer(t)
+  const variables = { REDIS_URL: proxy.url, TOKENS_BASE_DOMAIN: BASE_DOMAIN, DNS_RESOLVER: dns.address }
+  const service = await startTokensApp(t, { ...variables, REDIS_TIMEOUT_MS: '300', DOCS: 'on' })
+  const ids: Ids = await makeOneOfEach(service.api)
+  const { body: domain } = await service.api.addDomain(ids, { domain: 'known.example' })
+  dns.publish(domain.challengeName, domain.challenge)
+  await service.api.verifyDomain({ ...ids, domainId: domain.id })
+  const from = async (host: string, url: string) =>
+    (await service.send({ method: 'GET', url, headers: { host } })).status
+  t.equal(await from('known.example', '/docs/'), 404)
+  t.equal(await from('service.example', '/docs/'), 200)
+  // Whoever makes hosts up pushes out none of an issuer.
+  for (let i = 0; i < 10_001; i++) await from(`made-up-${i}.example`, '/healthz')
+
+  service.clock.advance(1_000)
+  const letGo = proxy.hold()
+  t.teardown(letGo)
+  for (const [host, url, status, why] of [
+    ['known.example', '/docs/', 404, 'an issuer’s'],
+    ['known.example', '/healthz', 404, 'an issuer’s'],
+    ['known.example', '/.well-known/openid-configuration', 503, 'its document'],
+    ['made-up-10000.example', '/docs/', 200, 'seen, and nobody’s'],
+    ['made-up-10000.example', '/.well-known/openid-configuration', 503, 'it may be an issuer’s by now'],
+    ['new.example', '/docs/', 503, 'never seen'],
+    ['localhost', '/docs/', 200, 'the host of PUBLIC_URL'],
+    ['127.0.0.1', '/docs/', 200, 'an address']
+  ] as const) {
+    const startedAt = performance.now()
+    t.equal(await from(host, url), status, `${host}${url}: ${why}`)
+    t.ok(performance.now() - startedAt < 2_000, 'in time')
+  }
+  letGo()
 })
 
 /** Returns everything that a Redis server holds, as text. */

@@ -31,6 +31,8 @@ export interface HeldDocuments {
    * a host that was an issuer's still is one; for any other host it rejects.
    */
   isIssuers(host: string, look: () => Promise<boolean>): boolean | Promise<boolean>
+  /** Whether the last look at a host that did not fail found that it is no issuer's. */
+  wasNoIssuers(host: string): boolean
   /** Removes the documents of an issuer's path, of its default host and of these hosts. */
   forget(issuerId: string, hosts: readonly string[]): void
 }
@@ -42,14 +44,21 @@ interface Held {
 
 interface Whose {
   isIssuers: boolean | Promise<boolean>
-  /** What the last look that did not fail has found. */
-  wasIssuers: boolean
   untilMs: number
 }
 
 export function createHeldDocuments(urls: IssuerUrls, clock: Clock): HeldDocuments {
   const held = createBoundedCache<Held>(MOST_HELD)
   const hosts = createBoundedCache<Whose>(MOST_HELD)
+  // What the last look found, apart: whoever makes hosts up pushes out others that are nobody's, and none of an issuer.
+  const issuersHosts = createBoundedCache<true>(MOST_HELD)
+  const otherHosts = createBoundedCache<true>(MOST_HELD)
+
+  function remember(host: string, isIssuers: boolean): void {
+    const [here, there] = isIssuers ? [issuersHosts, otherHosts] : [otherHosts, issuersHosts]
+    here.set(host, true)
+    there.delete(host)
+  }
 
   function fresh(name: string, make: Make): Promise<Documents | undefined> {
     const known = held.get(name)
@@ -60,19 +69,20 @@ export function createHeldDocuments(urls: IssuerUrls, clock: Clock): HeldDocumen
     return documents
   }
 
-  function lookAgain(host: string, look: () => Promise<boolean>, wasIssuers: boolean): Promise<boolean> {
+  function lookAgain(host: string, look: () => Promise<boolean>): Promise<boolean> {
     const isIssuers = look().then(
       (is) => {
-        Object.assign(whose, { isIssuers: is, wasIssuers: is })
+        whose.isIssuers = is
+        remember(host, is)
         return is
       },
       (error) => {
         whose.untilMs = 0
-        if (wasIssuers) return true
+        if (issuersHosts.get(host)) return true
         throw error
       }
     )
-    const whose: Whose = { isIssuers, wasIssuers, untilMs: clock() + FRESH_MS }
+    const whose: Whose = { isIssuers, untilMs: clock() + FRESH_MS }
     hosts.set(host, whose)
     return isIssuers
   }
@@ -80,8 +90,10 @@ export function createHeldDocuments(urls: IssuerUrls, clock: Clock): HeldDocumen
   return {
     isIssuers(host, look) {
       const known = hosts.get(host)
-      return known && known.untilMs > clock() ? known.isIssuers : lookAgain(host, look, known?.wasIssuers ?? false)
+      return known && known.untilMs > clock() ? known.isIssuers : lookAgain(host, look)
     },
+
+    wasNoIssuers: (host) => otherHosts.get(host) === true,
 
     byPath: (issuerId, make) => fresh(`path ${issuerId}`, make),
     byHost: (host, make) => fresh(`host ${host}`, make),
@@ -91,7 +103,7 @@ export function createHeldDocuments(urls: IssuerUrls, clock: Clock): HeldDocumen
       held.delete(`host ${new URL(urls.byDefault(issuerId)).hostname}`)
       for (const host of changed) {
         held.delete(`host ${host}`)
-        hosts.delete(host)
+        for (const cache of [hosts, issuersHosts, otherHosts]) cache.delete(host)
       }
     }
   }

@@ -36,9 +36,11 @@ export interface IssuerServicesParts {
   jwt: JwtSigner
   events: DomainEvents
   clock: Clock
+  limitTime: <T>(work: Promise<T>) => Promise<T>
 }
 
-export function createIssuerServices({ storage, config, keyring, jwt, events, clock }: IssuerServicesParts) {
+export function createIssuerServices(parts: IssuerServicesParts) {
+  const { storage, config, keyring, jwt, events, clock, limitTime } = parts
   const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
   // Every service checks ownership by these records, so none needs another service for that.
   const issuerRecords = createResources(storage.issuers, clock, IssuerContent)
@@ -87,7 +89,7 @@ export function createIssuerServices({ storage, config, keyring, jwt, events, cl
   return {
     issuers,
     issuerKeys,
-    issuerDocuments: createIssuerDocuments({ issuers, domains, keys: issuerKeys, urls, held }),
+    issuerDocuments: createIssuerDocuments({ issuers, domains, keys: issuerKeys, urls, held, limitTime }),
     workloads,
     workloadTokens: createWorkloadTokens({
       issuers: issuerRecords,

@@ -23,6 +23,8 @@ export interface IssuerDocuments {
    * verified custom domain. At once wherever that takes no look. A look that fails rejects, unless the host was an issuer's before.
    */
   isIssuersHost(host: string): boolean | Promise<boolean>
+  /** Whether a host was looked up before, and was no issuer's then. */
+  wasNoIssuersHost(host: string): boolean
 }
 
 export interface IssuerDocumentsParts {
@@ -31,9 +33,13 @@ export interface IssuerDocumentsParts {
   keys: IssuerKeys
   urls: IssuerUrls
   held: HeldDocuments
+  /** Puts a time limit on the look at a host, which is some calls of the storage one after the other. */
+  limitTime: <T>(work: Promise<T>) => Promise<T>
 }
 
-export function createIssuerDocuments({ issuers, domains, keys, urls, held }: IssuerDocumentsParts): IssuerDocuments {
+export function createIssuerDocuments(parts: IssuerDocumentsParts): IssuerDocuments {
+  const { issuers, domains, keys, urls, held, limitTime } = parts
+
   async function documentsOf(issuerId: string, issuer: string): Promise<Documents | undefined> {
     if ((await issuers.ownerOf(issuerId)) === undefined) return undefined
     const published = (await keys.of(issuerId)).published()
@@ -57,8 +63,10 @@ export function createIssuerDocuments({ issuers, domains, keys, urls, held }: Is
     isIssuersHost(host) {
       if (urls.issuerOfHost(host) !== undefined) return true
       if (host.length > LONGEST_DOMAIN || !DOMAIN.test(host)) return false
-      return held.isIssuers(host, async () => (await domains.issuerOf(host)) !== undefined)
+      return held.isIssuers(host, async () => (await limitTime(domains.issuerOf(host))) !== undefined)
     },
+
+    wasNoIssuersHost: held.wasNoIssuers,
 
     byHost: (host) =>
       held.byHost(host, async () => {

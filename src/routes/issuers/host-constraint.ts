@@ -8,6 +8,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 /** What both an issuer and this service have: there a wrong guess would hand out the wrong document. */
 const DOCUMENTS = '/.well-known/'
+/** It tells nothing but that the process runs. */
+const LIVENESS = '/healthz'
 /** Where a request keeps why nobody could say whose its host is. */
 const HOST_FAULT = Symbol('host fault')
 
@@ -31,7 +33,7 @@ export function whyHostUnknown({ raw }: FastifyRequest): unknown {
 /**
  * The constraint `issuerHost`: true on the hosts of issuers, where no route without it is found. Who has a custom domain is looked
  * up (IssuerDocuments, which keeps what it finds for a second). The host of PUBLIC_URL, addresses and names without a dot never
- * cost a look. `appOf` is called with the first request.
+ * cost a look. While nobody can look, a host stays whose it was, and one that nobody has seen before is refused. `appOf` is called with the first request.
  */
 export function issuerHostConstraint(publicUrl: string, appOf: () => FastifyInstance) {
   const own = nameOf(new URL(publicUrl).hostname)
@@ -47,16 +49,17 @@ export function issuerHostConstraint(publicUrl: string, appOf: () => FastifyInst
   }
 
   function lookAt(request: Kept, isIssuers: Promise<boolean>, done: Derived): void {
-    appOf()
-      .withinHalfTheLimit(isIssuers)
-      .then(
-        (found) => done(null, found || undefined),
-        (error) => {
-          // Whatever else needs the storage says so itself, in its own way, and probes do not.
-          if (isAtDocuments(request.url)) request[HOST_FAULT] = error
-          done(null, HOST_FAULT in request || undefined)
-        }
-      )
+    const { name } = last
+    isIssuers.then(
+      (found) => done(null, found || undefined),
+      (error) => {
+        // Whatever else needs the storage says so itself, in its own way.
+        const isService = appOf().core.issuerDocuments.wasNoIssuersHost(name) && !isAtDocuments(request.url)
+        // An instance is not restarted because it cannot say whose a host is.
+        if (!isService && request.url !== LIVENESS) request[HOST_FAULT] = error
+        done(null, HOST_FAULT in request || undefined)
+      }
+    )
   }
 
   return {
