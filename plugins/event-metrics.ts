@@ -56,7 +56,7 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
   // The library shows a counter without labels from the start, as the alert needs it.
   const foreignKeys = counter(
     'grantd_redis_foreign_keys_total',
-    'Calls to Redis that met a key of the wrong type, which somebody else has written.'
+    'Keys in Redis that cannot be read, because of their type or their content: somebody else has written them.'
   )
   const limited = counter('grantd_limited_total', 'Requests refused by a limit.', 'limit')
   const refreshes = counter('grantd_refreshes_total', 'Refresh tokens presented, by outcome.', 'outcome')

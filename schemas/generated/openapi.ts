@@ -226,7 +226,7 @@ export const openapiDocument = {
         operationId: 'listAuthorizedClients',
         tags: ['AuthorizedClients'],
         summary: "List the caller's authorized clients",
-        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid, but of those rows the newest 200 alone. A user has at most 500 active ones, so that the whole list has at most 700 rows; where there are more, from before there was a maximum, `next_cursor` leads on. In pages, asked for by `limit` or `cursor`, the rows that end last come first, so that active ones come before those that have ended. With the JWT of a client that the operator added (`OAUTH_CLIENTS_FILE`) the list has its own row alone.',
+        description: 'Active, revoked and expired ones, newest first. A row stays for 90 days after it stopped being valid, but of those rows the newest 200 alone. A user has at most 500 active ones, so that the whole list has at most 700 rows; where there are more, from before there was a maximum, `next_cursor` leads on. In pages, asked for by `limit` or `cursor`, the rows that end last come first, so that active ones come before those that have ended. Pages are no snapshot: a row that is collected, revoked or removed while one pages moves in this order, and may be missed or come twice. With the JWT of a client that the operator added (`OAUTH_CLIENTS_FILE`) the list has its own row alone.',
         security: [{ bearerAuth: [] }],
         parameters: [{ $ref: '#/components/parameters/Limit' }, { $ref: '#/components/parameters/Cursor' }],
         responses: {
@@ -636,7 +636,7 @@ export const openapiDocument = {
             content: { 'application/json': { schema: { $ref: '#/components/schemas/TokenResponse' } } }
           },
           400: {
-            description: 'What the device code has come to so far, or what is wrong with the request. A limit on refreshes, or on wrong secrets, is a `slow_down` as well.',
+            description: 'What the device code has come to so far, or what is wrong with the request. A limit on refreshes, or on wrong secrets, is a `slow_down` as well. Wrong secrets are counted in common, but an instance that has seen none of them from an address goes by the secret alone.',
             headers: {
               'Retry-After': { $ref: '#/components/headers/RetryAfter' },
               'Preference-Applied': { $ref: '#/components/headers/WaitApplied' }
@@ -1617,7 +1617,7 @@ export const openapiDocument = {
         name: 'cursor',
         in: 'query',
         required: false,
-        description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+        description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries. Pages are no snapshot: what is created while one pages comes last, and what is deleted is on no page after that.',
         schema: { type: 'string', minLength: 1, maxLength: 512 }
       },
       ClientId: {

@@ -197,7 +197,7 @@ export const tokensOperations = {
           pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
-          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries. Pages are no snapshot: what is created while one pages comes last, and what is deleted is on no page after that.',
           minLength: 1,
           maxLength: 512
         }))
@@ -293,7 +293,7 @@ export const tokensOperations = {
           pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
-          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries. Pages are no snapshot: what is created while one pages comes last, and what is deleted is on no page after that.',
           minLength: 1,
           maxLength: 512
         }))
@@ -425,7 +425,7 @@ export const tokensOperations = {
           pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
-          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries. Pages are no snapshot: what is created while one pages comes last, and what is deleted is on no page after that.',
           minLength: 1,
           maxLength: 512
         }))
@@ -557,7 +557,7 @@ export const tokensOperations = {
           pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
-          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries. Pages are no snapshot: what is created while one pages comes last, and what is deleted is on no page after that.',
           minLength: 1,
           maxLength: 512
         }))
@@ -653,7 +653,7 @@ export const tokensOperations = {
           pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
-          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries. Pages are no snapshot: what is created while one pages comes last, and what is deleted is on no page after that.',
           minLength: 1,
           maxLength: 512
         }))
@@ -760,7 +760,7 @@ export const tokensOperations = {
           pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
-          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries.',
+          description: 'Where the page begins: from the `Link` header of the page before. It is valid for this list alone; anything else is 400. Without `limit` the page has 50 entries. Pages are no snapshot: what is created while one pages comes last, and what is deleted is on no page after that.',
           minLength: 1,
           maxLength: 512
         }))

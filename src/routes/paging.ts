@@ -16,6 +16,9 @@ const USUAL_LIMIT = 50
 /** A whole list is read and serialized in pieces of this many. */
 const PIECE = 50
 
+/** Names a list among all lists: the path of its records, by kinds and ids. Kinds differ between surfaces, for ids may not. */
+export type ListName = readonly [kind: string, ...ids: string[]]
+
 /** What a request may say of the page it wants, as its schema has checked it. */
 export interface PageQuery {
   limit?: string
@@ -23,18 +26,18 @@ export interface PageQuery {
 }
 
 export interface Cursors {
-  write(list: string, position: Position): string
+  write(list: ListName, position: Position): string
   /** The position of a cursor that was made for this list. Rejects anything else with `invalid_request`. */
-  read(list: string, cursor: string): Position
+  read(list: ListName, cursor: string): Position
 }
 
 export function createCursors({ keyring }: App['core']): Cursors {
   return {
-    write: (list, position) => keyring.seal(PURPOSE, list, position),
+    write: (list, position) => keyring.seal(PURPOSE, JSON.stringify(list), position),
 
     read(list, cursor) {
       try {
-        return keyring.open(PURPOSE, list, cursor)
+        return keyring.open(PURPOSE, JSON.stringify(list), cursor)
       } catch {
         throw fault('invalid_request', { hint: 'The cursor is not one of this list' })
       }
@@ -43,7 +46,7 @@ export function createCursors({ keyring }: App['core']): Cursors {
 }
 
 /** What a request asks for; undefined if it wants the whole list. */
-export function readPageQuery(cursors: Cursors, list: string, { limit, cursor }: PageQuery): ListOptions | undefined {
+export function readPageQuery(cursors: Cursors, list: ListName, { limit, cursor }: PageQuery): ListOptions | undefined {
   if (limit === undefined && cursor === undefined) return undefined
   return {
     most: limit === undefined ? USUAL_LIMIT : Number(limit),
@@ -52,8 +55,8 @@ export function readPageQuery(cursors: Cursors, list: string, { limit, cursor }:
 }
 
 export interface WireList<T> {
-  /** Names the list among all lists: a cursor of another one is not valid here. */
-  name: string
+  /** A cursor of another list is not valid here. */
+  name: ListName
   read(options: ListOptions): Promise<List<T>>
   render(item: T): unknown
 }

@@ -52,7 +52,8 @@ export interface Guesses {
   ): Promise<T>
   /**
    * Checks a secret, at once unless a wrong one came for this counter to this instance in the last 15 minutes. Rejects with
-   * `too_many_requests` after too many wrong ones, right or wrong.
+   * `too_many_requests` after too many wrong ones, right or wrong. The counter is that of all instances; one that saw no wrong secret
+   * goes by the secret alone.
    */
   secret<T>(guesser: Guesser, check: () => T | undefined, refused: () => void): Checked<T>
 }

@@ -9,7 +9,9 @@ import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.j
 import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
-import { createCursors, readPageQuery, sendData } from '../paging.js'
+import { createCursors, type ListName, readPageQuery, sendData } from '../paging.js'
+
+const listOf = (userId: string): ListName => ['authorized clients', userId]
 
 /** GET /auth/clients: the caller's authorizations, all at once or in pages. */
 export function listAuthorizedClients(app: App): void {
@@ -22,7 +24,7 @@ export function listAuthorizedClients(app: App): void {
     onRequest: app.limits.userGuards('account', 'user-or-client'),
     handler: async (request, reply) => {
       const caller = request.authenticatedCaller()
-      const list = `clients of ${caller.userId}`
+      const list = listOf(caller.userId)
       const options = readPageQuery(cursors, list, request.query)
       const { authorizations, next } = await visibleTo(app, caller, options)
       const inOrder = options ? authorizations : authorizations.sort(newestFirst)

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { newestFirst } from '../../core/authorizations/authorizations.js'
 import { fault } from '../../core/fault.js'
-import { createCursors } from '../paging.js'
+import { createCursors, type ListName } from '../paging.js'
 import { formOf, isFollowedHere, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { AuthorizationList, type AuthorizationsDone } from './views/authorization-list.js'
 import { userIdOf, visitOf } from './visit.js'
@@ -13,7 +13,7 @@ const PAGE = 50
 
 const Rename = formOf({ label: Type.String({ maxLength: 255 }) })
 
-const nameOfList = (request: FastifyRequest) => `clients of ${userIdOf(request)}`
+const nameOfList = (request: FastifyRequest): ListName => ['authorized clients', userIdOf(request)]
 const cursorIn = (request: FastifyRequest) => {
   const { cursor } = request.query as { cursor?: unknown }
   return typeof cursor === 'string' ? cursor : undefined

@@ -18,7 +18,7 @@ export function domains(app: App, answerList: AnswerList): void {
     handler: async (request, reply) => {
       const [owner, { providerId }] = [ownerOf(request), request.params]
       const read = async (options: ListOptions) => found(await domains.list(owner, providerId, options))
-      return answerList(request, reply, { name: `domains of ${providerId}`, read, render: renderDomain })
+      return answerList(request, reply, { name: ['domains', owner, providerId], read, render: renderDomain })
     }
   })
 

@@ -17,7 +17,7 @@ export function issuers(app: App, answerList: AnswerList): void {
     handler: async (request, reply) => {
       const owner = ownerOf(request)
       const read = (options: ListOptions) => issuers.list(owner, options)
-      return answerList(request, reply, { name: `providers of ${owner}`, read, render: renderIssuer })
+      return answerList(request, reply, { name: ['providers', owner], read, render: renderIssuer })
     }
   })
 

@@ -21,7 +21,7 @@ export function policies(app: App, answerList: AnswerList): void {
     handler: async (request, reply) => {
       const [owner, { tenantId, tenantProviderId: id }] = [ownerOf(request), request.params]
       const read = async (options: ListOptions) => found(await policies.list(owner, tenantId, id, options))
-      return answerList(request, reply, { name: `policies of ${id} of ${tenantId}`, read, render: renderPolicy })
+      return answerList(request, reply, { name: ['policies', owner, tenantId, id], read, render: renderPolicy })
     }
   })
 

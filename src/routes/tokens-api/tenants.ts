@@ -17,7 +17,7 @@ export function tenants(app: App, answerList: AnswerList): void {
     handler: async (request, reply) => {
       const owner = ownerOf(request)
       const read = (options: ListOptions) => tenants.list(owner, options)
-      return answerList(request, reply, { name: `tenants of ${owner}`, read, render: renderTenant })
+      return answerList(request, reply, { name: ['tenants', owner], read, render: renderTenant })
     }
   })
 

@@ -18,7 +18,11 @@ export function trustedIssuers(app: App, answerList: AnswerList): void {
     handler: async (request, reply) => {
       const [owner, { tenantId }] = [ownerOf(request), request.params]
       const read = async (options: ListOptions) => found(await trustedIssuers.list(owner, tenantId, options))
-      return answerList(request, reply, { name: `tenant providers of ${tenantId}`, read, render: renderTrustedIssuer })
+      return answerList(request, reply, {
+        name: ['tenant providers', owner, tenantId],
+        read,
+        render: renderTrustedIssuer
+      })
     }
   })
 

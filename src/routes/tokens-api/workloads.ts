@@ -17,7 +17,7 @@ export function workloads(app: App, answerList: AnswerList): void {
     handler: async (request, reply) => {
       const [owner, { providerId }] = [ownerOf(request), request.params]
       const read = async (options: ListOptions) => found(await workloads.list(owner, providerId, options))
-      return answerList(request, reply, { name: `clients of ${providerId}`, read, render: renderWorkload })
+      return answerList(request, reply, { name: ['provider clients', owner, providerId], read, render: renderWorkload })
     }
   })
 

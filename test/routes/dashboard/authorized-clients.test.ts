@@ -396,6 +396,18 @@ t.test('list', async (t) => {
     refused(t, await ask('cursor='), 400, /cursor/)
   })
 
+  t.test('400 a cursor of another kind of list, whose owner has the same id', async (t) => {
+    const { app, call } = service
+    const { text } = await app.core.apiKeys.create('acme', {})
+    const issuer = await app.core.issuers.create('acme', { name: 'name', description: 'description' })
+    for (const name of ['one', 'two']) await app.core.workloads.create('acme', issuer.id, { name, audience: name })
+    const page = await call('GET', `/v1/providers/${issuer.id}/clients?limit=1`, { token: text })
+    const cursor = /cursor=([^>&]+)/.exec(String(page.headers.link))?.[1]
+    t.equal((await call('GET', `/v1/providers/${issuer.id}/clients?cursor=${cursor}`, { token: text })).status, 200)
+    const token = await sessionOf(issuer.id, { expires: '3650d' })
+    refused(t, await call('GET', `/auth/clients?cursor=${cursor}`, { token }), 400, /cursor/)
+  })
+
   t.test('401 without a token, with a revoked or an expired one', async (t) => {
     const { clock, call, authorize, revoke } = await settle(service)
     refused(t, await call('GET', '/auth/clients'), 401, 'No jwt provided!')
