@@ -56,7 +56,7 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
   // The library shows a counter without labels from the start, as the alert needs it.
   const foreignKeys = counter(
     'grantd_redis_foreign_keys_total',
-    'Keys in Redis that cannot be read, because of their type or their content: somebody else has written them.'
+    'Keys in Redis of another type or content than they should have, which somebody else has written.'
   )
   const limited = counter('grantd_limited_total', 'Requests refused by a limit.', 'limit')
   const refreshes = counter('grantd_refreshes_total', 'Refresh tokens presented, by outcome.', 'outcome')
