@@ -32,8 +32,7 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
     // Headers and bodies that arrive slowly, or not at all, are cut off, so that no client keeps a socket for long.
     requestTimeout: 10_000,
     keepAliveTimeout: config.keepAliveSeconds * 1000,
-    // Who takes nothing of an answer for so long is gone. No poll is held for half of it.
-    connectionTimeout: 70_000,
+    connectionTimeout: quietAfterMs(config),
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: HEADERS_LIMIT },
     // Requests that still arrive while it stops are answered; new connections are refused by then.
     return503OnClosing: false,
@@ -52,6 +51,15 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
   acceptJsonBodies(app)
   acceptAbsentBodies(app)
   return app
+}
+
+/**
+ * How long nothing may go over a connection that waits for its answer, or for the answer to be taken. Node.js looks when this time is
+ * over, and once more after the same time if a part of the answer had been taken at first: whoever takes no more is cut off after 70
+ * seconds at most. A poll that is held for 30 seconds and then waits for Redis must be answered before.
+ */
+function quietAfterMs({ redis }: Config): number {
+  return Math.max(35_000, 30_000 + 2 * (redis?.timeoutMs ?? 0))
 }
 
 /** Ids that are unique over all instances, without a random number per request. */
