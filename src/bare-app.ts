@@ -54,9 +54,9 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
 }
 
 /**
- * How long nothing may go over a connection that waits for its answer, or for the answer to be taken. Node.js looks when this time is
- * over, and once more after the same time if a part of the answer had been taken at first: whoever takes no more is cut off after 70
- * seconds at most. A poll that is held for 30 seconds and then waits for Redis must be answered before.
+ * How long a connection may be quiet while an answer is made or taken. When that time is over Node.js looks, and gives the same time
+ * once more if a part of the answer was taken since it was written. So whoever takes nothing has 70 seconds at most. A held poll is
+ * quiet for 30 seconds and then waits for Redis, up to its time limit for the decision and again for the tokens.
  */
 function quietAfterMs({ redis }: Config): number {
   return Math.max(35_000, 30_000 + 2 * (redis?.timeoutMs ?? 0))
