@@ -73,7 +73,7 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
   )
   const unreadEnded = counter(
     'grantd_unread_ended_total',
-    'Requests that were ended before their body came, and connections without a request, to make room for others.',
+    'Requests that were ended before their body came, and connections without a request or with too many, to make room for others.',
     'what'
   )
   const missedUserCodes = counter('grantd_user_code_misses_total', 'User codes that were entered and are not there.')
@@ -117,7 +117,7 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
     countRevocation: (by: RevokedBy) => revocations.inc({ by }),
     countMissedUserCode: () => missedUserCodes.inc(),
     countShed: () => shed.inc(),
-    countUnreadEnded: (what: 'body' | 'body per address' | 'connection') => unreadEnded.inc({ what }),
+    countUnreadEnded: (what: 'body' | 'body per address' | 'connection' | 'pipeline') => unreadEnded.inc({ what }),
     countSignIn: (outcome: SignInEvent) => signIns.inc({ outcome }),
     countProviderAnswer: (provider: string, outcome: Verdict) => providerAnswers.inc({ provider, outcome }),
     countConnectionRefresh: (outcome: RefreshEvent) => connectionRefreshes.inc({ outcome }),

@@ -89,8 +89,10 @@ export const overload = fp(
     }
 
     app.addHook('onRequest', (request, reply, done) => {
-      open += 1
       const socket: Counted = request.raw.socket
+      // What was sent ahead on a connection that has been ended is not worked on.
+      if (socket.destroyed) return
+      open += 1
       if (socket[OPEN] === undefined) silent.delete(socket)
       socket[OPEN] = (socket[OPEN] ?? 0) + 1
       done(isShed(request, reply) ? OVERLOADED : undefined)

@@ -1,8 +1,10 @@
 /**
  * app.unread: requests that wait for the rest of their body. plugins/overload.ts does not count them, so that they keep no whole
  * request out. They are bounded per address and in all, and the oldest are ended first, which requests whose body comes at once
- * never are.
+ * never are. Answers that the client does not read are bounded too, for each connection.
  */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { fault } from '../src/core/fault.js'
@@ -22,6 +24,15 @@ const MOST_IN_ALL = 1_000
 const MOST_PER_NETWORK = 100
 /** A body that comes at once has come by then. */
 const JUDGED_AFTER_MS = 25
+/** How many requests of one connection may wait behind the one that is being answered. No client sends so many ahead. */
+const MOST_PIPELINED = 32
+
+/** Where a socket keeps the answers that wait until the one before them has been taken. */
+const PIPELINED = Symbol('pipelined')
+
+interface Pipelining extends Socket {
+  [PIPELINED]?: ServerResponse[]
+}
 
 /** Made once each, because capturing a stack for every one would cost too much. The reader of bodies goes by the status. */
 const late = (detail: string) => Object.assign(fault('request_timeout', { detail }), { statusCode: 408 })
@@ -79,6 +90,38 @@ export const unread = fp(
       done()
     })
     app.addHook('onClose', async () => clearTimeout(timer))
+    boundPipelines(app.server, () => metrics.countUnreadEnded('pipeline'))
   },
   { name: 'unread', dependencies: ['metrics', 'whereabouts'] }
 )
+
+/**
+ * Ends a connection on which too many answers wait: Node.js has every request of a pipeline answered at once and keeps the
+ * answers, however slowly they are taken. plugins/overload.ts drops what still comes of the connection.
+ */
+function boundPipelines(server: Server, countEnded: () => void): void {
+  // Before the request is handled. Only an answer that waits behind another one has no socket yet.
+  server.prependListener('request', ({ socket }: { socket: Pipelining } & IncomingMessage, answer: ServerResponse) => {
+    if (answer.socket !== null || socket.destroyed) return
+    const waiting = socket[PIPELINED] ?? waitingOn(socket)
+    waiting.push(answer)
+    answer.once('socket', isNext)
+    if (waiting.length <= MOST_PIPELINED) return
+    countEnded()
+    socket.destroy()
+  })
+}
+
+function waitingOn(socket: Pipelining): ServerResponse[] {
+  const waiting: ServerResponse[] = []
+  socket[PIPELINED] = waiting
+  // Node.js tells only the answer that is being taken that its client has left; a file or a held poll behind it would stay.
+  socket.once('close', () => {
+    for (const answer of waiting) answer.destroy().emit('close')
+  })
+  return waiting
+}
+
+function isNext(socket: Pipelining): void {
+  socket[PIPELINED]?.shift()
+}

@@ -32,8 +32,7 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
     // Headers and bodies that arrive slowly, or not at all, are cut off, so that no client keeps a socket for long.
     requestTimeout: 10_000,
     keepAliveTimeout: config.keepAliveSeconds * 1000,
-    // Who takes nothing of an answer for so long is gone. No poll is held for half of it.
-    connectionTimeout: 70_000,
+    connectionTimeout: quietAfterMs(config),
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: HEADERS_LIMIT },
     // Requests that still arrive while it stops are answered; new connections are refused by then.
     return503OnClosing: false,
@@ -52,6 +51,15 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
   acceptJsonBodies(app)
   acceptAbsentBodies(app)
   return app
+}
+
+/**
+ * How long a connection may be quiet while an answer is made or taken. When that time is over Node.js looks, and gives the same time
+ * once more if a part of the answer was taken since it was written. So whoever takes nothing has 70 seconds at most. A held poll is
+ * quiet for 30 seconds and then waits for Redis, up to its time limit for the decision and again for the tokens.
+ */
+function quietAfterMs({ redis }: Config): number {
+  return Math.max(35_000, 30_000 + 2 * (redis?.timeoutMs ?? 0))
 }
 
 /** Ids that are unique over all instances, without a random number per request. */

@@ -4,21 +4,27 @@
  * itself, and nothing is lost or doubled.
  */
 import { once } from 'node:events'
+import { createReadStream, type ReadStream } from 'node:fs'
 import { connect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import { buildApp } from '../../src/app.js'
+import { loadConfig } from '../../src/config/load-config.js'
 import { createDeadline } from '../../src/core/clock.js'
-import { startApp } from '../support/app.js'
+import { GRANTD_SECRET, PATIENT, startApp } from '../support/app.js'
 import { type ApiClient, apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
-import { sessionOf } from '../support/tokens.js'
+import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 import { until } from '../support/until.js'
 
 const MOST_UNDER_WAY = 2_000
+const connectionsOf = ({ server }: FastifyInstance) => promisify(server.getConnections.bind(server))()
 const CODE = 'x'.repeat(43)
 
 const redis = await startRedis()
@@ -231,7 +237,7 @@ t.test('connections that bring nothing make room for others, and so do answers t
   app.server.on('request', () => {
     requests += 1
   })
-  slow.write('GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(300))
+  slow.write('GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(33))
   let seen = 0
   await until(async () => {
     const isStill = requests > 0 && requests === seen
@@ -239,6 +245,152 @@ t.test('connections that bring nothing make room for others, and so do answers t
     return isStill
   })
   t.equal(await number('requests_under_way'), 1, 'answers that nobody takes are not under way')
+})
+
+t.test('what one connection asks for ahead, and what of it nobody takes', async (t) => {
+  const MOST_BEHIND = 32
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`
+  const body = JSON.stringify({ grant_code: CODE })
+  const poll = (more = '') =>
+    `POST /api/v0/auth/grant/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`
+
+  async function listening(more: Record<string, string> = {}) {
+    const app = buildApp(
+      loadConfig({
+        GRANTD_SECRET,
+        DASHBOARD_JWT_SECRET: DASHBOARD_SECRET,
+        ...PATIENT,
+        SIGNING_ALG: 'EdDSA',
+        LIMITS: 'off',
+        ...more
+      }),
+      { logger: false }
+    )
+    t.teardown(() => app.close())
+    const handled = { requests: 0, answered: 0, files: new Set<ReadStream>() }
+    app.addHook('preHandler', async () => {
+      handled.requests += 1
+    })
+    app.addHook('onSend', async () => {
+      handled.answered += 1
+    })
+    // A file larger than any socket takes at once.
+    app.get('/file', async () => {
+      const file = createReadStream('/dev/zero')
+      handled.files.add(file)
+      return file
+    })
+    await app.listen({ host: '127.0.0.1', port: await freePort() })
+    const { port } = app.server.address() as { port: number }
+    const number = async (name: string) => {
+      const [, value] = new RegExp(`^grantd_${name} (\\d+)$`, 'm').exec((await app.inject('/metrics')).body) ?? []
+      return Number(value ?? 0)
+    }
+    const connected = async () => {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('error', () => {})
+      t.teardown(() => socket.destroy())
+      await once(socket, 'connect')
+      return socket
+    }
+    return { app, handled, number, connected }
+  }
+  const PIPELINES_ENDED = 'unread_ended_total{what="pipeline"}'.replace(/[{}]/g, '\\$&')
+
+  for (const [what, request, variables] of [
+    ['answers that are made at once', get('/openapi.json'), {}],
+    ['answers that wait for Redis', poll(), { REDIS_URL: proxy.url }],
+    ['paths that cannot be decoded', get('/%zz'), {}]
+  ] as const) {
+    await t.test(`a connection is ended beyond ${MOST_BEHIND}: ${what}`, async (t) => {
+      const { app, handled, number, connected } = await listening(variables)
+      const letGo = proxy.hold()
+      const sockets = await Promise.all(Array.from({ length: 5 }, connected))
+      for (const socket of sockets) socket.pause().write(request.repeat(1_500))
+      await until(async () => (await connectionsOf(app)) === 0)
+      letGo()
+      t.ok(handled.requests <= 5 * (MOST_BEHIND + 1), `${handled.requests} were handled`)
+      await until(async () => (await number('requests_under_way')) === 1)
+      t.equal(await number(PIPELINES_ENDED), 5)
+    })
+  }
+
+  await t.test(`${MOST_BEHIND} behind the first are answered, and one more is not`, async (t) => {
+    const { number, connected } = await listening()
+    const socket = await connected()
+    let text = ''
+    socket.on('data', (data) => {
+      text += data
+    })
+    const answers = () => text.split('HTTP/1.1 200').length - 1
+    socket.write(get('/healthz').repeat(MOST_BEHIND + 1))
+    await until(async () => answers() === MOST_BEHIND + 1)
+    socket.write(get('/healthz').repeat(MOST_BEHIND + 1))
+    await until(async () => answers() === 2 * (MOST_BEHIND + 1))
+    t.equal(await number(PIPELINES_ENDED), 0, 'however many there were before')
+    socket.write(get('/healthz').repeat(MOST_BEHIND + 2))
+    await once(socket, 'close')
+    t.equal(await number(PIPELINES_ENDED), 1)
+  })
+
+  await t.test('200 a client that always has twenty under way, in their order', async (t) => {
+    const { number, connected } = await listening({ REDIS_URL: redis.url })
+    const socket = await connected()
+    let sent = 0
+    let text = ''
+    const statuses = () => [...text.matchAll(/"status":"(\w+)"/g)].map(([, status]) => status)
+    const fill = () => {
+      for (; sent < 400 && sent < statuses().length + 20; sent++)
+        socket.write(sent % 2 === 0 ? get('/healthz') : poll())
+    }
+    socket.on('data', (data) => {
+      text += data
+      fill()
+    })
+    fill()
+    await until(async () => statuses().length === 400)
+    const [probes, polls] = [0, 1].map((rest) => new Set(statuses().filter((_, i) => i % 2 === rest)))
+    t.strictSame([probes, polls], [new Set(['ok']), new Set(['expired_token'])])
+    t.equal(await number(PIPELINES_ENDED), 0)
+  })
+
+  await t.test('files and held polls behind the answer that is taken end with the connection', async (t) => {
+    const { app, handled, number, connected } = await listening()
+    const { grant_code } = (
+      await app.inject({ method: 'POST', url: '/api/v0/auth/grant/code', payload: { client_type: 'cli' } })
+    ).json()
+    const socket = await connected()
+    socket.pause()
+    socket.write(get('/file').repeat(10) + poll('Prefer: wait=30\r\n').replace(CODE, grant_code))
+    await until(async () => (await number('held_polls')) === 1)
+    t.equal(handled.files.size, 10)
+    socket.destroy()
+    await until(async () => [...handled.files].every(({ closed }) => closed))
+    await until(async () => (await number('held_polls')) === 0)
+    await until(async () => (await number('requests_under_way')) === 1)
+    t.pass('none is left')
+  })
+
+  await t.test('whoever takes nothing is cut off after 70 seconds at most, and no poll that is held is', async (t) => {
+    for (const [more, longestMs] of [
+      [{}, 70_000],
+      [{ REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '1000' }, 70_000],
+      [{ REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '30000' }, 180_000]
+    ] as const) {
+      const { app } = await listening(more)
+      const heldForMs = 30_000 + 2 * Number('REDIS_TIMEOUT_MS' in more ? more.REDIS_TIMEOUT_MS : 0)
+      t.ok(app.server.timeout >= heldForMs && app.server.timeout * 2 <= longestMs, `${app.server.timeout} ms`)
+    }
+    // The same with a shorter time: Node.js looks twice.
+    const { app, connected } = await listening()
+    app.server.timeout = 500
+    const socket = await connected()
+    const startedAt = performance.now()
+    socket.pause().write(get('/file'))
+    await until(async () => (await connectionsOf(app)) === 0)
+    const tookMs = performance.now() - startedAt
+    t.ok(tookMs >= 450 && tookMs < 2_000, `${Math.round(tookMs)} ms`)
+  })
 })
 
 t.test('a process that was held up blames nobody: what was answered meanwhile counts', async (t) => {

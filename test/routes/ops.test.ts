@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
@@ -8,6 +9,8 @@ import { Histogram, Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import { createLatencyHistogram } from '../../plugins/frequent-metrics.js'
 import { openapiDocument } from '../../schemas/generated/openapi.js'
+import { buildApp } from '../../src/app.js'
+import { loadConfig } from '../../src/config/load-config.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
 import { API, BOX, CLI, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
@@ -16,6 +19,15 @@ import { oauthHeaders } from './expectations.js'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 const REFUSED = '{"error":"Not Found"}'
+
+/** What an open file is; nothing if it has been closed since it was listed. */
+const targetOf = (descriptor: string) => {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`)
+  } catch {
+    return ''
+  }
+}
 
 const json = (t: Test, { headers }: Answer) => {
   t.equal(headers['content-type'], 'application/json; charset=utf-8')
@@ -196,7 +208,7 @@ t.test('GET /metrics', async (t) => {
     for (let i = 0; i < 40; i++) await start({ name: 'canary-in-a-label' })
     const text = await read()
     t.ok(value(text, 'grantd_limited_total{limit="start per address"}') > before)
-    t.notMatch(text, /canary-in-a-label|127\.0\.0\.1|ann/)
+    t.notMatch(text, /canary-in-a-label|127\.0\.0\.1|\bann\b/)
   })
 
   t.test('200 refreshes and revocations count by what they came to, limits by their names', async (t) => {
@@ -350,6 +362,59 @@ t.test('the contract', async (t) => {
     }
     const document = await call('GET', '/docs/json')
     t.same(document.body.paths, (await call('GET', '/openapi.json')).body.paths)
+  })
+
+  t.test('200 files of the documentation: their type, their policy, and 304 for whoever has them', async (t) => {
+    for (const [file, type] of [
+      ['swagger-ui.css', 'text/css; charset=utf-8'],
+      ['swagger-ui-bundle.js', 'application/javascript; charset=utf-8'],
+      ['favicon-32x32.png', 'image/png'],
+      ['logo.svg', 'image/svg+xml']
+    ] as const) {
+      const url = `/docs/static/${file}`
+      const { headers, rawPayload } = await app.inject(url)
+      t.match(headers, { 'content-type': type, 'x-content-type-options': 'nosniff' }, file)
+      t.match(headers['content-security-policy'], /^default-src 'none'/, file)
+      t.match(headers, { 'cache-control': 'public, max-age=0', 'content-length': String(rawPayload.length) }, file)
+      const head = await app.inject({ method: 'HEAD', url })
+      t.strictSame([head.statusCode, head.rawPayload.length], [200, 0], file)
+      t.equal(head.headers['content-length'], headers['content-length'], file)
+      const again = await app.inject({ url, headers: { 'if-none-match': String(headers.etag) } })
+      t.strictSame([again.statusCode, again.rawPayload.length], [304, 0], file)
+      t.equal((await app.inject({ url, headers: { 'if-none-match': 'W/"another"' } })).statusCode, 200, file)
+    }
+    t.match(await app.inject('/docs/static/index.html'), { statusCode: 302, headers: { location: '/docs/' } })
+  })
+
+  t.test('the same bytes for everybody, so that answers that wait take no memory of their own', async (t) => {
+    const service = buildApp(loadConfig({ SIGNING_ALG: 'EdDSA' }), { logger: false })
+    t.teardown(() => service.close())
+    const sent = new Map<string, Set<unknown>>()
+    service.addHook('onSend', async ({ url }, _reply, payload) => {
+      sent.set(url, (sent.get(url) ?? new Set()).add(payload))
+    })
+    const urls = ['/openapi.json', '/open-api.json', '/docs/json', '/docs/yaml', '/docs/static/swagger-ui-bundle.js']
+    for (const url of [...urls, ...urls, ...urls]) t.equal((await service.inject(url)).statusCode, 200, url)
+    for (const url of urls) {
+      const payloads = [...(sent.get(url) ?? [])]
+      t.ok(payloads.length === 1 && Buffer.isBuffer(payloads[0]), url)
+    }
+  })
+
+  t.test('whoever takes nothing of a file of the documentation keeps none open', async (t) => {
+    await app.listen({ host: '127.0.0.1', port: await freePort() })
+    const { port } = app.server.address() as AddressInfo
+    const openFiles = () =>
+      readdirSync('/proc/self/fd')
+        .map(targetOf)
+        .filter((path) => /swagger-ui.static/.test(path))
+    for (let n = 0; n < 3; n++) {
+      const socket = connect(port, '127.0.0.1')
+      t.teardown(() => socket.destroy())
+      socket.write('GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(8))
+      await once(socket, 'readable')
+    }
+    t.strictSame(openFiles(), [])
   })
 })
 

@@ -4,15 +4,20 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Fastify, { type LightMyRequestResponse } from 'fastify'
 import { openapiDocument } from '../../../schemas/generated/openapi.js'
 import { opsOperations } from '../../../schemas/generated/ops.js'
-import { fault, isFault } from '../../core/fault.js'
+import { isFault } from '../../core/fault.js'
 import { type App, surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 
 /** The log is not told of a success, and overload refuses none of these. */
 const PROBE = { routine: true, isVital: true }
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** What a page of the documentation keeps of the headers that it is made with; the rest are those of every answer. */
+const KEPT_HEADERS = ['content-type', 'content-security-policy', 'cache-control', 'etag', 'location'] as const
 
 /** Of these pages alone: scripts of this origin run here, and nowhere else does one. */
 const DOCS_POLICY = {
@@ -32,12 +37,14 @@ export const ops = surface('ops', ['config', 'metrics', 'readiness'], async (app
   getMetrics(app)
   refuseOtherMethods(app, Object.values(opsOperations))
 
-  const document = documentOf(app.config.publicUrl)
+  const document = { ...openapiDocument, servers: [{ url: app.config.publicUrl }] }
+  // The same bytes for everybody, however many answers wait to be taken.
+  const json = Buffer.from(JSON.stringify(document))
   // The second name is the one that clients of the tokens API look for.
   for (const url of ['/openapi.json', '/open-api.json']) {
-    app.get(url, { config: { routine: true } }, async () => document)
+    app.get(url, { config: { routine: true } }, (_request, reply) => reply.type(JSON_TYPE).send(json))
   }
-  if (app.config.showsDocs) app.register((inner) => docs(inner, document))
+  if (app.config.showsDocs) await getDocs(app, document)
 })
 
 /** GET /healthz: the process is alive. Looks at nothing else, so that an outage elsewhere restarts nobody. */
@@ -75,22 +82,31 @@ function getMetrics(app: App): void {
   })
 }
 
-const documentOf = (publicUrl: string) => ({ ...openapiDocument, servers: [{ url: publicUrl }] })
-
-/** GET /docs and what is below. */
-async function docs(app: FastifyInstance, document: ReturnType<typeof documentOf>): Promise<void> {
-  const files = new Set(
-    readdirSync(join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static'))
-  )
-  // Only files that are there are looked for: a path that no file system takes would be an error of ours.
-  app.addHook('onRequest', (request: FastifyRequest<{ Params: { '*'?: string } }>, _reply, done) => {
-    const { '*': path } = request.params
-    done(path === undefined || files.has(path.replace(/^\//, '')) ? undefined : fault('not_found'))
-  })
-  await app.register(swagger, { mode: 'static', specification: { document } })
-  await app.register(swaggerUi, {
+/**
+ * GET /docs and what is below, from memory: a file that is sent while it is read stays open as long as nobody takes it. Each page
+ * is made when it is first asked for, by an application that does nothing else.
+ */
+async function getDocs(app: App, document: typeof openapiDocument): Promise<void> {
+  const maker = Fastify({ pluginTimeout: 0 })
+  app.addHook('onClose', () => maker.close())
+  await maker.register(swagger, { mode: 'static', specification: { document } })
+  await maker.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: DOCS_POLICY,
     uiConfig: { tryItOutEnabled: true }
   })
+  const folder = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static')
+  const files = new Set([...readdirSync(folder), 'swagger-initializer.js'])
+  const paths = ['', '/', '/json', '/yaml', ...[...files].map((file) => `/static/${file}`)]
+  for (const url of paths.map((path) => `/docs${path}`)) {
+    let page: LightMyRequestResponse | undefined
+    app.get(url, async (request, reply) => {
+      const made = page ?? (await maker.inject(url))
+      if (made.statusCode < 500) page = made
+      const { statusCode, headers, rawPayload } = made
+      for (const name of KEPT_HEADERS) if (headers[name] !== undefined) reply.header(name, headers[name])
+      if (headers.etag !== undefined && request.headers['if-none-match'] === headers.etag) return reply.code(304).send()
+      return reply.code(statusCode).send(rawPayload.length > 0 ? rawPayload : undefined)
+    })
+  }
 }
