@@ -5,10 +5,11 @@ import { fault } from '../fault.js'
 const REST_MS = 1
 /**
  * The caps on those that wait for their turn, of all and of one owner. Each of them is a request, so that this bounds their memory.
- * An owner of whom nobody waits may always wait.
+ * When the cap of all is reached, an owner may still have a few waiting: a page, and what is asked for beside it.
  */
 const MOST_WAITING = 1_000
 const MOST_WAITING_OF_ONE = 250
+const ALWAYS_WAITING_OF_ONE = 10
 
 /**
  * Runs a piece of work of an owner (a user, an account) when it is its turn. Rejects with `overloaded` if too many wait already, of
@@ -54,7 +55,7 @@ export function createTurns(most: number, mostOfOne = most): Turns {
 
   function wait(owner: string): Promise<void> {
     const queue = waiting.get(owner) ?? []
-    if (queue.length >= (waitingInAll < MOST_WAITING ? MOST_WAITING_OF_ONE : 1)) {
+    if (queue.length >= (waitingInAll < MOST_WAITING ? MOST_WAITING_OF_ONE : ALWAYS_WAITING_OF_ONE)) {
       throw fault('overloaded', { detail: 'too many lists are read already' })
     }
     waitingInAll += 1
