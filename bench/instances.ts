@@ -43,7 +43,7 @@ export async function benchInstances(lifetime: Lifetime, { rounds, polls }: Size
   for (let i = 0; i < rounds; i++) {
     for (const set of i % 2 === 0 ? sets : sets.toReversed()) {
       const { redis, services } = set
-      const measured = { redis, pids: services.map(({ pid }) => pid), command: 'evalsha' } as const
+      const measured = { redis, pids: services.map(({ pid }) => pid), command: 'setrange' } as const
       set.rounds.push(await measure(measured, () => pollAll(lifetime, set)))
     }
   }

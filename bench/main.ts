@@ -1,6 +1,6 @@
 /**
- * npm run bench [-- --quick] [--only poll,memory] [--save], or --publish: measures the service on this machine against
- * its targets. This file has the order of the sections and the report. The files beside this one and README.md say what
+ * npm run bench [-- --quick] [--only poll,memory] [--save], --against COMMIT, or --publish: measures the service on this
+ * machine against its targets. This file has the order of the sections and the report. The files beside this one and README.md say what
  * is measured and why.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { benchAgainst } from './against.js'
 import { benchCollect } from './collect.js'
 import { benchInstances } from './instances.js'
 import { benchIssue } from './issue.js'
@@ -52,6 +53,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean' },
     only: { type: 'string' },
+    against: { type: 'string' },
     save: { type: 'boolean' },
     publish: { type: 'boolean' }
   }
@@ -60,9 +62,10 @@ if (values.publish) {
   console.log(`published anew: ${save(JSON.parse(readFileSync(inRoot(RESULT), 'utf8')))}`)
   process.exit(0)
 }
-if (values.save && values.only) throw new Error('only a whole run is saved: figures of several runs are not comparable')
+if (values.save && (values.only || values.against)) throw new Error('only a whole run is saved: figures of several runs are not comparable')
 const names = Object.keys(BENCHES) as (keyof typeof BENCHES)[]
-const asked = values.only?.split(',') ?? names.filter((name) => !ON_REQUEST.includes(name))
+const whole = values.against ? [] : names.filter((name) => !ON_REQUEST.includes(name))
+const asked = values.only?.split(',') ?? whole
 const unknown = asked.filter((name) => !names.some((known) => known === name))
 if (unknown.length > 0) throw new Error(`there is no ${unknown.join(', ')}, but ${names.join(', ')}`)
 const sizes = values.quick ? QUICK : FULL
@@ -76,12 +79,17 @@ try {
   for (const [name, value] of Object.entries(machine)) console.log(`  ${name.padEnd(15)} ${value}`)
 
   const sections: (Section & { id: string })[] = []
-  for (const id of names.filter((name) => asked.includes(name))) {
-    const section = await BENCHES[id](lifetime, sizes)
+  async function add(id: string, run: () => Promise<Section>): Promise<void> {
+    const section = await run()
     await lifetime.endSection()
     sections.push({ id, ...section })
     printSection(section)
   }
+  for (const id of names.filter((name) => asked.includes(name))) {
+    await add(id, () => BENCHES[id](lifetime, sizes))
+  }
+  const { against } = values
+  if (against) await add('against', () => benchAgainst(lifetime, sizes, against))
 
   const seconds = Math.round((performance.now() - startedAt) / 1000)
   const missed = sections.flatMap(({ figures }) => figures).filter((figure) => isMet(figure) === false)

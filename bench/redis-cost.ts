@@ -60,11 +60,11 @@ async function costsOver(lifetime: Lifetime, redis: RedisServer, { rounds, polls
     const driven = { redis, pids: [yardstick.pid] }
     const own = { redis, pids: [process.pid] }
     server.gets[i] = await measure({ ...driven, command: 'get' }, post('/get', values))
-    server.polls[i] = await measure({ ...driven, command: 'evalsha' }, post('/poll', grants))
+    server.polls[i] = await measure({ ...driven, command: 'setrange' }, post('/poll', grants))
     const get = pipe(values, (line, key) => line.get(key))
     direct.gets[i] = await measure({ ...own, command: 'get' }, get)
-    const poll = pipe(grants, (line, key) => line.evalsha(sha, 1, key, ++pollId, 'p*'))
-    direct.polls[i] = await measure({ ...own, command: 'evalsha' }, poll)
+    const poll = pipe(grants, (line, key) => line.evalsha(sha, 1, key, ++pollId, 1, 'p*'))
+    direct.polls[i] = await measure({ ...own, command: 'setrange' }, poll)
   }
   assertPending([...server.polls, ...direct.polls])
   return { server, direct }

@@ -30,7 +30,7 @@ export async function benchScale(lifetime: Lifetime, { rounds, polls, pending }:
   for (let i = 0; i < rounds; i++) {
     for (const { redis, service, codes, rounds: all } of i % 2 === 0 ? sides : sides.toReversed()) {
       const chosen = choose(codes, polls)
-      const round = await measure({ redis, pids: [service.pid], command: 'evalsha' }, () =>
+      const round = await measure({ redis, pids: [service.pid], command: 'setrange' }, () =>
         postCodes(lifetime, service.url + POLL_PATH, chosen)
       )
       all.push(round)

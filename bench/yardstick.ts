@@ -46,15 +46,15 @@ type TokenRoute = { Body: Static<typeof TokenRequest>; Reply: Static<typeof Toke
 
 const app = Fastify({ logger: false })
 app.post<Route>('/poll', { schema }, async (request) => {
-  const verdict = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId, 'p*')
-  return { status: verdict === 'pending' ? 'authorization_pending' : `${verdict}` }
+  const verdicts = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId, 1, 'p*')
+  return { status: verdicts === null ? 'authorization_pending' : `${verdicts}` }
 })
 app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
   done(null, fastQuerystring.parse(body as string))
 )
 app.post<TokenRoute>('/token', { schema: tokenSchema }, async (request, reply) => {
-  const verdict = await redis.evalsha(sha, 1, request.body.device_code, ++pollId, 'p*')
-  return reply.code(400).send({ error: verdict === 'pending' ? 'authorization_pending' : `${verdict}` })
+  const verdicts = await redis.evalsha(sha, 1, request.body.device_code, ++pollId, 1, 'p*')
+  return reply.code(400).send({ error: verdicts === null ? 'authorization_pending' : `${verdicts}` })
 })
 app.post<Route>('/get', { schema }, async (request) => {
   const value = await redis.get(request.body.grant_code)

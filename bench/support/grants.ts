@@ -1,5 +1,6 @@
 /** Creates pending grants by the hundred thousand through the product's own Redis store, many at once. */
 
+import type { RedisConfig } from '../../src/config/redis.js'
 import { tagOf } from '../../src/core/clients/client.js'
 import { newGrantCode, newUserCode } from '../../src/core/grants/codes.js'
 import type { Location } from '../../src/core/grants/grant.js'
@@ -34,8 +35,12 @@ const request = {
   ip: '203.0.113.174'
 } as const
 
-/** Creates `count` pending grants as the start of a grant does, and returns their codes. */
-export async function createGrants(url: string, count: number, options: GrantOptions = {}): Promise<string[]> {
+/** Creates `count` pending grants as the start of a grant does, and returns their codes. `place` is a URL, or that of a Cluster. */
+export async function createGrants(
+  place: string | RedisConfig['place'],
+  count: number,
+  options: GrantOptions = {}
+): Promise<string[]> {
   const { intervalMs = 5_000, location } = options
   const grant = {
     request: { ...request, ...(location && { location }) },
@@ -43,7 +48,7 @@ export async function createGrants(url: string, count: number, options: GrantOpt
     lifeMs: LIFE_MS,
     intervalMs
   }
-  const connection = await connectTo(url, console.error)
+  const connection = await connectTo(place, console.error)
   const store = createRedisGrantStore(connection, keys)
   const keyring = createKeyring([GRANTD_SECRET])
   const codes: string[] = []

@@ -8,6 +8,8 @@ export interface Lifetime {
   directory: string
   /** Registers a handler for the end of the section; handlers run in reverse order. */
   ends(handler: () => unknown): void
+  /** Registers a handler for the end of the run. */
+  endsRun(handler: () => unknown): void
   /** Stops everything that was started so far, so that it does not disturb the next measurement. */
   endSection(): Promise<void>
   end(): Promise<void>
@@ -17,10 +19,11 @@ export interface Lifetime {
 /** Creates a lifetime that ends on SIGINT, SIGTERM or SIGHUP, and at the latest after `limitSeconds`. */
 export function createLifetime(limitSeconds: number): Lifetime {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-bench-'))
-  const handlers: (() => unknown)[] = []
+  const ofSection: (() => unknown)[] = []
+  const ofRun: (() => unknown)[] = []
   let isOver = false
 
-  async function endSection(): Promise<void> {
+  async function runAll(handlers: (() => unknown)[]): Promise<void> {
     for (let handler = handlers.pop(); handler; handler = handlers.pop()) {
       try {
         await handler()
@@ -31,9 +34,12 @@ export function createLifetime(limitSeconds: number): Lifetime {
     }
   }
 
+  const endSection = () => runAll(ofSection)
+
   async function end(): Promise<void> {
     isOver = true
     await endSection()
+    await runAll(ofRun)
     rmSync(directory, { recursive: true, force: true })
   }
 
@@ -46,5 +52,12 @@ export function createLifetime(limitSeconds: number): Lifetime {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal))
   setTimeout(() => stop(`not done in ${limitSeconds} s`), limitSeconds * 1000).unref()
 
-  return { directory, ends: (handler) => handlers.push(handler), endSection, end, isOver: () => isOver }
+  return {
+    directory,
+    ends: (handler) => ofSection.push(handler),
+    endsRun: (handler) => ofRun.push(handler),
+    endSection,
+    end,
+    isOver: () => isOver
+  }
 }

@@ -14,6 +14,7 @@ import type { Lifetime } from './lifetime.js'
 
 const CODES = fileURLToPath(new URL('codes.lua', import.meta.url))
 const PENDING = fileURLToPath(new URL('pending.lua', import.meta.url))
+const STEADY = fileURLToPath(new URL('steady.lua', import.meta.url))
 const REQUESTS = fileURLToPath(new URL('requests.lua', import.meta.url))
 
 /** Enough connections to keep a server busy all the time; the requests of further ones would only queue. */
@@ -72,6 +73,29 @@ export async function postPending(
   return answers
 }
 
+/** The delays of answers, in milliseconds. */
+export interface Delays {
+  p50: number
+  p99: number
+}
+
+/** Posts codes at a steady pace for so many seconds, beginning again after the last. Throws if an answer fails. */
+export async function postSteadily(
+  lifetime: Lifetime,
+  url: string,
+  codes: readonly string[],
+  perSecond: number,
+  seconds: number
+): Promise<Delays> {
+  const { type, before, after } = JSON_POLL
+  const restMs = Math.round((CONNECTIONS / perSecond) * 1000)
+  const args = [await writeCodes(lifetime, codes), type, before, after, `${restMs}`, `${CONNECTIONS}`]
+  const printed = await runWrk(lifetime, STEADY, url, args, CONNECTIONS, seconds)
+  const [, failed = 0, p50 = 0, p99 = 0] = printed.trim().split('\n').at(-1)?.split(' ').map(Number) ?? []
+  if (failed > 0 && !lifetime.isOver()) throw new Error(`${failed} polls failed`)
+  return { p50, p99 }
+}
+
 /** Every load gets its own file, because several loads may run at the same time. */
 async function writeCodes(lifetime: Lifetime, codes: readonly string[]): Promise<string> {
   const file = join(lifetime.directory, `codes-${randomUUID()}.txt`)
@@ -107,9 +131,10 @@ async function runWrk(
   script: string,
   url: string,
   args: readonly string[],
-  connections = CONNECTIONS
+  connections = CONNECTIONS,
+  seconds = LONGEST_RUN_SECONDS
 ): Promise<string> {
-  const options = ['-t', '1', '-c', `${connections}`, '-d', `${LONGEST_RUN_SECONDS}`, '-s', script]
+  const options = ['-t', '1', '-c', `${connections}`, '-d', `${seconds}`, '-s', script]
   const wrk = spawn('wrk', [...options, url, '--', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   lifetime.ends(() => wrk.kill('SIGKILL'))
   const [printed, complaints, [code]] = await Promise.all([text(wrk.stdout), text(wrk.stderr), once(wrk, 'exit')])

@@ -6,7 +6,8 @@ import { cpuSeconds, redisCpuSeconds } from './cpu-time.js'
 export interface Charged {
   /** The processes whose CPU is charged as a sum; Redis is charged separately. */
   pids: readonly number[]
-  redis: RedisServer | undefined
+  /** The servers of Redis, several for a Cluster. */
+  redis: RedisServer | readonly RedisServer[] | undefined
 }
 
 export interface Cost {
@@ -17,8 +18,8 @@ export interface Cost {
 }
 
 export async function cpuOf({ pids, redis }: Charged, drive: () => Promise<void>): Promise<Cost> {
-  const server = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)
-  const ofRedis = async () => (redis ? await redisCpuSeconds(redis) : 0)
+  const server = () => sum(pids.map(cpuSeconds))
+  const ofRedis = async () => sum(await Promise.all(serversOf(redis).map(redisCpuSeconds)))
   const before = { server: server(), redis: await ofRedis() }
   const startedAt = performance.now()
   await drive()
@@ -29,8 +30,14 @@ export async function cpuOf({ pids, redis }: Charged, drive: () => Promise<void>
   return { serverSeconds, redisSeconds: (await ofRedis()) - before.redis, wallSeconds }
 }
 
+const serversOf = (redis: Charged['redis']) => (redis === undefined ? [] : [redis].flat())
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+
 export interface Round {
-  /** How often Redis ran `command`. The load's and the server's own counts are not used, because they may be wrong. */
+  /**
+   * How often Redis ran `command`, also inside scripts. The load's and the server's own counts are not used, because they may
+   * be wrong.
+   */
   count: number
   serverMicros: number
   redisMicros: number
@@ -42,9 +49,9 @@ export interface Round {
 }
 
 export interface Measured extends Charged {
-  redis: RedisServer
-  /** The command that runs once per request. */
-  command: 'evalsha' | 'get'
+  redis: RedisServer | readonly RedisServer[]
+  /** The command that runs once per request: for a poll of a pending grant it is its write. */
+  command: 'setrange' | 'get'
 }
 
 export async function measure({ redis, pids, command }: Measured, drive: () => Promise<void>): Promise<Round> {
@@ -64,14 +71,18 @@ export async function measure({ redis, pids, command }: Measured, drive: () => P
 }
 
 /** Reads the calls of each command from INFO commandstats, whose lines are `cmdstat_get:calls=12,usec=…`. */
-async function callsOf({ client }: RedisServer): Promise<Map<string, number>> {
-  const text = await client.info('commandstats')
-  return new Map(
-    [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].map(([, name = '', count]) => [name, Number(count)])
-  )
+async function callsOf(redis: Charged['redis']): Promise<Map<string, number>> {
+  const calls = new Map<string, number>()
+  for (const { client } of serversOf(redis)) {
+    const text = await client.info('commandstats')
+    for (const [, name = '', count] of text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)) {
+      calls.set(name, (calls.get(name) ?? 0) + Number(count))
+    }
+  }
+  return calls
 }
 
-/** Throws unless every poll was answered as pending: only such a poll runs one GETRANGE and one SETRANGE. */
+/** Throws unless every poll was answered as pending: any other reads its grant and does not write, or writes a new interval. */
 export function assertPending(rounds: Round[]): void {
   for (const { calls, count } of rounds) {
     const [reads, writes] = [calls.get('getrange'), calls.get('setrange')]

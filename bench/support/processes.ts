@@ -31,14 +31,17 @@ export async function startBenchRedis(lifetime: Lifetime, appendOnly: 'yes' | 'n
   return redis
 }
 
-/** Starts the built service. Only the limits are off, because they would refuse the load. */
+/**
+ * Starts the built service, or another build by its file. Only the limits are off, because they would refuse the load.
+ */
 export async function startGrantd(
   lifetime: Lifetime,
   redis: RedisServer,
-  more: Record<string, string> = {}
+  more: Record<string, string> = {},
+  server?: string
 ): Promise<Target> {
   const variables = { REDIS_URL: redis.url, LIMITS: 'off', LOG_LEVEL: 'info', ...more }
-  const { process: child, url } = await startService({ teardown: lifetime.ends }, variables)
+  const { process: child, url } = await startService({ teardown: lifetime.ends }, variables, server)
   return { pid: child.pid as number, url }
 }
 
