@@ -1,11 +1,10 @@
 /** app.limits: rate limits, counted over all instances by @fastify/rate-limit, and the limit on guesses of user codes. */
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Limits } from '../src/config/config.js'
 import { fault } from '../src/core/fault.js'
-import { type Checked, limitKey } from '../src/core/limits/limits.js'
-import { sharedLimitStore } from './shared-limit-store.js'
+import { type Checked, type LimitStore, limitKey } from '../src/core/limits/limits.js'
 
 export interface RequestLimits {
   /** Makes the hook that counts a request against its address. */
@@ -155,3 +154,22 @@ export const limits = fp(
     dependencies: ['config', 'storage', 'core', 'metrics', 'whereabouts', 'authentication', 'request-headers']
   }
 )
+
+/** The class of which the library makes its stores: it counts in our own storage, so that all limits are counted in one way. */
+function sharedLimitStore(store: LimitStore) {
+  return class SharedStore implements FastifyRateLimitStore {
+    incr(
+      key: string,
+      done: (error: Error | null, result?: { current: number; ttl: number }) => void,
+      windowMs = 60_000
+    ): void {
+      store.hit(key, windowMs).then(
+        ({ count, resetsInMs }) => done(null, { current: count, ttl: resetsInMs }),
+        (error) => done(error)
+      )
+    }
+    child(): SharedStore {
+      return this
+    }
+  }
+}

@@ -3,8 +3,7 @@
  * before it, and refuses to be loaded in a wrong order.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
-import { accessLog } from '../plugins/access-log.js'
-import { answerMetrics } from '../plugins/answer-metrics.js'
+import { answers } from '../plugins/answers.js'
 import { authentication } from '../plugins/authentication.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
 import { config as configPlugin } from '../plugins/config.js'
@@ -13,6 +12,7 @@ import { jwt } from '../plugins/jwt.js'
 import { limits } from '../plugins/limits.js'
 import { metrics } from '../plugins/metrics.js'
 import { overload } from '../plugins/overload.js'
+import { pipelines } from '../plugins/pipelines.js'
 import { readiness } from '../plugins/readiness.js'
 import { requestHeaders } from '../plugins/request-headers.js'
 import { stateMetrics } from '../plugins/state-metrics.js'
@@ -70,9 +70,9 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
     [core, {}],
     [readiness, {}],
     [requestHeaders, {}],
-    [accessLog, {}],
-    [answerMetrics, {}],
+    [answers, {}],
     [stateMetrics, { droppedLogLines }],
+    [pipelines, {}],
     [unread, {}],
     [overload, {}],
     [authentication, {}],

@@ -21,7 +21,7 @@ const HEADERS_LIMIT = 19 * 1024
 export function bareApp(config: Config, logger: LogOptions = loggerOptions(config.logLevel)): FastifyInstance {
   const app: FastifyInstance = Fastify({
     logger,
-    // plugins/access-log.ts writes the one line a request gets.
+    // plugins/answers.ts writes the one line a request gets.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIds(),
     // A logger of its own for every request would cost more than a poll's work; what is logged names its request.

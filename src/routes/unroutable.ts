@@ -61,14 +61,10 @@ export function answerUnreadable(headers: readonly (readonly [name: string, valu
   const always = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   return (error: Error & { code?: string }, socket: Socket): void => {
     if (error.code === 'ECONNRESET' || socket.destroyed) return
-    if (socket.writable) {
-      const status = STATUSES[error.code ?? ''] ?? 400
-      const body = JSON.stringify({ error: STATUS_CODES[status] })
-      socket.write(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
-          `${always}Content-Length: ${body.length}\r\n\r\n${body}`
-      )
-    }
+    const status = STATUSES[error.code ?? ''] ?? 400
+    const body = JSON.stringify({ error: STATUS_CODES[status] })
+    const first = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n`
+    if (socket.writable) socket.write(`${first}${always}Content-Length: ${body.length}\r\n\r\n${body}`)
     socket.destroy(error)
   }
 }

@@ -29,14 +29,8 @@ export interface Connections extends AccessTokenVendor {
   keep(userId: string, connectionId: string, connection: NewConnection): Promise<Connection>
   /** A user's connections, the newest first. */
   list(userId: string): Promise<Connection[]>
-  /**
-   * Disconnects an account: deletes its tokens here, then tries to revoke them at the upstream. Undefined if the user has no
-   * such connection.
-   */
-  disconnect(
-    userId: string,
-    connectionId: string
-  ): Promise<{ connection: Connection; revokedAtProvider: boolean } | undefined>
+  /** Deletes an account's tokens here, then tries to revoke them at the upstream. Undefined if the user has no such connection. */
+  disconnect(userId: string, id: string): Promise<{ connection: Connection; revokedAtProvider: boolean } | undefined>
 }
 
 export interface ConnectionsParts extends Omit<AccessTokenVendorParts, 'ownerOf' | 'find'> {

@@ -18,7 +18,6 @@ export const NumberText = Type.String({ pattern: '^\\d{1,21}(\\.\\d+)?(e-\\d{1,3
 export type ShapeOf<T> = TSchema & { static: T }
 
 export type IsReadable = (fields: Fields) => boolean
-
 type Shape = Record<string, TString>
 
 /** Fields of which some are there and others may be. There may be more, which a later version has written. */
@@ -59,12 +58,10 @@ export function readable(records: RecordStore, isReadable: IsReadable): RecordSt
   return {
     ...records,
     create: async (...record) => check(await records.create(...record)),
-
     async createWithin(...record) {
       const kept = await records.createWithin(...record)
-      return kept === 'full' ? 'full' : check(kept)
+      return kept === 'full' ? kept : check(kept)
     },
-
     get: async (parent, id) => check(await records.get(parent, id)),
     change: async (parent, id, changes) => check(await records.change(parent, id, changes)),
     list: (parent) => readAll(page, parent),

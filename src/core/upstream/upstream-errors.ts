@@ -27,8 +27,7 @@ export function isRefusal(error: unknown): boolean {
 
 /** Whether openid-client does not accept what the upstream answered. */
 export function isUnacceptable(error: unknown): boolean {
-  const isByOthers = failureOf(error) !== undefined || error instanceof AuthorizationResponseError
-  return !isByOthers && !isAboutTheCallback(error)
+  return !failureOf(error) && !(error instanceof AuthorizationResponseError) && !isAboutTheCallback(error)
 }
 
 /** A text for the log: the messages of the libraries, which quote nothing of the answer, or what the reader says. */
@@ -60,15 +59,12 @@ export function describeRefusal(error: unknown): Refusal {
 
 /** Whether the callback's state, nonce or issuer is not that of this attempt. */
 function isAboutTheCallback(error: unknown): boolean {
-  const { code } = error as { code?: string }
+  if (!(error instanceof Error) || !ABOUT_THE_CALLBACK.includes((error as { code?: string }).code ?? '')) return false
   const cause = causeOf(error) as { parameters?: unknown; claim?: string } | undefined
-  if (code === undefined || !ABOUT_THE_CALLBACK.includes(code)) return false
   return cause?.parameters !== undefined || cause?.claim === 'nonce'
 }
 
-function causeOf(error: unknown): unknown {
-  let cause = error instanceof Error ? error.cause : undefined
-  // openid-client wraps the errors of oauth4webapi.
-  if (cause instanceof Error && cause.cause !== undefined) cause = cause.cause
-  return cause
+/** The inner cause, because openid-client wraps the errors of oauth4webapi. */
+function causeOf({ cause }: { cause?: unknown }): unknown {
+  return cause instanceof Error ? (cause.cause ?? cause) : cause
 }

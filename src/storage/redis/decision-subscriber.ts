@@ -33,13 +33,10 @@ export function createSubscriber(redis: Redis, channels: readonly string[], even
     isBusy = true
     const { stream } = redis
     try {
-      if (isUp) {
-        await redis.ping()
-      } else {
-        // One command per channel: a SSUBSCRIBE takes several channels only if they share a slot.
-        await Promise.all(channels.map((channel) => redis.ssubscribe(channel)))
-        if (redis.stream === stream) turn(true)
-      }
+      if (isUp) return void (await redis.ping())
+      // One command per channel: a SSUBSCRIBE takes several channels only if they share a slot.
+      await Promise.all(channels.map((channel) => redis.ssubscribe(channel)))
+      if (redis.stream === stream) turn(true)
     } catch (error) {
       // The driver reconnects a broken connection; the next beat subscribes again.
       if (!isClosed) events.refused(error instanceof Error ? error.message : String(error))

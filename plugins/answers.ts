@@ -1,6 +1,7 @@
 /**
- * One line per request: method, route pattern, status, duration. Never a URL, a body or a header.
- * Routine traffic (a poll that brings nothing new, probes) is logged at debug: thousands of waiting clients say nothing.
+ * What is kept of every answer: one line in the log (method, route pattern, status, duration; never a URL, a body or a header), its
+ * status, and how long it took if it is of an operation of the contract. Routine traffic (a poll that brings nothing new, probes)
+ * is logged at debug: thousands of waiting clients say nothing.
  */
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
@@ -22,11 +23,13 @@ function levelOf(reply: FastifyReply): 'error' | 'debug' | 'info' {
   return reply.statusCode < 400 && reply.request.routeOptions.config?.routine ? 'debug' : 'info'
 }
 
-export const accessLog = fp(
+export const answers = fp(
   async (app) => {
+    const { metrics } = app
     const logsDebug = ['trace', 'debug'].includes(app.log.level)
     app.decorateReply('isRoutine', false)
     app.addHook('onResponse', (request, reply, done) => {
+      metrics.countAnswer(reply.statusCode)
       const level = levelOf(reply)
       if (level !== 'debug' || logsDebug) {
         const { method, routeOptions } = request
@@ -38,6 +41,20 @@ export const accessLog = fp(
       }
       done()
     })
+
+    // Each route has a hook of its own that knows the operation: to look up the route of a request costs more than to count.
+    app.addHook('onRoute', (route) => {
+      const { operationId: operation } = (route.schema ?? {}) as { operationId?: string }
+      if (operation === undefined) return
+      route.onResponse = [
+        ...[route.onResponse ?? []].flat(),
+        (_request, reply, done) => {
+          // A poll that was held is left out: its duration is that of the user's decision, not of the service.
+          if (!reply.hasHeader('preference-applied')) metrics.observeAnswer(operation, reply.elapsedTime / 1000)
+          done()
+        }
+      ]
+    })
   },
-  { name: 'access-log' }
+  { name: 'answers', dependencies: ['metrics'] }
 )
