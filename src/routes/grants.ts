@@ -40,6 +40,18 @@ export function pollGrant(
   return app.core.grants.poll(grantCode, clientTag)
 }
 
+/**
+ * Serializes an answer that is always the same once. What a handler returns is then its text, which the framework sends as it is;
+ * to the compiler it is the answer.
+ */
+export function answerOnce<Answer>(answer: Answer): (reply: FastifyReply) => Answer {
+  const text = JSON.stringify(answer) as Answer
+  return (reply) => {
+    reply.header('content-type', 'application/json; charset=utf-8')
+    return text
+  }
+}
+
 /** Whether a poll brings nothing new. Thousands of waiting clients make such a poll every few seconds. */
 export function isRoutine({ kind }: PollOutcome): boolean {
   return kind === 'pending' || kind === 'slow_down'

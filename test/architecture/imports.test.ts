@@ -219,6 +219,8 @@ t.test('one file spells the keys of Redis', async (t) => {
   const lua = readdirSync(join(root, 'src/storage/redis/scripts')).map((name) => `src/storage/redis/scripts/${name}`)
   for (const file of lua) {
     const code = readFileSync(join(root, file), 'utf8').replaceAll(/--.*$/gm, '')
+    // grant-poll judges one key after the other, and writes in one place: what it hands over is a key of its own.
+    const handed = file.endsWith('/grant-poll.lua') ? /^(KEYS\[[\di]\]|key)$/ : /^KEYS\[[\di]\]$/
     const calls = [...code.matchAll(/call\(\s*'([A-Z]+)'(?:,\s*([^,)]+))?/g)]
     t.ok(calls.length > 0, file)
     for (const [, command, key] of calls) {
@@ -226,7 +228,7 @@ t.test('one file spells the keys of Redis', async (t) => {
       // The argument of SPUBLISH is a channel and no key, so it is handed over like the message.
       if (command === 'SPUBLISH') t.match(key, /^ARGV\[\d\]$/, `${file}: ${command}`)
       // KEYS[i] is one of many that were handed over.
-      else if (command !== 'TIME') t.match(key, /^KEYS\[[\di]\]$/, `${file}: ${command}`)
+      else if (command !== 'TIME') t.match(key, handed, `${file}: ${command}`)
     }
     t.notMatch(code, new RegExp(`['"](${[...stems, ...kinds].join('|')})`), `${file} spells no key`)
   }

@@ -6,6 +6,7 @@ import type { StartEngine } from './engine.js'
 import { grantStoreContract } from './grant-store.js'
 import { limitStoreContract } from './limit-store.js'
 import { lockStoreContract } from './lock-store.js'
+import { pollBatchesContract } from './poll-batches.js'
 import { recordStoreContract } from './record-store.js'
 import { refreshFamilyStoreContract } from './refresh-family-store.js'
 import { resourcesContract } from './resources.js'
@@ -13,6 +14,7 @@ import { signingKeyStoreContract } from './signing-key-store.js'
 
 export function storageContract(t: Test, start: StartEngine): void {
   t.test('grants', async (t) => grantStoreContract(t, start))
+  t.test('polls of one turn', async (t) => pollBatchesContract(t, start))
   t.test('decisions', async (t) => decisionFeedContract(t, start))
   t.test('refresh families', async (t) => refreshFamilyStoreContract(t, start))
   t.test('records', async (t) => recordStoreContract(t, start))

@@ -65,7 +65,7 @@ async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = all
     t.teardown(() => whole.close())
     const connection = tear(whole, names, queue)
     return {
-      grants: createRedisGrantStore(connection, keys, clock),
+      grants: createRedisGrantStore(connection, keys, { testClock: clock }),
       refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, clock),
       authorizations: createRedisRecordStore('authorized-client', { connection, keys, clock, turns: createTurns(1) }),
       limits: createRedisLimitStore(connection, keys, clock),

@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { tagOf } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import type { Connection } from '../../src/storage/redis/connection.js'
-import { createRedisGrantStore, nextPollId } from '../../src/storage/redis/grant-store.js'
+import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
+import { createDeparture, nextRunId } from '../../src/storage/redis/poll-batches.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
 import { createWatch } from '../../src/storage/redis/watch.js'
 import { listenTo, pendingGrant } from '../contract/decision-feed.js'
@@ -19,6 +21,7 @@ import {
   newDigest,
   newTag,
   requestOf,
+  tally,
   times
 } from '../contract/engine.js'
 import { grantModel } from '../contract/grant-history.js'
@@ -26,7 +29,7 @@ import { startRedisEngine } from '../contract/redis-engine.js'
 import { refreshFamilyModel } from '../contract/refresh-family-model.js'
 import { signingKeyOf } from '../contract/signing-key-store.js'
 import { storageContract } from '../contract/storage.js'
-import { GRANTD_SECRET, IMPATIENT, startApp } from '../support/app.js'
+import { GRANTD_SECRET, IMPATIENT, startApp, testClock } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { freePort } from '../support/ports.js'
 import { connectTo, PATIENT_MS } from '../support/redis-config.js'
@@ -52,6 +55,14 @@ async function scripts(t: Test): Promise<Connection> {
   return connection
 }
 
+/** Polls one grant by the script alone, in a run of this id. Returns the verdict, with its value if it has one. */
+async function pollBy(run: Connection['run'], key: string, runId: string, ...now: number[]): Promise<unknown> {
+  const verdicts = await run('grant-poll', key, runId, 1, `p${CLIENT_TAG}`, ...now)
+  if (verdicts === null) return 'pending'
+  const [[, ...verdict]] = verdicts as [[number, ...unknown[]]]
+  return verdict.length === 1 ? verdict[0] : verdict
+}
+
 const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
 
 t.test('commands of one turn leave in one piece, and each gets its own answer', async (t) => {
@@ -68,6 +79,140 @@ t.test('commands of one turn leave in one piece, and each gets its own answer', 
     )
     t.equal(proxy.pieces() - before, 1, '50 commands')
   }
+})
+
+t.test('polls of one turn', async (t) => {
+  const proxy = await startFaultProxy(server.port, () => 0)
+  t.teardown(() => proxy.close())
+  const clock = testClock()
+  const keys = createKeys('batches:')
+  const connection = await connectTo(proxy.url)
+  t.teardown(() => connection.close())
+  const grants = createRedisGrantStore(connection, keys, { testClock: clock })
+  const createAll = (count: number) =>
+    Promise.all(
+      times(count, async () => {
+        const digest = newDigest()
+        await grants.create(digest, newTag(), newGrant())
+        return digest
+      })
+    )
+  const pollAll = (digests: readonly string[]) =>
+    Promise.all(
+      digests.map((digest) =>
+        grants.poll(digest, CLIENT_TAG).then(
+          ({ kind }) => kind,
+          (error) => error
+        )
+      )
+    )
+  const runs = async () =>
+    Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0)
+
+  t.test('are one run, or one for each hundred', async (t) => {
+    for (const [count, expected] of [
+      [1, 1],
+      [60, 1],
+      [100, 1],
+      [101, 2],
+      [250, 3]
+    ] as const) {
+      const digests = await createAll(count)
+      const before = await runs()
+      t.same(tally(await pollAll(digests)), { pending: count })
+      t.equal((await runs()) - before, expected, `${count} polls`)
+    }
+  })
+
+  t.test('are counted once, and each gets its answer again, when the answer of their run is lost', async (t) => {
+    const digests = await createAll(30)
+    await pollAll(digests.slice(0, 10))
+    await pollAll(digests.slice(0, 10))
+    const lost = proxy.lost()
+    proxy.lose(1)
+    const answers = pollAll(digests)
+    await until(async () => proxy.lost() > lost)
+    proxy.lose(0)
+    t.same(await answers, [...times(10, () => 'slow_down'), ...times(20, () => 'pending')])
+    const heads = await Promise.all(digests.map((digest) => server.client.get(keys.grant(digest))))
+    t.same(
+      heads.map((head) => head?.slice(22, 27)),
+      [...times(10, () => '10000'), ...times(20, () => '05000')],
+      'one refusal lengthened each interval once'
+    )
+  })
+
+  t.test('a forgotten script is sent again with all of them', async (t) => {
+    const digests = await createAll(20)
+    await server.client.script('FLUSH')
+    t.same(tally(await pollAll(digests)), { pending: 20 })
+  })
+
+  for (const [what, plant] of Object.entries({
+    'of the wrong type': (key: string) => server.client.rpush(key, 'foreign'),
+    'whose columns are no numbers': (key: string) => server.client.set(key, `p${CLIENT_TAG} ${'?'.repeat(80)}`)
+  })) {
+    t.test(`a key ${what} fails its own poll alone`, async (t) => {
+      const digests = await createAll(9)
+      const poisoned = keys.grant(digests[4] as string)
+      await server.client.del(poisoned)
+      await plant(poisoned)
+      const before = await server.client.dumpBuffer(poisoned)
+      const [alone] = (await pollAll([digests[4] as string])) as [Error]
+      const answers = await pollAll(digests)
+      t.type(alone, Error)
+      t.equal((answers[4] as Error).message, alone.message, 'as if it had come alone')
+      t.same(tally(answers.filter((_, i) => i !== 4) as string[]), { pending: 8 })
+      t.same(await server.client.dumpBuffer(poisoned), before)
+    })
+  }
+
+  t.test('wait in a bounded number', async (t) => {
+    const answers = await pollAll(times(10_001, newDigest))
+    t.match(answers.at(-1), { code: 'unavailable', detail: 'too much is asked of Redis already' })
+    t.same(tally(answers.slice(0, -1) as string[]), { unknown: 10_000 })
+    t.same(tally(await pollAll(times(3, newDigest))), { unknown: 3 }, 'and there is room again')
+  })
+})
+
+t.test('when polls leave', async (t) => {
+  let left = 0
+  const departure = createDeparture(() => (left += 1))
+  const add = (count: number, isUrgent = false) => times(count, () => departure.add(isUrgent))
+  /** Resolves after the end of this turn. */
+  const ended = async () => {
+    await turn()
+    const now = left
+    left = 0
+    return now
+  }
+  add(1)
+  t.equal(await ended(), 1, 'at once')
+  add(1)
+  t.equal(await ended(), 1, 'and again, while each comes alone')
+  add(2)
+  t.equal(await ended(), 1, 'the first that come together too')
+  add(1)
+  t.equal(await ended(), 0, 'but others are waited for from then on')
+  await until(() => left === 1)
+  left = 0
+  add(1)
+  t.equal(await ended(), 1, 'until one was alone again')
+
+  add(3)
+  await ended()
+  add(1)
+  t.equal(await ended(), 0)
+  add(1, true)
+  t.equal(await ended(), 1, 'what is urgent takes along those that wait')
+  add(1)
+  t.equal(await ended(), 0)
+  add(15)
+  t.equal(await ended(), 1, 'enough wait for no others')
+  add(16)
+  t.equal(await ended(), 1)
+  add(2, true)
+  t.equal(await ended(), 1)
 })
 
 t.test('commands of a long turn do not wait for its end', async (t) => {
@@ -357,23 +502,15 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const { run } = await scripts(t)
     const key = createKeys(engine.prefix).grant('g')
     await engine.storage.grants.create('g', newTag(), newGrant())
-    const id = nextPollId()
-    t.equal(await run('grant-poll', key, id, `p${CLIENT_TAG}`, engine.clock()), 'pending')
+    const id = nextRunId()
+    t.equal(await pollBy(run, key, id, engine.clock()), 'pending')
     const record = await server.client.get(key)
     for (const ms of [0, 300, 4_000, 5_000, 60_000]) {
-      t.equal(await run('grant-poll', key, id, `p${CLIENT_TAG}`, engine.clock() + ms), 'pending')
+      t.equal(await pollBy(run, key, id, engine.clock() + ms), 'pending')
       t.equal(await server.client.get(key), record)
     }
-    t.same(
-      await run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`, engine.clock() + 4_499),
-      ['slow_down', 10_000],
-      'others still wait'
-    )
-    t.equal(
-      await run('grant-poll', key, id, `p${CLIENT_TAG}`, engine.clock() + 4_600),
-      'pending',
-      'even after a refused one came between'
-    )
+    t.same(await pollBy(run, key, nextRunId(), engine.clock() + 4_499), ['slow_down', 10_000], 'others still wait')
+    t.equal(await pollBy(run, key, id, engine.clock() + 4_600), 'pending', 'even after a refused one came between')
   })
 
   t.test('so is the poll that repeated an accepted one, whatever came after it', async (t) => {
@@ -381,8 +518,8 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const { run } = await scripts(t)
     const key = createKeys(engine.prefix).grant('g')
     await engine.storage.grants.create('g', newTag(), newGrant())
-    const [accepted, repetition, refused] = [nextPollId(), nextPollId(), nextPollId()]
-    const poll = (id: string, afterMs: number) => run('grant-poll', key, id, `p${CLIENT_TAG}`, engine.clock() + afterMs)
+    const [accepted, repetition, refused] = [nextRunId(), nextRunId(), nextRunId()]
+    const poll = (id: string, afterMs: number) => pollBy(run, key, id, engine.clock() + afterMs)
     t.equal(await poll(accepted, 0), 'pending')
     t.equal(await poll(repetition, 3), 'pending')
     t.same(await poll(refused, 6), ['slow_down', 10_000])
@@ -405,10 +542,10 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const { run } = await scripts(t)
     const key = createKeys(engine.prefix).grant('g')
     await engine.storage.grants.create('g', newTag(), newGrant())
-    const poll = (afterMs: number) => run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`, engine.clock() + afterMs)
+    const poll = (afterMs: number) => pollBy(run, key, nextRunId(), engine.clock() + afterMs)
     // That version wrote time and id of an accepted poll, and nothing behind them.
     const byThatVersion = (afterMs: number) =>
-      server.client.setrange(key, 28, `${engine.clock() + afterMs} ${nextPollId()}`)
+      server.client.setrange(key, 28, `${engine.clock() + afterMs} ${nextRunId()}`)
     await byThatVersion(0)
     t.same(await poll(3), ['slow_down', 10_000], 'what it accepted first is not repeated')
     t.equal(await poll(20_000), 'pending')
@@ -425,19 +562,15 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     const { run } = await scripts(t)
     const key = createKeys(engine.prefix).grant('g')
     await engine.storage.grants.create('g', newTag(), newGrant())
-    await run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`, engine.clock())
-    const id = nextPollId()
-    t.same(await run('grant-poll', key, id, `p${CLIENT_TAG}`, engine.clock() + 1_000), ['slow_down', 10_000])
+    await pollBy(run, key, nextRunId(), engine.clock())
+    const id = nextRunId()
+    t.same(await pollBy(run, key, id, engine.clock() + 1_000), ['slow_down', 10_000])
     const record = await server.client.get(key)
     for (const ms of [1_000, 1_300, 12_000]) {
-      t.same(await run('grant-poll', key, id, `p${CLIENT_TAG}`, engine.clock() + ms), ['slow_down', 10_000])
+      t.same(await pollBy(run, key, id, engine.clock() + ms), ['slow_down', 10_000])
       t.equal(await server.client.get(key), record)
     }
-    t.equal(
-      await run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`, engine.clock() + 10_500),
-      'pending',
-      'the interval grew once'
-    )
+    t.equal(await pollBy(run, key, nextRunId(), engine.clock() + 10_500), 'pending', 'the interval grew once')
   })
 
   t.test('a decision that is repeated is repeated, and a collection keeps its first time', async (t) => {
@@ -495,8 +628,8 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     }
   })
 
-  t.test('poll ids are twelve characters and do not repeat', async (t) => {
-    const ids = times(10_000, nextPollId)
+  t.test('the ids of runs are twelve characters and do not repeat', async (t) => {
+    const ids = times(10_000, nextRunId)
     t.equal(new Set(ids).size, 10_000)
     t.ok(ids.every((id) => /^[\w-]{12}$/.test(id)))
     t.notOk(ids.includes('------------'), 'none of them stands for nothing')
@@ -513,10 +646,10 @@ t.test('the time of grants and rotations is Redis’s own when nobody hands one 
   }
   const before = await nowMs()
   await run('grant-create', key, 900_000, 5_000, 1_260_000, CLIENT_TAG, '["cli",null,null,null,null,"i",900000]')
-  t.equal(await run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`), 'pending')
+  t.equal(await pollBy(run, key, nextRunId()), 'pending')
   // It depends on how busy the machine is whether the second poll still is a repetition.
-  await run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`)
-  t.match(await run('grant-poll', key, nextPollId(), `p${CLIENT_TAG}`), ['slow_down'])
+  await pollBy(run, key, nextRunId())
+  t.match(await pollBy(run, key, nextRunId()), ['slow_down'])
   t.match(await run('grant-find', key), ['pending'])
   const decision = ['a', '{"user":"u"}', 'u', decisions('g'), 'g']
   const [, decidedAtMs] = (await run('grant-decide', key, ...decision)) as [string, number]
@@ -611,7 +744,7 @@ t.test('a key that holds something else', async (t) => {
   /** Arguments with which each script would write. A key of another type is planted at each of its keys. */
   const argumentsOf: Record<ScriptName, (string | number)[]> = {
     'grant-create': [900_000, 5_000, 1_260_000, '*tag12', '{}', 1_700_000_000_000],
-    'grant-poll': ['poll id 1234', 'p*', 1_700_000_000_000],
+    'grant-poll': ['poll id 1234', 1, 'p*', 1_700_000_000_000],
     'grant-find': [1_700_000_000_000],
     'grant-decide': ['a', '{"user":"u"}', 'u', 'channel', 'digest', 1_700_000_000_000],
     'grant-withdraw': ['*', 'channel', 'digest', 1_700_000_000_000],

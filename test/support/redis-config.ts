@@ -16,8 +16,11 @@ export function redisConfig(place: RedisConfig['place'], parts: Partial<RedisCon
 export const PATIENT_MS = 30_000
 
 /** Opens a connection as the stores have it and waits until it is ready. Only the loss of Redis is logged, through `warn`. */
-export async function connectTo(url: string, warn: (message: string) => void = () => {}): Promise<Connection> {
-  const config = redisConfig(at(url), { timeoutMs: PATIENT_MS })
+export async function connectTo(
+  place: string | RedisConfig['place'],
+  warn: (message: string) => void = () => {}
+): Promise<Connection> {
+  const config = redisConfig(typeof place === 'string' ? at(place) : place, { timeoutMs: PATIENT_MS })
   const replicas = { count: 0, fence: (key: string) => key }
   const log = { info() {}, warn }
   const connection = connect({ servers: reachServers(config), log, observe() {}, timeoutMs: PATIENT_MS, replicas })

@@ -19,10 +19,14 @@ export interface Service {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts the service on a free port and waits for its first answer. The test kills it if it still runs. */
+/**
+ * Starts the service on a free port and waits for its first answer. The test kills it if it still runs. `server` is the file of
+ * another build.
+ */
 export async function startService(
   t: { teardown(handler: () => unknown): void },
-  variables: Record<string, string> = {}
+  variables: Record<string, string> = {},
+  server = SERVER
 ): Promise<Service> {
   const port = variables.PORT ? Number(variables.PORT) : await freePort()
   const env = {
@@ -32,7 +36,7 @@ export async function startService(
     ...variables,
     PORT: `${port}`
   }
-  const child = spawn(process.execPath, ['--enable-source-maps', SERVER], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--enable-source-maps', server], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   child.stdout.on('data', (data) => {
     output += data

@@ -47,14 +47,12 @@ export function tear(connection: Connection, names: readonly Tearable[], queue: 
     else await ask((redis) => redis.del(key))
   }
 
-  async function runTorn(name: ScriptName, ...keysThenArgs: (string | number)[]): Promise<unknown> {
-    const count = scripts[name].numberOfKeys
-    const keys = keysThenArgs.slice(0, count).map(String)
+  async function runTorn(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]) {
     const before = await Promise.all(keys.map(copyOf))
     await turn()
-    const copies = keys.map(() => `copy:${randomUUID()}`) as [string, ...string[]]
+    const copies = keys.map(() => `copy:${randomUUID()}`)
     await Promise.all(copies.map((copy, i) => put(copy, before[i] as Copy)))
-    const verdict = await connection.run(name, ...copies, ...keysThenArgs.slice(count))
+    const verdict = await connection.runOver(name, copies, args)
     for (const [i, copy] of copies.entries()) {
       const after = await copyOf(copy)
       // A copy that the script has not changed is not written back.
@@ -74,8 +72,12 @@ export function tear(connection: Connection, names: readonly Tearable[], queue: 
     }
   })
 
-  const run: Connection['run'] = (name, ...keysThenArgs) =>
-    queue(() => (names.includes(name) ? runTorn(name, ...keysThenArgs) : connection.run(name, ...keysThenArgs)))
+  const runOver: Connection['runOver'] = (name, keys, args) =>
+    queue(() => (names.includes(name) ? runTorn(name, keys, args) : connection.runOver(name, keys, args)))
+  const run: Connection['run'] = (name, ...keysThenArgs) => {
+    const count = scripts[name].numberOfKeys
+    return runOver(name, keysThenArgs.slice(0, count).map(String), keysThenArgs.slice(count))
+  }
   const call: Connection['call'] = (name, command) =>
     queue(() =>
       connection.call(name, (redis) =>
@@ -85,9 +87,9 @@ export function tear(connection: Connection, names: readonly Tearable[], queue: 
   return {
     ...connection,
     run,
+    runOver,
     runDurably: run,
-    // One record: the script has as many keys as are counted for it.
-    runDurablyOver: (name, keys, args) => run(name, ...keys, ...args),
+    runDurablyOver: runOver,
     call,
     callDurably: (name, _key, command) => call(name, command)
   }

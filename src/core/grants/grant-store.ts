@@ -57,9 +57,9 @@ export interface GrantStore {
   /**
    * Judges one poll by rules.ts and stores its effect on the pacing. Does not collect an approved grant. `clientTag` is a
    * prefix: to a caller with which the grant's tag does not begin, the grant is unknown, and it stays unchanged (RFC 8628 §3.5,
-   * RFC 6749 §5.2).
+   * RFC 6749 §5.2). A store may let polls wait some milliseconds for others, but not those that are urgent.
    */
-  poll(grantDigest: string, clientTag: string): Promise<StoredPoll>
+  poll(grantDigest: string, clientTag: string, isUrgent?: boolean): Promise<StoredPoll>
 
   /** Whether a grant still waits for its decision. Checks no client and changes nothing. */
   stateOf(grantDigest: string): Promise<GrantStanding>

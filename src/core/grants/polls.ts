@@ -67,7 +67,7 @@ export function createPolls(parts: PollsParts): Polls {
   /** Polls, then polls again once the grant is decided or expired. Counts as one poll in the metrics and the pacing. */
   async function hold(place: HeldPoll, grantCode: string, clientTag: string, forMs: number): Promise<PollOutcome> {
     const grantDigest = digestOf(grantCode)
-    const ask = async () => conclude(grantCode, await store.poll(grantDigest, clientTag))
+    const ask = async () => conclude(grantCode, await store.poll(grantDigest, clientTag, true))
     const untilMs = performance.now() + forMs
     const first = await ask()
     if (first.kind !== 'pending') return first

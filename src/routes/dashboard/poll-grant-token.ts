@@ -2,27 +2,29 @@ import { dashboardOperations, type GrantTokenResponse } from '../../../schemas/g
 import { BUILT_IN_TAG } from '../../core/clients/client.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
-import { isRoutine, pollGrant } from '../grants.js'
+import { answerOnce, isRoutine, pollGrant } from '../grants.js'
+
+const PENDING = answerOnce<GrantTokenResponse>({ status: 'authorization_pending' })
 
 /** POST /auth/grant/token: tells the client what has become of its grant, every state as a 200. */
 export function pollGrantToken(app: App): void {
   app.route({
     ...dashboardOperations.pollGrantToken,
     config: { waitsForOthers: true },
-    handler: async (request, reply) => {
-      // No client authenticates here, so only the grants of built-in clients can be polled.
-      const outcome = await pollGrant(app, request, reply, request.body.grant_code, BUILT_IN_TAG)
-      reply.isRoutine = isRoutine(outcome)
-      if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
-      return render(outcome)
-    }
+    // Not async, which saves a promise for every poll. No client authenticates here, so only the grants of built-in clients can
+    // be polled.
+    handler: (request, reply) =>
+      pollGrant(app, request, reply, request.body.grant_code, BUILT_IN_TAG).then((outcome) => {
+        reply.isRoutine = isRoutine(outcome)
+        if (outcome.kind === 'pending') return PENDING(reply)
+        if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
+        return render(outcome)
+      })
   })
 }
 
-function render(outcome: PollOutcome): GrantTokenResponse {
+function render(outcome: Exclude<PollOutcome, { kind: 'pending' }>): GrantTokenResponse {
   switch (outcome.kind) {
-    case 'pending':
-      return { status: 'authorization_pending' }
     case 'slow_down':
       return { status: 'slow_down', interval: outcome.intervalSeconds }
     case 'approved':

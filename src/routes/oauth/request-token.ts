@@ -11,7 +11,9 @@ import { fault } from '../../core/fault.js'
 import type { PollOutcome } from '../../core/grants/grant.js'
 import type { IssuedTokens } from '../../core/tokens/issued-tokens.js'
 import type { App } from '../app.js'
-import { isRoutine, pollGrant } from '../grants.js'
+import { answerOnce, isRoutine, pollGrant } from '../grants.js'
+
+const PENDING = answerOnce<TokenError>({ error: 'authorization_pending' })
 
 type TokenRoute = FastifyRequest<{ Body: TokenRequest }>
 
@@ -39,7 +41,7 @@ export function requestToken(app: App): void {
     throw fault('unsupported_grant_type')
   }
 
-  async function redeemDeviceCode(
+  function redeemDeviceCode(
     client: Client,
     { device_code: deviceCode, scope = '' }: TokenRequest,
     request: FastifyRequest,
@@ -49,12 +51,14 @@ export function requestToken(app: App): void {
     // The token has what was approved, whatever is asked for here.
     if (scope.length > LONGEST_SCOPE) throw fault('invalid_scope')
     if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
-    const outcome = await pollGrant(app, request, reply, deviceCode, client.tag)
-    if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
-    if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
-    reply.isRoutine = isRoutine(outcome)
-    reply.code(400)
-    return render(outcome)
+    return pollGrant(app, request, reply, deviceCode, client.tag).then((outcome) => {
+      if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
+      reply.isRoutine = isRoutine(outcome)
+      reply.code(400)
+      if (outcome.kind === 'pending') return PENDING(reply)
+      if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
+      return render(outcome)
+    })
   }
 
   async function redeemRefreshToken(
@@ -89,10 +93,8 @@ export function requestToken(app: App): void {
 }
 
 /** What a poll that brings no token is told (RFC 8628 §3.5). */
-function render(outcome: Exclude<PollOutcome, { kind: 'approved' }>): TokenError {
+function render(outcome: Exclude<PollOutcome, { kind: 'approved' | 'pending' }>): TokenError {
   switch (outcome.kind) {
-    case 'pending':
-      return { error: 'authorization_pending' }
     case 'slow_down':
       return { error: 'slow_down', interval: outcome.intervalSeconds }
     case 'denied':

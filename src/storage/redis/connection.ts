@@ -19,6 +19,8 @@ type Argument = string | number
 export interface Connection {
   /** Runs a script, whose file describes its result. Rejects with `unavailable` when Redis could not be asked. */
   run(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
+  /** The same for a script over any number of keys. It leaves at once, not with the commands of this turn. */
+  runOver(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown>
   /** Runs a plain command. Rejects like `run`. */
   call<T>(name: string, command: (redis: Commands) => Promise<T>): Promise<T>
   /**
@@ -109,6 +111,10 @@ export function connect(options: ConnectionOptions): Connection {
       if (refused) return refused
       gather()
       return runOn(commands, name, keysThenArgs)
+    },
+
+    runOver(name, scriptKeys, args) {
+      return refusal() ?? runOn(commands, name, [...scriptKeys, ...args], { numberOfKeys: scriptKeys.length })
     },
 
     call(name, command) {

@@ -1,7 +1,6 @@
 /**
  * Grants in Redis: one string per grant and one per user code. The scripts judge; this file converts arguments and verdicts.
  */
-import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
 import type {
   ApprovedGrant,
@@ -16,14 +15,24 @@ import { isDigest } from '../../core/secrets/digest.js'
 import type { Connection } from './connection.js'
 import { type GrantRecord, readRecord, writeDecision, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
+import { createPollBatches } from './poll-batches.js'
+import type { Servers } from './servers.js'
 
-/** The scripts use Redis's clock, so that instances with wrong clocks agree; `testClock` replaces it in tests. */
+export interface GrantStoreOptions {
+  /** The Cluster; by default there is one primary. */
+  cluster?: Pick<Servers, 'slotOf' | 'ownerOf'> | undefined
+  /** Replaces the clock of Redis in tests. The scripts use that one so that instances with wrong clocks agree. */
+  testClock?: Clock | undefined
+}
+
 export function createRedisGrantStore(
-  { call, run, callDurably, runDurably, unreadable }: Connection,
+  connection: Connection,
   keys: Keys,
-  testClock?: Clock
+  { cluster, testClock }: GrantStoreOptions = {}
 ): GrantStore {
+  const { call, run, callDurably, runDurably, unreadable } = connection
   const now = testClock ? () => [testClock()] : () => []
+  const judgePoll = createPollBatches({ connection, keys, cluster, readVerdict, now })
 
   async function look(grantDigest: string): Promise<{ state: FoundGrant['state']; record: string } | undefined> {
     const found = await run('grant-find', keys.grant(grantDigest), ...now())
@@ -45,11 +54,10 @@ export function createRedisGrantStore(
     return { request, decision, createdAtMs }
   }
 
-  function readPoll(verdict: unknown): StoredPoll {
-    if (typeof verdict === 'string') return { kind: verdict } as StoredPoll
-    const [kind, value] = verdict as ['slow_down', number] | ['approved', string]
-    if (kind === 'slow_down') return { kind, intervalMs: value }
-    return { kind, ...readApproval(value) }
+  function readVerdict(kind: string, value: number | string | null): StoredPoll {
+    if (kind === 'slow_down') return { kind, intervalMs: value as number }
+    if (kind === 'approved') return { kind, ...readApproval(value as string) }
+    return { kind } as StoredPoll
   }
 
   return {
@@ -65,8 +73,7 @@ export function createRedisGrantStore(
       return 'created'
     },
 
-    poll: (grantDigest, clientTag) =>
-      run('grant-poll', keys.grant(grantDigest), nextPollId(), `p${clientTag}`, ...now()).then(readPoll),
+    poll: (grantDigest, clientTag, isUrgent = false) => judgePoll(grantDigest, clientTag, isUrgent),
 
     async stateOf(grantDigest) {
       const found = await look(grantDigest)
@@ -105,18 +112,4 @@ export function createRedisGrantStore(
       return (await runDurably('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
     }
   }
-}
-
-const processPart = randomBytes(4).toString('base64url')
-const COUNT_LIMIT = 36 ** 6
-let count = 0
-
-/**
- * The id of a poll, by which grant-poll.lua recognizes a command that the driver sent twice. It has the twelve characters that
- * the layout reserves: six random ones for the process and a counter of six. Collisions between distant polls are harmless,
- * because only the last polls of one grant are compared.
- */
-export function nextPollId(): string {
-  count = (count + 1) % COUNT_LIMIT
-  return processPart + count.toString(36).padStart(6, '0')
 }

@@ -35,7 +35,8 @@ export interface RedisStorageOptions {
 
 export function createRedisStorage({ redis, clock, testClock, ...options }: RedisStorageOptions): Storage {
   const { log } = options
-  const keys = createKeys(redis.prefix, redis.place.kind === 'cluster' ? 'by-group' : 'one')
+  const isCluster = redis.place.kind === 'cluster'
+  const keys = createKeys(redis.prefix, isCluster ? 'by-group' : 'one')
   const servers = reachServers(redis)
   const replicas = { count: redis.waitReplicas, fence: keys.fence }
   const connection = connect({ ...options, servers, timeoutMs: redis.timeoutMs, replicas })
@@ -71,7 +72,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
 
   return {
     engine: 'redis',
-    grants: createRedisGrantStore(connection, keys, testClock),
+    grants: createRedisGrantStore(connection, keys, { cluster: isCluster ? servers : undefined, testClock }),
     decisions,
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),

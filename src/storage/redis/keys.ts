@@ -30,7 +30,7 @@ const DIGITS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
  * Grants form 4,096 groups, by the first two characters of their digests. A group and its channel are in one slot of a Cluster,
  * so that an instance can subscribe to all channels, and the groups are spread over all primaries.
  */
-const groupOf = (grantDigest: string) => grantDigest.slice(0, 2)
+export const groupOf = (grantDigest: string) => grantDigest.slice(0, 2)
 
 export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Keys {
   const decisionsOf = (group: string) => `${prefix}decisions:{${group}}`

@@ -1,0 +1,182 @@
+/**
+ * Polls that come together are judged together: they go to each primary as one run of grant-poll.lua, because a run costs Redis
+ * and this process as much as judging several polls.
+ */
+import { randomBytes } from 'node:crypto'
+import { fault } from '../../core/fault.js'
+import type { StoredPoll } from '../../core/grants/grant-store.js'
+import type { Connection } from './connection.js'
+import { groupOf, type Keys } from './keys.js'
+import type { Owner, Servers } from './servers.js'
+
+/** Caps a run, because Redis does nothing else while it judges: some two microseconds for each poll. */
+const MOST_TOGETHER = 100
+/** The longest wait of a poll for others. Timers are as exact as a millisecond. */
+const WAIT_MS = 2
+/** So many polls wait for no others. */
+const ENOUGH = 16
+/** The cap on polls under way. Further ones are refused, because they would only wait for each other. */
+const MOST_UNDER_WAY = 10_000
+
+const PENDING: StoredPoll = { kind: 'pending' }
+
+/** What a run of grant-poll.lua says of a grant that is not pending: the number of its poll, from 1, a verdict and its value. */
+type Verdict = readonly [number: number, verdict: string, value: number | string | null]
+
+interface Poll {
+  key: string
+  /** A prefix of client tags. */
+  clientTag: string
+  resolve(poll: StoredPoll): void
+  reject(reason: unknown): void
+}
+
+/**
+ * Judges a poll by a client with this tag. `isUrgent`: it waits for no other polls, because somebody waits for a decision. Rejects
+ * with `unavailable` when Redis could not be asked.
+ */
+export type JudgePoll = (grantDigest: string, clientTag: string, isUrgent: boolean) => Promise<StoredPoll>
+
+export interface PollBatchesParts {
+  connection: Pick<Connection, 'runOver'>
+  keys: Pick<Keys, 'grant'>
+  /** The Cluster; undefined if there is one primary. */
+  cluster: Pick<Servers, 'slotOf' | 'ownerOf'> | undefined
+  /** Reads a verdict that is not `failed`. Throws `unavailable` if the record with it cannot be read. */
+  readVerdict(verdict: string, value: number | string | null): StoredPoll
+  /** The last argument of the script, in tests. */
+  now(): readonly number[]
+}
+
+export function createPollBatches({ connection, keys, cluster, readVerdict, now }: PollBatchesParts): JudgePoll {
+  const ownerOf = cluster ? ownersByGroup(cluster, keys) : () => undefined
+  /** The polls that are gathered now, by primary and key. The script takes a grant once. */
+  const gathered = new Map<Owner | undefined, Map<string, Poll>>()
+  const departure = createDeparture(judgeGathered)
+  let underWay = 0
+
+  function judgeGathered(): void {
+    for (const polls of gathered.values()) judge([...polls.values()])
+    gathered.clear()
+  }
+
+  function judge(polls: readonly Poll[]): void {
+    const grants = polls.map(({ key }) => key)
+    const asked = polls.map(({ clientTag }) => `p${clientTag}`)
+    // A Cluster takes the keys of one slot alone. It does not look at the others, which are all of the same primary.
+    const declared = cluster ? 1 : grants.length
+    const args = [nextRunId(), grants.length, ...asked, ...grants.slice(declared), ...now()]
+    connection.runOver('grant-poll', grants.slice(0, declared), args).then(
+      (verdicts) => settle(polls, verdicts as Verdict[] | null),
+      (reason: unknown) => {
+        underWay -= polls.length
+        for (const { reject } of polls) reject(reason)
+      }
+    )
+  }
+
+  function settle(polls: readonly Poll[], verdicts: readonly Verdict[] | null): void {
+    const others = new Map<number, Verdict>()
+    for (const verdict of verdicts ?? []) others.set(verdict[0], verdict)
+    for (const [i, poll] of polls.entries()) {
+      const [, verdict, value = null] = others.get(i + 1) ?? []
+      if (verdict === 'failed') {
+        judge([poll])
+        continue
+      }
+      underWay -= 1
+      try {
+        poll.resolve(verdict === undefined ? PENDING : readVerdict(verdict, value))
+      } catch (error) {
+        poll.reject(error)
+      }
+    }
+  }
+
+  function gather(owner: Owner | undefined, poll: Poll): void {
+    const polls = gathered.get(owner)
+    if (polls === undefined) {
+      gathered.set(owner, new Map([[poll.key, poll]]))
+    } else if (polls.size === MOST_TOGETHER || polls.has(poll.key)) {
+      judge([...polls.values()])
+      gathered.set(owner, new Map([[poll.key, poll]]))
+    } else {
+      polls.set(poll.key, poll)
+    }
+  }
+
+  return (grantDigest, clientTag, isUrgent) => {
+    if (underWay >= MOST_UNDER_WAY) {
+      return Promise.reject(fault('unavailable', { detail: 'too much is asked of Redis already' }))
+    }
+    underWay += 1
+    departure.add(isUrgent)
+    return new Promise((resolve, reject) =>
+      gather(ownerOf(grantDigest), { key: keys.grant(grantDigest), clientTag, resolve, reject })
+    )
+  }
+}
+
+/** Returns which primary owns a grant. The slot of a group is computed once, because that costs more than judging a poll. */
+function ownersByGroup({ slotOf, ownerOf }: Pick<Servers, 'slotOf' | 'ownerOf'>, keys: Pick<Keys, 'grant'>) {
+  const slots = new Map<string, number>()
+  return (grantDigest: string): Owner | undefined => {
+    const group = groupOf(grantDigest)
+    const slot = slots.get(group) ?? slotOf(keys.grant(grantDigest))
+    slots.set(group, slot)
+    return ownerOf(slot)
+  }
+}
+
+/**
+ * Says when polls leave: at the end of a turn of the event loop if they are many, or if the one before them left alone, so that
+ * hardly another one would come soon. Otherwise they wait for others, because a run for each few polls would wake Redis, and then
+ * this process, each time. `leave` sends what is gathered.
+ */
+export function createDeparture(leave: () => void) {
+  let count = 0
+  let lastCount = 1
+  let isHurried = false
+  let timer: NodeJS.Timeout | undefined
+
+  function endTurn(): void {
+    if (isHurried || count >= ENOUGH || lastCount === 1) depart()
+    else timer = setTimeout(depart, WAIT_MS)
+  }
+
+  function depart(): void {
+    lastCount = count
+    count = 0
+    isHurried = false
+    timer = undefined
+    leave()
+  }
+
+  return {
+    /** Called for every poll that is gathered. What is urgent leaves at the end of this turn, with all that wait. */
+    add(isUrgent: boolean): void {
+      if (count === 0) setImmediate(endTurn)
+      count += 1
+      isHurried ||= isUrgent
+      if (timer && (isHurried || count >= ENOUGH)) {
+        clearTimeout(timer)
+        timer = undefined
+        setImmediate(depart)
+      }
+    }
+  }
+}
+
+const processPart = randomBytes(4).toString('base64url')
+const COUNT_LIMIT = 36 ** 6
+let count = 0
+
+/**
+ * The id of a run of grant-poll.lua, by which the script recognizes a command that the driver sent twice. It has the twelve
+ * characters that the layout reserves: six random ones for the process and a counter of six. Collisions between distant runs are
+ * harmless, because only the last polls of one grant are compared.
+ */
+export function nextRunId(): string {
+  count = (count + 1) % COUNT_LIMIT
+  return processPart + count.toString(36).padStart(6, '0')
+}
