@@ -62,7 +62,8 @@ if (values.publish) {
   console.log(`published anew: ${save(JSON.parse(readFileSync(inRoot(RESULT), 'utf8')))}`)
   process.exit(0)
 }
-if (values.save && (values.only || values.against)) throw new Error('only a whole run is saved: figures of several runs are not comparable')
+if (values.save && (values.only || values.against))
+  throw new Error('only a whole run is saved: figures of several runs are not comparable')
 const names = Object.keys(BENCHES) as (keyof typeof BENCHES)[]
 const whole = values.against ? [] : names.filter((name) => !ON_REQUEST.includes(name))
 const asked = values.only?.split(',') ?? whole
