@@ -95,15 +95,21 @@ async function getDocs(app: App, document: typeof openapiDocument): Promise<void
     staticCSP: DOCS_POLICY,
     uiConfig: { tryItOutEnabled: true }
   })
+  async function make(url: string): Promise<LightMyRequestResponse> {
+    const page = await maker.inject(url)
+    // What went wrong is for the log alone, and the next one who asks has it tried again.
+    if (page.statusCode >= 400) throw new Error(`${url} could not be made: ${page.statusCode} ${page.payload}`)
+    return page
+  }
+
   const folder = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static')
   const files = new Set([...readdirSync(folder), 'swagger-initializer.js'])
   const paths = ['', '/', '/json', '/yaml', ...[...files].map((file) => `/static/${file}`)]
   for (const url of paths.map((path) => `/docs${path}`)) {
     let page: LightMyRequestResponse | undefined
     app.get(url, async (request, reply) => {
-      const made = page ?? (await maker.inject(url))
-      if (made.statusCode < 500) page = made
-      const { statusCode, headers, rawPayload } = made
+      page ??= await make(url)
+      const { statusCode, headers, rawPayload } = page
       for (const name of KEPT_HEADERS) if (headers[name] !== undefined) reply.header(name, headers[name])
       if (headers.etag !== undefined && request.headers['if-none-match'] === headers.etag) return reply.code(304).send()
       return reply.code(statusCode).send(rawPayload.length > 0 ? rawPayload : undefined)
