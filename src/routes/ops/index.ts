@@ -7,7 +7,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type LightMyRequestResponse } from 'fastify'
 import { openapiDocument } from '../../../schemas/generated/openapi.js'
 import { opsOperations } from '../../../schemas/generated/ops.js'
-import { isFault } from '../../core/fault.js'
+import { fault, isFault } from '../../core/fault.js'
 import { type App, surface } from '../app.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 
@@ -102,6 +102,10 @@ async function getDocs(app: App, document: typeof openapiDocument): Promise<void
     return page
   }
 
+  // A program asks for what a page needs, so that a file that is not there is told as to a program.
+  app.get('/docs/static/*', async () => {
+    throw fault('not_found')
+  })
   const folder = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static')
   const files = new Set([...readdirSync(folder), 'swagger-initializer.js'])
   const paths = ['', '/', '/json', '/yaml', ...[...files].map((file) => `/static/${file}`)]
