@@ -18,14 +18,14 @@ export interface Documents {
 }
 
 type Make = () => Promise<Documents | undefined>
+/** At once if they were made less than a second ago. */
+export type Given = Documents | undefined | Promise<Documents | undefined>
 
 export interface HeldDocuments {
-  /**
-   * Resolves to the cached documents of an issuer's path, or makes them and caches them for a second unless that fails.
-   */
-  byPath(issuerId: string, make: Make): Promise<Documents | undefined>
+  /** The cached documents of an issuer's path. Otherwise makes them, and caches them for a second unless that fails. */
+  byPath(issuerId: string, make: Make): Given
   /** Does the same for a host. */
-  byHost(host: string, make: Make): Promise<Documents | undefined>
+  byHost(host: string, make: Make): Given
   /**
    * Whether a host is an issuer's: at once if that was found out less than a second ago, otherwise after a look. When the look fails
    * a host that was an issuer's still is one; for any other host it rejects.
@@ -38,7 +38,7 @@ export interface HeldDocuments {
 }
 
 interface Held {
-  documents: Promise<Documents | undefined>
+  documents: Given
   untilMs: number
 }
 
@@ -60,12 +60,19 @@ export function createHeldDocuments(urls: IssuerUrls, clock: Clock): HeldDocumen
     there.delete(host)
   }
 
-  function fresh(name: string, make: Make): Promise<Documents | undefined> {
+  function fresh(name: string, make: Make): Given {
     const known = held.get(name)
-    if (known && known.untilMs > clock()) return known.documents
+    return known && known.untilMs > clock() ? known.documents : makeAgain(name, make)
+  }
+
+  function makeAgain(name: string, make: Make): Given {
     const documents = make()
-    held.set(name, { documents, untilMs: clock() + FRESH_MS })
-    documents.catch(() => held.delete(name))
+    const made: Held = { documents, untilMs: clock() + FRESH_MS }
+    held.set(name, made)
+    documents.then(
+      (ready) => (made.documents = ready),
+      () => held.delete(name)
+    )
     return documents
   }
 

@@ -5,7 +5,7 @@
  */
 
 import type { Domains } from './domains.js'
-import type { Documents, HeldDocuments } from './held-documents.js'
+import type { Documents, Given, HeldDocuments } from './held-documents.js'
 import { type IssuerUrls, isIssuerId } from './issuer.js'
 import type { IssuerKeys } from './issuer-keys.js'
 import type { Issuers } from './issuers.js'
@@ -15,9 +15,9 @@ const DOMAIN = /^(?!www\.)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}
 const LONGEST_DOMAIN = 255
 
 export interface IssuerDocuments {
-  byPath(issuerId: string): Promise<Documents | undefined>
+  byPath(issuerId: string): Given
   /** Finds an issuer by its host under the base domain, or by a verified custom domain. */
-  byHost(host: string): Promise<Documents | undefined>
+  byHost(host: string): Given
   /**
    * Whether a host is an issuer's: below the base domain by its name alone, whether or not there is such an issuer, otherwise by a
    * verified custom domain. At once wherever that takes no look. A look that fails rejects, unless the host was an issuer's before.
@@ -56,9 +56,7 @@ export function createIssuerDocuments(parts: IssuerDocumentsParts): IssuerDocume
 
   return {
     byPath: (issuerId) =>
-      isIssuerId(issuerId)
-        ? held.byPath(issuerId, () => documentsOf(issuerId, urls.byPath(issuerId)))
-        : Promise.resolve(undefined),
+      isIssuerId(issuerId) ? held.byPath(issuerId, () => documentsOf(issuerId, urls.byPath(issuerId))) : undefined,
 
     isIssuersHost(host) {
       if (urls.issuerOfHost(host) !== undefined) return true

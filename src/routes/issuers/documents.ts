@@ -46,15 +46,22 @@ export function documentsByHost(app: App, onHosts: Pick<RouteOptions, 'constrain
 
 function sendDocument(app: App, which: keyof Documents) {
   const { issuerDocuments } = app.core
-  return async (request: FastifyRequest, reply: FastifyReply) => {
-    const { providerId } = request.params as { providerId?: string }
-    const documents = await (providerId === undefined
-      ? issuerDocuments.byHost(nameOf(request.headers.host))
-      : issuerDocuments.byPath(providerId))
+  function send(documents: Documents | undefined, reply: FastifyReply): void {
     if (!documents) throw fault('not_found')
     // Relying parties ask all the time, so an answer is no news for the log.
     reply.isRoutine = true
     reply.header('cache-control', CACHE_CONTROL).type('application/json').serializer(asItIs)
-    return reply.send(documents[which])
+    reply.send(documents[which])
+  }
+
+  return (request: FastifyRequest, reply: FastifyReply): void | Promise<void> => {
+    const { providerId } = request.params as { providerId?: string }
+    const documents =
+      providerId === undefined
+        ? issuerDocuments.byHost(nameOf(request.headers.host))
+        : issuerDocuments.byPath(providerId)
+    // Relying parties ask all the time, so no promise is made where none is needed.
+    if (documents instanceof Promise) return documents.then((made) => send(made, reply))
+    send(documents, reply)
   }
 }
