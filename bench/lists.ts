@@ -70,7 +70,8 @@ export async function benchLists(lifetime: Lifetime, { rounds }: Sizes): Promise
     during.lists.push(...(await pollsWhile(poll, lists(LISTS))))
     const token = await sessionOf(user)
     during.pages.push(...(await pollsWhile(poll, readPages(agent, service, token, pages))))
-    const revocation = revokeAll(storage, service, user).then((ms) => revocations.push(ms))
+    const press = await openButton(storage, service, user)
+    const revocation = press().then((ms) => revocations.push(ms))
     during.revocation.push(...(await pollsWhile(poll, revocation)))
   }
 
@@ -191,28 +192,30 @@ async function readPages(agent: Agent, { url }: Target, token: string, delays: n
   if (rows !== ROWS) throw new Error(`${rows} rows are on the pages`)
 }
 
-/** Presses the button of the page. Resolves to how long that took. */
-async function revokeAll(storage: Storage, { url }: Target, userId: string): Promise<number> {
+/** Opens the page with the button that revokes all. Returns what presses it, and resolves to how long that took. */
+async function openButton(storage: Storage, { url }: Target, userId: string): Promise<() => Promise<number>> {
   const users = createUsers({ records: storage.users, clock: Date.now })
   const options = { records: storage.sessions, users, clock: Date.now, idleSeconds: 3_600, ttlSeconds: 3_600 }
   const { token } = await createBrowserSessions(options).begin({ userId, name: userId })
   const cookie = `__Host-grantd-session=${token}`
   const page = await (await fetch(`${url}/account/clients`, { headers: { cookie } })).text()
   const csrf = /name="csrf"[^>]*value="([^"]+)"|value="([^"]+)"[^>]*name="csrf"/.exec(page)
-  const startedAt = performance.now()
-  const answer = await fetch(`${url}/account/clients/revoke-all`, {
-    method: 'POST',
-    redirect: 'manual',
-    headers: { cookie, origin: 'null', 'sec-fetch-site': 'same-origin' },
-    body: new URLSearchParams({ csrf: csrf?.[1] ?? csrf?.[2] ?? '' })
-  })
-  if (answer.status !== 303) throw new Error(`the revocation was answered ${answer.status}`)
-  const ms = performance.now() - startedAt
-  const left = await storage.authorizations.ids(userId, {
-    ...{ order: 'last-to-end', most: 1, fading: { withinMs: 90 * DAY_MS, most: 0 } }
-  })
-  if (left.lasting > 0) throw new Error(`${left.lasting} rows are active still`)
-  return ms
+  return async () => {
+    const startedAt = performance.now()
+    const answer = await fetch(`${url}/account/clients/revoke-all`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { cookie, origin: 'null', 'sec-fetch-site': 'same-origin' },
+      body: new URLSearchParams({ csrf: csrf?.[1] ?? csrf?.[2] ?? '' })
+    })
+    if (answer.status !== 303) throw new Error(`the revocation was answered ${answer.status}`)
+    const ms = performance.now() - startedAt
+    const left = await storage.authorizations.ids(userId, {
+      ...{ order: 'last-to-end', most: 1, fading: { withinMs: 90 * DAY_MS, most: 0 } }
+    })
+    if (left.lasting > 0) throw new Error(`${left.lasting} rows are active still`)
+    return ms
+  }
 }
 
 interface Answer {
