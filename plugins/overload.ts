@@ -121,7 +121,7 @@ export const overload = fp(
     }, LOOK_AGAIN_AFTER_MS).unref()
     app.addHook('onClose', async () => clearInterval(timer))
   },
-  // A refusal is counted and logged by the hooks of those two, and carries the headers of every answer.
+  // A refusal is counted and logged by the hooks of `answers`, and carries the headers of every answer.
   {
     name: 'overload',
     dependencies: ['config', 'metrics', 'core', 'request-headers', 'answers', 'unread']

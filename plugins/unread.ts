@@ -26,6 +26,7 @@ const MOST_IN_ALL = 1_000
 const MOST_PER_NETWORK = 100
 /** A body that comes at once has come by then. */
 const JUDGED_AFTER_MS = 25
+
 /** Made once each, because capturing a stack for every one would cost too much. The reader of bodies goes by the status. */
 const late = (detail: string) => Object.assign(fault('request_timeout', { detail }), { statusCode: 408 })
 const LATE_IN_ALL = late(`${MOST_IN_ALL} bodies wait`)

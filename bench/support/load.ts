@@ -14,7 +14,6 @@ import type { Lifetime } from './lifetime.js'
 
 const CODES = fileURLToPath(new URL('codes.lua', import.meta.url))
 const PENDING = fileURLToPath(new URL('pending.lua', import.meta.url))
-const STEADY = fileURLToPath(new URL('steady.lua', import.meta.url))
 const REQUESTS = fileURLToPath(new URL('requests.lua', import.meta.url))
 
 /** Enough connections to keep a server busy all the time; the requests of further ones would only queue. */
@@ -89,8 +88,8 @@ export async function postSteadily(
 ): Promise<Delays> {
   const { type, before, after } = JSON_POLL
   const restMs = Math.round((CONNECTIONS / perSecond) * 1000)
-  const args = [await writeCodes(lifetime, codes), type, before, after, `${restMs}`, `${CONNECTIONS}`]
-  const printed = await runWrk(lifetime, STEADY, url, args, CONNECTIONS, seconds)
+  const args = [await writeCodes(lifetime, codes), type, before, after, `${restMs}`, `${CONNECTIONS}`, 'again']
+  const printed = await runWrk(lifetime, CODES, url, args, CONNECTIONS, seconds)
   const [, failed = 0, p50 = 0, p99 = 0] = printed.trim().split('\n').at(-1)?.split(' ').map(Number) ?? []
   if (failed > 0 && !lifetime.isOver()) throw new Error(`${failed} polls failed`)
   return { p50, p99 }
