@@ -3,7 +3,8 @@
  * with the names of stale ones. The output is deterministic: the same documents always give the same bytes.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   joinDocuments,
@@ -18,8 +19,10 @@ import { operationsSource } from './operations.js'
 import { literal, prefix, print, text } from './source-text.js'
 import { componentsSource } from './typebox.js'
 
-const SOURCES = fileURLToPath(new URL('.', import.meta.url))
-const TARGET = fileURLToPath(new URL('../schemas/generated', import.meta.url))
+/** The checkout, whether this runs as it is written or as the tests are built. */
+const ROOT = dirname(createRequire(import.meta.url).resolve('grantd/package.json'))
+const SOURCES = join(ROOT, 'openapi')
+const TARGET = join(ROOT, 'schemas/generated')
 
 /** The source of one document's module: its schemas, their types, its operations and its prefix. */
 export function documentModule(document: NamedDocument): string {

@@ -2,16 +2,16 @@
  * Checks the documents: files, headings and paths that they refer to exist, they keep the rules that they set for
  * themselves, docs/configuration.md lists the variables that there are, and docs/benchmarks.md shows the last result.
  */
+
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
 import { DOCUMENT, publish, RESULT } from '../../bench/support/publish.js'
 import type { Result } from '../../bench/support/result.js'
 import { EnvironmentSchema } from '../../schemas/config.js'
+import { root } from '../support/root.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const exists = (path: string) => existsSync(join(root, path))
 

@@ -2,12 +2,14 @@
  * Checks what the service imports, and which versions are locked of the packages that it gets: each layer knows only
  * what it may, and no package has a known vulnerability.
  */
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
-import { type Import, importsOf, root, show, sourceFiles, within } from './source-imports.js'
+import { root } from '../support/root.js'
+import { type Import, importsOf, show, sourceFiles, within } from './source-imports.js'
 
 const files = ['src', 'plugins', 'schemas'].flatMap(sourceFiles)
 const imports = files.flatMap(importsOf)

@@ -1,13 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import type { RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { type Operation, readDocuments } from '../../openapi/documents.js'
 import { routeUrl } from '../../openapi/operations.js'
 import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
+import { inRoot } from '../support/root.js'
 
-const root = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const kebab = (id: string) => id.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
 /** The folder of each document's operations. */
@@ -55,7 +54,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
 }
 
 function sourcesOf(folder: string): string[] {
-  return readdirSync(root(folder), { recursive: true, encoding: 'utf8' })
+  return readdirSync(inRoot(folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.tsx?$/.test(name))
     .map((name) => `${folder}/${name}`)
 }
@@ -64,7 +63,7 @@ function sourcesOf(folder: string): string[] {
 const isDocs = (url: string) => url === '/docs' || url.startsWith('/docs/') || /^\/open-?api\.json$/.test(url)
 
 async function operations() {
-  return (await readDocuments(root('openapi'))).flatMap(({ name, api }) =>
+  return (await readDocuments(inRoot('openapi'))).flatMap(({ name, api }) =>
     Object.entries(api.paths).flatMap(([path, item]) =>
       Object.entries(item).map(([method, operation]) => ({
         surface: name,
@@ -146,11 +145,11 @@ t.test('operations and routes', async (t) => {
       looked += files.length
       const taken = new RegExp(`\\b${surface}Operations\\.${id}\\b(?!\\.url\\b)`)
       t.strictSame(
-        files.filter((file) => taken.test(readFileSync(root(file), 'utf8'))),
+        files.filter((file) => taken.test(readFileSync(inRoot(file), 'utf8'))),
         [wanted],
         `${id}: the file that takes its schema`
       )
-      if (wanted !== own) t.notOk(existsSync(root(own)), `${id} has no file of its own beside that of its family`)
+      if (wanted !== own) t.notOk(existsSync(inRoot(own)), `${id} has no file of its own beside that of its family`)
     }
     t.ok(looked >= 400, `${looked} files, each as often as its folder has operations`)
   })

@@ -1,6 +1,7 @@
 /**
  * Plugins and surfaces declare their order. A wrong order must fail at boot and not silently lose a header or a limit.
  */
+
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyPluginAsync } from 'fastify'
@@ -9,7 +10,8 @@ import { type Part, partsOf } from '../../src/app.js'
 import { bareApp } from '../../src/bare-app.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { startApp } from '../support/app.js'
-import { importsOf, root, within } from './source-imports.js'
+import { root } from '../support/root.js'
+import { importsOf, within } from './source-imports.js'
 
 const config = loadConfig({ SIGNING_ALG: 'EdDSA' })
 const parts = partsOf(config)

@@ -1,13 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import * as grantRules from '../../src/core/grants/rules.js'
 import * as refreshFamily from '../../src/core/tokens/refresh-family.js'
 import { EXPIRES_AT } from '../../src/storage/redis/grant-record.js'
 import { loadScripts } from '../../src/storage/redis/scripts.js'
 import { startRedis } from '../support/redis-server.js'
+import { inRoot } from '../support/root.js'
 
-const folder = new URL('../../src/storage/redis/scripts/', import.meta.url)
-const read = (file: string) => readFileSync(new URL(file, folder), 'utf8')
+const folder = inRoot('src/storage/redis/scripts')
+const read = (file: string) => readFileSync(join(folder, file), 'utf8')
 const codeOf = (lua: string) => lua.replaceAll(/(?<!['-])--.*$/gm, '')
 
 const names = readdirSync(folder)

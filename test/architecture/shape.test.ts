@@ -3,10 +3,12 @@
  * of tests. `npm run test:unit` needs only Node.js: test/unit-tests.txt lists its files, and every other test file starts
  * a program.
  */
+
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { circlesOf, type Import, importsOf, root, show, sourceFiles, within } from './source-imports.js'
+import { root } from '../support/root.js'
+import { circlesOf, type Import, importsOf, show, sourceFiles, within } from './source-imports.js'
 
 const service = ['src', 'plugins', 'schemas'].flatMap(sourceFiles)
 const imports = service.flatMap(importsOf).filter(({ isPackage }) => !isPackage)

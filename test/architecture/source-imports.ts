@@ -1,10 +1,9 @@
 /** Collects what the source files of this repository import, for the tests of its structure. */
+
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-
-export const root = fileURLToPath(new URL('../..', import.meta.url))
+import { root } from '../support/root.js'
 
 export interface Import {
   /** The importing file, as a path from the root of the repository. */

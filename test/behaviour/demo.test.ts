@@ -1,4 +1,5 @@
 /** `npm run demo`, as a person and as a script run it, and its polling client against a service that misbehaves. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -6,7 +7,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { connect } from 'node:net'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { readCommand } from '../../examples/terminal-client/arguments.js'
 import { type Browser, createBrowser } from '../../examples/terminal-client/browser.js'
@@ -15,11 +15,12 @@ import { openInBrowser } from '../../examples/terminal-client/open-browser.js'
 import { fillIn, type Page, readPage } from '../../examples/terminal-client/page.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
+import { inRoot } from '../support/root.js'
 import { startService } from '../support/service.js'
 import { providersFile } from '../support/sign-in.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
-const MAIN = fileURLToPath(new URL('../../examples/terminal-client/main.ts', import.meta.url))
+const MAIN = inRoot('examples/terminal-client/main.ts')
 const TSX = import.meta.resolve('tsx')
 const USER_CODE = /[A-Z0-9]{4}-[A-Z0-9]{4}/
 /** The beginning of a JWT, or a text as long as a grant code. */

@@ -12,7 +12,6 @@ import { Agent, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
 import { EnvironmentSchema } from '../../schemas/config.js'
@@ -32,6 +31,7 @@ import {
 } from '../support/manifests.js'
 import { runProgram as run } from '../support/programs.js'
 import { startRedis } from '../support/redis-server.js'
+import { inRoot } from '../support/root.js'
 import { startService } from '../support/service.js'
 import { DASHBOARD_SECRET } from '../support/tokens.js'
 import { until } from '../support/until.js'
@@ -214,8 +214,7 @@ t.test('without REDIS_URL the log says in one line that this is for trying out',
   t.match(lines[0], /GRANTD_SECRET and DASHBOARD_JWT_SECRET made up/)
 })
 
-const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
-const textOf = (name: string) => readFileSync(path(name), 'utf8')
+const textOf = (name: string) => readFileSync(inRoot(name), 'utf8')
 
 interface Rule {
   alert: string
@@ -270,9 +269,9 @@ t.test('promtool accepts alerts, their tests and the example of a configuration'
   const recorded = shown.map((expr, i) => ({ record: `shown:${i}`, expr }))
   await writeFile(charts, JSON.stringify({ groups: [{ name: 'dashboard', rules: recorded }] }))
   const runs = [
-    ['check', 'rules', '--lint-fatal', path('deploy/prometheus/alerts.yaml')],
-    ['test', 'rules', path('deploy/prometheus/alerts.test.yaml')],
-    ['check', 'config', '--lint-fatal', path('deploy/prometheus/prometheus.yaml')],
+    ['check', 'rules', '--lint-fatal', inRoot('deploy/prometheus/alerts.yaml')],
+    ['test', 'rules', inRoot('deploy/prometheus/alerts.test.yaml')],
+    ['check', 'config', '--lint-fatal', inRoot('deploy/prometheus/prometheus.yaml')],
     ['check', 'rules', charts]
   ]
   const results = await Promise.all(runs.map((args) => promtool(...args)))
@@ -431,8 +430,8 @@ t.test('the guide: its links lead somewhere, its commands and settings exist', a
       looked += 1
       const [name = '', anchor] = target.split('#')
       const there = name ? join(file, '..', name) : file
-      t.ok(existsSync(path(there)), `${file}: ${target}`)
-      if (anchor && existsSync(path(there))) t.ok(anchorsOf(textOf(there)).includes(anchor), `${file}: ${target}`)
+      t.ok(existsSync(inRoot(there)), `${file}: ${target}`)
+      if (anchor && existsSync(inRoot(there))) t.ok(anchorsOf(textOf(there)).includes(anchor), `${file}: ${target}`)
     }
   }
   t.ok(looked >= 35, `${looked} links`)
@@ -442,7 +441,7 @@ t.test('the guide: its links lead somewhere, its commands and settings exist', a
   for (const [, command = ''] of commands) t.ok(cli.includes(`'${command}'`), command)
 })
 
-const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')
+const read = (path: string) => readFileSync(inRoot(path), 'utf8')
 const kustomization = parse(readFileSync(join(MANIFESTS, 'kustomization.yaml'), 'utf8'))
 const objects = manifestFiles().flatMap(readManifests)
 const all = (kind: string) => objects.filter((object) => object.kind === kind)

@@ -2,20 +2,20 @@
  * Installs the package that `npm pack` makes of a checkout into an empty folder, and checks its files, its program,
  * what its commands load, and what it exports.
  */
+
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { GRANTD_SECRET, PATIENT } from '../support/app.js'
 import { apiClient } from '../support/client.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
+import { root } from '../support/root.js'
 import { DASHBOARD_SECRET } from '../support/tokens.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 /** Files of the working copy that are no part of a fresh checkout. */
 const LEFT_OUT = ['.git', 'node_modules', 'dist', '.tap']
 /**
@@ -56,10 +56,10 @@ const folder = join(temporary, 'empty')
 const installed = join(folder, 'node_modules/grantd')
 
 t.test('npm pack builds it, and it holds what runs, and nothing else', async (t) => {
-  await cp(ROOT, checkout, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
-  await symlink(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
+  await cp(root, checkout, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
+  await symlink(join(root, 'node_modules'), join(checkout, 'node_modules'))
   // The checkout also has leftovers of an earlier build and a secret, which must not be packed.
-  await cp(join(ROOT, 'test/support'), join(checkout, 'dist/test'), { recursive: true })
+  await cp(join(root, 'test/support'), join(checkout, 'dist/test'), { recursive: true })
   await writeFile(join(checkout, '.env'), `GRANTD_SECRET=${GRANTD_SECRET}\n`)
 
   const packed = await run(checkout, 'npm', ['pack', '--json', '--pack-destination', temporary])
@@ -67,7 +67,7 @@ t.test('npm pack builds it, and it holds what runs, and nothing else', async (t)
   // Some versions of npm first print which script they run.
   const [{ filename, files }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[\n')))
 
-  const sources = (await Promise.all(['src', 'plugins', 'schemas'].map((name) => filesIn(join(ROOT, name)))))
+  const sources = (await Promise.all(['src', 'plugins', 'schemas'].map((name) => filesIn(join(root, name)))))
     .flatMap((names, i) => names.map((name) => `dist/${['src', 'plugins', 'schemas'][i]}/${name}`))
     .flatMap((path) => {
       const [, stem] = /^(.*)\.tsx?$/.exec(path) ?? []
@@ -79,7 +79,7 @@ t.test('npm pack builds it, and it holds what runs, and nothing else', async (t)
     [...sources, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].sort()
   )
 
-  const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   t.match(manifest, { name: 'grantd', private: true, engines: { node: />=20/ }, bin: { grantd: 'dist/src/cli.js' } })
   const install = ['install', '--prefix', folder, '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund']
   const { code, stderr } = await run(temporary, 'npm', [...install, '--omit=dev', join(temporary, filename)])
@@ -208,7 +208,7 @@ t.test('an operator command runs over Redis, and loads neither Fastify nor the p
 })
 
 t.test('a program that holds it inside, as docs/install.md shows, is typed and runs', async (t) => {
-  const page = await readFile(join(ROOT, 'docs/install.md'), 'utf8')
+  const page = await readFile(join(root, 'docs/install.md'), 'utf8')
   const [, shown = ''] = /```js\n([\s\S]*?)```/.exec(page) ?? []
   const port = await freePort()
   const script = shown.replace("'3334'", `'${port}'`)
@@ -220,9 +220,9 @@ t.test('a program that holds it inside, as docs/install.md shows, is typed and r
   const wrong = '// @ts-expect-error: PORT is a number there\nexport const port: string = config.port\n'
   await writeFile(join(folder, 'embed.mts'), script + wrong)
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck', '--noEmit']
-  const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')]
+  const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
   const checked = await run(folder, process.execPath, [
-    join(ROOT, 'node_modules/typescript/bin/tsc'),
+    join(root, 'node_modules/typescript/bin/tsc'),
     ...options,
     ...types,
     'embed.mts'
@@ -231,11 +231,11 @@ t.test('a program that holds it inside, as docs/install.md shows, is typed and r
 })
 
 t.test('the image starts the same program, as process 1 without a shell in between', async (t) => {
-  const dockerfile = await readFile(join(ROOT, 'Dockerfile'), 'utf8')
+  const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
   const [, command = ''] = /^CMD (\[.*\])$/m.exec(dockerfile) ?? []
   const { bin } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))
   t.strictSame(JSON.parse(command), ['node', bin.grantd, 'serve'])
   t.match(dockerfile, `ln -s /app/${bin.grantd} /usr/local/bin/grantd`)
-  const unit = await readFile(join(ROOT, 'deploy/systemd/grantd.service'), 'utf8')
+  const unit = await readFile(join(root, 'deploy/systemd/grantd.service'), 'utf8')
   t.match(unit, /^ExecStart=\/opt\/grantd\/bin\/grantd serve$/m)
 })

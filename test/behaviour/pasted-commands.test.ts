@@ -2,12 +2,12 @@
  * What README.md, docs/oauth.md and docs/operations.md tell people to paste works when pasted: a grant with curl, clients,
  * an API that is protected, a backup and its restore.
  */
+
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { ClientEntry } from '../../schemas/clients-file.js'
@@ -19,13 +19,12 @@ import { freePort } from '../support/ports.js'
 import { runProgram } from '../support/programs.js'
 import { addRedisUser } from '../support/redis-acl.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { inRoot, root } from '../support/root.js'
 import { startService } from '../support/service.js'
 import { DASHBOARD_SECRET } from '../support/tokens.js'
 import { until } from '../support/until.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-
-const guide = await readFile(fileURLToPath(new URL('../../docs/operations.md', import.meta.url)), 'utf8')
+const guide = await readFile(inRoot('docs/operations.md'), 'utf8')
 const shell = (script: string, url: string, cwd: string) =>
   promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd, env: { ...process.env, REDIS_URL: url } })
 

@@ -2,13 +2,13 @@
  * The deployed stack: docker-compose.yml as Debian's docker-compose reads it, and its topology without Docker. nginx
  * with deploy/nginx.conf is in front of two built instances over one Redis; instances are restarted and killed.
  */
+
 import { execFile } from 'node:child_process'
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
 import { dashboardOperations, dashboardPrefix } from '../../schemas/generated/dashboard.js'
@@ -21,11 +21,10 @@ import { HAPROXY_CFG, startHaproxy } from '../support/haproxy.js'
 import { NGINX_CONF, startBareNginx, startNginx } from '../support/nginx.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
+import { root } from '../support/root.js'
 import { type Service, startService } from '../support/service.js'
 import { sessionOf } from '../support/tokens.js'
 import { until } from '../support/until.js'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 interface Run {
   code: number
@@ -36,7 +35,7 @@ interface Run {
 function run(command: string, args: string[], variables: Record<string, string>): Promise<Run> {
   const env = { PATH: process.env.PATH, ...variables }
   return new Promise((resolve) => {
-    const child = execFile(command, args, { cwd: ROOT, env }, (_error, stdout, stderr) =>
+    const child = execFile(command, args, { cwd: root, env }, (_error, stdout, stderr) =>
       resolve({ code: child.exitCode ?? -1, stdout, stderr })
     )
   })
@@ -104,7 +103,7 @@ t.test('docker-compose.yml', async (t) => {
 
   await t.test('the image is built from what .dockerignore lets through, all of which exists', async (t) => {
     const [dockerfile, ignore] = await Promise.all(
-      ['Dockerfile', '.dockerignore'].map((name) => readFile(join(ROOT, name), 'utf8'))
+      ['Dockerfile', '.dockerignore'].map((name) => readFile(join(root, name), 'utf8'))
     )
     const copied = [...(dockerfile ?? '').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names]) =>
       (names ?? '').split(' ')
@@ -112,7 +111,7 @@ t.test('docker-compose.yml', async (t) => {
     const letThrough = (ignore ?? '').split('\n').flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []))
     t.same([...new Set(copied)].sort(), [...letThrough].sort())
     t.ok(copied.length >= 8)
-    await Promise.all(copied.map((name) => access(join(ROOT, name))))
+    await Promise.all(copied.map((name) => access(join(root, name))))
   })
 })
 

@@ -2,6 +2,7 @@
  * Checks what the service says at its start: a banner on a terminal, JSON lines elsewhere, and the reason if it cannot
  * start.
  */
+
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -12,10 +13,11 @@ import { readable } from '../../src/process/terminal-log.js'
 import { interruptHandler } from '../../src/stop.js'
 import { freePort } from '../support/ports.js'
 import { runOnTerminal, runProgram } from '../support/programs.js'
+import { inRoot } from '../support/root.js'
 import { startService } from '../support/service.js'
 import { until } from '../support/until.js'
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+const { version } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
 const SECRETS = { GRANTD_SECRET: 'canary-g'.repeat(5), DASHBOARD_JWT_SECRET: 'canary-d'.repeat(5) }
 const ESC = '\u001b'
 

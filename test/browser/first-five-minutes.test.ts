@@ -2,6 +2,7 @@
  * The first five minutes of a new user, as README describes them: `npm start`, `npm run demo` in a second terminal, and its
  * link in Chromium. A second test walks through the same pages in Firefox.
  */
+
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { launchChromium, signInAs } from '../support/browser.js'
@@ -10,12 +11,13 @@ import { launchFirefox, openTab } from '../support/firefox.js'
 import { lookAtLayout } from '../support/looks.js'
 import { freePort } from '../support/ports.js'
 import { typeOnTerminal } from '../support/programs.js'
+import { inRoot } from '../support/root.js'
 
 const COMMANDS = ['npm start', 'npm run demo', 'npm run demo -- --yes']
 /** Matches the beginning of a JWT, and text as long as a grant code. */
 const LOOKS_SECRET = /eyJ|[A-Za-z0-9_-]{40,}/
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+const readme = readFileSync(inRoot('README.md'), 'utf8')
 for (const command of COMMANDS) t.ok(readme.includes(command), `README says ${command}`)
 
 const directory = t.testdir({})

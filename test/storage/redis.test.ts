@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -34,6 +35,7 @@ import { startFaultProxy } from '../support/fault-proxy.js'
 import { freePort } from '../support/ports.js'
 import { connectTo, PATIENT_MS } from '../support/redis-config.js'
 import { startRedis } from '../support/redis-server.js'
+import { inRoot } from '../support/root.js'
 import { sessionOf } from '../support/tokens.js'
 
 const server = await startRedis()
@@ -375,7 +377,7 @@ t.test('what Redis forgets', async (t) => {
 const HEAD = /^[padc][\w*-]{6} \d{13} \d{5} \d{13} [\w-]{12}[ +][\w-]{12} (\d{13}|[\w-]{12}0)$/
 
 t.test('a grant rests in the columns that prologue.lua describes', async (t) => {
-  const lua = readFileSync(new URL('../../src/storage/redis/scripts/prologue.lua', import.meta.url), 'utf8')
+  const lua = readFileSync(inRoot('src/storage/redis/scripts/prologue.lua'), 'utf8')
   const [ofGrant = ''] = lua.split('-- A family of refresh tokens')
   const columns = [...ofGrant.matchAll(/^local [A-Z_, ]+ = (\d+)(?:, (\d+))? +-- ([^:;,\n]+)/gm)].map(
     ([, from, to = from, name = '']) => ({ name, from: Number(from), to: Number(to) })
@@ -771,7 +773,7 @@ t.test('a key that holds something else', async (t) => {
   }
 
   t.test('every script is looked at', async (t) => {
-    const files = readdirSync(new URL('../../src/storage/redis/scripts/', import.meta.url))
+    const files = readdirSync(inRoot('src/storage/redis/scripts'))
     t.same(files.map((file) => file.replace('.lua', '')).sort(), [...Object.keys(argumentsOf), 'prologue'].sort())
   })
 
@@ -1154,11 +1156,11 @@ t.test('a Redis that must not be used', async (t) => {
 })
 
 t.test('every script opens with what it does, its keys, its arguments and its verdicts', async (t) => {
-  const folder = new URL('../../src/storage/redis/scripts/', import.meta.url)
+  const folder = inRoot('src/storage/redis/scripts')
   const files = readdirSync(folder).filter((file) => file !== 'prologue.lua')
   t.ok(files.length >= 11)
   for (const file of files) {
-    const lua = readFileSync(new URL(file, folder), 'utf8')
+    const lua = readFileSync(join(folder, file), 'utf8')
     t.match(
       lua,
       /^(#![^\n]+\n)?-- [A-Z][^\n]+\n(--[^\n]*\n)*-- KEYS 1: [^\n]+\n(--[^\n]*\n)*-- ARGV 1: [^\n]+\n(--[^\n]*\n)*-- Returns /,

@@ -1,15 +1,16 @@
 /** Debian's HAProxy with the deployed configuration; only addresses and port are replaced. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { takesConnections } from './nginx.js'
+import { inRoot } from './root.js'
 import { until } from './until.js'
 
 const HAPROXY = '/usr/sbin/haproxy'
-export const HAPROXY_CFG = fileURLToPath(new URL('../../deploy/haproxy.cfg', import.meta.url))
+export const HAPROXY_CFG = inRoot('deploy/haproxy.cfg')
 
 /** Starts HAProxy on a port with these upstreams, for IPv4 and IPv6. Returns what it has logged so far. The test stops it. */
 export async function startHaproxy(

@@ -1,13 +1,13 @@
 /**
  * Reads the manifests of deploy/kubernetes as kubectl would send them, and checks them against the types of Kubernetes.
  */
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { parseAllDocuments } from 'yaml'
+import { root } from './root.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 export const MANIFESTS = join(root, 'deploy/kubernetes')
 
 // biome-ignore lint/suspicious/noExplicitAny: objects of every kind

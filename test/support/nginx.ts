@@ -1,4 +1,5 @@
 /** Debian's nginx with the deployed configuration; only addresses, port and directory are replaced. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
@@ -6,10 +7,10 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { inRoot } from './root.js'
 
 const NGINX = '/usr/sbin/nginx'
-export const NGINX_CONF = fileURLToPath(new URL('../../deploy/nginx.conf', import.meta.url))
+export const NGINX_CONF = inRoot('deploy/nginx.conf')
 
 export interface Nginx {
   url: string

@@ -1,15 +1,14 @@
 /** Runs the built programs of the service as an operator does, and waits for their end without a limit of its own. */
+
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { inRoot, root } from './root.js'
 
 export interface Run {
   code: number
   stdout: string
   stderr: string
 }
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The child is killed with its test, since a test that times out would leave it running. */
 const running = new Set<ChildProcess>()
@@ -19,7 +18,7 @@ process.once('exit', () => {
 
 /** Runs a file of dist/src. Its environment holds only what the test passes. */
 export function runProgram(file: string, args: readonly string[], variables: Record<string, string>): Promise<Run> {
-  const path = fileURLToPath(new URL(`../../dist/src/${file}`, import.meta.url))
+  const path = inRoot(`dist/src/${file}`)
   const env = { PATH: process.env.PATH, ...variables }
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [path, ...args], { env }, (error, stdout, stderr) => {
@@ -52,7 +51,7 @@ export function runOnTerminal(
   args: readonly string[],
   variables: Record<string, string>
 ): Session {
-  const path = fileURLToPath(new URL(`../../dist/src/${file}`, import.meta.url))
+  const path = inRoot(`dist/src/${file}`)
   return typeOnTerminal(t, `exec ${[process.execPath, path, ...args].map((word) => `'${word}'`).join(' ')}`, variables)
 }
 
@@ -60,7 +59,7 @@ export function runOnTerminal(
 export function typeOnTerminal(t: Teardown, line: string, variables: Record<string, string>): Session {
   const env = { PATH: process.env.PATH, TERM: 'xterm-256color', SHELL: '/bin/sh', ...variables }
   const args = ['--quiet', '--return', '--flush', '--command', line, '/dev/null']
-  const child = spawn('script', args, { cwd: ROOT, env })
+  const child = spawn('script', args, { cwd: root, env })
   let screen = ''
   const shown = () => screen.replaceAll('\r\n', '\n')
   const arrivals = new EventEmitter()

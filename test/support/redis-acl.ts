@@ -2,15 +2,17 @@
  * The Redis user of deploy/redis/grantd.acl. A test that passes with this user shows that grantd needs no further
  * permission.
  */
+
 import { readFileSync } from 'node:fs'
 import type { RedisServer } from './redis-server.js'
+import { inRoot } from './root.js'
 
 export interface RedisUser {
   username: string
   password: string
 }
 
-const FILE = new URL('../../deploy/redis/grantd.acl', import.meta.url)
+const FILE = inRoot('deploy/redis/grantd.acl')
 
 /** Creates the user on these servers, with a password. */
 export async function addRedisUser(servers: readonly RedisServer[], password: string): Promise<RedisUser> {

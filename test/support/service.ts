@@ -1,13 +1,14 @@
 /** Runs the built service as a separate process, as an operator does. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { GRANTD_SECRET } from './app.js'
 import { freePort } from './ports.js'
+import { inRoot } from './root.js'
 import { DASHBOARD_SECRET } from './tokens.js'
 
-const SERVER = fileURLToPath(new URL('../../dist/src/server.js', import.meta.url))
+const SERVER = inRoot('dist/src/server.js')
 
 export interface Service {
   url: string

@@ -2,6 +2,7 @@
  * What identity providers really answer. Each row of a table is a dialect with the source that says so. It is spoken to one
  * person, at sign-in and at refresh, over two instances on one Redis; beside each of them somebody else signs in and is refreshed.
  */
+
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -12,6 +13,7 @@ import { loggerOptions } from '../../../src/logger.js'
 import { type Answer, startApp, type TestApp, testClock } from '../../support/app.js'
 import { type Reply, type Request, startDialectUpstream } from '../../support/dialect-upstream.js'
 import { startRedis } from '../../support/redis-server.js'
+import { inRoot } from '../../support/root.js'
 import { providersFile } from '../../support/sign-in.js'
 import { sessionOf } from '../../support/tokens.js'
 
@@ -1229,7 +1231,7 @@ const DOCUMENTED: Record<string, Documented> = {
 }
 
 t.test('the entries of docs/providers.md work at providers that answer as they document', async (t) => {
-  const page = readFileSync(new URL('../../../docs/providers.md', import.meta.url), 'utf8')
+  const page = readFileSync(inRoot('docs/providers.md'), 'utf8')
   const entries = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, json = '']) => JSON.parse(json))
   t.same(entries.map(({ id }) => id).sort(), Object.keys(DOCUMENTED).sort(), 'every entry is tried')
   t.doesNotThrow(() => loadConfig({ PROVIDERS_FILE: providersFile(t, entries) }), 'the file as it is')

@@ -1,4 +1,5 @@
 /** The operator's colour and logo on the pages: what is refused at start, and what the pages show. */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { accentsOf, brandColorFault, CARDS, contrast } from '../../../src/config
 import { readLogoFile } from '../../../src/config/named-files.js'
 import { svgFault } from '../../../src/config/svg.js'
 import { startApp } from '../../support/app.js'
+import { inRoot } from '../../support/root.js'
 import { createVisitor } from '../../support/visitor.js'
 import { pageHeaders, shows } from './expectations.js'
 
@@ -83,7 +85,7 @@ t.test('the accents made of a colour can be read in both schemes, whatever its h
 })
 
 t.test('the style sheet has the cards that colours are checked against', async (t) => {
-  const css = readFileSync(new URL('../../../src/routes/pages/assets/styles/base.css', import.meta.url), 'utf8')
+  const css = readFileSync(inRoot('src/routes/pages/assets/styles/base.css'), 'utf8')
   const cards = [...css.matchAll(/--card: (#[0-9a-f]{6});/g)].map(([, color]) => color)
   t.strictSame(cards, [CARDS.light, CARDS.dark])
 })
