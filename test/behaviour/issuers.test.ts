@@ -515,7 +515,7 @@ t.test('while Redis hangs, a host stays whose it was', async (t) => {
   t.teardown(() => proxy.close())
   const dns = await startDnsServer(t)
   const variables = { REDIS_URL: proxy.url, TOKENS_BASE_DOMAIN: BASE_DOMAIN, DNS_RESOLVER: dns.address }
-  const service = await startTokensApp(t, { ...variables, REDIS_TIMEOUT_MS: '300', DOCS: 'on' })
+  const service = await startTokensApp(t, { ...variables, REDIS_TIMEOUT_MS: '2000', DOCS: 'on' })
   const ids: Ids = await makeOneOfEach(service.api)
   const { body: domain } = await service.api.addDomain(ids, { domain: 'known.example' })
   dns.publish(domain.challengeName, domain.challenge)
@@ -542,7 +542,7 @@ t.test('while Redis hangs, a host stays whose it was', async (t) => {
   ] as const) {
     const startedAt = performance.now()
     t.equal(await from(host, url), status, `${host}${url}: ${why}`)
-    t.ok(performance.now() - startedAt < 2_000, 'in time')
+    t.ok(performance.now() - startedAt < 10_000, 'in time')
   }
   letGo()
 })
