@@ -179,42 +179,49 @@ t.test('polls of one turn', async (t) => {
 
 t.test('when polls leave', async (t) => {
   let left = 0
-  const departure = createDeparture(() => (left += 1))
-  const add = (count: number, isUrgent = false) => times(count, () => departure.add(isUrgent))
-  /** Resolves after the end of this turn. */
-  const ended = async () => {
+  let nowMs = 0
+  const departure = createDeparture(
+    () => (left += 1),
+    () => nowMs
+  )
+  /** So many polls come, this long after the last ones. Resolves to the number of runs that left at the end of the turn. */
+  const come = async (count: number, afterMs: number, isUrgent = false) => {
+    nowMs += afterMs
+    for (let i = 0; i < count; i++) departure.add(isUrgent)
     await turn()
     const now = left
     left = 0
     return now
   }
-  add(1)
-  t.equal(await ended(), 1, 'at once')
-  add(1)
-  t.equal(await ended(), 1, 'and again, while each comes alone')
-  add(2)
-  t.equal(await ended(), 1, 'the first that come together too')
-  add(1)
-  t.equal(await ended(), 0, 'but others are waited for from then on')
-  await until(() => left === 1)
-  left = 0
-  add(1)
-  t.equal(await ended(), 1, 'until one was alone again')
+  const waited = async () => {
+    await until(() => left === 1)
+    left = 0
+  }
 
-  add(3)
-  await ended()
-  add(1)
-  t.equal(await ended(), 0)
-  add(1, true)
-  t.equal(await ended(), 1, 'what is urgent takes along those that wait')
-  add(1)
-  t.equal(await ended(), 0)
-  add(15)
-  t.equal(await ended(), 1, 'enough wait for no others')
-  add(16)
-  t.equal(await ended(), 1)
-  add(2, true)
-  t.equal(await ended(), 1)
+  for (const afterMs of [0, 1, 2, 500])
+    t.equal(await come(1, 1_000 + afterMs), 1, 'one that comes alone leaves at once')
+  for (let i = 0; i < 100; i++) t.equal(await come(2, 4), 1, 'at 500 a second too, in pairs as they are')
+  for (let i = 0; i < 100; i++) t.equal(await come(1, 1), 1, 'and at 1,000')
+
+  let atOnce = 0
+  while ((await come(1, 0.5)) === 1) atOnce += 1
+  t.ok(atOnce >= 3 && atOnce <= 20, `at 2,000 a second others are waited for, after ${atOnce} that left at once`)
+  await waited()
+  t.equal(await come(5, 2.5), 0, 'as long as they come')
+  t.equal(await come(1, 0, true), 1, 'what is urgent takes along those that wait')
+  t.equal(await come(1, 0.5), 0)
+  t.equal(await come(15, 0), 1, 'enough wait for no others')
+  t.equal(await come(16, 1), 1)
+  t.equal(await come(2, 0, true), 1)
+
+  t.equal(await come(1, 60_000), 0, 'the first one after a pause still waits')
+  await waited()
+  let waiting = 0
+  while ((await come(1, 60_000)) === 0) {
+    waiting += 1
+    await waited()
+  }
+  t.ok(waiting <= 10, `but ${waiting} more at most`)
 })
 
 t.test('commands of a long turn do not wait for its end', async (t) => {

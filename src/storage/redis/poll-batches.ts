@@ -15,6 +15,10 @@ const MOST_TOGETHER = 100
 const WAIT_MS = 2
 /** So many polls wait for no others. */
 const ENOUGH = 16
+/** A wait is worth its while if at least so many others are to be expected in it. */
+const WORTH_WAITING_FOR = 3
+/** How much the newest run counts for the pace at which polls come. */
+const NEWEST = 1 / 8
 /** The cap on polls under way. Further ones are refused, because they would only wait for each other. */
 const MOST_UNDER_WAY = 10_000
 
@@ -129,23 +133,27 @@ function ownersByGroup({ slotOf, ownerOf }: Pick<Servers, 'slotOf' | 'ownerOf'>,
 }
 
 /**
- * Says when polls leave: at the end of a turn of the event loop if they are many, or if the one before them left alone, so that
- * hardly another one would come soon. Otherwise they wait for others, because a run for each few polls would wake Redis, and then
- * this process, each time. `leave` sends what is gathered.
+ * Says when polls leave: at the end of a turn of the event loop if they are many, or if at the pace of the last runs hardly another
+ * one would come soon. Otherwise they wait for others, because a run for each few polls would wake Redis, and then this process, each
+ * time. `leave` sends what is gathered; `nowMs` is a time that never goes back.
  */
-export function createDeparture(leave: () => void) {
+export function createDeparture(leave: () => void, nowMs: () => number = () => performance.now()) {
   let count = 0
-  let lastCount = 1
   let isHurried = false
   let timer: NodeJS.Timeout | undefined
+  let leftAtMs = nowMs()
+  /** The time from one poll to the next, as a moving average. One that is longer than a wait counts as that. */
+  let gapMs = WAIT_MS
 
   function endTurn(): void {
-    if (isHurried || count >= ENOUGH || lastCount === 1) depart()
+    if (isHurried || count >= ENOUGH || gapMs * WORTH_WAITING_FOR > WAIT_MS) depart()
     else timer = setTimeout(depart, WAIT_MS)
   }
 
   function depart(): void {
-    lastCount = count
+    const now = nowMs()
+    gapMs += (Math.min((now - leftAtMs) / count, WAIT_MS) - gapMs) * NEWEST
+    leftAtMs = now
     count = 0
     isHurried = false
     timer = undefined
