@@ -63,6 +63,11 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
     error: 'invalid_scope',
     description: 'The scope is not allowed, or not written as one.'
   },
+  invalid_target: {
+    status: 400,
+    error: 'invalid_target',
+    description: 'The resource is unknown, or not allowed.'
+  },
   unauthorized_client: { status: 400, error: 'unauthorized_client', description: 'The client may not use this grant.' },
   unsupported_grant_type: { status: 400, error: 'unsupported_grant_type' },
   unsupported_response_type: {
