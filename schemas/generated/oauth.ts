@@ -372,6 +372,34 @@ export const oauthOperations = {
       }
     }
   },
+  checkToken: {
+    method: 'GET',
+    url: '/oauth/check',
+    schema: {
+      operationId: 'checkToken',
+      querystring: Type.Object({
+        resource: Type.Optional(Type.String({
+          description: 'The resource that the token must be for (RFC 8707). Without it, it must be for this service itself.',
+          minLength: 1,
+          maxLength: 1024
+        })),
+        scope: Type.Optional(Type.String({
+          description: 'The scopes that the token must have, all of them, separated by spaces.',
+          maxLength: 1024
+        }))
+      }),
+      response: {
+        204: Type.Null(),
+        400: OAuthError,
+        401: BearerError,
+        403: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
   getUserinfo: {
     method: 'GET',
     url: '/oauth/userinfo',

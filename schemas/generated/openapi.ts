@@ -717,6 +717,57 @@ export const openapiDocument = {
         }
       }
     },
+    '/oauth/check': {
+      get: {
+        operationId: 'checkToken',
+        tags: ['Tokens'],
+        summary: 'Let a proxy ask whether a request may pass',
+        description: 'For proxies that ask before they pass a request on (auth_request of nginx, forwardAuth of Traefik, forward_auth of Caddy). They send the Authorization header of the request, and are answered by status and headers alone. No token but a living access token is ever answered with 204, and a revocation is in force from the next call.',
+        security: [{ accessToken: [] }],
+        parameters: [
+          {
+            name: 'resource',
+            in: 'query',
+            description: 'The resource that the token must be for (RFC 8707). Without it, it must be for this service itself.',
+            schema: { type: 'string', minLength: 1, maxLength: 1024 }
+          },
+          {
+            name: 'scope',
+            in: 'query',
+            description: 'The scopes that the token must have, all of them, separated by spaces.',
+            schema: { type: 'string', maxLength: 1024 }
+          }
+        ],
+        responses: {
+          204: {
+            description: 'The request may pass.',
+            headers: {
+              'Cache-Control': { $ref: '#/components/headers/NotStored' },
+              'X-Auth-Subject': {
+                description: 'The id of the user. What is no visible ASCII in it is percent-encoded, and so is `%`.',
+                schema: { type: 'string' }
+              },
+              'X-Auth-Client': { description: 'The id of the client.', schema: { type: 'string' } },
+              'X-Auth-Scope': {
+                description: 'The scopes of the token, separated by spaces; empty if it has none.',
+                schema: { type: 'string' }
+              },
+              'X-Auth-Authorization': {
+                description: 'The id of the authorization, `cid` in the token.',
+                schema: { type: 'string' }
+              }
+            }
+          },
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          401: { $ref: '#/components/responses/InvalidToken' },
+          403: { $ref: '#/components/responses/InsufficientScope' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
     '/oauth/userinfo': {
       get: {
         operationId: 'getUserinfo',

@@ -4,7 +4,8 @@
  */
 import type { Authorization } from '../authorizations/authorization.js'
 import { type Client, type Clients, isPublic } from '../clients/client.js'
-import { writeScope } from '../clients/scope.js'
+import { isWithin, readScope, writeScope } from '../clients/scope.js'
+import { fault } from '../fault.js'
 import { type AccessTokenClaims, isForIssuer } from './access-tokens.js'
 import { createTokenIssue, startOf, type TokenIssue, type TokenIssueParts } from './issued-tokens.js'
 import { looksLikeRefreshToken } from './refresh-tokens.js'
@@ -28,6 +29,15 @@ export interface Tokens extends TokenIssue {
    * caller that is no client (an API key) may introspect access tokens only.
    */
   introspect(client: Client | undefined, token: string): Promise<TokenFacts | undefined>
+  /**
+   * The authorization of an access token for this resource (for this service itself, if undefined), and the scopes that the token
+   * has. Rejects with `invalid_token`, and with `insufficient_scope` unless all of these are among them. Records its use.
+   */
+  check(
+    token: string,
+    resource: string | undefined,
+    scopes: readonly string[]
+  ): Promise<{ authorization: Authorization; scope: string }>
   /**
    * Revokes the authorization of a token of this client (RFC 7009); any other token is ignored. Without a client it is revoked for
    * whoever holds the token of a public client, which could prove no more; the token of another is `not_public`.
@@ -94,6 +104,18 @@ export function createTokens(parts: TokensParts): Tokens {
         issuedAtSeconds: iat,
         expiresAtSeconds: exp
       }
+    },
+
+    async check(token, resource, scopes) {
+      const opened = await openAccessToken(token)
+      const isMeant = opened && (resource === undefined ? isForIssuer(opened.claims) : opened.claims.aud === resource)
+      if (!isMeant) throw fault('invalid_token')
+      const { authorization, claims } = opened
+      await authorizations.noteUse(authorization)
+      if (!isWithin(scopes, readScope(claims.scope) ?? [])) {
+        throw fault('insufficient_scope', { scope: writeScope(scopes) })
+      }
+      return { authorization, scope: claims.scope }
     },
 
     async revoke(client, token) {
