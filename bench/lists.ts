@@ -117,6 +117,7 @@ async function fill(records: RecordStore, userId: string): Promise<void> {
           id: randomUUID(),
           userId,
           clientId: 'cli',
+          resources: [],
           clientType: 'cli',
           scopes: [],
           name: 'acme-cli',

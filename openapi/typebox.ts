@@ -23,6 +23,7 @@ const STRUCTURE: Record<string, string[]> = {
 
 export function schemaSource(schema: Node, where: string): Code {
   if (schema.$ref !== undefined) return reference(schema, where)
+  if (schema.anyOf !== undefined) return unionSource(schema, where)
   const type = String(schema.type)
   const constraints = CONSTRAINTS[type]
   if (!constraints) throw new Error(`${where}: unknown type "${type}"`)
@@ -31,6 +32,12 @@ export function schemaSource(schema: Node, where: string): Code {
   if (schema.nullable !== true) return typeSource(schema, [...ANNOTATIONS, ...constraints], where)
   const value = typeSource(schema, constraints, where)
   return call('Type.Union', list([value, 'Type.Null()']), ...options(schema, ANNOTATIONS, where))
+}
+
+function unionSource(schema: Node, where: string): Code {
+  rejectUnknown(schema, ['anyOf', ...ANNOTATIONS], where)
+  const branches = (schema.anyOf as Node[]).map((branch, i) => schemaSource(branch, `${where}.anyOf[${i}]`))
+  return call('Type.Union', list(branches), ...options(schema, ANNOTATIONS, where))
 }
 
 function typeSource(schema: Node, keywords: string[], where: string): Code {

@@ -41,7 +41,7 @@ export const jwt = fp(
         library.verify(token, {
           key: publicKey,
           algorithms: [alg],
-          ...(issuer !== undefined && { allowedIss: issuer, allowedAud: issuer }),
+          ...(issuer !== undefined && { allowedIss: issuer }),
           checkTyp: typ,
           requiredClaims: [...claims],
           clockTimestamp: app.clock()

@@ -1,5 +1,5 @@
 /**
- * The schema of OAUTH_CLIENTS_FILE, which src/config/clients-file.ts reads. Members are named like the client metadata of
+ * The schema of OAUTH_CLIENTS_FILE, which src/config/clients-file.ts reads. Members of clients are named like the client metadata of
  * RFC 7591 §2 where there is such.
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
@@ -18,16 +18,45 @@ const seconds = (minimum: number, maximum: number) =>
 /** The consent page shows the name as trustworthy, so it may hold no control or format characters, and no outer spaces. */
 const VISIBLE = /^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u
 
+const name = member(Type.RegExp(VISIBLE), 'at most 64 characters, all of them visible, no space at either end')
+
+const scope = member(
+  Type.String({ pattern: `^(${SCOPE_TOKEN}( ${SCOPE_TOKEN}){0,49})?$`, maxLength: LONGEST_SCOPE }),
+  'at most 50 words of RFC 6749 §3.3, separated by single spaces'
+)
+
+const flag = member(Type.Boolean(), 'true or false')
+
 const DAY_SECONDS = 86_400
 const DIGEST = 'a digest as "npm run grantd -- clients secret" makes it'
+
+/** The characters of a URI (RFC 3986 §2) but for #, so that there is no fragment (RFC 8707 §2), and no space either. */
+const identifier = member(
+  Type.String({ pattern: "^https?://[A-Za-z0-9\\-._~:/?[\\]@!$&'()*+,;=%]+$", maxLength: 255 }),
+  'an absolute URI without fragment, of 255 characters at most'
+)
+
+/** A resource (RFC 8707). */
+export const ResourceEntry = member(
+  Type.Object(
+    {
+      identifier,
+      name,
+      scope: Type.Optional(scope),
+      access_token_ttl_seconds: Type.Optional(seconds(60, 30 * DAY_SECONDS)),
+      built_in_clients: Type.Optional(flag),
+      default: Type.Optional(flag)
+    },
+    { additionalProperties: false }
+  ),
+  'an object'
+)
 
 export const ClientEntry = member(
   Type.Object(
     {
       client_id: member(Type.String({ pattern: '^[A-Za-z0-9._~-]{1,64}$' }), '1 to 64 letters, digits and . _ ~ -'),
-      client_name: Type.Optional(
-        member(Type.RegExp(VISIBLE), 'at most 64 characters, all of them visible, no space at either end')
-      ),
+      client_name: Type.Optional(name),
       client_type: Type.Optional(member(oneOf(CLIENT_TYPES), `one of ${CLIENT_TYPES.join(', ')}`)),
       client_secret_digests: Type.Optional(
         member(
@@ -45,11 +74,9 @@ export const ClientEntry = member(
           'a list of grant types, each once'
         )
       ),
-      scope: Type.Optional(
-        member(
-          Type.String({ pattern: `^(${SCOPE_TOKEN}( ${SCOPE_TOKEN}){0,49})?$`, maxLength: LONGEST_SCOPE }),
-          'at most 50 words of RFC 6749 §3.3, separated by single spaces'
-        )
+      scope: Type.Optional(scope),
+      resources: Type.Optional(
+        member(Type.Array(identifier, { uniqueItems: true }), 'a list of identifiers of resources, each once')
       ),
       access_token_ttl_seconds: Type.Optional(seconds(60, 30 * DAY_SECONDS)),
       authorization_ttl_seconds: Type.Optional(seconds(60, 366 * DAY_SECONDS))
@@ -61,10 +88,15 @@ export const ClientEntry = member(
 
 export const ClientsFile = member(
   Type.Object(
-    { clients: member(Type.Array(ClientEntry, { maxItems: 10_000 }), 'a list of clients') },
+    {
+      clients: member(Type.Array(ClientEntry, { maxItems: 10_000 }), 'a list of clients'),
+      resources: Type.Optional(member(Type.Array(ResourceEntry, { maxItems: 1_000 }), 'a list of resources'))
+    },
     { additionalProperties: false }
   ),
-  'an object with one member, clients'
+  'an object with clients and, if there are any, resources'
 )
 
+export type ClientsFile = Static<typeof ClientsFile>
+export type ResourceEntry = Static<typeof ResourceEntry>
 export type ClientEntry = Static<typeof ClientEntry>

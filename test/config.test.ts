@@ -222,7 +222,13 @@ t.test('every variable is read', async (t) => {
       ...builtInClients(3_600),
       {
         ...{ id: 'acme', name: undefined, type: 'other', secretDigests: [], grantTypes: [...GRANT_TYPES] },
-        ...{ scopes: ['openid'], accessTokenTtlSeconds: 3_600, authorizationTtlSeconds: 2_592_000, tag: tagOf('acme') }
+        ...{
+          resources: [],
+          scopes: ['openid'],
+          accessTokenTtlSeconds: 3_600,
+          authorizationTtlSeconds: 2_592_000,
+          tag: tagOf('acme')
+        }
       }
     ],
     upstreams: [

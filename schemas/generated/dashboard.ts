@@ -61,7 +61,16 @@ export type ClientMetadata = Static<typeof ClientMetadata>
 
 export const GrantCodeRequest = Type.Object({
   client_type: ClientType,
-  client_metadata: Type.Optional(SentClientMetadata)
+  client_metadata: Type.Optional(SentClientMetadata),
+  scope: Type.Optional(Type.String({
+    description: 'What is asked for, separated by spaces (RFC 6749 §3.3); 1,024 characters at most. Without it nothing is asked for but the authorization itself.'
+  })),
+  resource: Type.Optional(Type.Union(
+    [Type.Array(Type.String()), Type.String()],
+    {
+      description: "The API the JWT is to be for, by its identifier (RFC 8707), or several, 10 at most: the JWT is for the first. Without it the JWT is for the issuer, or for the operator's default."
+    }
+  ))
 })
 export type GrantCodeRequest = Static<typeof GrantCodeRequest>
 
@@ -129,6 +138,19 @@ export const GrantRevokeResponse = Type.Object({
 })
 export type GrantRevokeResponse = Static<typeof GrantRevokeResponse>
 
+export const GrantResource = Type.Object({
+  identifier: Type.String({
+    description: 'The identifier of the API, `aud` of its tokens.',
+    examples: ['https://api.acme.example']
+  }),
+  name: Type.String({ description: 'The name the operator gave it.', examples: ['Acme API'] }),
+  host: Type.String({
+    description: 'The host of the identifier, with the port if that is an unusual one.',
+    examples: ['api.acme.example']
+  })
+})
+export type GrantResource = Static<typeof GrantResource>
+
 export const GrantPeekResponse = Type.Object({
   client_type: ClientType,
   client_metadata: Type.Optional(ClientMetadata),
@@ -141,6 +163,12 @@ export const GrantPeekResponse = Type.Object({
   scope: Type.Optional(Type.String({
     description: 'What is asked for, separated by spaces (RFC 6749 §3.3). Absent when that is nothing in particular.'
   })),
+  resources: Type.Optional(Type.Array(
+    GrantResource,
+    {
+      description: 'The APIs the tokens will be for. Absent when they will be for the issuer, and without those that the operator has taken away since.'
+    }
+  )),
   requester_location: Type.Optional(Type.String({
     description: 'City, region and country of the program that started the grant, as far as the edge knows them.',
     maxLength: 256
@@ -202,6 +230,10 @@ export const AuthorizedClient = Type.Object({
     { description: 'Sampled, at most once a minute.' }
   ),
   revoked_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+  resources: Type.Optional(Type.Array(
+    Type.String(),
+    { description: 'The identifiers of the APIs its tokens are for; absent when they are for the issuer.' }
+  )),
   is_current: Type.Boolean({ description: 'Whether the token of this very request belongs to this client.' })
 })
 export type AuthorizedClient = Static<typeof AuthorizedClient>

@@ -11,7 +11,13 @@ export const DeviceAuthorizationRequest = Type.Object({
   })),
   scope: Type.Optional(Type.String({
     description: 'What is asked for, separated by spaces (RFC 6749 §3.3); 1,024 characters at most.'
-  }))
+  })),
+  resource: Type.Optional(Type.Union(
+    [Type.Array(Type.String()), Type.String()],
+    {
+      description: "The API the tokens are to be for, by its identifier (RFC 8707 §2). It may be repeated, 10 different ones at most; a token is for one of them. Without it the tokens are for the issuer, or for the operator's default."
+    }
+  ))
 })
 export type DeviceAuthorizationRequest = Static<typeof DeviceAuthorizationRequest>
 
@@ -46,7 +52,13 @@ export const TokenRequest = Type.Object({
   })),
   scope: Type.Optional(Type.String({
     description: 'With a refresh token, part of what was granted; with a device code it changes nothing.'
-  }))
+  })),
+  resource: Type.Optional(Type.Union(
+    [Type.Array(Type.String()), Type.String()],
+    {
+      description: 'Which of the approved resources the access token is for (RFC 8707 §2.2): the first one here. Without it, the first that was approved.'
+    }
+  ))
 })
 export type TokenRequest = Static<typeof TokenRequest>
 
@@ -54,7 +66,9 @@ export const TokenResponse = Type.Object({
   access_token: Type.String({ description: 'A JWT of the profile RFC 9068.' }),
   token_type: Type.Unsafe<'Bearer'>({ type: 'string', enum: ['Bearer'], description: 'How to use the access token.' }),
   expires_in: Type.Integer({ description: 'Seconds until the access token expires.' }),
-  scope: Type.Optional(Type.String({ description: 'The scope of the access token; absent when it has none.' })),
+  scope: Type.Optional(Type.String({
+    description: 'The scope of the access token, for a resource what means something to it; absent when it has none.'
+  })),
   refresh_token: Type.Optional(Type.String({
     description: 'The next refresh token; there only with `offline_access`. The one that was used counts no more.'
   })),
@@ -62,7 +76,7 @@ export const TokenResponse = Type.Object({
 })
 export type TokenResponse = Static<typeof TokenResponse>
 
-export const OAuthErrorCode = Type.Unsafe<'invalid_request' | 'invalid_client' | 'invalid_grant' | 'unauthorized_client' | 'unsupported_grant_type' | 'unsupported_response_type' | 'invalid_scope' | 'authorization_pending' | 'slow_down' | 'access_denied' | 'expired_token' | 'invalid_token' | 'insufficient_scope' | 'temporarily_unavailable' | 'server_error'>({
+export const OAuthErrorCode = Type.Unsafe<'invalid_request' | 'invalid_client' | 'invalid_grant' | 'unauthorized_client' | 'unsupported_grant_type' | 'unsupported_response_type' | 'invalid_scope' | 'invalid_target' | 'authorization_pending' | 'slow_down' | 'access_denied' | 'expired_token' | 'invalid_token' | 'insufficient_scope' | 'temporarily_unavailable' | 'server_error'>({
   type: 'string',
   enum: [
     'invalid_request',
@@ -72,6 +86,7 @@ export const OAuthErrorCode = Type.Unsafe<'invalid_request' | 'invalid_client' |
     'unsupported_grant_type',
     'unsupported_response_type',
     'invalid_scope',
+    'invalid_target',
     'authorization_pending',
     'slow_down',
     'access_denied',
@@ -81,7 +96,7 @@ export const OAuthErrorCode = Type.Unsafe<'invalid_request' | 'invalid_client' |
     'temporarily_unavailable',
     'server_error'
   ],
-  description: 'The codes of RFC 6749 §5.2, RFC 8628 §3.5 and RFC 6750 §3.1, and two of RFC 6749 §4.1.2.1 for what is our fault.'
+  description: 'The codes of RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2 and RFC 6750 §3.1, and two of RFC 6749 §4.1.2.1 for what is our fault.'
 })
 export type OAuthErrorCode = Static<typeof OAuthErrorCode>
 
@@ -145,7 +160,7 @@ export const IntrospectionResponse = Type.Object({
   exp: Type.Optional(Type.Integer({ description: 'When it expires, in seconds since 1970.' })),
   iat: Type.Optional(Type.Integer({ description: 'When it was issued.' })),
   sub: Type.Optional(Type.String({ description: 'The user who authorized the client.' })),
-  aud: Type.Optional(Type.String({ description: 'For whom an access token is.' })),
+  aud: Type.Optional(Type.String({ description: 'For whom an access token is, the issuer or a resource.' })),
   iss: Type.Optional(Type.String({ description: 'This issuer.' })),
   jti: Type.Optional(Type.String({
     description: 'The id of an access token, which it shares with no other; of a refresh token, the authorization it belongs to.'
@@ -352,6 +367,34 @@ export const oauthOperations = {
         413: OAuthError,
         415: OAuthError,
         429: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  checkToken: {
+    method: 'GET',
+    url: '/oauth/check',
+    schema: {
+      operationId: 'checkToken',
+      querystring: Type.Object({
+        resource: Type.Optional(Type.String({
+          description: 'The resource that the token must be for (RFC 8707). Without it, it must be for this service itself.',
+          minLength: 1,
+          maxLength: 1024
+        })),
+        scope: Type.Optional(Type.String({
+          description: 'The scopes that the token must have, all of them, separated by spaces.',
+          maxLength: 1024
+        }))
+      }),
+      response: {
+        204: Type.Null(),
+        400: OAuthError,
+        401: BearerError,
+        403: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
         500: OAuthError,
         503: OAuthError
       }

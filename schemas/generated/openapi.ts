@@ -609,7 +609,7 @@ export const openapiDocument = {
         operationId: 'requestToken',
         tags: ['DeviceFlow'],
         summary: 'Redeem a device code or a refresh token',
-        description: 'RFC 8628 §3.4 and RFC 6749 §6. Every state of a device code but the approval is a 400 and is told apart by `error`. Parameters this endpoint does not know are ignored, those it knows must not be repeated.',
+        description: 'RFC 8628 §3.4 and RFC 6749 §6. Every state of a device code but the approval is a 400 and is told apart by `error`. Parameters this endpoint does not know are ignored, those it knows must not be repeated, but for `resource`.',
         security: [{ clientSecretBasic: [] }, {}],
         parameters: [
           {
@@ -712,6 +712,57 @@ export const openapiDocument = {
           413: { $ref: '#/components/responses/OAuthContentTooLarge' },
           415: { $ref: '#/components/responses/OAuthUnsupportedMediaType' },
           429: { $ref: '#/components/responses/OAuthTooManyRequests' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
+    '/oauth/check': {
+      get: {
+        operationId: 'checkToken',
+        tags: ['Tokens'],
+        summary: 'Let a proxy ask whether a request may pass',
+        description: 'For proxies that ask before they pass a request on (auth_request of nginx, forwardAuth of Traefik, forward_auth of Caddy). They send the Authorization header of the request, and are answered by status and headers alone. No token but a living access token is ever answered with 204, and a revocation is in force from the next call.',
+        security: [{ accessToken: [] }],
+        parameters: [
+          {
+            name: 'resource',
+            in: 'query',
+            description: 'The resource that the token must be for (RFC 8707). Without it, it must be for this service itself.',
+            schema: { type: 'string', minLength: 1, maxLength: 1024 }
+          },
+          {
+            name: 'scope',
+            in: 'query',
+            description: 'The scopes that the token must have, all of them, separated by spaces.',
+            schema: { type: 'string', maxLength: 1024 }
+          }
+        ],
+        responses: {
+          204: {
+            description: 'The request may pass.',
+            headers: {
+              'Cache-Control': { $ref: '#/components/headers/NotStored' },
+              'X-Auth-Subject': {
+                description: 'The id of the user. What is no visible ASCII in it is percent-encoded, and so is `%`.',
+                schema: { type: 'string' }
+              },
+              'X-Auth-Client': { description: 'The id of the client.', schema: { type: 'string' } },
+              'X-Auth-Scope': {
+                description: 'The scopes of the token, separated by spaces; empty if it has none.',
+                schema: { type: 'string' }
+              },
+              'X-Auth-Authorization': {
+                description: 'The id of the authorization, `cid` in the token.',
+                schema: { type: 'string' }
+              }
+            }
+          },
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          401: { $ref: '#/components/responses/InvalidToken' },
+          403: { $ref: '#/components/responses/InsufficientScope' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
           500: { $ref: '#/components/responses/OAuthInternalError' },
           503: { $ref: '#/components/responses/OAuthUnavailable' }
         }
@@ -1897,7 +1948,15 @@ export const openapiDocument = {
         required: ['client_type'],
         properties: {
           client_type: { $ref: '#/components/schemas/ClientType' },
-          client_metadata: { $ref: '#/components/schemas/SentClientMetadata' }
+          client_metadata: { $ref: '#/components/schemas/SentClientMetadata' },
+          scope: {
+            type: 'string',
+            description: 'What is asked for, separated by spaces (RFC 6749 §3.3); 1,024 characters at most. Without it nothing is asked for but the authorization itself.'
+          },
+          resource: {
+            description: "The API the JWT is to be for, by its identifier (RFC 8707), or several, 10 at most: the JWT is for the first. Without it the JWT is for the issuer, or for the operator's default.",
+            anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }]
+          }
         }
       },
       GrantCodeResponse: {
@@ -2014,6 +2073,11 @@ export const openapiDocument = {
             type: 'string',
             description: 'What is asked for, separated by spaces (RFC 6749 §3.3). Absent when that is nothing in particular.'
           },
+          resources: {
+            type: 'array',
+            description: 'The APIs the tokens will be for. Absent when they will be for the issuer, and without those that the operator has taken away since.',
+            items: { $ref: '#/components/schemas/GrantResource' }
+          },
           requester_location: {
             type: 'string',
             description: 'City, region and country of the program that started the grant, as far as the edge knows them.',
@@ -2023,6 +2087,23 @@ export const openapiDocument = {
           country_mismatch: {
             type: 'boolean',
             description: 'Whether the two countries differ. Absent unless both are known, which is no reason to warn.'
+          }
+        }
+      },
+      GrantResource: {
+        type: 'object',
+        required: ['identifier', 'name', 'host'],
+        properties: {
+          identifier: {
+            type: 'string',
+            description: 'The identifier of the API, `aud` of its tokens.',
+            example: 'https://api.acme.example'
+          },
+          name: { type: 'string', description: 'The name the operator gave it.', example: 'Acme API' },
+          host: {
+            type: 'string',
+            description: 'The host of the identifier, with the port if that is an unusual one.',
+            example: 'api.acme.example'
           }
         }
       },
@@ -2091,6 +2172,11 @@ export const openapiDocument = {
             description: 'Sampled, at most once a minute.'
           },
           revoked_at: { type: 'string', format: 'date-time', nullable: true },
+          resources: {
+            type: 'array',
+            description: 'The identifiers of the APIs its tokens are for; absent when they are for the issuer.',
+            items: { type: 'string' }
+          },
           is_current: {
             type: 'boolean',
             description: 'Whether the token of this very request belongs to this client.'
@@ -2217,6 +2303,10 @@ export const openapiDocument = {
           scope: {
             type: 'string',
             description: 'What is asked for, separated by spaces (RFC 6749 §3.3); 1,024 characters at most.'
+          },
+          resource: {
+            description: "The API the tokens are to be for, by its identifier (RFC 8707 §2). It may be repeated, 10 different ones at most; a token is for one of them. Without it the tokens are for the issuer, or for the operator's default.",
+            anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }]
           }
         }
       },
@@ -2285,6 +2375,10 @@ export const openapiDocument = {
           scope: {
             type: 'string',
             description: 'With a refresh token, part of what was granted; with a device code it changes nothing.'
+          },
+          resource: {
+            description: 'Which of the approved resources the access token is for (RFC 8707 §2.2): the first one here. Without it, the first that was approved.',
+            anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }]
           }
         }
       },
@@ -2295,7 +2389,10 @@ export const openapiDocument = {
           access_token: { type: 'string', description: 'A JWT of the profile RFC 9068.', 'x-secret': true },
           token_type: { type: 'string', description: 'How to use the access token.', enum: ['Bearer'] },
           expires_in: { type: 'integer', description: 'Seconds until the access token expires.' },
-          scope: { type: 'string', description: 'The scope of the access token; absent when it has none.' },
+          scope: {
+            type: 'string',
+            description: 'The scope of the access token, for a resource what means something to it; absent when it has none.'
+          },
           refresh_token: {
             type: 'string',
             description: 'The next refresh token; there only with `offline_access`. The one that was used counts no more.',
@@ -2310,7 +2407,7 @@ export const openapiDocument = {
       },
       OAuthErrorCode: {
         type: 'string',
-        description: 'The codes of RFC 6749 §5.2, RFC 8628 §3.5 and RFC 6750 §3.1, and two of RFC 6749 §4.1.2.1 for what is our fault.',
+        description: 'The codes of RFC 6749 §5.2, RFC 8628 §3.5, RFC 8707 §2 and RFC 6750 §3.1, and two of RFC 6749 §4.1.2.1 for what is our fault.',
         enum: [
           'invalid_request',
           'invalid_client',
@@ -2319,6 +2416,7 @@ export const openapiDocument = {
           'unsupported_grant_type',
           'unsupported_response_type',
           'invalid_scope',
+          'invalid_target',
           'authorization_pending',
           'slow_down',
           'access_denied',
@@ -2407,7 +2505,7 @@ export const openapiDocument = {
           exp: { type: 'integer', description: 'When it expires, in seconds since 1970.' },
           iat: { type: 'integer', description: 'When it was issued.' },
           sub: { type: 'string', description: 'The user who authorized the client.' },
-          aud: { type: 'string', description: 'For whom an access token is.' },
+          aud: { type: 'string', description: 'For whom an access token is, the issuer or a resource.' },
           iss: { type: 'string', description: 'This issuer.' },
           jti: {
             type: 'string',

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Environment } from '../../schemas/config.js'
 import { builtInClients, type Client } from '../core/clients/client.js'
+import type { Resource } from '../core/clients/resource.js'
 import type { Upstream } from '../core/upstream/upstream.js'
 import { accentsOf } from './brand-color.js'
 import type { Config } from './config.js'
@@ -14,6 +15,7 @@ const KEEP_ALIVE = { behindProxy: 620, alone: 72 }
 /** The contents of the files that the environment names. */
 export interface ConfigFiles {
   clients: readonly Client[]
+  resources: readonly Resource[]
   upstreams: readonly Upstream[]
   /** CA certificates for foreign issuers and for Redis, as PEM. */
   foreignCa: string | undefined
@@ -22,16 +24,21 @@ export interface ConfigFiles {
   logo: string | undefined
 }
 
+/** The URL of this service, without a trailing slash. */
+export function publicUrlOf({ PUBLIC_URL, PORT }: Pick<Environment, 'PUBLIC_URL' | 'PORT'>): string {
+  return (PUBLIC_URL ?? `http://localhost:${PORT}`).replace(/\/+$/, '')
+}
+
 /** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
 export function assembleConfig(env: Environment, files: ConfigFiles): Config {
-  const { clients, upstreams, foreignCa, redisCa, logo } = files
+  const { clients, resources, upstreams, foreignCa, redisCa, logo } = files
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
     if (value !== undefined) return value
     madeUpSecrets.push(name)
     return randomBytes(32).toString('base64url')
   }
-  const publicUrl = (env.PUBLIC_URL ?? `http://localhost:${env.PORT}`).replace(/\/+$/, '')
+  const publicUrl = publicUrlOf(env)
   return deepFreeze<Config>({
     host: env.HOST,
     port: env.PORT,
@@ -49,7 +56,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
       audience: env.DASHBOARD_JWT_AUDIENCE,
       ttlSeconds: env.DASHBOARD_JWT_TTL_SECONDS
     },
-    clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS), ...clients],
+    clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources), ...clients],
     upstreams,
     demoSignIn:
       !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),

@@ -1,7 +1,16 @@
 /** Reads OAUTH_CLIENTS_FILE, or lists its faults. Its format is described in schemas/clients-file.ts. */
-import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
-import { type Client, DEVICE_CODE_GRANT, GRANT_TYPES, isBuiltIn, tagOf } from '../core/clients/client.js'
+import { type ClientEntry, ClientsFile, type ResourceEntry } from '../../schemas/clients-file.js'
+import {
+  BUILT_IN_SCOPES,
+  type Client,
+  DEVICE_CODE_GRANT,
+  GRANT_TYPES,
+  isBuiltIn,
+  tagOf
+} from '../core/clients/client.js'
+import { type Resource, resourcesOf } from '../core/clients/resource.js'
 import { readScope } from '../core/clients/scope.js'
+import { isSafeUrl } from './faults.js'
 import { MOST_FAULTS, readJsonFile } from './named-files.js'
 
 const HOUR_SECONDS = 3_600
@@ -9,23 +18,34 @@ const DAY_SECONDS = 86_400
 
 export interface ClientsFileContent {
   clients: Client[]
+  resources: Resource[]
   /** One line each: the place, and what was expected there. Never the value, which could be a misplaced secret. */
   faults: string[]
 }
 
-export function readClientsFile(path: string | undefined): ClientsFileContent {
-  if (path === undefined) return { clients: [], faults: [] }
+/** `issuer` is the URL of this service, which no resource may have. */
+export function readClientsFile(path: string | undefined, issuer: string): ClientsFileContent {
+  if (path === undefined) return { clients: [], resources: [], faults: [] }
   const { content, faults: malformed } = readJsonFile(path, ClientsFile)
-  if (malformed) return { clients: [], faults: malformed }
+  if (malformed) return { clients: [], resources: [], faults: malformed }
 
-  const { clients } = content
-  const faults = clients.flatMap((entry, i) => [...crossFaults(entry, i, clients)])
-  return { clients: clients.map(toClient), faults: faults.slice(0, MOST_FAULTS) }
+  const { clients, resources: entries = [] } = content
+  const faults = [
+    ...clients.flatMap((entry, i) => [...clientFaults(entry, i, content)]),
+    ...entries.flatMap((entry, i) => [...resourceFaults(entry, i, content, issuer)])
+  ]
+  const resources = entries.map(toResource)
+  return {
+    clients: clients.map((entry) => toClient(entry, resources)),
+    resources,
+    faults: faults.slice(0, MOST_FAULTS)
+  }
 }
 
-function* crossFaults(entry: ClientEntry, index: number, all: readonly ClientEntry[]): Generator<string> {
+function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Generator<string> {
+  const { clients: all, resources: known = [] } = file
   const place = `clients[${index}]`
-  const { client_id: id, grant_types: grants = GRANT_TYPES, scope = '' } = entry
+  const { client_id: id, grant_types: grants = GRANT_TYPES, scope = '', resources = [] } = entry
   if (isBuiltIn(id)) yield `${place}.client_id: is the name of a built-in client`
   else if (all.findIndex((other) => other.client_id === id) !== index) yield `${place}.client_id: is there twice`
   else if (all.findIndex((other) => tagOf(other.client_id) === tagOf(id)) !== index) {
@@ -43,12 +63,57 @@ function* crossFaults(entry: ClientEntry, index: number, all: readonly ClientEnt
   if (accessTokenTtlOf(entry) > authorizationTtlOf(entry)) {
     yield `${place}.access_token_ttl_seconds: is longer than authorization_ttl_seconds`
   }
+  for (const [i, identifier] of resources.entries()) {
+    if (known.every((other) => other.identifier !== identifier))
+      yield `${place}.resources[${i}]: is not the identifier of one of the resources`
+  }
+  if (resources.length > 0 && grants.length === 0) yield `${place}.resources: need a grant type to ask for them with`
+}
+
+function* resourceFaults(
+  { identifier, scope = '', ...entry }: ResourceEntry,
+  index: number,
+  { clients, resources = [] }: ClientsFile,
+  issuer: string
+): Generator<string> {
+  const place = `resources[${index}]`
+  if (!isSafeUrl(identifier))
+    yield `${place}.identifier: expected an https URI, or http on loopback, without credentials`
+  else if (isSameUrl(identifier, issuer)) yield `${place}.identifier: is the URL of this service, which is no resource`
+  if (resources.findIndex((other) => other.identifier === identifier) !== index) {
+    yield `${place}.identifier: is there twice`
+  }
+  if (scope.split(' ').some((word) => BUILT_IN_SCOPES.includes(word))) {
+    yield `${place}.scope: ${BUILT_IN_SCOPES.join(', ')} concern this service, and are in no token for a resource`
+  }
+  if (!entry.default) return
+  if (resources.findIndex((other) => other.default) !== index)
+    yield `${place}.default: another one is the default already`
+  const isAskedFor = entry.built_in_clients || clients.some((client) => client.resources?.includes(identifier))
+  if (!isAskedFor) yield `${place}.default: no client may ask for it, and so none would get it`
+}
+
+/** Whether two URLs lead to the same place, however they are written. */
+function isSameUrl(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((text) => new URL(text).href.replace(/\/+$/, ''))
+  return one === other
 }
 
 const authorizationTtlOf = (entry: ClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
 const accessTokenTtlOf = (entry: ClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
 
-function toClient(entry: ClientEntry): Client {
+function toResource(entry: ResourceEntry): Resource {
+  return {
+    identifier: entry.identifier,
+    name: entry.name,
+    scopes: readScope(entry.scope) ?? [],
+    accessTokenTtlSeconds: entry.access_token_ttl_seconds,
+    isForBuiltInClients: entry.built_in_clients ?? false,
+    isDefault: entry.default ?? false
+  }
+}
+
+function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
   return {
     id: entry.client_id,
     name: entry.client_name,
@@ -56,6 +121,7 @@ function toClient(entry: ClientEntry): Client {
     secretDigests: entry.client_secret_digests ?? [],
     grantTypes: entry.grant_types ?? GRANT_TYPES,
     scopes: readScope(entry.scope) ?? [],
+    resources: resourcesOf(resources, entry.resources),
     accessTokenTtlSeconds: accessTokenTtlOf(entry),
     authorizationTtlSeconds: authorizationTtlOf(entry),
     tag: tagOf(entry.client_id)

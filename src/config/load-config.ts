@@ -5,7 +5,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
-import { assembleConfig } from './assemble-config.js'
+import { assembleConfig, publicUrlOf } from './assemble-config.js'
 import { readClientsFile } from './clients-file.js'
 import type { Config } from './config.js'
 import { crossFaults } from './faults.js'
@@ -30,8 +30,9 @@ export function loadConfig(variables: Variables): Config {
   const malformed = shapeFaults(values)
   // A malformed value is reported already; the checks that combine several variables treat it as absent.
   for (const name of malformed.keys()) delete values[name]
-  const crossed = [...crossFaults({ ...readValues({}), ...values } as Environment, malformed)]
-  const clientsFile = readClientsFile(values.OAUTH_CLIENTS_FILE as string | undefined)
+  const wellFormed = { ...readValues({}), ...values } as Environment
+  const crossed = [...crossFaults(wellFormed, malformed)]
+  const clientsFile = readClientsFile(wellFormed.OAUTH_CLIENTS_FILE, publicUrlOf(wellFormed))
   const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
@@ -49,6 +50,7 @@ export function loadConfig(variables: Variables): Config {
   const env = values as Environment
   return assembleConfig(env, {
     clients: clientsFile.clients,
+    resources: clientsFile.resources,
     upstreams: upstreamsFile.upstreams,
     foreignCa: foreignCaFile.pem,
     redisCa: redisCaFile.pem,

@@ -17,6 +17,7 @@ export type FaultCode =
   | 'invalid_client'
   | 'invalid_grant'
   | 'invalid_scope'
+  | 'invalid_target'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'unsupported_response_type'
@@ -37,20 +38,23 @@ export interface Fault extends Error {
   /** The cause, for the log only. */
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | undefined
+  /** With `insufficient_scope`, the scopes that are needed. */
+  readonly scope: string | undefined
 }
 
 interface FaultParts {
   hint?: string
   detail?: string
   retryAfterSeconds?: number
+  scope?: string
   cause?: unknown
 }
 
 /** Creates a fault; the caller throws it. */
 export function fault(code: FaultCode, parts: FaultParts = {}): Fault {
   const error = new Error(parts.detail ?? code, parts.cause === undefined ? undefined : { cause: parts.cause })
-  const { hint, detail, retryAfterSeconds } = parts
-  return Object.assign(error, { name: 'Fault', code, hint, detail, retryAfterSeconds } as const)
+  const { hint, detail, retryAfterSeconds, scope } = parts
+  return Object.assign(error, { name: 'Fault', code, hint, detail, retryAfterSeconds, scope } as const)
 }
 
 export function isFault(error: unknown): error is Fault {

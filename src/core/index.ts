@@ -10,7 +10,7 @@ import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
 import { createCallers } from './callers/callers.js'
 import { createDashboardSessions } from './callers/dashboard-sessions.js'
-import { createClients } from './clients/client.js'
+import { accessTokenTtlOf, createClients } from './clients/client.js'
 import type { Clock } from './clock.js'
 import type { CoreConfig } from './config.js'
 import { isConnection } from './connections/connection.js'
@@ -82,13 +82,11 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     keyring,
     clock,
     alg: config.signingAlg,
-    tokenTtlSeconds: Math.max(
-      ID_TOKEN_TTL_SECONDS,
-      ...config.clients.map(({ accessTokenTtlSeconds }) => accessTokenTtlSeconds)
-    )
+    tokenTtlSeconds: Math.max(ID_TOKEN_TTL_SECONDS, ...config.clients.map((client) => accessTokenTtlOf(client, false)))
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
-  const accessTokens = createAccessTokens({ keys: signingKeys, jwt: signer, issuer, expectedIssuer })
+  const resources = new Set(config.clients.flatMap((client) => client.resources.map(({ identifier }) => identifier)))
+  const accessTokens = createAccessTokens({ keys: signingKeys, jwt: signer, issuer, expectedIssuer, resources })
   const users = createUsers({ records: readable(storage.users, isStanding), clock })
   const authorizationRecords = readable(storage.authorizations, isAuthorization)
   const authorizations = createAuthorizations({ records: authorizationRecords, users, clock, events })

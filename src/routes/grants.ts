@@ -1,6 +1,7 @@
-/** The start and the polls of a grant over HTTP, the same on both surfaces; what they make of the outcome differs. */
+/** The polls of a grant over HTTP, the same on both surfaces; what they make of the outcome differs. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { GrantRequest, PollOutcome } from '../core/grants/grant.js'
+import type { Collecting, PollOutcome } from '../core/grants/grant.js'
+import type { Polls } from '../core/grants/polls.js'
 import type { App } from './app.js'
 
 /** Caps the header's length: the pattern for quoted texts backtracks, and would be a ReDoS on long input. */
@@ -10,34 +11,19 @@ const PREFERENCE = /(?:[^,"]|"(?:[^"\\]|\\.)*")+/g
 const NAME = /^\s*([^\s=;]+)/
 const WAIT = /^\s*wait\s*=\s*(?:(\d{1,9})|"(\d{1,9})")\s*(?:;|$)/i
 
-/** Starts a grant. Answers with its code, and with the rest of the answer (RFC 8628 §3.2). */
-export async function beginGrant(app: App, request: FastifyRequest, asked: Omit<GrantRequest, 'ip' | 'location'>) {
-  const { whereabouts, core, config } = app
-  const location = whereabouts.location(request)
-  const ip = whereabouts.ip(request)
-  const grant = await core.grants.start({ ...asked, ip, ...(location && { location }) })
-  const answer = {
-    user_code: grant.userCode,
-    verification_uri: config.verificationUri,
-    verification_uri_complete: `${config.verificationUri}?code=${grant.userCode}`,
-    expires_in: grant.expiresInSeconds,
-    interval: grant.intervalSeconds
-  }
-  return { grantCode: grant.grantCode, answer }
-}
-
 /** Polls, held for as long as the client prefers (RFC 7240), and sets the headers that say so. */
 export function pollGrant(
   app: App,
   request: FastifyRequest,
   reply: FastifyReply,
   grantCode: string,
-  clientTag: string
+  clientTag: string,
+  collecting: Collecting
 ): Promise<PollOutcome> {
   const { prefer } = request.headers
   const seconds = typeof prefer === 'string' ? readWaitSeconds(prefer) : undefined
-  if (seconds) return pollAndWait(app, reply, grantCode, clientTag, seconds)
-  return app.core.grants.poll(grantCode, clientTag)
+  if (seconds) return pollAndWait(app, reply, seconds, grantCode, clientTag, collecting)
+  return app.core.grants.poll(grantCode, clientTag, collecting)
 }
 
 /**
@@ -70,11 +56,11 @@ export function readWaitSeconds(header: string): number | undefined {
   return undefined
 }
 
-async function pollAndWait(app: App, reply: FastifyReply, grantCode: string, clientTag: string, seconds: number) {
+async function pollAndWait(app: App, reply: FastifyReply, seconds: number, ...asked: Parameters<Polls['poll']>) {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
   const wait = { seconds, gone: gone.signal }
-  const { outcome, waitSeconds } = await app.core.grants.pollAndWait(grantCode, clientTag, wait)
+  const { outcome, waitSeconds } = await app.core.grants.pollAndWait(...asked, wait)
   if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
   // The instance may have begun to drain while the poll was held.
   if (app.readiness.isDraining()) reply.header('connection', 'close')

@@ -100,7 +100,7 @@ t.test('the OAuth clients of docs/oauth.md are read as they stand, and every mem
   const [section = ''] = /## OAuth clients[\s\S]*/.exec(page) ?? []
   const file = join(t.testdir({}), 'clients.json')
   await writeFile(file, /```json\n([\s\S]*?)```/.exec(section)?.[1] ?? '')
-  const { clients, faults } = readClientsFile(file)
+  const { clients, faults } = readClientsFile(file, 'https://grants.example.com')
   t.strictSame(faults, [])
   t.match(clients, [
     { id: 'acme-tv', name: 'Acme TV', type: 'other', accessTokenTtlSeconds: 3_600 },

@@ -1049,6 +1049,7 @@ async function refusesEverything(t: Test, { api, pending, approved, jwt, victim,
     ['approve', () => api.decide(victim.user_code, user)],
     ['list as a user', () => api.call('GET', '/auth/clients', { user })],
     ['list as a client', () => api.call('GET', '/auth/clients', { token: jwt })],
+    ['check for a proxy', () => api.call('GET', '/oauth/check', { token: jwt })],
     ['rename', () => api.call('PATCH', `/auth/clients/${victimId}`, { user, body: { label: 'x' } })],
     ['revoke', () => api.call('DELETE', `/auth/clients/${victimId}`, { user })]
   ]

@@ -48,7 +48,13 @@ async function fill(
       const revokedAtMs = endedAtMs?.(i)
       const authorization: Authorization = {
         ...{ id, userId: 'ann', clientId: 'cli', clientType: 'cli', scopes: [], name: `tool ${i}`, version: undefined },
-        ...{ label: undefined, ipAtGrant: '192.0.2.1', createdAtMs, expiresAtMs: createdAtMs + 30 * DAY_MS },
+        ...{
+          resources: [],
+          label: undefined,
+          ipAtGrant: '192.0.2.1',
+          createdAtMs,
+          expiresAtMs: createdAtMs + 30 * DAY_MS
+        },
         ...{ lastUsedAtMs: undefined, revokedAtMs, awaitsCollection: false, collectedAtMs: createdAtMs }
       }
       return records.create('ann', id, toFields(authorization), (revokedAtMs ?? authorization.expiresAtMs) + KEEP_MS)

@@ -15,7 +15,7 @@ export const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** The credentials that a client sends in a body. */
 export type Credentials = { client_id: string; client_secret?: string }
-type Parameters = Record<string, string | undefined>
+type Parameters = Record<string, string | readonly string[] | undefined>
 
 export const CLI: Credentials = { client_id: 'cli' }
 /** A confidential client with its own scopes and short access tokens. */
@@ -46,7 +46,7 @@ export interface TokenSet {
 }
 
 export interface OAuthApp extends TestApp {
-  /** Sends a form as a client does; undefined parameters are left out. */
+  /** Sends a form as a client does; undefined parameters are left out, and those with several values repeated. */
   post(path: string, parameters: Parameters, headers?: Record<string, string>): Promise<Answer>
   /** Starts a device authorization. */
   authorize(client?: Credentials, scope?: string): Promise<{ device_code: string; user_code: string }>
@@ -64,11 +64,15 @@ export interface OAuthApp extends TestApp {
 }
 
 /** Writes a file for OAUTH_CLIENTS_FILE, which the test removes. */
-export function clientsFile(t: Pick<Test, 'teardown'>, clients: readonly object[] = CLIENTS): string {
+export function clientsFile(
+  t: Pick<Test, 'teardown'>,
+  clients: readonly object[] = CLIENTS,
+  resources: readonly object[] = []
+): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-clients-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const file = join(directory, 'clients.json')
-  writeFileSync(file, JSON.stringify({ clients }))
+  writeFileSync(file, JSON.stringify({ clients, resources }))
   return file
 }
 
@@ -83,7 +87,7 @@ export async function startOAuthApp(
   const sessions = new Map<string, Promise<string>>()
 
   const post: OAuthApp['post'] = async (path, parameters, headers = {}) => {
-    const given = Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined)
+    const given = Object.entries(parameters).flatMap(([name, value = []]) => [value].flat().map((one) => [name, one]))
     const answer = await app.inject({
       method: 'POST',
       url: path,

@@ -6,11 +6,12 @@ import type { Authorization } from './authorization.js'
 /** How far the clocks of two instances, and of Redis, may be apart. */
 const CLOCKS_DIFFER_MS = 60_000
 
-/** What was approved: the client, its type, the scopes it asked for, and the metadata it sent about itself. */
+/** What was approved: the client, its type, the scopes and resources it asked for, and the metadata it sent about itself. */
 export interface ApprovedRequest {
   clientId: string
   clientType: ClientType
   scopes: readonly string[]
+  resources?: readonly string[]
   metadata: { name?: string; version?: string; hostname?: string }
 }
 
@@ -37,7 +38,7 @@ export interface Approved {
 /** The authorization that an approval makes; its client is undefined if the operator has removed it. */
 export function authorizationOf(
   client: Client | undefined,
-  { clientId, clientType, scopes, metadata }: ApprovedRequest,
+  { clientId, clientType, scopes, resources = [], metadata }: ApprovedRequest,
   { userId, authorizationId: id, ip }: Approval,
   createdAtMs: number,
   times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs'>
@@ -48,6 +49,7 @@ export function authorizationOf(
     clientId,
     clientType,
     scopes,
+    resources,
     name: client?.name ?? metadata.name,
     version: metadata.version,
     label: metadata.hostname,

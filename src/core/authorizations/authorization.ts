@@ -15,6 +15,8 @@ export interface Authorization {
   clientType: ClientType
   /** What the user approved. */
   scopes: readonly string[]
+  /** The identifiers of the resources its tokens may be for, the first of them unless another is named; none: the issuer. */
+  resources: readonly string[]
   name: string | undefined
   version: string | undefined
   /** The name its user gives it; initially the hostname. */
@@ -66,8 +68,10 @@ export function listedUntilMs({ revokedAtMs, expiresAtMs }: Authorization): numb
 /** The stored form: every value as a string; undefined values are left out. */
 export function toFields(authorization: Authorization): Fields {
   const fields: Record<string, string> = {}
-  const { id: _id, userId: _userId, scopes, awaitsCollection, ...rest } = authorization
+  const { id: _id, userId: _userId, scopes, resources, awaitsCollection, ...rest } = authorization
   if (scopes.length > 0) fields.scope = writeScope(scopes)
+  // No identifier holds a space.
+  if (resources.length > 0) fields.resources = resources.join(' ')
   if (awaitsCollection) fields[AWAITS_COLLECTION.field] = AWAITS_COLLECTION.is
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) fields[name] = String(value)
   return fields
@@ -87,6 +91,7 @@ export function fromFields(userId: string, id: string, fields: Fields): Authoriz
     clientId: fields.clientId ?? '',
     clientType: fields.clientType as ClientType,
     scopes: readScope(fields.scope) ?? [],
+    resources: fields.resources?.split(' ') ?? [],
     name: fields.name,
     version: fields.version,
     label: fields.label,

@@ -5,7 +5,7 @@
  */
 import { fault } from '../fault.js'
 import { digestOf, isSame } from '../secrets/digest.js'
-import { isWithin, readScope } from './scope.js'
+import type { Resource } from './resource.js'
 
 export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
 export type ClientType = (typeof CLIENT_TYPES)[number]
@@ -22,8 +22,11 @@ export interface Client {
   /** Empty for a public client. Any one of several secrets is accepted, so that a secret can be rotated without downtime. */
   readonly secretDigests: readonly string[]
   readonly grantTypes: readonly GrantType[]
-  /** The scopes it may request. */
+  /** The scopes it may request, beside those of the resources it asks for. */
   readonly scopes: readonly string[]
+  /** The resources it may ask for. */
+  readonly resources: readonly Resource[]
+  /** What it may be at most: accessTokenTtlOf says what it is. */
   readonly accessTokenTtlSeconds: number
   /** The lifetime of an authorization, which also ends its refresh tokens. */
   readonly authorizationTtlSeconds: number
@@ -53,11 +56,15 @@ export function requireGrantType({ grantTypes }: Client, grantType: GrantType): 
   if (!grantTypes.includes(grantType)) throw fault('unauthorized_client')
 }
 
-/** The scopes a client asks for, all of them its own. Throws `invalid_scope`. */
-export function readRequestedScopes({ scopes: own }: Client, scope: string | undefined): readonly string[] {
-  const scopes = readScope(scope)
-  if (!scopes || !isWithin(scopes, own)) throw fault('invalid_scope')
-  return scopes
+const HOUR_SECONDS = 3_600
+
+/**
+ * The life of an access token, which a resource may shorten. That of a built-in client lives as long as its authorization, unless
+ * a refresh token comes with it: then an hour, as for other clients.
+ */
+export function accessTokenTtlOf(client: Client, hasRefreshToken: boolean): number {
+  const { id, accessTokenTtlSeconds } = client
+  return hasRefreshToken && isBuiltIn(id) ? Math.min(HOUR_SECONDS, accessTokenTtlSeconds) : accessTokenTtlSeconds
 }
 
 /**
@@ -69,8 +76,9 @@ export function tagOf(clientId: string): string {
   return tag.slice(0, TAG_LENGTH)
 }
 
-/** The built-in clients. Their access tokens live as long as their authorizations. */
-export function builtInClients(tokenTtlSeconds: number): Client[] {
+/** The built-in clients, which may ask for those of the resources that are for them. */
+export function builtInClients(tokenTtlSeconds: number, resources: readonly Resource[] = []): Client[] {
+  const forThem = resources.filter(({ isForBuiltInClients }) => isForBuiltInClients)
   return CLIENT_TYPES.map((type) => ({
     id: type,
     name: undefined,
@@ -78,6 +86,7 @@ export function builtInClients(tokenTtlSeconds: number): Client[] {
     secretDigests: [],
     grantTypes: GRANT_TYPES,
     scopes: BUILT_IN_SCOPES,
+    resources: forThem,
     accessTokenTtlSeconds: tokenTtlSeconds,
     authorizationTtlSeconds: tokenTtlSeconds,
     tag: tagOf(type)

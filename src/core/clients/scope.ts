@@ -1,4 +1,5 @@
 /** Scopes (RFC 6749 §3.3): a list of distinct words, in the order of the request. */
+import { fault } from '../fault.js'
 
 /** The `scope-token` of RFC 6749 §3.3: printable ASCII without space, double quote and backslash. */
 export const SCOPE_TOKEN = '[\\x21\\x23-\\x5B\\x5D-\\x7E]+'
@@ -22,4 +23,22 @@ export function writeScope(scopes: readonly string[]): string {
 /** Whether every scope is among the allowed ones. */
 export function isWithin(scopes: readonly string[], allowed: readonly string[]): boolean {
   return scopes.every((scope) => allowed.includes(scope))
+}
+
+/** The scopes a client asks for, all of them its own or of the resources it asks for. Throws `invalid_scope`. */
+export function readRequestedScopes(
+  client: { readonly scopes: readonly string[] },
+  resources: readonly { readonly scopes: readonly string[] }[],
+  scope: string | undefined
+): readonly string[] {
+  const scopes = readScope(scope)
+  if (
+    !scopes ||
+    !isWithin(
+      scopes,
+      [client, ...resources].flatMap((of) => of.scopes)
+    )
+  )
+    throw fault('invalid_scope')
+  return scopes
 }

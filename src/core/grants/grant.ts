@@ -34,6 +34,8 @@ export interface GrantRequest {
   clientType: ClientType
   /** The requested scopes. An approval grants all of them. */
   scopes: readonly string[]
+  /** The identifiers of the requested resources (RFC 8707). Absent where there are none: the tokens are for the issuer. */
+  resources?: readonly string[]
   metadata: ClientMetadata
   ip: string
   location?: Location
@@ -65,12 +67,24 @@ export function authorizationIdOf(grantDigest: string, userId: string): string {
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`
 }
 
-/** The outcome of a poll. `spent`: collected before, and the time to collect it again is over. */
+/**
+ * The outcome of a poll. `spent`: collected before, and the time to collect it again is over. `invalid_target`: it is approved, but
+ * not for the resource that was named, or the operator has removed the one that was approved. It can be collected for another.
+ */
 export type PollOutcome =
   | { kind: 'pending' }
   | { kind: 'slow_down'; intervalSeconds: number }
   | { kind: 'approved'; tokens: IssuedTokens }
   | { kind: 'denied' | 'expired' | 'spent' | 'unknown' }
+  | { kind: 'invalid_target' }
+
+/** What whoever collects a grant makes of it. */
+export interface Collecting {
+  /** The resources that are named, all of them allowed to the client: the token is for the first. */
+  resources: readonly string[]
+  /** Whether a refresh token could be handed over. Where it cannot, there is none, and the access token lives the longer for it. */
+  takesRefreshToken: boolean
+}
 
 /** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */
 export type PeekOutcome =

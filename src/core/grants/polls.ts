@@ -4,10 +4,11 @@
  */
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/client.js'
+import { targetOf } from '../clients/resource.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { isGrantCode } from './codes.js'
-import type { PollOutcome } from './grant.js'
+import type { Collecting, PollOutcome } from './grant.js'
 import type { ApprovedGrant, GrantStore, StoredPoll } from './grant-store.js'
 import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS } from './held-polls.js'
 
@@ -23,13 +24,18 @@ export interface Polls {
    * One poll by a client with this tag; collects the grant if it is approved. However many polls collect a grant, it has one
    * authorization. Rejects with `unavailable`.
    */
-  poll(grantCode: string, clientTag: string): Promise<PollOutcome>
+  poll(grantCode: string, clientTag: string, collecting: Collecting): Promise<PollOutcome>
   /**
    * A poll that is held while the grant is pending: until the decision, the end of the wait, the caller's disconnection or the
    * instance's stop. `waitSeconds` is the wait that applied; undefined if the poll was not held, for want of a free place or
    * because it came too early.
    */
-  pollAndWait(grantCode: string, clientTag: string, wait: Wait): Promise<{ outcome: PollOutcome; waitSeconds?: number }>
+  pollAndWait(
+    grantCode: string,
+    clientTag: string,
+    collecting: Collecting,
+    wait: Wait
+  ): Promise<{ outcome: PollOutcome; waitSeconds?: number }>
 }
 
 export interface PollsParts {
@@ -47,27 +53,36 @@ export function createPolls(parts: PollsParts): Polls {
   const { store, approvals, clients, tokens, heldPolls, events, limitTime } = parts
 
   /** Every step that can fail comes before the claim, and tokens are handed out only after it. */
-  async function collect(grantCode: string, approved: ApprovedGrant): Promise<PollOutcome> {
+  async function collect(grantCode: string, approved: ApprovedGrant, collecting: Collecting): Promise<PollOutcome> {
     const client = clients.find(approved.request.clientId)
-    const authorization = client && (await approvals.collect(client, approved))
+    if (!client) return { kind: 'denied' }
+    const target = targetOf(client.resources, approved.request.resources, collecting.resources)
+    if (target === 'invalid_target') return { kind: target }
+    const authorization = await approvals.collect(client, approved)
     if (!authorization) return { kind: 'denied' }
-    const issued = await tokens.issue(client, authorization, grantCode)
+    const issued = await tokens.issue(client, authorization, grantCode, target, collecting.takesRefreshToken)
     const claim = await store.collect(digestOf(grantCode))
     if (claim !== 'collected') return { kind: claim }
     events.collected()
     return { kind: 'approved', tokens: issued }
   }
 
-  function conclude(grantCode: string, poll: StoredPoll): PollOutcome | Promise<PollOutcome> {
+  function conclude(grantCode: string, poll: StoredPoll, collecting: Collecting): PollOutcome | Promise<PollOutcome> {
     if (poll.kind === 'slow_down') return { kind: 'slow_down', intervalSeconds: poll.intervalMs / 1000 }
-    if (poll.kind === 'approved') return limitTime(collect(grantCode, poll))
+    if (poll.kind === 'approved') return limitTime(collect(grantCode, poll, collecting))
     return poll
   }
 
   /** Polls, then polls again once the grant is decided or expired. Counts as one poll in the metrics and the pacing. */
-  async function hold(place: HeldPoll, grantCode: string, clientTag: string, forMs: number): Promise<PollOutcome> {
+  async function hold(
+    place: HeldPoll,
+    grantCode: string,
+    clientTag: string,
+    collecting: Collecting,
+    forMs: number
+  ): Promise<PollOutcome> {
     const grantDigest = digestOf(grantCode)
-    const ask = async () => conclude(grantCode, await store.poll(grantDigest, clientTag, true))
+    const ask = async () => conclude(grantCode, await store.poll(grantDigest, clientTag, true), collecting)
     const untilMs = performance.now() + forMs
     const first = await ask()
     if (first.kind !== 'pending') return first
@@ -87,10 +102,10 @@ export function createPolls(parts: PollsParts): Polls {
   }
 
   // The hottest path of the service: written without async functions, to save their promises.
-  function poll(grantCode: string, clientTag: string): Promise<PollOutcome> {
+  function poll(grantCode: string, clientTag: string, collecting: Collecting): Promise<PollOutcome> {
     if (!isGrantCode(grantCode)) return Promise.resolve(counted({ kind: 'unknown' }))
     return store.poll(digestOf(grantCode), clientTag).then((stored) => {
-      const outcome = conclude(grantCode, stored)
+      const outcome = conclude(grantCode, stored, collecting)
       return outcome instanceof Promise ? outcome.then(counted) : counted(outcome)
     })
   }
@@ -98,12 +113,12 @@ export function createPolls(parts: PollsParts): Polls {
   return {
     poll,
 
-    async pollAndWait(grantCode, clientTag, { seconds, gone }) {
+    async pollAndWait(grantCode, clientTag, collecting, { seconds, gone }) {
       const waitSeconds = Math.min(seconds, LONGEST_WAIT_SECONDS)
       const place = isGrantCode(grantCode) ? heldPolls.enter(digestOf(grantCode), gone) : undefined
-      if (!place) return { outcome: await poll(grantCode, clientTag) }
+      if (!place) return { outcome: await poll(grantCode, clientTag, collecting) }
       try {
-        const outcome = counted(await hold(place, grantCode, clientTag, waitSeconds * 1000))
+        const outcome = counted(await hold(place, grantCode, clientTag, collecting, waitSeconds * 1000))
         return { outcome, ...(outcome.kind !== 'slow_down' && { waitSeconds }) }
       } finally {
         place.leave()

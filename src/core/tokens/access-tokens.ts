@@ -9,12 +9,13 @@ import { CLIENT_TYPES } from '../clients/client.js'
 import { writeScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
 import { isUserId } from '../users/user.js'
-import type { JwtSigner, SigningKey } from './signing-key.js'
-import type { SigningKeys } from './signing-keys.js'
+import type { IdTokensParts } from './id-tokens.js'
+import type { SigningKey } from './signing-key.js'
 
 export interface AccessTokenClaims {
   iss: string
   sub: string
+  /** The issuer, or a resource (RFC 8707). */
   aud: string
   iat: number
   exp: number
@@ -33,11 +34,13 @@ export interface AccessTokenClaims {
  */
 export type OpenedToken = { kind: 'foreign' } | { kind: 'bad' } | { kind: 'good'; claims: AccessTokenClaims }
 
-/** The lifetime and scopes of one token, both within those of its authorization. */
+/** The lifetime, the scopes and the audience of one token, all within those of its authorization. */
 export interface TokenTerms {
   issuedAtMs: number
   expiresAtMs: number
   scopes: readonly string[]
+  /** The resource it is for; undefined for the issuer itself. */
+  resource?: string | undefined
 }
 
 export interface AccessTokens {
@@ -53,48 +56,47 @@ const CLAIMS = ['iss', 'sub', 'aud', 'iat', 'exp', 'jti', 'cid', 'client_id', 'c
 /** The length cap of a bearer token, of ours or of the dashboard, applied before its header is decoded. */
 const LONGEST_TOKEN = 16_384
 
-export interface AccessTokensParts {
-  keys: SigningKeys
-  jwt: JwtSigner
-  /** `iss` and `aud` of minted tokens. */
-  issuer: string
-  /** `iss` and `aud` required of presented tokens; undefined to accept any, on the signature alone. */
+/** The issuer is `aud` as well of those that are for no resource. */
+export interface AccessTokensParts extends IdTokensParts {
+  /** `iss` required of presented tokens; undefined to accept any, on the signature alone. */
   expectedIssuer: string | undefined
+  /** The identifiers of all resources: `aud` of a presented token is one of them, or as its `iss`. */
+  resources: ReadonlySet<string>
 }
 
-export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: AccessTokensParts): AccessTokens {
-  /** Our key with the token's `kid`; undefined if the header's `kid` or `typ` is not ours. Verifies nothing. */
-  async function keyOf({ typ, kid }: { typ?: unknown; kid?: unknown }): Promise<SigningKey | undefined> {
-    return typeof kid === 'string' && typeof typ === 'string' && typ.toLowerCase() === TYP ? keys.find(kid) : undefined
-  }
+/** Whether a token is for this service itself, and not for a resource. */
+export const isForIssuer = ({ iss, aud }: AccessTokenClaims) => aud === iss
 
+export function createAccessTokens({ keys, jwt, issuer, expectedIssuer, resources }: AccessTokensParts): AccessTokens {
   function verify(token: string, key: SigningKey): OpenedToken {
-    let claims: AccessTokenClaims
     try {
-      claims = jwt.verify<AccessTokenClaims>(token, key, { issuer: expectedIssuer, typ: TYP, claims: CLAIMS })
+      const claims = jwt.verify<AccessTokenClaims>(token, key, { issuer: expectedIssuer, typ: TYP, claims: CLAIMS })
+      return isWellFormed(claims) ? { kind: 'good', claims } : { kind: 'bad' }
     } catch {
       // Callers do not distinguish why a token is invalid.
       return { kind: 'bad' }
     }
-    const wellFormed =
-      isUserId(claims.sub) &&
-      Number.isInteger(claims.iat) &&
-      typeof claims.cid === 'string' &&
-      UUID.test(String(claims.jti)) &&
-      typeof claims.client_id === 'string' &&
-      typeof claims.scope === 'string' &&
-      CLIENT_TYPES.some((type) => type === claims.client_type)
-    return wellFormed ? { kind: 'good', claims } : { kind: 'bad' }
   }
 
+  const isWellFormed = (claims: AccessTokenClaims) =>
+    isUserId(claims.sub) &&
+    // Tokens of a resource that the operator has removed from OAUTH_CLIENTS_FILE are no longer valid.
+    (isForIssuer(claims) || resources.has(claims.aud)) &&
+    Number.isInteger(claims.iat) &&
+    typeof claims.cid === 'string' &&
+    UUID.test(String(claims.jti)) &&
+    typeof claims.client_id === 'string' &&
+    typeof claims.scope === 'string' &&
+    CLIENT_TYPES.some((type) => type === claims.client_type)
+
   return {
-    mint(authorization, { issuedAtMs, expiresAtMs, scopes }) {
+    mint(authorization, { issuedAtMs, expiresAtMs, scopes, resource = issuer }) {
       const key = keys.current()
       if (!key) throw fault('unavailable', { detail: 'no signing key yet' })
-      const claims: AccessTokenClaims = {
+      const claims = {
         iss: issuer,
         sub: authorization.userId,
-        aud: issuer,
+        aud: resource,
         iat: Math.floor(issuedAtMs / 1000),
         exp: Math.floor(expiresAtMs / 1000),
         jti: randomUUID(),
@@ -102,7 +104,7 @@ export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: Access
         client_id: authorization.clientId,
         client_type: authorization.clientType,
         scope: writeScope(scopes)
-      }
+      } satisfies AccessTokenClaims
       return jwt.sign(claims, key, { typ: TYP })
     },
 
@@ -110,7 +112,9 @@ export function createAccessTokens({ keys, jwt, issuer, expectedIssuer }: Access
       const header = token.length <= LONGEST_TOKEN ? headerOf(token) : undefined
       if (!header) return { kind: 'bad' }
       // The unverified header only selects the verifier, which checks the signature and all claims itself.
-      const key = await keyOf(header)
+      const { typ, kid } = header
+      const isOurs = typeof kid === 'string' && typeof typ === 'string' && typ.toLowerCase() === TYP
+      const key = isOurs ? await keys.find(kid) : undefined
       return key ? verify(token, key) : { kind: 'foreign' }
     }
   }

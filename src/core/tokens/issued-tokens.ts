@@ -1,7 +1,8 @@
 /** The tokens that a client gets: for the grant it collects, and for a refresh token. */
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
-import type { Client } from '../clients/client.js'
+import { accessTokenTtlOf, type Client } from '../clients/client.js'
+import { type Resource, targetOf } from '../clients/resource.js'
 import { isWithin } from '../clients/scope.js'
 import type { Clock } from '../clock.js'
 import type { AccessTokens } from './access-tokens.js'
@@ -23,16 +24,31 @@ export interface IssuedTokens {
 /** The outcome of a refresh. `replayed`: the token had been rotated before, so the authorization was revoked. */
 export type RefreshOutcome =
   | { kind: 'refreshed'; tokens: IssuedTokens }
-  | { kind: 'invalid' | 'replayed' | 'invalid_scope' }
+  | { kind: 'invalid' | 'replayed' | 'invalid_scope' | 'invalid_target' }
 
 export interface TokenIssue {
   /**
    * The tokens of an authorization for the client that collects it. For the same grant code they are the same again, except that
-   * the access token has a `jti` of its own, and the refresh token is the family's current one. Rejects with `unavailable`.
+   * the access token has a `jti` of its own, and the refresh token is the family's current one. `target` is what targetOf
+   * has found. Rejects with `unavailable`.
    */
-  issue(client: Client, authorization: Authorization, grantCode: string): Promise<IssuedTokens>
-  /** Rotates a refresh token (RFC 6749 §6), optionally with fewer scopes for the new access token. */
-  refresh(client: Client, token: string, scopes: readonly string[] | undefined): Promise<RefreshOutcome>
+  issue(
+    client: Client,
+    authorization: Authorization,
+    grantCode: string,
+    target: Resource | 'issuer',
+    takesRefreshToken: boolean
+  ): Promise<IssuedTokens>
+  /**
+   * Rotates a refresh token (RFC 6749 §6), optionally with fewer scopes for the new access token, or for another of the approved
+   * resources than the first (RFC 8707 §2.2).
+   */
+  refresh(
+    client: Client,
+    token: string,
+    scopes: readonly string[] | undefined,
+    resources: readonly string[]
+  ): Promise<RefreshOutcome>
 }
 
 /** Told of what happens, for the metrics. */
@@ -56,29 +72,37 @@ export const startOf = ({ collectedAtMs, createdAtMs }: Authorization) => collec
 export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
   const { authorizations, accessTokens, idTokens, refreshTokens, clock, events } = parts
 
+  /** The ID token goes by all of the scopes; of them the access token has those that mean something to its resource. */
   function mint(
-    { accessTokenTtlSeconds }: Client,
     authorization: Authorization,
     issuedAtMs: number,
-    scopes: readonly string[]
+    scopes: readonly string[],
+    target: Resource | 'issuer',
+    clientTtlSeconds: number
   ): IssuedTokens {
+    const resource = target === 'issuer' ? undefined : target
+    const ttlSeconds = Math.min(clientTtlSeconds, resource?.accessTokenTtlSeconds ?? clientTtlSeconds)
     const wholeSecondMs = Math.floor(issuedAtMs / 1000) * 1000
-    const expiresAtMs = Math.min(wholeSecondMs + accessTokenTtlSeconds * 1000, authorization.expiresAtMs)
-    const accessToken = accessTokens.mint(authorization, { issuedAtMs, expiresAtMs, scopes })
+    const expiresAtMs = Math.min(wholeSecondMs + ttlSeconds * 1000, authorization.expiresAtMs)
+    const ofToken = resource ? scopes.filter((scope) => resource.scopes.includes(scope)) : scopes
+    const terms = { issuedAtMs, expiresAtMs, scopes: ofToken, resource: resource?.identifier }
     return {
-      accessToken,
+      accessToken: accessTokens.mint(authorization, terms),
       accessTokenExpiresAtMs: expiresAtMs,
-      scopes,
+      scopes: ofToken,
       ...(scopes.includes('openid') && { idToken: idTokens.mint(authorization, issuedAtMs) })
     }
   }
 
-  async function rotate(client: Client, token: string, scopes: readonly string[] | undefined): Promise<RefreshOutcome> {
+  const rotate: TokenIssue['refresh'] = async (client, token, scopes, resources) => {
     const opened = await refreshTokens.open(token, authorizations.findForUse)
     if (opened?.authorization.clientId !== client.id) return { kind: 'invalid' }
     const { authorization } = opened
     if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
-    const tokens = mint(client, authorization, clock(), scopes ?? authorization.scopes)
+    const target = targetOf(client.resources, authorization.resources, resources)
+    if (target === 'invalid_target') return { kind: target }
+    const ttlSeconds = accessTokenTtlOf(client, true)
+    const tokens = mint(authorization, clock(), scopes ?? authorization.scopes, target, ttlSeconds)
     await authorizations.noteUse(authorization)
 
     const rotation = await refreshTokens.rotate(authorization, token)
@@ -88,14 +112,16 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
   }
 
   return {
-    async issue(client, authorization, grantCode) {
-      const tokens = mint(client, authorization, startOf(authorization), authorization.scopes)
-      if (!authorization.scopes.includes('offline_access')) return tokens
+    async issue(client, authorization, grantCode, target, takesRefreshToken) {
+      const hasRefreshToken = takesRefreshToken && authorization.scopes.includes('offline_access')
+      const ttlSeconds = accessTokenTtlOf(client, hasRefreshToken)
+      const tokens = mint(authorization, startOf(authorization), authorization.scopes, target, ttlSeconds)
+      if (!hasRefreshToken) return tokens
       return { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) }
     },
 
-    async refresh(client, token, scopes) {
-      const outcome = await rotate(client, token, scopes)
+    async refresh(...asked) {
+      const outcome = await rotate(...asked)
       events.refreshed(outcome.kind)
       return outcome
     }

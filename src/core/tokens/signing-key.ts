@@ -60,7 +60,7 @@ export interface SigningKeyStore {
 export interface ExpectedToken {
   /** The required header `typ`, compared case-insensitively. */
   typ: string
-  /** The required `iss` and `aud`; undefined to accept any. */
+  /** The required `iss`; undefined to accept any. */
   issuer: string | undefined
   /** The names of claims that must be present. */
   claims: readonly string[]

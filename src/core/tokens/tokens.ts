@@ -4,8 +4,9 @@
  */
 import type { Authorization } from '../authorizations/authorization.js'
 import { type Client, type Clients, isPublic } from '../clients/client.js'
-import { writeScope } from '../clients/scope.js'
-import type { AccessTokenClaims } from './access-tokens.js'
+import { isWithin, readScope, writeScope } from '../clients/scope.js'
+import { fault } from '../fault.js'
+import { type AccessTokenClaims, isForIssuer } from './access-tokens.js'
 import { createTokenIssue, startOf, type TokenIssue, type TokenIssueParts } from './issued-tokens.js'
 import { looksLikeRefreshToken } from './refresh-tokens.js'
 
@@ -15,6 +16,8 @@ export interface TokenFacts {
   /** The `jti`: of an access token its own, of a refresh token the id of its family, which is that of the authorization. */
   id: string
   authorization: Authorization
+  /** `aud` of an access token. */
+  audience?: string
   scope: string
   issuedAtSeconds: number
   expiresAtSeconds: number
@@ -27,11 +30,23 @@ export interface Tokens extends TokenIssue {
    */
   introspect(client: Client | undefined, token: string): Promise<TokenFacts | undefined>
   /**
+   * The authorization of an access token for this resource (for this service itself, if undefined), and the scopes that the token
+   * has. Rejects with `invalid_token`, and with `insufficient_scope` unless all of these are among them. Records its use.
+   */
+  check(
+    token: string,
+    resource: string | undefined,
+    scopes: readonly string[]
+  ): Promise<{ authorization: Authorization; scope: string }>
+  /**
    * Revokes the authorization of a token of this client (RFC 7009); any other token is ignored. Without a client it is revoked for
    * whoever holds the token of a public client, which could prove no more; the token of another is `not_public`.
    */
   revoke(client: Client | undefined, token: string): Promise<'revoked' | 'nothing' | 'not_public'>
-  /** The authorization that verified claims belong to, unless it ended or its user is blocked; records its use. */
+  /**
+   * The authorization that verified claims belong to, unless it ended or its user is blocked; records its use. Undefined for a
+   * token that is for a resource: at this service itself it stands for nobody.
+   */
   holderOf(claims: AccessTokenClaims): Promise<Authorization | undefined>
 }
 
@@ -50,9 +65,12 @@ export function createTokens(parts: TokensParts): Tokens {
     return authorization && { authorization, claims: opened.claims }
   }
 
-  async function findHolder({ sub, cid, client_id }: AccessTokenClaims, find = findForUse) {
-    // Tokens of a client that the operator has removed from OAUTH_CLIENTS_FILE are no longer valid.
-    return clients.find(client_id) && find(sub, cid)
+  async function findHolder(claims: AccessTokenClaims, find = findForUse) {
+    // Tokens of a client that the operator has removed from OAUTH_CLIENTS_FILE are no longer valid, nor are those for a resource
+    // that it may not ask for any more.
+    const client = clients.find(claims.client_id)
+    const isAllowed = isForIssuer(claims) || client?.resources.some(({ identifier }) => identifier === claims.aud)
+    return client && isAllowed ? find(claims.sub, claims.cid) : undefined
   }
 
   return {
@@ -76,15 +94,28 @@ export function createTokens(parts: TokensParts): Tokens {
       if (!opened) return undefined
       // The caller is a resource server that was shown the token, so this counts as a use.
       await authorizations.noteUse(opened.authorization)
-      const { jti, scope, iat, exp } = opened.claims
+      const { jti, aud, scope, iat, exp } = opened.claims
       return {
         kind: 'access_token',
         id: jti,
         authorization: opened.authorization,
+        audience: aud,
         scope,
         issuedAtSeconds: iat,
         expiresAtSeconds: exp
       }
+    },
+
+    async check(token, resource, scopes) {
+      const opened = await openAccessToken(token)
+      const isMeant = opened && (resource === undefined ? isForIssuer(opened.claims) : opened.claims.aud === resource)
+      if (!isMeant) throw fault('invalid_token')
+      const { authorization, claims } = opened
+      await authorizations.noteUse(authorization)
+      if (!isWithin(scopes, readScope(claims.scope) ?? [])) {
+        throw fault('insufficient_scope', { scope: writeScope(scopes) })
+      }
+      return { authorization, scope: claims.scope }
     },
 
     async revoke(client, token) {
@@ -99,7 +130,7 @@ export function createTokens(parts: TokensParts): Tokens {
     },
 
     async holderOf(claims) {
-      const authorization = await findHolder(claims)
+      const authorization = isForIssuer(claims) ? await findHolder(claims) : undefined
       if (authorization) await authorizations.noteUse(authorization)
       return authorization
     }

@@ -1,14 +1,13 @@
 /**
  * Validates a token of a trusted issuer by a policy. Every condition is checked at each call, and a token that cannot be
- * checked is never reported as valid. Conditions are in conditions.ts, the issuer's keys in trusted-issuer-keys.ts.
+ * checked is never reported as valid. Policies with their conditions are in policies.ts, the issuer's keys in trusted-issuer-keys.ts.
  */
 import { decodeProtectedHeader, errors } from 'jose'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
-import { holds } from './conditions.js'
 import { readFingerprint } from './guarded-fetch.js'
 import { verifyWithKept } from './kept-key-sets.js'
-import type { Policies } from './policies.js'
+import { holds, type Policies } from './policies.js'
 import type { Policy, TrustedIssuer } from './tenant.js'
 import type { TrustedIssuerKeys } from './trusted-issuer-keys.js'
 

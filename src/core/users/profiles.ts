@@ -36,7 +36,7 @@ export interface ProfilesParts {
 export function createProfiles({ records, clock }: ProfilesParts): Profiles {
   return {
     async claims(userId, scopes) {
-      if (!scopes.includes('openid')) throw fault('insufficient_scope')
+      if (!scopes.includes('openid')) throw fault('insufficient_scope', { scope: 'openid' })
       const [tellsName, tellsEmail] = [scopes.includes('profile'), scopes.includes('email')]
       const fields = tellsName || tellsEmail ? await records.get(userId, ONLY) : undefined
       if (!fields) return {}

@@ -17,11 +17,12 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
     error: 'The provider no longer accepts this account: its user has to connect it again.'
   },
   conflict: { status: 409, error: 'Conflict' },
+  invalid_scope: { status: 400, error: 'The scope is not allowed, or not written as one.' },
+  invalid_target: { status: 400, error: 'The resource is unknown, or not allowed.' },
   // What only other surfaces can tell.
   token_not_valid: { status: 400, error: 'Bad Request' },
   invalid_client: { status: 401, error: 'Unknown client.' },
   invalid_grant: { status: 400, error: 'Bad Request' },
-  invalid_scope: { status: 400, error: 'Bad Request' },
   unauthorized_client: { status: 403, error: 'Access Forbidden' },
   unsupported_grant_type: { status: 400, error: 'Bad Request' },
   unsupported_response_type: { status: 400, error: 'Bad Request' },

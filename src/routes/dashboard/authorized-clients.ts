@@ -97,6 +97,7 @@ function renderAuthorizedClient(authorization: Authorization, caller: Caller): A
     expires_at: new Date(authorization.expiresAtMs).toISOString(),
     last_used_at: isoTime(authorization.lastUsedAtMs),
     revoked_at: isoTime(authorization.revokedAtMs),
+    ...(authorization.resources.length > 0 && { resources: [...authorization.resources] }),
     is_current: caller.kind === 'client' && caller.authorizationId === authorization.id
   }
 }

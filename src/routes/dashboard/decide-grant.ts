@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
 import { isBuiltIn } from '../../core/clients/client.js'
+import { hostOf, type Resource, resourcesOf } from '../../core/clients/resource.js'
 import { writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
 import { isBlankUserCode } from '../../core/grants/codes.js'
@@ -27,6 +28,7 @@ export function peekGrant(app: App): void {
 
       const { clientId, clientType, scopes, metadata, location } = outcome.request
       const clientName = outcome.client?.name
+      const resources = resourcesOf(outcome.client?.resources ?? [], outcome.request.resources)
       const approverLocation = app.whereabouts.location(request)
       const countryMismatch = countriesDiffer(location, approverLocation)
       return {
@@ -35,6 +37,7 @@ export function peekGrant(app: App): void {
         ...(!isBuiltIn(clientId) && { client_id: clientId }),
         ...(clientName !== undefined && { client_name: clientName }),
         ...(scopes.length > 0 && { scope: writeScope(scopes) }),
+        ...(resources.length > 0 && { resources: resources.map(renderResource) }),
         ...(location && { requester_location: location.text }),
         ...(approverLocation && { approver_location: approverLocation.text }),
         ...(countryMismatch !== undefined && { country_mismatch: countryMismatch })
@@ -42,6 +45,8 @@ export function peekGrant(app: App): void {
     }
   })
 }
+
+const renderResource = ({ identifier, name }: Resource) => ({ identifier, name, host: hostOf(identifier) })
 
 /** POST /auth/grant/approve: approves or denies a pending grant. */
 export function decideGrant(app: App): void {

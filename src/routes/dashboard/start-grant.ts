@@ -1,9 +1,10 @@
 /** What a program does with a grant beside polling: starts it, and withdraws it. */
 import { dashboardOperations, type SentClientMetadata } from '../../../schemas/generated/dashboard.js'
 import { BUILT_IN_TAG } from '../../core/clients/client.js'
+import { fault } from '../../core/fault.js'
 import type { ClientMetadata } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
-import { beginGrant } from '../grants.js'
+import { beginGrant, readAsked } from '../grant-start.js'
 
 /** POST /auth/grant/code: starts a grant for whoever asks, as the built-in client of the type that was named. */
 export function startGrant(app: App): void {
@@ -12,13 +13,10 @@ export function startGrant(app: App): void {
     onRequest: app.limits.perAddress('start'),
     handler: async (request) => {
       const { client_type: clientType, client_metadata: sent } = request.body
-      const metadata = pickMetadata(sent ?? {})
-      const { grantCode, answer } = await beginGrant(app, request, {
-        clientId: clientType,
-        clientType,
-        scopes: [],
-        metadata
-      })
+      const client = app.core.clients.find(clientType)
+      if (!client) throw fault('internal', { detail: 'a type without its built-in client' })
+      const asked = { clientId: client.id, clientType, ...readAsked(client, request.body) }
+      const { grantCode, answer } = await beginGrant(app, request, { ...asked, metadata: pickMetadata(sent ?? {}) })
       return { grant_code: grantCode, ...answer }
     }
   })

@@ -4,7 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { OAuthErrorCode } from '../../../schemas/generated/oauth.js'
-import type { FaultCode } from '../../core/fault.js'
+import type { Fault, FaultCode } from '../../core/fault.js'
 import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
 
 declare module 'fastify' {
@@ -48,8 +48,7 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   insufficient_scope: {
     status: 403,
     error: 'insufficient_scope',
-    description: 'The access token does not have the scope openid.',
-    challenge: `Bearer ${REALM}, error="insufficient_scope", scope="openid"`
+    description: 'The access token does not have the scope that is needed.'
   },
   not_found: { status: 404, error: 'invalid_request', description: 'There is nothing here.' },
   unknown_user_code: { status: 404, error: 'invalid_request' },
@@ -62,6 +61,11 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
     status: 400,
     error: 'invalid_scope',
     description: 'The scope is not allowed, or not written as one.'
+  },
+  invalid_target: {
+    status: 400,
+    error: 'invalid_target',
+    description: 'The resource is unknown, or not allowed.'
   },
   unauthorized_client: { status: 400, error: 'unauthorized_client', description: 'The client may not use this grant.' },
   unsupported_grant_type: { status: 400, error: 'unsupported_grant_type' },
@@ -92,7 +96,7 @@ export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply
   const answer = isPolled && problem.code === 'too_many_requests' ? SLOW_DOWN : ANSWERS[problem.code]
   logFault(problem, thrown, answer.status, request)
 
-  const challenge = answer.challenge ?? challengeOf(problem.code, request)
+  const challenge = answer.challenge ?? challengeOf(problem, request)
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
   if (answer.status === 429 || answer.status === 503 || answer === SLOW_DOWN) {
     reply.header('retry-after', problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
@@ -105,7 +109,8 @@ export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply
   })
 }
 
-function challengeOf(code: FaultCode, { headers, routeOptions }: FastifyRequest): string | undefined {
+function challengeOf({ code, scope }: Fault, { headers, routeOptions }: FastifyRequest): string | undefined {
+  if (code === 'insufficient_scope') return `Bearer ${REALM}, error="${code}", scope="${scope}"`
   // RFC 6750 §3: the challenge also says what is wrong with the way an access token was sent.
   if (code === 'invalid_request' && routeOptions.config?.takesAccessToken) return `Bearer ${REALM}, error="${code}"`
   if (code !== 'invalid_client') return undefined

@@ -1,9 +1,9 @@
 /** The two doors to a grant: the device authorization, and the one of browsers, which is closed. */
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
-import { DEVICE_CODE_GRANT, readRequestedScopes, requireGrantType } from '../../core/clients/client.js'
+import { DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
-import { beginGrant } from '../grants.js'
+import { beginGrant, readAsked } from '../grant-start.js'
 
 /** POST /oauth/device_authorization (RFC 8628 §3.1): starts a grant for a client that is known. */
 export function authorizeDevice(app: App): void {
@@ -13,8 +13,7 @@ export function authorizeDevice(app: App): void {
     handler: async (request) => {
       const client = await app.authenticateClient(request)
       requireGrantType(client, DEVICE_CODE_GRANT)
-      const scopes = readRequestedScopes(client, request.body.scope)
-      const asked = { clientId: client.id, clientType: client.type, scopes, metadata: {} }
+      const asked = { clientId: client.id, clientType: client.type, ...readAsked(client, request.body), metadata: {} }
       const { grantCode, answer } = await beginGrant(app, request, asked)
       return { device_code: grantCode, ...answer }
     }

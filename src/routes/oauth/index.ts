@@ -11,6 +11,7 @@ import { acceptJsonBodies } from '../json-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerOAuthFault } from './answers.js'
 import { authorize, authorizeDevice } from './authorize-device.js'
+import { checkToken } from './check-token.js'
 import { getAuthorizationServerMetadata, getJwks, getOpenidConfiguration, metadataUrls } from './discovery.js'
 import { introspectToken } from './introspect-token.js'
 import { requestToken } from './request-token.js'
@@ -40,6 +41,7 @@ export const oauth = surface('oauth', NEEDS, async (app) => {
   requestToken(app)
   revokeToken(app)
   introspectToken(app)
+  checkToken(app)
   refuseOtherMethods(app, Object.values(forPrograms))
 })
 

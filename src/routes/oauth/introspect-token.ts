@@ -37,12 +37,12 @@ export function introspectToken(app: App): void {
 }
 
 function render(facts: TokenFacts, issuer: string): IntrospectionResponse {
-  const { kind, id, authorization, scope, issuedAtSeconds, expiresAtSeconds } = facts
+  const { kind, id, authorization, audience, scope, issuedAtSeconds, expiresAtSeconds } = facts
   return {
     active: true,
     ...(scope !== '' && { scope }),
     client_id: authorization.clientId,
-    ...(kind === 'access_token' && { token_type: 'Bearer', aud: issuer }),
+    ...(kind === 'access_token' && { token_type: 'Bearer', aud: audience }),
     exp: expiresAtSeconds,
     iat: issuedAtSeconds,
     sub: authorization.userId,

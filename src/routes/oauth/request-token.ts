@@ -6,12 +6,16 @@ import {
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
 import { type Client, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
+import { readResources } from '../../core/clients/resource.js'
 import { LONGEST_SCOPE, readScope, writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
-import type { PollOutcome } from '../../core/grants/grant.js'
+import type { Collecting, PollOutcome } from '../../core/grants/grant.js'
 import type { IssuedTokens } from '../../core/tokens/issued-tokens.js'
 import type { App } from '../app.js'
 import { answerOnce, isRoutine, pollGrant } from '../grants.js'
+
+/** What most polls ask for, which is nothing in particular. */
+const AS_APPROVED: Collecting = { resources: [], takesRefreshToken: true }
 
 const PENDING = answerOnce<TokenError>({ error: 'authorization_pending' })
 
@@ -43,7 +47,7 @@ export function requestToken(app: App): void {
 
   function redeemDeviceCode(
     client: Client,
-    { device_code: deviceCode, scope = '' }: TokenRequest,
+    { device_code: deviceCode, scope = '', resource }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
   ): Promise<TokenResponse | TokenError> {
@@ -51,8 +55,11 @@ export function requestToken(app: App): void {
     // The token has what was approved, whatever is asked for here.
     if (scope.length > LONGEST_SCOPE) throw fault('invalid_scope')
     if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
-    return pollGrant(app, request, reply, deviceCode, client.tag).then((outcome) => {
+    const collecting =
+      resource === undefined ? AS_APPROVED : { ...AS_APPROVED, resources: readResources(client.resources, resource) }
+    return pollGrant(app, request, reply, deviceCode, client.tag, collecting).then((outcome) => {
       if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
+      if (outcome.kind === 'invalid_target') throw fault('invalid_target')
       reply.isRoutine = isRoutine(outcome)
       reply.code(400)
       if (outcome.kind === 'pending') return PENDING(reply)
@@ -63,7 +70,7 @@ export function requestToken(app: App): void {
 
   async function redeemRefreshToken(
     client: Client,
-    { refresh_token: refreshToken, scope }: TokenRequest,
+    { refresh_token: refreshToken, scope, resource }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
   ): Promise<TokenResponse | TokenError> {
@@ -71,10 +78,13 @@ export function requestToken(app: App): void {
     if (!refreshToken) throw fault('invalid_request', { hint: 'refresh_token is missing' })
     const scopes = readScope(scope)
     if (!scopes) throw fault('invalid_scope')
+    const resources = readResources(client.resources, resource)
     await limitRefreshes(request)
-    const outcome = await app.core.tokens.refresh(client, refreshToken, scopes.length > 0 ? scopes : undefined)
+    const wished = scopes.length > 0 ? scopes : undefined
+    const outcome = await app.core.tokens.refresh(client, refreshToken, wished, resources)
     if (outcome.kind === 'refreshed') return renderTokens(outcome.tokens, reply)
-    throw fault(outcome.kind === 'invalid_scope' ? 'invalid_scope' : 'invalid_grant', { detail: outcome.kind })
+    const { kind } = outcome
+    throw fault(kind === 'invalid_scope' || kind === 'invalid_target' ? kind : 'invalid_grant', { detail: kind })
   }
 
   function renderTokens(tokens: IssuedTokens, reply: FastifyReply): TokenResponse {
@@ -93,7 +103,7 @@ export function requestToken(app: App): void {
 }
 
 /** What a poll that brings no token is told (RFC 8628 §3.5). */
-function render(outcome: Exclude<PollOutcome, { kind: 'approved' | 'pending' }>): TokenError {
+function render(outcome: Exclude<PollOutcome, { kind: 'approved' | 'pending' | 'invalid_target' }>): TokenError {
   switch (outcome.kind) {
     case 'slow_down':
       return { error: 'slow_down', interval: outcome.intervalSeconds }

@@ -35,6 +35,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
   invalid_client: { status: 401, text: 'forbidden' },
   invalid_grant: { status: 400, text: 'badRequest' },
   invalid_scope: { status: 400, text: 'badRequest' },
+  invalid_target: { status: 400, text: 'badRequest' },
   unauthorized_client: { status: 403, text: 'forbidden' },
   unsupported_grant_type: { status: 400, text: 'badRequest' },
   unsupported_response_type: { status: 400, text: 'badRequest' }

@@ -1,6 +1,10 @@
-/** The consent page, and the sealed ticket in its form: it records the session, the code and the client name that were shown. */
+/**
+ * The consent page, and the sealed ticket in its form: it records the session, the code, and the names of the client and of the
+ * resources that were shown.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../../core/clients/client.js'
+import { resourcesOf } from '../../core/clients/resource.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
 import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import type { App } from '../app.js'
@@ -17,6 +21,8 @@ export interface Ticket {
   /** The client that was shown, and its registered name at that time. */
   clientId: string
   clientName: string | undefined
+  /** The names of the resources that were shown, by their identifiers. Absent in a ticket of an older version. */
+  resources?: Record<string, string>
 }
 
 const PURPOSE = 'consent'
@@ -34,6 +40,12 @@ export function openTicket(app: App, session: BrowserSession, text: string): Tic
   }
 }
 
+/** Whether the client and the resources have the names that were shown. */
+export function isAsShown({ clientName, resources = {} }: Ticket, client: Client): boolean {
+  const names = new Map(client.resources.map(({ identifier, name }) => [identifier, name]))
+  return client.name === clientName && Object.entries(resources).every(([id, name]) => names.get(id) === name)
+}
+
 interface Question {
   userCode: string
   linked: boolean
@@ -47,12 +59,18 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
   const session = sessionOf(request)
   const { whereabouts } = app
   const { signIn } = app.core
-  const ticket = sealTicket(app, session, { userCode, linked, clientId: client.id, clientName: client.name })
+  const resources = resourcesOf(client.resources, grant.request.resources)
+  const shown = Object.fromEntries(resources.map(({ identifier, name }) => [identifier, name]))
+  const ticket = sealTicket(app, session, {
+    ...{ userCode, linked, clientId: client.id, clientName: client.name },
+    ...(resources.length > 0 && { resources: shown })
+  })
   return sendPage(reply, Consent, {
     visit: visitOf(request),
     request: grant.request,
     createdAtMs: grant.createdAtMs,
     client,
+    resources,
     userCode,
     linked,
     here: { ip: whereabouts.ip(request), location: whereabouts.location(request) },

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
 import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
 import { fault } from '../../core/fault.js'
-import { openTicket, sendConsent, sendWithdrawn, type Ticket } from './consent-page.js'
+import { isAsShown, openTicket, sendConsent, sendWithdrawn, type Ticket } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
@@ -33,7 +33,7 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
       const { consent } = visitOf(request).texts
       const client = app.core.clients.find(ticket.clientId)
       if (!client) return refuse(request, reply)
-      if (client.name !== ticket.clientName) {
+      if (!isAsShown(ticket, client)) {
         return askAgain(request, reply.code(409), ticket, consent.changed)
       }
       if (action === 'approve' && same !== 'yes') {

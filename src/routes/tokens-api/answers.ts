@@ -37,6 +37,7 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   invalid_client: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
   invalid_grant: { status: 400, code: 'bad_request', message: 'The request is not valid.' },
   invalid_scope: { status: 400, code: 'bad_request', message: 'The request is not valid.' },
+  invalid_target: { status: 400, code: 'bad_request', message: 'The request is not valid.' },
   unauthorized_client: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
   unsupported_grant_type: { status: 400, code: 'bad_request', message: 'The request is not valid.' },
   unsupported_response_type: { status: 400, code: 'bad_request', message: 'The request is not valid.' }

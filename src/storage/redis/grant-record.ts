@@ -18,7 +18,9 @@ type RequestText = [
   location?: string | null,
   country?: string | null,
   clientId?: string | null,
-  scope?: string
+  scope?: string,
+  /** Identifiers of resources, separated by spaces. */
+  resources?: string
 ]
 
 interface DecisionText {
@@ -30,7 +32,7 @@ interface DecisionText {
 }
 
 export function writeRequest(request: GrantRequest, lifeMs: number): string {
-  const { clientId, clientType, scopes, metadata, ip, location } = request
+  const { clientId, clientType, scopes, resources = [], metadata, ip, location } = request
   const { name = null, version = null, hostname = null, os = null } = metadata
   const known: RequestText = [clientType, name, version, hostname, os, ip, lifeMs]
   // The id of a built-in client is its type, so it is left out.
@@ -38,7 +40,9 @@ export function writeRequest(request: GrantRequest, lifeMs: number): string {
     location?.text,
     location?.country,
     clientId === clientType ? undefined : clientId,
-    writeScope(scopes) || undefined
+    // A text even if it is empty, where another one follows: instances of older versions read a text or nothing here.
+    scopes.length > 0 || resources.length > 0 ? writeScope(scopes) : undefined,
+    resources.join(' ') || undefined
   ]
   const last = rest.findLastIndex((value) => value !== undefined)
   return JSON.stringify([...known, ...rest.slice(0, last + 1)])
@@ -68,13 +72,17 @@ export function readRecord(record: string): GrantRecord | undefined {
   const isDecided = !/^[pw]/.test(head)
   const decision = isDecided ? readDecision(head, parse(decisionLine)) : undefined
   if (!isRequest(text) || (isDecided && !decision)) return undefined
-  const [clientType, name, version, hostname, os, ip, lifeMs, place, country, clientId, scope] = text
+  const [clientType, name, version, hostname, os, ip, lifeMs, place, country, clientId, scope, resources] = text
   const metadata = dropUnknown<ClientMetadata>({ name, version, hostname, os })
   const location = typeof place === 'string' ? dropUnknown<Location>({ text: place, country }) : undefined
   const scopes = readScope(scope) ?? []
   const expiresAtMs = Number(head.slice(...EXPIRES_AT))
   return {
-    request: { clientId: clientId ?? clientType, clientType, scopes, metadata, ip, ...(location && { location }) },
+    request: {
+      ...{ clientId: clientId ?? clientType, clientType, scopes, metadata, ip },
+      ...(resources && { resources: resources.split(' ') }),
+      ...(location && { location })
+    },
     createdAtMs: expiresAtMs - lifeMs,
     expiresAtMs,
     decision

@@ -35,6 +35,7 @@ const clientOf = (id: string, secrets: string[] = []): Client => ({
   secretDigests: secrets.map(digestOf),
   grantTypes: [DEVICE_CODE_GRANT],
   scopes: [],
+  resources: [],
   accessTokenTtlSeconds: HOUR_SECONDS,
   authorizationTtlSeconds: DAY_SECONDS,
   tag: tagOf(id)
@@ -229,15 +230,16 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
   const file = join(directory, 'clients.json')
   const read = (content: unknown) => {
     writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
-    return readClientsFile(file)
+    return readClientsFile(file, ISSUER)
   }
   /** Returns the faults of a file with these clients. */
   const faultsOf = (...clients: unknown[]) => read({ clients }).faults
+  const ISSUER = 'https://grants.example'
   const SECRET_DIGEST = digestOf('a secret of the client')
 
   t.test('there need not be one', async (t) => {
-    t.strictSame(readClientsFile(undefined), { clients: [], faults: [] })
-    t.strictSame(read({ clients: [] }), { clients: [], faults: [] })
+    t.strictSame(readClientsFile(undefined, ISSUER), { clients: [], resources: [], faults: [] })
+    t.strictSame(read({ clients: [] }), { clients: [], resources: [], faults: [] })
   })
 
   t.test('a client needs no more than an id', async (t) => {
@@ -250,11 +252,13 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           secretDigests: [],
           grantTypes: [DEVICE_CODE_GRANT, 'refresh_token'],
           scopes: [],
+          resources: [],
           accessTokenTtlSeconds: HOUR_SECONDS,
           authorizationTtlSeconds: 30 * DAY_SECONDS,
           tag: tagOf('acme')
         }
       ],
+      resources: [],
       faults: []
     })
   })
@@ -284,22 +288,32 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           secretDigests: [SECRET_DIGEST, digestOf('another')],
           grantTypes: [DEVICE_CODE_GRANT],
           scopes: ['reports.read', 'openid', 'https://api.example/write'],
+          resources: [],
           accessTokenTtlSeconds: 300,
           authorizationTtlSeconds: 7 * DAY_SECONDS,
           tag: tagOf('acme.Tool_1~x-y')
         },
         {
-          ...{ id: 'api', name: undefined, type: 'other', secretDigests: [SECRET_DIGEST], grantTypes: [], scopes: [] },
+          ...{
+            id: 'api',
+            name: undefined,
+            type: 'other',
+            secretDigests: [SECRET_DIGEST],
+            grantTypes: [],
+            scopes: [],
+            resources: []
+          },
           ...{ accessTokenTtlSeconds: HOUR_SECONDS, authorizationTtlSeconds: 30 * DAY_SECONDS, tag: tagOf('api') }
         }
       ],
+      resources: [],
       faults: []
     })
   })
 
   t.test('a file that cannot be read says why, and one that is not JSON says so', async (t) => {
-    t.strictSame(readClientsFile(join(directory, 'none.json')).faults, ['cannot be read: ENOENT'])
-    t.strictSame(readClientsFile(directory).faults, ['cannot be read: EISDIR'])
+    t.strictSame(readClientsFile(join(directory, 'none.json'), ISSUER).faults, ['cannot be read: ENOENT'])
+    t.strictSame(readClientsFile(directory, ISSUER).faults, ['cannot be read: EISDIR'])
     for (const text of [
       '',
       ' ',
@@ -310,14 +324,14 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
       'hunter2',
       '\ufeff{}'
     ]) {
-      t.strictSame(read(text), { clients: [], faults: ['is not JSON'] }, JSON.stringify(text))
+      t.strictSame(read(text), { clients: [], resources: [], faults: ['is not JSON'] }, JSON.stringify(text))
     }
   })
 
   t.test('a file of another shape says what shape it should have', async (t) => {
     for (const content of [null, [], 'text', 5, true, [{ client_id: 'acme' }]]) {
       t.strictSame(read(content === 'text' ? '"text"' : content).faults, [
-        'the file: expected an object with one member, clients'
+        'the file: expected an object with clients and, if there are any, resources'
       ])
     }
     t.strictSame(read({}).faults, ['clients: is missing'])

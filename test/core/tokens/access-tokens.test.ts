@@ -37,6 +37,7 @@ async function service(t: Test, alg = 'ES256', variables: Record<string, string>
     clientId: 'cli',
     clientType: 'cli',
     scopes: [],
+    resources: [],
     name: 'tool',
     version: undefined,
     label: 'laptop',

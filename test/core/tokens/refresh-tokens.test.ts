@@ -712,7 +712,10 @@ t.test('over Redis, on several instances', async (t) => {
       t.strictSame([answer.status, answer.body.error], [401, 'invalid_client'])
     }
     t.strictSame(
-      await withoutIt.app.core.grants.poll(waiting.device_code, tagOf('box')),
+      await withoutIt.app.core.grants.poll(waiting.device_code, tagOf('box'), {
+        resources: [],
+        takesRefreshToken: true
+      }),
       { kind: 'denied' },
       'the core'
     )

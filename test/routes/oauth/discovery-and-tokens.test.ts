@@ -1,9 +1,10 @@
 /**
- * The documents that describe this surface, POST /oauth/revoke, POST /oauth/introspect, GET and POST /oauth/userinfo, and
+ * The documents that describe this surface, POST /oauth/revoke, POST /oauth/introspect, GET and POST /oauth/userinfo, GET /oauth/check, and
  * the limits of every operation.
  */
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
+import { digestOf } from '../../../src/core/secrets/digest.js'
 import { type Answer, startApp } from '../../support/app.js'
 import {
   API,
@@ -549,6 +550,146 @@ t.test('userinfo', async (t) => {
   })
 })
 
+const CHECK = '/oauth/check'
+const [FILMS, BOOKS] = ['https://films.example/', 'https://books.example/v1']
+
+t.test('check', async (t) => {
+  const scope = 'openid offline_access reports.read'
+  const clients = [
+    { client_id: 'box', client_secret_digests: [digestOf(BOX.client_secret ?? '')], scope, resources: [FILMS, BOOKS] }
+  ]
+  const resources = [
+    { identifier: FILMS, name: 'Films', scope: 'films.read films.write' },
+    { identifier: BOOKS, name: 'Books', scope: 'books.read' }
+  ]
+  const service = await startOAuthApp(t, { OAUTH_CLIENTS_FILE: clientsFile(t, clients, resources) })
+  const { app, call, post, approve, redeem, tokens, clock, session } = service
+
+  async function tokenFor(resource: string, scope: string, user = 'ann'): Promise<string> {
+    const asked = await post('/oauth/device_authorization', { ...BOX, resource, scope })
+    await approve(asked.body.user_code, user)
+    return (await redeem(asked.body.device_code, BOX)).body.access_token
+  }
+  const check = (token: string | undefined, query: Record<string, string> = {}) =>
+    call('GET', `${CHECK}?${new URLSearchParams(query)}`, token === undefined ? {} : { token })
+  const passes = async (t: Test, token: string, query: Record<string, string>, said: object, title: string) => {
+    const { status, body, headers } = await check(token, query)
+    const { 'content-type': type, 'cache-control': kept } = headers
+    t.strictSame([status, body, type, kept], [204, '', undefined, 'no-store'], title)
+    const { cid } = decodeJwt(token)
+    t.match(headers, { 'x-auth-client': 'box', 'x-auth-authorization': cid, ...said }, title)
+  }
+  const INVALID = `${BEARER}, error="invalid_token"`
+
+  t.test('204 a token, its resource, its scopes', async (t) => {
+    const films = await tokenFor(FILMS, 'films.read films.write')
+    const said = { 'x-auth-subject': 'ann', 'x-auth-scope': 'films.read films.write' }
+    await passes(t, films, { resource: FILMS }, said, 'for its resource')
+    await passes(t, films, { resource: FILMS, scope: '' }, said, 'no scope is needed')
+    await passes(t, films, { resource: FILMS, scope: 'films.write' }, said, 'one is')
+    await passes(t, films, { resource: FILMS, scope: 'films.write  films.read' }, said, 'both are')
+    const { access_token } = await tokens(BOX, 'reports.read')
+    await passes(t, access_token, {}, { 'x-auth-scope': 'reports.read' }, 'for the service itself')
+    const bare = await tokenFor(BOOKS, 'reports.read')
+    await passes(t, bare, { resource: BOOKS }, { 'x-auth-scope': '' }, 'without a scope the header is there as well')
+    const head = await app.inject({ method: 'HEAD', url: CHECK, headers: { authorization: `bearer ${access_token}` } })
+    t.strictSame([head.statusCode, head.headers['x-auth-subject']], [204, 'ann'], 'HEAD')
+  })
+
+  t.test('204 whoever the user is, the header says so in ASCII, and only of them', async (t) => {
+    const users = ['ann@example.com', 'a b', ' a b', '100%', '100%25', 'アン', 'é\r\nx-auth-client: x', '\u0000', '😀']
+    const seen = new Set<string>()
+    for (const user of users) {
+      const { headers, status } = await check((await tokens(BOX, 'openid', user)).access_token)
+      const said = String(headers['x-auth-subject'])
+      t.equal(status, 204, JSON.stringify(user))
+      t.match(said, /^[!-~]+$/)
+      t.equal(decodeURIComponent(said), user)
+      seen.add(said)
+    }
+    t.equal(seen.size, users.length)
+    t.ok(seen.has('ann@example.com'), 'the usual ones as they are')
+  })
+
+  t.test('401 whatever is no living access token for just this', async (t) => {
+    const films = await tokenFor(FILMS, 'films.read')
+    const { access_token: own, refresh_token } = await tokens(BOX, 'openid offline_access')
+    const notThis = {
+      'for another resource': [films, { resource: BOOKS }],
+      'for a resource, where the service itself is meant': [films, {}],
+      'for the service itself, where a resource is meant': [own, { resource: FILMS }],
+      'for a resource that nobody knows': [films, { resource: 'https://films.example' }],
+      'a refresh token': [refresh_token, {}],
+      'one scope missing is no matter of a token for something else': [films, { resource: BOOKS, scope: 'books.read' }]
+    } as const
+    for (const [title, [token, query]] of Object.entries(notThis)) {
+      t.comment(title)
+      oauthRefused(t, await check(token, query), 401, 'invalid_token', INVALID)
+    }
+    for (const [name, token] of Object.entries(await noTokens(service))) {
+      if (/[^ -~]|\s/.test(token)) continue
+      t.comment(name)
+      for (const query of [{}, { resource: FILMS }]) {
+        oauthRefused(t, await check(token, query), 401, 'invalid_token', INVALID)
+      }
+    }
+    for (const headers of [{}, { authorization: 'Bearer' }, basicAuth(BOX)]) {
+      const answer = await call('GET', CHECK, { headers: headers as Record<string, string> })
+      t.strictSame([answer.status, answer.body, answer.headers['www-authenticate']], [401, {}, BEARER])
+    }
+    t.equal((await call('GET', `${CHECK}?access_token=${own}`)).status, 401, 'nor is it looked for in the URL')
+  })
+
+  t.test('401 from the very next call: revoked by its client, by its user, the user blocked, expired', async (t) => {
+    const ends: Record<string, (token: string) => unknown> = {
+      'by its client': (token) => service.revoke(token, BOX),
+      'by its user': async (token) =>
+        call('DELETE', `/auth/clients/${decodeJwt(token).cid}`, { token: await session('zoe') }),
+      'of everything': () => app.core.authorizations.revokeAll('zoe'),
+      'the user blocked': () => app.core.users.block('zoe'),
+      'at its end': () => clock.advance(3_600_000)
+    }
+    for (const [title, end] of Object.entries(ends)) {
+      const token = await tokenFor(FILMS, 'films.read', 'zoe')
+      await passes(t, token, { resource: FILMS }, { 'x-auth-subject': 'zoe' }, title)
+      await end(token)
+      oauthRefused(t, await check(token, { resource: FILMS }), 401, 'invalid_token', INVALID)
+      await app.core.users.unblock('zoe')
+    }
+  })
+
+  t.test('403 insufficient_scope names all that are needed', async (t) => {
+    const films = await tokenFor(FILMS, 'films.read')
+    for (const scope of ['films.write', 'films.read films.write', 'x']) {
+      const challenge = `${BEARER}, error="insufficient_scope", scope="${scope}"`
+      oauthRefused(t, await check(films, { resource: FILMS, scope }), 403, 'insufficient_scope', challenge)
+    }
+  })
+
+  t.test('400 what cannot be meant', async (t) => {
+    const films = await tokenFor(FILMS, 'films.read')
+    const authorization = `Bearer ${films}`
+    for (const query of ['scope=%22', `scope=${'x'.repeat(1_025)}`, 'resource=', `resource=${'x'.repeat(1_025)}`]) {
+      t.equal((await app.inject({ url: `${CHECK}?${query}`, headers: { authorization } })).statusCode, 400, query)
+    }
+    const twice = `resource=${encodeURIComponent(FILMS)}&resource=${encodeURIComponent(BOOKS)}`
+    t.equal(
+      (await app.inject({ url: `${CHECK}?${twice}`, headers: { authorization } })).statusCode,
+      400,
+      'two resources'
+    )
+    const beside = await app.inject({ url: `${CHECK}?access_token=${films}`, headers: { authorization } })
+    t.equal(beside.statusCode, 400, 'a second token')
+  })
+
+  t.test('405 with what is allowed', async (t) => {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
+      const { statusCode, headers } = await app.inject({ method, url: CHECK })
+      t.strictSame([statusCode, headers.allow], [405, 'GET, HEAD'], method)
+    }
+  })
+})
+
 t.test('pages of any origin', async (t) => {
   const service = await startTokensApp(t, { LIMITS: 'off', CORS_ORIGINS: 'https://dash.example' })
   const { app, collect } = service
@@ -616,7 +757,7 @@ t.test('pages of any origin', async (t) => {
       '/oauth/device_authorization',
       '/v1/providers'
     ]
-    for (const url of [...others, '/api/v0/auth/clients', '/healthz', `/${providerId}/.well-known/x`]) {
+    for (const url of [...others, CHECK, '/api/v0/auth/clients', '/healthz', `/${providerId}/.well-known/x`]) {
       t.notOk('allow-origin' in (await preflight(url)).cors, `OPTIONS ${url}`)
       for (const method of ['GET', 'POST'] as const) t.notOk('allow-origin' in (await ask(method, url)).cors, url)
     }

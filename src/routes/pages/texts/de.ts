@@ -159,6 +159,7 @@ export const de: Texts = {
     approvedHere: 'dem haben Sie gerade zugestimmt',
     awaited: 'vom Programm noch nicht abgeholt',
     kind: 'Art',
+    resources: 'Für',
     version: 'Version',
     approvedOn: 'Zugestimmt',
     approvedFrom: 'von der Adresse',

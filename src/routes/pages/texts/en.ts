@@ -154,6 +154,7 @@ export const en = {
     approvedHere: 'the one you approved just now',
     awaited: 'not collected by the program yet',
     kind: 'Kind',
+    resources: 'For',
     version: 'Version',
     approvedOn: 'Approved',
     approvedFrom: 'from the address',

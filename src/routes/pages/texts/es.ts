@@ -157,6 +157,7 @@ export const es: Texts = {
     approvedHere: 'el que acaba de aprobar',
     awaited: 'el programa aún no lo ha recogido',
     kind: 'Tipo',
+    resources: 'Para',
     version: 'Versión',
     approvedOn: 'Aprobado',
     approvedFrom: 'desde la dirección',

@@ -156,6 +156,7 @@ export const fr: Texts = {
     approvedHere: 'celui que vous venez d’approuver',
     awaited: 'pas encore récupéré par le programme',
     kind: 'Genre',
+    resources: 'Pour',
     version: 'Version',
     approvedOn: 'Approuvé',
     approvedFrom: 'depuis l’adresse',

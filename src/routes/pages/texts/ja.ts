@@ -159,6 +159,7 @@ export const ja: Texts = {
     approvedHere: 'いま承認したもの',
     awaited: 'プログラムはまだ受け取っていません',
     kind: '種類',
+    resources: '対象',
     version: 'バージョン',
     approvedOn: '承認日時',
     approvedFrom: '承認元のアドレス',

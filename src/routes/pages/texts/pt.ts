@@ -156,6 +156,7 @@ export const pt: Texts = {
     approvedHere: 'o que você acabou de aprovar',
     awaited: 'ainda não recebido pelo programa',
     kind: 'Tipo',
+    resources: 'Para',
     version: 'Versão',
     approvedOn: 'Aprovado',
     approvedFrom: 'do endereço',

@@ -1,5 +1,6 @@
 /** An authorization in the list: its name, what is known of it and, while it is active, what its user can do with it. */
 import { type Authorization, hasEnded } from '../../../core/authorizations/authorization.js'
+import { hostOf } from '../../../core/clients/resource.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
 import { ago, time } from './format.js'
@@ -61,6 +62,11 @@ function Details({ visit, authorization }: { visit: Visit; authorization: Author
   return (
     <dl>
       <Detail term={texts.kind}>{clientTypes[authorization.clientType]}</Detail>
+      {authorization.resources.length > 0 && (
+        <Detail term={texts.resources}>
+          <bdi>{authorization.resources.map(hostOf).join(', ')}</bdi>
+        </Detail>
+      )}
       {version !== undefined && (
         <Detail term={texts.version}>
           <bdi>{version}</bdi>

@@ -1,9 +1,10 @@
 import type { Client } from '../../../core/clients/client.js'
+import type { Resource } from '../../../core/clients/resource.js'
 import { countriesDiffer, type GrantRequest, type Location } from '../../../core/grants/grant.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
-import { claimsOf, Details, Fact } from './consent-details.js'
-import { country, place, span } from './format.js'
+import { claimsOf, Details, Fact, Rights } from './consent-details.js'
+import { country, place } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
 
 export interface ConsentProps {
@@ -11,6 +12,8 @@ export interface ConsentProps {
   request: GrantRequest
   createdAtMs: number
   client: Client
+  /** The resources that are asked for and still there. */
+  resources: readonly Resource[]
   /** In the form XXXX-XXXX. */
   userCode: string
   linked: boolean
@@ -150,28 +153,5 @@ function Summary(props: ConsentProps) {
         </small>
       </Fact>
     </dl>
-  )
-}
-
-function Rights({ client, request, visit }: Pick<ConsentProps, 'client' | 'request' | 'visit'>) {
-  const { rights } = visit.texts
-  const described: Record<string, string> = { ...rights, act: '' }
-  return (
-    <ul>
-      <li>{rights.act(visit.serviceName, span(visit, client.authorizationTtlSeconds))}</li>
-      {request.scopes.map((scope) => {
-        const words =
-          Object.hasOwn(described, scope) && scope !== 'act' && scope !== 'other' ? described[scope] : undefined
-        return (
-          <li key={scope}>
-            {words ?? (
-              <>
-                {rights.other} <code>{scope}</code>
-              </>
-            )}
-          </li>
-        )
-      })}
-    </ul>
   )
 }

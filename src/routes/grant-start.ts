@@ -1,0 +1,30 @@
+/** The start of a grant over HTTP, the same on both surfaces: what is asked for, and the codes. */
+import type { FastifyRequest } from 'fastify'
+import type { Client } from '../core/clients/client.js'
+import { readRequestedResources, type SentResources } from '../core/clients/resource.js'
+import { readRequestedScopes } from '../core/clients/scope.js'
+import type { GrantRequest } from '../core/grants/grant.js'
+import type { App } from './app.js'
+
+/** What a client asks for: scopes, and resources (RFC 8707 §2). Throws `invalid_target` or `invalid_scope`. */
+export function readAsked(client: Client, sent: { scope?: string; resource?: SentResources }) {
+  const resources = readRequestedResources(client.resources, sent.resource)
+  const scopes = readRequestedScopes(client, resources, sent.scope)
+  return { scopes, ...(resources.length > 0 && { resources: resources.map(({ identifier }) => identifier) }) }
+}
+
+/** Starts a grant. Answers with its code, and with the rest of the answer (RFC 8628 §3.2). */
+export async function beginGrant(app: App, request: FastifyRequest, asked: Omit<GrantRequest, 'ip' | 'location'>) {
+  const { whereabouts, core, config } = app
+  const location = whereabouts.location(request)
+  const ip = whereabouts.ip(request)
+  const grant = await core.grants.start({ ...asked, ip, ...(location && { location }) })
+  const answer = {
+    user_code: grant.userCode,
+    verification_uri: config.verificationUri,
+    verification_uri_complete: `${config.verificationUri}?code=${grant.userCode}`,
+    expires_in: grant.expiresInSeconds,
+    interval: grant.intervalSeconds
+  }
+  return { grantCode: grant.grantCode, answer }
+}
