@@ -12,6 +12,7 @@ import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
 import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
+import { createRedisRevocationStore } from './revocation-store.js'
 import { reachServers } from './servers.js'
 import { createRedisSigningKeyStore } from './signing-key-store.js'
 
@@ -74,6 +75,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     engine: 'redis',
     grants: createRedisGrantStore(connection, keys, { cluster: isCluster ? servers : undefined, testClock }),
     decisions,
+    revocations: createRedisRevocationStore(connection, keys, clock),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
     apiKeys: recordsOf('api-key'),
