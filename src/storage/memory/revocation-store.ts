@@ -32,14 +32,14 @@ export function createMemoryRevocationStore(
   const positions: FeedPosition[] = []
   let number = 0
 
-  function drop(): number {
-    const before = entries.length
+  function drop(most = Number.POSITIVE_INFINITY): number {
     const endedMs = clock() - KEPT_AFTER_MS
-    for (const { authorizationId, untilMs } of entries) if (untilMs <= endedMs) ids.delete(authorizationId)
-    if (ids.size < before) entries = entries.filter(({ authorizationId }) => ids.has(authorizationId))
-    return before - entries.length
+    const ended = entries.filter(({ untilMs }) => untilMs <= endedMs).slice(0, most)
+    for (const { authorizationId } of ended) ids.delete(authorizationId)
+    if (ended.length > 0) entries = entries.filter(({ authorizationId }) => ids.has(authorizationId))
+    return ended.length
   }
-  sweeps.add({ sweep: drop, kept: () => entries.length })
+  sweeps.add({ sweep: () => void drop(), kept: () => entries.length })
 
   const positionOf = (ofNumber: number) => positions[ofNumber % REMEMBERED_ENTRIES]
 
@@ -79,7 +79,10 @@ export function createMemoryRevocationStore(
       const nowMs = clock()
       const found = [...unfinished.values()].filter(({ sinceMs }) => sinceMs <= nowMs - forMs).slice(0, SWEPT_AT_ONCE)
       for (const one of found) one.sinceMs = nowMs
-      return { dropped: drop(), unfinished: found.map(({ userId, authorizationId }) => ({ userId, authorizationId })) }
+      return {
+        dropped: drop(SWEPT_AT_ONCE),
+        unfinished: found.map(({ userId, authorizationId }) => ({ userId, authorizationId }))
+      }
     },
 
     async page(after, most) {

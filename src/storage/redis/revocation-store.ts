@@ -39,10 +39,10 @@ export function createRedisRevocationStore(connection: Connection, keys: Keys, c
     one.userId
   ]
 
-  function read(authorizationId: string, entry: string | null | undefined): Revocation & { position: FeedPosition } {
+  function read(authorizationId: string, entry: string | null | undefined): [FeedPosition, Revocation] {
     const [, position = '', revokedAtMs, untilMs] = ENTRY.exec(entry ?? '') ?? []
     if (!isFeedPosition(position)) throw unreadable()
-    return { authorizationId, position, revokedAtMs: Number(revokedAtMs), untilMs: Number(untilMs) }
+    return [position, { authorizationId, revokedAtMs: Number(revokedAtMs), untilMs: Number(untilMs) }]
   }
 
   function readPosition(text: string | null): FeedPosition {
@@ -73,9 +73,10 @@ export function createRedisRevocationStore(connection: Connection, keys: Keys, c
       const reply = await run('revocation-page', entries, order, positions, number, after, most, REMEMBERED_ENTRIES)
       if (reply === 'gone') return 'gone'
       const [rest, last, ids, found] = reply as ['more' | 'last', string, string[], (string | null)[]]
-      const revocations = ids.map((id, i) => read(id, found[i]))
+      const all = ids.map((id, i) => read(id, found[i]))
       const isMore = rest === 'more'
-      return { revocations, isMore, next: isMore ? (revocations.at(-1)?.position as FeedPosition) : readPosition(last) }
+      const next = readPosition(isMore ? (all.at(-1)?.[0] as FeedPosition) : last)
+      return { revocations: all.map(([, revocation]) => revocation), isMore, next }
     },
 
     head: async () => readPosition(await call('revocation-head', (redis) => redis.hget(positions, 'last')))

@@ -5,6 +5,8 @@
 -- ARGV 1: number after which the page begins   2: its position, '<number>.<tag>'   3: most entries   4: how many are remembered
 -- Returns {'more' or 'last', newest position, ids, entries}; or 'gone' if nobody remembers an entry of that position.
 
+-- A key of a foreign type ends the script here.
+redis.call('HLEN', KEYS[1])
 local last = redis.call('HGET', KEYS[3], 'last') or '0'
 
 if ARGV[1] ~= '0' and redis.call('HGET', KEYS[3], ARGV[1] % ARGV[4]) ~= ARGV[2] then
