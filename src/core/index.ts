@@ -8,6 +8,7 @@ import { createApiKeys } from './api-keys/api-keys.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
+import { createRevocationSweep } from './authorizations/revocation-sweep.js'
 import { createRevoking } from './authorizations/revoking.js'
 import { createCallers } from './callers/callers.js'
 import { createDashboardSessions } from './callers/dashboard-sessions.js'
@@ -95,13 +96,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const accessTokens = createAccessTokens({ keys: signingKeys, jwt: signer, issuer, expectedIssuer })
   const users = createUsers({ records: readable(storage.users, isStanding), clock })
   const authorizationRecords = readable(storage.authorizations, isAuthorization)
-  const revoking = createRevoking({
-    records: authorizationRecords,
-    store: storage.revocations,
-    clients,
-    clock,
-    failed: events.revocationSweepFailed
-  })
+  const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock })
+  const revocationSweep = createRevocationSweep(storage.revocations, revoking, events.revocationSweepFailed)
   const authorizations = createAuthorizations({
     records: authorizationRecords,
     users,
@@ -208,7 +204,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     /** Loads the signing keys. Rejects when one cannot be opened; an unreachable storage is retried in the background. */
     async open(): Promise<void> {
       await signingKeysRefresh.start()
-      revoking.start()
+      revocationSweep.start()
     },
 
     /** Resolves if requests can be served; otherwise rejects with `unavailable` and the reason as its detail. */
@@ -220,8 +216,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     /** To be called before the storage closes: refreshes of upstream tokens, checks of domains and revocations still write their result. */
     async close(): Promise<void> {
       signingKeysRefresh.stop()
-      revocationFeed.stop()
-      await Promise.all([revoking.stop(), refresher.settle(), issuerServices.domainChecks.settle()])
+      await Promise.all([revocationSweep.stop(), refresher.settle(), issuerServices.domainChecks.settle()])
     }
   }
 }

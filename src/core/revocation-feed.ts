@@ -5,7 +5,7 @@
 import type { FeedPage, FeedPosition, RevocationStore } from './authorizations/revocation-store.js'
 import { isFeedPosition, START } from './authorizations/revocation-store.js'
 import type { Clock } from './clock.js'
-import { fault, isFault } from './fault.js'
+import { fault } from './fault.js'
 import { REVOCATIONS } from './grants/grant-store.js'
 import { type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './grants/held-polls.js'
 
@@ -27,7 +27,6 @@ export interface RevocationFeed {
    * `waitSeconds` is the wait that applied; undefined if it was not held for want of a place.
    */
   readAndWait(cursor: string, wait: Wait): Promise<{ reading: FeedReading; waitSeconds?: number }>
-  stop(): void
 }
 
 export interface RevocationFeedParts {
@@ -86,9 +85,8 @@ export function createRevocationFeed({ store, decisions, heldPolls, clock }: Rev
       seen = head
       wakings += 1
       heldPolls.wake(REVOCATIONS)
-    } catch (error) {
-      // Who is held is held on while the storage is away: there is another look soon.
-      if (!isFault(error)) throw error
+    } catch {
+      // Who is held is held on: there is another look soon, and whoever reads is told what is wrong.
     }
   }
 
@@ -124,10 +122,6 @@ export function createRevocationFeed({ store, decisions, heldPolls, clock }: Rev
         place.leave()
         count(-1)
       }
-    },
-
-    stop() {
-      clearInterval(timer)
     }
   }
 }

@@ -26,7 +26,7 @@ async function ready(t: Test, start: StartEngine) {
   const clients = createClients(builtInClients(2_592_000))
   function of({ authorizations: records, users: userRecords, revocations: store }: Storage) {
     const users = createUsers({ records: userRecords, clock })
-    const revoking = createRevoking({ records, store, clients, clock, failed: t.error })
+    const revoking = createRevoking({ records, store, clients, clock })
     const authorizations = createAuthorizations({ records, users, revoking, clients, clock, events })
     return { authorizations, approvals: createApprovals({ records, authorizations, users, clock }) }
   }

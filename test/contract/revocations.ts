@@ -13,6 +13,7 @@ import {
   START,
   SWEPT_AT_ONCE
 } from '../../src/core/authorizations/revocation-store.js'
+import { createRevocationSweep } from '../../src/core/authorizations/revocation-sweep.js'
 import { createRevoking } from '../../src/core/authorizations/revoking.js'
 import { builtInClients, type Client, createClients } from '../../src/core/clients/client.js'
 import { fault } from '../../src/core/fault.js'
@@ -306,14 +307,15 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
   })
   function of({ authorizations, users: userRecords, revocations: store }: Storage, records = authorizations) {
     const users = createUsers({ records: userRecords, clock })
-    const revoking = createRevoking({ records, store, clients, clock, failed: (error) => t.error(error as Error) })
+    const revoking = createRevoking({ records, store, clients, clock })
+    const { sweep } = createRevocationSweep(store, revoking, (error) => t.error(error as Error))
     const events = {
       revoked() {
         revoked += 1
       }
     }
     const made = createAuthorizations({ records, users, revoking, clients, clock, events })
-    return { ...made, revoking, approvals: createApprovals({ records, authorizations: made, users, clock }) }
+    return { ...made, sweep, approvals: createApprovals({ records, authorizations: made, users, clock }) }
   }
   const [here, there] = [of(storage, breaking(storage.authorizations)), of(other)]
   const decisionOf = (authorizationId: string) => ({
@@ -424,10 +426,10 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     mends()
     t.strictSame(await announced(), [one, two], 'nothing is revoked that is not announced')
     t.ok(await there.find('ann', one))
-    await there.revoking.sweep()
+    await there.sweep()
     t.ok(await there.find('ann', one), 'whoever began has its time')
     clock.advance(10_000)
-    await Promise.all([there.revoking.sweep(), here.revoking.sweep()])
+    await Promise.all([there.sweep(), here.sweep()])
     for (const id of [one, two]) t.type((await there.get('ann', id))?.revokedAtMs, 'number')
     t.ok(await there.find('ann', kept))
     clock.advance(10_000)
@@ -445,7 +447,7 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     const first = await announced()
     t.equal(first.length, 50)
     clock.advance(10_000)
-    await there.revoking.sweep()
+    await there.sweep()
     for (const id of first) t.type((await there.get('ann', id))?.revokedAtMs, 'number')
     t.equal(await here.revokeAll('ann'), 70)
     const all = new Set(await announced())
@@ -462,24 +464,18 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     for (const id of ids) await t.rejects(here.revoke('ann', id))
     mends()
     clock.advance(10_000)
-    const broken = { ...storage.authorizations }
-    const { change } = storage.authorizations
+    const { authorizations: records, revocations: store } = storage
     const revoking = createRevoking({
       records: {
-        ...broken,
+        ...records,
         change: async (parent, id, changes) => {
           if (id === spoilt) throw fault('unavailable')
-          return change(parent, id, changes)
+          return records.change(parent, id, changes)
         }
       },
-      ...{
-        store: storage.revocations,
-        clients: createClients(CLIENTS),
-        clock,
-        failed: (error) => t.error(error as Error)
-      }
+      ...{ store, clients: createClients(CLIENTS), clock }
     })
-    await revoking.sweep()
+    await createRevocationSweep(store, revoking, (error) => t.error(error as Error)).sweep()
     t.type((await there.get('ann', other1))?.revokedAtMs, 'number')
     clock.advance(10_000)
     t.strictSame(idsOf((await other.revocations.sweep(10_000)).unfinished), [spoilt])

@@ -1,11 +1,10 @@
 /**
  * How an authorization is revoked: what holds tokens is announced in the revocation feed first, then its record changes, then the
  * announcement is noted as finished. Whatever happens in between, nothing is revoked that the feed does not say, and what it says
- * becomes true: each instance finishes what others have left.
+ * becomes true: each instance finishes what others have left (revocation-sweep.ts).
  */
 import type { Client, Clients } from '../clients/client.js'
 import type { Clock } from '../clock.js'
-import { isFault } from '../fault.js'
 import type { Condition, PageOptions, RecordStore } from '../records/record-store.js'
 import {
   type Authorization,
@@ -17,16 +16,10 @@ import {
   LONGEST_LIFE_MS,
   SPARE_MS
 } from './authorization.js'
-import { type Announcement, type RevocationStore, SWEPT_AT_ONCE } from './revocation-store.js'
+import type { Announcement, RevocationStore } from './revocation-store.js'
 
 /** How many are revoked in one step. */
 const REVOKED_AT_ONCE = 50
-const SWEEP_EVERY_MS = 5_000
-/** By then whoever announced it has finished, or gave up: no request takes so long. */
-const LEFT_AFTER_MS = 10_000
-/** A sweep ends after so many steps, and goes on with the next one. */
-const MOST_STEPS = 20
-
 /** The time in which clocks differ and a request is under way: a token may be signed by so much after its revocation. */
 const LATE_MS = 60_000
 
@@ -35,11 +28,8 @@ export interface Revoking {
   revoke(userId: string, id: string): Promise<Authorization | undefined>
   /** Revokes some that have not ended. Resolves to how many, and whether there were any. */
   revokeSome(userId: string): Promise<{ revoked: number; isDone: boolean }>
-  /** Finishes what was announced and left, and drops entries of the feed that have ended. */
-  sweep(): Promise<void>
-  /** Sweeps every few seconds, until `stop`, which waits for one that is under way. */
-  start(): void
-  stop(): Promise<void>
+  /** Finishes a revocation that was announced. Idempotent. */
+  finish(userId: string, id: string): Promise<void>
 }
 
 export interface RevokingParts {
@@ -47,7 +37,6 @@ export interface RevokingParts {
   store: RevocationStore
   clients: Pick<Clients, 'find'>
   clock: Clock
-  failed(error: unknown): void
 }
 
 /**
@@ -66,16 +55,14 @@ export function tokensEndAtMs(
   return awaitsCollection ? endsAtMs : Math.min(expiresAtMs, endsAtMs)
 }
 
-export function createRevoking({ records, store, clients, clock, failed }: RevokingParts): Revoking {
+export function createRevoking({ records, store, clients, clock }: RevokingParts): Revoking {
   const active = {
     order: 'last-to-end',
     fading: { ...ENDED, most: 0 },
     most: REVOKED_AT_ONCE
   } as const satisfies PageOptions
-  let timer: NodeJS.Timeout | undefined
-  let underWay: Promise<void> | undefined
 
-  /** Some of the ended ones that are not listed any more go with each one that ends. */
+  /** Some that ended and are not listed any more go with each one that ends. */
   const trim = (userId: string) => records.trim(userId, ENDED, SPARE_MS)
 
   async function mark(userId: string, id: string, nowMs: number, onlyIf?: Condition) {
@@ -115,68 +102,29 @@ export function createRevoking({ records, store, clients, clock, failed }: Revok
     return revoked
   }
 
-  async function sweep(): Promise<void> {
-    for (let step = 0; step < MOST_STEPS; step++) {
-      const { unfinished, dropped } = await store.sweep(LEFT_AFTER_MS)
-      for (const { userId, authorizationId } of unfinished) {
-        try {
-          await mark(userId, authorizationId, clock())
-          await store.finish([{ userId, authorizationId }])
-        } catch (error) {
-          // One that cannot be revoked now keeps nobody from revoking the others, and is tried again.
-          if (!isFault(error)) throw error
-        }
-      }
-      if (Math.max(unfinished.length, dropped) < SWEPT_AT_ONCE) return
-    }
-  }
-
-  async function sweepNow(): Promise<void> {
-    try {
-      await sweep()
-    } catch (error) {
-      // An unreachable storage is told elsewhere, and asked again.
-      if (!isFault(error)) failed(error)
-    }
-  }
-
   return {
     revoke,
 
     async revokeSome(userId) {
       const { ids } = await records.ids(userId, active)
       const nowMs = clock()
-      const keepUntilMs = nowMs + KEEP_LISTED_MS
-      const field = { field: 'revokedAtMs', value: String(nowMs), clears: AWAITS_COLLECTION.field }
+      const mark = { field: 'revokedAtMs', value: String(nowMs), clears: AWAITS_COLLECTION.field }
+      const end = () => records.end(userId, ids, mark, nowMs + KEEP_LISTED_MS)
       // Without ids this waits for the replicas, which may not have heard yet what an earlier attempt has revoked.
-      if (ids.length === 0)
-        return { revoked: (await records.end(userId, ids, field, keepUntilMs)).length, isDone: true }
+      if (ids.length === 0) return { revoked: (await end()).length, isDone: true }
       const found = (await records.page(userId, active)).records
       const announced = ids.map((authorizationId) => {
         const fields = found.get(authorizationId)
         if (fields) return announcementOf(fromFields(userId, authorizationId, fields), nowMs)
-        // It cannot be read, or was not on the page any more: no authorization lives longer than its record without the time it is listed.
+        // It cannot be read, or was not on the page any more.
         return { userId, authorizationId, revokedAtMs: nowMs, untilMs: nowMs + LONGEST_LIFE_MS }
       })
       await store.announce(announced)
-      const revoked = await records.end(userId, ids, field, keepUntilMs)
+      const revoked = await end()
       await Promise.all([store.finish(announced), trim(userId)])
       return { revoked: revoked.length, isDone: false }
     },
 
-    sweep,
-
-    start() {
-      timer ??= setInterval(() => {
-        underWay ??= sweepNow().finally(() => {
-          underWay = undefined
-        })
-      }, SWEEP_EVERY_MS).unref()
-    },
-
-    async stop() {
-      clearInterval(timer)
-      await underWay
-    }
+    finish: (userId, id) => mark(userId, id, clock()).then(() => store.finish([{ userId, authorizationId: id }]))
   }
 }
