@@ -124,7 +124,12 @@ async function fill(records: RecordStore, userId: string): Promise<void> {
           version: '1.4.0'
         },
         ...{ label: `machine-${first + i}`, ipAtGrant: '192.0.2.2', createdAtMs },
-        ...{ expiresAtMs: createdAtMs + 30 * DAY_MS, lastUsedAtMs: createdAtMs, revokedAtMs: undefined },
+        ...{
+          expiresAtMs: createdAtMs + 30 * DAY_MS,
+          lastUsedAtMs: createdAtMs,
+          revokedAtMs: undefined,
+          tokenLifeMs: undefined
+        },
         ...{ awaitsCollection: false, collectedAtMs: createdAtMs }
       }
       return records.create(userId, authorization.id, toFields(authorization), authorization.expiresAtMs + 90 * DAY_MS)

@@ -87,6 +87,11 @@ async function prepareUser(url: string): Promise<string> {
   const authorizations = createAuthorizations({
     records: storage.authorizations,
     users,
+    revoking: {
+      revoke: async () => undefined,
+      revokeSome: async () => ({ revoked: 0, isDone: true })
+    },
+    clients: { find: () => undefined },
     clock,
     events: { revoked() {} }
   })

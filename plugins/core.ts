@@ -50,7 +50,8 @@ export const core = fp(
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
         app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
       },
-      signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read')
+      signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
+      revocationSweepFailed: (error) => app.log.error({ err: error }, 'the revocations could not be looked through')
     }
     const pending = config.limits !== 'off' && {
       perAddress: config.limits.pendingPerIp,

@@ -136,6 +136,27 @@ export type RevocationRequest = Static<typeof RevocationRequest>
 export const RevocationResponse = Type.Object({}, { description: 'Always empty.' })
 export type RevocationResponse = Static<typeof RevocationResponse>
 
+export const RevokedAuthorization = Type.Object({
+  cid: Type.String({ description: 'The authorization whose access tokens are refused, as they name it themselves.' }),
+  revoked_at: Type.Integer({ description: 'When it was revoked, in seconds since 1970.' }),
+  until: Type.Integer({
+    description: 'When the last of its access tokens has expired, so that the entry can be dropped.'
+  })
+})
+export type RevokedAuthorization = Static<typeof RevokedAuthorization>
+
+export const RevocationList = Type.Object({
+  revocations: Type.Array(RevokedAuthorization),
+  cursor: Type.String({
+    description: 'What to ask for the next entries with, as `after`.',
+    examples: ['1205.kOQJ3n3bpSrN6']
+  }),
+  more: Type.Boolean({
+    description: 'Whether there are further entries by now, so that whoever holds these does not hold all of them yet.'
+  })
+})
+export type RevocationList = Static<typeof RevocationList>
+
 export const IntrospectionRequest = Type.Object({
   token: Type.String({ description: 'An access token or a refresh token.', minLength: 1 }),
   token_type_hint: Type.Optional(Type.String({
@@ -395,6 +416,28 @@ export const oauthOperations = {
         403: OAuthError,
         405: OAuthError,
         408: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
+  listRevocations: {
+    method: 'GET',
+    url: '/oauth/revocations',
+    schema: {
+      operationId: 'listRevocations',
+      querystring: Type.Object({
+        after: Type.Optional(Type.String({ description: 'The `cursor` of the answer before.' }))
+      }),
+      response: {
+        200: RevocationList,
+        400: OAuthError,
+        401: OAuthError,
+        403: OAuthError,
+        405: OAuthError,
+        408: OAuthError,
+        410: OAuthError,
+        429: OAuthError,
         500: OAuthError,
         503: OAuthError
       }

@@ -768,6 +768,46 @@ export const openapiDocument = {
         }
       }
     },
+    '/oauth/revocations': {
+      get: {
+        operationId: 'listRevocations',
+        tags: ['Tokens'],
+        summary: 'Follow what is revoked',
+        description: 'For whoever verifies access tokens by signature, as introspection for clients that authenticate and for API keys with the right `introspect`. Each entry stands for all access tokens of one authorization, their `cid`. Without `after` it begins with the oldest entry in force. Entries come in the order of their revocation, 1,000 at most in an answer; while `more` is true, the next ones are to be asked for at once. With a `cursor` that this service does not remember the answer is 410: whoever reads it drops what they hold, and starts over without one. A request counts against the limit of introspection, once however long it is held.',
+        security: [{ clientSecretBasic: [] }, { apiKey: [] }],
+        parameters: [
+          { name: 'after', in: 'query', description: 'The `cursor` of the answer before.', schema: { type: 'string' } },
+          {
+            name: 'Prefer',
+            in: 'header',
+            description: '`wait=N` (RFC 7240) with `after` holds the answer until something is revoked or for N seconds, 30 at most.',
+            schema: { type: 'string' }
+          }
+        ],
+        responses: {
+          200: {
+            description: 'What was revoked after the cursor. Compressed with gzip for whoever accepts it.',
+            headers: {
+              'Cache-Control': { $ref: '#/components/headers/NotStored' },
+              'Preference-Applied': { $ref: '#/components/headers/WaitApplied' }
+            },
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/RevocationList' } } }
+          },
+          400: { $ref: '#/components/responses/OAuthBadRequest' },
+          401: { $ref: '#/components/responses/InvalidClient' },
+          403: { $ref: '#/components/responses/WithoutRight' },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
+          410: {
+            description: 'The cursor is too old, or from before data was lost; `error` is `invalid_request`. Start over without one.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+          },
+          429: { $ref: '#/components/responses/OAuthTooManyRequests' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
     '/oauth/userinfo': {
       get: {
         operationId: 'getUserinfo',
@@ -2477,6 +2517,37 @@ export const openapiDocument = {
         }
       },
       RevocationResponse: { type: 'object', description: 'Always empty.', properties: {} },
+      RevocationList: {
+        type: 'object',
+        required: ['revocations', 'cursor', 'more'],
+        properties: {
+          revocations: { type: 'array', items: { $ref: '#/components/schemas/RevokedAuthorization' } },
+          cursor: {
+            type: 'string',
+            description: 'What to ask for the next entries with, as `after`.',
+            example: '1205.kOQJ3n3bpSrN6'
+          },
+          more: {
+            type: 'boolean',
+            description: 'Whether there are further entries by now, so that whoever holds these does not hold all of them yet.'
+          }
+        }
+      },
+      RevokedAuthorization: {
+        type: 'object',
+        required: ['cid', 'revoked_at', 'until'],
+        properties: {
+          cid: {
+            type: 'string',
+            description: 'The authorization whose access tokens are refused, as they name it themselves.'
+          },
+          revoked_at: { type: 'integer', description: 'When it was revoked, in seconds since 1970.' },
+          until: {
+            type: 'integer',
+            description: 'When the last of its access tokens has expired, so that the entry can be dropped.'
+          }
+        }
+      },
       IntrospectionRequest: {
         type: 'object',
         required: ['token'],

@@ -21,6 +21,7 @@ const NOBODY: CoreEvents = {
   revoked: ignore,
   connectionRefreshed: ignore,
   signingKeysFailed: ignore,
+  revocationSweepFailed: ignore,
   domainChecked: ignore,
   domainCheckFailed: ignore,
   upstreamAnswered: ignore,

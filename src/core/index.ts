@@ -8,6 +8,8 @@ import { createApiKeys } from './api-keys/api-keys.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
+import { createRevocationSweep } from './authorizations/revocation-sweep.js'
+import { createRevoking } from './authorizations/revoking.js'
 import { createCallers } from './callers/callers.js'
 import { createDashboardSessions } from './callers/dashboard-sessions.js'
 import { accessTokenTtlOf, createClients } from './clients/client.js'
@@ -25,6 +27,7 @@ import { createIssuerServices } from './issuers/index.js'
 import { createGuesses } from './limits/limits.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
+import { createRevocationFeed } from './revocation-feed.js'
 import { createKeyring } from './secrets/keyring.js'
 import type { Storage } from './storage.js'
 import { createAccessTokens } from './tokens/access-tokens.js'
@@ -50,6 +53,8 @@ export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, Do
   connectionRefreshed(event: RefreshEvent): void
   /** The signing keys could not be read, for another reason than an unreachable storage. */
   signingKeysFailed(error: unknown): void
+  /** The revocation feed could not be swept, for another reason than an unreachable storage. */
+  revocationSweepFailed(error: unknown): void
 }
 
 export interface CoreParts {
@@ -89,7 +94,16 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const accessTokens = createAccessTokens({ keys: signingKeys, jwt: signer, issuer, expectedIssuer, resources })
   const users = createUsers({ records: readable(storage.users, isStanding), clock })
   const authorizationRecords = readable(storage.authorizations, isAuthorization)
-  const authorizations = createAuthorizations({ records: authorizationRecords, users, clock, events })
+  const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock })
+  const revocationSweep = createRevocationSweep(storage.revocations, revoking, events.revocationSweepFailed)
+  const authorizations = createAuthorizations({
+    records: authorizationRecords,
+    users,
+    revoking,
+    clients,
+    clock,
+    events
+  })
   const approvals = createApprovals({ records: authorizationRecords, authorizations, users, clock })
   const tokens = createTokens({
     authorizations,
@@ -102,6 +116,12 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   })
 
   const heldPolls = createHeldPolls(storage.decisions, config.heldPolls)
+  const revocationFeed = createRevocationFeed({
+    store: storage.revocations,
+    decisions: storage.decisions,
+    heldPolls,
+    clock
+  })
   const grants = createGrants({
     store: storage.grants,
     keyring,
@@ -165,6 +185,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     signingKeys,
     accessTokens,
     authorizations,
+    revocationFeed,
     tokens,
     heldPolls,
     grants,
@@ -179,7 +200,10 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     ...createTrustServices({ storage, foreignIssuers: config.tokensApi.foreignIssuers, clock }),
 
     /** Loads the signing keys. Rejects when one cannot be opened; an unreachable storage is retried in the background. */
-    open: signingKeysRefresh.start,
+    async open(): Promise<void> {
+      await signingKeysRefresh.start()
+      revocationSweep.start()
+    },
 
     /** Resolves if requests can be served; otherwise rejects with `unavailable` and the reason as its detail. */
     async check(): Promise<void> {
@@ -187,10 +211,10 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
       if (!signingKeys.current()) throw fault('unavailable', { detail: 'no signing key yet' })
     },
 
-    /** To be called before the storage closes: refreshes of upstream tokens and checks of domains still write their result. */
+    /** To be called before the storage closes: refreshes of upstream tokens, checks of domains and revocations still write their result. */
     async close(): Promise<void> {
       signingKeysRefresh.stop()
-      await Promise.all([refresher.settle(), issuerServices.domainChecks.settle()])
+      await Promise.all([revocationSweep.stop(), refresher.settle(), issuerServices.domainChecks.settle()])
     }
   }
 }

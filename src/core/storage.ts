@@ -1,4 +1,5 @@
 /** The interface that a storage engine implements: every store the core needs, and the engine's own health. */
+import type { RevocationStore } from './authorizations/revocation-store.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limits.js'
 import type { LockStore, RecordStore } from './records/record-store.js'
@@ -9,6 +10,7 @@ export interface Storage {
   readonly engine: 'memory' | 'redis'
   readonly grants: GrantStore
   readonly decisions: DecisionFeed
+  readonly revocations: RevocationStore
   readonly refreshFamilies: RefreshFamilyStore
   readonly authorizations: RecordStore
   readonly apiKeys: RecordStore

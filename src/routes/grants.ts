@@ -57,12 +57,21 @@ export function readWaitSeconds(header: string): number | undefined {
 }
 
 async function pollAndWait(app: App, reply: FastifyReply, seconds: number, ...asked: Parameters<Polls['poll']>) {
+  const { outcome, waitSeconds } = await app.core.grants.pollAndWait(...asked, { seconds, gone: goneOf(reply) })
+  sayWaited(app, reply, waitSeconds)
+  return outcome
+}
+
+/** Aborted when the caller of an answer disconnects. */
+export function goneOf(reply: FastifyReply): AbortSignal {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
-  const wait = { seconds, gone: gone.signal }
-  const { outcome, waitSeconds } = await app.core.grants.pollAndWait(...asked, wait)
+  return gone.signal
+}
+
+/** Sets the headers of an answer that may have been held. `waitSeconds` is the wait that applied, if one did. */
+export function sayWaited(app: App, reply: FastifyReply, waitSeconds: number | undefined): void {
   if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
-  // The instance may have begun to drain while the poll was held.
+  // The instance may have begun to drain while it was held.
   if (app.readiness.isDraining()) reply.header('connection', 'close')
-  return outcome
 }

@@ -4,7 +4,8 @@ import type { Test } from 'tap'
 import { createApprovals } from '../../src/core/authorizations/approvals.js'
 import { type Authorization, toFields } from '../../src/core/authorizations/authorization.js'
 import { type Authorizations, createAuthorizations } from '../../src/core/authorizations/authorizations.js'
-import type { Client } from '../../src/core/clients/client.js'
+import { createRevoking } from '../../src/core/authorizations/revoking.js'
+import { builtInClients, type Client, createClients } from '../../src/core/clients/client.js'
 import type { Position, RecordStore } from '../../src/core/records/record-store.js'
 import type { Storage } from '../../src/core/storage.js'
 import { createUsers } from '../../src/core/users/user.js'
@@ -22,9 +23,11 @@ async function ready(t: Test, start: StartEngine) {
       revoked += 1
     }
   }
-  function of({ authorizations: records, users: userRecords }: Storage) {
+  const clients = createClients(builtInClients(2_592_000))
+  function of({ authorizations: records, users: userRecords, revocations: store }: Storage) {
     const users = createUsers({ records: userRecords, clock })
-    const authorizations = createAuthorizations({ records, users, clock, events })
+    const revoking = createRevoking({ records, store, clients, clock })
+    const authorizations = createAuthorizations({ records, users, revoking, clients, clock, events })
     return { authorizations, approvals: createApprovals({ records, authorizations, users, clock }) }
   }
   const [here, there] = [of(storage), of(other)]
@@ -55,7 +58,8 @@ async function fill(
           createdAtMs,
           expiresAtMs: createdAtMs + 30 * DAY_MS
         },
-        ...{ lastUsedAtMs: undefined, revokedAtMs, awaitsCollection: false, collectedAtMs: createdAtMs }
+        ...{ lastUsedAtMs: undefined, revokedAtMs, awaitsCollection: false, collectedAtMs: createdAtMs },
+        tokenLifeMs: undefined
       }
       return records.create('ann', id, toFields(authorization), (revokedAtMs ?? authorization.expiresAtMs) + KEEP_MS)
     })

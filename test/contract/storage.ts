@@ -10,6 +10,7 @@ import { pollBatchesContract } from './poll-batches.js'
 import { recordStoreContract } from './record-store.js'
 import { refreshFamilyStoreContract } from './refresh-family-store.js'
 import { resourcesContract } from './resources.js'
+import { revocationsContract } from './revocations.js'
 import { signingKeyStoreContract } from './signing-key-store.js'
 
 export function storageContract(t: Test, start: StartEngine): void {
@@ -19,6 +20,7 @@ export function storageContract(t: Test, start: StartEngine): void {
   t.test('refresh families', async (t) => refreshFamilyStoreContract(t, start))
   t.test('records', async (t) => recordStoreContract(t, start))
   t.test('lists of authorizations', async (t) => authorizationsContract(t, start))
+  t.test('revocations', async (t) => revocationsContract(t, start))
   t.test('limits', async (t) => limitStoreContract(t, start))
   t.test('locks', async (t) => lockStoreContract(t, start))
   t.test('signing keys', async (t) => signingKeyStoreContract(t, start))

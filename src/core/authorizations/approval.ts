@@ -41,7 +41,7 @@ export function authorizationOf(
   { clientId, clientType, scopes, resources = [], metadata }: ApprovedRequest,
   { userId, authorizationId: id, ip }: Approval,
   createdAtMs: number,
-  times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs'>
+  times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs' | 'tokenLifeMs'>
 ): Authorization {
   return {
     id,
@@ -65,14 +65,16 @@ export const awaiting = (lapsesAtMs: number) => ({
   expiresAtMs: lapsesAtMs,
   awaitsCollection: true,
   collectedAtMs: undefined,
-  lastUsedAtMs: undefined
+  lastUsedAtMs: undefined,
+  tokenLifeMs: undefined
 })
 
 /** The times of an authorization from its collection on. */
-export function collectedAt({ authorizationTtlSeconds }: Client, collectedAtMs: number) {
+export function collectedAt({ authorizationTtlSeconds, accessTokenTtlSeconds }: Client, collectedAtMs: number) {
   return {
     collectedAtMs,
     lastUsedAtMs: collectedAtMs,
+    tokenLifeMs: accessTokenTtlSeconds * 1000,
     // Rounded down to a second, so that the record and the JWT's `exp` (a NumericDate) end at the same instant.
     expiresAtMs: (Math.floor(collectedAtMs / 1000) + authorizationTtlSeconds) * 1000
   }

@@ -109,12 +109,13 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
       }
       let authorization = kept ?? (await standIn(client, approved))
       if (authorization?.awaitsCollection && authorization.revokedAtMs === undefined) {
-        const { collectedAtMs, lastUsedAtMs, expiresAtMs } = collectedAt(client, clock())
+        const { collectedAtMs, lastUsedAtMs, tokenLifeMs, expiresAtMs } = collectedAt(client, clock())
         const fields = await records.change(userId, id, {
           onlyIf: AWAITS_COLLECTION,
           set: {
             collectedAtMs: String(collectedAtMs),
             lastUsedAtMs: String(lastUsedAtMs),
+            tokenLifeMs: String(tokenLifeMs),
             expiresAtMs: String(expiresAtMs)
           },
           clear: [AWAITS_COLLECTION.field],

@@ -33,11 +33,19 @@ export interface Authorization {
   /** Undefined until it is collected. Written once a minute at most, so it may lag behind by that much. */
   lastUsedAtMs: number | undefined
   revokedAtMs: number | undefined
+  /**
+   * The longest life of an access token that it can have brought so far. Undefined until it is collected, and if an instance of a
+   * version did that which did not note it.
+   */
+  tokenLifeMs: number | undefined
 }
 
 const DAY_MS = 86_400_000
 /** How long an authorization stays listed after it ended. */
 export const KEEP_LISTED_MS = 90 * DAY_MS
+
+/** No client's authorizations live longer (schemas/clients-file.ts). */
+export const LONGEST_LIFE_MS = 366 * DAY_MS
 
 /** How many authorizations of a user may be active at a time. */
 export const MOST_ACTIVE = 500
@@ -80,7 +88,7 @@ export function toFields(authorization: Authorization): Fields {
 /** What every version writes, and the times that are there. */
 export const isAuthorization = fieldsLike(
   { clientType: Text, ipAtGrant: Text, createdAtMs: TimeText, expiresAtMs: TimeText },
-  { collectedAtMs: TimeText, lastUsedAtMs: TimeText, revokedAtMs: TimeText }
+  { collectedAtMs: TimeText, lastUsedAtMs: TimeText, revokedAtMs: TimeText, tokenLifeMs: TimeText }
 )
 
 export function fromFields(userId: string, id: string, fields: Fields): Authorization {
@@ -101,6 +109,7 @@ export function fromFields(userId: string, id: string, fields: Fields): Authoriz
     awaitsCollection: fields[AWAITS_COLLECTION.field] === AWAITS_COLLECTION.is,
     collectedAtMs: time(fields.collectedAtMs),
     lastUsedAtMs: time(fields.lastUsedAtMs),
-    revokedAtMs: time(fields.revokedAtMs)
+    revokedAtMs: time(fields.revokedAtMs),
+    tokenLifeMs: time(fields.tokenLifeMs)
   }
 }

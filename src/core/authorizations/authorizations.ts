@@ -1,27 +1,17 @@
 /**
- * The authorizations of a user: found, listed, renamed, revoked; approvals.ts has how they come about. A client JWT is valid only
+ * The authorizations of a user: found, listed, renamed, revoked. How they come about is in approvals.ts, how they end in revoking.ts. A client JWT is valid only
  * while its authorization's record exists and allows it: a lost record makes the client sign in again, and never revives a token.
  */
+import type { Clients } from '../clients/client.js'
 import type { Clock } from '../clock.js'
 import { readPage } from '../records/batches.js'
 import { isWorthNoting, type Position, type RecordStore } from '../records/record-store.js'
 import type { Users } from '../users/user.js'
-import {
-  type Authorization,
-  AWAITS_COLLECTION,
-  ENDED,
-  fromFields,
-  hasEnded,
-  KEEP_LISTED_MS,
-  listedUntilMs,
-  MOST_ACTIVE,
-  SPARE_MS
-} from './authorization.js'
+import { type Authorization, ENDED, fromFields, hasEnded, listedUntilMs, MOST_ACTIVE } from './authorization.js'
+import type { Revoking } from './revoking.js'
 
 /** What is listed at once where no pages are asked for: everything, but for a user from before there was a maximum. */
 const MOST_LISTED = MOST_ACTIVE + ENDED.most
-/** How many are revoked in one step. */
-const REVOKED_AT_ONCE = 50
 
 /** What led to a revocation: its owner, its client by a token or by the grant code, or a refresh token that was used twice. */
 export type RevokedBy = 'owner' | 'token' | 'replay'
@@ -70,6 +60,8 @@ export interface AuthorizationPage {
 export interface AuthorizationsParts {
   records: RecordStore
   users: Users
+  revoking: Pick<Revoking, 'revoke' | 'revokeSome'>
+  clients: Pick<Clients, 'find'>
   clock: Clock
   events: { revoked(by: RevokedBy): void }
 }
@@ -79,7 +71,14 @@ export function newestFirst(a: Authorization, b: Authorization): number {
   return b.createdAtMs - a.createdAtMs || (a.id < b.id ? 1 : -1)
 }
 
-export function createAuthorizations({ records, users, clock, events }: AuthorizationsParts): Authorizations {
+export function createAuthorizations({
+  records,
+  users,
+  revoking,
+  clients,
+  clock,
+  events
+}: AuthorizationsParts): Authorizations {
   async function get(userId: string, id: string): Promise<Authorization | undefined> {
     const fields = await records.get(userId, id)
     return fields && fromFields(userId, id, fields)
@@ -103,21 +102,6 @@ export function createAuthorizations({ records, users, clock, events }: Authoriz
     return { authorizations, next: found.next, active: found.lasting }
   }
 
-  /** Some of the ended ones that are not listed any more go with each one that is made or ends. */
-  const trim = (userId: string) => records.trim(userId, ENDED, SPARE_MS)
-
-  async function end(userId: string, id: string): Promise<Authorization | undefined> {
-    const nowMs = clock()
-    const changes = {
-      setOnce: { revokedAtMs: String(nowMs) },
-      clear: [AWAITS_COLLECTION.field],
-      keepAtMostUntilMs: nowMs + KEEP_LISTED_MS
-    }
-    // Both are asked for in one turn, so that the trimming costs no further round trip.
-    const [fields] = await Promise.all([records.change(userId, id, changes), trim(userId)])
-    return fields && fromFields(userId, id, fields)
-  }
-
   return {
     get,
     find,
@@ -137,10 +121,14 @@ export function createAuthorizations({ records, users, clock, events }: Authoriz
       return isOver ? 'ended' : 'active'
     },
 
-    async noteUse({ userId, id, lastUsedAtMs }) {
+    async noteUse({ userId, id, clientId, lastUsedAtMs, tokenLifeMs = Number.POSITIVE_INFINITY }) {
       const nowMs = clock()
-      if (!isWorthNoting(lastUsedAtMs, nowMs)) return
-      await records.note(userId, id, { set: { lastUsedAtMs: String(nowMs) } })
+      // The operator may have made tokens live longer since its collection, and may make them live shorter again.
+      const lifeMs = (clients.find(clientId)?.accessTokenTtlSeconds ?? 0) * 1000
+      const isLonger = lifeMs > tokenLifeMs
+      if (!isLonger && !isWorthNoting(lastUsedAtMs, nowMs)) return
+      const set = { lastUsedAtMs: String(nowMs), ...(isLonger && { tokenLifeMs: String(lifeMs) }) }
+      await records.note(userId, id, { set })
     },
 
     list: async (userId) => (await page(userId)).authorizations.sort(newestFirst),
@@ -152,7 +140,7 @@ export function createAuthorizations({ records, users, clock, events }: Authoriz
     },
 
     async revoke(userId, id, by = 'owner') {
-      const authorization = await end(userId, id)
+      const authorization = await revoking.revoke(userId, id)
       if (authorization) events.revoked(by)
       return authorization
     },
@@ -160,20 +148,14 @@ export function createAuthorizations({ records, users, clock, events }: Authoriz
     async revokeAll(userId) {
       // Noted first, so that an approval whose record is missing from the list is not collected after this either.
       await users.noteRevokedAll(userId)
-      const active = { order: 'last-to-end', fading: { ...ENDED, most: 0 }, most: REVOKED_AT_ONCE } as const
-      let revoked = 0
+      let total = 0
       for (;;) {
-        // What is revoked is not active any more, so the first page has the others, with those that are collected meanwhile. Each
-        // of these calls has a time limit of its own. The last one has no ids, and waits for the replicas, which may not have
-        // heard yet what an earlier attempt has revoked.
-        const { ids } = await records.ids(userId, active)
-        const nowMs = clock()
-        const mark = { field: 'revokedAtMs', value: String(nowMs), clears: AWAITS_COLLECTION.field }
-        const ended = await records.end(userId, ids, mark, nowMs + KEEP_LISTED_MS)
-        for (const _ of ended) events.revoked('owner')
-        revoked += ended.length
-        if (ids.length === 0) return revoked
-        await trim(userId)
+        // What is revoked is not active any more, so the next step has the others, with those that are collected meanwhile. Each of
+        // its calls has a time limit of its own.
+        const { revoked, isDone } = await revoking.revokeSome(userId)
+        for (let i = 0; i < revoked; i++) events.revoked('owner')
+        total += revoked
+        if (isDone) return total
       }
     }
   }

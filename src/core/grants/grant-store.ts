@@ -80,14 +80,17 @@ export interface GrantStore {
   collect(grantDigest: string): Promise<'collected' | 'spent' | 'unknown'>
 }
 
+/** What listeners hear in place of a digest when there is something new in the revocation feed. */
+export const REVOCATIONS = 'revocations'
+
 export interface DecisionListener {
-  /** A grant was decided or withdrawn. Delivery is at most once, and decisions are lost while the feed is down. */
+  /** A grant was decided or withdrawn, or something is being revoked (REVOCATIONS). Delivery is at most once, and decisions are lost while the feed is down. */
   decided(grantDigest: string): void
   /** The feed is up again after it was down: decisions may have been missed. */
   resumed(): void
 }
 
-/** Tells this instance that a grant was decided or withdrawn, on whichever instance that happened. */
+/** Tells this instance that a grant was decided or withdrawn, or something revoked, on whichever instance that happened. */
 export interface DecisionFeed {
   /** Whether a decision made now would reach the listeners. */
   isUp(): boolean

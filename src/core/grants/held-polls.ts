@@ -1,12 +1,20 @@
 /**
- * Held polls (`Prefer: wait`, RFC 7240 §4.3): polls of this instance that are answered only when their grant is decided. Keeps
- * the waiters per grant and ends their waits; decisions arrive by the DecisionFeed, and polls.ts then asks the store for them.
+ * Held polls (`Prefer: wait`, RFC 7240 §4.3): polls of this instance that are answered only when their grant is decided, and
+ * readers of the revocation feed, whose place is named REVOCATIONS. Keeps who waits, by grant, and ends their waits; what happens
+ * arrives by the DecisionFeed, and polls.ts and revocation-feed.ts then ask the store for it.
  */
 import type { DecisionFeed } from './grant-store.js'
 
 export const LONGEST_WAIT_SECONDS = 30
 /** A client has one poll under way, or two after it lost the connection of the first. */
 const MOST_PER_GRANT = 2
+
+export interface Wait {
+  /** The requested wait, capped at LONGEST_WAIT_SECONDS. */
+  seconds: number
+  /** Aborted when the caller disconnects. */
+  gone: AbortSignal
+}
 
 /**
  * Why a wait ended. `decided`: the grant was, or it was withdrawn. `missed`: the feed was down, so a decision may have been
@@ -22,8 +30,13 @@ export interface HeldPoll {
 }
 
 export interface HeldPolls {
-  /** A place to wait in. Undefined if none is free, the feed is down or the instance stops. `gone` aborts the wait. */
-  enter(grantDigest: string, gone: AbortSignal): HeldPoll | undefined
+  /**
+   * A place to wait in, for a grant or for REVOCATIONS, of which there are `mostOfThese`. Undefined if none is free, the feed is down
+   * or the instance stops. `gone` aborts the wait.
+   */
+  enter(grantDigest: string, gone: AbortSignal, mostOfThese?: number): HeldPoll | undefined
+  /** Ends all waits for this: something may have been missed. */
+  wake(grantDigest: string): void
   /** Ends all waits and refuses new ones, because the instance stops. */
   stop(): void
   /** The number of polls held now. */
@@ -35,20 +48,21 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
   let count = 0
   let isStopping = false
 
+  const endThese = (grantDigest: string, why: WaitEnd) => {
+    for (const end of places.get(grantDigest) ?? []) end(why)
+  }
   const endAll = (why: WaitEnd) => {
     for (const enders of places.values()) for (const end of enders) end(why)
   }
   feed.listen({
-    decided(grantDigest) {
-      for (const end of places.get(grantDigest) ?? []) end('decided')
-    },
+    decided: (grantDigest) => endThese(grantDigest, 'decided'),
     resumed: () => endAll('missed')
   })
 
   return {
-    enter(grantDigest, gone) {
+    enter(grantDigest, gone, mostOfThese = MOST_PER_GRANT) {
       const enders = places.get(grantDigest) ?? new Set()
-      if (isStopping || !feed.isUp() || gone.aborted || count >= most || enders.size >= MOST_PER_GRANT) return undefined
+      if (isStopping || !feed.isUp() || gone.aborted || count >= most || enders.size >= mostOfThese) return undefined
       let news: WaitEnd | undefined
       let waiting: ((why: WaitEnd) => void) | undefined
       const end = (why: WaitEnd) => {
@@ -83,6 +97,8 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
         }
       }
     },
+
+    wake: (grantDigest) => endThese(grantDigest, 'missed'),
 
     stop() {
       isStopping = true

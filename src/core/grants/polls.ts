@@ -10,14 +10,7 @@ import type { Tokens } from '../tokens/tokens.js'
 import { isGrantCode } from './codes.js'
 import type { Collecting, PollOutcome } from './grant.js'
 import type { ApprovedGrant, GrantStore, StoredPoll } from './grant-store.js'
-import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS } from './held-polls.js'
-
-export interface Wait {
-  /** The requested wait, capped at LONGEST_WAIT_SECONDS. */
-  seconds: number
-  /** Aborted when the caller disconnects. */
-  gone: AbortSignal
-}
+import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './held-polls.js'
 
 export interface Polls {
   /**

@@ -86,7 +86,7 @@ export function createPolicies({ records, tenants, trustedIssuers }: PoliciesPar
   }
 }
 
-/** Checks a claim against a condition. One that is missing or is no string fails every operator, even the negated ones. */
+/** Whether claims meet a condition of a policy. A claim that is missing or is no string fails every operator, even the negated ones. */
 export function holds({ key, operator, value }: Condition, claims: Readonly<Record<string, unknown>>): boolean {
   const claim = Object.hasOwn(claims, key) ? claims[key] : undefined
   if (typeof claim !== 'string') return false

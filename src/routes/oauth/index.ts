@@ -2,6 +2,8 @@
  * The OAuth surface: discovery, the device authorization grant, tokens. Bodies are forms, or JSON. What an operation does is in
  * the file of its name, or of its family (discovery.ts, userinfo.ts).
  */
+
+import accepts from '@fastify/accepts'
 import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { allowAnyOrigin } from '../any-origin.js'
@@ -14,6 +16,7 @@ import { authorize, authorizeDevice } from './authorize-device.js'
 import { checkToken } from './check-token.js'
 import { getAuthorizationServerMetadata, getJwks, getOpenidConfiguration, metadataUrls } from './discovery.js'
 import { introspectToken } from './introspect-token.js'
+import { listRevocations } from './list-revocations.js'
 import { requestToken } from './request-token.js'
 import { revokeToken } from './revoke-token.js'
 import { getUserinfo, postUserinfo } from './userinfo.js'
@@ -42,6 +45,8 @@ export const oauth = surface('oauth', NEEDS, async (app) => {
   revokeToken(app)
   introspectToken(app)
   checkToken(app)
+  await app.register(accepts)
+  listRevocations(app)
   refuseOtherMethods(app, Object.values(forPrograms))
 })
 

@@ -13,27 +13,36 @@ export function introspectToken(app: App): void {
     ...oauthOperations.introspectToken,
     config: { takesClientOrKey: true },
     handler: async (request) => {
-      const { client, name } = await identify(request)
+      const { client, name } = await identifyIntrospector(app, request)
       await limit(request, name)
       const facts = await app.core.tokens.introspect(client, request.body.token)
       return facts ? render(facts, app.config.publicUrl) : { active: false }
     }
   })
+}
 
-  /** Who asks, a client or an API key, and the name under which its requests are counted. */
-  async function identify(request: FastifyRequest): Promise<{ client: Client | undefined; name: string }> {
-    const body = request.body as { client_id?: string; client_secret?: string }
-    const bearer = request.bearerToken()
-    if (bearer !== undefined && !body.client_secret) {
-      const key = await app.core.callers.identifyApiKey(bearer, 'introspect')
-      return { client: undefined, name: `key ${key.id}` }
-    }
-    const isAnonymous = request.headers.authorization === undefined && !body.client_id
-    if (isAnonymous) throw fault('invalid_client', { detail: 'no credentials' })
-    const client = await app.authenticateClient(request)
-    if (isPublic(client)) throw fault('invalid_client', { detail: 'a public client' })
-    return { client, name: `client ${client.id}` }
+/**
+ * Who may ask about any token, a client that proves who it is or an API key with the right, and the name under which its requests
+ * are counted. Rejects with `invalid_client`, `invalid_token` or `forbidden`.
+ */
+export async function identifyIntrospector(
+  app: App,
+  request: FastifyRequest
+): Promise<{ client: Client | undefined; name: string }> {
+  const { client_id: id, client_secret: secret } = (request.body ?? {}) as {
+    client_id?: string
+    client_secret?: string
   }
+  const bearer = request.bearerToken()
+  if (bearer !== undefined && !secret) {
+    const key = await app.core.callers.identifyApiKey(bearer, 'introspect')
+    return { client: undefined, name: `key ${key.id}` }
+  }
+  const isAnonymous = request.headers.authorization === undefined && !id
+  if (isAnonymous) throw fault('invalid_client', { detail: 'no credentials' })
+  const client = await app.authenticateClient(request)
+  if (isPublic(client)) throw fault('invalid_client', { detail: 'a public client' })
+  return { client, name: `client ${client.id}` }
 }
 
 function render(facts: TokenFacts, issuer: string): IntrospectionResponse {

@@ -6,9 +6,10 @@ import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
 import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-key-stores.js'
+import { startSweeps } from './record-index.js'
 import { createMemoryRecordStore } from './record-store.js'
 import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
-import { startSweeps } from './sweeps.js'
+import { createMemoryRevocationStore } from './revocation-store.js'
 
 const SWEEP_EVERY_MS = 10_000
 
@@ -27,6 +28,7 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
     engine: 'memory',
     grants: createMemoryGrantStore(clock, sweeps, publish),
     decisions: feed,
+    revocations: createMemoryRevocationStore(clock, sweeps, publish),
     refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
     apiKeys: records(),

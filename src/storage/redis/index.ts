@@ -9,9 +9,9 @@ import type { Log } from './connection-log.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
-import { createRedisLimitStore } from './limit-store.js'
+import { createRedisLimitStore, createRedisRefreshFamilyStore } from './limit-and-family-stores.js'
 import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
-import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
+import { createRedisRevocationStore } from './revocation-store.js'
 import { reachServers } from './servers.js'
 import { createRedisSigningKeyStore } from './signing-key-store.js'
 
@@ -74,6 +74,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     engine: 'redis',
     grants: createRedisGrantStore(connection, keys, { cluster: isCluster ? servers : undefined, testClock }),
     decisions,
+    revocations: createRedisRevocationStore(connection, keys, clock),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
     apiKeys: recordsOf('api-key'),

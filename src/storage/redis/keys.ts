@@ -8,6 +8,8 @@ export interface Keys {
   record(kind: string, parent: string, id: string): string
   recordIndex(kind: string, parent: string): string
   refreshFamily(authorizationId: string): string
+  /** Those of the revocation feed, and the channel on which its entries are published. */
+  revocations: Readonly<Record<'entries' | 'order' | 'ends' | 'unfinished' | 'positions' | 'channel', string>>
   limit(name: string): string
   lock(name: string): string
   /** Without an issuer's id, the signing keys of the service itself. */
@@ -16,7 +18,7 @@ export interface Keys {
   fence(key: string): string
   /** The channel on which the decision of this grant is published. */
   decisions(grantDigest: string): string
-  /** All channels of decisions. */
+  /** All channels of decisions, and that of revocations. */
   decisionChannels: readonly string[]
 }
 
@@ -32,15 +34,24 @@ const DIGITS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
  */
 export const groupOf = (grantDigest: string) => grantDigest.slice(0, 2)
 
+/** The hash tag of the revocation feed, no group of grants: all of the feed is in one slot of a Cluster, with its channel. */
+const FEED = 'revocations'
+
 export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Keys {
   const decisionsOf = (group: string) => `${prefix}decisions:{${group}}`
   const all = `${prefix}decisions`
+  const channel = channels === 'one' ? all : decisionsOf(FEED)
+  const ofFeed = (part: string) => `${prefix}revocation:{${FEED}}:${part}`
   return {
     grant: (grantDigest) => `${prefix}grant:{${groupOf(grantDigest)}}${grantDigest.slice(2)}`,
     userCode: (tag) => `${prefix}user-code:${tag}`,
     record: (kind, parent, id) => `${prefix}${kind}:{${encodeURIComponent(parent)}}:${encodeURIComponent(id)}`,
     recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,
     refreshFamily: (authorizationId) => `${prefix}refresh-family:${authorizationId}`,
+    revocations: {
+      ...{ entries: ofFeed('entries'), order: ofFeed('order'), ends: ofFeed('ends') },
+      ...{ unfinished: ofFeed('unfinished'), positions: ofFeed('positions'), channel }
+    },
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
     signingKeys: (issuerId) =>
@@ -50,7 +61,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
       ? { decisions: () => all, decisionChannels: [all] }
       : {
           decisions: (grantDigest) => decisionsOf(groupOf(grantDigest)),
-          decisionChannels: DIGITS.flatMap((first) => DIGITS.map((second) => decisionsOf(first + second)))
+          decisionChannels: [...DIGITS.flatMap((first) => DIGITS.map((second) => decisionsOf(first + second))), channel]
         })
   }
 }

@@ -159,7 +159,8 @@ type ListOptions = Omit<PageOptions, 'order'>
 
 const WAYS = { 'first-to-end': 'up', 'last-to-end': 'down' } as const
 
-async function bestEffort(work: () => Promise<unknown>): Promise<void> {
+/** Does work that nobody need know the end of: that Redis could not be asked is no failure of it. */
+export async function bestEffort(work: () => Promise<unknown>): Promise<void> {
   try {
     await work()
   } catch (error) {

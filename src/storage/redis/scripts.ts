@@ -31,6 +31,9 @@ const NUMBER_OF_KEYS = {
   'record-page': 1,
   // For one record; `runDurablyOver` in connection.ts takes any number of them.
   'record-end': 2,
+  'revocation-announce': 5,
+  'revocation-page': 3,
+  'revocation-sweep': 4,
   'refresh-begin': 1,
   'refresh-rotate': 1,
   'limit-hit': 1,

@@ -47,7 +47,8 @@ async function service(t: Test, alg = 'ES256', variables: Record<string, string>
     awaitsCollection: false,
     collectedAtMs: createdAtMs,
     lastUsedAtMs: createdAtMs,
-    revokedAtMs: undefined
+    revokedAtMs: undefined,
+    tokenLifeMs: undefined
   }
   const terms: TokenTerms = { issuedAtMs: createdAtMs, expiresAtMs: client.expiresAtMs, scopes: [] }
   const token = app.core.accessTokens.mint(client, terms)

@@ -1,0 +1,127 @@
+/**
+ * What resource servers read of the revocation feed: pages, at once or when something is revoked (`Prefer: wait`). How entries come
+ * into it is in authorizations/revoking.ts.
+ */
+import type { FeedPage, FeedPosition, RevocationStore } from './authorizations/revocation-store.js'
+import { isFeedPosition, START } from './authorizations/revocation-store.js'
+import type { Clock } from './clock.js'
+import { fault } from './fault.js'
+import { REVOCATIONS } from './grants/grant-store.js'
+import { type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './grants/held-polls.js'
+
+/** So many entries are some hundred kilobytes, and less than a millisecond of Redis. */
+const LARGEST_PAGE = 1_000
+/** How many of the held polls of an instance may be readers of the feed. */
+const MOST_READERS = 500
+/** How often an instance with readers looks whether it missed something. */
+const LOOK_EVERY_MS = 1_000
+
+export type FeedReading = FeedPage | 'gone'
+
+/** All reject with `invalid_request` where the cursor has no form of one, and with `unavailable`. `gone`: start over. */
+export interface RevocationFeed {
+  /** What was revoked after a cursor, without one everything in force; a page of it. */
+  read(cursor?: string): Promise<FeedReading>
+  /**
+   * The same, held while there is nothing: until there is, or the end of the wait, the caller's disconnection or the instance's stop.
+   * `waitSeconds` is the wait that applied; undefined if it was not held for want of a place.
+   */
+  readAndWait(cursor: string, wait: Wait): Promise<{ reading: FeedReading; waitSeconds?: number }>
+}
+
+export interface RevocationFeedParts {
+  store: RevocationStore
+  decisions: { listen(listener: { decided(what: string): void; resumed(): void }): void }
+  heldPolls: HeldPolls
+  clock: Clock
+}
+
+export function createRevocationFeed({ store, decisions, heldPolls, clock }: RevocationFeedParts): RevocationFeed {
+  /** Counts what wakes readers. */
+  let wakings = 0
+  /** What readers that were woken together read, once for all of them. */
+  const shared = new Map<string, Promise<FeedReading>>()
+  let readers = 0
+  let timer: NodeJS.Timeout | undefined
+  let seen: FeedPosition | undefined
+
+  // Their waits end in the same step, and they go on after it.
+  decisions.listen({
+    decided(what) {
+      if (what === REVOCATIONS) wakings += 1
+    },
+    resumed() {
+      wakings += 1
+    }
+  })
+
+  function positionOf(cursor: string): FeedPosition {
+    if (!isFeedPosition(cursor)) throw fault('invalid_request', { hint: 'The cursor is not one of this list' })
+    return cursor
+  }
+
+  async function readAt(position: FeedPosition): Promise<FeedReading> {
+    const page = await store.page(position, LARGEST_PAGE)
+    if (page === 'gone') return page
+    const nowMs = clock()
+    return { ...page, revocations: page.revocations.filter(({ untilMs }) => untilMs > nowMs) }
+  }
+
+  /** Only for who was woken: a reading that began before a request may lack what was revoked before it. */
+  function readTogether(position: FeedPosition): Promise<FeedReading> {
+    const name = `${wakings} ${position}`
+    const known = shared.get(name)
+    if (known) return known
+    const reading = readAt(position).finally(() => shared.delete(name))
+    shared.set(name, reading)
+    return reading
+  }
+
+  /** One look for all readers. They are there before they read, so that a change between two looks wakes all whom it concerns. */
+  async function look(): Promise<void> {
+    try {
+      const head = await store.head()
+      if (head === seen) return
+      seen = head
+      wakings += 1
+      heldPolls.wake(REVOCATIONS)
+    } catch {
+      // Who is held is held on: there is another look soon, and whoever reads is told what is wrong.
+    }
+  }
+
+  function count(change: 1 | -1): void {
+    readers += change
+    if (readers > 0) timer ??= setInterval(look, LOOK_EVERY_MS).unref()
+    else {
+      clearInterval(timer)
+      timer = undefined
+      seen = undefined
+    }
+  }
+
+  return {
+    read: async (cursor = START) => readAt(positionOf(cursor)),
+
+    async readAndWait(cursor, { seconds, gone }) {
+      const position = positionOf(cursor)
+      const waitSeconds = Math.min(seconds, LONGEST_WAIT_SECONDS)
+      const place = heldPolls.enter(REVOCATIONS, gone, MOST_READERS)
+      if (!place) return { reading: await readAt(position) }
+      count(1)
+      try {
+        const untilMs = performance.now() + waitSeconds * 1000
+        let reading = await readAt(position)
+        while (reading !== 'gone' && reading.revocations.length === 0 && !reading.isMore) {
+          const end = await place.wait(Math.max(0, untilMs - performance.now()))
+          if (end !== 'decided' && end !== 'missed') break
+          reading = await readTogether(reading.next)
+        }
+        return { reading, waitSeconds }
+      } finally {
+        place.leave()
+        count(-1)
+      }
+    }
+  }
+}

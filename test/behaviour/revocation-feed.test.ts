@@ -1,0 +1,187 @@
+/** The revocation feed over Redis: what is revoked on one instance is told by the other, whatever breaks in between. */
+import { decodeJwt } from 'jose'
+import t, { type Test } from 'tap'
+import { digestOf } from '../../src/core/secrets/digest.js'
+import { createKeys } from '../../src/storage/redis/keys.js'
+import { PATIENT } from '../support/app.js'
+import { API, basicAuth, CLI, clientsFile, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { startRedisWithSentinels } from '../support/redis-sentinel.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+/** The promise: from the answer to whoever revokes to that of whoever listens at another instance. */
+const TOLD_WITHIN_MS = 50
+
+const cidOf = ({ access_token }: { access_token: string }) => String(decodeJwt(access_token).cid)
+
+interface Reading {
+  status: number
+  body: { revocations: { cid: string }[]; cursor: string; more: boolean }
+}
+
+function reader({ call }: OAuthApp) {
+  const headers = basicAuth(API)
+  return (after?: string, prefer?: string): Promise<Reading> =>
+    call('GET', `/oauth/revocations${after === undefined ? '' : `?after=${after}`}`, {
+      headers: { ...headers, ...(prefer !== undefined && { prefer }) }
+    })
+}
+
+const cidsOf = ({ body }: Reading) => body.revocations.map(({ cid }) => cid)
+
+async function startTwo(t: Test, variables: Record<string, string>): Promise<[OAuthApp, OAuthApp]> {
+  const all = { ...PATIENT, ...variables, OAUTH_CLIENTS_FILE: clientsFile(t) }
+  return [await startOAuthApp(t, all), await startOAuthApp(t, all)]
+}
+
+const isHeldAt = ({ app }: OAuthApp) => until(async () => app.core.heldPolls.count() > 0)
+
+t.test('two instances over one Redis', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const [one, two] = await startTwo(t, { REDIS_URL: redis.url })
+  const read = reader(two)
+
+  t.test('each way of revoking ends the wait of who is held at the other one', async (t) => {
+    const ways: Record<string, (tokens: Awaited<ReturnType<OAuthApp['tokens']>>) => Promise<unknown>> = {
+      owner: async (tokens) =>
+        one.call('DELETE', `/auth/clients/${cidOf(tokens)}`, { token: await one.session('ann') }),
+      token: ({ access_token }) => one.revoke(access_token),
+      'refresh token': ({ refresh_token }) => one.revoke(refresh_token),
+      'device code': ({ device_code }) => one.revoke(device_code),
+      replay: async ({ refresh_token }) => {
+        await one.refresh(refresh_token)
+        for (const { clock } of [one, two]) clock.advance(31_000)
+        return one.refresh(refresh_token)
+      },
+      all: () => one.app.core.authorizations.revokeAll('ann')
+    }
+    for (const [way, revoke] of Object.entries(ways)) {
+      const tokens = await one.tokens()
+      const { cursor } = (await read()).body
+      const held = read(cursor, 'wait=30')
+      await isHeldAt(two)
+      await revoke(tokens)
+      const answer = await held
+      t.strictSame(cidsOf(answer), [cidOf(tokens)], way)
+      t.strictSame(cidsOf(await reader(one)(cursor)), [cidOf(tokens)], `${way}, here as well`)
+    }
+  })
+
+  t.test('at once', async (t) => {
+    const delays: number[] = []
+    for (let i = 0; i < 100; i++) {
+      const tokens = await one.tokens(CLI, undefined, `user-${i}`)
+      const { cursor } = (await read()).body
+      const held = read(cursor, 'wait=30').then((answer) => [answer, performance.now()] as const)
+      await isHeldAt(two)
+      await one.revoke(tokens.access_token)
+      const revokedAt = performance.now()
+      const [answer, toldAt] = await held
+      t.strictSame(cidsOf(answer), [cidOf(tokens)])
+      delays.push(Math.max(0, toldAt - revokedAt))
+    }
+    delays.sort((a, b) => a - b)
+    t.comment(`p50 ${delays[50]?.toFixed(1)} ms, most ${delays[99]?.toFixed(1)} ms`)
+    t.ok((delays[98] as number) <= TOLD_WITHIN_MS, `99 of 100 within ${delays[98]} ms`)
+  })
+
+  t.test('what an instance knew nothing of, because it was not there, is told by it', async (t) => {
+    const tokens = await one.tokens()
+    const { cursor } = (await read()).body
+    await two.app.close()
+    await one.revoke(tokens.access_token)
+    const again = await startOAuthApp(t, { ...PATIENT, REDIS_URL: redis.url, OAUTH_CLIENTS_FILE: clientsFile(t) })
+    t.strictSame(cidsOf(await reader(again)(cursor, 'wait=30')), [cidOf(tokens)])
+  })
+
+  t.test('a Redis that was started again has it all, and those who wait hear of the next one', async (t) => {
+    const ours = reader(one)
+    const { cursor } = (await ours()).body
+    await redis.kill()
+    await redis.start()
+    await until(async () => (await ours(cursor)).status === 200 && one.app.storage.decisions.isUp())
+    const tokens = await one.tokens()
+    const held = ours(cursor, 'wait=30')
+    await isHeldAt(one)
+    await one.revoke(tokens.access_token)
+    t.strictSame(cidsOf(await held), [cidOf(tokens)])
+  })
+
+  t.test('a feed that lost its last entries does not pass for the one it was', async (t) => {
+    const ours = reader(one)
+    const feed = Object.values(createKeys('grantd:').revocations).slice(0, 5)
+    const save = () => Promise.all(feed.map((key) => redis.client.dumpBuffer(key)))
+    const { cursor: kept } = (await ours()).body
+    const before = await save()
+    await one.revoke((await one.tokens()).access_token)
+    const { cursor: lost } = (await ours()).body
+    for (const [i, key] of feed.entries()) {
+      await redis.client.del(key)
+      if (before[i]) await redis.client.restore(key, 0, before[i] as Buffer)
+    }
+    const tokens = await one.tokens()
+    await one.revoke(tokens.access_token)
+    t.equal((await ours()).body.cursor.split('.')[0], lost.split('.')[0], 'another entry has its number')
+    for (const prefer of [undefined, 'wait=30']) t.equal((await ours(lost, prefer)).status, 410)
+    t.strictSame(cidsOf(await ours(kept)), [cidOf(tokens)], 'whoever read no further goes on')
+  })
+
+  t.test('100,000 entries are some hundred bytes each, and read in pages beside polls', async (t) => {
+    await forget(redis)
+    const { revocations } = one.app.storage
+    const usedBytes = async () => Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1])
+    const before = await usedBytes()
+    const untilMs = one.clock() + 2_592_000_000
+    for (let i = 0; i < 100_000; i += 100) {
+      const some = Array.from({ length: 100 }, (_, j) => {
+        const hex = digestOf(`${i + j}`)
+          .padEnd(43, '0')
+          .slice(0, 36)
+        return { userId: 'ann', authorizationId: hex, revokedAtMs: one.clock(), untilMs }
+      })
+      await revocations.announce(some)
+      await revocations.finish(some)
+    }
+    const bytes = ((await usedBytes()) - before) / 100_000
+    t.comment(`${bytes.toFixed(0)} bytes an entry`)
+    t.ok(bytes < 600, `${bytes} bytes`)
+    await redis.client.config('RESETSTAT')
+    const ours = reader(one)
+    let [count, pages, cursor] = [0, 0, '0']
+    for (let more = true; more; pages++) {
+      const { body } = await ours(cursor)
+      count += body.revocations.length
+      ;({ cursor, more } = body)
+    }
+    t.strictSame([count, pages], [100_000, 100])
+    const usec = /cmdstat_evalsha:calls=\d+,usec=\d+,usec_per_call=([\d.]+)/.exec(
+      await redis.client.info('commandstats')
+    )
+    t.comment(`${usec?.[1]} microseconds of Redis for a script, pages and limits together`)
+  })
+})
+
+/** A feed without entries, as a Redis that lost its data has it. */
+async function forget({ client }: RedisServer): Promise<void> {
+  await client.del(Object.values(createKeys('grantd:').revocations).slice(0, 5))
+}
+
+t.test('a failover loses nothing that was acknowledged, and says so if anything else is lost', async (t) => {
+  const redis = await startRedisWithSentinels()
+  t.teardown(() => redis.stop())
+  const [one, two] = await startTwo(t, {
+    ...{ REDIS_SENTINELS: redis.sentinels, REDIS_SENTINEL_NAME: redis.name, REDIS_WAIT_REPLICAS: '1' }
+  })
+  const tokens = await Promise.all([one.tokens(), one.tokens()])
+  const read = reader(two)
+  const { cursor } = (await read()).body
+  await one.revoke(tokens[0].access_token)
+  const primary = await redis.primary()
+  await primary.kill()
+  await until(async () => (await read(cursor)).status === 200)
+  t.strictSame(cidsOf(await read(cursor)), [cidOf(tokens[0])])
+  await primary.start()
+  await until(async () => (await one.revoke(tokens[1].access_token)).status === 200)
+  t.ok(cidsOf(await read(cursor)).includes(cidOf(tokens[1])))
+})
