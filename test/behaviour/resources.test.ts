@@ -6,8 +6,10 @@ import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { ConfigError, loadConfig } from '../../src/config/load-config.js'
+import type { Client } from '../../src/core/clients/client.js'
 import { type Resource, targetOf } from '../../src/core/clients/resource.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
+import { isAsShown } from '../../src/routes/pages/consent-page.js'
 import { de } from '../../src/routes/pages/texts/de.js'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { es } from '../../src/routes/pages/texts/es.js'
@@ -240,15 +242,17 @@ t.test(
       await ann.enter(user_code)
       const page = await ann.get('/device/confirm', { headers: { 'accept-language': language } })
       t.equal(page.status, 200)
+      const body = page.body.replaceAll('\u00a0', ' ')
+      t.notOk(body.includes('<ul></ul>'), 'no list of nothing')
       const span =
         { en: '30 days', de: '30 Tage', es: '30 días', fr: '30 jours', ja: '30 日', pt: '30 dias' }[language] ?? ''
       for (const [name, host] of [
         ['Acme Films', 'films.example'],
         ['Acme Books', 'books.example:8443']
       ] as const) {
-        t.match(page.body, `<bdi>${texts.rights.act(name, span)}</bdi> <code>${host}</code>`, language)
+        t.match(body, `<bdi>${texts.rights.act(name, span)}</bdi> <code>${host}</code>`, language)
       }
-      t.notOk(page.body.includes(texts.rights.act('grantd', span)), 'the token does nothing at the service')
+      t.notOk(body.includes(texts.rights.act('grantd', span)), 'the token does nothing at the service')
       t.match(page.text, `${texts.rights.other} films.read`)
       t.match(page.text, texts.rights.openid)
       await ann.post('/device/confirm', { action: 'approve', same: 'yes' })
@@ -257,6 +261,20 @@ t.test(
     }
   }
 )
+
+t.test('who sees other names than before the decision is asked again', async (t) => {
+  const client = { name: 'Acme TV', resources: [{ identifier: FILMS, name: 'Acme Films' }] } as unknown as Client
+  const shown = { userCode: 'BCDF-GHJK', linked: false, clientId: 'tv', clientName: 'Acme TV' }
+  for (const [ticket, expected] of [
+    [shown, true],
+    [{ ...shown, resources: { [FILMS]: 'Acme Films' } }, true],
+    [{ ...shown, resources: { [FILMS]: 'Acme Movies' } }, false],
+    [{ ...shown, resources: { [BOOKS]: 'Acme Books' } }, false],
+    [{ ...shown, clientName: undefined }, false]
+  ] as const) {
+    t.equal(isAsShown(ticket, client), expected, JSON.stringify(ticket))
+  }
+})
 
 t.test('a default resource is what those ask for who may, and name none', async (t) => {
   const { redeem, approved, ask, start, approve, poll, peek } = await setUp(t, {
