@@ -50,7 +50,7 @@ export const EnvironmentSchema = Type.Object({
   PUBLIC_URL: optional(
     httpUrl,
     'an https URL without query or fragment (http only for localhost)',
-    'The URL clients and browsers reach the service at; `iss` and `aud` of its tokens. Default `http://localhost:PORT`.'
+    'The URL clients and browsers reach the service at; `iss` and `aud` of its tokens, but for those of [resources](oauth.md#resources). Default `http://localhost:PORT`.'
   ),
   VERIFICATION_URI: optional(
     httpUrl,
@@ -213,7 +213,12 @@ export const EnvironmentSchema = Type.Object({
   ),
   GRANT_TTL_SECONDS: wholeNumber(10, 900, 900, 'How long a grant waits for its decision.'),
   POLL_INTERVAL_SECONDS: wholeNumber(1, 60, 5, 'Seconds a client must leave between two polls.'),
-  CLIENT_TOKEN_TTL_SECONDS: wholeNumber(60, 2_592_000, 2_592_000, 'Life of a client JWT (30 days at most).'),
+  CLIENT_TOKEN_TTL_SECONDS: wholeNumber(
+    60,
+    2_592_000,
+    2_592_000,
+    'Life of an authorization of a built-in client, and of its client JWT (30 days at most). Beside a refresh token an access token lives an hour.'
+  ),
   SIGNING_ALG: choice(['RS256', 'ES256', 'EdDSA'], 'RS256', 'Algorithm of the signing keys.'),
   TRUST_PROXY: list(
     Type.String({ pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' }),

@@ -121,6 +121,13 @@ t.test('schemas', async (t) => {
     )
   })
 
+  t.test('one of several is a union, described as a whole', async (t) => {
+    t.equal(
+      source({ anyOf: [{ type: 'array', items: ref('A') }, { type: 'string' }], description: 'd' }),
+      "Type.Union([Type.Array(A), Type.String()], { description: 'd' })"
+    )
+  })
+
   t.test('a property is optional unless required, and a reference stays one', async (t) => {
     t.equal(
       source({
@@ -140,7 +147,9 @@ t.test('schemas', async (t) => {
       () => source({ type: 'object', properties: { a: { type: 'string', nullible: true } } }),
       /here\.a: unknown keyword "nullible"/
     )
-    t.throws(() => source({ anyOf: [] }), /here: unknown type/)
+    t.throws(() => source({ oneOf: [] }), /here: unknown type/)
+    t.throws(() => source({ anyOf: [{ type: 'x' }] }), /here\.anyOf\[0\]: unknown type/)
+    t.throws(() => source({ anyOf: [], nullable: true }), /here: unknown keyword "nullable"/)
     t.throws(() => source({ ...ref('A'), description: 'd' }), /here: unknown keyword "description"/)
     t.throws(() => source({ $ref: '#/paths/x' }), /here: #\/paths\/x names no component/)
   })

@@ -49,10 +49,14 @@ const REAL = ['grant_code', 'user_code', ...OF_A_FLOW] as const
 const isReal = (name: string): name is (typeof REAL)[number] => REAL.some((one) => one === name)
 const isOfAFlow = (name: string) => OF_A_FLOW.some((one) => one === name)
 
+/** A resource that every client may ask for. */
+const API = 'https://api.example'
+
 /** Words with a meaning, for fields that the document describes only as text. */
 const WORDS: Record<string, string[]> = {
   grant_type: [DEVICE_CODE_GRANT, DEVICE_CODE_GRANT, 'refresh_token'],
   scope: ['', 'openid', 'offline_access', 'openid offline_access', 'openid admin', 'openid openid'],
+  resource: ['', '', '', '', '', API],
   Prefer: ['wait=0', 'wait=x', 'respond-async', 'wait="', 'wait=5.5']
 }
 
@@ -73,6 +77,7 @@ const text = (shortest: number, longest: number): fc.Arbitrary<string> =>
 function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
   if (schema.nullable)
     return fc.oneof({ arbitrary: valid({ ...schema, nullable: false }, name), weight: 4 }, fc.constant(null))
+  if (schema.anyOf) return fc.oneof(...schema.anyOf.map((one: Node) => valid(one, name)))
   if (schema.enum) return fc.constantFrom(...schema.enum)
   if (schema.type === 'string') {
     const anyText = text(schema.minLength ?? 0, schema.maxLength ?? 100)
@@ -83,7 +88,7 @@ function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
   }
   if (schema.type === 'integer') return fc.integer()
   if (schema.type === 'boolean') return fc.boolean()
-  if (schema.type === 'array') return fc.array(valid(schema.items), { maxLength: 3 })
+  if (schema.type === 'array') return fc.array(valid(schema.items, name), { maxLength: 3 })
   if (schema.type === 'object') {
     const properties = Object.fromEntries(
       Object.entries(schema.properties as Node).map(([key, inner]) => [key, valid(inner, key)])
@@ -281,8 +286,10 @@ const CLIENTS: { client_id: string; client_secret?: string; scope?: string; gran
 const CLIENTS_FILE = JSON.stringify({
   clients: CLIENTS.map(({ client_secret, ...client }) => ({
     ...client,
+    ...(client.grant_types?.length !== 0 && { resources: [API] }),
     ...(client_secret !== undefined && { client_secret_digests: [digestOf(client_secret)] })
-  }))
+  })),
+  resources: [{ identifier: API, name: 'An API', scope: 'films.read', built_in_clients: true }]
 })
 type Client = (typeof CLIENTS)[number]
 
@@ -628,6 +635,7 @@ const TOKEN_OUTCOMES = [
   'invalid_grant',
   'invalid_client',
   'invalid_scope',
+  'invalid_target',
   'unsupported_grant_type',
   'unauthorized_client'
 ]

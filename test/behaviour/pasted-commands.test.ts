@@ -10,7 +10,7 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { ClientEntry } from '../../schemas/clients-file.js'
+import { ClientEntry, ResourceEntry } from '../../schemas/clients-file.js'
 import { readClientsFile } from '../../src/config/clients-file.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
 import { apiClient, claimsOf } from '../support/client.js'
@@ -108,6 +108,19 @@ t.test('the OAuth clients of docs/oauth.md are read as they stand, and every mem
   ])
   const members = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
   t.strictSame(members, Object.keys(ClientEntry.properties))
+})
+
+t.test('the resources of docs/oauth.md are read as they stand, and every member is in its table', async (t) => {
+  const page = await readFile(`${root}/docs/oauth.md`, 'utf8')
+  const [section = ''] = /## Resources[\s\S]*?(?=\n## )/.exec(page) ?? []
+  const file = join(t.testdir({}), 'clients.json')
+  await writeFile(file, /```json\n([\s\S]*?)```/.exec(section)?.[1] ?? '')
+  const { clients, resources, faults } = readClientsFile(file, 'https://grants.example.com')
+  t.strictSame(faults, [])
+  t.match(resources, [{ identifier: 'https://api.acme.example', name: 'Acme API', isForBuiltInClients: true }])
+  t.match(clients, [{ id: 'acme-web', resources: [{ name: 'Acme API' }] }])
+  const members = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+  t.strictSame(members, Object.keys(ResourceEntry.properties))
 })
 
 /** Runs a client as it is shown, approves its grant as alice, and resolves to all it said. */

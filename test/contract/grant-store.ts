@@ -809,6 +809,11 @@ async function contents(t: Test, start: StartEngine): Promise<void> {
     }),
     'scopes in a place': requestOf({ scopes: ['openid'], location: { text: 'somewhere' } }),
     'scopes in a country': requestOf({ scopes: ['openid'], location: { text: 'Oslo, NO', country: 'NO' } }),
+    'a resource': requestOf({ resources: ['https://api.example'] }),
+    'resources and scopes, in their order': requestOf({
+      ...{ scopes: ['z', 'a'], resources: ['https://z.example/a?b=c,d', "http://[::1]:80/'"] },
+      ...{ clientId: 'acme', location: { text: 'Oslo, NO', country: 'NO' } }
+    }),
     'a client called as something in JavaScript': requestOf({ clientId: 'null', scopes: ['null', '__proto__'] })
   }
   t.test('what a client says about itself comes back as it was', async (t) => {

@@ -18,8 +18,10 @@ import { providersFile, signInAt } from '../support/sign-in.js'
 import { sessionOf } from '../support/tokens.js'
 import {
   BASIC_OR_BEARER,
+  BOOKS,
   challenge,
   checkAnswers,
+  FILMS,
   type Issuer,
   type IssuerOverRedis,
   RESOURCE_SERVER,
@@ -232,6 +234,57 @@ t.test('with a clock that the test turns', { buffered: true }, async (t) => {
       await t.rejects(askedBy('cli', client.ClientSecretPost(SECRET)), invalidClient, 'with one where there is none')
       await t.rejects(askedBy(TOOL, client.ClientSecretBasic('wrong')), challenge('basic', {}))
       await t.rejects(client.tokenIntrospection(config, 'any'), BASIC_OR_BEARER, 'a public client may not introspect')
+    }
+  )
+
+  await t.test(
+    'a client names the APIs that it wants tokens for, by the parameter that its library has for it',
+    async (t) => {
+      const tool = await discover(issuer, TOOL, client.ClientSecretBasic(SECRET))
+      const asked = new URLSearchParams({ scope: 'openid offline_access films.read books.read' })
+      for (const resource of [FILMS, BOOKS]) asked.append('resource', resource)
+      const device = await client.initiateDeviceAuthorization(tool, asked)
+      await issuer.decide(device.user_code, 'carol')
+      const tokens = await client.pollDeviceAuthorizationGrant(tool, device, { resource: BOOKS })
+      const api = await discover(issuer, RESOURCE_SERVER, client.ClientSecretBasic(SECRET))
+      const about = (token: string) => client.tokenIntrospection(api, token)
+      t.match(await about(tokens.access_token), { active: true, aud: BOOKS, scope: 'books.read' })
+      const films = await client.refreshTokenGrant(tool, tokens.refresh_token ?? '', { resource: FILMS })
+      t.match(await about(films.access_token), { active: true, aud: FILMS, scope: 'films.read' })
+      await t.rejects(
+        client.fetchUserInfo(tool, films.access_token, 'carol'),
+        challenge('bearer', { error: 'invalid_token' })
+      )
+      const elsewhere = client.refreshTokenGrant(tool, films.refresh_token ?? '', { resource: issuer.url })
+      await t.rejects(elsewhere, refusal('invalid_target'))
+
+      // The same by oauth4webapi, which also validates the token as the API does (RFC 9068 §4).
+      const server = config.serverMetadata() as oauth.AuthorizationServer
+      const options = { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: issuer.fetch }
+      const cli = { client_id: 'cli' }
+      const form = new URLSearchParams({ scope: 'films.read', resource: FILMS })
+      const begun = await oauth.processDeviceAuthorizationResponse(
+        server,
+        cli,
+        await oauth.deviceAuthorizationRequest(server, cli, oauth.None(), form, options)
+      )
+      await issuer.decide(begun.user_code, 'carol')
+      const more = { ...options, additionalParameters: { resource: FILMS } }
+      const answer = await oauth.deviceCodeGrantRequest(server, cli, oauth.None(), begun.device_code, more)
+      const { access_token } = await oauth.processDeviceCodeResponse(server, cli, answer)
+      const request = new Request(FILMS, { headers: { authorization: `Bearer ${access_token}` } })
+      const validate = (audience: string) => oauth.validateJwtAccessToken(server, request, audience, options)
+      t.match(await validate(FILMS), { aud: FILMS, scope: 'films.read', client_id: 'cli', sub: 'carol' })
+      await t.rejects(validate(BOOKS), { name: 'OperationProcessingError' }, 'at another API it is refused')
+      await t.rejects(validate(issuer.url), { name: 'OperationProcessingError' }, 'nor is it for the issuer')
+      const unknown = await oauth.deviceAuthorizationRequest(
+        server,
+        cli,
+        oauth.None(),
+        new URLSearchParams({ resource: BOOKS }),
+        options
+      )
+      await t.rejects(oauth.processDeviceAuthorizationResponse(server, cli, unknown), refusal('invalid_target'))
     }
   )
 

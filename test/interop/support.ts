@@ -17,13 +17,22 @@ export const TOOL = 'acme.tool_1~x-y'
 /** A confidential client that gets no tokens and introspects those of others. */
 export const RESOURCE_SERVER = 'acme-api'
 
+/** Two APIs with their own tokens (RFC 8707). */
+export const FILMS = 'https://films.example/v1'
+export const BOOKS = 'https://books.example'
+
+const RESOURCES = [
+  { identifier: FILMS, name: 'Films', scope: 'films.read', built_in_clients: true },
+  { identifier: BOOKS, name: 'Books', scope: 'books.read' }
+]
 const CLIENTS = [
   {
     client_id: TOOL,
     client_name: 'Acme Tool',
     client_secret_digests: [digestOf(SECRET)],
     scope: 'openid offline_access reports.read reports.write',
-    access_token_ttl_seconds: 300
+    access_token_ttl_seconds: 300,
+    resources: [FILMS, BOOKS]
   },
   { client_id: RESOURCE_SERVER, client_secret_digests: [digestOf(SECRET)], grant_types: [] }
 ]
@@ -95,7 +104,7 @@ async function clientsFile(t: Test): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-interop-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
   const file = join(directory, 'clients.json')
-  await writeFile(file, JSON.stringify({ clients: CLIENTS }))
+  await writeFile(file, JSON.stringify({ clients: CLIENTS, resources: RESOURCES }))
   return file
 }
 

@@ -42,8 +42,11 @@ export interface TestApp {
   clock: TestClock
   /** Sends a request. A body is sent as JSON; `user` adds the session of that user. */
   call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, options?: CallOptions): Promise<Answer>
-  /** Starts a grant and returns its codes. */
-  start(metadata?: Record<string, string>): Promise<{ grant_code: string; user_code: string }>
+  /** Starts a grant, for scopes and resources if they are named, and returns its codes. */
+  start(
+    metadata?: Record<string, string>,
+    asked?: { scope?: string; resource?: string | string[] }
+  ): Promise<{ grant_code: string; user_code: string }>
   poll(grantCode: string): Promise<Answer>
   decide(userCode: string, user: string, action?: 'approve' | 'deny'): Promise<Answer>
   /** Starts a grant, lets the user approve it and collects it. Returns the client JWT. */
@@ -91,8 +94,8 @@ export async function startApp(
     return { status: answer.statusCode, body: isJson ? answer.json() : answer.body, headers: answer.headers }
   }
 
-  const start: TestApp['start'] = async (client_metadata = {}) =>
-    (await call('POST', '/auth/grant/code', { body: { client_type: 'cli', client_metadata } })).body
+  const start: TestApp['start'] = async (client_metadata = {}, asked = {}) =>
+    (await call('POST', '/auth/grant/code', { body: { client_type: 'cli', client_metadata, ...asked } })).body
   const poll: TestApp['poll'] = (grant_code) => call('POST', '/auth/grant/token', { body: { grant_code } })
   const decide: TestApp['decide'] = (user_code, user, action = 'approve') =>
     call('POST', '/auth/grant/approve', { user, body: { user_code, action } })

@@ -67,7 +67,7 @@ export interface Verdict {
 
 /** All that `invalid_request` may say: our parameter names and the words of the validator. */
 export const SENTENCE =
-  /^((The body|(client_id|client_secret|scope|grant_type|device_code|refresh_token|token|token_type_hint)) (is missing|is there more than once|must (be (string|object)|NOT have (more|fewer) than \d+ characters))|The body is not UTF-8|The body holds half a character|The request cannot be read|There are more than 50 parameters|The client authenticates in two ways|There is more than one Authorization header)\.$/
+  /^((The body|(client_id|client_secret|scope|grant_type|device_code|refresh_token|token|token_type_hint|resource(\.\d+)?)) (is missing|is there more than once|must (be (string|object|array)|NOT have (more|fewer) than \d+ characters))|The body is not UTF-8|The body holds half a character|The request cannot be read|There are more than 50 parameters|The client authenticates in two ways|There is more than one Authorization header)\.$/
 export const MEDIA_TYPE = 'The body must be application/x-www-form-urlencoded or application/json, in UTF-8.'
 
 export const REALM = 'realm="grantd"'
@@ -78,6 +78,11 @@ export const IS: Verdict = {
   status: 400,
   error: 'invalid_scope',
   sentence: 'The scope is not allowed, or not written as one.'
+}
+export const BAD_RESOURCE: Verdict = {
+  status: 400,
+  error: 'invalid_target',
+  sentence: 'The resource is unknown, or not allowed.'
 }
 export const UC: Verdict = { status: 400, error: 'unauthorized_client', sentence: 'The client may not use this grant.' }
 export const UG: Verdict = { status: 400, error: 'unsupported_grant_type' }

@@ -455,13 +455,31 @@ t.test('the end of an authorization', async (t) => {
     t.equal((await row()).revoked_at, null, 'which is no revocation')
   })
 
-  t.test('a built-in client’s access token lasts as long as it, refreshed or not', async (t) => {
-    const { clock, tokens, refresh } = await startOAuthApp(t)
-    const { access_token, refresh_token } = await tokens()
-    const { exp } = decodeJwt(access_token)
-    clock.advance(86_400_000)
-    t.equal(decodeJwt((await refresh(refresh_token)).body.access_token).exp, exp)
-  })
+  t.test(
+    'a built-in client’s access token lasts an hour beside a refresh token, and without one as long as it',
+    async (t) => {
+      const { clock, tokens, refresh, start, poll, approve } = await startOAuthApp(t)
+      const ttlOf = (token: string) => {
+        const { iat = 0, exp = 0 } = decodeJwt(token)
+        return exp - iat
+      }
+      const { access_token, refresh_token } = await tokens()
+      t.equal(ttlOf(access_token), 3_600)
+      clock.advance(86_400_000)
+      const { body } = await refresh(refresh_token)
+      t.equal(ttlOf(body.access_token), 3_600, 'refreshed as well')
+      t.equal(ttlOf((await tokens(CLI, 'openid')).access_token), 2_592_000, 'nothing to refresh it with')
+
+      // The dashboard API hands over no refresh token, whatever was asked for.
+      const { grant_code, user_code } = await start({}, { scope: 'offline_access' })
+      await approve(user_code)
+      const { jwt } = (await poll(grant_code)).body
+      t.equal(ttlOf(jwt), 2_592_000, 'the JWT of the other dialect')
+
+      const short = await startOAuthApp(t, { CLIENT_TOKEN_TTL_SECONDS: '600' })
+      t.equal(ttlOf((await short.tokens()).access_token), 600, 'CLIENT_TOKEN_TTL_SECONDS bounds both')
+    }
+  )
 
   t.test('a replay after it revokes nothing any more', async (t) => {
     const service = await startOAuthApp(t)

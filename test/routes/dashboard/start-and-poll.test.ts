@@ -72,8 +72,7 @@ t.test('200 start', async (t) => {
         client_metadata: { name: 'acme', extra: { deep: [1] }, toString: 'x', arch: 'x'.repeat(5000) },
         user_code: 'BBBB-BBBB',
         grant_code: 'chosen',
-        verification_uri: 'https://evil.example',
-        scope: 'admin'
+        verification_uri: 'https://evil.example'
       }
     })
     t.equal(status, 200)

@@ -96,7 +96,7 @@ export function Rights({ visit, client, request: { scopes, resources: identifier
       {resources.map((resource) => (
         <li key={resource.identifier}>
           <bdi>{rights.act(resource.name, forHowLong)}</bdi> <code>{hostOf(resource.identifier)}</code>
-          <ul>{scopesOf(resource).map(item)}</ul>
+          {scopesOf(resource).length > 0 && <ul>{scopesOf(resource).map(item)}</ul>}
         </li>
       ))}
       {others.map(item)}
