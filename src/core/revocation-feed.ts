@@ -2,15 +2,16 @@
  * What resource servers read of the revocation feed: pages, at once or when something is revoked (`Prefer: wait`). How entries come
  * into it is in authorizations/revoking.ts.
  */
-import type { FeedPage, FeedPosition, RevocationStore } from './authorizations/revocation-store.js'
+import type { FeedPage, FeedPosition, Revocation, RevocationStore } from './authorizations/revocation-store.js'
 import { isFeedPosition, START } from './authorizations/revocation-store.js'
 import type { Clock } from './clock.js'
 import { fault } from './fault.js'
 import { REVOCATIONS } from './grants/grant-store.js'
 import { type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './grants/held-polls.js'
 
-/** So many entries are some hundred kilobytes, and less than a millisecond of Redis. */
+/** So many entries are some hundred kilobytes. They are asked for in pieces, between which the storage serves others. */
 const LARGEST_PAGE = 1_000
+const PIECE = 200
 /** How many of the held polls of an instance may be readers of the feed. */
 const MOST_READERS = 500
 /** How often an instance with readers looks whether it missed something. */
@@ -61,10 +62,16 @@ export function createRevocationFeed({ store, decisions, heldPolls, clock }: Rev
   }
 
   async function readAt(position: FeedPosition): Promise<FeedReading> {
-    const page = await store.page(position, LARGEST_PAGE)
-    if (page === 'gone') return page
-    const nowMs = clock()
-    return { ...page, revocations: page.revocations.filter(({ untilMs }) => untilMs > nowMs) }
+    const revocations: Revocation[] = []
+    let next = position
+    for (let read = 0; ; read += PIECE) {
+      const page = await store.page(next, PIECE)
+      if (page === 'gone') return page
+      const nowMs = clock()
+      revocations.push(...page.revocations.filter(({ untilMs }) => untilMs > nowMs))
+      next = page.next
+      if (!page.isMore || read + PIECE >= LARGEST_PAGE) return { ...page, revocations }
+    }
   }
 
   /** Only for who was woken: a reading that began before a request may lack what was revoked before it. */
