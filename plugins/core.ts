@@ -59,10 +59,10 @@ export const core = fp(
       networkOf: whereabouts.countedAs,
       refused: (by: string) => metrics.countLimited(`pending grants per ${by}`)
     }
-    const parts = { storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit }
-    const core = createCore({ ...parts, ...(pending && { pending }) })
+    const limitTime = app.withinHalfTheLimit
+    const core = createCore({ storage, config, clock, signer, events, limitTime, ...(pending && { pending }) })
     app.decorate('core', core)
-    // Held polls are answered, not cut off, when the instance stops.
+    // Held polls are answered, not cut off.
     app.addHook('preClose', async () => core.heldPolls.stop())
     app.addHook('onClose', () => core.close())
     await core.open()

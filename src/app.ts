@@ -26,13 +26,14 @@ import { bareApp } from './bare-app.js'
 import type { Config } from './config/config.js'
 import type { Clock } from './core/clock.js'
 import type { LogOptions } from './logger.js'
-import { basePathOf, withoutPages } from './routes/app.js'
+import { basePathOf } from './routes/app.js'
 import { dashboard } from './routes/dashboard/index.js'
 import { issuersByHost, issuersByPath } from './routes/issuers/index.js'
 import { oauth } from './routes/oauth/index.js'
 import { ops } from './routes/ops/index.js'
 import { pages } from './routes/pages/index.js'
 import { tokensApi } from './routes/tokens-api/index.js'
+import { withoutPages } from './routes/without-pages.js'
 
 export interface AppOptions {
   /** Turned by tests: it then rules everything, the time of grants included. */

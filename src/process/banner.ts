@@ -1,6 +1,6 @@
 /**
  * What the service says of itself once it listens: on a terminal a banner for the person who started it, elsewhere warnings in
- * the log. Neither holds a secret. Why a start failed is said in package.ts.
+ * the log. Neither holds a secret. Why a start failed is said in start-error.ts.
  */
 import { styleText } from 'node:util'
 import type { Config } from '../config/config.js'

@@ -212,8 +212,7 @@ t.test('one file spells the keys of Redis', async (t) => {
     'domain-holder:',
     'tenant:',
     'tenant-provider:',
-    'tenant-policy:',
-    'revocation:'
+    'tenant-policy:'
   ]
   const stems = ['grant:', 'user-code:', 'refresh-family:', 'limit:', 'lock:', 'signing-keys', 'decisions']
   const spelling = readFileSync(join(root, 'src/storage/redis/keys.ts'), 'utf8')

@@ -7,11 +7,9 @@ import t, { type Test } from 'tap'
 import { createTurns } from '../../src/core/records/turns.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
-import {
-  createRedisLimitStore,
-  createRedisRefreshFamilyStore
-} from '../../src/storage/redis/limit-and-family-stores.js'
+import { createRedisLimitStore } from '../../src/storage/redis/limit-store.js'
 import { createRedisLockStore, createRedisRecordStore } from '../../src/storage/redis/record-store.js'
+import { createRedisRefreshFamilyStore } from '../../src/storage/redis/refresh-family-store.js'
 import { loadScripts, type ScriptName } from '../../src/storage/redis/scripts.js'
 import { createRedisSigningKeyStore } from '../../src/storage/redis/signing-key-store.js'
 import { grantModel } from '../contract/grant-history.js'

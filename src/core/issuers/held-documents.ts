@@ -4,7 +4,7 @@
  * issuer-documents.ts makes them.
  */
 import type { Clock } from '../clock.js'
-import { createBoundedCache } from '../records/turns.js'
+import { createBoundedCache } from '../records/bounded-cache.js'
 import type { IssuerUrls } from './issuer.js'
 
 const FRESH_MS = 1_000

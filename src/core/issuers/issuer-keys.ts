@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import { createBoundedCache } from '../records/turns.js'
+import { createBoundedCache } from '../records/bounded-cache.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { SigningAlg, SigningKeyStore } from '../tokens/signing-key.js'
 import { createSigningKeys, forRequest, type SigningKeys } from '../tokens/signing-keys.js'

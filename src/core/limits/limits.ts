@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import { createBoundedCache } from '../records/turns.js'
+import { createBoundedCache } from '../records/bounded-cache.js'
 
 const GUESS_WINDOW_MS = 15 * 60_000
 /** Caps what is remembered of wrong secrets. Who is forgotten may be wrong once more before it counts. */

@@ -5,8 +5,9 @@ import { createResources } from '../records/resources.js'
 import { createGuardedFetch, type GuardedFetchParts } from './guarded-fetch.js'
 import { createPolicies } from './policies.js'
 import { PolicyContent, TenantContent, TrustedIssuerContent } from './tenant.js'
+import { createTenants } from './tenants.js'
 import { createTrustedIssuerKeys } from './trusted-issuer-keys.js'
-import { createTenants, createTrustedIssuers } from './trusted-issuers.js'
+import { createTrustedIssuers } from './trusted-issuers.js'
 import { createValidator } from './validation.js'
 
 export interface TrustServicesParts {

@@ -5,7 +5,7 @@
 import type { JWTVerifyResult } from 'jose'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import { createBoundedCache } from '../records/turns.js'
+import { createBoundedCache } from '../records/bounded-cache.js'
 import { askForDocument, readDocument } from './json-document.js'
 import { type KeySet, readKeySet, type VerifyOptions, wantsAnotherKey } from './key-set.js'
 

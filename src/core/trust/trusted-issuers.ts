@@ -1,12 +1,11 @@
 /**
  * The foreign issuers that tenants trust (the wire: tenant providers): each URL once per audience. A trusted issuer of
- * another owner is answered as if it did not exist. trusted-issuer-keys.ts fetches their keys. And the tenants of owners (the wire:
- * of accounts): everything below a tenant is reached through its record, so it is gone once that record is deleted.
+ * another owner is answered as if it did not exist. trusted-issuer-keys.ts fetches their keys.
  */
 import type { List, ListOptions } from '../records/batches.js'
 import type { Resources } from '../records/resources.js'
 import type { Policies } from './policies.js'
-import type { Tenant, TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
+import type { TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 
 export interface TrustedIssuers {
   /**
@@ -86,33 +85,4 @@ function readIssuerUrl(text: string): string | undefined {
   if (!/^https?:\/\/[^\s?#]+$/.test(text) || !URL.canParse(text)) return undefined
   const { username, password } = new URL(text)
   return username || password ? undefined : text.replace(/\/$/, '')
-}
-
-export interface Tenants {
-  create(owner: string, content: TenantContent): Promise<Tenant>
-  list(owner: string, options: ListOptions): Promise<List<Tenant>>
-  find(owner: string, id: string): Promise<Tenant | undefined>
-  /** Deletes a tenant with everything that belongs to it. False if the owner has no such tenant. */
-  delete(owner: string, id: string): Promise<boolean>
-}
-
-export interface TenantsParts {
-  records: Resources<TenantContent>
-  trustedIssuers: TrustedIssuers
-}
-
-export function createTenants({ records, trustedIssuers }: TenantsParts): Tenants {
-  return {
-    create: (owner, { name, description }) => records.create(owner, { name, description }),
-    list: (owner, options) => records.page(owner, options),
-    find: (owner, id) => records.find(owner, id),
-
-    async delete(owner, id) {
-      if (!(await records.find(owner, id))) return false
-      // Once this record is deleted, nothing leads to the rest, so the following deletions may be interrupted anywhere.
-      await records.delete(owner, id)
-      await trustedIssuers.deleteAll(id)
-      return true
-    }
-  }
 }

@@ -5,9 +5,10 @@
 import { decodeProtectedHeader, errors } from 'jose'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
+import { holds } from './conditions.js'
 import { readFingerprint } from './guarded-fetch.js'
 import { verifyWithKept } from './kept-key-sets.js'
-import { holds, type Policies } from './policies.js'
+import type { Policies } from './policies.js'
 import type { Policy, TrustedIssuer } from './tenant.js'
 import type { TrustedIssuerKeys } from './trusted-issuer-keys.js'
 

@@ -4,7 +4,8 @@ import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
 import type { AnswerList } from '../paging.js'
-import { found, ownerOf, renderDomain } from './owner.js'
+import { found, ownerOf } from './owner.js'
+import { renderDomain } from './render.js'
 
 export function domains(app: App, answerList: AnswerList): void {
   const { domains } = app.core

@@ -3,7 +3,8 @@ import { tokensOperations } from '../../../schemas/generated/tokens.js'
 import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
 import type { AnswerList } from '../paging.js'
-import { found, ownerOf, renderIssuer } from './owner.js'
+import { found, ownerOf } from './owner.js'
+import { renderIssuer } from './render.js'
 
 export function issuers(app: App, answerList: AnswerList): void {
   const { issuers } = app.core

@@ -1,13 +1,6 @@
-/**
- * What all operations of the tokens API share. Whose request it is: an API key with the right to it names its owner (RFC 6750
- * §2.1), and may make so many an hour. What is shown of things: their content, their id and their times, and nothing else.
- */
+/** Whose request it is: an API key with the right to it names its owner (RFC 6750 §2.1), and may make so many an hour. */
 import type { FastifyRequest } from 'fastify'
 import { fault } from '../../core/fault.js'
-import { challengeNameOf } from '../../core/issuers/challenge.js'
-import type { Domain, Issuer, Workload } from '../../core/issuers/issuer.js'
-import type { Resource } from '../../core/records/resources.js'
-import type { Policy, Tenant, TrustedIssuer } from '../../core/trust/tenant.js'
 import type { App } from '../app.js'
 
 declare module 'fastify' {
@@ -36,35 +29,4 @@ export function ownerOf(request: FastifyRequest): string {
 export function found<T>(answer: T | false | undefined): T {
   if (answer === undefined || answer === false) throw fault('not_found')
   return answer
-}
-
-function idAndTimes({ id, createdAtMs, updatedAtMs }: Resource) {
-  return { id, createdAt: new Date(createdAtMs).toISOString(), updatedAt: new Date(updatedAtMs).toISOString() }
-}
-
-export function renderIssuer(issuer: Issuer) {
-  return { ...idAndTimes(issuer), name: issuer.name, description: issuer.description }
-}
-
-export function renderWorkload(workload: Workload) {
-  return { ...idAndTimes(workload), name: workload.name, audience: workload.audience }
-}
-
-export function renderDomain(domain: Domain) {
-  const { domain: name, verified, challenge } = domain
-  return { ...idAndTimes(domain), domain: name, verified, challenge, challengeName: challengeNameOf(name) }
-}
-
-export function renderTenant(tenant: Tenant) {
-  return { ...idAndTimes(tenant), name: tenant.name, description: tenant.description }
-}
-
-export function renderTrustedIssuer(issuer: TrustedIssuer) {
-  const { url, fingerprints, audience, earliestIssuanceTimeAllowed } = issuer
-  return { ...idAndTimes(issuer), url, fingerprints, audience, earliestIssuanceTimeAllowed }
-}
-
-export function renderPolicy(policy: Policy) {
-  const { name, description, audience, conditions } = policy
-  return { ...idAndTimes(policy), name, description, audience, conditions }
 }

@@ -4,7 +4,8 @@ import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
 import type { AnswerList } from '../paging.js'
-import { found, ownerOf, renderPolicy } from './owner.js'
+import { found, ownerOf } from './owner.js'
+import { renderPolicy } from './render.js'
 
 /** The longest token that is validated, 16 KiB, and the JSON around it. */
 const VALIDATION_BODY_LIMIT = 17 * 1024

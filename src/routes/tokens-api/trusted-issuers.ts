@@ -4,7 +4,8 @@ import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
 import type { AnswerList } from '../paging.js'
-import { found, ownerOf, renderTrustedIssuer } from './owner.js'
+import { found, ownerOf } from './owner.js'
+import { renderTrustedIssuer } from './render.js'
 
 export function trustedIssuers(app: App, answerList: AnswerList): void {
   const { trustedIssuers } = app.core

@@ -17,7 +17,7 @@ import {
   judgePoll,
   judgeWithdrawal
 } from '../../core/grants/rules.js'
-import type { Sweeps } from './record-index.js'
+import type { Sweeps } from './sweeps.js'
 
 interface StoredGrant extends GrantState {
   request: GrantRequest

@@ -6,10 +6,10 @@ import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
 import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-key-stores.js'
-import { startSweeps } from './record-index.js'
 import { createMemoryRecordStore } from './record-store.js'
 import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
 import { createMemoryRevocationStore } from './revocation-store.js'
+import { startSweeps } from './sweeps.js'
 
 const SWEEP_EVERY_MS = 10_000
 

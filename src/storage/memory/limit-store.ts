@@ -1,7 +1,7 @@
 /** Limits in memory: windows with a count, and attempts that come free one by one. */
 import type { Clock } from '../../core/clock.js'
 import type { LimitStore } from '../../core/limits/limits.js'
-import type { Sweeps } from './record-index.js'
+import type { Sweeps } from './sweeps.js'
 
 export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps): LimitStore {
   const windows = new Map<string, { count: number; resetsAtMs: number }>()

@@ -2,7 +2,7 @@
 import { fault } from '../../core/fault.js'
 import type { LockStore } from '../../core/records/record-store.js'
 import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
-import type { Sweeps } from './record-index.js'
+import type { Sweeps } from './sweeps.js'
 
 /** Locks expire by a monotonic clock, not the injected one, as those of Redis do not obey it either. */
 export function createMemoryLockStore(sweeps: Sweeps): LockStore {

@@ -1,5 +1,4 @@
-/** The records of one parent in memory, with an index by the end of their life: what comes in, goes, and stands on a page.
- * And the timer by which all stores of the engine drop what has expired. */
+/** The records of one parent in memory, with an index by the end of their life: what comes in, goes, and stands on a page. */
 import type { Fading, PageOptions, Position } from '../../core/records/record-store.js'
 
 export interface StoredRecord {
@@ -91,36 +90,4 @@ function positionOf(record: Place | undefined): Position | undefined {
 function readPlace(position: Position): Place {
   const [keepUntilMs, number] = position.split(' ').map(Number)
   return { keepUntilMs: keepUntilMs ?? 0, number: number ?? 0 }
-}
-
-/** The part of a store that holds entries which expire. */
-export interface Swept {
-  /** Drops the entries that have expired. */
-  sweep(): void
-  /** The number of entries, those among them that have expired since the last sweep. */
-  kept(): number
-}
-
-export interface Sweeps {
-  add(part: Swept): void
-  /** The number of entries in all parts. */
-  kept(): number
-  stop(): void
-}
-
-/**
- * Starts the timer on which all stores of the memory engine drop what has expired, so that memory is freed without further traffic.
- * Each store decides what has, by the clock it was given. It does not keep the process alive.
- */
-export function startSweeps(everyMs: number): Sweeps {
-  const parts: Swept[] = []
-  const timer = setInterval(() => {
-    for (const { sweep } of parts) sweep()
-  }, everyMs).unref()
-
-  return {
-    add: (part) => void parts.push(part),
-    kept: () => parts.reduce((sum, { kept }) => sum + kept(), 0),
-    stop: () => clearInterval(timer)
-  }
 }

@@ -4,8 +4,8 @@ import { fault } from '../../core/fault.js'
 import { readAll } from '../../core/records/batches.js'
 import { type Fields, LARGEST_PAGE, type RecordStore } from '../../core/records/record-store.js'
 import type { Turns } from '../../core/records/turns.js'
-import type { Sweeps } from './record-index.js'
 import { countedOf, expire, insert, keepUntil, type Parent, pageOf, remove } from './record-index.js'
+import type { Sweeps } from './sweeps.js'
 
 export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Turns): RecordStore {
   const parents = new Map<string, Parent>()

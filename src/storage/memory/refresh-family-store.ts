@@ -1,7 +1,7 @@
 /** Refresh families in memory: runs core/tokens/refresh-family.ts. */
 import type { Clock } from '../../core/clock.js'
 import { type FamilyState, judgeRotation, type RefreshFamilyStore } from '../../core/tokens/refresh-family.js'
-import type { Sweeps } from './record-index.js'
+import type { Sweeps } from './sweeps.js'
 
 interface StoredFamily extends FamilyState {
   userId: string

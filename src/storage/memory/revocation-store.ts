@@ -12,7 +12,7 @@ import {
 } from '../../core/authorizations/revocation-store.js'
 import type { Clock } from '../../core/clock.js'
 import { REVOCATIONS } from '../../core/grants/grant-store.js'
-import type { Sweeps } from './record-index.js'
+import type { Sweeps } from './sweeps.js'
 
 interface Entry extends Revocation {
   number: number

@@ -49,8 +49,12 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
     recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,
     refreshFamily: (authorizationId) => `${prefix}refresh-family:${authorizationId}`,
     revocations: {
-      ...{ entries: ofFeed('entries'), order: ofFeed('order'), ends: ofFeed('ends') },
-      ...{ unfinished: ofFeed('unfinished'), positions: ofFeed('positions'), channel }
+      entries: ofFeed('entries'),
+      order: ofFeed('order'),
+      ends: ofFeed('ends'),
+      unfinished: ofFeed('unfinished'),
+      positions: ofFeed('positions'),
+      channel
     },
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,

@@ -7,6 +7,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
 import { type RedisConfig, readServerAddress, type ServerAddress } from '../../config/redis.js'
 import { hearOfPromotions } from './promotions.js'
+import { leaveWhenSilent } from './silence.js'
 
 /** A primary: its address in a Cluster, otherwise a constant. */
 export type Owner = string
@@ -73,10 +74,6 @@ const COMMANDS: Purpose = { connectionName: 'grantd', maxRetriesPerRequest: 1 }
 
 /** A Sentinel has no data to load, so no ready check is needed. */
 const LISTENING = { connectionName: 'grantd-promotions', enableReadyCheck: false }
-
-/** The limit is never shorter, because a server may pause for its own housekeeping. */
-const LEAST_SILENT_MS = 2_000
-const LOOK_EVERY_MS = 250
 
 export function reachServers(config: RedisConfig): Servers {
   const { place } = config
@@ -160,35 +157,4 @@ function sentinelOptions(config: RedisConfig, place: SentinelPlace) {
 
 function tlsOf({ tls }: RedisConfig): { tls?: ConnectionOptions } {
   return tls ? { tls: tls.ca === undefined ? {} : { ca: tls.ca } } : {}
-}
-
-/**
- * Closes the connection to a server that accepts commands but never answers, so that its successor can be found. The driver's
- * socketTimeout does the same by a timer alone: after this process was blocked, it would discard answers that have arrived unread.
- */
-function leaveWhenSilent(redis: Redis, timeoutMs: number): void {
-  const silentMs = Math.max(LEAST_SILENT_MS, timeoutMs)
-  /** The time of the last check that found new data or no command under way. */
-  let contentAt = performance.now()
-  let isHeard = false
-  const heard = () => {
-    isHeard = true
-  }
-  const look = (firedAt: number) => {
-    if (isHeard || redis.commandQueue.length === 0) {
-      contentAt = performance.now()
-      isHeard = false
-    } else if (firedAt - contentAt > silentMs) {
-      heard()
-      redis.stream?.destroy(new Error(`the server says nothing for ${silentMs} ms`))
-    }
-  }
-  // setImmediate runs the check after the sockets have been read, so that answers that arrived while the process was
-  // blocked count. Whatever blocks it between the timer and the check is not counted for the same reason.
-  const timer = setInterval(() => setImmediate(look, performance.now()), LOOK_EVERY_MS).unref()
-  redis.on('connect', () => {
-    heard()
-    redis.stream.on('data', heard)
-  })
-  redis.once('end', () => clearInterval(timer))
 }
