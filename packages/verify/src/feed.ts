@@ -52,7 +52,7 @@ const GOOD_HOLD_MS = 1_000
 /** The time between readings of a service that does not hold them. */
 const UNHELD_PAUSE_MS = 1_000
 const FIRST_PAUSE_MS = 250
-const LONGEST_PAUSE_MS = 15_000
+const LONGEST_PAUSE_MS = 4_000
 /** A Retry-After beyond this is not believed. */
 const LONGEST_RETRY_AFTER_MS = 300_000
 
