@@ -3,13 +3,14 @@
  * spoils its connections, at the issuer's own address, where verifiers listen.
  */
 import type { Test } from 'tap'
-import { PATIENT } from './app.js'
+import { GRANTD_SECRET, PATIENT } from './app.js'
 import { apiClient, claimsOf } from './client.js'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.js'
 import { API, BOX, clientsFile, DEVICE_CODE } from './oauth-app.js'
 import { freePort } from './ports.js'
 import { type RedisServer, startRedis } from './redis-server.js'
 import { type Service, startService } from './service.js'
+import { DASHBOARD_SECRET } from './tokens.js'
 
 export const LOSE_ALL = 2
 export const LOSE_CALLED = 0.5
@@ -27,6 +28,8 @@ export interface Revocable {
   credentials: { clientId: string; clientSecret: string }
   /** `lose(LOSE_ALL)` loses every answer, `lose(LOSE_CALLED)` those that `loseNext` calls for. */
   proxy: FaultProxy
+  /** What the instances are started with, for the operator's commands. */
+  env: Record<string, string>
   redis: RedisServer
   here: Service
   /** The instance behind the proxy. */
@@ -56,8 +59,14 @@ export async function startRevocable(t: Test, variables: Record<string, string> 
   proxy.lose(LOSE_CALLED)
   t.teardown(() => proxy.close())
   const issuer = `http://127.0.0.1:${proxy.port}`
-  const env = {
-    ...{ REDIS_URL: redis.url, PUBLIC_URL: issuer, OAUTH_CLIENTS_FILE: clientsFile(t) },
+  const env: Record<string, string> = {
+    ...{
+      DASHBOARD_JWT_SECRET: DASHBOARD_SECRET,
+      GRANTD_SECRET,
+      REDIS_URL: redis.url,
+      PUBLIC_URL: issuer,
+      OAUTH_CLIENTS_FILE: clientsFile(t)
+    },
     ...{ LIMITS: 'off', SIGNING_ALG: 'EdDSA', ...PATIENT, ...variables }
   }
   const here = await startService(t, env)
@@ -79,7 +88,7 @@ export async function startRevocable(t: Test, variables: Record<string, string> 
   }
 
   return {
-    ...{ issuer, proxy, redis, here },
+    ...{ issuer, proxy, env, redis, here },
     credentials: { clientId: API.client_id, clientSecret: API.client_secret ?? '' },
     there: () => there,
     async restart() {
