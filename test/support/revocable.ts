@@ -2,7 +2,6 @@
  * Two instances of the built service over one Redis: `here`, where tokens are collected and revoked, and another behind a proxy that
  * spoils its connections, at the issuer's own address, where verifiers listen.
  */
-import type { Test } from 'tap'
 import { GRANTD_SECRET, PATIENT } from './app.js'
 import { apiClient, claimsOf } from './client.js'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.js'
@@ -46,7 +45,10 @@ export interface Revocable {
   revoke(token: string): Promise<void>
 }
 
-export async function startRevocable(t: Test, variables: Record<string, string> = {}): Promise<Revocable> {
+export async function startRevocable(
+  t: { teardown(handler: () => unknown): void },
+  variables: Record<string, string> = {}
+): Promise<Revocable> {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const PORT = `${await freePort()}`

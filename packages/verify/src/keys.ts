@@ -28,10 +28,13 @@ export function isOfTheToken(error: unknown): error is errors.JOSEError {
 
 export function createKeys(discover: () => Promise<IssuerMetadata>, time: Time): Keys {
   let set: ReturnType<typeof createRemoteJWKSet> | undefined
+  /** Keys that the set has found, so that a token that names one of them takes no search; until the set is fetched anew. */
+  const found = new Map<string, CryptoKey | Uint8Array>()
   let good: { text: string; at: Instant } | undefined
   let failure: { error: unknown; at: Instant } | undefined
 
   async function fetchKeys(url: string, init: Parameters<typeof fetch>[1]): Promise<Response> {
+    found.clear()
     try {
       if (failure && time.since(failure.at) < QUIET_MS) throw failure.error
       const response = await fetch(url, init)
@@ -58,14 +61,23 @@ export function createKeys(discover: () => Promise<IssuerMetadata>, time: Time):
     return set
   }
 
+  async function search(name: string | undefined, ...[header, token]: Parameters<JWTVerifyGetKey>) {
+    try {
+      const all = set ?? (await find())
+      const key = await all(header, token)
+      if (name !== undefined && !all.reloading) found.set(name, key)
+      return key
+    } catch (error) {
+      // While the issuer cannot be asked, nobody knows that there is no such key.
+      throw error instanceof errors.JWKSNoMatchingKey && failure ? failure.error : error
+    }
+  }
+
   return {
-    async get(header, token) {
-      try {
-        return await (set ?? (await find()))(header, token)
-      } catch (error) {
-        // While the issuer cannot be asked, nobody knows that there is no such key.
-        throw error instanceof errors.JWKSNoMatchingKey && failure ? failure.error : error
-      }
+    get(header, token) {
+      const name = header.kid === undefined ? undefined : `${header.alg} ${header.kid}`
+      const key = name !== undefined && set?.fresh ? found.get(name) : undefined
+      return key ?? search(name, header, token)
     },
     load: async () => (await find()).reload()
   }

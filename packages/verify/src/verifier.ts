@@ -58,9 +58,6 @@ const DEFAULT_STALE_AFTER_SECONDS = 60
 const DEFAULT_CLOCK_TOLERANCE_SECONDS = 5
 /** The length cap of a token, applied before anything of it is decoded. */
 const LONGEST_TOKEN = 16_384
-/** RFC 9068 §2.2; jose adds `iss` and `aud`, because it is told what they must be. */
-const REQUIRED_CLAIMS = ['exp', 'sub', 'client_id', 'iat', 'jti']
-
 /** Throws a TypeError if an option is missing or wrong. */
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options)
@@ -78,7 +75,6 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const audiences = [audience].flat()
   const expected: JWTVerifyOptions = {
     ...{ issuer, audience: audiences, typ: 'at+jwt', clockTolerance: clockToleranceSeconds },
-    requiredClaims: feed ? [...REQUIRED_CLAIMS, 'cid'] : REQUIRED_CLAIMS,
     ...(algorithms && { algorithms: [...algorithms] })
   }
   let isClosed = false
@@ -92,35 +88,25 @@ export function createVerifier(options: VerifierOptions): Verifier {
     })
   }
 
-  async function open(token: string): Promise<JWTPayload> {
-    const currentDate = time.date()
-    const terms = currentDate ? { ...expected, currentDate } : expected
-    try {
-      return (await jwtVerify(token, keys.get, terms)).payload
-    } catch (error) {
-      if (error instanceof errors.JWKSMultipleMatchingKeys) return openWithEach(error, token, terms)
-      throw error
-    }
-  }
-
-  /** A token without `kid` of an issuer with several keys. */
-  async function openWithEach(
-    candidates: errors.JWKSMultipleMatchingKeys,
-    token: string,
-    terms: JWTVerifyOptions
-  ): Promise<JWTPayload> {
-    for await (const key of candidates) {
+  /** A token without `kid` of an issuer with several keys is tried with each. Any other error is a refusal. */
+  async function openOtherwise(error: unknown, token: string, terms: JWTVerifyOptions): Promise<JWTPayload> {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw refusalOf(error)
+    let last: unknown = new errors.JWSSignatureVerificationFailed()
+    for await (const key of error) {
       try {
         return (await jwtVerify(token, key, terms)).payload
-      } catch (error) {
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      } catch (cause) {
+        last = cause
+        if (!(cause instanceof errors.JWSSignatureVerificationFailed)) break
       }
     }
-    throw new errors.JWSSignatureVerificationFailed()
+    throw refusalOf(last)
   }
 
-  async function checkFeed(feed: Feed, cid: string): Promise<void> {
-    await feed.settle()
+  const refusalOf = (cause: unknown) =>
+    isOfTheToken(cause) ? refuse(reasonOf(cause), { cause }) : unavailable('keys', { cause })
+
+  function checkFeed(feed: Feed, cid: string): void {
     if (feed.isRevoked(cid)) throw refuse('revoked')
     if (onStale === 'accept' || feed.isFresh()) return
     const { confirmedAtMs, error: cause } = feed.status()
@@ -147,14 +133,22 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (isClosed) throw unavailable('closed')
     if (token === undefined || token === '') throw refuse('missing')
     if (typeof token !== 'string' || token.length > LONGEST_TOKEN) throw refuse('malformed')
-    const claims = await open(token).catch((cause) => {
-      throw isOfTheToken(cause) ? refuse(reasonOf(cause), { cause }) : unavailable('keys', { cause })
-    })
+    const currentDate = time.date()
+    const terms = currentDate ? { ...expected, currentDate } : expected
+    let claims: JWTPayload
+    try {
+      claims = (await jwtVerify(token, keys.get, terms)).payload
+    } catch (error) {
+      claims = await openOtherwise(error, token, terms)
+    }
     if (!isWellFormed(claims)) throw refuse('claims')
     let granted = claims.scope
     if (feed) {
       if (typeof claims.cid !== 'string') throw refuse('claims')
-      await checkFeed(feed, claims.cid)
+      // Nothing is awaited where nothing must be, and nothing at all between the last look and the answer.
+      const settling = feed.settle()
+      if (settling) await settling
+      checkFeed(feed, claims.cid)
     } else if (introspect) {
       granted = (await askIssuer(token)) ?? granted
     }
@@ -223,10 +217,12 @@ function tokenOf(authorization: string | undefined): string | undefined {
   return /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1]
 }
 
+/** RFC 9068 §2.2; jose has seen to `iss`, `aud`, and the types of the times. */
 function isWellFormed(claims: JWTPayload): claims is AccessTokenClaims {
-  const { sub, client_id, jti, iat, scope } = claims
-  const areTexts = [sub, client_id, jti].every((claim) => typeof claim === 'string' && claim !== '')
-  return areTexts && typeof iat === 'number' && (scope === undefined || typeof scope === 'string')
+  const { sub, client_id, jti, iat, exp, scope } = claims
+  const isText = (claim: unknown) => typeof claim === 'string' && claim !== ''
+  const areTexts = isText(sub) && isText(client_id) && isText(jti)
+  return areTexts && iat !== undefined && exp !== undefined && (scope === undefined || typeof scope === 'string')
 }
 
 function reasonOf(error: errors.JOSEError): Reason {
