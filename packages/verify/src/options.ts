@@ -74,11 +74,25 @@ function expect(isSo: unknown, message: string): void {
   if (!isSo) throw new TypeError(`createVerifier: ${message}`)
 }
 
-/** Scopes as the wire has them, separated by spaces. Throws a TypeError for what is no scope. */
-export function scopesOf(scope: string | readonly string[] | undefined): string[] {
-  const scopes = [scope ?? []].flat().flatMap((text) => text.split(' '))
-  // RFC 6749 §3.3. Anything else would also break out of the quotes of a challenge.
-  const bad = scopes.find((one) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(one))
-  if (bad !== undefined) throw new TypeError(`"${bad}" is no scope`)
-  return scopes
+/** How many different texts of scopes are read once only. */
+const MOST_KNOWN = 200
+
+/**
+ * Returns the function that reads scopes as the wire has them, separated by spaces, or as a list. It throws a TypeError for what is no
+ * scope.
+ */
+export function createScopeReader(): (scope: string | readonly string[]) => readonly string[] {
+  const known = new Map<string, readonly string[]>()
+
+  function read(text: string): readonly string[] {
+    const scopes = text.split(' ')
+    // RFC 6749 §3.3. Anything else would also break out of the quotes of a challenge.
+    const bad = scopes.find((one) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(one))
+    if (bad !== undefined) throw new TypeError(`"${bad}" is no scope`)
+    if (known.size < MOST_KNOWN) known.set(text, scopes)
+    return scopes
+  }
+
+  const readOnce = (text: string) => known.get(text) ?? read(text)
+  return (scope) => (typeof scope === 'string' ? readOnce(scope) : scope.flatMap(readOnce))
 }

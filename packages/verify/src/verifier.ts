@@ -10,7 +10,7 @@ import { createFeed, type Feed, type FeedStatus } from './feed.js'
 import { createFeedRequest } from './feed-request.js'
 import { createIntrospection } from './introspection.js'
 import { createKeys, isOfTheToken } from './keys.js'
-import { checkOptions, scopesOf, type VerifierOptions } from './options.js'
+import { checkOptions, createScopeReader, type VerifierOptions } from './options.js'
 import { authorizationOf, type Credentials, isAnswerError } from './requests.js'
 import { type ResourceMetadata, resourceMetadata, resourceMetadataUrl } from './resource-metadata.js'
 
@@ -56,6 +56,7 @@ export interface Verifier {
 
 const DEFAULT_STALE_AFTER_SECONDS = 60
 const DEFAULT_CLOCK_TOLERANCE_SECONDS = 5
+const NONE: readonly string[] = []
 /** The length cap of a token, applied before anything of it is decoded. */
 const LONGEST_TOKEN = 16_384
 /** Throws a TypeError if an option is missing or wrong. */
@@ -66,6 +67,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { clockToleranceSeconds = DEFAULT_CLOCK_TOLERANCE_SECONDS } = options
   const credentials = options.credentials as Credentials
   const time = createTime(options.clock)
+  const scopesOf = createScopeReader()
   const metadata = metadataOf(options)
   const { refuse, unavailable } = createRefusals(metadata?.url)
   const discover = createDiscovery(issuer, time)
@@ -129,7 +131,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   async function verify(token: string | undefined, { scope }: Requirements = {}): Promise<AccessTokenClaims> {
-    const needed = scope === undefined ? [] : scopesOf(scope)
+    const needed = scope === undefined ? NONE : scopesOf(scope)
     if (isClosed) throw unavailable('closed')
     if (token === undefined || token === '') throw refuse('missing')
     if (typeof token !== 'string' || token.length > LONGEST_TOKEN) throw refuse('malformed')
