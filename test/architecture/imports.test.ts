@@ -187,6 +187,32 @@ t.test('the operator commands need neither Fastify nor a route nor the metrics',
   )
 })
 
+t.test('what others install imports nothing of the service, and of packages only what it names', async (t) => {
+  const folders = readdirSync(join(root, 'packages'))
+  t.ok(folders.includes('verify'), folders.join(' '))
+  for (const folder of folders.map((name) => `packages/${name}`)) {
+    const manifest = readJson<Record<string, object>>(`${folder}/package.json`)
+    const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
+    const theirs = sourceFiles(`${folder}/src`).flatMap(importsOf)
+    t.ok(theirs.length >= 10, `${folder}: ${theirs.length} imports`)
+    t.strictSame(show(theirs.filter(({ to, isPackage }) => !isPackage && !within(to, `${folder}/src`))), [])
+    t.strictSame(show(theirs.filter(({ to, isPackage }) => isPackage && !isBuiltin(to) && !named.includes(to))), [])
+  }
+  t.strictSame(show(imports.filter(({ to }) => to.startsWith('@grantd/') || within(to, 'packages'))), [])
+})
+
+t.test('@grantd/verify needs jose alone, Fastify for its types, and no module of Node.js', async (t) => {
+  const { dependencies, peerDependenciesMeta } =
+    readJson<Record<string, Record<string, object>>>('packages/verify/package.json')
+  t.strictSame(Object.keys(dependencies ?? {}), ['jose'])
+  t.strictSame(peerDependenciesMeta, { fastify: { optional: true } })
+  const packages = sourceFiles('packages/verify/src')
+    .flatMap(importsOf)
+    .filter(({ isPackage }) => isPackage)
+  t.ok(packages.length >= 3, show(packages).join(', '))
+  t.strictSame(show(packages.filter(({ to, isType }) => to !== 'jose' && !(to === 'fastify' && isType))), [])
+})
+
 t.test('every package is installed where only the service is: none is there for development alone', async (t) => {
   const { dependencies } = readJson<{ dependencies: object }>('package.json')
   const packages = imports.filter(({ to, isPackage }) => isPackage && !isBuiltin(to))
@@ -297,12 +323,20 @@ t.test('package-lock.json', async (t) => {
   })
 
   t.test('names no registry, so that any mirror will do, and every package is sealed', async (t) => {
+    // Those of this repository are links to its own folders.
+    const own = entries.filter(([path, { link }]) => link || within(path, 'packages'))
+    t.ok(own.length >= 2, `${own.length} of our own`)
     t.strictSame(
-      entries.filter(([, { resolved }]) => resolved !== undefined).map(([path, { resolved }]) => `${path} ${resolved}`),
+      own.filter(([path, { resolved = path }]) => !/^packages\/[a-z]+$/.test(resolved)).map(([path]) => path),
+      []
+    )
+    const foreign = entries.filter((entry) => !own.includes(entry))
+    t.strictSame(
+      foreign.filter(([, { resolved }]) => resolved !== undefined).map(([path, { resolved }]) => `${path} ${resolved}`),
       []
     )
     t.strictSame(
-      entries.filter(([, { integrity, link }]) => !integrity && !link).map(([path]) => path),
+      foreign.filter(([, { integrity }]) => !integrity).map(([path]) => path),
       []
     )
   })

@@ -135,9 +135,16 @@ t.test('nobody but the core itself and its tests imports a service behind the do
 })
 
 t.test(
-  'no files import each other in a circle: not in the service, nor in the bench, the examples and the generator',
+  'no files import each other in a circle: not in the service, nor in packages, bench, examples and generator',
   async (t) => {
-    for (const folders of [['src', 'plugins', 'schemas'], ['bench'], ['examples'], ['openapi'], ['test']]) {
+    for (const folders of [
+      ['src', 'plugins', 'schemas'],
+      ['packages'],
+      ['bench'],
+      ['examples'],
+      ['openapi'],
+      ['test']
+    ]) {
       const files = folders.flatMap(sourceFiles)
       const local = files.flatMap(importsOf).filter(({ isPackage }) => !isPackage)
       t.ok(local.length >= 5, `${folders.join(' ')}: ${local.length} imports`)

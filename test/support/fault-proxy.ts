@@ -1,6 +1,6 @@
 /**
- * A TCP proxy in front of Redis that delays replies or loses them. Before a lost reply Redis has run the command, and
- * the connection ends instead of an answer.
+ * A TCP proxy in front of Redis, or of a service, that delays replies or loses them. Before a lost reply Redis has run the
+ * command, and the connection ends instead of an answer.
  */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -8,6 +8,7 @@ import { freePort } from './ports.js'
 
 export interface FaultProxy {
   url: string
+  port: number
   /** The number of TCP chunks with requests that have arrived so far. */
   pieces(): number
   /** The number of lost replies so far. */
@@ -18,6 +19,8 @@ export interface FaultProxy {
   hold(): () => void
   /** Delays each reply from now on. */
   delay(ms: number): void
+  /** Ends all connections. New ones are taken. */
+  cut(): void
   close(): Promise<void>
 }
 
@@ -77,8 +80,15 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
   server.listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
 
+  const { port } = server.address() as AddressInfo
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+
   return {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    cut,
     pieces: () => pieces,
     lost: () => lost,
     lose(newShare) {
@@ -96,7 +106,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       delayMs = ms
     },
     async close() {
-      for (const socket of sockets) socket.destroy()
+      cut()
       server.close()
       await once(server, 'close')
     }

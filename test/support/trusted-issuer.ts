@@ -5,7 +5,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import { createServer as createHttpServer, request as httpRequest, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer, request as httpsRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -212,9 +212,9 @@ export interface RealIssuer extends Listener {
 }
 
 /** Starts oidc-provider with one client, which gets JWTs (RFC 9068) for itself. */
-export async function startRealIssuer(t: Teardown): Promise<RealIssuer> {
+export async function startRealIssuer(t: Teardown, options: Pick<ListenOptions, 'isPlain'> = {}): Promise<RealIssuer> {
   let handle: RequestListener = (_request, response) => response.writeHead(503).end()
-  const listener = await listen(t, (request, response) => handle(request, response))
+  const listener = await listen(t, (request, response) => handle(request, response), options)
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const provider = new Provider(listener.origin, {
     clients: [
@@ -252,7 +252,8 @@ export async function startRealIssuer(t: Teardown): Promise<RealIssuer> {
     async token(resource) {
       const credentials = { client_id: 'job', client_secret: 'the secret of the job' }
       const form = new URLSearchParams({ ...credentials, grant_type: 'client_credentials', resource })
-      const asked = httpsRequest(`${listener.origin}/token`, {
+      const request = options.isPlain ? httpRequest : httpsRequest
+      const asked = request(`${listener.origin}/token`, {
         method: 'POST',
         ca: authority.pem,
         headers: { 'content-type': 'application/x-www-form-urlencoded' }

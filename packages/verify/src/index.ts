@@ -1,0 +1,10 @@
+/** What an API imports to verify its access tokens. The Fastify plugin and the middleware have doors of their own. */
+export type { ErrorCode, Reason, VerifyError } from './errors.js'
+export { isVerifyError } from './errors.js'
+export type { FeedState, FeedStatus } from './feed.js'
+export type { VerifierOptions } from './options.js'
+export type { Credentials } from './requests.js'
+export type { ResourceMetadata } from './resource-metadata.js'
+export { resourceMetadataUrl } from './resource-metadata.js'
+export type { AccessTokenClaims, Requirements, Verifier } from './verifier.js'
+export { createVerifier } from './verifier.js'

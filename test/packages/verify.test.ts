@@ -1,0 +1,324 @@
+/**
+ * @grantd/verify against the built service: what it accepts, and that it accepts nothing that is revoked, whatever becomes of its
+ * connection to the feed and of the instance at the other end.
+ */
+import { createVerifier, type FeedState, isVerifyError, type Verifier, type VerifierOptions } from '@grantd/verify'
+import t, { type Test } from 'tap'
+import { testClock } from '../support/app.js'
+import { claimsOf } from '../support/client.js'
+import { BOX, clientsFile } from '../support/oauth-app.js'
+import { freePort } from '../support/ports.js'
+import { LOSE_ALL, LOSE_CALLED, startRevocable } from '../support/revocable.js'
+import { startService } from '../support/service.js'
+import { until } from '../support/until.js'
+
+const service = await startRevocable(t)
+const { issuer, credentials, proxy } = service
+
+interface Watched {
+  verifier: Verifier
+  /** The states that the feed has been in since it began. */
+  states: FeedState[]
+  clock: ReturnType<typeof testClock>
+  /** What becomes of a token: `good`, or the reason why it is refused. */
+  judge(token: string, scope?: string): Promise<string>
+  isLive(): Promise<boolean>
+}
+
+/** A verifier of the feed, whose clock stands still. */
+function watch(t: Test, options: Partial<VerifierOptions> = {}): Watched {
+  const states: FeedState[] = []
+  const clock = testClock()
+  const verifier = createVerifier({
+    ...{ issuer, audience: issuer, revocations: 'feed', credentials, clock },
+    onFeed: ({ state }) => states.push(state),
+    ...options
+  })
+  t.teardown(() => verifier.close())
+  return {
+    ...{ verifier, states, clock },
+    judge: (token, scope) =>
+      verifier.verify(token, scope === undefined ? {} : { scope }).then(
+        () => 'good',
+        (error) => {
+          if (!isVerifyError(error)) throw error
+          return error.reason
+        }
+      ),
+    isLive: async () => verifier.feed()?.state === 'live'
+  }
+}
+
+const rejection = (verifying: Promise<unknown>) =>
+  verifying.then(
+    () => undefined,
+    (error) => error
+  )
+
+t.test(
+  'a token of the service is good, with its claims; refused are garbage, other audiences, missing scopes',
+  async (t) => {
+    const { verifier, judge } = watch(t)
+    await verifier.ready()
+    const token = await service.token()
+    const claims = await verifier.authenticate(`Bearer ${token}`, { scope: 'reports.read' })
+    t.strictSame(claims, claimsOf(token))
+    t.match(claims, { iss: issuer, aud: issuer, client_id: BOX.client_id, scope: 'reports.read', cid: /./ })
+
+    t.equal(await judge('garbage'), 'malformed')
+    t.equal(await judge(`${token.slice(0, -8)}AAAAAAAA`), 'signature')
+    t.equal(await judge(token, 'reports.read reports.write'), 'scope')
+    t.equal(await watch(t, { audience: 'https://other.example' }).judge(token), 'audience')
+    t.match(await rejection(verifier.verify(token, { scope: 'reports.write' })), {
+      ...{ code: 'insufficient_scope', status: 403 },
+      headers: { 'www-authenticate': /^Bearer error="insufficient_scope", .*, scope="reports.write"$/ }
+    })
+
+    // What else the service hands out is no access token.
+    const { id_token, refresh_token } = await service.tokens('openid offline_access')
+    t.equal(await judge(id_token), 'type')
+    t.equal(await judge(refresh_token), 'malformed')
+  }
+)
+
+t.test('the first token waits for the first reading, in which all that is in force is', async (t) => {
+  const [revoked, good] = [await service.token(), await service.token()]
+  await service.revoke(revoked)
+  // Without ready().
+  t.equal(await watch(t).judge(revoked), 'revoked')
+  t.equal(await watch(t).judge(good), 'good')
+})
+
+t.test('a revocation at another instance arrives without a request of the verifier', async (t) => {
+  const { verifier, judge, states } = watch(t)
+  const token = await service.token()
+  t.equal(await judge(token), 'good')
+  await service.revoke(token)
+  await until(async () => (await judge(token)) === 'revoked')
+  t.strictSame(states, ['live'], 'the held request told of it')
+  t.match(await rejection(verifier.authenticate(`bearer ${token}`)), {
+    ...{ code: 'invalid_token', reason: 'revoked', status: 401, body: { error: 'invalid_token' } },
+    wwwAuthenticate: /^Bearer error="invalid_token", error_description="[^"]+"$/
+  })
+})
+
+t.test('without a reading nothing is accepted, unless that is what the operator wants', async (t) => {
+  const wrong = { credentials: { clientId: 'api', clientSecret: 'not the secret' } }
+  const token = await service.token()
+  const { verifier, judge } = watch(t, wrong)
+  const refused = await rejection(verifier.verify(token))
+  t.match(refused, { code: 'temporarily_unavailable', reason: 'unread', status: 503, wwwAuthenticate: undefined })
+  t.ok(Number(refused.headers['retry-after']) >= 1)
+  t.match(refused.cause.message, '/oauth/revocations answered 401')
+  t.match(await rejection(verifier.ready()), { reason: 'unread' })
+  t.equal(await judge('garbage'), 'malformed', 'what is bad is bad all the same')
+  t.equal(await watch(t, { ...wrong, onStale: 'accept' }).judge(token), 'good')
+})
+
+t.test('a held request that is cut is renewed at once', async (t) => {
+  const { judge, states, isLive } = watch(t)
+  await until(isLive)
+  const token = await service.token()
+  service.proxy.cut()
+  await until(async () => states.length === 3)
+  t.strictSame(states, ['live', 'reading', 'live'])
+  t.equal(await judge(token), 'good')
+})
+
+t.test('an answer that is lost with its news is caught up before anything is accepted', async (t) => {
+  const { judge, states, isLive } = watch(t)
+  const token = await service.token()
+  t.equal(await judge(token), 'good')
+  await until(isLive)
+  service.loseNext()
+  await service.revoke(token)
+  await until(async () => states.length > 1)
+  t.equal(await judge(token), 'revoked')
+})
+
+/** Judges again and again until the token is refused as revoked, and returns everything that was said before. */
+async function judgedUntilRevoked(judge: Watched['judge'], token: string): Promise<string[]> {
+  const said: string[] = []
+  await until(async () => {
+    said.push(await judge(token))
+    return said.at(-1) === 'revoked'
+  })
+  return [...new Set(said.slice(0, -1))]
+}
+
+t.test('a connection that stays cut: refused as stale, then caught up, never accepted', async (t) => {
+  const { verifier, judge, states, clock, isLive } = watch(t)
+  const accepting = watch(t, { onStale: 'accept' })
+  await until(async () => (await isLive()) && accepting.isLive())
+  const [token, other] = [await service.token(), await service.token()]
+  t.equal(await judge(other), 'good')
+  t.equal(await accepting.judge(other), 'good')
+  proxy.lose(LOSE_ALL)
+  t.teardown(() => proxy.lose(LOSE_CALLED))
+  proxy.cut()
+  await until(async () => states.includes('lost'))
+  await service.revoke(token)
+
+  clock.advance(59_000)
+  t.equal(await judge(other), 'good', 'what was known less than 60 seconds ago does')
+  clock.advance(2_000)
+  accepting.clock.advance(61_000)
+  t.equal(await judge(other), 'stale')
+  t.match(await rejection(verifier.verify(token)), { status: 503, reason: 'stale', retryAfterSeconds: /^\d+$/ })
+  t.equal(await accepting.judge(other), 'good', 'with onStale: accept')
+
+  proxy.lose(LOSE_CALLED)
+  t.strictSame(
+    (await judgedUntilRevoked(judge, token)).filter((one) => one !== 'stale'),
+    []
+  )
+  t.equal(await judge(other), 'good')
+})
+
+t.test('a connection that has died without an end: refused as stale, then caught up', async (t) => {
+  const { judge, clock, isLive } = watch(t, { staleAfterSeconds: 5 })
+  const token = await service.token()
+  t.equal(await judge(token), 'good')
+  await until(isLive)
+  const release = proxy.hold()
+  t.teardown(release)
+  await service.revoke(token)
+  clock.advance(6_000)
+  t.equal(await judge(token), 'stale', 'a new reading was tried, and was not answered')
+  release()
+  t.strictSame(
+    (await judgedUntilRevoked(judge, token)).filter((one) => one !== 'stale'),
+    []
+  )
+})
+
+t.test('a machine that was asleep reads before it accepts', async (t) => {
+  const { judge, clock, states, isLive } = watch(t)
+  const token = await service.token()
+  t.equal(await judge(token), 'good')
+  await until(isLive)
+  clock.advance(70_000)
+  t.equal(await judge(token), 'good')
+  t.strictSame(states, ['live', 'reading', 'live'])
+})
+
+for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+  t.test(`an instance that is restarted (${signal}): refused as stale, then caught up`, async (t) => {
+    const { judge, clock, states, isLive } = watch(t)
+    const token = await service.token()
+    t.equal(await judge(token), 'good')
+    await until(isLive)
+    await service.there().stop(signal)
+    await until(async () => states.includes('lost'))
+    await service.revoke(token)
+    clock.advance(61_000)
+    t.equal(await judge(token), 'stale')
+    await service.restart()
+    t.strictSame(
+      (await judgedUntilRevoked(judge, token)).filter((one) => one !== 'stale'),
+      []
+    )
+    t.equal(await judge(await service.token()), 'good')
+  })
+}
+
+t.test('410: it starts over, and what it held stays revoked', async (t) => {
+  const { judge, states, isLive } = watch(t)
+  const [first, second, third] = [await service.token(), await service.token(), await service.token()]
+  await service.revoke(first)
+  t.equal(await judge(first), 'revoked')
+  await until(isLive)
+  // The service loses its list, as with a Redis that comes back from a backup, and knows no cursor of before.
+  const { client } = service.redis
+  const names = await client.keys('*revocation:{revocations}:*')
+  t.ok(names.length >= 3, `${names.length} keys`)
+  await client.del(...names)
+  await service.revoke(second)
+  await until(async () => (await judge(second)) === 'revoked')
+  await until(isLive)
+  t.strictSame(states, ['live', 'reading', 'live'])
+  t.equal(await judge(first), 'revoked')
+  t.equal(await judge(third), 'good')
+})
+
+t.test('no request per token', async (t) => {
+  const { judge, verifier } = watch(t, { staleAfterSeconds: 3_600 })
+  await verifier.ready()
+  const [good, revoked] = [await service.token(), await service.token()]
+  await service.revoke(revoked)
+  await until(async () => (await judge(revoked)) === 'revoked')
+  const [before, startedAt] = [proxy.pieces(), performance.now()]
+  const counts: Record<string, number> = {}
+  for (let round = 0; round < 100; round++) {
+    const said = await Promise.all(Array.from({ length: 50 }, (_, i) => judge(i % 2 === 0 ? good : revoked)))
+    for (const one of said) counts[one] = (counts[one] ?? 0) + 1
+  }
+  t.strictSame(counts, { good: 2_500, revoked: 2_500 })
+  // The held request is renewed every 30 seconds, and once after its news.
+  const renewals = 2 + Math.floor((performance.now() - startedAt) / 30_000)
+  t.ok(proxy.pieces() - before <= renewals, `${proxy.pieces() - before} requests`)
+})
+
+t.test('a service that asks for patience gets it', async (t) => {
+  const PORT = await freePort()
+  const url = `http://127.0.0.1:${PORT}`
+  const limits = { LIMIT_INTROSPECT_PER_MINUTE: '1' }
+  await startService(t, { PORT: `${PORT}`, PUBLIC_URL: url, OAUTH_CLIENTS_FILE: clientsFile(t), ...limits })
+  const options = { issuer: url, audience: url, revocations: 'feed', credentials } as const
+  const [one, other] = [createVerifier(options), createVerifier(options)]
+  t.teardown(() => Promise.all([one.close(), other.close()]))
+  const errors = (await Promise.all([one, other].map((each) => rejection(each.ready())))).filter(Boolean)
+  t.equal(errors.length, 1, 'one of the two had the only reading of this minute')
+  // Of its own accord it would come back within 4 seconds.
+  t.match(errors[0], { reason: 'unread', cause: { status: 429 } })
+  t.ok(errors[0].retryAfterSeconds > 4, `${errors[0].retryAfterSeconds}`)
+})
+
+t.test('introspection', async (t) => {
+  const { verifier, judge } = watch(t, { revocations: 'introspection' })
+  await verifier.ready()
+  t.equal(verifier.feed(), undefined)
+  const token = await service.token()
+
+  t.test('asks for each token that is genuine, and for no other', async (t) => {
+    const before = proxy.pieces()
+    t.equal(await judge('garbage'), 'malformed')
+    t.equal(await judge(`${token.slice(0, -8)}AAAAAAAA`), 'signature')
+    t.equal(await watch(t, { revocations: 'introspection', audience: 'https://a.example' }).judge('x.y.z'), 'malformed')
+    t.equal(proxy.pieces(), before)
+    t.equal(await judge(token), 'good')
+    t.equal(await judge(token), 'good')
+    t.ok(proxy.pieces() - before >= 2)
+    t.equal(await judge(token, 'reports.write'), 'scope')
+  })
+
+  t.test('is 503 while nobody answers, or the credentials are not good', async (t) => {
+    service.loseNext()
+    t.equal(await judge(token), 'introspection')
+    t.equal(await judge(token), 'good')
+    const wrong = watch(t, { revocations: 'introspection', credentials: { apiKey: 'uga_none.none' } })
+    t.match(await rejection(wrong.verifier.verify(token)), { status: 503, cause: { status: 401 } })
+  })
+
+  t.test('refuses a revoked token from the next request on', async (t) => {
+    await service.revoke(token)
+    t.equal(await judge(token), 'revoked')
+  })
+})
+
+t.test('close ends the feed, and everything is refused', async (t) => {
+  const { verifier, judge } = watch(t)
+  await verifier.ready()
+  const token = await service.token()
+  await verifier.close()
+  await verifier.close()
+  t.equal(await judge(token), 'closed')
+  t.match(await rejection(verifier.ready()), { reason: 'closed' })
+
+  const controller = new AbortController()
+  const aborted = watch(t, { signal: controller.signal })
+  await t.rejects(aborted.verifier.ready({ signal: AbortSignal.abort() }), { name: 'AbortError' })
+  controller.abort()
+  t.equal(await aborted.judge(token), 'closed')
+  t.equal(aborted.verifier.feed()?.state, 'closed')
+})
