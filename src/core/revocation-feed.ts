@@ -1,7 +1,4 @@
-/**
- * What resource servers read of the revocation feed: pages, at once or when something is revoked (`Prefer: wait`). How entries come
- * into it is in authorizations/revoking.ts.
- */
+/** What resource servers read of the revocation feed, at once or held (`Prefer: wait`). authorizations/revoking.ts fills it. */
 import type { FeedPage, FeedPosition, Revocation, RevocationStore } from './authorizations/revocation-store.js'
 import { isFeedPosition, START } from './authorizations/revocation-store.js'
 import type { Clock } from './clock.js'
@@ -17,9 +14,10 @@ const MOST_READERS = 500
 /** How often an instance with readers looks whether it missed something. */
 const LOOK_EVERY_MS = 1_000
 
+/** `gone`: start over. */
 export type FeedReading = FeedPage | 'gone'
 
-/** All reject with `invalid_request` where the cursor has no form of one, and with `unavailable`. `gone`: start over. */
+/** Both reject with `invalid_request` where the cursor has no form of one, and with `unavailable`. */
 export interface RevocationFeed {
   /** What was revoked after a cursor, without one everything in force; a page of it. */
   read(cursor?: string): Promise<FeedReading>
@@ -67,8 +65,7 @@ export function createRevocationFeed({ store, decisions, heldPolls, clock }: Rev
     for (let read = 0; ; read += PIECE) {
       const page = await store.page(next, PIECE)
       if (page === 'gone') return page
-      const nowMs = clock()
-      revocations.push(...page.revocations.filter(({ untilMs }) => untilMs > nowMs))
+      revocations.push(...page.revocations.filter(({ untilMs }) => untilMs > clock()))
       next = page.next
       if (!page.isMore || read + PIECE >= LARGEST_PAGE) return { ...page, revocations }
     }
@@ -77,9 +74,7 @@ export function createRevocationFeed({ store, decisions, heldPolls, clock }: Rev
   /** Only for who was woken: a reading that began before a request may lack what was revoked before it. */
   function readTogether(position: FeedPosition): Promise<FeedReading> {
     const name = `${wakings} ${position}`
-    const known = shared.get(name)
-    if (known) return known
-    const reading = readAt(position).finally(() => shared.delete(name))
+    const reading = shared.get(name) ?? readAt(position).finally(() => shared.delete(name))
     shared.set(name, reading)
     return reading
   }
