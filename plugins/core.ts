@@ -15,7 +15,7 @@ const DOMAIN_SENTENCES: Partial<Record<Parameters<CoreEvents['domainChecked']>[0
   taken_over: 'a custom domain is lost: another provider has proved it'
 }
 
-/** What the log says of an upstream's answer that led nowhere. */
+/** Of an upstream's answer that led nowhere. */
 const PROVIDER_LINES = {
   answered: 'a provider answered',
   refused: 'a provider refused a request',
@@ -59,10 +59,9 @@ export const core = fp(
       networkOf: whereabouts.countedAs,
       refused: (by: string) => metrics.countLimited(`pending grants per ${by}`)
     }
-    const limitTime = app.withinHalfTheLimit
-    const core = createCore({ storage, config, clock, signer, events, limitTime, ...(pending && { pending }) })
+    const parts = { storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit }
+    const core = createCore(pending ? { ...parts, pending } : parts)
     app.decorate('core', core)
-    // Held polls are answered, not cut off.
     app.addHook('preClose', async () => core.heldPolls.stop())
     app.addHook('onClose', () => core.close())
     await core.open()

@@ -238,7 +238,8 @@ t.test('one file spells the keys of Redis', async (t) => {
     'domain-holder:',
     'tenant:',
     'tenant-provider:',
-    'tenant-policy:'
+    'tenant-policy:',
+    'revocation:'
   ]
   const stems = ['grant:', 'user-code:', 'refresh-family:', 'limit:', 'lock:', 'signing-keys', 'decisions']
   const spelling = readFileSync(join(root, 'src/storage/redis/keys.ts'), 'utf8')
