@@ -425,6 +425,8 @@ const UNLIMITED: Record<string, string> = {
   getProviderJwks: 'a public document, kept in memory for a while',
   getProviderJwksJson: 'a public document, kept in memory for a while',
   authorize: 'refuses without a look at anything',
+  checkToken:
+    'asked for every request of an API, from the one address of its proxy; what is no token of ours ends at its signature',
   getEndUserOauthAccessTokenOptions: 'says the methods, without a look at anything',
   getHealth: 'a probe',
   getReadiness: 'a probe',
@@ -458,7 +460,8 @@ t.test('every operation has a limit, or a reason to have none', async (t) => {
     if (id === 'introspectToken') return post('/oauth/introspect', { ...API, token: 'x' })
     const url = path.replace('{environmentId}', ENVIRONMENT_ID).replaceAll(/\{\w+\}/g, ENVIRONMENT_ID)
     const token = path.startsWith('/v1') ? key : session
-    const headers = schemes.length > 0 ? { authorization: `Bearer ${token}` } : {}
+    const proof = id === 'listRevocations' ? basicAuth(API) : { authorization: `Bearer ${token}` }
+    const headers = schemes.length > 0 ? proof : {}
     const answer = await app.inject({ method: method as 'GET', url, headers })
     return { status: answer.statusCode }
   }
