@@ -422,6 +422,7 @@ t.test('bodies as a whole, paths and methods', async (t) => {
       [PATHS.requestToken]: 'POST',
       [PATHS.revokeToken]: 'POST',
       [PATHS.introspectToken]: 'POST',
+      '/oauth/check': 'GET, HEAD',
       '/oauth/revocations': 'GET, HEAD',
       [PATHS.userinfo]: 'GET, POST, HEAD'
     }

@@ -507,8 +507,8 @@ t.test('how often a page asks Redis', async (t) => {
       // The first poll came before the approval, and the page looks a few times for a result that is not collected yet.
       ['the poll that collects', 200, 10, 10, () => poll(grants[0]?.grant_code ?? '')],
       ['GET /device/done', 200, SESSION + 1, SESSION + 1, () => visitor.get('/device/done')],
-      // Two limits, the grant in two steps, the row, and beside it what it pushes off the list.
-      ['POST /device/undo', 303, SESSION + 6, SESSION + 5, () => visitor.post('/device/undo')],
+      // Two limits, the grant in two steps, the row; that is announced; the row again, and beside it what it pushes off the list; done.
+      ['POST /device/undo', 303, SESSION + 9, SESSION + 8, () => visitor.post('/device/undo')],
       ['GET /account/clients', 200, ACCOUNT + 2, ACCOUNT + 2, () => visitor.get('/account/clients')],
       [
         'POST …/rename',
@@ -517,13 +517,14 @@ t.test('how often a page asks Redis', async (t) => {
       ],
       [
         'POST …/revoke',
-        ...([303, ACCOUNT + 2, ACCOUNT + 1] as const),
+        ...([303, ACCOUNT + 5, ACCOUNT + 4] as const),
         () => visitor.post(`/account/clients/${ids[0]}/revoke`, { csrf })
       ],
-      // It is noted; then the ids, the end of these rows, what they push off the list; then the ids of none, and the fence.
+      // It is noted; then the ids and the rows, which are announced, end and push others off the list; done; then the ids of none,
+      // and the fence.
       [
         'POST …/revoke-all',
-        ...([303, ACCOUNT + 6, ACCOUNT + 6] as const),
+        ...([303, ACCOUNT + 11, ACCOUNT + 11] as const),
         () => visitor.post('/account/clients/revoke-all', { csrf })
       ],
       // Whether an account signs in is looked up beside each account, for all at once.

@@ -45,11 +45,7 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
     challenge: `Bearer ${REALM}, error="insufficient_scope"`
   },
   user_blocked: { status: 403, error: 'access_denied' },
-  insufficient_scope: {
-    status: 403,
-    error: 'insufficient_scope',
-    description: 'The access token does not have the scope that is needed.'
-  },
+  insufficient_scope: { status: 403, error: 'insufficient_scope' },
   not_found: { status: 404, error: 'invalid_request', description: 'There is nothing here.' },
   unknown_user_code: { status: 404, error: 'invalid_request' },
   needs_reconnect: { status: 404, error: 'invalid_request' },
@@ -102,7 +98,8 @@ export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply
     reply.header('retry-after', problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
   }
   const hint = answer.status === 400 ? (explain(thrown, request) ?? problem.hint) : undefined
-  const description = hint === undefined ? answer.description : `${hint}.`
+  const missing = problem.scope === undefined ? undefined : `The access token does not have the scope ${problem.scope}.`
+  const description = hint === undefined ? (missing ?? answer.description) : `${hint}.`
   reply.code(answer.status).send({
     ...(answer.error && { error: answer.error }),
     ...(description !== undefined && { error_description: description })
