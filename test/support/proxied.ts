@@ -1,6 +1,5 @@
 /** The built service with two APIs registered as resources, and the tokens that somebody may show to a proxy in front of one of them. */
-import { createServer, type IncomingHttpHeaders } from 'node:http'
-import { request } from 'node:http'
+import { createServer, type IncomingHttpHeaders, request } from 'node:http'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { GRANTD_SECRET, PATIENT } from './app.js'
 import { apiClient, claimsOf } from './client.js'
@@ -64,6 +63,11 @@ export async function startProxied(t: Torn, variables: Record<string, string> = 
     return post('/oauth/token', { ...box, grant_type: DEVICE_CODE, device_code })
   }
 
+  async function revoke(token: string): Promise<void> {
+    const { status } = await api.call('DELETE', `/auth/clients/${claimsOf(token).cid}`, { user: 'ann' })
+    if (status !== 200) throw new Error(`not revoked: ${status}`)
+  }
+
   let last: ReturnType<Proxied['lastAtApi']>
   const apiPort = await freePort()
   const upstream = createServer(async (request, response) => {
@@ -83,14 +87,11 @@ export async function startProxied(t: Torn, variables: Record<string, string> = 
     ...{ service, redis, apiPort },
     lastAtApi: () => last,
     token: async (scope = 'films.read films.write', user = 'ann') => (await collect(scope, ACME, user)).access_token,
-    async revoke(token) {
-      const { status } = await api.call('DELETE', `/auth/clients/${claimsOf(token).cid}`, { user: 'ann' })
-      if (status !== 200) throw new Error(`not revoked: ${status}`)
-    },
+    revoke,
     async notForHere() {
       const full = await collect('openid offline_access films.read films.write', ACME)
       const revoked = (await collect('films.read films.write', ACME)).access_token
-      await this.revoke(revoked)
+      await revoke(revoked)
       return {
         garbage: 'garbage',
         'another signature': `${full.access_token.slice(0, -8)}AAAAAAAA`,
