@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of missing commands that npm cannot install. Usage: ensure-installed.sh COMMAND=PACKAGE …
+# Installs the Debian packages of missing commands, and of missing files, that npm cannot install.
+# Usage: ensure-installed.sh COMMAND_OR_PATH=PACKAGE …
 set -euo pipefail
 
 # nginx and similar servers are in /usr/sbin, which the PATH of an ordinary user lacks.
 PATH=$PATH:/usr/sbin
 packages=()
 for pair in "$@"; do
-  command -v "${pair%%=*}" >/dev/null || packages+=("${pair#*=}")
+  command -v "${pair%%=*}" >/dev/null || [[ $pair = /* && -e ${pair%%=*} ]] || packages+=("${pair#*=}")
 done
 [ "${#packages[@]}" -eq 0 ] && exit 0
 

@@ -1,8 +1,8 @@
-/** Debian's HAProxy with the deployed configuration; only addresses and port are replaced. */
+/** Debian's HAProxy with the deployed configuration, or that of the example; only addresses and port are replaced. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { takesConnections } from './nginx.js'
@@ -12,14 +12,10 @@ import { until } from './until.js'
 const HAPROXY = '/usr/sbin/haproxy'
 export const HAPROXY_CFG = inRoot('deploy/haproxy.cfg')
 
+type Torn = { teardown(handler: () => unknown): void }
+
 /** Starts HAProxy on a port with these upstreams, for IPv4 and IPv6. Returns what it has logged so far. The test stops it. */
-export async function startHaproxy(
-  t: { teardown(handler: () => unknown): void },
-  port: number,
-  upstreams: readonly number[]
-): Promise<() => string> {
-  const directory = await mkdtemp(join(tmpdir(), 'grantd-haproxy-'))
-  const cfg = join(directory, 'haproxy.cfg')
+export async function startHaproxy(t: Torn, port: number, upstreams: readonly number[]): Promise<() => string> {
   let text = replace(
     await readFile(HAPROXY_CFG, 'utf8'),
     /\bbind :8080\s+bind \[::\]:8080 v6only$/m,
@@ -28,8 +24,32 @@ export async function startHaproxy(
   upstreams.forEach((upstream, i) => {
     text = replace(text, new RegExp(` grantd-${i + 1}:3333$`, 'm'), ` 127.0.0.1:${upstream}`)
   })
-  await writeFile(cfg, text)
-  const child = spawn(HAPROXY, ['-W', '-db', '-f', cfg], { stdio: ['ignore', 'pipe', 'pipe'] })
+  return start(t, port, () => text)
+}
+
+/** Starts examples/haproxy in front of an API. */
+export async function startExampleHaproxy(t: Torn, port: number, grantd: number, api: number): Promise<() => string> {
+  const example = inRoot('examples/haproxy')
+  let text = replace(await readFile(join(example, 'haproxy.cfg'), 'utf8'), /\bbind :8082$/m, `bind 127.0.0.1:${port}`)
+  text = replace(text, / 127\.0\.0\.1:4000$/m, ` 127.0.0.1:${api}`)
+  const copied = async (directory: string) => {
+    await cp(join(example, 'check.lua'), join(directory, 'check.lua'))
+    return text
+  }
+  return start(t, port, copied, { GRANTD_URL: `http://127.0.0.1:${grantd}` })
+}
+
+async function start(
+  t: Torn,
+  port: number,
+  cfgIn: (directory: string) => string | Promise<string>,
+  env: Record<string, string> = {}
+): Promise<() => string> {
+  const directory = await mkdtemp(join(tmpdir(), 'grantd-haproxy-'))
+  const cfg = join(directory, 'haproxy.cfg')
+  await writeFile(cfg, await cfgIn(directory))
+  const options = { cwd: directory, env: { ...process.env, ...env } }
+  const child = spawn(HAPROXY, ['-W', '-db', '-f', cfg], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   // A missing HAProxy must fail the test and not skip it.
   child.on('error', (error) => {
     throw error
@@ -55,6 +75,6 @@ export async function startHaproxy(
 
 function replace(text: string, pattern: RegExp, by: string): string {
   const replaced = text.replace(pattern, by)
-  if (replaced === text) throw new Error(`deploy/haproxy.cfg has no ${pattern}`)
+  if (replaced === text) throw new Error(`the configuration has no ${pattern}`)
   return replaced
 }

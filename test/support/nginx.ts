@@ -1,8 +1,8 @@
-/** Debian's nginx with the deployed configuration; only addresses, port and directory are replaced. */
+/** Debian's nginx with the deployed configuration, or that of the example; only addresses, port and directory are replaced. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -36,12 +36,24 @@ export function startBareNginx(t: Torn, port: number, upstream: number): Promise
   return start(t, port, () => `pid nginx.pid; events {} http { access_log off; ${paths.join(' ')} ${server} }`)
 }
 
-async function start(t: Torn, port: number, confOf: (directory: string) => string): Promise<Nginx> {
+/** Starts examples/nginx, with its site, in front of an API. */
+export async function startExampleNginx(t: Torn, port: number, grantd: number, api: number): Promise<Nginx> {
+  const conf = await readFile(inRoot('examples/nginx/nginx.conf'), 'utf8')
+  return start(t, port, async (directory) => {
+    await cp(inRoot('examples/nginx/site'), join(directory, 'site'), { recursive: true })
+    let adapted = replace(conf, /\/tmp\//g, `${directory}/`)
+    adapted = replace(adapted, /\blisten 8081;/, listenOf(port))
+    adapted = replace(adapted, /\bserver 127\.0\.0\.1:3333;/, `server 127.0.0.1:${grantd};`)
+    return replace(adapted, /\bserver 127\.0\.0\.1:4000;/, `server 127.0.0.1:${api};`)
+  })
+}
+
+async function start(t: Torn, port: number, confOf: (directory: string) => string | Promise<string>): Promise<Nginx> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-nginx-'))
   // If root starts nginx, its workers run as `nobody` and need access to the directory.
   await chmod(directory, 0o755)
   const logs = { out: join(directory, 'out.log'), err: join(directory, 'err.log') }
-  await writeFile(join(directory, 'nginx.conf'), confOf(directory))
+  await writeFile(join(directory, 'nginx.conf'), await confOf(directory))
 
   const [out, err] = [await open(logs.out, 'a'), await open(logs.err, 'a')]
   const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf'), '-g', 'daemon off;']
@@ -94,7 +106,7 @@ function adapt(conf: string, directory: string, port: number, upstreams: readonl
 
 function replace(text: string, pattern: RegExp, by: string): string {
   const replaced = text.replace(pattern, by)
-  if (replaced === text) throw new Error(`deploy/nginx.conf has no ${pattern}`)
+  if (replaced === text) throw new Error(`the configuration has no ${pattern}`)
   return replaced
 }
 
