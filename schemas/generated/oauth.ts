@@ -443,6 +443,25 @@ export const oauthOperations = {
       }
     }
   },
+  getStatusList: {
+    method: 'GET',
+    url: '/oauth/status-lists/:list',
+    schema: {
+      operationId: 'getStatusList',
+      params: Type.Object({
+        list: Type.Integer({ description: 'The number of the list.', minimum: 0, maximum: 9007199254740991 })
+      }),
+      response: {
+        200: Type.String(),
+        304: Type.Null(),
+        400: OAuthError,
+        404: OAuthError,
+        405: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
   getUserinfo: {
     method: 'GET',
     url: '/oauth/userinfo',
