@@ -449,12 +449,11 @@ export const oauthOperations = {
     schema: {
       operationId: 'getStatusList',
       params: Type.Object({
-        list: Type.Integer({ description: 'The number of the list.', minimum: 0, maximum: 9007199254740991 })
+        list: Type.String({ description: 'The number of the list.', examples: ['0'] })
       }),
       response: {
         200: Type.String(),
         304: Type.Null(),
-        400: OAuthError,
         404: OAuthError,
         405: OAuthError,
         500: OAuthError,

@@ -821,7 +821,7 @@ export const openapiDocument = {
             in: 'path',
             required: true,
             description: 'The number of the list.',
-            schema: { type: 'integer', minimum: 0, maximum: 9007199254740991 }
+            schema: { type: 'string', example: '0' }
           }
         ],
         responses: {
@@ -834,7 +834,6 @@ export const openapiDocument = {
             content: { 'application/statuslist+jwt': { schema: { type: 'string' } } }
           },
           304: { description: 'It says what it said at the `ETag` of `If-None-Match`.' },
-          400: { $ref: '#/components/responses/OAuthBadRequest' },
           404: {
             description: 'There is no such list, or there are none here.',
             content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
