@@ -220,6 +220,11 @@ export const EnvironmentSchema = Type.Object({
     'Life of an authorization of a built-in client, and of its client JWT (30 days at most). Beside a refresh token an access token lives an hour.'
   ),
   SIGNING_ALG: choice(['RS256', 'ES256', 'EdDSA'], 'RS256', 'Algorithm of the signing keys.'),
+  TOKEN_STATUS_LIST: choice(
+    ['on', 'off'],
+    'off',
+    '`on` has access tokens say where their [status list](protect-your-api.md#a-list-that-anybody-may-read) is, and serves the lists. Not before all instances know it.'
+  ),
   TRUST_PROXY: list(
     Type.String({ pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' }),
     'a comma-separated list of addresses or CIDR ranges such as 10.0.0.0/8, none of them everything',

@@ -443,6 +443,24 @@ export const oauthOperations = {
       }
     }
   },
+  getStatusList: {
+    method: 'GET',
+    url: '/oauth/status-lists/:list',
+    schema: {
+      operationId: 'getStatusList',
+      params: Type.Object({
+        list: Type.String({ description: 'The number of the list.', examples: ['0'] })
+      }),
+      response: {
+        200: Type.String(),
+        304: Type.Null(),
+        404: OAuthError,
+        405: OAuthError,
+        500: OAuthError,
+        503: OAuthError
+      }
+    }
+  },
   getUserinfo: {
     method: 'GET',
     url: '/oauth/userinfo',

@@ -808,6 +808,42 @@ export const openapiDocument = {
         }
       }
     },
+    '/oauth/status-lists/{list}': {
+      get: {
+        operationId: 'getStatusList',
+        tags: ['Tokens'],
+        summary: 'Read a status list',
+        description: 'A Token Status List (draft-ietf-oauth-status-list), where the operator has `TOKEN_STATUS_LIST` on. `status.status_list` of an access token is its address and the place in it: bit 1 there says that the token is revoked. A signed JWT of the type `statuslist+jwt`, verified with the keys of this issuer; `lst` is the base64url of 16 KiB, compressed with zlib. A list that was read holds for its `ttl`, 60 seconds. It is the same for everybody, and any page may read it.',
+        security: [],
+        parameters: [
+          {
+            name: 'list',
+            in: 'path',
+            required: true,
+            description: 'The number of the list.',
+            schema: { type: 'string', example: '0' }
+          }
+        ],
+        responses: {
+          200: {
+            description: 'The list.',
+            headers: {
+              'Cache-Control': { $ref: '#/components/headers/CachedForAWhile' },
+              ETag: { $ref: '#/components/headers/ListTag' }
+            },
+            content: { 'application/statuslist+jwt': { schema: { type: 'string' } } }
+          },
+          304: { description: 'It says what it said at the `ETag` of `If-None-Match`.' },
+          404: {
+            description: 'There is no such list, or there are none here.',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }
+          },
+          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
+          500: { $ref: '#/components/responses/OAuthInternalError' },
+          503: { $ref: '#/components/responses/OAuthUnavailable' }
+        }
+      }
+    },
     '/oauth/userinfo': {
       get: {
         operationId: 'getUserinfo',
@@ -1756,6 +1792,10 @@ export const openapiDocument = {
       },
       CachedForAWhile: {
         description: 'How long the answer may be kept, as `public, max-age=` and seconds.',
+        schema: { type: 'string' }
+      },
+      ListTag: {
+        description: 'Of what the list says, until when, and of the key that signs it.',
         schema: { type: 'string' }
       },
       NotStored: { description: 'Always `no-store`.', schema: { type: 'string' } },

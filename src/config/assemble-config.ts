@@ -78,6 +78,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     grantTtlSeconds: env.GRANT_TTL_SECONDS,
     pollIntervalSeconds: env.POLL_INTERVAL_SECONDS,
     signingAlg: env.SIGNING_ALG,
+    tokenStatusList: env.TOKEN_STATUS_LIST === 'on',
     trustProxy: env.TRUST_PROXY,
     trustedCallers: env.TRUSTED_CALLERS,
     trustProxyHeader: env.TRUST_PROXY_HEADER,

@@ -39,4 +39,6 @@ export interface CoreConfig {
   /** How many polls this instance holds at a time. */
   readonly heldPolls: number
   readonly signingAlg: SigningAlg
+  /** Whether tokens name a place in a status list, and the lists are there. */
+  readonly tokenStatusList: boolean
 }

@@ -37,6 +37,7 @@ import { createRefreshTokens, createRefreshTokenTexts } from './tokens/refresh-t
 import type { JwtSigner } from './tokens/signing-key.js'
 import { createSigningKeys } from './tokens/signing-keys.js'
 import { createSigningKeysRefresh } from './tokens/signing-keys-refresh.js'
+import { createStatusLists } from './tokens/status-lists.js'
 import { createTokens } from './tokens/tokens.js'
 import { createTrustServices } from './trust/index.js'
 import type { UpstreamEvents } from './upstream/upstream.js'
@@ -91,7 +92,9 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const resources = new Set(config.clients.flatMap((client) => client.resources.map(({ identifier }) => identifier)))
-  const accessTokens = createAccessTokens({ keys: signingKeys, jwt: signer, issuer, expectedIssuer, resources })
+  const namesStatusList = config.tokenStatusList
+  const signing = { keys: signingKeys, jwt: signer, issuer }
+  const accessTokens = createAccessTokens({ ...signing, expectedIssuer, resources, namesStatusList })
   const users = createUsers({ records: readable(storage.users, isStanding), clock })
   const authorizationRecords = readable(storage.authorizations, isAuthorization)
   const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock })
@@ -104,12 +107,15 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     clock,
     events
   })
-  const approvals = createApprovals({ records: authorizationRecords, authorizations, users, clock })
+  const takeStatusIndex = namesStatusList ? storage.statusIndices.take : undefined
+  const approvals = createApprovals({ records: authorizationRecords, authorizations, users, clock, takeStatusIndex })
+  const { revocations: store, statusIndices: indices } = storage
+  const statusLists = namesStatusList ? createStatusLists({ ...signing, store, indices, clock }) : undefined
   const tokens = createTokens({
     authorizations,
     clients,
     accessTokens,
-    idTokens: createIdTokens({ keys: signingKeys, jwt: signer, issuer }),
+    idTokens: createIdTokens(signing),
     refreshTokens: createRefreshTokens(createRefreshTokenTexts(keyring), storage.refreshFamilies),
     clock,
     events
@@ -186,6 +192,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     accessTokens,
     authorizations,
     revocationFeed,
+    /** Undefined unless TOKEN_STATUS_LIST is on. */
+    statusLists,
     tokens,
     heldPolls,
     grants,

@@ -1,5 +1,6 @@
 /** The interface that a storage engine implements: every store the core needs, and the engine's own health. */
 import type { RevocationStore } from './authorizations/revocation-store.js'
+import type { StatusIndexStore } from './authorizations/status-index.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limits.js'
 import type { LockStore, RecordStore } from './records/record-store.js'
@@ -11,6 +12,7 @@ export interface Storage {
   readonly grants: GrantStore
   readonly decisions: DecisionFeed
   readonly revocations: RevocationStore
+  readonly statusIndices: StatusIndexStore
   readonly refreshFamilies: RefreshFamilyStore
   readonly authorizations: RecordStore
   readonly apiKeys: RecordStore

@@ -1,4 +1,5 @@
 /** The revocation feed over Redis: what is revoked on one instance is told by the other, whatever breaks in between. */
+import { getListFromStatusListJWT, getStatusListFromJWT } from '@sd-jwt/jwt-status-list'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { digestOf } from '../../src/core/secrets/digest.js'
@@ -161,6 +162,65 @@ t.test('two instances over one Redis', async (t) => {
     t.comment(`${usec?.[1]} microseconds of Redis for a script, pages and limits together`)
   })
 })
+
+t.test(
+  'a status list: what is revoked on one instance is in that of the other, as a library of others reads it',
+  async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const [one, two] = await startTwo(t, {
+      REDIS_URL: redis.url,
+      TOKEN_STATUS_LIST: 'on',
+      PUBLIC_URL: 'https://a.example'
+    })
+    const statusAt = async ({ call }: OAuthApp, { access_token }: { access_token: string }) => {
+      const { idx, uri } = getStatusListFromJWT(access_token)
+      const { status, body } = await call('GET', new URL(uri).pathname)
+      return status === 200 ? getListFromStatusListJWT(body).getStatus(idx) : status
+    }
+    const advance = () => [one, two].map(({ clock }) => clock.advance(5_000))
+    const [tokens, others] = [await one.tokens(), await two.tokens()]
+    for (const instance of [one, two]) t.equal(await statusAt(instance, tokens), 0)
+    await one.revoke(tokens.access_token)
+    advance()
+    for (const instance of [one, two]) {
+      t.strictSame([await statusAt(instance, tokens), await statusAt(instance, others)], [1, 0])
+    }
+    const [here, there] = await Promise.all([one, two].map(({ call }) => call('GET', '/oauth/status-lists/0')))
+    t.equal(here?.headers.etag, there?.headers.etag, 'whoever holds one of them is told 304 by the other')
+
+    t.test('an entry by an instance that knows no lists is only in the feed', async (t) => {
+      const untilMs = one.clock() + 60_000
+      await one.app.storage.revocations.announce([{ userId: 'a', authorizationId: 'b', revokedAtMs: 1, untilMs }])
+      advance()
+      t.equal(await statusAt(two, tokens), 1)
+    })
+
+    t.test('the next list begins when enough places are taken', async (t) => {
+      const { counts, taken } = createKeys('grantd:').statusIndices
+      await redis.client.hset(counts, 'taken', 65_535)
+      const [last, next] = [await one.tokens(), await one.tokens()]
+      t.strictSame(
+        [last, next].map(({ access_token }) => getStatusListFromJWT(access_token).uri.at(-1)),
+        ['0', '1']
+      )
+      t.equal((await redis.client.strlen(taken)) > 0, true)
+      t.equal(await statusAt(two, next), 0, 'at once')
+      await two.revoke(next.access_token)
+      advance()
+      t.equal(await statusAt(one, next), 1)
+      t.equal(await statusAt(one, tokens), 1, 'the list before is still there')
+    })
+
+    t.test('without Redis it is 503, and no place is given', async (t) => {
+      await redis.kill()
+      advance()
+      t.equal(await statusAt(one, tokens), 503)
+      await redis.start()
+      await until(async () => (await statusAt(one, tokens)) === 1)
+    })
+  }
+)
 
 /** A feed without entries, as a Redis that lost its data has it. */
 async function forget({ client }: RedisServer): Promise<void> {

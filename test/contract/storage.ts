@@ -12,6 +12,7 @@ import { refreshFamilyStoreContract } from './refresh-family-store.js'
 import { resourcesContract } from './resources.js'
 import { revocationsContract } from './revocations.js'
 import { signingKeyStoreContract } from './signing-key-store.js'
+import { statusIndexStoreContract } from './status-index-store.js'
 
 export function storageContract(t: Test, start: StartEngine): void {
   t.test('grants', async (t) => grantStoreContract(t, start))
@@ -21,6 +22,7 @@ export function storageContract(t: Test, start: StartEngine): void {
   t.test('records', async (t) => recordStoreContract(t, start))
   t.test('lists of authorizations', async (t) => authorizationsContract(t, start))
   t.test('revocations', async (t) => revocationsContract(t, start))
+  t.test('places in status lists', async (t) => statusIndexStoreContract(t, start))
   t.test('limits', async (t) => limitStoreContract(t, start))
   t.test('locks', async (t) => lockStoreContract(t, start))
   t.test('signing keys', async (t) => signingKeyStoreContract(t, start))

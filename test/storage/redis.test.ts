@@ -763,9 +763,10 @@ t.test('a key that holds something else', async (t) => {
     'record-delete': ['id'],
     'record-page': ['up', 10, 0, '', '', ''],
     'record-end': ['field', 'value', 'other', 60_000, 'id'],
-    'revocation-announce': [1_700_000_000_000, 'a tag', 'channel', 'message', 100, 'id', 1, 2, 'user'],
+    'revocation-announce': [1_700_000_000_000, 'a tag', 'channel', 'message', 100, 'id', 1, 2, 'user', ''],
     'revocation-page': [1, '1.tag', 10, 100],
     'revocation-sweep': [1_700_000_000_000, 1_700_000_000_000, 1_700_000_000_000, 10],
+    'status-index-take': [131_072, 65_536, 1, 2],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
     'limit-hit': [60_000],
@@ -775,16 +776,18 @@ t.test('a key that holds something else', async (t) => {
     'signing-keys-succeed': ['', 'kid', '{}'],
     'replica-fence': [1_000]
   }
-  const REVOCATION_KEYS: Partial<Record<ScriptName, number>> = {
+  const SEVERAL_KEYS: Partial<Record<ScriptName, number>> = {
     'revocation-announce': 5,
     'revocation-page': 3,
-    'revocation-sweep': 4
+    'revocation-sweep': 4,
+    'status-index-take': 2
   }
   const keysOf = (name: ScriptName) => {
     const [record, index] = [`foreign:{${name}}:record`, `foreign:{${name}}`]
     if (name === 'record-page') return [index]
     if (name === 'record-end') return [index, record]
-    if (name.startsWith('revocation-')) return times(REVOCATION_KEYS[name] ?? 0, (i) => `foreign:{${name}}:${i}`)
+    const several = SEVERAL_KEYS[name]
+    if (several) return times(several, (i) => `foreign:{${name}}:${i}`)
     return name.startsWith('record-') ? [record, index] : [`foreign:${name}`]
   }
 

@@ -41,7 +41,8 @@ export function authorizationOf(
   { clientId, clientType, scopes, resources = [], metadata }: ApprovedRequest,
   { userId, authorizationId: id, ip }: Approval,
   createdAtMs: number,
-  times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs' | 'tokenLifeMs'>
+  times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs' | 'tokenLifeMs'>,
+  statusIndex?: number
 ): Authorization {
   return {
     id,
@@ -56,6 +57,7 @@ export function authorizationOf(
     ipAtGrant: ip,
     createdAtMs,
     revokedAtMs: undefined,
+    statusIndex,
     ...times
   }
 }

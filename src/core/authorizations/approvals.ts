@@ -57,9 +57,13 @@ export interface ApprovalsParts {
   authorizations: Authorizations
   users: Users
   clock: Clock
+  /** Takes a place in the status lists for an authorization. Absent where there are none. */
+  takeStatusIndex?: (() => Promise<number>) | undefined
 }
 
-export function createApprovals({ records, authorizations, users, clock }: ApprovalsParts): Approvals {
+export function createApprovals(parts: ApprovalsParts): Approvals {
+  const { records, authorizations, users, clock, takeStatusIndex } = parts
+
   const recordOf = (authorization: Authorization) =>
     [authorization.userId, authorization.id, toFields(authorization), listedUntilMs(authorization)] as const
 
@@ -73,9 +77,8 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
   async function standIn(client: Client, approved: Approved): Promise<Authorization | undefined> {
     const { request, decision } = approved
     const { userId, authorizationId } = decision
-    const made = await make(
-      authorizationOf(client, request, decision, clock(), { ...collectedAt(client, clock()), awaitsCollection: false })
-    )
+    const times = { ...collectedAt(client, clock()), awaitsCollection: false }
+    const made = await make(authorizationOf(client, request, decision, clock(), times, await takeStatusIndex?.()))
     // Whoever revokes everything notes that before they list: either they found this record, or it is noted by now.
     if (isInForce(approved, await users.standingOf(userId))) return made
     return authorizations.revoke(userId, authorizationId)
@@ -84,7 +87,10 @@ export function createApprovals({ records, authorizations, users, clock }: Appro
   return {
     async prepare(client, request, approval) {
       const { userId, authorizationId: id } = approval
-      const authorization = authorizationOf(client, request, approval, clock(), awaiting(approval.lapsesAtMs))
+      // Taken for what may not come to stand, too: whoever revokes an authorization while it is collected has to know its place.
+      const statusIndex = await takeStatusIndex?.()
+      const times = awaiting(approval.lapsesAtMs)
+      const authorization = authorizationOf(client, request, approval, clock(), times, statusIndex)
       const cap = { withinMs: KEEP_LISTED_MS, most: MOST_ACTIVE }
       // Both are asked for in one turn, so that the trimming costs no further round trip.
       const [kept] = await Promise.all([

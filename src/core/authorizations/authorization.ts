@@ -2,6 +2,7 @@
  * An authorization: what a user granted (the wire calls it an authorized client). It is there from the approval on, and waits
  * for its client to collect it. Its tokens are valid only while it is neither expired nor revoked.
  */
+import { Type } from '@sinclair/typebox'
 import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
@@ -38,6 +39,8 @@ export interface Authorization {
    * version did that which did not note it.
    */
   tokenLifeMs: number | undefined
+  /** Its place in the status lists (status-index.ts); undefined if there were none at its approval. */
+  statusIndex?: number | undefined
 }
 
 const DAY_MS = 86_400_000
@@ -85,14 +88,22 @@ export function toFields(authorization: Authorization): Fields {
   return fields
 }
 
+const IndexText = Type.String({ pattern: '^\\d{1,15}$' })
+
 /** What every version writes, and the times that are there. */
 export const isAuthorization = fieldsLike(
   { clientType: Text, ipAtGrant: Text, createdAtMs: TimeText, expiresAtMs: TimeText },
-  { collectedAtMs: TimeText, lastUsedAtMs: TimeText, revokedAtMs: TimeText, tokenLifeMs: TimeText }
+  {
+    collectedAtMs: TimeText,
+    lastUsedAtMs: TimeText,
+    revokedAtMs: TimeText,
+    tokenLifeMs: TimeText,
+    statusIndex: IndexText
+  }
 )
 
 export function fromFields(userId: string, id: string, fields: Fields): Authorization {
-  const time = (text: string | undefined) => (text === undefined ? undefined : Number(text))
+  const number = (text: string | undefined) => (text === undefined ? undefined : Number(text))
   return {
     id,
     userId,
@@ -107,9 +118,10 @@ export function fromFields(userId: string, id: string, fields: Fields): Authoriz
     createdAtMs: Number(fields.createdAtMs),
     expiresAtMs: Number(fields.expiresAtMs),
     awaitsCollection: fields[AWAITS_COLLECTION.field] === AWAITS_COLLECTION.is,
-    collectedAtMs: time(fields.collectedAtMs),
-    lastUsedAtMs: time(fields.lastUsedAtMs),
-    revokedAtMs: time(fields.revokedAtMs),
-    tokenLifeMs: time(fields.tokenLifeMs)
+    collectedAtMs: number(fields.collectedAtMs),
+    lastUsedAtMs: number(fields.lastUsedAtMs),
+    revokedAtMs: number(fields.revokedAtMs),
+    tokenLifeMs: number(fields.tokenLifeMs),
+    statusIndex: number(fields.statusIndex)
   }
 }

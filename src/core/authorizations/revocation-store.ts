@@ -10,6 +10,8 @@ export interface Revocation {
   revokedAtMs: number
   /** When the last access token of the authorization ends. */
   untilMs: number
+  /** Its place in the status lists, if it has one (status-index.ts). Instances of versions before them leave it out. */
+  statusIndex?: number
 }
 
 /** The authorization of a user. */

@@ -81,7 +81,8 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
     userId: authorization.userId,
     authorizationId: authorization.id,
     revokedAtMs: nowMs,
-    untilMs: tokensEndAtMs(authorization, clients.find(authorization.clientId), nowMs)
+    untilMs: tokensEndAtMs(authorization, clients.find(authorization.clientId), nowMs),
+    ...(authorization.statusIndex !== undefined && { statusIndex: authorization.statusIndex })
   })
 
   async function revoke(userId: string, id: string): Promise<Authorization | undefined> {
@@ -113,12 +114,14 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
       // Without ids this waits for the replicas, which may not have heard yet what an earlier attempt has revoked.
       if (ids.length === 0) return { revoked: (await end()).length, isDone: true }
       const found = (await records.page(userId, active)).records
-      const announced = ids.map((authorizationId) => {
-        const fields = found.get(authorizationId)
+      const described = async (authorizationId: string): Promise<Announcement> => {
+        // It may not be on the page any more.
+        const fields = found.get(authorizationId) ?? (await records.get(userId, authorizationId).catch(() => undefined))
         if (fields) return announcementOf(fromFields(userId, authorizationId, fields), nowMs)
-        // It cannot be read, or was not on the page any more.
+        // It cannot be read.
         return { userId, authorizationId, revokedAtMs: nowMs, untilMs: nowMs + LONGEST_LIFE_MS }
-      })
+      }
+      const announced = await Promise.all(ids.map(described))
       await store.announce(announced)
       const revoked = await end()
       await Promise.all([store.finish(announced), trim(userId)])

@@ -11,6 +11,7 @@ import { fault } from '../fault.js'
 import { isUserId } from '../users/user.js'
 import type { IdTokensParts } from './id-tokens.js'
 import type { SigningKey } from './signing-key.js'
+import { statusClaim } from './status-list-token.js'
 
 export interface AccessTokenClaims {
   iss: string
@@ -26,6 +27,8 @@ export interface AccessTokenClaims {
   client_id: string
   client_type: string
   scope: string
+  /** Where its status list is, if there was one at its approval. */
+  status?: ReturnType<typeof statusClaim>
 }
 
 /**
@@ -62,12 +65,16 @@ export interface AccessTokensParts extends IdTokensParts {
   expectedIssuer: string | undefined
   /** The identifiers of all resources: `aud` of a presented token is one of them, or as its `iss`. */
   resources: ReadonlySet<string>
+  /** Whether tokens say where their status list is. */
+  namesStatusList?: boolean
 }
 
 /** Whether a token is for this service itself, and not for a resource. */
 export const isForIssuer = ({ iss, aud }: AccessTokenClaims) => aud === iss
 
-export function createAccessTokens({ keys, jwt, issuer, expectedIssuer, resources }: AccessTokensParts): AccessTokens {
+export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
+  const { keys, jwt, issuer, expectedIssuer, resources, namesStatusList = false } = parts
+
   function verify(token: string, key: SigningKey): OpenedToken {
     try {
       const claims = jwt.verify<AccessTokenClaims>(token, key, { issuer: expectedIssuer, typ: TYP, claims: CLAIMS })
@@ -93,6 +100,7 @@ export function createAccessTokens({ keys, jwt, issuer, expectedIssuer, resource
     mint(authorization, { issuedAtMs, expiresAtMs, scopes, resource = issuer }) {
       const key = keys.current()
       if (!key) throw fault('unavailable', { detail: 'no signing key yet' })
+      const { statusIndex } = authorization
       const claims = {
         iss: issuer,
         sub: authorization.userId,
@@ -103,7 +111,8 @@ export function createAccessTokens({ keys, jwt, issuer, expectedIssuer, resource
         cid: authorization.id,
         client_id: authorization.clientId,
         client_type: authorization.clientType,
-        scope: writeScope(scopes)
+        scope: writeScope(scopes),
+        ...(namesStatusList && statusIndex !== undefined && { status: statusClaim(issuer, statusIndex) })
       } satisfies AccessTokenClaims
       return jwt.sign(claims, key, { typ: TYP })
     },

@@ -15,6 +15,7 @@ import { answerOAuthFault } from './answers.js'
 import { authorize, authorizeDevice } from './authorize-device.js'
 import { checkToken } from './check-token.js'
 import { getAuthorizationServerMetadata, getJwks, getOpenidConfiguration, metadataUrls } from './discovery.js'
+import { getStatusList, STATUS_LIST_TYPE } from './get-status-list.js'
 import { introspectToken } from './introspect-token.js'
 import { listRevocations } from './list-revocations.js'
 import { requestToken } from './request-token.js'
@@ -25,6 +26,7 @@ const {
   getOpenidConfiguration: openidConfiguration,
   getAuthorizationServerMetadata: serverMetadata,
   getJwks: jwks,
+  getStatusList: statusList,
   getUserinfo: userinfo,
   postUserinfo: userinfoByPost,
   ...forPrograms
@@ -56,11 +58,12 @@ async function documents(app: FastifyInstance): Promise<void> {
   getOpenidConfiguration(app)
   getAuthorizationServerMetadata(app)
   getJwks(app)
+  getStatusList(app)
   // A discovery document may be at a second place.
   const discovery = [openidConfiguration, serverMetadata].flatMap(({ method, url }) =>
     metadataUrls(app, url).map((place) => ({ method, url: place }))
   )
-  refuseOtherMethods(app, [...discovery, jwks])
+  refuseOtherMethods(app, [...discovery, jwks, statusList])
 }
 
 /** What pages of any origin may ask with an access token (OpenID Connect Core 1.0 §5.3). */
@@ -82,6 +85,7 @@ function nameMediaTypeAlone(
   payload: unknown,
   done: DoneFuncWithErrOrRes
 ) {
-  if (reply.hasHeader('content-type')) reply.header('content-type', 'application/json')
+  const type = reply.getHeader('content-type')
+  if (type !== undefined && type !== STATUS_LIST_TYPE) reply.header('content-type', 'application/json')
   done(null, payload)
 }

@@ -9,6 +9,7 @@ import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-k
 import { createMemoryRecordStore } from './record-store.js'
 import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
 import { createMemoryRevocationStore } from './revocation-store.js'
+import { createMemoryStatusIndexStore } from './status-index-store.js'
 import { startSweeps } from './sweeps.js'
 
 const SWEEP_EVERY_MS = 10_000
@@ -29,6 +30,7 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
     grants: createMemoryGrantStore(clock, sweeps, publish),
     decisions: feed,
     revocations: createMemoryRevocationStore(clock, sweeps, publish),
+    statusIndices: createMemoryStatusIndexStore(),
     refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
     apiKeys: records(),

@@ -93,11 +93,7 @@ export function createMemoryRevocationStore(
       const found = entries.slice(rank, rank + most)
       const isMore = rank + most < entries.length
       return {
-        revocations: found.map(({ authorizationId, revokedAtMs, untilMs }) => ({
-          authorizationId,
-          revokedAtMs,
-          untilMs
-        })),
+        revocations: found.map(({ number: _number, position: _position, ...revocation }) => revocation),
         isMore,
         next: isMore ? (found.at(-1) as Entry).position : (positionOf(number) ?? START)
       }

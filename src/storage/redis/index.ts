@@ -15,6 +15,7 @@ import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { createRedisRevocationStore } from './revocation-store.js'
 import { reachServers } from './servers.js'
 import { createRedisSigningKeyStore } from './signing-key-store.js'
+import { createRedisStatusIndexStore } from './status-index-store.js'
 
 /** How long a start waits for Redis; after that the instance goes on, not ready. */
 const SETTLE_WITHIN_MS = 3_000
@@ -76,6 +77,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     grants: createRedisGrantStore(connection, keys, { cluster: isCluster ? servers : undefined, testClock }),
     decisions,
     revocations: createRedisRevocationStore(connection, keys, clock),
+    statusIndices: createRedisStatusIndexStore(connection, keys),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
     apiKeys: recordsOf('api-key'),

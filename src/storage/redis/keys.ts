@@ -10,6 +10,8 @@ export interface Keys {
   refreshFamily(authorizationId: string): string
   /** Those of the revocation feed, and the channel on which its entries are published. */
   revocations: Readonly<Record<'entries' | 'order' | 'ends' | 'unfinished' | 'positions' | 'channel', string>>
+  /** What counts the places of status lists that are taken, and which of the current list they are. */
+  statusIndices: Readonly<Record<'counts' | 'taken', string>>
   limit(name: string): string
   lock(name: string): string
   /** Without an issuer's id, the signing keys of the service itself. */
@@ -56,6 +58,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
       positions: ofFeed('positions'),
       channel
     },
+    statusIndices: { counts: `${prefix}status-index:{status}:counts`, taken: `${prefix}status-index:{status}:taken` },
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
     signingKeys: (issuerId) =>

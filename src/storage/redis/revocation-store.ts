@@ -18,7 +18,7 @@ import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 import { bestEffort } from './record-store.js'
 
-const ENTRY = /^(\d+\.[A-Za-z0-9_-]+) (\d{1,15}) (\d{1,15})$/
+const ENTRY = /^(\d+\.[A-Za-z0-9_-]+) (\d{1,15}) (\d{1,15})(?: (\d{1,15}))?$/
 
 export function createRedisRevocationStore(connection: Connection, keys: Keys, clock: Clock): RevocationStore {
   const { call, run, runDurably } = connection
@@ -36,13 +36,15 @@ export function createRedisRevocationStore(connection: Connection, keys: Keys, c
     one.authorizationId,
     Math.floor(one.revokedAtMs),
     Math.ceil(one.untilMs),
-    one.userId
+    one.userId,
+    one.statusIndex ?? ''
   ]
 
   function read(authorizationId: string, entry: string | null | undefined): [FeedPosition, Revocation] {
-    const [, position = '', revokedAtMs, untilMs] = ENTRY.exec(entry ?? '') ?? []
+    const [, position = '', revokedAtMs, untilMs, statusIndex] = ENTRY.exec(entry ?? '') ?? []
     if (!isFeedPosition(position)) throw unreadable()
-    return [position, { authorizationId, revokedAtMs: Number(revokedAtMs), untilMs: Number(untilMs) }]
+    const revocation = { authorizationId, revokedAtMs: Number(revokedAtMs), untilMs: Number(untilMs) }
+    return [position, statusIndex === undefined ? revocation : { ...revocation, statusIndex: Number(statusIndex) }]
   }
 
   function readPosition(text: string | null): FeedPosition {

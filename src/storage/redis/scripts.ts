@@ -34,6 +34,7 @@ const NUMBER_OF_KEYS = {
   'revocation-announce': 5,
   'revocation-page': 3,
   'revocation-sweep': 4,
+  'status-index-take': 2,
   'refresh-begin': 1,
   'refresh-rotate': 1,
   'limit-hit': 1,

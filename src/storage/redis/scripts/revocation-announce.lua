@@ -2,12 +2,12 @@
 -- Announces revocations in the feed, before the records of their authorizations change: each gets an entry unless it has one, and
 -- is noted as unfinished. Tells every instance of new entries.
 --
--- KEYS 1: entries (hash: id of an authorization → '<number>.<tag> <revoked at> <until>')
+-- KEYS 1: entries (hash: id of an authorization → '<number>.<tag> <revoked at> <until>', and ' <status index>' if it has one)
 --      2: order (sorted set: ids by number)   3: ends (sorted set: ids by until)
 --      4: unfinished (sorted set: '<id> <user id>' by the time of the announcement)
 --      5: positions (hash: 'last' holds the newest '<number>.<tag>', and the number's remainder by ARGV 5 holds it as well)
 -- ARGV 1: now in ms   2: tag of this call   3: channel, in the slot of the keys   4: message for it   5: how many are remembered
---      then id, revoked at, until, user id, …
+--      then id, revoked at, until, user id, status index or '', …
 -- Returns the number of new entries; UNREADABLE if the newest position is none.
 
 -- A key of a foreign type ends the script here, before anything is written.
@@ -20,14 +20,14 @@ local number = tonumber(string.match(last, '^%d+'))
 if not number then return redis.error_reply('UNREADABLE position') end
 
 local made = 0
-for i = 6, #ARGV, 4 do
-  local id, revoked_at, until_ms, user = unpack(ARGV, i, i + 3)
+for i = 6, #ARGV, 5 do
+  local id, revoked_at, until_ms, user, index = unpack(ARGV, i, i + 4)
   if not redis.call('HGET', KEYS[1], id) then
     made = made + 1
     number = number + 1
     -- A call that is sent again after a failover may give an entry another number, so the tag says which one of the call it is.
     local position = string.format('%d.%s%d', number, ARGV[2], i)
-    redis.call('HSET', KEYS[1], id, position .. ' ' .. revoked_at .. ' ' .. until_ms)
+    redis.call('HSET', KEYS[1], id, position .. ' ' .. revoked_at .. ' ' .. until_ms .. (index ~= '' and ' ' .. index or ''))
     redis.call('ZADD', KEYS[2], number, id)
     redis.call('ZADD', KEYS[3], until_ms, id)
     redis.call('HSET', KEYS[5], number % ARGV[5], position, 'last', position)
