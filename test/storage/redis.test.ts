@@ -756,17 +756,18 @@ t.test('a key that holds something else', async (t) => {
     'record-end': ['field', 'value', 'other', 60_000, 'id'],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
-    'limit-hit': [60_000],
     'limit-take': ['attempt', 1, 60_000],
     'lock-acquire': ['holder', 60_000],
     'lock-release': ['holder'],
     'signing-keys-succeed': ['', 'kid', '{}'],
+    'read-and-hit': [60_000, 'api-key'],
     'replica-fence': [1_000]
   }
   const keysOf = (name: ScriptName) => {
     const [record, index] = [`foreign:{${name}}:record`, `foreign:{${name}}`]
     if (name === 'record-page') return [index]
     if (name === 'record-end') return [index, record]
+    if (name === 'read-and-hit') return [record, `foreign:{${name}}:window`]
     return name.startsWith('record-') ? [record, index] : [`foreign:${name}`]
   }
 
@@ -815,7 +816,7 @@ t.test('a key that holds something else', async (t) => {
       get: () => call('get', (redis) => redis.get('foreign:plain')),
       zrange: () => call('zrange', (redis) => redis.zrange('foreign:plain', '0', '-1')),
       zrem: () => call('zrem', (redis) => redis.zrem('foreign:plain', 'one')),
-      'a number that is none': () => run('limit-hit', 'foreign:limit', 60_000)
+      'a number that is none': () => run('read-and-hit', 'foreign:none', 'foreign:limit', 60_000, 'api-key')
     }
     for (const [name, command] of Object.entries(commands)) {
       await t.rejects(command(), { name: 'Fault', code: 'unavailable' }, name)
