@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Limits } from '../src/config/config.js'
 import { fault } from '../src/core/fault.js'
-import { type Checked, type LimitStore, limitKey } from '../src/core/limits/limits.js'
+import { type Checked, type Hit, type HitWindow, type LimitStore, limitKey } from '../src/core/limits/limits.js'
 
 export interface RequestLimits {
   /** Makes the hook that counts a request against its address. */
@@ -17,6 +17,10 @@ export interface RequestLimits {
   perCaller(name: LimitedOperation): (request: FastifyRequest, caller: string) => Promise<void>
   /** Counts a request against an API key, in a window of an hour; the windows of all others are a minute. */
   perApiKey(request: FastifyRequest, keyId: string): Promise<void>
+  /** The window in which `perApiKey` counts. Undefined if it counts nothing. */
+  windowOfApiKey(keyId: string): HitWindow | undefined
+  /** Judges a hit that was counted in that window. Throws `too_many_requests`. */
+  judgeApiKey(hit: Hit): void
   /** Checks the secret of a client, whose wrong ones are counted by the address. Rejects with `too_many_requests`. */
   guessSecret<T>(request: FastifyRequest, clientId: string, check: () => T | undefined): Checked<T>
   /** Runs a lookup of a user code, unless this user or the address of the request has missed too often. */
@@ -56,6 +60,8 @@ const unlimited = (app: FastifyInstance): RequestLimits => ({
   userGuards: (_name, who) => [app.authenticate(who)],
   perCaller: () => async () => {},
   perApiKey: async () => {},
+  windowOfApiKey: () => undefined,
+  judgeApiKey: () => {},
   guessSecret: (_request, _clientId, check) => check(),
   guess: (_request, _userId, lookup) => lookup()
 })
@@ -99,10 +105,13 @@ export const limits = fp(
         return async (request: FastifyRequest, caller: string) => {
           callers.set(request, caller)
           const result = await count(request)
-          if (result.isAllowed || !result.isExceeded) return
-          metrics.countLimited(`${name} per ${by}`)
-          throw fault('too_many_requests', { retryAfterSeconds: Math.max(1, result.ttlInSeconds), detail: name })
+          if (!result.isAllowed && result.isExceeded) refuse(name, by, result.ttlInSeconds)
         }
+      }
+
+      function refuse(name: string, by: string, freeInSeconds: number): never {
+        metrics.countLimited(`${name} per ${by}`)
+        throw fault('too_many_requests', { retryAfterSeconds: Math.max(1, freeInSeconds), detail: name })
       }
 
       const limits: RequestLimits = {
@@ -124,6 +133,10 @@ export const limits = fp(
         },
         perCaller: (name) => counted(name, 'caller', perMinute[name], MINUTE_MS),
         perApiKey: counted('tokens-api', 'key', bounds.tokensApiPerHour, HOUR_MS),
+        windowOfApiKey: (keyId) => ({ key: limitKey('tokens-api', 'key', keyId), lengthMs: HOUR_MS }),
+        judgeApiKey({ count, resetsInMs }) {
+          if (count > bounds.tokensApiPerHour) refuse('tokens-api', 'key', Math.ceil(resetsInMs / 1000))
+        },
         guessSecret(request, clientId, check) {
           const address = addressOf(request)
           if (address === undefined) return check()

@@ -806,7 +806,7 @@ t.test('what cannot be read is a 503 by itself, left out of its list, and told t
     const stored = JSON.parse((await client.hget(key, kid)) as string)
     const one = async () => {
       clock.advance(60_000)
-      return core.workloadTokens.mint('acme', issuer.id, workload?.id ?? '', {})
+      return core.workloadTokens.mint('acme', issuer.id, workload?.id ?? '', {}, null)
     }
     const put = (value: unknown) => () => client.hset(key, kid, JSON.stringify(value))
     const damages: Record<string, () => Promise<unknown>> = {
@@ -821,7 +821,7 @@ t.test('what cannot be read is a 503 by itself, left out of its list, and told t
     for (const [name, damage] of Object.entries(damages)) {
       t.test(name, async (t) => {
         const fresh = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' }, { testClock: clock })
-        const mint = () => fresh.app.core.workloadTokens.mint('acme', issuer.id, workload?.id ?? '', {})
+        const mint = () => fresh.app.core.workloadTokens.mint('acme', issuer.id, workload?.id ?? '', {}, null)
         const whole = (await client.dumpBuffer(key)) as Buffer
         await damage()
         await t.rejects(mint(), { name: 'Fault', code: 'unavailable' })

@@ -1,6 +1,9 @@
 /** The contract of every engine's limit store: src/core/limits/limits.ts. */
 import type { Test } from 'tap'
+import { API_KEY_FIELDS } from '../../src/core/api-keys/api-key.js'
 import { limitKey } from '../../src/core/limits/limits.js'
+import type { WantedRecord } from '../../src/core/records/record-store.js'
+import { RESOURCE_FIELDS } from '../../src/core/records/resources.js'
 import { type StartEngine, times } from './engine.js'
 
 const WINDOW_MS = 600_000
@@ -10,6 +13,7 @@ const DRIFT_MS = 5_000
 export function limitStoreContract(t: Test, start: StartEngine): void {
   t.test('hits', (t) => hits(t, start))
   t.test('attempts', (t) => attempts(t, start))
+  t.test('records beside a hit', (t) => recordsBesideHits(t, start))
 }
 
 async function hits(t: Test, start: StartEngine): Promise<void> {
@@ -131,5 +135,73 @@ async function attempts(t: Test, start: StartEngine): Promise<void> {
     t.equal((await storage.limits.hit('young hits', WINDOW_MS)).count, 2)
     t.equal(await storage.limits.take('old 7', '2', 1, WINDOW_MS), undefined)
     t.equal((await storage.limits.hit('old hits 7', WINDOW_MS)).count, 1)
+  })
+}
+
+async function recordsBesideHits(t: Test, start: StartEngine): Promise<void> {
+  const fieldsOf = (names: readonly string[], of: string) =>
+    Object.fromEntries(names.map((name) => [name, `${name} of ${of}`]))
+  const all: WantedRecord[] = [
+    { of: 'apiKeys', parent: 'acme', id: 'key' },
+    { of: 'issuers', parent: 'acme', id: 'an issuer' },
+    { of: 'workloads', parent: 'an issuer', id: '{x}:ü' }
+  ]
+  const [key, issuer, workload] = [
+    fieldsOf(API_KEY_FIELDS, 'key'),
+    fieldsOf(RESOURCE_FIELDS, 'issuer'),
+    fieldsOf(RESOURCE_FIELDS, 'workload')
+  ]
+  const window = { key: 'a', lengthMs: WINDOW_MS }
+  const withRecords = async (t: Test) => {
+    const engine = await start(t)
+    const { storage, clock } = engine
+    const untilMs = clock() + 2 * WINDOW_MS
+    await storage.apiKeys.create('acme', 'key', key, untilMs)
+    await storage.issuers.create('acme', 'an issuer', issuer, untilMs)
+    await storage.workloads.create('an issuer', '{x}:ü', workload, untilMs)
+    return engine
+  }
+
+  t.test('records come in the order in which they were asked for, and the hit is one of its window', async (t) => {
+    const { storage, other, pass } = await withRecords(t)
+    t.strictSame(await storage.limits.readAndHit(all, undefined), { records: [key, issuer, workload], hit: undefined })
+    t.equal((await storage.limits.hit('a', WINDOW_MS)).count, 1, 'what counts no hit counted none')
+    const { records, hit } = await other.limits.readAndHit([...all].reverse(), window)
+    t.strictSame([records, hit?.count], [[workload, issuer, key], 2])
+    await pass(WINDOW_MS)
+    t.equal((await storage.limits.readAndHit(all, window)).hit?.count, 1, 'a new window')
+    t.equal((await other.limits.hit('a', WINDOW_MS)).count, 2, 'which is the same, however a hit comes')
+    t.strictSame((await storage.limits.readAndHit([], window)).records, [])
+  })
+
+  t.test('what is not there is missing in its place, from the moment it is deleted anywhere', async (t) => {
+    const { storage, other, pass } = await withRecords(t)
+    const read = async () => (await storage.limits.readAndHit(all, window)).records
+    await other.issuers.delete('acme', 'an issuer')
+    t.strictSame(await read(), [key, undefined, workload])
+    await other.workloads.delete('an issuer', '{x}:ü')
+    t.strictSame(await read(), [key, undefined, undefined])
+    await other.apiKeys.change('acme', 'key', { set: { revokedAtMs: '1' }, clear: ['label'] })
+    const { label: _label, ...rest } = key
+    t.strictSame(await read(), [{ ...rest, revokedAtMs: '1' }, undefined, undefined])
+    await pass(2 * WINDOW_MS)
+    t.strictSame(await read(), [undefined, undefined, undefined])
+  })
+
+  t.test('a record that lacks what it should have is no missing one', async (t) => {
+    const { storage, clock } = await start(t)
+    await storage.apiKeys.create('acme', 'key', { rights: 'tokens' }, clock() + WINDOW_MS)
+    await storage.issuers.create('acme', 'an issuer', { updatedAtMs: '1' }, clock() + WINDOW_MS)
+    const { records } = await storage.limits.readAndHit(all, undefined)
+    t.strictSame(records, [{ rights: 'tokens' }, { updatedAtMs: '1' }, undefined])
+  })
+
+  t.test('100 hits beside records at once are all counted', async (t) => {
+    const { storage, other } = await withRecords(t)
+    const found = await Promise.all(times(100, (i) => (i % 2 ? storage : other).limits.readAndHit(all, window)))
+    t.same(
+      found.map(({ hit }) => hit?.count ?? 0).sort((a, b) => a - b),
+      times(100, (i) => i + 1)
+    )
   })
 }

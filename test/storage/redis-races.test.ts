@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
 import { createTurns } from '../../src/core/records/turns.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
+import { KINDS_READ_TOGETHER } from '../../src/storage/redis/index.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { createRedisLimitStore } from '../../src/storage/redis/limit-store.js'
 import { createRedisLockStore, createRedisRecordStore } from '../../src/storage/redis/record-store.js'
@@ -35,7 +36,7 @@ const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
   'to end a record': { run: races.toEndRecord, torn: 'record-end' },
   'to change a record': { run: races.toChangeRecord, torn: 'record-change' },
   'to take an attempt': { run: races.toTakeAttempt, torn: 'limit-take' },
-  'to be counted': { run: races.toHit, torn: 'limit-hit' },
+  'to be counted': { run: races.toHit, torn: 'read-and-hit' },
   'to take a lock': { run: races.toLock, torn: 'lock-acquire' },
   'to succeed a signing key': { run: races.toSucceedKey, torn: 'signing-keys-succeed' }
 }
@@ -68,7 +69,13 @@ async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = all
       grants: createRedisGrantStore(connection, keys, { testClock: clock }),
       refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, clock),
       authorizations: createRedisRecordStore('authorized-client', { connection, keys, clock, turns: createTurns(1) }),
-      limits: createRedisLimitStore(connection, keys, clock),
+      limits: createRedisLimitStore({
+        connection,
+        keys,
+        kinds: KINDS_READ_TOGETHER,
+        isCluster: false,
+        testClock: clock
+      }),
       locks: createRedisLockStore(connection, keys),
       signingKeys: createRedisSigningKeyStore(connection, keys)
     }

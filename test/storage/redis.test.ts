@@ -769,11 +769,11 @@ t.test('a key that holds something else', async (t) => {
     'status-index-take': [131_072, 65_536, 1, 2],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
-    'limit-hit': [60_000],
     'limit-take': ['attempt', 1, 60_000],
     'lock-acquire': ['holder', 60_000],
     'lock-release': ['holder'],
     'signing-keys-succeed': ['', 'kid', '{}'],
+    'read-and-hit': [60_000, 'api-key'],
     'replica-fence': [1_000]
   }
   const SEVERAL_KEYS: Partial<Record<ScriptName, number>> = {
@@ -788,6 +788,7 @@ t.test('a key that holds something else', async (t) => {
     if (name === 'record-end') return [index, record]
     const several = SEVERAL_KEYS[name]
     if (several) return times(several, (i) => `foreign:{${name}}:${i}`)
+    if (name === 'read-and-hit') return [record, `foreign:{${name}}:window`]
     return name.startsWith('record-') ? [record, index] : [`foreign:${name}`]
   }
 
@@ -836,7 +837,7 @@ t.test('a key that holds something else', async (t) => {
       get: () => call('get', (redis) => redis.get('foreign:plain')),
       zrange: () => call('zrange', (redis) => redis.zrange('foreign:plain', '0', '-1')),
       zrem: () => call('zrem', (redis) => redis.zrem('foreign:plain', 'one')),
-      'a number that is none': () => run('limit-hit', 'foreign:limit', 60_000)
+      'a number that is none': () => run('read-and-hit', 'foreign:none', 'foreign:limit', 60_000, 'api-key')
     }
     for (const [name, command] of Object.entries(commands)) {
       await t.rejects(command(), { name: 'Fault', code: 'unavailable' }, name)

@@ -79,6 +79,11 @@ export function toFields({ owner: _owner, id: _id, rights, ...rest }: ApiKey): F
   return Object.fromEntries([...known.map(([name, value]) => [name, String(value)]), ['rights', writeRights(rights)]])
 }
 
+/** All fields; every key has the first one. */
+export const API_KEY_FIELDS: readonly string[] = [
+  ...['digest', 'label', 'rights', 'createdAtMs', 'expiresAtMs', 'lastUsedAtMs', 'revokedAtMs']
+]
+
 export const isApiKey = fieldsLike(
   { digest: Text, createdAtMs: TimeText },
   { expiresAtMs: TimeText, lastUsedAtMs: TimeText, revokedAtMs: TimeText }

@@ -1,13 +1,15 @@
 /** The API keys of owners: created (the text is shown only then), listed, given rights, revoked, and authenticated. */
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import { FOR_EVER_MS, isWorthNoting, type RecordStore } from '../records/record-store.js'
+import { createBoundedCache } from '../records/bounded-cache.js'
+import { type Fields, FOR_EVER_MS, isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import {
   type ApiKey,
   type ApiKeyRight,
   DEFAULT_RIGHTS,
   fromFields,
+  isApiKey,
   newApiKeyText,
   readApiKeyText,
   toFields,
@@ -15,6 +17,8 @@ import {
 } from './api-key.js'
 
 const DAY_MS = 86_400_000
+/** Caps the keys that this instance remembers. One that is forgotten costs a call more. */
+const MOST_REMEMBERED = 10_000
 /** How long a key stays listed after it expired or was revoked. */
 const KEEP_LISTED_MS = 90 * DAY_MS
 
@@ -36,10 +40,17 @@ export interface ApiKeys {
   revoke(owner: string, id: string): Promise<ApiKey | undefined>
   /**
    * The key with this text, used for what the right allows; undefined if it is unknown, expired or revoked. Records its use.
-   * Rejects with `forbidden` if the key does not have the right, and with `unavailable`.
+   * Rejects with `forbidden` if the key does not have the right, and with `unavailable`. `read` reads its record with whatever else
+   * a request needs.
    */
-  use(text: string, right: ApiKeyRight): Promise<ApiKey | undefined>
+  use(text: string, right: ApiKeyRight, read?: ReadKey): Promise<ApiKey | undefined>
 }
+
+/**
+ * Reads the record of a key. `isProven`: who sent the text has its secret, since this instance has accepted it before. Whether the
+ * key is still good is in the record alone.
+ */
+export type ReadKey = (owner: string, id: string, isProven: boolean) => Promise<Fields | undefined>
 
 export interface ApiKeysParts {
   records: RecordStore
@@ -47,6 +58,9 @@ export interface ApiKeysParts {
 }
 
 export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
+  /** The digests of the keys that were accepted, by their ids. */
+  const accepted = createBoundedCache<string>(MOST_REMEMBERED)
+
   return {
     async create(owner, { label, rights = DEFAULT_RIGHTS, expiresAtMs }) {
       const { id, text } = newApiKeyText(owner)
@@ -75,14 +89,21 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       return fields && fromFields(owner, id, fields)
     },
 
-    async use(text, right) {
+    async use(text, right, read = records.get) {
       const named = readApiKeyText(text)
-      const fields = named && (await records.get(named.owner, named.id))
-      if (!fields) return undefined
-      const key = fromFields(named.owner, named.id, fields)
+      if (!named) return undefined
+      const { owner, id } = named
+      const [digest, known] = [digestOf(text), accepted.get(id)]
+      const isProven = known !== undefined && isSame(known, digest)
+      const fields = await read(owner, id, isProven)
+      if (fields && !isApiKey(fields)) throw records.unreadable()
+      const key = fields && fromFields(owner, id, fields)
       const nowMs = clock()
-      const isOver = key.revokedAtMs !== undefined || (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs)
-      if (isOver || !isSame(key.digest, digestOf(text))) return undefined
+      if (!key || isOver(key, nowMs) || !isSame(key.digest, digest)) {
+        if (isProven) accepted.delete(id)
+        return undefined
+      }
+      if (!isProven) accepted.set(id, digest)
       if (!key.rights.includes(right)) throw fault('forbidden', { detail: `an API key without the right ${right}` })
       if (isWorthNoting(key.lastUsedAtMs, nowMs)) {
         await records.note(key.owner, key.id, { set: { lastUsedAtMs: String(nowMs) } })
@@ -90,4 +111,8 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       return key
     }
   }
+}
+
+function isOver({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): boolean {
+  return revokedAtMs !== undefined || (expiresAtMs !== undefined && expiresAtMs <= nowMs)
 }

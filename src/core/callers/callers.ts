@@ -3,7 +3,7 @@
  * by a client JWT, or a back end by an API key. Which of them may do what is said here; what a request brings is the plugins'.
  */
 import { type ApiKey, type ApiKeyRight, looksLikeApiKey } from '../api-keys/api-key.js'
-import type { ApiKeys } from '../api-keys/api-keys.js'
+import type { ApiKeys, ReadKey } from '../api-keys/api-keys.js'
 import { isBuiltIn } from '../clients/client.js'
 import { readScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
@@ -33,8 +33,11 @@ export interface Callers {
   identify(token: string): Promise<Caller>
   /** The user that a token stands for. A client is `forbidden`. */
   identifyUser(token: string): Promise<User>
-  /** The API key that a token is, if it may be used now for this; notes that it was. One without the right is `forbidden`. */
-  identifyApiKey(token: string, right: ApiKeyRight): Promise<ApiKey>
+  /**
+   * The API key that a token is, if it may be used now for this; notes that it was. One without the right is `forbidden`. `read` is
+   * that of `ApiKeys.use`.
+   */
+  identifyApiKey(token: string, right: ApiKeyRight, read?: ReadKey): Promise<ApiKey>
   /** Whoever may ask for tokens of connections: a back end with an API key that has the right, or a user. A client is `forbidden`. */
   identifyConnectionReader(token: string): Promise<ConnectionReader>
 }
@@ -82,8 +85,8 @@ export function createCallers({ sessions, accessTokens, tokens, apiKeys }: Calle
     return caller
   }
 
-  async function identifyApiKey(token: string, right: ApiKeyRight): Promise<ApiKey> {
-    const key = await apiKeys.use(token, right)
+  async function identifyApiKey(token: string, right: ApiKeyRight, read?: ReadKey): Promise<ApiKey> {
+    const key = await apiKeys.use(token, right, read)
     if (!key) throw fault('invalid_token', { detail: 'no API key' })
     return key
   }

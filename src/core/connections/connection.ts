@@ -3,7 +3,7 @@
  * with the user's and the connection's id as associated data.
  */
 import { Type } from '@sinclair/typebox'
-import { fieldsLike, type IsReadable, jsonLike, NumberText, Text, TimeText } from '../records/readable.js'
+import { fieldsLike, type IsReadable, jsonOf, NumberText, Text, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Upstream, UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
@@ -52,9 +52,9 @@ const hasFields = fieldsLike(
   { providerId: Text, subject: Text, connectedAtMs: TimeText, version: NumberText },
   { expiresAtMs: TimeText, issuedAtMs: TimeText, refusedAtMs: TimeText, lifeSeconds: NumberText }
 )
-const isListOfTexts = jsonLike(Type.Array(Text))
+const listOfTexts = jsonOf(Type.Array(Text))
 
-export const isConnection: IsReadable = (fields) => hasFields(fields) && isListOfTexts(fields.scopes ?? '[]')
+export const isConnection: IsReadable = (fields) => hasFields(fields) && !!listOfTexts(fields.scopes ?? '[]')
 
 export function fromFields(userId: string, id: string, fields: Fields): Connection {
   const number = (name: string) => (fields[name] === undefined ? undefined : Number(fields[name]))

@@ -1,6 +1,7 @@
 /** Builds the services of this folder over the storage, in the order of their dependencies. */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
+import type { LimitStore } from '../limits/limits.js'
 import { readable } from '../records/readable.js'
 import type { LockStore, RecordStore } from '../records/record-store.js'
 import { createResources } from '../records/resources.js'
@@ -21,6 +22,7 @@ import { createWorkloads } from './workloads.js'
 export interface IssuerServicesParts {
   storage: Readonly<Record<'issuers' | 'issuerOwners' | 'workloads' | 'domains' | 'domainHolders', RecordStore>> & {
     readonly locks: LockStore
+    readonly limits: LimitStore
     signingKeysOf(issuerId: string): SigningKeyStore
   }
   config: {
@@ -92,6 +94,7 @@ export function createIssuerServices(parts: IssuerServicesParts) {
     issuerDocuments: createIssuerDocuments({ issuers, domains, keys: issuerKeys, urls, held, limitTime }),
     workloads,
     workloadTokens: createWorkloadTokens({
+      limits: storage.limits,
       issuers: issuerRecords,
       workloads: workloadRecords,
       keys: issuerKeys,

@@ -3,16 +3,11 @@
  * second (held-documents.ts), so that they cost no more than a static answer. Every instance sees a deletion within
  * that time.
  */
-
 import type { Domains } from './domains.js'
 import type { Documents, Given, HeldDocuments } from './held-documents.js'
-import { type IssuerUrls, isIssuerId } from './issuer.js'
+import { type IssuerUrls, isDomain, isIssuerId } from './issuer.js'
 import type { IssuerKeys } from './issuer-keys.js'
 import type { Issuers } from './issuers.js'
-
-/** What a custom domain looks like (`DomainName` in openapi/tokens.yaml, in lower case). No other host is looked up. */
-const DOMAIN = /^(?!www\.)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}$/
-const LONGEST_DOMAIN = 255
 
 export interface IssuerDocuments {
   byPath(issuerId: string): Given
@@ -60,7 +55,7 @@ export function createIssuerDocuments(parts: IssuerDocumentsParts): IssuerDocume
 
     isIssuersHost(host) {
       if (urls.issuerOfHost(host) !== undefined) return true
-      if (host.length > LONGEST_DOMAIN || !DOMAIN.test(host)) return false
+      if (!isDomain(host)) return false
       return held.isIssuers(host, async () => (await limitTime(domains.issuerOf(host))) !== undefined)
     },
 

@@ -86,6 +86,14 @@ export function isIssuerId(text: string): boolean {
   return UUID.test(text)
 }
 
+const DOMAIN = /^(?!www\.)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{1,63}$/
+const LONGEST_DOMAIN = 255
+
+/** Whether a host can be a custom domain (`DomainName` in openapi/tokens.yaml, in lower case). No other is looked up. */
+export function isDomain(host: string): boolean {
+  return host.length <= LONGEST_DOMAIN && DOMAIN.test(host)
+}
+
 export function createIssuerUrls(publicUrl: string, baseDomain: string | undefined): IssuerUrls {
   const byPath = (issuerId: string) => `${publicUrl}/${issuerId}`
   const byHost = (host: string) => `https://${host}`

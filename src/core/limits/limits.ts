@@ -6,15 +6,40 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
+import type { Fields, WantedRecord } from '../records/record-store.js'
 
 const GUESS_WINDOW_MS = 15 * 60_000
 /** Caps what is remembered of wrong secrets. Who is forgotten may be wrong once more before it counts. */
 const MOST_SUSPECTS = 10_000
 
+export interface Hit {
+  /** The hits of the window, this one included. */
+  count: number
+  resetsInMs: number
+}
+
+/** A fixed window, which opens with its first hit. */
+export interface HitWindow {
+  key: string
+  lengthMs: number
+}
+
+/** In the order of what was wanted: undefined for a record that does not exist, and for a hit that was not counted. */
+export interface FoundRecords {
+  records: (Fields | undefined)[]
+  hit: Hit | undefined
+}
+
 /** The storage of the limits. Every method is atomic and rejects with `unavailable` when the storage cannot answer. */
 export interface LimitStore {
   /** Counts one hit in a fixed window that opens with the first hit. Not idempotent: a retried call counts twice. */
-  hit(key: string, windowMs: number): Promise<{ count: number; resetsInMs: number }>
+  hit(key: string, windowMs: number): Promise<Hit>
+
+  /**
+   * Reads records and, with a window, counts a hit as `hit` does. It is one command, or in a Redis Cluster one for each slot, all
+   * sent together; then it is not atomic. An engine may leave out fields that API_KEY_FIELDS and RESOURCE_FIELDS do not name.
+   */
+  readAndHit(wanted: readonly WantedRecord[], window: HitWindow | undefined): Promise<FoundRecords>
 
   /**
    * Takes one of `limit` attempts; it comes free when it is given back, or `windowMs` after it was taken. Idempotent for the

@@ -16,7 +16,6 @@ export const NumberText = Type.String({ pattern: '^\\d{1,21}(\\.\\d+)?(e-\\d{1,3
 
 /** The schema of a type. */
 export type ShapeOf<T> = TSchema & { static: T }
-
 export type IsReadable = (fields: Fields) => boolean
 type Shape = Record<string, TString>
 
@@ -26,14 +25,15 @@ export function fieldsLike(required: Shape, optional: Shape = {}): IsReadable {
   return (fields) => shape.Check(fields)
 }
 
-/** Whether a text is JSON of a shape. */
-export function jsonLike(schema: TSchema): (text: string | undefined) => boolean {
+/** Makes the function that reads JSON of a shape; undefined if a text is none. No shape here takes `undefined`. */
+export function jsonOf<T>(schema: ShapeOf<T>): (text: string | undefined) => T | undefined {
   const shape = TypeCompiler.Compile(schema)
   return (text = '') => {
     try {
-      return shape.Check(JSON.parse(text))
+      const value: unknown = JSON.parse(text)
+      return shape.Check(value) ? (value as T) : undefined
     } catch {
-      return false
+      return undefined
     }
   }
 }

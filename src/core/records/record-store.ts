@@ -127,6 +127,14 @@ export interface Mark {
   clears?: string
 }
 
+/** A record that is to be read with others, and the stores of which it can be. */
+export interface WantedRecord {
+  of: keyof ReadTogether
+  parent: string
+  id: string
+}
+export type ReadTogether = Readonly<Record<'apiKeys' | 'issuers' | 'workloads', RecordStore>>
+
 /**
  * Locks shared by all instances, for work that only one of them should do at a time. A lock expires by itself, so a slow holder
  * may overlap with the next one: what it writes must be a compare-and-set (`onlyIf`). Both methods are idempotent, and reject

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import { batchesOf, type List, type ListOptions, wantedOf } from './batches.js'
-import { fieldsLike, jsonLike, readable, type ShapeOf, Text, TimeText } from './readable.js'
+import { fieldsLike, jsonOf, readable, type ShapeOf, Text, TimeText } from './readable.js'
 import { type Fields, FOR_EVER_MS, type Position, type RecordStore } from './record-store.js'
 
 export interface Resource {
@@ -32,6 +32,8 @@ export interface Resources<T> {
   /** A part of the resources of a parent, of those that are wanted. */
   page(parent: string, options: ListOptions, isWanted?: (content: T) => boolean): Promise<List<T & Resource>>
   find(parent: string, id: string): Promise<(T & Resource) | undefined>
+  /** The content in these fields of a record, which are RESOURCE_FIELDS. Throws `unavailable` if it cannot be read. */
+  contentOf(fields: Fields): T
   /** Replaces the whole content. Resolves to undefined if there is no such resource. */
   replace(parent: string, id: string, content: T): Promise<(T & Resource) | undefined>
   /** Deletes a resource, and frees the name that it was created with. */
@@ -43,6 +45,8 @@ const NAME_TRIES = 10
 
 /** Where the name of a resource leads. */
 const isName = fieldsLike({ id: Text })
+/** The fields that a resource is read from; every one has the first. */
+export const RESOURCE_FIELDS: readonly string[] = ['content', 'createdAtMs', 'updatedAtMs']
 const isResource = fieldsLike({ content: Text, createdAtMs: TimeText, updatedAtMs: TimeText })
 
 /** Resources whose content is of this shape. */
@@ -51,14 +55,21 @@ export function createResources<T extends object>(
   clock: Clock,
   content: ShapeOf<T>
 ): Resources<T> {
-  const isContent = jsonLike(content)
-  const records = readable(stored, (fields) => isResource(fields) && isContent(fields.content))
+  const readContent = jsonOf(content)
+  const records = readable(stored, (fields) => isResource(fields) && readContent(fields.content) !== undefined)
   const names = readable(stored, isName)
   /** Counts creations, so that those of one millisecond keep their order. */
   let created = 0
 
   /** Where the ids of named resources are kept: beside them, under a parent of their own. */
   const placeOf = (parent: string, name: string) => [`names of ${parent}`, digestOf(name)] as const
+
+  /** Parses the content once, where `records` and `read` would do so twice. */
+  function contentOf(fields: Fields): T {
+    const content = isResource(fields) ? readContent(fields.content) : undefined
+    if (content === undefined) throw stored.unreadable()
+    return content
+  }
 
   async function create(parent: string, content: T, id: string): Promise<T & Resource> {
     const nowMs = clock()
@@ -109,9 +120,11 @@ export function createResources<T extends object>(
       wantedOf((after, most) => batches(parent, after, most), options, isWanted),
 
     async find(parent, id) {
-      const fields = await records.get(parent, id)
-      return fields && read<T>(id, fields)
+      const fields = await stored.get(parent, id)
+      return fields && withTimes(contentOf(fields), id, fields)
     },
+
+    contentOf,
 
     async replace(parent, id, content) {
       const set = { content: JSON.stringify(content), updatedAtMs: String(clock()) }
@@ -132,6 +145,10 @@ function inOrder<T>(found: Map<string, Fields>): (T & Resource)[] {
   return entries.map(([id, fields]) => read<T>(id, fields))
 }
 
-function read<T>(id: string, { content = '', createdAtMs, updatedAtMs }: Fields): T & Resource {
-  return { ...(JSON.parse(content) as T), id, createdAtMs: Number(createdAtMs), updatedAtMs: Number(updatedAtMs) }
+function read<T>(id: string, fields: Fields): T & Resource {
+  return withTimes(JSON.parse(fields.content ?? '') as T, id, fields)
+}
+
+function withTimes<T>(content: T, id: string, { createdAtMs, updatedAtMs }: Fields): T & Resource {
+  return { ...content, id, createdAtMs: Number(createdAtMs), updatedAtMs: Number(updatedAtMs) }
 }

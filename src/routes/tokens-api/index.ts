@@ -7,11 +7,11 @@ import { createCursors, createListAnswers } from '../paging.js'
 import { answerTokensApiFault } from './answers.js'
 import { domains } from './domains.js'
 import { issuers } from './issuers.js'
-import { authenticateOwner, ownerOf } from './owner.js'
+import { authenticateMinting, authenticateOwner, ownerOf } from './owner.js'
 import { policies } from './policies.js'
 import { tenants } from './tenants.js'
 import { trustedIssuers } from './trusted-issuers.js'
-import { workloads } from './workloads.js'
+import { workloads, workloadTokens } from './workloads.js'
 
 export const tokensApi = surface('tokens-api', ['core', 'authentication', 'limits'], async (app) => {
   app.setErrorHandler(answerTokensApiFault)
@@ -19,6 +19,7 @@ export const tokensApi = surface('tokens-api', ['core', 'authentication', 'limit
     throw fault('not_found')
   })
   app.decorateRequest('owner', null)
+  app.decorateRequest('tokenSources', null)
   const answerList = createListAnswers(createCursors(app.core), app.core.wholeLists, ownerOf)
   app.register(async (inner) => {
     inner.addHook('onRequest', inner.limitTime(authenticateOwner(inner)))
@@ -28,6 +29,10 @@ export const tokensApi = surface('tokens-api', ['core', 'authentication', 'limit
     tenants(inner, answerList)
     trustedIssuers(inner, answerList)
     policies(inner, answerList)
+  })
+  app.register(async (inner) => {
+    inner.addHook('onRequest', inner.limitTime(authenticateMinting(inner)))
+    workloadTokens(inner)
   })
   refuseOtherMethods(app, Object.values(tokensOperations))
 })

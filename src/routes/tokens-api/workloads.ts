@@ -7,7 +7,7 @@ import { found, ownerOf } from './owner.js'
 import { renderWorkload } from './render.js'
 
 export function workloads(app: App, answerList: AnswerList): void {
-  const { workloads, workloadTokens } = app.core
+  const { workloads } = app.core
 
   /** GET /v1/providers/{providerId}/clients. */
   app.route({
@@ -48,16 +48,21 @@ export function workloads(app: App, answerList: AnswerList): void {
       return reply.code(204).send(null)
     }
   })
+}
+
+/** Behind `authenticateMinting`. */
+export function workloadTokens(app: App): void {
+  const { workloadTokens } = app.core
 
   /** POST /v1/providers/{providerId}/clients/{clientId}/tokens: a JWT for a workload. */
   app.route({
     ...tokensOperations.createAccessToken,
     config: { waitsForOthers: true },
     handler: async (request, reply) => {
-      const { providerId, clientId } = request.params
+      const [{ providerId, clientId }, sources] = [request.params, request.tokenSources]
       const { expiresIn, ...more } = request.body ?? {}
       const wish = { ...more, expiresInSeconds: expiresIn }
-      const minted = found(await workloadTokens.mint(ownerOf(request), providerId, clientId, wish))
+      const minted = found(await workloadTokens.mint(ownerOf(request), providerId, clientId, wish, sources))
       const expiresAt = new Date(minted.expiresAtMs).toISOString()
       return reply.code(201).send({ accessToken: minted.accessToken, expiresAt, type: 'Bearer' as const })
     }

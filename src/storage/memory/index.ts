@@ -25,6 +25,7 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
   const issuerKeys = new Map<string, SigningKeyStore>()
   const sweeps = startSweeps(sweepEveryMs)
   const records = () => createMemoryRecordStore(clock, sweeps, turns)
+  const readTogether = { apiKeys: records(), issuers: records(), workloads: records() }
   return {
     engine: 'memory',
     grants: createMemoryGrantStore(clock, sweeps, publish),
@@ -33,7 +34,6 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
     statusIndices: createMemoryStatusIndexStore(),
     refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
-    apiKeys: records(),
     sessions: records(),
     identities: records(),
     profiles: records(),
@@ -47,15 +47,14 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
       issuerKeys.set(issuerId, store)
       return store
     },
-    issuers: records(),
     issuerOwners: records(),
-    workloads: records(),
     domains: records(),
     domainHolders: records(),
     tenants: records(),
     trustedIssuers: records(),
     policies: records(),
-    limits: createMemoryLimitStore(clock, sweeps),
+    ...readTogether,
+    limits: createMemoryLimitStore(clock, sweeps, readTogether),
     kept: sweeps.kept,
     open: async () => {},
     check: async () => {},

@@ -1,9 +1,10 @@
 /** Limits in memory: windows with a count, and attempts that come free one by one. */
 import type { Clock } from '../../core/clock.js'
-import type { LimitStore } from '../../core/limits/limits.js'
+import type { Hit, LimitStore } from '../../core/limits/limits.js'
+import type { ReadTogether } from '../../core/records/record-store.js'
 import type { Sweeps } from './sweeps.js'
 
-export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps): LimitStore {
+export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps, stores: ReadTogether): LimitStore {
   const windows = new Map<string, { count: number; resetsAtMs: number }>()
   const attempts = new Map<string, Map<string, number>>()
 
@@ -24,14 +25,21 @@ export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps): LimitStore
     return mine
   }
 
+  function hit(key: string, windowMs: number): Hit {
+    const nowMs = clock()
+    const open = windows.get(key)
+    const window = open && open.resetsAtMs > nowMs ? open : { count: 0, resetsAtMs: nowMs + windowMs }
+    window.count += 1
+    windows.set(key, window)
+    return { count: window.count, resetsInMs: window.resetsAtMs - nowMs }
+  }
+
   return {
-    async hit(key, windowMs) {
-      const nowMs = clock()
-      const open = windows.get(key)
-      const window = open && open.resetsAtMs > nowMs ? open : { count: 0, resetsAtMs: nowMs + windowMs }
-      window.count += 1
-      windows.set(key, window)
-      return { count: window.count, resetsInMs: window.resetsAtMs - nowMs }
+    hit: async (key, windowMs) => hit(key, windowMs),
+
+    async readAndHit(wanted, window) {
+      const read = wanted.map(({ of, parent, id }) => stores[of].get(parent, id))
+      return { hit: window && hit(window.key, window.lengthMs), records: await Promise.all(read) }
     },
 
     async take(key, attemptId, limit, windowMs) {

@@ -19,8 +19,13 @@ type Argument = string | number
 export interface Connection {
   /** Runs a script, whose file describes its result. Rejects with `unavailable` when Redis could not be asked. */
   run(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
-  /** The same for a script over any number of keys. It leaves at once, not with the commands of this turn. */
-  runOver(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown>
+  /** The same for a script over any number of keys. It leaves with the commands of this turn, or before them. */
+  runOver(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+    leaves?: 'with-others' | 'at-once'
+  ): Promise<unknown>
   /** Runs a plain command. Rejects like `run`. */
   call<T>(name: string, command: (redis: Commands) => Promise<T>): Promise<T>
   /**
@@ -113,8 +118,11 @@ export function connect(options: ConnectionOptions): Connection {
       return runOn(commands, name, keysThenArgs)
     },
 
-    runOver(name, scriptKeys, args) {
-      return refusal() ?? runOn(commands, name, [...scriptKeys, ...args], { numberOfKeys: scriptKeys.length })
+    runOver(name, scriptKeys, args, leaves = 'with-others') {
+      const refused = refusal()
+      if (refused) return refused
+      if (leaves === 'with-others') gather()
+      return runOn(commands, name, [...scriptKeys, ...args], { numberOfKeys: scriptKeys.length })
     },
 
     call(name, command) {

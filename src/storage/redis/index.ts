@@ -21,6 +21,9 @@ import { createRedisStatusIndexStore } from './status-index-store.js'
 const SETTLE_WITHIN_MS = 3_000
 const OLDEST_MAJOR_VERSION = 7
 
+/** Of what is read in one run: what these kinds are called in keys. */
+export const KINDS_READ_TOGETHER = { apiKeys: 'api-key', issuers: 'provider', workloads: 'provider-client' } as const
+
 /** The fields of Redis's INFO answer. */
 type Facts = ReadonlyMap<string, string>
 
@@ -80,7 +83,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     statusIndices: createRedisStatusIndexStore(connection, keys),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
-    apiKeys: recordsOf('api-key'),
+    apiKeys: recordsOf(KINDS_READ_TOGETHER.apiKeys),
     sessions: recordsOf('session'),
     identities: recordsOf('identity'),
     profiles: recordsOf('profile'),
@@ -90,15 +93,15 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     locks: createRedisLockStore(connection, keys),
     signingKeys: createRedisSigningKeyStore(connection, keys),
     signingKeysOf: (issuerId) => createRedisSigningKeyStore(connection, keys, issuerId),
-    issuers: recordsOf('provider'),
+    issuers: recordsOf(KINDS_READ_TOGETHER.issuers),
     issuerOwners: recordsOf('provider-owner'),
-    workloads: recordsOf('provider-client'),
+    workloads: recordsOf(KINDS_READ_TOGETHER.workloads),
     domains: recordsOf('domain'),
     domainHolders: recordsOf('domain-holder'),
     tenants: recordsOf('tenant'),
     trustedIssuers: recordsOf('tenant-provider'),
     policies: recordsOf('tenant-policy'),
-    limits: createRedisLimitStore(connection, keys, testClock),
+    limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, testClock }),
 
     async open() {
       await Promise.all([connection.settle(SETTLE_WITHIN_MS), decisions.settle(SETTLE_WITHIN_MS)])

@@ -1,10 +1,38 @@
-/** Limits in Redis, shared by all instances. Attempts expire by Redis's clock, which `testClock` replaces in tests. */
+/**
+ * Limits in Redis, shared by all instances, and the records that are read beside a hit. Attempts expire by Redis's clock, which
+ * `testClock` replaces in tests.
+ */
+
+import { API_KEY_FIELDS } from '../../core/api-keys/api-key.js'
 import type { Clock } from '../../core/clock.js'
-import type { LimitStore } from '../../core/limits/limits.js'
+import type { FoundRecords, Hit, HitWindow, LimitStore } from '../../core/limits/limits.js'
+import type { Fields, WantedRecord } from '../../core/records/record-store.js'
+import { RESOURCE_FIELDS } from '../../core/records/resources.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
-export function createRedisLimitStore({ call, run }: Connection, keys: Keys, testClock?: Clock): LimitStore {
+export interface RedisLimitParts {
+  connection: Connection
+  keys: Keys
+  /** The kinds of records in keys. */
+  kinds: Readonly<Record<WantedRecord['of'], string>>
+  isCluster: boolean
+  testClock: Clock | undefined
+}
+
+/** What read-and-hit.lua calls a record, and the fields that it reads of it, in its order. */
+const READS: Readonly<Record<WantedRecord['of'], { what: string; fields: readonly string[] }>> = {
+  apiKeys: { what: 'api-key', fields: API_KEY_FIELDS },
+  issuers: { what: 'resource', fields: RESOURCE_FIELDS },
+  workloads: { what: 'resource', fields: RESOURCE_FIELDS }
+}
+
+/** What read-and-hit.lua returns. */
+type Reply = [hit: [count: number, resetsInMs: number] | [], ...records: ((string | null)[] | null)[]]
+
+export function createRedisLimitStore(parts: RedisLimitParts): LimitStore {
+  const { connection, keys, kinds, isCluster, testClock } = parts
+  const { call, run, runOver } = connection
   const now = testClock ? () => [testClock()] : () => []
 
   async function take(key: string, attemptId: string, limit: number, windowMs: number) {
@@ -12,12 +40,39 @@ export function createRedisLimitStore({ call, run }: Connection, keys: Keys, tes
     return freeInMs < 0 ? undefined : { freeInMs }
   }
 
+  /** In one run, for which all keys must be in one slot. */
+  async function readAndHit(wanted: readonly WantedRecord[], window: HitWindow | undefined): Promise<FoundRecords> {
+    const names = wanted.map(({ of, parent, id }) => keys.record(kinds[of], parent, id))
+    if (window) names.push(keys.limit(window.key))
+    const args = [window ? window.lengthMs : '', ...wanted.map(({ of }) => READS[of].what)]
+    const [[count, resetsInMs], ...records] = (await runOver('read-and-hit', names, args)) as Reply
+    return {
+      records: wanted.map(({ of }, i) => toFields(READS[of].fields, records[i])),
+      hit: count === undefined || resetsInMs === undefined ? undefined : { count, resetsInMs }
+    }
+  }
+
+  /** In one run for each slot: records of one parent share theirs, and the window has one of its own. */
+  async function readAndHitBySlot(
+    wanted: readonly WantedRecord[],
+    window: HitWindow | undefined
+  ): Promise<FoundRecords> {
+    const parents = [...new Set(wanted.map(({ parent }) => parent))]
+    const groups = parents.map((name) => wanted.filter(({ parent }) => parent === name))
+    const [counted, ...found] = await Promise.all([
+      window && readAndHit([], window),
+      ...groups.map((group) => readAndHit(group, undefined))
+    ])
+    const all = new Map(groups.flatMap((group, i) => group.map((one, j) => [one, found[i]?.records[j]] as const)))
+    return { records: wanted.map((one) => all.get(one)), hit: counted?.hit }
+  }
+
   return {
     async hit(key, windowMs) {
-      const [count, resetsInMs] = (await run('limit-hit', keys.limit(key), windowMs)) as [number, number]
-      return { count, resetsInMs }
+      return (await readAndHit([], { key, lengthMs: windowMs })).hit as Hit
     },
 
+    readAndHit: isCluster ? readAndHitBySlot : readAndHit,
     take,
     look: (key, limit, windowMs) => take(key, '', limit, windowMs),
 
@@ -25,4 +80,14 @@ export function createRedisLimitStore({ call, run }: Connection, keys: Keys, tes
       await call('limit-give-back', (redis) => redis.zrem(keys.limit(key), attemptId))
     }
   }
+}
+
+function toFields(names: readonly string[], values: (string | null)[] | null | undefined): Fields | undefined {
+  if (!values) return undefined
+  const fields: Record<string, string> = {}
+  for (const [i, name] of names.entries()) {
+    const value = values[i]
+    if (value !== null && value !== undefined) fields[name] = value
+  }
+  return fields
 }

@@ -70,7 +70,7 @@ export function createPollBatches({ connection, keys, cluster, readVerdict, now 
     // A Cluster takes the keys of one slot alone. It does not look at the others, which are all of the same primary.
     const declared = cluster ? 1 : grants.length
     const args = [nextRunId(), grants.length, ...asked, ...grants.slice(declared), ...now()]
-    connection.runOver('grant-poll', grants.slice(0, declared), args).then(
+    connection.runOver('grant-poll', grants.slice(0, declared), args, 'at-once').then(
       (verdicts) => settle(polls, verdicts as Verdict[] | null),
       (reason: unknown) => {
         underWay -= polls.length

@@ -37,8 +37,9 @@ const NUMBER_OF_KEYS = {
   'status-index-take': 2,
   'refresh-begin': 1,
   'refresh-rotate': 1,
-  'limit-hit': 1,
   'limit-take': 1,
+  // For one record and a window; `runOver` in connection.ts takes any number of keys.
+  'read-and-hit': 2,
   'lock-acquire': 1,
   'lock-release': 1,
   'signing-keys-succeed': 1,

@@ -2,14 +2,14 @@
  * Signing keys in Redis, shared by all instances: one hash per set of keys, with a field per key and one for the newest `kid`.
  */
 import { Type } from '@sinclair/typebox'
-import { jsonLike, Text } from '../../core/records/readable.js'
+import { jsonOf, Text } from '../../core/records/readable.js'
 import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
 const NEWEST = 'newest'
 
-const isSigningKey = jsonLike(
+const signingKeyOf = jsonOf(
   Type.Object({
     ...{ kid: Text, sealedPrivateKey: Text, publicJwk: Type.Object({ kty: Text }) },
     alg: Type.Union([Type.Literal('RS256'), Type.Literal('ES256'), Type.Literal('EdDSA')]),
@@ -31,8 +31,9 @@ export function createRedisSigningKeyStore(
     const stored = entries.filter(([field]) => field !== NEWEST)
     const newest = entries.find(([field]) => field === NEWEST)?.[1]
     const isWhole = stored.length === 0 ? newest === undefined : stored.some(([kid]) => kid === newest)
-    if (!isWhole || !stored.every(([, json]) => isSigningKey(json))) throw unreadable()
-    return stored.map(([, json]) => JSON.parse(json) as StoredSigningKey)
+    const readable = stored.flatMap(([, json]) => signingKeyOf(json) ?? [])
+    if (!isWhole || readable.length < stored.length) throw unreadable()
+    return readable as StoredSigningKey[]
   }
 
   return {

@@ -2,12 +2,15 @@
  * Our own issuers, which are the providers of this API, their workloads (clients) and domains, and what the whole surface
  * does: its limits, its document, and requests that no operation takes.
  */
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { tokensOperations, tokensPrefix } from '../../../schemas/generated/tokens.js'
 import { startDnsServer } from '../../support/dns-server.js'
 import { freePort } from '../../support/ports.js'
-import { startRedis } from '../../support/redis-server.js'
+import { startCluster } from '../../support/redis-cluster.js'
+import { type RedisServer, startRedis } from '../../support/redis-server.js'
 import {
   BODIES,
   makeOneOfEach,
@@ -16,8 +19,10 @@ import {
   overHttp,
   requestOf,
   startTokensApp,
+  type TokensApp,
   tokensClient
 } from '../../support/tokens-client.js'
+import { until } from '../../support/until.js'
 import { apiHeaders } from '../expectations.js'
 import { contentOf, everyOperation, isText, isThing, refused, UUID } from './every-operation.js'
 
@@ -430,6 +435,132 @@ t.test('201 a token signed with RS256, where nothing is', async (t) => {
   const { api } = await startTokensApp(t, { PROVIDER_SIGNING_ALG: '' })
   const { body } = await api.createAccessToken(await makeOneOfEach(api))
   t.equal(decodeProtectedHeader(body.accessToken).alg, 'RS256')
+})
+
+t.test('201 a token costs Redis', async (t) => {
+  /** Two instances that listen, and two workloads of an issuer. Each instance has seen the key, and has the keys of the issuer. */
+  async function ready(t: Test, variables: Record<string, string>) {
+    const one = await startTokensApp(t, variables)
+    const two = await startTokensApp(t, variables, { testClock: one.clock })
+    const listen = async ({ app }: TokensApp) => app.listen({ host: '127.0.0.1', port: await freePort() })
+    const origins = await Promise.all([one, two].map(listen))
+    const [here, there] = origins.map((origin) => tokensClient(overHttp(origin), one.key))
+    if (!here || !there) throw new Error('nobody listens')
+    const { providerId = '' } = await makeOneOfEach(here)
+    const newIds = async () => ({ providerId, clientId: (await here.createClient({ providerId }, workload)).body.id })
+    const [ids, others] = [await newIds(), await newIds()]
+    for (const api of [here, there]) t.equal((await api.createAccessToken(ids)).status, 201)
+    return { one, two, here, there, origin: origins[0] as string, ids, others }
+  }
+
+  /** What a call has the servers do, without what an instance asks by itself, and without the commands of scripts. */
+  async function commandsOf(t: Test, servers: RedisServer[], call: () => Promise<void>): Promise<string[]> {
+    const texts = servers.map(() => '')
+    const sockets = servers.map(({ port }, i) => {
+      const socket = connect(port, '127.0.0.1').on('data', (data) => {
+        texts[i] += `${data}`
+      })
+      t.teardown(() => socket.destroy())
+      return socket.setEncoding('utf8')
+    })
+    for (const socket of sockets) socket.write('MONITOR\r\n')
+    await until(async () => texts.every((text) => text.startsWith('+OK')))
+    await call()
+    await Promise.all(servers.map(({ client }) => client.echo('the end')))
+    await until(async () => texts.every((text) => text.includes('"the end"')))
+    const names = [...texts.join('').matchAll(/^\+[\d.]+ \[\d+ (\S+)\] "(\w+)"/gm)]
+    return names
+      .filter(([, source]) => source !== 'lua')
+      .flatMap(([, , name = '']) => (['ping', 'info', 'cluster', 'echo'].includes(name) ? [] : [name]))
+  }
+
+  const TOKENS = 20
+
+  t.test('one command, its limit included', async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const { here, ids, others, one } = await ready(t, { REDIS_URL: redis.url })
+    const mint = async () => {
+      for (let i = 0; i < TOKENS; i++) t.equal((await here.createAccessToken(i % 2 ? ids : others)).status, 201)
+    }
+    t.strictSame(await commandsOf(t, [redis], mint), Array(TOKENS).fill('evalsha'))
+    // The use is noted once a minute, and the keys are read again.
+    one.clock.advance(61_000)
+    const more = (await commandsOf(t, [redis], mint)).length - TOKENS
+    t.ok(more >= 1 && more <= 2, `${more} more in another minute`)
+  })
+
+  t.test('three in a Cluster, all at once', async (t) => {
+    const cluster = await startCluster({ primaries: 3 })
+    t.teardown(() => cluster.stop())
+    const { here, ids } = await ready(t, { REDIS_CLUSTER: cluster.seeds })
+    const seen = await commandsOf(t, cluster.nodes, async () => {
+      for (let i = 0; i < TOKENS; i++) t.equal((await here.createAccessToken(ids)).status, 201)
+    })
+    t.strictSame(seen, Array(3 * TOKENS).fill('evalsha'))
+  })
+
+  t.test('nothing of what is promised', async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+
+    t.test('429 after as many as an hour has, over two instances, and not one more', async (t) => {
+      const { here, there, ids, one } = await ready(t, { REDIS_URL: redis.url, LIMIT_TOKENS_API_PER_HOUR: '40' })
+      const left = 40 - Number(await redis.client.get(`grantd:limit:tokens-api:key:${one.key.split('.')[1]}`))
+      const ask = (count: number) =>
+        Promise.all(Array.from({ length: count }, (_, i) => (i % 2 ? here : there).createAccessToken(ids)))
+      const answers = await ask(60)
+      t.equal(answers.filter(({ status }) => status === 201).length, left)
+      for (const answer of answers) if (answer.status !== 201) refused(t, answer, 429)
+      refused(t, await here.createAccessToken(ids), 429)
+      refused(t, await there.listProviders(), 429, 'and the others of the key')
+    })
+
+    t.test('401 a wrong secret, which is not counted against who has the right one', async (t) => {
+      const { here, ids, one, origin } = await ready(t, { REDIS_URL: redis.url })
+      const window = `grantd:limit:tokens-api:key:${one.key.split('.')[1]}`
+      const wrong = tokensClient(
+        overHttp(origin),
+        one.key.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))
+      )
+      const before = await redis.client.get(window)
+      for (let i = 0; i < 5; i++) refused(t, await wrong.createAccessToken(ids), 401)
+      t.equal(await redis.client.get(window), before)
+      t.equal((await here.createAccessToken(ids)).status, 201)
+      t.equal(await redis.client.get(window), `${Number(before) + 1}`)
+    })
+
+    t.test('404, 401 and 403 from the very next request, whichever instance was told', async (t) => {
+      const { here, there, ids, others, one, two } = await ready(t, { REDIS_URL: redis.url })
+      const keyId = one.key.split('.')[1] as string
+      t.equal((await there.deleteClient(others)).status, 204)
+      refused(t, await here.createAccessToken(others), 404, 'a workload')
+      t.equal((await here.createAccessToken(ids)).status, 201)
+      await two.app.core.apiKeys.setRights('acme', keyId, ['introspect'])
+      refused(t, await here.createAccessToken(ids), 403, 'a right')
+      await two.app.core.apiKeys.setRights('acme', keyId, ['tokens'])
+      t.equal((await there.deleteProvider(ids)).status, 204)
+      refused(t, await here.createAccessToken(ids), 404, 'an issuer')
+      await two.app.core.apiKeys.revoke('acme', keyId)
+      for (const api of [here, there]) refused(t, await api.createAccessToken(ids), 401, 'a key')
+    })
+
+    t.test('404 where the issuer is deleted while the body is still to come', async (t) => {
+      const { there, ids, origin, one } = await ready(t, { REDIS_URL: redis.url })
+      const used = async () => /cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1]
+      const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+      t.teardown(() => socket.destroy())
+      const before = await used()
+      const path = `/v1/providers/${ids.providerId}/clients/${ids.clientId}/tokens`
+      const headers = ['Host: x', `Authorization: Bearer ${one.key}`, 'Content-Type: application/json']
+      socket.write([`POST ${path} HTTP/1.1`, ...headers, 'Content-Length: 2', '', '{'].join('\r\n'))
+      await until(async () => (await used()) !== before)
+      t.equal((await there.deleteProvider(ids)).status, 204)
+      socket.write('}')
+      const [answer] = await once(socket, 'data')
+      t.match(`${answer}`, /^HTTP\/1.1 404 /)
+    })
+  })
 })
 
 t.test('201 addDomain', async (t) => {
