@@ -69,16 +69,12 @@ t.test('by GET /oauth/check', async (t) => {
         }
       })
 
-      t.test('of two tokens the one that is checked is the one that is sent on', async (t) => {
-        const good = await token()
-        for (const tokens of [
-          [good, 'garbage'],
-          ['garbage', good]
-        ]) {
-          const { status } = await call(tokens.flatMap(bearer), post)
-          t.equal(status, tokens[0] === good ? 200 : 401)
-          t.equal(service.lastAtApi()?.headers.authorization, `Bearer ${good}`)
-        }
+      t.test('of two tokens none arrives that was not checked', async (t) => {
+        const [good, other] = [await token(), 'garbage']
+        const said = async (...tokens: string[]) => (await call(tokens.flatMap(bearer), post)).status
+        // nginx takes no second one; HAProxy asks about the first, and sends it alone.
+        t.strictSame([await said(good, other), await said(other, good)], name === 'nginx' ? [400, 400] : [200, 401])
+        if (name === 'haproxy') t.equal(service.lastAtApi()?.headers.authorization, `Bearer ${good}`)
       })
 
       t.test('bodies go to the API alone, and spoil no later check', async (t) => {
@@ -152,7 +148,7 @@ t.test('Apache, by introspection', async (t) => {
     for (let i = 0; i < 5; i += 1) t.equal((await get(bearer(good))).status, 200)
     await revoke(good)
     for (let i = 0; i < 5; i += 1) t.equal((await get(bearer(good))).status, 401)
-    t.notMatch(output(), /eyJ/, 'nor is it in its log')
+    t.notMatch(await output(), /eyJ/, 'nor is it in its log')
   })
 
   t.test('without the line that says so it goes on for as long as the token lasts', async (t) => {
