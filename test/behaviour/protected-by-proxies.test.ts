@@ -14,7 +14,7 @@ type Headers = [string, string][]
 const bearer = (token: string): Headers => [['authorization', `Bearer ${token}`]]
 /** What somebody would like the API to believe, in each writing that some server takes for the same. */
 const FORGED: Headers = ['X-Auth-Subject', 'x-auth-subject', 'X-Auth-Client', 'X-Auth-Scope', 'X-Auth-Authorization']
-  .flatMap((name) => [name, name.replaceAll('-', '_')])
+  .flatMap((name) => [name, name.replaceAll('-', '_'), name.replace('-', '_'), name.replace(/-(?=\w+$)/, '_')])
   .map((name) => [name, 'eve'])
 
 /** A key of the cache in memory has 512 bytes at most, and is the token itself unless it is encrypted. */
