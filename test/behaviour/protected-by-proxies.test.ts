@@ -14,7 +14,7 @@ type Headers = [string, string][]
 const bearer = (token: string): Headers => [['authorization', `Bearer ${token}`]]
 /** What somebody would like the API to believe, in each writing that some server takes for the same. */
 const FORGED: Headers = ['X-Auth-Subject', 'x-auth-subject', 'X-Auth-Client', 'X-Auth-Scope', 'X-Auth-Authorization']
-  .flatMap((name) => [name, name.replaceAll('-', '_')])
+  .flatMap((name) => [name, name.replaceAll('-', '_'), name.replace('-', '_'), name.replace(/-(?=\w+$)/, '_')])
   .map((name) => [name, 'eve'])
 
 /** A key of the cache in memory has 512 bytes at most, and is the token itself unless it is encrypted. */
@@ -69,16 +69,12 @@ t.test('by GET /oauth/check', async (t) => {
         }
       })
 
-      t.test('of two tokens the one that is checked is the one that is sent on', async (t) => {
-        const good = await token()
-        for (const tokens of [
-          [good, 'garbage'],
-          ['garbage', good]
-        ]) {
-          const { status } = await call(tokens.flatMap(bearer), post)
-          t.equal(status, tokens[0] === good ? 200 : 401)
-          t.equal(service.lastAtApi()?.headers.authorization, `Bearer ${good}`)
-        }
+      t.test('of two tokens none arrives that was not checked', async (t) => {
+        const [good, other] = [await token(), 'garbage']
+        const said = async (...tokens: string[]) => (await call(tokens.flatMap(bearer), post)).status
+        // nginx takes no second one; HAProxy asks about the first, and sends it alone.
+        t.strictSame([await said(good, other), await said(other, good)], name === 'nginx' ? [400, 400] : [200, 401])
+        if (name === 'haproxy') t.equal(service.lastAtApi()?.headers.authorization, `Bearer ${good}`)
       })
 
       t.test('bodies go to the API alone, and spoil no later check', async (t) => {
@@ -152,7 +148,7 @@ t.test('Apache, by introspection', async (t) => {
     for (let i = 0; i < 5; i += 1) t.equal((await get(bearer(good))).status, 200)
     await revoke(good)
     for (let i = 0; i < 5; i += 1) t.equal((await get(bearer(good))).status, 401)
-    t.notMatch(output(), /eyJ/, 'nor is it in its log')
+    t.notMatch(await output(), /eyJ/, 'nor is it in its log')
   })
 
   t.test('without the line that says so it goes on for as long as the token lasts', async (t) => {

@@ -1,13 +1,12 @@
 /** Debian's Apache with examples/apache; only addresses, port, certificates and directory are replaced. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import { makeCertificate } from './certificates.js'
-import { takesConnections } from './nginx.js'
 import { freePort } from './ports.js'
 import { inRoot } from './root.js'
 import { until } from './until.js'
@@ -23,7 +22,7 @@ export async function startExampleApache(
   grantd: number,
   api: number,
   adapt = (conf: string) => conf
-): Promise<() => string> {
+): Promise<() => Promise<string>> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-apache-'))
   await chmod(directory, 0o755)
   const secure = await startTls(t, grantd)
@@ -43,28 +42,30 @@ export async function startExampleApache(
   const file = join(directory, 'apache.conf')
   await writeFile(file, adapt(conf))
 
-  const child = spawn(APACHE, ['-f', file, '-DFOREGROUND'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  // Files, because Apache opens /dev/stderr anew, which a pipe of Node.js does not allow.
+  const log = await open(join(directory, 'out.log'), 'a')
+  const child = spawn(APACHE, ['-f', file, '-DFOREGROUND'], { stdio: ['ignore', log.fd, log.fd] })
   // A missing Apache must fail the test and not skip it.
   child.on('error', (error) => {
     throw error
   })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (piece) => {
-      output += piece
-    })
-  }
+  const output = () => readFile(join(directory, 'out.log'), 'utf8')
   const exited = once(child, 'exit')
   t.teardown(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
     await exited
+    await log.close()
     await rm(directory, { recursive: true, force: true })
   })
+  // It takes connections before it knows whether it can start.
   await until(async () => {
-    if (child.exitCode !== null) throw new Error(`Apache did not start:\n${output}`)
-    return takesConnections(port)
+    if (child.exitCode !== null) throw new Error(`Apache did not start:\n${await output()}`)
+    return fetch(`http://127.0.0.1:${port}`).then(
+      ({ status }) => status === 401,
+      () => false
+    )
   })
-  return () => output
+  return output
 }
 
 /** TLS in front of a port, because mod_auth_openidc introspects over nothing else. */

@@ -120,7 +120,8 @@ export function ask(
   { method = 'GET', body = '' } = {}
 ): Promise<ProxyAnswer> {
   return new Promise((resolve, reject) => {
-    const length = body ? [['content-length', `${Buffer.byteLength(body)}`] as const] : []
+    const isChunked = headers.some(([name]) => name === 'transfer-encoding')
+    const length = body && !isChunked ? [['content-length', `${Buffer.byteLength(body)}`] as const] : []
     const all = [['host', 'acme.example'] as const, ...headers, ...length].flat()
     const sent = request({ port, host: '127.0.0.1', path, method, headers: all, agent: false }, async (answer) => {
       let text = ''
