@@ -833,7 +833,7 @@ export const openapiDocument = {
             },
             content: { 'application/statuslist+jwt': { schema: { type: 'string' } } }
           },
-          304: { description: 'It says what it said at the `ETag` of `If-None-Match`.' },
+          304: { description: 'It says what it said at the `ETag` of `If-None-Match`; no content.' },
           404: {
             description: 'There is no such list, or there are none here.',
             content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } }

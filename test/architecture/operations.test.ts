@@ -183,6 +183,7 @@ t.test('operations and routes', async (t) => {
       'getProviderJwksJson',
       'getProviderOpenidConfiguration',
       'getReadiness',
+      'getStatusList',
       'pollGrantToken',
       'startGrant',
       'withdrawGrant'

@@ -11,7 +11,7 @@ export interface Revocation {
   /** When the last access token of the authorization ends. */
   untilMs: number
   /** Its place in the status lists, if it has one (status-index.ts). Instances of versions before them leave it out. */
-  statusIndex?: number
+  statusIndex?: number | undefined
 }
 
 /** The authorization of a user. */

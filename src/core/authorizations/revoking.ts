@@ -78,11 +78,9 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
   }
 
   const announcementOf = (authorization: Authorization, nowMs: number): Announcement => ({
-    userId: authorization.userId,
-    authorizationId: authorization.id,
-    revokedAtMs: nowMs,
+    ...{ userId: authorization.userId, authorizationId: authorization.id, revokedAtMs: nowMs },
     untilMs: tokensEndAtMs(authorization, clients.find(authorization.clientId), nowMs),
-    ...(authorization.statusIndex !== undefined && { statusIndex: authorization.statusIndex })
+    statusIndex: authorization.statusIndex
   })
 
   async function revoke(userId: string, id: string): Promise<Authorization | undefined> {
@@ -115,10 +113,9 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
       if (ids.length === 0) return { revoked: (await end()).length, isDone: true }
       const found = (await records.page(userId, active)).records
       const described = async (authorizationId: string): Promise<Announcement> => {
-        // It may not be on the page any more.
+        // It may not be on the page any more, and there may be nobody who can read it.
         const fields = found.get(authorizationId) ?? (await records.get(userId, authorizationId).catch(() => undefined))
         if (fields) return announcementOf(fromFields(userId, authorizationId, fields), nowMs)
-        // It cannot be read.
         return { userId, authorizationId, revokedAtMs: nowMs, untilMs: nowMs + LONGEST_LIFE_MS }
       }
       const announced = await Promise.all(ids.map(described))

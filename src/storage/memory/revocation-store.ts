@@ -57,14 +57,14 @@ export function createMemoryRevocationStore(
   return {
     async announce(announcements) {
       const before = number
-      for (const { userId, ...revocation } of announcements) {
+      for (const { userId, statusIndex, ...revocation } of announcements) {
         const { authorizationId } = revocation
         if (!ids.has(authorizationId)) {
           number += 1
           const position = `${number}.${randomBytes(9).toString('base64url')}`
           positions[number % REMEMBERED_ENTRIES] = position
           ids.add(authorizationId)
-          entries.push({ ...revocation, number, position })
+          entries.push({ ...revocation, ...(statusIndex !== undefined && { statusIndex }), number, position })
         }
         unfinished.set(`${authorizationId} ${userId}`, { authorizationId, userId, sinceMs: clock() })
       }
