@@ -421,6 +421,7 @@ const UNLIMITED: Record<string, string> = {
   getOpenidConfiguration: 'a public document, from memory',
   getAuthorizationServerMetadata: 'a public document, from memory',
   getJwks: 'a public document, from memory',
+  getStatusList: 'a public document, kept in memory for a while',
   getProviderOpenidConfiguration: 'a public document, kept in memory for a while',
   getProviderJwks: 'a public document, kept in memory for a while',
   getProviderJwksJson: 'a public document, kept in memory for a while',

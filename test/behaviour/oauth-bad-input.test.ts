@@ -424,6 +424,7 @@ t.test('bodies as a whole, paths and methods', async (t) => {
       [PATHS.introspectToken]: 'POST',
       '/oauth/check': 'GET, HEAD',
       '/oauth/revocations': 'GET, HEAD',
+      '/oauth/status-lists/:list': 'GET, HEAD',
       [PATHS.userinfo]: 'GET, POST, HEAD'
     }
     t.strictSame(
