@@ -95,6 +95,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     sessions: { idleSeconds: 3_600, ttlSeconds: 43_200, consentMaxAuthAgeSeconds: 3_600 },
     grantTtlSeconds: 900,
     pollIntervalSeconds: 5,
+    tokenStatusList: false,
     signingAlg: 'RS256',
     trustProxy: [],
     trustedCallers: [],
@@ -169,6 +170,7 @@ t.test('every variable is read', async (t) => {
     GRANT_TTL_SECONDS: '600',
     POLL_INTERVAL_SECONDS: '7',
     CLIENT_TOKEN_TTL_SECONDS: '3600',
+    TOKEN_STATUS_LIST: 'on',
     SIGNING_ALG: 'EdDSA',
     TRUST_PROXY: '10.0.0.0/8,2001:db8::/32, 192.0.2.1',
     TRUST_PROXY_HEADER: 'forwarded',
@@ -202,6 +204,7 @@ t.test('every variable is read', async (t) => {
   t.same(config, {
     host: '::',
     port: 8080,
+    tokenStatusList: true,
     publicUrl: 'https://grants.example/base',
     expectedIssuer: 'https://grants.example/base',
     verificationUri: 'https://www.example/activate',
@@ -676,6 +679,7 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
     bad: []
   },
   FOREIGN_ISSUERS_ON_LOOPBACK: { good: ['on', 'off'], bad: ['ON', 'true', '1', 'yes'] },
+  TOKEN_STATUS_LIST: { good: ['on', 'off'], bad: ['ON', 'true', '1', 'yes'] },
   DASHBOARD_JWT_ISSUER: { good: ['x', 'https://a.example'], bad: [] },
   DASHBOARD_JWT_AUDIENCE: { good: ['x'], bad: [] }
 }
