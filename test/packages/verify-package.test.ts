@@ -2,21 +2,21 @@
  * @grantd/verify as others get it: packed, installed into an empty folder, typed, and its README's examples run as they stand against the
  * built service. And the example API of this repository, which uses it.
  */
+
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { freePort } from '../support/ports.js'
 import { runProgram } from '../support/programs.js'
 import { LOSE_CALLED, startRevocable } from '../support/revocable.js'
+import { root } from '../support/root.js'
 import { startBareIssuer } from '../support/trusted-issuer.js'
 import { until } from '../support/until.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
-const PACKAGE = join(ROOT, 'packages/verify')
+const PACKAGE = join(root, 'packages/verify')
 /** The settings by which npm finds a registry, in every form; nothing else of the npm that runs the tests is passed on. */
 const OF_NPM =
   /^(npm_config_(registry|cache|userconfig|globalconfig|cafile|proxy|https_proxy|noproxy)|https?_proxy|no_proxy)$/i
@@ -48,8 +48,8 @@ t.test('npm pack builds it, and it installs with jose alone', async (t) => {
   // A checkout without what was built before.
   const checkout = join(temporary, 'checkout')
   await mkdir(join(checkout, 'packages'), { recursive: true })
-  await copyFile(join(ROOT, 'tsconfig.json'), join(checkout, 'tsconfig.json'))
-  await symlink(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
+  await copyFile(join(root, 'tsconfig.json'), join(checkout, 'tsconfig.json'))
+  await symlink(join(root, 'node_modules'), join(checkout, 'node_modules'))
   const copy = join(checkout, 'packages/verify')
   await cp(PACKAGE, copy, { recursive: true, filter: (path) => !['dist', 'node_modules'].includes(basename(path)) })
   await mkdir(join(copy, 'dist'))
@@ -78,7 +78,7 @@ t.test('npm pack builds it, and it installs with jose alone', async (t) => {
 
 t.test('its manifest is complete, and every door opens', async (t) => {
   const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))
-  const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   t.match(manifest, { name: '@grantd/verify', version, license: 'MIT', type: 'module', sideEffects: false })
   t.strictSame(manifest.engines, { node: '>=20.19' })
   t.ok(manifest.description && manifest.keywords.length > 5)
@@ -119,13 +119,13 @@ const cid: string = claims.cid
 void cid
 `
   await mkdir(join(folder, 'node_modules/@types'))
-  await symlink(join(ROOT, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'))
+  await symlink(join(root, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'))
   await writeFile(join(folder, 'consumer.ts'), consumer)
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['consumer.ts'] }))
-  const tsc = [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', '.']
+  const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']
   t.match(await run(folder, process.execPath, tsc), { code: 0, stdout: '' })
 
-  await symlink(join(ROOT, 'node_modules/fastify'), join(folder, 'node_modules/fastify'))
+  await symlink(join(root, 'node_modules/fastify'), join(folder, 'node_modules/fastify'))
   const application = `
 import { verifyTokens } from '@grantd/verify/fastify'
 import Fastify from 'fastify'
@@ -226,13 +226,13 @@ t.test('the examples of its README run as they stand', async (t) => {
 
 t.test('examples/protected-api', async (t) => {
   const program = ['--import=tsx', 'examples/protected-api/main.ts']
-  t.match(await run(ROOT, process.execPath, program), { code: 1, stderr: /^Set ISSUER, AUDIENCE and GRANTD_API_KEY/ })
-  const url = await start(t, ROOT, program, SETTINGS)
+  t.match(await run(root, process.execPath, program), { code: 1, stderr: /^Set ISSUER, AUDIENCE and GRANTD_API_KEY/ })
+  const url = await start(t, root, program, SETTINGS)
   await checkApi(t, url)
   await until(async () => (await get(`${url}/health`)).body === '{"feed":"live"}')
 
   t.test('a token for another API is refused, and so is one of another issuer', async (t) => {
-    const other = await start(t, ROOT, program, { ...SETTINGS, AUDIENCE: 'https://other.example' })
+    const other = await start(t, root, program, { ...SETTINGS, AUDIENCE: 'https://other.example' })
     const invalid = { status: 401, challenge: /^Bearer error="invalid_token"/ }
     t.match(await get(`${other}/reports`, await service.token()), invalid)
     const stranger = await startBareIssuer(t, { isPlain: true })
@@ -273,9 +273,9 @@ t.test('examples/protected-api', async (t) => {
 t.test('the image of the service installs without it', async (t) => {
   const image = join(temporary, 'image')
   await mkdir(image)
-  for (const name of ['package.json', 'package-lock.json']) await copyFile(join(ROOT, name), join(image, name))
+  for (const name of ['package.json', 'package-lock.json']) await copyFile(join(root, name), join(image, name))
   const flags = ['--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--dry-run']
   t.equal((await run(image, 'npm', ['ci', ...flags])).code, 0)
-  const ignored = await readFile(join(ROOT, '.dockerignore'), 'utf8')
+  const ignored = await readFile(join(root, '.dockerignore'), 'utf8')
   t.ok(ignored.includes('\n*\n') && !ignored.includes('packages'), 'nothing of packages is sent to the builder')
 })

@@ -123,7 +123,7 @@ t.test('200 an entry says when it began and when the last token ends', async (t)
   const fresh = (await refresh(box.refresh_token, BOX)).body
   const nowSeconds = Math.floor(clock() / 1000)
   await revoke(fresh.access_token, BOX)
-  const cli = await tokens()
+  const cli = await tokens(CLI, 'openid')
   await revoke(cli.access_token)
   const { revocations } = await pageOf(read())
   const [ofBox, ofCli] = revocations
