@@ -15,7 +15,7 @@ const DOMAIN_SENTENCES: Partial<Record<Parameters<CoreEvents['domainChecked']>[0
   taken_over: 'a custom domain is lost: another provider has proved it'
 }
 
-/** Of an upstream's answer that led nowhere. */
+/** What the log says of an upstream's answer that led nowhere. */
 const PROVIDER_LINES = {
   answered: 'a provider answered',
   refused: 'a provider refused a request',
@@ -62,6 +62,7 @@ export const core = fp(
     const parts = { storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit }
     const core = createCore(pending ? { ...parts, pending } : parts)
     app.decorate('core', core)
+    // Held polls are answered, not cut off, when the instance stops.
     app.addHook('preClose', async () => core.heldPolls.stop())
     app.addHook('onClose', () => core.close())
     await core.open()

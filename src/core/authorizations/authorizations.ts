@@ -1,6 +1,7 @@
 /**
- * The authorizations of a user: found, listed, renamed, revoked. How they come about is in approvals.ts, how they end in revoking.ts. A client JWT is valid only
- * while its authorization's record exists and allows it: a lost record makes the client sign in again, and never revives a token.
+ * The authorizations of a user: found, listed, renamed, revoked. How they come about is in approvals.ts, how they end in
+ * revoking.ts. A client JWT is valid only while its authorization's record exists and allows it: a lost record makes the client sign
+ * in again, and never revives a token.
  */
 import type { Clients } from '../clients/client.js'
 import type { Clock } from '../clock.js'

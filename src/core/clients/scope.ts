@@ -32,13 +32,7 @@ export function readRequestedScopes(
   scope: string | undefined
 ): readonly string[] {
   const scopes = readScope(scope)
-  if (
-    !scopes ||
-    !isWithin(
-      scopes,
-      [client, ...resources].flatMap((of) => of.scopes)
-    )
-  )
-    throw fault('invalid_scope')
+  const allowed = [client, ...resources].flatMap((of) => of.scopes)
+  if (!scopes || !isWithin(scopes, allowed)) throw fault('invalid_scope')
   return scopes
 }

@@ -84,7 +84,10 @@ export interface GrantStore {
 export const REVOCATIONS = 'revocations'
 
 export interface DecisionListener {
-  /** A grant was decided or withdrawn, or something is being revoked (REVOCATIONS). Delivery is at most once, and decisions are lost while the feed is down. */
+  /**
+   * A grant was decided or withdrawn, or something is being revoked (REVOCATIONS). Delivery is at most once, and decisions are lost
+   * while the feed is down.
+   */
   decided(grantDigest: string): void
   /** The feed is up again after it was down: decisions may have been missed. */
   resumed(): void

@@ -1,6 +1,6 @@
 /**
- * The shapes of the resources by which an owner issues tokens to machines: an OpenID Connect issuer (the wire:
- * provider), its workloads (the wire: clients), and its domains; and the URLs of issuers. src/core/trust has the issuers that a tenant trusts,
+ * The shapes of the resources by which an owner issues tokens to machines: an OpenID Connect issuer (the wire: provider), its
+ * workloads (the wire: clients), and its domains; and the URLs of issuers. src/core/trust has the issuers that a tenant trusts,
  * src/core/upstream the identity providers at which users sign in.
  */
 import { type Static, Type } from '@sinclair/typebox'
