@@ -6,7 +6,8 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { portOf } from './address.js'
 
-const SERVER = fileURLToPath(new URL('../../dist/src/server.js', import.meta.url))
+// By the name of the package, so that it is found from the sources of the demo and from what is built of them.
+const SERVER = fileURLToPath(new URL('dist/src/server.js', import.meta.resolve('grantd/package.json')))
 const STOP_WITHIN_MS = 5_000
 const LOG_KEPT = 2_000
 /** The variables that the child inherits: what Node.js needs, and the settings that shorten a demo. */

@@ -112,7 +112,7 @@ async function withdraw(screen: Screen, client: GrantClient, grant: Grant): Prom
 
 /** The client's self-description, which the user sees when deciding. */
 function introduction(): GrantRequest {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  const { version } = JSON.parse(readFileSync(new URL(import.meta.resolve('grantd/package.json')), 'utf8'))
   return {
     client_type: 'demo',
     client_metadata: {
