@@ -74,6 +74,11 @@ function expect(isSo: unknown, message: string): void {
   if (!isSo) throw new TypeError(`createVerifier: ${message}`)
 }
 
+/** Throws a TypeError for what is no scope: at once, and not with the first request. */
+export function checkScope(scope: string | readonly string[] | undefined): void {
+  if (scope !== undefined) createScopeReader()(scope)
+}
+
 /** How many different texts of scopes are read once only. */
 const MOST_KNOWN = 200
 
