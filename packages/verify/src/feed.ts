@@ -42,7 +42,7 @@ export interface FeedParts {
   /** How long a token is accepted after it has ended. */
   clockToleranceSeconds: number
   time: Time
-  /** Told of every change of state. */
+  /** Told of every change of state, but not of tries while it is lost. */
   changed(status: FeedStatus): void
 }
 
@@ -62,6 +62,7 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
   const deliveryMs = Math.min(ANSWER_WITHIN_MS, (staleAfterMs - 2_000 * waitSeconds) / 2)
 
   let state: FeedState = 'reading'
+  let told: FeedState = state
   let cursor: string | undefined
   let confirmedAt: Instant | undefined
   /** Whether the last answer said that there is more to read than what is known. */
@@ -94,11 +95,13 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
   })
 
   function become(next: FeedState): void {
-    const isChange = state !== next
     if (state === 'closed') return
     state = next
+    // While it is lost, each try is no news.
+    if (next === told || (next === 'reading' && told === 'lost')) return
+    told = next
     // What the callback throws is its own affair.
-    if (isChange) queueMicrotask(() => changed(status()))
+    queueMicrotask(() => changed(status()))
   }
 
   function arm(ms: number, ring: () => void): void {

@@ -32,7 +32,7 @@ export interface VerifierOptions {
    * is by default the audience.
    */
   metadata?: Partial<ResourceMetadata>
-  /** Told whenever the feed is lost or found again. */
+  /** Told whenever the feed is lost or found again, not of each try. */
   onFeed?: (status: FeedStatus) => void
   /** Closes the verifier. */
   signal?: AbortSignal
