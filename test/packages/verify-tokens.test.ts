@@ -527,6 +527,20 @@ t.test('a Fastify application', async (t) => {
   t.match(document.json(), { resource: AUDIENCE, authorization_servers: [issuer.url], resource_name: 'Films' })
   await app.close()
   t.equal(await outcomeOf(app.verifier.verify(good)), 'closed', 'the verifier ends with the application')
+
+  for (const [options, isRefused] of [
+    [{ metadata: {} }, true],
+    [{}, false]
+  ] as const) {
+    const below = Fastify()
+    t.teardown(() => below.close())
+    below.register(async (scope) => scope.register(verifyTokens, { ...optionsFor(issuer.url), ...options }), {
+      prefix: '/v1'
+    })
+    const ready = async () => void (await below.ready())
+    if (isRefused) await t.rejects(ready, /outside of \/v1/, 'nobody would look for the metadata there')
+    else await ready()
+  }
 })
 
 t.test('middleware on node:http', async (t) => {

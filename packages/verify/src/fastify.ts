@@ -43,6 +43,8 @@ const plugin: FastifyPluginAsync<VerifyPluginOptions> = async (app: FastifyInsta
   if (isOwn) app.addHook('onClose', () => verifier.close())
 
   if (metadata && metadataPath !== undefined) {
+    // RFC 9728 §3.1: it is below the origin, whatever the path of the API.
+    if (app.prefix !== '') throw new TypeError(`verifyTokens: with metadata, register it outside of ${app.prefix}`)
     app.get(metadataPath, async (_request, reply) => reply.headers(METADATA_HEADERS).send(metadata.document))
   }
 }
