@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createApiKeys } from '../src/core/api-keys/api-keys.js'
 import { type Authorization, toFields } from '../src/core/authorizations/authorization.js'
 import { WorkloadContent } from '../src/core/issuers/issuer.js'
+import { createJsonRecords } from '../src/core/records/json-records.js'
 import type { RecordStore } from '../src/core/records/record-store.js'
-import { createResources } from '../src/core/records/resources.js'
 import type { Storage } from '../src/core/storage.js'
 import { createBrowserSessions } from '../src/core/users/browser-sessions.js'
 import { createUsers } from '../src/core/users/user.js'
@@ -145,7 +145,7 @@ async function ownersList(storage: Storage, service: Target) {
   const body = JSON.stringify({ name: 'bench', description: 'Has many workloads' })
   const created = await fetch(`${service.url}/v1/providers`, { method: 'POST', headers, body })
   const { id } = (await created.json()) as { id: string }
-  const workloads = createResources(storage.workloads, Date.now, WorkloadContent)
+  const workloads = createJsonRecords(storage.workloads, Date.now, WorkloadContent)
   for (let i = 0; i < WORKLOADS; i += FILLED_AT_ONCE) {
     const some = Array.from({ length: FILLED_AT_ONCE }, (_, j) => ({ name: `workload ${i + j}`, audience: 'bench' }))
     await Promise.all(some.map((content) => workloads.create(id, content)))

@@ -89,12 +89,12 @@ export const ClientEntry = member(
 export const ClientsFile = member(
   Type.Object(
     {
-      clients: member(Type.Array(ClientEntry, { maxItems: 10_000 }), 'a list of clients'),
+      clients: Type.Optional(member(Type.Array(ClientEntry, { maxItems: 10_000 }), 'a list of clients')),
       resources: Type.Optional(member(Type.Array(ResourceEntry, { maxItems: 1_000 }), 'a list of resources'))
     },
     { additionalProperties: false }
   ),
-  'an object with clients and, if there are any, resources'
+  'an object with clients, resources, or both'
 )
 
 export type ClientsFile = Static<typeof ClientsFile>

@@ -8,11 +8,15 @@ end
 
 core.register_action('check', { 'http-req' }, function(txn, resource, scopes)
   local sent = txn.http:req_get_headers()['authorization']
-  local answer = sent and core.httpclient():get({
-    url = grantd .. '/oauth/check?resource=' .. encoded(resource) .. '&scope=' .. encoded(scopes),
-    headers = { ['authorization'] = { sent[0] } },
-    timeout = 5000
-  }) or { status = 401, headers = { ['www-authenticate'] = { [0] = 'Bearer' } } }
+  local answer = { status = 401, headers = { ['www-authenticate'] = { [0] = 'Bearer' } } }
+  if sent then
+    -- No answer is no refusal.
+    answer = core.httpclient():get({
+      url = grantd .. '/oauth/check?resource=' .. encoded(resource) .. '&scope=' .. encoded(scopes),
+      headers = { ['authorization'] = { sent[0] } },
+      timeout = 5000
+    }) or {}
+  end
 
   local function said(name)
     local values = (answer.headers or {})[name]

@@ -45,12 +45,19 @@ function showRequest(screen: Screen, request: ApiAnswer['body']): void {
     'registered as': text(registered),
     type: text(request.client_type),
     'asks for': text(scope),
+    'to use': apisOf(request.resources),
     machine: text(hostname),
     system: text(os),
     'asks from': text(from) ?? 'unknown location',
     'you are in': text(to)
   })
   if (mismatch === true) screen.line(screen.style('yellow', 'The request comes from another country than you.'))
+}
+
+/** The APIs that the tokens would be for, by what their operator calls them. */
+function apisOf(resources: unknown): string | undefined {
+  if (!Array.isArray(resources) || resources.length === 0) return undefined
+  return resources.map((resource) => `${text(Object(resource).name)} (${text(Object(resource).host)})`).join(', ')
 }
 
 const text = (value: unknown) => (typeof value === 'string' ? value : undefined)

@@ -140,7 +140,7 @@ export const RevokedAuthorization = Type.Object({
   cid: Type.String({ description: 'The authorization whose access tokens are refused, as they name it themselves.' }),
   revoked_at: Type.Integer({ description: 'When it was revoked, in seconds since 1970.' }),
   until: Type.Integer({
-    description: 'When the last of its access tokens has expired, so that the entry can be dropped.'
+    description: 'When the last of its access tokens has expired, so that the entry can be dropped. If the authorization is told again, the latest counts.'
   })
 })
 export type RevokedAuthorization = Static<typeof RevokedAuthorization>

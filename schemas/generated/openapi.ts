@@ -722,7 +722,7 @@ export const openapiDocument = {
         operationId: 'checkToken',
         tags: ['Tokens'],
         summary: 'Let a proxy ask whether a request may pass',
-        description: 'For proxies that ask before they pass a request on (auth_request of nginx, forwardAuth of Traefik, forward_auth of Caddy). They send the Authorization header of the request, and are answered by status and headers alone. No token but a living access token is ever answered with 204, and a revocation is in force from the next call.',
+        description: 'For proxies that ask before they pass a request on (auth_request of nginx, forwardAuth of Traefik, forward_auth of Caddy). They send the Authorization header of the request, and are answered by status and headers alone. No token but a living access token is ever answered with 204, and a revocation is in force from the next call. Any parameter but these two is a 400.',
         security: [{ accessToken: [] }],
         parameters: [
           {
@@ -773,7 +773,7 @@ export const openapiDocument = {
         operationId: 'listRevocations',
         tags: ['Tokens'],
         summary: 'Follow what is revoked',
-        description: 'For whoever verifies access tokens by signature, as introspection for clients that authenticate and for API keys with the right `introspect`. Each entry stands for all access tokens of one authorization, their `cid`. Without `after` it begins with the oldest entry in force. Entries come in the order of their revocation, 1,000 at most in an answer; while `more` is true, the next ones are to be asked for at once. With a `cursor` that this service does not remember the answer is 410: whoever reads it drops what they hold, and starts over without one. A request counts against the limit of introspection, once however long it is held.',
+        description: 'For whoever verifies access tokens by signature, as introspection for clients that authenticate and for API keys with the right `introspect`. Each entry stands for all access tokens of one authorization, their `cid`. Without `after` it begins with the oldest entry in force. Entries come in the order of their revocation, 1,000 at most in an answer; while `more` is true, the next ones are to be asked for at once. With a `cursor` that this service does not remember the answer is 410: whoever reads it starts over without one, and keeps what they hold until it ends. A request counts against the limit of introspection, once however long it is held.',
         security: [{ clientSecretBasic: [] }, { apiKey: [] }],
         parameters: [
           { name: 'after', in: 'query', description: 'The `cursor` of the answer before.', schema: { type: 'string' } },
@@ -2584,7 +2584,7 @@ export const openapiDocument = {
           revoked_at: { type: 'integer', description: 'When it was revoked, in seconds since 1970.' },
           until: {
             type: 'integer',
-            description: 'When the last of its access tokens has expired, so that the entry can be dropped.'
+            description: 'When the last of its access tokens has expired, so that the entry can be dropped. If the authorization is told again, the latest counts.'
           }
         }
       },

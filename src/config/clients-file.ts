@@ -29,8 +29,10 @@ export function readClientsFile(path: string | undefined, issuer: string): Clien
   const { content, faults: malformed } = readJsonFile(path, ClientsFile)
   if (malformed) return { clients: [], resources: [], faults: malformed }
 
-  const { clients, resources: entries = [] } = content
+  const { clients = [], resources: entries = [] } = content
+  const isEmpty = content.clients === undefined && content.resources === undefined
   const faults = [
+    ...(isEmpty ? ['clients: is missing'] : []),
     ...clients.flatMap((entry, i) => [...clientFaults(entry, i, content)]),
     ...entries.flatMap((entry, i) => [...resourceFaults(entry, i, content, issuer)])
   ]
@@ -43,7 +45,7 @@ export function readClientsFile(path: string | undefined, issuer: string): Clien
 }
 
 function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Generator<string> {
-  const { clients: all, resources: known = [] } = file
+  const { clients: all = [], resources: known = [] } = file
   const place = `clients[${index}]`
   const { client_id: id, grant_types: grants = GRANT_TYPES, scope = '', resources = [] } = entry
   if (isBuiltIn(id)) yield `${place}.client_id: is the name of a built-in client`
@@ -73,7 +75,7 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
 function* resourceFaults(
   { identifier, scope = '', ...entry }: ResourceEntry,
   index: number,
-  { clients, resources = [] }: ClientsFile,
+  { clients = [], resources = [] }: ClientsFile,
   issuer: string
 ): Generator<string> {
   const place = `resources[${index}]`

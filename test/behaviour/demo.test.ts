@@ -323,13 +323,15 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
 
   t.test('whatever the requester calls itself, it does not write on the terminal', { buffered: true }, async (t) => {
     const client_metadata = { name: 'fine\x1b[2J\x1b[H\x07', hostname: 'left\u202eright\nclient  nice' }
-    const answers = [{ client_type: 'cli', client_metadata }, { status: 'approve' }]
+    const resources = [{ identifier: 'https://a.example', name: 'Films\x1b[2J', host: 'a.example' }]
+    const answers = [{ client_type: 'cli', client_metadata, resources }, { status: 'approve' }]
     const url = await serve(t, answering(answers, /\/grant\//))
     const here = { url, port: 0, directory: t.testdir({}) }
     const { code, output } = await runDemo(t, here, ['approve', 'X'], { DASHBOARD_JWT_SECRET: 'x' }).ends()
     t.equal(code, 0, output)
     t.match(output, /client +fine\n/)
     t.match(output, /machine +leftrightclient {2}nice\n/)
+    t.match(output, /to use +Films \(a\.example\)\n/, 'nor what an API is called')
     for (const character of ['\x1b', '\x07', '\u202e']) t.notOk(output.includes(character))
   })
 

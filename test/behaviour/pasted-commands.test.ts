@@ -123,6 +123,17 @@ t.test('the resources of docs/oauth.md are read as they stand, and every member 
   t.strictSame(members, Object.keys(ResourceEntry.properties))
 })
 
+t.test('the files of the examples are read as they stand', async (t) => {
+  for (const example of ['nginx', 'protected-api']) {
+    const page = await readFile(`${root}/examples/${example}/README.md`, 'utf8')
+    const file = join(t.testdir({}), 'clients.json')
+    await writeFile(file, /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '')
+    const { resources, faults } = readClientsFile(file, 'http://localhost:3333')
+    t.strictSame(faults, [], example)
+    t.match(resources, [{ isForBuiltInClients: true }], example)
+  }
+})
+
 /** Runs a client as it is shown, approves its grant as alice, and resolves to all it said. */
 async function runClient(t: Test, issuer: string, folder: string, script: string): Promise<string> {
   const program = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-'], {

@@ -49,7 +49,10 @@ t.test('by GET /oauth/check', async (t) => {
       const post = { method: 'POST', body: 'a film' }
       await refuses(t, service, (headers) => call(headers, post))
       await refusesAtOnce(t, service, (headers) => call(headers, post))
-      t.strictSame(seen(await call(bearer(await token('films.read')), post)), [403, missing('films.write')])
+      for (const method of ['POST', 'PROPPATCH', 'REPORT']) {
+        const answer = await call(bearer(await token('films.read')), { ...post, method })
+        t.strictSame(seen(answer), [403, missing('films.write')], method)
+      }
 
       t.test('the API hears what the check says, and nothing that the client says of itself', async (t) => {
         const users = { ann: 'ann', 'アン 1': '%E3%82%A2%E3%83%B3%201' }

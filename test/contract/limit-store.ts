@@ -2,8 +2,8 @@
 import type { Test } from 'tap'
 import { API_KEY_FIELDS } from '../../src/core/api-keys/api-key.js'
 import { limitKey } from '../../src/core/limits/limits.js'
+import { JSON_RECORD_FIELDS } from '../../src/core/records/json-records.js'
 import type { WantedRecord } from '../../src/core/records/record-store.js'
-import { RESOURCE_FIELDS } from '../../src/core/records/resources.js'
 import { type StartEngine, times } from './engine.js'
 
 const WINDOW_MS = 600_000
@@ -148,8 +148,8 @@ async function recordsBesideHits(t: Test, start: StartEngine): Promise<void> {
   ]
   const [key, issuer, workload] = [
     fieldsOf(API_KEY_FIELDS, 'key'),
-    fieldsOf(RESOURCE_FIELDS, 'issuer'),
-    fieldsOf(RESOURCE_FIELDS, 'workload')
+    fieldsOf(JSON_RECORD_FIELDS, 'issuer'),
+    fieldsOf(JSON_RECORD_FIELDS, 'workload')
   ]
   const window = { key: 'a', lengthMs: WINDOW_MS }
   const withRecords = async (t: Test) => {

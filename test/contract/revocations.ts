@@ -8,6 +8,7 @@ import {
   type Announcement,
   type FeedPosition,
   KEPT_AFTER_MS,
+  LASTS_LONGER_MS,
   REMEMBERED_ENTRIES,
   type Revocation,
   START,
@@ -44,6 +45,28 @@ export function revocationsContract(t: Test, start: StartEngine): void {
     const two = announcementOf(clock)
     await other.revocations.announce([one, two])
     t.strictSame((await pageAt(storage, page.next)).revocations, [entryOf(two)])
+  })
+
+  t.test('an entry that ends too early is told again, with its later end', async (t) => {
+    const { storage, other, clock } = await start(t)
+    const [one, two] = [announcementOf(clock), announcementOf(clock)]
+    await storage.revocations.announce([one])
+    const before = await storage.revocations.head()
+    await storage.revocations.announce([two])
+    const head = await storage.revocations.head()
+    const lasting = { ...one, untilMs: one.untilMs + LASTS_LONGER_MS }
+    for (const again of [lasting, { ...one, untilMs: one.untilMs - HOUR_MS }]) {
+      await other.revocations.announce([again])
+      t.equal(await storage.revocations.head(), head, 'a little later, or sooner, is no news')
+    }
+    const longer = { ...lasting, untilMs: lasting.untilMs + 1 }
+    await Promise.all([storage, other].map(({ revocations }) => revocations.announce([longer])))
+    t.strictSame((await pageAt(storage, head)).revocations, [entryOf(longer)], 'to who knows the one before')
+    t.strictSame((await pageAt(other)).revocations, [two, longer].map(entryOf), 'and once to who begins')
+    t.strictSame((await pageAt(other, before)).revocations, [two, longer].map(entryOf))
+    clock.advance(HOUR_MS + KEPT_AFTER_MS)
+    t.equal((await storage.revocations.sweep(2 * HOUR_MS)).dropped, 1, 'it does not go at its first end')
+    t.strictSame((await pageAt(other)).revocations, [entryOf(longer)])
   })
 
   t.test('users and times of every kind are kept as they are', async (t) => {
@@ -435,6 +458,32 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     clock.advance(10_000)
     t.strictSame((await other.revocations.sweep(10_000)).unfinished, [])
     t.strictSame(await announced(), [one, two])
+  })
+
+  t.test('that is finished late is told again, since tokens were signed in the meantime', async (t) => {
+    const { here, there, other, clock, approve, collect, announced, breaks, mends } = await ready(t)
+    const ids = [await approve(), await approve()]
+    const [late = '', done = ''] = ids
+    for (const id of ids) await collect(id)
+    breaks('change')
+    await t.rejects(here.revoke('ann', late), { code: 'unavailable' })
+    mends()
+    breaks('answer')
+    await t.rejects(here.revoke('ann', done), { code: 'unavailable' })
+    mends()
+    const { next } = await pageAt(other)
+    // Nobody could finish it for ten minutes, in which its client refreshed.
+    clock.advance(600_000)
+    t.ok(await there.find('ann', late))
+    await there.sweep()
+    t.type((await there.get('ann', late))?.revokedAtMs, 'number')
+    const { revocations } = await pageAt(other, next)
+    t.strictSame(
+      revocations.map(({ authorizationId, untilMs }) => [authorizationId, untilMs]),
+      [[late, clock() + 3_600_000 + 60_000]],
+      'as long as what was signed last, but not what had been revoked in time'
+    )
+    t.strictSame(await announced(), [done, late])
   })
 
   t.test('of all is announced in whole steps, and finished as well', async (t) => {

@@ -4,12 +4,12 @@ import { authorizationsContract } from './authorizations.js'
 import { decisionFeedContract } from './decision-feed.js'
 import type { StartEngine } from './engine.js'
 import { grantStoreContract } from './grant-store.js'
+import { jsonRecordsContract } from './json-records.js'
 import { limitStoreContract } from './limit-store.js'
 import { lockStoreContract } from './lock-store.js'
 import { pollBatchesContract } from './poll-batches.js'
 import { recordStoreContract } from './record-store.js'
 import { refreshFamilyStoreContract } from './refresh-family-store.js'
-import { resourcesContract } from './resources.js'
 import { revocationsContract } from './revocations.js'
 import { signingKeyStoreContract } from './signing-key-store.js'
 import { statusIndexStoreContract } from './status-index-store.js'
@@ -26,5 +26,5 @@ export function storageContract(t: Test, start: StartEngine): void {
   t.test('limits', async (t) => limitStoreContract(t, start))
   t.test('locks', async (t) => lockStoreContract(t, start))
   t.test('signing keys', async (t) => signingKeyStoreContract(t, start))
-  t.test('things of an API', async (t) => resourcesContract(t, start))
+  t.test('things of an API', async (t) => jsonRecordsContract(t, start))
 }

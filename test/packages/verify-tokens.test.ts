@@ -5,14 +5,22 @@
 import { randomUUID, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { createVerifier, isVerifyError, resourceMetadataUrl, type VerifierOptions } from '@grantd/verify'
+import {
+  createVerifier,
+  type FeedState,
+  isVerifyError,
+  resourceMetadataUrl,
+  type VerifierOptions
+} from '@grantd/verify'
 import { verifyTokens } from '@grantd/verify/fastify'
 import { requireToken, serveMetadata } from '@grantd/verify/middleware'
 import Fastify from 'fastify'
 import { SignJWT } from 'jose'
 import t, { type Test } from 'tap'
+import { createFeedPace } from '../../packages/verify/src/feed-pace.js'
 import { createRevocations } from '../../packages/verify/src/revocations.js'
 import { testClock } from '../support/app.js'
 import { freePort } from '../support/ports.js'
@@ -27,6 +35,7 @@ import {
   startBareIssuer,
   startRealIssuer
 } from '../support/trusted-issuer.js'
+import { until } from '../support/until.js'
 
 const AUDIENCE = 'https://api.acme.example'
 /** The claims of RFC 9068 beside those that a bare issuer adds by itself. */
@@ -39,6 +48,9 @@ async function startIssuer(t: Test, options: BareOptions = {}) {
     issuer.token({ ...profile(), ...claims }, { ...parts, header: { typ: 'at+jwt', ...parts.header } })
   return { issuer, clock, token }
 }
+
+/** An answer of more characters is none. */
+const TOO_MUCH = 'x'.repeat(4 * 1_024 * 1_024)
 
 const optionsFor = (issuer: string): VerifierOptions => ({ issuer, audience: AUDIENCE, revocations: 'none' })
 
@@ -111,6 +123,7 @@ t.test('every way to be no token for this API', async (t) => {
     ['a subject that is a number', 'claims', token({ sub: 7 })],
     ['an empty client', 'claims', token({ client_id: '' })],
     ['scopes in a list', 'claims', token({ scope: ['films.read'] })],
+    ['one that is bound to a key', 'claims', token({ cnf: { jkt: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' } })],
     ['ended within the tolerance', 'good', token({ exp: nowSeconds - 4 })],
     ['beginning within the tolerance', 'good', token({ nbf: nowSeconds + 5 })],
     ['several audiences', 'good', token({ aud: ['a', AUDIENCE] })],
@@ -120,7 +133,7 @@ t.test('every way to be no token for this API', async (t) => {
   for (const [name, expected, made] of cases) {
     t.equal(await outcomeOf(verifier.verify(await made)), expected, name)
   }
-  t.equal(cases.length, 37)
+  t.equal(cases.length, 38)
 
   const strict = createVerifier({ ...optionsFor(issuer.url), clock, clockToleranceSeconds: 0, algorithms: ['RS256'] })
   t.equal(await outcomeOf(strict.verify(await token())), 'signature', 'an algorithm that is not among the accepted')
@@ -139,8 +152,13 @@ t.test('scopes: all of those that are needed', async (t) => {
     t.equal(await outcomeOf(verifier.verify(made, { scope })), 'scope', `${scope}`)
   }
   t.equal(await outcomeOf(verifier.verify(await token({ scope: undefined }), { scope: 'films.read' })), 'scope')
-  for (const scope of ['', 'a"b', 'a  b', 'ä', 'a\nb']) {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(verifyTokens, { verifier })
+  for (const scope of ['', 'a"b', 'a  b', 'ä', 'a\nb', ['a', 'b\\']]) {
     await t.rejects(verifier.verify(made, { scope }), TypeError, JSON.stringify(scope))
+    t.throws(() => requireToken(verifier, { scope }), TypeError, 'and a route is not made with it')
+    t.throws(() => app.requireToken({ scope }), TypeError)
   }
 })
 
@@ -230,6 +248,26 @@ t.test('the metadata of the issuer', async (t) => {
     }
   })
 
+  t.test('is looked for at the second path whatever the first one answers, as long as it answers', async (t) => {
+    const first = '/.well-known/oauth-authorization-server'
+    const page = answerWith('<!doctype html>', 200, { 'content-type': 'text/html' })
+    const other = 'https://other.example'
+    for (const [name, answerOf] of Object.entries({
+      'a page': () => page,
+      'a redirect': () => answerWith('', 302, { location: '/login' }),
+      'the metadata of another': () => answerWith(JSON.stringify({ issuer: other, jwks_uri: `${other}/jwks` })),
+      'metadata without keys, which RFC 8414 allows': (url: string) => answerWith(JSON.stringify({ issuer: url })),
+      'no object': () => answerWith('[]')
+    })) {
+      const { issuer, token } = await startIssuer(t)
+      issuer.at(first, answerOf(issuer.url))
+      t.equal(await outcomeOf(createVerifier(optionsFor(issuer.url)).verify(await token())), 'good', name)
+      issuer.at(DISCOVERY, page)
+      t.equal(await outcomeOf(createVerifier(optionsFor(issuer.url)).verify(await token())), 'keys', name)
+      t.notOk(issuer.requests.includes('/login'))
+    }
+  })
+
   t.test('is not asked for by every token while the issuer is away', async (t) => {
     const { issuer, clock, token } = await startIssuer(t)
     const verifier = createVerifier({ ...optionsFor(issuer.url), clock })
@@ -275,6 +313,13 @@ t.test('keys', async (t) => {
   for (let i = 0; i < 10; i++) t.equal(await outcomeOf(verifier.verify(unknown)), 'signature')
   t.equal(issuer.count(JWKS), asked, 'those that nobody knows are looked up once in a while')
 
+  for (const junk of ['{}', '[]', '{"keys":{}}', '{"keys":[1]}', '<!doctype html>', `{"keys":[],"a":"${TOO_MUCH}"}`]) {
+    issuer.at(JWKS, answerWith(junk))
+    clock.advance(301_000)
+    const before = issuer.count(JWKS)
+    for (let i = 0; i < 3; i++) t.equal(await outcomeOf(verifier.verify(old)), 'good', 'do while there are no others')
+    t.equal(issuer.count(JWKS) - before, 1, `for which nobody asks again at once: ${junk.slice(0, 20)}`)
+  }
   issuer.at(JWKS, answerWith('{}', 500))
   clock.advance(301_000)
   t.equal(await outcomeOf(verifier.verify(old)), 'good', 'do while the issuer is away')
@@ -324,6 +369,134 @@ t.test('options that make no sense are refused at once', async (t) => {
   }
 })
 
+const FEED = '/oauth/revocations'
+
+/** What a feed is asked for, and what it answers. */
+type FeedAnswers = (asked: { after: string | null; isHeld: boolean }) => object | number | Promise<object | number>
+
+/** A verifier of a feed that answers whatever a test says. */
+async function startFeed(t: Test, answers: FeedAnswers) {
+  const { issuer, clock, token } = await startIssuer(t)
+  const asked: { after: string | null; isHeld: boolean; at: number }[] = []
+  issuer.at(FEED, async (request, response) => {
+    const { searchParams } = new URL(request.url ?? '', issuer.url)
+    const one = { after: searchParams.get('after'), isHeld: request.headers.prefer !== undefined }
+    asked.push({ ...one, at: performance.now() })
+    const answer = await answers(one)
+    if (typeof answer === 'number') return void response.writeHead(answer).end('{}')
+    const headers = one.isHeld ? { 'preference-applied': 'wait=1' } : {}
+    response.writeHead(200, headers).end(JSON.stringify({ revocations: [], more: false, ...answer }))
+  })
+  const states: FeedState[] = []
+  const verifier = createVerifier({
+    ...{ ...optionsFor(issuer.url), revocations: 'feed', credentials: { apiKey: 'x' }, clock },
+    onFeed: ({ state }) => states.push(state)
+  })
+  t.teardown(() => verifier.close())
+  const lasting = { exp: Math.floor(clock() / 1_000) + 86_400 }
+  const judge = async (cid = 'a') => outcomeOf(verifier.verify(await token({ cid, ...lasting })))
+  return { verifier, clock, asked, states, judge, causeOf: () => String((verifier.feed()?.error as Error)?.message) }
+}
+
+/** Never answers. */
+const held = () => new Promise<never>(() => {})
+
+t.test('a feed that is none', async (t) => {
+  t.test('that forgets each cursor is left in peace, and what it said counts', async (t) => {
+    const { asked, states, judge, causeOf } = await startFeed(t, ({ after }) =>
+      after === null ? { revocations: [{ cid: 'a', until: 4e9 }], cursor: '1.a' } : 410
+    )
+    await until(async () => states.includes('lost'))
+    t.match(causeOf(), /forgets/)
+    t.strictSame(
+      asked.map(({ after }) => after),
+      [null, '1.a', null, '1.a', null, '1.a'],
+      'it starts over twice'
+    )
+    t.strictSame([await judge('a'), await judge('b')], ['revoked', 'stale'])
+  })
+
+  t.test('of which more is to be read than there was time for', async (t) => {
+    let tellMore = (_page: object) => {}
+    const { judge, states, asked } = await startFeed(t, ({ after, isHeld }) => {
+      if (after === '2.a') return 503
+      if (!isHeld) return { cursor: '1.a' }
+      return new Promise<object>((resolve) => {
+        tellMore = resolve
+      })
+    })
+    t.equal(await judge(), 'good')
+    await until(async () => asked.length === 2)
+    tellMore({ cursor: '2.a', more: true })
+    await until(async () => states.includes('lost'))
+    t.equal(await judge(), 'stale', 'though what is known is young, it is known not to be all')
+  })
+
+  t.test('that never comes to an end is not waited for, and not asked for the same again and again', async (t) => {
+    const [cut, long] = [
+      await startFeed(t, () => ({ revocations: [{ cid: 'a', until: 4e9 }], cursor: '1.a', more: true })),
+      await startFeed(t, async ({ after }) => {
+        await sleep(20)
+        return { cursor: `${Number.parseInt(after ?? '0', 10) + 1}.a`, more: true }
+      })
+    ]
+    t.strictSame(await Promise.all([cut.judge('b'), long.judge()]), ['unread', 'unread'])
+    t.match(cut.causeOf(), /does not go on/)
+    t.strictSame(cut.states, ['lost'], 'and each try is no news')
+    t.equal(await cut.judge('a'), 'revoked', 'what it said counts')
+  })
+
+  t.test('that says it holds requests, and does not', async (t) => {
+    const { asked, states } = await startFeed(t, () => ({ cursor: '1.a' }))
+    await until(async () => asked.length >= 5)
+    t.strictSame(states, ['live'])
+    const [, , third, , fifth] = asked
+    // A pause of half a second at least before the fourth, and one before the fifth.
+    t.ok((fifth?.at ?? 0) - (third?.at ?? 0) >= 990, 'is not asked as fast as it answers')
+  })
+
+  t.test('that answers with too much', async (t) => {
+    const { judge, causeOf } = await startFeed(t, () => ({ cursor: '1.a', a: TOO_MUCH }))
+    t.equal(await judge(), 'unread')
+    t.match(causeOf(), /too much/)
+  })
+
+  t.test('of all that were asked for patience none comes back at the very time', async (t) => {
+    const error = Object.assign(new Error(), { status: 503, retryAfterMs: 2_000 })
+    const pauses = Array.from({ length: 20 }, () => createFeedPace().afterFailure(error, 30_000, true))
+    t.ok(
+      pauses.every((ms) => ms > 2_000),
+      'nobody too early'
+    )
+    t.ok(new Set(pauses).size > 10)
+  })
+})
+
+t.test('a clock that was ahead: what was dropped for it is read again before anything is accepted', async (t) => {
+  let isLate = false
+  const { judge, clock, verifier, asked } = await startFeed(t, ({ after, isHeld }) => {
+    if (isHeld) return held()
+    if (after !== null || isLate) return { cursor: '1.a' }
+    return { revocations: [{ cid: 'a', until: Math.floor(start / 1_000) + 3_600 }], cursor: '1.a' }
+  })
+  const start = clock()
+  t.strictSame([await judge('a'), await judge('b')], ['revoked', 'good'])
+  clock.advance(7_200_000)
+  t.equal(await judge('a'), 'good', 'it has ended, by this clock')
+  t.equal(verifier.feed()?.revocations, 0)
+  clock.advance(-7_100_000)
+  t.equal(await judge('a'), 'revoked')
+  t.equal(asked.filter(({ after }) => after === null).length, 2, 'all was read twice')
+  // A clock that is set back while nothing was dropped is no matter.
+  clock.advance(-50_000)
+  t.strictSame([await judge('a'), await judge('b')], ['revoked', 'good'])
+  t.equal(asked.filter(({ after }) => after === null).length, 2)
+
+  isLate = true
+  clock.advance(3_600_000)
+  t.equal(await judge('a'), 'good', 'when it has really ended it is gone for good')
+})
+
 t.test('a Fastify application', async (t) => {
   const { issuer, token } = await startIssuer(t)
   const app = Fastify()
@@ -354,6 +527,20 @@ t.test('a Fastify application', async (t) => {
   t.match(document.json(), { resource: AUDIENCE, authorization_servers: [issuer.url], resource_name: 'Films' })
   await app.close()
   t.equal(await outcomeOf(app.verifier.verify(good)), 'closed', 'the verifier ends with the application')
+
+  for (const [options, isRefused] of [
+    [{ metadata: {} }, true],
+    [{}, false]
+  ] as const) {
+    const below = Fastify()
+    t.teardown(() => below.close())
+    below.register(async (scope) => scope.register(verifyTokens, { ...optionsFor(issuer.url), ...options }), {
+      prefix: '/v1'
+    })
+    const ready = async () => void (await below.ready())
+    if (isRefused) await t.rejects(ready, /outside of \/v1/, 'nobody would look for the metadata there')
+    else await ready()
+  }
 })
 
 t.test('middleware on node:http', async (t) => {
@@ -431,5 +618,10 @@ t.test('revocations in memory', async (t) => {
     t.ok(revocations.has('b'))
     revocations.drop(201)
     t.equal(revocations.size, 0)
+    t.strictSame(
+      [199, 200, 201].map(revocations.lacks),
+      [true, true, false],
+      'a clock that is set back needs them again'
+    )
   })
 })

@@ -382,6 +382,10 @@ t.test('the contract', async (t) => {
       const again = await app.inject({ url, headers: { 'if-none-match': String(headers.etag) } })
       t.strictSame([again.statusCode, again.rawPayload.length], [304, 0], file)
       t.equal((await app.inject({ url, headers: { 'if-none-match': 'W/"another"' } })).statusCode, 200, file)
+      const opaque = String(headers.etag).replace(/^W\//, '')
+      for (const condition of [`"another, one", W/${opaque}`, opaque, ' * ']) {
+        t.equal((await app.inject({ url, headers: { 'if-none-match': condition } })).statusCode, 304, condition)
+      }
     }
     t.match(await app.inject('/docs/static/index.html'), { statusCode: 302, headers: { location: '/docs/' } })
   })

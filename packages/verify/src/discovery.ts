@@ -1,6 +1,6 @@
 /** The issuer's metadata: RFC 8414, or else OpenID Connect Discovery. Asked for once, and again only if that failed. */
 import type { Time } from './clock.js'
-import { ANSWER_WITHIN_MS, expectJson, isAnswerError, isObject } from './requests.js'
+import { ANSWER_WITHIN_MS, answerError, expectJson, isAnswerError, isObject } from './requests.js'
 
 export interface IssuerMetadata {
   jwksUri: URL
@@ -22,24 +22,31 @@ export function createDiscovery(issuer: string, time: Time): () => Promise<Issue
   let failedAt: ReturnType<Time['instant']> | undefined
 
   async function read(): Promise<IssuerMetadata> {
-    for (const [i, address] of addresses.entries()) {
+    let reason: unknown
+    for (const address of addresses) {
       try {
         const signal = AbortSignal.timeout(ANSWER_WITHIN_MS)
-        return readDocument(await expectJson(await fetch(address, { signal, redirect: 'error' })))
+        // A redirect is an answer like any other that is none, and nobody follows it.
+        const response = await fetch(address, { signal, redirect: 'manual' })
+        return readDocument(response, await expectJson(response))
       } catch (error) {
-        // An issuer that does not know the first path has the second. One that is down has neither.
-        if (i === addresses.length - 1 || !isAnswerError(error) || error.status >= 500) throw error
+        // An issuer that has nothing of use at the first path may have it at the second. One that is down has neither.
+        if (!isAnswerError(error) || error.status >= 500) throw error
+        // That there is nothing says less than what was wrong with what there was.
+        reason = reason === undefined || error.status !== 404 ? error : reason
       }
     }
-    throw new Error('unreachable')
+    throw reason
   }
 
-  function readDocument(document: unknown): IssuerMetadata {
-    if (!isObject(document)) throw new Error('the metadata of the issuer is no JSON object')
+  function readDocument(response: Response, document: unknown): IssuerMetadata {
+    if (!isObject(document)) throw answerError(response, 'the metadata of the issuer is no JSON object')
     // RFC 8414 §3.3: metadata of another issuer must not be used.
-    if (document.issuer !== issuer) throw new Error(`the metadata at ${issuer} is of ${String(document.issuer)}`)
+    if (document.issuer !== issuer) {
+      throw answerError(response, `the metadata at ${issuer} is of ${String(document.issuer)}`)
+    }
     const jwksUri = addressOf(document.jwks_uri)
-    if (!jwksUri) throw new Error('the metadata of the issuer names no jwks_uri')
+    if (!jwksUri) throw answerError(response, 'the metadata of the issuer names no jwks_uri')
     return { jwksUri, introspectionEndpoint: addressOf(document.introspection_endpoint)?.href }
   }
 

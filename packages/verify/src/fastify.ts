@@ -3,7 +3,7 @@
  * errors of the application, so that its own error handler gives them their shape; headers and status come with them.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { VerifierOptions } from './options.js'
+import { checkScope, type VerifierOptions } from './options.js'
 import { METADATA_HEADERS } from './resource-metadata.js'
 import { type AccessTokenClaims, createVerifier, type Requirements, type Verifier } from './verifier.js'
 
@@ -15,7 +15,7 @@ export type TokenHook = (request: FastifyRequest, reply: FastifyReply) => Promis
 declare module 'fastify' {
   interface FastifyInstance {
     verifier: Verifier
-    /** A hook for `onRequest`, of a route or of all. The route of the metadata is open to everybody all the same. */
+    /** A hook for `onRequest`, of a route or of all. Throws a TypeError for what is no scope. The route of the metadata is open to everybody all the same. */
     requireToken(requirements?: Requirements): TokenHook
   }
   interface FastifyRequest {
@@ -34,6 +34,7 @@ const plugin: FastifyPluginAsync<VerifyPluginOptions> = async (app: FastifyInsta
   app.decorate('verifier', verifier)
   app.decorateRequest('token', null)
   app.decorate('requireToken', (requirements?: Requirements): TokenHook => {
+    checkScope(requirements?.scope)
     return async (request) => {
       if (metadataPath !== undefined && request.routeOptions.url === metadataPath) return
       request.token = await verifier.authenticate(request.headers.authorization, requirements)
@@ -42,6 +43,8 @@ const plugin: FastifyPluginAsync<VerifyPluginOptions> = async (app: FastifyInsta
   if (isOwn) app.addHook('onClose', () => verifier.close())
 
   if (metadata && metadataPath !== undefined) {
+    // RFC 9728 §3.1: it is below the origin, whatever the path of the API.
+    if (app.prefix !== '') throw new TypeError(`verifyTokens: with metadata, register it outside of ${app.prefix}`)
     app.get(metadataPath, async (_request, reply) => reply.headers(METADATA_HEADERS).send(metadata.document))
   }
 }

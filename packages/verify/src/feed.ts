@@ -3,8 +3,9 @@
  * revoked. Knows how old its knowledge is. Never stops trying until it is closed, with one timer at a time.
  */
 import type { Instant, Time } from './clock.js'
+import { createFeedPace } from './feed-pace.js'
 import type { ReadFeed } from './feed-request.js'
-import { ANSWER_WITHIN_MS, isAnswerError } from './requests.js'
+import { ANSWER_WITHIN_MS } from './requests.js'
 import { createRevocations } from './revocations.js'
 
 /**
@@ -41,26 +42,18 @@ export interface FeedParts {
   /** How long a token is accepted after it has ended. */
   clockToleranceSeconds: number
   time: Time
-  /** Told of every change of state. */
+  /** Told of every change of state, but not of tries while it is lost. */
   changed(status: FeedStatus): void
 }
 
 /** How long `settle` waits, unless a request that began before takes longer. */
 const PATIENCE_MS = 5_000
-/** A held request that lasted this long was no failure from the start: the next cut is the first. */
-const GOOD_HOLD_MS = 1_000
-/** The time between readings of a service that does not hold them. */
-const UNHELD_PAUSE_MS = 1_000
-const FIRST_PAUSE_MS = 250
-const LONGEST_PAUSE_MS = 4_000
-/** A Retry-After beyond this is not believed. */
-const LONGEST_RETRY_AFTER_MS = 300_000
-
-/** Half of the time is chance, so that verifiers that lost the same service do not come back together. */
-const jittered = (ms: number) => ms / 2 + (Math.random() * ms) / 2
+/** Ends a held request that another one takes the place of. */
+const GIVEN_UP = new Error('what is known is too old')
 
 export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, changed }: FeedParts): Feed {
   const revocations = createRevocations()
+  const pace = createFeedPace()
   /**
    * A held request confirms what was known when it was sent, so that its answer may be delayed on the way. Just before the second of
    * two such answers, knowledge is two waits old: two waits and their delivery fit into staleAfterMs.
@@ -69,12 +62,13 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
   const deliveryMs = Math.min(ANSWER_WITHIN_MS, (staleAfterMs - 2_000 * waitSeconds) / 2)
 
   let state: FeedState = 'reading'
+  let told: FeedState = state
   let cursor: string | undefined
   let confirmedAt: Instant | undefined
+  /** Whether the last answer said that there is more to read than what is known. */
+  let isBehind = false
   /** Since the last answer. */
   let failures = 0
-  /** Since the last request that was held: who answers, but cuts each held request at once, is not asked again and again. */
-  let restlessness = 0
   let failure: unknown
   let retryAtMs = 0
   let request = new AbortController()
@@ -101,11 +95,13 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
   })
 
   function become(next: FeedState): void {
-    const isChange = state !== next
     if (state === 'closed') return
     state = next
+    // While it is lost, each try is no news.
+    if (next === told || (next === 'reading' && told === 'lost')) return
+    told = next
     // What the callback throws is its own affair.
-    if (isChange) queueMicrotask(() => changed(status()))
+    queueMicrotask(() => changed(status()))
   }
 
   function arm(ms: number, ring: () => void): void {
@@ -114,16 +110,26 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
   }
 
   async function pause(ms: number): Promise<void> {
-    if (state === 'closed') return
+    if (state === 'closed' || ms === 0) return
     await new Promise<void>((resolve) => {
       stopWaiting = resolve
       arm(ms, resolve)
     })
   }
 
+  const endedBeforeSeconds = () => time.now() / 1_000 - clockToleranceSeconds
+
   async function readOnce(): Promise<void> {
+    if (revocations.lacks(endedBeforeSeconds())) {
+      // The clock was ahead, and what was dropped then is in force now. Until all is read again nothing is known.
+      cursor = undefined
+      confirmedAt = undefined
+      revocations.startOver()
+      become('reading')
+    }
     const isHolding = state === 'live'
     const sentAt = time.instant()
+    const startedAt = performance.now()
     request = new AbortController()
     const { signal } = request
     const wait = isHolding ? waitSeconds : undefined
@@ -132,36 +138,31 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
     if (answer === 'gone') {
       // What is held stays revoked, whatever the service has lost.
       cursor = undefined
+      isBehind = true
+      if (!pace.mayStartOver()) throw new Error('the service forgets each cursor of its revocation feed')
       failures = 0
       become('reading')
       return
     }
     const isNews = answer.revocations.length > 0
     for (const { cid, untilSeconds } of answer.revocations) revocations.add(cid, untilSeconds)
-    revocations.drop(time.now() / 1_000 - clockToleranceSeconds)
+    revocations.drop(endedBeforeSeconds())
+    if ((isNews || answer.isMore) && answer.cursor === cursor) throw new Error('the revocation feed does not go on')
     cursor = answer.cursor
     failure = undefined
     failures = 0
-    if (isHolding) restlessness = 0
-    if (answer.isMore) {
+    const pauseMs = isHolding ? pace.afterHold(answer, performance.now() - startedAt) : 0
+    isBehind = answer.isMore
+    if (isBehind) {
       become('reading')
+      // There may be many pages, and nobody waits for all of them.
+      endTurn()
       return
     }
     confirmedAt = sentAt
     become('live')
     endTurn()
-    if (isHolding && !isNews && !answer.isHeld) await pause(jittered(UNHELD_PAUSE_MS))
-  }
-
-  function fail(error: unknown, heldMs: number): number {
-    failures += 1
-    restlessness = heldMs >= GOOD_HOLD_MS ? 1 : restlessness + 1
-    failure = error
-    const asked = isAnswerError(error) ? Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS) : 0
-    // The first cut of a request that was held is no reason to wait.
-    const isCut = restlessness === 1 && confirmedAt !== undefined && asked === 0
-    const pauseMs = isCut ? 0 : jittered(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(restlessness, 10)))
-    return Math.max(pauseMs, asked)
+    await pause(pauseMs)
   }
 
   async function follow(): Promise<void> {
@@ -170,7 +171,11 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
       try {
         await readOnce()
       } catch (error) {
-        const pauseMs = fail(error, before.state === 'live' ? performance.now() - before.at : 0)
+        if (error === GIVEN_UP) continue
+        failures += 1
+        failure = error
+        const heldMs = before.state === 'live' ? performance.now() - before.at : 0
+        const pauseMs = pace.afterFailure(error, heldMs, confirmedAt !== undefined)
         if (pauseMs > 0) {
           retryAtMs = time.now() + pauseMs
           become('lost')
@@ -182,7 +187,11 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
     }
   }
 
-  const isFresh = () => confirmedAt !== undefined && time.since(confirmedAt) <= staleAfterMs
+  const isFresh = () =>
+    confirmedAt !== undefined &&
+    !isBehind &&
+    time.since(confirmedAt) <= staleAfterMs &&
+    !revocations.lacks(endedBeforeSeconds())
 
   /** Whether to wait for the request under way: it is the first, what is known is old, or the one before it has just been cut. */
   const isWorthAWait = () => state === 'reading' && (failures <= 1 || !isFresh())
@@ -201,9 +210,9 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
 
     settle() {
       if (state === 'live' && !isFresh()) {
-        // The machine was asleep, or the connection is dead without having ended: a new request finds out.
+        // The machine was asleep, its clock was set back, or the connection is dead without having ended: a new request finds out.
         become('reading')
-        request.abort(new Error('what is known is too old'))
+        request.abort(GIVEN_UP)
         stopWaiting()
       }
       return isWorthAWait() ? waitForTurns() : undefined

@@ -2,7 +2,7 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import type { Instant, Time } from './clock.js'
 import type { IssuerMetadata } from './discovery.js'
-import { ANSWER_WITHIN_MS } from './requests.js'
+import { ANSWER_WITHIN_MS, isObject, textOf } from './requests.js'
 
 /** grantd publishes a key six minutes before it signs. */
 const KEPT_MS = 300_000
@@ -26,6 +26,9 @@ export function isOfTheToken(error: unknown): error is errors.JOSEError {
   return error instanceof errors.JOSEError && error.code !== 'ERR_JOSE_GENERIC' && OF_THE_TOKEN.test(error.code)
 }
 
+/** RFC 7517 §5. What is none must not take the place of the keys that there are. */
+const isKeySet = (value: unknown) => isObject(value) && Array.isArray(value.keys) && value.keys.every(isObject)
+
 export function createKeys(discover: () => Promise<IssuerMetadata>, time: Time): Keys {
   let set: ReturnType<typeof createRemoteJWKSet> | undefined
   /** Keys that the set has found, so that a token that names one of them takes no search; until the set is fetched anew. */
@@ -37,10 +40,8 @@ export function createKeys(discover: () => Promise<IssuerMetadata>, time: Time):
     found.clear()
     try {
       if (failure && time.since(failure.at) < QUIET_MS) throw failure.error
-      const response = await fetch(url, init)
-      if (response.status !== 200) throw new Error(`the key set answered ${response.status}`)
-      const text = await response.text()
-      JSON.parse(text)
+      const text = await textOf(await fetch(url, init))
+      if (!isKeySet(JSON.parse(text))) throw new Error('what the issuer has at its jwks_uri is no key set')
       good = { text, at: time.instant() }
       failure = undefined
       return new Response(text)

@@ -3,6 +3,7 @@
  * of a request and a response than these types say.
  */
 import { isVerifyError, type VerifyError } from './errors.js'
+import { checkScope } from './options.js'
 import { METADATA_HEADERS } from './resource-metadata.js'
 import type { AccessTokenClaims, Requirements, Verifier } from './verifier.js'
 
@@ -25,9 +26,10 @@ export type Middleware = (request: IncomingRequest, response: OutgoingResponse, 
 
 /**
  * Lets a request on only with a token that counts, whose claims it leaves in `request.token`; answers any other by itself. What `next`
- * throws is not caught.
+ * throws is not caught. Throws a TypeError at once for what is no scope.
  */
 export function requireToken(verifier: Verifier, requirements?: Requirements): Middleware {
+  checkScope(requirements?.scope)
   return async (request, response, next) => {
     let claims: AccessTokenClaims
     try {

@@ -32,7 +32,7 @@ export interface VerifierOptions {
    * is by default the audience.
    */
   metadata?: Partial<ResourceMetadata>
-  /** Told whenever the feed is lost or found again. */
+  /** Told whenever the feed is lost or found again, not of each try. */
   onFeed?: (status: FeedStatus) => void
   /** Closes the verifier. */
   signal?: AbortSignal
@@ -72,6 +72,11 @@ const isBetween = (value: number | undefined, least: number, most: number) =>
 
 function expect(isSo: unknown, message: string): void {
   if (!isSo) throw new TypeError(`createVerifier: ${message}`)
+}
+
+/** Throws a TypeError for what is no scope: at once, and not with the first request. */
+export function checkScope(scope: string | readonly string[] | undefined): void {
+  if (scope !== undefined) createScopeReader()(scope)
 }
 
 /** How many different texts of scopes are read once only. */

@@ -11,6 +11,8 @@ export interface AnswerError extends Error {
 
 /** How long an answer that is not held may take. */
 export const ANSWER_WITHIN_MS = 5_000
+/** The length cap of an answer, uncompressed. A page of the feed has some hundred kilobytes, and nothing else has more. */
+const LONGEST_ANSWER = 4 * 1_024 * 1_024
 
 /** The value of `Authorization`. RFC 6749 §2.3.1: id and secret are form-encoded before they become user and password. */
 export function authorizationOf(credentials: Credentials): string {
@@ -21,12 +23,35 @@ export function authorizationOf(credentials: Credentials): string {
   return `Basic ${btoa(`${user}:${password}`)}`
 }
 
-/** Throws what is no 200 as an AnswerError. The body is read to its end, so that the connection can be used again. */
+/** Throws what is no 200, and what is no JSON, as an AnswerError. */
 export async function expectJson(response: Response): Promise<unknown> {
-  if (response.status === 200) return response.json()
-  await response.body?.cancel()
-  throw answerError(response, `${new URL(response.url).pathname} answered ${response.status}`)
+  const text = await textOf(response)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw answerError(response, `${pathOf(response)} answered with something else than JSON`)
+  }
 }
+
+/** The body of a 200. Throws any other answer as an AnswerError, and one that is too long. */
+export async function textOf(response: Response): Promise<string> {
+  const { status, body } = response
+  if (status !== 200) {
+    await body?.cancel()
+    throw answerError(response, `${pathOf(response)} answered ${status}`)
+  }
+  const decoder = new TextDecoder()
+  let [text, length] = ['', 0]
+  for await (const piece of body ?? []) {
+    length += piece.length
+    // Leaving the loop ends the answer.
+    if (length > LONGEST_ANSWER) throw answerError(response, `${pathOf(response)} answered with too much`)
+    text += decoder.decode(piece, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+const pathOf = ({ url }: Response) => (URL.canParse(url) ? new URL(url).pathname : url)
 
 export function answerError(response: Response, message: string): AnswerError {
   const retryAfterMs = retryAfterOf(response.headers.get('retry-after'))

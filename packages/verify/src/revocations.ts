@@ -6,6 +6,10 @@ export interface Revocations {
   has(cid: string): boolean
   /** Forgets those that ended before this unix time. */
   drop(nowSeconds: number): void
+  /** Whether one that is forgotten would be needed at this unix time, because the clock was set back since. */
+  lacks(nowSeconds: number): boolean
+  /** To be called before all of them are added again. */
+  startOver(): void
   readonly size: number
 }
 
@@ -16,6 +20,8 @@ export interface Revocations {
 export function createRevocations(): Revocations {
   const ends = new Map<string, number>()
   let earliest = Number.POSITIVE_INFINITY
+  /** The latest end of those that are forgotten. */
+  let forgotten = Number.NEGATIVE_INFINITY
   return {
     add(cid, untilSeconds) {
       const until = Math.max(untilSeconds, ends.get(cid) ?? 0)
@@ -27,9 +33,15 @@ export function createRevocations(): Revocations {
       if (earliest >= nowSeconds) return
       earliest = Number.POSITIVE_INFINITY
       for (const [cid, until] of ends) {
-        if (until < nowSeconds) ends.delete(cid)
-        else earliest = Math.min(earliest, until)
+        if (until < nowSeconds) {
+          ends.delete(cid)
+          forgotten = Math.max(forgotten, until)
+        } else earliest = Math.min(earliest, until)
       }
+    },
+    lacks: (nowSeconds) => forgotten >= nowSeconds,
+    startOver() {
+      forgotten = Number.NEGATIVE_INFINITY
     },
     get size() {
       return ends.size

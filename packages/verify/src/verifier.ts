@@ -221,9 +221,11 @@ function tokenOf(authorization: string | undefined): string | undefined {
 
 /** RFC 9068 §2.2; jose has seen to `iss`, `aud`, and the types of the times. */
 function isWellFormed(claims: JWTPayload): claims is AccessTokenClaims {
-  const { sub, client_id, jti, iat, exp, scope } = claims
+  const { sub, client_id, jti, iat, exp, scope, cnf } = claims
   const isText = (claim: unknown) => typeof claim === 'string' && claim !== ''
   const areTexts = isText(sub) && isText(client_id) && isText(jti)
+  // A token that is bound to a key (RFC 7800) is worth nothing without it, and nobody here asks for it.
+  if (cnf !== undefined) return false
   return areTexts && iat !== undefined && exp !== undefined && (scope === undefined || typeof scope === 'string')
 }
 

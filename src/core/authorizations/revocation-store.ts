@@ -46,13 +46,15 @@ export interface FeedPage {
 export const REMEMBERED_ENTRIES = 4_096
 /** An entry outlives its tokens by this much, because the clocks of instances and of resource servers differ. */
 export const KEPT_AFTER_MS = 60_000
+/** A new entry replaces one that ends more than this too early, so that those who have read it are told as well. */
+export const LASTS_LONGER_MS = 30_000
 /** What `sweep` does in one step: so much holds up nobody else. */
 export const SWEPT_AT_ONCE = 250
 
 export interface RevocationStore {
   /**
-   * Announces what is about to be revoked, up to LARGEST_PAGE authorizations: each gets an entry unless it has one, and is noted as
-   * unfinished. Publishes on the DecisionFeed that there is an entry. Resolves once replicas that are waited for have it.
+   * Announces what is about to be revoked, up to LARGEST_PAGE authorizations: each gets an entry unless it has one that lasts as long
+   * (LASTS_LONGER_MS), and is noted as unfinished. Publishes on the DecisionFeed that there is an entry. Resolves once replicas that are waited for have it.
    */
   announce(announcements: readonly Announcement[]): Promise<void>
   /** Notes that what was announced is done. Best effort. */

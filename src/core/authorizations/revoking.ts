@@ -3,9 +3,10 @@
  * announcement is noted as finished. Whatever happens in between, nothing is revoked that the feed does not say, and what it says
  * becomes true: each instance finishes what others have left (revocation-sweep.ts).
  */
-import type { Client, Clients } from '../clients/client.js'
+import type { Clients } from '../clients/client.js'
 import type { Clock } from '../clock.js'
 import type { Condition, PageOptions, RecordStore } from '../records/record-store.js'
+import { announcementFor } from './announcement.js'
 import {
   type Authorization,
   AWAITS_COLLECTION,
@@ -20,8 +21,6 @@ import type { Announcement, RevocationStore } from './revocation-store.js'
 
 /** How many are revoked in one step. */
 const REVOKED_AT_ONCE = 50
-/** The time in which clocks differ and a request is under way: a token may be signed by so much after its revocation. */
-const LATE_MS = 60_000
 
 export interface Revoking {
   /** Revokes for good, and trims the list. Idempotent. Undefined if there is no such authorization. */
@@ -37,22 +36,6 @@ export interface RevokingParts {
   store: RevocationStore
   clients: Pick<Clients, 'find'>
   clock: Clock
-}
-
-/**
- * When the last access token ends that anybody can have got of an authorization. If not all is known of it, its tokens may live as
- * long as itself: the client may have gone, or have had tokens of another life when they were signed.
- */
-export function tokensEndAtMs(
-  { expiresAtMs, tokenLifeMs, awaitsCollection }: Authorization,
-  client: Client | undefined,
-  nowMs: number
-): number {
-  const notedMs = awaitsCollection ? 0 : tokenLifeMs
-  if (notedMs === undefined || !client) return expiresAtMs
-  const endsAtMs = nowMs + Math.max(notedMs, client.accessTokenTtlSeconds * 1000) + LATE_MS
-  // What awaits its collection ends at another time once it is collected.
-  return awaitsCollection ? endsAtMs : Math.min(expiresAtMs, endsAtMs)
 }
 
 export function createRevoking({ records, store, clients, clock }: RevokingParts): Revoking {
@@ -77,11 +60,8 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
     return fields && fromFields(userId, id, fields)
   }
 
-  const announcementOf = (authorization: Authorization, nowMs: number): Announcement => ({
-    ...{ userId: authorization.userId, authorizationId: authorization.id, revokedAtMs: nowMs },
-    untilMs: tokensEndAtMs(authorization, clients.find(authorization.clientId), nowMs),
-    statusIndex: authorization.statusIndex
-  })
+  const announcementOf = (authorization: Authorization, nowMs: number) =>
+    announcementFor(authorization, clients.find(authorization.clientId), nowMs)
 
   async function revoke(userId: string, id: string): Promise<Authorization | undefined> {
     const nowMs = clock()
@@ -125,6 +105,15 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
       return { revoked: revoked.length, isDone: false }
     },
 
-    finish: (userId, id) => mark(userId, id, clock()).then(() => store.finish([{ userId, authorizationId: id }]))
+    async finish(userId, id) {
+      const nowMs = clock()
+      // What nobody can read was announced as it is.
+      const fields = await records.get(userId, id).catch(() => undefined)
+      const authorization = fields && fromFields(userId, id, fields)
+      // Until now it brought tokens, which may live longer than what was announced.
+      if (authorization && !hasEnded(authorization, nowMs)) await store.announce([announcementOf(authorization, nowMs)])
+      await mark(userId, id, nowMs)
+      await store.finish([{ userId, authorizationId: id }])
+    }
   }
 }

@@ -4,8 +4,8 @@
  */
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
+import type { JsonRecords } from '../records/json-records.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
-import type { Resources } from '../records/resources.js'
 import { newChallenge } from './challenge.js'
 import type { Claimant, Domain, DomainContent, Holder, IssuerContent } from './issuer.js'
 import { readHolder } from './issuer.js'
@@ -35,8 +35,8 @@ export interface DomainClaims {
 
 export interface DomainClaimsParts {
   holders: RecordStore
-  domains: Resources<DomainContent>
-  issuers: Resources<IssuerContent>
+  domains: JsonRecords<DomainContent>
+  issuers: JsonRecords<IssuerContent>
   clock: Clock
 }
 

@@ -3,7 +3,7 @@
  * entry holds a domain, domain-checks.ts looks again from time to time.
  */
 import type { Clock } from '../clock.js'
-import type { Resources } from '../records/resources.js'
+import type { JsonRecords } from '../records/json-records.js'
 import { lookForChallenge, type ResolveTxt } from './challenge.js'
 import type { DomainChecks, DomainEvents } from './domain-checks.js'
 import type { DomainClaims } from './domain-claims.js'
@@ -29,8 +29,8 @@ export interface DomainProofs {
 }
 
 export interface DomainProofsParts {
-  records: Resources<DomainContent>
-  issuers: Resources<IssuerContent>
+  records: JsonRecords<DomainContent>
+  issuers: JsonRecords<IssuerContent>
   claims: DomainClaims
   checks: DomainChecks
   held: HeldDocuments

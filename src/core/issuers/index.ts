@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.js'
 import type { LimitStore } from '../limits/limits.js'
+import { createJsonRecords } from '../records/json-records.js'
 import { readable } from '../records/readable.js'
 import type { LockStore, RecordStore } from '../records/record-store.js'
-import { createResources } from '../records/resources.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { JwtSigner, SigningAlg, SigningKeyStore } from '../tokens/signing-key.js'
 import { createTxtResolver } from './challenge.js'
@@ -45,9 +45,9 @@ export function createIssuerServices(parts: IssuerServicesParts) {
   const { storage, config, keyring, jwt, events, clock, limitTime } = parts
   const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
   // Every service checks ownership by these records, so none needs another service for that.
-  const issuerRecords = createResources(storage.issuers, clock, IssuerContent)
-  const workloadRecords = createResources(storage.workloads, clock, WorkloadContent)
-  const domainRecords = createResources(storage.domains, clock, DomainContent)
+  const issuerRecords = createJsonRecords(storage.issuers, clock, IssuerContent)
+  const workloadRecords = createJsonRecords(storage.workloads, clock, WorkloadContent)
+  const domainRecords = createJsonRecords(storage.domains, clock, DomainContent)
 
   const urls = createIssuerUrls(config.publicUrl, baseDomain)
   const held = createHeldDocuments(urls, clock)

@@ -1,12 +1,12 @@
 /**
- * The shapes of the resources by which an owner issues tokens to machines: an OpenID Connect issuer (the wire: provider), its
+ * The shapes of the records by which an owner issues tokens to machines: an OpenID Connect issuer (the wire: provider), its
  * workloads (the wire: clients), and its domains; and the URLs of issuers. src/core/trust has the issuers that a tenant trusts,
  * src/core/upstream the identity providers at which users sign in.
  */
 import { type Static, Type } from '@sinclair/typebox'
+import type { JsonRecord } from '../records/json-records.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
-import type { Resource } from '../records/resources.js'
 
 export const IssuerContent = Type.Object({
   name: Text,
@@ -16,13 +16,13 @@ export const IssuerContent = Type.Object({
 })
 export type IssuerContent = Static<typeof IssuerContent>
 
-export type Issuer = IssuerContent & Resource
+export type Issuer = IssuerContent & JsonRecord
 
 /** A workload has one audience. Its id is the subject of its tokens. */
 export const WorkloadContent = Type.Object({ name: Text, audience: Text })
 export type WorkloadContent = Static<typeof WorkloadContent>
 
-export type Workload = WorkloadContent & Resource
+export type Workload = WorkloadContent & JsonRecord
 
 export const DomainContent = Type.Object({
   /** In lower case. */
@@ -32,7 +32,7 @@ export const DomainContent = Type.Object({
 })
 export type DomainContent = Static<typeof DomainContent>
 
-export type Domain = DomainContent & Resource
+export type Domain = DomainContent & JsonRecord
 
 /** The claimant of a domain: an entry of an issuer of an owner. */
 export interface Claimant {

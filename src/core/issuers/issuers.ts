@@ -6,8 +6,8 @@
  */
 import type { Clock } from '../clock.js'
 import type { List, ListOptions } from '../records/batches.js'
+import type { JsonRecords } from '../records/json-records.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
-import type { Resources } from '../records/resources.js'
 import type { Domains } from './domains.js'
 import type { HeldDocuments } from './held-documents.js'
 import type { Issuer, IssuerContent } from './issuer.js'
@@ -28,7 +28,7 @@ export interface Issuers {
 }
 
 export interface IssuersParts {
-  records: Resources<IssuerContent>
+  records: JsonRecords<IssuerContent>
   /** The owner of each issuer, by the issuer's id. */
   owners: RecordStore
   workloads: Workloads

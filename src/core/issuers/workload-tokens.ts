@@ -7,8 +7,8 @@ import type { ReadKey } from '../api-keys/api-keys.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import type { Hit, HitWindow, LimitStore } from '../limits/limits.js'
+import type { JsonRecords } from '../records/json-records.js'
 import type { Fields } from '../records/record-store.js'
-import type { Resources } from '../records/resources.js'
 import type { JwtSigner } from '../tokens/signing-key.js'
 import type { DomainChecks } from './domain-checks.js'
 import type { IssuerContent, IssuerUrls, WorkloadContent } from './issuer.js'
@@ -63,8 +63,8 @@ export interface WorkloadTokens {
 
 export interface WorkloadTokensParts {
   limits: Pick<LimitStore, 'readAndHit'>
-  issuers: Resources<IssuerContent>
-  workloads: Resources<WorkloadContent>
+  issuers: JsonRecords<IssuerContent>
+  workloads: JsonRecords<WorkloadContent>
   keys: IssuerKeys
   urls: IssuerUrls
   checks: DomainChecks

@@ -3,7 +3,7 @@
  * answered as if it did not exist. Their tokens are in workload-tokens.ts.
  */
 import type { List, ListOptions } from '../records/batches.js'
-import type { Resources } from '../records/resources.js'
+import type { JsonRecords } from '../records/json-records.js'
 import type { IssuerContent, Workload, WorkloadContent } from './issuer.js'
 
 export interface Workloads {
@@ -18,8 +18,8 @@ export interface Workloads {
 }
 
 export interface WorkloadsParts {
-  records: Resources<WorkloadContent>
-  issuers: Resources<IssuerContent>
+  records: JsonRecords<WorkloadContent>
+  issuers: JsonRecords<IssuerContent>
 }
 
 export function createWorkloads({ records, issuers }: WorkloadsParts): Workloads {

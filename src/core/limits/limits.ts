@@ -37,7 +37,7 @@ export interface LimitStore {
 
   /**
    * Reads records and, with a window, counts a hit as `hit` does. It is one command, or in a Redis Cluster one for each slot, all
-   * sent together; then it is not atomic. An engine may leave out fields that API_KEY_FIELDS and RESOURCE_FIELDS do not name.
+   * sent together; then it is not atomic. An engine may leave out fields that API_KEY_FIELDS and JSON_RECORD_FIELDS do not name.
    */
   readAndHit(wanted: readonly WantedRecord[], window: HitWindow | undefined): Promise<FoundRecords>
 

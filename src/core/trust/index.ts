@@ -1,7 +1,7 @@
 /** Builds the services of this folder over the storage, in the order of their dependencies. */
 import type { Clock } from '../clock.js'
+import { createJsonRecords } from '../records/json-records.js'
 import type { RecordStore } from '../records/record-store.js'
-import { createResources } from '../records/resources.js'
 import { createGuardedFetch, type GuardedFetchParts } from './guarded-fetch.js'
 import { createPolicies } from './policies.js'
 import { PolicyContent, TenantContent, TrustedIssuerContent } from './tenant.js'
@@ -19,11 +19,11 @@ export interface TrustServicesParts {
 
 export function createTrustServices({ storage, foreignIssuers, clock }: TrustServicesParts) {
   // Every service checks ownership by these records, so none needs another service for that.
-  const tenantRecords = createResources(storage.tenants, clock, TenantContent)
-  const trustedIssuerRecords = createResources(storage.trustedIssuers, clock, TrustedIssuerContent)
+  const tenantRecords = createJsonRecords(storage.tenants, clock, TenantContent)
+  const trustedIssuerRecords = createJsonRecords(storage.trustedIssuers, clock, TrustedIssuerContent)
 
   const policies = createPolicies({
-    records: createResources(storage.policies, clock, PolicyContent),
+    records: createJsonRecords(storage.policies, clock, PolicyContent),
     tenants: tenantRecords,
     trustedIssuers: trustedIssuerRecords
   })

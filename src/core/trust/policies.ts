@@ -3,7 +3,7 @@
  * as if it did not exist. validation.ts applies them.
  */
 import type { List, ListOptions } from '../records/batches.js'
-import type { Resources } from '../records/resources.js'
+import type { JsonRecords } from '../records/json-records.js'
 import type { Policy, PolicyContent, TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 
 export interface Policies {
@@ -35,9 +35,9 @@ export interface Policies {
 
 export interface PoliciesParts {
   /** The parent of a policy's record is the tenant, so that its id is enough to find it there. */
-  records: Resources<PolicyContent>
-  tenants: Resources<TenantContent>
-  trustedIssuers: Resources<TrustedIssuerContent>
+  records: JsonRecords<PolicyContent>
+  tenants: JsonRecords<TenantContent>
+  trustedIssuers: JsonRecords<TrustedIssuerContent>
 }
 
 export function createPolicies({ records, tenants, trustedIssuers }: PoliciesParts): Policies {

@@ -3,13 +3,13 @@
  * their tokens must hold to be valid.
  */
 import { type Static, Type } from '@sinclair/typebox'
+import type { JsonRecord } from '../records/json-records.js'
 import { Text } from '../records/readable.js'
-import type { Resource } from '../records/resources.js'
 
 export const TenantContent = Type.Object({ name: Text, description: Text })
 export type TenantContent = Static<typeof TenantContent>
 
-export type Tenant = TenantContent & Resource
+export type Tenant = TenantContent & JsonRecord
 
 export const TrustedIssuerContent = Type.Object({
   /** The issuer identifier without a trailing slash. */
@@ -21,7 +21,7 @@ export const TrustedIssuerContent = Type.Object({
 })
 export type TrustedIssuerContent = Static<typeof TrustedIssuerContent>
 
-export type TrustedIssuer = TrustedIssuerContent & Resource
+export type TrustedIssuer = TrustedIssuerContent & JsonRecord
 
 export const OPERATORS = ['stringEquals', 'stringLike', 'stringNotEquals', 'stringNotLike'] as const
 
@@ -42,4 +42,4 @@ export const PolicyContent = Type.Object({
 })
 export type PolicyContent = Static<typeof PolicyContent>
 
-export type Policy = PolicyContent & Resource
+export type Policy = PolicyContent & JsonRecord

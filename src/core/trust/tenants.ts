@@ -3,7 +3,7 @@
  * once that record is deleted. Trusted issuers, policies and validation have their own files in this folder.
  */
 import type { List, ListOptions } from '../records/batches.js'
-import type { Resources } from '../records/resources.js'
+import type { JsonRecords } from '../records/json-records.js'
 import type { Tenant, TenantContent } from './tenant.js'
 import type { TrustedIssuers } from './trusted-issuers.js'
 
@@ -16,7 +16,7 @@ export interface Tenants {
 }
 
 export interface TenantsParts {
-  records: Resources<TenantContent>
+  records: JsonRecords<TenantContent>
   trustedIssuers: TrustedIssuers
 }
 

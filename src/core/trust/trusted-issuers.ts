@@ -3,7 +3,7 @@
  * another owner is answered as if it did not exist. trusted-issuer-keys.ts fetches their keys.
  */
 import type { List, ListOptions } from '../records/batches.js'
-import type { Resources } from '../records/resources.js'
+import type { JsonRecords } from '../records/json-records.js'
 import type { Policies } from './policies.js'
 import type { TenantContent, TrustedIssuer, TrustedIssuerContent } from './tenant.js'
 
@@ -26,8 +26,8 @@ export interface TrustedIssuers {
 }
 
 export interface TrustedIssuersParts {
-  records: Resources<TrustedIssuerContent>
-  tenants: Resources<TenantContent>
+  records: JsonRecords<TrustedIssuerContent>
+  tenants: JsonRecords<TenantContent>
   policies: Policies
 }
 

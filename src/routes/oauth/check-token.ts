@@ -12,11 +12,14 @@ export function checkToken(app: App): void {
     ...oauthOperations.checkToken,
     config: { takesAccessToken: true },
     handler: async (request, reply) => {
-      const { resource, scope } = request.query
+      const { resource, scope, ...others } = request.query
       const scopes = readScope(scope)
       if (!scopes) throw fault('invalid_scope')
       const token = request.bearerToken()
       if (token === undefined) throw fault('unauthenticated')
+      // Elsewhere what is unknown is ignored. Here a name that is misspelt would be a condition that nobody looks at.
+      if (Object.keys(others).length > 0)
+        throw fault('invalid_request', { hint: 'There is more than resource and scope' })
       const { authorization, scope: ofToken } = await app.core.tokens.check(token, resource, scopes)
       // All of them, even if empty: proxies leave a header as the sender of the request set it if the answer does not have it.
       reply.headers({

@@ -2,6 +2,7 @@ import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { fault } from '../../core/fault.js'
 import { STATUS_LIST_TTL_SECONDS } from '../../core/tokens/status-list-token.js'
 import type { App } from '../app.js'
+import { isHeldBy } from '../if-none-match.js'
 
 export const STATUS_LIST_TYPE = 'application/statuslist+jwt'
 
@@ -23,14 +24,8 @@ export function getStatusList(app: App): void {
       reply.isRoutine = true
       reply.type(STATUS_LIST_TYPE)
       reply.header('cache-control', CACHE_CONTROL).header('etag', found.etag)
-      if (isAmong(found.etag, request.headers['if-none-match'])) return reply.code(304).send(null)
+      if (isHeldBy(request, found.etag)) return reply.code(304).send(null)
       return reply.send(found.jwt)
     }
   })
-}
-
-/** The weak comparison of RFC 9110 §13.1.2. */
-function isAmong(etag: string, condition = ''): boolean {
-  const opaque = (text: string) => text.trim().replace(/^W\//, '')
-  return condition.trim() === '*' || condition.split(',').some((one) => opaque(one) === opaque(etag))
 }

@@ -9,6 +9,7 @@ import { openapiDocument } from '../../../schemas/generated/openapi.js'
 import { opsOperations } from '../../../schemas/generated/ops.js'
 import { fault, isFault } from '../../core/fault.js'
 import { type App, surface } from '../app.js'
+import { isHeldBy } from '../if-none-match.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 
 /** The log is not told of a success, and overload refuses none of these. */
@@ -115,7 +116,7 @@ async function getDocs(app: App, document: typeof openapiDocument): Promise<void
       page ??= await make(url)
       const { statusCode, headers, rawPayload } = page
       for (const name of KEPT_HEADERS) if (headers[name] !== undefined) reply.header(name, headers[name])
-      if (headers.etag !== undefined && request.headers['if-none-match'] === headers.etag) return reply.code(304).send()
+      if (headers.etag !== undefined && isHeldBy(request, headers.etag)) return reply.code(304).send()
       return reply.code(statusCode).send(rawPayload.length > 0 ? rawPayload : undefined)
     })
   }

@@ -1,10 +1,10 @@
 /** What the tokens API shows of things: their content, their id and their times, and nothing that is kept beside it. */
 import { challengeNameOf } from '../../core/issuers/challenge.js'
 import type { Domain, Issuer, Workload } from '../../core/issuers/issuer.js'
-import type { Resource } from '../../core/records/resources.js'
+import type { JsonRecord } from '../../core/records/json-records.js'
 import type { Policy, Tenant, TrustedIssuer } from '../../core/trust/tenant.js'
 
-function idAndTimes({ id, createdAtMs, updatedAtMs }: Resource) {
+function idAndTimes({ id, createdAtMs, updatedAtMs }: JsonRecord) {
   return { id, createdAt: new Date(createdAtMs).toISOString(), updatedAt: new Date(updatedAtMs).toISOString() }
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import {
   type FeedPosition,
   KEPT_AFTER_MS,
+  LASTS_LONGER_MS,
   REMEMBERED_ENTRIES,
   type Revocable,
   type Revocation,
@@ -26,7 +27,7 @@ export function createMemoryRevocationStore(
 ): RevocationStore {
   /** In the order of their numbers. */
   let entries: Entry[] = []
-  const ids = new Set<string>()
+  const byId = new Map<string, Entry>()
   const unfinished = new Map<string, Revocable & { sinceMs: number }>()
   /** The last positions, each in the place of its number's remainder. */
   const positions: FeedPosition[] = []
@@ -35,8 +36,8 @@ export function createMemoryRevocationStore(
   function drop(most = Number.POSITIVE_INFINITY): number {
     const endedMs = clock() - KEPT_AFTER_MS
     const ended = entries.filter(({ untilMs }) => untilMs <= endedMs).slice(0, most)
-    for (const { authorizationId } of ended) ids.delete(authorizationId)
-    if (ended.length > 0) entries = entries.filter(({ authorizationId }) => ids.has(authorizationId))
+    for (const { authorizationId } of ended) byId.delete(authorizationId)
+    if (ended.length > 0) entries = entries.filter(({ authorizationId }) => byId.has(authorizationId))
     return ended.length
   }
   sweeps.add({ sweep: () => void drop(), kept: () => entries.length })
@@ -59,12 +60,15 @@ export function createMemoryRevocationStore(
       const before = number
       for (const { userId, statusIndex, ...revocation } of announcements) {
         const { authorizationId } = revocation
-        if (!ids.has(authorizationId)) {
+        const known = byId.get(authorizationId)
+        if (!known || known.untilMs + LASTS_LONGER_MS < revocation.untilMs) {
           number += 1
           const position = `${number}.${randomBytes(9).toString('base64url')}`
           positions[number % REMEMBERED_ENTRIES] = position
-          ids.add(authorizationId)
-          entries.push({ ...revocation, ...(statusIndex !== undefined && { statusIndex }), number, position })
+          const entry = { ...revocation, ...(statusIndex !== undefined && { statusIndex }), number, position }
+          if (known) entries = entries.filter((one) => one !== known)
+          byId.set(authorizationId, entry)
+          entries.push(entry)
         }
         unfinished.set(`${authorizationId} ${userId}`, { authorizationId, userId, sinceMs: clock() })
       }

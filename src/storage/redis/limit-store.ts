@@ -6,8 +6,8 @@
 import { API_KEY_FIELDS } from '../../core/api-keys/api-key.js'
 import type { Clock } from '../../core/clock.js'
 import type { FoundRecords, Hit, HitWindow, LimitStore } from '../../core/limits/limits.js'
+import { JSON_RECORD_FIELDS } from '../../core/records/json-records.js'
 import type { Fields, WantedRecord } from '../../core/records/record-store.js'
-import { RESOURCE_FIELDS } from '../../core/records/resources.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
@@ -23,8 +23,8 @@ export interface RedisLimitParts {
 /** What read-and-hit.lua calls a record, and the fields that it reads of it, in its order. */
 const READS: Readonly<Record<WantedRecord['of'], { what: string; fields: readonly string[] }>> = {
   apiKeys: { what: 'api-key', fields: API_KEY_FIELDS },
-  issuers: { what: 'resource', fields: RESOURCE_FIELDS },
-  workloads: { what: 'resource', fields: RESOURCE_FIELDS }
+  issuers: { what: 'json-record', fields: JSON_RECORD_FIELDS },
+  workloads: { what: 'json-record', fields: JSON_RECORD_FIELDS }
 }
 
 /** What read-and-hit.lua returns. */

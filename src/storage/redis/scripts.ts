@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { LASTS_LONGER_MS } from '../../core/authorizations/revocation-store.js'
 import {
   COLLECT_AGAIN_MS,
   GRACE_DIVISOR,
@@ -66,7 +67,8 @@ const LIMITS = {
   COLLECT_AGAIN_MS,
   TTL_SLACK_MS,
   REPLAY_GRACE_MS,
-  REMEMBERED
+  REMEMBERED,
+  LASTS_LONGER_MS
 }
 
 /** A statement of the prologue: `local` with names and values on one line, or a `local function` up to its `end`. */

@@ -331,10 +331,11 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
   t.test('a file of another shape says what shape it should have', async (t) => {
     for (const content of [null, [], 'text', 5, true, [{ client_id: 'acme' }]]) {
       t.strictSame(read(content === 'text' ? '"text"' : content).faults, [
-        'the file: expected an object with clients and, if there are any, resources'
+        'the file: expected an object with clients, resources, or both'
       ])
     }
     t.strictSame(read({}).faults, ['clients: is missing'])
+    t.strictSame(read({ resources: [] }), { clients: [], resources: [], faults: [] }, 'resources for the built-in ones')
     for (const clients of [null, {}, 'acme', 5]) {
       t.strictSame(read({ clients }).faults, ['clients: expected a list of clients'], JSON.stringify(clients))
     }

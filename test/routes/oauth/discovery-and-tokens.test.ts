@@ -678,6 +678,11 @@ t.test('check', async (t) => {
       400,
       'two resources'
     )
+    for (const name of ['scopes', 'Scope', 'scope[]', 'aud', '__proto__']) {
+      const misspelt = `resource=${encodeURIComponent(FILMS)}&${name}=films.write`
+      const { statusCode } = await app.inject({ url: `${CHECK}?${misspelt}`, headers: { authorization } })
+      t.equal(statusCode, 400, `${name} is no condition`)
+    }
     const beside = await app.inject({ url: `${CHECK}?access_token=${films}`, headers: { authorization } })
     t.equal(beside.statusCode, 400, 'a second token')
   })

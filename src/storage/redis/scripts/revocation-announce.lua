@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Announces revocations in the feed, before the records of their authorizations change: each gets an entry unless it has one, and
--- is noted as unfinished. Tells every instance of new entries.
+-- Announces revocations in the feed, before the records of their authorizations change: each gets an entry unless it has one that
+-- lasts as long, and is noted as unfinished. Tells every instance of new entries.
 --
 -- KEYS 1: entries (hash: id of an authorization → '<number>.<tag> <revoked at> <until>', and ' <status index>' if it has one)
 --      2: order (sorted set: ids by number)   3: ends (sorted set: ids by until)
@@ -22,7 +22,9 @@ if not number then return redis.error_reply('UNREADABLE position') end
 local made = 0
 for i = 6, #ARGV, 5 do
   local id, revoked_at, until_ms, user, index = unpack(ARGV, i, i + 4)
-  if not redis.call('HGET', KEYS[1], id) then
+  local known = redis.call('HGET', KEYS[1], id)
+  local lasts_until = known and (tonumber(string.match(known, '^%S+ %S+ (%d+)')) or math.huge)
+  if not known or lasts_until + LASTS_LONGER_MS < tonumber(until_ms) then
     made = made + 1
     number = number + 1
     -- A call that is sent again after a failover may give an entry another number, so the tag says which one of the call it is.

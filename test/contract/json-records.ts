@@ -1,7 +1,7 @@
-/** The contract of resources of an API over every engine's record store: src/core/records/resources.ts. */
+/** The contract of JSON records over every engine's record store: src/core/records/json-records.ts. */
 import { type Static, Type } from '@sinclair/typebox'
 import type { Test } from 'tap'
-import { createResources } from '../../src/core/records/resources.js'
+import { createJsonRecords } from '../../src/core/records/json-records.js'
 import { type StartEngine, times } from './engine.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -15,14 +15,14 @@ async function ready(t: Test, start: StartEngine) {
   const { storage, other, clock } = engine
   return {
     ...engine,
-    things: createResources(storage.issuers, clock, Content),
-    elsewhere: createResources(other.issuers, clock, Content)
+    things: createJsonRecords(storage.issuers, clock, Content),
+    elsewhere: createJsonRecords(other.issuers, clock, Content)
   }
 }
 
 const namesOf = (things: Content[]) => things.map(({ name }) => name)
 
-export function resourcesContract(t: Test, start: StartEngine): void {
+export function jsonRecordsContract(t: Test, start: StartEngine): void {
   t.test('a thing has an id and its times, and comes back as it was, from every instance', async (t) => {
     const { things, elsewhere, clock } = await ready(t, start)
     const contents: Content[] = [
