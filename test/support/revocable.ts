@@ -97,8 +97,8 @@ export async function startRevocable(
     },
     ...{ LIMITS: 'off', SIGNING_ALG: 'EdDSA', ...PATIENT, ...variables }
   }
-  const here = await startService(t, env)
-  let there = await startService(t, { ...env, PORT })
+  const [here, started] = await Promise.all([startService(t, env), startService(t, { ...env, PORT })])
+  let there = started
   const api = apiClient(here.url)
 
   async function ask(path: string, parameters: Record<string, string | string[] | undefined>) {
