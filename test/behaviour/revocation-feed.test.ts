@@ -1,17 +1,27 @@
 /** The revocation feed over Redis: what is revoked on one instance is told by the other, whatever breaks in between. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { createVerifier, isVerifyError } from '@grantd/verify'
 import { getListFromStatusListJWT, getStatusListFromJWT } from '@sd-jwt/jwt-status-list'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
-import { digestOf } from '../../src/core/secrets/digest.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { PATIENT } from '../support/app.js'
-import { API, basicAuth, CLI, clientsFile, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { fillFeed } from '../support/full-feed.js'
+import { heapInUse } from '../support/heap.js'
+import { API, basicAuth, CLI, clientsFile, DEVICE_CODE, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { freePort } from '../support/ports.js'
 import { startRedisWithSentinels } from '../support/redis-sentinel.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
 /** The promise: from the answer to whoever revokes to that of whoever listens at another instance. */
 const TOLD_WITHIN_MS = 50
+
+const ENTRIES = 100_000
+/** What an answer has of them, and a script. */
+const [PAGE, PIECE] = [1_000, 200]
+/** The promise of a verifier: 10,000 revocations in 4 MB. */
+const MOST_BYTES_HELD = 400
 
 const cidOf = ({ access_token }: { access_token: string }) => String(decodeJwt(access_token).cid)
 
@@ -40,7 +50,10 @@ const isHeldAt = ({ app }: OAuthApp) => until(async () => app.core.heldPolls.cou
 t.test('two instances over one Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const [one, two] = await startTwo(t, { REDIS_URL: redis.url })
+  const port = await freePort()
+  const issuer = `http://127.0.0.1:${port}`
+  const place = { REDIS_URL: redis.url, PUBLIC_URL: issuer }
+  const [one, two] = await startTwo(t, place)
   const read = reader(two)
 
   t.test('each way of revoking ends the wait of who is held at the other one', async (t) => {
@@ -92,7 +105,7 @@ t.test('two instances over one Redis', async (t) => {
     const { cursor } = (await read()).body
     await two.app.close()
     await one.revoke(tokens.access_token)
-    const again = await startOAuthApp(t, { ...PATIENT, REDIS_URL: redis.url, OAUTH_CLIENTS_FILE: clientsFile(t) })
+    const again = await startOAuthApp(t, { ...PATIENT, ...place, OAUTH_CLIENTS_FILE: clientsFile(t) })
     t.strictSame(cidsOf(await reader(again)(cursor, 'wait=30')), [cidOf(tokens)])
   })
 
@@ -128,38 +141,108 @@ t.test('two instances over one Redis', async (t) => {
     t.strictSame(cidsOf(await ours(kept)), [cidOf(tokens)], 'whoever read no further goes on')
   })
 
-  t.test('100,000 entries are some hundred bytes each, and read in pages beside polls', async (t) => {
+  t.test('100,000 entries', async (t) => {
     await forget(redis)
-    const { revocations } = one.app.storage
     const usedBytes = async () => Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1])
     const before = await usedBytes()
-    const untilMs = one.clock() + 2_592_000_000
-    for (let i = 0; i < 100_000; i += 100) {
-      const some = Array.from({ length: 100 }, (_, j) => {
-        const hex = digestOf(`${i + j}`)
-          .padEnd(43, '0')
-          .slice(0, 36)
-        return { userId: 'ann', authorizationId: hex, revokedAtMs: one.clock(), untilMs }
+    await fillFeed(one.app.storage.revocations, ENTRIES, one.clock())
+    const bytes = ((await usedBytes()) - before) / ENTRIES
+
+    t.test('are some hundred bytes each, and read in pages', async (t) => {
+      t.comment(`${bytes.toFixed(0)} bytes an entry`)
+      t.ok(bytes < 600, `${bytes} bytes`)
+      const ours = reader(one)
+      const sizes: number[] = []
+      let cursor = '0'
+      for (let more = true; more; ) {
+        const { body } = await ours(cursor)
+        sizes.push(body.revocations.length)
+        ;({ cursor, more } = body)
+      }
+      t.strictSame(sizes, Array(ENTRIES / PAGE).fill(PAGE))
+    })
+
+    t.test('take a verifier that begins so many small steps, and between them everybody else is served', async (t) => {
+      const other = await startOAuthApp(t, { ...PATIENT, ...place, OAUTH_CLIENTS_FILE: clientsFile(t) })
+      other.clock.advance(one.clock() - other.clock())
+      await one.app.listen({ port, host: '127.0.0.1' })
+      const [good, revoked] = [await one.tokens(), await one.tokens()]
+      const pages = ENTRIES / PAGE + 1
+      const pending = await Promise.all(Array.from({ length: 2 * pages }, () => one.authorize()))
+      const waiting = await one.authorize()
+      const held = other.post(
+        '/oauth/token',
+        { ...CLI, grant_type: DEVICE_CODE, device_code: waiting.device_code },
+        { prefer: 'wait=30' }
+      )
+      await isHeldAt(other)
+      const commands = await commandsOf(t, redis)
+
+      // With each request of the verifier, one poll to either instance.
+      const answers: string[] = []
+      /** How many polls had been answered when the verifier asked for each of its pages. */
+      const answered: number[] = []
+      let heldUntilPage = Number.POSITIVE_INFINITY
+      held.then(() => {
+        heldUntilPage = answered.length
       })
-      await revocations.announce(some)
-      await revocations.finish(some)
-    }
-    const bytes = ((await usedBytes()) - before) / 100_000
-    t.comment(`${bytes.toFixed(0)} bytes an entry`)
-    t.ok(bytes < 600, `${bytes} bytes`)
-    await redis.client.config('RESETSTAT')
-    const ours = reader(one)
-    let [count, pages, cursor] = [0, 0, '0']
-    for (let more = true; more; pages++) {
-      const { body } = await ours(cursor)
-      count += body.revocations.length
-      ;({ cursor, more } = body)
-    }
-    t.strictSame([count, pages], [100_000, 100])
-    const usec = /cmdstat_evalsha:calls=\d+,usec=\d+,usec_per_call=([\d.]+)/.exec(
-      await redis.client.info('commandstats')
-    )
-    t.comment(`${usec?.[1]} microseconds of Redis for a script, pages and limits together`)
+      const changes: Promise<unknown>[] = []
+      const poll = ({ redeem }: OAuthApp) => {
+        const { device_code } = pending.pop() as { device_code: string }
+        redeem(device_code).then(({ body }) => answers.push(body.error))
+      }
+      const asked = (message: unknown) => {
+        const { path } = (message as { request: { path: string } }).request
+        if (!path.startsWith('/oauth/revocations')) return
+        answered.push(answers.length)
+        if (pending.length > 0) for (const instance of [one, other]) poll(instance)
+        if (answered.length === Math.floor(pages / 2)) {
+          changes.push(one.approve(waiting.user_code), other.revoke(revoked.access_token))
+        }
+      }
+      subscribe('undici:request:create', asked)
+      t.teardown(() => unsubscribe('undici:request:create', asked))
+      const heapBefore = heapInUse()
+      const verifier = createVerifier({
+        ...{ issuer, audience: issuer, revocations: 'feed', clock: one.clock },
+        credentials: { clientId: API.client_id, clientSecret: API.client_secret ?? '' }
+      })
+      t.teardown(() => verifier.close())
+      // The request after the last page is the one that is held.
+      await until(async () => answered.length > pages)
+      await isHeldAt(one)
+      await Promise.all(changes)
+
+      t.strictSame(
+        answered,
+        Array.from({ length: pages + 1 }, (_, i) => 2 * i),
+        'each poll was answered before the page that was asked for at the same time'
+      )
+      t.strictSame(answers, Array(2 * pages).fill('authorization_pending'))
+      t.match(await held, { status: 200, body: { access_token: String } })
+      t.ok(heldUntilPage < pages, `a held poll was answered at page ${heldUntilPage}, before the last one`)
+
+      t.equal(verifier.feed()?.revocations, ENTRIES + 1)
+      const bytes = heapInUse() - heapBefore
+      t.comment(`${Math.round(bytes / ENTRIES)} bytes of the verifier for each`)
+      t.ok(bytes > ENTRIES && bytes <= ENTRIES * MOST_BYTES_HELD, `${bytes} bytes`)
+      t.match(await verifier.verify(good.access_token), { sub: 'ann' })
+      const refusal = await verifier.verify(revoked.access_token).catch((error) => error)
+      t.equal(isVerifyError(refusal) && refusal.reason, 'revoked', 'what was revoked meanwhile is on the last page')
+
+      const { entries, order, positions } = createKeys('grantd:').revocations
+      const scripts = commands.filter(({ name, key, keys }) => name === 'evalsha' && key === entries && keys === 3)
+      // One more for the last page, and one or none for the request that is held.
+      t.ok([1, 2].includes(scripts.length - ENTRIES / PIECE), `${scripts.length} scripts`)
+      const ofPages = [entries, order, positions]
+      const inside = commands.filter(({ source, key }) => source === 'lua' && ofPages.includes(key))
+      t.ok(inside.length >= 4 * scripts.length, `${inside.length} commands in scripts`)
+      const largest = Math.max(...inside.map(({ size }) => size))
+      t.ok(largest <= PIECE + 2, `none of which names more than ${largest} keys, fields and options`)
+      const ranges = inside.filter(({ name }) => name === 'zrange')
+      t.ok(ranges.length >= scripts.length)
+      t.strictSame([...new Set(ranges.map(({ limit }) => limit))].sort(), [PIECE + 1, undefined])
+    })
   })
 })
 
@@ -221,6 +304,34 @@ t.test(
     })
   }
 )
+
+interface Ran {
+  name: string
+  /** Where it was called: an address, or `lua` in a script. */
+  source: string
+  /** The first key, of scripts as well, and how many keys a script has. */
+  key: string
+  keys: number
+  /** How many arguments it has. */
+  size: number
+  /** The most elements that it asks for, if it says so. */
+  limit: number | undefined
+}
+
+/** What Redis runs from now on. */
+async function commandsOf(t: Test, { client }: RedisServer): Promise<Ran[]> {
+  const ran: Ran[] = []
+  const monitor = await client.monitor()
+  t.teardown(() => monitor.disconnect())
+  monitor.on('monitor', (_time: string, [command = '', ...args]: string[], source: string) => {
+    const name = command.toLowerCase()
+    const [key = ''] = name === 'evalsha' ? args.slice(2) : args
+    const limitAt = args.indexOf('LIMIT')
+    const limit = limitAt < 0 ? undefined : Number(args[limitAt + 2])
+    ran.push({ name, source, key, keys: name === 'evalsha' ? Number(args[1]) : 0, size: args.length, limit })
+  })
+  return ran
+}
 
 /** A feed without entries, as a Redis that lost its data has it. */
 async function forget({ client }: RedisServer): Promise<void> {

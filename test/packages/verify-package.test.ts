@@ -11,7 +11,7 @@ import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { freePort } from '../support/ports.js'
 import { runProgram } from '../support/programs.js'
-import { LOSE_CALLED, startRevocable } from '../support/revocable.js'
+import { INVOICES, LOSE_CALLED, REPORTS, startRevocable } from '../support/revocable.js'
 import { root } from '../support/root.js'
 import { startBareIssuer } from '../support/trusted-issuer.js'
 import { until } from '../support/until.js'
@@ -29,7 +29,7 @@ const ENV = {
 const service = await startRevocable(t)
 const made = await runProgram('cli.js', ['api-keys', 'create', 'reports', '--rights', 'introspect'], service.env)
 const [apiKey = ''] = made.stdout.split('\n')
-const SETTINGS = { ISSUER: service.issuer, AUDIENCE: service.issuer, GRANTD_API_KEY: apiKey }
+const SETTINGS = { ISSUER: service.issuer, AUDIENCE: REPORTS, GRANTD_API_KEY: apiKey }
 
 function run(cwd: string, command: string, args: string[], variables: Record<string, string> = {}) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
@@ -180,21 +180,25 @@ const get = async (url: string, token?: string) => {
 async function checkApi(t: Test, url: string): Promise<void> {
   const token = await service.token()
   t.match(await get(`${url}/reports`, token), { status: 200, body: /"reports":/ })
-  const { origin } = new URL(service.issuer)
-  const metadata = `resource_metadata="${origin}/.well-known/oauth-protected-resource"`
+  const metadata = `resource_metadata="${REPORTS}/.well-known/oauth-protected-resource"`
   t.strictSame(await get(`${url}/reports`).then(({ status, challenge }) => [status, challenge]), [
     401,
     `Bearer ${metadata}`
   ])
   const invalid = { status: 401, challenge: /^Bearer error="invalid_token"/ }
   t.match(await get(`${url}/reports`, 'garbage'), invalid)
-  const { id_token } = await service.tokens('openid offline_access')
-  t.match(await get(`${url}/reports`, id_token), invalid, 'an ID token')
-  t.match(await get(`${url}/reports`, (await service.tokens('reports.write')).access_token), {
+  const whole = await service.tokens('openid offline_access reports.read', [INVOICES, REPORTS])
+  t.match(await get(`${url}/reports`, whole.id_token), invalid, 'an ID token')
+  t.match(await get(`${url}/reports`, whole.access_token), invalid, 'one for another API, with the same scope')
+  const { body: ours } = await service.refresh(whole.refresh_token, { resource: REPORTS })
+  t.equal((await get(`${url}/reports`, ours.access_token)).status, 200, 'of the same authorization, for this one')
+  const { access_token: own } = await service.tokens('openid')
+  t.match(await get(`${url}/reports`, own), invalid, 'one for the service itself')
+  t.match(await get(`${url}/reports`, (await service.tokens('reports.write', REPORTS)).access_token), {
     ...{ status: 403, challenge: /^Bearer error="insufficient_scope".*scope="reports.read"/ }
   })
   const document = await get(`${url}/.well-known/oauth-protected-resource`)
-  t.match(JSON.parse(document.body), { resource: service.issuer, authorization_servers: [service.issuer] })
+  t.match(JSON.parse(document.body), { resource: REPORTS, authorization_servers: [service.issuer] })
 
   await service.revoke(token)
   await until(async () => (await get(`${url}/reports`, token)).status === 401)
@@ -231,14 +235,17 @@ t.test('examples/protected-api', async (t) => {
   await checkApi(t, url)
   await until(async () => (await get(`${url}/health`)).body === '{"feed":"live"}')
 
-  t.test('a token for another API is refused, and so is one of another issuer', async (t) => {
-    const other = await start(t, root, program, { ...SETTINGS, AUDIENCE: 'https://other.example' })
+  t.test('a token for another API is refused and good there, and one of another issuer is refused', async (t) => {
+    const other = await start(t, root, program, { ...SETTINGS, AUDIENCE: INVOICES })
     const invalid = { status: 401, challenge: /^Bearer error="invalid_token"/ }
     t.match(await get(`${other}/reports`, await service.token()), invalid)
+    const { access_token: theirs } = await service.tokens('reports.read', INVOICES)
+    t.equal((await get(`${other}/reports`, theirs)).status, 200)
+    t.match(await get(`${url}/reports`, theirs), invalid)
     const stranger = await startBareIssuer(t, { isPlain: true })
     const claims = {
       iss: service.issuer,
-      aud: service.issuer,
+      aud: REPORTS,
       client_id: 'box',
       jti: 'a',
       cid: 'a',
@@ -249,7 +256,7 @@ t.test('examples/protected-api', async (t) => {
   })
 
   t.test('reports are those of the token', async (t) => {
-    const { access_token } = await service.tokens('reports.read reports.write')
+    const { access_token } = await service.tokens('reports.read reports.write', REPORTS)
     const headers = { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' }
     const body = JSON.stringify({ title: 'Of November' })
     t.equal((await fetch(`${url}/reports`, { method: 'POST', headers, body })).status, 201)

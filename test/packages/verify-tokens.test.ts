@@ -6,8 +6,6 @@ import { randomUUID, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import {
   createVerifier,
   type FeedState,
@@ -23,6 +21,7 @@ import t, { type Test } from 'tap'
 import { createFeedPace } from '../../packages/verify/src/feed-pace.js'
 import { createRevocations } from '../../packages/verify/src/revocations.js'
 import { testClock } from '../support/app.js'
+import { heapInUse } from '../support/heap.js'
 import { freePort } from '../support/ports.js'
 import {
   answerWith,
@@ -586,19 +585,13 @@ t.test('middleware on node:http', async (t) => {
 
 t.test('revocations in memory', async (t) => {
   t.test('10,000 take less than 4 MB', async (t) => {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc')
-    const heapAfter = () => {
-      collect()
-      return process.memoryUsage().heapUsed
-    }
-    const before = heapAfter()
+    const before = heapInUse()
     const revocations = createRevocations()
     // As they come from the wire.
     const entries = Array.from({ length: 10_000 }, () => ({ cid: randomUUID(), until: 1_900_000_000 }))
     for (const { cid, until } of JSON.parse(JSON.stringify(entries))) revocations.add(cid, until)
     entries.length = 1
-    const bytes = heapAfter() - before
+    const bytes = heapInUse() - before
     t.equal(revocations.size, 10_000)
     t.ok(revocations.has(entries[0]?.cid ?? ''))
     t.comment(`${bytes} bytes, ${Math.round(bytes / 10_000)} for each`)

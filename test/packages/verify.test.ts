@@ -1,16 +1,22 @@
 /**
  * @grantd/verify against the built service: what it accepts, and that it accepts nothing that is revoked, whatever becomes of its
- * connection to the feed and of the instance at the other end.
+ * connection to the feed, of the instance at the other end, and of the Redis behind it.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createVerifier, type FeedState, isVerifyError, type Verifier, type VerifierOptions } from '@grantd/verify'
 import t, { type Test } from 'tap'
 import { testClock } from '../support/app.js'
 import { claimsOf } from '../support/client.js'
-import { BOX, clientsFile } from '../support/oauth-app.js'
+import { API, BOX, basicAuth, clientsFile } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
-import { LOSE_ALL, LOSE_CALLED, startRevocable } from '../support/revocable.js'
+import { startRedisWithSentinels } from '../support/redis-sentinel.js'
+import type { RedisServer } from '../support/redis-server.js'
+import { INVOICES, LOSE_ALL, LOSE_CALLED, REPORTS, startRevocable } from '../support/revocable.js'
 import { startService } from '../support/service.js'
 import { until } from '../support/until.js'
+
+/** The promise: from the answer to whoever revokes to the refusal by whoever listens at another instance. */
+const TOLD_WITHIN_MS = 50
 
 const service = await startRevocable(t)
 const { issuer, credentials, proxy } = service
@@ -25,12 +31,12 @@ interface Watched {
   isLive(): Promise<boolean>
 }
 
-/** A verifier of the feed, whose clock stands still. */
+/** A verifier of the feed at the API of reports, whose clock stands still. */
 function watch(t: Test, options: Partial<VerifierOptions> = {}): Watched {
   const states: FeedState[] = []
   const clock = testClock()
   const verifier = createVerifier({
-    ...{ issuer, audience: issuer, revocations: 'feed', credentials, clock },
+    ...{ issuer, audience: REPORTS, revocations: 'feed', credentials, clock },
     onFeed: ({ state }) => states.push(state),
     ...options
   })
@@ -55,31 +61,72 @@ const rejection = (verifying: Promise<unknown>) =>
     (error) => error
   )
 
-t.test(
-  'a token of the service is good, with its claims; refused are garbage, other audiences, missing scopes',
-  async (t) => {
-    const { verifier, judge } = watch(t)
-    await verifier.ready()
-    const token = await service.token()
-    const claims = await verifier.authenticate(`Bearer ${token}`, { scope: 'reports.read' })
-    t.strictSame(claims, claimsOf(token))
-    t.match(claims, { iss: issuer, aud: issuer, client_id: BOX.client_id, scope: 'reports.read', cid: /./ })
+t.test('a token of the service is good, with its claims; refused are garbage and missing scopes', async (t) => {
+  const { verifier, judge } = watch(t)
+  await verifier.ready()
+  const token = await service.token()
+  const claims = await verifier.authenticate(`Bearer ${token}`, { scope: 'reports.read' })
+  t.strictSame(claims, claimsOf(token))
+  t.match(claims, { iss: issuer, aud: REPORTS, client_id: BOX.client_id, scope: 'reports.read', cid: /./ })
 
-    t.equal(await judge('garbage'), 'malformed')
-    t.equal(await judge(`${token.slice(0, -8)}AAAAAAAA`), 'signature')
-    t.equal(await judge(token, 'reports.read reports.write'), 'scope')
-    t.equal(await watch(t, { audience: 'https://other.example' }).judge(token), 'audience')
-    t.match(await rejection(verifier.verify(token, { scope: 'reports.write' })), {
-      ...{ code: 'insufficient_scope', status: 403 },
-      headers: { 'www-authenticate': /^Bearer error="insufficient_scope", .*, scope="reports.write"$/ }
-    })
+  t.equal(await judge('garbage'), 'malformed')
+  t.equal(await judge(`${token.slice(0, -8)}AAAAAAAA`), 'signature')
+  t.equal(await judge(token, 'reports.read reports.write'), 'scope')
+  t.match(await rejection(verifier.verify(token, { scope: 'reports.write' })), {
+    ...{ code: 'insufficient_scope', status: 403 },
+    headers: { 'www-authenticate': /^Bearer error="insufficient_scope", .*, scope="reports.write"$/ }
+  })
 
-    // What else the service hands out is no access token.
-    const { id_token, refresh_token } = await service.tokens('openid offline_access')
-    t.equal(await judge(id_token), 'type')
-    t.equal(await judge(refresh_token), 'malformed')
-  }
-)
+  // What else the service hands out is no access token.
+  const { id_token, refresh_token } = await service.tokens('openid offline_access reports.read', REPORTS)
+  t.equal(await judge(id_token), 'type')
+  t.equal(await judge(refresh_token), 'malformed')
+})
+
+for (const revocations of ['feed', 'introspection', 'none'] as const) {
+  t.test(`a token is good at the API that it is for and at no other (${revocations})`, async (t) => {
+    const at = (audience: string | string[]) => watch(t, { revocations, audience }).judge
+    const apis = [at(REPORTS), at(INVOICES), at(issuer), at([INVOICES, REPORTS])]
+    const judged = (token: string, scope?: string) => Promise.all(apis.map((judge) => judge(token, scope)))
+
+    const scope = 'offline_access reports.read reports.write invoices.read'
+    const reports = await service.tokens(scope, [REPORTS, INVOICES])
+    t.strictSame(await judged(reports.access_token, 'reports.read'), ['good', 'audience', 'audience', 'good'])
+    const { body: invoices } = await service.refresh(reports.refresh_token, { resource: INVOICES })
+    t.strictSame(
+      await judged(invoices.access_token, 'invoices.read reports.read'),
+      ['audience', 'good', 'audience', 'good'],
+      'one of the same authorization, asked for with the refresh token'
+    )
+    t.strictSame(
+      await judged(invoices.access_token, 'reports.write'),
+      ['audience', 'scope', 'audience', 'scope'],
+      'which has the scopes of its API alone'
+    )
+    const { access_token: own } = await service.tokens('openid')
+    t.strictSame(await judged(own), ['audience', 'audience', 'good', 'audience'], 'one for the service itself')
+
+    // Fewer scopes can be asked for, and no other API and no further scope than what was approved.
+    const { body: fewer } = await service.refresh(invoices.refresh_token, { resource: REPORTS, scope: 'reports.read' })
+    t.equal(await apis[0]?.(fewer.access_token, 'reports.read'), 'good')
+    t.equal(await apis[0]?.(fewer.access_token, 'reports.write'), 'scope')
+    for (const [asked, error] of [
+      [{ resource: 'https://elsewhere.example' }, 'invalid_target'],
+      [{ resource: issuer }, 'invalid_target'],
+      [{ resource: INVOICES, scope: 'reports.write invoices.write' }, 'invalid_scope']
+    ] as const) {
+      t.match(await service.refresh(fewer.refresh_token, asked), { status: 400, body: { error } })
+    }
+    const { access_token: single } = await service.tokens('reports.read', REPORTS)
+    t.strictSame(await judged(single), ['good', 'audience', 'audience', 'good'])
+
+    if (revocations === 'none') return
+    await service.revoke(invoices.access_token)
+    await until(async () => (await apis[0]?.(reports.access_token)) === 'revoked')
+    await until(async () => (await apis[1]?.(invoices.access_token)) === 'revoked')
+    t.equal(await apis[0]?.(single), 'good', 'the authorization is revoked at every API, and no other authorization is')
+  })
+}
 
 t.test('the first token waits for the first reading, in which all that is in force is', async (t) => {
   const [revoked, good] = [await service.token(), await service.token()]
@@ -303,6 +350,172 @@ t.test('introspection', async (t) => {
   t.test('refuses a revoked token from the next request on', async (t) => {
     await service.revoke(token)
     t.equal(await judge(token), 'revoked')
+  })
+})
+
+/**
+ * Judges tokens over and over until `stop`, which does so once more and returns everything that was said of each, and how often they
+ * were judged; or until the test ends.
+ */
+function keepJudging(t: Test, judge: Watched['judge'], tokens: Record<string, string>) {
+  const said: Record<string, string[]> = {}
+  let rounds = 0
+  let isOver = false
+  async function judgeOne(name: string, token: string): Promise<void> {
+    const one = await judge(token)
+    said[name] ??= []
+    if (!said[name].includes(one)) said[name].push(one)
+  }
+  async function judgeAll(): Promise<void> {
+    rounds += 1
+    await Promise.all(Object.entries(tokens).map(([name, token]) => judgeOne(name, token)))
+  }
+  async function judgeOn(): Promise<void> {
+    while (!isOver) {
+      await judgeAll()
+      await sleep(5)
+    }
+  }
+  const judging = judgeOn()
+  t.teardown(() => {
+    isOver = true
+    return judging
+  })
+  async function stop() {
+    isOver = true
+    await judging
+    await judgeAll()
+    return { said, rounds }
+  }
+  return { stop }
+}
+
+const connectedReplicas = async ({ client }: RedisServer) =>
+  (await client.info('replication')).match(/state=online/g)?.length ?? 0
+
+/** Cuts a replica off its primary, from which it then gets nothing, or has it follow the primary again. */
+async function isolate({ client }: RedisServer, isCut: boolean): Promise<void> {
+  await client.config('SET', 'masterauth', isCut ? 'not a password of it' : '')
+  if (isCut) await client.call('CLIENT', 'KILL', 'TYPE', 'master')
+}
+
+t.test('failovers: what was acknowledged is never accepted, and what was lost is found out', async (t) => {
+  const redis = await startRedisWithSentinels({ replicas: 2 })
+  t.teardown(() => redis.stop())
+  const [first] = redis.servers as [RedisServer]
+  const service = await startRevocable(
+    t,
+    {
+      ...{ REDIS_SENTINELS: redis.sentinels, REDIS_SENTINEL_NAME: redis.name, REDIS_WAIT_REPLICAS: '1' },
+      REDIS_TIMEOUT_MS: '4000'
+    },
+    first
+  )
+  const { issuer, proxy } = service
+  const { judge, states, clock, isLive } = watch(t, { issuer })
+  const isRevoked = (token: string) => async () => (await judge(token)) === 'revoked'
+  /** Asks again as long as there is no answer: replicas that begin anew may make a caller wait for longer than it can. */
+  async function patient<T>(ask: () => Promise<T>): Promise<T> {
+    let answer: T | undefined
+    await until(async () => {
+      answer = await ask().catch(() => undefined)
+      return answer !== undefined
+    })
+    return answer as T
+  }
+  /** Whether the service says that it is revoked. */
+  const revoke = (token: string) =>
+    service.revoke(token).then(
+      () => true,
+      () => false
+    )
+  const readFeed = (after: string) =>
+    fetch(`${service.here.url}/oauth/revocations?after=${after}`, { headers: basicAuth(API) })
+
+  const [good, known, late, meanwhile, unsaid, missed] = (await Promise.all(
+    Array.from({ length: 6 }, () => service.token())
+  )) as [string, string, string, string, string, string]
+  await service.revoke(known)
+  await until(isRevoked(known))
+  await until(isLive)
+
+  t.test('of a primary that is killed', async (t) => {
+    await service.revoke(late)
+    await first.kill()
+    // What the verifier knows is too old from here on: it has to ask, and there is nobody who could answer.
+    clock.advance(61_000)
+    const killedAt = performance.now()
+    const judged = keepJudging(t, judge, { good, known, late })
+    await until(async () => states.includes('lost'))
+    await until(() => revoke(meanwhile))
+    await until(isRevoked(meanwhile))
+    await until(async () => (await judge(good)) === 'good')
+    t.comment(`${Math.round(performance.now() - killedAt)} ms until all was as before`)
+    const { said, rounds } = await judged.stop()
+    t.ok(rounds > 20, `${rounds} rounds`)
+    t.strictSame(said.known, ['revoked'])
+    t.strictSame(said.good, ['stale', 'good'], 'refused as stale, and good again')
+    t.strictSame(new Set([...(said.late ?? []), 'stale', 'revoked']), new Set(['stale', 'revoked']), 'never accepted')
+    t.equal(said.late?.at(-1), 'revoked')
+  })
+
+  t.test('after which it is told of revocations as before', async (t) => {
+    const delaysMs: number[] = []
+    for (let i = 0; i < 21; i++) {
+      const token = await patient(service.token)
+      await until(isLive)
+      t.equal(await judge(token), 'good')
+      await until(() => revoke(token))
+      const revokedAt = performance.now()
+      while ((await judge(token)) !== 'revoked') await sleep(1)
+      delaysMs.push(performance.now() - revokedAt)
+    }
+    delaysMs.sort((a, b) => a - b)
+    t.comment(`median ${delaysMs[10]?.toFixed(1)} ms, most ${delaysMs[20]?.toFixed(1)} ms`)
+    // An instance that is not told looks for itself, each second.
+    t.ok((delaysMs[10] as number) <= TOLD_WITHIN_MS, `half of them within ${delaysMs[10]} ms`)
+  })
+
+  t.test('of a primary that had entries which no replica has: 410, and it starts over', async (t) => {
+    await until(async () => (await redis.named()).length === 1)
+    const primary = await redis.primary()
+    await first.start('--replicaof', `127.0.0.1 ${primary.port}`)
+    await until(async () => (await connectedReplicas(primary)) === 2)
+    const replicas = redis.servers.filter((server) => server !== primary)
+    for (const replica of replicas) await isolate(replica, true)
+    await until(async () => (await connectedReplicas(primary)) === 0)
+    t.notOk(await revoke(unsaid), 'nobody is told that it was revoked')
+    await until(isRevoked(unsaid))
+    const { cursor } = (await (await readFeed('0')).json()) as { cursor: string }
+    t.equal((await readFeed(cursor)).status, 200)
+
+    // The verifier is not there when the entry after the lost one gets its number.
+    proxy.lose(LOSE_ALL)
+    proxy.cut()
+    const before = states.length
+    await until(async () => states.slice(before).includes('lost'))
+    clock.advance(61_000)
+    const judged = keepJudging(t, judge, { good, known, late, meanwhile, unsaid })
+    await primary.kill()
+    for (const replica of replicas) await isolate(replica, false)
+    await until(() => redis.promote())
+    await until(() => revoke(missed))
+    t.equal(await judge(missed), 'stale')
+    const ofMissed = keepJudging(t, judge, { missed })
+    t.equal((await readFeed(cursor)).status, 410)
+    proxy.lose(LOSE_CALLED)
+    await until(isRevoked(missed))
+    await until(async () => (await judge(good)) === 'good')
+    const { said } = await judged.stop()
+    t.strictSame(said, {
+      ...{ good: ['stale', 'good'], known: ['revoked'], late: ['revoked'], meanwhile: ['revoked'] },
+      unsaid: ['revoked']
+    })
+    t.strictSame(
+      ((await ofMissed.stop()).said.missed ?? []).filter((one) => one !== 'stale'),
+      ['revoked'],
+      'caught up'
+    )
   })
 })
 

@@ -26,6 +26,8 @@ export interface RedisWithSentinels {
   primary(): Promise<RedisServer>
   /** Returns all servers that some Sentinel names as primary; there are several while the Sentinels differ. */
   named(): Promise<RedisServer[]>
+  /** Has a Sentinel promote a replica now, as an operator does. Resolves to whether it has begun to. */
+  promote(): Promise<boolean>
   stop(): Promise<void>
 }
 
@@ -83,6 +85,11 @@ export async function startRedisWithSentinels(parts: SentinelOptions = {}): Prom
     name: NAME,
     primary: () => namedBy(clients[0]),
     named: async () => [...new Set(await Promise.all(clients.map(namedBy)))],
+    promote: async () =>
+      (await clients[0]?.call('SENTINEL', 'FAILOVER', NAME).then(
+        () => true,
+        () => false
+      )) ?? false,
     async stop() {
       for (const client of clients) client.disconnect()
       for (const process of processes) await end(process)
