@@ -18,15 +18,17 @@ import type { Sizes } from './support/sizes.js'
 /** The time in which held polls only wait while the commands of Redis are counted. */
 const QUIET_MS = 5_000
 const SETTLE_MS = 1_000
+/** A user may have 500 programs at most. */
+const USERS = 10
 
 export async function benchWait(lifetime: Lifetime, { waiters }: Sizes): Promise<Section> {
   const redis = await startBenchRedis(lifetime, 'yes')
   const service = await startGrantd(lifetime, redis)
   const api = apiClient(service.url)
-  const session = await sessionOf('bench')
-  const decide = async (user_code: string) => {
+  const sessions = await Promise.all(Array.from({ length: USERS }, (_, i) => sessionOf(`bench-${i}`)))
+  const decide = async (user_code: string, number: number) => {
     const answer = await api.call('POST', '/auth/grant/approve', {
-      token: session,
+      token: sessions[number % USERS] as string,
       body: { user_code, action: 'approve' }
     })
     if (answer.status !== 200) throw new Error(`a decision was answered ${answer.status}`)
@@ -44,7 +46,7 @@ export async function benchWait(lifetime: Lifetime, { waiters }: Sizes): Promise
   const warm = await startMany(Math.ceil(waiters / 20))
   const warmHeld = warm.map(({ grant_code }) => hold(agent, service.url, grant_code))
   await untilHeld(service.url, warm.length)
-  for (const { user_code } of warm) await decide(user_code)
+  for (const [i, { user_code }] of warm.entries()) await decide(user_code, i)
   await Promise.all(warmHeld)
   agent.destroy()
   await sleep(SETTLE_MS)
@@ -52,6 +54,8 @@ export async function benchWait(lifetime: Lifetime, { waiters }: Sizes): Promise
   const grants = await startMany(waiters)
   const before = residentBytes(service.pid)
   const held = grants.map(({ grant_code }) => hold(agent, service.url, grant_code))
+  // Whoever ends the run ends these too, which must not hide why.
+  for (const answered of held) answered.catch(() => undefined)
   await untilHeld(service.url, waiters)
   await sleep(SETTLE_MS)
   const whileWaiting = residentBytes(service.pid)
@@ -62,7 +66,7 @@ export async function benchWait(lifetime: Lifetime, { waiters }: Sizes): Promise
 
   const delays: number[] = []
   for (const [i, { user_code }] of grants.entries()) {
-    await decide(user_code)
+    await decide(user_code, i)
     const approvedAt = performance.now()
     const answeredAt = await (held[i] as Promise<number>)
     // The poll may be answered before the approver, so a negative delay counts as zero.
