@@ -1,8 +1,8 @@
 /**
  * npm run bench:verify: what @grantd/verify costs beside jose's bare `jwtVerify`, how many requests 100,000 tokens lead to, how
- * soon a revocation at another instance arrives, and what polls notice of a verifier that reads 100,000 revocations. Two instances over
- * one Redis, on the loopback. With the word `polls` only the last of these. What revocations take in memory is in
- * test/packages/verify-tokens.test.ts.
+ * soon a revocation at another instance arrives, what a call costs by each of the ways to find out what is revoked, and what polls
+ * notice of a verifier that reads 100,000 revocations. Two instances over one Redis, on the loopback. With the word `ways` or `polls`
+ * only the one or the other. What revocations take in memory is in test/packages/verify-tokens.test.ts.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
@@ -17,6 +17,7 @@ import { fillFeed } from '../test/support/full-feed.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import { REPORTS, type Revocable, startRevocable } from '../test/support/revocable.js'
 import { createLifetime } from './support/lifetime.js'
+import { printWayCosts } from './support/way-costs.js'
 
 const ROUNDS = 41
 const VERIFICATIONS = 500
@@ -209,7 +210,8 @@ async function pollsBesideReader(service: Revocable): Promise<void> {
 
 try {
   console.log(`Node.js ${process.version}, ${cpus()[0]?.model ?? 'a processor'}, load ${loadavg()[0]?.toFixed(1)}`)
-  for (const alg of process.argv.includes('polls') ? [] : ['RS256', 'ES256', 'EdDSA']) {
+  const only = process.argv.find((word) => word === 'ways' || word === 'polls')
+  for (const alg of only ? [] : ['RS256', 'ES256', 'EdDSA']) {
     const service = await startRevocable({ teardown: lifetime.ends }, { SIGNING_ALG: alg, LOG_LEVEL: 'warn' })
     const { issuer, credentials } = service
     const verifier = createVerifier({ issuer, audience: REPORTS, revocations: 'feed', credentials })
@@ -221,7 +223,11 @@ try {
     await countRequests(service, verifier)
   }
   await lifetime.endSection()
-  await pollsBesideReader(await startRevocable({ teardown: lifetime.ends }, { LOG_LEVEL: 'warn' }))
+  const start = (variables: Record<string, string>) =>
+    startRevocable({ teardown: lifetime.ends }, { LOG_LEVEL: 'warn', ...variables })
+  if (only !== 'polls') await printWayCosts(lifetime, await start({ SIGNING_ALG: 'RS256', TOKEN_STATUS_LIST: 'on' }))
+  await lifetime.endSection()
+  if (only !== 'ways') await pollsBesideReader(await start({}))
 } finally {
   await lifetime.end()
 }
