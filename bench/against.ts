@@ -12,7 +12,7 @@ import { CONNECTIONS, type Delays, POLL_PATH, postCodes, postSteadily } from './
 import { assertPending, measure, type Round } from './support/measure.js'
 import { buildCommit } from './support/other-build.js'
 import { startBenchRedis, startGrantd, type Target } from './support/processes.js'
-import { type Figure, median, type Section } from './support/report.js'
+import { type Figure, median, medianRatio, type Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 
 /** Polls a second, from a quiet service to a quarter of what one core can answer. */
@@ -20,8 +20,6 @@ const PACES = [500, 2_000, 8_000] as const
 /** The pace at which the targets hold. */
 const USUAL_PACE = 2_000
 const PACE_SECONDS = 3
-/** The rounds are short and many: the speed of a shared machine changes within seconds, and each is compared with the one beside it. */
-const TIMES_MORE_ROUNDS = 3
 const PRIMARIES = 3
 
 /** A build over a Redis of its own, and what it cost in each round. */
@@ -32,9 +30,7 @@ interface Side {
   place: string | RedisConfig['place']
 }
 
-export async function benchAgainst(lifetime: Lifetime, sizes: Sizes, commit: string): Promise<Section> {
-  const rounds = sizes.rounds * TIMES_MORE_ROUNDS
-  const polls = Math.ceil(sizes.polls / TIMES_MORE_ROUNDS)
+export async function benchAgainst(lifetime: Lifetime, { rounds, polls }: Sizes, commit: string): Promise<Section> {
   const builds = { now: undefined, before: buildCommit(lifetime, commit) }
   const full = await compareFullSpeed(lifetime, await overOne(lifetime, builds), rounds, polls)
   await lifetime.endSection()
@@ -189,8 +185,7 @@ function paceFigures(pace: number, [now = [], before = []]: Steady[][]): Figure[
   ]
 }
 
-/** The median of the ratios of each round to the one of the other build beside it. */
 function ratio(name: string, now: number[], before: number[], target: Figure['target']): Figure {
-  const value = median(now.map((figure, i) => figure / (before[i] as number)))
+  const value = medianRatio(now, before)
   return { name: `${name}, now / before`, value, unit: '', ...(target && { target }) }
 }

@@ -13,7 +13,7 @@ import {
   OIDC_PROVIDER_PLAIN,
   YARDSTICK
 } from './support/names.js'
-import type { Figure, Section } from './support/report.js'
+import { type Figure, medianRatio, type Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
 
 export async function benchPeers(lifetime: Lifetime, { rounds, polls }: Sizes): Promise<Section> {
@@ -46,7 +46,7 @@ export async function benchPeers(lifetime: Lifetime, { rounds, polls }: Sizes): 
 
   const ratio = (one: string, other: string, target?: Figure['target']): Figure => ({
     name: `${one} / ${other}`,
-    value: rateOf(one).perCpuSecond / rateOf(other).perCpuSecond,
+    value: medianRatio(rateOf(one).rounds, rateOf(other).rounds),
     unit: '',
     ...(target && { target })
   })

@@ -7,7 +7,7 @@ import type { Lifetime } from './lifetime.js'
 import { type BodyShape, postCodes } from './load.js'
 import { assertPending, measure, type Round } from './measure.js'
 import { startBenchRedis, startGrantd, startYardstick } from './processes.js'
-import { type Figure, median } from './report.js'
+import { type Figure, median, medianRatio } from './report.js'
 import type { Sizes } from './sizes.js'
 import { warmUp } from './warm-up.js'
 
@@ -15,6 +15,8 @@ export interface Comparison {
   /** Requests per CPU-second of the answering process: the median of all rounds. `figures` has the single rounds. */
   service: number
   yardstick: number
+  /** The median of the ratios of the rounds. */
+  ratio: number
   figures: Figure[]
   /** The polls that the service's own metrics counted as pending, which must be all of them. */
   pending: number
@@ -65,9 +67,14 @@ export async function comparePolls(
   const pending = (outcomesAfter.get('pending') ?? 0) - (outcomesBefore.get('pending') ?? 0)
   assertPending(both.flatMap((side) => side.rounds))
   if (pending !== polled) throw new Error(`${polled} polls, but only ${pending} were answered as pending`)
+  const [ofService, ofYardstick] = both.map(({ rounds }) => rounds.map(({ perCpuSecond }) => perCpuSecond)) as [
+    number[],
+    number[]
+  ]
   return {
-    service: median(sides.service.rounds.map(({ perCpuSecond }) => perCpuSecond)),
-    yardstick: median(sides.yardstick.rounds.map(({ perCpuSecond }) => perCpuSecond)),
+    service: median(ofService),
+    yardstick: median(ofYardstick),
+    ratio: medianRatio(ofService, ofYardstick),
     figures: Object.entries(sides).flatMap(([name, side]) => roundFigures(name, side.rounds)),
     pending
   }

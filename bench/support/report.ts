@@ -47,6 +47,11 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
 }
 
+/** Returns the median of the ratios of what was measured side by side, round by round: the speed of a shared machine changes within seconds. */
+export function medianRatio(these: readonly number[], those: readonly number[]): number {
+  return median(these.map((value, i) => value / (those[i] as number)))
+}
+
 /** Returns the middle value, which a single round on a busy machine does not change. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)

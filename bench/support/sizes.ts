@@ -1,9 +1,9 @@
 /** The sizes of a run: `full` for steady figures, `quick` for a first look. */
 export interface Sizes {
   name: 'full' | 'quick'
-  /** Rounds of each comparison; the sides alternate in them. */
+  /** Rounds of each comparison; the sides alternate in them. Many short ones: the speed of a shared machine changes within seconds. */
   rounds: number
-  /** Polls in a round. They take a server about two CPU-seconds, and the kernel counts hundredths. */
+  /** Polls in a round. They take a server more than half a CPU-second, and the kernel counts hundredths. */
   polls: number
   /** Grants over which the bytes per grant are averaged. */
   grants: number
@@ -23,15 +23,15 @@ export interface Sizes {
 
 export const FULL: Sizes = {
   name: 'full',
-  rounds: 4,
-  polls: 50_000,
+  rounds: 12,
+  polls: 17_000,
   grants: 100_000,
   pending: [1_000, 10_000, 100_000, 1_000_000],
   waiters: 1_000,
   views: 3_000,
-  tokens: 4_000,
-  starts: 24_000,
-  collected: 3_000
+  tokens: 1_400,
+  starts: 8_000,
+  collected: 1_000
 }
 export const QUICK: Sizes = {
   name: 'quick',
