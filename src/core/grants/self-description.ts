@@ -25,6 +25,8 @@ const ACCENT = '(?:(?=\\p{M})\\p{Script=Inherited})'
 const HEAPED_MARKS = new RegExp(`(${ACCENT}{2})${ACCENT}+|(\\p{M}{6})\\p{M}+`, 'gu')
 /** The length cap of one grapheme cluster, in code points: Unicode itself sets none. */
 const LONGEST_CHARACTER = 16
+/** A joiner whose second picture was cut off. */
+const JOINS_NOTHING = /\u200D$/u
 
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
@@ -41,7 +43,7 @@ export function readClaim(claim: string | undefined): ReadableClaim | undefined 
     .trim()
   if (seen === '') return undefined
   const characters = [...segmenter.segment(seen)].map(({ segment }) =>
-    [...segment].slice(0, LONGEST_CHARACTER).join('')
+    [...segment].slice(0, LONGEST_CHARACTER).join('').replace(JOINS_NOTHING, '')
   )
   const text =
     characters.length > LONGEST_SHOWN ? `${characters.slice(0, LONGEST_SHOWN).join('')}…` : characters.join('')
