@@ -16,6 +16,7 @@ import { apiClient } from '../test/support/client.js'
 import { fillFeed } from '../test/support/full-feed.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import { REPORTS, type Revocable, startRevocable } from '../test/support/revocable.js'
+import { microsOf } from './support/cpu-time.js'
 import { createLifetime } from './support/lifetime.js'
 import { printWayCosts } from './support/way-costs.js'
 
@@ -46,19 +47,15 @@ async function keyOf(service: Revocable, token: string) {
   return importJWK(jwk, alg)
 }
 
-async function cpuMsOf(work: () => Promise<unknown>): Promise<number> {
-  const before = process.cpuUsage()
-  for (let i = 0; i < VERIFICATIONS; i++) await work()
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / 1_000
-}
-
 /** Alternating rounds; each against the one beside it, and the median counts. */
 async function ratioOf(one: () => Promise<unknown>, other: () => Promise<unknown>): Promise<number> {
   const ratios: number[] = []
   for (let round = -2; round < ROUNDS; round++) {
     const sides = round % 2 === 0 ? [one, other] : [other, one]
-    const [first = 0, second = 0] = [await cpuMsOf(sides[0] as typeof one), await cpuMsOf(sides[1] as typeof one)]
+    const [first, second] = [
+      await microsOf(sides[0] as typeof one, VERIFICATIONS),
+      await microsOf(sides[1] as typeof one, VERIFICATIONS)
+    ]
     if (round >= 0) ratios.push(round % 2 === 0 ? first / second : second / first)
   }
   return quantile(ascending(ratios), 0.5)

@@ -14,6 +14,14 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
+/** Returns the microseconds of CPU that this process takes for a call, over so many of them. */
+export async function microsOf(call: () => Promise<unknown>, times: number): Promise<number> {
+  const before = process.cpuUsage()
+  for (let i = 0; i < times; i++) await call()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / times
+}
+
 /**
  * Returns the CPU time that Redis reports of itself. A round costs Redis so little that hundredths of a second are too
  * coarse.

@@ -6,9 +6,10 @@
 import { createVerifier } from '@grantd/verify'
 import { getListFromStatusListJWT, getStatusListFromJWT } from '@sd-jwt/jwt-status-list'
 import { REPORTS, type Revocable } from '../../test/support/revocable.js'
+import { compareSides } from './compare-sides.js'
+import { microsOf } from './cpu-time.js'
 import type { Lifetime } from './lifetime.js'
 import { type SameRequest, sendSame } from './load.js'
-import { cpuOf } from './measure.js'
 import { median } from './report.js'
 
 const ROUNDS = 7
@@ -34,7 +35,7 @@ export async function printWayCosts(lifetime: Lifetime, service: Revocable): Pro
   }
   for (const [what, call] of Object.entries(own)) {
     const times = call === own['reading a status list, once a minute'] ? READINGS : CALLS
-    console.log(`${what}: ${(await microsOf(call, times)).toFixed(1)} µs of the API`)
+    console.log(`${what}: ${(await medianMicrosOf(call, times)).toFixed(1)} µs of the API`)
   }
 
   const secret = Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')
@@ -48,30 +49,22 @@ export async function printWayCosts(lifetime: Lifetime, service: Revocable): Pro
       headers: { authorization: `Basic ${secret}`, 'content-type': FORM }
     }
   }
-  const charged = { pids: [Number(here.process.pid)], redis }
-  const costs = Object.keys(asked).map((what) => ({ what, service: [] as number[], redis: [] as number[] }))
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const cost of costs) {
-      const request = asked[cost.what] as SameRequest
-      const { serverSeconds, redisSeconds } = await cpuOf(charged, () => sendSame(lifetime, request, REQUESTS))
-      if (round < 0) continue
-      cost.service.push((serverSeconds / REQUESTS) * 1e6)
-      cost.redis.push((redisSeconds / REQUESTS) * 1e6)
-    }
-  }
-  for (const { what, service, redis } of costs) {
-    console.log(`${what}: ${median(service).toFixed(0)} µs of the service, ${median(redis).toFixed(1)} µs of Redis`)
+  const sides = Object.entries(asked).map(([name, request]) => {
+    const drive = () => sendSame(lifetime, request, REQUESTS).then(() => REQUESTS)
+    return { name, pid: Number(here.process.pid), redis, prepare: async () => drive }
+  })
+  for (const [what, { perCpuSecond, redisMicros = 0 }] of await compareSides(sides, ROUNDS)) {
+    const ofService = 1e6 / perCpuSecond
+    console.log(`${what}: ${ofService.toFixed(0)} µs of the service, ${redisMicros.toFixed(1)} µs of Redis`)
   }
 }
 
-/** The CPU time of a call in this process, the median of rounds. */
-async function microsOf(call: () => Promise<unknown>, times: number): Promise<number> {
+/** The median of rounds, after one that warms up. */
+async function medianMicrosOf(call: () => Promise<unknown>, times: number): Promise<number> {
   const rounds: number[] = []
   for (let round = -1; round < ROUNDS; round++) {
-    const before = process.cpuUsage()
-    for (let i = 0; i < times; i++) await call()
-    const { user, system } = process.cpuUsage(before)
-    if (round >= 0) rounds.push((user + system) / times)
+    const micros = await microsOf(call, times)
+    if (round >= 0) rounds.push(micros)
   }
   return median(rounds)
 }

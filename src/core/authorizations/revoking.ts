@@ -63,6 +63,11 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
   const announcementOf = (authorization: Authorization, nowMs: number) =>
     announcementFor(authorization, clients.find(authorization.clientId), nowMs)
 
+  /** What nobody can read now may bring tokens for the longest life that there is. */
+  function announcementOfUnread(userId: string, authorizationId: string, nowMs: number): Announcement {
+    return { userId, authorizationId, revokedAtMs: nowMs, untilMs: nowMs + LONGEST_LIFE_MS }
+  }
+
   async function revoke(userId: string, id: string): Promise<Authorization | undefined> {
     const nowMs = clock()
     const fields = await records.get(userId, id)
@@ -96,7 +101,7 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
         // It may not be on the page any more, and there may be nobody who can read it.
         const fields = found.get(authorizationId) ?? (await records.get(userId, authorizationId).catch(() => undefined))
         if (fields) return announcementOf(fromFields(userId, authorizationId, fields), nowMs)
-        return { userId, authorizationId, revokedAtMs: nowMs, untilMs: nowMs + LONGEST_LIFE_MS }
+        return announcementOfUnread(userId, authorizationId, nowMs)
       }
       const announced = await Promise.all(ids.map(described))
       await store.announce(announced)
@@ -107,11 +112,15 @@ export function createRevoking({ records, store, clients, clock }: RevokingParts
 
     async finish(userId, id) {
       const nowMs = clock()
-      // What nobody can read was announced as it is.
-      const fields = await records.get(userId, id).catch(() => undefined)
-      const authorization = fields && fromFields(userId, id, fields)
-      // Until now it brought tokens, which may live longer than what was announced.
-      if (authorization && !hasEnded(authorization, nowMs)) await store.announce([announcementOf(authorization, nowMs)])
+      // Until now it may have brought tokens, which live longer than what was announced.
+      const announcement = await records.get(userId, id).then(
+        (fields) => {
+          const authorization = fields && fromFields(userId, id, fields)
+          return authorization && !hasEnded(authorization, nowMs) ? announcementOf(authorization, nowMs) : undefined
+        },
+        () => announcementOfUnread(userId, id, nowMs)
+      )
+      if (announcement) await store.announce([announcement])
       await mark(userId, id, nowMs)
       await store.finish([{ userId, authorizationId: id }])
     }
