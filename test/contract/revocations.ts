@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import type { Test } from 'tap'
 import { createApprovals } from '../../src/core/authorizations/approvals.js'
+import { LONGEST_LIFE_MS } from '../../src/core/authorizations/authorization.js'
 import { createAuthorizations } from '../../src/core/authorizations/authorizations.js'
 import {
   type Announcement,
@@ -316,6 +317,10 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
   let revoked = 0
   const breaking = (records: RecordStore): RecordStore => ({
     ...records,
+    async get(...args) {
+      if (broken.has('read')) throw fault('unavailable')
+      return records.get(...args)
+    },
     async change(...args) {
       if (broken.has('change')) throw fault('unavailable')
       await before.pop()?.()
@@ -351,7 +356,7 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
     here,
     there,
     client,
-    breaks: (what: 'change' | 'answer') => void broken.add(what),
+    breaks: (what: 'read' | 'change' | 'answer') => void broken.add(what),
     mends: () => broken.clear(),
     /** Does this before the next change of a record by the first one. */
     meanwhile: (work: () => Promise<void>) => void before.push(work),
@@ -484,6 +489,25 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
       'as long as what was signed last, but not what had been revoked in time'
     )
     t.strictSame(await announced(), [done, late])
+  })
+
+  t.test('that is finished while its record cannot be read is told for as long as any may last', async (t) => {
+    const { here, there, other, clock, approve, collect, breaks, mends } = await ready(t)
+    const id = await approve()
+    await collect(id)
+    breaks('change')
+    await t.rejects(here.revoke('ann', id), { code: 'unavailable' })
+    mends()
+    clock.advance(600_000)
+    breaks('read')
+    await here.sweep()
+    mends()
+    t.type((await there.get('ann', id))?.revokedAtMs, 'number')
+    const { revocations } = await pageAt(other)
+    t.strictSame(
+      revocations.map(({ authorizationId, untilMs }) => [authorizationId, untilMs]),
+      [[id, clock() + LONGEST_LIFE_MS]]
+    )
   })
 
   t.test('of all is announced in whole steps, and finished as well', async (t) => {
