@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { EnvironmentSchema } from '../schemas/config.js'
 import type { Config } from '../src/config/config.js'
 import { ConfigError, loadConfig } from '../src/config/load-config.js'
-import { builtInClients, GRANT_TYPES, tagOf } from '../src/core/clients/client.js'
+import { builtInClients, DEVICE_CODE_GRANT, tagOf } from '../src/core/clients/client.js'
 
 const SECRET = 'correct horse battery staple encrypting'
 const DASHBOARD = 'correct horse battery staple dashboard!'
@@ -224,7 +224,8 @@ t.test('every variable is read', async (t) => {
     clients: [
       ...builtInClients(3_600),
       {
-        ...{ id: 'acme', name: undefined, type: 'other', secretDigests: [], grantTypes: [...GRANT_TYPES] },
+        ...{ id: 'acme', name: undefined, type: 'other', secretDigests: [], grantTypes: [DEVICE_CODE_GRANT, 'refresh_token'] },
+        redirectUris: [],
         ...{
           resources: [],
           scopes: ['openid'],

@@ -3,11 +3,13 @@ import { type ClientEntry, ClientsFile, type ResourceEntry } from '../../schemas
 import {
   BUILT_IN_SCOPES,
   type Client,
+  CODE_GRANT,
   DEVICE_CODE_GRANT,
-  GRANT_TYPES,
+  type GrantType,
   isBuiltIn,
   tagOf
 } from '../core/clients/client.js'
+import { isRedirectUri } from '../core/clients/redirect-uri.js'
 import { type Resource, resourcesOf } from '../core/clients/resource.js'
 import { readScope } from '../core/clients/scope.js'
 import { isSafeUrl } from './faults.js'
@@ -47,7 +49,8 @@ export function readClientsFile(path: string | undefined, issuer: string): Clien
 function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Generator<string> {
   const { clients: all = [], resources: known = [] } = file
   const place = `clients[${index}]`
-  const { client_id: id, grant_types: grants = GRANT_TYPES, scope = '', resources = [] } = entry
+  const { client_id: id, scope = '', resources = [], redirect_uris: redirects = [] } = entry
+  const grants = grantTypesOf(entry)
   if (isBuiltIn(id)) yield `${place}.client_id: is the name of a built-in client`
   else if (all.findIndex((other) => other.client_id === id) !== index) yield `${place}.client_id: is there twice`
   else if (all.findIndex((other) => tagOf(other.client_id) === tagOf(id)) !== index) {
@@ -56,8 +59,15 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   if (scope.split(' ').includes('offline_access') && !grants.includes('refresh_token')) {
     yield `${place}.scope: offline_access needs refresh_token among grant_types`
   }
-  if (grants.includes('refresh_token') && !grants.includes(DEVICE_CODE_GRANT)) {
-    yield `${place}.grant_types: refresh_token needs ${DEVICE_CODE_GRANT}, there is nothing else to refresh`
+  if (grants.includes('refresh_token') && grants.length === 1) {
+    yield `${place}.grant_types: refresh_token needs ${DEVICE_CODE_GRANT} or ${CODE_GRANT}, there is nothing else to refresh`
+  }
+  if (grants.includes(CODE_GRANT) !== redirects.length > 0) {
+    yield `${place}.redirect_uris: go with ${CODE_GRANT} among grant_types, and it with them`
+  }
+  for (const [i, uri] of redirects.entries()) {
+    if (!isRedirectUri(uri))
+      yield `${place}.redirect_uris[${i}]: expected an https URI, http on loopback, or a scheme such as com.example.app:/`
   }
   if (grants.length === 0 && !entry.client_secret_digests) {
     yield `${place}.grant_types: without any, the client can only introspect, and needs client_secret_digests for that`
@@ -101,6 +111,11 @@ function isSameUrl(a: string, b: string): boolean {
   return one === other
 }
 
+/** Both that need no redirect URI, and the one that does where there are some. */
+function grantTypesOf({ grant_types: named, redirect_uris: redirects = [] }: ClientEntry): readonly GrantType[] {
+  return named ?? [...(redirects.length > 0 ? ([CODE_GRANT] as const) : []), DEVICE_CODE_GRANT, 'refresh_token']
+}
+
 const authorizationTtlOf = (entry: ClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
 const accessTokenTtlOf = (entry: ClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
 
@@ -121,7 +136,8 @@ function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
     name: entry.client_name,
     type: entry.client_type ?? 'other',
     secretDigests: entry.client_secret_digests ?? [],
-    grantTypes: entry.grant_types ?? GRANT_TYPES,
+    grantTypes: grantTypesOf(entry),
+    redirectUris: entry.redirect_uris ?? [],
     scopes: readScope(entry.scope) ?? [],
     resources: resourcesOf(resources, entry.resources),
     accessTokenTtlSeconds: accessTokenTtlOf(entry),

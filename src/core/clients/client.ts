@@ -5,13 +5,15 @@
  */
 import { fault } from '../fault.js'
 import { digestOf, isSame } from '../secrets/digest.js'
+import { ANY_ON_LOOPBACK, type RedirectUris } from './redirect-uri.js'
 import type { Resource } from './resource.js'
 
 export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
 export type ClientType = (typeof CLIENT_TYPES)[number]
 
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
-export const GRANT_TYPES = [DEVICE_CODE_GRANT, 'refresh_token'] as const
+export const CODE_GRANT = 'authorization_code'
+export const GRANT_TYPES = [CODE_GRANT, DEVICE_CODE_GRANT, 'refresh_token'] as const
 export type GrantType = (typeof GRANT_TYPES)[number]
 
 export interface Client {
@@ -22,6 +24,8 @@ export interface Client {
   /** Empty for a public client. Any one of several secrets is accepted, so that a secret can be rotated without downtime. */
   readonly secretDigests: readonly string[]
   readonly grantTypes: readonly GrantType[]
+  /** Where the answers of the authorization endpoint may go (redirect-uri.ts). */
+  readonly redirectUris: RedirectUris
   /** The scopes it may request, beside those of the resources it asks for. */
   readonly scopes: readonly string[]
   /** The resources it may ask for. */
@@ -36,6 +40,11 @@ export interface Client {
 
 /** The first character of the tags of all built-in clients, and of no other tag: the dashboard API polls for any of them. */
 export const BUILT_IN_TAG = '*'
+/**
+ * The first character of the tags of code grants, and of no client's tag: no poll finds such a grant, by whichever version of an
+ * instance, so that a code is not redeemed as if it were a device code.
+ */
+const CODE_TAG = '.'
 /** Fixed, because the Redis scripts read a grant by columns. */
 const TAG_LENGTH = 6
 
@@ -76,6 +85,11 @@ export function tagOf(clientId: string): string {
   return tag.slice(0, TAG_LENGTH)
 }
 
+/** What a code grant of this client has in place of its tag. */
+export function codeTagOf(clientId: string): string {
+  return (CODE_TAG + digestOf(clientId)).slice(0, TAG_LENGTH)
+}
+
 /** The built-in clients, which may ask for those of the resources that are for them. */
 export function builtInClients(tokenTtlSeconds: number, resources: readonly Resource[] = []): Client[] {
   const forThem = resources.filter(({ isForBuiltInClients }) => isForBuiltInClients)
@@ -85,6 +99,7 @@ export function builtInClients(tokenTtlSeconds: number, resources: readonly Reso
     type,
     secretDigests: [],
     grantTypes: GRANT_TYPES,
+    redirectUris: ANY_ON_LOOPBACK,
     scopes: BUILT_IN_SCOPES,
     resources: forThem,
     accessTokenTtlSeconds: tokenTtlSeconds,

@@ -6,6 +6,7 @@ import type {
   ApprovedGrant,
   FoundGrant,
   GrantStore,
+  StoredCode,
   StoredDecision,
   StoredPoll,
   StoredWithdrawal
@@ -15,7 +16,7 @@ import { isDigest } from '../../core/secrets/digest.js'
 import type { Connection } from './connection.js'
 import { type GrantRecord, readRecord, writeDecision, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
-import { createPollBatches } from './poll-batches.js'
+import { createPollBatches, nextRunId } from './poll-batches.js'
 import type { Servers } from './servers.js'
 
 export interface GrantStoreOptions {
@@ -60,14 +61,24 @@ export function createRedisGrantStore(
     return { kind } as StoredPoll
   }
 
+  async function get(grantDigest: string): Promise<FoundGrant | undefined> {
+    const found = await look(grantDigest)
+    return found && { grantDigest, state: found.state, ...read(found.record) }
+  }
+
+  /** Resolves to whether this grant has the user code. */
+  async function reserve(userCodeTag: string, grantDigest: string, ttlMs: number): Promise<boolean> {
+    const holder = await callDurably('user-code-reserve', keys.userCode(userCodeTag), (redis) =>
+      redis.set(keys.userCode(userCodeTag), grantDigest, 'PX', ttlMs, 'NX', 'GET')
+    )
+    // If this grant itself holds the code, an earlier call reserved it and its answer was lost.
+    return holder === null || holder === grantDigest
+  }
+
   return {
     async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const ttlMs = lifeMs + RETENTION_MS + TTL_SLACK_MS
-      const holder = await callDurably('user-code-reserve', keys.userCode(userCodeTag), (redis) =>
-        redis.set(keys.userCode(userCodeTag), grantDigest, 'PX', ttlMs, 'NX', 'GET')
-      )
-      // If this grant itself holds the code, an earlier call reserved it and its answer was lost.
-      if (holder !== null && holder !== grantDigest) return 'user_code_taken'
+      if (userCodeTag !== undefined && !(await reserve(userCodeTag, grantDigest, ttlMs))) return 'user_code_taken'
       const text = writeRequest(request, lifeMs)
       await runDurably('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, clientTag, text, ...now())
       return 'created'
@@ -80,12 +91,13 @@ export function createRedisGrantStore(
       return found?.state ?? 'unknown'
     },
 
+    get,
+
     async find(userCodeTag) {
       const grantDigest = await call('user-code-find', (redis) => redis.get(keys.userCode(userCodeTag)))
       if (grantDigest === null) return undefined
       if (!isDigest(grantDigest)) throw unreadable('user-code')
-      const found = await look(grantDigest)
-      return found && { grantDigest, state: found.state, ...read(found.record) }
+      return get(grantDigest)
     },
 
     async decide(grantDigest, decision) {
@@ -110,6 +122,18 @@ export function createRedisGrantStore(
 
     async collect(grantDigest) {
       return (await runDurably('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
+    },
+
+    async lookAtCode(grantDigest, clientTag) {
+      const verdict = await run('grant-redeem', keys.grant(grantDigest), clientTag, '', ...now())
+      if (typeof verdict === 'string') return { kind: verdict } as StoredCode
+      const [kind, record] = verdict as ['open' | 'spent', string]
+      return { kind, ...readApproval(record) }
+    },
+
+    async redeem(grantDigest, clientTag) {
+      const verdict = await runDurably('grant-redeem', keys.grant(grantDigest), clientTag, nextRunId(), ...now())
+      return typeof verdict === 'string' ? (verdict as 'collected' | 'unknown') : 'spent'
     }
   }
 }

@@ -34,6 +34,7 @@ const clientOf = (id: string, secrets: string[] = []): Client => ({
   type: 'other',
   secretDigests: secrets.map(digestOf),
   grantTypes: [DEVICE_CODE_GRANT],
+  redirectUris: [],
   scopes: [],
   resources: [],
   accessTokenTtlSeconds: HOUR_SECONDS,
