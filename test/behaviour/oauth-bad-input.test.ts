@@ -417,7 +417,7 @@ t.test('bodies as a whole, paths and methods', async (t) => {
       '/.well-known/openid-configuration': 'GET, HEAD',
       '/.well-known/oauth-authorization-server': 'GET, HEAD',
       '/.well-known/jwks.json': 'GET, HEAD',
-      '/oauth/authorize': 'GET, HEAD',
+      '/oauth/authorize': 'GET, POST, HEAD',
       [PATHS.authorizeDevice]: 'POST',
       [PATHS.requestToken]: 'POST',
       [PATHS.revokeToken]: 'POST',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { tagOf } from '../../src/core/clients/client.js'
+import { codeTagOf, tagOf } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import type { Connection } from '../../src/storage/redis/connection.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
@@ -381,7 +381,7 @@ t.test('what Redis forgets', async (t) => {
   })
 })
 
-const HEAD = /^[padc][\w*-]{6} \d{13} \d{5} \d{13} [\w-]{12}[ +][\w-]{12} (\d{13}|[\w-]{12}0)$/
+const HEAD = /^[padc][\w*.-]{6} \d{13} \d{5} \d{13} [\w-]{12}[ +][\w-]{12} (\d{13}|[\w-]{12}0)$/
 
 t.test('a grant rests in the columns that prologue.lua describes', async (t) => {
   const lua = readFileSync(inRoot('src/storage/redis/scripts/prologue.lua'), 'utf8')

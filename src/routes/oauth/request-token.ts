@@ -5,7 +5,7 @@ import {
   type TokenRequest,
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
-import { type Client, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
+import { type Client, CODE_GRANT, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
 import { readResources } from '../../core/clients/resource.js'
 import { LONGEST_SCOPE, readScope, writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
@@ -21,8 +21,9 @@ const PENDING = answerOnce<TokenError>({ error: 'authorization_pending' })
 
 type TokenRoute = FastifyRequest<{ Body: TokenRequest }>
 
-/** POST /oauth/token (RFC 6749 §3.2): tokens for a device code (RFC 8628 §3.4) or a refresh token (RFC 6749 §6). */
+/** POST /oauth/token (RFC 6749 §3.2): tokens for a code (§4.1.3), a device code (RFC 8628 §3.4) or a refresh token (§6). */
 export function requestToken(app: App): void {
+  /** Codes are counted with refresh tokens: either costs as much. */
   const limitRefreshes = app.limits.perAddress('refresh')
 
   app.route({
@@ -42,12 +43,13 @@ export function requestToken(app: App): void {
     if (body.grant_type === 'refresh_token') {
       return app.withinTimeLimit(request, redeemRefreshToken(client, body, request, reply))
     }
+    if (body.grant_type === CODE_GRANT) return app.withinTimeLimit(request, redeemCode(client, body, request, reply))
     throw fault('unsupported_grant_type')
   }
 
   function redeemDeviceCode(
     client: Client,
-    { device_code: deviceCode, scope = '', resource }: TokenRequest,
+    { device_code: deviceCode, scope = '', resource, code_verifier: codeVerifier }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
   ): Promise<TokenResponse | TokenError> {
@@ -56,7 +58,9 @@ export function requestToken(app: App): void {
     if (scope.length > LONGEST_SCOPE) throw fault('invalid_scope')
     if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
     const collecting =
-      resource === undefined ? AS_APPROVED : { ...AS_APPROVED, resources: readResources(client.resources, resource) }
+      resource === undefined && codeVerifier === undefined
+        ? AS_APPROVED
+        : { ...AS_APPROVED, resources: readResources(client.resources, resource), codeVerifier }
     return pollGrant(app, request, reply, deviceCode, client.tag, collecting).then((outcome) => {
       if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
       if (outcome.kind === 'invalid_target') throw fault('invalid_target')
@@ -66,6 +70,22 @@ export function requestToken(app: App): void {
       if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
       return render(outcome)
     })
+  }
+
+  async function redeemCode(
+    client: Client,
+    { code, redirect_uri: redirectUri, code_verifier: codeVerifier, resource }: TokenRequest,
+    request: FastifyRequest,
+    reply: FastifyReply
+  ): Promise<TokenResponse | TokenError> {
+    requireGrantType(client, CODE_GRANT)
+    if (!code) throw fault('invalid_request', { hint: 'code is missing' })
+    const collecting = { ...AS_APPROVED, resources: readResources(client.resources, resource), codeVerifier }
+    await limitRefreshes(request)
+    const outcome = await app.core.grants.redeemCode(code, client, redirectUri || undefined, collecting)
+    if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
+    if (outcome.kind === 'invalid_target') throw fault('invalid_target')
+    throw fault('invalid_grant', { detail: outcome.kind, hint: 'The code is not valid' })
   }
 
   async function redeemRefreshToken(

@@ -15,9 +15,17 @@ import { Consent } from './views/consent.js'
 import { DecisionResult } from './views/decision-result.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
 
-export interface Ticket {
+export interface Ticket extends Shown {
   userCode: string
   linked: boolean
+}
+
+/** The ticket of the question on the same device (answer-ask.ts). */
+export interface AskTicket extends Shown {
+  askId: string
+}
+
+interface Shown {
   /** The client that was shown, and its registered name at that time. */
   clientId: string
   clientName: string | undefined
@@ -28,22 +36,29 @@ export interface Ticket {
 const PURPOSE = 'consent'
 
 /** Seals a ticket for the session that sees the page. No other session can open it. */
-export function sealTicket(app: App, session: BrowserSession, ticket: Ticket): string {
+export function sealTicket(app: App, session: BrowserSession, ticket: Ticket | AskTicket): string {
   return app.core.keyring.seal(PURPOSE, session.id, JSON.stringify(ticket))
 }
 
-export function openTicket(app: App, session: BrowserSession, text: string): Ticket | undefined {
+/** What is of the other kind has nothing of this one. */
+export function openTicket(app: App, session: BrowserSession, text: string): Partial<Ticket & AskTicket> | undefined {
   try {
-    return JSON.parse(app.core.keyring.open(PURPOSE, session.id, text)) as Ticket
+    return JSON.parse(app.core.keyring.open(PURPOSE, session.id, text)) as Ticket | AskTicket
   } catch {
     return undefined
   }
 }
 
 /** Whether the client and the resources have the names that were shown. */
-export function isAsShown({ clientName, resources = {} }: Ticket, client: Client): boolean {
+export function isAsShown({ clientName, resources = {} }: Partial<Shown>, client: Client): boolean {
   const names = new Map(client.resources.map(({ identifier, name }) => [identifier, name]))
   return client.name === clientName && Object.entries(resources).every(([id, name]) => names.get(id) === name)
+}
+
+/** The resources that are asked for and still the client's, and the names under which they are shown. */
+export function namesShown(client: Client, identifiers: readonly string[] | undefined) {
+  const resources = resourcesOf(client.resources, identifiers)
+  return { resources, shown: Object.fromEntries(resources.map(({ identifier, name }) => [identifier, name])) }
 }
 
 interface Question {
@@ -59,8 +74,7 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
   const session = sessionOf(request)
   const { whereabouts } = app
   const { signIn } = app.core
-  const resources = resourcesOf(client.resources, grant.request.resources)
-  const shown = Object.fromEntries(resources.map(({ identifier, name }) => [identifier, name]))
+  const { resources, shown } = namesShown(client, grant.request.resources)
   const ticket = sealTicket(app, session, {
     ...{ userCode, linked, clientId: client.id, clientName: client.name },
     ...(resources.length > 0 && { resources: shown })

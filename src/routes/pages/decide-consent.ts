@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
 import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
 import { fault } from '../../core/fault.js'
+import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import { isAsShown, openTicket, sendConsent, sendWithdrawn, type Ticket } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
@@ -28,7 +29,7 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
     handler: async (request, reply) => {
       const { action, same } = request.body
       const session = sessionOf(request)
-      const ticket = openTicket(app, session, request.body.ticket)
+      const ticket = readTicket(session, request.body.ticket)
       if (!ticket) throw fault('forbidden', { detail: 'a ticket of another session' })
       const { consent } = visitOf(request).texts
       const client = app.core.clients.find(ticket.clientId)
@@ -53,6 +54,11 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
       return seeOther(reply, visitOf(request), '/device/done')
     }
   })
+
+  function readTicket(session: BrowserSession, text: string): Ticket | undefined {
+    const ticket = openTicket(app, session, text)
+    return ticket?.userCode === undefined ? undefined : (ticket as Ticket)
+  }
 
   async function askAgain(request: FastifyRequest, reply: FastifyReply, ticket: Ticket, problem: string) {
     const outcome = await app.core.grants.peek(ticket.userCode)

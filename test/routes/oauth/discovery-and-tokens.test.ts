@@ -46,7 +46,8 @@ const documentOf = (issuer: string) => ({
   introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
   subject_types_supported: ['public'],
   id_token_signing_alg_values_supported: ['ES256'],
-  claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp', 'name', 'email', 'email_verified']
+  code_challenge_methods_supported: ['S256'],
+  claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp', 'auth_time', 'nonce', 'name', 'email', 'email_verified']
 })
 
 function isDocument(t: Test, answer: Answer, issuer: string, title: string): void {
