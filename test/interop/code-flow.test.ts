@@ -70,7 +70,7 @@ t.test('openid-client goes the whole way: code, nonce, resource, refresh, revoke
   await t.rejects(client.authorizationCodeGrant(config, denied, checks), { error: 'access_denied' })
   const mixedUp = new URL(answered)
   mixedUp.searchParams.set('iss', 'https://other.example')
-  await t.rejects(client.authorizationCodeGrant(config, mixedUp, checks), /iss/)
+  await t.rejects(client.authorizationCodeGrant(config, mixedUp, checks), { cause: { message: /iss/ } })
 })
 
 t.test('oauth4webapi, as a confidential client with a redirect URI of the operator’s file', async (t) => {
