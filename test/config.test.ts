@@ -81,6 +81,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     redis: undefined,
     upstreams: [],
     demoSignIn: true,
+    hasPages: true,
     serviceName: 'grantd',
     brand: {
       light: { color: '#0b57c4', onColor: '#ffffff', pressed: '#0947a1' },
@@ -224,7 +225,13 @@ t.test('every variable is read', async (t) => {
     clients: [
       ...builtInClients(3_600),
       {
-        ...{ id: 'acme', name: undefined, type: 'other', secretDigests: [], grantTypes: [DEVICE_CODE_GRANT, 'refresh_token'] },
+        ...{
+          id: 'acme',
+          name: undefined,
+          type: 'other',
+          secretDigests: [],
+          grantTypes: [DEVICE_CODE_GRANT, 'refresh_token']
+        },
         redirectUris: [],
         ...{
           resources: [],
@@ -260,6 +267,7 @@ t.test('every variable is read', async (t) => {
       }
     ],
     demoSignIn: false,
+    hasPages: true,
     serviceName: 'Acme Büro',
     brand: {
       light: { color: '#bb0033', onColor: '#ffffff', pressed: '#99002a' },

@@ -434,7 +434,15 @@ const UNLIMITED: Record<string, string> = {
 }
 const PAGES = [
   ...['GET /', 'GET /device', 'GET /device/confirm', 'GET /login', 'GET /logout', 'GET /account/clients'],
-  ...['GET /account/connections', 'GET /authorize/x', 'POST /authorize/x', 'POST /device', 'POST /device/confirm', 'POST /login', 'POST /logout'],
+  ...[
+    'GET /account/connections',
+    'GET /authorize/x',
+    'POST /authorize/x',
+    'POST /device',
+    'POST /device/confirm',
+    'POST /login',
+    'POST /logout'
+  ],
   ...['POST /account/clients/revoke-all', 'POST /account/clients/x/rename', 'POST /account/clients/x/revoke'],
   ...['POST /account/connections/x/sign-in', 'POST /account/connections/x/disconnect', 'GET /account/nowhere']
 ]

@@ -28,9 +28,9 @@ interface Sent {
   code_challenge_method?: string
 }
 
-/** PKCE on a device code is a client's choice. By another method than S256 it would protect nothing. */
+/** PKCE on a device code is a client's choice, which begins with a challenge. By another method than S256 it would protect nothing. */
 function readChallenge({ code_challenge: challenge, code_challenge_method: method }: Sent): { codeChallenge?: string } {
-  if (!challenge && !method) return {}
+  if (!challenge) return {}
   if (method !== 'S256') throw fault('invalid_request', { hint: 'code_challenge_method must be S256' })
   if (!isChallenge(challenge))
     throw fault('invalid_request', { hint: 'code_challenge must be the base64url of a SHA-256' })

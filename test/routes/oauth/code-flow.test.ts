@@ -380,7 +380,11 @@ t.test('200 the same code again for an answer that was lost on its way', async (
   ann.cookies.set('__Host-grantd-asked', before)
   t.strictSame(onwardOf(await ann.post(location, form)), first)
   t.equal((await redeemCode(service, first.searchParams.get('code') ?? '', request)).status, 200)
-  t.equal((await ann.get('/account/clients')).body.match(/action="\/account\/clients\/[^"]*\/revoke"/g)?.length, 1, 'one authorization')
+  t.equal(
+    (await ann.get('/account/clients')).body.match(/action="\/account\/clients\/[^"]*\/revoke"/g)?.length,
+    1,
+    'one authorization'
+  )
 })
 
 t.test('400 where nobody signs in on pages', async (t) => {
