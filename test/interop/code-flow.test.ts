@@ -6,7 +6,7 @@ import { startApp } from '../support/app.js'
 import { answer } from '../support/code-flow.js'
 import { freePort } from '../support/ports.js'
 import { signedIn, type Visitor } from '../support/visitor.js'
-import { clientsFile, FILMS, SECRET, TOOL } from './support.js'
+import { clientsFile, FILMS, refusal, SECRET, TOOL } from './support.js'
 
 const LOOPBACK = 'http://127.0.0.1:43123/callback'
 
@@ -57,8 +57,8 @@ t.test('openid-client goes the whole way: code, nonce, resource, refresh, revoke
   t.match(await client.fetchUserInfo(config, tokens.access_token, 'ann'), { sub: 'ann' })
   const fresh = await client.refreshTokenGrant(config, tokens.refresh_token ?? '')
   await client.tokenRevocation(config, fresh.access_token)
-  await t.rejects(client.refreshTokenGrant(config, fresh.refresh_token ?? ''), { error: 'invalid_grant' })
-  await t.rejects(client.authorizationCodeGrant(config, answered, checks), { error: 'invalid_grant' })
+  await t.rejects(client.refreshTokenGrant(config, fresh.refresh_token ?? ''), refusal('invalid_grant'))
+  await t.rejects(client.authorizationCodeGrant(config, answered, checks), refusal('invalid_grant'))
 
   const forFilms = { ...parameters, scope: 'films.read', resource: FILMS }
   const other = await open(ann, client.buildAuthorizationUrl(config, forFilms))
@@ -67,7 +67,10 @@ t.test('openid-client goes the whole way: code, nonce, resource, refresh, revoke
   t.equal(JSON.parse(Buffer.from(film.access_token.split('.')[1] ?? '', 'base64url').toString()).aud, FILMS)
 
   const denied = await open(ann, client.buildAuthorizationUrl(config, parameters), 'deny')
-  await t.rejects(client.authorizationCodeGrant(config, denied, checks), { error: 'access_denied' })
+  await t.rejects(client.authorizationCodeGrant(config, denied, checks), {
+    name: 'AuthorizationResponseError',
+    error: 'access_denied'
+  })
   const mixedUp = new URL(answered)
   mixedUp.searchParams.set('iss', 'https://other.example')
   await t.rejects(client.authorizationCodeGrant(config, mixedUp, checks), { cause: { message: /iss/ } })
@@ -98,9 +101,10 @@ t.test('oauth4webapi, as a confidential client with a redirect URI of the operat
   const parameters = oauth.validateAuthResponse(as, tool, await open(ann, request), state)
   const redeem = (by: oauth.ClientAuth) =>
     oauth.authorizationCodeGrantRequest(as, tool, by, parameters, redirectUri, verifier, http)
-  await t.rejects(oauth.processAuthorizationCodeResponse(as, tool, await redeem(oauth.None())), {
-    error: 'invalid_client'
-  })
+  await t.rejects(
+    oauth.processAuthorizationCodeResponse(as, tool, await redeem(oauth.None())),
+    refusal('invalid_client', 401)
+  )
   const by = oauth.ClientSecretBasic(SECRET)
   const tokens = await oauth.processAuthorizationCodeResponse(as, tool, await redeem(by))
   t.match(tokens, { scope: 'reports.read offline_access', expires_in: Number, refresh_token: String })

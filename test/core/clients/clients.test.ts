@@ -351,9 +351,9 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
       'clients[2]: expected an object'
     ])
     t.strictSame(faultsOf({}), ['clients[0].client_id: is missing'])
-    t.strictSame(faultsOf({ client_id: 'a', client_secret: 'hunter2' }, { client_id: 'b', redirect_uris: [] }), [
+    t.strictSame(faultsOf({ client_id: 'a', client_secret: 'hunter2' }, { client_id: 'b', logo_uri: 'x' }), [
       'clients[0].client_secret: is not known',
-      'clients[1].redirect_uris: is not known'
+      'clients[1].logo_uri: is not known'
     ])
   })
 

@@ -47,7 +47,7 @@ function spent(t: Test, answer: Answer, title = 'the code'): void {
 /** The parameters with which a request goes back to the client. */
 function backOf(t: Test, page: Page, to = LOOPBACK): Record<string, string> {
   t.equal(page.status, 303)
-  t.ok(page.location?.startsWith(`${to}${to.includes('?') ? '&' : '?'}`), page.location)
+  t.ok(page.location?.startsWith(`${to}${to.includes('?') ? '&' : '?'}`), `${page.location}`)
   return Object.fromEntries(new URL(page.location ?? '').searchParams)
 }
 
