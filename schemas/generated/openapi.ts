@@ -8,7 +8,6 @@ export const secretFields: readonly string[] = [
   'accessToken',
   'access_token',
   'client_secret',
-  'code',
   'code_verifier',
   'device_code',
   'grant_code',
@@ -2608,7 +2607,7 @@ export const openapiDocument = {
             description: 'The device code, for the grant that is named after it.',
             'x-secret': true
           },
-          code: { type: 'string', description: 'The code, for the grant `authorization_code`.', 'x-secret': true },
+          code: { type: 'string', description: 'The code, for the grant `authorization_code`.' },
           redirect_uri: {
             type: 'string',
             description: 'With a code, the redirect URI that it came to. It may be left out (OAuth 2.1), but must not be another.'

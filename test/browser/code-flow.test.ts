@@ -4,7 +4,6 @@
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import {
@@ -18,6 +17,7 @@ import {
   type VisitorOptions
 } from '../support/browser.js'
 import { codeRequest, queryOf, type Sent } from '../support/code-flow.js'
+import { freePort } from '../support/ports.js'
 
 const browser = await launchChromium(t)
 const site = await startSite(t)
@@ -32,6 +32,7 @@ interface Program {
 /** A program that listens, and sends the browser on to a page of its vendor, which has another origin. */
 async function listen(t: Test): Promise<Program> {
   const came: URLSearchParams[] = []
+  const [port, vendorPort] = [await freePort(), await freePort()]
   const vendor = createServer((_request, response) =>
     response.end('<!doctype html><title>v</title><h1>Welcome back</h1>')
   )
@@ -42,17 +43,18 @@ async function listen(t: Test): Promise<Program> {
       return
     }
     came.push(searchParams)
-    response.writeHead(302, { location: `http://localhost:${(vendor.address() as AddressInfo).port}/welcome` }).end()
+    response.writeHead(302, { location: `http://localhost:${vendorPort}/welcome` }).end()
   })
+  vendor.listen(vendorPort)
+  server.listen(port, '127.0.0.1')
   for (const one of [vendor, server]) {
-    one.listen(0, one === vendor ? undefined : '127.0.0.1')
-    await once(one, 'listening')
+    if (!one.listening) await once(one, 'listening')
     t.teardown(() => {
       one.closeAllConnections()
       one.close()
     })
   }
-  return { redirectUri: `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback`, came }
+  return { redirectUri: `http://127.0.0.1:${port}/callback`, came }
 }
 
 const ask = (page: Page, parameters: Sent) => page.goto(`${site.url}${codeRequest(parameters).path}`)
