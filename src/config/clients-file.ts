@@ -1,7 +1,6 @@
 /** Reads OAUTH_CLIENTS_FILE, or lists its faults. Its format is described in schemas/clients-file.ts. */
-import { type ClientEntry, ClientsFile, type ResourceEntry } from '../../schemas/clients-file.js'
+import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
 import {
-  BUILT_IN_SCOPES,
   type Client,
   CODE_GRANT,
   DEVICE_CODE_GRANT,
@@ -12,8 +11,8 @@ import {
 import { isRedirectUri } from '../core/clients/redirect-uri.js'
 import { type Resource, resourcesOf } from '../core/clients/resource.js'
 import { readScope } from '../core/clients/scope.js'
-import { isSafeUrl } from './faults.js'
 import { MOST_FAULTS, readJsonFile } from './named-files.js'
+import { resourceFaults, toResource } from './resource-entries.js'
 
 const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400
@@ -82,35 +81,6 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   if (resources.length > 0 && grants.length === 0) yield `${place}.resources: need a grant type to ask for them with`
 }
 
-function* resourceFaults(
-  { identifier, scope = '', ...entry }: ResourceEntry,
-  index: number,
-  { clients = [], resources = [] }: ClientsFile,
-  issuer: string
-): Generator<string> {
-  const place = `resources[${index}]`
-  if (!isSafeUrl(identifier))
-    yield `${place}.identifier: expected an https URI, or http on loopback, without credentials`
-  else if (isSameUrl(identifier, issuer)) yield `${place}.identifier: is the URL of this service, which is no resource`
-  if (resources.findIndex((other) => other.identifier === identifier) !== index) {
-    yield `${place}.identifier: is there twice`
-  }
-  if (scope.split(' ').some((word) => BUILT_IN_SCOPES.includes(word))) {
-    yield `${place}.scope: ${BUILT_IN_SCOPES.join(', ')} concern this service, and are in no token for a resource`
-  }
-  if (!entry.default) return
-  if (resources.findIndex((other) => other.default) !== index)
-    yield `${place}.default: another one is the default already`
-  const isAskedFor = entry.built_in_clients || clients.some((client) => client.resources?.includes(identifier))
-  if (!isAskedFor) yield `${place}.default: no client may ask for it, and so none would get it`
-}
-
-/** Whether two URLs lead to the same place, however they are written. */
-function isSameUrl(a: string, b: string): boolean {
-  const [one, other] = [a, b].map((text) => new URL(text).href.replace(/\/+$/, ''))
-  return one === other
-}
-
 /** Both that need no redirect URI, and the one that does where there are some. */
 function grantTypesOf({ grant_types: named, redirect_uris: redirects = [] }: ClientEntry): readonly GrantType[] {
   return named ?? [...(redirects.length > 0 ? ([CODE_GRANT] as const) : []), DEVICE_CODE_GRANT, 'refresh_token']
@@ -118,17 +88,6 @@ function grantTypesOf({ grant_types: named, redirect_uris: redirects = [] }: Cli
 
 const authorizationTtlOf = (entry: ClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
 const accessTokenTtlOf = (entry: ClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
-
-function toResource(entry: ResourceEntry): Resource {
-  return {
-    identifier: entry.identifier,
-    name: entry.name,
-    scopes: readScope(entry.scope) ?? [],
-    accessTokenTtlSeconds: entry.access_token_ttl_seconds,
-    isForBuiltInClients: entry.built_in_clients ?? false,
-    isDefault: entry.default ?? false
-  }
-}
 
 function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
   return {

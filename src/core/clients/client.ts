@@ -5,11 +5,11 @@
  */
 import { fault } from '../fault.js'
 import { digestOf, isSame } from '../secrets/digest.js'
+import { CLIENT_TYPES, type ClientType, isBuiltIn, tagOf } from './client-tag.js'
 import { ANY_ON_LOOPBACK, type RedirectUris } from './redirect-uri.js'
 import type { Resource } from './resource.js'
 
-export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
-export type ClientType = (typeof CLIENT_TYPES)[number]
+export { BUILT_IN_TAG, CLIENT_TYPES, type ClientType, codeTagOf, isBuiltIn, tagOf } from './client-tag.js'
 
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 export const CODE_GRANT = 'authorization_code'
@@ -38,22 +38,8 @@ export interface Client {
   readonly tag: string
 }
 
-/** The first character of the tags of all built-in clients, and of no other tag: the dashboard API polls for any of them. */
-export const BUILT_IN_TAG = '*'
-/**
- * The first character of the tags of code grants, and of no client's tag: no poll finds such a grant, by whichever version of an
- * instance, so that a code is not redeemed as if it were a device code.
- */
-const CODE_TAG = '.'
-/** Fixed, because the Redis scripts read a grant by columns. */
-const TAG_LENGTH = 6
-
 /** The scopes a built-in client may request; those of any other client are set in OAUTH_CLIENTS_FILE. */
 export const BUILT_IN_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
-
-export function isBuiltIn(clientId: string): boolean {
-  return CLIENT_TYPES.some((type) => type === clientId)
-}
 
 /** A client that can keep no secret, and so proves nothing about who uses it (RFC 6749 §2.1). */
 export function isPublic({ secretDigests }: Client): boolean {
@@ -74,20 +60,6 @@ const HOUR_SECONDS = 3_600
 export function accessTokenTtlOf(client: Client, hasRefreshToken: boolean): number {
   const { id, accessTokenTtlSeconds } = client
   return hasRefreshToken && isBuiltIn(id) ? Math.min(HOUR_SECONDS, accessTokenTtlSeconds) : accessTokenTtlSeconds
-}
-
-/**
- * The tag of a client: six characters, 36 bits of the id's digest for a client of OAUTH_CLIENTS_FILE. That is enough because
- * only the operator chooses ids, and clients whose tags collide are rejected at start.
- */
-export function tagOf(clientId: string): string {
-  const tag = isBuiltIn(clientId) ? BUILT_IN_TAG + digestOf(clientId) : digestOf(clientId)
-  return tag.slice(0, TAG_LENGTH)
-}
-
-/** What a code grant of this client has in place of its tag. */
-export function codeTagOf(clientId: string): string {
-  return (CODE_TAG + digestOf(clientId)).slice(0, TAG_LENGTH)
 }
 
 /** The built-in clients, which may ask for those of the resources that are for them. */

@@ -9,11 +9,10 @@ import type { AccessTokens } from './access-tokens.js'
 import type { IdTokens, SignInFacts } from './id-tokens.js'
 import type { RefreshTokens } from './refresh-tokens.js'
 
-/** The tokens a client gets for an approved grant or a refresh token (RFC 6749 §5.1). */
+/** The tokens a client gets for an approved grant or a refresh token (RFC 6749 §5.1). The scope is that of the access token. */
 export interface IssuedTokens {
   accessToken: string
   accessTokenExpiresAtMs: number
-  /** The scope of the access token. */
   scopes: readonly string[]
   /** Present with the scope `offline_access`. */
   refreshToken?: string
@@ -26,10 +25,9 @@ export type RefreshOutcome =
   | { kind: 'refreshed'; tokens: IssuedTokens }
   | { kind: 'invalid' | 'replayed' | 'invalid_scope' | 'invalid_target' }
 
-/** What a client collects an authorization with, and for. */
+/** What a client collects an authorization with, and for: `target` is what targetOf has found. */
 export interface Wanted {
   grantCode: string
-  /** What targetOf has found. */
   target: Resource | 'issuer'
   takesRefreshToken: boolean
   /** What the ID token says beside who the user is. */
@@ -105,10 +103,9 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
     const target = targetOf(client.resources, authorization.resources, resources)
     if (target === 'invalid_target') return { kind: target }
-    const ttlSeconds = accessTokenTtlOf(client, true)
-    const tokens = mint(authorization, clock(), scopes ?? authorization.scopes, target, ttlSeconds)
+    const wished = scopes ?? authorization.scopes
+    const tokens = mint(authorization, clock(), wished, target, accessTokenTtlOf(client, true))
     await authorizations.noteUse(authorization)
-
     const rotation = await refreshTokens.rotate(authorization, token)
     if (rotation.kind === 'replayed') await authorizations.revoke(authorization.userId, authorization.id, 'replay')
     if (rotation.kind !== 'rotated') return { kind: rotation.kind }

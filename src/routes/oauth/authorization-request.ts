@@ -6,38 +6,13 @@ import { type Client, CODE_GRANT } from '../../core/clients/client.js'
 import { isAmong } from '../../core/clients/redirect-uri.js'
 import { isFault } from '../../core/fault.js'
 import { readAsked } from '../grant-start.js'
+import type { AuthorizationErrorCode, Refusal, ReturnAddress } from './authorization-answer.js'
 
 export const PROMPTS = ['none', 'login', 'consent'] as const
 type Prompt = (typeof PROMPTS)[number]
 
-/** The codes of RFC 6749 §4.1.2.1, RFC 8707 §2 and OpenID Connect Core 1.0 §3.1.2.6 that this endpoint sends back. */
-export type AuthorizationErrorCode =
-  | 'invalid_request'
-  | 'unauthorized_client'
-  | 'access_denied'
-  | 'unsupported_response_type'
-  | 'invalid_scope'
-  | 'invalid_target'
-  | 'login_required'
-  | 'consent_required'
-  | 'request_not_supported'
-  | 'request_uri_not_supported'
-  | 'registration_not_supported'
-
-export interface Refusal {
-  error: AuthorizationErrorCode
-  /** In the characters of RFC 6749 §4.1.2.1: no quotes, no backslashes. */
-  description: string
-}
-
 /** The parameters of a query or a form. One without a value counts as left out (RFC 6749 §3.1). */
 export type SentParameters = Readonly<Record<string, string | readonly string[] | undefined>>
-
-/** Where the answer goes, and what comes back with it. */
-export interface ReturnAddress {
-  redirectUri: string
-  state: string | undefined
-}
 
 export interface Asked extends ReturnAddress {
   scopes: readonly string[]
@@ -134,18 +109,4 @@ function readRest(client: Client, to: ReturnAddress, sent: SentParameters): Aske
     if (error.code === 'invalid_scope') return refusal('The scope is not allowed, or not written as one', error.code)
     throw error
   }
-}
-
-/** The URL that brings the answer: the redirect URI with it, `state`, and `iss`, by which a client knows who answers (RFC 9207 §2). */
-export function answerUrl(
-  issuer: string,
-  { redirectUri, state }: ReturnAddress,
-  answer: { code: string } | Refusal
-): string {
-  const parameters = new URLSearchParams(
-    'code' in answer ? answer : { error: answer.error, error_description: `${answer.description}.` }
-  )
-  if (state !== undefined) parameters.set('state', state)
-  parameters.set('iss', issuer)
-  return `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${parameters}`
 }

@@ -13,11 +13,10 @@ import { type PageParts, seeOther, sendPage } from '../pages/page.js'
 import { languageAmong } from '../pages/texts/languages.js'
 import { ErrorPage } from '../pages/views/error-page.js'
 import { visitOf } from '../pages/visit.js'
+import { answerUrl, type Refusal } from './authorization-answer.js'
 import {
   type Asked,
-  answerUrl,
   one,
-  type Refusal,
   readAuthorizationRequest,
   readReturnAddress,
   type SentParameters
@@ -44,12 +43,12 @@ export function authorize({ app, asks }: PageParts): void {
   })
 
   async function answer(request: FastifyRequest, reply: FastifyReply, sent: SentParameters): Promise<FastifyReply> {
-    const { error } = visitOf(request).texts
+    const { asking } = visitOf(request).texts
     const id = one(sent, 'client_id')
     const client = id === undefined ? undefined : core.clients.find(id)
-    if (!client) return refuseHere(request, reply, error.unknownClient)
+    if (!client) return refuseHere(request, reply, asking.unknownClient)
     const to = readReturnAddress(client, sent)
-    if (!to) return refuseHere(request, reply, error.unknownRedirect)
+    if (!to) return refuseHere(request, reply, asking.unknownRedirect)
     const asked = readAuthorizationRequest(client, to, sent)
     const refusal = 'error' in asked ? asked : whyNotAsked(request, asked)
     // 303, because a browser would send a form on with 307 (RFC 9700 §4.12).

@@ -9,10 +9,7 @@ import { ErrorPage } from './views/error-page.js'
 import { wait } from './views/format.js'
 import type { Visit, Visits } from './visit.js'
 
-type Sentence = Exclude<
-  keyof Texts['error'],
-  'title' | 'signInFailed' | 'lostCookies' | 'lostAsk' | 'unknownClient' | 'unknownRedirect' | 'reference' | 'home'
->
+type Sentence = Exclude<keyof Texts['error'], 'title' | 'signInFailed' | 'lostCookies' | 'reference' | 'home'>
 
 const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> = {
   invalid_request: { status: 400, text: 'badRequest' },

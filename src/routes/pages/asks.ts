@@ -6,7 +6,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import type { App } from '../app.js'
 import { ASK_SECONDS, type Ask } from './ask.js'
-import type { Cookies, Heading } from './cookies.js'
+import type { Cookies } from './cookies.js'
+import type { Heading } from './heading.js'
 import { type Visits, visitOf } from './visit.js'
 
 export interface Asks {

@@ -1,65 +1,15 @@
-/**
- * The consent page, and the sealed ticket in its form: it records the session, the code, and the names of the client and of the
- * resources that were shown.
- */
+/** The consent page, with the question of a device. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../../core/clients/client.js'
-import { resourcesOf } from '../../core/clients/resource.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
-import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import type { App } from '../app.js'
 import type { EnteredCodes } from './entered-code.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
+import { namesShown, sealTicket } from './tickets.js'
 import { CodeForm } from './views/code-form.js'
 import { Consent } from './views/consent.js'
 import { DecisionResult } from './views/decision-result.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
-
-export interface Ticket extends Shown {
-  userCode: string
-  linked: boolean
-}
-
-/** The ticket of the question on the same device (answer-ask.ts). */
-export interface AskTicket extends Shown {
-  askId: string
-}
-
-interface Shown {
-  /** The client that was shown, and its registered name at that time. */
-  clientId: string
-  clientName: string | undefined
-  /** The names of the resources that were shown, by their identifiers. Absent in a ticket of an older version. */
-  resources?: Record<string, string>
-}
-
-const PURPOSE = 'consent'
-
-/** Seals a ticket for the session that sees the page. No other session can open it. */
-export function sealTicket(app: App, session: BrowserSession, ticket: Ticket | AskTicket): string {
-  return app.core.keyring.seal(PURPOSE, session.id, JSON.stringify(ticket))
-}
-
-/** What is of the other kind has nothing of this one. */
-export function openTicket(app: App, session: BrowserSession, text: string): Partial<Ticket & AskTicket> | undefined {
-  try {
-    return JSON.parse(app.core.keyring.open(PURPOSE, session.id, text)) as Ticket | AskTicket
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether the client and the resources have the names that were shown. */
-export function isAsShown({ clientName, resources = {} }: Partial<Shown>, client: Client): boolean {
-  const names = new Map(client.resources.map(({ identifier, name }) => [identifier, name]))
-  return client.name === clientName && Object.entries(resources).every(([id, name]) => names.get(id) === name)
-}
-
-/** The resources that are asked for and still the client's, and the names under which they are shown. */
-export function namesShown(client: Client, identifiers: readonly string[] | undefined) {
-  const resources = resourcesOf(client.resources, identifiers)
-  return { resources, shown: Object.fromEntries(resources.map(({ identifier, name }) => [identifier, name])) }
-}
 
 interface Question {
   userCode: string

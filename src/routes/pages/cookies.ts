@@ -7,31 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attempt } from '../../core/upstream/sign-in-attempt.js'
 import type { App } from '../app.js'
 import { ASK_SECONDS, type Ask } from './ask.js'
-
-/** Where the visitor goes after signing in. It is a name, never a URL, so that no request can cause an open redirect. */
-export type Destination = 'device' | 'consent' | 'clients' | 'connections' | 'ask'
-
-const PATHS: Readonly<Record<Exclude<Destination, 'ask'>, string>> = {
-  device: '/device',
-  consent: '/device/confirm',
-  clients: '/account/clients',
-  connections: '/account/connections'
-}
-
-/** Where a sign-in leads. */
-export interface Heading {
-  destination: Destination
-  /** What is to be answered (asks.ts), with the destination `ask`. */
-  askId?: string
-  /** Whether the sign-in must be a reauthentication. */
-  reauthenticates?: boolean
-}
-
-/** The path of a destination. */
-export function pathTo({ destination, askId }: Pick<Heading, 'destination' | 'askId'>): string {
-  if (destination !== 'ask') return PATHS[destination]
-  return askId === undefined ? PATHS.device : `/authorize/${askId}`
-}
+import type { Destination, Heading } from './heading.js'
 
 /** The user code that was entered or filled in by a link, and the decision on it. See entered-code.ts. */
 export interface EnteredCode {

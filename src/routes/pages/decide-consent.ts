@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
 import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
 import { fault } from '../../core/fault.js'
-import type { BrowserSession } from '../../core/users/browser-sessions.js'
-import { isAsShown, openTicket, sendConsent, sendWithdrawn, type Ticket } from './consent-page.js'
+import { sendConsent, sendWithdrawn } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
+import { isAsShown, openTicket, type Ticket } from './tickets.js'
 import { CodeForm } from './views/code-form.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
 
@@ -29,7 +29,7 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
     handler: async (request, reply) => {
       const { action, same } = request.body
       const session = sessionOf(request)
-      const ticket = readTicket(session, request.body.ticket)
+      const ticket = openTicket(app, session, request.body.ticket)
       if (!ticket) throw fault('forbidden', { detail: 'a ticket of another session' })
       const { consent } = visitOf(request).texts
       const client = app.core.clients.find(ticket.clientId)
@@ -54,11 +54,6 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
       return seeOther(reply, visitOf(request), '/device/done')
     }
   })
-
-  function readTicket(session: BrowserSession, text: string): Ticket | undefined {
-    const ticket = openTicket(app, session, text)
-    return ticket?.userCode === undefined ? undefined : (ticket as Ticket)
-  }
 
   async function askAgain(request: FastifyRequest, reply: FastifyReply, ticket: Ticket, problem: string) {
     const outcome = await app.core.grants.peek(ticket.userCode)

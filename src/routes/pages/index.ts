@@ -30,6 +30,7 @@ import { beginSignIn, showLogin, showLogout, signInByName, signOut } from './log
 import { answerStrays, refuseUnknown } from './other-paths.js'
 import type { PageParts } from './page.js'
 import { showResult, undoApproval } from './result.js'
+import { showAsk } from './show-ask.js'
 import { createVisits } from './visit.js'
 
 declare module 'fastify' {
@@ -48,6 +49,7 @@ const ALWAYS = [
   showResult,
   undoApproval,
   authorize,
+  showAsk,
   answerAsk,
   showLogin,
   beginSignIn,

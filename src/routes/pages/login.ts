@@ -1,7 +1,8 @@
 /** Signing in and out: the sign-in page, the redirect to an upstream, and the demo sign-in. finish-sign-in.ts handles the callback. */
 import { fault } from '../../core/fault.js'
 import { readTypedName } from '../../core/users/user.js'
-import { pathTo, withBegun } from './cookies.js'
+import { withBegun } from './cookies.js'
+import { pathTo } from './heading.js'
 import { isFollowedHere, type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { Login, Logout } from './views/login.js'
 import { sessionOf, visitOf } from './visit.js'

@@ -1,10 +1,11 @@
 /**
- * The stored text of a grant's request and decision. The request is an array without member names, to save memory: there may be
- * a million grants at a time.
+ * The stored text of a grant: its request, and by decision-record.ts its decision. The request is an array without member names, to
+ * save memory: there may be a million grants at a time.
  */
 import type { ClientType } from '../../core/clients/client.js'
 import { readScope, writeScope } from '../../core/clients/scope.js'
 import type { ClientMetadata, Decision, GrantRequest, Location } from '../../core/grants/grant.js'
+import { readDecision } from './decision-record.js'
 
 /** Values by position; trailing unknown ones are left out. The time of creation is the expiry minus `lifeMs`. */
 type RequestText = [
@@ -26,16 +27,6 @@ type RequestText = [
   nonce?: string | null
 ]
 
-interface DecisionText {
-  user: string
-  client: string
-  ip: string
-  /** `revokedAllId`. Absent in a decision of an older version's instance. */
-  after?: string
-  /** `signedInAtMs`. */
-  at?: number
-}
-
 export function writeRequest(request: GrantRequest, lifeMs: number): string {
   const { clientId, clientType, scopes, resources = [], metadata, ip, location } = request
   const { codeChallenge, redirectUri, nonce } = request
@@ -55,15 +46,6 @@ export function writeRequest(request: GrantRequest, lifeMs: number): string {
   ]
   const last = rest.findLastIndex((value) => value !== undefined)
   return JSON.stringify([...known, ...rest.slice(0, last + 1)])
-}
-
-export function writeDecision({ userId, authorizationId, ip, revokedAllId, signedInAtMs }: Decision): string {
-  const text: DecisionText = {
-    ...{ user: userId, client: authorizationId, ip },
-    ...(revokedAllId !== undefined && { after: revokedAllId }),
-    ...(signedInAtMs !== undefined && { at: signedInAtMs })
-  }
-  return JSON.stringify(text)
 }
 
 /** The columns of the head that hold the end of a grant's life, as `slice` counts them; scripts/prologue.lua has them all. */
@@ -129,22 +111,6 @@ function isRequest(value: unknown): value is RequestText {
     Number.isSafeInteger(lifeMs) &&
     [name, version, hostname, os, ...rest].every(isTextOrUnknown)
   )
-}
-
-const isDecision = (value: unknown): value is DecisionText => {
-  const { user, client, ip, after, at } = (value ?? {}) as Partial<DecisionText>
-  return [user, client, ip].every(isText) && isTextOrUnknown(after) && (at === undefined || Number.isSafeInteger(at))
-}
-
-function readDecision(head: string, value: unknown): Decision | undefined {
-  if (!isDecision(value)) return undefined
-  const { user, client, ip, after, at } = value
-  const action = head.startsWith('d') ? 'deny' : 'approve'
-  return {
-    ...{ action, userId: user, authorizationId: client, ip },
-    ...(after !== undefined && { revokedAllId: after }),
-    ...(at !== undefined && { signedInAtMs: at })
-  } as const
 }
 
 function dropUnknown<T extends object>(value: { [K in keyof T]: T[K] | null | undefined }): T {

@@ -6,17 +6,18 @@ import type {
   ApprovedGrant,
   FoundGrant,
   GrantStore,
-  StoredCode,
   StoredDecision,
   StoredPoll,
   StoredWithdrawal
 } from '../../core/grants/grant-store.js'
 import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
 import { isDigest } from '../../core/secrets/digest.js'
+import { createRedisCodeStore } from './code-store.js'
 import type { Connection } from './connection.js'
-import { type GrantRecord, readRecord, writeDecision, writeRequest } from './grant-record.js'
+import { writeDecision } from './decision-record.js'
+import { type GrantRecord, readRecord, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
-import { createPollBatches, nextRunId } from './poll-batches.js'
+import { createPollBatches } from './poll-batches.js'
 import type { Servers } from './servers.js'
 
 export interface GrantStoreOptions {
@@ -124,16 +125,6 @@ export function createRedisGrantStore(
       return (await runDurably('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
     },
 
-    async lookAtCode(grantDigest, clientTag) {
-      const verdict = await run('grant-redeem', keys.grant(grantDigest), clientTag, '', ...now())
-      if (typeof verdict === 'string') return { kind: verdict } as StoredCode
-      const [kind, record] = verdict as ['open' | 'spent', string]
-      return { kind, ...readApproval(record) }
-    },
-
-    async redeem(grantDigest, clientTag) {
-      const verdict = await runDurably('grant-redeem', keys.grant(grantDigest), clientTag, nextRunId(), ...now())
-      return typeof verdict === 'string' ? (verdict as 'collected' | 'unknown') : 'spent'
-    }
+    ...createRedisCodeStore({ connection, keys, readApproval, now })
   }
 }

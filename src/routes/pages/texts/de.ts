@@ -94,7 +94,13 @@ export const de: Texts = {
     approved: 'Ihr Browser geht von selbst weiter und mit ihm das Programm. Wenn nicht, folgen Sie dem Link.',
     denied:
       'Das Programm bekommt nichts. Ihr Browser kehrt von selbst dorthin zurück. Wenn nicht, folgen Sie dem Link.',
-    goOn: (place) => `Weiter: ${place}`
+    goOn: (place) => `Weiter: ${place}`,
+    lost:
+      'Danach wurde in diesem Browser nicht gefragt, oder vor zu langer Zeit, oder es ist schon beantwortet. Beginnen Sie im Programm noch einmal.',
+    unknownClient:
+      'Das Programm, von dem Sie kommen, ist diesem Dienst nicht bekannt. Es wurde nichts erlaubt, und Sie werden nicht dorthin zurückgeschickt.',
+    unknownRedirect:
+      'Das Programm, von dem Sie kommen, will die Antwort an eine Adresse haben, die nicht dafür eingetragen ist. Es wurde nichts erlaubt, und Sie werden nicht dorthin geschickt.'
   },
 
   clientTypes: {
@@ -262,12 +268,6 @@ export const de: Texts = {
     form: 'Dieses Formular ist zu alt oder kam nicht von dieser Seite. Gehen Sie zurück und versuchen Sie es noch einmal.',
     lostCookies:
       'Ihr Browser hat kein Cookie zurückgeschickt, deshalb ist nicht zu erkennen, dass dieses Formular Ihres ist. Entweder war es zu lange offen: Gehen Sie zurück und laden Sie es neu. Oder Ihr Browser behält kein sicheres Cookie einer Adresse, die mit http:// beginnt; Safari tut das nicht einmal auf diesem Rechner. Nehmen Sie dann einen anderen Browser, etwa Chrome oder Firefox, oder eine Adresse, die mit https:// beginnt.',
-    lostAsk:
-      'Danach wurde in diesem Browser nicht gefragt, oder vor zu langer Zeit, oder es ist schon beantwortet. Beginnen Sie im Programm noch einmal.',
-    unknownClient:
-      'Das Programm, von dem Sie kommen, ist diesem Dienst nicht bekannt. Es wurde nichts erlaubt, und Sie werden nicht dorthin zurückgeschickt.',
-    unknownRedirect:
-      'Das Programm, von dem Sie kommen, will die Antwort an eine Adresse haben, die nicht dafür eingetragen ist. Es wurde nichts erlaubt, und Sie werden nicht dorthin geschickt.',
     forbidden: 'Das ist nicht erlaubt.',
     blocked:
       'Ihr Konto ist hier gesperrt: Es kann sich weder anmelden noch etwas genehmigen. Fragen Sie den Betreiber dieses Dienstes.',

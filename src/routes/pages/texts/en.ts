@@ -91,7 +91,12 @@ export const en = {
     sureMissing: 'To approve, tick the box that says you started this yourself.',
     approved: 'Your browser goes on by itself, and the program with it. If it does not, follow the link.',
     denied: 'The program gets nothing. Your browser goes back to it by itself. If it does not, follow the link.',
-    goOn: (place: string) => `Go on to ${place}`
+    goOn: (place: string) => `Go on to ${place}`,
+    lost: 'This browser was not asked that, or too long ago, or it is answered already. Start again in the program.',
+    unknownClient:
+      'The program that sent you here is not known to this service. Nothing was approved, and you are not sent back to it.',
+    unknownRedirect:
+      'The program that sent you here wants the answer at an address that is not registered for it. Nothing was approved, and you are not sent there.'
   },
 
   clientTypes: {
@@ -256,11 +261,6 @@ export const en = {
     form: 'This form is too old or was not sent from this page. Go back and try again.',
     lostCookies:
       'Your browser sent no cookie back, so nobody can tell that this form is yours. Either it was open for too long: go back and load it again. Or your browser keeps no secure cookie of an address that begins with http://, as Safari does not even on this computer: use another browser, such as Chrome or Firefox, or an address that begins with https://.',
-    lostAsk: 'This browser was not asked that, or too long ago, or it is answered already. Start again in the program.',
-    unknownClient:
-      'The program that sent you here is not known to this service. Nothing was approved, and you are not sent back to it.',
-    unknownRedirect:
-      'The program that sent you here wants the answer at an address that is not registered for it. Nothing was approved, and you are not sent there.',
     forbidden: 'That is not allowed.',
     blocked:
       'Your account is blocked here: it can neither sign in nor approve anything. Ask whoever runs this service.',

@@ -93,7 +93,13 @@ export const es: Texts = {
     sureMissing: 'Para aprobar, marque la casilla que dice que lo ha iniciado usted.',
     approved: 'Su navegador continúa por sí solo, y el programa con él. Si no es así, siga el enlace.',
     denied: 'El programa no recibe nada. Su navegador vuelve a él por sí solo. Si no es así, siga el enlace.',
-    goOn: (place) => `Continuar: ${place}`
+    goOn: (place) => `Continuar: ${place}`,
+    lost:
+      'Eso no se preguntó en este navegador, o hace demasiado tiempo, o ya está respondido. Empiece de nuevo en el programa.',
+    unknownClient:
+      'Este servicio no conoce el programa que le envió aquí. No se ha aprobado nada y no se le envía de vuelta.',
+    unknownRedirect:
+      'El programa que le envió aquí quiere la respuesta en una dirección que no está registrada para él. No se ha aprobado nada y no se le envía allí.'
   },
 
   clientTypes: {
@@ -262,12 +268,6 @@ export const es: Texts = {
     form: 'Este formulario es demasiado antiguo o no se envió desde esta página. Vuelva atrás e inténtelo de nuevo.',
     lostCookies:
       'Su navegador no devolvió ninguna cookie, así que no es posible saber si este formulario es suyo. O bien estuvo abierto demasiado tiempo: vuelva atrás y cárguelo de nuevo. O bien su navegador no guarda cookies seguras de una dirección que empieza por http://, y Safari no lo hace ni siquiera en este equipo: use otro navegador, como Chrome o Firefox, o una dirección que empiece por https://.',
-    lostAsk:
-      'Eso no se preguntó en este navegador, o hace demasiado tiempo, o ya está respondido. Empiece de nuevo en el programa.',
-    unknownClient:
-      'Este servicio no conoce el programa que le envió aquí. No se ha aprobado nada y no se le envía de vuelta.',
-    unknownRedirect:
-      'El programa que le envió aquí quiere la respuesta en una dirección que no está registrada para él. No se ha aprobado nada y no se le envía allí.',
     forbidden: 'Eso no está permitido.',
     blocked:
       'Su cuenta está bloqueada aquí: no puede iniciar sesión ni aprobar nada. Pregunte a quien administra este servicio.',

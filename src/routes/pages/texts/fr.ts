@@ -92,7 +92,13 @@ export const fr: Texts = {
     sureMissing: 'Pour approuver, cochez la case qui dit que vous avez commencé cela vous-même.',
     approved: 'Votre navigateur continue tout seul, et le programme avec lui. Sinon, suivez le lien.',
     denied: 'Le programme n’obtient rien. Votre navigateur y retourne tout seul. Sinon, suivez le lien.',
-    goOn: (place) => `Continuer : ${place}`
+    goOn: (place) => `Continuer : ${place}`,
+    lost:
+      'Cela n’a pas été demandé dans ce navigateur, ou il y a trop longtemps, ou la réponse est déjà donnée. Recommencez dans le programme.',
+    unknownClient:
+      'Ce service ne connaît pas le programme qui vous a envoyé ici. Rien n’a été approuvé, et vous n’y êtes pas renvoyé.',
+    unknownRedirect:
+      'Le programme qui vous a envoyé ici veut la réponse à une adresse qui n’est pas enregistrée pour lui. Rien n’a été approuvé, et vous n’y êtes pas envoyé.'
   },
 
   clientTypes: {
@@ -258,12 +264,6 @@ export const fr: Texts = {
     form: 'Ce formulaire est trop ancien ou ne vient pas de cette page. Revenez en arrière et réessayez.',
     lostCookies:
       'Votre navigateur n’a renvoyé aucun cookie : rien ne dit donc que ce formulaire est le vôtre. Soit il est resté ouvert trop longtemps : revenez en arrière et rechargez-le. Soit votre navigateur ne garde aucun cookie sécurisé d’une adresse qui commence par http:// ; Safari n’en garde pas, même sur cet ordinateur. Utilisez alors un autre navigateur, par exemple Chrome ou Firefox, ou une adresse qui commence par https://.',
-    lostAsk:
-      'Cela n’a pas été demandé dans ce navigateur, ou il y a trop longtemps, ou la réponse est déjà donnée. Recommencez dans le programme.',
-    unknownClient:
-      'Ce service ne connaît pas le programme qui vous a envoyé ici. Rien n’a été approuvé, et vous n’y êtes pas renvoyé.',
-    unknownRedirect:
-      'Le programme qui vous a envoyé ici veut la réponse à une adresse qui n’est pas enregistrée pour lui. Rien n’a été approuvé, et vous n’y êtes pas envoyé.',
     forbidden: 'Ce n’est pas permis.',
     blocked:
       'Votre compte est bloqué ici : il ne peut ni se connecter ni approuver quoi que ce soit. Adressez-vous à l’exploitant de ce service.',

@@ -92,7 +92,13 @@ export const pt: Texts = {
     sureMissing: 'Para aprovar, marque a caixa que diz que você mesmo iniciou isto.',
     approved: 'Seu navegador continua sozinho, e o programa com ele. Se não continuar, siga o link.',
     denied: 'O programa não recebe nada. Seu navegador volta para ele sozinho. Se não voltar, siga o link.',
-    goOn: (place) => `Continuar: ${place}`
+    goOn: (place) => `Continuar: ${place}`,
+    lost:
+      'Isso não foi perguntado neste navegador, ou foi há tempo demais, ou já está respondido. Comece de novo no programa.',
+    unknownClient:
+      'Este serviço não conhece o programa que enviou você para cá. Nada foi aprovado, e você não é enviado de volta.',
+    unknownRedirect:
+      'O programa que enviou você para cá quer a resposta em um endereço que não está registrado para ele. Nada foi aprovado, e você não é enviado para lá.'
   },
 
   clientTypes: {
@@ -258,12 +264,6 @@ export const pt: Texts = {
     form: 'Este formulário é antigo demais ou não foi enviado desta página. Volte e tente de novo.',
     lostCookies:
       'Seu navegador não devolveu nenhum cookie, portanto não é possível saber se este formulário é seu. Ou ele ficou aberto por tempo demais: volte e carregue-o de novo. Ou seu navegador não guarda cookies seguros de um endereço que começa com http://, e o Safari não faz isso nem neste computador: use outro navegador, como Chrome ou Firefox, ou um endereço que comece com https://.',
-    lostAsk:
-      'Isso não foi perguntado neste navegador, ou foi há tempo demais, ou já está respondido. Comece de novo no programa.',
-    unknownClient:
-      'Este serviço não conhece o programa que enviou você para cá. Nada foi aprovado, e você não é enviado de volta.',
-    unknownRedirect:
-      'O programa que enviou você para cá quer a resposta em um endereço que não está registrado para ele. Nada foi aprovado, e você não é enviado para lá.',
     forbidden: 'Isso não é permitido.',
     blocked:
       'Sua conta está bloqueada aqui: ela não pode entrar nem aprovar nada. Fale com quem administra este serviço.',
