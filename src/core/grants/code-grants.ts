@@ -37,7 +37,7 @@ export interface CodeGrantsParts extends Pick<DecisionsParts, 'store' | 'approva
   collect: Collect
   decideFound: DecideFound
   clock: () => number
-  events: { decided(action: Action, secondsFromStart: number): void }
+  events: { started(): void; decided(action: Action, secondsFromStart: number): void }
 }
 
 /** From the approval on (RFC 6749 §4.1.2 recommends ten minutes at most). */
@@ -50,7 +50,11 @@ export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
 
   return {
     async answerCode({ code, request, askedAtMs }, action, by) {
-      const decided = () => events.decided(action, Math.max(0, clock() - askedAtMs) / 1000)
+      const decided = () => {
+        // It was never kept waiting here, so that it starts with its decision.
+        events.started()
+        events.decided(action, Math.max(0, clock() - askedAtMs) / 1000)
+      }
       if (action === 'deny') {
         // Nothing is kept of it: the client hears of it from the browser, which cannot approve any more.
         decided()
