@@ -8,7 +8,7 @@ import { answerUrl } from '../oauth/authorization-answer.js'
 import type { Ask } from './ask.js'
 import { formOf, type PageParts, PathId, sendPage } from './page.js'
 import { type Asking, askIdOf, askingOf, requireAnswerer, sendAsk, tellLost } from './show-ask.js'
-import { isAsShown, openAskTicket } from './tickets.js'
+import { isAsShown, openAskTicket } from './consent-ticket.js'
 import { Onward } from './views/onward.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
 

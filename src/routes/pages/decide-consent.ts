@@ -5,7 +5,7 @@ import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
 import { fault } from '../../core/fault.js'
 import { sendConsent, sendWithdrawn } from './consent-page.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
-import { isAsShown, openTicket, type Ticket } from './tickets.js'
+import { isAsShown, openTicket, type Ticket } from './consent-ticket.js'
 import { CodeForm } from './views/code-form.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
 

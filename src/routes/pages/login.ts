@@ -58,7 +58,8 @@ export function signInByName({ app, cookies, visits, codes, asks }: PageParts): 
       const name = readTypedName((request.body as { name?: unknown }).name)
       if (name === undefined) {
         const { upstreams } = app.core.signIn
-        return sendPage(reply.code(400), Login, { visit, upstreams, isDemo: true, isNameInvalid: true })
+        const again = visits.remember(request, reply, heading)
+        return sendPage(reply.code(400), Login, { visit: again, upstreams, isDemo: true, isNameInvalid: true })
       }
       if (visit.session) await app.core.browserSessions.end(visit.session)
       const { token, session } = await app.core.signIn.asTyped(name)

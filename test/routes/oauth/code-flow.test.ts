@@ -1,6 +1,8 @@
 /** GET and POST /oauth/authorize, the question that they lead to, and POST /oauth/token with a code. */
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
+import { authorizationOf, awaiting } from '../../../src/core/authorizations/approval.js'
+import { KEEP_LISTED_MS, MOST_ACTIVE, toFields } from '../../../src/core/authorizations/authorization.js'
 import { type Answer, startApp } from '../../support/app.js'
 import {
   answer,
@@ -14,6 +16,8 @@ import {
   type Sent
 } from '../../support/code-flow.js'
 import { CLI, clientsFile, type OAuthApp, startOAuthApp } from '../../support/oauth-app.js'
+import { startIdentityProvider } from '../../support/oidc-upstream.js'
+import { providersFile } from '../../support/sign-in.js'
 import { createVisitor, type Page, signedIn, type Visitor } from '../../support/visitor.js'
 import { oauthRefused } from '../expectations.js'
 
@@ -420,4 +424,115 @@ t.test('200 a device code that was asked for with a challenge is good with its v
   for (const wrong of [undefined, '', codeRequest().verifier]) spent(t, await redeem(wrong), `${wrong}`)
   t.match((await service.poll(body.device_code)).body, { status: 'expired' }, 'nor is it for the dashboard API')
   t.equal((await redeem(verifier)).status, 200)
+})
+
+t.test('303 a sign-in at a provider in between, in two tabs at once', async (t) => {
+  const acme = await startIdentityProvider(t, { publicUrl: ISSUER })
+  const PROVIDERS_FILE = providersFile(t, [acme.entry()])
+  const service = await startOAuthApp(t, { PROVIDERS_FILE, OAUTH_CLIENTS_FILE: clientsFile(t, []) })
+  const ann = createVisitor(service)
+  const callbacks: string[] = []
+  const paths: string[] = []
+  for (const state of ['one', 'other']) {
+    const { location = '' } = await ann.get(codeRequest({ state }).path)
+    paths.push(location)
+    const { url } = await ann.follow(ann.get(location))
+    t.equal(url, `/login?ask=${location.split('/').at(-1)}`)
+    const [, link = ''] = /href="(\/login\/acme[^"]*)"/.exec(ann.shown.body) ?? []
+    callbacks.push(await ann.visitProvider(link, 'ann'))
+  }
+  // The tab that was sent off last comes back first, and each comes back to its own question.
+  for (const i of [1, 0]) {
+    const question = await ann.follow(ann.get(callbacks[i] ?? ''))
+    t.equal(question.url, paths[i])
+    t.equal((await answer(ann)).searchParams.get('state'), ['one', 'other'][i])
+  }
+})
+
+t.test('200 below a path, with cookies and links that say so', async (t) => {
+  const service = await startOAuthApp(t, { PUBLIC_URL: 'http://localhost:3333/base', OAUTH_CLIENTS_FILE: clientsFile(t, []) })
+  const ann = createVisitor(service)
+  const { location = '' } = await ann.get(codeRequest().path)
+  t.match(location, /^\/base\/authorize\/[\w-]{22}$/)
+  const login = await ann.follow(ann.get(location.slice('/base'.length)))
+  t.match(login.url, /^\/base\/login\?ask=/)
+  const question = await ann.follow(ann.post('/login', { name: 'ann' }))
+  t.equal(question.url, location)
+  const url = onwardOf(await ann.post(location.slice('/base'.length), { action: 'approve', sure: 'yes' }))
+  t.equal(url.searchParams.get('iss'), 'http://localhost:3333/base')
+})
+
+t.test('200 what the page showed is what the tokens carry', async (t) => {
+  const { service, ann } = await setUp(t)
+  const of = { client_id: 'films', redirect_uri: WEB, resource: FILMS, scope: 'films.read openid' }
+  const request = codeRequest(of)
+  const question = await ann.follow(ann.get(request.path))
+  t.match(question.text, /app\.example/)
+  t.match(question.text, /Films films\.example/)
+  const code = (await answer(ann)).searchParams.get('code') ?? ''
+  const films = { client_id: 'films' }
+  const other = await redeemCode(service, code, request, { resource: 'https://other.example' }, films)
+  t.equal(other.body.error, 'invalid_target')
+  const { status, body } = await redeemCode(service, code, request, { scope: 'films.write' }, films)
+  t.equal(status, 200, 'which has used nothing up')
+  t.match(decodeJwt(body.access_token), { aud: FILMS, scope: 'films.read' })
+  t.match(decodeJwt(body.id_token), { aud: 'films' })
+})
+
+t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t) => {
+  const { service, ann } = await setUp(t)
+  const { core } = service.app
+  const ask = async (visitor: Visitor) => {
+    const { location = '' } = await visitor.get(codeRequest().path)
+    await visitor.get(location)
+    return location
+  }
+  const location = await ask(ann)
+  for (let i = 0; i < MOST_ACTIVE; i++) {
+    const approval = { userId: 'ann', authorizationId: `${i}`, ip: '::1' }
+    const fields = toFields({
+      ...authorizationOf(undefined, { clientId: 'cli', clientType: 'cli', scopes: [], metadata: {} }, approval, 0, awaiting(0)),
+      ...{ expiresAtMs: service.clock() + 1e9, awaitsCollection: false }
+    })
+    await service.app.storage.authorizations.create('ann', `${i}`, fields, service.clock() + 1e9 + KEEP_LISTED_MS)
+  }
+  const full = await ann.post(location, { action: 'approve', sure: 'yes' })
+  t.equal(full.status, 409)
+  t.match(full.text, `${MOST_ACTIVE} programs are authorized`)
+  await core.authorizations.revokeAll('ann')
+  t.ok((await answer(ann)).searchParams.has('code'), 'the question is there still')
+
+  const bob = await signedIn(service, 'bob')
+  const asked = await ask(bob)
+  const form = { action: 'approve', sure: 'yes' }
+  const request = codeRequest()
+  const code = await approved(bob, request)
+  await core.users.block('bob')
+  t.equal((await bob.post(asked, form)).location?.startsWith('/login'), true, 'who is blocked has no session')
+  spent(t, await redeemCode(service, code, request), 'and their codes bring nothing')
+})
+
+t.test('400 a code whose authorization was revoked before it was redeemed', async (t) => {
+  const { service, ann } = await setUp(t)
+  const request = codeRequest()
+  const code = await approved(ann, request)
+  t.match((await ann.get('/account/clients')).text, 'not collected by the program yet')
+  await service.app.core.authorizations.revokeAll('ann')
+  spent(t, await redeemCode(service, code, request))
+})
+
+t.test('303 somebody else may be the one to answer', async (t) => {
+  const { service, ann } = await setUp(t)
+  const request = codeRequest()
+  const question = await ann.follow(ann.get(request.path))
+  const [, path = ''] = /href="(\/logout\?ask=[^"]*)"/.exec(question.body) ?? []
+  await ann.get(path)
+  const login = await ann.follow(ann.post('/logout'))
+  t.match(login.text, 'You are signed out')
+  t.match(login.text, 'to see what a program asks for')
+  const again = await ann.post('/login', { name: '' })
+  t.equal(again.status, 400)
+  t.equal((await ann.follow(ann.post('/login', { name: 'bob' }))).url, question.url)
+  const { body } = await redeemCode(service, (await answer(ann)).searchParams.get('code') ?? '', request)
+  t.equal(decodeJwt(body.id_token).sub, 'bob')
 })

@@ -12,7 +12,7 @@ interface AskPageProps {
   client: Client
   /** The resources that are asked for and still there. */
   resources: readonly Resource[]
-  /** The sealed ticket (consent-page.ts). */
+  /** The sealed ticket (consent-ticket.ts). */
   ticket: string
   userName: string
   /** The upstream through which the user has signed in. */
