@@ -1,13 +1,6 @@
 /** Reads OAUTH_CLIENTS_FILE, or lists its faults. Its format is described in schemas/clients-file.ts. */
 import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
-import {
-  type Client,
-  CODE_GRANT,
-  DEVICE_CODE_GRANT,
-  type GrantType,
-  isBuiltIn,
-  tagOf
-} from '../core/clients/client.js'
+import { type Client, CODE_GRANT, DEVICE_CODE_GRANT, type GrantType, isBuiltIn, tagOf } from '../core/clients/client.js'
 import { isRedirectUri } from '../core/clients/redirect-uri.js'
 import { type Resource, resourcesOf } from '../core/clients/resource.js'
 import { readScope } from '../core/clients/scope.js'

@@ -1,11 +1,11 @@
-/** Reads the resources of OAUTH_CLIENTS_FILE, or lists their faults. */
+/** The resources of OAUTH_CLIENTS_FILE (RFC 8707), which clients-file.ts reads with its clients. */
 import type { ClientsFile, ResourceEntry } from '../../schemas/clients-file.js'
 import { BUILT_IN_SCOPES } from '../core/clients/client.js'
 import type { Resource } from '../core/clients/resource.js'
 import { readScope } from '../core/clients/scope.js'
 import { isSafeUrl } from './faults.js'
 
-/** What is wrong with a resource. `issuer` is the URL of this service, which no resource may have. */
+/** What is wrong with a resource, beside its shape. `issuer` is the URL of this service, which no resource may have. */
 export function* resourceFaults(
   { identifier, scope = '', ...entry }: ResourceEntry,
   index: number,

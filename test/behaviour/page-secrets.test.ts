@@ -289,36 +289,42 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
     }
   })
 
-  await t.test('any page, but what its form has, the code where it is compared, and the one that the browser brings', async (t) => {
-    const { form, ticket, userCode, code, ...rest } = secrets
-    const bringing = pages.filter(({ body }) => body.includes('http-equiv="refresh"'))
-    t.equal(bringing.length, 2, 'an approval and a denial')
-    t.strictSame(pages.filter(({ body }) => foundIn([body], code).length > 0), bringing.slice(0, 1))
-    const bodies = pages.map(({ body }) => body)
-    t.strictSame(
-      foundIn(
-        bodies,
-        Object.values(rest).flatMap((set) => [...set])
-      ),
-      []
-    )
-    const withoutForms = bodies.map((body) => body.replace(/<input type="hidden"[^>]*>/g, ''))
-    t.strictSame(foundIn(withoutForms, [...form, ...ticket]), [])
-    const isQuestion = ({ body }: Page) => body.includes(`<h1>${en.consent.title}</h1>`)
-    const isLinked = ({ text }: Page) => text.includes(en.device.linked)
-    const elsewhere = pages.filter((page) => !isQuestion(page) && !isLinked(page))
-    t.strictSame(
-      foundIn(
-        elsewhere.map(({ body }) => body),
-        userCode
-      ),
-      []
-    )
-    t.ok(pages.filter(isLinked).length >= 1, 'the form that a link filled in')
-    for (const { body } of pages.filter(isLinked)) t.ok(body.includes(` value="${linked.user_code}" `))
-    t.ok(pages.filter(isQuestion).length >= 5, 'and the question')
-    for (const page of pages.filter(isQuestion)) t.equal(foundIn([page.body], userCode).length, 1, 'one code each')
-  })
+  await t.test(
+    'any page, but what its form has, the code where it is compared, and the one that the browser brings',
+    async (t) => {
+      const { form, ticket, userCode, code, ...rest } = secrets
+      const bringing = pages.filter(({ body }) => body.includes('http-equiv="refresh"'))
+      t.equal(bringing.length, 2, 'an approval and a denial')
+      t.strictSame(
+        pages.filter(({ body }) => foundIn([body], code).length > 0),
+        bringing.slice(0, 1)
+      )
+      const bodies = pages.map(({ body }) => body)
+      t.strictSame(
+        foundIn(
+          bodies,
+          Object.values(rest).flatMap((set) => [...set])
+        ),
+        []
+      )
+      const withoutForms = bodies.map((body) => body.replace(/<input type="hidden"[^>]*>/g, ''))
+      t.strictSame(foundIn(withoutForms, [...form, ...ticket]), [])
+      const isQuestion = ({ body }: Page) => body.includes(`<h1>${en.consent.title}</h1>`)
+      const isLinked = ({ text }: Page) => text.includes(en.device.linked)
+      const elsewhere = pages.filter((page) => !isQuestion(page) && !isLinked(page))
+      t.strictSame(
+        foundIn(
+          elsewhere.map(({ body }) => body),
+          userCode
+        ),
+        []
+      )
+      t.ok(pages.filter(isLinked).length >= 1, 'the form that a link filled in')
+      for (const { body } of pages.filter(isLinked)) t.ok(body.includes(` value="${linked.user_code}" `))
+      t.ok(pages.filter(isQuestion).length >= 5, 'and the question')
+      for (const page of pages.filter(isQuestion)) t.equal(foundIn([page.body], userCode).length, 1, 'one code each')
+    }
+  )
 
   await t.test('any metric', async (t) => {
     t.strictSame(foundIn([await app.metrics.text()]), [])

@@ -19,7 +19,9 @@ export function renderTokens(tokens: IssuedTokens, nowMs: number, reply: Fastify
   }
 }
 
-export function renderPoll(outcome: Exclude<PollOutcome, { kind: 'approved' | 'pending' | 'invalid_target' }>): TokenError {
+export function renderPoll(
+  outcome: Exclude<PollOutcome, { kind: 'approved' | 'pending' | 'invalid_target' }>
+): TokenError {
   switch (outcome.kind) {
     case 'slow_down':
       return { error: 'slow_down', interval: outcome.intervalSeconds }

@@ -3,8 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Client, CODE_GRANT } from '../../core/clients/client.js'
 import { isAmong } from '../../core/clients/redirect-uri.js'
 import type { Ask } from './ask.js'
-import { type PageParts, PathId, sendPage } from './page.js'
 import { namesShown, sealTicket } from './consent-ticket.js'
+import { type PageParts, PathId, sendPage } from './page.js'
 import { AskPage } from './views/ask-page.js'
 import { ErrorPage } from './views/error-page.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
@@ -21,7 +21,8 @@ export const askIdOf = (request: FastifyRequest) => (request.params as { id: str
 export function askingOf({ app, asks }: PageParts, request: FastifyRequest): Asking | undefined {
   const ask = asks.read(request, askIdOf(request))
   const client = ask && app.core.clients.find(ask.clientId)
-  if (!client?.grantTypes.includes(CODE_GRANT) || !isAmong(client.redirectUris, ask?.redirectUri ?? '')) return undefined
+  if (!client?.grantTypes.includes(CODE_GRANT) || !isAmong(client.redirectUris, ask?.redirectUri ?? ''))
+    return undefined
   return ask && { ask, client }
 }
 

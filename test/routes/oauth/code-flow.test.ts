@@ -20,6 +20,7 @@ import { startIdentityProvider } from '../../support/oidc-upstream.js'
 import { providersFile } from '../../support/sign-in.js'
 import { createVisitor, type Page, signedIn, type Visitor } from '../../support/visitor.js'
 import { oauthRefused } from '../expectations.js'
+import { pageHeaders } from '../pages/expectations.js'
 
 const ISSUER = 'http://localhost:3333'
 const WEB = 'https://app.example/cb?from=grantd'
@@ -60,6 +61,7 @@ t.test('200 the whole way: question, answer, tokens, and what they say', async (
   const request = codeRequest({ nonce: 'n-1' })
   const sentOn = await ann.get(request.path)
   t.match(sentOn.location, /^\/authorize\/[\w-]{22}$/)
+  pageHeaders(t, sentOn, 'the way to the question')
   const question = await ann.follow(sentOn)
   t.match(question.text, 'A program asks for access')
   t.match(question.text, 'a program on this computer (127.0.0.1:52525)')
@@ -203,6 +205,7 @@ t.test('400 a page, and no redirect, for a client or a redirect URI that is not 
         method === 'GET' ? await ann.get(path) : await ann.post('/oauth/authorize', {}, { payload: queryOf(sent) })
       t.equal(page.status, 400, JSON.stringify(parameters))
       t.equal(page.location, undefined)
+      pageHeaders(t, page, 'a page of an error')
       t.match(page.headers, { 'content-type': 'text/html; charset=utf-8', 'x-frame-options': 'DENY' })
       t.notMatch(page.body, 'evil')
       t.match(page.text, /is not known to this service|is not registered for it/)
@@ -450,7 +453,10 @@ t.test('303 a sign-in at a provider in between, in two tabs at once', async (t) 
 })
 
 t.test('200 below a path, with cookies and links that say so', async (t) => {
-  const service = await startOAuthApp(t, { PUBLIC_URL: 'http://localhost:3333/base', OAUTH_CLIENTS_FILE: clientsFile(t, []) })
+  const service = await startOAuthApp(t, {
+    PUBLIC_URL: 'http://localhost:3333/base',
+    OAUTH_CLIENTS_FILE: clientsFile(t, [])
+  })
   const ann = createVisitor(service)
   const { location = '' } = await ann.get(codeRequest().path)
   t.match(location, /^\/base\/authorize\/[\w-]{22}$/)
@@ -491,7 +497,13 @@ t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t)
   for (let i = 0; i < MOST_ACTIVE; i++) {
     const approval = { userId: 'ann', authorizationId: `${i}`, ip: '::1' }
     const fields = toFields({
-      ...authorizationOf(undefined, { clientId: 'cli', clientType: 'cli', scopes: [], metadata: {} }, approval, 0, awaiting(0)),
+      ...authorizationOf(
+        undefined,
+        { clientId: 'cli', clientType: 'cli', scopes: [], metadata: {} },
+        approval,
+        0,
+        awaiting(0)
+      ),
       ...{ expiresAtMs: service.clock() + 1e9, awaitsCollection: false }
     })
     await service.app.storage.authorizations.create('ann', `${i}`, fields, service.clock() + 1e9 + KEEP_LISTED_MS)

@@ -95,8 +95,7 @@ export const de: Texts = {
     denied:
       'Das Programm bekommt nichts. Ihr Browser kehrt von selbst dorthin zurück. Wenn nicht, folgen Sie dem Link.',
     goOn: (place) => `Weiter: ${place}`,
-    lost:
-      'Danach wurde in diesem Browser nicht gefragt, oder vor zu langer Zeit, oder es ist schon beantwortet. Beginnen Sie im Programm noch einmal.',
+    lost: 'Danach wurde in diesem Browser nicht gefragt, oder vor zu langer Zeit, oder es ist schon beantwortet. Beginnen Sie im Programm noch einmal.',
     unknownClient:
       'Das Programm, von dem Sie kommen, ist diesem Dienst nicht bekannt. Es wurde nichts erlaubt, und Sie werden nicht dorthin zurückgeschickt.',
     unknownRedirect:

@@ -94,8 +94,7 @@ export const es: Texts = {
     approved: 'Su navegador continúa por sí solo, y el programa con él. Si no es así, siga el enlace.',
     denied: 'El programa no recibe nada. Su navegador vuelve a él por sí solo. Si no es así, siga el enlace.',
     goOn: (place) => `Continuar: ${place}`,
-    lost:
-      'Eso no se preguntó en este navegador, o hace demasiado tiempo, o ya está respondido. Empiece de nuevo en el programa.',
+    lost: 'Eso no se preguntó en este navegador, o hace demasiado tiempo, o ya está respondido. Empiece de nuevo en el programa.',
     unknownClient:
       'Este servicio no conoce el programa que le envió aquí. No se ha aprobado nada y no se le envía de vuelta.',
     unknownRedirect:

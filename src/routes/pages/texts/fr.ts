@@ -93,8 +93,7 @@ export const fr: Texts = {
     approved: 'Votre navigateur continue tout seul, et le programme avec lui. Sinon, suivez le lien.',
     denied: 'Le programme n’obtient rien. Votre navigateur y retourne tout seul. Sinon, suivez le lien.',
     goOn: (place) => `Continuer : ${place}`,
-    lost:
-      'Cela n’a pas été demandé dans ce navigateur, ou il y a trop longtemps, ou la réponse est déjà donnée. Recommencez dans le programme.',
+    lost: 'Cela n’a pas été demandé dans ce navigateur, ou il y a trop longtemps, ou la réponse est déjà donnée. Recommencez dans le programme.',
     unknownClient:
       'Ce service ne connaît pas le programme qui vous a envoyé ici. Rien n’a été approuvé, et vous n’y êtes pas renvoyé.',
     unknownRedirect:

@@ -93,8 +93,7 @@ export const pt: Texts = {
     approved: 'Seu navegador continua sozinho, e o programa com ele. Se não continuar, siga o link.',
     denied: 'O programa não recebe nada. Seu navegador volta para ele sozinho. Se não voltar, siga o link.',
     goOn: (place) => `Continuar: ${place}`,
-    lost:
-      'Isso não foi perguntado neste navegador, ou foi há tempo demais, ou já está respondido. Comece de novo no programa.',
+    lost: 'Isso não foi perguntado neste navegador, ou foi há tempo demais, ou já está respondido. Comece de novo no programa.',
     unknownClient:
       'Este serviço não conhece o programa que enviou você para cá. Nada foi aprovado, e você não é enviado de volta.',
     unknownRedirect:
