@@ -474,7 +474,7 @@ t.test('200 what the page showed is what the tokens carry', async (t) => {
   const request = codeRequest(of)
   const question = await ann.follow(ann.get(request.path))
   t.match(question.text, /app\.example/)
-  t.match(question.text, /Films films\.example/)
+  t.match(question.text, /act for you at Films, .* films\.example/)
   const code = (await answer(ann)).searchParams.get('code') ?? ''
   const films = { client_id: 'films' }
   const other = await redeemCode(service, code, request, { resource: 'https://other.example' }, films)
