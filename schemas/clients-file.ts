@@ -4,6 +4,7 @@
  */
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { CLIENT_TYPES, GRANT_TYPES } from '../src/core/clients/client.js'
+import { LONGEST_REDIRECT_URI } from '../src/core/clients/redirect-uri.js'
 import { LONGEST_SCOPE, SCOPE_TOKEN } from '../src/core/clients/scope.js'
 import { oneOf } from './config.js'
 
@@ -72,6 +73,15 @@ export const ClientEntry = member(
         member(
           Type.Array(member(oneOf(GRANT_TYPES), `one of ${GRANT_TYPES.join(', ')}`), { uniqueItems: true }),
           'a list of grant types, each once'
+        )
+      ),
+      redirect_uris: Type.Optional(
+        member(
+          Type.Array(member(Type.String({ maxLength: LONGEST_REDIRECT_URI }), 'a URI without fragment'), {
+            maxItems: 20,
+            uniqueItems: true
+          }),
+          'a list of at most 20 URIs, each once'
         )
       ),
       scope: Type.Optional(scope),

@@ -255,10 +255,20 @@ export const EnvironmentSchema = Type.Object({
     'How much is logged. `debug` adds a line for every routine poll and probe. On a terminal the default is `warn`.'
   ),
   LIMITS: choice(['on', 'off'], 'on', '`off` is for load tests: every limit but the pacing of polls is lifted.'),
-  LIMIT_START_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Grants one address may start in a minute.'),
+  LIMIT_START_PER_MINUTE: wholeNumber(
+    1,
+    100_000,
+    30,
+    'Grants one address may start in a minute, requests of the authorization endpoint among them.'
+  ),
   LIMIT_PEEK_PER_MINUTE: wholeNumber(1, 100_000, 60, 'Peeks one address, and one user, may make in a minute.'),
   LIMIT_APPROVE_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Decisions one address, and one user, may make in a minute.'),
-  LIMIT_REFRESH_PER_MINUTE: wholeNumber(1, 100_000, 120, 'Refreshes one address may ask for in a minute.'),
+  LIMIT_REFRESH_PER_MINUTE: wholeNumber(
+    1,
+    100_000,
+    120,
+    'Refreshes and redemptions of codes one address may ask for in a minute.'
+  ),
   LIMIT_REVOKE_PER_MINUTE: wholeNumber(1, 100_000, 60, 'Revocations by token one address may ask for in a minute.'),
   LIMIT_INTROSPECT_PER_MINUTE: wholeNumber(
     1,

@@ -21,6 +21,7 @@ import {
   typeCode,
   type VisitorOptions
 } from '../test/support/browser.js'
+import { codeRequest } from '../test/support/code-flow.js'
 import { freePort } from '../test/support/ports.js'
 
 const FOLDER = fileURLToPath(new URL('../docs/screenshots/', import.meta.url))
@@ -156,6 +157,29 @@ async function shootQuestion(site: Site): Promise<void> {
   nowMs = START
 }
 
+async function shootAsking(site: Site): Promise<void> {
+  const page = await visit(site, { user: 'ann' })
+  const asked = {
+    client_id: 'ide-plugin',
+    scope: 'openid email offline_access',
+    redirect_uri: 'http://127.0.0.1:52525/'
+  }
+  await page.goto(site.url + codeRequest(asked).path)
+  await shoot(page, 'asking', EVERY_LOOK)
+  // The browser would leave the page at once.
+  await page.route('**/authorize/*', async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({
+      response: answer,
+      body: (await answer.text()).replace(/<meta http-equiv="refresh"[^>]*>/, '')
+    })
+  })
+  await page.locator('input[name=sure]').check()
+  await page.locator('button[value=approve]').click()
+  await shoot(page, 'sent-on')
+  await page.unrouteAll()
+}
+
 async function shootClients(site: Site): Promise<void> {
   const newcomer = await visit(site, { user: 'cleo' })
   await newcomer.goto(`${site.url}/account/clients`)
@@ -219,6 +243,7 @@ try {
   await shootSigningIn(site)
   await shootCode(site)
   await shootQuestion(site)
+  await shootAsking(site)
   await shootClients(site)
   await shootProviders()
   await shootBrand()

@@ -81,13 +81,12 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
   ]
   // Under the path of the public URL as well, so that a proxy may but need not take it away.
   const bases = [...new Set(['', basePathOf(config.publicUrl)])]
-  const hasPages = config.upstreams.length > 0 || config.demoSignIn
   const surfaces = bases.flatMap((base): Part[] => [
     [dashboard, { prefix: base + dashboardPrefix }],
     [oauth, { prefix: base }],
     [tokensApi, { prefix: base + tokensPrefix }],
     [issuersByPath, { prefix: base }],
-    hasPages ? [pages, { prefix: base, awaitsCollection }] : [withoutPages, { prefix: base }]
+    config.hasPages ? [pages, { prefix: base, awaitsCollection }] : [withoutPages, { prefix: base }]
   ])
   return [...plugins, ...surfaces, [issuersByHost, {}], [ops, {}]]
 }

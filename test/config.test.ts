@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { EnvironmentSchema } from '../schemas/config.js'
 import type { Config } from '../src/config/config.js'
 import { ConfigError, loadConfig } from '../src/config/load-config.js'
-import { builtInClients, GRANT_TYPES, tagOf } from '../src/core/clients/client.js'
+import { builtInClients, DEVICE_CODE_GRANT, tagOf } from '../src/core/clients/client.js'
 
 const SECRET = 'correct horse battery staple encrypting'
 const DASHBOARD = 'correct horse battery staple dashboard!'
@@ -81,6 +81,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     redis: undefined,
     upstreams: [],
     demoSignIn: true,
+    hasPages: true,
     serviceName: 'grantd',
     brand: {
       light: { color: '#0b57c4', onColor: '#ffffff', pressed: '#0947a1' },
@@ -224,7 +225,14 @@ t.test('every variable is read', async (t) => {
     clients: [
       ...builtInClients(3_600),
       {
-        ...{ id: 'acme', name: undefined, type: 'other', secretDigests: [], grantTypes: [...GRANT_TYPES] },
+        ...{
+          id: 'acme',
+          name: undefined,
+          type: 'other',
+          secretDigests: [],
+          grantTypes: [DEVICE_CODE_GRANT, 'refresh_token']
+        },
+        redirectUris: [],
         ...{
           resources: [],
           scopes: ['openid'],
@@ -259,6 +267,7 @@ t.test('every variable is read', async (t) => {
       }
     ],
     demoSignIn: false,
+    hasPages: true,
     serviceName: 'Acme Büro',
     brand: {
       light: { color: '#bb0033', onColor: '#ffffff', pressed: '#99002a' },

@@ -4,6 +4,36 @@ import { type Static, Type } from '@sinclair/typebox'
 
 export const oauthPrefix = ''
 
+export const AuthorizationRequest = Type.Object({
+  response_type: Type.Optional(Type.String({ description: '`code`, and nothing else.' })),
+  client_id: Type.Optional(Type.String({
+    description: 'The client, which must have the grant type `authorization_code`.'
+  })),
+  redirect_uri: Type.Optional(Type.String({
+    description: 'Where the answer goes: one that the client has registered, with any port where it is a loopback address.'
+  })),
+  state: Type.Optional(Type.String({ description: 'Comes back with the answer.' })),
+  scope: Type.Optional(Type.String({ description: 'What is asked for, separated by spaces (RFC 6749 §3.3).' })),
+  resource: Type.Optional(Type.String({
+    description: 'The API the tokens are to be for (RFC 8707 §2.1). It may be repeated.'
+  })),
+  code_challenge: Type.Optional(Type.String({
+    description: 'The SHA-256 of the verifier, as base64url without padding (RFC 7636 §4.2).'
+  })),
+  code_challenge_method: Type.Optional(Type.String({ description: '`S256`, and nothing else.' })),
+  response_mode: Type.Optional(Type.String({ description: '`query`, which is what is meant without it.' })),
+  nonce: Type.Optional(Type.String({ description: 'Comes back in the ID token.' })),
+  prompt: Type.Optional(Type.String({
+    description: '`login` has the user sign in again, `consent` asks them, which is done in any case, and `none` never approves anything.'
+  })),
+  max_age: Type.Optional(Type.String({ description: 'How many seconds ago the user may have signed in at most.' })),
+  login_hint: Type.Optional(Type.String({ description: 'Taken, and not used.' })),
+  ui_locales: Type.Optional(Type.String({
+    description: 'Languages of the page, separated by spaces, the preferred one first.'
+  }))
+})
+export type AuthorizationRequest = Static<typeof AuthorizationRequest>
+
 export const DeviceAuthorizationRequest = Type.Object({
   client_id: Type.Optional(Type.String({ description: 'The client, unless the Authorization header names it.' })),
   client_secret: Type.Optional(Type.String({
@@ -17,7 +47,11 @@ export const DeviceAuthorizationRequest = Type.Object({
     {
       description: "The API the tokens are to be for, by its identifier (RFC 8707 §2). It may be repeated, 10 different ones at most; a token is for one of them. Without it the tokens are for the issuer, or for the operator's default."
     }
-  ))
+  )),
+  code_challenge: Type.Optional(Type.String({
+    description: 'A challenge of PKCE (RFC 7636 §4.2): the device code is then good only with its verifier. 43 characters of base64url.'
+  })),
+  code_challenge_method: Type.Optional(Type.String({ description: 'With a challenge always `S256`.' }))
 })
 export type DeviceAuthorizationRequest = Static<typeof DeviceAuthorizationRequest>
 
@@ -39,7 +73,7 @@ export type DeviceAuthorizationResponse = Static<typeof DeviceAuthorizationRespo
 
 export const TokenRequest = Type.Object({
   grant_type: Type.String({
-    description: 'Either `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token`.',
+    description: 'One of `authorization_code`, `urn:ietf:params:oauth:grant-type:device_code` and `refresh_token`.',
     minLength: 1
   }),
   client_id: Type.Optional(Type.String({ description: 'The client, unless the Authorization header names it.' })),
@@ -47,11 +81,18 @@ export const TokenRequest = Type.Object({
     description: 'The secret of a confidential client (client_secret_post).'
   })),
   device_code: Type.Optional(Type.String({ description: 'The device code, for the grant that is named after it.' })),
+  code: Type.Optional(Type.String({ description: 'The code, for the grant `authorization_code`.' })),
+  redirect_uri: Type.Optional(Type.String({
+    description: 'With a code, the redirect URI that it came to. It may be left out (OAuth 2.1), but must not be another.'
+  })),
+  code_verifier: Type.Optional(Type.String({
+    description: 'What the challenge was made of (RFC 7636 §4.5), with a code, and with a device code that was asked for with one.'
+  })),
   refresh_token: Type.Optional(Type.String({
     description: 'The refresh token, for the grant that is named after it.'
   })),
   scope: Type.Optional(Type.String({
-    description: 'With a refresh token, part of what was granted; with a device code it changes nothing.'
+    description: 'With a refresh token, part of what was granted; with a code of either kind it changes nothing.'
   })),
   resource: Type.Optional(Type.Union(
     [Type.Array(Type.String()), Type.String()],
@@ -203,7 +244,10 @@ export type Userinfo = Static<typeof Userinfo>
 
 export const IssuerMetadata = Type.Object({
   issuer: Type.String({ description: 'The issuer, `iss` of every token.', format: 'uri' }),
-  authorization_endpoint: Type.String({ description: 'It refuses every request; see there.', format: 'uri' }),
+  authorization_endpoint: Type.String({
+    description: 'RFC 6749 §3.1. It refuses every request where `response_types_supported` is `none`.',
+    format: 'uri'
+  }),
   device_authorization_endpoint: Type.String({ description: 'RFC 8628 §4.', format: 'uri' }),
   token_endpoint: Type.String({ description: 'RFC 6749 §3.2.', format: 'uri' }),
   revocation_endpoint: Type.String({ description: 'RFC 7009.', format: 'uri' }),
@@ -216,8 +260,23 @@ export const IssuerMetadata = Type.Object({
   ),
   response_types_supported: Type.Array(
     Type.String(),
-    { description: 'Always `none`, since a list that must be there must not be empty (RFC 8414 §3.2).' }
+    {
+      description: '`code`; or `none` where nobody signs in on pages of this service, since a list that must be there must not be empty (RFC 8414 §3.2).'
+    }
   ),
+  response_modes_supported: Type.Optional(Type.Array(
+    Type.String(),
+    { description: 'How answers come to the redirect URI.' }
+  )),
+  prompt_values_supported: Type.Optional(Type.Array(Type.String(), { description: 'What `prompt` can be.' })),
+  ui_locales_supported: Type.Optional(Type.Array(Type.String(), { description: 'The languages of the pages.' })),
+  code_challenge_methods_supported: Type.Optional(Type.Array(
+    Type.String(),
+    { description: 'RFC 7636. PKCE is for the device code as well, where it is asked for.' }
+  )),
+  authorization_response_iss_parameter_supported: Type.Optional(Type.Boolean({ description: 'RFC 9207.' })),
+  request_parameter_supported: Type.Optional(Type.Boolean({ description: 'There are no request objects.' })),
+  request_uri_parameter_supported: Type.Optional(Type.Boolean({ description: 'There are no request objects.' })),
   grant_types_supported: Type.Array(Type.String(), { description: 'What the token endpoint takes.' }),
   token_endpoint_auth_methods_supported: Type.Array(
     Type.String(),
@@ -305,11 +364,63 @@ export const oauthOperations = {
     url: '/oauth/authorize',
     schema: {
       operationId: 'authorize',
+      querystring: Type.Object({
+        response_type: Type.Optional(Type.String({ description: '`code`, and nothing else.' })),
+        client_id: Type.Optional(Type.String({
+          description: 'The client, which must have the grant type `authorization_code`.'
+        })),
+        redirect_uri: Type.Optional(Type.String({
+          description: 'Where the answer goes: one that the client has registered, with any port where it is a loopback address.'
+        })),
+        state: Type.Optional(Type.String({ description: 'Comes back with the answer.' })),
+        scope: Type.Optional(Type.String({ description: 'What is asked for, separated by spaces (RFC 6749 §3.3).' })),
+        resource: Type.Optional(Type.String({
+          description: 'The API the tokens are to be for (RFC 8707 §2.1). It may be repeated.'
+        })),
+        code_challenge: Type.Optional(Type.String({
+          description: 'The SHA-256 of the verifier, as base64url without padding (RFC 7636 §4.2).'
+        })),
+        code_challenge_method: Type.Optional(Type.String({ description: '`S256`, and nothing else.' })),
+        response_mode: Type.Optional(Type.String({ description: '`query`, which is what is meant without it.' })),
+        nonce: Type.Optional(Type.String({ description: 'Comes back in the ID token.' })),
+        prompt: Type.Optional(Type.String({
+          description: '`login` has the user sign in again, `consent` asks them, which is done in any case, and `none` never approves anything.'
+        })),
+        max_age: Type.Optional(Type.String({
+          description: 'How many seconds ago the user may have signed in at most.'
+        })),
+        login_hint: Type.Optional(Type.String({ description: 'Taken, and not used.' })),
+        ui_locales: Type.Optional(Type.String({
+          description: 'Languages of the page, separated by spaces, the preferred one first.'
+        }))
+      }),
       response: {
-        400: OAuthError,
-        405: OAuthError,
-        408: OAuthError,
-        500: OAuthError
+        303: Type.Null(),
+        400: Type.String(),
+        405: Type.String(),
+        408: Type.String(),
+        429: Type.String(),
+        500: Type.String(),
+        503: Type.String()
+      }
+    }
+  },
+  authorizeByPost: {
+    method: 'POST',
+    url: '/oauth/authorize',
+    schema: {
+      operationId: 'authorizeByPost',
+      body: AuthorizationRequest,
+      response: {
+        303: Type.Null(),
+        400: Type.String(),
+        405: Type.String(),
+        408: Type.String(),
+        413: Type.String(),
+        415: Type.String(),
+        429: Type.String(),
+        500: Type.String(),
+        503: Type.String()
       }
     }
   },

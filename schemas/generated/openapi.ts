@@ -8,6 +8,7 @@ export const secretFields: readonly string[] = [
   'accessToken',
   'access_token',
   'client_secret',
+  'code_verifier',
   'device_code',
   'grant_code',
   'id_token',
@@ -46,6 +47,10 @@ export const openapiDocument = {
     {
       name: 'Discovery',
       description: 'What a client or a resource server learns about this issuer before it talks to it.'
+    },
+    {
+      name: 'CodeFlow',
+      description: 'The authorization code grant (RFC 6749 §4.1) with PKCE, for whoever has a browser on the same device.'
     },
     {
       name: 'DeviceFlow',
@@ -558,15 +563,114 @@ export const openapiDocument = {
     '/oauth/authorize': {
       get: {
         operationId: 'authorize',
-        tags: ['Discovery'],
-        summary: 'Not to be used',
-        description: 'Authorizations start at the device authorization endpoint and nowhere else. OpenID Connect Discovery has every provider name an authorization endpoint all the same, and there are clients that want to see it named.',
+        tags: ['CodeFlow'],
+        summary: 'Ask for a code, in the browser of the user',
+        description: 'RFC 6749 §4.1.1 with PKCE (RFC 7636), which everybody needs. The user signs in, is asked on a page, and their browser goes on to the redirect URI with `code`, or `error`, and with `state` and `iss` (RFC 9207). A client or a redirect URI that is not known is told to the user alone. Request objects are refused. Where nobody signs in on pages of this service, the endpoint answers 400 whatever is asked, and discovery has `none` for `response_types_supported`.',
         security: [],
+        parameters: [
+          { name: 'response_type', in: 'query', description: '`code`, and nothing else.', schema: { type: 'string' } },
+          {
+            name: 'client_id',
+            in: 'query',
+            description: 'The client, which must have the grant type `authorization_code`.',
+            schema: { type: 'string' }
+          },
+          {
+            name: 'redirect_uri',
+            in: 'query',
+            description: 'Where the answer goes: one that the client has registered, with any port where it is a loopback address.',
+            schema: { type: 'string' }
+          },
+          { name: 'state', in: 'query', description: 'Comes back with the answer.', schema: { type: 'string' } },
+          {
+            name: 'scope',
+            in: 'query',
+            description: 'What is asked for, separated by spaces (RFC 6749 §3.3).',
+            schema: { type: 'string' }
+          },
+          {
+            name: 'resource',
+            in: 'query',
+            description: 'The API the tokens are to be for (RFC 8707 §2.1). It may be repeated.',
+            schema: { type: 'string' }
+          },
+          {
+            name: 'code_challenge',
+            in: 'query',
+            description: 'The SHA-256 of the verifier, as base64url without padding (RFC 7636 §4.2).',
+            schema: { type: 'string' }
+          },
+          {
+            name: 'code_challenge_method',
+            in: 'query',
+            description: '`S256`, and nothing else.',
+            schema: { type: 'string' }
+          },
+          {
+            name: 'response_mode',
+            in: 'query',
+            description: '`query`, which is what is meant without it.',
+            schema: { type: 'string' }
+          },
+          { name: 'nonce', in: 'query', description: 'Comes back in the ID token.', schema: { type: 'string' } },
+          {
+            name: 'prompt',
+            in: 'query',
+            description: '`login` has the user sign in again, `consent` asks them, which is done in any case, and `none` never approves anything.',
+            schema: { type: 'string' }
+          },
+          {
+            name: 'max_age',
+            in: 'query',
+            description: 'How many seconds ago the user may have signed in at most.',
+            schema: { type: 'string' }
+          },
+          { name: 'login_hint', in: 'query', description: 'Taken, and not used.', schema: { type: 'string' } },
+          {
+            name: 'ui_locales',
+            in: 'query',
+            description: 'Languages of the page, separated by spaces, the preferred one first.',
+            schema: { type: 'string' }
+          }
+        ],
         responses: {
-          400: { $ref: '#/components/responses/OAuthBadRequest' },
-          405: { $ref: '#/components/responses/OAuthMethodNotAllowed' },
-          408: { $ref: '#/components/responses/OAuthRequestTimeout' },
-          500: { $ref: '#/components/responses/OAuthInternalError' }
+          303: {
+            description: 'On to the question; or back to the client, at its redirect URI, with `error`, `state` and `iss` (RFC 6749 §4.1.2.1, RFC 9207): no content.',
+            headers: { Location: { $ref: '#/components/headers/Onward' } }
+          },
+          400: { $ref: '#/components/responses/PageOfRequest' },
+          405: { $ref: '#/components/responses/PageOfRequest' },
+          408: { $ref: '#/components/responses/PageOfRequest' },
+          429: { $ref: '#/components/responses/PageForLater' },
+          500: { $ref: '#/components/responses/PageOfFailure' },
+          503: { $ref: '#/components/responses/PageForLater' }
+        }
+      },
+      post: {
+        operationId: 'authorizeByPost',
+        tags: ['CodeFlow'],
+        summary: 'Ask for a code, by a form',
+        description: 'The same as a form (OpenID Connect Core 1.0 §3.1.2.1). The parameters are then in a URL of this service all the same.',
+        security: [],
+        requestBody: {
+          required: true,
+          content: {
+            'application/x-www-form-urlencoded': { schema: { $ref: '#/components/schemas/AuthorizationRequest' } }
+          }
+        },
+        responses: {
+          303: {
+            description: 'On to the question; or back to the client, at its redirect URI, with `error`, `state` and `iss` (RFC 6749 §4.1.2.1, RFC 9207): no content.',
+            headers: { Location: { $ref: '#/components/headers/Onward' } }
+          },
+          400: { $ref: '#/components/responses/PageOfRequest' },
+          405: { $ref: '#/components/responses/PageOfRequest' },
+          408: { $ref: '#/components/responses/PageOfRequest' },
+          413: { $ref: '#/components/responses/PageOfRequest' },
+          415: { $ref: '#/components/responses/PageOfRequest' },
+          429: { $ref: '#/components/responses/PageForLater' },
+          500: { $ref: '#/components/responses/PageOfFailure' },
+          503: { $ref: '#/components/responses/PageForLater' }
         }
       }
     },
@@ -608,8 +712,8 @@ export const openapiDocument = {
       post: {
         operationId: 'requestToken',
         tags: ['DeviceFlow'],
-        summary: 'Redeem a device code or a refresh token',
-        description: 'RFC 8628 §3.4 and RFC 6749 §6. Every state of a device code but the approval is a 400 and is told apart by `error`. Parameters this endpoint does not know are ignored, those it knows must not be repeated, but for `resource`.',
+        summary: 'Redeem a code, a device code or a refresh token',
+        description: 'RFC 6749 §4.1.3, RFC 8628 §3.4 and RFC 6749 §6. A code is good for 60 seconds and for one use: a second one with the same verifier ends what the first has led to. Every state of a device code but the approval is a 400 and is told apart by `error`. Parameters this endpoint does not know are ignored, those it knows must not be repeated, but for `resource`.',
         security: [{ clientSecretBasic: [] }, {}],
         parameters: [
           {
@@ -636,7 +740,7 @@ export const openapiDocument = {
             content: { 'application/json': { schema: { $ref: '#/components/schemas/TokenResponse' } } }
           },
           400: {
-            description: 'What the device code has come to so far, or what is wrong with the request. A limit on refreshes, or on wrong secrets, is a `slow_down` as well. Wrong secrets are counted in common, but an instance that has seen none of them from an address goes by the secret alone.',
+            description: 'What the device code has come to so far, or what is wrong with the request. A limit on refreshes, or on wrong secrets, is a `slow_down` as well, and so is one on codes. Wrong secrets are counted in common, but an instance that has seen none of them from an address goes by the secret alone.',
             headers: {
               'Retry-After': { $ref: '#/components/headers/RetryAfter' },
               'Preference-Applied': { $ref: '#/components/headers/WaitApplied' }
@@ -1790,6 +1894,7 @@ export const openapiDocument = {
         description: 'Seconds the answer could be held for, as `wait=N`; there only when that was asked for and could be done.',
         schema: { type: 'string' }
       },
+      Onward: { description: 'Where the browser goes.', schema: { type: 'string' } },
       CachedForAWhile: {
         description: 'How long the answer may be kept, as `public, max-age=` and seconds.',
         schema: { type: 'string' }
@@ -1884,6 +1989,19 @@ export const openapiDocument = {
           'Retry-After': { description: 'Seconds to wait before the next attempt.', schema: { type: 'integer' } }
         },
         content: { 'application/json': { schema: { $ref: '#/components/schemas/ApiError' } } }
+      },
+      PageOfRequest: {
+        description: "A page that tells the user that the request is not one of this service's clients, or cannot be read.",
+        content: { 'text/html': { schema: { type: 'string' } } }
+      },
+      PageForLater: {
+        description: 'A page that says when to try again.',
+        headers: { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } },
+        content: { 'text/html': { schema: { type: 'string' } } }
+      },
+      PageOfFailure: {
+        description: 'A page that says that something failed here.',
+        content: { 'text/html': { schema: { type: 'string' } } }
       },
       OAuthBadRequest: {
         description: 'A parameter is missing, repeated or wrong, or the client may not do this.',
@@ -2371,6 +2489,43 @@ export const openapiDocument = {
           message: { type: 'string', description: 'One sentence for a person.' }
         }
       },
+      AuthorizationRequest: {
+        type: 'object',
+        properties: {
+          response_type: { type: 'string', description: '`code`, and nothing else.' },
+          client_id: {
+            type: 'string',
+            description: 'The client, which must have the grant type `authorization_code`.'
+          },
+          redirect_uri: {
+            type: 'string',
+            description: 'Where the answer goes: one that the client has registered, with any port where it is a loopback address.'
+          },
+          state: { type: 'string', description: 'Comes back with the answer.' },
+          scope: { type: 'string', description: 'What is asked for, separated by spaces (RFC 6749 §3.3).' },
+          resource: {
+            type: 'string',
+            description: 'The API the tokens are to be for (RFC 8707 §2.1). It may be repeated.'
+          },
+          code_challenge: {
+            type: 'string',
+            description: 'The SHA-256 of the verifier, as base64url without padding (RFC 7636 §4.2).'
+          },
+          code_challenge_method: { type: 'string', description: '`S256`, and nothing else.' },
+          response_mode: { type: 'string', description: '`query`, which is what is meant without it.' },
+          nonce: { type: 'string', description: 'Comes back in the ID token.' },
+          prompt: {
+            type: 'string',
+            description: '`login` has the user sign in again, `consent` asks them, which is done in any case, and `none` never approves anything.'
+          },
+          max_age: { type: 'string', description: 'How many seconds ago the user may have signed in at most.' },
+          login_hint: { type: 'string', description: 'Taken, and not used.' },
+          ui_locales: {
+            type: 'string',
+            description: 'Languages of the page, separated by spaces, the preferred one first.'
+          }
+        }
+      },
       DeviceAuthorizationRequest: {
         type: 'object',
         properties: {
@@ -2387,7 +2542,12 @@ export const openapiDocument = {
           resource: {
             description: "The API the tokens are to be for, by its identifier (RFC 8707 §2). It may be repeated, 10 different ones at most; a token is for one of them. Without it the tokens are for the issuer, or for the operator's default.",
             anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }]
-          }
+          },
+          code_challenge: {
+            type: 'string',
+            description: 'A challenge of PKCE (RFC 7636 §4.2): the device code is then good only with its verifier. 43 characters of base64url.'
+          },
+          code_challenge_method: { type: 'string', description: 'With a challenge always `S256`.' }
         }
       },
       DeviceAuthorizationResponse: {
@@ -2433,7 +2593,7 @@ export const openapiDocument = {
         properties: {
           grant_type: {
             type: 'string',
-            description: 'Either `urn:ietf:params:oauth:grant-type:device_code` or `refresh_token`.',
+            description: 'One of `authorization_code`, `urn:ietf:params:oauth:grant-type:device_code` and `refresh_token`.',
             minLength: 1
           },
           client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
@@ -2447,6 +2607,16 @@ export const openapiDocument = {
             description: 'The device code, for the grant that is named after it.',
             'x-secret': true
           },
+          code: { type: 'string', description: 'The code, for the grant `authorization_code`.' },
+          redirect_uri: {
+            type: 'string',
+            description: 'With a code, the redirect URI that it came to. It may be left out (OAuth 2.1), but must not be another.'
+          },
+          code_verifier: {
+            type: 'string',
+            description: 'What the challenge was made of (RFC 7636 §4.5), with a code, and with a device code that was asked for with one.',
+            'x-secret': true
+          },
           refresh_token: {
             type: 'string',
             description: 'The refresh token, for the grant that is named after it.',
@@ -2454,7 +2624,7 @@ export const openapiDocument = {
           },
           scope: {
             type: 'string',
-            description: 'With a refresh token, part of what was granted; with a device code it changes nothing.'
+            description: 'With a refresh token, part of what was granted; with a code of either kind it changes nothing.'
           },
           resource: {
             description: 'Which of the approved resources the access token is for (RFC 8707 §2.2): the first one here. Without it, the first that was approved.',
@@ -2662,7 +2832,7 @@ export const openapiDocument = {
           issuer: { type: 'string', description: 'The issuer, `iss` of every token.', format: 'uri' },
           authorization_endpoint: {
             type: 'string',
-            description: 'It refuses every request; see there.',
+            description: 'RFC 6749 §3.1. It refuses every request where `response_types_supported` is `none`.',
             format: 'uri'
           },
           device_authorization_endpoint: { type: 'string', description: 'RFC 8628 §4.', format: 'uri' },
@@ -2678,9 +2848,28 @@ export const openapiDocument = {
           },
           response_types_supported: {
             type: 'array',
-            description: 'Always `none`, since a list that must be there must not be empty (RFC 8414 §3.2).',
+            description: '`code`; or `none` where nobody signs in on pages of this service, since a list that must be there must not be empty (RFC 8414 §3.2).',
             items: { type: 'string' }
           },
+          response_modes_supported: {
+            type: 'array',
+            description: 'How answers come to the redirect URI.',
+            items: { type: 'string' }
+          },
+          prompt_values_supported: { type: 'array', description: 'What `prompt` can be.', items: { type: 'string' } },
+          ui_locales_supported: {
+            type: 'array',
+            description: 'The languages of the pages.',
+            items: { type: 'string' }
+          },
+          code_challenge_methods_supported: {
+            type: 'array',
+            description: 'RFC 7636. PKCE is for the device code as well, where it is asked for.',
+            items: { type: 'string' }
+          },
+          authorization_response_iss_parameter_supported: { type: 'boolean', description: 'RFC 9207.' },
+          request_parameter_supported: { type: 'boolean', description: 'There are no request objects.' },
+          request_uri_parameter_supported: { type: 'boolean', description: 'There are no request objects.' },
           grant_types_supported: {
             type: 'array',
             description: 'What the token endpoint takes.',

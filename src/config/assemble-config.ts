@@ -39,6 +39,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     return randomBytes(32).toString('base64url')
   }
   const publicUrl = publicUrlOf(env)
+  const demoSignIn =
+    !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname)
   return deepFreeze<Config>({
     host: env.HOST,
     port: env.PORT,
@@ -58,8 +60,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     },
     clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources), ...clients],
     upstreams,
-    demoSignIn:
-      !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname),
+    demoSignIn,
+    hasPages: upstreams.length > 0 || demoSignIn,
     serviceName: env.SERVICE_NAME,
     brand: { ...accentsOf(env.BRAND_COLOR), logo },
     environmentId: env.ENVIRONMENT_ID,

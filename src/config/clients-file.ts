@@ -1,17 +1,11 @@
 /** Reads OAUTH_CLIENTS_FILE, or lists its faults. Its format is described in schemas/clients-file.ts. */
-import { type ClientEntry, ClientsFile, type ResourceEntry } from '../../schemas/clients-file.js'
-import {
-  BUILT_IN_SCOPES,
-  type Client,
-  DEVICE_CODE_GRANT,
-  GRANT_TYPES,
-  isBuiltIn,
-  tagOf
-} from '../core/clients/client.js'
+import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
+import { type Client, CODE_GRANT, DEVICE_CODE_GRANT, type GrantType, isBuiltIn, tagOf } from '../core/clients/client.js'
+import { isRedirectUri } from '../core/clients/redirect-uri.js'
 import { type Resource, resourcesOf } from '../core/clients/resource.js'
 import { readScope } from '../core/clients/scope.js'
-import { isSafeUrl } from './faults.js'
 import { MOST_FAULTS, readJsonFile } from './named-files.js'
+import { resourceFaults, toResource } from './resource-entries.js'
 
 const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400
@@ -47,7 +41,8 @@ export function readClientsFile(path: string | undefined, issuer: string): Clien
 function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Generator<string> {
   const { clients: all = [], resources: known = [] } = file
   const place = `clients[${index}]`
-  const { client_id: id, grant_types: grants = GRANT_TYPES, scope = '', resources = [] } = entry
+  const { client_id: id, scope = '', resources = [], redirect_uris: redirects = [] } = entry
+  const grants = grantTypesOf(entry)
   if (isBuiltIn(id)) yield `${place}.client_id: is the name of a built-in client`
   else if (all.findIndex((other) => other.client_id === id) !== index) yield `${place}.client_id: is there twice`
   else if (all.findIndex((other) => tagOf(other.client_id) === tagOf(id)) !== index) {
@@ -56,8 +51,15 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   if (scope.split(' ').includes('offline_access') && !grants.includes('refresh_token')) {
     yield `${place}.scope: offline_access needs refresh_token among grant_types`
   }
-  if (grants.includes('refresh_token') && !grants.includes(DEVICE_CODE_GRANT)) {
-    yield `${place}.grant_types: refresh_token needs ${DEVICE_CODE_GRANT}, there is nothing else to refresh`
+  if (grants.includes('refresh_token') && grants.length === 1) {
+    yield `${place}.grant_types: refresh_token needs ${DEVICE_CODE_GRANT} or ${CODE_GRANT}, there is nothing else to refresh`
+  }
+  if (grants.includes(CODE_GRANT) !== redirects.length > 0) {
+    yield `${place}.redirect_uris: go with ${CODE_GRANT} among grant_types, and it with them`
+  }
+  for (const [i, uri] of redirects.entries()) {
+    if (!isRedirectUri(uri))
+      yield `${place}.redirect_uris[${i}]: expected an https URI, http on loopback, or a scheme such as com.example.app:/`
   }
   if (grants.length === 0 && !entry.client_secret_digests) {
     yield `${place}.grant_types: without any, the client can only introspect, and needs client_secret_digests for that`
@@ -72,48 +74,13 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   if (resources.length > 0 && grants.length === 0) yield `${place}.resources: need a grant type to ask for them with`
 }
 
-function* resourceFaults(
-  { identifier, scope = '', ...entry }: ResourceEntry,
-  index: number,
-  { clients = [], resources = [] }: ClientsFile,
-  issuer: string
-): Generator<string> {
-  const place = `resources[${index}]`
-  if (!isSafeUrl(identifier))
-    yield `${place}.identifier: expected an https URI, or http on loopback, without credentials`
-  else if (isSameUrl(identifier, issuer)) yield `${place}.identifier: is the URL of this service, which is no resource`
-  if (resources.findIndex((other) => other.identifier === identifier) !== index) {
-    yield `${place}.identifier: is there twice`
-  }
-  if (scope.split(' ').some((word) => BUILT_IN_SCOPES.includes(word))) {
-    yield `${place}.scope: ${BUILT_IN_SCOPES.join(', ')} concern this service, and are in no token for a resource`
-  }
-  if (!entry.default) return
-  if (resources.findIndex((other) => other.default) !== index)
-    yield `${place}.default: another one is the default already`
-  const isAskedFor = entry.built_in_clients || clients.some((client) => client.resources?.includes(identifier))
-  if (!isAskedFor) yield `${place}.default: no client may ask for it, and so none would get it`
-}
-
-/** Whether two URLs lead to the same place, however they are written. */
-function isSameUrl(a: string, b: string): boolean {
-  const [one, other] = [a, b].map((text) => new URL(text).href.replace(/\/+$/, ''))
-  return one === other
+/** Both that need no redirect URI, and the one that does where there are some. */
+function grantTypesOf({ grant_types: named, redirect_uris: redirects = [] }: ClientEntry): readonly GrantType[] {
+  return named ?? [...(redirects.length > 0 ? ([CODE_GRANT] as const) : []), DEVICE_CODE_GRANT, 'refresh_token']
 }
 
 const authorizationTtlOf = (entry: ClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
 const accessTokenTtlOf = (entry: ClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
-
-function toResource(entry: ResourceEntry): Resource {
-  return {
-    identifier: entry.identifier,
-    name: entry.name,
-    scopes: readScope(entry.scope) ?? [],
-    accessTokenTtlSeconds: entry.access_token_ttl_seconds,
-    isForBuiltInClients: entry.built_in_clients ?? false,
-    isDefault: entry.default ?? false
-  }
-}
 
 function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
   return {
@@ -121,7 +88,8 @@ function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
     name: entry.client_name,
     type: entry.client_type ?? 'other',
     secretDigests: entry.client_secret_digests ?? [],
-    grantTypes: entry.grant_types ?? GRANT_TYPES,
+    grantTypes: grantTypesOf(entry),
+    redirectUris: entry.redirect_uris ?? [],
     scopes: readScope(entry.scope) ?? [],
     resources: resourcesOf(resources, entry.resources),
     accessTokenTtlSeconds: accessTokenTtlOf(entry),

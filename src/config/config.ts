@@ -13,6 +13,8 @@ export interface Config extends CoreConfig {
   readonly redis: RedisConfig | undefined
   /** Whether users sign in by typing a name: only without Redis and upstreams, on a loopback address. */
   readonly demoSignIn: boolean
+  /** Whether people sign in here, by name or at an upstream. Otherwise the operator's dashboard has what pages would do. */
+  readonly hasPages: boolean
   /** The name that the pages show for the service access is granted to. */
   readonly serviceName: string
   /** How the pages look: the accent in each colour scheme, and the logo as an SVG. */

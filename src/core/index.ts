@@ -138,6 +138,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     heldPolls,
     pending: createPendingGrants(storage.limits, pending),
     events,
+    clock,
     limitTime,
     grantTtlSeconds: config.grantTtlSeconds,
     pollIntervalSeconds: config.pollIntervalSeconds

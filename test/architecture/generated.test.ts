@@ -79,6 +79,7 @@ t.test('the committed files', async (t) => {
       'accessToken',
       'access_token',
       'client_secret',
+      'code_verifier',
       'device_code',
       'grant_code',
       'id_token',

@@ -46,7 +46,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     'getEndUserOauthAccessToken',
     'getEndUserOauthAccessTokenOptions'
   ],
-  'oauth/authorize-device.ts': ['authorizeDevice', 'authorize'],
+  'oauth/authorize.ts': ['authorize', 'authorizeByPost'],
   'oauth/discovery.ts': ['getOpenidConfiguration', 'getAuthorizationServerMetadata', 'getJwks'],
   'oauth/userinfo.ts': ['getUserinfo', 'postUserinfo'],
   'ops/index.ts': ['getHealth', 'getReadiness', 'getMetrics'],
@@ -173,6 +173,7 @@ t.test('operations and routes', async (t) => {
     t.ok(documented.every(({ operation }) => Array.isArray(operation.security)))
     t.strictSame(open.map(({ id }) => id).sort(), [
       'authorize',
+      'authorizeByPost',
       'getAuthorizationServerMetadata',
       'getEndUserOauthAccessTokenOptions',
       'getHealth',

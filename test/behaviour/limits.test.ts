@@ -425,7 +425,6 @@ const UNLIMITED: Record<string, string> = {
   getProviderOpenidConfiguration: 'a public document, kept in memory for a while',
   getProviderJwks: 'a public document, kept in memory for a while',
   getProviderJwksJson: 'a public document, kept in memory for a while',
-  authorize: 'refuses without a look at anything',
   checkToken:
     'asked for every request of an API, from the one address of its proxy; what is no token of ours ends at its signature',
   getEndUserOauthAccessTokenOptions: 'says the methods, without a look at anything',
@@ -435,7 +434,15 @@ const UNLIMITED: Record<string, string> = {
 }
 const PAGES = [
   ...['GET /', 'GET /device', 'GET /device/confirm', 'GET /login', 'GET /logout', 'GET /account/clients'],
-  ...['GET /account/connections', 'POST /device', 'POST /device/confirm', 'POST /login', 'POST /logout'],
+  ...[
+    'GET /account/connections',
+    'GET /authorize/x',
+    'POST /authorize/x',
+    'POST /device',
+    'POST /device/confirm',
+    'POST /login',
+    'POST /logout'
+  ],
   ...['POST /account/clients/revoke-all', 'POST /account/clients/x/rename', 'POST /account/clients/x/revoke'],
   ...['POST /account/connections/x/sign-in', 'POST /account/connections/x/disconnect', 'GET /account/nowhere']
 ]

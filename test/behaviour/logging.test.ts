@@ -348,6 +348,7 @@ t.test('what is redacted, name by name', async (t) => {
     'accessToken',
     'access_token',
     'client_secret',
+    'code_verifier',
     'device_code',
     'grant_code',
     'id_token',

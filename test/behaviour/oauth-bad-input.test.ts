@@ -6,18 +6,21 @@
 
 import { createPublicKey, generateKeyPairSync, sign as signWith } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import type { InjectOptions } from 'fastify'
+import type { FastifyInstance, InjectOptions } from 'fastify'
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import * as schemas from '../../schemas/generated/oauth.js'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
+import { newGrantCode } from '../../src/core/grants/codes.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { startApp } from '../support/app.js'
+import { challengeOf } from '../support/code-flow.js'
 import { effortOf } from '../support/effort.js'
 import { base64url, forge, hmac } from '../support/forge.js'
 import {
   API,
+  BAD_CODE,
   BAD_DEVICE_CODE,
   BAD_REFRESH_TOKEN,
   BAD_RESOURCE,
@@ -65,17 +68,37 @@ const WRONG: Record<string, Verdict | 'ignored'> = {
   grant_type: UG,
   device_code: BAD_DEVICE_CODE,
   refresh_token: BAD_REFRESH_TOKEN,
+  code: BAD_CODE,
+  redirect_uri: BAD_CODE,
+  code_verifier: BAD_CODE,
+  code_challenge: { ...IR, sentence: 'code_challenge must be the base64url of a SHA-256.' },
+  code_challenge_method: { ...IR, sentence: 'code_challenge_method must be S256.' },
   token: 'ignored',
   token_type_hint: 'ignored'
 }
-/** What a missing parameter leads to; scope and token_type_hint are optional. */
+/** What a missing parameter leads to; scope, token_type_hint and those of PKCE for a device code are optional. */
 const MISSING: Record<string, Verdict> = {
   client_id: IR,
   client_secret: IC,
   grant_type: IR,
   device_code: IR,
   refresh_token: IR,
+  code: IR,
+  code_verifier: BAD_CODE,
   token: IR
+}
+
+const VERIFIER = 'a verifier of no more than that'
+
+/** Approves what the box asks for, as the page does. */
+async function approvedCode(app: FastifyInstance, clock: () => number): Promise<string> {
+  const code = newGrantCode()
+  const request = {
+    ...{ clientId: 'box', clientType: 'other' as const, scopes: ['openid'], metadata: {}, ip: '192.0.2.1' },
+    ...{ codeChallenge: challengeOf(VERIFIER), redirectUri: 'https://box.example/' }
+  }
+  await app.core.grants.answerCode({ code, request, askedAtMs: clock() }, 'approve', { userId: 'ann', ip: '192.0.2.1' })
+  return code
 }
 
 interface Row {
@@ -86,13 +109,19 @@ interface Row {
 }
 
 t.test('parameters', async (t) => {
-  const { startGrant, decide, authorize, use, redeem, refresh, refuses, ignores, askInVain, asked } = await setUp(t)
+  const { app, clock, post, startGrant, decide, authorize, use, redeem, refresh, refuses, ignores, askInVain, asked } =
+    await setUp(t)
   const grant = await startGrant(BOX, 'openid offline_access')
   await decide(grant.user_code, 'ann')
   const tokens = await authorize(BOX, 'ann', 'openid offline_access')
   await use(tokens.access_token)
+  const code = await approvedCode(app, clock)
   const rows: Row[] = [
-    { operation: 'authorizeDevice', schema: schemas.DeviceAuthorizationRequest, good: { ...BOX, scope: 'openid' } },
+    {
+      operation: 'authorizeDevice',
+      schema: schemas.DeviceAuthorizationRequest,
+      good: { ...BOX, scope: 'openid', code_challenge: challengeOf('x'), code_challenge_method: 'S256' }
+    },
     {
       operation: 'requestToken',
       schema: schemas.TokenRequest,
@@ -102,6 +131,17 @@ t.test('parameters', async (t) => {
       operation: 'requestToken',
       schema: schemas.TokenRequest,
       good: { ...BOX, grant_type: 'refresh_token', refresh_token: tokens.refresh_token, scope: 'openid' }
+    },
+    {
+      operation: 'requestToken',
+      schema: schemas.TokenRequest,
+      good: {
+        ...BOX,
+        grant_type: 'authorization_code',
+        code,
+        redirect_uri: 'https://box.example/',
+        code_verifier: VERIFIER
+      }
     },
     {
       operation: 'revokeToken',
@@ -143,7 +183,7 @@ t.test('parameters', async (t) => {
         const isUnproven = operation === 'introspectToken' && name === 'client_id'
         const missing = isUnproven ? IC : MISSING[name]
         if (missing) {
-          const sentence = missing.error === 'invalid_client' ? IC.sentence : `${name} is missing.`
+          const sentence = missing.error === 'invalid_request' ? `${name} is missing.` : missing.sentence
           for (const [way, request] of everyWay(without(good, name))) {
             await refuses(t, request, { ...missing, ...(sentence && { sentence }) }, `missing, ${way}`)
           }
@@ -245,6 +285,8 @@ t.test('parameters', async (t) => {
     const answer = await askInVain(t, form(PATHS.introspectToken, { ...BOX, token: tokens.refresh_token }), 'alive')
     t.equal(answer.json().active, true)
     t.equal((await redeem(BOX, grant.device_code)).status, 200)
+    const byCode = { ...BOX, grant_type: 'authorization_code', code, code_verifier: VERIFIER }
+    t.equal((await post(PATHS.requestToken, byCode)).status, 200)
     t.equal((await refresh(BOX, tokens.refresh_token)).status, 200)
   })
 })
@@ -417,7 +459,7 @@ t.test('bodies as a whole, paths and methods', async (t) => {
       '/.well-known/openid-configuration': 'GET, HEAD',
       '/.well-known/oauth-authorization-server': 'GET, HEAD',
       '/.well-known/jwks.json': 'GET, HEAD',
-      '/oauth/authorize': 'GET, HEAD',
+      '/oauth/authorize': 'GET, POST, HEAD',
       [PATHS.authorizeDevice]: 'POST',
       [PATHS.requestToken]: 'POST',
       [PATHS.revokeToken]: 'POST',
@@ -776,7 +818,7 @@ t.test('grant types', async (t) => {
     ...['device_code', `${DEVICE_CODE_GRANT} `, ` ${DEVICE_CODE_GRANT}`, DEVICE_CODE_GRANT.toUpperCase()],
     ...[`${DEVICE_CODE_GRANT}\u0000`, `${DEVICE_CODE_GRANT}/`, encodeURIComponent(DEVICE_CODE_GRANT)],
     ...['jwt-bearer', 'saml2-bearer', 'token-exchange'].map((name) => `urn:ietf:params:oauth:grant-type:${name}`),
-    ...['authorization_code', 'client_credentials', 'password', 'implicit', 'Refresh_Token', 'refresh_token '],
+    ...['authorization-code', 'client_credentials', 'password', 'implicit', 'Refresh_Token', 'refresh_token '],
     ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0', ' ', CANARY]
   ]) {
     const about = encodeURIComponent(grant_type)

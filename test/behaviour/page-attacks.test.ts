@@ -6,12 +6,14 @@ import t, { type Test } from 'tap'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { pageHeaders } from '../routes/pages/expectations.js'
 import { startApp, type TestApp } from '../support/app.js'
+import { codeRequest } from '../support/code-flow.js'
 import { clientsFile } from '../support/oauth-app.js'
 import { startIdentityProvider } from '../support/oidc-upstream.js'
 import { startPlainProvider } from '../support/plain-upstream.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { providersFile } from '../support/sign-in.js'
 import {
+  ASKED_COOKIE,
   CODE_COOKIE,
   createVisitor,
   type FormFields,
@@ -93,6 +95,15 @@ async function everyForm(service: TestApp, withProviders: TestApp): Promise<Form
       victim,
       state: () => app.core.grants.peek(user_code)
     })
+  }
+  for (const action of ['approve', 'deny']) {
+    const user = `${action} a program`
+    const victim = await arrive(user)
+    const { location: path = '' } = await victim.get(codeRequest().path)
+    await victim.get(path)
+    const state = async () => [await clientsOf(user), victim.cookies.get(ASKED_COOKIE) !== undefined]
+    const fields = { action, sure: 'yes', ticket: victim.hidden('ticket') }
+    forms.push({ name: user, user, path, fields, victim, state })
   }
   const undo = await listed('undo')
   await undo.victim.get('/device/done')
@@ -234,14 +245,15 @@ t.test('cross-site request forgery', async (t) => {
     },
     'no cookies, as another site sends a form': {
       forge: send(right, { cookie: undefined, 'sec-fetch-site': 'cross-site', origin: EVIL }),
-      status: [303, 403]
+      // A program's question is not known to a browser without its cookie.
+      status: [303, 400, 403]
     }
   }
 
   const [acme, hub] = [await startIdentityProvider(t, { publicUrl }), await startPlainProvider(t, { publicUrl })]
   const file = providersFile(t, [acme.entry(), hub.entry()])
   const forms = await everyForm(service, await startApp(t, { ...freely, PROVIDERS_FILE: file }))
-  t.equal(forms.length, 11)
+  t.equal(forms.length, 13)
   for (const form of forms) {
     await t.test(`${form.name}: nothing comes of it, and of the form itself what should`, async (t) => {
       const { victim, path, state } = form
@@ -257,7 +269,8 @@ t.test('cross-site request forgery', async (t) => {
         for (const [name, value] of cookies) victim.cookies.set(name, value ?? '')
       }
       const answer = await victim.post(path, { ...form.fields, csrf: token })
-      t.equal(answer.status, 303, `${form.name}: sent by its own page`)
+      const isOnward = answer.status === 200 && answer.body.includes('http-equiv="refresh"')
+      t.ok(answer.status === 303 || isOnward, `${form.name}: sent by its own page`)
       t.not(JSON.stringify(await state()), before, `${form.name}: that it would have changed something`)
     })
   }

@@ -8,6 +8,7 @@ import { type LogOptions, loggerOptions } from '../../src/logger.js'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { refused } from '../routes/pages/expectations.js'
 import { GRANTD_SECRET, IMPATIENT, startApp, type TestApp } from '../support/app.js'
+import { answer, codeRequest, LOOPBACK, queryOf } from '../support/code-flow.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/oidc-upstream.js'
 import { PLAIN_TOKEN_ENDPOINT, startPlainProvider } from '../support/plain-upstream.js'
@@ -68,6 +69,8 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
     userCode: new Set<string>(),
     grantCode: new Set<string>(),
     token: new Set<string>(),
+    code: new Set<string>(),
+    verifier: new Set<string>(),
     providerToken: new Set<string>(),
     providerCode: new Set<string>(),
     attempt: new Set<string>(),
@@ -112,6 +115,23 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   await ann.enter(undone.user_code)
   await ann.follow(ann.post('/device/confirm', APPROVE))
   await ann.follow(ann.post('/device/undo'))
+  for (const action of ['approve', 'deny'] as const) {
+    const asking = codeRequest()
+    secrets.verifier.add(asking.verifier)
+    await ann.follow(ann.get(asking.path))
+    const code = (await answer(ann, action)).searchParams.get('code')
+    if (code === null) continue
+    secrets.code.add(code)
+    const sent = { grant_type: 'authorization_code', client_id: 'cli', code, redirect_uri: LOOPBACK }
+    for (const code_verifier of [codeRequest().verifier, asking.verifier, asking.verifier]) {
+      const payload = queryOf({ ...sent, code_verifier })
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const redeemed = await app.inject({ method: 'POST', url: '/oauth/token', headers, payload })
+      if (redeemed.statusCode !== 200) continue
+      const { access_token, refresh_token, id_token } = redeemed.json()
+      for (const token of [access_token, refresh_token, id_token]) secrets.token.add(token)
+    }
+  }
   await ann.get('/account/clients')
   const [client] = await app.core.authorizations.list(
     (await app.core.browserSessions.use(ann.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
@@ -126,10 +146,10 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   const bob = createVisitor(service)
   visitors.push(bob)
   await bob.follow(bob.get(`/device?code=${linked.user_code}`))
-  const answer = await bob.visitProvider('/login/acme', 'bob')
-  await createVisitor(service).get(answer)
-  await bob.follow(bob.get(answer))
-  await bob.get(answer)
+  const callback = await bob.visitProvider('/login/acme', 'bob')
+  await createVisitor(service).get(callback)
+  await bob.follow(bob.get(callback))
+  await bob.get(callback)
   await bob.get('/device')
   await bob.follow(bob.post('/device', { user_code: linked.user_code.toLowerCase() }))
   const ticket = bob.hidden('ticket')
@@ -201,7 +221,7 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
     if (code !== null) secrets.providerCode.add(code)
   }
   const counts = Object.fromEntries(Object.entries(secrets).map(([kind, { size }]) => [kind, size]))
-  const least = { session: 3, form: 25, ticket: 5, sealed: 10, userCode: 15, grantCode: 5, token: 1 }
+  const least = { session: 3, form: 25, ticket: 5, sealed: 10, userCode: 15, grantCode: 5, token: 4, code: 1 }
   for (const [kind, count] of Object.entries({ ...least, providerToken: 9, providerCode: 3, attempt: 12, key: 3 })) {
     t.ok((counts[kind] ?? 0) >= count, `${kind}: ${counts[kind]} of them`)
   }
@@ -269,33 +289,42 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
     }
   })
 
-  await t.test('any page, but the token and the ticket of a form, and the code where it is compared', async (t) => {
-    const { form, ticket, userCode, ...rest } = secrets
-    const bodies = pages.map(({ body }) => body)
-    t.strictSame(
-      foundIn(
-        bodies,
-        Object.values(rest).flatMap((set) => [...set])
-      ),
-      []
-    )
-    const withoutForms = bodies.map((body) => body.replace(/<input type="hidden"[^>]*>/g, ''))
-    t.strictSame(foundIn(withoutForms, [...form, ...ticket]), [])
-    const isQuestion = ({ body }: Page) => body.includes(`<h1>${en.consent.title}</h1>`)
-    const isLinked = ({ text }: Page) => text.includes(en.device.linked)
-    const elsewhere = pages.filter((page) => !isQuestion(page) && !isLinked(page))
-    t.strictSame(
-      foundIn(
-        elsewhere.map(({ body }) => body),
-        userCode
-      ),
-      []
-    )
-    t.ok(pages.filter(isLinked).length >= 1, 'the form that a link filled in')
-    for (const { body } of pages.filter(isLinked)) t.ok(body.includes(` value="${linked.user_code}" `))
-    t.ok(pages.filter(isQuestion).length >= 5, 'and the question')
-    for (const page of pages.filter(isQuestion)) t.equal(foundIn([page.body], userCode).length, 1, 'one code each')
-  })
+  await t.test(
+    'any page, but what its form has, the code where it is compared, and the one that the browser brings',
+    async (t) => {
+      const { form, ticket, userCode, code, ...rest } = secrets
+      const bringing = pages.filter(({ body }) => body.includes('http-equiv="refresh"'))
+      t.equal(bringing.length, 2, 'an approval and a denial')
+      t.strictSame(
+        pages.filter(({ body }) => foundIn([body], code).length > 0),
+        bringing.slice(0, 1)
+      )
+      const bodies = pages.map(({ body }) => body)
+      t.strictSame(
+        foundIn(
+          bodies,
+          Object.values(rest).flatMap((set) => [...set])
+        ),
+        []
+      )
+      const withoutForms = bodies.map((body) => body.replace(/<input type="hidden"[^>]*>/g, ''))
+      t.strictSame(foundIn(withoutForms, [...form, ...ticket]), [])
+      const isQuestion = ({ body }: Page) => body.includes(`<h1>${en.consent.title}</h1>`)
+      const isLinked = ({ text }: Page) => text.includes(en.device.linked)
+      const elsewhere = pages.filter((page) => !isQuestion(page) && !isLinked(page))
+      t.strictSame(
+        foundIn(
+          elsewhere.map(({ body }) => body),
+          userCode
+        ),
+        []
+      )
+      t.ok(pages.filter(isLinked).length >= 1, 'the form that a link filled in')
+      for (const { body } of pages.filter(isLinked)) t.ok(body.includes(` value="${linked.user_code}" `))
+      t.ok(pages.filter(isQuestion).length >= 5, 'and the question')
+      for (const page of pages.filter(isQuestion)) t.equal(foundIn([page.body], userCode).length, 1, 'one code each')
+    }
+  )
 
   await t.test('any metric', async (t) => {
     t.strictSame(foundIn([await app.metrics.text()]), [])

@@ -17,10 +17,12 @@ import {
   typeCode,
   type VisitorOptions
 } from '../support/browser.js'
+import { codeRequest } from '../support/code-flow.js'
 import { AXE, keepTranslations, lookAtLayout, runAxe, translate } from '../support/looks.js'
 import { clientsFile } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
+import { signedIn } from '../support/visitor.js'
 
 /** Writes a logo as an operator may have it. */
 function logoFile(t: Pick<Test, 'teardown'>): string {
@@ -245,6 +247,46 @@ t.test('the question and its answers', async (t) => {
   await checkInEach(t, page, 'the question by who imitates', TITLE)
 })
 
+t.test('the question of a program on the same device, and its answers', async (t) => {
+  const TITLE = 'A program asks for access'
+  const withoutRefresh = (html: string) => html.replace(/<meta http-equiv="refresh"[^>]*>/, '')
+  const { page: stranger } = await visit(t)
+  await stranger.goto(site.url + codeRequest().path)
+  t.match(await stranger.locator('main').innerText(), /to see what a program asks for/)
+  await check(t, stranger, 'sign-in for a program', 'Sign in')
+  const { page } = await visit(t, { user: 'ann' })
+  await page.goto(`${site.url}/authorize/none`)
+  t.match(await page.locator('main').innerText(), /This browser was not asked that/)
+  await checkInEach(t, page, 'a question that is not there', 'That did not work')
+  await page.goto(
+    site.url + codeRequest({ client_id: 'ide-plugin', scope: 'openid profile email offline_access' }).path
+  )
+  await checkInEach(t, page, 'the question of a program', TITLE)
+  await page.evaluate('document.forms[0].noValidate = true')
+  await page.locator('button[value=approve]').click()
+  t.match(await page.locator('.notice').innerText(), /tick the box/)
+  await check(t, page, 'approved without being sure', TITLE)
+  // The browser would leave the page at once.
+  await page.route('**/authorize/*', async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, body: withoutRefresh(await answer.text()) })
+  })
+  const answered = async (language: string, action: 'approve' | 'deny') => {
+    const visitor = await signedIn(site)
+    await visitor.follow(visitor.get(codeRequest({ ui_locales: language }).path))
+    const [, path = ''] = /action="(\/authorize\/[^"]*)"/.exec(visitor.shown.body) ?? []
+    return withoutRefresh((await visitor.post(path, { action, ...(action === 'approve' && { sure: 'yes' }) })).body)
+  }
+  await page.locator('input[name=sure]').check()
+  await page.locator('button[value=approve]').click()
+  t.match(await page.locator('main .button').innerText(), /^Go on to a program on this computer/)
+  await checkInEach(t, page, 'sent on with an approval', 'Approved', (language) => answered(language, 'approve'))
+  await page.goto(site.url + codeRequest().path)
+  await deny(page)
+  await checkInEach(t, page, 'sent on with a denial', 'Denied', (language) => answered(language, 'deny'))
+  await page.unrouteAll()
+})
+
 t.test('a program of the operator’s, and a sign-in that was too long ago', async (t) => {
   const scope = 'openid profile email offline_access films.read'
   const OAUTH_CLIENTS_FILE = clientsFile(t, [{ client_id: 'tv', client_name: 'Acme TV', scope }])
@@ -371,4 +413,4 @@ t.test('a browser that kept no cookie', async (t) => {
   })
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 40))
+t.test('no page was left out', async (t) => t.equal(checked.size, 46))

@@ -814,6 +814,15 @@ async function contents(t: Test, start: StartEngine): Promise<void> {
       ...{ scopes: ['z', 'a'], resources: ['https://z.example/a?b=c,d', "http://[::1]:80/'"] },
       ...{ clientId: 'acme', location: { text: 'Oslo, NO', country: 'NO' } }
     }),
+    'a challenge': requestOf({ codeChallenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM' }),
+    'a challenge beside scopes in a country': requestOf({
+      ...{ codeChallenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', clientId: 'acme', scopes: ['openid'] },
+      location: { text: 'Oslo, NO', country: 'NO' }
+    }),
+    'all of a code grant': requestOf({
+      ...{ codeChallenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', nonce: 'n\n"ü' },
+      ...{ redirectUri: 'http://127.0.0.1:1/a?b=c', resources: ['https://api.example'] }
+    }),
     'a client called as something in JavaScript': requestOf({ clientId: 'null', scopes: ['null', '__proto__'] })
   }
   t.test('what a client says about itself comes back as it was', async (t) => {

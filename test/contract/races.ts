@@ -3,6 +3,7 @@
  * limits) demand.
  */
 import { randomUUID } from 'node:crypto'
+import { codeTagOf } from '../../src/core/clients/client.js'
 import type { Storage } from '../../src/core/storage.js'
 import {
   CLIENT_TAG,
@@ -111,6 +112,16 @@ export const toCollect: Race = async (course) => {
   const told = await all(course, collectAt)
   const toldAgain = await all(course, collectAt)
   return { is: toldAgain, shouldBe: told }
+}
+
+export const toRedeem: Race = async (course) => {
+  const [digest, tag] = [newDigest(), codeTagOf('cli')]
+  const { grants } = course.storage
+  await grants.create(digest, undefined, { ...newGrant(), clientTag: tag })
+  await grants.decide(digest, decisionOf())
+  const answers = await all(course, (stores) => stores.grants.redeem(digest, tag))
+  const afterwards = await grants.lookAtCode(digest, tag)
+  return { is: [tally(answers), afterwards.kind], shouldBe: [{ collected: 1, spent: CLIENTS - 1 }, 'spent'] }
 }
 
 export const toTakeCode: Race = async (course) => {

@@ -1,6 +1,7 @@
 /** All contract suites that an engine must pass. */
 import type { Test } from 'tap'
 import { authorizationsContract } from './authorizations.js'
+import { codeGrantContract } from './code-grants.js'
 import { decisionFeedContract } from './decision-feed.js'
 import type { StartEngine } from './engine.js'
 import { grantStoreContract } from './grant-store.js'
@@ -16,6 +17,7 @@ import { statusIndexStoreContract } from './status-index-store.js'
 
 export function storageContract(t: Test, start: StartEngine): void {
   t.test('grants', async (t) => grantStoreContract(t, start))
+  t.test('code grants', async (t) => codeGrantContract(t, start))
   t.test('polls of one turn', async (t) => pollBatchesContract(t, start))
   t.test('decisions', async (t) => decisionFeedContract(t, start))
   t.test('refresh families', async (t) => refreshFamilyStoreContract(t, start))

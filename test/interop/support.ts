@@ -32,6 +32,7 @@ const CLIENTS = [
     client_secret_digests: [digestOf(SECRET)],
     scope: 'openid offline_access reports.read reports.write',
     access_token_ttl_seconds: 300,
+    redirect_uris: ['https://tool.example/callback'],
     resources: [FILMS, BOOKS]
   },
   { client_id: RESOURCE_SERVER, client_secret_digests: [digestOf(SECRET)], grant_types: [] }
@@ -100,7 +101,7 @@ export async function startIssuerOverRedis(
   return { ...issuerAt(url, origins), redis, variables }
 }
 
-async function clientsFile(t: Test): Promise<string> {
+export async function clientsFile(t: Test): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-interop-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
   const file = join(directory, 'clients.json')

@@ -28,6 +28,7 @@ const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
   'to withdraw': { run: races.toWithdraw, torn: 'grant-withdraw' },
   'to decide among polls': { run: races.toDecideAmongPolls, torn: 'grant-poll' },
   'to collect': { run: races.toCollect, torn: 'grant-collect' },
+  'to redeem a code': { run: races.toRedeem, torn: 'grant-redeem' },
   'to take a user code': { run: races.toTakeCode, torn: 'user-code-reserve' },
   'to begin a family of refresh tokens': { run: races.toBeginFamily, torn: 'refresh-begin' },
   'to rotate a refresh token': { run: races.toRotate, torn: 'refresh-rotate' },

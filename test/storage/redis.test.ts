@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { tagOf } from '../../src/core/clients/client.js'
+import { codeTagOf, tagOf } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import type { Connection } from '../../src/storage/redis/connection.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
@@ -381,7 +381,7 @@ t.test('what Redis forgets', async (t) => {
   })
 })
 
-const HEAD = /^[padc][\w*-]{6} \d{13} \d{5} \d{13} [\w-]{12}[ +][\w-]{12} (\d{13}|[\w-]{12}0)$/
+const HEAD = /^[padc][\w*.-]{6} \d{13} \d{5} \d{13} [\w-]{12}[ +][\w-]{12} (\d{13}|[\w-]{12}0)$/
 
 t.test('a grant rests in the columns that prologue.lua describes', async (t) => {
   const lua = readFileSync(inRoot('src/storage/redis/scripts/prologue.lua'), 'utf8')
@@ -582,6 +582,23 @@ t.test('what is sent twice, because an answer was lost', async (t) => {
     t.equal(await pollBy(run, key, nextRunId(), engine.clock() + 10_500), 'pending', 'the interval grew once')
   })
 
+  t.test('a redemption that is repeated is the same one, and any other is another', async (t) => {
+    const engine = await start(t)
+    const { run } = await scripts(t)
+    const key = createKeys(engine.prefix).grant('c')
+    const tag = codeTagOf('cli')
+    await engine.storage.grants.create('c', undefined, { ...newGrant(), clientTag: tag })
+    await engine.storage.grants.decide('c', decisionOf())
+    const id = nextRunId()
+    const redeem = (by: string, afterMs = 0) => run('grant-redeem', key, tag, by, engine.clock() + afterMs)
+    t.equal(await redeem(id), 'collected')
+    const record = await server.client.get(key)
+    t.match(record?.split('\n')[0], HEAD)
+    for (const ms of [0, 5_000, 60_000]) t.equal(await redeem(id, ms), 'collected')
+    t.strictSame(await redeem(nextRunId()), ['spent', record])
+    t.equal(await server.client.get(key), record)
+  })
+
   t.test('a decision that is repeated is repeated, and a collection keeps its first time', async (t) => {
     const engine = await start(t)
     const { run } = await scripts(t)
@@ -758,6 +775,7 @@ t.test('a key that holds something else', async (t) => {
     'grant-decide': ['a', '{"user":"u"}', 'u', 'channel', 'digest', 1_700_000_000_000],
     'grant-withdraw': ['*', 'channel', 'digest', 1_700_000_000_000],
     'grant-collect': [1_700_000_000_000],
+    'grant-redeem': ['.tag12', 'run id 12345', 1_700_000_000_000],
     'record-create': ['id', 60_000, '', '', 'field', 'value'],
     'record-change': ['id', 60_000, 'set', '', '', 'set', 'field', 'value'],
     'record-delete': ['id'],

@@ -44,7 +44,10 @@ export const digests = ({ client_secret }: { client_secret: string }) => ({
   client_secret_digests: [digestOf(client_secret)]
 })
 export const CLIENTS = [
-  { client_id: 'box', ...digests(BOX), scope: 'openid profile email offline_access' },
+  {
+    ...{ client_id: 'box', ...digests(BOX), scope: 'openid profile email offline_access' },
+    redirect_uris: ['https://box.example/']
+  },
   { client_id: 'lamp', ...digests(LAMP), scope: 'openid offline_access', authorization_ttl_seconds: 3_600 },
   { client_id: 'api', ...digests(API), grant_types: [] },
   { client_id: 'tv', scope: 'openid profile offline_access' },
@@ -67,7 +70,7 @@ export interface Verdict {
 
 /** All that `invalid_request` may say: our parameter names and the words of the validator. */
 export const SENTENCE =
-  /^((The body|(client_id|client_secret|scope|grant_type|device_code|refresh_token|token|token_type_hint|resource(\.\d+)?)) (is missing|is there more than once|must (be (string|object|array)|NOT have (more|fewer) than \d+ characters))|The body is not UTF-8|The body holds half a character|The request cannot be read|There are more than 50 parameters|The client authenticates in two ways|There is more than one Authorization header)\.$/
+  /^((The body|(client_id|client_secret|scope|grant_type|device_code|refresh_token|code|code_verifier|code_challenge|code_challenge_method|redirect_uri|token|token_type_hint|resource(\.\d+)?)) (is missing|is there more than once|must (be (string|object|array)|NOT have (more|fewer) than \d+ characters))|The body is not UTF-8|The body holds half a character|The request cannot be read|There are more than 50 parameters|The client authenticates in two ways|There is more than one Authorization header)\.$/
 export const MEDIA_TYPE = 'The body must be application/x-www-form-urlencoded or application/json, in UTF-8.'
 
 export const REALM = 'realm="grantd"'
@@ -88,6 +91,7 @@ export const UC: Verdict = { status: 400, error: 'unauthorized_client', sentence
 export const UG: Verdict = { status: 400, error: 'unsupported_grant_type' }
 export const BAD_DEVICE_CODE: Verdict = { status: 400, error: 'invalid_grant' }
 export const BAD_REFRESH_TOKEN: Verdict = { ...BAD_DEVICE_CODE, sentence: 'The refresh token is not valid.' }
+export const BAD_CODE: Verdict = { ...BAD_DEVICE_CODE, sentence: 'The code is not valid.' }
 export const TOO_LARGE: Verdict = { status: 413, error: 'invalid_request', sentence: 'The body is too large.' }
 export const WRONG_TYPE: Verdict = { status: 415, error: 'invalid_request', sentence: MEDIA_TYPE }
 /** RFC 6750 §3: a malformed request with an access token is also refused in the header. */

@@ -5,13 +5,15 @@
  */
 import { fault } from '../fault.js'
 import { digestOf, isSame } from '../secrets/digest.js'
+import { CLIENT_TYPES, type ClientType, isBuiltIn, tagOf } from './client-tag.js'
+import { ANY_ON_LOOPBACK, type RedirectUris } from './redirect-uri.js'
 import type { Resource } from './resource.js'
 
-export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
-export type ClientType = (typeof CLIENT_TYPES)[number]
+export { BUILT_IN_TAG, CLIENT_TYPES, type ClientType, codeTagOf, isBuiltIn, tagOf } from './client-tag.js'
 
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
-export const GRANT_TYPES = [DEVICE_CODE_GRANT, 'refresh_token'] as const
+export const CODE_GRANT = 'authorization_code'
+export const GRANT_TYPES = [CODE_GRANT, DEVICE_CODE_GRANT, 'refresh_token'] as const
 export type GrantType = (typeof GRANT_TYPES)[number]
 
 export interface Client {
@@ -22,6 +24,8 @@ export interface Client {
   /** Empty for a public client. Any one of several secrets is accepted, so that a secret can be rotated without downtime. */
   readonly secretDigests: readonly string[]
   readonly grantTypes: readonly GrantType[]
+  /** Where the answers of the authorization endpoint may go (redirect-uri.ts). */
+  readonly redirectUris: RedirectUris
   /** The scopes it may request, beside those of the resources it asks for. */
   readonly scopes: readonly string[]
   /** The resources it may ask for. */
@@ -34,17 +38,8 @@ export interface Client {
   readonly tag: string
 }
 
-/** The first character of the tags of all built-in clients, and of no other tag: the dashboard API polls for any of them. */
-export const BUILT_IN_TAG = '*'
-/** Fixed, because the Redis scripts read a grant by columns. */
-const TAG_LENGTH = 6
-
 /** The scopes a built-in client may request; those of any other client are set in OAUTH_CLIENTS_FILE. */
 export const BUILT_IN_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
-
-export function isBuiltIn(clientId: string): boolean {
-  return CLIENT_TYPES.some((type) => type === clientId)
-}
 
 /** A client that can keep no secret, and so proves nothing about who uses it (RFC 6749 §2.1). */
 export function isPublic({ secretDigests }: Client): boolean {
@@ -67,15 +62,6 @@ export function accessTokenTtlOf(client: Client, hasRefreshToken: boolean): numb
   return hasRefreshToken && isBuiltIn(id) ? Math.min(HOUR_SECONDS, accessTokenTtlSeconds) : accessTokenTtlSeconds
 }
 
-/**
- * The tag of a client: six characters, 36 bits of the id's digest for a client of OAUTH_CLIENTS_FILE. That is enough because
- * only the operator chooses ids, and clients whose tags collide are rejected at start.
- */
-export function tagOf(clientId: string): string {
-  const tag = isBuiltIn(clientId) ? BUILT_IN_TAG + digestOf(clientId) : digestOf(clientId)
-  return tag.slice(0, TAG_LENGTH)
-}
-
 /** The built-in clients, which may ask for those of the resources that are for them. */
 export function builtInClients(tokenTtlSeconds: number, resources: readonly Resource[] = []): Client[] {
   const forThem = resources.filter(({ isForBuiltInClients }) => isForBuiltInClients)
@@ -85,6 +71,7 @@ export function builtInClients(tokenTtlSeconds: number, resources: readonly Reso
     type,
     secretDigests: [],
     grantTypes: GRANT_TYPES,
+    redirectUris: ANY_ON_LOOPBACK,
     scopes: BUILT_IN_SCOPES,
     resources: forThem,
     accessTokenTtlSeconds: tokenTtlSeconds,

@@ -51,8 +51,11 @@ export type StoredWithdrawal =
   | { kind: 'resolved' | 'unknown' }
 
 export interface GrantStore {
-  /** Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. */
-  create(grantDigest: string, userCodeTag: string, grant: NewGrant): Promise<'created' | 'user_code_taken'>
+  /**
+   * Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. A code grant has no
+   * user code. A grant that is there already stays as it is.
+   */
+  create(grantDigest: string, userCodeTag: string | undefined, grant: NewGrant): Promise<'created' | 'user_code_taken'>
 
   /**
    * Judges one poll by rules.ts and stores its effect on the pacing. Does not collect an approved grant. `clientTag` is a
@@ -63,6 +66,9 @@ export interface GrantStore {
 
   /** Whether a grant still waits for its decision. Checks no client and changes nothing. */
   stateOf(grantDigest: string): Promise<GrantStanding>
+
+  /** The grant, until it is forgotten (rules.ts). Checks no client. */
+  get(grantDigest: string): Promise<FoundGrant | undefined>
 
   /** The grant with this user code, until it is forgotten (rules.ts). */
   find(userCodeTag: string): Promise<FoundGrant | undefined>
@@ -78,7 +84,16 @@ export interface GrantStore {
 
   /** Claims an approved grant. The first claim starts the time in which it can be repeated (COLLECT_AGAIN_MS in rules.ts). */
   collect(grantDigest: string): Promise<'collected' | 'spent' | 'unknown'>
+
+  /** What redeeming a code would come to, by rules.ts, and the approval behind it. To a client with another tag it is unknown. */
+  lookAtCode(grantDigest: string, clientTag: string): Promise<StoredCode>
+
+  /** Redeems a code. Of all redemptions, on whichever instances, one is `collected`; it is that again if its command is sent twice. */
+  redeem(grantDigest: string, clientTag: string): Promise<'collected' | 'spent' | 'unknown'>
 }
+
+/** `spent`: it was redeemed before. */
+export type StoredCode = ({ kind: 'open' | 'spent' } & ApprovedGrant) | { kind: 'unknown' }
 
 /** What listeners hear in place of a digest when there is something new in the revocation feed. */
 export const REVOCATIONS = 'revocations'

@@ -36,6 +36,12 @@ export interface GrantRequest {
   scopes: readonly string[]
   /** The identifiers of the requested resources (RFC 8707). Absent where there are none: the tokens are for the issuer. */
   resources?: readonly string[]
+  /** The challenge of PKCE (RFC 7636 §4.2), always by S256: whoever collects must know its verifier. */
+  codeChallenge?: string
+  /** Where the code of a code grant was sent. A device grant has none. */
+  redirectUri?: string
+  /** What the ID token of a code grant repeats (OpenID Connect Core 1.0 §3.1.2.1). */
+  nonce?: string
   metadata: ClientMetadata
   ip: string
   location?: Location
@@ -55,6 +61,8 @@ export interface Decision {
    * instance of an older version has made.
    */
   revokedAllId?: string | undefined
+  /** When the user had signed in, if that is to be told (`auth_time`). */
+  signedInAtMs?: number | undefined
 }
 
 /**
@@ -84,6 +92,8 @@ export interface Collecting {
   resources: readonly string[]
   /** Whether a refresh token could be handed over. Where it cannot, there is none, and the access token lives the longer for it. */
   takesRefreshToken: boolean
+  /** The verifier of PKCE, if one was sent. */
+  codeVerifier?: string | undefined
 }
 
 /** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */
@@ -102,6 +112,14 @@ export type DecideOutcome =
 
 /** The outcome of undoing an approval. `unknown`: this user approved no grant with that user code. */
 export type UndoOutcome = { kind: 'undone' | 'unknown' }
+
+/**
+ * The outcome of a redemption of a code. `spent`: it was redeemed before, and what that led to is revoked now. `denied`: what it
+ * would lead to is revoked already, or its user is blocked. `unknown`: there is no such code, or it is not for whoever presents it.
+ */
+export type RedeemOutcome =
+  | { kind: 'approved'; tokens: IssuedTokens }
+  | { kind: 'denied' | 'spent' | 'unknown' | 'invalid_target' }
 
 /**
  * The outcome of a withdrawal by the client. `withdrawn`: the grant was pending, and cannot be approved any more. `revoked`: it

@@ -1,28 +1,29 @@
 /**
  * The operations on a grant: a client starts it, a user looks it up and decides it, the client polls and collects it, or
- * withdraws it. This file handles codes, decisions and withdrawals; polls.ts handles polls and collection, rules.ts holds the
- * state machine, and the surfaces (src/routes) render the outcomes.
+ * withdraws it. This file handles user codes and withdrawals; polls.ts handles polls, code-grants.ts the grant without a device.
+ * Both kinds share decisions.ts and collection.ts. rules.ts holds the state machine, and the surfaces (src/routes) render outcomes.
  */
-import { randomUUID } from 'node:crypto'
-import { BUILT_IN_TAG, isBuiltIn, isPublic } from '../clients/client.js'
+import type { Approvals } from '../authorizations/approvals.js'
+import { BUILT_IN_TAG, type Clients, isBuiltIn, isPublic } from '../clients/client.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
+import type { Tokens } from '../tokens/tokens.js'
 import type { Users } from '../users/user.js'
+import { type CodeGrants, createCodeGrants } from './code-grants.js'
 import { isGrantCode, readUserCode } from './codes.js'
-import {
-  type Action,
-  authorizationIdOf,
-  type DecideOutcome,
-  type Decision,
-  type GrantRequest,
-  type PeekOutcome,
-  type PollOutcome,
-  type UndoOutcome,
-  type WithdrawOutcome
+import { createCollection } from './collection.js'
+import { createDecisions } from './decisions.js'
+import type {
+  Action,
+  DecideOutcome,
+  GrantRequest,
+  PeekOutcome,
+  PollOutcome,
+  UndoOutcome,
+  WithdrawOutcome
 } from './grant.js'
 import type { FoundGrant } from './grant-store.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
-import { RETENTION_MS } from './rules.js'
 import { createStart, type PendingGrants, type StartedGrant } from './starts.js'
 
 /** Callbacks for metrics. */
@@ -33,7 +34,7 @@ export interface GrantEvents {
   collected(): void
 }
 
-export interface Grants extends Polls {
+export interface Grants extends Polls, CodeGrants {
   /**
    * Starts a grant (RFC 8628 §3.1). Rejects with `unavailable` when it could not be stored, and with `too_many_requests` when too
    * many of its address or its client wait.
@@ -55,7 +56,11 @@ export interface Grants extends Polls {
   withdrawHeld(grantCode: string): Promise<WithdrawOutcome | { kind: 'not_public' }>
 }
 
-export interface GrantsParts extends PollsParts {
+export interface GrantsParts extends Omit<PollsParts, 'collect'> {
+  approvals: Approvals
+  clients: Clients
+  tokens: Tokens
+  clock: () => number
   keyring: Keyring
   users: Users
   events: GrantEvents
@@ -65,8 +70,10 @@ export interface GrantsParts extends PollsParts {
 }
 
 export function createGrants(parts: GrantsParts): Grants {
-  const { store, keyring, approvals, users, clients, events, pending } = parts
-  const { poll, pollAndWait } = createPolls(parts)
+  const { store, keyring, approvals, clients, events, pending } = parts
+  const collect = createCollection(parts)
+  const decideFound = createDecisions(parts)
+  const { poll, pollAndWait } = createPolls({ ...parts, collect })
   /** What the tags of all public clients begin with: those of the built-in ones alike, the others one by one. */
   const publicTags = new Set(
     clients
@@ -85,20 +92,6 @@ export function createGrants(parts: GrantsParts): Grants {
     return undefined
   }
 
-  /** Writes the record of an approval that is about to be decided. Resolves to its id; undefined if the user has too many. */
-  async function prepare({ grantDigest, request, expiresAtMs }: FoundGrant, by: { userId: string; ip: string }) {
-    const client = clients.find(request.clientId)
-    const lapsesAtMs = expiresAtMs + RETENTION_MS
-    const prepareAs = (authorizationId: string) =>
-      approvals.prepare(client, request, { ...by, authorizationId, lapsesAtMs })
-    const prepared = await prepareAs(authorizationIdOf(grantDigest, by.userId))
-    if (prepared === 'full') return undefined
-    if (prepared.revokedAtMs === undefined) return prepared.id
-    // An approval that never came to stand was revoked by its user, who approves anew: a record is revoked for good.
-    const anew = await prepareAs(randomUUID())
-    return anew === 'full' ? undefined : anew.id
-  }
-
   async function withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome> {
     if (!isGrantCode(grantCode)) return { kind: 'unknown' }
     const grantDigest = digestOf(grantCode)
@@ -111,6 +104,7 @@ export function createGrants(parts: GrantsParts): Grants {
 
   return {
     start: createStart(parts),
+    ...createCodeGrants({ ...parts, collect, decideFound }),
 
     poll,
     pollAndWait,
@@ -124,39 +118,10 @@ export function createGrants(parts: GrantsParts): Grants {
       return { kind: found?.state ?? 'unknown' }
     },
 
-    async decide(typedUserCode, action, { userId, ip }) {
-      const isApproval = action === 'approve'
+    async decide(typedUserCode, action, by) {
       const found = await find(typedUserCode)
       if (!found) return { kind: 'unknown' }
-
-      // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
-      // is not known, the record stays: the repetition finds it, or it lapses.
-      const isPrepared = isApproval && found.state === 'pending'
-      const usualId = authorizationIdOf(found.grantDigest, userId)
-      const authorizationId = isPrepared ? await prepare(found, { userId, ip }) : usualId
-      if (authorizationId === undefined) return { kind: 'full' }
-      // An id that was made for this call is in no decision if it is not in the one that stands.
-      const drop = authorizationId === usualId ? approvals.discard : approvals.forget
-      // Asked for after the record is there: whoever revokes everything from here on finds the record.
-      const standing = isApproval && (await users.standingOf(userId))
-      if (standing && standing.blockedAtMs !== undefined) {
-        if (isPrepared) await drop(userId, authorizationId)
-        return { kind: 'blocked' }
-      }
-      const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
-      const decision: Decision = { action, userId, ip, authorizationId, ...seen }
-      const result = await store.decide(found.grantDigest, decision)
-      if (result.kind === 'decided') {
-        events.decided(action, result.afterMs / 1000)
-        await pending.leave({ grantDigest: found.grantDigest, ...found.request })
-      }
-      const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
-      const isDecided = result.kind === 'decided' || result.kind === 'repeated'
-      // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
-      const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
-      if (isLeftOver) await drop(userId, authorizationId)
-      if (!isDecided) return { kind: result.kind }
-      return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
+      return decideFound(found, action, by, (afterMs) => events.decided(action, afterMs / 1000))
     },
 
     async undo(typedUserCode, userId) {

@@ -1,13 +1,10 @@
 /**
- * Polls of a grant (RFC 8628 §3.4), answered at once or held until the decision; a poll of an approved grant collects it. This
- * file owns the order of the steps of a collection; the store judges the pacing of polls, by rules.ts.
+ * Polls of a grant (RFC 8628 §3.4), answered at once or held until the decision; a poll of an approved grant collects it
+ * (collection.ts). The store judges the pacing of polls, by rules.ts.
  */
-import type { Approvals } from '../authorizations/approvals.js'
-import type { Clients } from '../clients/client.js'
-import { targetOf } from '../clients/resource.js'
 import { digestOf } from '../secrets/digest.js'
-import type { Tokens } from '../tokens/tokens.js'
 import { isGrantCode } from './codes.js'
+import { type Collect, knowsVerifier } from './collection.js'
 import type { Collecting, PollOutcome } from './grant.js'
 import type { ApprovedGrant, GrantStore, StoredPoll } from './grant-store.js'
 import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './held-polls.js'
@@ -33,36 +30,31 @@ export interface Polls {
 
 export interface PollsParts {
   store: GrantStore
-  approvals: Approvals
-  clients: Clients
-  tokens: Tokens
+  collect: Collect
   heldPolls: HeldPolls
-  events: { polled(outcome: PollOutcome['kind']): void; collected(): void }
+  events: { polled(outcome: PollOutcome['kind']): void }
   /** Puts a time limit on a whole collection, which makes several storage calls in a row. */
   limitTime: <T>(work: Promise<T>) => Promise<T>
 }
 
 export function createPolls(parts: PollsParts): Polls {
-  const { store, approvals, clients, tokens, heldPolls, events, limitTime } = parts
+  const { store, collect, heldPolls, events, limitTime } = parts
 
-  /** Every step that can fail comes before the claim, and tokens are handed out only after it. */
-  async function collect(grantCode: string, approved: ApprovedGrant, collecting: Collecting): Promise<PollOutcome> {
-    const client = clients.find(approved.request.clientId)
-    if (!client) return { kind: 'denied' }
-    const target = targetOf(client.resources, approved.request.resources, collecting.resources)
-    if (target === 'invalid_target') return { kind: target }
-    const authorization = await approvals.collect(client, approved)
-    if (!authorization) return { kind: 'denied' }
-    const issued = await tokens.issue(client, authorization, grantCode, target, collecting.takesRefreshToken)
-    const claim = await store.collect(digestOf(grantCode))
-    if (claim !== 'collected') return { kind: claim }
-    events.collected()
-    return { kind: 'approved', tokens: issued }
+  const claim = (grantCode: string) => () => store.collect(digestOf(grantCode))
+
+  async function collectApproved(
+    grantCode: string,
+    approved: ApprovedGrant,
+    collecting: Collecting
+  ): Promise<PollOutcome> {
+    // Whoever does not know the verifier has the code from somebody else, and leaves the grant as it is.
+    if (!knowsVerifier(approved.request, collecting.codeVerifier)) return { kind: 'unknown' }
+    return collect(grantCode, approved, collecting, claim(grantCode))
   }
 
   function conclude(grantCode: string, poll: StoredPoll, collecting: Collecting): PollOutcome | Promise<PollOutcome> {
     if (poll.kind === 'slow_down') return { kind: 'slow_down', intervalSeconds: poll.intervalMs / 1000 }
-    if (poll.kind === 'approved') return limitTime(collect(grantCode, poll, collecting))
+    if (poll.kind === 'approved') return limitTime(collectApproved(grantCode, poll, collecting))
     return poll
   }
 

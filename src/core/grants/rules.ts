@@ -31,6 +31,8 @@ export interface GrantState {
   /** Whether the last poll was accepted and has not been repeated yet. */
   isRepeatable: boolean
   collectedAtMs: number
+  /** The run that redeemed a code. */
+  redeemedBy?: string
 }
 
 /** How early a poll may come, to allow for network jitter and fast clocks: a tenth of the interval, but at least 500 ms. */
@@ -73,6 +75,25 @@ export function judgeCollection(grant: GrantState, nowMs: number): 'collected' |
   if (grant.phase !== 'approved' || isForgotten(grant, nowMs)) return 'unknown'
   grant.phase = 'collected'
   grant.collectedAtMs = nowMs
+  return 'collected'
+}
+
+/**
+ * Judges the redemption of a code and updates the state. It is `collected` once, and again for the same run, whose command may
+ * have been sent twice. Without a run it says `open` for a code that could be redeemed, and changes nothing.
+ */
+export function judgeRedemption(
+  grant: GrantState,
+  nowMs: number,
+  run?: string
+): 'open' | 'collected' | 'spent' | 'unknown' {
+  if (isForgotten(grant, nowMs)) return 'unknown'
+  if (grant.phase === 'collected') return run !== undefined && grant.redeemedBy === run ? 'collected' : 'spent'
+  if (grant.phase !== 'approved' || nowMs >= grant.expiresAtMs) return 'unknown'
+  if (run === undefined) return 'open'
+  grant.phase = 'collected'
+  grant.collectedAtMs = nowMs
+  grant.redeemedBy = run
   return 'collected'
 }
 

@@ -6,14 +6,13 @@ import { type Resource, targetOf } from '../clients/resource.js'
 import { isWithin } from '../clients/scope.js'
 import type { Clock } from '../clock.js'
 import type { AccessTokens } from './access-tokens.js'
-import type { IdTokens } from './id-tokens.js'
+import type { IdTokens, SignInFacts } from './id-tokens.js'
 import type { RefreshTokens } from './refresh-tokens.js'
 
-/** The tokens a client gets for an approved grant or a refresh token (RFC 6749 §5.1). */
+/** The tokens a client gets for an approved grant or a refresh token (RFC 6749 §5.1). The scope is that of the access token. */
 export interface IssuedTokens {
   accessToken: string
   accessTokenExpiresAtMs: number
-  /** The scope of the access token. */
   scopes: readonly string[]
   /** Present with the scope `offline_access`. */
   refreshToken?: string
@@ -26,19 +25,21 @@ export type RefreshOutcome =
   | { kind: 'refreshed'; tokens: IssuedTokens }
   | { kind: 'invalid' | 'replayed' | 'invalid_scope' | 'invalid_target' }
 
+/** What a client collects an authorization with, and for: `target` is what targetOf has found. */
+export interface Wanted {
+  grantCode: string
+  target: Resource | 'issuer'
+  takesRefreshToken: boolean
+  /** What the ID token says beside who the user is. */
+  signIn: SignInFacts
+}
+
 export interface TokenIssue {
   /**
    * The tokens of an authorization for the client that collects it. For the same grant code they are the same again, except that
-   * the access token has a `jti` of its own, and the refresh token is the family's current one. `target` is what targetOf
-   * has found. Rejects with `unavailable`.
+   * the access token has a `jti` of its own, and the refresh token is the family's current one. Rejects with `unavailable`.
    */
-  issue(
-    client: Client,
-    authorization: Authorization,
-    grantCode: string,
-    target: Resource | 'issuer',
-    takesRefreshToken: boolean
-  ): Promise<IssuedTokens>
+  issue(client: Client, authorization: Authorization, wanted: Wanted): Promise<IssuedTokens>
   /**
    * Rotates a refresh token (RFC 6749 §6), optionally with fewer scopes for the new access token, or for another of the approved
    * resources than the first (RFC 8707 §2.2).
@@ -78,7 +79,8 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     issuedAtMs: number,
     scopes: readonly string[],
     target: Resource | 'issuer',
-    clientTtlSeconds: number
+    clientTtlSeconds: number,
+    signIn: SignInFacts = {}
   ): IssuedTokens {
     const resource = target === 'issuer' ? undefined : target
     const ttlSeconds = Math.min(clientTtlSeconds, resource?.accessTokenTtlSeconds ?? clientTtlSeconds)
@@ -90,7 +92,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
       accessToken: accessTokens.mint(authorization, terms),
       accessTokenExpiresAtMs: expiresAtMs,
       scopes: ofToken,
-      ...(scopes.includes('openid') && { idToken: idTokens.mint(authorization, issuedAtMs) })
+      ...(scopes.includes('openid') && { idToken: idTokens.mint(authorization, issuedAtMs, signIn) })
     }
   }
 
@@ -101,10 +103,9 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
     const target = targetOf(client.resources, authorization.resources, resources)
     if (target === 'invalid_target') return { kind: target }
-    const ttlSeconds = accessTokenTtlOf(client, true)
-    const tokens = mint(authorization, clock(), scopes ?? authorization.scopes, target, ttlSeconds)
+    const wished = scopes ?? authorization.scopes
+    const tokens = mint(authorization, clock(), wished, target, accessTokenTtlOf(client, true))
     await authorizations.noteUse(authorization)
-
     const rotation = await refreshTokens.rotate(authorization, token)
     if (rotation.kind === 'replayed') await authorizations.revoke(authorization.userId, authorization.id, 'replay')
     if (rotation.kind !== 'rotated') return { kind: rotation.kind }
@@ -112,10 +113,10 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
   }
 
   return {
-    async issue(client, authorization, grantCode, target, takesRefreshToken) {
+    async issue(client, authorization, { grantCode, target, takesRefreshToken, signIn }) {
       const hasRefreshToken = takesRefreshToken && authorization.scopes.includes('offline_access')
       const ttlSeconds = accessTokenTtlOf(client, hasRefreshToken)
-      const tokens = mint(authorization, startOf(authorization), authorization.scopes, target, ttlSeconds)
+      const tokens = mint(authorization, startOf(authorization), authorization.scopes, target, ttlSeconds, signIn)
       if (!hasRefreshToken) return tokens
       return { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) }
     },

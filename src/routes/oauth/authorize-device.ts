@@ -1,9 +1,9 @@
-/** The two doors to a grant: the device authorization, and the one of browsers, which is closed. */
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { beginGrant, readAsked } from '../grant-start.js'
+import { isChallenge } from './authorization-request.js'
 
 /** POST /oauth/device_authorization (RFC 8628 §3.1): starts a grant for a client that is known. */
 export function authorizeDevice(app: App): void {
@@ -13,19 +13,26 @@ export function authorizeDevice(app: App): void {
     handler: async (request) => {
       const client = await app.authenticateClient(request)
       requireGrantType(client, DEVICE_CODE_GRANT)
-      const asked = { clientId: client.id, clientType: client.type, ...readAsked(client, request.body), metadata: {} }
+      const asked = {
+        ...{ clientId: client.id, clientType: client.type, ...readAsked(client, request.body), metadata: {} },
+        ...readChallenge(request.body)
+      }
       const { grantCode, answer } = await beginGrant(app, request, asked)
       return { device_code: grantCode, ...answer }
     }
   })
 }
 
-/** GET /oauth/authorize (RFC 6749 §3.1): refuses, and says where to go instead. */
-export function authorize(app: App): void {
-  app.route({
-    ...oauthOperations.authorize,
-    handler: async () => {
-      throw fault('unsupported_response_type')
-    }
-  })
+interface Sent {
+  code_challenge?: string
+  code_challenge_method?: string
+}
+
+/** PKCE on a device code is a client's choice, which begins with a challenge. By another method than S256 it would protect nothing. */
+function readChallenge({ code_challenge: challenge, code_challenge_method: method }: Sent): { codeChallenge?: string } {
+  if (!challenge) return {}
+  if (method !== 'S256') throw fault('invalid_request', { hint: 'code_challenge_method must be S256' })
+  if (!isChallenge(challenge))
+    throw fault('invalid_request', { hint: 'code_challenge must be the base64url of a SHA-256' })
+  return { codeChallenge: challenge }
 }

@@ -4,10 +4,12 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type IssuerMetadata, oauthOperations } from '../../../schemas/generated/oauth.js'
-import { BUILT_IN_SCOPES, GRANT_TYPES } from '../../core/clients/client.js'
+import { BUILT_IN_SCOPES, CODE_GRANT, GRANT_TYPES } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import { JWKS_MAX_AGE_SECONDS } from '../../core/tokens/signing-keys.js'
 import { type App, basePathOf } from '../app.js'
+import { LANGUAGES } from '../pages/texts/languages.js'
+import { PROMPTS } from './authorization-request.js'
 
 /** What the documents say changes with the configuration and the keys, never in a hurry. */
 const MAX_AGE_SECONDS = 300
@@ -73,13 +75,32 @@ function issuerMetadata(app: App): IssuerMetadata {
     jwks_uri: `${issuer}${oauthOperations.getJwks.url}`,
     // Some clients ask for all they see here, so it holds nothing that only a few of them may have.
     scopes_supported: [...BUILT_IN_SCOPES],
-    response_types_supported: ['none'],
-    grant_types_supported: [...GRANT_TYPES],
+    ...ofCodeGrant(app),
     token_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],
     revocation_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],
     introspection_endpoint_auth_methods_supported: WITH_SECRET,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: [...new Set(algorithms)],
-    claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp', 'name', 'email', 'email_verified']
+    code_challenge_methods_supported: ['S256'],
+    claims_supported: ['iss', 'sub', 'aud', 'iat', 'exp', 'auth_time', 'nonce', 'name', 'email', 'email_verified']
+  }
+}
+
+/** What the authorization endpoint can do, which needs pages. OpenID Connect Discovery has every provider name one. */
+function ofCodeGrant({ config }: App) {
+  if (!config.hasPages) {
+    const others = GRANT_TYPES.filter((type) => type !== CODE_GRANT)
+    return { response_types_supported: ['none'], grant_types_supported: others }
+  }
+  return {
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: [...GRANT_TYPES],
+    prompt_values_supported: [...PROMPTS],
+    ui_locales_supported: [...LANGUAGES],
+    authorization_response_iss_parameter_supported: true,
+    request_parameter_supported: false,
+    // Without this, OpenID Connect Discovery takes it for true.
+    request_uri_parameter_supported: false
   }
 }

@@ -12,7 +12,8 @@ import { acceptFormBodies } from '../form-body.js'
 import { acceptJsonBodies } from '../json-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
 import { answerOAuthFault } from './answers.js'
-import { authorize, authorizeDevice } from './authorize-device.js'
+import { refuseToAuthorize } from './authorize.js'
+import { authorizeDevice } from './authorize-device.js'
 import { checkToken } from './check-token.js'
 import { getAuthorizationServerMetadata, getJwks, getOpenidConfiguration, metadataUrls } from './discovery.js'
 import { getStatusList, STATUS_LIST_TYPE } from './get-status-list.js'
@@ -29,6 +30,8 @@ const {
   getStatusList: statusList,
   getUserinfo: userinfo,
   postUserinfo: userinfoByPost,
+  authorize,
+  authorizeByPost,
   ...forPrograms
 } = oauthOperations
 
@@ -41,7 +44,7 @@ export const oauth = surface('oauth', NEEDS, async (app) => {
   acceptFormBodies(app)
   app.register(documents)
   app.register(aboutUsers)
-  authorize(app)
+  if (!app.config.hasPages) refuseToAuthorize(app)
   authorizeDevice(app)
   requestToken(app)
   revokeToken(app)
@@ -49,7 +52,9 @@ export const oauth = surface('oauth', NEEDS, async (app) => {
   checkToken(app)
   await app.register(accepts)
   listRevocations(app)
-  refuseOtherMethods(app, Object.values(forPrograms))
+  // Where there are pages, the authorization endpoint is one of them.
+  const inBrowsers = app.config.hasPages ? [] : [authorize, authorizeByPost]
+  refuseOtherMethods(app, [...Object.values(forPrograms), ...inBrowsers])
 })
 
 /** What everybody may read, pages of other origins too. */

@@ -5,14 +5,14 @@ import {
   type TokenRequest,
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
-import { type Client, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
+import { type Client, CODE_GRANT, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
 import { readResources } from '../../core/clients/resource.js'
-import { LONGEST_SCOPE, readScope, writeScope } from '../../core/clients/scope.js'
+import { LONGEST_SCOPE, readScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
-import type { Collecting, PollOutcome } from '../../core/grants/grant.js'
-import type { IssuedTokens } from '../../core/tokens/issued-tokens.js'
+import type { Collecting } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 import { answerOnce, isRoutine, pollGrant } from '../grants.js'
+import { renderPoll, renderTokens } from './token-answers.js'
 
 /** What most polls ask for, which is nothing in particular. */
 const AS_APPROVED: Collecting = { resources: [], takesRefreshToken: true }
@@ -21,8 +21,9 @@ const PENDING = answerOnce<TokenError>({ error: 'authorization_pending' })
 
 type TokenRoute = FastifyRequest<{ Body: TokenRequest }>
 
-/** POST /oauth/token (RFC 6749 §3.2): tokens for a device code (RFC 8628 §3.4) or a refresh token (RFC 6749 §6). */
+/** POST /oauth/token (RFC 6749 §3.2): tokens for a code (§4.1.3), a device code (RFC 8628 §3.4) or a refresh token (§6). */
 export function requestToken(app: App): void {
+  /** Codes are counted with refresh tokens: either costs as much. */
   const limitRefreshes = app.limits.perAddress('refresh')
 
   app.route({
@@ -42,12 +43,13 @@ export function requestToken(app: App): void {
     if (body.grant_type === 'refresh_token') {
       return app.withinTimeLimit(request, redeemRefreshToken(client, body, request, reply))
     }
+    if (body.grant_type === CODE_GRANT) return app.withinTimeLimit(request, redeemCode(client, body, request, reply))
     throw fault('unsupported_grant_type')
   }
 
   function redeemDeviceCode(
     client: Client,
-    { device_code: deviceCode, scope = '', resource }: TokenRequest,
+    { device_code: deviceCode, scope = '', resource, code_verifier: codeVerifier }: TokenRequest,
     request: FastifyRequest,
     reply: FastifyReply
   ): Promise<TokenResponse | TokenError> {
@@ -56,16 +58,34 @@ export function requestToken(app: App): void {
     if (scope.length > LONGEST_SCOPE) throw fault('invalid_scope')
     if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
     const collecting =
-      resource === undefined ? AS_APPROVED : { ...AS_APPROVED, resources: readResources(client.resources, resource) }
+      resource === undefined && codeVerifier === undefined
+        ? AS_APPROVED
+        : { ...AS_APPROVED, resources: readResources(client.resources, resource), codeVerifier }
     return pollGrant(app, request, reply, deviceCode, client.tag, collecting).then((outcome) => {
-      if (outcome.kind === 'approved') return renderTokens(outcome.tokens, reply)
+      if (outcome.kind === 'approved') return renderTokens(outcome.tokens, app.clock(), reply)
       if (outcome.kind === 'invalid_target') throw fault('invalid_target')
       reply.isRoutine = isRoutine(outcome)
       reply.code(400)
       if (outcome.kind === 'pending') return PENDING(reply)
       if (outcome.kind === 'slow_down') reply.header('retry-after', outcome.intervalSeconds)
-      return render(outcome)
+      return renderPoll(outcome)
     })
+  }
+
+  async function redeemCode(
+    client: Client,
+    { code, redirect_uri: redirectUri, code_verifier: codeVerifier, resource }: TokenRequest,
+    request: FastifyRequest,
+    reply: FastifyReply
+  ): Promise<TokenResponse | TokenError> {
+    requireGrantType(client, CODE_GRANT)
+    if (!code) throw fault('invalid_request', { hint: 'code is missing' })
+    const collecting = { ...AS_APPROVED, resources: readResources(client.resources, resource), codeVerifier }
+    await limitRefreshes(request)
+    const outcome = await app.core.grants.redeemCode(code, client, redirectUri || undefined, collecting)
+    if (outcome.kind === 'approved') return renderTokens(outcome.tokens, app.clock(), reply)
+    if (outcome.kind === 'invalid_target') throw fault('invalid_target')
+    throw fault('invalid_grant', { detail: outcome.kind, hint: 'The code is not valid' })
   }
 
   async function redeemRefreshToken(
@@ -82,37 +102,8 @@ export function requestToken(app: App): void {
     await limitRefreshes(request)
     const wished = scopes.length > 0 ? scopes : undefined
     const outcome = await app.core.tokens.refresh(client, refreshToken, wished, resources)
-    if (outcome.kind === 'refreshed') return renderTokens(outcome.tokens, reply)
+    if (outcome.kind === 'refreshed') return renderTokens(outcome.tokens, app.clock(), reply)
     const { kind } = outcome
     throw fault(kind === 'invalid_scope' || kind === 'invalid_target' ? kind : 'invalid_grant', { detail: kind })
-  }
-
-  function renderTokens(tokens: IssuedTokens, reply: FastifyReply): TokenResponse {
-    const { accessToken, accessTokenExpiresAtMs, scopes, refreshToken, idToken } = tokens
-    // RFC 6749 §5.1 asks for it, for caches of HTTP/1.0.
-    reply.header('pragma', 'no-cache')
-    return {
-      access_token: accessToken,
-      token_type: 'Bearer',
-      expires_in: Math.max(0, Math.floor((accessTokenExpiresAtMs - app.clock()) / 1000)),
-      ...(scopes.length > 0 && { scope: writeScope(scopes) }),
-      ...(refreshToken !== undefined && { refresh_token: refreshToken }),
-      ...(idToken !== undefined && { id_token: idToken })
-    }
-  }
-}
-
-/** What a poll that brings no token is told (RFC 8628 §3.5). */
-function render(outcome: Exclude<PollOutcome, { kind: 'approved' | 'pending' | 'invalid_target' }>): TokenError {
-  switch (outcome.kind) {
-    case 'slow_down':
-      return { error: 'slow_down', interval: outcome.intervalSeconds }
-    case 'denied':
-      return { error: 'access_denied' }
-    case 'expired':
-      return { error: 'expired_token' }
-    case 'spent':
-    case 'unknown':
-      return { error: 'invalid_grant' }
   }
 }

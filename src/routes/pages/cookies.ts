@@ -6,17 +6,8 @@ import '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Attempt } from '../../core/upstream/sign-in-attempt.js'
 import type { App } from '../app.js'
-
-/** Where the visitor goes after signing in. It is a name, never a URL, so that no request can cause an open redirect. */
-export type Destination = 'device' | 'consent' | 'clients' | 'connections'
-
-/** The path of each destination. */
-export const DESTINATIONS: Readonly<Record<Destination, string>> = {
-  device: '/device',
-  consent: '/device/confirm',
-  clients: '/account/clients',
-  connections: '/account/connections'
-}
+import { ASK_SECONDS, type Ask } from './ask.js'
+import type { Destination, Heading } from './heading.js'
 
 /** The user code that was entered or filled in by a link, and the decision on it. See entered-code.ts. */
 export interface EnteredCode {
@@ -39,6 +30,7 @@ export interface Begun {
   state: string
   /** Where the browser goes afterwards. */
   destination: Destination
+  askId?: string
   /** The attempt's secrets; undefined once it has succeeded, so that reloading the callback only redirects. */
   attempt?: Attempt
   /** A keyed tag of the user who connects an account; undefined for a sign-in. */
@@ -46,12 +38,9 @@ export interface Begun {
 }
 
 /** A visitor who is about to sign in or connect an account. */
-export interface Visitor {
+export interface Visitor extends Heading {
   /** A random id, to which the CSRF tokens of a visitor without a session are bound. */
   id: string
-  destination: Destination
-  /** Whether the sign-in must be a reauthentication. */
-  reauthenticates?: boolean
   /** The attempts of all tabs, the oldest first. */
   begun?: readonly Begun[]
 }
@@ -72,6 +61,8 @@ export interface Cookies {
   session: Cookie<string>
   enteredCode: Cookie<EnteredCode>
   visitor: Cookie<Visitor>
+  /** What programs ask for (asks.ts), the oldest first. */
+  asked: Cookie<readonly Ask[]>
   /** Whether the browser sent none of these cookies, valid or not. */
   areAbsent(request: FastifyRequest): boolean
 }
@@ -117,6 +108,7 @@ export function createCookies(app: App): Cookies {
   }
 
   const [session, code, visitor] = ['__Host-grantd-session', '__Host-grantd-code', '__Host-grantd-visitor']
+  const asked = '__Host-grantd-asked'
   return {
     session: {
       read: (request) => readOnly(request, session),
@@ -125,6 +117,7 @@ export function createCookies(app: App): Cookies {
     },
     enteredCode: sealed(code, config.grantTtlSeconds),
     visitor: sealed(visitor, VISITOR_SECONDS),
-    areAbsent: (request) => [session, code, visitor].every((name) => request.cookies[name] === undefined)
+    asked: sealed(asked, ASK_SECONDS),
+    areAbsent: (request) => [session, code, visitor, asked].every((name) => request.cookies[name] === undefined)
   }
 }

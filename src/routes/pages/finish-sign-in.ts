@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { SignInRefusal } from '../../core/users/sign-in.js'
-import { type Begun, DESTINATIONS, type Visitor } from './cookies.js'
+import type { Begun, Visitor } from './cookies.js'
+import { pathTo } from './heading.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
 import { ErrorPage } from './views/error-page.js'
 import { visitOf } from './visit.js'
@@ -33,7 +34,7 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
       const one = visitor?.begun?.find((one) => one.state === state && one.providerId === request.params.id)
       if (!visitor || !one) return refuse(request, reply, 'invalid')
       // The callback was loaded before, so it leads to the same destination again.
-      if (!one.attempt) return seeOther(reply, visit, visit.session ? DESTINATIONS[one.destination] : '/login')
+      if (!one.attempt) return seeOther(reply, visit, visit.session ? pathTo(one) : '/login')
       const returning = { visitor, one, attempt: one.attempt }
       return one.connectsFor === undefined ? signIn(request, reply, returning) : connect(request, reply, returning)
     }
@@ -53,7 +54,7 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
     codes.handOver(request, reply, outcome.session)
     if (visit.session) await app.core.browserSessions.end(visit.session)
     cookies.session.set(reply, outcome.token)
-    return seeOther(reply, visit, DESTINATIONS[one.destination])
+    return seeOther(reply, visit, pathTo(one))
   }
 
   async function connect(request: FastifyRequest, reply: FastifyReply, { visitor, one, attempt }: Returning) {
@@ -94,6 +95,6 @@ const without = ({ begun = [] }: Visitor, over: Begun) => begun.filter((one) => 
 
 /** Marks an attempt as finished: only its `state` stays. */
 function withSecretsGone({ begun = [] }: Visitor, over: Begun): Begun[] {
-  const { providerId, state, destination } = over
-  return begun.map((one) => (one === over ? { providerId, state, destination } : one))
+  const { attempt: _attempt, connectsFor: _connectsFor, ...rest } = over
+  return begun.map((one) => (one === over ? rest : one))
 }

@@ -8,7 +8,10 @@ import helmet from '@fastify/helmet'
 import { surface } from '../app.js'
 import { acceptFormBodies } from '../form-body.js'
 import { refuseOtherMethods } from '../method-not-allowed.js'
+import { authorize } from '../oauth/authorize.js'
+import { answerAsk } from './answer-ask.js'
 import { answerPageFault } from './answers.js'
+import { createAsks } from './asks.js'
 import { createAssets, sendAssets } from './assets.js'
 import {
   renameAuthorization,
@@ -27,6 +30,7 @@ import { beginSignIn, showLogin, showLogout, signInByName, signOut } from './log
 import { answerStrays, refuseUnknown } from './other-paths.js'
 import type { PageParts } from './page.js'
 import { showResult, undoApproval } from './result.js'
+import { showAsk } from './show-ask.js'
 import { createVisits } from './visit.js'
 
 declare module 'fastify' {
@@ -44,6 +48,9 @@ const ALWAYS = [
   decideConsent,
   showResult,
   undoApproval,
+  authorize,
+  showAsk,
+  answerAsk,
   showLogin,
   beginSignIn,
   finishSignIn,
@@ -68,7 +75,9 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
   // This hook precedes that of helmet, which reads what it sets.
   app.addHook('onRoute', (route) => {
     if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
-    route.config = { ...route.config, page: true }
+    // The authorization endpoint is in an API document, and answers people all the same.
+    const isDocumented = route.schema !== undefined && 'operationId' in route.schema
+    route.config = { ...route.config, page: !isDocumented }
     route.helmet = {}
   })
   await app.register(helmet, {
@@ -99,13 +108,14 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
   const cookies = createCookies(app)
   const visits = createVisits(app, cookies, assets)
   const codes = createEnteredCodes(cookies, visits)
+  const asks = createAsks(app, cookies, visits)
   app.decorateRequest('visit', null)
   app.setErrorHandler(answerPageFault(visits))
   app.register(async (inner) => {
     // Before the visitor is looked up: even that is a call of the storage.
     inner.addHook('onRequest', inner.limitTime(inner.limits.perAddress('page')))
     inner.addHook('onRequest', inner.limitTime(visits.begin))
-    const parts: PageParts = { app: inner, cookies, visits, codes, awaitsCollection }
+    const parts: PageParts = { app: inner, cookies, visits, codes, asks, awaitsCollection }
     for (const route of ALWAYS) route(parts)
     if (app.config.demoSignIn) signInByName(parts)
     const named = own.map(({ method, url }) => ({ method, url: url.slice(app.prefix.length) || '/' }))

@@ -2,6 +2,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app.js'
+import type { Asks } from './asks.js'
 import type { Cookies } from './cookies.js'
 import type { EnteredCodes } from './entered-code.js'
 import type { Visit, Visits } from './visit.js'
@@ -13,6 +14,7 @@ export interface PageParts {
   cookies: Cookies
   visits: Visits
   codes: EnteredCodes
+  asks: Asks
   /** Whether the result page waits for the client to collect. */
   awaitsCollection: boolean
 }

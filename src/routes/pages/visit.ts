@@ -6,8 +6,9 @@ import { fault } from '../../core/fault.js'
 import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import { type App, basePathOf } from '../app.js'
 import type { Assets } from './assets.js'
-import type { Cookies, Destination, Visitor } from './cookies.js'
+import type { Cookies, Visitor } from './cookies.js'
 import { createFormTokens } from './form-tokens.js'
+import type { Destination } from './heading.js'
 import type { Texts } from './texts/en.js'
 import { type Language, languageOf, texts } from './texts/languages.js'
 
@@ -49,6 +50,8 @@ export interface Visits {
   hasLostCookies(request: FastifyRequest): boolean
   /** A visit without session or visitor, for answers that must not look one up. */
   ofNobody(request: FastifyRequest): Visit
+  /** Has this page speak another language than the browser prefers. */
+  speak(request: FastifyRequest, language: Language): void
   /** Gives the browser a visitor's cookie with a destination. Returns a visit whose forms the visitor can submit. */
   remember(request: FastifyRequest, reply: FastifyReply, changes: Partial<Visitor>): Visit
 }
@@ -80,7 +83,8 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
     const { session, visitor: before } = visitOf(request)
     const visitor: Visitor = { id: randomUUID(), destination: 'device', ...before, ...changes }
     cookies.visitor.set(reply, visitor)
-    const visit = visitBy(request, session, visitor)
+    const { language, texts } = visitOf(request)
+    const visit = { ...visitBy(request, session, visitor), language, texts }
     // Later calls in this request find the same visitor.
     request.visit = visit
     return visit
@@ -115,6 +119,10 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
     },
 
     hasLostCookies: (request) => origin.startsWith('http:') && cookies.areAbsent(request) && formTokens.isOurs(request),
+
+    speak(request, language) {
+      request.visit = { ...visitOf(request), language, texts: texts[language] }
+    },
 
     ofNobody: (request) => visitBy(request, undefined, undefined),
 

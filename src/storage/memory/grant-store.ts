@@ -1,10 +1,12 @@
 /** Grants in memory: runs core/grants/rules.ts over two maps, and tells of decisions within the process. */
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
 import type { Decision, GrantRequest } from '../../core/grants/grant.js'
 import type {
   ApprovedGrant,
   DecisionFeed,
   DecisionListener,
+  FoundGrant,
   GrantStanding,
   GrantStore
 } from '../../core/grants/grant-store.js'
@@ -15,6 +17,7 @@ import {
   judgeCollection,
   judgeDecision,
   judgePoll,
+  judgeRedemption,
   judgeWithdrawal
 } from '../../core/grants/rules.js'
 import type { Sweeps } from './sweeps.js'
@@ -24,7 +27,7 @@ interface StoredGrant extends GrantState {
   clientTag: string
   decision: Decision | undefined
   createdAtMs: number
-  userCodeTag: string
+  userCodeTag: string | undefined
 }
 
 /** Decisions are passed on within the process, so the feed is never down. */
@@ -55,7 +58,8 @@ export function createMemoryGrantStore(
       for (const [digest, grant] of grants) {
         if (!isOver(grant, nowMs)) continue
         grants.delete(digest)
-        if (digests.get(grant.userCodeTag) === digest) digests.delete(grant.userCodeTag)
+        const { userCodeTag: tag } = grant
+        if (tag !== undefined && digests.get(tag) === digest) digests.delete(tag)
       }
     },
     kept: () => grants.size + digests.size
@@ -72,13 +76,23 @@ export function createMemoryGrantStore(
     createdAtMs
   })
 
+  function get(grantDigest: string): FoundGrant | undefined {
+    const grant = grants.get(grantDigest)
+    const state = standingOf(grant)
+    if (!grant || state === 'unknown') return undefined
+    const { request, createdAtMs, expiresAtMs, decision } = grant
+    return { grantDigest, state, request, createdAtMs, expiresAtMs, decision }
+  }
+
   return {
     async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const nowMs = clock()
       if (grants.has(grantDigest)) return 'created'
-      const holder = grants.get(digests.get(userCodeTag) ?? '')
-      if (holder && !isOver(holder, nowMs)) return 'user_code_taken'
-      digests.set(userCodeTag, grantDigest)
+      if (userCodeTag !== undefined) {
+        const holder = grants.get(digests.get(userCodeTag) ?? '')
+        if (holder && !isOver(holder, nowMs)) return 'user_code_taken'
+        digests.set(userCodeTag, grantDigest)
+      }
       grants.set(grantDigest, {
         phase: 'pending',
         expiresAtMs: nowMs + lifeMs,
@@ -105,14 +119,8 @@ export function createMemoryGrantStore(
 
     stateOf: async (grantDigest) => standingOf(grants.get(grantDigest)),
 
-    async find(userCodeTag) {
-      const grantDigest = digests.get(userCodeTag) ?? ''
-      const grant = grants.get(grantDigest)
-      const state = standingOf(grant)
-      if (!grant || state === 'unknown') return undefined
-      const { request, createdAtMs, expiresAtMs, decision } = grant
-      return { grantDigest, state, request, createdAtMs, expiresAtMs, decision }
-    },
+    get: async (grantDigest) => get(grantDigest),
+    find: async (userCodeTag) => get(digests.get(userCodeTag) ?? ''),
 
     async decide(grantDigest, decision) {
       const grant = grants.get(grantDigest)
@@ -143,6 +151,18 @@ export function createMemoryGrantStore(
     async collect(grantDigest) {
       const grant = grants.get(grantDigest)
       return grant ? judgeCollection(grant, clock()) : 'unknown'
+    },
+
+    async lookAtCode(grantDigest, clientTag) {
+      const grant = grants.get(grantDigest)
+      const kind = grant?.clientTag === clientTag ? judgeRedemption(grant, clock()) : 'unknown'
+      return grant && (kind === 'open' || kind === 'spent') ? { kind, ...approvalOf(grant) } : { kind: 'unknown' }
+    },
+
+    async redeem(grantDigest, clientTag) {
+      const grant = grants.get(grantDigest)
+      if (grant?.clientTag !== clientTag) return 'unknown'
+      return judgeRedemption(grant, clock(), randomUUID()) as 'collected' | 'spent' | 'unknown'
     }
   }
 }

@@ -1,10 +1,11 @@
 /**
- * The stored text of a grant's request and decision. The request is an array without member names, to save memory: there may be
- * a million grants at a time.
+ * The stored text of a grant: its request, and by decision-record.ts its decision. The request is an array without member names, to
+ * save memory: there may be a million grants at a time.
  */
 import type { ClientType } from '../../core/clients/client.js'
 import { readScope, writeScope } from '../../core/clients/scope.js'
 import type { ClientMetadata, Decision, GrantRequest, Location } from '../../core/grants/grant.js'
+import { readDecision } from './decision-record.js'
 
 /** Values by position; trailing unknown ones are left out. The time of creation is the expiry minus `lifeMs`. */
 type RequestText = [
@@ -20,19 +21,15 @@ type RequestText = [
   clientId?: string | null,
   scope?: string,
   /** Identifiers of resources, separated by spaces. */
-  resources?: string
+  resources?: string,
+  codeChallenge?: string | null,
+  redirectUri?: string | null,
+  nonce?: string | null
 ]
-
-interface DecisionText {
-  user: string
-  client: string
-  ip: string
-  /** `revokedAllId`. Absent in a decision of an older version's instance. */
-  after?: string
-}
 
 export function writeRequest(request: GrantRequest, lifeMs: number): string {
   const { clientId, clientType, scopes, resources = [], metadata, ip, location } = request
+  const { codeChallenge, redirectUri, nonce } = request
   const { name = null, version = null, hostname = null, os = null } = metadata
   const known: RequestText = [clientType, name, version, hostname, os, ip, lifeMs]
   // The id of a built-in client is its type, so it is left out.
@@ -41,17 +38,14 @@ export function writeRequest(request: GrantRequest, lifeMs: number): string {
     location?.country,
     clientId === clientType ? undefined : clientId,
     // A text even if it is empty, where another one follows: instances of older versions read a text or nothing here.
-    scopes.length > 0 || resources.length > 0 ? writeScope(scopes) : undefined,
-    resources.join(' ') || undefined
+    scopes.length > 0 || resources.length > 0 || codeChallenge !== undefined ? writeScope(scopes) : undefined,
+    resources.join(' ') || undefined,
+    codeChallenge,
+    redirectUri,
+    nonce
   ]
   const last = rest.findLastIndex((value) => value !== undefined)
   return JSON.stringify([...known, ...rest.slice(0, last + 1)])
-}
-
-export function writeDecision({ userId, authorizationId, ip, revokedAllId }: Decision): string {
-  const known: DecisionText = { user: userId, client: authorizationId, ip }
-  const text = revokedAllId === undefined ? known : { ...known, after: revokedAllId }
-  return JSON.stringify(text)
 }
 
 /** The columns of the head that hold the end of a grant's life, as `slice` counts them; scripts/prologue.lua has them all. */
@@ -72,7 +66,9 @@ export function readRecord(record: string): GrantRecord | undefined {
   const isDecided = !/^[pw]/.test(head)
   const decision = isDecided ? readDecision(head, parse(decisionLine)) : undefined
   if (!isRequest(text) || (isDecided && !decision)) return undefined
-  const [clientType, name, version, hostname, os, ip, lifeMs, place, country, clientId, scope, resources] = text
+  const [clientType, name, version, hostname, os, ip, lifeMs, place, country, clientId, scope, resources, ...ofCode] =
+    text
+  const [codeChallenge, redirectUri, nonce] = ofCode
   const metadata = dropUnknown<ClientMetadata>({ name, version, hostname, os })
   const location = typeof place === 'string' ? dropUnknown<Location>({ text: place, country }) : undefined
   const scopes = readScope(scope) ?? []
@@ -81,7 +77,12 @@ export function readRecord(record: string): GrantRecord | undefined {
     request: {
       ...{ clientId: clientId ?? clientType, clientType, scopes, metadata, ip },
       ...(resources && { resources: resources.split(' ') }),
-      ...(location && { location })
+      ...(location && { location }),
+      ...dropUnknown<Pick<GrantRequest, 'codeChallenge' | 'redirectUri' | 'nonce'>>({
+        codeChallenge,
+        redirectUri,
+        nonce
+      })
     },
     createdAtMs: expiresAtMs - lifeMs,
     expiresAtMs,
@@ -110,18 +111,6 @@ function isRequest(value: unknown): value is RequestText {
     Number.isSafeInteger(lifeMs) &&
     [name, version, hostname, os, ...rest].every(isTextOrUnknown)
   )
-}
-
-const isDecision = (value: unknown): value is DecisionText => {
-  const { user, client, ip, after } = (value ?? {}) as Partial<DecisionText>
-  return [user, client, ip].every(isText) && isTextOrUnknown(after)
-}
-
-function readDecision(head: string, value: unknown): Decision | undefined {
-  if (!isDecision(value)) return undefined
-  const { user, client, ip, after } = value
-  const action = head.startsWith('d') ? 'deny' : 'approve'
-  return { action, userId: user, authorizationId: client, ip, ...(after !== undefined && { revokedAllId: after }) }
 }
 
 function dropUnknown<T extends object>(value: { [K in keyof T]: T[K] | null | undefined }): T {

@@ -12,8 +12,10 @@ import type {
 } from '../../core/grants/grant-store.js'
 import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
 import { isDigest } from '../../core/secrets/digest.js'
+import { createRedisCodeStore } from './code-store.js'
 import type { Connection } from './connection.js'
-import { type GrantRecord, readRecord, writeDecision, writeRequest } from './grant-record.js'
+import { writeDecision } from './decision-record.js'
+import { type GrantRecord, readRecord, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
 import { createPollBatches } from './poll-batches.js'
 import type { Servers } from './servers.js'
@@ -60,14 +62,24 @@ export function createRedisGrantStore(
     return { kind } as StoredPoll
   }
 
+  async function get(grantDigest: string): Promise<FoundGrant | undefined> {
+    const found = await look(grantDigest)
+    return found && { grantDigest, state: found.state, ...read(found.record) }
+  }
+
+  /** Resolves to whether this grant has the user code. */
+  async function reserve(userCodeTag: string, grantDigest: string, ttlMs: number): Promise<boolean> {
+    const holder = await callDurably('user-code-reserve', keys.userCode(userCodeTag), (redis) =>
+      redis.set(keys.userCode(userCodeTag), grantDigest, 'PX', ttlMs, 'NX', 'GET')
+    )
+    // If this grant itself holds the code, an earlier call reserved it and its answer was lost.
+    return holder === null || holder === grantDigest
+  }
+
   return {
     async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const ttlMs = lifeMs + RETENTION_MS + TTL_SLACK_MS
-      const holder = await callDurably('user-code-reserve', keys.userCode(userCodeTag), (redis) =>
-        redis.set(keys.userCode(userCodeTag), grantDigest, 'PX', ttlMs, 'NX', 'GET')
-      )
-      // If this grant itself holds the code, an earlier call reserved it and its answer was lost.
-      if (holder !== null && holder !== grantDigest) return 'user_code_taken'
+      if (userCodeTag !== undefined && !(await reserve(userCodeTag, grantDigest, ttlMs))) return 'user_code_taken'
       const text = writeRequest(request, lifeMs)
       await runDurably('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, clientTag, text, ...now())
       return 'created'
@@ -80,12 +92,13 @@ export function createRedisGrantStore(
       return found?.state ?? 'unknown'
     },
 
+    get,
+
     async find(userCodeTag) {
       const grantDigest = await call('user-code-find', (redis) => redis.get(keys.userCode(userCodeTag)))
       if (grantDigest === null) return undefined
       if (!isDigest(grantDigest)) throw unreadable('user-code')
-      const found = await look(grantDigest)
-      return found && { grantDigest, state: found.state, ...read(found.record) }
+      return get(grantDigest)
     },
 
     async decide(grantDigest, decision) {
@@ -110,6 +123,8 @@ export function createRedisGrantStore(
 
     async collect(grantDigest) {
       return (await runDurably('grant-collect', keys.grant(grantDigest), ...now())) as 'collected' | 'spent' | 'unknown'
-    }
+    },
+
+    ...createRedisCodeStore({ connection, keys, readApproval, now })
   }
 }

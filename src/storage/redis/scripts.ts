@@ -26,6 +26,7 @@ const NUMBER_OF_KEYS = {
   'grant-decide': 1,
   'grant-withdraw': 1,
   'grant-collect': 1,
+  'grant-redeem': 1,
   'record-create': 2,
   'record-change': 2,
   'record-delete': 2,

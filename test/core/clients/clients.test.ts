@@ -34,6 +34,7 @@ const clientOf = (id: string, secrets: string[] = []): Client => ({
   type: 'other',
   secretDigests: secrets.map(digestOf),
   grantTypes: [DEVICE_CODE_GRANT],
+  redirectUris: [],
   scopes: [],
   resources: [],
   accessTokenTtlSeconds: HOUR_SECONDS,
@@ -116,7 +117,8 @@ t.test('the built-in clients', async (t) => {
     for (const client of clients) {
       t.match(client, { type: client.id, secretDigests: [], tag: tagOf(client.id) })
       t.equal(client.name, undefined)
-      t.strictSame(client.grantTypes, [DEVICE_CODE_GRANT, 'refresh_token'])
+      t.strictSame(client.grantTypes, ['authorization_code', DEVICE_CODE_GRANT, 'refresh_token'])
+      t.equal(client.redirectUris, 'any-on-loopback')
       t.strictSame(client.scopes, ['openid', 'profile', 'email', 'offline_access'])
       t.strictSame([client.accessTokenTtlSeconds, client.authorizationTtlSeconds], [1_234, 1_234])
     }
@@ -251,6 +253,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           type: 'other',
           secretDigests: [],
           grantTypes: [DEVICE_CODE_GRANT, 'refresh_token'],
+          redirectUris: [],
           scopes: [],
           resources: [],
           accessTokenTtlSeconds: HOUR_SECONDS,
@@ -287,6 +290,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           type: 'ide-plugin',
           secretDigests: [SECRET_DIGEST, digestOf('another')],
           grantTypes: [DEVICE_CODE_GRANT],
+          redirectUris: [],
           scopes: ['reports.read', 'openid', 'https://api.example/write'],
           resources: [],
           accessTokenTtlSeconds: 300,
@@ -300,6 +304,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
             type: 'other',
             secretDigests: [SECRET_DIGEST],
             grantTypes: [],
+            redirectUris: [],
             scopes: [],
             resources: []
           },
@@ -346,9 +351,9 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
       'clients[2]: expected an object'
     ])
     t.strictSame(faultsOf({}), ['clients[0].client_id: is missing'])
-    t.strictSame(faultsOf({ client_id: 'a', client_secret: 'hunter2' }, { client_id: 'b', redirect_uris: [] }), [
+    t.strictSame(faultsOf({ client_id: 'a', client_secret: 'hunter2' }, { client_id: 'b', logo_uri: 'x' }), [
       'clients[0].client_secret: is not known',
-      'clients[1].redirect_uris: is not known'
+      'clients[1].logo_uri: is not known'
     ])
   })
 
@@ -398,10 +403,42 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
         ...[5, null, {}, 'refresh_token', ['password'], [5], [null], ['device_code']],
         ...[
           [DEVICE_CODE_GRANT, DEVICE_CODE_GRANT],
-          [DEVICE_CODE_GRANT, 'authorization_code']
+          [DEVICE_CODE_GRANT, 'implicit']
         ]
       ],
-      expects: /a list of grant types|one of urn:ietf:params:oauth:grant-type:device_code, refresh_token/
+      expects:
+        /a list of grant types|one of authorization_code, urn:ietf:params:oauth:grant-type:device_code, refresh_token/
+    },
+    redirect_uris: {
+      good: [
+        ...[
+          ['https://a.example/'],
+          ['http://127.0.0.1/x', 'http://[::1]/', 'http://localhost'],
+          ['com.example.app:/x']
+        ],
+        [`https://a.example/${'x'.repeat(1_006)}`]
+      ],
+      bad: [
+        ...[5, null, {}, 'https://a.example/', [5], [null], ['https://a.example/', 'https://a.example/']],
+        ...[[`https://a.example/${'x'.repeat(1_007)}`], Array.from({ length: 21 }, (_, i) => `https://a.example/${i}`)],
+        ...['', 'a', '/x', 'http://a.example/', 'https://a.example/#x', 'https://u@a.example/', 'https://a.example/ü'],
+        ...[
+          'javascript:alert(1)',
+          'data:text/html,x',
+          'app:/x',
+          'com.example.app://x',
+          'https://',
+          'http://127.0.0.2/'
+        ],
+        ...[
+          'file:///x',
+          'http://localhost.example/',
+          'https://a.example/\\x',
+          'https://a.example/ x',
+          'HTTPS://a.example/'
+        ]
+      ].map((one) => (typeof one === 'string' && one !== 'https://a.example/' ? [one] : one)),
+      expects: /a list of at most 20 URIs|a URI without fragment|an https URI, http on loopback, or a scheme such as/
     },
     scope: {
       good: ['', 'a', 'openid offline_access', words(50), '!#[]^~', 'a a'],
@@ -470,6 +507,13 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
     t.strictSame(acme({ ...offline, scope: 'offline_access_2' }), [], 'the word alone counts')
     t.strictSame(acme({ scope: 'offline_access' }), [], 'by default there is one')
     only(t, acme({ grant_types: ['refresh_token'] }), /^clients\[0\]\.grant_types: refresh_token needs .*device_code/)
+    const redirect_uris = ['https://a.example/']
+    t.strictSame(acme({ redirect_uris, grant_types: ['authorization_code'] }), [])
+    t.strictSame(read({ clients: [{ client_id: 'acme', redirect_uris }] }).clients[0]?.grantTypes, [
+      ...['authorization_code', DEVICE_CODE_GRANT, 'refresh_token']
+    ])
+    only(t, acme({ grant_types: ['authorization_code'] }), /^clients\[0\]\.redirect_uris: go with authorization_code/)
+    only(t, acme({ redirect_uris, grant_types: [DEVICE_CODE_GRANT] }), /^clients\[0\]\.redirect_uris: go with/)
     only(t, acme({ grant_types: [] }), /^clients\[0\]\.grant_types: without any.*client_secret_digests/)
     t.strictSame(acme({ grant_types: [], client_secret_digests: [SECRET_DIGEST] }), [])
     const times = { access_token_ttl_seconds: 3_601, authorization_ttl_seconds: 3_600 }

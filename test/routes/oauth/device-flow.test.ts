@@ -227,13 +227,13 @@ t.test('a poll', async (t) => {
   t.test('400 for a grant type that is not there, or not for this client', async (t) => {
     const { post } = await startOAuthApp(t)
     const code = 'A'.repeat(43)
-    for (const grant_type of ['password', 'authorization_code', 'client_credentials', 'device_code', 'REFRESH_TOKEN']) {
+    for (const grant_type of ['password', 'implicit', 'client_credentials', 'device_code', 'REFRESH_TOKEN']) {
       oauthRefused(t, await post(TOKEN, { ...CLI, grant_type, device_code: code }), 400, 'unsupported_grant_type')
     }
-    for (const grant_type of [DEVICE_CODE, 'refresh_token']) {
+    for (const grant_type of [DEVICE_CODE, 'refresh_token', 'authorization_code']) {
       oauthRefused(
         t,
-        await post(TOKEN, { ...API, grant_type, device_code: code, refresh_token: 'x' }),
+        await post(TOKEN, { ...API, grant_type, code, device_code: code, refresh_token: 'x' }),
         400,
         'unauthorized_client'
       )

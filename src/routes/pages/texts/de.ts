@@ -82,6 +82,26 @@ export const de: Texts = {
     changed: 'Der Name des Programms hat sich geändert, seit die Seite gezeigt wurde. Sehen Sie noch einmal hin.'
   },
 
+  asking: {
+    title: 'Ein Programm bittet um Zugriff',
+    warning:
+      'Lehnen Sie ab, wenn Sie das nicht gerade eben selbst begonnen haben oder wenn Ihnen jemand den Link hierher geschickt hat, für wen auch immer sich diese Person ausgibt.',
+    to: 'Die Antwort geht an',
+    toThisComputer: (name) => `ein Programm auf diesem Rechner (${name})`,
+    toProgram: (scheme) => `das Programm auf diesem Gerät, das ${scheme} öffnet`,
+    sure: 'Ich habe das gerade eben selbst begonnen.',
+    sureMissing: 'Um zuzustimmen, kreuzen Sie an, dass Sie das selbst begonnen haben.',
+    approved: 'Ihr Browser geht von selbst weiter und mit ihm das Programm. Wenn nicht, folgen Sie dem Link.',
+    denied:
+      'Das Programm bekommt nichts. Ihr Browser kehrt von selbst dorthin zurück. Wenn nicht, folgen Sie dem Link.',
+    goOn: (place) => `Weiter: ${place}`,
+    lost: 'Danach wurde in diesem Browser nicht gefragt, oder vor zu langer Zeit, oder es ist schon beantwortet. Beginnen Sie im Programm noch einmal.',
+    unknownClient:
+      'Das Programm, von dem Sie kommen, ist diesem Dienst nicht bekannt. Es wurde nichts erlaubt, und Sie werden nicht dorthin zurückgeschickt.',
+    unknownRedirect:
+      'Das Programm, von dem Sie kommen, will die Antwort an eine Adresse haben, die nicht dafür eingetragen ist. Es wurde nichts erlaubt, und Sie werden nicht dorthin geschickt.'
+  },
+
   clientTypes: {
     cli: 'ein Programm für die Kommando\u00ADzeile',
     mcp: 'ein MCP-Server',
@@ -129,6 +149,7 @@ export const de: Texts = {
     title: 'Anmelden',
     again: 'Melden Sie sich noch einmal an: Es ist eine Weile her, und es geht um den Zugriff auf Ihr Konto.',
     goingTo: {
+      ask: 'Melden Sie sich an, um zu sehen, worum ein Programm bittet.',
       device: 'Melden Sie sich an, um den Code einzugeben, den Ihr Gerät zeigt.',
       consent: 'Melden Sie sich an, um zu sehen, worum ein Gerät bittet.',
       clients: 'Melden Sie sich an, um die Programme zu sehen, die Sie berechtigt haben.',

@@ -80,6 +80,25 @@ export const en = {
     changed: 'What this program is called has changed since the page was shown. Look at it again.'
   },
 
+  asking: {
+    title: 'A program asks for access',
+    warning:
+      'Deny if you did not start this just now, or if somebody sent you the link that led here, whoever they say they are.',
+    to: 'The answer goes to',
+    toThisComputer: (name: string) => `a program on this computer (${name})`,
+    toProgram: (scheme: string) => `the program on this device that opens ${scheme}`,
+    sure: 'I started this myself just now.',
+    sureMissing: 'To approve, tick the box that says you started this yourself.',
+    approved: 'Your browser goes on by itself, and the program with it. If it does not, follow the link.',
+    denied: 'The program gets nothing. Your browser goes back to it by itself. If it does not, follow the link.',
+    goOn: (place: string) => `Go on to ${place}`,
+    lost: 'This browser was not asked that, or too long ago, or it is answered already. Start again in the program.',
+    unknownClient:
+      'The program that sent you here is not known to this service. Nothing was approved, and you are not sent back to it.',
+    unknownRedirect:
+      'The program that sent you here wants the answer at an address that is not registered for it. Nothing was approved, and you are not sent there.'
+  },
+
   clientTypes: {
     cli: 'a command-line program',
     mcp: 'an MCP server',
@@ -124,6 +143,7 @@ export const en = {
     title: 'Sign in',
     again: 'Sign in once more: it has been a while, and this is about access to your account.',
     goingTo: {
+      ask: 'Sign in to see what a program asks for.',
       device: 'Sign in to enter the code that your device shows.',
       consent: 'Sign in to see what a device asks for.',
       clients: 'Sign in to see the programs that you have authorized.',

@@ -82,6 +82,25 @@ export const es: Texts = {
     changed: 'El nombre de este programa ha cambiado desde que se mostró la página. Vuelva a mirarlo.'
   },
 
+  asking: {
+    title: 'Un programa pide acceso',
+    warning:
+      'Rechace si no lo ha iniciado usted ahora mismo, o si alguien le envió el enlace que le trajo aquí, sea quien diga ser.',
+    to: 'La respuesta va a',
+    toThisComputer: (name) => `un programa de este equipo (${name})`,
+    toProgram: (scheme) => `el programa de este dispositivo que abre ${scheme}`,
+    sure: 'Lo he iniciado yo ahora mismo.',
+    sureMissing: 'Para aprobar, marque la casilla que dice que lo ha iniciado usted.',
+    approved: 'Su navegador continúa por sí solo, y el programa con él. Si no es así, siga el enlace.',
+    denied: 'El programa no recibe nada. Su navegador vuelve a él por sí solo. Si no es así, siga el enlace.',
+    goOn: (place) => `Continuar: ${place}`,
+    lost: 'Eso no se preguntó en este navegador, o hace demasiado tiempo, o ya está respondido. Empiece de nuevo en el programa.',
+    unknownClient:
+      'Este servicio no conoce el programa que le envió aquí. No se ha aprobado nada y no se le envía de vuelta.',
+    unknownRedirect:
+      'El programa que le envió aquí quiere la respuesta en una dirección que no está registrada para él. No se ha aprobado nada y no se le envía allí.'
+  },
+
   clientTypes: {
     cli: 'un programa de línea de comandos',
     mcp: 'un servidor MCP',
@@ -127,6 +146,7 @@ export const es: Texts = {
     title: 'Iniciar sesión',
     again: 'Inicie sesión una vez más: ha pasado un tiempo, y se trata del acceso a su cuenta.',
     goingTo: {
+      ask: 'Inicie sesión para ver qué pide un programa.',
       device: 'Inicie sesión para introducir el código que muestra su dispositivo.',
       consent: 'Inicie sesión para ver qué pide un dispositivo.',
       clients: 'Inicie sesión para ver los programas que ha autorizado.',

@@ -81,6 +81,25 @@ export const fr: Texts = {
     changed: 'Le nom de ce programme a changé depuis l’affichage de la page. Regardez de nouveau.'
   },
 
+  asking: {
+    title: 'Un programme demande un accès',
+    warning:
+      'Refusez si vous ne venez pas de commencer cela vous-même, ou si quelqu’un vous a envoyé le lien qui mène ici, qui que cette personne prétende être.',
+    to: 'La réponse va à',
+    toThisComputer: (name) => `un programme sur cet ordinateur (${name})`,
+    toProgram: (scheme) => `le programme de cet appareil qui ouvre ${scheme}`,
+    sure: 'Je viens de commencer cela moi-même.',
+    sureMissing: 'Pour approuver, cochez la case qui dit que vous avez commencé cela vous-même.',
+    approved: 'Votre navigateur continue tout seul, et le programme avec lui. Sinon, suivez le lien.',
+    denied: 'Le programme n’obtient rien. Votre navigateur y retourne tout seul. Sinon, suivez le lien.',
+    goOn: (place) => `Continuer : ${place}`,
+    lost: 'Cela n’a pas été demandé dans ce navigateur, ou il y a trop longtemps, ou la réponse est déjà donnée. Recommencez dans le programme.',
+    unknownClient:
+      'Ce service ne connaît pas le programme qui vous a envoyé ici. Rien n’a été approuvé, et vous n’y êtes pas renvoyé.',
+    unknownRedirect:
+      'Le programme qui vous a envoyé ici veut la réponse à une adresse qui n’est pas enregistrée pour lui. Rien n’a été approuvé, et vous n’y êtes pas envoyé.'
+  },
+
   clientTypes: {
     cli: 'un programme en ligne de commande',
     mcp: 'un serveur MCP',
@@ -126,6 +145,7 @@ export const fr: Texts = {
     title: 'Connexion',
     again: 'Connectez-vous encore une fois : cela fait un moment, et il s’agit de l’accès à votre compte.',
     goingTo: {
+      ask: 'Connectez-vous pour voir ce qu’un programme demande.',
       device: 'Connectez-vous pour saisir le code que votre appareil affiche.',
       consent: 'Connectez-vous pour voir ce qu’un appareil demande.',
       clients: 'Connectez-vous pour voir les programmes que vous avez autorisés.',

@@ -18,3 +18,9 @@ export function languageOf(request: FastifyRequest): Language {
   const chosen = request.accepts().language([...LANGUAGES])
   return LANGUAGES.find((language) => language === chosen) ?? LANGUAGES[0]
 }
+
+/** The first of these tags (BCP 47) whose language the pages have, in whichever region. */
+export function languageAmong(tags: readonly string[]): Language | undefined {
+  const wanted = tags.map((tag) => tag.split('-', 1)[0]?.toLowerCase())
+  return wanted.flatMap((one) => LANGUAGES.find((language) => language === one) ?? [])[0]
+}

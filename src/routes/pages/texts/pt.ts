@@ -81,6 +81,25 @@ export const pt: Texts = {
     changed: 'O nome deste programa mudou desde que a página foi mostrada. Confira de novo.'
   },
 
+  asking: {
+    title: 'Um programa pede acesso',
+    warning:
+      'Recuse se não foi você quem acabou de iniciar isto, ou se alguém enviou a você o link que o trouxe aqui, seja quem for que a pessoa diga ser.',
+    to: 'A resposta vai para',
+    toThisComputer: (name) => `um programa neste computador (${name})`,
+    toProgram: (scheme) => `o programa deste dispositivo que abre ${scheme}`,
+    sure: 'Eu mesmo acabei de iniciar isto.',
+    sureMissing: 'Para aprovar, marque a caixa que diz que você mesmo iniciou isto.',
+    approved: 'Seu navegador continua sozinho, e o programa com ele. Se não continuar, siga o link.',
+    denied: 'O programa não recebe nada. Seu navegador volta para ele sozinho. Se não voltar, siga o link.',
+    goOn: (place) => `Continuar: ${place}`,
+    lost: 'Isso não foi perguntado neste navegador, ou foi há tempo demais, ou já está respondido. Comece de novo no programa.',
+    unknownClient:
+      'Este serviço não conhece o programa que enviou você para cá. Nada foi aprovado, e você não é enviado de volta.',
+    unknownRedirect:
+      'O programa que enviou você para cá quer a resposta em um endereço que não está registrado para ele. Nada foi aprovado, e você não é enviado para lá.'
+  },
+
   clientTypes: {
     cli: 'um programa de linha de comando',
     mcp: 'um servidor MCP',
@@ -126,6 +145,7 @@ export const pt: Texts = {
     title: 'Entrar',
     again: 'Entre mais uma vez: já faz algum tempo, e trata-se do acesso à sua conta.',
     goingTo: {
+      ask: 'Entre para ver o que um programa pede.',
       device: 'Entre para inserir o código que seu dispositivo mostra.',
       consent: 'Entre para ver o que um dispositivo pede.',
       clients: 'Entre para ver os programas que você autorizou.',

@@ -79,7 +79,7 @@ function Claims({ request, visit }: Pick<DetailsProps, 'request' | 'visit'>) {
 interface RightsProps {
   visit: Visit
   client: Client
-  request: GrantRequest
+  request: Pick<GrantRequest, 'scopes' | 'resources'>
   resources: readonly Resource[]
 }
 

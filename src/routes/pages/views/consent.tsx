@@ -19,7 +19,7 @@ export interface ConsentProps {
   linked: boolean
   /** The location of the user who looks at the page. */
   here: { ip: string; location: Location | undefined }
-  /** The sealed ticket (consent-page.ts). */
+  /** The sealed ticket (consent-ticket.ts). */
   ticket: string
   userName: string
   /** The upstream through which the user has signed in. */

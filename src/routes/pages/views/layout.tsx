@@ -12,10 +12,12 @@ interface LayoutProps {
   isAlone?: boolean
   /** Whether the page reports that the user's task is done. */
   isDone?: boolean
+  /** Where the browser goes on to at once. */
+  onward?: string
   children: ComponentChildren
 }
 
-export function Layout({ visit, title, here, isAlone = false, isDone = false, children }: LayoutProps) {
+export function Layout({ visit, title, here, isAlone = false, isDone = false, onward, children }: LayoutProps) {
   const { texts, base, language, session, serviceName, assets } = visit
   return (
     <html lang={language}>
@@ -24,6 +26,7 @@ export function Layout({ visit, title, here, isAlone = false, isDone = false, ch
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <meta name="robots" content="noindex" />
+        {onward !== undefined && <meta http-equiv="refresh" content={`0;url=${onward}`} />}
         <title>{`${title} · ${serviceName}`}</title>
         <link rel="stylesheet" href={base + assets.stylesheet.url} />
         <link rel="icon" type={assets.icon.type} href={base + assets.icon.url} />

@@ -18,16 +18,17 @@ interface LoginProps {
 export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
   const { login } = visit.texts
   const offered = upstreams.filter(({ signsIn }) => signsIn)
-  const reauthenticates = visit.visitor?.reauthenticates === true
+  const { reauthenticates, destination = 'device' } = visit.visitor ?? {}
+  const askId = destination === 'ask' ? visit.visitor?.askId : undefined
   return (
     <Layout visit={visit} title={login.title}>
       {hasSignedOut && <Notice kind="done">{login.signedOut}</Notice>}
-      <p>{reauthenticates ? login.again : login.goingTo[visit.visitor?.destination ?? 'device']}</p>
+      <p>{reauthenticates ? login.again : login.goingTo[destination]}</p>
       {upstreams.length > 0 && (
         <ul class="providers">
           {offered.map(({ id, name }) => (
             <li key={id}>
-              <a class="button primary" href={`${visit.base}/login/${id}`}>
+              <a class="button primary" href={`${visit.base}/login/${id}${askId === undefined ? '' : `?ask=${askId}`}`}>
                 {login.with(name)}
               </a>
             </li>
@@ -40,6 +41,7 @@ export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameIn
           <p>{login.demo}</p>
           {isNameInvalid && <Notice kind="problem">{login.demoInvalid}</Notice>}
           <Form visit={visit} action="/login" class="stack">
+            {askId && <input type="hidden" name="ask" value={askId} />}
             <label>
               <span>{login.demoName}</span>
               <input name="name" required maxLength={64} autocomplete="username" />
@@ -55,12 +57,13 @@ export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameIn
 }
 
 /** The confirmation page before signing out. */
-export function Logout({ visit }: { visit: Visit }) {
+export function Logout({ visit, askId }: { visit: Visit; askId: string | undefined }) {
   const { logout } = visit.texts
   return (
     <Layout visit={visit} title={logout.title}>
       <p>{logout.intro}</p>
       <Form visit={visit} action="/logout">
+        {askId && <input type="hidden" name="ask" value={askId} />}
         <button type="submit" class="primary">
           {logout.submit}
         </button>

@@ -1,0 +1,61 @@
+/**
+ * The collection of an approved grant, of a device or of a code: the one order of its steps. Every step that can fail comes before
+ * the claim, and tokens are handed out only after it.
+ */
+import type { Approvals } from '../authorizations/approvals.js'
+import type { Clients } from '../clients/client.js'
+import { targetOf } from '../clients/resource.js'
+import { digestOf, isSame } from '../secrets/digest.js'
+import type { IssuedTokens } from '../tokens/issued-tokens.js'
+import type { Tokens } from '../tokens/tokens.js'
+import type { Collecting, GrantRequest } from './grant.js'
+import type { ApprovedGrant } from './grant-store.js'
+
+export interface CollectionParts {
+  approvals: Approvals
+  clients: Clients
+  tokens: Tokens
+  events: { collected(): void }
+}
+
+type Claim = 'collected' | 'spent' | 'unknown'
+
+/** `denied`: it was revoked, its user is blocked, or its client is gone. `spent` and `unknown` are what the claim said. */
+export type Collected =
+  | { kind: 'approved'; tokens: IssuedTokens }
+  | { kind: 'denied' | 'invalid_target' | Exclude<Claim, 'collected'> }
+
+export type Collect = (
+  grantCode: string,
+  approved: ApprovedGrant,
+  collecting: Collecting,
+  claim: () => Promise<Claim>
+) => Promise<Collected>
+
+/** Whether a verifier is the one of the request's challenge (RFC 7636 §4.6). Without a challenge none is needed. */
+export function knowsVerifier({ codeChallenge }: GrantRequest, codeVerifier: string | undefined): boolean {
+  if (codeChallenge === undefined) return true
+  return codeVerifier !== undefined && isSame(digestOf(codeVerifier), codeChallenge)
+}
+
+export function createCollection({ approvals, clients, tokens, events }: CollectionParts): Collect {
+  return async (grantCode, approved, collecting, claim) => {
+    const { request, decision } = approved
+    const client = clients.find(request.clientId)
+    if (!client) return { kind: 'denied' }
+    const target = targetOf(client.resources, request.resources, collecting.resources)
+    if (target === 'invalid_target') return { kind: target }
+    const authorization = await approvals.collect(client, approved)
+    if (!authorization) return { kind: 'denied' }
+    const { nonce } = request
+    const { signedInAtMs } = decision
+    const issued = await tokens.issue(client, authorization, {
+      ...{ grantCode, target, takesRefreshToken: collecting.takesRefreshToken },
+      signIn: { nonce, signedInAtMs }
+    })
+    const claimed = await claim()
+    if (claimed !== 'collected') return { kind: claimed }
+    events.collected()
+    return { kind: 'approved', tokens: issued }
+  }
+}

@@ -1,0 +1,86 @@
+/** How a grant that was found is decided, of a device or of a code. */
+import { randomUUID } from 'node:crypto'
+import type { Approvals } from '../authorizations/approvals.js'
+import type { Clients } from '../clients/client.js'
+import type { Users } from '../users/user.js'
+import { type Action, authorizationIdOf, type DecideOutcome, type Decision } from './grant.js'
+import type { FoundGrant, GrantStore } from './grant-store.js'
+import { RETENTION_MS } from './rules.js'
+import type { PendingGrants } from './starts.js'
+
+/** Who decides: the user, and their address. */
+export interface DecidedBy {
+  userId: string
+  ip: string
+  /** When they had signed in, if that is to be told to the client. */
+  signedInAtMs?: number | undefined
+}
+
+export interface DecisionsParts {
+  store: GrantStore
+  approvals: Approvals
+  users: Users
+  clients: Clients
+  pending: PendingGrants
+}
+
+/** Decides a grant. `decided` is told of a decision that is new, with the time since the grant was started. */
+export type DecideFound = (
+  found: FoundGrant,
+  action: Action,
+  by: DecidedBy,
+  decided: (afterMs: number) => void
+) => Promise<DecideOutcome>
+
+export function createDecisions({ store, approvals, users, clients, pending }: DecisionsParts): DecideFound {
+  /** Writes the record of an approval that is about to be decided. Resolves to its id; undefined if the user has too many. */
+  async function prepare({ grantDigest, request, expiresAtMs }: FoundGrant, { userId, ip }: DecidedBy) {
+    const client = clients.find(request.clientId)
+    const lapsesAtMs = expiresAtMs + (isOfCode(request) ? 0 : RETENTION_MS)
+    const prepareAs = (authorizationId: string) =>
+      approvals.prepare(client, request, { userId, ip, authorizationId, lapsesAtMs })
+    const prepared = await prepareAs(authorizationIdOf(grantDigest, userId))
+    if (prepared === 'full') return undefined
+    if (prepared.revokedAtMs === undefined) return prepared.id
+    // An approval that never came to stand was revoked by its user, who approves anew: a record is revoked for good.
+    const anew = await prepareAs(randomUUID())
+    return anew === 'full' ? undefined : anew.id
+  }
+
+  return async (found, action, by, decided) => {
+    const { userId, ip, signedInAtMs } = by
+    const isApproval = action === 'approve'
+    // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
+    // is not known, the record stays: the repetition finds it, or it lapses.
+    const isPrepared = isApproval && found.state === 'pending'
+    const usualId = authorizationIdOf(found.grantDigest, userId)
+    const authorizationId = isPrepared ? await prepare(found, by) : usualId
+    if (authorizationId === undefined) return { kind: 'full' }
+    // An id that was made for this call is in no decision if it is not in the one that stands.
+    const drop = authorizationId === usualId ? approvals.discard : approvals.forget
+    // Asked for after the record is there: whoever revokes everything from here on finds the record.
+    const standing = isApproval && (await users.standingOf(userId))
+    if (standing && standing.blockedAtMs !== undefined) {
+      if (isPrepared) await drop(userId, authorizationId)
+      return { kind: 'blocked' }
+    }
+    const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
+    const signedIn = signedInAtMs !== undefined && { signedInAtMs }
+    const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn }
+    const result = await store.decide(found.grantDigest, decision)
+    if (result.kind === 'decided') {
+      decided(result.afterMs)
+      if (!isOfCode(found.request)) await pending.leave({ grantDigest: found.grantDigest, ...found.request })
+    }
+    const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
+    const isDecided = result.kind === 'decided' || result.kind === 'repeated'
+    // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
+    const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
+    if (isLeftOver) await drop(userId, authorizationId)
+    if (!isDecided) return { kind: result.kind }
+    return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
+  }
+}
+
+/** A code is approved as it is made, so that it takes no place among those that wait, and lapses with its short life. */
+const isOfCode = ({ redirectUri }: FoundGrant['request']) => redirectUri !== undefined

@@ -1,0 +1,121 @@
+/**
+ * The authorization endpoint (RFC 6749 §3.1): looks at a request, and sends the browser on to the question, or back to the client
+ * with what is wrong. It changes nothing but a cookie, so that a link and a preview of it do no harm.
+ */
+import { randomBytes } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { oauthOperations } from '../../../schemas/generated/oauth.js'
+import { fault } from '../../core/fault.js'
+import { newGrantCode } from '../../core/grants/codes.js'
+import type { App } from '../app.js'
+import type { Ask } from '../pages/ask.js'
+import { type PageParts, seeOther, sendPage } from '../pages/page.js'
+import { languageAmong } from '../pages/texts/languages.js'
+import { ErrorPage } from '../pages/views/error-page.js'
+import { visitOf } from '../pages/visit.js'
+import { answerUrl, type Refusal } from './authorization-answer.js'
+import {
+  type Asked,
+  one,
+  readAuthorizationRequest,
+  readReturnAddress,
+  type SentParameters
+} from './authorization-request.js'
+
+/** GET and POST /oauth/authorize, where there are pages. */
+export function authorize({ app, asks }: PageParts): void {
+  const { core, config, clock } = app
+
+  const route = {
+    onRequest: app.limits.perAddress('start'),
+    // What is wrong is found here, because most of it is for the client.
+    attachValidation: true
+  } as const
+  app.route({
+    ...oauthOperations.authorize,
+    ...route,
+    handler: (request, reply) => answer(request, reply, request.query as SentParameters) as Promise<never>
+  })
+  app.route({
+    ...oauthOperations.authorizeByPost,
+    ...route,
+    handler: (request, reply) => answer(request, reply, (request.body ?? {}) as SentParameters) as Promise<never>
+  })
+
+  async function answer(request: FastifyRequest, reply: FastifyReply, sent: SentParameters): Promise<FastifyReply> {
+    const { asking } = visitOf(request).texts
+    const id = one(sent, 'client_id')
+    const client = id === undefined ? undefined : core.clients.find(id)
+    if (!client) return refuseHere(request, reply, asking.unknownClient)
+    const to = readReturnAddress(client, sent)
+    if (!to) return refuseHere(request, reply, asking.unknownRedirect)
+    const asked = readAuthorizationRequest(client, to, sent)
+    const refusal = 'error' in asked ? asked : whyNotAsked(request, asked)
+    // 303, because a browser would send a form on with 307 (RFC 9700 §4.12).
+    if (refusal) return reply.redirect(answerUrl(config.publicUrl, to, refusal), 303)
+    return ask(request, reply, client.id, asked as Asked, sent)
+  }
+
+  function ask(request: FastifyRequest, reply: FastifyReply, clientId: string, asked: Asked, sent: SentParameters) {
+    const visit = visitOf(request)
+    if (request.method === 'HEAD') return seeOther(reply, visit, '/login')
+    // The cookies of this browser come with no form of another site (SameSite=Lax), but with the GET that follows it.
+    if (request.method === 'POST') return seeOther(reply, visit, `/oauth/authorize?${queryOf(sent)}`)
+    const { redirectUri, state, scopes, resources, codeChallenge, nonce, uiLocales } = asked
+    const language = languageAmong(uiLocales)
+    const one: Ask = {
+      ...{ id: randomBytes(16).toString('base64url'), code: newGrantCode(), askedAtMs: clock() },
+      ...{ clientId, redirectUri, scopes, codeChallenge },
+      ...(state !== undefined && { state }),
+      ...(resources && { resources }),
+      ...(nonce !== undefined && { nonce }),
+      ...(language && { language }),
+      ...(needsSignIn(request, asked) && { notSession: visit.session?.id ?? '' })
+    }
+    if (asks.keep(request, reply, one)) return seeOther(reply, visit, `/authorize/${one.id}`)
+    const tooLong = { error: 'invalid_request', description: 'The parameters are too long together' } as const
+    return reply.redirect(answerUrl(config.publicUrl, asked, tooLong), 303)
+  }
+
+  /** Whether the user has to sign in once more, by `prompt` or by `max_age`. */
+  function needsSignIn(request: FastifyRequest, { prompts, maxAgeSeconds }: Asked): boolean {
+    const { session } = visitOf(request)
+    if (prompts.includes('login')) return true
+    if (maxAgeSeconds === undefined) return false
+    return !session || clock() - session.signedInAtMs > maxAgeSeconds * 1000 || maxAgeSeconds === 0
+  }
+
+  /** With `prompt=none` nobody is asked, and nothing is ever approved without that. */
+  function whyNotAsked(request: FastifyRequest, asked: Asked): Refusal | undefined {
+    if (!asked.prompts.includes('none')) return undefined
+    const { session } = visitOf(request)
+    const isSignedIn = session && asks.isFresh(session) && !needsSignIn(request, asked)
+    if (!isSignedIn) return { error: 'login_required', description: 'The user has to sign in' }
+    return { error: 'consent_required', description: 'The user is always asked' }
+  }
+}
+
+/** Says on a page what no client is told (RFC 6749 §4.1.2.1): whoever made the link does not get the browser back. */
+function refuseHere(request: FastifyRequest, reply: FastifyReply, sentence: string): FastifyReply {
+  return sendPage(reply.code(400), ErrorPage, { visit: visitOf(request), sentence })
+}
+
+/** The parameters of a form as a query. */
+function queryOf(sent: SentParameters): URLSearchParams {
+  const pairs = Object.entries(sent).flatMap(([name, value = []]) => [value].flat().map((text) => [name, text]))
+  return new URLSearchParams(pairs as [string, string][])
+}
+
+/** GET and POST /oauth/authorize, where nobody signs in: refuses, and says where to go instead. */
+export function refuseToAuthorize(app: App): void {
+  const { method, url } = oauthOperations.authorize
+  app.route({
+    method: [method, oauthOperations.authorizeByPost.method],
+    url,
+    // Before a body is read: none could make it right.
+    onRequest: async () => {
+      throw fault('unsupported_response_type')
+    },
+    handler: async () => {}
+  })
+}

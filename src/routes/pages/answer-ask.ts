@@ -1,0 +1,75 @@
+import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { oneOf } from '../../../schemas/config.js'
+import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
+import { fault } from '../../core/fault.js'
+import type { Action, DecideOutcome } from '../../core/grants/grant.js'
+import { answerUrl } from '../oauth/authorization-answer.js'
+import type { Ask } from './ask.js'
+import { isAsShown, openAskTicket } from './consent-ticket.js'
+import { formOf, type PageParts, PathId, sendPage } from './page.js'
+import { type Asking, askIdOf, askingOf, requireAnswerer, sendAsk, tellLost } from './show-ask.js'
+import { Onward } from './views/onward.js'
+import { sessionOf, userIdOf, visitOf } from './visit.js'
+
+const Answer = formOf({
+  ticket: Type.String(),
+  action: oneOf(['approve', 'deny']),
+  /** The check box. It makes approving two clicks, which clickjacking cannot get with one. */
+  sure: Type.Optional(Type.Literal('yes'))
+})
+
+const DENIED = { error: 'access_denied', description: 'The user has denied it' } as const
+
+/** POST /authorize/{id}: approves or denies what a program on the same device asks for, and sends the browser back to it. */
+export function answerAsk(parts: PageParts): void {
+  const { app, asks, visits } = parts
+
+  app.route({
+    method: 'POST',
+    url: '/authorize/:id',
+    schema: { params: PathId, body: Answer },
+    onRequest: [app.limits.perAddress('approve'), requireAnswerer(parts), app.limits.perUser('approve', userIdOf)],
+    preValidation: visits.requireOwnForm,
+    handler: async (request, reply) => {
+      const { action, sure } = request.body
+      const ticket = openAskTicket(app, sessionOf(request), request.body.ticket)
+      if (ticket?.askId !== askIdOf(request)) throw fault('forbidden', { detail: 'a ticket of another question' })
+      const asking = askingOf(parts, request)
+      if (!asking) return tellLost(request, reply)
+      const { texts } = visitOf(request)
+      const again = (status: number, problem: string) => sendAsk(parts, request, reply.code(status), asking, problem)
+      if (!isAsShown(ticket, asking.client)) return again(409, texts.consent.changed)
+      if (action === 'approve' && sure !== 'yes') return again(400, texts.asking.sureMissing)
+      const { kind } = await decide(request, asking, action)
+      if (kind === 'blocked') throw fault('user_blocked')
+      if (kind === 'full') return again(409, texts.consent.tooMany(MOST_ACTIVE))
+      // Its code has ended: it was approved a while ago, and that answer was lost.
+      if (kind !== 'decided') return tellLost(request, reply)
+      return sendOnward(request, reply, asking.ask, action)
+    }
+  })
+
+  function decide(request: FastifyRequest, { ask, client }: Asking, action: Action): Promise<DecideOutcome> {
+    const { userId, signedInAtMs } = sessionOf(request)
+    const ip = app.whereabouts.ip(request)
+    const location = app.whereabouts.location(request)
+    const { code, askedAtMs, scopes, resources, codeChallenge, redirectUri, nonce } = ask
+    const asked = {
+      ...{ clientId: client.id, clientType: client.type, scopes, codeChallenge, redirectUri, metadata: {}, ip },
+      ...(resources && { resources }),
+      ...(nonce !== undefined && { nonce }),
+      ...(location && { location })
+    }
+    return app.core.grants.answerCode({ code, request: asked, askedAtMs }, action, { userId, ip, signedInAtMs })
+  }
+
+  /** The browser goes on from a page, and not by a redirect: docs/decisions/answers-leave-by-a-page.md. */
+  function sendOnward(request: FastifyRequest, reply: FastifyReply, ask: Ask, action: Action): FastifyReply {
+    asks.forget(request, reply, ask.id)
+    const { redirectUri, state } = ask
+    const answer = action === 'approve' ? { code: ask.code } : DENIED
+    const url = answerUrl(app.config.publicUrl, { redirectUri, state }, answer)
+    return sendPage(reply, Onward, { visit: visitOf(request), url, redirectUri, action })
+  }
+}

@@ -1,0 +1,93 @@
+import type { Client } from '../../../core/clients/client.js'
+import { whereTo } from '../../../core/clients/redirect-uri.js'
+import type { Resource } from '../../../core/clients/resource.js'
+import type { Ask } from '../ask.js'
+import type { Visit } from '../visit.js'
+import { Fact, Rights } from './consent-details.js'
+import { Form, Layout, Notice } from './layout.js'
+
+interface AskPageProps {
+  visit: Visit
+  ask: Ask
+  client: Client
+  /** The resources that are asked for and still there. */
+  resources: readonly Resource[]
+  /** The sealed ticket (consent-ticket.ts). */
+  ticket: string
+  userName: string
+  /** The upstream through which the user has signed in. */
+  upstreamName: string | undefined
+  problem?: string
+}
+
+/**
+ * The question of a program on the same device: there is no code to compare. What it shows is known, and not what the program says of
+ * itself. As on the other question the deny button comes first, so that the Enter key denies, and no element has an id.
+ */
+export function AskPage(props: AskPageProps) {
+  const { visit, ask, client, problem } = props
+  const { asking, consent, clientTypes } = visit.texts
+  const name = client.name ?? clientTypes[client.type]
+  return (
+    <Layout visit={visit} title={asking.title} isAlone>
+      {problem && <Notice kind="problem">{problem}</Notice>}
+      <Summary {...props} />
+      <section class="warning">
+        <h2>{consent.warning.title}</h2>
+        <p>{asking.warning}</p>
+      </section>
+      <Form visit={visit} action={`/authorize/${ask.id}`} class="stack decision">
+        <input type="hidden" name="ticket" value={props.ticket} />
+        <label class="check">
+          <input type="checkbox" name="sure" value="yes" required />
+          <span>{asking.sure}</span>
+        </label>
+        <div class="choice">
+          <button type="submit" name="action" value="deny" formNoValidate>
+            {consent.deny}
+          </button>
+          <button type="submit" name="action" value="approve">
+            <bdi>{consent.approve(name)}</bdi>
+          </button>
+        </div>
+      </Form>
+    </Layout>
+  )
+}
+
+function Summary({ visit, ask, client, resources, userName, upstreamName }: AskPageProps) {
+  const { asking, consent, clientTypes } = visit.texts
+  return (
+    <dl class="facts">
+      <Fact term={consent.program}>
+        {client.name === undefined ? (
+          clientTypes[client.type]
+        ) : (
+          <>
+            <bdi>{client.name}</bdi> <small>{consent.registered}</small>
+          </>
+        )}
+      </Fact>
+      <Fact term={asking.to}>
+        <bdi>{placeOf(ask.redirectUri, visit)}</bdi>
+      </Fact>
+      <Fact term={consent.rights}>
+        <Rights visit={visit} client={client} request={ask} resources={resources} />
+      </Fact>
+      <Fact term={consent.who}>
+        <bdi>{userName}</bdi>
+        {upstreamName && ` (${upstreamName})`}{' '}
+        <small>
+          <a href={`${visit.base}/logout?ask=${ask.id}`}>{consent.notYou}</a>
+        </small>
+      </Fact>
+    </dl>
+  )
+}
+
+/** Where the answer goes, in words. */
+export function placeOf(redirectUri: string, { texts: { asking } }: Visit): string {
+  const { kind, name } = whereTo(redirectUri)
+  if (kind === 'web') return name
+  return kind === 'loopback' ? asking.toThisComputer(name) : asking.toProgram(name)
+}

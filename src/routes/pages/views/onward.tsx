@@ -1,0 +1,32 @@
+import type { Visit } from '../visit.js'
+import { placeOf } from './ask-page.js'
+import { Layout } from './layout.js'
+
+interface OnwardProps {
+  visit: Visit
+  /** The redirect URI with the answer. */
+  url: string
+  redirectUri: string
+  action: 'approve' | 'deny'
+}
+
+/** Brings the answer to the program: the browser goes on by itself, or by the link. */
+export function Onward({ visit, url, redirectUri, action }: OnwardProps) {
+  const { asking, result } = visit.texts
+  const isApproved = action === 'approve'
+  return (
+    <Layout
+      visit={visit}
+      title={isApproved ? result.approvedTitle : result.deniedTitle}
+      isDone={isApproved}
+      onward={url}
+    >
+      <p>{isApproved ? asking.approved : asking.denied}</p>
+      <p>
+        <a class="button primary" href={url}>
+          <bdi>{asking.goOn(placeOf(redirectUri, visit))}</bdi>
+        </a>
+      </p>
+    </Layout>
+  )
+}
