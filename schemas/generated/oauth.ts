@@ -5,7 +5,9 @@ import { type Static, Type } from '@sinclair/typebox'
 export const oauthPrefix = ''
 
 export const DeviceAuthorizationRequest = Type.Object({
-  client_id: Type.Optional(Type.String({ description: 'The client, unless the Authorization header names it.' })),
+  client_id: Type.Optional(Type.String({
+    description: 'The client, unless the Authorization header names it. A URL where clients may be known by one.'
+  })),
   client_secret: Type.Optional(Type.String({
     description: 'The secret of a confidential client (client_secret_post).'
   })),
@@ -228,6 +230,9 @@ export const IssuerMetadata = Type.Object({
     Type.String(),
     { description: 'The same for introspection.' }
   ),
+  client_id_metadata_document_supported: Type.Optional(Type.Boolean({
+    description: 'Whether a client may be known by a URL, its `client_id`, that leads to its metadata. Absent if not. Some hosts alone may be allowed.'
+  })),
   subject_types_supported: Type.Array(Type.String(), { description: 'Every client sees the same id of a user.' }),
   id_token_signing_alg_values_supported: Type.Array(
     Type.String(),

@@ -2143,7 +2143,7 @@ export const openapiDocument = {
           client_metadata: { $ref: '#/components/schemas/ClientMetadata' },
           client_id: {
             type: 'string',
-            description: "The OAuth client that asks, when it is one of the operator's and not just a type of program."
+            description: "The OAuth client that asks, when it is one of the operator's and not just a type of program, or one known by a URL. Of such a URL show the host: nothing else about that client is certain."
           },
           client_name: {
             type: 'string',
@@ -2256,6 +2256,10 @@ export const openapiDocument = {
             type: 'array',
             description: 'The identifiers of the APIs its tokens are for; absent when they are for the issuer.',
             items: { type: 'string' }
+          },
+          client_id: {
+            type: 'string',
+            description: 'The URL of a client that is known by one. Its host is all that is certain of it, and what to show for it. Absent for any other client.'
           },
           is_current: {
             type: 'boolean',
@@ -2374,7 +2378,10 @@ export const openapiDocument = {
       DeviceAuthorizationRequest: {
         type: 'object',
         properties: {
-          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
+          client_id: {
+            type: 'string',
+            description: 'The client, unless the Authorization header names it. A URL where clients may be known by one.'
+          },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
@@ -2700,6 +2707,10 @@ export const openapiDocument = {
             type: 'array',
             description: 'The same for introspection.',
             items: { type: 'string' }
+          },
+          client_id_metadata_document_supported: {
+            type: 'boolean',
+            description: 'Whether a client may be known by a URL, its `client_id`, that leads to its metadata. Absent if not. Some hosts alone may be allowed.'
           },
           subject_types_supported: {
             type: 'array',

@@ -1,7 +1,7 @@
 /**
  * An OAuth client (RFC 6749 §2): a registered program, the scopes it may request and the lifetimes of its tokens. Each of the
- * five client types is also a built-in public client of that name; all other clients come from OAUTH_CLIENTS_FILE. All are known
- * from the configuration, so that nothing here calls the storage.
+ * five client types is also a built-in public client of that name; others come from OAUTH_CLIENTS_FILE, or are known by a URL
+ * (url-clients.ts). All are known from the configuration and their id, so that nothing here calls the storage.
  */
 import { fault } from '../fault.js'
 import { digestOf, isSame } from '../secrets/digest.js'
@@ -36,6 +36,11 @@ export interface Client {
 
 /** The first character of the tags of all built-in clients, and of no other tag: the dashboard API polls for any of them. */
 export const BUILT_IN_TAG = '*'
+/**
+ * The first character of the tags of all clients known by a URL, and of no other tag. Their ids are not the operator's, and whoever
+ * tries long enough finds two with the same tag: so that it can only be two of these, which keep no secret from each other.
+ */
+export const URL_TAG = '@'
 /** Fixed, because the Redis scripts read a grant by columns. */
 const TAG_LENGTH = 6
 
@@ -44,6 +49,16 @@ export const BUILT_IN_SCOPES: readonly string[] = ['openid', 'profile', 'email',
 
 export function isBuiltIn(clientId: string): boolean {
   return CLIENT_TYPES.some((type) => type === clientId)
+}
+
+/** Whether an id is a URL, as those of other clients never are: theirs have no colon. */
+export function isKnownByUrl(clientId: string): boolean {
+  return clientId.startsWith('https://')
+}
+
+/** What is known for certain of a client that is known by a URL: where its document is. Undefined for any other. */
+export function hostOfClient(clientId: string): string | undefined {
+  return isKnownByUrl(clientId) && URL.canParse(clientId) ? new URL(clientId).host : undefined
 }
 
 /** A client that can keep no secret, and so proves nothing about who uses it (RFC 6749 §2.1). */
@@ -59,21 +74,24 @@ export function requireGrantType({ grantTypes }: Client, grantType: GrantType): 
 const HOUR_SECONDS = 3_600
 
 /**
- * The life of an access token, which a resource may shorten. That of a built-in client lives as long as its authorization, unless
- * a refresh token comes with it: then an hour, as for other clients.
+ * The life of an access token, which a resource may shorten. That of a built-in client, or of one known by a URL, lives as long as
+ * its authorization, unless a refresh token comes with it: then an hour, as for other clients.
  */
 export function accessTokenTtlOf(client: Client, hasRefreshToken: boolean): number {
   const { id, accessTokenTtlSeconds } = client
-  return hasRefreshToken && isBuiltIn(id) ? Math.min(HOUR_SECONDS, accessTokenTtlSeconds) : accessTokenTtlSeconds
+  return hasRefreshToken && (isBuiltIn(id) || isKnownByUrl(id))
+    ? Math.min(HOUR_SECONDS, accessTokenTtlSeconds)
+    : accessTokenTtlSeconds
 }
 
 /**
  * The tag of a client: six characters, 36 bits of the id's digest for a client of OAUTH_CLIENTS_FILE. That is enough because
- * only the operator chooses ids, and clients whose tags collide are rejected at start.
+ * only the operator chooses ids, and clients whose tags collide are rejected at start. Who collects for a client known by a URL is
+ * compared by its whole id besides (grants/polls.ts).
  */
 export function tagOf(clientId: string): string {
-  const tag = isBuiltIn(clientId) ? BUILT_IN_TAG + digestOf(clientId) : digestOf(clientId)
-  return tag.slice(0, TAG_LENGTH)
+  const first = isBuiltIn(clientId) ? BUILT_IN_TAG : isKnownByUrl(clientId) ? URL_TAG : ''
+  return (first + digestOf(clientId)).slice(0, TAG_LENGTH)
 }
 
 /** The built-in clients, which may ask for those of the resources that are for them. */
@@ -93,24 +111,50 @@ export function builtInClients(tokenTtlSeconds: number, resources: readonly Reso
   }))
 }
 
+/** A client as it describes itself: with the grant types and redirect URIs of its document, and the name that it claims. */
+export interface DescribedClient extends Client {
+  readonly claimedName: string | undefined
+  readonly redirectUris: readonly string[]
+}
+
+export interface UrlClients {
+  /** The client with this id, without a look at its document. Undefined for a URL that can be no id, or is not allowed here. */
+  find(clientId: string): Client | undefined
+  /** The same client by its document, as `Clients.describe`. */
+  describe(client: Client, admit: () => Promise<void>): Promise<DescribedClient>
+}
+
 export interface Clients {
   find(clientId: string): Client | undefined
+  /**
+   * The same client as it describes itself, if it is known by a URL; any other as it is. This is the one place where a client may
+   * have to be fetched. `admit` is asked before that. Rejects with `invalid_client`, `unavailable` or `overloaded`.
+   */
+  describe(client: Client, admit: () => Promise<void>): Promise<Client | DescribedClient>
   /**
    * The client with this id and secret (RFC 6749 §2.3); undefined if they do not match. A public client has no secret, so
    * presenting one for it fails.
    */
   authenticate(clientId: string, secret: string | undefined): Client | undefined
   list(): readonly Client[]
+  /** What the tags of all public clients begin with. */
+  publicTags(): ReadonlySet<string>
 }
 
-export function createClients(clients: readonly Client[]): Clients {
+/** Without `byUrl`, no client is known by a URL. */
+export function createClients(clients: readonly Client[], byUrl?: UrlClients): Clients {
   const byId = new Map(clients.map((client) => [client.id, client]))
+  const find = (clientId: string) => byId.get(clientId) ?? byUrl?.find(clientId)
 
   return {
-    find: (clientId) => byId.get(clientId),
+    find,
+
+    async describe(client, admit) {
+      return byUrl && isKnownByUrl(client.id) ? byUrl.describe(client, admit) : client
+    },
 
     authenticate(clientId, secret) {
-      const client = byId.get(clientId)
+      const client = find(clientId)
       if (!client) return undefined
       if (isPublic(client)) return secret === undefined ? client : undefined
       if (secret === undefined) return undefined
@@ -118,6 +162,11 @@ export function createClients(clients: readonly Client[]): Clients {
       return client.secretDigests.some((one) => isSame(one, digest)) ? client : undefined
     },
 
-    list: () => clients
+    list: () => clients,
+
+    publicTags() {
+      const tags = clients.filter(isPublic).map(({ id, tag }) => (isBuiltIn(id) ? BUILT_IN_TAG : tag))
+      return new Set(byUrl ? [...tags, URL_TAG] : tags)
+    }
   }
 }

@@ -84,6 +84,8 @@ export interface Collecting {
   resources: readonly string[]
   /** Whether a refresh token could be handed over. Where it cannot, there is none, and the access token lives the longer for it. */
   takesRefreshToken: boolean
+  /** Who collects, where more than one may have the tag that it polls with. To any other client the grant is unknown. */
+  clientId?: string
 }
 
 /** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */

@@ -4,7 +4,6 @@
  * state machine, and the surfaces (src/routes) render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
-import { BUILT_IN_TAG, isBuiltIn, isPublic } from '../clients/client.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Users } from '../users/user.js'
@@ -67,13 +66,7 @@ export interface GrantsParts extends PollsParts {
 export function createGrants(parts: GrantsParts): Grants {
   const { store, keyring, approvals, users, clients, events, pending } = parts
   const { poll, pollAndWait } = createPolls(parts)
-  /** What the tags of all public clients begin with: those of the built-in ones alike, the others one by one. */
-  const publicTags = new Set(
-    clients
-      .list()
-      .filter(isPublic)
-      .map(({ id, tag }) => (isBuiltIn(id) ? BUILT_IN_TAG : tag))
-  )
+  const publicTags = clients.publicTags()
   const tagsOf = (userCode: string) => keyring.tags('user-code', userCode)
 
   async function find(typedUserCode: string): Promise<FoundGrant | undefined> {

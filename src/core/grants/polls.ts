@@ -47,7 +47,9 @@ export function createPolls(parts: PollsParts): Polls {
 
   /** Every step that can fail comes before the claim, and tokens are handed out only after it. */
   async function collect(grantCode: string, approved: ApprovedGrant, collecting: Collecting): Promise<PollOutcome> {
-    const client = clients.find(approved.request.clientId)
+    const { clientId } = approved.request
+    if (collecting.clientId !== undefined && collecting.clientId !== clientId) return { kind: 'unknown' }
+    const client = clients.find(clientId)
     if (!client) return { kind: 'denied' }
     const target = targetOf(client.resources, approved.request.resources, collecting.resources)
     if (target === 'invalid_target') return { kind: target }

@@ -7,14 +7,21 @@ import { beginGrant, readAsked } from '../grant-start.js'
 
 /** POST /oauth/device_authorization (RFC 8628 §3.1): starts a grant for a client that is known. */
 export function authorizeDevice(app: App): void {
+  const limitFetches = app.limits.perAddress('client-metadata')
+
   app.route({
     ...oauthOperations.authorizeDevice,
-    onRequest: app.limits.perAddress('start'),
+    // The document of a client may have to be fetched. What waits for the storage has the time that it has everywhere.
+    config: { waitsForOthers: true },
+    onRequest: app.limitTime(app.limits.perAddress('start')),
     handler: async (request) => {
-      const client = await app.authenticateClient(request)
+      const proved = await app.withinTimeLimit(request, Promise.resolve(app.authenticateClient(request)))
+      const admit = () => app.withinTimeLimit(request, limitFetches(request))
+      const client = await app.core.clients.describe(proved, admit)
       requireGrantType(client, DEVICE_CODE_GRANT)
-      const asked = { clientId: client.id, clientType: client.type, ...readAsked(client, request.body), metadata: {} }
-      const { grantCode, answer } = await beginGrant(app, request, asked)
+      const metadata = 'claimedName' in client && client.claimedName !== undefined ? { name: client.claimedName } : {}
+      const asked = { clientId: client.id, clientType: client.type, ...readAsked(client, request.body), metadata }
+      const { grantCode, answer } = await app.withinTimeLimit(request, beginGrant(app, request, asked))
       return { device_code: grantCode, ...answer }
     }
   })

@@ -57,6 +57,8 @@ export const de: Texts = {
     notYou: 'Nicht Sie? Abmelden',
     program: 'Programm',
     registered: 'unter diesem Namen bei diesem Dienst registriert',
+    described: 'geprüft: Das Programm ist dort beschrieben',
+    describedAt: 'Beschrieben unter',
     unchecked: 'von niemandem geprüft',
     details: 'Einzelheiten',
     claimsIntro: 'Was das Programm über sich selbst sagt. Niemand hat es geprüft.',

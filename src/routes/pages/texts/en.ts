@@ -54,6 +54,8 @@ export const en = {
     notYou: 'Not you? Sign out',
     program: 'Program',
     registered: 'registered with this service under this name',
+    described: 'checked: the program is described there',
+    describedAt: 'Described at',
     unchecked: 'not checked by anybody',
     details: 'Details',
     claimsIntro: 'What the program says about itself. Nobody has checked it.',

@@ -57,6 +57,8 @@ export const es: Texts = {
     notYou: '¿No es usted? Cierre la sesión',
     program: 'Programa',
     registered: 'registrado en este servicio con este nombre',
+    described: 'comprobado: el programa está descrito allí',
+    describedAt: 'Descrito en',
     unchecked: 'nadie lo ha comprobado',
     details: 'Detalles',
     claimsIntro: 'Lo que el programa dice de sí mismo. Nadie lo ha comprobado.',

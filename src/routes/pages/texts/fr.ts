@@ -56,6 +56,8 @@ export const fr: Texts = {
     notYou: 'Ce n’est pas vous ? Déconnectez-vous',
     program: 'Programme',
     registered: 'enregistré sous ce nom auprès de ce service',
+    described: 'vérifié : le programme y est décrit',
+    describedAt: 'Décrit à l’adresse',
     unchecked: 'vérifié par personne',
     details: 'Détails',
     claimsIntro: 'Ce que le programme dit de lui-même. Personne ne l’a vérifié.',

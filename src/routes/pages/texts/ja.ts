@@ -57,6 +57,8 @@ export const ja: Texts = {
     notYou: '別の方ですか？ サインアウトする',
     program: 'プログラム',
     registered: 'この名前でこのサービスに登録されています',
+    described: '確認済み：プログラムの説明がここにあります',
+    describedAt: '説明の場所',
     unchecked: '誰も確認していません',
     details: '詳細',
     claimsIntro: 'プログラムが名乗っている内容です。誰も確認していません。',

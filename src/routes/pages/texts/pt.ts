@@ -56,6 +56,8 @@ export const pt: Texts = {
     notYou: 'Não é você? Sair',
     program: 'Programa',
     registered: 'registrado neste serviço com este nome',
+    described: 'verificado: o programa está descrito lá',
+    describedAt: 'Descrito em',
     unchecked: 'ninguém verificou',
     details: 'Detalhes',
     claimsIntro: 'O que o programa diz de si mesmo. Ninguém verificou.',

@@ -1,6 +1,6 @@
 /** The folded details of the question: further facts about the request, and everything the client says about itself. */
 import type { ComponentChildren } from 'preact'
-import type { Client } from '../../../core/clients/client.js'
+import { type Client, isKnownByUrl } from '../../../core/clients/client.js'
 import { hostOf, type Resource } from '../../../core/clients/resource.js'
 import type { GrantRequest, Location } from '../../../core/grants/grant.js'
 import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
@@ -17,7 +17,7 @@ interface DetailsProps {
 }
 
 export function Details(props: DetailsProps) {
-  const { visit, createdAtMs, here, isOpen } = props
+  const { visit, request, createdAtMs, here, isOpen } = props
   const { consent } = visit.texts
   return (
     <details class="stack" open={isOpen}>
@@ -29,6 +29,12 @@ export function Details(props: DetailsProps) {
         <Fact term={consent.here}>
           <bdi>{place(visit, here.location, here.ip)}</bdi>
         </Fact>
+        {/* Not a link: whoever publishes there would learn who looks, and when. */}
+        {isKnownByUrl(request.clientId) && (
+          <Fact term={consent.describedAt}>
+            <code>{request.clientId}</code>
+          </Fact>
+        )}
       </dl>
       <Claims {...props} />
     </details>

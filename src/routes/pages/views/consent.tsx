@@ -1,4 +1,4 @@
-import type { Client } from '../../../core/clients/client.js'
+import { type Client, hostOfClient } from '../../../core/clients/client.js'
 import type { Resource } from '../../../core/clients/resource.js'
 import { countriesDiffer, type GrantRequest, type Location } from '../../../core/grants/grant.js'
 import { readClaim } from '../../../core/grants/self-description.js'
@@ -79,9 +79,13 @@ function withCodeWhole(sentence: string, userCode: string) {
   )
 }
 
-/** The client's name: the registered one, otherwise its own in quotation marks, or its type if that name is suspicious. */
+/**
+ * The client's name: the registered one, or the host of a client known by a URL, otherwise its own in quotation marks, or its type
+ * if that name is suspicious.
+ */
 export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' | 'metadata'>, visit: Visit): string {
-  if (client.name !== undefined) return client.name
+  const known = client.name ?? hostOfClient(client.id)
+  if (known !== undefined) return known
   const claimed = readClaim(request.metadata.name)
   const isPlain = claimed !== undefined && claimed.doubts.length === 0
   return isPlain ? visit.texts.consent.quoted(claimed.text) : visit.texts.clientTypes[request.clientType]
@@ -120,14 +124,16 @@ function Summary(props: ConsentProps) {
   const { visit, request, client, userName, upstreamName } = props
   const { consent, clientTypes } = visit.texts
   const name = readClaim(request.metadata.name)
+  const host = hostOfClient(client.id)
+  const known = client.name ?? host
   return (
     <dl class="facts">
       <Fact term={consent.program}>
-        {client.name === undefined ? (
+        {known === undefined ? (
           clientTypes[request.clientType]
         ) : (
           <>
-            <bdi>{client.name}</bdi> <small>{consent.registered}</small>
+            <bdi>{known}</bdi> <small>{host === undefined ? consent.registered : consent.described}</small>
           </>
         )}
       </Fact>
