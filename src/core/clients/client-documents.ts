@@ -3,11 +3,10 @@
  * is bounded: one fetch for all who wait for a document, few at a time and fewer of one host, and nothing that `admit` refuses.
  * Each process keeps its own.
  */
-import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '../clock.js'
 import { type Fault, fault, isFault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
-import { ForbiddenUrlError, type GuardedFetch, NoDocumentError } from '../trust/guarded-fetch.js'
+import { ForbiddenUrlError, type GuardedAnswer, type GuardedFetch, NoDocumentError } from '../trust/guarded-fetch.js'
 import { type ClientDocument, readClientDocument } from './client-document.js'
 
 const LARGEST_DOCUMENT = 5 * 1024
@@ -38,7 +37,7 @@ interface Kept {
   untilMs: number
 }
 
-export function createClientDocuments(fetch: GuardedFetch, clock: Clock): ClientDocuments {
+export function createClientDocuments(fetchGuarded: GuardedFetch, clock: Clock): ClientDocuments {
   // Two caches, so that whoever names a thousand URLs of nothing drives out no document.
   const documents = createBoundedCache<Kept>(MOST_KEPT)
   const failures = createBoundedCache<Kept>(MOST_KEPT)
@@ -52,7 +51,7 @@ export function createClientDocuments(fetch: GuardedFetch, clock: Clock): Client
 
   async function look(url: string): Promise<ClientDocument> {
     try {
-      const { body, headers } = await fetch(url, { largest: LARGEST_DOCUMENT, accept: 'application/json' })
+      const { body, headers } = await fetchGuarded(url, { largest: LARGEST_DOCUMENT, accept: 'application/json' })
       if (!JSON_TYPE.test(headers['content-type'] ?? '')) throw unusable('is not sent as application/json')
       const found = readClientDocument(url, body)
       if (typeof found === 'string') throw unusable(found)
@@ -117,7 +116,8 @@ function faultOf(error: unknown): Fault {
 }
 
 /** How long an answer is fresh (RFC 9111 §4.2), within what is bearable. */
-function keepForMs({ 'cache-control': control = '', age, expires }: IncomingHttpHeaders, nowMs: number): number {
+function keepForMs(headers: GuardedAnswer['headers'], nowMs: number): number {
+  const { 'cache-control': control = '', age, expires } = headers
   const isNeverFresh = /(?:^|,)\s*no-(?:store|cache)\b/i.test(control)
   const [, seconds] = /(?:^|,)\s*max-age\s*=\s*"?(\d{1,10})/i.exec(control) ?? []
   const freshMs = seconds === undefined ? Date.parse(expires ?? '') - nowMs : Number(seconds) * 1000

@@ -1,10 +1,10 @@
 /**
  * An OAuth client (RFC 6749 §2): a registered program, the scopes it may request and the lifetimes of its tokens. Each of the
  * five client types is also a built-in public client of that name; others come from OAUTH_CLIENTS_FILE, or are known by a URL
- * (url-clients.ts). All are known from the configuration and their id, so that nothing here calls the storage.
+ * (url-clients.ts). All are known from the configuration and their id, so that nothing calls the storage; clients.ts finds them.
  */
 import { fault } from '../fault.js'
-import { digestOf, isSame } from '../secrets/digest.js'
+import { digestOf } from '../secrets/digest.js'
 import type { Resource } from './resource.js'
 
 export const CLIENT_TYPES = ['cli', 'mcp', 'demo', 'ide-plugin', 'other'] as const
@@ -109,64 +109,4 @@ export function builtInClients(tokenTtlSeconds: number, resources: readonly Reso
     authorizationTtlSeconds: tokenTtlSeconds,
     tag: tagOf(type)
   }))
-}
-
-/** A client as it describes itself: with the grant types and redirect URIs of its document, and the name that it claims. */
-export interface DescribedClient extends Client {
-  readonly claimedName: string | undefined
-  readonly redirectUris: readonly string[]
-}
-
-export interface UrlClients {
-  /** The client with this id, without a look at its document. Undefined for a URL that can be no id, or is not allowed here. */
-  find(clientId: string): Client | undefined
-  /** The same client by its document, as `Clients.describe`. */
-  describe(client: Client, admit: () => Promise<void>): Promise<DescribedClient>
-}
-
-export interface Clients {
-  find(clientId: string): Client | undefined
-  /**
-   * The same client as it describes itself, if it is known by a URL; any other as it is. This is the one place where a client may
-   * have to be fetched. `admit` is asked before that. Rejects with `invalid_client`, `unavailable` or `overloaded`.
-   */
-  describe(client: Client, admit: () => Promise<void>): Promise<Client | DescribedClient>
-  /**
-   * The client with this id and secret (RFC 6749 §2.3); undefined if they do not match. A public client has no secret, so
-   * presenting one for it fails.
-   */
-  authenticate(clientId: string, secret: string | undefined): Client | undefined
-  list(): readonly Client[]
-  /** What the tags of all public clients begin with. */
-  publicTags(): ReadonlySet<string>
-}
-
-/** Without `byUrl`, no client is known by a URL. */
-export function createClients(clients: readonly Client[], byUrl?: UrlClients): Clients {
-  const byId = new Map(clients.map((client) => [client.id, client]))
-  const find = (clientId: string) => byId.get(clientId) ?? byUrl?.find(clientId)
-
-  return {
-    find,
-
-    async describe(client, admit) {
-      return byUrl && isKnownByUrl(client.id) ? byUrl.describe(client, admit) : client
-    },
-
-    authenticate(clientId, secret) {
-      const client = find(clientId)
-      if (!client) return undefined
-      if (isPublic(client)) return secret === undefined ? client : undefined
-      if (secret === undefined) return undefined
-      const digest = digestOf(secret)
-      return client.secretDigests.some((one) => isSame(one, digest)) ? client : undefined
-    },
-
-    list: () => clients,
-
-    publicTags() {
-      const tags = clients.filter(isPublic).map(({ id, tag }) => (isBuiltIn(id) ? BUILT_IN_TAG : tag))
-      return new Set(byUrl ? [...tags, URL_TAG] : tags)
-    }
-  }
 }

@@ -4,8 +4,9 @@
  * ask for something, and only then: what a user has approved stays approved while the document cannot be reached.
  */
 import { createBoundedCache } from '../records/bounded-cache.js'
-import { type Client, GRANT_TYPES, isKnownByUrl, tagOf, type UrlClients } from './client.js'
+import { type Client, GRANT_TYPES, isKnownByUrl, tagOf } from './client.js'
 import type { ClientDocuments } from './client-documents.js'
+import type { UrlClients } from './clients.js'
 
 export interface UrlClientsParts {
   /** The hosts whose clients are allowed, as URLs have them, with a port that is not 443; `on` for any. */

@@ -3,7 +3,7 @@
  * file owns the order of the steps of a collection; the store judges the pacing of polls, by rules.ts.
  */
 import type { Approvals } from '../authorizations/approvals.js'
-import type { Clients } from '../clients/client.js'
+import type { Clients } from '../clients/clients.js'
 import { targetOf } from '../clients/resource.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Tokens } from '../tokens/tokens.js'

@@ -11,11 +11,11 @@ import {
   builtInClients,
   CLIENT_TYPES,
   type Client,
-  createClients,
   DEVICE_CODE_GRANT,
   isBuiltIn,
   tagOf
 } from '../../../src/core/clients/client.js'
+import { createClients } from '../../../src/core/clients/clients.js'
 import { isWithin, readScope, writeScope } from '../../../src/core/clients/scope.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
 
