@@ -19,7 +19,15 @@ export const DeviceAuthorizationRequest = Type.Object({
     {
       description: "The API the tokens are to be for, by its identifier (RFC 8707 §2). It may be repeated, 10 different ones at most; a token is for one of them. Without it the tokens are for the issuer, or for the operator's default."
     }
-  ))
+  )),
+  device_name: Type.Optional(Type.String({
+    maxLength: 255,
+    description: "What the device is called, such as its host name; 255 characters at most. It is shown in the question as the program's own word, and becomes the label in the user's list. Without it that is made of the User-Agent, if a program sends one."
+  })),
+  client_version: Type.Optional(Type.String({
+    maxLength: 64,
+    description: 'The version of the program, shown in the same way; 64 characters at most.'
+  }))
 })
 export type DeviceAuthorizationRequest = Static<typeof DeviceAuthorizationRequest>
 

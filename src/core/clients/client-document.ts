@@ -29,7 +29,8 @@ export function readClientDocument(url: string, content: unknown): ClientDocumen
     grant_types: grantTypes = USUAL_GRANT_TYPES
   } = document
   if (method !== 'none') return 'has another token_endpoint_auth_method than none'
-  if (typeof name !== 'string' || name.length > LONGEST_NAME) {
+  // No store could keep half of a surrogate pair as it is.
+  if (typeof name !== 'string' || name.length > LONGEST_NAME || /\p{Surrogate}/u.test(name)) {
     return `has a client_name that is not a text of ${LONGEST_NAME} characters at most`
   }
   if (!isListOfTexts(redirectUris) || !redirectUris.every(isRedirectUri)) {

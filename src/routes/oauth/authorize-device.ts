@@ -3,7 +3,7 @@ import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
-import { beginGrant, readAsked } from '../grant-start.js'
+import { beginGrant, readAsked, readClaims } from '../grant-start.js'
 
 /** POST /oauth/device_authorization (RFC 8628 §3.1): starts a grant for a client that is known. */
 export function authorizeDevice(app: App): void {
@@ -19,7 +19,7 @@ export function authorizeDevice(app: App): void {
       const admit = () => app.withinTimeLimit(request, limitFetches(request))
       const client = await app.core.clients.describe(proved, admit)
       requireGrantType(client, DEVICE_CODE_GRANT)
-      const metadata = 'claimedName' in client && client.claimedName !== undefined ? { name: client.claimedName } : {}
+      const metadata = readClaims(client, request, request.body)
       const asked = { clientId: client.id, clientType: client.type, ...readAsked(client, request.body), metadata }
       const { grantCode, answer } = await app.withinTimeLimit(request, beginGrant(app, request, asked))
       return { device_code: grantCode, ...answer }

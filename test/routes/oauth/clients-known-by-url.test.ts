@@ -101,7 +101,7 @@ t.test('a device grant', async (t) => {
   t.test('200 the page shows the host, and what the document says as a claim', async (t) => {
     host.at('/bank.json', documentOf(`${host.origin}/bank.json`, { client_name: 'Yоur Bank' }))
     const { consent, clients } = en
-    const { user_code } = (await begin(`${host.origin}/bank.json`)).body
+    const { user_code } = (await begin(`${host.origin}/bank.json`, { device_name: 'build-7' })).body
     const ann = await signedIn(service)
     const page = await ann.enter(user_code)
     t.match(page.body, `<bdi>${hostName}</bdi> <small>${consent.described}</small>`)
@@ -112,7 +112,7 @@ t.test('a device grant', async (t) => {
     t.notMatch(page.body, `href="${host.origin}`, 'and no browser is led there')
     await ann.post('/device/confirm', { action: 'approve', same: 'yes' })
     const list = await ann.get('/account/clients')
-    t.match(list.body, `<h3><bdi>${hostName}</bdi>`)
+    t.match(list.body, `<h3><bdi>${hostName} (build-7)</bdi>`)
     t.match(list.body, `<dt>${consent.claimedName}</dt><dd><q><bdi>Yоur Bank</bdi></q></dd>`)
     t.notMatch(list.body, clients.unnamed)
   })
@@ -153,6 +153,7 @@ t.test('a device grant', async (t) => {
         [documentOf(bad, { grant_types: 'authorization_code' }), /grant_types/],
         [documentOf(bad, { client_name: { en: 'Tool' } }), /client_name/],
         [documentOf(bad, { client_name: 'x'.repeat(256) }), /client_name/],
+        [documentOf(bad, { client_name: '\ud800' }), /client_name/],
         [documentOf(bad, { more: 'x'.repeat(5 * 1024) }), /cannot be fetched/],
         [[documentOf(bad)], /not a JSON object/],
         [answerWith('{"client_id"'), /cannot be fetched/],

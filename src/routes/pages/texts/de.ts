@@ -64,7 +64,7 @@ export const de: Texts = {
     claimsIntro: 'Was das Programm über sich selbst sagt. Niemand hat es geprüft.',
     claimedName: 'Nennt sich',
     version: 'Version',
-    hostname: 'Rechner',
+    hostname: 'Gerät',
     os: 'System',
     nothingClaimed: 'Nichts.',
     hidden: 'Enthält Zeichen, die man nicht sehen kann; sie stehen hier als \uFFFD.',

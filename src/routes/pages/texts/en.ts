@@ -61,7 +61,7 @@ export const en = {
     claimsIntro: 'What the program says about itself. Nobody has checked it.',
     claimedName: 'Calls itself',
     version: 'Version',
-    hostname: 'Computer',
+    hostname: 'Device',
     os: 'System',
     nothingClaimed: 'Nothing.',
     hidden: 'Contains characters that cannot be seen, shown here as \uFFFD.',

@@ -64,7 +64,7 @@ export const es: Texts = {
     claimsIntro: 'Lo que el programa dice de sí mismo. Nadie lo ha comprobado.',
     claimedName: 'Dice llamarse',
     version: 'Versión',
-    hostname: 'Equipo',
+    hostname: 'Dispositivo',
     os: 'Sistema',
     nothingClaimed: 'Nada.',
     hidden: 'Contiene caracteres invisibles, que aquí se muestran como \uFFFD.',

@@ -63,7 +63,7 @@ export const fr: Texts = {
     claimsIntro: 'Ce que le programme dit de lui-même. Personne ne l’a vérifié.',
     claimedName: 'Se nomme',
     version: 'Version',
-    hostname: 'Ordinateur',
+    hostname: 'Appareil',
     os: 'Système',
     nothingClaimed: 'Rien.',
     hidden: 'Contient des caractères invisibles, représentés ici par \uFFFD.',

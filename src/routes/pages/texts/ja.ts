@@ -64,7 +64,7 @@ export const ja: Texts = {
     claimsIntro: 'プログラムが名乗っている内容です。誰も確認していません。',
     claimedName: '名乗っている名前',
     version: 'バージョン',
-    hostname: 'コンピューター',
+    hostname: 'デバイス',
     os: 'システム',
     nothingClaimed: '何も名乗っていません。',
     hidden: '目に見えない文字が含まれています。ここでは \uFFFD と表示しています。',

@@ -63,7 +63,7 @@ export const pt: Texts = {
     claimsIntro: 'O que o programa diz de si mesmo. Ninguém verificou.',
     claimedName: 'Diz chamar-se',
     version: 'Versão',
-    hostname: 'Computador',
+    hostname: 'Dispositivo',
     os: 'Sistema',
     nothingClaimed: 'Nada.',
     hidden: 'Contém caracteres invisíveis, mostrados aqui como \uFFFD.',
