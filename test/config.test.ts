@@ -232,6 +232,7 @@ t.test('every variable is read', async (t) => {
         ...{ id: 'acme', name: undefined, type: 'other', secretDigests: [], grantTypes: [...GRANT_TYPES] },
         ...{
           resources: [],
+          optionalScopes: [],
           scopes: ['openid'],
           accessTokenTtlSeconds: 3_600,
           authorizationTtlSeconds: 2_592_000,

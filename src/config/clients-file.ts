@@ -1,17 +1,10 @@
 /** Reads OAUTH_CLIENTS_FILE, or lists its faults. Its format is described in schemas/clients-file.ts. */
-import { type ClientEntry, ClientsFile, type ResourceEntry } from '../../schemas/clients-file.js'
-import {
-  BUILT_IN_SCOPES,
-  type Client,
-  DEVICE_CODE_GRANT,
-  GRANT_TYPES,
-  isBuiltIn,
-  tagOf
-} from '../core/clients/client.js'
+import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
+import { type Client, DEVICE_CODE_GRANT, GRANT_TYPES, isBuiltIn, tagOf } from '../core/clients/client.js'
 import { type Resource, resourcesOf } from '../core/clients/resource.js'
-import { readScope } from '../core/clients/scope.js'
-import { isSafeUrl } from './faults.js'
+import { isWithin, readScope } from '../core/clients/scope.js'
 import { MOST_FAULTS, readJsonFile } from './named-files.js'
+import { resourceFaults, toResource } from './resource-entries.js'
 
 const HOUR_SECONDS = 3_600
 const DAY_SECONDS = 86_400
@@ -62,6 +55,10 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   if (grants.length === 0 && !entry.client_secret_digests) {
     yield `${place}.grant_types: without any, the client can only introspect, and needs client_secret_digests for that`
   }
+  const ofResources = known.filter(({ identifier }) => resources.includes(identifier)).map((one) => one.scope)
+  if (!isWithin(wordsOf(entry.optional_scope), [scope, ...ofResources].flatMap(wordsOf))) {
+    yield `${place}.optional_scope: has a scope that is neither the client's nor of a resource of its own`
+  }
   if (accessTokenTtlOf(entry) > authorizationTtlOf(entry)) {
     yield `${place}.access_token_ttl_seconds: is longer than authorization_ttl_seconds`
   }
@@ -72,48 +69,9 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   if (resources.length > 0 && grants.length === 0) yield `${place}.resources: need a grant type to ask for them with`
 }
 
-function* resourceFaults(
-  { identifier, scope = '', ...entry }: ResourceEntry,
-  index: number,
-  { clients = [], resources = [] }: ClientsFile,
-  issuer: string
-): Generator<string> {
-  const place = `resources[${index}]`
-  if (!isSafeUrl(identifier))
-    yield `${place}.identifier: expected an https URI, or http on loopback, without credentials`
-  else if (isSameUrl(identifier, issuer)) yield `${place}.identifier: is the URL of this service, which is no resource`
-  if (resources.findIndex((other) => other.identifier === identifier) !== index) {
-    yield `${place}.identifier: is there twice`
-  }
-  if (scope.split(' ').some((word) => BUILT_IN_SCOPES.includes(word))) {
-    yield `${place}.scope: ${BUILT_IN_SCOPES.join(', ')} concern this service, and are in no token for a resource`
-  }
-  if (!entry.default) return
-  if (resources.findIndex((other) => other.default) !== index)
-    yield `${place}.default: another one is the default already`
-  const isAskedFor = entry.built_in_clients || clients.some((client) => client.resources?.includes(identifier))
-  if (!isAskedFor) yield `${place}.default: no client may ask for it, and so none would get it`
-}
-
-/** Whether two URLs lead to the same place, however they are written. */
-function isSameUrl(a: string, b: string): boolean {
-  const [one, other] = [a, b].map((text) => new URL(text).href.replace(/\/+$/, ''))
-  return one === other
-}
-
+const wordsOf = (scope: string | undefined) => readScope(scope) ?? []
 const authorizationTtlOf = (entry: ClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
 const accessTokenTtlOf = (entry: ClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
-
-function toResource(entry: ResourceEntry): Resource {
-  return {
-    identifier: entry.identifier,
-    name: entry.name,
-    scopes: readScope(entry.scope) ?? [],
-    accessTokenTtlSeconds: entry.access_token_ttl_seconds,
-    isForBuiltInClients: entry.built_in_clients ?? false,
-    isDefault: entry.default ?? false
-  }
-}
 
 function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
   return {
@@ -122,7 +80,8 @@ function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
     type: entry.client_type ?? 'other',
     secretDigests: entry.client_secret_digests ?? [],
     grantTypes: entry.grant_types ?? GRANT_TYPES,
-    scopes: readScope(entry.scope) ?? [],
+    scopes: wordsOf(entry.scope),
+    optionalScopes: wordsOf(entry.optional_scope),
     resources: resourcesOf(resources, entry.resources),
     accessTokenTtlSeconds: accessTokenTtlOf(entry),
     authorizationTtlSeconds: authorizationTtlOf(entry),

@@ -24,6 +24,8 @@ export interface Client {
   readonly grantTypes: readonly GrantType[]
   /** The scopes it may request, beside those of the resources it asks for. */
   readonly scopes: readonly string[]
+  /** Those of the scopes it asks for that a user may leave out when they approve. */
+  readonly optionalScopes: readonly string[]
   /** The resources it may ask for. */
   readonly resources: readonly Resource[]
   /** What it may be at most: accessTokenTtlOf says what it is. */
@@ -104,6 +106,7 @@ export function builtInClients(tokenTtlSeconds: number, resources: readonly Reso
     secretDigests: [],
     grantTypes: GRANT_TYPES,
     scopes: BUILT_IN_SCOPES,
+    optionalScopes: [],
     resources: forThem,
     accessTokenTtlSeconds: tokenTtlSeconds,
     authorizationTtlSeconds: tokenTtlSeconds,

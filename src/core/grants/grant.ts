@@ -32,7 +32,7 @@ export interface GrantRequest {
   /** The OAuth client that started the grant. The id of a built-in client is its type. */
   clientId: string
   clientType: ClientType
-  /** The requested scopes. An approval grants all of them. */
+  /** The requested scopes. An approval grants all of them but those that its user leaves out. */
   scopes: readonly string[]
   /** The identifiers of the requested resources (RFC 8707). Absent where there are none: the tokens are for the issuer. */
   resources?: readonly string[]
@@ -55,6 +55,15 @@ export interface Decision {
    * instance of an older version has made.
    */
   revokedAllId?: string | undefined
+  /** The scopes that an approval grants. Undefined if it grants all that are requested. */
+  scopes?: readonly string[] | undefined
+}
+
+/** Who decides, from where, and which of the optional scopes an approval leaves out. */
+export interface DecidedBy {
+  userId: string
+  ip: string
+  leftOut?: readonly string[]
 }
 
 /**

@@ -4,6 +4,8 @@
  * state machine, and the surfaces (src/routes) render the outcomes.
  */
 import { randomUUID } from 'node:crypto'
+import type { Approval } from '../authorizations/approval.js'
+import { isWithin, withoutLeftOut } from '../clients/scope.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Users } from '../users/user.js'
@@ -11,6 +13,7 @@ import { isGrantCode, readUserCode } from './codes.js'
 import {
   type Action,
   authorizationIdOf,
+  type DecidedBy,
   type DecideOutcome,
   type Decision,
   type GrantRequest,
@@ -41,7 +44,7 @@ export interface Grants extends Polls {
   /** Looks up the grant of a typed user code. */
   peek(typedUserCode: string): Promise<PeekOutcome>
   /** Approves or denies a grant. Idempotent for the same user and action, so that a request can be retried. */
-  decide(typedUserCode: string, action: Action, by: { userId: string; ip: string }): Promise<DecideOutcome>
+  decide(typedUserCode: string, action: Action, by: DecidedBy): Promise<DecideOutcome>
   /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
   undo(typedUserCode: string, userId: string): Promise<UndoOutcome>
   /**
@@ -78,16 +81,25 @@ export function createGrants(parts: GrantsParts): Grants {
     return undefined
   }
 
+  /** What an approval grants; undefined if that is all that is requested. */
+  function grantedOf({ clientId, scopes }: GrantRequest, leftOut: readonly string[]): readonly string[] | undefined {
+    const granted = withoutLeftOut(scopes, clients.find(clientId)?.optionalScopes ?? [], leftOut)
+    return granted.length < scopes.length ? granted : undefined
+  }
+
   /** Writes the record of an approval that is about to be decided. Resolves to its id; undefined if the user has too many. */
-  async function prepare({ grantDigest, request, expiresAtMs }: FoundGrant, by: { userId: string; ip: string }) {
+  async function prepare({ grantDigest, request, expiresAtMs }: FoundGrant, by: Omit<Approval, 'authorizationId'>) {
     const client = clients.find(request.clientId)
     const lapsesAtMs = expiresAtMs + RETENTION_MS
     const prepareAs = (authorizationId: string) =>
       approvals.prepare(client, request, { ...by, authorizationId, lapsesAtMs })
     const prepared = await prepareAs(authorizationIdOf(grantDigest, by.userId))
     if (prepared === 'full') return undefined
-    if (prepared.revokedAtMs === undefined) return prepared.id
-    // An approval that never came to stand was revoked by its user, who approves anew: a record is revoked for good.
+    const { scopes = request.scopes } = by
+    const isSame = isWithin(prepared.scopes, scopes) && isWithin(scopes, prepared.scopes)
+    if (prepared.revokedAtMs === undefined && isSame) return prepared.id
+    // An approval that never came to stand was revoked by its user, or was of other scopes, and they approve anew: a record is revoked
+    // for good, and what was approved in it stays what it is.
     const anew = await prepareAs(randomUUID())
     return anew === 'full' ? undefined : anew.id
   }
@@ -117,7 +129,7 @@ export function createGrants(parts: GrantsParts): Grants {
       return { kind: found?.state ?? 'unknown' }
     },
 
-    async decide(typedUserCode, action, { userId, ip }) {
+    async decide(typedUserCode, action, { userId, ip, leftOut = [] }) {
       const isApproval = action === 'approve'
       const found = await find(typedUserCode)
       if (!found) return { kind: 'unknown' }
@@ -126,7 +138,8 @@ export function createGrants(parts: GrantsParts): Grants {
       // is not known, the record stays: the repetition finds it, or it lapses.
       const isPrepared = isApproval && found.state === 'pending'
       const usualId = authorizationIdOf(found.grantDigest, userId)
-      const authorizationId = isPrepared ? await prepare(found, { userId, ip }) : usualId
+      const scopes = isApproval ? grantedOf(found.request, leftOut) : undefined
+      const authorizationId = isPrepared ? await prepare(found, { userId, ip, scopes }) : usualId
       if (authorizationId === undefined) return { kind: 'full' }
       // An id that was made for this call is in no decision if it is not in the one that stands.
       const drop = authorizationId === usualId ? approvals.discard : approvals.forget
@@ -137,7 +150,7 @@ export function createGrants(parts: GrantsParts): Grants {
         return { kind: 'blocked' }
       }
       const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
-      const decision: Decision = { action, userId, ip, authorizationId, ...seen }
+      const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...(scopes && { scopes }) }
       const result = await store.decide(found.grantDigest, decision)
       if (result.kind === 'decided') {
         events.decided(action, result.afterMs / 1000)
@@ -148,6 +161,8 @@ export function createGrants(parts: GrantsParts): Grants {
       // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
       const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
       if (isLeftOver) await drop(userId, authorizationId)
+      // An earlier attempt with other scopes may have left its record under the usual id.
+      if (isDecided && isApproval && standingId !== usualId) await approvals.discard(userId, usualId)
       if (!isDecided) return { kind: result.kind }
       return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
     },

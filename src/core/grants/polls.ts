@@ -59,7 +59,8 @@ export function createPolls(parts: PollsParts): Polls {
     const claim = await store.collect(digestOf(grantCode))
     if (claim !== 'collected') return { kind: claim }
     events.collected()
-    return { kind: 'approved', tokens: issued }
+    const isNarrowed = approved.decision.scopes !== undefined
+    return { kind: 'approved', tokens: isNarrowed ? { ...issued, isNarrowed } : issued }
   }
 
   function conclude(grantCode: string, poll: StoredPoll, collecting: Collecting): PollOutcome | Promise<PollOutcome> {

@@ -15,6 +15,8 @@ export interface IssuedTokens {
   accessTokenExpiresAtMs: number
   /** The scope of the access token. */
   scopes: readonly string[]
+  /** Whether there are fewer than were requested, though there be none. */
+  isNarrowed?: boolean
   /** Present with the scope `offline_access`. */
   refreshToken?: string
   /** Present with the scope `openid`. */
@@ -51,7 +53,6 @@ export interface TokenIssue {
   ): Promise<RefreshOutcome>
 }
 
-/** Told of what happens, for the metrics. */
 export interface TokenEvents {
   /** A refresh token was presented. */
   refreshed(outcome: RefreshOutcome['kind']): void

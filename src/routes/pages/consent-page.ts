@@ -1,13 +1,10 @@
-/**
- * The consent page, and the sealed ticket in its form: it records the session, the code, and the names of the client and of the
- * resources that were shown.
- */
+/** The consent page: the question, with the ticket of what it shows (consent-ticket.ts). */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../../core/clients/client.js'
 import { resourcesOf } from '../../core/clients/resource.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
-import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import type { App } from '../app.js'
+import { sealTicket } from './consent-ticket.js'
 import type { EnteredCodes } from './entered-code.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
@@ -15,55 +12,28 @@ import { Consent } from './views/consent.js'
 import { DecisionResult } from './views/decision-result.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
 
-export interface Ticket {
-  userCode: string
-  linked: boolean
-  /** The client that was shown, and its registered name at that time. */
-  clientId: string
-  clientName: string | undefined
-  /** The names of the resources that were shown, by their identifiers. Absent in a ticket of an older version. */
-  resources?: Record<string, string>
-}
-
-const PURPOSE = 'consent'
-
-/** Seals a ticket for the session that sees the page. No other session can open it. */
-export function sealTicket(app: App, session: BrowserSession, ticket: Ticket): string {
-  return app.core.keyring.seal(PURPOSE, session.id, JSON.stringify(ticket))
-}
-
-export function openTicket(app: App, session: BrowserSession, text: string): Ticket | undefined {
-  try {
-    return JSON.parse(app.core.keyring.open(PURPOSE, session.id, text)) as Ticket
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether the client and the resources have the names that were shown. */
-export function isAsShown({ clientName, resources = {} }: Ticket, client: Client): boolean {
-  const names = new Map(client.resources.map(({ identifier, name }) => [identifier, name]))
-  return client.name === clientName && Object.entries(resources).every(([id, name]) => names.get(id) === name)
-}
-
 interface Question {
   userCode: string
   linked: boolean
   grant: { request: GrantRequest; createdAtMs: number }
   client: Client
+  /** The boxes that were not ticked before. */
+  leftOut?: readonly string[]
   problem?: string
 }
 
 export function sendConsent(app: App, request: FastifyRequest, reply: FastifyReply, question: Question): FastifyReply {
-  const { userCode, linked, grant, client, problem } = question
+  const { userCode, linked, grant, client, leftOut = [], problem } = question
   const session = sessionOf(request)
   const { whereabouts } = app
   const { signIn } = app.core
   const resources = resourcesOf(client.resources, grant.request.resources)
+  const optional = grant.request.scopes.filter((scope) => client.optionalScopes.includes(scope))
   const shown = Object.fromEntries(resources.map(({ identifier, name }) => [identifier, name]))
   const ticket = sealTicket(app, session, {
     ...{ userCode, linked, clientId: client.id, clientName: client.name },
-    ...(resources.length > 0 && { resources: shown })
+    ...(resources.length > 0 && { resources: shown }),
+    ...(optional.length > 0 && { optional })
   })
   return sendPage(reply, Consent, {
     visit: visitOf(request),
@@ -71,6 +41,8 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
     createdAtMs: grant.createdAtMs,
     client,
     resources,
+    optional,
+    leftOut,
     userCode,
     linked,
     here: { ip: whereabouts.ip(request), location: whereabouts.location(request) },

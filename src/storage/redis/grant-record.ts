@@ -29,6 +29,8 @@ interface DecisionText {
   ip: string
   /** `revokedAllId`. Absent in a decision of an older version's instance. */
   after?: string
+  /** The scopes that are granted, '' for none. Absent if all are that were requested. */
+  scope?: string
 }
 
 export function writeRequest(request: GrantRequest, lifeMs: number): string {
@@ -48,9 +50,12 @@ export function writeRequest(request: GrantRequest, lifeMs: number): string {
   return JSON.stringify([...known, ...rest.slice(0, last + 1)])
 }
 
-export function writeDecision({ userId, authorizationId, ip, revokedAllId }: Decision): string {
-  const known: DecisionText = { user: userId, client: authorizationId, ip }
-  const text = revokedAllId === undefined ? known : { ...known, after: revokedAllId }
+export function writeDecision({ userId, authorizationId, ip, revokedAllId, scopes }: Decision): string {
+  const text: DecisionText = {
+    ...{ user: userId, client: authorizationId, ip },
+    ...(revokedAllId !== undefined && { after: revokedAllId }),
+    ...(scopes && { scope: writeScope(scopes) })
+  }
   return JSON.stringify(text)
 }
 
@@ -113,15 +118,18 @@ function isRequest(value: unknown): value is RequestText {
 }
 
 const isDecision = (value: unknown): value is DecisionText => {
-  const { user, client, ip, after } = (value ?? {}) as Partial<DecisionText>
-  return [user, client, ip].every(isText) && isTextOrUnknown(after)
+  const { user, client, ip, after, scope } = (value ?? {}) as Partial<DecisionText>
+  return [user, client, ip].every(isText) && [after, scope].every(isTextOrUnknown)
 }
 
 function readDecision(head: string, value: unknown): Decision | undefined {
   if (!isDecision(value)) return undefined
-  const { user, client, ip, after } = value
-  const action = head.startsWith('d') ? 'deny' : 'approve'
-  return { action, userId: user, authorizationId: client, ip, ...(after !== undefined && { revokedAllId: after }) }
+  const { user, client, ip, after, scope } = value
+  return {
+    ...{ action: head.startsWith('d') ? 'deny' : 'approve', userId: user, authorizationId: client, ip },
+    ...(after !== undefined && { revokedAllId: after }),
+    ...(scope !== undefined && { scopes: readScope(scope) ?? [] })
+  }
 }
 
 function dropUnknown<T extends object>(value: { [K in keyof T]: T[K] | null | undefined }): T {

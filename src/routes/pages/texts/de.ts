@@ -74,6 +74,7 @@ export const de: Texts = {
     here: 'Sie sind hier',
     unknownPlace: 'Ort unbekannt',
     rights: 'Es darf dann',
+    optional: 'Das können Sie weglassen',
     same: (code) => `Mein Gerät zeigt ${code}, und ich habe das begonnen.`,
     approve: (name) => `Zustimmen: ${name}`,
     quoted: (name) => `„${name}“`,

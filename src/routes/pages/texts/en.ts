@@ -71,6 +71,7 @@ export const en = {
     here: 'You are at',
     unknownPlace: 'place unknown',
     rights: 'It will be able to',
+    optional: 'You may leave out',
     same: (code: string) => `My device shows ${code}, and I started this.`,
     approve: (name: string) => `Approve ${name}`,
     /** What the program calls itself, as a quotation. */

@@ -74,6 +74,7 @@ export const es: Texts = {
     here: 'Usted está en',
     unknownPlace: 'lugar desconocido',
     rights: 'Podrá',
+    optional: 'Puede dejar fuera',
     same: (code) => `Mi dispositivo muestra ${code} y esto lo he iniciado yo.`,
     approve: (name) => `Aprobar ${name}`,
     quoted: (name) => `“${name}”`,

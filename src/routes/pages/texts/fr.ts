@@ -73,6 +73,7 @@ export const fr: Texts = {
     here: 'Vous êtes',
     unknownPlace: 'lieu inconnu',
     rights: 'Il pourra',
+    optional: 'Vous pouvez exclure',
     same: (code) => `Mon appareil affiche ${code}, et c’est moi qui ai commencé.`,
     approve: (name) => `Approuver ${name}`,
     quoted: (name) => `«\u00A0${name}\u00A0»`,

@@ -74,6 +74,7 @@ export const ja: Texts = {
     here: 'あなたの場所',
     unknownPlace: '場所不明',
     rights: '許可される操作',
+    optional: '許可しないこともできる操作',
     same: (code) => `デバイスに ${code} と表示されていて、自分で始めたものです。`,
     approve: (name) => `${name}を承認`,
     quoted: (name) => `「${name}」`,

@@ -73,6 +73,7 @@ export const pt: Texts = {
     here: 'Você está em',
     unknownPlace: 'lugar desconhecido',
     rights: 'Ele poderá',
+    optional: 'Pode deixar de fora',
     same: (code) => `Meu dispositivo mostra ${code}, e fui eu que iniciei isto.`,
     approve: (name) => `Aprovar ${name}`,
     quoted: (name) => `“${name}”`,

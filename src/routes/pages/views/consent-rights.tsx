@@ -10,11 +10,18 @@ interface RightsProps {
   client: Client
   request: GrantRequest
   resources: readonly Resource[]
+  optional: readonly string[]
+  leftOut: readonly string[]
 }
 
-/** What an approval allows: at the service or, where resources are asked for, at each of these, with the scopes that concern it. */
-export function Rights({ visit, client, request: { scopes, resources: identifiers = [] }, resources }: RightsProps) {
+/**
+ * What an approval allows: at the service or, where resources are asked for, at each of these, with the scopes that concern it. What
+ * the user may leave out is in the form.
+ */
+export function Rights({ visit, client, request, resources, optional }: RightsProps) {
   const { rights } = visit.texts
+  const { resources: identifiers = [] } = request
+  const scopes = request.scopes.filter((scope) => !optional.includes(scope))
   const forHowLong = span(visit, client.authorizationTtlSeconds)
   const scopesOf = (resource: Resource) => scopes.filter((scope) => resource.scopes.includes(scope))
   const others = scopes.filter((scope) => !resources.some((resource) => resource.scopes.includes(scope)))
@@ -30,6 +37,24 @@ export function Rights({ visit, client, request: { scopes, resources: identifier
       ))}
       {others.map(item)}
     </ul>
+  )
+}
+
+/** The boxes to untick, each with what its scope allows. A right at a resource says at which. */
+export function Optional({ visit, resources, optional, leftOut }: RightsProps) {
+  const placeOf = (scope: string) => resources.find((resource) => resource.scopes.includes(scope))?.name
+  return (
+    <fieldset class="optional">
+      <legend>{visit.texts.consent.optional}</legend>
+      {optional.map((scope) => (
+        <label key={scope}>
+          <input type="checkbox" name="scope" value={scope} checked={!leftOut.includes(scope)} />
+          <span>
+            {wordsOf(scope, visit)} <bdi>{placeOf(scope)}</bdi>
+          </span>
+        </label>
+      ))}
+    </fieldset>
   )
 }
 

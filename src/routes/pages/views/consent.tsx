@@ -4,7 +4,7 @@ import { countriesDiffer, type GrantRequest, type Location } from '../../../core
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
 import { claimsOf, Details, Fact } from './consent-details.js'
-import { Rights } from './consent-rights.js'
+import { Optional, Rights } from './consent-rights.js'
 import { country, place } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
 
@@ -15,12 +15,15 @@ export interface ConsentProps {
   client: Client
   /** The resources that are asked for and still there. */
   resources: readonly Resource[]
+  /** The scopes that the user may leave out, and those of them that they have left out so far. */
+  optional: readonly string[]
+  leftOut: readonly string[]
   /** In the form XXXX-XXXX. */
   userCode: string
   linked: boolean
   /** The location of the user who looks at the page. */
   here: { ip: string; location: Location | undefined }
-  /** The sealed ticket (consent-page.ts). */
+  /** The sealed ticket (consent-ticket.ts). */
   ticket: string
   userName: string
   /** The upstream through which the user has signed in. */
@@ -51,6 +54,7 @@ export function Consent(props: ConsentProps) {
       {alarms.length === 0 && <Warning {...props} alarms={alarms} />}
       <Form visit={visit} action="/device/confirm" class="stack decision">
         <input type="hidden" name="ticket" value={props.ticket} />
+        {props.optional.length > 0 && <Optional {...props} />}
         <label class="check">
           <input type="checkbox" name="same" value="yes" required />
           <span>{withCodeWhole(consent.same(userCode), userCode)}</span>
