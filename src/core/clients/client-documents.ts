@@ -68,7 +68,8 @@ export function createClientDocuments(fetchGuarded: GuardedFetch, clock: Clock):
   }
 
   function begin(url: string): Promise<ClientDocument> {
-    const { host } = new URL(url)
+    // Without the port: a host is not another one at each of its ports.
+    const { hostname: host } = new URL(url)
     const atHost = hosts.get(host) ?? 0
     if (underWay.size >= MOST_AT_ONCE || atHost >= MOST_AT_ONE_HOST) {
       const detail = `${underWay.size} documents of clients are fetched already, ${atHost} of them of one host`
@@ -87,17 +88,14 @@ export function createClientDocuments(fetchGuarded: GuardedFetch, clock: Clock):
 
   return {
     async of(url, admit) {
+      if (!keptOf(url) && !underWay.has(url)) await admit()
+      // Somebody else may have begun, and even ended, while this one was admitted.
       const kept = keptOf(url)
       if (isFault(kept)) throw kept
-      if (kept) return kept
-      if (!underWay.has(url)) await admit()
-      // Somebody else may have begun, and even ended, while this one was admitted.
-      return underWay.get(url) ?? (keptDocument(keptOf(url)) || begin(url))
+      return kept ?? underWay.get(url) ?? begin(url)
     }
   }
 }
-
-const keptDocument = (kept: Kept['found'] | undefined) => (isFault(kept) ? undefined : kept)
 
 const unusable = (reason: string, detail = reason, cause?: unknown) =>
   fault('invalid_client', {

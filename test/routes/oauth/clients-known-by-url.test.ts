@@ -389,7 +389,7 @@ t.test('what leaves the service is bounded', async (t) => {
       const documents = createClientDocuments(fetch, testClock())
       const outcomes = new Map<string, number>()
       for (let i = 0; i < 1_000; i++) {
-        const outcome = outcomeOf(documents.of(`https://${i % hosts}.example.com/${i}`, admitted))
+        const outcome = outcomeOf(documents.of(`https://${i % hosts}.example.com:${1_000 + i}/${i}`, admitted))
         void outcome.then((code) => outcomes.set(code, (outcomes.get(code) ?? 0) + 1))
       }
       await new Promise((resolve) => setImmediate(resolve))
@@ -418,6 +418,20 @@ t.test('what leaves the service is bounded', async (t) => {
     answer(answerTo(url))
     await Promise.all([first, ...others])
     t.strictSame([fetches, admissions], [1, 1])
+  })
+
+  t.test('nor is what fails fetched again by those who were admitted meanwhile', async (t) => {
+    let fetches = 0
+    const documents = createClientDocuments(async () => {
+      fetches += 1
+      throw new NoDocumentError('answered 404')
+    }, testClock())
+    const late = () => new Promise<void>((resolve) => setImmediate(resolve))
+    const asked = [admitted, late, late].map((admit) =>
+      outcomeOf(documents.of('https://app.example.com/nothing', admit))
+    )
+    t.strictSame(await Promise.all(asked), ['invalid_client', 'invalid_client', 'invalid_client'])
+    t.equal(fetches, 1)
   })
 
   t.test('nothing is fetched for who is not admitted', async (t) => {
