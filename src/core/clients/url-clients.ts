@@ -43,7 +43,8 @@ export function createUrlClients({ allowed, like, documents }: UrlClientsParts):
       if (known) return known
       const url = readClientUrl(clientId)
       if (!url || (allowed !== 'on' && !allowed.includes(url.host))) return undefined
-      const client = { ...like, id: clientId, tag: tagOf(clientId) }
+      // Where it may be answered is said by its document, and not by the client that it is like.
+      const client = { ...like, id: clientId, tag: tagOf(clientId), redirectUris: [] }
       remembered.set(clientId, client)
       return client
     },

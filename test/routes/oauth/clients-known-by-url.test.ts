@@ -9,7 +9,7 @@ import { isFault } from '../../../src/core/fault.js'
 import { ForbiddenUrlError, type GuardedAnswer, NoDocumentError } from '../../../src/core/trust/guarded-fetch.js'
 import { en } from '../../../src/routes/pages/texts/en.js'
 import { testClock } from '../../support/app.js'
-import { DEVICE_CODE, startOAuthApp } from '../../support/oauth-app.js'
+import { clientsFile, DEVICE_CODE, startOAuthApp } from '../../support/oauth-app.js'
 import { answerWith, authorityFile, listen } from '../../support/trusted-issuer.js'
 import { signedIn } from '../../support/visitor.js'
 
@@ -132,6 +132,17 @@ t.test('a device grant', async (t) => {
       t.match(await begin(client_id, { scope: 'reports.read' }), { status: 400, body: { error: 'invalid_scope' } })
     }
   )
+
+  t.test('200 it may ask for the resources that are open to the built-in clients, and for no others', async (t) => {
+    const [films, books] = ['https://films.example', 'https://books.example']
+    const resources = [
+      { identifier: films, name: 'Films', scope: 'films.read', built_in_clients: true },
+      { identifier: books, name: 'Books', scope: 'books.read' }
+    ]
+    const { begin } = await startService(t, { OAUTH_CLIENTS_FILE: clientsFile(t, [], resources) })
+    t.equal((await begin(client_id, { resource: films, scope: 'films.read' })).status, 200)
+    t.match(await begin(client_id, { resource: books }), { status: 400, body: { error: 'invalid_target' } })
+  })
 
   t.test('401 with a secret, which no such client has', async (t) => {
     t.match(await begin(client_id, { client_secret: 'guess' }), { status: 401, body: { error: 'invalid_client' } })
