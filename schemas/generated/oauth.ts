@@ -77,7 +77,7 @@ export const TokenResponse = Type.Object({
   token_type: Type.Unsafe<'Bearer'>({ type: 'string', enum: ['Bearer'], description: 'How to use the access token.' }),
   expires_in: Type.Integer({ description: 'Seconds until the access token expires.' }),
   scope: Type.Optional(Type.String({
-    description: 'The scope of the access token, for a resource what means something to it; absent when it has none.'
+    description: 'The scope of the access token, for a resource what means something to it; absent when it has none. Empty when the user has left out what there would have been.'
   })),
   refresh_token: Type.Optional(Type.String({
     description: 'The next refresh token; there only with `offline_access`. The one that was used counts no more.'

@@ -2488,7 +2488,7 @@ export const openapiDocument = {
           expires_in: { type: 'integer', description: 'Seconds until the access token expires.' },
           scope: {
             type: 'string',
-            description: 'The scope of the access token, for a resource what means something to it; absent when it has none.'
+            description: 'The scope of the access token, for a resource what means something to it; absent when it has none. Empty when the user has left out what there would have been.'
           },
           refresh_token: {
             type: 'string',
