@@ -29,6 +29,7 @@ export interface RequestLimits {
 
 type LimitedOperation =
   | 'start'
+  | 'client-metadata'
   | 'peek'
   | 'approve'
   | 'refresh'
@@ -80,6 +81,7 @@ export const limits = fp(
     function limitsOf(bounds: Limits): RequestLimits {
       const perMinute: Record<LimitedOperation, number> = {
         start: bounds.startPerMinute,
+        'client-metadata': bounds.clientMetadataPerMinute,
         peek: bounds.peekPerMinute,
         approve: bounds.approvePerMinute,
         refresh: bounds.refreshPerMinute,

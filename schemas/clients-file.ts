@@ -85,6 +85,7 @@ export const ClientEntry = member(
         )
       ),
       scope: Type.Optional(scope),
+      optional_scope: Type.Optional(scope),
       resources: Type.Optional(
         member(Type.Array(identifier, { uniqueItems: true }), 'a list of identifiers of resources, each once')
       ),

@@ -40,6 +40,9 @@ const serverAddress = Type.String({ pattern: '^([A-Za-z0-9._-]{1,253}|\\[[0-9A-F
 
 const httpUrl = Type.String({ pattern: '^https?://[^\\s?#]+$' })
 
+/** A host as URLs have it. It has a dot, so that nobody takes `yes` for one. */
+const documentHost = '(([a-z0-9-]+\\.)+[a-z0-9-]+|localhost)(:[0-9]{1,5})?'
+
 export const EnvironmentSchema = Type.Object({
   HOST: setting(
     Type.String({ minLength: 1, default: '127.0.0.1' }),
@@ -144,6 +147,11 @@ export const EnvironmentSchema = Type.Object({
   OAUTH_CLIENTS_FILE: text(
     'the path of a JSON file',
     'OAuth clients besides the five built-in ones; see "OAuth clients".'
+  ),
+  CLIENT_ID_METADATA: setting(
+    Type.String({ pattern: `^(on|off|${documentHost}(, *${documentHost})*)$`, default: 'off' }),
+    'on, off, or a comma-separated list of hosts such as mcp.example.com',
+    'Whether clients may be [known by a URL](oauth.md#clients-known-by-a-url): any, or those of these hosts. Not before all instances know it.'
   ),
   PROVIDERS_FILE: text(
     'the path of a JSON file',
@@ -260,6 +268,12 @@ export const EnvironmentSchema = Type.Object({
     100_000,
     30,
     'Grants one address may start in a minute, requests of the authorization endpoint among them.'
+  ),
+  LIMIT_CLIENT_METADATA_PER_MINUTE: wholeNumber(
+    1,
+    100_000,
+    20,
+    'Fetches of documents of clients known by a URL that one address may cause in a minute.'
   ),
   LIMIT_PEEK_PER_MINUTE: wholeNumber(1, 100_000, 60, 'Peeks one address, and one user, may make in a minute.'),
   LIMIT_APPROVE_PER_MINUTE: wholeNumber(1, 100_000, 30, 'Decisions one address, and one user, may make in a minute.'),

@@ -97,6 +97,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     grantTtlSeconds: 900,
     pollIntervalSeconds: 5,
     tokenStatusList: false,
+    clientIdMetadata: 'off',
     signingAlg: 'RS256',
     trustProxy: [],
     trustedCallers: [],
@@ -106,6 +107,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     logLevel: 'info',
     limits: {
       startPerMinute: 30,
+      clientMetadataPerMinute: 20,
       peekPerMinute: 60,
       approvePerMinute: 30,
       refreshPerMinute: 120,
@@ -172,6 +174,7 @@ t.test('every variable is read', async (t) => {
     POLL_INTERVAL_SECONDS: '7',
     CLIENT_TOKEN_TTL_SECONDS: '3600',
     TOKEN_STATUS_LIST: 'on',
+    CLIENT_ID_METADATA: 'mcp.example.com, localhost:8443',
     SIGNING_ALG: 'EdDSA',
     TRUST_PROXY: '10.0.0.0/8,2001:db8::/32, 192.0.2.1',
     TRUST_PROXY_HEADER: 'forwarded',
@@ -180,6 +183,7 @@ t.test('every variable is read', async (t) => {
     LOG_LEVEL: 'debug',
     LIMITS: 'on',
     LIMIT_START_PER_MINUTE: '1',
+    LIMIT_CLIENT_METADATA_PER_MINUTE: '21',
     LIMIT_PEEK_PER_MINUTE: '2',
     LIMIT_APPROVE_PER_MINUTE: '3',
     LIMIT_REFRESH_PER_MINUTE: '4',
@@ -206,6 +210,7 @@ t.test('every variable is read', async (t) => {
     host: '::',
     port: 8080,
     tokenStatusList: true,
+    clientIdMetadata: ['mcp.example.com', 'localhost:8443'],
     publicUrl: 'https://grants.example/base',
     expectedIssuer: 'https://grants.example/base',
     verificationUri: 'https://www.example/activate',
@@ -235,6 +240,7 @@ t.test('every variable is read', async (t) => {
         redirectUris: [],
         ...{
           resources: [],
+          optionalScopes: [],
           scopes: ['openid'],
           accessTokenTtlSeconds: 3_600,
           authorizationTtlSeconds: 2_592_000,
@@ -291,6 +297,7 @@ t.test('every variable is read', async (t) => {
     logLevel: 'debug',
     limits: {
       startPerMinute: 1,
+      clientMetadataPerMinute: 21,
       peekPerMinute: 2,
       approvePerMinute: 3,
       refreshPerMinute: 4,
@@ -392,6 +399,11 @@ const numbers: [
   ['GRANT_TTL_SECONDS', 10, 900, 900, (config) => config.grantTtlSeconds],
   ['POLL_INTERVAL_SECONDS', 1, 60, 5, (config) => config.pollIntervalSeconds],
   ['CLIENT_TOKEN_TTL_SECONDS', 60, 2_592_000, 2_592_000, (config) => config.clients[0]?.accessTokenTtlSeconds],
+  [
+    'LIMIT_CLIENT_METADATA_PER_MINUTE',
+    ...([1, 100_000, 20] as const),
+    ({ limits }) => limits !== 'off' && limits.clientMetadataPerMinute
+  ],
   ['LIMIT_START_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.startPerMinute],
   ['LIMIT_PEEK_PER_MINUTE', 1, 100_000, 60, ({ limits }) => limits !== 'off' && limits.peekPerMinute],
   ['LIMIT_APPROVE_PER_MINUTE', 1, 100_000, 30, ({ limits }) => limits !== 'off' && limits.approvePerMinute],
@@ -689,6 +701,21 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   },
   FOREIGN_ISSUERS_ON_LOOPBACK: { good: ['on', 'off'], bad: ['ON', 'true', '1', 'yes'] },
   TOKEN_STATUS_LIST: { good: ['on', 'off'], bad: ['ON', 'true', '1', 'yes'] },
+  CLIENT_ID_METADATA: {
+    good: ['on', 'off', 'mcp.example.com', 'mcp.example.com,a.example:8443', 'a.example, localhost:1'],
+    bad: [
+      'ON',
+      'true',
+      '1',
+      'yes',
+      'on,a.example',
+      'https://a.example',
+      'A.example',
+      '*.example.com',
+      'a.example/x',
+      'a.example,'
+    ]
+  },
   DASHBOARD_JWT_ISSUER: { good: ['x', 'https://a.example'], bad: [] },
   DASHBOARD_JWT_AUDIENCE: { good: ['x'], bad: [] }
 }

@@ -155,7 +155,7 @@ export const GrantPeekResponse = Type.Object({
   client_type: ClientType,
   client_metadata: Type.Optional(ClientMetadata),
   client_id: Type.Optional(Type.String({
-    description: "The OAuth client that asks, when it is one of the operator's and not just a type of program."
+    description: "The OAuth client that asks, when it is one of the operator's and not just a type of program, or one known by a URL. Of such a URL show the host: nothing else about that client is certain."
   })),
   client_name: Type.Optional(Type.String({
     description: "The name the operator gave that client. Unlike the metadata it is no claim of the client's own."
@@ -234,6 +234,9 @@ export const AuthorizedClient = Type.Object({
     Type.String(),
     { description: 'The identifiers of the APIs its tokens are for; absent when they are for the issuer.' }
   )),
+  client_id: Type.Optional(Type.String({
+    description: 'The URL of a client that is known by one. Its host is all that is certain of it, and what to show for it. Absent for any other client.'
+  })),
   is_current: Type.Boolean({ description: 'Whether the token of this very request belongs to this client.' })
 })
 export type AuthorizedClient = Static<typeof AuthorizedClient>

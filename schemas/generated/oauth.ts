@@ -35,7 +35,9 @@ export const AuthorizationRequest = Type.Object({
 export type AuthorizationRequest = Static<typeof AuthorizationRequest>
 
 export const DeviceAuthorizationRequest = Type.Object({
-  client_id: Type.Optional(Type.String({ description: 'The client, unless the Authorization header names it.' })),
+  client_id: Type.Optional(Type.String({
+    description: 'The client, unless the Authorization header names it. A URL where clients may be known by one.'
+  })),
   client_secret: Type.Optional(Type.String({
     description: 'The secret of a confidential client (client_secret_post).'
   })),
@@ -48,6 +50,14 @@ export const DeviceAuthorizationRequest = Type.Object({
       description: "The API the tokens are to be for, by its identifier (RFC 8707 §2). It may be repeated, 10 different ones at most; a token is for one of them. Without it the tokens are for the issuer, or for the operator's default."
     }
   )),
+  device_name: Type.Optional(Type.String({
+    maxLength: 255,
+    description: "What the device is called, such as its host name; 255 characters at most. It is shown in the question as the program's own word, and becomes the label in the user's list. Without it that is made of the User-Agent, if a program sends one."
+  })),
+  client_version: Type.Optional(Type.String({
+    maxLength: 64,
+    description: 'The version of the program, shown in the same way; 64 characters at most.'
+  })),
   code_challenge: Type.Optional(Type.String({
     description: 'A challenge of PKCE (RFC 7636 §4.2): the device code is then good only with its verifier. 43 characters of base64url.'
   })),
@@ -108,7 +118,7 @@ export const TokenResponse = Type.Object({
   token_type: Type.Unsafe<'Bearer'>({ type: 'string', enum: ['Bearer'], description: 'How to use the access token.' }),
   expires_in: Type.Integer({ description: 'Seconds until the access token expires.' }),
   scope: Type.Optional(Type.String({
-    description: 'The scope of the access token, for a resource what means something to it; absent when it has none.'
+    description: 'The scope of the access token, for a resource what means something to it; absent when it has none. Empty when the user has left out what there would have been.'
   })),
   refresh_token: Type.Optional(Type.String({
     description: 'The next refresh token; there only with `offline_access`. The one that was used counts no more.'
@@ -287,6 +297,9 @@ export const IssuerMetadata = Type.Object({
     Type.String(),
     { description: 'The same for introspection.' }
   ),
+  client_id_metadata_document_supported: Type.Optional(Type.Boolean({
+    description: 'Whether a client may be known by a URL, its `client_id`, that leads to its metadata. Absent if not. Some hosts alone may be allowed.'
+  })),
   subject_types_supported: Type.Array(Type.String(), { description: 'Every client sees the same id of a user.' }),
   id_token_signing_alg_values_supported: Type.Array(
     Type.String(),

@@ -2261,7 +2261,7 @@ export const openapiDocument = {
           client_metadata: { $ref: '#/components/schemas/ClientMetadata' },
           client_id: {
             type: 'string',
-            description: "The OAuth client that asks, when it is one of the operator's and not just a type of program."
+            description: "The OAuth client that asks, when it is one of the operator's and not just a type of program, or one known by a URL. Of such a URL show the host: nothing else about that client is certain."
           },
           client_name: {
             type: 'string',
@@ -2374,6 +2374,10 @@ export const openapiDocument = {
             type: 'array',
             description: 'The identifiers of the APIs its tokens are for; absent when they are for the issuer.',
             items: { type: 'string' }
+          },
+          client_id: {
+            type: 'string',
+            description: 'The URL of a client that is known by one. Its host is all that is certain of it, and what to show for it. Absent for any other client.'
           },
           is_current: {
             type: 'boolean',
@@ -2529,7 +2533,10 @@ export const openapiDocument = {
       DeviceAuthorizationRequest: {
         type: 'object',
         properties: {
-          client_id: { type: 'string', description: 'The client, unless the Authorization header names it.' },
+          client_id: {
+            type: 'string',
+            description: 'The client, unless the Authorization header names it. A URL where clients may be known by one.'
+          },
           client_secret: {
             type: 'string',
             description: 'The secret of a confidential client (client_secret_post).',
@@ -2542,6 +2549,16 @@ export const openapiDocument = {
           resource: {
             description: "The API the tokens are to be for, by its identifier (RFC 8707 §2). It may be repeated, 10 different ones at most; a token is for one of them. Without it the tokens are for the issuer, or for the operator's default.",
             anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }]
+          },
+          device_name: {
+            type: 'string',
+            maxLength: 255,
+            description: "What the device is called, such as its host name; 255 characters at most. It is shown in the question as the program's own word, and becomes the label in the user's list. Without it that is made of the User-Agent, if a program sends one."
+          },
+          client_version: {
+            type: 'string',
+            maxLength: 64,
+            description: 'The version of the program, shown in the same way; 64 characters at most.'
           },
           code_challenge: {
             type: 'string',
@@ -2641,7 +2658,7 @@ export const openapiDocument = {
           expires_in: { type: 'integer', description: 'Seconds until the access token expires.' },
           scope: {
             type: 'string',
-            description: 'The scope of the access token, for a resource what means something to it; absent when it has none.'
+            description: 'The scope of the access token, for a resource what means something to it; absent when it has none. Empty when the user has left out what there would have been.'
           },
           refresh_token: {
             type: 'string',
@@ -2889,6 +2906,10 @@ export const openapiDocument = {
             type: 'array',
             description: 'The same for introspection.',
             items: { type: 'string' }
+          },
+          client_id_metadata_document_supported: {
+            type: 'boolean',
+            description: 'Whether a client may be known by a URL, its `client_id`, that leads to its metadata. Absent if not. Some hosts alone may be allowed.'
           },
           subject_types_supported: {
             type: 'array',

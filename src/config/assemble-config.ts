@@ -59,6 +59,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
       ttlSeconds: env.DASHBOARD_JWT_TTL_SECONDS
     },
     clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources), ...clients],
+    clientIdMetadata: readClientIdMetadata(env.CLIENT_ID_METADATA),
     upstreams,
     demoSignIn,
     hasPages: upstreams.length > 0 || demoSignIn,
@@ -92,6 +93,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
         ? 'off'
         : {
             startPerMinute: env.LIMIT_START_PER_MINUTE,
+            clientMetadataPerMinute: env.LIMIT_CLIENT_METADATA_PER_MINUTE,
             peekPerMinute: env.LIMIT_PEEK_PER_MINUTE,
             approvePerMinute: env.LIMIT_APPROVE_PER_MINUTE,
             refreshPerMinute: env.LIMIT_REFRESH_PER_MINUTE,
@@ -116,6 +118,9 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     madeUpSecrets
   })
 }
+
+const readClientIdMetadata = (text: string): Config['clientIdMetadata'] =>
+  text === 'on' || text === 'off' ? text : text.split(',').map((host) => host.trim())
 
 function deepFreeze<T extends object>(value: T): T {
   for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)

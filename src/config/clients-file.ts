@@ -3,7 +3,7 @@ import { type ClientEntry, ClientsFile } from '../../schemas/clients-file.js'
 import { type Client, CODE_GRANT, DEVICE_CODE_GRANT, type GrantType, isBuiltIn, tagOf } from '../core/clients/client.js'
 import { isRedirectUri } from '../core/clients/redirect-uri.js'
 import { type Resource, resourcesOf } from '../core/clients/resource.js'
-import { readScope } from '../core/clients/scope.js'
+import { isWithin, readScope } from '../core/clients/scope.js'
 import { MOST_FAULTS, readJsonFile } from './named-files.js'
 import { resourceFaults, toResource } from './resource-entries.js'
 
@@ -64,6 +64,10 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   if (grants.length === 0 && !entry.client_secret_digests) {
     yield `${place}.grant_types: without any, the client can only introspect, and needs client_secret_digests for that`
   }
+  const ofResources = known.filter(({ identifier }) => resources.includes(identifier)).map((one) => one.scope)
+  if (!isWithin(wordsOf(entry.optional_scope), [scope, ...ofResources].flatMap(wordsOf))) {
+    yield `${place}.optional_scope: has a scope that is neither the client's nor of a resource of its own`
+  }
   if (accessTokenTtlOf(entry) > authorizationTtlOf(entry)) {
     yield `${place}.access_token_ttl_seconds: is longer than authorization_ttl_seconds`
   }
@@ -79,6 +83,7 @@ function grantTypesOf({ grant_types: named, redirect_uris: redirects = [] }: Cli
   return named ?? [...(redirects.length > 0 ? ([CODE_GRANT] as const) : []), DEVICE_CODE_GRANT, 'refresh_token']
 }
 
+const wordsOf = (scope: string | undefined) => readScope(scope) ?? []
 const authorizationTtlOf = (entry: ClientEntry) => entry.authorization_ttl_seconds ?? 30 * DAY_SECONDS
 const accessTokenTtlOf = (entry: ClientEntry) => entry.access_token_ttl_seconds ?? HOUR_SECONDS
 
@@ -90,7 +95,8 @@ function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
     secretDigests: entry.client_secret_digests ?? [],
     grantTypes: grantTypesOf(entry),
     redirectUris: entry.redirect_uris ?? [],
-    scopes: readScope(entry.scope) ?? [],
+    scopes: wordsOf(entry.scope),
+    optionalScopes: wordsOf(entry.optional_scope),
     resources: resourcesOf(resources, entry.resources),
     accessTokenTtlSeconds: accessTokenTtlOf(entry),
     authorizationTtlSeconds: authorizationTtlOf(entry),

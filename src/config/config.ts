@@ -41,6 +41,7 @@ export interface Config extends CoreConfig {
 
 export interface Limits {
   readonly startPerMinute: number
+  readonly clientMetadataPerMinute: number
   readonly peekPerMinute: number
   readonly approvePerMinute: number
   readonly refreshPerMinute: number

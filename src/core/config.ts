@@ -25,6 +25,8 @@ export interface CoreConfig {
   }
   /** All OAuth clients, the built-in ones first. */
   readonly clients: readonly Client[]
+  /** Whether clients may be known by a URL: all of them, or those of these hosts. */
+  readonly clientIdMetadata: 'off' | 'on' | readonly string[]
   readonly upstreams: readonly Upstream[]
   readonly tokensApi: {
     readonly baseDomain: string | undefined

@@ -12,7 +12,10 @@ import { createRevocationSweep } from './authorizations/revocation-sweep.js'
 import { createRevoking } from './authorizations/revoking.js'
 import { createCallers } from './callers/callers.js'
 import { createDashboardSessions } from './callers/dashboard-sessions.js'
-import { accessTokenTtlOf, createClients } from './clients/client.js'
+import { accessTokenTtlOf } from './clients/client.js'
+import { createClientDocuments } from './clients/client-documents.js'
+import { createClients } from './clients/clients.js'
+import { createUrlClients } from './clients/url-clients.js'
 import type { Clock } from './clock.js'
 import type { CoreConfig } from './config.js'
 import { isConnection } from './connections/connection.js'
@@ -39,6 +42,7 @@ import { createSigningKeys } from './tokens/signing-keys.js'
 import { createSigningKeysRefresh } from './tokens/signing-keys-refresh.js'
 import { createStatusLists } from './tokens/status-lists.js'
 import { createTokens } from './tokens/tokens.js'
+import { createGuardedFetch } from './trust/guarded-fetch.js'
 import { createTrustServices } from './trust/index.js'
 import type { UpstreamEvents } from './upstream/upstream.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
@@ -79,7 +83,12 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const { publicUrl: issuer, expectedIssuer } = config
   const keyring = createKeyring(config.secrets)
 
-  const clients = createClients(config.clients)
+  const guardedFetch = createGuardedFetch(config.tokensApi.foreignIssuers)
+  const [like] = config.clients.filter(({ id }) => id === 'other')
+  const allowed = config.clientIdMetadata
+  const documents = createClientDocuments(guardedFetch, clock)
+  const urlClients = like && allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
+  const clients = createClients(config.clients, urlClients)
   const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock })
   const guesses = createGuesses(storage.limits, clock)
 
@@ -206,7 +215,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     signIn,
     callers,
     ...issuerServices,
-    ...createTrustServices({ storage, foreignIssuers: config.tokensApi.foreignIssuers, clock }),
+    ...createTrustServices({ storage, guardedFetch, clock }),
 
     /** Loads the signing keys. Rejects when one cannot be opened; an unreachable storage is retried in the background. */
     async open(): Promise<void> {

@@ -1,9 +1,11 @@
 /** The start of a grant over HTTP, the same on both surfaces: what is asked for, and the codes. */
 import type { FastifyRequest } from 'fastify'
 import type { Client } from '../core/clients/client.js'
+import type { DescribedClient } from '../core/clients/clients.js'
 import { readRequestedResources, type SentResources } from '../core/clients/resource.js'
 import { readRequestedScopes } from '../core/clients/scope.js'
-import type { GrantRequest } from '../core/grants/grant.js'
+import type { ClientMetadata, GrantRequest } from '../core/grants/grant.js'
+import { nameFromUserAgent } from '../core/grants/user-agent.js'
 import type { App } from './app.js'
 
 /** What a client asks for: scopes, and resources (RFC 8707 §2). Throws `invalid_target` or `invalid_scope`. */
@@ -11,6 +13,20 @@ export function readAsked(client: Client, sent: { scope?: string; resource?: Sen
   const resources = readRequestedResources(client.resources, sent.resource)
   const scopes = readRequestedScopes(client, resources, sent.scope)
   return { scopes, ...(resources.length > 0 && { resources: resources.map(({ identifier }) => identifier) }) }
+}
+
+/**
+ * What a stock client says about itself, none of it verified: in its document, in parameters of the request, which count as left
+ * out if they are empty (RFC 6749 §3.1), and in its User-Agent.
+ */
+export function readClaims(
+  client: Client | DescribedClient,
+  { headers }: FastifyRequest,
+  { device_name: device, client_version: version }: { device_name?: string; client_version?: string }
+): ClientMetadata {
+  const name = 'claimedName' in client ? client.claimedName : undefined
+  const hostname = device || nameFromUserAgent(headers['user-agent'])
+  return { ...(name && { name }), ...(version && { version }), ...(hostname && { hostname }) }
 }
 
 /** Starts a grant. Answers with its code, and with the rest of the answer (RFC 8628 §3.2). */

@@ -22,6 +22,7 @@ import { AXE, keepTranslations, lookAtLayout, runAxe, translate } from '../suppo
 import { clientsFile } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
+import { answerWith, authorityFile, listen } from '../support/trusted-issuer.js'
 import { signedIn } from '../support/visitor.js'
 
 /** Writes a logo as an operator may have it. */
@@ -306,6 +307,42 @@ t.test('a program of the operator’s, and a sign-in that was too long ago', asy
   await checkInEach(t, page, 'sign-in once more', 'Sign in')
 })
 
+t.test('a program of which something may be left out, and one known by a URL', async (t) => {
+  const scope = 'openid offline_access films.read'
+  const optional = { client_id: 'tv', client_name: 'Acme TV', scope, optional_scope: 'offline_access films.read' }
+  const host = await listen(t, (request, response) => {
+    const client_id = `${host.origin}${request.url}`
+    const grant_types = ['urn:ietf:params:oauth:grant-type:device_code']
+    const document = { client_id, client_name: HOSTILE.name, grant_types }
+    answerWith(JSON.stringify(document))(request, response)
+  })
+  const site = await startSite(t, {
+    OAUTH_CLIENTS_FILE: clientsFile(t, [optional]),
+    ...{ CLIENT_ID_METADATA: 'on', FOREIGN_ISSUERS_ON_LOOPBACK: 'on', FOREIGN_ISSUER_CA_FILE: authorityFile(t) }
+  })
+  const { page } = await visit(t, { user: 'ann' }, site)
+  const ask = async (body: Record<string, string>) =>
+    (await site.call('POST', '/oauth/device_authorization', { body })).body
+
+  await goToQuestion(page, site, (await ask({ client_id: 'tv', scope })).user_code)
+  t.equal(await page.locator('input[name=scope]:checked').count(), 2)
+  await checkInEach(t, page, 'the question of which something may be left out', 'A device asks for access')
+  await page.getByLabel('stay connected without asking you again').uncheck()
+  const approving = page.locator('button[value=approve]')
+  const denying = page.locator('button[value=deny]')
+  const looksOf = (button: typeof approving) =>
+    button.evaluate('(element) => getComputedStyle(element).backgroundColor')
+  t.equal(await looksOf(approving), await looksOf(denying), 'no box of these makes an answer look better')
+
+  const long = `${host.origin}/${'tools/'.repeat(60)}deploy.json`
+  await goToQuestion(page, site, (await ask({ client_id: long })).user_code)
+  t.match(await page.locator('main').innerText(), `localhost:${host.port}`)
+  await checkInEach(t, page, 'the question of a client known by a URL', 'A device asks for access')
+  await approve(page)
+  await page.goto(`${site.url}/account/clients`)
+  await check(t, page, 'a client known by a URL, authorized', 'Authorized programs')
+})
+
 t.test('what was authorized', async (t) => {
   const TITLE = 'Authorized programs'
   const { page } = await visit(t, { user: 'owner' })
@@ -413,4 +450,4 @@ t.test('a browser that kept no cookie', async (t) => {
   })
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 46))
+t.test('no page was left out', async (t) => t.equal(checked.size, 49))

@@ -295,6 +295,17 @@ async function decisions(t: Test, start: StartEngine): Promise<void> {
     }
   )
 
+  t.test('a decision that grants some of the scopes, or none of them, comes back as it was', async (t) => {
+    const engine = await start(t)
+    for (const scopes of [['films.read', 'openid'], []]) {
+      const request = requestOf({ scopes: ['openid', 'films.read', 'films.write'] })
+      const grant = await created(engine, { request })
+      const decision = decisionOf({ scopes })
+      await engine.storage.grants.decide(grant.digest, decision)
+      t.strictSame(await grant.poll(), { kind: 'approved', request, decision, createdAtMs: grant.createdAtMs })
+    }
+  })
+
   t.test('the time from start to decision is told', async (t) => {
     const engine = await start(t)
     const grant = await created(engine)

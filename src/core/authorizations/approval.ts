@@ -25,6 +25,8 @@ export interface Approval {
    * instance of an older version has made.
    */
   revokedAllId?: string | undefined
+  /** The scopes that were approved. Undefined if all were that the client asked for. */
+  scopes?: readonly string[] | undefined
 }
 
 /** An approval that its client wants to collect. */
@@ -38,8 +40,8 @@ export interface Approved {
 /** The authorization that an approval makes; its client is undefined if the operator has removed it. */
 export function authorizationOf(
   client: Client | undefined,
-  { clientId, clientType, scopes, resources = [], metadata }: ApprovedRequest,
-  { userId, authorizationId: id, ip }: Approval,
+  { clientId, clientType, scopes: requested, resources = [], metadata }: ApprovedRequest,
+  { userId, authorizationId: id, ip, scopes = requested }: Approval,
   createdAtMs: number,
   times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs' | 'tokenLifeMs'>,
   statusIndex?: number

@@ -3,7 +3,7 @@
  * revoking.ts. A client JWT is valid only while its authorization's record exists and allows it: a lost record makes the client sign
  * in again, and never revives a token.
  */
-import type { Clients } from '../clients/client.js'
+import type { Clients } from '../clients/clients.js'
 import type { Clock } from '../clock.js'
 import { readPage } from '../records/batches.js'
 import { isWorthNoting, type Position, type RecordStore } from '../records/record-store.js'

@@ -3,7 +3,7 @@
  * announcement is noted as finished. Whatever happens in between, nothing is revoked that the feed does not say, and what it says
  * becomes true: each instance finishes what others have left (revocation-sweep.ts).
  */
-import type { Clients } from '../clients/client.js'
+import type { Clients } from '../clients/clients.js'
 import type { Clock } from '../clock.js'
 import type { Condition, PageOptions, RecordStore } from '../records/record-store.js'
 import { announcementFor } from './announcement.js'

@@ -1,15 +1,23 @@
 /**
  * An OAuth client (RFC 6749 §2): a registered program, the scopes it may request and the lifetimes of its tokens. Each of the
- * five client types is also a built-in public client of that name; all other clients come from OAUTH_CLIENTS_FILE. All are known
- * from the configuration, so that nothing here calls the storage.
+ * five client types is also a built-in public client of that name; others come from OAUTH_CLIENTS_FILE, or are known by a URL
+ * (url-clients.ts). All are known from the configuration and their id, so that nothing calls the storage; clients.ts finds them.
  */
 import { fault } from '../fault.js'
-import { digestOf, isSame } from '../secrets/digest.js'
-import { CLIENT_TYPES, type ClientType, isBuiltIn, tagOf } from './client-tag.js'
+import { CLIENT_TYPES, type ClientType, isBuiltIn, isKnownByUrl, tagOf } from './client-tag.js'
 import { ANY_ON_LOOPBACK, type RedirectUris } from './redirect-uri.js'
 import type { Resource } from './resource.js'
 
-export { BUILT_IN_TAG, CLIENT_TYPES, type ClientType, codeTagOf, isBuiltIn, tagOf } from './client-tag.js'
+export {
+  BUILT_IN_TAG,
+  CLIENT_TYPES,
+  type ClientType,
+  codeTagOf,
+  isBuiltIn,
+  isKnownByUrl,
+  tagOf,
+  URL_TAG
+} from './client-tag.js'
 
 export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 export const CODE_GRANT = 'authorization_code'
@@ -28,6 +36,8 @@ export interface Client {
   readonly redirectUris: RedirectUris
   /** The scopes it may request, beside those of the resources it asks for. */
   readonly scopes: readonly string[]
+  /** Those of the scopes it asks for that a user may leave out when they approve. */
+  readonly optionalScopes: readonly string[]
   /** The resources it may ask for. */
   readonly resources: readonly Resource[]
   /** What it may be at most: accessTokenTtlOf says what it is. */
@@ -40,6 +50,11 @@ export interface Client {
 
 /** The scopes a built-in client may request; those of any other client are set in OAUTH_CLIENTS_FILE. */
 export const BUILT_IN_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
+
+/** What is known for certain of a client that is known by a URL: where its document is. Undefined for any other. */
+export function hostOfClient(clientId: string): string | undefined {
+  return isKnownByUrl(clientId) && URL.canParse(clientId) ? new URL(clientId).host : undefined
+}
 
 /** A client that can keep no secret, and so proves nothing about who uses it (RFC 6749 §2.1). */
 export function isPublic({ secretDigests }: Client): boolean {
@@ -54,12 +69,14 @@ export function requireGrantType({ grantTypes }: Client, grantType: GrantType): 
 const HOUR_SECONDS = 3_600
 
 /**
- * The life of an access token, which a resource may shorten. That of a built-in client lives as long as its authorization, unless
- * a refresh token comes with it: then an hour, as for other clients.
+ * The life of an access token, which a resource may shorten. That of a built-in client, or of one known by a URL, lives as long as
+ * its authorization, unless a refresh token comes with it: then an hour, as for other clients.
  */
 export function accessTokenTtlOf(client: Client, hasRefreshToken: boolean): number {
   const { id, accessTokenTtlSeconds } = client
-  return hasRefreshToken && isBuiltIn(id) ? Math.min(HOUR_SECONDS, accessTokenTtlSeconds) : accessTokenTtlSeconds
+  return hasRefreshToken && (isBuiltIn(id) || isKnownByUrl(id))
+    ? Math.min(HOUR_SECONDS, accessTokenTtlSeconds)
+    : accessTokenTtlSeconds
 }
 
 /** The built-in clients, which may ask for those of the resources that are for them. */
@@ -73,38 +90,10 @@ export function builtInClients(tokenTtlSeconds: number, resources: readonly Reso
     grantTypes: GRANT_TYPES,
     redirectUris: ANY_ON_LOOPBACK,
     scopes: BUILT_IN_SCOPES,
+    optionalScopes: [],
     resources: forThem,
     accessTokenTtlSeconds: tokenTtlSeconds,
     authorizationTtlSeconds: tokenTtlSeconds,
     tag: tagOf(type)
   }))
-}
-
-export interface Clients {
-  find(clientId: string): Client | undefined
-  /**
-   * The client with this id and secret (RFC 6749 §2.3); undefined if they do not match. A public client has no secret, so
-   * presenting one for it fails.
-   */
-  authenticate(clientId: string, secret: string | undefined): Client | undefined
-  list(): readonly Client[]
-}
-
-export function createClients(clients: readonly Client[]): Clients {
-  const byId = new Map(clients.map((client) => [client.id, client]))
-
-  return {
-    find: (clientId) => byId.get(clientId),
-
-    authenticate(clientId, secret) {
-      const client = byId.get(clientId)
-      if (!client) return undefined
-      if (isPublic(client)) return secret === undefined ? client : undefined
-      if (secret === undefined) return undefined
-      const digest = digestOf(secret)
-      return client.secretDigests.some((one) => isSame(one, digest)) ? client : undefined
-    },
-
-    list: () => clients
-  }
 }

@@ -20,6 +20,15 @@ export function writeScope(scopes: readonly string[]): string {
   return scopes.join(' ')
 }
 
+/** The scopes without those that were left out, of which only optional ones can be. */
+export function withoutLeftOut(
+  scopes: readonly string[],
+  optional: readonly string[],
+  leftOut: readonly string[]
+): readonly string[] {
+  return scopes.filter((scope) => !(optional.includes(scope) && leftOut.includes(scope)))
+}
+
 /** Whether every scope is among the allowed ones. */
 export function isWithin(scopes: readonly string[], allowed: readonly string[]): boolean {
   return scopes.every((scope) => allowed.includes(scope))

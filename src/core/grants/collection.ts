@@ -3,7 +3,7 @@
  * the claim, and tokens are handed out only after it.
  */
 import type { Approvals } from '../authorizations/approvals.js'
-import type { Clients } from '../clients/client.js'
+import type { Clients } from '../clients/clients.js'
 import { targetOf } from '../clients/resource.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import type { IssuedTokens } from '../tokens/issued-tokens.js'
@@ -56,6 +56,7 @@ export function createCollection({ approvals, clients, tokens, events }: Collect
     const claimed = await claim()
     if (claimed !== 'collected') return { kind: claimed }
     events.collected()
-    return { kind: 'approved', tokens: issued }
+    const isNarrowed = decision.scopes !== undefined
+    return { kind: 'approved', tokens: isNarrowed ? { ...issued, isNarrowed } : issued }
   }
 }

@@ -1,17 +1,20 @@
 /** How a grant that was found is decided, of a device or of a code. */
 import { randomUUID } from 'node:crypto'
+import type { Approval } from '../authorizations/approval.js'
 import type { Approvals } from '../authorizations/approvals.js'
-import type { Clients } from '../clients/client.js'
+import type { Clients } from '../clients/clients.js'
+import { isWithin, withoutLeftOut } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
-import { type Action, authorizationIdOf, type DecideOutcome, type Decision } from './grant.js'
+import { type Action, authorizationIdOf, type DecideOutcome, type Decision, type GrantRequest } from './grant.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
 import { RETENTION_MS } from './rules.js'
 import type { PendingGrants } from './starts.js'
 
-/** Who decides: the user, and their address. */
+/** Who decides, from where, and which of the optional scopes an approval leaves out. */
 export interface DecidedBy {
   userId: string
   ip: string
+  leftOut?: readonly string[]
   /** When they had signed in, if that is to be told to the client. */
   signedInAtMs?: number | undefined
 }
@@ -33,28 +36,38 @@ export type DecideFound = (
 ) => Promise<DecideOutcome>
 
 export function createDecisions({ store, approvals, users, clients, pending }: DecisionsParts): DecideFound {
+  /** What an approval grants; undefined if that is all that is requested. */
+  function grantedOf({ clientId, scopes }: GrantRequest, leftOut: readonly string[]): readonly string[] | undefined {
+    const granted = withoutLeftOut(scopes, clients.find(clientId)?.optionalScopes ?? [], leftOut)
+    return granted.length < scopes.length ? granted : undefined
+  }
+
   /** Writes the record of an approval that is about to be decided. Resolves to its id; undefined if the user has too many. */
-  async function prepare({ grantDigest, request, expiresAtMs }: FoundGrant, { userId, ip }: DecidedBy) {
+  async function prepare({ grantDigest, request, expiresAtMs }: FoundGrant, by: Omit<Approval, 'authorizationId'>) {
     const client = clients.find(request.clientId)
     const lapsesAtMs = expiresAtMs + (isOfCode(request) ? 0 : RETENTION_MS)
     const prepareAs = (authorizationId: string) =>
-      approvals.prepare(client, request, { userId, ip, authorizationId, lapsesAtMs })
-    const prepared = await prepareAs(authorizationIdOf(grantDigest, userId))
+      approvals.prepare(client, request, { ...by, authorizationId, lapsesAtMs })
+    const prepared = await prepareAs(authorizationIdOf(grantDigest, by.userId))
     if (prepared === 'full') return undefined
-    if (prepared.revokedAtMs === undefined) return prepared.id
-    // An approval that never came to stand was revoked by its user, who approves anew: a record is revoked for good.
+    const { scopes = request.scopes } = by
+    const isSame = isWithin(prepared.scopes, scopes) && isWithin(scopes, prepared.scopes)
+    if (prepared.revokedAtMs === undefined && isSame) return prepared.id
+    // An approval that never came to stand was revoked by its user, or was of other scopes, and they approve anew: a record is revoked
+    // for good, and what was approved in it stays what it is.
     const anew = await prepareAs(randomUUID())
     return anew === 'full' ? undefined : anew.id
   }
 
   return async (found, action, by, decided) => {
-    const { userId, ip, signedInAtMs } = by
+    const { userId, ip, signedInAtMs, leftOut = [] } = by
     const isApproval = action === 'approve'
     // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
     // is not known, the record stays: the repetition finds it, or it lapses.
     const isPrepared = isApproval && found.state === 'pending'
     const usualId = authorizationIdOf(found.grantDigest, userId)
-    const authorizationId = isPrepared ? await prepare(found, by) : usualId
+    const scopes = isApproval ? grantedOf(found.request, leftOut) : undefined
+    const authorizationId = isPrepared ? await prepare(found, { userId, ip, scopes }) : usualId
     if (authorizationId === undefined) return { kind: 'full' }
     // An id that was made for this call is in no decision if it is not in the one that stands.
     const drop = authorizationId === usualId ? approvals.discard : approvals.forget
@@ -66,7 +79,8 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     }
     const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
     const signedIn = signedInAtMs !== undefined && { signedInAtMs }
-    const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn }
+    const granted = scopes && { scopes }
+    const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted }
     const result = await store.decide(found.grantDigest, decision)
     if (result.kind === 'decided') {
       decided(result.afterMs)
@@ -77,6 +91,8 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
     const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
     if (isLeftOver) await drop(userId, authorizationId)
+    // An earlier attempt with other scopes may have left its record under the usual id.
+    if (isDecided && isApproval && standingId !== usualId) await approvals.discard(userId, usualId)
     if (!isDecided) return { kind: result.kind }
     return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
   }

@@ -32,7 +32,7 @@ export interface GrantRequest {
   /** The OAuth client that started the grant. The id of a built-in client is its type. */
   clientId: string
   clientType: ClientType
-  /** The requested scopes. An approval grants all of them. */
+  /** The requested scopes. An approval grants all of them but those that its user leaves out. */
   scopes: readonly string[]
   /** The identifiers of the requested resources (RFC 8707). Absent where there are none: the tokens are for the issuer. */
   resources?: readonly string[]
@@ -63,6 +63,8 @@ export interface Decision {
   revokedAllId?: string | undefined
   /** When the user had signed in, if that is to be told (`auth_time`). */
   signedInAtMs?: number | undefined
+  /** The scopes that an approval grants. Undefined if it grants all that are requested. */
+  scopes?: readonly string[] | undefined
 }
 
 /**
@@ -92,6 +94,8 @@ export interface Collecting {
   resources: readonly string[]
   /** Whether a refresh token could be handed over. Where it cannot, there is none, and the access token lives the longer for it. */
   takesRefreshToken: boolean
+  /** Who collects, where more than one may have the tag that it polls with. To any other client the grant is unknown. */
+  clientId?: string
   /** The verifier of PKCE, if one was sent. */
   codeVerifier?: string | undefined
 }

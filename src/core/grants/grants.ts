@@ -4,7 +4,7 @@
  * Both kinds share decisions.ts and collection.ts. rules.ts holds the state machine, and the surfaces (src/routes) render outcomes.
  */
 import type { Approvals } from '../authorizations/approvals.js'
-import { BUILT_IN_TAG, type Clients, isBuiltIn, isPublic } from '../clients/client.js'
+import type { Clients } from '../clients/clients.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Tokens } from '../tokens/tokens.js'
@@ -12,7 +12,7 @@ import type { Users } from '../users/user.js'
 import { type CodeGrants, createCodeGrants } from './code-grants.js'
 import { isGrantCode, readUserCode } from './codes.js'
 import { createCollection } from './collection.js'
-import { createDecisions } from './decisions.js'
+import { createDecisions, type DecidedBy } from './decisions.js'
 import type {
   Action,
   DecideOutcome,
@@ -43,7 +43,7 @@ export interface Grants extends Polls, CodeGrants {
   /** Looks up the grant of a typed user code. */
   peek(typedUserCode: string): Promise<PeekOutcome>
   /** Approves or denies a grant. Idempotent for the same user and action, so that a request can be retried. */
-  decide(typedUserCode: string, action: Action, by: { userId: string; ip: string }): Promise<DecideOutcome>
+  decide(typedUserCode: string, action: Action, by: DecidedBy): Promise<DecideOutcome>
   /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
   undo(typedUserCode: string, userId: string): Promise<UndoOutcome>
   /**
@@ -74,13 +74,7 @@ export function createGrants(parts: GrantsParts): Grants {
   const collect = createCollection(parts)
   const decideFound = createDecisions(parts)
   const { poll, pollAndWait } = createPolls({ ...parts, collect })
-  /** What the tags of all public clients begin with: those of the built-in ones alike, the others one by one. */
-  const publicTags = new Set(
-    clients
-      .list()
-      .filter(isPublic)
-      .map(({ id, tag }) => (isBuiltIn(id) ? BUILT_IN_TAG : tag))
-  )
+  const publicTags = clients.publicTags()
   const tagsOf = (userCode: string) => keyring.tags('user-code', userCode)
 
   async function find(typedUserCode: string): Promise<FoundGrant | undefined> {

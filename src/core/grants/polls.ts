@@ -49,6 +49,8 @@ export function createPolls(parts: PollsParts): Polls {
   ): Promise<PollOutcome> {
     // Whoever does not know the verifier has the code from somebody else, and leaves the grant as it is.
     if (!knowsVerifier(approved.request, collecting.codeVerifier)) return { kind: 'unknown' }
+    const { clientId = approved.request.clientId } = collecting
+    if (clientId !== approved.request.clientId) return { kind: 'unknown' }
     return collect(grantCode, approved, collecting, claim(grantCode))
   }
 

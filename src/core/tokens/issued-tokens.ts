@@ -14,6 +14,8 @@ export interface IssuedTokens {
   accessToken: string
   accessTokenExpiresAtMs: number
   scopes: readonly string[]
+  /** Whether there are fewer than were requested, though there be none. */
+  isNarrowed?: boolean
   /** Present with the scope `offline_access`. */
   refreshToken?: string
   /** Present with the scope `openid`. */
@@ -52,7 +54,6 @@ export interface TokenIssue {
   ): Promise<RefreshOutcome>
 }
 
-/** Told of what happens, for the metrics. */
 export interface TokenEvents {
   /** A refresh token was presented. */
   refreshed(outcome: RefreshOutcome['kind']): void

@@ -3,7 +3,8 @@
  * while the authorization's record is, so revoking any of them revokes the authorization.
  */
 import type { Authorization } from '../authorizations/authorization.js'
-import { type Client, type Clients, isPublic } from '../clients/client.js'
+import { type Client, isPublic } from '../clients/client.js'
+import type { Clients } from '../clients/clients.js'
 import { isWithin, readScope, writeScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
 import { type AccessTokenClaims, isForIssuer } from './access-tokens.js'

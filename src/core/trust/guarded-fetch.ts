@@ -5,24 +5,31 @@
  */
 import { X509Certificate } from 'node:crypto'
 import { type LookupAddress, lookup } from 'node:dns'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIP, type LookupFunction } from 'node:net'
 import { type DetailedPeerCertificate, rootCertificates, type TLSSocket } from 'node:tls'
 import ipaddr from 'ipaddr.js'
-import { askForDocument, ForbiddenUrlError, readDocument } from './json-document.js'
+import { askForDocument, ForbiddenUrlError, NoDocumentError, readDocument } from './json-document.js'
 
-export { ForbiddenUrlError }
+export { ForbiddenUrlError, NoDocumentError }
 
 const ANSWER_WITHIN_MS = 5_000
 
 export interface GuardedAnswer {
   body: unknown
+  headers: IncomingHttpHeaders
   /** SHA-1 and SHA-256 of every certificate of the chain, in upper case without colons; none over http. */
   fingerprints: string[]
 }
 
-/** Rejects with ForbiddenUrlError, or with the error that prevented an answer. */
-export type GuardedFetch = (url: string) => Promise<GuardedAnswer>
+/** What one fetch differs in: the size of its answer in bytes, and the media types that it asks for. */
+export interface FetchTerms {
+  largest?: number
+  accept?: string
+}
+
+/** Rejects with ForbiddenUrlError, with NoDocumentError, or with the error that prevented an answer. */
+export type GuardedFetch = (url: string, terms?: FetchTerms) => Promise<GuardedAnswer>
 
 export interface GuardedFetchParts {
   /** Also allows the loopback, even without TLS, for trying out and for tests. */
@@ -49,7 +56,7 @@ export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup
     })
   }
 
-  return async (text) => {
+  return async (text, { largest, accept } = {}) => {
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (!url || url.username || url.password) throw new ForbiddenUrlError('no URL to fetch from')
     const host = url.hostname.replace(/^\[|\]$/g, '')
@@ -63,11 +70,12 @@ export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup
     // Connections are not kept alive: the address of a kept one was checked for another request.
     const answer = await askForDocument(url, ANSWER_WITHIN_MS, {
       lookup: guardedLookup,
+      ...(accept !== undefined && { headers: { accept } }),
       ...(ca !== undefined && { ca: [...rootCertificates, ca] })
     })
     // A server has certificates only while the connection stands, which ends with the body.
     const fingerprints = fingerprintsOf(answer)
-    return { body: await readDocument(answer), fingerprints }
+    return { body: await readDocument(answer, largest), headers: answer.headers, fingerprints }
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.js'
 import { createJsonRecords } from '../records/json-records.js'
 import type { RecordStore } from '../records/record-store.js'
-import { createGuardedFetch, type GuardedFetchParts } from './guarded-fetch.js'
+import type { GuardedFetch } from './guarded-fetch.js'
 import { createPolicies } from './policies.js'
 import { PolicyContent, TenantContent, TrustedIssuerContent } from './tenant.js'
 import { createTenants } from './tenants.js'
@@ -12,12 +12,12 @@ import { createValidator } from './validation.js'
 
 export interface TrustServicesParts {
   storage: Readonly<Record<'tenants' | 'trustedIssuers' | 'policies', RecordStore>>
-  /** How the keys of foreign issuers may be fetched. */
-  foreignIssuers: GuardedFetchParts
+  /** Fetches the keys of foreign issuers. */
+  guardedFetch: GuardedFetch
   clock: Clock
 }
 
-export function createTrustServices({ storage, foreignIssuers, clock }: TrustServicesParts) {
+export function createTrustServices({ storage, guardedFetch, clock }: TrustServicesParts) {
   // Every service checks ownership by these records, so none needs another service for that.
   const tenantRecords = createJsonRecords(storage.tenants, clock, TenantContent)
   const trustedIssuerRecords = createJsonRecords(storage.trustedIssuers, clock, TrustedIssuerContent)
@@ -28,7 +28,7 @@ export function createTrustServices({ storage, foreignIssuers, clock }: TrustSer
     trustedIssuers: trustedIssuerRecords
   })
   const trustedIssuers = createTrustedIssuers({ records: trustedIssuerRecords, tenants: tenantRecords, policies })
-  const keys = createTrustedIssuerKeys(createGuardedFetch(foreignIssuers), clock)
+  const keys = createTrustedIssuerKeys(guardedFetch, clock)
 
   return {
     tenants: createTenants({ records: tenantRecords, trustedIssuers }),

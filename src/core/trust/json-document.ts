@@ -23,12 +23,21 @@ export class ForbiddenUrlError extends Error {
   override readonly name = 'ForbiddenUrlError'
 }
 
+/** The server has answered, and there is no document in what it says: another one would not be found a moment later. */
+export class NoDocumentError extends Error {
+  override readonly name = 'NoDocumentError'
+}
+
+/** The statuses of the client's side that are about the moment, not about the document (RFC 9110 §15.5.9, RFC 6585 §4). */
+const NOT_NOW = [408, 425, 429]
+
 /**
  * Resolves to the head of the answer, whose body readDocument reads; both must happen in `withinMs`. Rejects with
- * ForbiddenUrlError for a redirect, and with the error that prevented an answer.
+ * ForbiddenUrlError for a redirect, with NoDocumentError where there is none, and with the error that prevented an answer.
  */
 export function askForDocument(url: URL, withinMs: number, connection: RequestOptions = {}): Promise<IncomingMessage> {
-  const options = { ...connection, agent: false as const, headers: HEADERS, signal: AbortSignal.timeout(withinMs) }
+  const headers = { ...HEADERS, ...connection.headers }
+  const options = { ...connection, agent: false as const, headers, signal: AbortSignal.timeout(withinMs) }
   return new Promise((succeed, fail) => {
     const request = url.protocol === 'http:' ? httpRequest(url, options) : httpsRequest(url, options)
     request.on('error', fail)
@@ -37,25 +46,31 @@ export function askForDocument(url: URL, withinMs: number, connection: RequestOp
       if (status === 200) return succeed(answer)
       request.destroy()
       if (status >= 300 && status < 400) fail(new ForbiddenUrlError('a redirect, which is not followed'))
+      else if (status >= 400 && status < 500 && !NOT_NOW.includes(status))
+        fail(new NoDocumentError(`answered ${status}`))
       else fail(new Error(`answered ${status}`))
     })
     request.end()
   })
 }
 
-/** Rejects if the body is too large, as it is sent or once it is decoded, or no JSON. */
-export async function readDocument(answer: IncomingMessage): Promise<unknown> {
+/** Rejects with NoDocumentError if the body is larger than `largest` bytes, as it is sent or once it is decoded, or no JSON. */
+export async function readDocument(answer: IncomingMessage, largest = LARGEST_ANSWER): Promise<unknown> {
   const chunks: Buffer[] = []
   let size = 0
   // Leaving this loop by an error destroys the connection.
   for await (const chunk of answer) {
     size += chunk.length
-    if (size > LARGEST_ANSWER) throw new Error(`an answer of more than ${LARGEST_ANSWER} bytes`)
+    if (size > largest) throw new NoDocumentError(`an answer of more than ${largest} bytes`)
     chunks.push(chunk)
   }
-  const bytes = await decode(Buffer.concat(chunks), answer.headers['content-encoding'] ?? '')
-  // TextDecoder removes a byte order mark, which JSON.parse would refuse (RFC 8259 §8.1).
-  return JSON.parse(new TextDecoder().decode(bytes))
+  try {
+    const bytes = await decode(Buffer.concat(chunks), answer.headers['content-encoding'] ?? '', largest)
+    // TextDecoder removes a byte order mark, which JSON.parse would refuse (RFC 8259 §8.1).
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch (error) {
+    throw new NoDocumentError(error instanceof Error ? error.message : String(error), { cause: error })
+  }
 }
 
 type Decoder = (bytes: Buffer, options: ZlibOptions) => Promise<Buffer>
@@ -74,7 +89,7 @@ const DECODERS = new Map<string, Decoder>([
 ])
 
 /** Undoes the content codings that a server applied although none was asked for (RFC 9110 §12.5.3). */
-async function decode(bytes: Buffer, contentEncoding: string): Promise<Buffer> {
+async function decode(bytes: Buffer, contentEncoding: string, largest: number): Promise<Buffer> {
   const codings = contentEncoding.toLowerCase().split(/[\s,]+/)
   const applied = codings.filter((coding) => coding !== '' && coding !== 'identity')
   if (applied.length > MOST_CODINGS) throw new Error('an answer in too many content codings')
@@ -82,7 +97,7 @@ async function decode(bytes: Buffer, contentEncoding: string): Promise<Buffer> {
   for (const coding of applied.reverse()) {
     const decoder = DECODERS.get(coding)
     if (!decoder) throw new Error('an answer in a content coding nobody asked for')
-    decoded = await decoder(decoded, { maxOutputLength: LARGEST_ANSWER })
+    decoded = await decoder(decoded, { maxOutputLength: largest })
   }
   return decoded
 }

@@ -6,6 +6,7 @@ import { type AuthorizedClient, dashboardOperations } from '../../../schemas/gen
 import type { Authorization } from '../../core/authorizations/authorization.js'
 import { type AuthorizationPage, newestFirst } from '../../core/authorizations/authorizations.js'
 import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
+import { isKnownByUrl } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
@@ -98,6 +99,7 @@ function renderAuthorizedClient(authorization: Authorization, caller: Caller): A
     last_used_at: isoTime(authorization.lastUsedAtMs),
     revoked_at: isoTime(authorization.revokedAtMs),
     ...(authorization.resources.length > 0 && { resources: [...authorization.resources] }),
+    ...(isKnownByUrl(authorization.clientId) && { client_id: authorization.clientId }),
     is_current: caller.kind === 'client' && caller.authorizationId === authorization.id
   }
 }

@@ -97,7 +97,8 @@ export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply
   if (answer.status === 429 || answer.status === 503 || answer === SLOW_DOWN) {
     reply.header('retry-after', problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
   }
-  const hint = answer.status === 400 ? (explain(thrown, request) ?? problem.hint) : undefined
+  const isExplained = answer.status === 400 || problem.code === 'invalid_client'
+  const hint = isExplained ? (explain(thrown, request) ?? problem.hint) : undefined
   const missing = problem.scope === undefined ? undefined : `The access token does not have the scope ${problem.scope}.`
   const description = hint === undefined ? (missing ?? answer.description) : `${hint}.`
   reply.code(answer.status).send({

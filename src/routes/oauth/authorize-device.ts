@@ -2,22 +2,28 @@ import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
-import { beginGrant, readAsked } from '../grant-start.js'
+import { createDescribe } from '../described-client.js'
+import { beginGrant, readAsked, readClaims } from '../grant-start.js'
 import { isChallenge } from './authorization-request.js'
 
 /** POST /oauth/device_authorization (RFC 8628 §3.1): starts a grant for a client that is known. */
 export function authorizeDevice(app: App): void {
+  const describe = createDescribe(app)
+
   app.route({
     ...oauthOperations.authorizeDevice,
-    onRequest: app.limits.perAddress('start'),
+    // The document of a client may have to be fetched. What waits for the storage has the time that it has everywhere.
+    config: { waitsForOthers: true },
+    onRequest: app.limitTime(app.limits.perAddress('start')),
     handler: async (request) => {
-      const client = await app.authenticateClient(request)
+      const proved = await app.withinTimeLimit(request, Promise.resolve(app.authenticateClient(request)))
+      const client = await describe(request, proved)
       requireGrantType(client, DEVICE_CODE_GRANT)
       const asked = {
-        ...{ clientId: client.id, clientType: client.type, ...readAsked(client, request.body), metadata: {} },
-        ...readChallenge(request.body)
+        ...{ clientId: client.id, clientType: client.type, ...readAsked(client, request.body) },
+        ...{ metadata: readClaims(client, request, request.body), ...readChallenge(request.body) }
       }
-      const { grantCode, answer } = await beginGrant(app, request, asked)
+      const { grantCode, answer } = await app.withinTimeLimit(request, beginGrant(app, request, asked))
       return { device_code: grantCode, ...answer }
     }
   })

@@ -8,6 +8,7 @@ import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import { fault } from '../../core/fault.js'
 import { newGrantCode } from '../../core/grants/codes.js'
 import type { App } from '../app.js'
+import { createDescribe, describedOrNone } from '../described-client.js'
 import type { Ask } from '../pages/ask.js'
 import { type PageParts, seeOther, sendPage } from '../pages/page.js'
 import { languageAmong } from '../pages/texts/languages.js'
@@ -26,8 +27,11 @@ import {
 export function authorize({ app, asks }: PageParts): void {
   const { core, config, clock } = app
 
+  const describe = createDescribe(app)
   const route = {
-    onRequest: app.limits.perAddress('start'),
+    // The document of a client may have to be fetched.
+    config: { waitsForOthers: true },
+    onRequest: app.limitTime(app.limits.perAddress('start')),
     // What is wrong is found here, because most of it is for the client.
     attachValidation: true
   } as const
@@ -45,7 +49,7 @@ export function authorize({ app, asks }: PageParts): void {
   async function answer(request: FastifyRequest, reply: FastifyReply, sent: SentParameters): Promise<FastifyReply> {
     const { asking } = visitOf(request).texts
     const id = one(sent, 'client_id')
-    const client = id === undefined ? undefined : core.clients.find(id)
+    const client = await describedOrNone(describe, request, id === undefined ? undefined : core.clients.find(id))
     if (!client) return refuseHere(request, reply, asking.unknownClient)
     const to = readReturnAddress(client, sent)
     if (!to) return refuseHere(request, reply, asking.unknownRedirect)

@@ -79,6 +79,7 @@ function issuerMetadata(app: App): IssuerMetadata {
     token_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],
     revocation_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],
     introspection_endpoint_auth_methods_supported: WITH_SECRET,
+    ...(app.config.clientIdMetadata !== 'off' && { client_id_metadata_document_supported: true }),
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: [...new Set(algorithms)],
     code_challenge_methods_supported: ['S256'],

@@ -5,7 +5,13 @@ import {
   type TokenRequest,
   type TokenResponse
 } from '../../../schemas/generated/oauth.js'
-import { type Client, CODE_GRANT, DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
+import {
+  type Client,
+  CODE_GRANT,
+  DEVICE_CODE_GRANT,
+  isKnownByUrl,
+  requireGrantType
+} from '../../core/clients/client.js'
 import { readResources } from '../../core/clients/resource.js'
 import { LONGEST_SCOPE, readScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
@@ -57,10 +63,11 @@ export function requestToken(app: App): void {
     // The token has what was approved, whatever is asked for here.
     if (scope.length > LONGEST_SCOPE) throw fault('invalid_scope')
     if (!deviceCode) throw fault('invalid_request', { hint: 'device_code is missing' })
-    const collecting =
+    const asked =
       resource === undefined && codeVerifier === undefined
         ? AS_APPROVED
         : { ...AS_APPROVED, resources: readResources(client.resources, resource), codeVerifier }
+    const collecting = isKnownByUrl(client.id) ? { ...asked, clientId: client.id } : asked
     return pollGrant(app, request, reply, deviceCode, client.tag, collecting).then((outcome) => {
       if (outcome.kind === 'approved') return renderTokens(outcome.tokens, app.clock(), reply)
       if (outcome.kind === 'invalid_target') throw fault('invalid_target')

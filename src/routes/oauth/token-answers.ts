@@ -6,14 +6,15 @@ import type { PollOutcome } from '../../core/grants/grant.js'
 import type { IssuedTokens } from '../../core/tokens/issued-tokens.js'
 
 export function renderTokens(tokens: IssuedTokens, nowMs: number, reply: FastifyReply): TokenResponse {
-  const { accessToken, accessTokenExpiresAtMs, scopes, refreshToken, idToken } = tokens
+  const { accessToken, accessTokenExpiresAtMs, scopes, isNarrowed, refreshToken, idToken } = tokens
   // RFC 6749 §5.1 asks for it, for caches of HTTP/1.0.
   reply.header('pragma', 'no-cache')
   return {
     access_token: accessToken,
     token_type: 'Bearer',
     expires_in: Math.max(0, Math.floor((accessTokenExpiresAtMs - nowMs) / 1000)),
-    ...(scopes.length > 0 && { scope: writeScope(scopes) }),
+    // Without `scope` a client takes it that it has got all it asked for (RFC 6749 §5.1).
+    ...((scopes.length > 0 || isNarrowed) && { scope: writeScope(scopes) }),
     ...(refreshToken !== undefined && { refresh_token: refreshToken }),
     ...(idToken !== undefined && { id_token: idToken })
   }

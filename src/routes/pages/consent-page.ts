@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../../core/clients/client.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
-import { namesShown, sealTicket } from './consent-ticket.js'
+import { namesShown, optionalOf, sealTicket } from './consent-ticket.js'
 import type { EnteredCodes } from './entered-code.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
@@ -16,18 +16,22 @@ interface Question {
   linked: boolean
   grant: { request: GrantRequest; createdAtMs: number }
   client: Client
+  /** The boxes that were not ticked before. */
+  leftOut?: readonly string[]
   problem?: string
 }
 
 export function sendConsent(app: App, request: FastifyRequest, reply: FastifyReply, question: Question): FastifyReply {
-  const { userCode, linked, grant, client, problem } = question
+  const { userCode, linked, grant, client, leftOut = [], problem } = question
   const session = sessionOf(request)
   const { whereabouts } = app
   const { signIn } = app.core
   const { resources, shown } = namesShown(client, grant.request.resources)
+  const optional = optionalOf(client, grant.request.scopes)
   const ticket = sealTicket(app, session, {
     ...{ userCode, linked, clientId: client.id, clientName: client.name },
-    ...(resources.length > 0 && { resources: shown })
+    ...(resources.length > 0 && { resources: shown }),
+    ...(optional.length > 0 && { optional })
   })
   return sendPage(reply, Consent, {
     visit: visitOf(request),
@@ -35,6 +39,8 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
     createdAtMs: grant.createdAtMs,
     client,
     resources,
+    optional,
+    leftOut,
     userCode,
     linked,
     here: { ip: whereabouts.ip(request), location: whereabouts.location(request) },

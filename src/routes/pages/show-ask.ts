@@ -2,8 +2,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Client, CODE_GRANT } from '../../core/clients/client.js'
 import { isAmong } from '../../core/clients/redirect-uri.js'
+import { createDescribe, describedOrNone } from '../described-client.js'
 import type { Ask } from './ask.js'
-import { namesShown, sealTicket } from './consent-ticket.js'
+import { namesShown, optionalOf, sealTicket } from './consent-ticket.js'
 import { type PageParts, PathId, sendPage } from './page.js'
 import { AskPage } from './views/ask-page.js'
 import { ErrorPage } from './views/error-page.js'
@@ -17,13 +18,18 @@ export interface Asking {
 /** The name of a question, in its path. */
 export const askIdOf = (request: FastifyRequest) => (request.params as { id: string }).id
 
-/** What is asked; undefined if this browser was not asked it, or the client may not ask for it any more. */
-export function askingOf({ app, asks }: PageParts, request: FastifyRequest): Asking | undefined {
-  const ask = asks.read(request, askIdOf(request))
-  const client = ask && app.core.clients.find(ask.clientId)
-  if (!client?.grantTypes.includes(CODE_GRANT) || !isAmong(client.redirectUris, ask?.redirectUri ?? ''))
-    return undefined
-  return ask && { ask, client }
+/**
+ * Makes what finds out what is asked; undefined if this browser was not asked it, or the client may not ask for it any more: where its
+ * answers go is looked up again in its document, which is kept for a while.
+ */
+export function createAskingOf({ app, asks }: PageParts) {
+  const describe = createDescribe(app)
+  return async (request: FastifyRequest): Promise<Asking | undefined> => {
+    const ask = asks.read(request, askIdOf(request))
+    const client = await describedOrNone(describe, request, ask && app.core.clients.find(ask.clientId))
+    if (!client?.grantTypes.includes(CODE_GRANT)) return undefined
+    return ask && isAmong(client.redirectUris, ask.redirectUri) ? { ask, client } : undefined
+  }
 }
 
 /** Says that there is nothing to answer. No client is told, for it is not known which. */
@@ -45,20 +51,24 @@ export function requireAnswerer({ asks, visits }: PageParts) {
   }
 }
 
-/** Shows the question, with what was wrong with an answer to it. */
+/** Shows the question, with what was wrong with an answer to it, and the boxes that were not ticked in that. */
 export function sendAsk(
   { app }: PageParts,
   request: FastifyRequest,
   reply: FastifyReply,
   { ask, client }: Asking,
-  problem?: string
+  { problem, leftOut = [] }: { problem?: string; leftOut?: readonly string[] } = {}
 ): FastifyReply {
   const session = sessionOf(request)
   const { resources, shown } = namesShown(client, ask.resources)
-  const ticket = { askId: ask.id, clientId: client.id, clientName: client.name, resources: shown }
+  const optional = optionalOf(client, ask.scopes)
+  const ticket = {
+    ...{ askId: ask.id, clientId: client.id, clientName: client.name, resources: shown },
+    ...(optional.length > 0 && { optional })
+  }
   return sendPage(reply, AskPage, {
     visit: visitOf(request),
-    ...{ ask, client, resources, ticket: sealTicket(app, session, ticket) },
+    ...{ ask, client, resources, optional, leftOut, ticket: sealTicket(app, session, ticket) },
     userName: session.name,
     upstreamName: session.upstreamId && app.core.signIn.upstream(session.upstreamId)?.name,
     ...(problem !== undefined && { problem })
@@ -68,13 +78,16 @@ export function sendAsk(
 /** GET /authorize/{id}: the question. */
 export function showAsk(parts: PageParts): void {
   const { app } = parts
+  const askingOf = createAskingOf(parts)
   app.route({
     method: 'GET',
     url: '/authorize/:id',
+    // The document of a client may have to be fetched.
+    config: { waitsForOthers: true },
     schema: { params: PathId },
-    onRequest: [requireAnswerer(parts), app.limits.perUser('peek', userIdOf)],
+    onRequest: [requireAnswerer(parts), app.limitTime(app.limits.perUser('peek', userIdOf))],
     handler: async (request, reply) => {
-      const asking = askingOf(parts, request)
+      const asking = await askingOf(request)
       return asking ? sendAsk(parts, request, reply, asking) : tellLost(request, reply)
     }
   })

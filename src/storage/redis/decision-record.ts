@@ -1,4 +1,5 @@
 /** The stored text of a decision, the third line of a grant (grant-record.ts). */
+import { readScope, writeScope } from '../../core/clients/scope.js'
 import type { Decision } from '../../core/grants/grant.js'
 
 interface DecisionText {
@@ -9,13 +10,16 @@ interface DecisionText {
   after?: string
   /** `signedInAtMs`. */
   at?: number
+  /** The scopes that are granted, '' for none. Absent if all are that were requested. */
+  scope?: string
 }
 
-export function writeDecision({ userId, authorizationId, ip, revokedAllId, signedInAtMs }: Decision): string {
+export function writeDecision({ userId, authorizationId, ip, revokedAllId, signedInAtMs, scopes }: Decision): string {
   const text: DecisionText = {
     ...{ user: userId, client: authorizationId, ip },
     ...(revokedAllId !== undefined && { after: revokedAllId }),
-    ...(signedInAtMs !== undefined && { at: signedInAtMs })
+    ...(signedInAtMs !== undefined && { at: signedInAtMs }),
+    ...(scopes && { scope: writeScope(scopes) })
   }
   return JSON.stringify(text)
 }
@@ -23,18 +27,20 @@ export function writeDecision({ userId, authorizationId, ip, revokedAllId, signe
 const isText = (value: unknown) => typeof value === 'string'
 
 function isDecision(value: unknown): value is DecisionText {
-  const { user, client, ip, after, at } = (value ?? {}) as Partial<DecisionText>
-  const isWhole = [user, client, ip].every(isText) && (after === undefined || after === null || isText(after))
+  const { user, client, ip, after, at, scope } = (value ?? {}) as Partial<DecisionText>
+  const isTextOrUnknown = (text: unknown) => text === undefined || text === null || isText(text)
+  const isWhole = [user, client, ip].every(isText) && [after, scope].every(isTextOrUnknown)
   return isWhole && (at === undefined || Number.isSafeInteger(at))
 }
 
 /** The decision of a parsed line, for the head of its grant; undefined if it is none. */
 export function readDecision(head: string, value: unknown): Decision | undefined {
   if (!isDecision(value)) return undefined
-  const { user, client, ip, after, at } = value
+  const { user, client, ip, after, at, scope } = value
   return {
     ...{ action: head.startsWith('d') ? 'deny' : 'approve', userId: user, authorizationId: client, ip },
     ...(after !== undefined && { revokedAllId: after }),
-    ...(at !== undefined && { signedInAtMs: at })
+    ...(at !== undefined && { signedInAtMs: at }),
+    ...(scope !== undefined && { scopes: readScope(scope) ?? [] })
   }
 }

@@ -11,11 +11,11 @@ import {
   builtInClients,
   CLIENT_TYPES,
   type Client,
-  createClients,
   DEVICE_CODE_GRANT,
   isBuiltIn,
   tagOf
 } from '../../../src/core/clients/client.js'
+import { createClients } from '../../../src/core/clients/clients.js'
 import { isWithin, readScope, writeScope } from '../../../src/core/clients/scope.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
 
@@ -36,6 +36,7 @@ const clientOf = (id: string, secrets: string[] = []): Client => ({
   grantTypes: [DEVICE_CODE_GRANT],
   redirectUris: [],
   scopes: [],
+  optionalScopes: [],
   resources: [],
   accessTokenTtlSeconds: HOUR_SECONDS,
   authorizationTtlSeconds: DAY_SECONDS,
@@ -255,6 +256,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           grantTypes: [DEVICE_CODE_GRANT, 'refresh_token'],
           redirectUris: [],
           scopes: [],
+          optionalScopes: [],
           resources: [],
           accessTokenTtlSeconds: HOUR_SECONDS,
           authorizationTtlSeconds: 30 * DAY_SECONDS,
@@ -276,6 +278,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           client_secret_digests: [SECRET_DIGEST, digestOf('another')],
           grant_types: [DEVICE_CODE_GRANT],
           scope: 'reports.read openid https://api.example/write',
+          optional_scope: 'openid reports.read',
           access_token_ttl_seconds: 300,
           authorization_ttl_seconds: 7 * DAY_SECONDS
         },
@@ -292,6 +295,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           grantTypes: [DEVICE_CODE_GRANT],
           redirectUris: [],
           scopes: ['reports.read', 'openid', 'https://api.example/write'],
+          optionalScopes: ['openid', 'reports.read'],
           resources: [],
           accessTokenTtlSeconds: 300,
           authorizationTtlSeconds: 7 * DAY_SECONDS,
@@ -306,6 +310,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
             grantTypes: [],
             redirectUris: [],
             scopes: [],
+            optionalScopes: [],
             resources: []
           },
           ...{ accessTokenTtlSeconds: HOUR_SECONDS, authorizationTtlSeconds: 30 * DAY_SECONDS, tag: tagOf('api') }
@@ -445,6 +450,11 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
       bad: [5, null, ['a'], ' ', ' a', 'a ', 'a  b', 'a\tb', 'a"b', 'a\\b', 'é', words(51), 'x'.repeat(1025)],
       expects: /at most 50 words of RFC 6749/
     },
+    optional_scope: {
+      good: [''],
+      bad: [5, null, ['a'], ' ', 'a  b', 'a"b', words(51)],
+      expects: /at most 50 words of RFC 6749/
+    },
     access_token_ttl_seconds: {
       good: [60, 3_600, 30 * DAY_SECONDS],
       bad: ['60', null, 59, 60.5, -1, 0, 30 * DAY_SECONDS + 1, 1e300],
@@ -521,6 +531,18 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
     t.strictSame(acme({ ...times, access_token_ttl_seconds: 3_600 }), [], 'as long is not longer')
     only(t, acme({ authorization_ttl_seconds: 3_599 }), /^clients\[0\]\.access_token_ttl_seconds: is longer/)
     t.strictSame(acme({ access_token_ttl_seconds: 30 * DAY_SECONDS }), [], 'as long as the authorization by default')
+    const foreign = /^clients\[0\]\.optional_scope: has a scope that is neither the client's nor of a resource/
+    t.strictSame(acme({ scope: 'a b', optional_scope: 'b' }), [])
+    only(t, acme({ scope: 'a b', optional_scope: 'b c' }), foreign)
+    only(t, acme({ optional_scope: 'a' }), foreign)
+    const resources = [
+      { identifier: 'https://one.example', name: 'One', scope: 'c' },
+      { identifier: 'https://two.example', name: 'Two', scope: 'd' }
+    ]
+    const withOne = (optional_scope: string) =>
+      read({ clients: [{ client_id: 'acme', resources: ['https://one.example'], optional_scope }], resources }).faults
+    t.strictSame(withOne('c'), [], 'of a resource of its own')
+    only(t, withOne('c d'), foreign)
   })
 
   t.test('everything that is wrong is told at once', async (t) => {

@@ -24,6 +24,7 @@ import {
   judgeWithdrawal
 } from '../../../src/core/grants/rules.js'
 import { readClaim } from '../../../src/core/grants/self-description.js'
+import { nameFromUserAgent } from '../../../src/core/grants/user-agent.js'
 
 const NOW = 1_700_000_000_000
 
@@ -727,3 +728,45 @@ t.test('at most 64 characters as people count them', async (t) => {
   t.equal(charactersOf(textOf('ﷺ'.repeat(255)) ?? '').length, 65, 'also of one that stands for eighteen')
   t.ok((textOf(`a${'ᄀ'.repeat(254)}`) ?? '').length <= 65, 'nor is one of them as long as all')
 })
+
+t.test(
+  'a program that says nothing is called by its User-Agent, unless that is a browser’s or says nothing',
+  async (t) => {
+    const named: Record<string, string> = {
+      'gh/2.40.1': 'gh 2.40.1',
+      'gh/2.40.1 (linux; amd64)': 'gh 2.40.1 (Linux)',
+      'GitHub CLI 2.40.1': 'GitHub CLI 2.40.1',
+      'aws-cli/2.22.0 md/awscrt#0.22.0 ua/2.0 os/linux#6.1 md/arch#x86_64 lang/python#3.12.6': 'aws-cli 2.22.0 (Linux)',
+      'vercel 39.1.1 node-v20.11.0 linux (x64)': 'vercel 39.1.1 (Linux)',
+      'npm/10.2.4 node/v20.11.0 darwin arm64 workspaces/false': 'npm 10.2.4 (macOS)',
+      'kubectl/v1.29.0 (windows/amd64) kubernetes/3f7a50f': 'kubectl v1.29.0 (Windows)',
+      'openid-client/v6.8.1 (https://github.com/panva/openid-client)': 'openid-client v6.8.1',
+      'tool/1.0 (+https://tool.example/linux/windows)': 'tool 1.0',
+      'Dalvik/2.1.0 (Linux; U; Android 14)': 'Dalvik 2.1.0 (Android)',
+      'app/1.2 CFNetwork/1490 Darwin/23.2.0': 'app 1.2 (macOS)',
+      'tool (FreeBSD)': 'tool (BSD)',
+      'tool/unreleased (Linux)': 'tool (Linux)',
+      [`${'x'.repeat(60)}/1.0`]: `${'x'.repeat(40)} 1.0`
+    }
+    for (const [header, name] of Object.entries(named)) t.equal(nameFromUserAgent(header), name, header)
+    const unnamed = [
+      'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
+      'Opera/9.80 (Windows NT 6.0) Presto/2.12.388 Version/12.14',
+      ...[
+        'node',
+        'undici',
+        'lightMyRequest',
+        '',
+        ' ',
+        '/1.0',
+        '(linux)',
+        '"tool"/1.0',
+        '<b>tool</b>/1.0',
+        '1.0',
+        undefined
+      ]
+    ]
+    for (const header of unnamed) t.equal(nameFromUserAgent(header), undefined, String(header))
+    fc.assert(fc.property(fc.string({ maxLength: 2_000 }), (header) => (nameFromUserAgent(header) ?? '').length <= 255))
+  }
+)

@@ -18,11 +18,13 @@ import {
   CLI,
   type Credentials,
   clientsFile,
+  DEVICE_CODE,
   type OAuthApp,
   startOAuthApp,
   TV
 } from '../../support/oauth-app.js'
 import { startRedis } from '../../support/redis-server.js'
+import { answerWith, authorityFile, listen } from '../../support/trusted-issuer.js'
 
 const OLD = 'an old secret of more than 32 characters'
 const NEW = 'a new secret of more than 32 characters!'
@@ -747,6 +749,33 @@ t.test('over Redis, on several instances', async (t) => {
     )
     t.match(await usesOf(withIt, held.access_token, held.refresh_token, BOX), ALIVE, 'put back, it is as before')
     t.equal((await withIt.redeem(waiting.device_code, BOX)).status, 200)
+  })
+
+  t.test('nor does a client known by a URL whose host is off the list', async (t) => {
+    const host = await listen(t, (request, response) => {
+      const document = { client_id: host.origin + request.url, grant_types: [DEVICE_CODE, 'refresh_token'] }
+      answerWith(JSON.stringify(document))(request, response)
+    })
+    const known = { FOREIGN_ISSUERS_ON_LOOPBACK: 'on', FOREIGN_ISSUER_CA_FILE: authorityFile(t) }
+    const place = onePlace()
+    const withIt = await startOAuthApp(t, { ...place, ...known, CLIENT_ID_METADATA: `localhost:${host.port}` })
+    const withoutIt = await startOAuthApp(t, { ...place, ...known, CLIENT_ID_METADATA: 'tools.example' })
+    const tool = { client_id: `${host.origin}/tool.json` }
+    const held = await withIt.tokens(tool)
+    const waiting = await withIt.authorize(tool)
+    await withIt.approve(waiting.user_code)
+    for (const answer of [
+      await withoutIt.redeem(waiting.device_code, tool),
+      await withoutIt.refresh(held.refresh_token, tool),
+      await withoutIt.post('/oauth/device_authorization', tool)
+    ]) {
+      t.strictSame([answer.status, answer.body.error], [401, 'invalid_client'])
+    }
+    t.strictSame((await withoutIt.introspect(held.access_token)).body, { active: false })
+    t.match((await withIt.introspect(held.access_token)).body, { active: true }, 'put back, it is as before')
+    t.equal((await withIt.redeem(waiting.device_code, tool)).status, 200, 'over Redis too, whose scripts see its tag')
+    t.equal((await withIt.post('/oauth/revoke', { token: held.refresh_token })).status, 200)
+    t.strictSame((await withIt.introspect(held.access_token)).body, { active: false })
   })
 })
 

@@ -162,7 +162,11 @@ t.test('keys', async (t) => {
     const fetch = async (url: string) => {
       asked.push(url)
       const issuer = url.replace(/\/(jwks|\.well-known.*)$/, '')
-      return { body: url.endsWith('/jwks') ? { keys: [] } : { issuer, jwks_uri: `${issuer}/jwks` }, fingerprints: [] }
+      return {
+        body: url.endsWith('/jwks') ? { keys: [] } : { issuer, jwks_uri: `${issuer}/jwks` },
+        fingerprints: [],
+        headers: {}
+      }
     }
     const keys = createTrustedIssuerKeys(fetch, testClock())
     for (let i = 0; i <= 1_000; i++) t.ok(await keys.of(`https://${i}.example.com`))

@@ -16,6 +16,7 @@ import {
   startOAuthApp,
   TV
 } from '../../support/oauth-app.js'
+import { signedIn } from '../../support/visitor.js'
 import { oauthHeaders, oauthRefused, refused } from '../expectations.js'
 
 const START = '/oauth/device_authorization'
@@ -73,6 +74,52 @@ t.test('a device authorization', async (t) => {
       const answer = await ask()
       t.equal(answer.status, 200, way)
       oauthHeaders(t, answer, way)
+    }
+  })
+
+  t.test('200 what a program says of itself is shown as its own word, and becomes label and version', async (t) => {
+    const service = await startOAuthApp(t)
+    const { post, call, session, approve, clock } = service
+    const token = await session('ann')
+    const said = async (parameters: Record<string, string>, headers = {}) => {
+      clock.advance(1_000)
+      const { body } = await post(START, { ...CLI, ...parameters }, headers)
+      const { client_metadata } = (await call('GET', `/auth/grant/peek?user_code=${body.user_code}`, { token })).body
+      await approve(body.user_code)
+      const [row] = (await call('GET', '/auth/clients', { token })).body.data
+      t.strictSame([row.label, row.client_version], [client_metadata.hostname ?? null, client_metadata.version ?? null])
+      return client_metadata
+    }
+    const named = { device_name: 'Ann’s laptop', client_version: '1.4.0' }
+    t.strictSame(await said(named), { hostname: 'Ann’s laptop', version: '1.4.0' })
+    t.strictSame(await said(named, { 'user-agent': 'gh/2.40.1' }), { hostname: 'Ann’s laptop', version: '1.4.0' })
+    t.strictSame(await said({ device_name: '', client_version: '' }), {}, 'what is empty is not there')
+    const [longest, long] = ['x'.repeat(255), 'x'.repeat(64)]
+    t.strictSame(await said({ device_name: longest, client_version: long }), { hostname: longest, version: long })
+
+    const linux = await said({}, { 'user-agent': 'GitHub CLI 2.40.1 (linux; amd64)' })
+    const mac = await said({}, { 'user-agent': 'GitHub CLI 2.40.1 (darwin; arm64)' })
+    t.strictSame([linux, mac], [{ hostname: 'GitHub CLI 2.40.1 (Linux)' }, { hostname: 'GitHub CLI 2.40.1 (macOS)' }])
+
+    const { user_code } = (await post(START, { ...CLI, device_name: 'build-7', client_version: '9.9' })).body
+    const ann = await signedIn(service)
+    const page = await ann.enter(user_code)
+    for (const claim of ['build-7', '9.9']) t.match(page.body, `<q><bdi>${claim}</bdi></q>`)
+  })
+
+  t.test('400 for more than is shown, or said twice', async (t) => {
+    const { post, app } = await startOAuthApp(t)
+    for (const [name, most] of Object.entries({ device_name: 255, client_version: 64 })) {
+      const refused = await post(START, { ...CLI, [name]: 'x'.repeat(most + 1) })
+      t.match(refused, { status: 400, body: { error: 'invalid_request', error_description: name } })
+      t.match(await post(START, { ...CLI, [name]: ['a', 'b'] }), { status: 400, body: { error: 'invalid_request' } })
+      for (const payload of [
+        { ...CLI, [name]: 5 },
+        { ...CLI, [name]: ['a'] },
+        { ...CLI, [name]: null }
+      ]) {
+        t.equal((await app.inject({ method: 'POST', url: START, payload })).statusCode, 400)
+      }
     }
   })
 

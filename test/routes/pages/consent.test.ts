@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
+import { fault } from '../../../src/core/fault.js'
 import type { App } from '../../../src/routes/app.js'
 import { createAwaitCollection } from '../../../src/routes/pages/await-collection.js'
+import { sealTicket } from '../../../src/routes/pages/consent-ticket.js'
 import { de } from '../../../src/routes/pages/texts/de.js'
 import { en } from '../../../src/routes/pages/texts/en.js'
 import { es } from '../../../src/routes/pages/texts/es.js'
@@ -383,6 +385,152 @@ t.test('POST /device/confirm', async (t) => {
     await service.app.core.grants.decide(user_code, 'deny', by)
     invalidCode(t, await ann.post('/device/confirm', APPROVE))
     t.equal(await kindOf(service, grant_code), 'access_denied')
+  })
+})
+
+t.test('scopes that may be left out', async (t) => {
+  const films = { identifier: 'https://films.example', name: 'Films', scope: 'films.read films.write' }
+  const player = { client_id: 'player', scope: 'openid offline_access', resources: [films.identifier] }
+  const optional_scope = 'offline_access films.write openid'
+  const all = 'openid offline_access films.read films.write'
+  const fileOf = (entry: object) => clientsFile(t, [entry], [films])
+  const service = await startOAuthApp(t, { OAUTH_CLIENTS_FILE: fileOf({ ...player, optional_scope }) })
+  const without = await startOAuthApp(t, { OAUTH_CLIENTS_FILE: fileOf({ ...player, optional_scope: 'openid' }) })
+  const asked = { client_id: 'player' }
+  const ask = async (scope = all, resource: string | undefined = films.identifier, { post } = service) =>
+    (await post('/oauth/device_authorization', { ...asked, scope, resource })).body
+  const boxes = ({ body }: Page) =>
+    [...body.matchAll(/<input type="checkbox" name="scope" value="([^"]+)"( checked)?\/>/g)].map(
+      ([, scope, checked]) => (checked ? scope : `no ${scope}`)
+    )
+  const claimOf = (token: string, name: string) =>
+    JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())[name]
+
+  t.test('200 those alone have a box, which is ticked, and what is certain is in the list', async (t) => {
+    const { user_code } = await ask()
+    const page = await (await signedIn(service)).enter(user_code)
+    t.strictSame(boxes(page), ['openid', 'offline_access', 'films.write'])
+    shows(
+      t,
+      page,
+      200,
+      consent.title,
+      consent.optional,
+      en.rights.offline_access,
+      `${en.rights.other} films.write Films`
+    )
+    t.match(page.body, /<li>do what is called <code>films.read<\/code><\/li>/)
+    t.notMatch(page.body, /<li>[^<]*<code>films.write/, 'what may be left out is not certain')
+    const { user_code: few } = await ask('openid')
+    t.strictSame(boxes(await (await signedIn(service)).enter(few)), ['openid'], 'nor what is not asked for')
+    const bare = await service.authorize(asked)
+    t.notMatch((await (await signedIn(service)).enter(bare.user_code)).text, consent.optional)
+  })
+
+  t.test('303 the tokens have what is ticked, and the answer says so', async (t) => {
+    const cases: [ticked: string | string[] | undefined, forResource: string, forIssuer: string][] = [
+      [['openid', 'offline_access', 'films.write'], 'films.read films.write', 'openid offline_access'],
+      [['openid', 'offline_access'], 'films.read', 'openid offline_access'],
+      ['films.write', 'films.read films.write', ''],
+      [undefined, 'films.read', '']
+    ]
+    for (const [ticked, forResource, forIssuer] of cases) {
+      for (const resource of [films.identifier, undefined]) {
+        const { device_code, user_code } = await ask(resource ? all : player.scope, resource ?? '')
+        const ann = await signedIn(service)
+        await ann.enter(user_code)
+        goesTo(t, await ann.post('/device/confirm', { ...APPROVE, scope: ticked }), '/device/done')
+        const { status, body } = await service.redeem(device_code, asked)
+        const expected = resource ? forResource : forIssuer
+        t.equal(status, 200)
+        t.equal(body.scope, expected, `${ticked} for ${resource}`)
+        t.equal(claimOf(body.access_token, 'scope'), expected)
+        t.equal('refresh_token' in body, [ticked].flat().includes('offline_access'), 'stays connected, or not')
+        t.equal('id_token' in body, [ticked].flat().includes('openid'))
+        t.strictSame((await service.redeem(device_code, asked)).body.scope, expected, 'and again the same')
+      }
+    }
+  })
+
+  t.test('303 what is not optional cannot be left out, nor anything be added', async (t) => {
+    const { device_code, user_code } = await ask('films.read openid')
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    await ann.post('/device/confirm', { ...APPROVE, scope: ['films.write', 'admin', 'offline_access'] })
+    const { body } = await service.redeem(device_code, asked)
+    t.equal(body.scope, 'films.read')
+    t.notOk('refresh_token' in body || 'id_token' in body)
+  })
+
+  t.test('400 and 409 ask again with the same boxes ticked', async (t) => {
+    const { user_code, device_code } = await ask()
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    const page = await ann.post('/device/confirm', { action: 'approve', scope: 'films.write' })
+    shows(t, page, 400, consent.title, consent.confirmMissing)
+    t.strictSame(boxes(page), ['no openid', 'no offline_access', 'films.write'])
+    goesTo(t, await ann.post('/device/confirm', { ...APPROVE, scope: 'films.write' }), '/device/done')
+    t.equal((await service.redeem(device_code, asked)).body.scope, 'films.read films.write')
+  })
+
+  t.test('303 denied whatever is ticked; approved through the API all is granted', async (t) => {
+    const [denied, approved] = [await ask(), await ask()]
+    const ann = await signedIn(service)
+    await ann.enter(denied.user_code)
+    await ann.post('/device/confirm', { action: 'deny', scope: 'openid' })
+    t.equal((await service.redeem(denied.device_code, asked)).body.error, 'access_denied')
+    await service.approve(approved.user_code)
+    const { body } = await service.redeem(approved.device_code, asked)
+    t.equal(body.scope, 'films.read films.write')
+    t.ok(body.refresh_token)
+  })
+
+  t.test('409 if what could be left out no longer can', async (t) => {
+    const { user_code } = await ask(all, films.identifier, without)
+    const ann = await signedIn(without)
+    await ann.enter(user_code)
+    const visible = { userCode: user_code, linked: false, clientId: 'player', clientName: undefined }
+    const session = await without.app.core.browserSessions.use(ann.cookies.get(SESSION_COOKIE) ?? '')
+    if (!session) throw new Error('no session')
+    const shown = { ...visible, resources: { [films.identifier]: 'Films' }, optional: ['openid', 'films.write'] }
+    const ticket = sealTicket(without.app as unknown as App, session, shown)
+    const page = await ann.post('/device/confirm', { ...APPROVE, ticket, scope: 'openid' })
+    shows(t, page, 409, consent.title, consent.changed)
+    t.strictSame(boxes(page), ['openid'])
+  })
+
+  t.test('an approval whose answer was lost is not made wider by another that leaves more out', async (t) => {
+    const { user_code, device_code } = await ask()
+    const { grants, authorizations } = service.app.core
+    const by = { userId: 'cleo', ip: '127.0.0.1' }
+    const first = await grants.decide(user_code, 'approve', { ...by, leftOut: ['films.write'] })
+    const again = await grants.decide(user_code, 'approve', { ...by, leftOut: ['films.write', 'offline_access'] })
+    t.strictSame(again, first, 'what stands is the first')
+    t.equal((await authorizations.list('cleo')).length, 1)
+    const { body } = await service.redeem(device_code, asked)
+    t.ok(body.refresh_token)
+    t.equal(body.scope, 'films.read')
+  })
+
+  t.test('nor is one that never came to stand found again by another', async (t) => {
+    const { user_code, device_code } = await ask()
+    const { grants, authorizations } = service.app.core
+    const store = service.app.storage.grants
+    const by = { userId: 'dora', ip: '127.0.0.1' }
+    const { decide } = store
+    store.decide = () => Promise.reject(fault('unavailable'))
+    await t.rejects(grants.decide(user_code, 'approve', by), { code: 'unavailable' })
+    store.decide = decide
+    const left = await authorizations.list('dora')
+    t.equal(left.length, 1, 'its record is there, with all of the scopes')
+    await grants.decide(user_code, 'approve', { ...by, leftOut: ['films.write', 'offline_access'] })
+    const [kept, ...others] = await authorizations.list('dora')
+    t.strictSame(others, [])
+    t.not(kept?.id, left[0]?.id)
+    t.strictSame(kept?.scopes, ['openid', 'films.read'])
+    const { body } = await service.redeem(device_code, asked)
+    t.equal(body.scope, 'films.read')
+    t.notOk('refresh_token' in body)
   })
 })
 

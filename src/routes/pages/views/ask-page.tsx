@@ -1,17 +1,23 @@
-import type { Client } from '../../../core/clients/client.js'
+import { type Client, hostOfClient } from '../../../core/clients/client.js'
+import type { DescribedClient } from '../../../core/clients/clients.js'
 import { whereTo } from '../../../core/clients/redirect-uri.js'
 import type { Resource } from '../../../core/clients/resource.js'
+import { readClaim } from '../../../core/grants/self-description.js'
 import type { Ask } from '../ask.js'
 import type { Visit } from '../visit.js'
-import { Fact, Rights } from './consent-details.js'
+import { Fact } from './consent-details.js'
+import { Optional, Rights } from './consent-rights.js'
 import { Form, Layout, Notice } from './layout.js'
 
 interface AskPageProps {
   visit: Visit
   ask: Ask
-  client: Client
+  client: Client | DescribedClient
   /** The resources that are asked for and still there. */
   resources: readonly Resource[]
+  /** The scopes that the user may leave out, and those of them that they have left out so far. */
+  optional: readonly string[]
+  leftOut: readonly string[]
   /** The sealed ticket (consent-ticket.ts). */
   ticket: string
   userName: string
@@ -27,7 +33,7 @@ interface AskPageProps {
 export function AskPage(props: AskPageProps) {
   const { visit, ask, client, problem } = props
   const { asking, consent, clientTypes } = visit.texts
-  const name = client.name ?? clientTypes[client.type]
+  const name = client.name ?? hostOfClient(client.id) ?? clientTypes[client.type]
   return (
     <Layout visit={visit} title={asking.title} isAlone>
       {problem && <Notice kind="problem">{problem}</Notice>}
@@ -38,6 +44,7 @@ export function AskPage(props: AskPageProps) {
       </section>
       <Form visit={visit} action={`/authorize/${ask.id}`} class="stack decision">
         <input type="hidden" name="ticket" value={props.ticket} />
+        {props.optional.length > 0 && <Optional {...props} request={ask} />}
         <label class="check">
           <input type="checkbox" name="sure" value="yes" required />
           <span>{asking.sure}</span>
@@ -55,24 +62,36 @@ export function AskPage(props: AskPageProps) {
   )
 }
 
-function Summary({ visit, ask, client, resources, userName, upstreamName }: AskPageProps) {
+function Summary(props: AskPageProps) {
+  const { visit, ask, client, userName, upstreamName } = props
   const { asking, consent, clientTypes } = visit.texts
+  const host = hostOfClient(client.id)
+  const known = client.name ?? host
+  const claimed = 'claimedName' in client ? readClaim(client.claimedName) : undefined
   return (
     <dl class="facts">
       <Fact term={consent.program}>
-        {client.name === undefined ? (
+        {known === undefined ? (
           clientTypes[client.type]
         ) : (
           <>
-            <bdi>{client.name}</bdi> <small>{consent.registered}</small>
+            <bdi>{known}</bdi> <small>{host === undefined ? consent.registered : consent.described}</small>
           </>
         )}
       </Fact>
+      {claimed !== undefined && (
+        <Fact term={consent.claimedName}>
+          <q>
+            <bdi>{claimed.text}</bdi>
+          </q>{' '}
+          <small>{consent.unchecked}</small>
+        </Fact>
+      )}
       <Fact term={asking.to}>
         <bdi>{placeOf(ask.redirectUri, visit)}</bdi>
       </Fact>
       <Fact term={consent.rights}>
-        <Rights visit={visit} client={client} request={ask} resources={resources} />
+        <Rights {...props} request={ask} />
       </Fact>
       <Fact term={consent.who}>
         <bdi>{userName}</bdi>

@@ -1,5 +1,6 @@
 /** An authorization in the list: its name, what is known of it and, while it is active, what its user can do with it. */
 import { type Authorization, hasEnded } from '../../../core/authorizations/authorization.js'
+import { hostOfClient } from '../../../core/clients/client.js'
 import { hostOf } from '../../../core/clients/resource.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
@@ -56,12 +57,20 @@ export function EndedAuthorization({ visit, authorization }: { visit: Visit; aut
 }
 
 function Details({ visit, authorization }: { visit: Visit; authorization: Authorization }) {
-  const { clients: texts, clientTypes } = visit.texts
+  const { clients: texts, clientTypes, consent } = visit.texts
   const version = readClaim(authorization.version)?.text
+  const claimed = hostOfClient(authorization.clientId) && readClaim(authorization.name)?.text
   const isOver = hasEnded(authorization, visit.nowMs)
   return (
     <dl>
       <Detail term={texts.kind}>{clientTypes[authorization.clientType]}</Detail>
+      {claimed !== undefined && (
+        <Detail term={consent.claimedName}>
+          <q>
+            <bdi>{claimed}</bdi>
+          </q>
+        </Detail>
+      )}
       {authorization.resources.length > 0 && (
         <Detail term={texts.resources}>
           <bdi>{authorization.resources.map(hostOf).join(', ')}</bdi>
@@ -104,9 +113,9 @@ function Detail({ term, children }: { term: string; children: preact.ComponentCh
   )
 }
 
-/** The label has precedence over the client's name. */
-function nameOf({ label, name }: Authorization, fallback: string): string {
-  const [own, claimed] = [readClaim(label)?.text, readClaim(name)?.text]
+/** The label has precedence over the client's name, which for a client known by a URL is its host. */
+function nameOf({ label, name, clientId }: Authorization, fallback: string): string {
+  const [own, claimed] = [readClaim(label)?.text, hostOfClient(clientId) ?? readClaim(name)?.text]
   if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`
   return own ?? claimed ?? fallback
 }

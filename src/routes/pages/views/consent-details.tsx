@@ -1,11 +1,10 @@
 /** The folded details of the question: further facts about the request, and everything the client says about itself. */
 import type { ComponentChildren } from 'preact'
-import type { Client } from '../../../core/clients/client.js'
-import { hostOf, type Resource } from '../../../core/clients/resource.js'
+import { isKnownByUrl } from '../../../core/clients/client.js'
 import type { GrantRequest, Location } from '../../../core/grants/grant.js'
 import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
-import { ago, place, span, time } from './format.js'
+import { ago, place, time } from './format.js'
 
 interface DetailsProps {
   visit: Visit
@@ -17,7 +16,7 @@ interface DetailsProps {
 }
 
 export function Details(props: DetailsProps) {
-  const { visit, createdAtMs, here, isOpen } = props
+  const { visit, request, createdAtMs, here, isOpen } = props
   const { consent } = visit.texts
   return (
     <details class="stack" open={isOpen}>
@@ -29,6 +28,12 @@ export function Details(props: DetailsProps) {
         <Fact term={consent.here}>
           <bdi>{place(visit, here.location, here.ip)}</bdi>
         </Fact>
+        {/* Not a link: whoever publishes there would learn who looks, and when. */}
+        {isKnownByUrl(request.clientId) && (
+          <Fact term={consent.describedAt}>
+            <code>{request.clientId}</code>
+          </Fact>
+        )}
       </dl>
       <Claims {...props} />
     </details>
@@ -73,45 +78,6 @@ function Claims({ request, visit }: Pick<DetailsProps, 'request' | 'visit'>) {
       {doubts.has('hidden') && <p class="doubt">{consent.hidden}</p>}
       {doubts.has('lookalike') && <p class="doubt">{consent.lookalike}</p>}
     </section>
-  )
-}
-
-interface RightsProps {
-  visit: Visit
-  client: Client
-  request: Pick<GrantRequest, 'scopes' | 'resources'>
-  resources: readonly Resource[]
-}
-
-/** What an approval allows: at the service or, where resources are asked for, at each of these, with the scopes that concern it. */
-export function Rights({ visit, client, request: { scopes, resources: identifiers = [] }, resources }: RightsProps) {
-  const { rights } = visit.texts
-  const forHowLong = span(visit, client.authorizationTtlSeconds)
-  const scopesOf = (resource: Resource) => scopes.filter((scope) => resource.scopes.includes(scope))
-  const others = scopes.filter((scope) => !resources.some((resource) => resource.scopes.includes(scope)))
-  const item = (scope: string) => <li key={scope}>{wordsOf(scope, visit)}</li>
-  return (
-    <ul>
-      {identifiers.length === 0 && <li>{rights.act(visit.serviceName, forHowLong)}</li>}
-      {resources.map((resource) => (
-        <li key={resource.identifier}>
-          <bdi>{rights.act(resource.name, forHowLong)}</bdi> <code>{hostOf(resource.identifier)}</code>
-          {scopesOf(resource).length > 0 && <ul>{scopesOf(resource).map(item)}</ul>}
-        </li>
-      ))}
-      {others.map(item)}
-    </ul>
-  )
-}
-
-/** What a scope allows, in words if it is one of our own. */
-function wordsOf(scope: string, { texts: { rights } }: Visit) {
-  const { act: _act, other, ...own } = rights
-  if (Object.hasOwn(own, scope)) return own[scope as keyof typeof own]
-  return (
-    <>
-      {other} <code>{scope}</code>
-    </>
   )
 }
 

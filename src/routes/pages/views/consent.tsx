@@ -1,9 +1,10 @@
-import type { Client } from '../../../core/clients/client.js'
+import { type Client, hostOfClient } from '../../../core/clients/client.js'
 import type { Resource } from '../../../core/clients/resource.js'
 import { countriesDiffer, type GrantRequest, type Location } from '../../../core/grants/grant.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
-import { claimsOf, Details, Fact, Rights } from './consent-details.js'
+import { claimsOf, Details, Fact } from './consent-details.js'
+import { Optional, Rights } from './consent-rights.js'
 import { country, place } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
 
@@ -14,6 +15,9 @@ export interface ConsentProps {
   client: Client
   /** The resources that are asked for and still there. */
   resources: readonly Resource[]
+  /** The scopes that the user may leave out, and those of them that they have left out so far. */
+  optional: readonly string[]
+  leftOut: readonly string[]
   /** In the form XXXX-XXXX. */
   userCode: string
   linked: boolean
@@ -50,6 +54,7 @@ export function Consent(props: ConsentProps) {
       {alarms.length === 0 && <Warning {...props} alarms={alarms} />}
       <Form visit={visit} action="/device/confirm" class="stack decision">
         <input type="hidden" name="ticket" value={props.ticket} />
+        {props.optional.length > 0 && <Optional {...props} />}
         <label class="check">
           <input type="checkbox" name="same" value="yes" required />
           <span>{withCodeWhole(consent.same(userCode), userCode)}</span>
@@ -79,9 +84,13 @@ function withCodeWhole(sentence: string, userCode: string) {
   )
 }
 
-/** The client's name: the registered one, otherwise its own in quotation marks, or its type if that name is suspicious. */
+/**
+ * The client's name: the registered one, or the host of a client known by a URL, otherwise its own in quotation marks, or its type
+ * if that name is suspicious.
+ */
 export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' | 'metadata'>, visit: Visit): string {
-  if (client.name !== undefined) return client.name
+  const known = client.name ?? hostOfClient(client.id)
+  if (known !== undefined) return known
   const claimed = readClaim(request.metadata.name)
   const isPlain = claimed !== undefined && claimed.doubts.length === 0
   return isPlain ? visit.texts.consent.quoted(claimed.text) : visit.texts.clientTypes[request.clientType]
@@ -120,14 +129,16 @@ function Summary(props: ConsentProps) {
   const { visit, request, client, userName, upstreamName } = props
   const { consent, clientTypes } = visit.texts
   const name = readClaim(request.metadata.name)
+  const host = hostOfClient(client.id)
+  const known = client.name ?? host
   return (
     <dl class="facts">
       <Fact term={consent.program}>
-        {client.name === undefined ? (
+        {known === undefined ? (
           clientTypes[request.clientType]
         ) : (
           <>
-            <bdi>{client.name}</bdi> <small>{consent.registered}</small>
+            <bdi>{known}</bdi> <small>{host === undefined ? consent.registered : consent.described}</small>
           </>
         )}
       </Fact>
