@@ -25,7 +25,7 @@ import { freePort } from '../support/ports.js'
 import { root } from '../support/root.js'
 import { answerWith, authorityFile, listen } from '../support/trusted-issuer.js'
 import { until } from '../support/until.js'
-import { signedIn } from '../support/visitor.js'
+import { signedIn, type Visitor } from '../support/visitor.js'
 
 const [port, mcpPort] = [await freePort(), await freePort()]
 const issuer = `http://127.0.0.1:${port}`
@@ -81,9 +81,9 @@ t.teardown(async () => {
 await verifier.ready()
 
 /** Opens an address as a browser does, and approves what is asked there. Returns where the browser goes on to. */
-async function approve({ pathname, search }: URL): Promise<URL> {
-  await ann.follow(ann.get(pathname + search))
-  return answer(ann)
+async function approve({ pathname, search }: URL, person: Visitor = ann): Promise<URL> {
+  await person.follow(person.get(pathname + search))
+  return answer(person)
 }
 
 /** Has ann revoke the authorization of a token in her list, and waits until the MCP server has heard of it. */
@@ -356,42 +356,76 @@ t.test('mcp-remote with a client id', async (t) => {
   })
 })
 
-/** Node.js 20 has no `globSync`, which another command of the package imports: it gets a place to import it from. */
-const WITH_GLOB = `import { register } from 'node:module'
-const fs = "data:text/javascript,export * from 'node:fs'; export { default } from 'node:fs'; export const globSync = undefined"
-const hooks = \`export const resolve = (name, { parentURL = '' }, next) =>
-  name === 'fs' && parentURL.includes('/conformance/dist/') ? { url: \${JSON.stringify(fs)}, shortCircuit: true } : next(name)\`
-register('data:text/javascript,' + encodeURIComponent(hooks))`
+/** Node.js 20 has no `globSync`, which another command of the package imports, so that none would start there. */
+const FS =
+  "data:text/javascript,export * from 'node:fs'; export { default } from 'node:fs'; export const globSync = undefined"
+const HOOK = `export const resolve = (name, { parentURL = '' }, next) =>
+  name === 'fs' && parentURL.includes('/conformance/dist/') ? { url: ${JSON.stringify(FS)}, shortCircuit: true } : next(name)`
+const dataUrl = (script: string) => `data:text/javascript,${encodeURIComponent(script)}`
+const WITH_GLOB =
+  'globSync' in fs
+    ? []
+    : [`--import=${dataUrl(`import { register } from 'node:module'; register(${JSON.stringify(dataUrl(HOOK))})`)}`]
 
-/** Runs all scenarios for authorization servers as a client of this id, with ann at the browser. Resolves to their checks. */
-async function conformance(...options: string[]): Promise<[string, string, string?][]> {
+/** Runs all scenarios for authorization servers, with a person at the browser. Resolves to their checks, and what failed of each. */
+async function conformance(t: Test, url: string, person: Visitor, ...client: string[]): Promise<unknown[]> {
   const output = await mkdtemp(join(folder, 'conformance-'))
   const file = join(root, 'node_modules/@modelcontextprotocol/conformance/dist/index.js')
-  const needsGlob = 'globSync' in fs === false ? [`--import=data:text/javascript,${encodeURIComponent(WITH_GLOB)}`] : []
-  const args = ['authorization', '--url', issuer, '--port', `${await freePort()}`, '--output-dir', output, ...options]
-  const child = spawn(process.execPath, [...needsGlob, file, ...args], { env: ENV, stdio: ['ignore', 'pipe', 'inherit'] })
+  const options = ['authorization', '--url', url, '--port', `${await freePort()}`, '--output-dir', output, ...client]
+  const child = spawn(process.execPath, [...WITH_GLOB, file, ...options], { env: ENV })
   t.teardown(() => child.kill('SIGKILL'))
-  const ended = once(child, 'exit')
+  const ended = once(child, 'close')
   let said = ''
   let isAsked = false
+  child.stderr.on('data', (data) => {
+    said += data
+  })
   for await (const data of child.stdout) {
     said += data
-    const [, asked] = /^(http\S+\/oauth\/authorize\?\S+)$/m.exec(said) ?? []
-    if (isAsked || asked === undefined) continue
+    const [asked] = /^http\S+\/oauth\/authorize\?\S+$/m.exec(said) ?? []
+    if (isAsked || asked === undefined || !said.includes('Callback server started')) continue
     isAsked = true
-    await fetch(await approve(new URL(asked)))
+    await fetch(await approve(new URL(asked), person))
   }
   await ended
-  console.error(said)
-  const checks = []
-  for (const folder of (await readdir(output)).sort()) {
-    checks.push(...JSON.parse(await readFile(join(output, folder, 'checks.json'), 'utf8')))
+  t.comment(said)
+  const checks: { id: string; status: string; errorMessage?: string }[] = []
+  for (const name of (await readdir(output)).sort()) {
+    checks.push(...JSON.parse(await readFile(join(output, name, 'checks.json'), 'utf8')))
   }
-  return checks.map(({ id, status, errorMessage }) => [id, status, errorMessage])
+  return checks.map(({ id, status, errorMessage }) => [
+    id,
+    status,
+    ...(errorMessage === undefined ? [] : [errorMessage])
+  ])
 }
 
 t.test('the conformance scenarios for authorization servers', async (t) => {
-  console.error(await conformance('--client-id', 'mcp', '--resource', audience))
-  console.error(await conformance('--client-id', 'mcp'))
-  console.error(await conformance())
+  t.test('all pass with clients known by a URL switched on', async (t) => {
+    t.strictSame(await conformance(t, issuer, ann, '--client-id', 'mcp', '--resource', audience), [
+      ['authorization-code-grant', 'SUCCESS'],
+      ['authorization-server-metadata', 'SUCCESS'],
+      ['authorization-server-metadata-cimd', 'SUCCESS']
+    ])
+  })
+
+  t.test('and without them all but that one, for a client with a secret as well', async (t) => {
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}/grants`
+    const tool = {
+      client_id: 'tool',
+      client_secret_digests: [digestOf(SECRET)],
+      redirect_uris: ['http://127.0.0.1/callback']
+    }
+    const variables = {
+      PUBLIC_URL: url,
+      LIMITS: 'off',
+      SIGNING_ALG: 'EdDSA',
+      OAUTH_CLIENTS_FILE: clientsFile(t, [tool])
+    }
+    const other = await startApp(t, variables)
+    await other.app.listen({ host: '127.0.0.1', port })
+    const bob = await signedIn(other, 'bob')
+    console.error(await conformance(t, url, bob, '--client-id', 'tool', '--client-secret', SECRET))
+  })
 })
