@@ -409,23 +409,35 @@ t.test('the conformance scenarios for authorization servers', async (t) => {
     ])
   })
 
-  t.test('and without them all but that one, for a client with a secret as well', async (t) => {
-    const port = await freePort()
-    const url = `http://127.0.0.1:${port}/grants`
-    const tool = {
-      client_id: 'tool',
-      client_secret_digests: [digestOf(SECRET)],
-      redirect_uris: ['http://127.0.0.1/callback']
+  t.test(
+    'without them that one does not, nor does the code of a client with a secret, which is not sent',
+    async (t) => {
+      const port = await freePort()
+      const url = `http://127.0.0.1:${port}`
+      const tool = {
+        client_id: 'tool',
+        client_secret_digests: [digestOf(SECRET)],
+        redirect_uris: ['http://127.0.0.1/callback']
+      }
+      const variables = {
+        PUBLIC_URL: url,
+        LIMITS: 'off',
+        SIGNING_ALG: 'EdDSA',
+        OAUTH_CLIENTS_FILE: clientsFile(t, [tool])
+      }
+      const other = await startApp(t, variables)
+      await other.app.listen({ host: '127.0.0.1', port })
+      const bob = await signedIn(other, 'bob')
+      t.strictSame(await conformance(t, url, bob, '--client-id', 'tool', '--client-secret', SECRET), [
+        // The scenario sends no secret to a service that has public clients, too, and grantd does not let it in.
+        ['authorization-code-grant', 'FAILURE', 'Invalid status code: 401'],
+        ['authorization-server-metadata', 'SUCCESS'],
+        [
+          'authorization-server-metadata-cimd',
+          'WARNING',
+          'Authorization server metadata does not include "client_id_metadata_document_supported"'
+        ]
+      ])
     }
-    const variables = {
-      PUBLIC_URL: url,
-      LIMITS: 'off',
-      SIGNING_ALG: 'EdDSA',
-      OAUTH_CLIENTS_FILE: clientsFile(t, [tool])
-    }
-    const other = await startApp(t, variables)
-    await other.app.listen({ host: '127.0.0.1', port })
-    const bob = await signedIn(other, 'bob')
-    console.error(await conformance(t, url, bob, '--client-id', 'tool', '--client-secret', SECRET))
-  })
+  )
 })
