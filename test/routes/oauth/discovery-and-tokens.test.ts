@@ -781,7 +781,8 @@ t.test('pages of any origin', async (t) => {
     const revoked = await ask('POST', REVOKE, {}, { client_id: 'cli', token: collected.json().access_token })
     t.strictSame([revoked.status, revoked.cors], [200, READABLE])
     for (const url of [TOKEN, REVOKE]) {
-      const refused = await ask('POST', url, {}, { client_id: 'nobody' })
+      const form = { client_id: 'nobody', grant_type: 'refresh_token', refresh_token: 'x', token: 'x' }
+      const refused = await ask('POST', url, {}, form)
       t.strictSame([refused.status, refused.cors], [401, READABLE], url)
       const asked = await preflight(url, { 'access-control-request-headers': 'mcp-protocol-version' })
       const allowed = { 'allow-methods': 'POST', 'allow-headers': '*', 'max-age': '600' }
