@@ -4,6 +4,12 @@
  */
 import { createMcpServer } from './server.js'
 
+/** The reasons of an error are its causes, the last of which says most. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message
+}
+
 const { ISSUER, AUDIENCE, CLIENT_ID, CLIENT_SECRET, PORT = '4100' } = process.env
 
 if (!ISSUER || !AUDIENCE || !CLIENT_ID || !CLIENT_SECRET) {
@@ -14,10 +20,10 @@ const { server, verifier } = createMcpServer({
   issuer: ISSUER,
   audience: AUDIENCE,
   credentials: { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET },
-  onFeed: ({ state, error }) => console.error('revocation feed:', state, error ?? '')
+  onFeed: ({ state, error }) => console.error('revocation feed:', state, reasonOf(error))
 })
 // The first request need not wait, and wrong credentials show now and not then.
-verifier.ready().catch((error) => console.error('no list of revocations yet:', error.cause ?? error))
+verifier.ready().catch((error) => console.error('no list of revocations yet:', reasonOf(error)))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     server.close()
