@@ -1,7 +1,7 @@
 /**
- * Answers that pages of any origin may read (the CORS protocol of the Fetch standard): documents that are public, and userinfo,
- * where an access token proves who asks. Cookies count for nothing there, so credentials are never allowed. The dashboard API has
- * a list of origins instead.
+ * Answers that pages of any origin may read (the CORS protocol of the Fetch standard): documents that are public, userinfo, where an
+ * access token proves who asks, and the token endpoint, where a code and its verifier do. Cookies count for nothing there, so
+ * credentials are never allowed. The dashboard API has a list of origins instead.
  */
 import type { FastifyInstance } from 'fastify'
 
@@ -14,11 +14,14 @@ export interface AnyOriginOptions {
   requestHeaders?: readonly string[]
   /** The headers of an answer a page may read, refusals included. */
   answerHeaders?: readonly string[]
+  /** Whether the headers are left out for who names no origin: for what no cache keeps, and what programs ask often. */
+  isForPagesAlone?: boolean
 }
 
 /** Lets pages of any origin call the routes that are added to this instance from here on, and answers their preflights. */
 export function allowAnyOrigin(app: FastifyInstance, options: AnyOriginOptions): void {
   const { methods, requestHeaders = ['*'], answerHeaders = ['retry-after', 'x-request-id'] } = options
+  const { isForPagesAlone = false } = options
   const ofAnswer = {
     'access-control-allow-origin': '*',
     'access-control-expose-headers': answerHeaders.join(', ')
@@ -30,8 +33,12 @@ export function allowAnyOrigin(app: FastifyInstance, options: AnyOriginOptions):
   }
 
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(ofAnswer)
     const { method, headers } = request.raw
+    if (isForPagesAlone && headers.origin === undefined) {
+      done()
+      return
+    }
+    reply.headers(ofAnswer)
     const isPreflight = method === 'OPTIONS' && headers.origin !== undefined
     if (isPreflight && headers['access-control-request-method'] !== undefined) {
       reply.code(204).headers(ofPreflight).send()

@@ -22,7 +22,7 @@ const inDocs = readdirSync(join(root, 'docs'), { withFileTypes: true, recursive:
 const documents = [
   ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
   ...['test/README.md', 'bench/README.md', 'deploy/README.md', 'examples/terminal-client/README.md'],
-  ...['examples/protected-api/README.md', 'packages/verify/README.md'],
+  ...['examples/protected-api/README.md', 'examples/mcp-server/README.md', 'packages/verify/README.md'],
   ...inDocs
 ]
 

@@ -12,6 +12,7 @@ import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { ClientEntry, ResourceEntry } from '../../schemas/clients-file.js'
 import { readClientsFile } from '../../src/config/clients-file.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
 import { apiClient, claimsOf } from '../support/client.js'
 import { CLI, clientsFile, DEVICE_CODE, startOAuthApp } from '../support/oauth-app.js'
@@ -132,6 +133,14 @@ t.test('the files of the examples are read as they stand', async (t) => {
     t.strictSame(faults, [], example)
     t.match(resources, [{ isForBuiltInClients: true }], example)
   }
+  const page = await readFile(`${root}/examples/mcp-server/README.md`, 'utf8')
+  const [, shown = ''] = /^cat > clients.json <<EOF\n([\s\S]*?)\nEOF$/m.exec(page) ?? []
+  const file = join(t.testdir({}), 'clients.json')
+  await writeFile(file, shown.replace(/\$\(.*?\)/, JSON.stringify([digestOf('a secret')])))
+  const { clients, resources, faults } = readClientsFile(file, 'http://localhost:3333')
+  t.strictSame(faults, [], 'mcp-server')
+  t.match(clients, [{ id: 'notes-server', secretDigests: [digestOf('a secret')], grantTypes: [] }])
+  t.match(resources, [{ identifier: 'http://localhost:4100/mcp', isForBuiltInClients: true }])
 })
 
 /** Runs a client as it is shown, approves its grant as alice, and resolves to all it said. */

@@ -30,6 +30,8 @@ const {
   getStatusList: statusList,
   getUserinfo: userinfo,
   postUserinfo: userinfoByPost,
+  requestToken: token,
+  revokeToken: revocation,
   authorize,
   authorizeByPost,
   ...forPrograms
@@ -44,10 +46,9 @@ export const oauth = surface('oauth', NEEDS, async (app) => {
   acceptFormBodies(app)
   app.register(documents)
   app.register(aboutUsers)
+  app.register(tokens)
   if (!app.config.hasPages) refuseToAuthorize(app)
   authorizeDevice(app)
-  requestToken(app)
-  revokeToken(app)
   introspectToken(app)
   checkToken(app)
   await app.register(accepts)
@@ -81,6 +82,17 @@ async function aboutUsers(app: FastifyInstance): Promise<void> {
   getUserinfo(app)
   postUserinfo(app)
   refuseOtherMethods(app, [userinfo, userinfoByPost])
+}
+
+/**
+ * What clients that are pages ask, of any origin: tokens for a code, and to revoke them. A device authorization they cannot begin: a
+ * page that could would ask from its visitor's own address, which is the first thing that the question has people compare.
+ */
+async function tokens(app: FastifyInstance): Promise<void> {
+  allowAnyOrigin(app, { methods: ['POST'], isForPagesAlone: true })
+  requestToken(app)
+  revokeToken(app)
+  refuseOtherMethods(app, [token, revocation])
 }
 
 /** JSON has no charset parameter (RFC 8259 §11), and there are clients that compare the whole header. */

@@ -243,6 +243,7 @@ t.test('503 until there is a key, and nobody keeps that', async (t) => {
   t.ok(Number(polled.headers['retry-after']) >= 1)
 })
 
+const TOKEN = '/oauth/token'
 const REVOKE = '/oauth/revoke'
 const INTROSPECT = '/oauth/introspect'
 const USERINFO = '/oauth/userinfo'
@@ -714,11 +715,21 @@ t.test('pages of any origin', async (t) => {
   const { providerId } = await makeOneOfEach(service.api)
   const token = await collect('ann')
   const ACCESS = 'access-control-'
-  const ask = async (method: 'GET' | 'POST' | 'OPTIONS', url: string, headers: Record<string, string> = {}) => {
+  const ask = async (
+    method: 'GET' | 'POST' | 'OPTIONS',
+    url: string,
+    headers: Record<string, string> = {},
+    form?: Record<string, string>
+  ) => {
+    const type = 'application/x-www-form-urlencoded'
     const answer = await app.inject({
       method,
       url,
-      headers: { host: 'localhost', origin: 'https://any.example', ...headers }
+      headers: {
+        ...{ host: 'localhost', origin: 'https://any.example', ...(form && { 'content-type': type }) },
+        ...headers
+      },
+      ...(form && { payload: new URLSearchParams(form).toString() })
     })
     const cors = Object.entries(answer.headers).filter(([name]) => name.startsWith(ACCESS))
     return {
@@ -759,8 +770,30 @@ t.test('pages of any origin', async (t) => {
     t.strictSame([asked.status, asked.cors], [204, { ...readable, ...allowed }])
   })
 
+  t.test('200 may ask for tokens and revoke them, as clients that are pages do, and read why not', async (t) => {
+    const begun = (await ask('POST', '/oauth/device_authorization', {}, { client_id: 'cli' })).json()
+    const grant = { client_id: 'cli', grant_type: DEVICE_CODE, device_code: begun.device_code }
+    const pending = await ask('POST', TOKEN, {}, grant)
+    t.strictSame([pending.status, pending.json(), pending.cors], [400, { error: 'authorization_pending' }, READABLE])
+    await service.decide(begun.user_code, 'ann')
+    const collected = await ask('POST', TOKEN, {}, grant)
+    t.strictSame([collected.status, collected.cors], [200, READABLE])
+    const revoked = await ask('POST', REVOKE, {}, { client_id: 'cli', token: collected.json().access_token })
+    t.strictSame([revoked.status, revoked.cors], [200, READABLE])
+    for (const url of [TOKEN, REVOKE]) {
+      const form = { client_id: 'nobody', grant_type: 'refresh_token', refresh_token: 'x', token: 'x' }
+      const refused = await ask('POST', url, {}, form)
+      t.strictSame([refused.status, refused.cors], [401, READABLE], url)
+      const asked = await preflight(url, { 'access-control-request-headers': 'mcp-protocol-version' })
+      const allowed = { 'allow-methods': 'POST', 'allow-headers': '*', 'max-age': '600' }
+      t.strictSame([asked.status, asked.body, asked.cors], [204, '', { ...READABLE, ...allowed }], `OPTIONS ${url}`)
+      const plain = await app.inject({ method: 'POST', url, payload: {} })
+      t.notOk('access-control-allow-origin' in plain.headers, `${url}: programs are told nothing of it`)
+    }
+  })
+
   t.test('405 OPTIONS that is no preflight, and what a document does not have', async (t) => {
-    for (const url of [...documents, USERINFO]) {
+    for (const url of [...documents, USERINFO, TOKEN, REVOKE]) {
       t.equal((await app.inject({ method: 'OPTIONS', url })).statusCode, 405, url)
       t.equal((await ask('OPTIONS', url)).status, 405, `${url} without a method`)
     }
@@ -768,13 +801,7 @@ t.test('pages of any origin', async (t) => {
   })
 
   t.test('and nothing else', async (t) => {
-    const others = [
-      '/oauth/token',
-      '/oauth/introspect',
-      '/oauth/revoke',
-      '/oauth/device_authorization',
-      '/v1/providers'
-    ]
+    const others = ['/oauth/introspect', '/oauth/device_authorization', '/oauth/revocations', '/v1/providers']
     for (const url of [...others, CHECK, '/api/v0/auth/clients', '/healthz', `/${providerId}/.well-known/x`]) {
       t.notOk('allow-origin' in (await preflight(url)).cors, `OPTIONS ${url}`)
       for (const method of ['GET', 'POST'] as const) t.notOk('allow-origin' in (await ask(method, url)).cors, url)
