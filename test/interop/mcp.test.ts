@@ -3,7 +3,7 @@
  * @modelcontextprotocol/sdk, mcp-remote, and the scenarios of @modelcontextprotocol/conformance for authorization servers.
  */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import * as fs from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -277,32 +277,72 @@ t.test('the server refuses what is not for it', async (t) => {
   t.equal((await fetch(new URL('/elsewhere', audience))).status, 404)
 })
 
+t.test('the example as a program', async (t) => {
+  const run = (env: NodeJS.ProcessEnv) => {
+    const main = ['--import=tsx', 'examples/mcp-server/main.ts']
+    const child = spawn(process.execPath, main, { cwd: root, env: { PATH: process.env.PATH, ...env } })
+    t.teardown(() => child.kill('SIGKILL'))
+    return { child, ended: once(child, 'exit') }
+  }
+  const bare = run({ ISSUER: issuer })
+  const [told] = await once(bare.child.stderr, 'data')
+  t.match(String(told), /^Set ISSUER, AUDIENCE, CLIENT_ID and CLIENT_SECRET/)
+  t.strictSame(await bare.ended, [1, null])
+
+  const PORT = `${await freePort()}`
+  const whole = run({ ISSUER: issuer, AUDIENCE: audience, CLIENT_ID: 'notes-server', CLIENT_SECRET: SECRET, PORT })
+  let said = ''
+  for (const stream of [whole.child.stdout, whole.child.stderr]) stream.on('data', (data) => (said += data))
+  while (!/MCP server at/.test(said) || !/revocation feed: live/.test(said)) {
+    await Promise.race([once(whole.child.stdout, 'data'), once(whole.child.stderr, 'data')])
+  }
+  t.equal((await fetch(`http://127.0.0.1:${PORT}/mcp`, { method: 'POST' })).status, 401)
+  whole.child.kill('SIGTERM')
+  t.strictSame(await whole.ended, [0, null])
+})
+
 const folder = await mkdtemp(join(tmpdir(), 'grantd-mcp-'))
 t.teardown(() => rm(folder, { recursive: true, force: true }))
 /** No browser is opened, whatever the machine has. */
 const ENV = { PATH: process.env.PATH ?? '', HOME: folder, BROWSER: 'true' }
 
+/** Longer than anything takes: the SDK and mcp-remote have limits of their own for what a person does. */
+const PATIENCE_SECONDS = 600
+
 /** Runs mcp-remote as a program does that speaks MCP through a command. `says` resolves to what it says on its standard error. */
 function mcpRemote(t: Test, name: string, ...args: string[]) {
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [join(root, 'node_modules/mcp-remote/dist/proxy.js'), audience, ...args],
+    args: [
+      ...[join(root, 'node_modules/mcp-remote/dist/proxy.js'), audience, ...args],
+      ...['--auth-timeout', `${PATIENCE_SECONDS}`]
+    ],
     env: { ...ENV, MCP_REMOTE_CONFIG_DIR: join(folder, name) },
     stderr: 'pipe'
   })
+  const arrivals = new EventEmitter()
   let said = ''
+  let isOver = false
   transport.stderr?.on('data', (data) => {
     said += data
+    arrivals.emit('more')
+  })
+  transport.stderr?.on('end', () => {
+    isOver = true
+    arrivals.emit('more')
   })
   const client = new Client({ name, version: '1.0.0' })
   t.teardown(() => client.close())
+  const connected = client.connect(transport, { timeout: PATIENCE_SECONDS * 1_000 })
   return {
-    client,
-    connected: client.connect(transport),
-    said: () => said,
+    ...{ client, connected },
     async says(what: RegExp): Promise<string> {
-      await until(async () => what.test(said))
-      return what.exec(said)?.[1] ?? ''
+      for (;;) {
+        const found = what.exec(said)
+        if (found) return found[1] ?? ''
+        if (isOver) throw new Error(`it ended without saying ${what}:\n${said}`)
+        await once(arrivals, 'more')
+      }
     }
   }
 }
