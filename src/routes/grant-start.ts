@@ -24,8 +24,16 @@ export function readClaims(
   { headers }: FastifyRequest,
   { device_name: device, client_version: version }: { device_name?: string; client_version?: string }
 ): ClientMetadata {
-  const name = 'claimedName' in client ? client.claimedName : undefined
   const hostname = device || nameFromUserAgent(headers['user-agent'])
+  return claimsOf(client, { hostname, version })
+}
+
+/** The same of what has been read: what is empty is left out. */
+export function claimsOf(
+  client: Client | DescribedClient,
+  { hostname, version }: { hostname: string | undefined; version: string | undefined }
+): ClientMetadata {
+  const name = 'claimedName' in client ? client.claimedName : undefined
   return { ...(name && { name }), ...(version && { version }), ...(hostname && { hostname }) }
 }
 

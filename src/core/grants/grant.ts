@@ -98,6 +98,8 @@ export interface Collecting {
   clientId?: string
   /** The verifier of PKCE, if one was sent. */
   codeVerifier?: string | undefined
+  /** The header of whoever redeems a code. */
+  userAgent?: string | undefined
 }
 
 /** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */

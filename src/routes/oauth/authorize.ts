@@ -5,16 +5,16 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
+import type { Client } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import { newGrantCode } from '../../core/grants/codes.js'
 import type { App } from '../app.js'
 import { createDescribe, describedOrNone } from '../described-client.js'
 import type { Ask } from '../pages/ask.js'
-import { type PageParts, seeOther, sendPage } from '../pages/page.js'
+import { type PageParts, seeOther } from '../pages/page.js'
 import { languageAmong } from '../pages/texts/languages.js'
-import { ErrorPage } from '../pages/views/error-page.js'
 import { visitOf } from '../pages/visit.js'
-import { answerUrl, type Refusal } from './authorization-answer.js'
+import type { Refusal } from './authorization-answer.js'
 import {
   type Asked,
   one,
@@ -22,12 +22,14 @@ import {
   readReturnAddress,
   type SentParameters
 } from './authorization-request.js'
+import { createRefuse, refuseHere } from './refuse-request.js'
 
 /** GET and POST /oauth/authorize, where there are pages. */
 export function authorize({ app, asks }: PageParts): void {
   const { core, config, clock } = app
 
   const describe = createDescribe(app)
+  const refuse = createRefuse(config.publicUrl)
   const route = {
     // The document of a client may have to be fetched.
     config: { waitsForOthers: true },
@@ -55,30 +57,31 @@ export function authorize({ app, asks }: PageParts): void {
     if (!to) return refuseHere(request, reply, asking.unknownRedirect)
     const asked = readAuthorizationRequest(client, to, sent)
     const refusal = 'error' in asked ? asked : whyNotAsked(request, asked)
-    // 303, because a browser would send a form on with 307 (RFC 9700 §4.12).
-    if (refusal) return reply.redirect(answerUrl(config.publicUrl, to, refusal), 303)
-    return ask(request, reply, client.id, asked as Asked, sent)
+    if (refusal) return refuse(request, reply, client, to, refusal)
+    return ask(request, reply, client, asked as Asked, sent)
   }
 
-  function ask(request: FastifyRequest, reply: FastifyReply, clientId: string, asked: Asked, sent: SentParameters) {
+  function ask(request: FastifyRequest, reply: FastifyReply, client: Client, asked: Asked, sent: SentParameters) {
     const visit = visitOf(request)
     if (request.method === 'HEAD') return seeOther(reply, visit, '/login')
     // The cookies of this browser come with no form of another site (SameSite=Lax), but with the GET that follows it.
     if (request.method === 'POST') return seeOther(reply, visit, `/oauth/authorize?${queryOf(sent)}`)
-    const { redirectUri, state, scopes, resources, codeChallenge, nonce, uiLocales } = asked
+    const { redirectUri, state, scopes, resources, codeChallenge, nonce, uiLocales, deviceName, clientVersion } = asked
     const language = languageAmong(uiLocales)
     const one: Ask = {
       ...{ id: randomBytes(16).toString('base64url'), code: newGrantCode(), askedAtMs: clock() },
-      ...{ clientId, redirectUri, scopes, codeChallenge },
+      ...{ clientId: client.id, redirectUri, scopes, codeChallenge },
       ...(state !== undefined && { state }),
       ...(resources && { resources }),
       ...(nonce !== undefined && { nonce }),
+      ...(deviceName !== undefined && { deviceName }),
+      ...(clientVersion !== undefined && { clientVersion }),
       ...(language && { language }),
       ...(needsSignIn(request, asked) && { notSession: visit.session?.id ?? '' })
     }
     if (asks.keep(request, reply, one)) return seeOther(reply, visit, `/authorize/${one.id}`)
     const tooLong = { error: 'invalid_request', description: 'The parameters are too long together' } as const
-    return reply.redirect(answerUrl(config.publicUrl, asked, tooLong), 303)
+    return refuse(request, reply, client, asked, tooLong)
   }
 
   /** Whether the user has to sign in once more, by `prompt` or by `max_age`. */
@@ -97,11 +100,6 @@ export function authorize({ app, asks }: PageParts): void {
     if (!isSignedIn) return { error: 'login_required', description: 'The user has to sign in' }
     return { error: 'consent_required', description: 'The user is always asked' }
   }
-}
-
-/** Says on a page what no client is told (RFC 6749 §4.1.2.1): whoever made the link does not get the browser back. */
-function refuseHere(request: FastifyRequest, reply: FastifyReply, sentence: string): FastifyReply {
-  return sendPage(reply.code(400), ErrorPage, { visit: visitOf(request), sentence })
 }
 
 /** The parameters of a form as a query. */

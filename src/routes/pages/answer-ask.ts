@@ -2,11 +2,12 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
 import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
-import type { DescribedClient } from '../../core/clients/clients.js'
+import { staysOnDevice } from '../../core/clients/redirect-uri.js'
 import { fault } from '../../core/fault.js'
 import type { Action, DecideOutcome } from '../../core/grants/grant.js'
+import { platformFromUserAgent } from '../../core/grants/user-agent.js'
 import { answerUrl } from '../oauth/authorization-answer.js'
-import type { Ask } from './ask.js'
+import { type Ask, claimsOfAsk } from './ask.js'
 import { isAsShown, openAskTicket } from './consent-ticket.js'
 import { formOf, type PageParts, PathId, sendPage } from './page.js'
 import { type Asking, askIdOf, createAskingOf, requireAnswerer, sendAsk, tellLost } from './show-ask.js'
@@ -69,8 +70,9 @@ export function answerAsk(parts: PageParts): void {
     const ip = app.whereabouts.ip(request)
     const location = app.whereabouts.location(request)
     const { code, askedAtMs, scopes, resources, codeChallenge, redirectUri, nonce } = ask
-    const { claimedName } = client as Partial<DescribedClient>
-    const metadata = claimedName ? { name: claimedName } : {}
+    // A program on this device runs on what its browser runs on, and the browser says nothing else of it.
+    const os = staysOnDevice(redirectUri) ? platformFromUserAgent(request.headers['user-agent']) : undefined
+    const metadata = { ...claimsOfAsk(ask, client), ...(os && { os }) }
     const asked = {
       ...{ clientId: client.id, clientType: client.type, scopes, codeChallenge, redirectUri, metadata, ip },
       ...(resources && { resources }),
