@@ -16,6 +16,7 @@ import {
   type Sent
 } from '../../support/code-flow.js'
 import { CLI, clientsFile, type OAuthApp, startOAuthApp } from '../../support/oauth-app.js'
+import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { startIdentityProvider } from '../../support/oidc-upstream.js'
 import { providersFile } from '../../support/sign-in.js'
 import { createVisitor, type Page, signedIn, type Visitor } from '../../support/visitor.js'
@@ -260,6 +261,8 @@ t.test('303 every other error goes back to the client, with state and iss', asyn
     ['invalid_request', { max_age: 'soon' }],
     ['invalid_request', { max_age: '-1' }],
     ['invalid_request', { nonce: 'n'.repeat(3_000) }],
+    ['invalid_request', { device_name: 'x'.repeat(256) }],
+    ['invalid_request', { client_version: 'x'.repeat(65) }],
     ...[
       'response_type',
       'scope',
@@ -269,7 +272,9 @@ t.test('303 every other error goes back to the client, with state and iss', asyn
       'prompt',
       'max_age',
       'ui_locales',
-      'login_hint'
+      'login_hint',
+      'device_name',
+      'client_version'
     ].map((name): [string, Sent] => ['invalid_request', { [name]: ['1', '1'] }])
   ]
   for (const [error, parameters] of wrong) {
@@ -522,6 +527,153 @@ t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t)
   await core.users.block('bob')
   t.equal((await bob.post(asked, form)).location?.startsWith('/login'), true, 'who is blocked has no session')
   spent(t, await redeemCode(service, code, request), 'and their codes bring nothing')
+})
+
+t.test('200 what a program says of itself is shown as its own word, and becomes label and version', async (t) => {
+  const { service, ann } = await setUp(t)
+  const [mac, linux] = [
+    'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36',
+    'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
+  ]
+  const token = await service.session('ann')
+  const row = async () => (await service.call('GET', '/auth/clients', { token })).body.data[0]
+  /** A login in a browser on this system, by a program that redeems its code with this User-Agent. */
+  const login = async (browser: string, program: string | undefined, parameters: Sent = {}, between?: string) => {
+    service.clock.advance(1_000)
+    const request = codeRequest(parameters)
+    const headers = { 'user-agent': browser }
+    await ann.follow(ann.get(request.path, { headers }))
+    const { url: path, text } = ann.shown
+    const url = onwardOf(await ann.post(path, { action: 'approve', sure: 'yes' }, { headers }))
+    const { id, label: before } = await row()
+    if (between !== undefined) await service.call('PATCH', `/auth/clients/${id}`, { token, body: { label: between } })
+    const client = { client_id: String(request.sent.client_id) }
+    const { status } = await service.post(
+      '/oauth/token',
+      {
+        ...{ ...client, grant_type: 'authorization_code', code: url.searchParams.get('code') ?? '' },
+        ...{ code_verifier: request.verifier }
+      },
+      program === undefined ? {} : { 'user-agent': program }
+    )
+    t.equal(status, 200)
+    const { label, client_version } = await row()
+    return { before, label, client_version, text }
+  }
+
+  const named = { device_name: 'Ann’s laptop', client_version: '1.4.0' }
+  const said = await login(mac, 'gh/2.40.1', named)
+  t.match(said, { before: 'Ann’s laptop', label: 'Ann’s laptop', client_version: '1.4.0' })
+  t.match(said.text, 'Version 1.4.0 not checked by anybody Device Ann’s laptop not checked by anybody')
+  const [longest, long] = ['😀'.repeat(255), 'x'.repeat(64)]
+  t.match(await login(mac, 'gh/2.40.1', { device_name: longest, client_version: long }), { label: longest, client_version: long })
+  const nothing = await login(mac, undefined, { device_name: '', client_version: '' })
+  t.match(nothing, { before: 'macOS', label: 'macOS', client_version: null }, 'what is empty is not there')
+
+  const gh = 'GitHub CLI 2.40.1'
+  t.match(await login(mac, gh), { before: 'macOS', label: 'GitHub CLI 2.40.1 (macOS)' })
+  t.match(await login(linux, gh), { before: 'Linux', label: 'GitHub CLI 2.40.1 (Linux)' }, 'the other is told apart')
+  t.match(await login(linux, 'gh/2.40.1 (linux; wsl)'), { label: 'gh 2.40.1 (Linux)' })
+  t.match(await login(linux, 'node'), { label: 'Linux' }, 'a library names no program')
+  t.match(await login(mac, linux), { label: 'macOS' }, 'nor does a browser')
+  t.match(await login('curl/8', undefined), { before: null, label: null })
+  t.match(await login('curl/8', gh), { before: null, label: gh })
+  t.match(await login(mac, gh, {}, 'mine'), { before: 'macOS', label: 'mine' }, 'what its user calls it stays')
+  const web = { client_id: 'web', redirect_uri: WEB, scope: 'openid' }
+  t.match(await login(mac, 'gh/2.40.1', web), { before: null, label: null }, 'a server is not on their device')
+  t.match(await login(mac, 'gh/2.40.1', { ...web, redirect_uri: NATIVE }), { label: 'gh 2.40.1 (macOS)' })
+})
+
+t.test('400 and 303 a client may ask a device for less than a browser, or for nothing', async (t) => {
+  const redirect_uris = [LOOPBACK]
+  const resources = [{ identifier: FILMS, name: 'Films', scope: 'films.read films.write' }]
+  const entry = { scope: 'openid admin', redirect_uris, resources: [FILMS] }
+  const clients = [
+    { client_id: 'both', ...entry, device_scope: 'openid films.read' },
+    { client_id: 'none', ...entry, device_scope: '' },
+    { client_id: 'never', ...entry, grant_types: ['authorization_code'] }
+  ]
+  const service = await startOAuthApp(t, { OAUTH_CLIENTS_FILE: clientsFile(t, clients, resources) })
+  const ann = await signedIn(service)
+  const all = 'openid admin films.read films.write'
+  const cases: [client_id: string, good: string[], bad: string[]][] = [
+    ['both', ['', 'openid', 'openid films.read'], ['admin', 'openid films.write', all]],
+    ['none', [''], ['openid', 'films.read']],
+    ['never', [], ['', 'openid']]
+  ]
+  for (const [client_id, good, bad] of cases) {
+    const start = (scope: string) =>
+      service.post('/oauth/device_authorization', { client_id, scope, resource: FILMS })
+    const error = client_id === 'never' ? 'unauthorized_client' : 'invalid_scope'
+    for (const scope of bad) oauthRefused(t, await start(scope), 400, error)
+    for (const scope of good) t.equal((await start(scope)).status, 200, `${client_id}: ${scope}`)
+    const request = codeRequest({ client_id, resource: FILMS, scope: all })
+    const { status, body } = await redeemCode(service, await approved(ann, request), request, {}, { client_id })
+    t.strictSame([status, body.scope], [200, 'films.read films.write'], `${client_id} by a code`)
+  }
+  const { device_code, user_code } = (
+    await service.post('/oauth/device_authorization', { client_id: 'both', scope: 'openid' })
+  ).body
+  await service.approve(user_code)
+  t.equal((await service.redeem(device_code, { client_id: 'both' })).body.scope, 'openid')
+  oauthRefused(t, await service.redeem(device_code, { client_id: 'never' }), 400, 'unauthorized_client')
+})
+
+t.test('200 scopes that may be left out have a box, and tokens have what is ticked', async (t) => {
+  const films = { identifier: FILMS, name: 'Films', scope: 'films.read films.write' }
+  const player = {
+    ...{ client_id: 'player', scope: 'openid offline_access', resources: [FILMS], redirect_uris: [LOOPBACK] },
+    optional_scope: 'offline_access films.write openid'
+  }
+  const service = await startOAuthApp(t, { OAUTH_CLIENTS_FILE: clientsFile(t, [player], [films]) })
+  const ann = await signedIn(service)
+  const own = { client_id: 'player' }
+  const all = 'openid offline_access films.read films.write'
+  const boxes = ({ body }: Page) =>
+    [...body.matchAll(/<input type="checkbox" name="scope" value="([^"]+)"( checked)?\/>/g)].map(
+      ([, scope, checked]) => (checked ? scope : `no ${scope}`)
+    )
+  const ask = async (parameters: Sent) => {
+    const request = codeRequest({ ...own, scope: all, resource: FILMS, ...parameters })
+    return { request, page: await ann.follow(ann.get(request.path)) }
+  }
+  const cases: [ticked: string | string[] | undefined, forResource: string, forIssuer: string][] = [
+    [['openid', 'offline_access', 'films.write'], 'films.read films.write', 'openid offline_access'],
+    [['openid', 'offline_access'], 'films.read', 'openid offline_access'],
+    [['films.write', 'admin', 'films.read profile', '__proto__'], 'films.read films.write', ''],
+    [undefined, 'films.read', '']
+  ]
+  for (const [ticked, forResource, forIssuer] of cases) {
+    for (const resource of [FILMS, undefined]) {
+      const { request, page } = await ask(resource ? {} : { scope: player.scope, resource })
+      t.strictSame(boxes(page), ['openid', 'offline_access', ...(resource ? ['films.write'] : [])])
+      t.match(page.text, 'You may leave out')
+      const url = onwardOf(await ann.post(page.url, { action: 'approve', sure: 'yes', scope: ticked }))
+      const { status, body } = await redeemCode(service, url.searchParams.get('code') ?? '', request, {}, own)
+      const expected = resource ? forResource : forIssuer
+      t.strictSame([status, body.scope], [200, expected], `${ticked} for ${resource}`)
+      t.equal(decodeJwt(body.access_token).scope, expected)
+      t.equal('refresh_token' in body, [ticked].flat().includes('offline_access'), 'stays connected, or not')
+      t.equal('id_token' in body, [ticked].flat().includes('openid'))
+      if (!body.refresh_token) continue
+      const refreshed = await service.refresh(body.refresh_token, own)
+      t.equal(decodeJwt(refreshed.body.access_token).scope, expected, 'and so from then on')
+      oauthRefused(t, await service.refresh(refreshed.body.refresh_token, own, 'films.write admin'), 400, 'invalid_scope')
+    }
+  }
+  const { request, page } = await ask({ scope: 'films.read openid' })
+  t.strictSame(boxes(page), ['openid'], 'what is not asked for has none')
+  const again = await ann.post(page.url, { action: 'approve', scope: 'films.write' })
+  t.equal(again.status, 400)
+  t.strictSame(boxes(again), ['no openid'], 'and the boxes stay as they were')
+  const url = onwardOf(await ann.post(page.url, { action: 'approve', sure: 'yes', scope: ['films.write', 'offline_access'] }))
+  const { body } = await redeemCode(service, url.searchParams.get('code') ?? '', request, {}, own)
+  t.equal(body.scope, 'films.read', 'nothing is granted that was not asked for')
+  t.notOk('refresh_token' in body || 'id_token' in body)
+  for (const [language, { consent }] of Object.entries(texts)) {
+    const { page } = await ask({ ui_locales: language })
+    t.match(page.text, consent.optional, language)
+  }
 })
 
 t.test('400 a code whose authorization was revoked before it was redeemed', async (t) => {
