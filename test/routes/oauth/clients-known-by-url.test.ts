@@ -637,6 +637,21 @@ t.test('what leaves the service is bounded', async (t) => {
     t.equal((await begin(`${host.origin}/later`)).status, 200)
   })
 
+  t.test('429 on a page where a browser causes them', async (t) => {
+    const host = await startHost(t)
+    const limits = { LIMITS: 'on', LIMIT_START_PER_MINUTE: '100000', LIMIT_CLIENT_METADATA_PER_MINUTE: '2' }
+    const service = await startService(t, limits)
+    const visitor = createVisitor(service)
+    const ask = (path: string) =>
+      visitor.get(codeRequest({ client_id: host.origin + path, redirect_uri: 'http://127.0.0.1:1/callback' }).path)
+    for (const path of ['/one', '/two', '/one']) t.equal((await ask(path)).status, 303, path)
+    const refused = await ask('/three')
+    t.equal(refused.status, 429)
+    t.match(refused.headers, { 'content-type': 'text/html; charset=utf-8', 'retry-after': /^\d+$/ })
+    t.equal((await ask('/two')).status, 303, 'what is kept costs nothing')
+    t.equal(host.requests.length, 2)
+  })
+
   const never = new Promise<GuardedAnswer>(() => {})
   const answerTo = (url: string): GuardedAnswer => ({
     body: documentOf(url),
