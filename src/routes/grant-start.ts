@@ -9,7 +9,7 @@ import { nameFromUserAgent } from '../core/grants/user-agent.js'
 import type { App } from './app.js'
 
 /** What a client asks for: scopes, and resources (RFC 8707 §2). Throws `invalid_target` or `invalid_scope`. */
-export function readAsked(client: Client, sent: { scope?: string; resource?: SentResources }) {
+export function readAsked(client: Client | DescribedClient, sent: { scope?: string; resource?: SentResources }) {
   const resources = readRequestedResources(client.resources, sent.resource)
   const scopes = readRequestedScopes(client, resources, sent.scope)
   return { scopes, ...(resources.length > 0 && { resources: resources.map(({ identifier }) => identifier) }) }

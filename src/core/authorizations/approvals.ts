@@ -50,8 +50,8 @@ export interface Approvals {
    * first collection on, unless its user has called it otherwise.
    */
   collect(client: Client, approved: Approved, label?: string): Promise<Authorization | undefined>
-  /** Revokes what an approval led to, so that it is not collected any more. Idempotent. */
-  revoke(client: Client | undefined, approved: Omit<Approved, 'createdAtMs'>, by: RevokedBy): Promise<void>
+  /** Revokes what an approval led to, so that it is not collected any more. Idempotent. Without `by` it is not counted. */
+  revoke(client: Client | undefined, approved: Omit<Approved, 'createdAtMs'>, by?: RevokedBy): Promise<void>
 }
 
 export interface ApprovalsParts {

@@ -3,13 +3,14 @@
  * the claim, and tokens are handed out only after it.
  */
 import type { Approvals } from '../authorizations/approvals.js'
+import { isKnownByUrl } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
 import { staysOnDevice } from '../clients/redirect-uri.js'
 import { targetOf } from '../clients/resource.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import type { IssuedTokens } from '../tokens/issued-tokens.js'
 import type { Tokens } from '../tokens/tokens.js'
-import type { Collecting, GrantRequest } from './grant.js'
+import { type Collecting, type Flow, flowOf, type GrantRequest } from './grant.js'
 import type { ApprovedGrant } from './grant-store.js'
 import { nameFromUserAgent } from './user-agent.js'
 
@@ -17,7 +18,7 @@ export interface CollectionParts {
   approvals: Approvals
   clients: Clients
   tokens: Tokens
-  events: { collected(): void }
+  events: { collected(flow: Flow): void }
 }
 
 type Claim = 'collected' | 'spent' | 'unknown'
@@ -63,8 +64,9 @@ export function createCollection({ approvals, clients, tokens, events }: Collect
     })
     const claimed = await claim()
     if (claimed !== 'collected') return { kind: claimed }
-    events.collected()
-    const isNarrowed = decision.scopes !== undefined
+    events.collected(flowOf(request))
+    // A client known by a URL may have asked for what is ignored (clients.ts).
+    const isNarrowed = decision.scopes !== undefined || isKnownByUrl(client.id)
     return { kind: 'approved', tokens: isNarrowed ? { ...issued, isNarrowed } : issued }
   }
 }

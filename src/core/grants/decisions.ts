@@ -5,7 +5,14 @@ import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import { isWithin, withoutLeftOut } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
-import { type Action, authorizationIdOf, type DecideOutcome, type Decision, type GrantRequest } from './grant.js'
+import {
+  type Action,
+  authorizationIdOf,
+  type DecideOutcome,
+  type Decision,
+  flowOf,
+  type GrantRequest
+} from './grant.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
 import { RETENTION_MS } from './rules.js'
 import type { PendingGrants } from './starts.js'
@@ -99,4 +106,4 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
 }
 
 /** A code is approved as it is made, so that it takes no place among those that wait, and lapses with its short life. */
-const isOfCode = ({ redirectUri }: FoundGrant['request']) => redirectUri !== undefined
+const isOfCode = (request: GrantRequest) => flowOf(request) === 'code'

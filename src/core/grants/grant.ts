@@ -47,6 +47,12 @@ export interface GrantRequest {
   location?: Location
 }
 
+/** How a grant is asked for: by a device, or in the browser of the device that asks. */
+export type Flow = 'device' | 'code'
+
+export const flowOf = ({ redirectUri }: Pick<GrantRequest, 'redirectUri'>): Flow =>
+  redirectUri === undefined ? 'device' : 'code'
+
 export type Action = 'approve' | 'deny'
 
 export interface Decision {

@@ -45,6 +45,9 @@ const ONCE = [
     'client_version'
   ]
 ]
+/** Whether a parameter means something here. */
+export const isKnown = (name: string) => name === 'resource' || ONCE.includes(name)
+
 /** As at the device authorization. */
 const MOST_CHARACTERS = { device_name: 255, client_version: 64 } as const
 const CHALLENGE = /^[A-Za-z0-9_-]{43}$/

@@ -6,17 +6,21 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
 import type { Client } from '../../core/clients/client.js'
+import type { DescribedClient } from '../../core/clients/clients.js'
 import { fault } from '../../core/fault.js'
 import { newGrantCode } from '../../core/grants/codes.js'
 import type { App } from '../app.js'
 import { createDescribe, describedOrNone } from '../described-client.js'
+import { claimsOf } from '../grant-start.js'
 import type { Ask } from '../pages/ask.js'
+import type { Demands } from '../pages/asks.js'
 import { type PageParts, seeOther } from '../pages/page.js'
 import { languageAmong } from '../pages/texts/languages.js'
 import { visitOf } from '../pages/visit.js'
-import type { Refusal } from './authorization-answer.js'
+import { LONGEST_URL, type Refusal } from './authorization-answer.js'
 import {
   type Asked,
+  isKnown,
   one,
   readAuthorizationRequest,
   readReturnAddress,
@@ -56,55 +60,59 @@ export function authorize({ app, asks }: PageParts): void {
     const to = readReturnAddress(client, sent)
     if (!to) return refuseHere(request, reply, asking.unknownRedirect)
     const asked = readAuthorizationRequest(client, to, sent)
-    const refusal = 'error' in asked ? asked : whyNotAsked(request, asked)
+    if ('error' in asked) return refuse(request, reply, client, to, asked)
+    const visit = visitOf(request)
+    if (request.method === 'POST') {
+      // The cookies of this browser come with no form of another site (SameSite=Lax), but with the GET that follows it.
+      const url = `/oauth/authorize?${queryOf(sent)}`
+      return url.length > LONGEST_URL ? refuse(request, reply, client, to, TOO_LONG) : seeOther(reply, visit, url)
+    }
+    const refusal = whyNotAsked(request, asked)
     if (refusal) return refuse(request, reply, client, to, refusal)
-    return ask(request, reply, client, asked as Asked, sent)
+    if (request.method === 'HEAD') return seeOther(reply, visit, '/login')
+    const ask = askOf(client, asked)
+    if (!asks.keep(request, reply, ask)) return refuse(request, reply, client, to, TOO_LONG)
+    app.metrics.countGrant('started', 'code')
+    return seeOther(reply, visit, `/authorize/${ask.id}`)
   }
 
-  function ask(request: FastifyRequest, reply: FastifyReply, client: Client, asked: Asked, sent: SentParameters) {
-    const visit = visitOf(request)
-    if (request.method === 'HEAD') return seeOther(reply, visit, '/login')
-    // The cookies of this browser come with no form of another site (SameSite=Lax), but with the GET that follows it.
-    if (request.method === 'POST') return seeOther(reply, visit, `/oauth/authorize?${queryOf(sent)}`)
+  function askOf(client: Client | DescribedClient, asked: Asked): Ask {
     const { redirectUri, state, scopes, resources, codeChallenge, nonce, uiLocales, deviceName, clientVersion } = asked
     const language = languageAmong(uiLocales)
-    const one: Ask = {
-      ...{ id: randomBytes(16).toString('base64url'), code: newGrantCode(), askedAtMs: clock() },
+    return {
+      ...{ id: randomBytes(16).toString('base64url'), code: newGrantCode(), ...demandsOf(asked) },
       ...{ clientId: client.id, redirectUri, scopes, codeChallenge },
+      metadata: claimsOf(client, { hostname: deviceName, version: clientVersion }),
       ...(state !== undefined && { state }),
       ...(resources && { resources }),
       ...(nonce !== undefined && { nonce }),
-      ...(deviceName !== undefined && { deviceName }),
-      ...(clientVersion !== undefined && { clientVersion }),
-      ...(language && { language }),
-      ...(needsSignIn(request, asked) && { notSession: visit.session?.id ?? '' })
+      ...(language && { language })
     }
-    if (asks.keep(request, reply, one)) return seeOther(reply, visit, `/authorize/${one.id}`)
-    const tooLong = { error: 'invalid_request', description: 'The parameters are too long together' } as const
-    return refuse(request, reply, client, asked, tooLong)
   }
 
-  /** Whether the user has to sign in once more, by `prompt` or by `max_age`. */
-  function needsSignIn(request: FastifyRequest, { prompts, maxAgeSeconds }: Asked): boolean {
-    const { session } = visitOf(request)
-    if (prompts.includes('login')) return true
-    if (maxAgeSeconds === undefined) return false
-    return !session || clock() - session.signedInAtMs > maxAgeSeconds * 1000 || maxAgeSeconds === 0
-  }
+  /** Whom `prompt` and `max_age` let answer. */
+  const demandsOf = ({ prompts, maxAgeSeconds }: Asked): Demands => ({
+    askedAtMs: clock(),
+    ...((prompts.includes('login') || maxAgeSeconds === 0) && { reauthenticates: true }),
+    ...(maxAgeSeconds && { maxAgeSeconds })
+  })
 
   /** With `prompt=none` nobody is asked, and nothing is ever approved without that. */
   function whyNotAsked(request: FastifyRequest, asked: Asked): Refusal | undefined {
     if (!asked.prompts.includes('none')) return undefined
     const { session } = visitOf(request)
-    const isSignedIn = session && asks.isFresh(session) && !needsSignIn(request, asked)
+    const isSignedIn = session && asks.isAnswerableBy(demandsOf(asked), session)
     if (!isSignedIn) return { error: 'login_required', description: 'The user has to sign in' }
     return { error: 'consent_required', description: 'The user is always asked' }
   }
 }
 
-/** The parameters of a form as a query. */
+const TOO_LONG = { error: 'invalid_request', description: 'The parameters are too long together' } as const
+
+/** The parameters of a form as a query. What is not known is not looked at. */
 function queryOf(sent: SentParameters): URLSearchParams {
-  const pairs = Object.entries(sent).flatMap(([name, value = []]) => [value].flat().map((text) => [name, text]))
+  const known = Object.entries(sent).filter(([name]) => isKnown(name))
+  const pairs = known.flatMap(([name, value = []]) => [value].flat().map((text) => [name, text]))
   return new URLSearchParams(pairs as [string, string][])
 }
 

@@ -2,11 +2,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Client, hostOfClient } from '../../core/clients/client.js'
 import { whereTo } from '../../core/clients/redirect-uri.js'
+import { fault } from '../../core/fault.js'
 import { sendPage } from '../pages/page.js'
 import { ErrorPage } from '../pages/views/error-page.js'
 import { NotAsked } from '../pages/views/onward.js'
 import { visitOf } from '../pages/visit.js'
-import { answerUrl, type Refusal, type ReturnAddress } from './authorization-answer.js'
+import { answerUrl, LONGEST_URL, type Refusal, type ReturnAddress } from './authorization-answer.js'
 
 export type Refuse = (
   request: FastifyRequest,
@@ -25,6 +26,8 @@ export function createRefuse(issuer: string): Refuse {
   return (request, reply, client, to, refusal) => {
     const { redirectUri } = to
     const url = answerUrl(issuer, to, refusal)
+    // Nobody could be sent on with so much: it is for the user alone.
+    if (url.length > LONGEST_URL) throw fault('invalid_request')
     const host = hostOfClient(client.id)
     // 303, because a browser would send a form on with 307 (RFC 9700 §4.12).
     if (host === undefined || whereTo(redirectUri).kind === 'loopback') return reply.redirect(url, 303)

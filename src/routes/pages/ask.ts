@@ -1,7 +1,5 @@
 /** What a program asks for by the authorization endpoint, as this browser keeps it until it is answered. */
-import type { Client } from '../../core/clients/client.js'
 import type { ClientMetadata } from '../../core/grants/grant.js'
-import { claimsOf } from '../grant-start.js'
 import type { Language } from './texts/languages.js'
 
 export interface Ask {
@@ -17,18 +15,15 @@ export interface Ask {
   resources?: readonly string[]
   codeChallenge: string
   nonce?: string
-  /** What the program says about itself (grant-start.ts). */
-  deviceName?: string
-  clientVersion?: string
+  /** What the program says about itself, in its document among others. Whoever answers is shown the same. */
+  metadata: ClientMetadata
   /** The language that was asked for, if the pages have it. */
   language?: Language
-  /** Set if the user has to sign in again: the session, '' for none, of which an answer is not accepted. */
-  notSession?: string
+  /** Set if the user has to prove who they are from then on, however lately they did so (`prompt=login`, `max_age=0`). */
+  reauthenticates?: true
+  /** How long ago whoever answers may have proved who they are. */
+  maxAgeSeconds?: number
 }
 
 /** How long somebody may take to answer. */
 export const ASK_SECONDS = 900
-
-/** What the program says about itself, by the client and by what it asks. */
-export const claimsOfAsk = ({ deviceName, clientVersion }: Ask, client: Client): ClientMetadata =>
-  claimsOf(client, { hostname: deviceName, version: clientVersion })

@@ -30,7 +30,7 @@ export interface Begun {
   state: string
   /** Where the browser goes afterwards. */
   destination: Destination
-  askId?: string
+  askId?: string | undefined
   /** The attempt's secrets; undefined once it has succeeded, so that reloading the callback only redirects. */
   attempt?: Attempt
   /** A keyed tag of the user who connects an account; undefined for a sign-in. */
@@ -57,12 +57,22 @@ export interface Cookie<T> {
   clear(reply: FastifyReply): void
 }
 
+/** Cookies of one kind: each has an id in its name, so that tabs that are answered at once do not overwrite each other's. */
+export interface CookiesById<T> {
+  read(request: FastifyRequest, id: string): T | undefined
+  /** All that the browser has sent, readable or not, with the bytes of each in the header. */
+  sent(request: FastifyRequest): { id: string; value: T | undefined; bytes: number }[]
+  /** The bytes of it in the header; undefined, and nothing is set, if it is longer than browsers keep. */
+  set(reply: FastifyReply, id: string, value: T): number | undefined
+  clear(reply: FastifyReply, id: string): void
+}
+
 export interface Cookies {
   session: Cookie<string>
   enteredCode: Cookie<EnteredCode>
   visitor: Cookie<Visitor>
-  /** What programs ask for (asks.ts), the oldest first. */
-  asked: Cookie<readonly Ask[]>
+  /** What programs ask for (asks.ts), each in a cookie of its own. */
+  asks: CookiesById<Ask>
   /** Whether the browser sent none of these cookies, valid or not. */
   areAbsent(request: FastifyRequest): boolean
 }
@@ -72,32 +82,55 @@ const OPTIONS = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as 
 const MOST_BEGUN = 5
 /** The time limit of a sign-in. */
 const VISITOR_SECONDS = 900
-/** Browsers drop larger cookies. */
+/** Browsers drop larger cookies, of which the name is a part. */
 const LONGEST = 4096
+/** What `randomBytes(16)` makes in base64url. */
+const ID = /^[\w-]{22}$/
+
+const inHeader = (name: string, text: string) => `${name}=${text}; `.length
 
 export function createCookies(app: App): Cookies {
   const { clock, config } = app
   const { keyring } = app.core
 
-  function sealed<T>(name: string, lifeSeconds: number): Cookie<T> {
-    const purpose = `cookie ${name}`
+  /** `of` and `record` are what it is sealed for. */
+  function sealed<T>(name: string, lifeSeconds: number, of = name, record = '') {
+    const purpose = `cookie ${of}`
     return {
-      read(request) {
+      read(request: FastifyRequest): T | undefined {
         const text = readOnly(request, name)
         if (!text || text.length > LONGEST) return undefined
         try {
-          const { value, untilMs } = JSON.parse(keyring.open(purpose, '', text)) as { value: T; untilMs: number }
+          const { value, untilMs } = JSON.parse(keyring.open(purpose, record, text)) as { value: T; untilMs: number }
           return untilMs > clock() ? value : undefined
         } catch {
           // The cookie was forged or sealed under a removed secret, so it counts as absent.
           return undefined
         }
       },
-      set(reply, value) {
-        const text = keyring.seal(purpose, '', JSON.stringify({ value, untilMs: clock() + lifeSeconds * 1000 }))
+      set(reply: FastifyReply, value: T): number | undefined {
+        const text = keyring.seal(purpose, record, JSON.stringify({ value, untilMs: clock() + lifeSeconds * 1000 }))
+        if (name.length + text.length > LONGEST) return undefined
         reply.setCookie(name, text, { ...OPTIONS, maxAge: lifeSeconds })
+        return inHeader(name, text)
       },
-      clear: (reply) => void reply.clearCookie(name, OPTIONS)
+      clear: (reply: FastifyReply) => void reply.clearCookie(name, OPTIONS)
+    }
+  }
+
+  function sealedEach<T>(prefix: string, lifeSeconds: number): CookiesById<T> {
+    const one = (id: string) => sealed<T>(prefix + id, lifeSeconds, prefix, id)
+    const read = (request: FastifyRequest, id: string) => (ID.test(id) ? one(id).read(request) : undefined)
+    return {
+      read,
+      sent: (request) =>
+        Object.entries(request.cookies).flatMap(([name, text = '']) => {
+          const id = name.slice(prefix.length)
+          if (!name.startsWith(prefix) || !ID.test(id)) return []
+          return [{ id, value: read(request, id), bytes: inHeader(name, text) }]
+        }),
+      set: (reply, id, value) => one(id).set(reply, value),
+      clear: (reply, id) => one(id).clear(reply)
     }
   }
 
@@ -108,7 +141,7 @@ export function createCookies(app: App): Cookies {
   }
 
   const [session, code, visitor] = ['__Host-grantd-session', '__Host-grantd-code', '__Host-grantd-visitor']
-  const asked = '__Host-grantd-asked'
+  const ask = '__Host-grantd-ask-'
   return {
     session: {
       read: (request) => readOnly(request, session),
@@ -117,7 +150,8 @@ export function createCookies(app: App): Cookies {
     },
     enteredCode: sealed(code, config.grantTtlSeconds),
     visitor: sealed(visitor, VISITOR_SECONDS),
-    asked: sealed(asked, ASK_SECONDS),
-    areAbsent: (request) => [session, code, visitor, asked].every((name) => request.cookies[name] === undefined)
+    asks: sealedEach(ask, ASK_SECONDS),
+    areAbsent: ({ cookies }) =>
+      Object.keys(cookies).every((name) => ![session, code, visitor].includes(name) && !name.startsWith(ask))
   }
 }

@@ -144,8 +144,9 @@ t.test('a device grant', async (t) => {
       t.match(await begin(`${host.origin}/silent.json`), { status: 400, body: { error: 'unauthorized_client' } })
       host.at('/brief.json', documentOf(`${host.origin}/brief.json`, { grant_types: [DEVICE_CODE, 'password'] }))
       const brief = `${host.origin}/brief.json`
-      t.match(await begin(brief, { scope: 'offline_access' }), { status: 400, body: { error: 'invalid_scope' } })
-      t.equal((await begin(brief, { scope: 'openid' })).status, 200)
+      const { device_code, user_code } = (await begin(brief, { scope: 'openid offline_access' })).body
+      await approve(user_code)
+      t.match((await redeem(device_code, { client_id: brief })).body, { scope: 'openid', refresh_token: undefined })
       t.match(await begin(client_id, { scope: 'reports.read' }), { status: 400, body: { error: 'invalid_scope' } })
     }
   )
@@ -484,17 +485,57 @@ t.test('the code flow', async (t) => {
     t.notMatch(doubtful.text, consent.approve('Yоur Bank'))
   })
 
-  t.test('400 for an answer that would go where the document does not have it any more', async (t) => {
+  t.test('200 what the document said at the start counts until it is answered, and no longer', async (t) => {
     const request = requestOf('/moved.json')
     const ann = await signedIn(service)
-    const page = await ann.follow(ann.get(request.path))
-    const [, path = ''] = /<form method="post" action="([^"]*\/authorize\/[^"]*)"/.exec(page.body) ?? []
-    host.at('/moved.json', documentOf(`${host.origin}/moved.json`, { redirect_uris: ['https://new.example/callback'] }))
+    const [first, second] = [await ann.get(request.path), await ann.get(request.path)]
+    const changes = { client_name: 'Another', redirect_uris: ['https://new.example/callback'] }
+    host.at('/moved.json', documentOf(`${host.origin}/moved.json`, changes))
     clock.advance(MINUTE_MS)
-    const lost = await ann.post(path, { action: 'approve', sure: 'yes' })
-    t.equal(lost.status, 400)
-    t.match(lost.text, asking.lost)
+    t.match((await ann.get(request.path)).text, asking.unknownRedirect, 'nothing new is asked for there')
+    const page = await ann.follow(first)
+    t.match(page.body, `<q><bdi>Tool</bdi></q> <small>${consent.unchecked}</small>`)
+    t.match(page.body, `<code>${host.origin}/moved.json</code>`, 'where it is described')
+    const code = (await answer(ann)).searchParams.get('code') ?? ''
+    const client = { client_id: `${host.origin}/moved.json` }
+    t.equal((await redeemCode(service, code, request, {}, client)).status, 200)
+    const [row] = (await service.call('GET', '/auth/clients', { token: await service.session('ann') })).body.data
+    t.match(row, { client_name: 'Tool', ...client }, 'what was shown')
+
+    clock.advance(MINUTE_MS)
+    const looked = host.connections()
+    await host.down()
+    await ann.follow(second)
+    t.match(Object.fromEntries((await answer(ann, 'deny')).searchParams), { error: 'access_denied' })
+    await host.up()
+    t.equal(host.connections(), looked, 'and nobody looks at it')
   })
+
+  t.test(
+    '200 a scope of discovery that the client could make nothing of is left out, and the answer says so',
+    async (t) => {
+      const client_id = `${host.origin}/brief.json`
+      const grant_types = ['authorization_code', DEVICE_CODE]
+      host.at('/brief.json', documentOf(client_id, { grant_types }))
+      const { scopes_supported } = (await service.call('GET', '/.well-known/oauth-authorization-server')).body
+      const ann = await signedIn(service)
+      for (const [scope, granted] of [
+        [scopes_supported.join(' '), 'openid profile email'],
+        ['offline_access', '']
+      ]) {
+        const request = codeRequest({ client_id, redirect_uri: 'http://127.0.0.1:4242/callback', scope })
+        const page = await ann.follow(ann.get(request.path))
+        t.notMatch(page.text, 'stay connected')
+        const code = (await answer(ann)).searchParams.get('code') ?? ''
+        const { status, body } = await redeemCode(service, code, request, {}, { client_id })
+        t.strictSame([status, body.scope, body.refresh_token], [200, granted, undefined])
+      }
+      const wrong = await ann.get(
+        codeRequest({ client_id, redirect_uri: 'http://127.0.0.1:4242/callback', scope: 'x' }).path
+      )
+      t.match(wrong.location, 'error=invalid_scope')
+    }
+  )
 })
 
 t.test('a document that changes', async (t) => {
@@ -797,11 +838,23 @@ t.test('what leaves the service is bounded', async (t) => {
           null,
           addresses.map((address) => ({ address, family: isIP(address) }))
         )) as unknown as typeof lookup
-      return createClientDocuments(createGuardedFetch({ allowLoopback: false, ca: undefined, lookup: resolve }), testClock())
+      return createClientDocuments(
+        createGuardedFetch({ allowLoopback: false, ca: undefined, lookup: resolve }),
+        testClock()
+      )
     }
     for (const addresses of [
       ...['127.0.0.1', '10.0.0.1', '172.16.0.1', '192.168.0.1', '169.254.169.254', '100.64.0.1', '0.0.0.0'],
-      ...['::1', '::', '::ffff:10.0.0.1', '::ffff:a9fe:a9fe', '64:ff9b::a00:1', '2002:a00:1::', 'fe80::1', 'fd00:ec2::254'],
+      ...[
+        '::1',
+        '::',
+        '::ffff:10.0.0.1',
+        '::ffff:a9fe:a9fe',
+        '64:ff9b::a00:1',
+        '2002:a00:1::',
+        'fe80::1',
+        'fd00:ec2::254'
+      ],
       ...[
         ['93.184.215.14', '10.0.0.1'],
         ['2606:4700::1111', '::1']

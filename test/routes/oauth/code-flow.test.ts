@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { authorizationOf, awaiting } from '../../../src/core/authorizations/approval.js'
 import { KEEP_LISTED_MS, MOST_ACTIVE, toFields } from '../../../src/core/authorizations/authorization.js'
+import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { type Answer, startApp } from '../../support/app.js'
 import {
   answer,
@@ -16,10 +17,18 @@ import {
   type Sent
 } from '../../support/code-flow.js'
 import { CLI, clientsFile, type OAuthApp, startOAuthApp } from '../../support/oauth-app.js'
-import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { startIdentityProvider } from '../../support/oidc-upstream.js'
-import { providersFile } from '../../support/sign-in.js'
-import { createVisitor, type Page, signedIn, type Visitor } from '../../support/visitor.js'
+import { startPlainProvider } from '../../support/plain-upstream.js'
+import { providersFile, signInAt } from '../../support/sign-in.js'
+import {
+  ASK_COOKIE,
+  createVisitor,
+  type Page,
+  SESSION_COOKIE,
+  signedIn,
+  VISITOR_COOKIE,
+  type Visitor
+} from '../../support/visitor.js'
 import { oauthRefused } from '../expectations.js'
 import { pageHeaders } from '../pages/expectations.js'
 
@@ -322,6 +331,106 @@ t.test('303 prompt=login and max_age have the user sign in again, once', async (
   t.match((await ann.follow(ann.get(codeRequest({ max_age: '10' }).path))).text, 'A program asks for access')
 })
 
+t.test('303 max_age counts at the question and at the answer, too', async (t) => {
+  const { service, ann } = await setUp(t)
+  service.clock.advance(5_000)
+  const request = codeRequest({ max_age: '9' })
+  const question = await ann.follow(ann.get(request.path))
+  t.match(question.text, 'A program asks for access')
+  service.clock.advance(4_001)
+  const late = await ann.post(question.url, { action: 'approve', sure: 'yes' })
+  t.match(late.location, /^\/login\?ask=/)
+  t.match((await ann.follow(late)).text, 'Sign in once more')
+  await ann.follow(ann.post('/login', { name: 'ann' }))
+  service.clock.advance(300_000)
+  const code = (await answer(ann)).searchParams.get('code') ?? ''
+  t.match(code, /./, 'who signed in for the question has time to read it')
+  const { body } = await redeemCode(service, code, request)
+  t.equal(decodeJwt(body.id_token).auth_time, Math.floor((service.clock() - 300_000) / 1000))
+  const again = await ann.follow(ann.get(codeRequest({ max_age: '299' }).path))
+  t.match(again.text, 'Sign in once more')
+  const other = await ann.follow(ann.get(codeRequest({ max_age: '0' }).path))
+  await ann.follow(ann.post('/login', { name: 'ann' }))
+  service.clock.advance(900_000)
+  t.equal((await ann.get(other.url)).status, 200)
+})
+
+t.test('303 a sign-in that nothing proves to be new is not what prompt=login asks for', async (t) => {
+  const acme = await startIdentityProvider(t, { publicUrl: ISSUER })
+  const hub = await startPlainProvider(t, { publicUrl: ISSUER })
+  const telling = await startIdentityProvider(t, { publicUrl: ISSUER, id: 'telling' })
+  const entries = [acme.entry(), hub.entry(), telling.entry({ authorization_parameters: { max_age: '86400' } })]
+  const PROVIDERS_FILE = providersFile(t, entries)
+  const service = await startOAuthApp(t, { PROVIDERS_FILE, OAUTH_CLIENTS_FILE: clientsFile(t, []) })
+  const { clock, app } = service
+  const ann = createVisitor(service)
+  await ann.signInAt('acme', 'ann')
+  for (const parameters of [{ prompt: 'login' }, { max_age: '0' }]) {
+    clock.advance(60_000)
+    const request = codeRequest(parameters)
+    const { location = '' } = await ann.get(request.path)
+    t.match((await ann.follow(ann.get(location))).text, 'Sign in once more')
+    // Whoever signs out and in again may have been let through by the provider.
+    await ann.get('/logout')
+    await ann.post('/logout')
+    await ann.signInAt('acme', 'ann')
+    const login = await ann.follow(ann.get(location))
+    t.match(login.text, 'Sign in once more', JSON.stringify(parameters))
+    const [, link = ''] = /href="(\/login\/acme[^"]*)"/.exec(login.body) ?? []
+    const atProvider = new URL((await ann.get(link)).location ?? '').searchParams
+    t.match(Object.fromEntries(atProvider), { prompt: 'login', max_age: '0' })
+    const begunAt = Math.floor(Date.now() / 1000)
+    t.equal((await ann.follow(ann.get(await ann.visitProvider(link, 'ann')))).url, location)
+    const { body } = await redeemCode(service, (await answer(ann)).searchParams.get('code') ?? '', request)
+    const authTime = Number(decodeJwt(body.id_token).auth_time)
+    t.ok(authTime >= begunAt && authTime < clock() / 1000 - 50, 'the time that the provider tells')
+  }
+
+  const request = codeRequest({ prompt: 'login' })
+  const login = await ann.follow(ann.get(request.path))
+  const [, link = ''] = /href="(\/login\/hub[^"]*)"/.exec(login.body) ?? []
+  const refused = await ann.get(await ann.visitProvider(link, 'ann'))
+  t.equal(refused.status, 400)
+  t.match(refused.text, 'did not confirm that you signed in again')
+  const [, href = ''] = /<a href="(http:[^"]*)"/.exec(refused.body) ?? []
+  const back = new URL(href.replaceAll('&amp;', '&')).searchParams
+  t.match(
+    Object.fromEntries(back),
+    { error: 'login_required', state: 'a state', iss: ISSUER },
+    'the program may hear of it'
+  )
+
+  clock.advance(2 * 3_600_000)
+  const outcome = await signInAt(app, 'telling', 'eve')
+  if (outcome.kind !== 'signed_in') throw new Error(outcome.reason)
+  const eve = createVisitor(service)
+  eve.cookies.set(SESSION_COOKIE, outcome.token)
+  t.equal((await eve.get('/account/clients')).status, 200)
+  t.match(
+    (await eve.follow(eve.get('/device/confirm'))).text,
+    'Sign in once more',
+    'an old sign-in at the provider is one'
+  )
+  t.match((await eve.follow(eve.get(codeRequest().path))).text, 'Sign in once more')
+})
+
+t.test('303 an instance of the version before leads a sign-in for a program to a page that it has', async (t) => {
+  const acme = await startIdentityProvider(t, { publicUrl: ISSUER })
+  const PROVIDERS_FILE = providersFile(t, [acme.entry()])
+  const service = await startOAuthApp(t, { PROVIDERS_FILE, OAUTH_CLIENTS_FILE: clientsFile(t, []) })
+  const ann = createVisitor(service)
+  const login = await ann.follow(ann.get(codeRequest().path))
+  const [, link = ''] = /href="(\/login\/acme[^"]*)"/.exec(login.body) ?? []
+  await ann.get(link)
+  const kept = service.app.core.keyring.open(`cookie ${VISITOR_COOKIE}`, '', ann.cookies.get(VISITOR_COOKIE) ?? '')
+  const { destination, begun } = JSON.parse(kept).value
+  const known = ['device', 'consent', 'clients', 'connections']
+  t.ok(known.includes(destination) && known.includes(begun[0].destination), `${destination}, ${begun[0].destination}`)
+  await ann.follow(ann.get('/account/clients'))
+  const elsewhere = await ann.visitProvider('/login/acme', 'ann')
+  t.equal((await ann.get(elsewhere)).location, '/account/clients', 'nor does who goes elsewhere come back to it')
+})
+
 t.test('303 a sign-in in between keeps what is asked, in each tab', async (t) => {
   const { service } = await setUp(t)
   const bob = createVisitor(service)
@@ -345,8 +454,60 @@ t.test('303 a sign-in in between keeps what is asked, in each tab', async (t) =>
   t.equal((await bob.get(first.location ?? '')).status, 400, 'what is answered is gone')
 })
 
+t.test('303 tabs that open, and are answered, at the same time do not meet', async (t) => {
+  const { service, ann } = await setUp(t)
+  const requests = ['one', 'two', 'three'].map((state) => codeRequest({ state }))
+  const asked = await Promise.all(requests.map(({ path }) => ann.get(path)))
+  const forms: [string, Record<string, string>][] = []
+  for (const { location = '' } of asked) {
+    t.equal((await ann.follow(ann.get(location))).status, 200, 'each has its question')
+    forms.push([location, { csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }])
+  }
+  const [denied, ...approvals] = forms as [(typeof forms)[0], ...typeof forms]
+  const answers = await Promise.all([
+    ann.post(denied[0], { action: 'deny', ...denied[1] }),
+    ...approvals.map(([path, fields]) => ann.post(path, { action: 'approve', sure: 'yes', ...fields }))
+  ])
+  t.strictSame(
+    answers.map((page) => onwardOf(page).searchParams.get('state')),
+    ['one', 'two', 'three']
+  )
+  for (const [path] of forms) t.equal((await ann.get(path)).status, 400, 'what is answered stays so')
+  t.strictSame(
+    ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE)),
+    []
+  )
+
+  const larger = (i: number) => codeRequest({ state: 's'.repeat(600 * (i % 4)), nonce: `${i}` })
+  for (let i = 0; i < 40; i++) {
+    const { location = '' } = await ann.get(larger(i).path)
+    t.equal((await ann.get(location)).status, 200, 'the latest is always there')
+    const kept = ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE))
+    t.ok(kept.length >= 1 && kept.length <= 6, `${kept.length} of them`)
+    t.ok(ann.cookies.header().length < 5_000, `${ann.cookies.header().length} bytes`)
+  }
+  for (let i = 0; i < 6; i++) {
+    service.clock.advance(1_000)
+    await ann.get(codeRequest().path)
+  }
+  t.equal(ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE)).length, 6, 'six of a usual size')
+})
+
 t.test('303 by POST, the same', async (t) => {
-  const { ann } = await setUp(t)
+  const { service, ann } = await setUp(t)
+  const byPost = (parameters: Sent, more = '') =>
+    createVisitor(service).post('/oauth/authorize', {}, { payload: queryOf(codeRequest(parameters).sent) + more })
+  const silent = await byPost({ prompt: 'none' }, `&unknown=${'x'.repeat(9_000)}`)
+  t.match(
+    silent.location,
+    /^\/oauth\/authorize\?/,
+    'a form of another site comes without cookies, and says nothing of them'
+  )
+  t.notMatch(silent.location, 'unknown')
+  t.match(backOf(t, await ann.get(silent.location ?? '')), { error: 'consent_required' })
+  t.match(backOf(t, await byPost({ nonce: 'x'.repeat(9_000) })), { error: 'invalid_request', state: 'a state' })
+  const beyond = await byPost({ state: 'x'.repeat(9_000) })
+  t.strictSame([beyond.status, beyond.location], [400, undefined], 'nobody can be sent on with so much')
   const { sent } = codeRequest({ ui_locales: 'xx de-CH en' })
   const page = await ann.post(
     '/oauth/authorize',
@@ -386,10 +547,12 @@ t.test('200 the same code again for an answer that was lost on its way', async (
   const request = codeRequest()
   const { location = '' } = await ann.get(request.path)
   await ann.follow(ann.get(location))
-  const before = ann.cookies.get('__Host-grantd-asked') ?? ''
+  const [name = ''] = ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE))
+  const before = ann.cookies.get(name) ?? ''
   const form = { action: 'approve', sure: 'yes', csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
   const first = onwardOf(await ann.post(location, form))
-  ann.cookies.set('__Host-grantd-asked', before)
+  ann.cookies.set(name, before)
+  service.clock.advance(59_999)
   t.strictSame(onwardOf(await ann.post(location, form)), first)
   t.equal((await redeemCode(service, first.searchParams.get('code') ?? '', request)).status, 200)
   t.equal(
@@ -397,7 +560,34 @@ t.test('200 the same code again for an answer that was lost on its way', async (
     1,
     'one authorization'
   )
+  ann.cookies.set(name, before)
+  t.equal((await ann.post(location, form)).status, 400, 'and not once the program has had it')
 })
+
+t.test(
+  '400 an approval whose answer was lost, a minute later: the program hears that it has to begin anew',
+  async (t) => {
+    const { service, ann } = await setUp(t)
+    const request = codeRequest()
+    const { location = '' } = await ann.get(request.path)
+    await ann.follow(ann.get(location))
+    const [name = ''] = ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE))
+    const before = ann.cookies.get(name) ?? ''
+    const form = { action: 'approve', sure: 'yes', csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
+    const code = onwardOf(await ann.post(location, form)).searchParams.get('code') ?? ''
+    ann.cookies.set(name, before)
+    service.clock.advance(60_000)
+    const lost = await ann.post(location, form)
+    t.equal(lost.status, 400)
+    t.match(lost.text, 'Start again in the program')
+    t.notMatch(lost.body, code)
+    const [, href = ''] = /<a href="(http:[^"]*)"/.exec(lost.body) ?? []
+    const back = new URL(href.replaceAll('&amp;', '&'))
+    t.equal(back.origin + back.pathname, LOOPBACK)
+    t.match(Object.fromEntries(back.searchParams), { error: 'server_error', state: 'a state', iss: ISSUER })
+    t.equal(ann.cookies.get(name), undefined, 'it is over')
+  }
+)
 
 t.test('400 where nobody signs in on pages', async (t) => {
   const { app } = await startApp(t, { PUBLIC_URL: 'https://grants.example' })
@@ -493,12 +683,13 @@ t.test('200 what the page showed is what the tokens carry', async (t) => {
 t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t) => {
   const { service, ann } = await setUp(t)
   const { core } = service.app
-  const ask = async (visitor: Visitor) => {
-    const { location = '' } = await visitor.get(codeRequest().path)
+  const first = codeRequest()
+  const ask = async (visitor: Visitor, { path } = codeRequest()) => {
+    const { location = '' } = await visitor.get(path)
     await visitor.get(location)
     return location
   }
-  const location = await ask(ann)
+  const location = await ask(ann, first)
   for (let i = 0; i < MOST_ACTIVE; i++) {
     const approval = { userId: 'ann', authorizationId: `${i}`, ip: '::1' }
     const fields = toFields({
@@ -517,7 +708,11 @@ t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t)
   t.equal(full.status, 409)
   t.match(full.text, `${MOST_ACTIVE} programs are authorized`)
   await core.authorizations.revokeAll('ann')
-  t.ok((await answer(ann)).searchParams.has('code'), 'the question is there still')
+  service.clock.advance(120_000)
+  const late = (await answer(ann)).searchParams.get('code') ?? ''
+  t.match(late, /^[\w-]{43}$/, 'the question is there still')
+  service.clock.advance(59_999)
+  t.equal((await redeemCode(service, late, first)).status, 200, 'and the code lives from its approval on')
 
   const bob = await signedIn(service, 'bob')
   const asked = await ask(bob)
@@ -566,7 +761,10 @@ t.test('200 what a program says of itself is shown as its own word, and becomes 
   t.match(said, { before: 'Ann’s laptop', label: 'Ann’s laptop', client_version: '1.4.0' })
   t.match(said.text, 'Version 1.4.0 not checked by anybody Device Ann’s laptop not checked by anybody')
   const [longest, long] = ['😀'.repeat(255), 'x'.repeat(64)]
-  t.match(await login(mac, 'gh/2.40.1', { device_name: longest, client_version: long }), { label: longest, client_version: long })
+  t.match(await login(mac, 'gh/2.40.1', { device_name: longest, client_version: long }), {
+    label: longest,
+    client_version: long
+  })
   const nothing = await login(mac, undefined, { device_name: '', client_version: '' })
   t.match(nothing, { before: 'macOS', label: 'macOS', client_version: null }, 'what is empty is not there')
 
@@ -602,8 +800,7 @@ t.test('400 and 303 a client may ask a device for less than a browser, or for no
     ['never', [], ['', 'openid']]
   ]
   for (const [client_id, good, bad] of cases) {
-    const start = (scope: string) =>
-      service.post('/oauth/device_authorization', { client_id, scope, resource: FILMS })
+    const start = (scope: string) => service.post('/oauth/device_authorization', { client_id, scope, resource: FILMS })
     const error = client_id === 'never' ? 'unauthorized_client' : 'invalid_scope'
     for (const scope of bad) oauthRefused(t, await start(scope), 400, error)
     for (const scope of good) t.equal((await start(scope)).status, 200, `${client_id}: ${scope}`)
@@ -658,7 +855,12 @@ t.test('200 scopes that may be left out have a box, and tokens have what is tick
       if (!body.refresh_token) continue
       const refreshed = await service.refresh(body.refresh_token, own)
       t.equal(decodeJwt(refreshed.body.access_token).scope, expected, 'and so from then on')
-      oauthRefused(t, await service.refresh(refreshed.body.refresh_token, own, 'films.write admin'), 400, 'invalid_scope')
+      oauthRefused(
+        t,
+        await service.refresh(refreshed.body.refresh_token, own, 'films.write admin'),
+        400,
+        'invalid_scope'
+      )
     }
   }
   const { request, page } = await ask({ scope: 'films.read openid' })
@@ -666,7 +868,9 @@ t.test('200 scopes that may be left out have a box, and tokens have what is tick
   const again = await ann.post(page.url, { action: 'approve', scope: 'films.write' })
   t.equal(again.status, 400)
   t.strictSame(boxes(again), ['no openid'], 'and the boxes stay as they were')
-  const url = onwardOf(await ann.post(page.url, { action: 'approve', sure: 'yes', scope: ['films.write', 'offline_access'] }))
+  const url = onwardOf(
+    await ann.post(page.url, { action: 'approve', sure: 'yes', scope: ['films.write', 'offline_access'] })
+  )
   const { body } = await redeemCode(service, url.searchParams.get('code') ?? '', request, {}, own)
   t.equal(body.scope, 'films.read', 'nothing is granted that was not asked for')
   t.notOk('refresh_token' in body || 'id_token' in body)

@@ -1,8 +1,7 @@
-import { type Client, hostOfClient } from '../../../core/clients/client.js'
-import type { DescribedClient } from '../../../core/clients/clients.js'
+import { type Client, hostOfClient, isKnownByUrl } from '../../../core/clients/client.js'
 import { whereTo } from '../../../core/clients/redirect-uri.js'
 import type { Resource } from '../../../core/clients/resource.js'
-import { type Ask, claimsOfAsk } from '../ask.js'
+import type { Ask } from '../ask.js'
 import type { Visit } from '../visit.js'
 import { type Claim, claimsOf, Doubts, Fact } from './consent-details.js'
 import { Optional, Rights } from './consent-rights.js'
@@ -11,7 +10,7 @@ import { Form, Layout, Notice } from './layout.js'
 interface AskPageProps {
   visit: Visit
   ask: Ask
-  client: Client | DescribedClient
+  client: Client
   /** The resources that are asked for and still there. */
   resources: readonly Resource[]
   /** The scopes that the user may leave out, and those of them that they have left out so far. */
@@ -33,7 +32,7 @@ export function AskPage(props: AskPageProps) {
   const { visit, ask, client, problem } = props
   const { asking, consent, clientTypes } = visit.texts
   const name = client.name ?? hostOfClient(client.id) ?? clientTypes[client.type]
-  const claims = claimsOf({ metadata: claimsOfAsk(ask, client) }, visit)
+  const claims = claimsOf(ask, visit)
   const isDoubtful = claims.some(([, { doubts }]) => doubts.length > 0)
   return (
     <Layout visit={visit} title={asking.title} isAlone>
@@ -80,6 +79,12 @@ function Summary(props: AskPageProps & { claims: readonly Claim[] }) {
           </>
         )}
       </Fact>
+      {/* Not a link: whoever publishes there would learn who looks, and when. */}
+      {isKnownByUrl(client.id) && (
+        <Fact term={consent.describedAt}>
+          <code>{client.id}</code>
+        </Fact>
+      )}
       {claims.map(([term, { text }]) => (
         <Fact term={term} key={term}>
           <q>
