@@ -392,7 +392,7 @@ t.test('the code flow', async (t) => {
         t.match(page.text, asking.notTrusted)
         t.match(page.text, asking.goOn(redirect_uri === APP ? 'app.example.com' : asking.toProgram('com.example.app')))
         if (error === 'invalid_request' && parameters.nonce) continue
-        const byPost = await ann.post('/oauth/authorize', {}, { payload: queryOf(sent) })
+        const byPost = await ann.follow(ann.post('/oauth/authorize', {}, { payload: queryOf(sent) }))
         t.equal(linkOf(t, byPost, redirect_uri).get('error'), error, 'by POST')
       }
       const own = codeRequest({ client_id: `${host.origin}/app.json`, redirect_uri: 'http://127.0.0.1:4242/cb' })
@@ -430,8 +430,8 @@ t.test('the code flow', async (t) => {
     host.at('/device.json', documentOf(device, { grant_types: [DEVICE_CODE, 'refresh_token'] }))
     host.at('/code.json', documentOf(brief, { grant_types: undefined }))
     t.match((await ann.get(requestOf('/device.json').path)).location, 'error=unauthorized_client')
-    t.match((await ann.get(requestOf('/code.json').path)).location, 'error=invalid_scope')
-    const request = codeRequest({ client_id: brief, redirect_uri: 'http://127.0.0.1:1/callback', scope: 'openid' })
+    const scope = 'openid offline_access'
+    const request = codeRequest({ client_id: brief, redirect_uri: 'http://127.0.0.1:1/callback', scope })
     await ann.follow(ann.get(request.path))
     const code = (await answer(ann)).searchParams.get('code') ?? ''
     const { status, body } = await redeemCode(service, code, request, {}, { client_id: brief })

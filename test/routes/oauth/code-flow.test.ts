@@ -349,10 +349,6 @@ t.test('303 max_age counts at the question and at the answer, too', async (t) =>
   t.equal(decodeJwt(body.id_token).auth_time, Math.floor((service.clock() - 300_000) / 1000))
   const again = await ann.follow(ann.get(codeRequest({ max_age: '299' }).path))
   t.match(again.text, 'Sign in once more')
-  const other = await ann.follow(ann.get(codeRequest({ max_age: '0' }).path))
-  await ann.follow(ann.post('/login', { name: 'ann' }))
-  service.clock.advance(900_000)
-  t.equal((await ann.get(other.url)).status, 200)
 })
 
 t.test('303 a sign-in that nothing proves to be new is not what prompt=login asks for', async (t) => {
@@ -386,6 +382,7 @@ t.test('303 a sign-in that nothing proves to be new is not what prompt=login ask
     t.ok(authTime >= begunAt && authTime < clock() / 1000 - 50, 'the time that the provider tells')
   }
 
+  clock.advance(1_000)
   const request = codeRequest({ prompt: 'login' })
   const login = await ann.follow(ann.get(request.path))
   const [, link = ''] = /href="(\/login\/hub[^"]*)"/.exec(login.body) ?? []
