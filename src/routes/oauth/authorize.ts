@@ -11,6 +11,7 @@ import { fault } from '../../core/fault.js'
 import { newGrantCode } from '../../core/grants/codes.js'
 import type { App } from '../app.js'
 import { createDescribe, describedOrNone } from '../described-client.js'
+import { writeForm } from '../form-body.js'
 import { claimsOf } from '../grant-start.js'
 import type { Ask } from '../pages/ask.js'
 import type { Demands } from '../pages/asks.js'
@@ -64,7 +65,7 @@ export function authorize({ app, asks }: PageParts): void {
     const visit = visitOf(request)
     if (request.method === 'POST') {
       // The cookies of this browser come with no form of another site (SameSite=Lax), but with the GET that follows it.
-      const url = `/oauth/authorize?${queryOf(sent)}`
+      const url = `/oauth/authorize?${writeForm(sent, isKnown)}`
       return url.length > LONGEST_URL ? refuse(request, reply, client, to, TOO_LONG) : seeOther(reply, visit, url)
     }
     const refusal = whyNotAsked(request, asked)
@@ -108,13 +109,6 @@ export function authorize({ app, asks }: PageParts): void {
 }
 
 const TOO_LONG = { error: 'invalid_request', description: 'The parameters are too long together' } as const
-
-/** The parameters of a form as a query. What is not known is not looked at. */
-function queryOf(sent: SentParameters): URLSearchParams {
-  const known = Object.entries(sent).filter(([name]) => isKnown(name))
-  const pairs = known.flatMap(([name, value = []]) => [value].flat().map((text) => [name, text]))
-  return new URLSearchParams(pairs as [string, string][])
-}
 
 /** GET and POST /oauth/authorize, where nobody signs in: refuses, and says where to go instead. */
 export function refuseToAuthorize(app: App): void {
