@@ -59,9 +59,10 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     if (prepared === 'full') return undefined
     const { scopes = request.scopes } = by
     const isSame = isWithin(prepared.scopes, scopes) && isWithin(scopes, prepared.scopes)
-    if (prepared.revokedAtMs === undefined && isSame) return prepared.id
-    // An approval that never came to stand was revoked by its user, or was of other scopes, and they approve anew: a record is revoked
-    // for good, and what was approved in it stays what it is.
+    const isInTime = prepared.expiresAtMs >= lapsesAtMs
+    if (prepared.revokedAtMs === undefined && isSame && isInTime) return prepared.id
+    // An approval that never came to stand was revoked by its user, or was of other scopes, or of a code that has begun its life anew,
+    // and they approve anew: a record is revoked for good, what was approved in it stays what it is, and it lapses when it was to.
     const anew = await prepareAs(randomUUID())
     return anew === 'full' ? undefined : anew.id
   }

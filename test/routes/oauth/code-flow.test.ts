@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { authorizationOf, awaiting } from '../../../src/core/authorizations/approval.js'
 import { KEEP_LISTED_MS, MOST_ACTIVE, toFields } from '../../../src/core/authorizations/authorization.js'
+import { fault } from '../../../src/core/fault.js'
 import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { type Answer, startApp } from '../../support/app.js'
 import {
@@ -875,6 +876,31 @@ t.test('200 scopes that may be left out have a box, and tokens have what is tick
     const { page } = await ask({ ui_locales: language })
     t.match(page.text, consent.optional, language)
   }
+})
+
+t.test('503 an approval that came to nothing may be followed by one that stands', async (t) => {
+  const { service, ann } = await setUp(t)
+  const { storage, core } = service.app
+  const request = codeRequest()
+  await ann.follow(ann.get(request.path))
+  const { url: path } = ann.shown
+  const form = { action: 'approve', sure: 'yes', csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
+  const { decide } = storage.grants
+  storage.grants.decide = async () => {
+    throw fault('unavailable')
+  }
+  t.equal((await ann.post(path, form)).status, 503)
+  storage.grants.decide = decide
+  service.clock.advance(400_000)
+  const code = onwardOf(await ann.post(path, form)).searchParams.get('code') ?? ''
+  service.clock.advance(59_999)
+  const [row, ...others] = await core.authorizations.list('ann')
+  t.strictSame(
+    [await core.authorizations.standingOf('ann', row?.id ?? ''), others],
+    ['awaited', []],
+    'one row, which waits'
+  )
+  t.equal((await redeemCode(service, code, request)).status, 200)
 })
 
 t.test('400 a code whose authorization was revoked before it was redeemed', async (t) => {
