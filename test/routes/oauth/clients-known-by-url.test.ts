@@ -797,11 +797,23 @@ t.test('what leaves the service is bounded', async (t) => {
           null,
           addresses.map((address) => ({ address, family: isIP(address) }))
         )) as unknown as typeof lookup
-      return createClientDocuments(createGuardedFetch({ allowLoopback: false, ca: undefined, lookup: resolve }), testClock())
+      return createClientDocuments(
+        createGuardedFetch({ allowLoopback: false, ca: undefined, lookup: resolve }),
+        testClock()
+      )
     }
     for (const addresses of [
       ...['127.0.0.1', '10.0.0.1', '172.16.0.1', '192.168.0.1', '169.254.169.254', '100.64.0.1', '0.0.0.0'],
-      ...['::1', '::', '::ffff:10.0.0.1', '::ffff:a9fe:a9fe', '64:ff9b::a00:1', '2002:a00:1::', 'fe80::1', 'fd00:ec2::254'],
+      ...[
+        '::1',
+        '::',
+        '::ffff:10.0.0.1',
+        '::ffff:a9fe:a9fe',
+        '64:ff9b::a00:1',
+        '2002:a00:1::',
+        'fe80::1',
+        'fd00:ec2::254'
+      ],
       ...[
         ['93.184.215.14', '10.0.0.1'],
         ['2606:4700::1111', '::1']

@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { authorizationOf, awaiting } from '../../../src/core/authorizations/approval.js'
 import { KEEP_LISTED_MS, MOST_ACTIVE, toFields } from '../../../src/core/authorizations/authorization.js'
+import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { type Answer, startApp } from '../../support/app.js'
 import {
   answer,
@@ -16,7 +17,6 @@ import {
   type Sent
 } from '../../support/code-flow.js'
 import { CLI, clientsFile, type OAuthApp, startOAuthApp } from '../../support/oauth-app.js'
-import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { startIdentityProvider } from '../../support/oidc-upstream.js'
 import { providersFile } from '../../support/sign-in.js'
 import { createVisitor, type Page, signedIn, type Visitor } from '../../support/visitor.js'
@@ -566,7 +566,10 @@ t.test('200 what a program says of itself is shown as its own word, and becomes 
   t.match(said, { before: 'Ann’s laptop', label: 'Ann’s laptop', client_version: '1.4.0' })
   t.match(said.text, 'Version 1.4.0 not checked by anybody Device Ann’s laptop not checked by anybody')
   const [longest, long] = ['😀'.repeat(255), 'x'.repeat(64)]
-  t.match(await login(mac, 'gh/2.40.1', { device_name: longest, client_version: long }), { label: longest, client_version: long })
+  t.match(await login(mac, 'gh/2.40.1', { device_name: longest, client_version: long }), {
+    label: longest,
+    client_version: long
+  })
   const nothing = await login(mac, undefined, { device_name: '', client_version: '' })
   t.match(nothing, { before: 'macOS', label: 'macOS', client_version: null }, 'what is empty is not there')
 
@@ -602,8 +605,7 @@ t.test('400 and 303 a client may ask a device for less than a browser, or for no
     ['never', [], ['', 'openid']]
   ]
   for (const [client_id, good, bad] of cases) {
-    const start = (scope: string) =>
-      service.post('/oauth/device_authorization', { client_id, scope, resource: FILMS })
+    const start = (scope: string) => service.post('/oauth/device_authorization', { client_id, scope, resource: FILMS })
     const error = client_id === 'never' ? 'unauthorized_client' : 'invalid_scope'
     for (const scope of bad) oauthRefused(t, await start(scope), 400, error)
     for (const scope of good) t.equal((await start(scope)).status, 200, `${client_id}: ${scope}`)
@@ -658,7 +660,12 @@ t.test('200 scopes that may be left out have a box, and tokens have what is tick
       if (!body.refresh_token) continue
       const refreshed = await service.refresh(body.refresh_token, own)
       t.equal(decodeJwt(refreshed.body.access_token).scope, expected, 'and so from then on')
-      oauthRefused(t, await service.refresh(refreshed.body.refresh_token, own, 'films.write admin'), 400, 'invalid_scope')
+      oauthRefused(
+        t,
+        await service.refresh(refreshed.body.refresh_token, own, 'films.write admin'),
+        400,
+        'invalid_scope'
+      )
     }
   }
   const { request, page } = await ask({ scope: 'films.read openid' })
@@ -666,7 +673,9 @@ t.test('200 scopes that may be left out have a box, and tokens have what is tick
   const again = await ann.post(page.url, { action: 'approve', scope: 'films.write' })
   t.equal(again.status, 400)
   t.strictSame(boxes(again), ['no openid'], 'and the boxes stay as they were')
-  const url = onwardOf(await ann.post(page.url, { action: 'approve', sure: 'yes', scope: ['films.write', 'offline_access'] }))
+  const url = onwardOf(
+    await ann.post(page.url, { action: 'approve', sure: 'yes', scope: ['films.write', 'offline_access'] })
+  )
   const { body } = await redeemCode(service, url.searchParams.get('code') ?? '', request, {}, own)
   t.equal(body.scope, 'films.read', 'nothing is granted that was not asked for')
   t.notOk('refresh_token' in body || 'id_token' in body)
