@@ -7,7 +7,7 @@ import { fault } from '../../core/fault.js'
 import type { Action, DecideOutcome } from '../../core/grants/grant.js'
 import { platformFromUserAgent } from '../../core/grants/user-agent.js'
 import { answerUrl } from '../oauth/authorization-answer.js'
-import { type Ask, claimsOfAsk } from './ask.js'
+import { type Ask, metadataOfAsk } from './ask.js'
 import { isAsShown, openAskTicket } from './consent-ticket.js'
 import { formOf, type PageParts, PathId, sendPage } from './page.js'
 import { type Asking, askIdOf, createAskingOf, requireAnswerer, sendAsk, tellLost } from './show-ask.js'
@@ -72,7 +72,7 @@ export function answerAsk(parts: PageParts): void {
     const { code, askedAtMs, scopes, resources, codeChallenge, redirectUri, nonce } = ask
     // A program on this device runs on what its browser runs on, and the browser says nothing else of it.
     const os = staysOnDevice(redirectUri) ? platformFromUserAgent(request.headers['user-agent']) : undefined
-    const metadata = { ...claimsOfAsk(ask, client), ...(os && { os }) }
+    const metadata = { ...metadataOfAsk(ask, client), ...(os && { os }) }
     const asked = {
       ...{ clientId: client.id, clientType: client.type, scopes, codeChallenge, redirectUri, metadata, ip },
       ...(resources && { resources }),

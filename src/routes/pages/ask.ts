@@ -1,7 +1,7 @@
 /** What a program asks for by the authorization endpoint, as this browser keeps it until it is answered. */
 import type { Client } from '../../core/clients/client.js'
 import type { ClientMetadata } from '../../core/grants/grant.js'
-import { claimsOf } from '../grant-start.js'
+import { metadataOf } from '../grant-start.js'
 import type { Language } from './texts/languages.js'
 
 export interface Ask {
@@ -30,5 +30,5 @@ export interface Ask {
 export const ASK_SECONDS = 900
 
 /** What the program says about itself, by the client and by what it asks. */
-export const claimsOfAsk = ({ deviceName, clientVersion }: Ask, client: Client): ClientMetadata =>
-  claimsOf(client, { hostname: deviceName, version: clientVersion })
+export const metadataOfAsk = ({ deviceName, clientVersion }: Ask, client: Client): ClientMetadata =>
+  metadataOf(client, { hostname: deviceName, version: clientVersion })

@@ -2,7 +2,7 @@ import { type Client, hostOfClient } from '../../../core/clients/client.js'
 import type { DescribedClient } from '../../../core/clients/clients.js'
 import { whereTo } from '../../../core/clients/redirect-uri.js'
 import type { Resource } from '../../../core/clients/resource.js'
-import { type Ask, claimsOfAsk } from '../ask.js'
+import { type Ask, metadataOfAsk } from '../ask.js'
 import type { Visit } from '../visit.js'
 import { type Claim, claimsOf, Doubts, Fact } from './consent-details.js'
 import { Optional, Rights } from './consent-rights.js'
@@ -33,7 +33,7 @@ export function AskPage(props: AskPageProps) {
   const { visit, ask, client, problem } = props
   const { asking, consent, clientTypes } = visit.texts
   const name = client.name ?? hostOfClient(client.id) ?? clientTypes[client.type]
-  const claims = claimsOf({ metadata: claimsOfAsk(ask, client) }, visit)
+  const claims = claimsOf({ metadata: metadataOfAsk(ask, client) }, visit)
   const isDoubtful = claims.some(([, { doubts }]) => doubts.length > 0)
   return (
     <Layout visit={visit} title={asking.title} isAlone>
