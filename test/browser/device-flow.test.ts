@@ -80,7 +80,7 @@ t.test('a code that is typed leads to the question, and approving lets the progr
   t.same(await claims.allInnerTexts(), [
     'Calls itself\nacme-cli',
     'Version\n1.4.0',
-    'Computer\nbuild-7',
+    'Device\nbuild-7',
     'System\nlinux'
   ])
   t.match(await page.locator('.claims h2').innerText(), /Nobody has checked it/)
