@@ -25,11 +25,11 @@ export function readClaims(
   { device_name: device, client_version: version }: { device_name?: string; client_version?: string }
 ): ClientMetadata {
   const hostname = device || nameFromUserAgent(headers['user-agent'])
-  return claimsOf(client, { hostname, version })
+  return metadataOf(client, { hostname, version })
 }
 
 /** The same of what has been read: what is empty is left out. */
-export function claimsOf(
+export function metadataOf(
   client: Client | DescribedClient,
   { hostname, version }: { hostname: string | undefined; version: string | undefined }
 ): ClientMetadata {

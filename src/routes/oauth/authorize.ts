@@ -12,7 +12,7 @@ import { newGrantCode } from '../../core/grants/codes.js'
 import type { App } from '../app.js'
 import { createDescribe, describedOrNone } from '../described-client.js'
 import { writeForm } from '../form-body.js'
-import { claimsOf } from '../grant-start.js'
+import { metadataOf } from '../grant-start.js'
 import type { Ask } from '../pages/ask.js'
 import type { Demands } from '../pages/asks.js'
 import { type PageParts, seeOther } from '../pages/page.js'
@@ -83,7 +83,7 @@ export function authorize({ app, asks }: PageParts): void {
     return {
       ...{ id: randomBytes(16).toString('base64url'), code: newGrantCode(), ...demandsOf(asked) },
       ...{ clientId: client.id, redirectUri, scopes, codeChallenge },
-      metadata: claimsOf(client, { hostname: deviceName, version: clientVersion }),
+      metadata: metadataOf(client, { hostname: deviceName, version: clientVersion }),
       ...(state !== undefined && { state }),
       ...(resources && { resources }),
       ...(nonce !== undefined && { nonce }),

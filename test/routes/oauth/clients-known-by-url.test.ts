@@ -481,7 +481,7 @@ t.test('the code flow', async (t) => {
     host.at('/bank.json', documentOf(bank, { client_name: 'Yоur Bank' }))
     const doubtful = await ann.follow(ann.get(requestOf('/bank.json').path))
     t.match(doubtful.body, /class="warning strong"/)
-    t.match(doubtful.text, consent.lookalike)
+    t.match(doubtful.text, `${consent.claimsIntro} ${consent.lookalike}`)
     t.notMatch(doubtful.text, consent.approve('Yоur Bank'))
   })
 

@@ -40,6 +40,7 @@ export function AskPage(props: AskPageProps) {
       <Summary {...props} claims={claims} />
       <section class={`warning ${isDoubtful ? 'strong' : ''}`}>
         <h2>{isDoubtful ? consent.warning.strongTitle : consent.warning.title}</h2>
+        {isDoubtful && <p>{consent.claimsIntro}</p>}
         <Doubts visit={visit} claims={claims} />
         <p>{asking.warning}</p>
       </section>
