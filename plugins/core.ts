@@ -29,13 +29,14 @@ export const core = fp(
   async (app) => {
     const { storage, config, clock, signer, metrics, whereabouts } = app
     const events: CoreEvents = {
-      started: () => metrics.countGrant('started'),
+      started: () => metrics.countGrant('started', 'device'),
       polled: metrics.countPoll,
-      decided(action, seconds) {
-        metrics.countGrant(action === 'approve' ? 'approved' : 'denied')
+      decided(action, seconds, flow) {
+        metrics.countGrant(action === 'approve' ? 'approved' : 'denied', flow)
         metrics.observeDecision(seconds)
       },
-      collected: () => metrics.countGrant('collected'),
+      collected: (flow) => metrics.countGrant('collected', flow),
+      redeemed: metrics.countRedemption,
       refreshed: metrics.countRefresh,
       revoked: metrics.countRevocation,
       connectionRefreshed: metrics.countConnectionRefresh,

@@ -2,7 +2,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { RevokedBy } from '../src/core/authorizations/authorizations.js'
 import type { RefreshEvent } from '../src/core/connections/refresher.js'
-import type { PollOutcome } from '../src/core/grants/grant.js'
+import type { Flow, PollOutcome, RedeemOutcome } from '../src/core/grants/grant.js'
 import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
 import type { RefreshOutcome } from '../src/core/tokens/issued-tokens.js'
 import type { Verdict } from '../src/core/upstream/upstream-answer.js'
@@ -39,7 +39,8 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
     bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registry
   })
-  const grants = counter('grantd_grants_total', 'Grants by what happened to them.', 'outcome')
+  const grants = counter('grantd_grants_total', 'Grants by what happened to them.', 'outcome', 'flow')
+  const redemptions = counter('grantd_code_redemptions_total', 'Authorization codes presented, by outcome.', 'outcome')
   const decisions = new Histogram({
     name: 'grantd_decision_seconds',
     help: 'Seconds from the code to the decision.',
@@ -62,11 +63,11 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
   const refreshes = counter('grantd_refreshes_total', 'Refresh tokens presented, by outcome.', 'outcome')
   const revocations = counter(
     'grantd_revocations_total',
-    'Revocations by owners and by tokens, and those that a replayed refresh token led to.',
+    'Revocations by owners and by tokens, and those that a replayed refresh token or a code that was used twice led to.',
     'by'
   )
   // An alert watches for the first replay. Prometheus sees an increase only from a value that was there before, so zeros are set.
-  for (const by of ['token', 'owner', 'replay']) revocations.inc({ by }, 0)
+  for (const by of ['token', 'owner', 'replay', 'code']) revocations.inc({ by }, 0)
   const shed = counter(
     'grantd_requests_shed_total',
     'Requests refused because there was more to do than could be done.'
@@ -108,7 +109,8 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
     countPoll,
     countAnswer,
     observeAnswer,
-    countGrant: (outcome: GrantEvent) => grants.inc({ outcome }),
+    countGrant: (outcome: GrantEvent, flow: Flow) => grants.inc({ outcome, flow }),
+    countRedemption: (outcome: RedeemOutcome['kind']) => redemptions.inc({ outcome }),
     observeDecision: (seconds: number) => decisions.observe(seconds),
     observeRedis,
     countForeignKey: () => foreignKeys.inc(),

@@ -86,6 +86,7 @@ export const ClientEntry = member(
       ),
       scope: Type.Optional(scope),
       optional_scope: Type.Optional(scope),
+      device_scope: Type.Optional(scope),
       resources: Type.Optional(
         member(Type.Array(identifier, { uniqueItems: true }), 'a list of identifiers of resources, each once')
       ),

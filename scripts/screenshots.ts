@@ -162,7 +162,8 @@ async function shootAsking(site: Site): Promise<void> {
   const asked = {
     client_id: 'ide-plugin',
     scope: 'openid email offline_access',
-    redirect_uri: 'http://127.0.0.1:52525/'
+    redirect_uri: 'http://127.0.0.1:52525/',
+    ...{ device_name: LAPTOP.hostname, client_version: LAPTOP.version }
   }
   await page.goto(site.url + codeRequest(asked).path)
   await shoot(page, 'asking', EVERY_LOOK)

@@ -241,6 +241,7 @@ t.test('every variable is read', async (t) => {
         ...{
           resources: [],
           optionalScopes: [],
+          deviceScopes: undefined,
           scopes: ['openid'],
           accessTokenTtlSeconds: 3_600,
           authorizationTtlSeconds: 2_592_000,

@@ -30,6 +30,14 @@ export const AuthorizationRequest = Type.Object({
   login_hint: Type.Optional(Type.String({ description: 'Taken, and not used.' })),
   ui_locales: Type.Optional(Type.String({
     description: 'Languages of the page, separated by spaces, the preferred one first.'
+  })),
+  device_name: Type.Optional(Type.String({
+    maxLength: 255,
+    description: "What the device is called, such as its host name; 255 characters at most. It is shown in the question as the program's own word, and becomes the label in the user's list."
+  })),
+  client_version: Type.Optional(Type.String({
+    maxLength: 64,
+    description: 'The version of the program, shown in the same way; 64 characters at most.'
   }))
 })
 export type AuthorizationRequest = Static<typeof AuthorizationRequest>
@@ -405,6 +413,14 @@ export const oauthOperations = {
         login_hint: Type.Optional(Type.String({ description: 'Taken, and not used.' })),
         ui_locales: Type.Optional(Type.String({
           description: 'Languages of the page, separated by spaces, the preferred one first.'
+        })),
+        device_name: Type.Optional(Type.String({
+          description: "What the device is called, such as its host name; 255 characters at most. It is shown in the question as the program's own word, and becomes the label in the user's list.",
+          maxLength: 255
+        })),
+        client_version: Type.Optional(Type.String({
+          description: 'The version of the program, shown in the same way; 64 characters at most.',
+          maxLength: 64
         }))
       }),
       response: {

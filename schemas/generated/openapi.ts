@@ -565,7 +565,7 @@ export const openapiDocument = {
         operationId: 'authorize',
         tags: ['CodeFlow'],
         summary: 'Ask for a code, in the browser of the user',
-        description: 'RFC 6749 §4.1.1 with PKCE (RFC 7636), which everybody needs. The user signs in, is asked on a page, and their browser goes on to the redirect URI with `code`, or `error`, and with `state` and `iss` (RFC 9207). A client or a redirect URI that is not known is told to the user alone. Request objects are refused. Where nobody signs in on pages of this service, the endpoint answers 400 whatever is asked, and discovery has `none` for `response_types_supported`.',
+        description: 'RFC 6749 §4.1.1 with PKCE (RFC 7636), which everybody needs. The user signs in, is asked on a page, and their browser goes on to the redirect URI with `code`, or `error`, and with `state` and `iss` (RFC 9207). A client or a redirect URI that is not known is told to the user alone; an error for a client known by a URL is a link on a page, unless it goes to a loopback address. Request objects are refused. Where nobody signs in on pages of this service, the endpoint answers 400 whatever is asked, and discovery has `none` for `response_types_supported`.',
         security: [],
         parameters: [
           { name: 'response_type', in: 'query', description: '`code`, and nothing else.', schema: { type: 'string' } },
@@ -631,6 +631,18 @@ export const openapiDocument = {
             in: 'query',
             description: 'Languages of the page, separated by spaces, the preferred one first.',
             schema: { type: 'string' }
+          },
+          {
+            name: 'device_name',
+            in: 'query',
+            description: "What the device is called, such as its host name; 255 characters at most. It is shown in the question as the program's own word, and becomes the label in the user's list.",
+            schema: { type: 'string', maxLength: 255 }
+          },
+          {
+            name: 'client_version',
+            in: 'query',
+            description: 'The version of the program, shown in the same way; 64 characters at most.',
+            schema: { type: 'string', maxLength: 64 }
           }
         ],
         responses: {
@@ -1991,7 +2003,7 @@ export const openapiDocument = {
         content: { 'application/json': { schema: { $ref: '#/components/schemas/ApiError' } } }
       },
       PageOfRequest: {
-        description: "A page that tells the user that the request is not one of this service's clients, or cannot be read.",
+        description: "A page that tells the user that the request is not one of this service's clients, or cannot be read; or that has the link back to a client known by a URL.",
         content: { 'text/html': { schema: { type: 'string' } } }
       },
       PageForLater: {
@@ -2527,6 +2539,16 @@ export const openapiDocument = {
           ui_locales: {
             type: 'string',
             description: 'Languages of the page, separated by spaces, the preferred one first.'
+          },
+          device_name: {
+            type: 'string',
+            maxLength: 255,
+            description: "What the device is called, such as its host name; 255 characters at most. It is shown in the question as the program's own word, and becomes the label in the user's list."
+          },
+          client_version: {
+            type: 'string',
+            maxLength: 64,
+            description: 'The version of the program, shown in the same way; 64 characters at most.'
           }
         }
       },

@@ -65,8 +65,12 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
     yield `${place}.grant_types: without any, the client can only introspect, and needs client_secret_digests for that`
   }
   const ofResources = known.filter(({ identifier }) => resources.includes(identifier)).map((one) => one.scope)
-  if (!isWithin(wordsOf(entry.optional_scope), [scope, ...ofResources].flatMap(wordsOf))) {
-    yield `${place}.optional_scope: has a scope that is neither the client's nor of a resource of its own`
+  for (const name of ['optional_scope', 'device_scope'] as const) {
+    if (!isWithin(wordsOf(entry[name]), [scope, ...ofResources].flatMap(wordsOf)))
+      yield `${place}.${name}: has a scope that is neither the client's nor of a resource of its own`
+  }
+  if (entry.device_scope !== undefined && !grants.includes(DEVICE_CODE_GRANT)) {
+    yield `${place}.device_scope: needs ${DEVICE_CODE_GRANT} among grant_types`
   }
   if (accessTokenTtlOf(entry) > authorizationTtlOf(entry)) {
     yield `${place}.access_token_ttl_seconds: is longer than authorization_ttl_seconds`
@@ -97,6 +101,7 @@ function toClient(entry: ClientEntry, resources: readonly Resource[]): Client {
     redirectUris: entry.redirect_uris ?? [],
     scopes: wordsOf(entry.scope),
     optionalScopes: wordsOf(entry.optional_scope),
+    deviceScopes: entry.device_scope === undefined ? undefined : wordsOf(entry.device_scope),
     resources: resourcesOf(resources, entry.resources),
     accessTokenTtlSeconds: accessTokenTtlOf(entry),
     authorizationTtlSeconds: authorizationTtlOf(entry),

@@ -31,3 +31,13 @@ function hasTooMany(text: string): boolean {
   for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', at + 1)) count += 1
   return count > MOST_PARAMETERS
 }
+
+/** Those of a form's parameters that are wanted, written as they came. */
+export function writeForm(
+  parameters: Readonly<Record<string, string | readonly string[] | undefined>>,
+  isWanted: (name: string) => boolean
+): string {
+  const wanted = Object.entries(parameters).filter(([name]) => isWanted(name))
+  const pairs = wanted.flatMap(([name, value = []]) => [value].flat().map((text): [string, string] => [name, text]))
+  return new URLSearchParams(pairs).toString()
+}

@@ -9,7 +9,7 @@ import { nameFromUserAgent } from '../core/grants/user-agent.js'
 import type { App } from './app.js'
 
 /** What a client asks for: scopes, and resources (RFC 8707 §2). Throws `invalid_target` or `invalid_scope`. */
-export function readAsked(client: Client, sent: { scope?: string; resource?: SentResources }) {
+export function readAsked(client: Client | DescribedClient, sent: { scope?: string; resource?: SentResources }) {
   const resources = readRequestedResources(client.resources, sent.resource)
   const scopes = readRequestedScopes(client, resources, sent.scope)
   return { scopes, ...(resources.length > 0 && { resources: resources.map(({ identifier }) => identifier) }) }
@@ -24,8 +24,16 @@ export function readClaims(
   { headers }: FastifyRequest,
   { device_name: device, client_version: version }: { device_name?: string; client_version?: string }
 ): ClientMetadata {
-  const name = 'claimedName' in client ? client.claimedName : undefined
   const hostname = device || nameFromUserAgent(headers['user-agent'])
+  return metadataOf(client, { hostname, version })
+}
+
+/** The same of what has been read: what is empty is left out. */
+export function metadataOf(
+  client: Client | DescribedClient,
+  { hostname, version }: { hostname: string | undefined; version: string | undefined }
+): ClientMetadata {
+  const name = 'claimedName' in client ? client.claimedName : undefined
   return { ...(name && { name }), ...(version && { version }), ...(hostname && { hostname }) }
 }
 

@@ -13,7 +13,7 @@ import { startPlainProvider } from '../support/plain-upstream.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { providersFile } from '../support/sign-in.js'
 import {
-  ASKED_COOKIE,
+  ASK_COOKIE,
   CODE_COOKIE,
   createVisitor,
   type FormFields,
@@ -101,7 +101,10 @@ async function everyForm(service: TestApp, withProviders: TestApp): Promise<Form
     const victim = await arrive(user)
     const { location: path = '' } = await victim.get(codeRequest().path)
     await victim.get(path)
-    const state = async () => [await clientsOf(user), victim.cookies.get(ASKED_COOKIE) !== undefined]
+    const state = async () => [
+      await clientsOf(user),
+      victim.cookies.names().filter((name) => name.startsWith(ASK_COOKIE))
+    ]
     const fields = { action, sure: 'yes', ticket: victim.hidden('ticket') }
     forms.push({ name: user, user, path, fields, victim, state })
   }

@@ -689,7 +689,7 @@ t.test('what cannot be read is a 503 by itself, left out of its list, and told t
     {
       key: 'session:*',
       needs: ['userId', 'signedInAtMs', 'lastUsedAtMs'],
-      numbers: ['signedInAtMs'],
+      numbers: ['signedInAtMs', 'authenticatedAtMs'],
       one: () => core.browserSessions.use(token)
     },
     { key: 'identity:*', needs: ['userId', 'accountId'], one: () => core.identities.connect('up', 'subject', 'ann') },

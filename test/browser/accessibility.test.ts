@@ -310,10 +310,11 @@ t.test('a program of the operator’s, and a sign-in that was too long ago', asy
 t.test('a program of which something may be left out, and one known by a URL', async (t) => {
   const scope = 'openid offline_access films.read'
   const optional = { client_id: 'tv', client_name: 'Acme TV', scope, optional_scope: 'offline_access films.read' }
+  const redirect_uris = [`https://app.example/${'callback/'.repeat(20)}`]
   const host = await listen(t, (request, response) => {
     const client_id = `${host.origin}${request.url}`
-    const grant_types = ['urn:ietf:params:oauth:grant-type:device_code']
-    const document = { client_id, client_name: HOSTILE.name, grant_types }
+    const grant_types = ['urn:ietf:params:oauth:grant-type:device_code', 'authorization_code']
+    const document = { client_id, client_name: HOSTILE.name, grant_types, redirect_uris }
     answerWith(JSON.stringify(document))(request, response)
   })
   const site = await startSite(t, {
@@ -341,6 +342,15 @@ t.test('a program of which something may be left out, and one known by a URL', a
   await approve(page)
   await page.goto(`${site.url}/account/clients`)
   await check(t, page, 'a client known by a URL, authorized', 'Authorized programs')
+
+  const asked = { client_id: long, redirect_uri: redirect_uris[0], scope: 'openid' }
+  const said = { device_name: HOSTILE.hostname, client_version: HOSTILE.version.slice(0, 40) }
+  await page.goto(site.url + codeRequest({ ...asked, ...said }).path)
+  t.equal(await page.locator('.warning.strong .doubt').count(), 2)
+  await checkInEach(t, page, 'the question of a client known by a URL, by a code', 'A program asks for access')
+  await page.goto(site.url + codeRequest({ ...asked, prompt: 'none' }).path)
+  t.match(await page.locator('main').innerText(), /consent_required/)
+  await checkInEach(t, page, 'what a client known by a URL may not ask', 'That did not work')
 })
 
 t.test('what was authorized', async (t) => {
@@ -450,4 +460,4 @@ t.test('a browser that kept no cookie', async (t) => {
   })
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 49))
+t.test('no page was left out', async (t) => t.equal(checked.size, 51))

@@ -42,6 +42,30 @@ export function codeGrantContract(t: Test, start: StartEngine): void {
     t.equal(await code.redeem(), 'spent', 'which does not make the code good again')
   })
 
+  t.test('a code that nobody has decided yet begins its life anew, and one that is decided does not', async (t) => {
+    const engine = await start(t)
+    const { grants } = engine.storage
+    const code = await created(engine)
+    for (const ms of [LIFE_MS - 1, LIFE_MS, LIFE_MS + RETENTION_MS]) {
+      await engine.pass(ms)
+      await code.create()
+      const found = await grants.get(code.digest)
+      t.match(found, { state: 'pending', createdAtMs: engine.clock(), expiresAtMs: engine.clock() + LIFE_MS })
+    }
+    await engine.pass(LIFE_MS - 1)
+    t.equal((await code.approve()).kind, 'decided')
+    await code.create()
+    await engine.pass(1)
+    t.equal(await code.redeem(), 'unknown')
+
+    const [device, tag] = [newDigest(), newDigest()]
+    const one = { request: requestOf(), clientTag: tagOf('cli'), lifeMs: LIFE_MS, intervalMs: INTERVAL_MS }
+    await grants.create(device, tag, one)
+    await engine.pass(LIFE_MS)
+    await grants.create(device, tag, one)
+    t.equal((await grants.get(device))?.state, 'resolved', 'nor does the grant of a device')
+  })
+
   t.test('what is not approved is not redeemed', async (t) => {
     const engine = await start(t)
     const { grants } = engine.storage

@@ -12,9 +12,11 @@ import { openapiDocument } from '../../schemas/generated/openapi.js'
 import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
+import { answer, approved, codeRequest, redeemCode } from '../support/code-flow.js'
 import { API, BOX, CLI, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
+import { signedIn } from '../support/visitor.js'
 import { oauthHeaders } from './expectations.js'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
@@ -117,6 +119,7 @@ t.test('GET /metrics', async (t) => {
     const names = [...(await read()).matchAll(/^# TYPE (\S+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`)
     for (const name of [
       'grantd_polls_total counter',
+      'grantd_code_redemptions_total counter',
       'grantd_grants_total counter',
       'grantd_decision_seconds histogram',
       'grantd_redis_seconds histogram',
@@ -196,7 +199,7 @@ t.test('GET /metrics', async (t) => {
     })
     const grants = ['started', 'approved', 'denied', 'collected'].map((outcome) => [
       outcome,
-      value(text, `grantd_grants_total{outcome="${outcome}"}`)
+      value(text, `grantd_grants_total{outcome="${outcome}",flow="device"}`)
     ])
     t.strictSame(Object.fromEntries(grants), { started: 3, approved: 1, denied: 1, collected: 2 })
     t.equal(value(text, 'grantd_decision_seconds_count'), 2)
@@ -241,10 +244,41 @@ t.test('GET /metrics', async (t) => {
     t.strictSame(counts('grantd_refreshes_total', 'outcome'), {
       ...{ refreshed: 2, invalid: 3, invalid_scope: 1, replayed: 1 }
     })
-    t.strictSame(counts('grantd_revocations_total', 'by'), { token: 1, owner: 1, replay: 1 })
+    t.strictSame(counts('grantd_revocations_total', 'by'), { token: 1, owner: 1, replay: 1, code: 0 })
     t.strictSame(counts('grantd_limited_total', 'limit'), {
       ...{ 'refresh per address': 1, 'revoke per address': 1, 'introspect per caller': 1, 'userinfo per address': 1 }
     })
+  })
+
+  t.test('200 what a browser is asked counts from the question on, and codes by what they came to', async (t) => {
+    const service = await startOAuthApp(t)
+    const { call, clock } = service
+    const ann = await signedIn(service)
+    const read = async () => (await call('GET', '/metrics')).body as string
+    t.match(await read(), /^grantd_revocations_total\{by="code"\} 0$/m, 'the first is an increase')
+    const [used, late, denied] = [codeRequest(), codeRequest(), codeRequest()]
+    await ann.get(codeRequest().path)
+    await ann.get(codeRequest({ scope: 'x' }).path)
+    const code = await approved(ann, used)
+    const lateCode = await approved(ann, late)
+    await ann.follow(ann.get(denied.path))
+    await answer(ann, 'deny')
+    for (const wrong of [{ code_verifier: denied.verifier }, {}, {}]) await redeemCode(service, code, used, wrong)
+    clock.advance(60_000)
+    await redeemCode(service, lateCode, late)
+    const text = await read()
+    const grants = ['started', 'approved', 'denied', 'collected'].map((outcome) =>
+      value(text, `grantd_grants_total{outcome="${outcome}",flow="code"}`)
+    )
+    t.strictSame(grants, [4, 2, 1, 1])
+    const outcomes = ['approved', 'unknown', 'spent'].map((outcome) =>
+      value(text, `grantd_code_redemptions_total{outcome="${outcome}"}`)
+    )
+    t.strictSame(outcomes, [1, 2, 1])
+    const revocations = ['owner', 'token', 'replay', 'code'].map((by) =>
+      value(text, `grantd_revocations_total{by="${by}"}`)
+    )
+    t.strictSame(revocations, [0, 0, 0, 1])
   })
 
   t.test('200 who waits is counted, and whether decisions are heard', async (t) => {

@@ -769,7 +769,7 @@ t.test('a server that has forgotten its scripts is taught them again', async (t)
 t.test('a key that holds something else', async (t) => {
   /** Arguments with which each script would write. A key of another type is planted at each of its keys. */
   const argumentsOf: Record<ScriptName, (string | number)[]> = {
-    'grant-create': [900_000, 5_000, 1_260_000, '*tag12', '{}', 1_700_000_000_000],
+    'grant-create': [900_000, 5_000, 1_260_000, '*tag12', '{}', '+', 1_700_000_000_000],
     'grant-poll': ['poll id 1234', 1, 'p*', 1_700_000_000_000],
     'grant-find': [1_700_000_000_000],
     'grant-decide': ['a', '{"user":"u"}', 'u', 'channel', 'digest', 1_700_000_000_000],

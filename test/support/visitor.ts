@@ -83,7 +83,8 @@ export interface Jar {
 export const SESSION_COOKIE = '__Host-grantd-session'
 export const CODE_COOKIE = '__Host-grantd-code'
 export const VISITOR_COOKIE = '__Host-grantd-visitor'
-export const ASKED_COOKIE = '__Host-grantd-asked'
+/** What the names of cookies begin with that hold what programs ask for. */
+export const ASK_COOKIE = '__Host-grantd-ask-'
 const LONGEST_COOKIE_SECONDS = 43_200
 
 interface Browser {
@@ -231,7 +232,7 @@ function createJar(clock: () => number): Jar & { take(cookie: SetCookie): void }
  * Returns what is wrong with a cookie: browsers drop some of these, and others are less restricted than they must be.
  */
 export function faultOf({ name, value, attributes }: SetCookie): string | undefined {
-  if (!/^__Host-grantd-(session|code|visitor|asked)$/.test(name)) return 'is none of the four'
+  if (!/^__Host-grantd-(session|code|visitor|ask-[\w-]{22})$/.test(name)) return 'is of none of the four kinds'
   if (!/^[\w.-]*$/.test(value)) return 'has a value that needs quoting'
   if (name.length + value.length > 4096) return 'is larger than browsers keep'
   if (!attributes.has('secure')) return 'is not Secure'

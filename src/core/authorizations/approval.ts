@@ -12,7 +12,9 @@ export interface ApprovedRequest {
   clientType: ClientType
   scopes: readonly string[]
   resources?: readonly string[]
-  metadata: { name?: string; version?: string; hostname?: string }
+  /** Where a code was sent, on whose device the user approved. */
+  redirectUri?: string
+  metadata: { name?: string; version?: string; hostname?: string; os?: string }
 }
 
 /** Who approved it, and from which address. */
@@ -37,15 +39,21 @@ export interface Approved {
   createdAtMs: number
 }
 
+/** What an authorization is called at first: by its client or, without a word of it, by the system of the device that both are on. */
+export function firstLabelOf({ redirectUri, metadata: { hostname, os } }: ApprovedRequest): string | undefined {
+  return hostname ?? (redirectUri === undefined ? undefined : os)
+}
+
 /** The authorization that an approval makes; its client is undefined if the operator has removed it. */
 export function authorizationOf(
   client: Client | undefined,
-  { clientId, clientType, scopes: requested, resources = [], metadata }: ApprovedRequest,
-  { userId, authorizationId: id, ip, scopes = requested }: Approval,
+  request: ApprovedRequest,
+  { userId, authorizationId: id, ip, scopes = request.scopes }: Approval,
   createdAtMs: number,
   times: Pick<Authorization, 'expiresAtMs' | 'awaitsCollection' | 'collectedAtMs' | 'lastUsedAtMs' | 'tokenLifeMs'>,
   statusIndex?: number
 ): Authorization {
+  const { clientId, clientType, resources = [], metadata } = request
   return {
     id,
     userId,
@@ -55,7 +63,7 @@ export function authorizationOf(
     resources,
     name: client?.name ?? metadata.name,
     version: metadata.version,
-    label: metadata.hostname,
+    label: firstLabelOf(request),
     ipAtGrant: ip,
     createdAtMs,
     revokedAtMs: undefined,

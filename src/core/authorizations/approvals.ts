@@ -14,6 +14,7 @@ import {
   authorizationOf,
   awaiting,
   collectedAt,
+  firstLabelOf,
   isInForce
 } from './approval.js'
 import {
@@ -45,11 +46,12 @@ export interface Approvals {
   forget(userId: string, authorizationId: string): Promise<void>
   /**
    * The authorization for the client that collects it, the first time and again. Undefined if it was revoked, or its user is
-   * blocked. Makes a record that is missing, unless everything was revoked since the approval.
+   * blocked. Makes a record that is missing, unless everything was revoked since the approval. `label` is what it is called from the
+   * first collection on, unless its user has called it otherwise.
    */
-  collect(client: Client, approved: Approved): Promise<Authorization | undefined>
-  /** Revokes what an approval led to, so that it is not collected any more. Idempotent. */
-  revoke(client: Client | undefined, approved: Omit<Approved, 'createdAtMs'>, by: RevokedBy): Promise<void>
+  collect(client: Client, approved: Approved, label?: string): Promise<Authorization | undefined>
+  /** Revokes what an approval led to, so that it is not collected any more. Idempotent. Without `by` it is not counted. */
+  revoke(client: Client | undefined, approved: Omit<Approved, 'createdAtMs'>, by?: RevokedBy): Promise<void>
 }
 
 export interface ApprovalsParts {
@@ -103,7 +105,7 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     discard: (userId, authorizationId) => records.delete(userId, authorizationId, AWAITS_COLLECTION),
     forget: (userId, authorizationId) => records.delete(userId, authorizationId),
 
-    async collect(client, approved) {
+    async collect(client, approved, label) {
       const { userId, authorizationId: id } = approved.decision
       // Both are asked for in one turn, so that the check costs no further round trip.
       const [kept, standing] = await Promise.all([authorizations.get(userId, id), users.standingOf(userId)])
@@ -116,9 +118,11 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
       let authorization = kept ?? (await standIn(client, approved))
       if (authorization?.awaitsCollection && authorization.revokedAtMs === undefined) {
         const { collectedAtMs, lastUsedAtMs, tokenLifeMs, expiresAtMs } = collectedAt(client, clock())
+        const isNamed = label === undefined || authorization.label !== firstLabelOf(approved.request)
         const fields = await records.change(userId, id, {
           onlyIf: AWAITS_COLLECTION,
           set: {
+            ...(!isNamed && { label }),
             collectedAtMs: String(collectedAtMs),
             lastUsedAtMs: String(lastUsedAtMs),
             tokenLifeMs: String(tokenLifeMs),

@@ -15,7 +15,7 @@ import type { Revoking } from './revoking.js'
 const MOST_LISTED = MOST_ACTIVE + ENDED.most
 
 /** What led to a revocation: its owner, its client by a token or by the grant code, or a refresh token that was used twice. */
-export type RevokedBy = 'owner' | 'token' | 'replay'
+export type RevokedBy = 'owner' | 'token' | 'replay' | 'code'
 
 /** `awaited`: its client has not collected it yet. `lapsed`: nor will it, for it is too late. `ended`: revoked or expired. */
 export type AuthorizationStanding = 'awaited' | 'lapsed' | 'active' | 'ended'

@@ -1,13 +1,14 @@
 /**
  * Fetches the documents of clients known by a URL, and keeps them. Anybody may name any URL here, so that what leaves the service
- * is bounded: one fetch for all who wait for a document, few at a time and fewer of one host, and nothing that `admit` refuses.
- * Each process keeps its own.
+ * is bounded: one fetch for all who wait for a document, few at a time and fewer of one host, and nothing that `admit` refuses. Those
+ * that were known before have places of their own, which nobody takes by naming new ones. Each process keeps its own.
  */
 import type { Clock } from '../clock.js'
 import { type Fault, fault, isFault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
 import { ForbiddenUrlError, type GuardedAnswer, type GuardedFetch, NoDocumentError } from '../trust/guarded-fetch.js'
 import { type ClientDocument, readClientDocument } from './client-document.js'
+import { createFetchPlaces } from './fetch-places.js'
 
 const LARGEST_DOCUMENT = 5 * 1024
 /** However long the server says that a document may be kept, it is neither asked for at every request nor forgotten. */
@@ -16,8 +17,6 @@ const LONGEST_KEPT_MS = 24 * 3_600_000
 /** How long a failure is told to everybody who asks for the same. */
 const FAILED_FOR_MS = 10_000
 const MOST_KEPT = 1_000
-const MOST_AT_ONCE = 32
-const MOST_AT_ONE_HOST = 4
 const RETRY_AFTER_SECONDS = 2
 
 /** `application/json`, or another type that is JSON as well (RFC 6839 §3.1). */
@@ -42,11 +41,19 @@ export function createClientDocuments(fetchGuarded: GuardedFetch, clock: Clock):
   const documents = createBoundedCache<Kept>(MOST_KEPT)
   const failures = createBoundedCache<Kept>(MOST_KEPT)
   const underWay = new Map<string, Promise<ClientDocument>>()
-  const hosts = new Map<string, number>()
+  const ofNew = createFetchPlaces()
+  const ofKnown = createFetchPlaces()
 
   function keptOf(url: string): Kept['found'] | undefined {
-    const kept = [documents.get(url), failures.get(url)].find((one) => one && clock() < one.untilMs)
-    return kept?.found
+    const isFresh = (one: Kept | undefined) => one !== undefined && clock() < one.untilMs
+    const document = documents.get(url)
+    if (document && isFresh(document)) {
+      // What is in use goes last, whoever has a thousand others fetched meanwhile.
+      documents.set(url, document)
+      return document.found
+    }
+    const failure = failures.get(url)
+    return isFresh(failure) ? failure?.found : undefined
   }
 
   async function look(url: string): Promise<ClientDocument> {
@@ -60,8 +67,8 @@ export function createClientDocuments(fetchGuarded: GuardedFetch, clock: Clock):
       return found
     } catch (error) {
       const problem = isFault(error) ? error : faultOf(error)
-      // A document that is gone, or has become another's, is not used any more. One that could not be asked for is past its time.
-      documents.delete(url)
+      // A document that is gone, or has become another's, is forgotten. One that could not be asked for is past its time, and known still.
+      if (problem.code === 'invalid_client') documents.delete(url)
       failures.set(url, { found: problem, untilMs: clock() + FAILED_FOR_MS })
       throw problem
     }
@@ -70,17 +77,14 @@ export function createClientDocuments(fetchGuarded: GuardedFetch, clock: Clock):
   function begin(url: string): Promise<ClientDocument> {
     // Without the port: a host is not another one at each of its ports.
     const { hostname: host } = new URL(url)
-    const atHost = hosts.get(host) ?? 0
-    if (underWay.size >= MOST_AT_ONCE || atHost >= MOST_AT_ONE_HOST) {
-      const detail = `${underWay.size} documents of clients are fetched already, ${atHost} of them of one host`
+    const places = documents.get(url) ? ofKnown : ofNew
+    if (!places.take(host)) {
+      const detail = `${underWay.size} documents of clients are fetched already`
       throw fault('overloaded', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS })
     }
-    hosts.set(host, atHost + 1)
     const looking = look(url).finally(() => {
       underWay.delete(url)
-      const left = (hosts.get(host) ?? 1) - 1
-      if (left > 0) hosts.set(host, left)
-      else hosts.delete(host)
+      places.leave(host)
     })
     underWay.set(url, looking)
     return looking

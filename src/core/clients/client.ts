@@ -7,6 +7,7 @@ import { fault } from '../fault.js'
 import { CLIENT_TYPES, type ClientType, isBuiltIn, isKnownByUrl, tagOf } from './client-tag.js'
 import { ANY_ON_LOOPBACK, type RedirectUris } from './redirect-uri.js'
 import type { Resource } from './resource.js'
+import { isWithin } from './scope.js'
 
 export {
   BUILT_IN_TAG,
@@ -38,6 +39,8 @@ export interface Client {
   readonly scopes: readonly string[]
   /** Those of the scopes it asks for that a user may leave out when they approve. */
   readonly optionalScopes: readonly string[]
+  /** Those of the scopes that it may ask for on another device; undefined if that is all of them. */
+  readonly deviceScopes: readonly string[] | undefined
   /** The resources it may ask for. */
   readonly resources: readonly Resource[]
   /** What it may be at most: accessTokenTtlOf says what it is. */
@@ -66,6 +69,11 @@ export function requireGrantType({ grantTypes }: Client, grantType: GrantType): 
   if (!grantTypes.includes(grantType)) throw fault('unauthorized_client')
 }
 
+/** Throws `invalid_scope` unless the client may ask for all of these by the device grant. */
+export function requireDeviceScopes({ deviceScopes }: Client, scopes: readonly string[]): void {
+  if (deviceScopes && !isWithin(scopes, deviceScopes)) throw fault('invalid_scope')
+}
+
 const HOUR_SECONDS = 3_600
 
 /**
@@ -91,6 +99,7 @@ export function builtInClients(tokenTtlSeconds: number, resources: readonly Reso
     redirectUris: ANY_ON_LOOPBACK,
     scopes: BUILT_IN_SCOPES,
     optionalScopes: [],
+    deviceScopes: undefined,
     resources: forThem,
     accessTokenTtlSeconds: tokenTtlSeconds,
     authorizationTtlSeconds: tokenTtlSeconds,

@@ -6,6 +6,8 @@ import { BUILT_IN_TAG, type Client, isBuiltIn, isKnownByUrl, isPublic, URL_TAG }
 export interface DescribedClient extends Client {
   readonly claimedName: string | undefined
   readonly redirectUris: readonly string[]
+  /** What is dropped from the scopes it asks for, without a word (OpenID Connect Core 1.0 §11). */
+  readonly ignoredScopes: readonly string[]
 }
 
 export interface UrlClients {

@@ -63,3 +63,6 @@ export function whereTo(uri: string): { kind: 'web' | 'loopback' | 'program'; na
   if (uri.startsWith('https://')) return { kind: 'web', name: new URL(uri).host }
   return { kind: 'program', name: uri.slice(0, uri.indexOf(':')) }
 }
+
+/** Whether an answer stays on the device of the browser that brings it: another machine has only the web. */
+export const staysOnDevice = (uri: string) => whereTo(uri).kind !== 'web'

@@ -34,14 +34,14 @@ export function isWithin(scopes: readonly string[], allowed: readonly string[]):
   return scopes.every((scope) => allowed.includes(scope))
 }
 
-/** The scopes a client asks for, all of them its own or of the resources it asks for. Throws `invalid_scope`. */
+/** The scopes a client asks for, all of them its own or of the resources it asks for, but for ignored ones. Throws `invalid_scope`. */
 export function readRequestedScopes(
-  client: { readonly scopes: readonly string[] },
+  client: { readonly scopes: readonly string[]; readonly ignoredScopes?: readonly string[] },
   resources: readonly { readonly scopes: readonly string[] }[],
   scope: string | undefined
 ): readonly string[] {
   const scopes = readScope(scope)
   const allowed = [client, ...resources].flatMap((of) => of.scopes)
   if (!scopes || !isWithin(scopes, allowed)) throw fault('invalid_scope')
-  return scopes
+  return scopes.filter((scope) => !client.ignoredScopes?.includes(scope))
 }

@@ -52,9 +52,9 @@ export function createUrlClients({ allowed, like, documents }: UrlClientsParts):
     async describe(client, admit) {
       const { name, redirectUris, grantTypes: named } = await documents.of(client.id, admit)
       const grantTypes = GRANT_TYPES.filter((grantType) => named.includes(grantType))
-      const mayRefresh = grantTypes.includes('refresh_token')
-      const scopes = client.scopes.filter((scope) => mayRefresh || scope !== 'offline_access')
-      return { ...client, grantTypes, scopes, claimedName: name, redirectUris }
+      // Many ask for all that discovery has, whatever they could make of it.
+      const ignoredScopes = grantTypes.includes('refresh_token') ? [] : ['offline_access']
+      return { ...client, grantTypes, claimedName: name, redirectUris, ignoredScopes }
     }
   }
 }

@@ -9,7 +9,7 @@ import { digestOf } from '../secrets/digest.js'
 import { isGrantCode } from './codes.js'
 import { type Collect, knowsVerifier } from './collection.js'
 import type { DecidedBy, DecideFound, DecisionsParts } from './decisions.js'
-import type { Action, Collecting, DecideOutcome, GrantRequest, RedeemOutcome } from './grant.js'
+import type { Action, Collecting, DecideOutcome, Flow, GrantRequest, RedeemOutcome } from './grant.js'
 
 /** A request of the authorization endpoint, with the code that an approval makes good. */
 export interface AskedCode {
@@ -19,7 +19,10 @@ export interface AskedCode {
 }
 
 export interface CodeGrants {
-  /** Approves or denies what was asked for. Idempotent for the same user and action. Rejects with `unavailable`. */
+  /**
+   * Approves or denies what was asked for. Idempotent for the same user and action, while the code that an approval makes good can be
+   * redeemed: from then on it is `resolved`. Rejects with `unavailable`.
+   */
   answerCode(asked: AskedCode, action: Action, by: DecidedBy): Promise<DecideOutcome>
   /**
    * Redeems a code, once. `redirectUri` is the one that was sent along, if any (OAuth 2.1 asks for none where there is PKCE). Whoever
@@ -37,7 +40,13 @@ export interface CodeGrantsParts extends Pick<DecisionsParts, 'store' | 'approva
   collect: Collect
   decideFound: DecideFound
   clock: () => number
-  events: { started(): void; decided(action: Action, secondsFromStart: number): void }
+  events: CodeGrantEvents
+}
+
+/** Callbacks for metrics. */
+export interface CodeGrantEvents {
+  decided(action: Action, secondsFromStart: number, flow: Flow): void
+  redeemed(outcome: RedeemOutcome['kind']): void
 }
 
 /** From the approval on (RFC 6749 §4.1.2 recommends ten minutes at most). */
@@ -48,13 +57,27 @@ const INTERVAL_MS = 5_000
 export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
   const { store, approvals, collect, decideFound, clock, events } = parts
 
+  const redeem: CodeGrants['redeemCode'] = async (code, client, redirectUri, collecting) => {
+    if (!isGrantCode(code)) return { kind: 'unknown' }
+    const [grantDigest, tag] = [digestOf(code), codeTagOf(client.id)]
+    const seen = await store.lookAtCode(grantDigest, tag)
+    if (seen.kind === 'unknown' || !isMeant(seen.request, client, redirectUri, collecting)) return { kind: 'unknown' }
+    if (seen.kind === 'spent') {
+      // RFC 6749 §4.1.2: two know the code and its verifier.
+      await approvals.revoke(client, seen, 'code')
+      return { kind: 'spent' }
+    }
+    const outcome = await collect(code, seen, collecting, () => store.redeem(grantDigest, tag))
+    // Another redemption was faster.
+    if (outcome.kind === 'spent') await approvals.revoke(client, seen, 'code')
+    // The code ended when the authorization was collected already. Nobody has used it twice.
+    if (outcome.kind === 'unknown') await approvals.revoke(client, seen)
+    return outcome
+  }
+
   return {
     async answerCode({ code, request, askedAtMs }, action, by) {
-      const decided = () => {
-        // It was never kept waiting here, so that it starts with its decision.
-        events.started()
-        events.decided(action, Math.max(0, clock() - askedAtMs) / 1000)
-      }
+      const decided = () => events.decided(action, Math.max(0, clock() - askedAtMs) / 1000, 'code')
       if (action === 'deny') {
         // Nothing is kept of it: the client hears of it from the browser, which cannot approve any more.
         decided()
@@ -66,23 +89,16 @@ export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
       await store.create(grantDigest, undefined, grant)
       const found = await store.get(grantDigest)
       if (!found) throw fault('unavailable', { detail: 'a code grant was lost while it was approved' })
+      // An approval whose answer was lost is given again, but leads on only while its code is good for somebody.
+      if (found.state !== 'pending' && (await store.lookAtCode(grantDigest, clientTag)).kind !== 'open') {
+        return { kind: 'resolved' }
+      }
       return decideFound(found, action, by, decided)
     },
 
-    async redeemCode(code, client, redirectUri, collecting) {
-      if (!isGrantCode(code)) return { kind: 'unknown' }
-      const [grantDigest, tag] = [digestOf(code), codeTagOf(client.id)]
-      const seen = await store.lookAtCode(grantDigest, tag)
-      if (seen.kind === 'unknown' || !isMeant(seen.request, client, redirectUri, collecting)) return { kind: 'unknown' }
-      const revoke = () => approvals.revoke(client, seen, 'replay')
-      if (seen.kind === 'spent') {
-        // RFC 6749 §4.1.2: two know the code and its verifier.
-        await revoke()
-        return { kind: 'spent' }
-      }
-      const outcome = await collect(code, seen, collecting, () => store.redeem(grantDigest, tag))
-      // Another redemption was faster, or the code ended meanwhile, when the authorization was collected already.
-      if (outcome.kind === 'spent' || outcome.kind === 'unknown') await revoke()
+    async redeemCode(...redemption) {
+      const outcome = await redeem(...redemption)
+      events.redeemed(outcome.kind)
       return outcome
     }
   }

@@ -3,19 +3,22 @@
  * the claim, and tokens are handed out only after it.
  */
 import type { Approvals } from '../authorizations/approvals.js'
+import { isKnownByUrl } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
+import { staysOnDevice } from '../clients/redirect-uri.js'
 import { targetOf } from '../clients/resource.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import type { IssuedTokens } from '../tokens/issued-tokens.js'
 import type { Tokens } from '../tokens/tokens.js'
-import type { Collecting, GrantRequest } from './grant.js'
+import { type Collecting, type Flow, flowOf, type GrantRequest } from './grant.js'
 import type { ApprovedGrant } from './grant-store.js'
+import { nameFromUserAgent } from './user-agent.js'
 
 export interface CollectionParts {
   approvals: Approvals
   clients: Clients
   tokens: Tokens
-  events: { collected(): void }
+  events: { collected(flow: Flow): void }
 }
 
 type Claim = 'collected' | 'spent' | 'unknown'
@@ -38,6 +41,12 @@ export function knowsVerifier({ codeChallenge }: GrantRequest, codeVerifier: str
   return codeVerifier !== undefined && isSame(digestOf(codeVerifier), codeChallenge)
 }
 
+/** What the program of a code calls itself by its User-Agent, if it runs where the user has their browser, and says nothing else. */
+function labelOf({ redirectUri, metadata }: GrantRequest, { userAgent }: Collecting): string | undefined {
+  const isNamed = metadata.hostname !== undefined || redirectUri === undefined || !staysOnDevice(redirectUri)
+  return isNamed ? undefined : nameFromUserAgent(userAgent, metadata.os)
+}
+
 export function createCollection({ approvals, clients, tokens, events }: CollectionParts): Collect {
   return async (grantCode, approved, collecting, claim) => {
     const { request, decision } = approved
@@ -45,7 +54,7 @@ export function createCollection({ approvals, clients, tokens, events }: Collect
     if (!client) return { kind: 'denied' }
     const target = targetOf(client.resources, request.resources, collecting.resources)
     if (target === 'invalid_target') return { kind: target }
-    const authorization = await approvals.collect(client, approved)
+    const authorization = await approvals.collect(client, approved, labelOf(request, collecting))
     if (!authorization) return { kind: 'denied' }
     const { nonce } = request
     const { signedInAtMs } = decision
@@ -55,8 +64,9 @@ export function createCollection({ approvals, clients, tokens, events }: Collect
     })
     const claimed = await claim()
     if (claimed !== 'collected') return { kind: claimed }
-    events.collected()
-    const isNarrowed = decision.scopes !== undefined
+    events.collected(flowOf(request))
+    // A client known by a URL may have asked for what is ignored (clients.ts).
+    const isNarrowed = decision.scopes !== undefined || isKnownByUrl(client.id)
     return { kind: 'approved', tokens: isNarrowed ? { ...issued, isNarrowed } : issued }
   }
 }

@@ -5,7 +5,14 @@ import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import { isWithin, withoutLeftOut } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
-import { type Action, authorizationIdOf, type DecideOutcome, type Decision, type GrantRequest } from './grant.js'
+import {
+  type Action,
+  authorizationIdOf,
+  type DecideOutcome,
+  type Decision,
+  flowOf,
+  type GrantRequest
+} from './grant.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
 import { RETENTION_MS } from './rules.js'
 import type { PendingGrants } from './starts.js'
@@ -52,9 +59,10 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     if (prepared === 'full') return undefined
     const { scopes = request.scopes } = by
     const isSame = isWithin(prepared.scopes, scopes) && isWithin(scopes, prepared.scopes)
-    if (prepared.revokedAtMs === undefined && isSame) return prepared.id
-    // An approval that never came to stand was revoked by its user, or was of other scopes, and they approve anew: a record is revoked
-    // for good, and what was approved in it stays what it is.
+    const isInTime = prepared.expiresAtMs >= lapsesAtMs
+    if (prepared.revokedAtMs === undefined && isSame && isInTime) return prepared.id
+    // An approval that never came to stand was revoked by its user, or was of other scopes, or of a code that has begun its life anew,
+    // and they approve anew: a record is revoked for good, what was approved in it stays what it is, and it lapses when it was to.
     const anew = await prepareAs(randomUUID())
     return anew === 'full' ? undefined : anew.id
   }
@@ -99,4 +107,4 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
 }
 
 /** A code is approved as it is made, so that it takes no place among those that wait, and lapses with its short life. */
-const isOfCode = ({ redirectUri }: FoundGrant['request']) => redirectUri !== undefined
+const isOfCode = (request: GrantRequest) => flowOf(request) === 'code'

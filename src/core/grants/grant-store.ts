@@ -52,8 +52,9 @@ export type StoredWithdrawal =
 
 export interface GrantStore {
   /**
-   * Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. A code grant has no
-   * user code. A grant that is there already stays as it is.
+   * Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. A grant that is there
+   * already stays as it is. But a code grant, which has no user code, begins its life anew while nobody has decided it: an approval
+   * that came to nothing may be followed by one that does.
    */
   create(grantDigest: string, userCodeTag: string | undefined, grant: NewGrant): Promise<'created' | 'user_code_taken'>
 

@@ -47,6 +47,12 @@ export interface GrantRequest {
   location?: Location
 }
 
+/** How a grant is asked for: by a device, or in the browser of the device that asks. */
+export type Flow = 'device' | 'code'
+
+export const flowOf = ({ redirectUri }: Pick<GrantRequest, 'redirectUri'>): Flow =>
+  redirectUri === undefined ? 'device' : 'code'
+
 export type Action = 'approve' | 'deny'
 
 export interface Decision {
@@ -98,6 +104,8 @@ export interface Collecting {
   clientId?: string
   /** The verifier of PKCE, if one was sent. */
   codeVerifier?: string | undefined
+  /** The header of whoever redeems a code. */
+  userAgent?: string | undefined
 }
 
 /** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */

@@ -9,13 +9,14 @@ import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Tokens } from '../tokens/tokens.js'
 import type { Users } from '../users/user.js'
-import { type CodeGrants, createCodeGrants } from './code-grants.js'
+import { type CodeGrantEvents, type CodeGrants, createCodeGrants } from './code-grants.js'
 import { isGrantCode, readUserCode } from './codes.js'
 import { createCollection } from './collection.js'
 import { createDecisions, type DecidedBy } from './decisions.js'
 import type {
   Action,
   DecideOutcome,
+  Flow,
   GrantRequest,
   PeekOutcome,
   PollOutcome,
@@ -27,11 +28,11 @@ import { createPolls, type Polls, type PollsParts } from './polls.js'
 import { createStart, type PendingGrants, type StartedGrant } from './starts.js'
 
 /** Callbacks for metrics. */
-export interface GrantEvents {
+export interface GrantEvents extends CodeGrantEvents {
+  /** By a device. What a browser is asked is not kept before its decision. */
   started(): void
   polled(outcome: PollOutcome['kind']): void
-  decided(action: Action, secondsFromStart: number): void
-  collected(): void
+  collected(flow: Flow): void
 }
 
 export interface Grants extends Polls, CodeGrants {
@@ -115,7 +116,7 @@ export function createGrants(parts: GrantsParts): Grants {
     async decide(typedUserCode, action, by) {
       const found = await find(typedUserCode)
       if (!found) return { kind: 'unknown' }
-      return decideFound(found, action, by, (afterMs) => events.decided(action, afterMs / 1000))
+      return decideFound(found, action, by, (afterMs) => events.decided(action, afterMs / 1000, 'device'))
     },
 
     async undo(typedUserCode, userId) {

@@ -27,17 +27,24 @@ const PLATFORMS: readonly (readonly [RegExp, string])[] = [
 ]
 
 /**
- * "gh 2.40.1 (Linux)": the first product and the platform. Undefined for a browser, and for a bare word such as `node`, by which
- * HTTP libraries name themselves.
+ * "gh 2.40.1 (Linux)": the first product and the platform, which may be known otherwise. Undefined for a browser, and for a bare word
+ * such as `node`, by which HTTP libraries name themselves.
  */
-export function nameFromUserAgent(header: string | undefined): string | undefined {
+export function nameFromUserAgent(header: string | undefined, knownPlatform?: string): string | undefined {
   const text = header?.slice(0, LONGEST_HEADER).trim() ?? ''
   if (BROWSER.test(text)) return undefined
   const { name, version } = readProduct(text)
   if (name === undefined) return undefined
-  const [, platform] = PLATFORMS.find(([pattern]) => pattern.test(text.replaceAll(URLS, ''))) ?? []
-  if (version === undefined && platform === undefined) return undefined
+  const own = platformFromUserAgent(text)
+  if (version === undefined && own === undefined) return undefined
+  const platform = own ?? knownPlatform
   return [name, version, platform && `(${platform})`].filter(Boolean).join(' ')
+}
+
+/** "macOS": what a program or a browser says that it runs on. */
+export function platformFromUserAgent(header: string | undefined): string | undefined {
+  const text = header?.slice(0, LONGEST_HEADER).replaceAll(URLS, '') ?? ''
+  return PLATFORMS.find(([pattern]) => pattern.test(text))?.[1]
 }
 
 /** The first product: words, and a version after a slash or as the next word. */

@@ -16,7 +16,13 @@ import { createUpstreamFetch, failureOf } from './upstream-fetch.js'
 import { identify, toTokens } from './upstream-identity.js'
 
 export type ExchangeOutcome =
-  | { kind: 'signed_in'; identity: UpstreamIdentity; tokens: UpstreamTokens }
+  | {
+      kind: 'signed_in'
+      identity: UpstreamIdentity
+      tokens: UpstreamTokens
+      /** When the user signed in there; undefined if the upstream does not tell. */
+      authenticatedAtMs: number | undefined
+    }
   | { kind: 'refused'; reason: Refusal }
 
 export interface UpstreamClient {
@@ -89,11 +95,13 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
           })
           // TLS vouches for the host that answered, the signature for the issuer, whatever stands between the two.
           if (isIssuer) await checkIdToken(configuration.serverMetadata(), answer.id_token ?? '')
-          if (attempt.reauthenticates && !isFresh(upstream, answer.claims()?.auth_time, clock())) {
+          const authTime = answer.claims()?.auth_time
+          if (attempt.reauthenticates && !isFresh(upstream, authTime, clock())) {
             return { kind: 'refused', reason: 'not_fresh' }
           }
           const identity = await identify(configuration, upstream, answer)
-          return { kind: 'signed_in', identity, tokens: toTokens(answer, isIssuer, clock()) }
+          const authenticatedAtMs = authTime === undefined ? undefined : Math.floor(authTime * 1000)
+          return { kind: 'signed_in', identity, tokens: toTokens(answer, isIssuer, clock()), authenticatedAtMs }
         },
         (error) => ({ kind: 'refused', reason: describeRefusal(error) })
       ),

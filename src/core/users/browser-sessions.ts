@@ -24,7 +24,12 @@ export interface BrowserSession {
   name: string
   /** The upstream the user signed in with; undefined for the demo sign-in. */
   upstreamId: string | undefined
+  /** When the session began. */
   signedInAtMs: number
+  /** When the user proved who they are: as the upstream tells it (`auth_time`), otherwise when the session began. */
+  authenticatedAtMs: number
+  /** Whether that was asked for, and shown: the upstream did not let them through because they had signed in there before. */
+  isReauthenticated: boolean
   /** Written once a minute at most, so it may lag behind by that much. */
   lastUsedAtMs: number
 }
@@ -35,6 +40,8 @@ export interface BrowserSessions {
     userId: string
     name: string
     upstreamId?: string
+    authenticatedAtMs?: number | undefined
+    isReauthenticated?: boolean
   }): Promise<{ token: string; session: BrowserSession }>
   /** The session with this token, unless it has ended or its user is blocked; records its use. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
@@ -61,12 +68,16 @@ export function createBrowserSessions({
     Math.min(signedInAtMs + ttlSeconds * 1000, lastUsedAtMs + idleSeconds * 1000)
 
   return {
-    async begin({ userId, name, upstreamId }) {
+    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false }) {
       if (await users.isBlocked(userId)) throw fault('user_blocked')
       const token = randomBytes(32).toString('base64url')
       const nowMs = clock()
-      const times = { signedInAtMs: nowMs, lastUsedAtMs: nowMs }
-      const session: BrowserSession = { id: digestOf(token), userId, name, upstreamId, ...times }
+      const session: BrowserSession = {
+        ...{ id: digestOf(token), userId, name, upstreamId, isReauthenticated },
+        ...{ signedInAtMs: nowMs, lastUsedAtMs: nowMs },
+        // The clock of an upstream may be ahead.
+        authenticatedAtMs: Math.min(authenticatedAtMs ?? nowMs, nowMs)
+      }
       await records.create(session.id, ONLY, toFields(session), endOf(session))
       return { token, session }
     },
@@ -90,14 +101,18 @@ export function createBrowserSessions({
   }
 }
 
-function toFields({ userId, name, upstreamId, signedInAtMs, lastUsedAtMs }: BrowserSession): Fields {
-  const known = Object.entries({ userId, name, providerId: upstreamId, signedInAtMs, lastUsedAtMs }).filter(
-    ([, value]) => value !== undefined
-  )
+function toFields({ id: _id, upstreamId: providerId, isReauthenticated, ...rest }: BrowserSession): Fields {
+  const known = Object.entries({
+    ...{ ...rest, providerId },
+    isReauthenticated: isReauthenticated ? 'yes' : undefined
+  }).filter(([, value]) => value !== undefined)
   return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
 }
 
-export const isSession = fieldsLike({ userId: Text, name: Text, signedInAtMs: TimeText, lastUsedAtMs: TimeText })
+export const isSession = fieldsLike(
+  { userId: Text, name: Text, signedInAtMs: TimeText, lastUsedAtMs: TimeText },
+  { authenticatedAtMs: TimeText }
+)
 
 function fromFields(id: string, fields: Fields): BrowserSession {
   return {
@@ -106,6 +121,9 @@ function fromFields(id: string, fields: Fields): BrowserSession {
     name: fields.name ?? '',
     upstreamId: fields.providerId,
     signedInAtMs: Number(fields.signedInAtMs),
+    // Absent in a session of an older version.
+    authenticatedAtMs: Number(fields.authenticatedAtMs ?? fields.signedInAtMs),
+    isReauthenticated: fields.isReauthenticated === 'yes',
     lastUsedAtMs: Number(fields.lastUsedAtMs)
   }
 }

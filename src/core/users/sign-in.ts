@@ -76,7 +76,7 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       const client = clientOf(upstreamId)
       const outcome = await client.exchange(query, attempt)
       if (outcome.kind === 'refused') return outcome
-      const { identity, tokens } = outcome
+      const { identity, tokens, authenticatedAtMs } = outcome
       const ownId = client.upstream.subjectIsUserId ? identity.subject : undefined
       if (ownId !== undefined && !isUserId(ownId)) return { kind: 'refused', reason: 'invalid' }
       const { userId, connectionId, use } = await identities.signIn(upstreamId, identity.subject, ownId)
@@ -84,7 +84,9 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       await connections.keep(userId, connectionId, { upstreamId, identity, tokens })
       if (use === 'first') await profiles.keep(userId, identity)
       const name = use === 'first' ? identity.name : await nameOf(userId, identity.name)
-      return { kind: 'signed_in', ...(await sessions.begin({ userId, name, upstreamId })) }
+      // The exchange refuses who was let through without what this attempt asked for.
+      const proof = { authenticatedAtMs, isReauthenticated: attempt.reauthenticates }
+      return { kind: 'signed_in', ...(await sessions.begin({ userId, name, upstreamId, ...proof })) }
     },
 
     async finishConnecting(upstreamId, query, attempt, userId) {
@@ -102,7 +104,7 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
 
     async asTyped(name) {
       await profiles.keep(name, { name })
-      return sessions.begin({ userId: name, name })
+      return sessions.begin({ userId: name, name, isReauthenticated: true })
     }
   }
 }

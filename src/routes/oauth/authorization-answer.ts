@@ -10,6 +10,7 @@ export type AuthorizationErrorCode =
   | 'invalid_target'
   | 'login_required'
   | 'consent_required'
+  | 'server_error'
   | 'request_not_supported'
   | 'request_uri_not_supported'
   | 'registration_not_supported'
@@ -25,6 +26,9 @@ export interface ReturnAddress {
   redirectUri: string
   state: string | undefined
 }
+
+/** Whatever this service redirects to is not longer: servers and proxies take some 8,000 bytes in the first line of a request. */
+export const LONGEST_URL = 7_500
 
 /** The URL that brings the answer: the redirect URI with it, `state`, and `iss`, by which a client knows who answers (RFC 9207 §2). */
 export function answerUrl(

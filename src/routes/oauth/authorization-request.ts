@@ -23,6 +23,9 @@ export interface Asked extends ReturnAddress {
   maxAgeSeconds: number | undefined
   /** Tags of languages, the preferred one first. */
   uiLocales: readonly string[]
+  /** What the program says about itself, which nobody has checked. */
+  deviceName: string | undefined
+  clientVersion: string | undefined
 }
 
 /** The parameters that may be there once at most (RFC 6749 §3.1); what is not known is not looked at. */
@@ -37,9 +40,16 @@ const ONCE = [
     'ui_locales',
     'request',
     'request_uri',
-    'registration'
+    'registration',
+    'device_name',
+    'client_version'
   ]
 ]
+/** Whether a parameter means something here. */
+export const isKnown = (name: string) => name === 'resource' || ONCE.includes(name)
+
+/** As at the device authorization. */
+const MOST_CHARACTERS = { device_name: 255, client_version: 64 } as const
 const CHALLENGE = /^[A-Za-z0-9_-]{43}$/
 const SECONDS = /^\d{1,9}$/
 
@@ -95,13 +105,17 @@ function readRest(client: Client, to: ReturnAddress, sent: SentParameters): Aske
   if (prompts.includes('none') && prompts.length > 1) return refusal('prompt must not be none and something else')
   const maxAge = one(sent, 'max_age')
   if (maxAge !== undefined && !SECONDS.test(maxAge)) return refusal('max_age must be a number of seconds')
+  for (const [name, most] of Object.entries(MOST_CHARACTERS)) {
+    if ([...(one(sent, name) ?? '')].length > most) return refusal(`${name} must have ${most} characters at most`)
+  }
   try {
     const scope = one(sent, 'scope')
     return {
       ...to,
       ...readAsked(client, { ...(scope !== undefined && { scope }), resource: sent.resource }),
       ...{ codeChallenge, nonce: one(sent, 'nonce'), prompts, uiLocales: words('ui_locales') },
-      maxAgeSeconds: maxAge === undefined ? undefined : Number(maxAge)
+      maxAgeSeconds: maxAge === undefined ? undefined : Number(maxAge),
+      ...{ deviceName: one(sent, 'device_name'), clientVersion: one(sent, 'client_version') }
     }
   } catch (error) {
     if (!isFault(error)) throw error

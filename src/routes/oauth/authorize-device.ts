@@ -1,5 +1,5 @@
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
-import { DEVICE_CODE_GRANT, requireGrantType } from '../../core/clients/client.js'
+import { DEVICE_CODE_GRANT, requireDeviceScopes, requireGrantType } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { createDescribe } from '../described-client.js'
@@ -19,8 +19,10 @@ export function authorizeDevice(app: App): void {
       const proved = await app.withinTimeLimit(request, Promise.resolve(app.authenticateClient(request)))
       const client = await describe(request, proved)
       requireGrantType(client, DEVICE_CODE_GRANT)
+      const wanted = readAsked(client, request.body)
+      requireDeviceScopes(client, wanted.scopes)
       const asked = {
-        ...{ clientId: client.id, clientType: client.type, ...readAsked(client, request.body) },
+        ...{ clientId: client.id, clientType: client.type, ...wanted },
         ...{ metadata: readClaims(client, request, request.body), ...readChallenge(request.body) }
       }
       const { grantCode, answer } = await app.withinTimeLimit(request, beginGrant(app, request, asked))

@@ -5,29 +5,36 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oauthOperations } from '../../../schemas/generated/oauth.js'
+import type { Client } from '../../core/clients/client.js'
+import type { DescribedClient } from '../../core/clients/clients.js'
 import { fault } from '../../core/fault.js'
 import { newGrantCode } from '../../core/grants/codes.js'
 import type { App } from '../app.js'
 import { createDescribe, describedOrNone } from '../described-client.js'
+import { writeForm } from '../form-body.js'
+import { metadataOf } from '../grant-start.js'
 import type { Ask } from '../pages/ask.js'
-import { type PageParts, seeOther, sendPage } from '../pages/page.js'
+import type { Demands } from '../pages/asks.js'
+import { type PageParts, seeOther } from '../pages/page.js'
 import { languageAmong } from '../pages/texts/languages.js'
-import { ErrorPage } from '../pages/views/error-page.js'
 import { visitOf } from '../pages/visit.js'
-import { answerUrl, type Refusal } from './authorization-answer.js'
+import { LONGEST_URL, type Refusal } from './authorization-answer.js'
 import {
   type Asked,
+  isKnown,
   one,
   readAuthorizationRequest,
   readReturnAddress,
   type SentParameters
 } from './authorization-request.js'
+import { createRefuse, refuseHere } from './refuse-request.js'
 
 /** GET and POST /oauth/authorize, where there are pages. */
 export function authorize({ app, asks }: PageParts): void {
   const { core, config, clock } = app
 
   const describe = createDescribe(app)
+  const refuse = createRefuse(config.publicUrl)
   const route = {
     // The document of a client may have to be fetched.
     config: { waitsForOthers: true },
@@ -54,61 +61,54 @@ export function authorize({ app, asks }: PageParts): void {
     const to = readReturnAddress(client, sent)
     if (!to) return refuseHere(request, reply, asking.unknownRedirect)
     const asked = readAuthorizationRequest(client, to, sent)
-    const refusal = 'error' in asked ? asked : whyNotAsked(request, asked)
-    // 303, because a browser would send a form on with 307 (RFC 9700 §4.12).
-    if (refusal) return reply.redirect(answerUrl(config.publicUrl, to, refusal), 303)
-    return ask(request, reply, client.id, asked as Asked, sent)
+    if ('error' in asked) return refuse(request, reply, client, to, asked)
+    const visit = visitOf(request)
+    if (request.method === 'POST') {
+      // The cookies of this browser come with no form of another site (SameSite=Lax), but with the GET that follows it.
+      const url = `/oauth/authorize?${writeForm(sent, isKnown)}`
+      return url.length > LONGEST_URL ? refuse(request, reply, client, to, TOO_LONG) : seeOther(reply, visit, url)
+    }
+    const refusal = whyNotAsked(request, asked)
+    if (refusal) return refuse(request, reply, client, to, refusal)
+    if (request.method === 'HEAD') return seeOther(reply, visit, '/login')
+    const ask = askOf(client, asked)
+    if (!asks.keep(request, reply, ask)) return refuse(request, reply, client, to, TOO_LONG)
+    app.metrics.countGrant('started', 'code')
+    return seeOther(reply, visit, `/authorize/${ask.id}`)
   }
 
-  function ask(request: FastifyRequest, reply: FastifyReply, clientId: string, asked: Asked, sent: SentParameters) {
-    const visit = visitOf(request)
-    if (request.method === 'HEAD') return seeOther(reply, visit, '/login')
-    // The cookies of this browser come with no form of another site (SameSite=Lax), but with the GET that follows it.
-    if (request.method === 'POST') return seeOther(reply, visit, `/oauth/authorize?${queryOf(sent)}`)
-    const { redirectUri, state, scopes, resources, codeChallenge, nonce, uiLocales } = asked
+  function askOf(client: Client | DescribedClient, asked: Asked): Ask {
+    const { redirectUri, state, scopes, resources, codeChallenge, nonce, uiLocales, deviceName, clientVersion } = asked
     const language = languageAmong(uiLocales)
-    const one: Ask = {
-      ...{ id: randomBytes(16).toString('base64url'), code: newGrantCode(), askedAtMs: clock() },
-      ...{ clientId, redirectUri, scopes, codeChallenge },
+    return {
+      ...{ id: randomBytes(16).toString('base64url'), code: newGrantCode(), ...demandsOf(asked) },
+      ...{ clientId: client.id, redirectUri, scopes, codeChallenge },
+      metadata: metadataOf(client, { hostname: deviceName, version: clientVersion }),
       ...(state !== undefined && { state }),
       ...(resources && { resources }),
       ...(nonce !== undefined && { nonce }),
-      ...(language && { language }),
-      ...(needsSignIn(request, asked) && { notSession: visit.session?.id ?? '' })
+      ...(language && { language })
     }
-    if (asks.keep(request, reply, one)) return seeOther(reply, visit, `/authorize/${one.id}`)
-    const tooLong = { error: 'invalid_request', description: 'The parameters are too long together' } as const
-    return reply.redirect(answerUrl(config.publicUrl, asked, tooLong), 303)
   }
 
-  /** Whether the user has to sign in once more, by `prompt` or by `max_age`. */
-  function needsSignIn(request: FastifyRequest, { prompts, maxAgeSeconds }: Asked): boolean {
-    const { session } = visitOf(request)
-    if (prompts.includes('login')) return true
-    if (maxAgeSeconds === undefined) return false
-    return !session || clock() - session.signedInAtMs > maxAgeSeconds * 1000 || maxAgeSeconds === 0
-  }
+  /** Whom `prompt` and `max_age` let answer. */
+  const demandsOf = ({ prompts, maxAgeSeconds }: Asked): Demands => ({
+    askedAtMs: clock(),
+    ...((prompts.includes('login') || maxAgeSeconds === 0) && { reauthenticates: true }),
+    ...(maxAgeSeconds && { maxAgeSeconds })
+  })
 
   /** With `prompt=none` nobody is asked, and nothing is ever approved without that. */
   function whyNotAsked(request: FastifyRequest, asked: Asked): Refusal | undefined {
     if (!asked.prompts.includes('none')) return undefined
     const { session } = visitOf(request)
-    const isSignedIn = session && asks.isFresh(session) && !needsSignIn(request, asked)
+    const isSignedIn = session && asks.isAnswerableBy(demandsOf(asked), session)
     if (!isSignedIn) return { error: 'login_required', description: 'The user has to sign in' }
     return { error: 'consent_required', description: 'The user is always asked' }
   }
 }
 
-/** Says on a page what no client is told (RFC 6749 §4.1.2.1): whoever made the link does not get the browser back. */
-function refuseHere(request: FastifyRequest, reply: FastifyReply, sentence: string): FastifyReply {
-  return sendPage(reply.code(400), ErrorPage, { visit: visitOf(request), sentence })
-}
-
-/** The parameters of a form as a query. */
-function queryOf(sent: SentParameters): URLSearchParams {
-  const pairs = Object.entries(sent).flatMap(([name, value = []]) => [value].flat().map((text) => [name, text]))
-  return new URLSearchParams(pairs as [string, string][])
-}
+const TOO_LONG = { error: 'invalid_request', description: 'The parameters are too long together' } as const
 
 /** GET and POST /oauth/authorize, where nobody signs in: refuses, and says where to go instead. */
 export function refuseToAuthorize(app: App): void {

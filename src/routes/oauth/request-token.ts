@@ -87,7 +87,10 @@ export function requestToken(app: App): void {
   ): Promise<TokenResponse | TokenError> {
     requireGrantType(client, CODE_GRANT)
     if (!code) throw fault('invalid_request', { hint: 'code is missing' })
-    const collecting = { ...AS_APPROVED, resources: readResources(client.resources, resource), codeVerifier }
+    const collecting = {
+      ...{ ...AS_APPROVED, resources: readResources(client.resources, resource), codeVerifier },
+      userAgent: request.headers['user-agent']
+    }
     await limitRefreshes(request)
     const outcome = await app.core.grants.redeemCode(code, client, redirectUri || undefined, collecting)
     if (outcome.kind === 'approved') return renderTokens(outcome.tokens, app.clock(), reply)

@@ -2,14 +2,15 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
 import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
-import type { DescribedClient } from '../../core/clients/clients.js'
+import { staysOnDevice } from '../../core/clients/redirect-uri.js'
 import { fault } from '../../core/fault.js'
 import type { Action, DecideOutcome } from '../../core/grants/grant.js'
+import { platformFromUserAgent } from '../../core/grants/user-agent.js'
 import { answerUrl } from '../oauth/authorization-answer.js'
 import type { Ask } from './ask.js'
 import { isAsShown, openAskTicket } from './consent-ticket.js'
 import { formOf, type PageParts, PathId, sendPage } from './page.js'
-import { type Asking, askIdOf, createAskingOf, requireAnswerer, sendAsk, tellLost } from './show-ask.js'
+import { type Asking, askIdOf, askingOf, requireAnswerer, sendAsk, tellLost, wayBack } from './show-ask.js'
 import { Onward } from './views/onward.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
 
@@ -22,27 +23,24 @@ const Answer = formOf({
   scope: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
 })
 
+const LOST = { error: 'server_error', description: 'The approval was lost on its way' } as const
 const DENIED = { error: 'access_denied', description: 'The user has denied it' } as const
 
 /** POST /authorize/{id}: approves or denies what a program on the same device asks for, and sends the browser back to it. */
 export function answerAsk(parts: PageParts): void {
   const { app, asks, visits } = parts
-  const askingOf = createAskingOf(parts)
-  const limitUser = app.limitTime(app.limits.perUser('approve', userIdOf))
 
   app.route({
     method: 'POST',
     url: '/authorize/:id',
-    // The document of a client may have to be fetched.
-    config: { waitsForOthers: true },
     schema: { params: PathId, body: Answer },
-    onRequest: [app.limitTime(app.limits.perAddress('approve')), requireAnswerer(parts), limitUser],
+    onRequest: [app.limits.perAddress('approve'), requireAnswerer(parts), app.limits.perUser('approve', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const { action, sure, scope: ticked = [] } = request.body
       const ticket = openAskTicket(app, sessionOf(request), request.body.ticket)
       if (ticket?.askId !== askIdOf(request)) throw fault('forbidden', { detail: 'a ticket of another question' })
-      const asking = await askingOf(request)
+      const asking = askingOf(parts, request)
       if (!asking) return tellLost(request, reply)
       const { texts } = visitOf(request)
       const leftOut = (ticket.optional ?? []).filter((scope) => ![ticked].flat().includes(scope))
@@ -50,11 +48,10 @@ export function answerAsk(parts: PageParts): void {
         sendAsk(parts, request, reply.code(status), asking, { problem, leftOut })
       if (!isAsShown(ticket, asking.client)) return again(409, texts.consent.changed)
       if (action === 'approve' && sure !== 'yes') return again(400, texts.asking.sureMissing)
-      const { kind } = await app.withinTimeLimit(request, decide(request, asking, action, leftOut))
+      const { kind } = await decide(request, asking, action, leftOut)
       if (kind === 'blocked') throw fault('user_blocked')
       if (kind === 'full') return again(409, texts.consent.tooMany(MOST_ACTIVE))
-      // Its code has ended: it was approved a while ago, and that answer was lost.
-      if (kind !== 'decided') return tellLost(request, reply)
+      if (kind !== 'decided') return tellLate(request, reply, asking.ask)
       return sendOnward(request, reply, asking.ask, action)
     }
   })
@@ -65,12 +62,13 @@ export function answerAsk(parts: PageParts): void {
     action: Action,
     leftOut: readonly string[]
   ): Promise<DecideOutcome> {
-    const { userId, signedInAtMs } = sessionOf(request)
+    const { userId, authenticatedAtMs: signedInAtMs } = sessionOf(request)
     const ip = app.whereabouts.ip(request)
     const location = app.whereabouts.location(request)
     const { code, askedAtMs, scopes, resources, codeChallenge, redirectUri, nonce } = ask
-    const { claimedName } = client as Partial<DescribedClient>
-    const metadata = claimedName ? { name: claimedName } : {}
+    // A program on this device runs on what its browser runs on, and the browser says nothing else of it.
+    const os = staysOnDevice(redirectUri) ? platformFromUserAgent(request.headers['user-agent']) : undefined
+    const metadata = { ...ask.metadata, ...(os && { os }) }
     const asked = {
       ...{ clientId: client.id, clientType: client.type, scopes, codeChallenge, redirectUri, metadata, ip },
       ...(resources && { resources }),
@@ -81,9 +79,15 @@ export function answerAsk(parts: PageParts): void {
     return app.core.grants.answerCode({ code, request: asked, askedAtMs }, action, by)
   }
 
+  /** It was approved a while ago, that answer was lost, and its code is good no more. The program can only begin anew. */
+  function tellLate(request: FastifyRequest, reply: FastifyReply, ask: Ask): FastifyReply {
+    asks.forget(reply, ask.id)
+    return tellLost(request, reply, wayBack(parts, request, ask, LOST))
+  }
+
   /** The browser goes on from a page, and not by a redirect: docs/decisions/answers-leave-by-a-page.md. */
   function sendOnward(request: FastifyRequest, reply: FastifyReply, ask: Ask, action: Action): FastifyReply {
-    asks.forget(request, reply, ask.id)
+    asks.forget(reply, ask.id)
     const { redirectUri, state } = ask
     const answer = action === 'approve' ? { code: ask.code } : DENIED
     const url = answerUrl(app.config.publicUrl, { redirectUri, state }, answer)

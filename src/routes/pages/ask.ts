@@ -1,4 +1,5 @@
 /** What a program asks for by the authorization endpoint, as this browser keeps it until it is answered. */
+import type { ClientMetadata } from '../../core/grants/grant.js'
 import type { Language } from './texts/languages.js'
 
 export interface Ask {
@@ -14,10 +15,14 @@ export interface Ask {
   resources?: readonly string[]
   codeChallenge: string
   nonce?: string
+  /** What the program says about itself, in its document among others. Whoever answers is shown the same. */
+  metadata: ClientMetadata
   /** The language that was asked for, if the pages have it. */
   language?: Language
-  /** Set if the user has to sign in again: the session, '' for none, of which an answer is not accepted. */
-  notSession?: string
+  /** Set if the user has to prove who they are from then on, however lately they did so (`prompt=login`, `max_age=0`). */
+  reauthenticates?: true
+  /** How long ago whoever answers may have proved who they are. */
+  maxAgeSeconds?: number
 }
 
 /** How long somebody may take to answer. */

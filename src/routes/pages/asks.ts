@@ -1,67 +1,67 @@
 /**
- * What programs ask for in this browser by the authorization endpoint: kept in its sealed cookie until it is answered, each tab's by
- * itself. So nothing of it is stored for people who never answer, and what is approved is what this browser was asked.
+ * What programs ask for in this browser by the authorization endpoint: each kept in a sealed cookie of its own until it is answered, so
+ * that tabs do not meet. Nothing of it is stored for people who never answer, and what is approved is what this browser was asked.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import type { App } from '../app.js'
-import { ASK_SECONDS, type Ask } from './ask.js'
+import type { Ask } from './ask.js'
 import type { Cookies } from './cookies.js'
 import type { Heading } from './heading.js'
 import { type Visits, visitOf } from './visit.js'
 
 export interface Asks {
-  /** Keeps one, and drops the oldest ones if they do not fit beside it. False if it does not fit by itself. */
+  /** Keeps one, and drops the oldest ones if there are too many beside it. False if it does not fit by itself. */
   keep(request: FastifyRequest, reply: FastifyReply, ask: Ask): boolean
   /** The one of this name, whose language the page then has. */
   read(request: FastifyRequest, id: unknown): Ask | undefined
-  forget(request: FastifyRequest, reply: FastifyReply, id: string): void
+  forget(reply: FastifyReply, id: string): void
   /** Where a sign-in leads: to the ask of this name if there is one, otherwise where the visitor was going. */
   headingOf(request: FastifyRequest, id: unknown): Heading
-  /** Whether a session may answer anything at all (CONSENT_MAX_AUTH_AGE_SECONDS). */
-  isFresh(session: BrowserSession): boolean
-  /** Whether a session may answer this. */
-  isAnswerableBy(ask: Ask, session: BrowserSession): boolean
+  /** Whether a session may answer this, of which less need be known than of one that is kept. */
+  isAnswerableBy(ask: Demands, session: BrowserSession): boolean
 }
 
-const MOST = 5
-/** The bytes of all of them, which sealed still fit into a cookie. */
-const MOST_BYTES = 2_850
+export type Demands = Pick<Ask, 'askedAtMs' | 'reauthenticates' | 'maxAgeSeconds'>
 
-export function createAsks(app: App, cookies: Cookies, visits: Pick<Visits, 'speak'>): Asks {
-  const { clock, config } = app
-  const maxAgeMs = config.sessions.consentMaxAuthAgeSeconds * 1000
+const MOST = 6
+/** The bytes of all in a header. With five sign-ins under way and all other cookies of the pages that makes less than 8 KB. */
+const MOST_BYTES = 4_600
+/** Who has just signed in for a question may read it for so long, however short `max_age` is. */
+const ANSWER_WITHIN_MS = 300_000
 
-  function all(request: FastifyRequest): readonly Ask[] {
-    const kept = cookies.asked.read(request) ?? []
-    return kept.filter(({ askedAtMs }) => clock() - askedAtMs < ASK_SECONDS * 1000)
-  }
+export function createAsks(app: App, cookies: Cookies, visits: Pick<Visits, 'speak' | 'isFresh'>): Asks {
+  const { clock } = app
 
   function read(request: FastifyRequest, id: unknown): Ask | undefined {
-    const found = all(request).find((ask) => ask.id === id)
+    const found = typeof id === 'string' ? cookies.asks.read(request, id) : undefined
     if (found?.language) visits.speak(request, found.language)
     return found
   }
 
-  const isFresh = (session: BrowserSession) => clock() - session.signedInAtMs <= maxAgeMs
-  const isAnswerableBy = (ask: Ask, session: BrowserSession) => isFresh(session) && ask.notSession !== session.id
+  function isAnswerableBy({ askedAtMs, reauthenticates, maxAgeSeconds }: Demands, session: BrowserSession): boolean {
+    const { authenticatedAtMs, signedInAtMs, isReauthenticated } = session
+    const isForThis = isReauthenticated && signedInAtMs >= askedAtMs
+    if (!visits.isFresh(session) || (reauthenticates && !isForThis)) return false
+    if (maxAgeSeconds === undefined || clock() - authenticatedAtMs <= maxAgeSeconds * 1000) return true
+    return isForThis && clock() - signedInAtMs <= ANSWER_WITHIN_MS
+  }
 
   return {
     keep(request, reply, ask) {
-      if (bytesOf([ask]) > MOST_BYTES) return false
-      const asks = [...all(request), ask].slice(-MOST)
-      while (bytesOf(asks) > MOST_BYTES) asks.shift()
-      cookies.asked.set(reply, asks)
+      let bytes = cookies.asks.set(reply, ask.id, ask)
+      if (bytes === undefined) return false
+      const others = cookies.asks.sent(request).sort((a, b) => (b.value?.askedAtMs ?? 0) - (a.value?.askedAtMs ?? 0))
+      for (const [i, other] of others.entries()) {
+        bytes += other.bytes
+        if (!other.value || i + 1 >= MOST || bytes > MOST_BYTES) cookies.asks.clear(reply, other.id)
+      }
       return true
     },
 
     read,
 
-    forget(request, reply, id) {
-      const rest = all(request).filter((ask) => ask.id !== id)
-      if (rest.length > 0) cookies.asked.set(reply, rest)
-      else cookies.asked.clear(reply)
-    },
+    forget: (reply, id) => cookies.asks.clear(reply, id),
 
     headingOf(request, id) {
       const ask = id === undefined ? undefined : read(request, id)
@@ -70,14 +70,12 @@ export function createAsks(app: App, cookies: Cookies, visits: Pick<Visits, 'spe
         const { destination = 'device', askId, reauthenticates = false } = visitor ?? {}
         return { destination, ...(askId !== undefined && { askId }), reauthenticates }
       }
+      const isDemanded = ask.reauthenticates === true || ask.maxAgeSeconds !== undefined
       const isEnough = session !== undefined && isAnswerableBy(ask, session)
-      const reauthenticates = !isEnough && (session !== undefined || ask.notSession !== undefined)
-      return { destination: 'ask', askId: ask.id, reauthenticates }
+      const reauthenticates = !isEnough && (session !== undefined || isDemanded)
+      return { destination: 'device', askId: ask.id, reauthenticates }
     },
 
-    isFresh,
     isAnswerableBy
   }
 }
-
-const bytesOf = (asks: readonly Ask[]) => Buffer.byteLength(JSON.stringify(asks))

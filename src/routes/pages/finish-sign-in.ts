@@ -4,6 +4,7 @@ import type { SignInRefusal } from '../../core/users/sign-in.js'
 import type { Begun, Visitor } from './cookies.js'
 import { pathTo } from './heading.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
+import { wayBack } from './show-ask.js'
 import { ErrorPage } from './views/error-page.js'
 import { visitOf } from './visit.js'
 
@@ -19,7 +20,8 @@ interface Returning {
  * upstream of its attempt; a session from before ends. The `state` parameter selects the attempt, so that a foreign callback
  * changes nothing and causes no request to the upstream. HEAD finishes nothing.
  */
-export function finishSignIn({ app, cookies, codes }: PageParts): void {
+export function finishSignIn(parts: PageParts): void {
+  const { app, cookies, codes, asks } = parts
   app.route({
     method: 'GET',
     url: '/login/:id/callback',
@@ -46,7 +48,7 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
     const outcome = await app.core.signIn.finish(one.providerId, queryOf(request), attempt)
     if (outcome.kind === 'refused') {
       cookies.visitor.set(reply, { ...visitor, begun: without(visitor, one) })
-      return refuse(request, reply, outcome.reason)
+      return refuse(request, reply, outcome.reason, one)
     }
     app.metrics.countSignIn('signed_in')
     // The visitor gets a new id, which invalidates the forms from before the sign-in.
@@ -73,14 +75,20 @@ export function finishSignIn({ app, cookies, codes }: PageParts): void {
     return seeOther(reply, visit, `/account/connections?done=${done}`)
   }
 
-  function refuse(request: FastifyRequest, reply: FastifyReply, reason: SignInRefusal) {
+  function refuse(request: FastifyRequest, reply: FastifyReply, reason: SignInRefusal, one?: Begun) {
     app.metrics.countSignIn('refused')
+    const ask = asks.read(request, one?.askId)
     const visit = visitOf(request)
     const sentence = visit.texts.error.signInFailed[reason]
-    const next = { href: '/login', text: visit.texts.login.title }
+    const login = { href: ask ? `/login?ask=${ask.id}` : '/login', text: visit.texts.login.title }
+    // Nothing else could be told of an upstream that proves no new sign-in (OpenID Connect Core 1.0 §3.1.2.1, `prompt`).
+    const isVain = reason === 'not_fresh' && (ask?.reauthenticates || ask?.maxAgeSeconds !== undefined)
+    const next = ask && isVain ? wayBack(parts, request, ask, NOT_PROVED) : login
     return sendPage(reply.code(400), ErrorPage, { visit, sentence, next })
   }
 }
+
+const NOT_PROVED = { error: 'login_required', description: 'The sign-in could not be proved to be new' } as const
 
 /** Everything after the first question mark, because a query may contain more of them (RFC 3986 §3.4). */
 const queryOf = (request: FastifyRequest) => request.raw.url?.split('?').slice(1).join('?') ?? ''

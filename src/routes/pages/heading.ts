@@ -1,8 +1,8 @@
 /** Where a visitor goes after signing in. It is a name, never a URL, so that no request can cause an open redirect. */
 
-export type Destination = 'device' | 'consent' | 'clients' | 'connections' | 'ask'
+export type Destination = 'device' | 'consent' | 'clients' | 'connections'
 
-const PATHS: Readonly<Record<Exclude<Destination, 'ask'>, string>> = {
+const PATHS: Readonly<Record<Destination, string>> = {
   device: '/device',
   consent: '/device/confirm',
   clients: '/account/clients',
@@ -10,15 +10,15 @@ const PATHS: Readonly<Record<Exclude<Destination, 'ask'>, string>> = {
 }
 
 export interface Heading {
+  /** Beside what is to be answered it is `device`: an instance of a version before, which knows no asks, leads there. */
   destination: Destination
-  /** What is to be answered (ask.ts), with the destination `ask`. */
-  askId?: string
+  /** What is to be answered (ask.ts), if anything is. */
+  askId?: string | undefined
   /** Whether the sign-in must be a reauthentication. */
   reauthenticates?: boolean
 }
 
 /** The path of a destination. */
 export function pathTo({ destination, askId }: Pick<Heading, 'destination' | 'askId'>): string {
-  if (destination !== 'ask') return PATHS[destination]
-  return askId === undefined ? PATHS.device : `/authorize/${askId}`
+  return askId === undefined ? PATHS[destination] : `/authorize/${askId}`
 }

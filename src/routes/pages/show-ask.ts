@@ -1,14 +1,16 @@
 /** The question of a program on the same device (RFC 6749 §4.1), which the authorization endpoint leads to. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Client, CODE_GRANT } from '../../core/clients/client.js'
+import { type Client, CODE_GRANT, isKnownByUrl } from '../../core/clients/client.js'
 import { isAmong } from '../../core/clients/redirect-uri.js'
-import { createDescribe, describedOrNone } from '../described-client.js'
+import { answerUrl, type Refusal } from '../oauth/authorization-answer.js'
 import type { Ask } from './ask.js'
 import { namesShown, optionalOf, sealTicket } from './consent-ticket.js'
 import { type PageParts, PathId, sendPage } from './page.js'
-import { AskPage } from './views/ask-page.js'
+import { AskPage, placeOf } from './views/ask-page.js'
 import { ErrorPage } from './views/error-page.js'
 import { sessionOf, userIdOf, visitOf } from './visit.js'
+
+type Link = { href: string; text: string }
 
 export interface Asking {
   ask: Ask
@@ -19,23 +21,29 @@ export interface Asking {
 export const askIdOf = (request: FastifyRequest) => (request.params as { id: string }).id
 
 /**
- * Makes what finds out what is asked; undefined if this browser was not asked it, or the client may not ask for it any more: where its
- * answers go is looked up again in its document, which is kept for a while.
+ * What is asked; undefined if this browser was not asked it, or the operator lets the client ask for it no more. The document of a
+ * client was read when it asked (docs/decisions/client-documents-at-the-start.md).
  */
-export function createAskingOf({ app, asks }: PageParts) {
-  const describe = createDescribe(app)
-  return async (request: FastifyRequest): Promise<Asking | undefined> => {
-    const ask = asks.read(request, askIdOf(request))
-    const client = await describedOrNone(describe, request, ask && app.core.clients.find(ask.clientId))
-    if (!client?.grantTypes.includes(CODE_GRANT)) return undefined
-    return ask && isAmong(client.redirectUris, ask.redirectUri) ? { ask, client } : undefined
-  }
+export function askingOf({ app, asks }: PageParts, request: FastifyRequest): Asking | undefined {
+  const ask = asks.read(request, askIdOf(request))
+  const client = ask && app.core.clients.find(ask.clientId)
+  if (!client?.grantTypes.includes(CODE_GRANT)) return undefined
+  const mayBeSent = isKnownByUrl(client.id) || isAmong(client.redirectUris, ask?.redirectUri ?? '')
+  return ask && mayBeSent ? { ask, client } : undefined
 }
 
 /** Says that there is nothing to answer. No client is told, for it is not known which. */
-export function tellLost(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function tellLost(request: FastifyRequest, reply: FastifyReply, next?: Link): FastifyReply {
   const visit = visitOf(request)
-  return sendPage(reply.code(400), ErrorPage, { visit, sentence: visit.texts.asking.lost })
+  return sendPage(reply.code(400), ErrorPage, { visit, sentence: visit.texts.asking.lost, ...(next && { next }) })
+}
+
+/** The link that takes a refusal back to the program that asked. Its user has seen the question, or was to sign in for it. */
+export function wayBack({ app }: PageParts, request: FastifyRequest, ask: Ask, refusal: Refusal): Link {
+  const visit = visitOf(request)
+  const { redirectUri, state } = ask
+  const href = answerUrl(app.config.publicUrl, { redirectUri, state }, refusal)
+  return { href, text: visit.texts.asking.goOn(placeOf(redirectUri, visit)) }
 }
 
 /** The hook that sends whoever has to sign in, or to do so again, to the sign-in page and back. */
@@ -78,16 +86,13 @@ export function sendAsk(
 /** GET /authorize/{id}: the question. */
 export function showAsk(parts: PageParts): void {
   const { app } = parts
-  const askingOf = createAskingOf(parts)
   app.route({
     method: 'GET',
     url: '/authorize/:id',
-    // The document of a client may have to be fetched.
-    config: { waitsForOthers: true },
     schema: { params: PathId },
-    onRequest: [requireAnswerer(parts), app.limitTime(app.limits.perUser('peek', userIdOf))],
+    onRequest: [requireAnswerer(parts), app.limits.perUser('peek', userIdOf)],
     handler: async (request, reply) => {
-      const asking = await askingOf(request)
+      const asking = askingOf(parts, request)
       return asking ? sendAsk(parts, request, reply, asking) : tellLost(request, reply)
     }
   })

@@ -40,7 +40,9 @@ export interface Visits {
   begin(request: FastifyRequest): Promise<void>
   /** The hook that admits signed-in users and sends everybody else to the sign-in page and back. */
   requireSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
-  /** The same, but only for a recent sign-in (CONSENT_MAX_AUTH_AGE_SECONDS). */
+  /** Whether its user has proved lately enough who they are to decide anything (CONSENT_MAX_AUTH_AGE_SECONDS). */
+  isFresh(session: BrowserSession): boolean
+  /** The hook that admits those alone. */
   requireFreshSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
   /** Whether this visitor was shown the form and no other site submitted it. The body must have been read. */
   isOwnForm(request: FastifyRequest): boolean
@@ -81,7 +83,9 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
 
   function remember(request: FastifyRequest, reply: FastifyReply, changes: Partial<Visitor>): Visit {
     const { session, visitor: before } = visitOf(request)
-    const visitor: Visitor = { id: randomUUID(), destination: 'device', ...before, ...changes }
+    // Another destination is not to answer what was asked before.
+    const elsewhere = changes.destination !== undefined && { askId: undefined }
+    const visitor: Visitor = { id: randomUUID(), destination: 'device', ...before, ...elsewhere, ...changes }
     cookies.visitor.set(reply, visitor)
     const { language, texts } = visitOf(request)
     const visit = { ...visitBy(request, session, visitor), language, texts }
@@ -89,6 +93,9 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
     request.visit = visit
     return visit
   }
+
+  const isFresh = ({ authenticatedAtMs }: BrowserSession) =>
+    clock() - authenticatedAtMs <= config.sessions.consentMaxAuthAgeSeconds * 1000
 
   const require = (destination: Destination, suffices: (session: BrowserSession) => boolean) => {
     return async (request: FastifyRequest, reply: FastifyReply) => {
@@ -108,9 +115,8 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
 
     requireSession: (destination) => require(destination, () => true),
 
-    requireFreshSession: (destination) =>
-      require(destination, ({ signedInAtMs }) =>
-        clock() - signedInAtMs <= config.sessions.consentMaxAuthAgeSeconds * 1000),
+    isFresh,
+    requireFreshSession: (destination) => require(destination, isFresh),
 
     isOwnForm,
 

@@ -87,7 +87,8 @@ export function createMemoryGrantStore(
   return {
     async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const nowMs = clock()
-      if (grants.has(grantDigest)) return 'created'
+      const before = grants.get(grantDigest)
+      if (before && (userCodeTag !== undefined || before.phase !== 'pending')) return 'created'
       if (userCodeTag !== undefined) {
         const holder = grants.get(digests.get(userCodeTag) ?? '')
         if (holder && !isOver(holder, nowMs)) return 'user_code_taken'

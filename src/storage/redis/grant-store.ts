@@ -80,8 +80,8 @@ export function createRedisGrantStore(
     async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
       const ttlMs = lifeMs + RETENTION_MS + TTL_SLACK_MS
       if (userCodeTag !== undefined && !(await reserve(userCodeTag, grantDigest, ttlMs))) return 'user_code_taken'
-      const text = writeRequest(request, lifeMs)
-      await runDurably('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ttlMs, clientTag, text, ...now())
+      const rest = [ttlMs, clientTag, writeRequest(request, lifeMs), userCodeTag === undefined ? '+' : '', ...now()]
+      await runDurably('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ...rest)
       return 'created'
     },
 

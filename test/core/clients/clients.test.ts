@@ -37,6 +37,7 @@ const clientOf = (id: string, secrets: string[] = []): Client => ({
   redirectUris: [],
   scopes: [],
   optionalScopes: [],
+  deviceScopes: undefined,
   resources: [],
   accessTokenTtlSeconds: HOUR_SECONDS,
   authorizationTtlSeconds: DAY_SECONDS,
@@ -257,6 +258,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           redirectUris: [],
           scopes: [],
           optionalScopes: [],
+          deviceScopes: undefined,
           resources: [],
           accessTokenTtlSeconds: HOUR_SECONDS,
           authorizationTtlSeconds: 30 * DAY_SECONDS,
@@ -279,6 +281,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           grant_types: [DEVICE_CODE_GRANT],
           scope: 'reports.read openid https://api.example/write',
           optional_scope: 'openid reports.read',
+          device_scope: 'openid',
           access_token_ttl_seconds: 300,
           authorization_ttl_seconds: 7 * DAY_SECONDS
         },
@@ -296,6 +299,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
           redirectUris: [],
           scopes: ['reports.read', 'openid', 'https://api.example/write'],
           optionalScopes: ['openid', 'reports.read'],
+          deviceScopes: ['openid'],
           resources: [],
           accessTokenTtlSeconds: 300,
           authorizationTtlSeconds: 7 * DAY_SECONDS,
@@ -311,6 +315,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
             redirectUris: [],
             scopes: [],
             optionalScopes: [],
+            deviceScopes: undefined,
             resources: []
           },
           ...{ accessTokenTtlSeconds: HOUR_SECONDS, authorizationTtlSeconds: 30 * DAY_SECONDS, tag: tagOf('api') }
@@ -455,6 +460,11 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
       bad: [5, null, ['a'], ' ', 'a  b', 'a"b', words(51)],
       expects: /at most 50 words of RFC 6749/
     },
+    device_scope: {
+      good: [''],
+      bad: [5, null, ['a'], ' ', 'a  b', 'a"b', words(51)],
+      expects: /at most 50 words of RFC 6749/
+    },
     access_token_ttl_seconds: {
       good: [60, 3_600, 30 * DAY_SECONDS],
       bad: ['60', null, 59, 60.5, -1, 0, 30 * DAY_SECONDS + 1, 1e300],
@@ -543,6 +553,10 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
       read({ clients: [{ client_id: 'acme', resources: ['https://one.example'], optional_scope }], resources }).faults
     t.strictSame(withOne('c'), [], 'of a resource of its own')
     only(t, withOne('c d'), foreign)
+    t.strictSame(acme({ scope: 'a b', device_scope: 'b' }), [])
+    only(t, acme({ scope: 'a b', device_scope: 'b c' }), /^clients\[0\]\.device_scope: has a scope that is neither/)
+    const nowhere = { redirect_uris, grant_types: ['authorization_code'], scope: 'a', device_scope: 'a' }
+    only(t, acme(nowhere), /^clients\[0\]\.device_scope: needs .*device_code among grant_types/)
   })
 
   t.test('everything that is wrong is told at once', async (t) => {

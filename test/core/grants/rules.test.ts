@@ -24,7 +24,7 @@ import {
   judgeWithdrawal
 } from '../../../src/core/grants/rules.js'
 import { readClaim } from '../../../src/core/grants/self-description.js'
-import { nameFromUserAgent } from '../../../src/core/grants/user-agent.js'
+import { nameFromUserAgent, platformFromUserAgent } from '../../../src/core/grants/user-agent.js'
 
 const NOW = 1_700_000_000_000
 
@@ -768,5 +768,19 @@ t.test(
     ]
     for (const header of unnamed) t.equal(nameFromUserAgent(header), undefined, String(header))
     fc.assert(fc.property(fc.string({ maxLength: 2_000 }), (header) => (nameFromUserAgent(header) ?? '').length <= 255))
+    t.equal(nameFromUserAgent('gh/2.40.1', 'macOS'), 'gh 2.40.1 (macOS)', 'where the platform is known otherwise')
+    t.equal(nameFromUserAgent('gh/2.40.1 (linux)', 'macOS'), 'gh 2.40.1 (Linux)', 'its own word counts more')
+    for (const header of unnamed) t.equal(nameFromUserAgent(header, 'macOS'), undefined, `${header} on macOS`)
+    const platforms: [header: string | undefined, platform: string | undefined][] = [
+      ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15', 'macOS'],
+      ['Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0', 'Windows'],
+      ['Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36', 'Linux'],
+      ['Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/142.0.0.0 Mobile Safari/537.36', 'Android'],
+      ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148', 'iOS'],
+      ['Mozilla/5.0 (compatible; +https://linux.example/)', undefined],
+      ['', undefined],
+      [undefined, undefined]
+    ]
+    for (const [header, platform] of platforms) t.equal(platformFromUserAgent(header), platform, String(header))
   }
 )

@@ -1,5 +1,7 @@
 /** Clients whose id is the URL of a document about them (draft-ietf-oauth-client-id-metadata-document). */
-import type { RequestListener } from 'node:http'
+import type { lookup } from 'node:dns'
+import type { RequestListener, ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
 import t, { type Test } from 'tap'
 import { tagOf, URL_TAG } from '../../../src/core/clients/client.js'
 import { readClientDocument } from '../../../src/core/clients/client-document.js'
@@ -7,13 +9,19 @@ import { createClientDocuments } from '../../../src/core/clients/client-document
 import { isRedirectUri } from '../../../src/core/clients/redirect-uri.js'
 import { readClientUrl } from '../../../src/core/clients/url-clients.js'
 import { isFault } from '../../../src/core/fault.js'
-import { ForbiddenUrlError, type GuardedAnswer, NoDocumentError } from '../../../src/core/trust/guarded-fetch.js'
+import {
+  createGuardedFetch,
+  ForbiddenUrlError,
+  type GuardedAnswer,
+  NoDocumentError
+} from '../../../src/core/trust/guarded-fetch.js'
 import { en } from '../../../src/routes/pages/texts/en.js'
+import { LANGUAGES, texts } from '../../../src/routes/pages/texts/languages.js'
 import { testClock } from '../../support/app.js'
-import { answer, codeRequest, redeemCode } from '../../support/code-flow.js'
+import { answer, codeRequest, queryOf, redeemCode, type Sent } from '../../support/code-flow.js'
 import { clientsFile, DEVICE_CODE, startOAuthApp } from '../../support/oauth-app.js'
 import { answerWith, authorityFile, listen } from '../../support/trusted-issuer.js'
-import { signedIn } from '../../support/visitor.js'
+import { createVisitor, type Page, signedIn } from '../../support/visitor.js'
 
 const GRANT_TYPES = ['authorization_code', 'refresh_token', DEVICE_CODE]
 const REDIRECT_URIS = ['http://127.0.0.1/callback', 'https://app.example.com/callback']
@@ -45,6 +53,13 @@ async function startHost(t: Test) {
     },
     asUsual: (path: string) => void answers.delete(path)
   })
+}
+
+/** Sends more than anybody takes, until nobody does. */
+function endless(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  const timer = setInterval(() => response.write(' '.repeat(1_024)), 1)
+  response.on('close', () => clearInterval(timer))
 }
 
 async function startService(t: Test, variables: Record<string, string> = {}) {
@@ -129,8 +144,9 @@ t.test('a device grant', async (t) => {
       t.match(await begin(`${host.origin}/silent.json`), { status: 400, body: { error: 'unauthorized_client' } })
       host.at('/brief.json', documentOf(`${host.origin}/brief.json`, { grant_types: [DEVICE_CODE, 'password'] }))
       const brief = `${host.origin}/brief.json`
-      t.match(await begin(brief, { scope: 'offline_access' }), { status: 400, body: { error: 'invalid_scope' } })
-      t.equal((await begin(brief, { scope: 'openid' })).status, 200)
+      const { device_code, user_code } = (await begin(brief, { scope: 'openid offline_access' })).body
+      await approve(user_code)
+      t.match((await redeem(device_code, { client_id: brief })).body, { scope: 'openid', refresh_token: undefined })
       t.match(await begin(client_id, { scope: 'reports.read' }), { status: 400, body: { error: 'invalid_scope' } })
     }
   )
@@ -159,8 +175,13 @@ t.test('a device grant', async (t) => {
         [documentOf(bad.toUpperCase()), /another client_id/],
         [documentOf(bad, { client_secret: 's3cret' }), /has a client_secret/],
         [documentOf(bad, { client_secret_expires_at: 0 }), /has a client_secret/],
-        [documentOf(bad, { token_endpoint_auth_method: 'client_secret_basic' }), /token_endpoint_auth_method/],
-        [documentOf(bad, { token_endpoint_auth_method: 'private_key_jwt' }), /token_endpoint_auth_method/],
+        [documentOf(bad, { client_secret: null }), /has a client_secret/],
+        ...['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'x', null].map(
+          (token_endpoint_auth_method): [object, RegExp] => [
+            documentOf(bad, { token_endpoint_auth_method, jwks: { keys: [] } }),
+            /token_endpoint_auth_method/
+          ]
+        ),
         [documentOf(bad, { redirect_uris: ['javascript:alert(1)'] }), /redirect_uris/],
         [documentOf(bad, { redirect_uris: 'https://app.example.com/callback' }), /redirect_uris/],
         [documentOf(bad, { grant_types: 'authorization_code' }), /grant_types/],
@@ -168,10 +189,14 @@ t.test('a device grant', async (t) => {
         [documentOf(bad, { client_name: 'x'.repeat(256) }), /client_name/],
         [documentOf(bad, { client_name: '\ud800' }), /client_name/],
         [documentOf(bad, { more: 'x'.repeat(5 * 1024) }), /cannot be fetched/],
+        [(_request, response) => void endless(response), /cannot be fetched/],
         [[documentOf(bad)], /not a JSON object/],
         [answerWith('{"client_id"'), /cannot be fetched/],
         [answerWith(JSON.stringify(documentOf(bad)), 200, { 'content-type': 'text/html' }), /application\/json/],
-        [answerWith('', 302, { location: client_id }), /cannot be fetched/],
+        ...[301, 302, 303, 307, 308].map((status): [RequestListener, RegExp] => [
+          answerWith(JSON.stringify(documentOf(bad)), status, { location: client_id }),
+          /cannot be fetched/
+        ]),
         [answerWith(JSON.stringify(documentOf(bad)), 404), /cannot be fetched/],
         [answerWith(JSON.stringify(documentOf(bad)), 201), /temporarily|cannot be fetched/]
       ]
@@ -191,6 +216,43 @@ t.test('a device grant', async (t) => {
       t.equal((await begin(bad)).status, 200)
     }
   )
+
+  t.test('503 for a document that does not end in five seconds, while the others go on', async (t) => {
+    const known = `${host.origin}/known.json`
+    t.equal((await begin(known)).status, 200)
+    const given: [path: string, answer: RequestListener][] = [
+      ['/never.json', () => {}],
+      [
+        '/bytes.json',
+        (_request, response) => {
+          response.writeHead(200, { 'content-type': 'application/json' })
+          const text = JSON.stringify(documentOf(`${host.origin}/bytes.json`))
+          let sent = 0
+          const timer = setInterval(() => response.write(text.charAt(sent++)), 50)
+          response.on('close', () => clearInterval(timer))
+        }
+      ],
+      ['/headers.json', (_request, response) => void response.socket?.write('HTTP/1.1 200 OK\r\nx-slow: ')]
+    ]
+    // The service ends each of them, not its host: otherwise this waits for ever.
+    const ended = given.map(
+      ([path, answer]) =>
+        new Promise((resolve) =>
+          host.at(path, (request, response) => {
+            request.socket.on('close', resolve)
+            answer(request, response)
+          })
+        )
+    )
+    const slow = Promise.all(given.map(([path]) => begin(host.origin + path)))
+    t.equal((await begin(known)).status, 200)
+    t.equal((await begin(`${host.origin}/new.json`)).status, 200, 'and the fourth place at this host is free')
+    for (const refused of await slow) {
+      t.match(refused, { status: 503, body: { error: 'temporarily_unavailable' } })
+      t.match(refused.headers, { 'retry-after': /^\d+$/ })
+    }
+    await Promise.all(ended)
+  })
 
   t.test('503 while its host is in trouble, or away', async (t) => {
     const ill = `${host.origin}/ill.json`
@@ -223,8 +285,20 @@ t.test('a device grant', async (t) => {
       `https://localhost:${port}/tool.json#`,
       `https://ann@localhost:${port}/tool.json`,
       `https://ann:secret@localhost:${port}/tool.json`,
+      `https://localhost:${port}/./tool.json`,
+      `https://localhost:${port}/a/%2E./tool.json`,
+      `https://localhost:${port}/a/..`,
+      `https://localhost:${port}\\tool.json`,
+      `https://localhost:${port}/to\tol.json`,
       `https://127.0.0.1:${port}/tool.json`,
+      `https://127.1:${port}/tool.json`,
+      `https://2130706433:${port}/tool.json`,
+      `https://10.0.0.1/tool.json`,
       `https://[::1]:${port}/tool.json`,
+      `https://[::ffff:7f00:1]:${port}/tool.json`,
+      `https://[::ffff:127.0.0.1]:${port}/tool.json`,
+      `https://[fd00::1]/tool.json`,
+      `HTTPS://localhost:${port}/tool.json`,
       `https://localhost:${port}/${'x'.repeat(512)}`,
       `https://localhost:${port}/tool.json\n`,
       'https://localhost:443/tool.json',
@@ -281,17 +355,187 @@ t.test('the code flow', async (t) => {
     }
   })
 
-  t.test('400 for an answer that would go where the document does not have it any more', async (t) => {
+  const APP = 'https://app.example.com/callback'
+  const SCHEME = 'com.example.app:/callback'
+  host.at('/app.json', documentOf(`${host.origin}/app.json`, { redirect_uris: [APP, SCHEME, 'http://127.0.0.1/cb'] }))
+
+  /** The link back to the client on a page that leads nowhere by itself. */
+  const linkOf = (t: Test, page: Page, to: string): URLSearchParams => {
+    t.strictSame([page.status, page.location], [400, undefined])
+    t.notMatch(page.body, 'http-equiv')
+    const [, href = ''] = page.body.match(/<a href="((?:https:\/\/app|com\.example)[^"]*)"/) ?? []
+    const url = new URL(href.replaceAll('&amp;', '&'))
+    t.ok(url.href.startsWith(`${to}?`), href)
+    return url.searchParams
+  }
+
+  t.test('400 nobody is sent on to where it wants them before they have seen a page', async (t) => {
+    const wrong: [error: string, parameters: Sent][] = [
+      ['invalid_scope', { scope: 'reports.read' }],
+      ['invalid_request', { response_type: undefined }],
+      ['unsupported_response_type', { response_type: 'token' }],
+      ['invalid_request', { code_challenge: undefined }],
+      ['invalid_target', { resource: 'https://films.example' }],
+      ['request_not_supported', { request: 'e30.e30.' }],
+      ['invalid_request', { prompt: 'none login' }],
+      ['consent_required', { prompt: 'none' }],
+      ['invalid_request', { nonce: 'n'.repeat(3_000) }]
+    ]
+    const ann = await signedIn(service)
+    for (const [error, parameters] of wrong) {
+      for (const redirect_uri of [APP, SCHEME]) {
+        const { sent, path } = codeRequest({ client_id: `${host.origin}/app.json`, redirect_uri, ...parameters })
+        const page = await ann.get(path)
+        const answered = linkOf(t, page, redirect_uri)
+        t.match(Object.fromEntries(answered), { error, state: 'a state', iss: 'http://localhost:3333' })
+        t.match(page.text, `${asking.notAsked(hostName)} ${error}`)
+        t.match(page.text, asking.notTrusted)
+        t.match(page.text, asking.goOn(redirect_uri === APP ? 'app.example.com' : asking.toProgram('com.example.app')))
+        if (error === 'invalid_request' && parameters.nonce) continue
+        const byPost = await ann.follow(ann.post('/oauth/authorize', {}, { payload: queryOf(sent) }))
+        t.equal(linkOf(t, byPost, redirect_uri).get('error'), error, 'by POST')
+      }
+      const own = codeRequest({ client_id: `${host.origin}/app.json`, redirect_uri: 'http://127.0.0.1:4242/cb' })
+      const back = await ann.get(`/oauth/authorize?${queryOf({ ...own.sent, ...parameters })}`)
+      t.equal(back.status, 303, `${error}: what listens on their own machine`)
+      t.match(back.location, `error=${error}`)
+    }
+    const { path } = codeRequest({ client_id: `${host.origin}/app.json`, redirect_uri: APP, prompt: 'none' })
+    t.equal(linkOf(t, await createVisitor(service).get(path), APP).get('error'), 'login_required', 'nor who is nobody')
+    for (const language of LANGUAGES) {
+      const page = await ann.get(path, { headers: { 'accept-language': language } })
+      t.match(page.text, texts[language].asking.notAsked(hostName), language)
+      t.match(page.text, texts[language].asking.notTrusted, language)
+    }
+  })
+
+  t.test('200 after the question the browser goes on by itself, also with a denial', async (t) => {
+    const ann = await signedIn(service)
+    for (const redirect_uri of [APP, SCHEME]) {
+      for (const [action, what] of [
+        ['deny', 'error'],
+        ['approve', 'code']
+      ] as const) {
+        const page = await ann.follow(ann.get(requestOf('/app.json', redirect_uri).path))
+        t.match(page.text, redirect_uri === APP ? 'app.example.com' : 'com.example.app')
+        const url = await answer(ann, action)
+        t.ok(url.href.startsWith(`${redirect_uri}?${what}=`), url.href)
+      }
+    }
+  })
+
+  t.test('400 and fewer tokens for what the document does not name as a grant', async (t) => {
+    const ann = await signedIn(service)
+    const [device, brief] = [`${host.origin}/device.json`, `${host.origin}/code.json`]
+    host.at('/device.json', documentOf(device, { grant_types: [DEVICE_CODE, 'refresh_token'] }))
+    host.at('/code.json', documentOf(brief, { grant_types: undefined }))
+    t.match((await ann.get(requestOf('/device.json').path)).location, 'error=unauthorized_client')
+    const scope = 'openid offline_access'
+    const request = codeRequest({ client_id: brief, redirect_uri: 'http://127.0.0.1:1/callback', scope })
+    await ann.follow(ann.get(request.path))
+    const code = (await answer(ann)).searchParams.get('code') ?? ''
+    const { status, body } = await redeemCode(service, code, request, {}, { client_id: brief })
+    t.strictSame([status, 'refresh_token' in body], [200, false])
+    t.match(await service.begin(brief), { status: 400, body: { error: 'unauthorized_client' } })
+    host.at('/nowhere.json', documentOf(`${host.origin}/nowhere.json`, { redirect_uris: undefined }))
+    t.match((await ann.get(requestOf('/nowhere.json').path)).text, asking.unknownRedirect)
+  })
+
+  t.test('503 on a page while its host is away, and nothing is fetched for a code or a token', async (t) => {
+    const ann = await signedIn(service)
+    const request = requestOf('/tool.json')
+    await ann.follow(ann.get(request.path))
+    const client = { client_id: `${host.origin}/tool.json` }
+    await host.down()
+    const code = (await answer(ann)).searchParams.get('code') ?? ''
+    clock.advance(MINUTE_MS - 1)
+    const away = await ann.get(requestOf('/away.json').path)
+    t.equal(away.status, 503)
+    t.match(away.headers, { 'content-type': 'text/html; charset=utf-8', 'retry-after': /^\d+$/ })
+    const { status, body } = await redeemCode(service, code, request, {}, client)
+    t.equal(status, 200)
+    t.equal((await service.refresh(body.refresh_token, client)).status, 200)
+    const nobody = { client_id: `${host.origin}/never-seen.json` }
+    t.match(await service.refresh('grt_x', nobody), { status: 400, body: { error: 'invalid_grant' } })
+    t.match(await service.redeem('A'.repeat(43), nobody), { status: 400, body: { error: 'invalid_grant' } })
+    await host.up()
+  })
+
+  t.test('200 what it says of itself is shown, and told to be doubtful where it is', async (t) => {
+    const ann = await signedIn(service)
+    const named = codeRequest({
+      ...{ client_id: `${host.origin}/tool.json`, redirect_uri: 'http://127.0.0.1:4242/callback' },
+      ...{ device_name: 'build-7', client_version: '1.4.0' }
+    })
+    const page = await ann.follow(ann.get(named.path))
+    for (const [term, claim] of [
+      [consent.claimedName, 'Tool'],
+      [consent.version, '1.4.0'],
+      [consent.hostname, 'build-7']
+    ]) {
+      const fact = `<dt>${term}</dt><dd><q><bdi>${claim}</bdi></q> <small>${consent.unchecked}</small></dd>`
+      t.ok(page.body.includes(fact), fact)
+    }
+    t.notMatch(page.body, /class="warning strong"/)
+    const bank = `${host.origin}/bank.json`
+    host.at('/bank.json', documentOf(bank, { client_name: 'Yоur Bank' }))
+    const doubtful = await ann.follow(ann.get(requestOf('/bank.json').path))
+    t.match(doubtful.body, /class="warning strong"/)
+    t.match(doubtful.text, `${consent.claimsIntro} ${consent.lookalike}`)
+    t.notMatch(doubtful.text, consent.approve('Yоur Bank'))
+  })
+
+  t.test('200 what the document said at the start counts until it is answered, and no longer', async (t) => {
     const request = requestOf('/moved.json')
     const ann = await signedIn(service)
-    const page = await ann.follow(ann.get(request.path))
-    const [, path = ''] = /<form method="post" action="([^"]*\/authorize\/[^"]*)"/.exec(page.body) ?? []
-    host.at('/moved.json', documentOf(`${host.origin}/moved.json`, { redirect_uris: ['https://new.example/callback'] }))
+    const [first, second] = [await ann.get(request.path), await ann.get(request.path)]
+    const changes = { client_name: 'Another', redirect_uris: ['https://new.example/callback'] }
+    host.at('/moved.json', documentOf(`${host.origin}/moved.json`, changes))
     clock.advance(MINUTE_MS)
-    const lost = await ann.post(path, { action: 'approve', sure: 'yes' })
-    t.equal(lost.status, 400)
-    t.match(lost.text, asking.lost)
+    t.match((await ann.get(request.path)).text, asking.unknownRedirect, 'nothing new is asked for there')
+    const page = await ann.follow(first)
+    t.match(page.body, `<q><bdi>Tool</bdi></q> <small>${consent.unchecked}</small>`)
+    t.match(page.body, `<code>${host.origin}/moved.json</code>`, 'where it is described')
+    const code = (await answer(ann)).searchParams.get('code') ?? ''
+    const client = { client_id: `${host.origin}/moved.json` }
+    t.equal((await redeemCode(service, code, request, {}, client)).status, 200)
+    const [row] = (await service.call('GET', '/auth/clients', { token: await service.session('ann') })).body.data
+    t.match(row, { client_name: 'Tool', ...client }, 'what was shown')
+
+    clock.advance(MINUTE_MS)
+    const looked = host.connections()
+    await host.down()
+    await ann.follow(second)
+    t.match(Object.fromEntries((await answer(ann, 'deny')).searchParams), { error: 'access_denied' })
+    await host.up()
+    t.equal(host.connections(), looked, 'and nobody looks at it')
   })
+
+  t.test(
+    '200 a scope of discovery that the client could make nothing of is left out, and the answer says so',
+    async (t) => {
+      const client_id = `${host.origin}/brief.json`
+      const grant_types = ['authorization_code', DEVICE_CODE]
+      host.at('/brief.json', documentOf(client_id, { grant_types }))
+      const { scopes_supported } = (await service.call('GET', '/.well-known/oauth-authorization-server')).body
+      const ann = await signedIn(service)
+      for (const [scope, granted] of [
+        [scopes_supported.join(' '), 'openid profile email'],
+        ['offline_access', '']
+      ]) {
+        const request = codeRequest({ client_id, redirect_uri: 'http://127.0.0.1:4242/callback', scope })
+        const page = await ann.follow(ann.get(request.path))
+        t.notMatch(page.text, 'stay connected')
+        const code = (await answer(ann)).searchParams.get('code') ?? ''
+        const { status, body } = await redeemCode(service, code, request, {}, { client_id })
+        t.strictSame([status, body.scope, body.refresh_token], [200, granted, undefined])
+      }
+      const wrong = await ann.get(
+        codeRequest({ client_id, redirect_uri: 'http://127.0.0.1:4242/callback', scope: 'x' }).path
+      )
+      t.match(wrong.location, 'error=invalid_scope')
+    }
+  )
 })
 
 t.test('a document that changes', async (t) => {
@@ -434,6 +678,21 @@ t.test('what leaves the service is bounded', async (t) => {
     t.equal((await begin(`${host.origin}/later`)).status, 200)
   })
 
+  t.test('429 on a page where a browser causes them', async (t) => {
+    const host = await startHost(t)
+    const limits = { LIMITS: 'on', LIMIT_START_PER_MINUTE: '100000', LIMIT_CLIENT_METADATA_PER_MINUTE: '2' }
+    const service = await startService(t, limits)
+    const visitor = createVisitor(service)
+    const ask = (path: string) =>
+      visitor.get(codeRequest({ client_id: host.origin + path, redirect_uri: 'http://127.0.0.1:1/callback' }).path)
+    for (const path of ['/one', '/two', '/one']) t.equal((await ask(path)).status, 303, path)
+    const refused = await ask('/three')
+    t.equal(refused.status, 429)
+    t.match(refused.headers, { 'content-type': 'text/html; charset=utf-8', 'retry-after': /^\d+$/ })
+    t.equal((await ask('/two')).status, 303, 'what is kept costs nothing')
+    t.equal(host.requests.length, 2)
+  })
+
   const never = new Promise<GuardedAnswer>(() => {})
   const answerTo = (url: string): GuardedAnswer => ({
     body: documentOf(url),
@@ -534,6 +793,76 @@ t.test('what leaves the service is bounded', async (t) => {
     t.equal(asked.length, before, 'held')
     await ask('https://0.example.com/tool')
     t.equal(asked.length, before + 1, 'the first has made room')
+  })
+
+  t.test('what is in use stays, whatever else is fetched meanwhile', async (t) => {
+    const asked: string[] = []
+    const documents = createClientDocuments(async (url) => {
+      asked.push(url)
+      return answerTo(url)
+    }, testClock())
+    const known = 'https://known.example.com/tool'
+    for (let i = 0; i < 3_000; i++) {
+      if (i % 500 === 0) await documents.of(known, admitted)
+      await documents.of(`https://others.example.com/${i}`, admitted)
+    }
+    t.equal(asked.filter((url) => url === known).length, 1)
+  })
+
+  t.test('what was known is looked at again, though a thousand new ones wait', async (t) => {
+    const clock = testClock()
+    const hung: string[] = []
+    const documents = createClientDocuments((url) => {
+      if (!url.includes('new')) return Promise.resolve(answerTo(url))
+      hung.push(url)
+      return never
+    }, clock)
+    const known = ['https://one.example.com/tool', 'https://other.example.com/tool']
+    for (const url of known) await documents.of(url, admitted)
+    const flood = Array.from({ length: 1_000 }, (_, i) =>
+      outcomeOf(documents.of(i < 500 ? `https://one.example.com/new/${i}` : `https://${i}.example.com/new`, admitted))
+    )
+    void Promise.all(flood)
+    await new Promise((resolve) => setImmediate(resolve))
+    t.equal(hung.length, 32)
+    t.equal(hung.filter((url) => url.startsWith('https://one.')).length, 4)
+    clock.advance(MINUTE_MS)
+    for (const url of known) t.equal(await outcomeOf(documents.of(url, admitted)), 'found', url)
+    t.equal(await outcomeOf(documents.of('https://late.example.com/tool', admitted)), 'overloaded')
+  })
+
+  t.test('nothing is asked of a name that means an address which is not public', async (t) => {
+    const documents = (...addresses: string[]) => {
+      const resolve = ((_host: string, _options: object, done: (error: null, found: object[]) => void) =>
+        done(
+          null,
+          addresses.map((address) => ({ address, family: isIP(address) }))
+        )) as unknown as typeof lookup
+      return createClientDocuments(
+        createGuardedFetch({ allowLoopback: false, ca: undefined, lookup: resolve }),
+        testClock()
+      )
+    }
+    for (const addresses of [
+      ...['127.0.0.1', '10.0.0.1', '172.16.0.1', '192.168.0.1', '169.254.169.254', '100.64.0.1', '0.0.0.0'],
+      ...[
+        '::1',
+        '::',
+        '::ffff:10.0.0.1',
+        '::ffff:a9fe:a9fe',
+        '64:ff9b::a00:1',
+        '2002:a00:1::',
+        'fe80::1',
+        'fd00:ec2::254'
+      ],
+      ...[
+        ['93.184.215.14', '10.0.0.1'],
+        ['2606:4700::1111', '::1']
+      ]
+    ]) {
+      const refused = documents(...[addresses].flat()).of('https://app.example.com/tool.json', admitted)
+      await t.rejects(refused, { code: 'invalid_client', hint: /cannot be fetched$/ }, `${addresses}`)
+    }
   })
 
   t.test('a fetch that takes too long, or must not be made, is told apart, and its place is free again', async (t) => {

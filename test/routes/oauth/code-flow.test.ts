@@ -3,6 +3,8 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { authorizationOf, awaiting } from '../../../src/core/authorizations/approval.js'
 import { KEEP_LISTED_MS, MOST_ACTIVE, toFields } from '../../../src/core/authorizations/authorization.js'
+import { fault } from '../../../src/core/fault.js'
+import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { type Answer, startApp } from '../../support/app.js'
 import {
   answer,
@@ -17,8 +19,17 @@ import {
 } from '../../support/code-flow.js'
 import { CLI, clientsFile, type OAuthApp, startOAuthApp } from '../../support/oauth-app.js'
 import { startIdentityProvider } from '../../support/oidc-upstream.js'
-import { providersFile } from '../../support/sign-in.js'
-import { createVisitor, type Page, signedIn, type Visitor } from '../../support/visitor.js'
+import { startPlainProvider } from '../../support/plain-upstream.js'
+import { providersFile, signInAt } from '../../support/sign-in.js'
+import {
+  ASK_COOKIE,
+  createVisitor,
+  type Page,
+  SESSION_COOKIE,
+  signedIn,
+  VISITOR_COOKIE,
+  type Visitor
+} from '../../support/visitor.js'
 import { oauthRefused } from '../expectations.js'
 import { pageHeaders } from '../pages/expectations.js'
 
@@ -260,6 +271,8 @@ t.test('303 every other error goes back to the client, with state and iss', asyn
     ['invalid_request', { max_age: 'soon' }],
     ['invalid_request', { max_age: '-1' }],
     ['invalid_request', { nonce: 'n'.repeat(3_000) }],
+    ['invalid_request', { device_name: 'x'.repeat(256) }],
+    ['invalid_request', { client_version: 'x'.repeat(65) }],
     ...[
       'response_type',
       'scope',
@@ -269,7 +282,9 @@ t.test('303 every other error goes back to the client, with state and iss', asyn
       'prompt',
       'max_age',
       'ui_locales',
-      'login_hint'
+      'login_hint',
+      'device_name',
+      'client_version'
     ].map((name): [string, Sent] => ['invalid_request', { [name]: ['1', '1'] }])
   ]
   for (const [error, parameters] of wrong) {
@@ -317,6 +332,103 @@ t.test('303 prompt=login and max_age have the user sign in again, once', async (
   t.match((await ann.follow(ann.get(codeRequest({ max_age: '10' }).path))).text, 'A program asks for access')
 })
 
+t.test('303 max_age counts at the question and at the answer, too', async (t) => {
+  const { service, ann } = await setUp(t)
+  service.clock.advance(5_000)
+  const request = codeRequest({ max_age: '9' })
+  const question = await ann.follow(ann.get(request.path))
+  t.match(question.text, 'A program asks for access')
+  service.clock.advance(4_001)
+  const late = await ann.post(question.url, { action: 'approve', sure: 'yes' })
+  t.match(late.location, /^\/login\?ask=/)
+  t.match((await ann.follow(late)).text, 'Sign in once more')
+  await ann.follow(ann.post('/login', { name: 'ann' }))
+  service.clock.advance(300_000)
+  const code = (await answer(ann)).searchParams.get('code') ?? ''
+  t.match(code, /./, 'who signed in for the question has time to read it')
+  const { body } = await redeemCode(service, code, request)
+  t.equal(decodeJwt(body.id_token).auth_time, Math.floor((service.clock() - 300_000) / 1000))
+  const again = await ann.follow(ann.get(codeRequest({ max_age: '299' }).path))
+  t.match(again.text, 'Sign in once more')
+})
+
+t.test('303 a sign-in that nothing proves to be new is not what prompt=login asks for', async (t) => {
+  const acme = await startIdentityProvider(t, { publicUrl: ISSUER })
+  const hub = await startPlainProvider(t, { publicUrl: ISSUER })
+  const telling = await startIdentityProvider(t, { publicUrl: ISSUER, id: 'telling' })
+  const entries = [acme.entry(), hub.entry(), telling.entry({ authorization_parameters: { max_age: '86400' } })]
+  const PROVIDERS_FILE = providersFile(t, entries)
+  const service = await startOAuthApp(t, { PROVIDERS_FILE, OAUTH_CLIENTS_FILE: clientsFile(t, []) })
+  const { clock, app } = service
+  const ann = createVisitor(service)
+  await ann.signInAt('acme', 'ann')
+  for (const parameters of [{ prompt: 'login' }, { max_age: '0' }]) {
+    clock.advance(60_000)
+    const request = codeRequest(parameters)
+    const { location = '' } = await ann.get(request.path)
+    t.match((await ann.follow(ann.get(location))).text, 'Sign in once more')
+    // Whoever signs out and in again may have been let through by the provider.
+    await ann.get('/logout')
+    await ann.post('/logout')
+    await ann.signInAt('acme', 'ann')
+    const login = await ann.follow(ann.get(location))
+    t.match(login.text, 'Sign in once more', JSON.stringify(parameters))
+    const [, link = ''] = /href="(\/login\/acme[^"]*)"/.exec(login.body) ?? []
+    const atProvider = new URL((await ann.get(link)).location ?? '').searchParams
+    t.match(Object.fromEntries(atProvider), { prompt: 'login', max_age: '0' })
+    const begunAt = Math.floor(Date.now() / 1000)
+    t.equal((await ann.follow(ann.get(await ann.visitProvider(link, 'ann')))).url, location)
+    const { body } = await redeemCode(service, (await answer(ann)).searchParams.get('code') ?? '', request)
+    const authTime = Number(decodeJwt(body.id_token).auth_time)
+    t.ok(authTime >= begunAt && authTime < clock() / 1000 - 50, 'the time that the provider tells')
+  }
+
+  clock.advance(1_000)
+  const request = codeRequest({ prompt: 'login' })
+  const login = await ann.follow(ann.get(request.path))
+  const [, link = ''] = /href="(\/login\/hub[^"]*)"/.exec(login.body) ?? []
+  const refused = await ann.get(await ann.visitProvider(link, 'ann'))
+  t.equal(refused.status, 400)
+  t.match(refused.text, 'did not confirm that you signed in again')
+  const [, href = ''] = /<a href="(http:[^"]*)"/.exec(refused.body) ?? []
+  const back = new URL(href.replaceAll('&amp;', '&')).searchParams
+  t.match(
+    Object.fromEntries(back),
+    { error: 'login_required', state: 'a state', iss: ISSUER },
+    'the program may hear of it'
+  )
+
+  clock.advance(2 * 3_600_000)
+  const outcome = await signInAt(app, 'telling', 'eve')
+  if (outcome.kind !== 'signed_in') throw new Error(outcome.reason)
+  const eve = createVisitor(service)
+  eve.cookies.set(SESSION_COOKIE, outcome.token)
+  t.equal((await eve.get('/account/clients')).status, 200)
+  t.match(
+    (await eve.follow(eve.get('/device/confirm'))).text,
+    'Sign in once more',
+    'an old sign-in at the provider is one'
+  )
+  t.match((await eve.follow(eve.get(codeRequest().path))).text, 'Sign in once more')
+})
+
+t.test('303 an instance of the version before leads a sign-in for a program to a page that it has', async (t) => {
+  const acme = await startIdentityProvider(t, { publicUrl: ISSUER })
+  const PROVIDERS_FILE = providersFile(t, [acme.entry()])
+  const service = await startOAuthApp(t, { PROVIDERS_FILE, OAUTH_CLIENTS_FILE: clientsFile(t, []) })
+  const ann = createVisitor(service)
+  const login = await ann.follow(ann.get(codeRequest().path))
+  const [, link = ''] = /href="(\/login\/acme[^"]*)"/.exec(login.body) ?? []
+  await ann.get(link)
+  const kept = service.app.core.keyring.open(`cookie ${VISITOR_COOKIE}`, '', ann.cookies.get(VISITOR_COOKIE) ?? '')
+  const { destination, begun } = JSON.parse(kept).value
+  const known = ['device', 'consent', 'clients', 'connections']
+  t.ok(known.includes(destination) && known.includes(begun[0].destination), `${destination}, ${begun[0].destination}`)
+  await ann.follow(ann.get('/account/clients'))
+  const elsewhere = await ann.visitProvider('/login/acme', 'ann')
+  t.equal((await ann.get(elsewhere)).location, '/account/clients', 'nor does who goes elsewhere come back to it')
+})
+
 t.test('303 a sign-in in between keeps what is asked, in each tab', async (t) => {
   const { service } = await setUp(t)
   const bob = createVisitor(service)
@@ -340,8 +452,60 @@ t.test('303 a sign-in in between keeps what is asked, in each tab', async (t) =>
   t.equal((await bob.get(first.location ?? '')).status, 400, 'what is answered is gone')
 })
 
+t.test('303 tabs that open, and are answered, at the same time do not meet', async (t) => {
+  const { service, ann } = await setUp(t)
+  const requests = ['one', 'two', 'three'].map((state) => codeRequest({ state }))
+  const asked = await Promise.all(requests.map(({ path }) => ann.get(path)))
+  const forms: [string, Record<string, string>][] = []
+  for (const { location = '' } of asked) {
+    t.equal((await ann.follow(ann.get(location))).status, 200, 'each has its question')
+    forms.push([location, { csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }])
+  }
+  const [denied, ...approvals] = forms as [(typeof forms)[0], ...typeof forms]
+  const answers = await Promise.all([
+    ann.post(denied[0], { action: 'deny', ...denied[1] }),
+    ...approvals.map(([path, fields]) => ann.post(path, { action: 'approve', sure: 'yes', ...fields }))
+  ])
+  t.strictSame(
+    answers.map((page) => onwardOf(page).searchParams.get('state')),
+    ['one', 'two', 'three']
+  )
+  for (const [path] of forms) t.equal((await ann.get(path)).status, 400, 'what is answered stays so')
+  t.strictSame(
+    ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE)),
+    []
+  )
+
+  const larger = (i: number) => codeRequest({ state: 's'.repeat(600 * (i % 4)), nonce: `${i}` })
+  for (let i = 0; i < 40; i++) {
+    const { location = '' } = await ann.get(larger(i).path)
+    t.equal((await ann.get(location)).status, 200, 'the latest is always there')
+    const kept = ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE))
+    t.ok(kept.length >= 1 && kept.length <= 6, `${kept.length} of them`)
+    t.ok(ann.cookies.header().length < 5_000, `${ann.cookies.header().length} bytes`)
+  }
+  for (let i = 0; i < 6; i++) {
+    service.clock.advance(1_000)
+    await ann.get(codeRequest().path)
+  }
+  t.equal(ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE)).length, 6, 'six of a usual size')
+})
+
 t.test('303 by POST, the same', async (t) => {
-  const { ann } = await setUp(t)
+  const { service, ann } = await setUp(t)
+  const byPost = (parameters: Sent, more = '') =>
+    createVisitor(service).post('/oauth/authorize', {}, { payload: queryOf(codeRequest(parameters).sent) + more })
+  const silent = await byPost({ prompt: 'none' }, `&unknown=${'x'.repeat(9_000)}`)
+  t.match(
+    silent.location,
+    /^\/oauth\/authorize\?/,
+    'a form of another site comes without cookies, and says nothing of them'
+  )
+  t.notMatch(silent.location, 'unknown')
+  t.match(backOf(t, await ann.get(silent.location ?? '')), { error: 'consent_required' })
+  t.match(backOf(t, await byPost({ nonce: 'x'.repeat(9_000) })), { error: 'invalid_request', state: 'a state' })
+  const beyond = await byPost({ state: 'x'.repeat(9_000) })
+  t.strictSame([beyond.status, beyond.location], [400, undefined], 'nobody can be sent on with so much')
   const { sent } = codeRequest({ ui_locales: 'xx de-CH en' })
   const page = await ann.post(
     '/oauth/authorize',
@@ -381,10 +545,12 @@ t.test('200 the same code again for an answer that was lost on its way', async (
   const request = codeRequest()
   const { location = '' } = await ann.get(request.path)
   await ann.follow(ann.get(location))
-  const before = ann.cookies.get('__Host-grantd-asked') ?? ''
+  const [name = ''] = ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE))
+  const before = ann.cookies.get(name) ?? ''
   const form = { action: 'approve', sure: 'yes', csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
   const first = onwardOf(await ann.post(location, form))
-  ann.cookies.set('__Host-grantd-asked', before)
+  ann.cookies.set(name, before)
+  service.clock.advance(59_999)
   t.strictSame(onwardOf(await ann.post(location, form)), first)
   t.equal((await redeemCode(service, first.searchParams.get('code') ?? '', request)).status, 200)
   t.equal(
@@ -392,7 +558,34 @@ t.test('200 the same code again for an answer that was lost on its way', async (
     1,
     'one authorization'
   )
+  ann.cookies.set(name, before)
+  t.equal((await ann.post(location, form)).status, 400, 'and not once the program has had it')
 })
+
+t.test(
+  '400 an approval whose answer was lost, a minute later: the program hears that it has to begin anew',
+  async (t) => {
+    const { service, ann } = await setUp(t)
+    const request = codeRequest()
+    const { location = '' } = await ann.get(request.path)
+    await ann.follow(ann.get(location))
+    const [name = ''] = ann.cookies.names().filter((name) => name.startsWith(ASK_COOKIE))
+    const before = ann.cookies.get(name) ?? ''
+    const form = { action: 'approve', sure: 'yes', csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
+    const code = onwardOf(await ann.post(location, form)).searchParams.get('code') ?? ''
+    ann.cookies.set(name, before)
+    service.clock.advance(60_000)
+    const lost = await ann.post(location, form)
+    t.equal(lost.status, 400)
+    t.match(lost.text, 'Start again in the program')
+    t.notMatch(lost.body, code)
+    const [, href = ''] = /<a href="(http:[^"]*)"/.exec(lost.body) ?? []
+    const back = new URL(href.replaceAll('&amp;', '&'))
+    t.equal(back.origin + back.pathname, LOOPBACK)
+    t.match(Object.fromEntries(back.searchParams), { error: 'server_error', state: 'a state', iss: ISSUER })
+    t.equal(ann.cookies.get(name), undefined, 'it is over')
+  }
+)
 
 t.test('400 where nobody signs in on pages', async (t) => {
   const { app } = await startApp(t, { PUBLIC_URL: 'https://grants.example' })
@@ -488,12 +681,13 @@ t.test('200 what the page showed is what the tokens carry', async (t) => {
 t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t) => {
   const { service, ann } = await setUp(t)
   const { core } = service.app
-  const ask = async (visitor: Visitor) => {
-    const { location = '' } = await visitor.get(codeRequest().path)
+  const first = codeRequest()
+  const ask = async (visitor: Visitor, { path } = codeRequest()) => {
+    const { location = '' } = await visitor.get(path)
     await visitor.get(location)
     return location
   }
-  const location = await ask(ann)
+  const location = await ask(ann, first)
   for (let i = 0; i < MOST_ACTIVE; i++) {
     const approval = { userId: 'ann', authorizationId: `${i}`, ip: '::1' }
     const fields = toFields({
@@ -512,7 +706,11 @@ t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t)
   t.equal(full.status, 409)
   t.match(full.text, `${MOST_ACTIVE} programs are authorized`)
   await core.authorizations.revokeAll('ann')
-  t.ok((await answer(ann)).searchParams.has('code'), 'the question is there still')
+  service.clock.advance(120_000)
+  const late = (await answer(ann)).searchParams.get('code') ?? ''
+  t.match(late, /^[\w-]{43}$/, 'the question is there still')
+  service.clock.advance(59_999)
+  t.equal((await redeemCode(service, late, first)).status, 200, 'and the code lives from its approval on')
 
   const bob = await signedIn(service, 'bob')
   const asked = await ask(bob)
@@ -522,6 +720,187 @@ t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t)
   await core.users.block('bob')
   t.equal((await bob.post(asked, form)).location?.startsWith('/login'), true, 'who is blocked has no session')
   spent(t, await redeemCode(service, code, request), 'and their codes bring nothing')
+})
+
+t.test('200 what a program says of itself is shown as its own word, and becomes label and version', async (t) => {
+  const { service, ann } = await setUp(t)
+  const [mac, linux] = [
+    'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36',
+    'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
+  ]
+  const token = await service.session('ann')
+  const row = async () => (await service.call('GET', '/auth/clients', { token })).body.data[0]
+  /** A login in a browser on this system, by a program that redeems its code with this User-Agent. */
+  const login = async (browser: string, program: string | undefined, parameters: Sent = {}, between?: string) => {
+    service.clock.advance(1_000)
+    const request = codeRequest(parameters)
+    const headers = { 'user-agent': browser }
+    await ann.follow(ann.get(request.path, { headers }))
+    const { url: path, text } = ann.shown
+    const url = onwardOf(await ann.post(path, { action: 'approve', sure: 'yes' }, { headers }))
+    const { id, label: before } = await row()
+    if (between !== undefined) await service.call('PATCH', `/auth/clients/${id}`, { token, body: { label: between } })
+    const client = { client_id: String(request.sent.client_id) }
+    const { status } = await service.post(
+      '/oauth/token',
+      {
+        ...{ ...client, grant_type: 'authorization_code', code: url.searchParams.get('code') ?? '' },
+        ...{ code_verifier: request.verifier }
+      },
+      program === undefined ? {} : { 'user-agent': program }
+    )
+    t.equal(status, 200)
+    const { label, client_version } = await row()
+    return { before, label, client_version, text }
+  }
+
+  const named = { device_name: 'Ann’s laptop', client_version: '1.4.0' }
+  const said = await login(mac, 'gh/2.40.1', named)
+  t.match(said, { before: 'Ann’s laptop', label: 'Ann’s laptop', client_version: '1.4.0' })
+  t.match(said.text, 'Version 1.4.0 not checked by anybody Device Ann’s laptop not checked by anybody')
+  const [longest, long] = ['😀'.repeat(255), 'x'.repeat(64)]
+  t.match(await login(mac, 'gh/2.40.1', { device_name: longest, client_version: long }), {
+    label: longest,
+    client_version: long
+  })
+  const nothing = await login(mac, undefined, { device_name: '', client_version: '' })
+  t.match(nothing, { before: 'macOS', label: 'macOS', client_version: null }, 'what is empty is not there')
+
+  const gh = 'GitHub CLI 2.40.1'
+  t.match(await login(mac, gh), { before: 'macOS', label: 'GitHub CLI 2.40.1 (macOS)' })
+  t.match(await login(linux, gh), { before: 'Linux', label: 'GitHub CLI 2.40.1 (Linux)' }, 'the other is told apart')
+  t.match(await login(linux, 'gh/2.40.1 (linux; wsl)'), { label: 'gh 2.40.1 (Linux)' })
+  t.match(await login(linux, 'node'), { label: 'Linux' }, 'a library names no program')
+  t.match(await login(mac, linux), { label: 'macOS' }, 'nor does a browser')
+  t.match(await login('curl/8', undefined), { before: null, label: null })
+  t.match(await login('curl/8', gh), { before: null, label: gh })
+  t.match(await login(mac, gh, {}, 'mine'), { before: 'macOS', label: 'mine' }, 'what its user calls it stays')
+  const web = { client_id: 'web', redirect_uri: WEB, scope: 'openid' }
+  t.match(await login(mac, 'gh/2.40.1', web), { before: null, label: null }, 'a server is not on their device')
+  t.match(await login(mac, 'gh/2.40.1', { ...web, redirect_uri: NATIVE }), { label: 'gh 2.40.1 (macOS)' })
+})
+
+t.test('400 and 303 a client may ask a device for less than a browser, or for nothing', async (t) => {
+  const redirect_uris = [LOOPBACK]
+  const resources = [{ identifier: FILMS, name: 'Films', scope: 'films.read films.write' }]
+  const entry = { scope: 'openid admin', redirect_uris, resources: [FILMS] }
+  const clients = [
+    { client_id: 'both', ...entry, device_scope: 'openid films.read' },
+    { client_id: 'none', ...entry, device_scope: '' },
+    { client_id: 'never', ...entry, grant_types: ['authorization_code'] }
+  ]
+  const service = await startOAuthApp(t, { OAUTH_CLIENTS_FILE: clientsFile(t, clients, resources) })
+  const ann = await signedIn(service)
+  const all = 'openid admin films.read films.write'
+  const cases: [client_id: string, good: string[], bad: string[]][] = [
+    ['both', ['', 'openid', 'openid films.read'], ['admin', 'openid films.write', all]],
+    ['none', [''], ['openid', 'films.read']],
+    ['never', [], ['', 'openid']]
+  ]
+  for (const [client_id, good, bad] of cases) {
+    const start = (scope: string) => service.post('/oauth/device_authorization', { client_id, scope, resource: FILMS })
+    const error = client_id === 'never' ? 'unauthorized_client' : 'invalid_scope'
+    for (const scope of bad) oauthRefused(t, await start(scope), 400, error)
+    for (const scope of good) t.equal((await start(scope)).status, 200, `${client_id}: ${scope}`)
+    const request = codeRequest({ client_id, resource: FILMS, scope: all })
+    const { status, body } = await redeemCode(service, await approved(ann, request), request, {}, { client_id })
+    t.strictSame([status, body.scope], [200, 'films.read films.write'], `${client_id} by a code`)
+  }
+  const { device_code, user_code } = (
+    await service.post('/oauth/device_authorization', { client_id: 'both', scope: 'openid' })
+  ).body
+  await service.approve(user_code)
+  t.equal((await service.redeem(device_code, { client_id: 'both' })).body.scope, 'openid')
+  oauthRefused(t, await service.redeem(device_code, { client_id: 'never' }), 400, 'unauthorized_client')
+})
+
+t.test('200 scopes that may be left out have a box, and tokens have what is ticked', async (t) => {
+  const films = { identifier: FILMS, name: 'Films', scope: 'films.read films.write' }
+  const player = {
+    ...{ client_id: 'player', scope: 'openid offline_access', resources: [FILMS], redirect_uris: [LOOPBACK] },
+    optional_scope: 'offline_access films.write openid'
+  }
+  const service = await startOAuthApp(t, { OAUTH_CLIENTS_FILE: clientsFile(t, [player], [films]) })
+  const ann = await signedIn(service)
+  const own = { client_id: 'player' }
+  const all = 'openid offline_access films.read films.write'
+  const boxes = ({ body }: Page) =>
+    [...body.matchAll(/<input type="checkbox" name="scope" value="([^"]+)"( checked)?\/>/g)].map(
+      ([, scope, checked]) => (checked ? scope : `no ${scope}`)
+    )
+  const ask = async (parameters: Sent) => {
+    const request = codeRequest({ ...own, scope: all, resource: FILMS, ...parameters })
+    return { request, page: await ann.follow(ann.get(request.path)) }
+  }
+  const cases: [ticked: string | string[] | undefined, forResource: string, forIssuer: string][] = [
+    [['openid', 'offline_access', 'films.write'], 'films.read films.write', 'openid offline_access'],
+    [['openid', 'offline_access'], 'films.read', 'openid offline_access'],
+    [['films.write', 'admin', 'films.read profile', '__proto__'], 'films.read films.write', ''],
+    [undefined, 'films.read', '']
+  ]
+  for (const [ticked, forResource, forIssuer] of cases) {
+    for (const resource of [FILMS, undefined]) {
+      const { request, page } = await ask(resource ? {} : { scope: player.scope, resource })
+      t.strictSame(boxes(page), ['openid', 'offline_access', ...(resource ? ['films.write'] : [])])
+      t.match(page.text, 'You may leave out')
+      const url = onwardOf(await ann.post(page.url, { action: 'approve', sure: 'yes', scope: ticked }))
+      const { status, body } = await redeemCode(service, url.searchParams.get('code') ?? '', request, {}, own)
+      const expected = resource ? forResource : forIssuer
+      t.strictSame([status, body.scope], [200, expected], `${ticked} for ${resource}`)
+      t.equal(decodeJwt(body.access_token).scope, expected)
+      t.equal('refresh_token' in body, [ticked].flat().includes('offline_access'), 'stays connected, or not')
+      t.equal('id_token' in body, [ticked].flat().includes('openid'))
+      if (!body.refresh_token) continue
+      const refreshed = await service.refresh(body.refresh_token, own)
+      t.equal(decodeJwt(refreshed.body.access_token).scope, expected, 'and so from then on')
+      oauthRefused(
+        t,
+        await service.refresh(refreshed.body.refresh_token, own, 'films.write admin'),
+        400,
+        'invalid_scope'
+      )
+    }
+  }
+  const { request, page } = await ask({ scope: 'films.read openid' })
+  t.strictSame(boxes(page), ['openid'], 'what is not asked for has none')
+  const again = await ann.post(page.url, { action: 'approve', scope: 'films.write' })
+  t.equal(again.status, 400)
+  t.strictSame(boxes(again), ['no openid'], 'and the boxes stay as they were')
+  const url = onwardOf(
+    await ann.post(page.url, { action: 'approve', sure: 'yes', scope: ['films.write', 'offline_access'] })
+  )
+  const { body } = await redeemCode(service, url.searchParams.get('code') ?? '', request, {}, own)
+  t.equal(body.scope, 'films.read', 'nothing is granted that was not asked for')
+  t.notOk('refresh_token' in body || 'id_token' in body)
+  for (const [language, { consent }] of Object.entries(texts)) {
+    const { page } = await ask({ ui_locales: language })
+    t.match(page.text, consent.optional, language)
+  }
+})
+
+t.test('503 an approval that came to nothing may be followed by one that stands', async (t) => {
+  const { service, ann } = await setUp(t)
+  const { storage, core } = service.app
+  const request = codeRequest()
+  await ann.follow(ann.get(request.path))
+  const { url: path } = ann.shown
+  const form = { action: 'approve', sure: 'yes', csrf: ann.hidden('csrf'), ticket: ann.hidden('ticket') }
+  const { decide } = storage.grants
+  storage.grants.decide = async () => {
+    throw fault('unavailable')
+  }
+  t.equal((await ann.post(path, form)).status, 503)
+  storage.grants.decide = decide
+  service.clock.advance(400_000)
+  const code = onwardOf(await ann.post(path, form)).searchParams.get('code') ?? ''
+  service.clock.advance(59_999)
+  const [row, ...others] = await core.authorizations.list('ann')
+  t.strictSame(
+    [await core.authorizations.standingOf('ann', row?.id ?? ''), others],
+    ['awaited', []],
+    'one row, which waits'
+  )
+  t.equal((await redeemCode(service, code, request)).status, 200)
 })
 
 t.test('400 a code whose authorization was revoked before it was redeemed', async (t) => {

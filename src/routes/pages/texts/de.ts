@@ -99,6 +99,10 @@ export const de: Texts = {
       'Das Programm bekommt nichts. Ihr Browser kehrt von selbst dorthin zurück. Wenn nicht, folgen Sie dem Link.',
     goOn: (place) => `Weiter: ${place}`,
     lost: 'Danach wurde in diesem Browser nicht gefragt, oder vor zu langer Zeit, oder es ist schon beantwortet. Beginnen Sie im Programm noch einmal.',
+    notAsked: (host) =>
+      `Ein Programm, das bei ${host} beschrieben ist, hat Sie hierher geschickt. Seine Anfrage wurde abgelehnt, bevor Sie gefragt wurden, und es wurde nichts erlaubt.`,
+    notTrusted:
+      'Niemand hier kennt die Adresse, an der es das erfahren soll. Folgen Sie dem Link nur, wenn Sie dieses Programm gerade eben benutzt haben.',
     unknownClient:
       'Das Programm, von dem Sie kommen, ist diesem Dienst nicht bekannt. Es wurde nichts erlaubt, und Sie werden nicht dorthin zurückgeschickt.',
     unknownRedirect:

@@ -96,6 +96,10 @@ export const en = {
     denied: 'The program gets nothing. Your browser goes back to it by itself. If it does not, follow the link.',
     goOn: (place: string) => `Go on to ${place}`,
     lost: 'This browser was not asked that, or too long ago, or it is answered already. Start again in the program.',
+    notAsked: (host: string) =>
+      `A program that is described at ${host} sent you here. Its request was refused before you were asked, and nothing was approved.`,
+    notTrusted:
+      'Nobody here knows the address where the program is to hear of that. Follow the link only if you were using it just now.',
     unknownClient:
       'The program that sent you here is not known to this service. Nothing was approved, and you are not sent back to it.',
     unknownRedirect:

@@ -98,6 +98,10 @@ export const es: Texts = {
     denied: 'El programa no recibe nada. Su navegador vuelve a él por sí solo. Si no es así, siga el enlace.',
     goOn: (place) => `Continuar: ${place}`,
     lost: 'Eso no se preguntó en este navegador, o hace demasiado tiempo, o ya está respondido. Empiece de nuevo en el programa.',
+    notAsked: (host) =>
+      `Le envió aquí un programa que se describe en ${host}. Su solicitud se rechazó antes de preguntarle a usted, y no se ha aprobado nada.`,
+    notTrusted:
+      'Nadie aquí conoce la dirección en la que debe enterarse de ello. Siga el enlace solo si estaba usando este programa ahora mismo.',
     unknownClient:
       'Este servicio no conoce el programa que le envió aquí. No se ha aprobado nada y no se le envía de vuelta.',
     unknownRedirect:

@@ -97,6 +97,10 @@ export const fr: Texts = {
     denied: 'Le programme n’obtient rien. Votre navigateur y retourne tout seul. Sinon, suivez le lien.',
     goOn: (place) => `Continuer : ${place}`,
     lost: 'Cela n’a pas été demandé dans ce navigateur, ou il y a trop longtemps, ou la réponse est déjà donnée. Recommencez dans le programme.',
+    notAsked: (host) =>
+      `Un programme décrit sur ${host} vous a envoyé ici. Sa demande a été refusée avant que la question vous soit posée, et rien n’a été approuvé.`,
+    notTrusted:
+      'Personne ici ne connaît l’adresse où il doit l’apprendre. Ne suivez le lien que si vous utilisiez ce programme à l’instant.',
     unknownClient:
       'Ce service ne connaît pas le programme qui vous a envoyé ici. Rien n’a été approuvé, et vous n’y êtes pas renvoyé.',
     unknownRedirect:

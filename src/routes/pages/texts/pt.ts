@@ -97,6 +97,10 @@ export const pt: Texts = {
     denied: 'O programa não recebe nada. Seu navegador volta para ele sozinho. Se não voltar, siga o link.',
     goOn: (place) => `Continuar: ${place}`,
     lost: 'Isso não foi perguntado neste navegador, ou foi há tempo demais, ou já está respondido. Comece de novo no programa.',
+    notAsked: (host) =>
+      `Um programa descrito em ${host} enviou você para cá. O pedido dele foi recusado antes que você fosse perguntado, e nada foi aprovado.`,
+    notTrusted:
+      'Ninguém aqui conhece o endereço em que ele deve saber disso. Siga o link somente se você estava usando este programa agora mesmo.',
     unknownClient:
       'Este serviço não conhece o programa que enviou você para cá. Nada foi aprovado, e você não é enviado de volta.',
     unknownRedirect:

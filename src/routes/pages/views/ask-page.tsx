@@ -1,18 +1,16 @@
-import { type Client, hostOfClient } from '../../../core/clients/client.js'
-import type { DescribedClient } from '../../../core/clients/clients.js'
+import { type Client, hostOfClient, isKnownByUrl } from '../../../core/clients/client.js'
 import { whereTo } from '../../../core/clients/redirect-uri.js'
 import type { Resource } from '../../../core/clients/resource.js'
-import { readClaim } from '../../../core/grants/self-description.js'
 import type { Ask } from '../ask.js'
 import type { Visit } from '../visit.js'
-import { Fact } from './consent-details.js'
+import { type Claim, claimsOf, Doubts, Fact } from './consent-details.js'
 import { Optional, Rights } from './consent-rights.js'
 import { Form, Layout, Notice } from './layout.js'
 
 interface AskPageProps {
   visit: Visit
   ask: Ask
-  client: Client | DescribedClient
+  client: Client
   /** The resources that are asked for and still there. */
   resources: readonly Resource[]
   /** The scopes that the user may leave out, and those of them that they have left out so far. */
@@ -27,19 +25,23 @@ interface AskPageProps {
 }
 
 /**
- * The question of a program on the same device: there is no code to compare. What it shows is known, and not what the program says of
- * itself. As on the other question the deny button comes first, so that the Enter key denies, and no element has an id.
+ * The question of a program on the same device: there is no code to compare. What the program says of itself is marked as such. As on
+ * the other question the deny button comes first, so that the Enter key denies, and no element has an id.
  */
 export function AskPage(props: AskPageProps) {
   const { visit, ask, client, problem } = props
   const { asking, consent, clientTypes } = visit.texts
   const name = client.name ?? hostOfClient(client.id) ?? clientTypes[client.type]
+  const claims = claimsOf(ask, visit)
+  const isDoubtful = claims.some(([, { doubts }]) => doubts.length > 0)
   return (
     <Layout visit={visit} title={asking.title} isAlone>
       {problem && <Notice kind="problem">{problem}</Notice>}
-      <Summary {...props} />
-      <section class="warning">
-        <h2>{consent.warning.title}</h2>
+      <Summary {...props} claims={claims} />
+      <section class={`warning ${isDoubtful ? 'strong' : ''}`}>
+        <h2>{isDoubtful ? consent.warning.strongTitle : consent.warning.title}</h2>
+        {isDoubtful && <p>{consent.claimsIntro}</p>}
+        <Doubts visit={visit} claims={claims} />
         <p>{asking.warning}</p>
       </section>
       <Form visit={visit} action={`/authorize/${ask.id}`} class="stack decision">
@@ -62,12 +64,11 @@ export function AskPage(props: AskPageProps) {
   )
 }
 
-function Summary(props: AskPageProps) {
-  const { visit, ask, client, userName, upstreamName } = props
+function Summary(props: AskPageProps & { claims: readonly Claim[] }) {
+  const { visit, ask, client, claims, userName, upstreamName } = props
   const { asking, consent, clientTypes } = visit.texts
   const host = hostOfClient(client.id)
   const known = client.name ?? host
-  const claimed = 'claimedName' in client ? readClaim(client.claimedName) : undefined
   return (
     <dl class="facts">
       <Fact term={consent.program}>
@@ -79,14 +80,20 @@ function Summary(props: AskPageProps) {
           </>
         )}
       </Fact>
-      {claimed !== undefined && (
-        <Fact term={consent.claimedName}>
+      {/* Not a link: whoever publishes there would learn who looks, and when. */}
+      {isKnownByUrl(client.id) && (
+        <Fact term={consent.describedAt}>
+          <code>{client.id}</code>
+        </Fact>
+      )}
+      {claims.map(([term, { text }]) => (
+        <Fact term={term} key={term}>
           <q>
-            <bdi>{claimed.text}</bdi>
+            <bdi>{text}</bdi>
           </q>{' '}
           <small>{consent.unchecked}</small>
         </Fact>
-      )}
+      ))}
       <Fact term={asking.to}>
         <bdi>{placeOf(ask.redirectUri, visit)}</bdi>
       </Fact>

@@ -40,10 +40,10 @@ export function Details(props: DetailsProps) {
   )
 }
 
-type Claim = [term: string, claim: ReadableClaim]
+export type Claim = [term: string, claim: ReadableClaim]
 
 /** The client's metadata, each with its label. */
-export function claimsOf({ metadata }: GrantRequest, visit: Visit): Claim[] {
+export function claimsOf({ metadata }: Pick<GrantRequest, 'metadata'>, visit: Visit): Claim[] {
   const { consent } = visit.texts
   const { name, version, hostname, os } = metadata
   const claims: [string, ReadableClaim | undefined][] = [
@@ -59,7 +59,6 @@ export function claimsOf({ metadata }: GrantRequest, visit: Visit): Claim[] {
 function Claims({ request, visit }: Pick<DetailsProps, 'request' | 'visit'>) {
   const { consent } = visit.texts
   const made = claimsOf(request, visit)
-  const doubts = new Set(made.flatMap(([, { doubts }]) => doubts))
   return (
     <section class="claims">
       <h2>{consent.claimsIntro}</h2>
@@ -75,9 +74,20 @@ function Claims({ request, visit }: Pick<DetailsProps, 'request' | 'visit'>) {
           ))}
         </dl>
       )}
+      <Doubts visit={visit} claims={made} />
+    </section>
+  )
+}
+
+/** Why the claims might mislead, a sentence for each reason. */
+export function Doubts({ visit, claims }: { visit: Visit; claims: readonly Claim[] }) {
+  const { consent } = visit.texts
+  const doubts = new Set(claims.flatMap(([, { doubts }]) => doubts))
+  return (
+    <>
       {doubts.has('hidden') && <p class="doubt">{consent.hidden}</p>}
       {doubts.has('lookalike') && <p class="doubt">{consent.lookalike}</p>}
-    </section>
+    </>
   )
 }
 

@@ -6,7 +6,7 @@ interface ErrorPageProps {
   sentence: string
   /** The request id, by which the log can be searched. */
   reference?: string | undefined
-  /** Where the link leads; by default to the landing page. */
+  /** Where the link leads, by a path of these pages or a URL; by default to the landing page. */
   next?: { href: string; text: string }
 }
 
@@ -18,7 +18,7 @@ export function ErrorPage({ visit, sentence, reference, next }: ErrorPageProps) 
       <Notice kind="problem">{sentence}</Notice>
       {reference && <p class="aside">{texts.error.reference(reference)}</p>}
       <p>
-        <a href={base + href}>{text}</a>
+        <a href={href.startsWith('/') ? base + href : href}>{text}</a>
       </p>
     </Layout>
   )

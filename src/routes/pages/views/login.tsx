@@ -18,12 +18,11 @@ interface LoginProps {
 export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
   const { login } = visit.texts
   const offered = upstreams.filter(({ signsIn }) => signsIn)
-  const { reauthenticates, destination = 'device' } = visit.visitor ?? {}
-  const askId = destination === 'ask' ? visit.visitor?.askId : undefined
+  const { reauthenticates, destination = 'device', askId } = visit.visitor ?? {}
   return (
     <Layout visit={visit} title={login.title}>
       {hasSignedOut && <Notice kind="done">{login.signedOut}</Notice>}
-      <p>{reauthenticates ? login.again : login.goingTo[destination]}</p>
+      <p>{reauthenticates ? login.again : login.goingTo[askId === undefined ? destination : 'ask']}</p>
       {upstreams.length > 0 && (
         <ul class="providers">
           {offered.map(({ id, name }) => (

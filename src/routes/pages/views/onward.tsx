@@ -30,3 +30,28 @@ export function Onward({ visit, url, redirectUri, action }: OnwardProps) {
     </Layout>
   )
 }
+
+interface NotAskedProps extends Pick<OnwardProps, 'visit' | 'url' | 'redirectUri'> {
+  /** Where the client is described. */
+  host: string
+  /** The code of the error that the program learns of. */
+  error: string
+}
+
+/** Refuses what was not even asked. Nobody vouches for where that would be told, so that the browser goes on by the link alone. */
+export function NotAsked({ visit, url, redirectUri, host, error }: NotAskedProps) {
+  const { asking } = visit.texts
+  return (
+    <Layout visit={visit} title={visit.texts.error.title}>
+      <p>
+        <bdi>{asking.notAsked(host)}</bdi> <code>{error}</code>
+      </p>
+      <p>{asking.notTrusted}</p>
+      <p>
+        <a href={url}>
+          <bdi>{asking.goOn(placeOf(redirectUri, visit))}</bdi>
+        </a>
+      </p>
+    </Layout>
+  )
+}
