@@ -77,12 +77,7 @@ t.test('a code that is typed leads to the question, and approving lets the progr
     /^Asked\nnow \d+ \w+ \d{4}, \d\d:\d\d UTC$/,
     /^You are at\nplace unknown · 127\.0\.0\.1$/
   ])
-  t.same(await claims.allInnerTexts(), [
-    'Calls itself\nacme-cli',
-    'Version\n1.4.0',
-    'Device\nbuild-7',
-    'System\nlinux'
-  ])
+  t.same(await claims.allInnerTexts(), ['Calls itself\nacme-cli', 'Version\n1.4.0', 'Device\nbuild-7', 'System\nlinux'])
   t.match(await page.locator('.claims h2').innerText(), /Nobody has checked it/)
   t.match(await page.locator('.warning h2').innerText(), /^Only approve what you started yourself$/)
   t.match(await page.locator('.warning').innerText(), /Deny if somebody sent you this code/)
