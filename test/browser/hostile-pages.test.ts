@@ -324,7 +324,7 @@ t.test('the question of a program on the same device names what is known, whatev
     t.same(await textsOf(page, 'button[value=approve]'), [`Approve ${known}`], 'nothing is approved by such a name')
     t.match(await page.locator('main').innerText(), 'a program on this computer (127.0.0.1:43123)')
     t.equal(await overhang(page), 0, `${shown}: nothing sticks out`)
-    t.same(await textsOf(page, 'main a'), ['This is not me'], 'and no link leads away')
+    t.same(await textsOf(page, 'main a'), ['Not you? Sign out'], 'and no link leads away')
     const answers = await page.evaluate<{ left: number; right: number; height: number }[]>(
       "[...document.querySelectorAll('button[name=action]')].map((button) => button.getBoundingClientRect().toJSON())"
     )

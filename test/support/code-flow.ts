@@ -72,7 +72,8 @@ export async function answerAs(
   { action = 'approve', code = newGrantCode() }: { action?: Action; code?: string } = {}
 ): Promise<string> {
   const request = {
-    ...{ clientId: 'cli', clientType: 'cli' as const, scopes: ['openid', 'offline_access'], metadata: {} },
+    ...{ clientId: String(sent.client_id), clientType: 'cli' as const, metadata: {} },
+    scopes: ['openid', 'offline_access'],
     ...{ codeChallenge: challengeOf(verifier), redirectUri: String(sent.redirect_uri), ip: '192.0.2.1' }
   }
   const by = { userId, ip: '192.0.2.1', signedInAtMs: clock() }
