@@ -343,6 +343,7 @@ t.test('the question says where the answer goes, and the answer goes nowhere els
   const visitor = await visit(t, { user: 'reader', width: 360, height: 740 }, site)
   const { page } = visitor
   const left: string[] = []
+  t.teardown(() => page.unrouteAll())
   await page.route(
     (url) => url.origin !== site.url,
     (route) => {

@@ -125,10 +125,7 @@ function standingOf(code: ModelCode, nowMs: number): Standing {
 
 const codeOf = ({ codes }: History, which: number) => codes[codes.length - 1 - (which % codes.length)] as ModelCode
 
-const command = (text: string, run: Command['run'], check: Command['check'] = () => true): Command => ({
-  ...{ check, run },
-  toString: () => text
-})
+const command = (text: string, run: Command['run']): Command => ({ check: () => true, run, toString: () => text })
 
 let users = 0
 
@@ -144,16 +141,13 @@ const ask = (action: Action, onOther: number) =>
 
 /** A form that is sent again, because its answer was lost, changes nothing. */
 const approveAgain = (which: number, onOther: number) =>
-  command(
-    `approveAgain(${which}, ${onOther})`,
-    async (history, instances) => {
-      const { request, code, userId, ...model } = codeOf(history, which)
-      // What is forgotten can be asked anew, and a denied question is gone from the browser.
-      if (['denied', 'forgotten'].includes(standingOf({ request, code, userId, ...model }, instances[0].clock()))) return
-      await answerAs(instances[onOther] as OAuthApp, request, userId, { code })
-      history.seen('approved again')
-    }
-  )
+  command(`approveAgain(${which}, ${onOther})`, async (history, instances) => {
+    const model = codeOf(history, which)
+    // What is forgotten can be asked anew, and a denied question is gone from the browser.
+    if (['denied', 'forgotten'].includes(standingOf(model, instances[0].clock()))) return
+    await answerAs(instances[onOther] as OAuthApp, model.request, model.userId, { code: model.code })
+    history.seen('approved again')
+  })
 
 /** Redeems a code as often as there are attempts, all at once, and has its user revoke it at the same time, if they do. */
 const redeem = (

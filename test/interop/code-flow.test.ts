@@ -161,7 +161,7 @@ function createGoClient(url: string, { clientId, clientSecret = '', redirectUrl,
       },
       body: encode(style === 'in params' ? { ...form, ...credentials } : form)
     })
-    return { status: answer.status, body: await answer.json() }
+    return { status: answer.status, body: JSON.parse(await answer.text()) }
   }
 
   async function retrieveToken(form: Record<string, string>) {
