@@ -104,7 +104,10 @@ t.test('an answer that is cut off after the claim: whoever asks again ends what 
   t.strictSame([retried.status, retried.body.error], [400, 'invalid_grant'])
   t.equal((await other.userinfo(access_token)).status, 401, 'and is dead')
   t.equal((await other.refresh(refresh_token)).body.error, 'invalid_grant')
-  t.strictSame((await rowsOf(other, 'cut off')).map(({ revokedAtMs }) => revokedAtMs !== undefined), [true])
+  t.strictSame(
+    (await rowsOf(other, 'cut off')).map(({ revokedAtMs }) => revokedAtMs !== undefined),
+    [true]
+  )
   const anew = await redeemCode(other, await answerAs(other, again, 'cut off'), again)
   t.equal(anew.status, 200, 'it begins anew, and is well')
 })

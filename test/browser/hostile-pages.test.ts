@@ -260,7 +260,10 @@ const PLACES: [uri: string, shown: string][] = [
   ['https://xn--80ak6aa92e.com/', 'xn--80ak6aa92e.com'],
   ['https://accounts.example.com.evil.example/cb', 'accounts.example.com.evil.example'],
   ['https://accounts.example.com-login.evil.example:8443/', 'accounts.example.com-login.evil.example:8443'],
-  [`https://accounts.example.com.${'w'.repeat(63)}.evil.example/`, `accounts.example.com.${'w'.repeat(63)}.evil.example`],
+  [
+    `https://accounts.example.com.${'w'.repeat(63)}.evil.example/`,
+    `accounts.example.com.${'w'.repeat(63)}.evil.example`
+  ],
   ['https://EVIL.example/Accounts.Example.com', 'evil.example'],
   ['https://e%76il.example/', 'evil.example'],
   ['https://evil.example/@accounts.example.com/', 'evil.example'],
@@ -298,7 +301,11 @@ t.test('the question of a program on the same device names what is known, whatev
   const documents = new Map<string, string>()
   const host = await listen(t, (request, response) => {
     const client_id = `${host.origin}${request.url}`
-    const document = { client_id, client_name: documents.get(request.url ?? ''), redirect_uris: ['http://127.0.0.1/cb'] }
+    const document = {
+      client_id,
+      client_name: documents.get(request.url ?? ''),
+      redirect_uris: ['http://127.0.0.1/cb']
+    }
     answerWith(JSON.stringify(document))(request, response)
   })
   const site = await startSite(t, {
@@ -333,12 +340,19 @@ t.test('the question of a program on the same device names what is known, whatev
   }
   t.ok(names.length >= 65, `${names.length} names`)
   t.same([visitor.dialogs, visitor.complaints], [[], []])
-  t.same([...new Set(visitor.requests.map((request) => new URL(request.url()).origin))], [site.url], 'nobody else is asked')
+  t.same(
+    [...new Set(visitor.requests.map((request) => new URL(request.url()).origin))],
+    [site.url],
+    'nobody else is asked'
+  )
 })
 
 t.test('the question says where the answer goes, and the answer goes nowhere else', async (t) => {
   const clients = PLACES.map(([uri], i) => ({ client_id: `c${i}`, client_name: `Program ${i}`, redirect_uris: [uri] }))
-  const app = { client_id: 'app', redirect_uris: ['https://app.example/cb', 'http://localhost/cb', 'http://127.0.0.1/cb'] }
+  const app = {
+    client_id: 'app',
+    redirect_uris: ['https://app.example/cb', 'http://localhost/cb', 'http://127.0.0.1/cb']
+  }
   const site = await startSite(t, { OAUTH_CLIENTS_FILE: clientsFile(t, [...clients, app]) })
   const visitor = await visit(t, { user: 'reader', width: 360, height: 740 }, site)
   const { page } = visitor

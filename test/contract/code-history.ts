@@ -182,7 +182,8 @@ const redeem = (
       const rights = attempts.filter(([name]) => ATTEMPTS[name]?.isRight).length
       const most = standing === 'open' && rights > 0 ? 1 : 0
       const least = isRevokedToo ? 0 : most
-      if (won.length > most || won.length < least) throw new Error(`${won.length} of ${rights} redeemed a code: ${standing}`)
+      if (won.length > most || won.length < least)
+        throw new Error(`${won.length} of ${rights} redeemed a code: ${standing}`)
       if (isRevokedToo && most > 0) history.seen(won.length > 0 ? 'before a revocation' : 'after a revocation')
       // A use beside one that brought tokens is a second one, as is one after it.
       const isSecond = rights > 0 && standing === 'spent'

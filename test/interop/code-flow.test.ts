@@ -221,7 +221,11 @@ t.test('the requests of golang.org/x/oauth2', async (t) => {
     const { code, verifier } = await approve(go, { access_type: 'offline', prompt: 'consent' })
     const { status, body } = await go.exchange(code, verifier)
     t.equal(status, 200, title)
-    t.strictSame([go.sent(), go.authStyle()], [1, style], `${title}: the first request brings it, so that none is a second use`)
+    t.strictSame(
+      [go.sent(), go.authStyle()],
+      [1, style],
+      `${title}: the first request brings it, so that none is a second use`
+    )
     t.match(body, { token_type: /^bearer$/i, expires_in: Number, refresh_token: String })
     const refreshed = await go.refresh(body.refresh_token)
     t.equal(refreshed.status, 200, title)
