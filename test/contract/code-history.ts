@@ -3,6 +3,7 @@
  * too late, again, at once, and beside a revocation; taken for device codes; and what came of them used and refreshed. The answers must
  * be those of a plain model. FC_SEED=n repeats a run.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { Test } from 'tap'
 import { CODE_LIFE_MS } from '../../src/core/grants/code-grants.js'
@@ -52,7 +53,11 @@ const ATTEMPTS: Record<string, Attempt> = {
 }
 type AttemptName = keyof typeof ATTEMPTS & string
 
-export async function codeHistories(t: Test, instances: Instances, runs: number): Promise<void> {
+export async function codeHistories(
+  t: Test,
+  instances: Instances,
+  { runs, areMany = false }: { runs: number; areMany?: boolean }
+): Promise<void> {
   const seed = Number(process.env.FC_SEED ?? Math.floor(Math.random() * 2 ** 31))
   t.comment(`seed ${seed}, ${runs} runs`)
   const counts = new Map<string, number>()
@@ -67,20 +72,21 @@ export async function codeHistories(t: Test, instances: Instances, runs: number)
     { seed, numRuns: runs }
   )
   for (const [what, times] of [...counts].sort()) t.comment(`${what}: ${times}`)
-  for (const what of SIGHTS) t.ok(counts.has(what), `came by: ${what}`)
+  for (const what of [...SIGHTS, ...(areMany ? RARE_SIGHTS : [])]) t.ok(counts.has(what), `came by: ${what}`)
 }
 
 /** What histories have to come by, because one that never does tests nothing. */
 const SIGHTS = [
-  ...['asked: approve', 'asked: deny', 'approved again', 'used', 'refreshed', 'refused: used', 'refused: refreshed'],
-  ...Object.keys(ATTEMPTS).map((name) => `open, ${name}`),
-  ...['open', 'spent', 'revoked', 'over', 'forgotten', 'denied'].flatMap((standing) => [
-    `${standing}, as it is meant`,
-    `${standing}, by another client`,
-    `${standing}, taken for a device code`
-  ]),
+  ...['asked: approve', 'asked: deny', 'approved again', 'used', 'refreshed', 'refused: refreshed'],
+  ...['open', 'spent', 'revoked', 'over', 'forgotten', 'denied'].map((standing) => `${standing}, as it is meant`),
+  ...['open, with another redirect URI', 'open, with another verifier', 'open, by another client'],
+  ...['open, taken for a device code', 'spent, taken for a device code', 'one of several, on two instances']
+]
+/** What only many histories come by for certain. */
+const RARE_SIGHTS = [
+  ...Object.keys(ATTEMPTS).flatMap((name) => [`open, ${name}`, `spent, ${name}`]),
   ...['open in its last moment', 'over in its first', 'spent in its last moment', 'forgotten in its first'],
-  ...['one of several', 'one of several, on two instances', 'before a revocation', 'after a revocation']
+  ...['before a revocation', 'after a revocation']
 ]
 
 function commands(): fc.Arbitrary<Command>[] {
@@ -92,13 +98,14 @@ function commands(): fc.Arbitrary<Command>[] {
   const single = fc.tuple(fc.oneof(right, any, any), onOther).map((one) => [one])
   const moment = fc.record({ edge: fc.constantFrom(...EDGES), offMs: fc.integer({ min: -1, max: 0 }) })
   const when = fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 2, arbitrary: moment })
-  const isRevoked = fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) })
-  const redeeming = (all: typeof single) => fc.tuple(which, all, when, isRevoked).map((parts) => redeem(...parts))
+  const revokedAfter = fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, fc.nat(40))
+  const redeeming = (all: typeof single) => fc.tuple(which, all, when, revokedAfter).map((parts) => redeem(...parts))
   return [
     fc.tuple(fc.constantFrom<Action>('approve', 'approve', 'approve', 'deny'), onOther).map((parts) => ask(...parts)),
-    ...[redeeming(single), redeeming(single), redeeming(attempts)],
+    ...[redeeming(single), redeeming(single), redeeming(single), redeeming(attempts)],
     fc.tuple(which, onOther).map((parts) => approveAgain(...parts)),
     fc.tuple(which, onOther).map((parts) => takeForDeviceCode(...parts)),
+    fc.tuple(which, fc.boolean(), onOther).map((parts) => use(...parts)),
     fc.tuple(which, fc.boolean(), onOther).map((parts) => use(...parts)),
     fc.tuple(which, onOther).map((parts) => revoke(...parts)),
     fc.oneof(fc.nat(5_000), fc.nat(70_000)).map(wait)
@@ -149,15 +156,18 @@ const approveAgain = (which: number, onOther: number) =>
     history.seen('approved again')
   })
 
-/** Redeems a code as often as there are attempts, all at once, and has its user revoke it at the same time, if they do. */
+/**
+ * Redeems a code as often as there are attempts, all at once, and has its user revoke what it leads to at the same time, if they do:
+ * some turns of the event loop later.
+ */
 const redeem = (
   which: number,
   attempts: readonly [AttemptName, number][],
   when: { edge: (typeof EDGES)[number]; offMs: number } | undefined,
-  isRevokedToo: boolean
+  revokedAfter: number | undefined
 ) =>
   command(
-    `${when ? `at ${when.edge} ${when.offMs} ` : ''}redeem(${which}, ${attempts.join('; ')}${isRevokedToo ? ', revoked' : ''})`,
+    `${when ? `at ${when.edge} ${when.offMs} ` : ''}redeem(${which}, ${attempts.join('; ')}, ${revokedAfter})`,
     async (history, instances) => {
       const model = codeOf(history, which)
       const { clock } = instances[0]
@@ -168,6 +178,8 @@ const redeem = (
         const { parameters, client } = ATTEMPTS[name] as Attempt
         return redeemCode(instances[onOther] as OAuthApp, model.code, model.request, parameters(model), client)
       })
+      const isRevokedToo = revokedAfter !== undefined
+      for (let turns = 0; turns < (revokedAfter ?? 0); turns++) await turn()
       const revoking = isRevokedToo ? instances[0].app.core.authorizations.revokeAll(model.userId) : undefined
       const answers = await Promise.all(asked)
       await revoking
