@@ -382,7 +382,7 @@ t.test('the question says where the answer goes, and the answer goes nowhere els
   for (const redirect_uri of NO_PLACES) {
     await page.goto(site.url + codeRequest({ client_id: 'app', redirect_uri, scope: '' }).path)
     t.match(await page.locator('main').innerText(), /an address that is not registered for it/, redirect_uri)
-    t.same(await textsOf(page, 'main a'), [], 'and there is no link to follow')
+    t.same(await textsOf(page, 'main a'), ['Back to the start'], 'and no link leads there')
   }
   t.same(left, [])
   t.same([visitor.dialogs, visitor.complaints], [[], []])
