@@ -143,7 +143,7 @@ t.test('histories of codes in memory follow the rules, whatever happens in which
 })
 
 t.test('histories of codes over two instances follow the rules, whatever happens in which order', async (t) => {
-  await codeHistories(t, await twoInstances(t), { runs: 80 })
+  await codeHistories(t, await twoInstances(t), { runs: 100 })
 })
 
 t.test('Redis has the code as a digest alone, and forgets it', async (t) => {

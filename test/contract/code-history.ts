@@ -98,15 +98,14 @@ function commands(): fc.Arbitrary<Command>[] {
   const single = fc.tuple(fc.oneof(right, any, any), onOther).map((one) => [one])
   const moment = fc.record({ edge: fc.constantFrom(...EDGES), offMs: fc.integer({ min: -1, max: 0 }) })
   const when = fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 2, arbitrary: moment })
-  const revokedAfter = fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, fc.nat(40))
+  const revokedAfter = fc.constantFrom(...Array.from({ length: 16 }, () => undefined), 0, 0, 2, 5, 10, 40)
   const redeeming = (all: typeof single) => fc.tuple(which, all, when, revokedAfter).map((parts) => redeem(...parts))
   return [
     fc.tuple(fc.constantFrom<Action>('approve', 'approve', 'approve', 'deny'), onOther).map((parts) => ask(...parts)),
-    ...[redeeming(single), redeeming(single), redeeming(single), redeeming(attempts)],
+    ...[redeeming(single), redeeming(single), redeeming(single), redeeming(attempts), redeeming(attempts)],
     fc.tuple(which, onOther).map((parts) => approveAgain(...parts)),
     fc.tuple(which, onOther).map((parts) => takeForDeviceCode(...parts)),
-    fc.tuple(which, fc.boolean(), onOther).map((parts) => use(...parts)),
-    fc.tuple(which, fc.boolean(), onOther).map((parts) => use(...parts)),
+    fc.tuple(which, fc.boolean(), fc.boolean(), onOther).map((parts) => use(...parts)),
     fc.tuple(which, onOther).map((parts) => revoke(...parts)),
     fc.oneof(fc.nat(5_000), fc.nat(70_000)).map(wait)
   ]
@@ -251,10 +250,11 @@ const takeForDeviceCode = (which: number, onOther: number) =>
     await checkTokens(model, instances)
   })
 
-/** Uses what a code has brought: the access token, or the refresh token. */
-const use = (which: number, isRefresh: boolean, onOther: number) =>
-  command(`${isRefresh ? 'refresh' : 'use'}(${which}, ${onOther})`, async (history, instances) => {
-    const model = codeOf(history, which)
+/** Uses what a code has brought: the access token, or the refresh token. Half of the time it is that of a code that is well. */
+const use = (which: number, isWell: boolean, isRefresh: boolean, onOther: number) =>
+  command(`${isRefresh ? 'refresh' : 'use'}(${which}, ${isWell}, ${onOther})`, async (history, instances) => {
+    const well = history.codes.findLast(({ tokens, isRevoked }) => tokens && !isRevoked)
+    const model = (isWell && well) || codeOf(history, which)
     if (!model.tokens) return
     if (!isRefresh) {
       history.seen(model.isRevoked ? 'refused: used' : 'used')

@@ -16,6 +16,7 @@ export interface DocumentedOperation {
   body: Node
   isBodyRequired: boolean
   takesForms: boolean
+  takesJson: boolean
   /** The ways in which a caller can authenticate; empty for a public operation. */
   schemes: string[]
   /** The parameters of the query and the headers, as documented. */
@@ -55,6 +56,7 @@ export function documentedOperations(isWanted: (path: string) => boolean): Docum
       path,
       body: (operation.requestBody?.content['application/json'] ?? operation.requestBody?.content[FORM])?.schema,
       isBodyRequired: operation.requestBody?.required === true,
+      takesJson: 'application/json' in (operation.requestBody?.content ?? {}),
       takesForms: FORM in (operation.requestBody?.content ?? {}),
       schemes: operation.security.flatMap(Object.keys),
       query: (operation.parameters ?? []).filter((parameter: Node) => parameter.in === 'query'),
