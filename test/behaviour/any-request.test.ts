@@ -68,12 +68,12 @@ const mostly = (word: string) => Array.from({ length: 8 }, () => word)
 
 /** Words with a meaning, for fields that the document describes only as text. */
 const WORDS: Record<string, string[]> = {
-  grant_type: [DEVICE_CODE_GRANT, DEVICE_CODE_GRANT, 'refresh_token', CODE_GRANT],
+  grant_type: [DEVICE_CODE_GRANT, DEVICE_CODE_GRANT, DEVICE_CODE_GRANT, 'refresh_token', CODE_GRANT],
   response_type: [...mostly('code'), 'token'],
   code_challenge: [...mostly(challengeOf('x'.repeat(43))), 'short'],
   code_challenge_method: [...mostly('S256'), 'plain'],
   response_mode: [...mostly('query'), '', 'form_post'],
-  prompt: [...mostly(''), 'login', 'consent', 'none', 'none', 'none login'],
+  prompt: [...mostly(''), 'login', 'consent', ...Array.from({ length: 5 }, () => 'none'), 'none login'],
   max_age: [...mostly(''), '0', '60', '-1'],
   ui_locales: ['', 'de', 'xx pt-BR'],
   scope: ['', 'openid', 'offline_access', 'openid offline_access', 'openid admin', 'openid openid'],
@@ -257,7 +257,7 @@ function weightOf({ id, method, path, schemes }: DocumentedOperation): number {
  * How often a request is sent at once: once or twice where nothing is said. Polls go up to three times, and token requests more
  * often, because the first repetition of a poll gets the same answer and only the second one is told to slow down.
  */
-const TIMES: Record<string, number[]> = { requestToken: [1, 1, 3], pollGrantToken: [1, 1, 1, 2, 3] }
+const TIMES: Record<string, number[]> = { requestToken: [1, 3], pollGrantToken: [1, 1, 1, 2, 3] }
 
 const requests = fc.oneof(
   ...operations.map((operation) => ({

@@ -63,7 +63,7 @@ export async function codeHistories(
   const counts = new Map<string, number>()
   const seen = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
   await fc.assert(
-    fc.asyncProperty(fc.commands(commands(), { maxCommands: 20, size: 'max' }), async (history) => {
+    fc.asyncProperty(fc.commands(commands(), { maxCommands: 30, size: 'max' }), async (history) => {
       const model: History = { codes: [], seen }
       await ask('approve', 0).run(model, instances)
       await fc.asyncModelRun(() => ({ model, real: instances }), history)
@@ -77,7 +77,7 @@ export async function codeHistories(
 
 /** What histories have to come by, because one that never does tests nothing. */
 const SIGHTS = [
-  ...['asked: approve', 'asked: deny', 'approved again', 'used', 'refreshed', 'refused: refreshed'],
+  ...['asked: approve', 'asked: deny', 'approved again', 'refreshed', 'refused: refreshed'],
   ...['open', 'spent', 'revoked', 'over', 'forgotten', 'denied'].map((standing) => `${standing}, as it is meant`),
   ...['open, with another redirect URI', 'open, with another verifier', 'open, by another client'],
   ...['open, taken for a device code', 'spent, taken for a device code', 'one of several, on two instances']
@@ -86,7 +86,7 @@ const SIGHTS = [
 const RARE_SIGHTS = [
   ...Object.keys(ATTEMPTS).flatMap((name) => [`open, ${name}`, `spent, ${name}`]),
   ...['open in its last moment', 'over in its first', 'spent in its last moment', 'forgotten in its first'],
-  ...['before a revocation', 'after a revocation']
+  ...['before a revocation', 'after a revocation', 'used', 'refused: used']
 ]
 
 function commands(): fc.Arbitrary<Command>[] {
@@ -94,12 +94,13 @@ function commands(): fc.Arbitrary<Command>[] {
   const onOther = fc.nat(1)
   const right = fc.constantFrom<AttemptName>('as it is meant', 'as it is meant', 'without its redirect URI')
   const any = fc.constantFrom<AttemptName>(...Object.keys(ATTEMPTS))
-  const attempts = fc.array(fc.tuple(fc.oneof(right, any), onOther), { minLength: 1, maxLength: 5 })
+  const attempts = fc.array(fc.tuple(fc.oneof(right, right, any), onOther), { minLength: 2, maxLength: 5 })
   const single = fc.tuple(fc.oneof(right, any, any), onOther).map((one) => [one])
   const moment = fc.record({ edge: fc.constantFrom(...EDGES), offMs: fc.integer({ min: -1, max: 0 }) })
   const when = fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 2, arbitrary: moment })
   const revokedAfter = fc.constantFrom(...Array.from({ length: 16 }, () => undefined), 0, 0, 2, 5, 10, 40)
-  const redeeming = (all: typeof single) => fc.tuple(which, all, when, revokedAfter).map((parts) => redeem(...parts))
+  const redeeming = (all: typeof single) =>
+    fc.tuple(which, all, when, revokedAfter, fc.boolean()).map((parts) => redeem(...parts))
   return [
     fc.tuple(fc.constantFrom<Action>('approve', 'approve', 'approve', 'deny'), onOther).map((parts) => ask(...parts)),
     ...[redeeming(single), redeeming(single), redeeming(single), redeeming(attempts), redeeming(attempts)],
@@ -163,10 +164,11 @@ const redeem = (
   which: number,
   attempts: readonly [AttemptName, number][],
   when: { edge: (typeof EDGES)[number]; offMs: number } | undefined,
-  revokedAfter: number | undefined
+  revokedAfter: number | undefined,
+  isUsed: boolean
 ) =>
   command(
-    `${when ? `at ${when.edge} ${when.offMs} ` : ''}redeem(${which}, ${attempts.join('; ')}, ${revokedAfter})`,
+    `${when ? `at ${when.edge} ${when.offMs} ` : ''}redeem(${which}, ${attempts.join('; ')}, ${revokedAfter}, ${isUsed})`,
     async (history, instances) => {
       const model = codeOf(history, which)
       const { clock } = instances[0]
@@ -206,6 +208,7 @@ const redeem = (
       }
       if (isRevokedToo || isSecond || isBeside) model.isRevoked = true
       await checkTokens(model, instances)
+      if (won[0] && isUsed) await refresh(history, model, instances[1])
     }
   )
 
@@ -256,19 +259,19 @@ const use = (which: number, isWell: boolean, isRefresh: boolean, onOther: number
     const well = history.codes.findLast(({ tokens, isRevoked }) => tokens && !isRevoked)
     const model = (isWell && well) || codeOf(history, which)
     if (!model.tokens) return
-    if (!isRefresh) {
-      history.seen(model.isRevoked ? 'refused: used' : 'used')
-      await checkTokens(model, instances)
-      return
-    }
-    const service = instances[onOther] as OAuthApp
-    const { status, body } = await service.refresh(model.tokens.refresh_token)
-    if ((status === 200) === model.isRevoked) throw new Error(`refreshed: ${status}`)
-    history.seen(model.isRevoked ? 'refused: refreshed' : 'refreshed')
-    if (status !== 200) return
-    model.tokens = body
-    model.usableUntilMs = service.clock() + body.expires_in * 1000
+    if (isRefresh) await refresh(history, model, instances[onOther] as OAuthApp)
+    history.seen(model.isRevoked ? 'refused: used' : 'used')
+    await checkTokens(model, instances)
   })
+
+async function refresh({ seen }: History, model: ModelCode, service: OAuthApp): Promise<void> {
+  const { status, body } = await service.refresh(model.tokens?.refresh_token ?? '')
+  if ((status === 200) === model.isRevoked) throw new Error(`refreshed: ${status}`)
+  seen(model.isRevoked ? 'refused: refreshed' : 'refreshed')
+  if (status !== 200) return
+  model.tokens = body
+  model.usableUntilMs = service.clock() + body.expires_in * 1000
+}
 
 const revoke = (which: number, onOther: number) =>
   command(`revoke(${which}, ${onOther})`, async (history, instances) => {
