@@ -64,7 +64,7 @@ const CALLBACK = 'http://127.0.0.1:43123/callback'
 /** A resource that every client may ask for. */
 const API = 'https://api.example'
 
-const mostly = (word: string) => Array.from({ length: 8 }, () => word)
+const mostly = (word: string) => Array.from({ length: 16 }, () => word)
 
 /** Words with a meaning, for fields that the document describes only as text. */
 const WORDS: Record<string, string[]> = {
@@ -73,7 +73,7 @@ const WORDS: Record<string, string[]> = {
   code_challenge: [...mostly(challengeOf('x'.repeat(43))), 'short'],
   code_challenge_method: [...mostly('S256'), 'plain'],
   response_mode: [...mostly('query'), '', 'form_post'],
-  prompt: [...mostly(''), 'login', 'consent', ...Array.from({ length: 5 }, () => 'none'), 'none login'],
+  prompt: [...mostly(''), 'login', 'consent', ...Array.from({ length: 10 }, () => 'none'), 'none login'],
   max_age: [...mostly(''), '0', '60', '-1'],
   ui_locales: ['', 'de', 'xx pt-BR'],
   scope: ['', 'openid', 'offline_access', 'openid offline_access', 'openid admin', 'openid openid'],
@@ -105,9 +105,9 @@ function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
     const words = WORDS[name]
     if (!words && !isReal(name)) return anyText
     const likely: fc.Arbitrary<unknown> = isReal(name) ? real(name) : fc.constantFrom(...(words as string[]))
-    // Long lists are of fields all of which have to be right, so that anything comes of the others.
-    const isRarelyOdd = isOfAFlow(name) || (words?.length ?? 0) > 8
-    return fc.oneof({ arbitrary: likely, weight: isRarelyOdd ? 14 : 4 }, { arbitrary: anyText, weight: 1 })
+    // Fields with long lists have to be right all together, so that anything comes of the others.
+    const weight = isOfAFlow(name) ? 14 : (words?.length ?? 0) > 16 ? 30 : 4
+    return fc.oneof({ arbitrary: likely, weight }, { arbitrary: anyText, weight: 1 })
   }
   if (schema.type === 'integer') return fc.integer()
   if (schema.type === 'boolean') return fc.boolean()
@@ -257,7 +257,7 @@ function weightOf({ id, method, path, schemes }: DocumentedOperation): number {
  * How often a request is sent at once: once or twice where nothing is said. Polls go up to three times, and token requests more
  * often, because the first repetition of a poll gets the same answer and only the second one is told to slow down.
  */
-const TIMES: Record<string, number[]> = { requestToken: [1, 3], pollGrantToken: [1, 1, 1, 2, 3] }
+const TIMES: Record<string, number[]> = { requestToken: [1, 3], pollGrantToken: [1, 2, 3, 3] }
 
 const requests = fc.oneof(
   ...operations.map((operation) => ({
