@@ -72,6 +72,46 @@ t.test('every path in backticks is there', async (t) => {
   for (const [path, file] of paths) t.ok(exists(path), `${file}: ${path}`)
 })
 
+/** The titles of the tests in a file, as they are written. */
+const titlesOf = (path: string) =>
+  [...read(path).matchAll(/\.test\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g)].map(([, , title = '']) => title)
+
+/** The sections of RFC 9700 that concern an authorization server. */
+const OF_SERVERS = [
+  ...['2.1', '2.1.1', '2.1.2', '2.2.1', '2.2.2', '2.3', '2.4', '2.5', '2.6'],
+  ...['4.1', '4.2', '4.3', '4.4', '4.5', '4.6', '4.7', '4.8', '4.9', '4.10'],
+  ...['4.11.2', '4.12', '4.13', '4.14', '4.15', '4.16', '4.17']
+]
+
+t.test('each row of RFC 9700 names tests that are there, and no section is left out', async (t) => {
+  const [, section = ''] = read('docs/code-flow.md').split(/^## What RFC 9700 asks for$/m)
+  const rows = (section.split(/^## /m)[0] ?? '').split('\n').filter((line) => line.startsWith('| §'))
+  const sections: string[] = []
+  let looked = 0
+  for (const row of rows) {
+    const [about = '', here = '', held = ''] = row.slice('| '.length, -' |'.length).split(' | ')
+    sections.push(...[...about.matchAll(/§([\d.]+\d)/g)].map(([, number = '']) => number))
+    const [before, ...files] = held.split(/`(test\/[^`]+)`: /)
+    t.strictSame([before, here.length > 5], ['', true], about)
+    for (let i = 0; i < files.length; i += 2) {
+      const [path = '', list = ''] = files.slice(i, i + 2)
+      t.ok(exists(path), `${about}: ${path}`)
+      const titles = [...list.matchAll(/\*([^*]+)\*/g)].map(([, title = '']) => title)
+      t.ok(titles.length > 0, `${about}: a test of ${path}`)
+      for (const title of titles) {
+        t.ok(
+          titlesOf(path).some((one) => one.includes(title)),
+          `${path}: ${title}`
+        )
+        looked += 1
+      }
+    }
+  }
+  const missing = OF_SERVERS.filter((one) => !sections.some((number) => number === one || number.startsWith(`${one}.`)))
+  t.strictSame(missing, [])
+  t.ok(looked >= 40, `${looked} tests in ${rows.length} rows`)
+})
+
 t.test('the README is for the first ten minutes', async (t) => {
   const lines = read('README.md').trimEnd().split('\n')
   t.ok(lines.length < 200, `${lines.length} lines`)

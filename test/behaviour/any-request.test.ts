@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
-import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
+import { CODE_GRANT, DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { startApp, type TestApp } from '../support/app.js'
+import { answerAs, challengeOf, codeRequest } from '../support/code-flow.js'
 import { startDnsServer } from '../support/dns-server.js'
 import {
   type DocumentedOperation,
@@ -44,17 +45,37 @@ const anyPick = fc.noBias(fc.nat())
 const real = (name: Real['real']) => fc.record({ real: fc.constant(name), pick: anyPick })
 
 /** Fields with these names hold something real most of the time. All of a request come from the same flow. */
-const OF_A_FLOW = ['device_code', 'refresh_token', 'token', 'client_id', 'client_secret'] as const
+const OF_A_FLOW = [
+  'device_code',
+  'refresh_token',
+  'token',
+  'client_id',
+  'client_secret',
+  'code',
+  'code_verifier',
+  'redirect_uri'
+] as const
 const REAL = ['grant_code', 'user_code', ...OF_A_FLOW] as const
 const isReal = (name: string): name is (typeof REAL)[number] => REAL.some((one) => one === name)
 const isOfAFlow = (name: string) => OF_A_FLOW.some((one) => one === name)
 
+/** Where the answers for clients with redirect URIs go. */
+const CALLBACK = 'http://127.0.0.1:43123/callback'
 /** A resource that every client may ask for. */
 const API = 'https://api.example'
 
+const mostly = (word: string) => Array.from({ length: 16 }, () => word)
+
 /** Words with a meaning, for fields that the document describes only as text. */
 const WORDS: Record<string, string[]> = {
-  grant_type: [DEVICE_CODE_GRANT, DEVICE_CODE_GRANT, 'refresh_token'],
+  grant_type: [DEVICE_CODE_GRANT, DEVICE_CODE_GRANT, DEVICE_CODE_GRANT, 'refresh_token', CODE_GRANT],
+  response_type: [...mostly('code'), 'token'],
+  code_challenge: [...mostly(challengeOf('x'.repeat(43))), 'short'],
+  code_challenge_method: [...mostly('S256'), 'plain'],
+  response_mode: [...mostly('query'), '', 'form_post'],
+  prompt: [...mostly(''), 'login', 'consent', ...Array.from({ length: 10 }, () => 'none'), 'none login'],
+  max_age: [...mostly(''), '0', '60', '-1'],
+  ui_locales: ['', 'de', 'xx pt-BR'],
   scope: ['', 'openid', 'offline_access', 'openid offline_access', 'openid admin', 'openid openid'],
   resource: ['', '', '', '', '', API],
   Prefer: ['wait=0', 'wait=x', 'respond-async', 'wait="', 'wait=5.5']
@@ -84,7 +105,9 @@ function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
     const words = WORDS[name]
     if (!words && !isReal(name)) return anyText
     const likely: fc.Arbitrary<unknown> = isReal(name) ? real(name) : fc.constantFrom(...(words as string[]))
-    return fc.oneof({ arbitrary: likely, weight: isOfAFlow(name) ? 14 : 4 }, { arbitrary: anyText, weight: 1 })
+    // Fields with long lists have to be right all together, so that anything comes of the others.
+    const weight = isOfAFlow(name) ? 14 : (words?.length ?? 0) > 16 ? 30 : 4
+    return fc.oneof({ arbitrary: likely, weight }, { arbitrary: anyText, weight: 1 })
   }
   if (schema.type === 'integer') return fc.integer()
   if (schema.type === 'boolean') return fc.boolean()
@@ -106,12 +129,13 @@ function valid(schema: Node, name = ''): fc.Arbitrary<unknown> {
 }
 
 /** A body one byte longer than any operation reads. */
-const tooLarge: Body = { raw: ' '.repeat(17_409), type: 'application/json' }
+const tooLargeOf = (type: string): Body => ({ raw: ' '.repeat(17_409), type })
+const tooLarge = tooLargeOf('application/json')
 
 type Body = { json: unknown } | { raw: string; type?: string; encoding?: string } | undefined
 
 /** Makes a body as documented, or one that is corrupted in one of many ways. */
-function bodies(schema: Node): fc.Arbitrary<Body> {
+function bodies({ body: schema, takesJson }: DocumentedOperation): fc.Arbitrary<Body> {
   if (!schema) {
     return fc.oneof(
       { arbitrary: fc.constant(undefined), weight: 9 },
@@ -159,7 +183,7 @@ function bodies(schema: Node): fc.Arbitrary<Body> {
     { arbitrary: tooLong, weight: 1 },
     { arbitrary: fc.jsonValue().map((json) => ({ json })), weight: 1 },
     { arbitrary: raw, weight: 3 },
-    { arbitrary: fc.constant(tooLarge), weight: 1 }
+    { arbitrary: fc.constant(takesJson ? tooLarge : tooLargeOf(FORM)), weight: 1 }
   )
 }
 
@@ -223,7 +247,8 @@ const ENVIRONMENT_ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
 
 /** The relative frequency of an operation. */
 function weightOf({ id, method, path, schemes }: DocumentedOperation): number {
-  if (id === 'requestToken') return 24
+  if (id === 'requestToken') return 30
+  if (path === '/oauth/authorize') return 5
   if (method === 'OPTIONS') return 1
   return path.startsWith('/api') || schemes.length > 0 ? 6 : 1
 }
@@ -232,7 +257,7 @@ function weightOf({ id, method, path, schemes }: DocumentedOperation): number {
  * How often a request is sent at once: once or twice where nothing is said. Polls go up to three times, and token requests more
  * often, because the first repetition of a poll gets the same answer and only the second one is told to slow down.
  */
-const TIMES: Record<string, number[]> = { requestToken: [1, 1, 3], pollGrantToken: [1, 1, 1, 2, 3] }
+const TIMES: Record<string, number[]> = { requestToken: [1, 3], pollGrantToken: [1, 2, 3, 3] }
 
 const requests = fc.oneof(
   ...operations.map((operation) => ({
@@ -240,8 +265,8 @@ const requests = fc.oneof(
     arbitrary: fc.record({
       operation: fc.constant(operation),
       credential: credentials(operation),
-      body: bodies(operation.body),
-      asForm: fc.constantFrom(...(operation.takesForms ? [true, false] : [false])),
+      body: bodies(operation),
+      asForm: fc.constantFrom(...waysToWrite(operation)),
       headers: fc.tuple(
         ...operation.headers.map(({ name, schema }: Node) =>
           fc.option(valid(schema, name), { nil: undefined }).map((value) => [name, value])
@@ -277,10 +302,23 @@ const requests = fc.oneof(
 )
 type Request = typeof requests extends fc.Arbitrary<infer T> ? T : never
 
-const CLIENTS: { client_id: string; client_secret?: string; scope?: string; grant_types?: string[] }[] = [
-  { client_id: 'box', client_secret: 'the secret of the box', scope: 'openid profile offline_access' },
-  { client_id: 'tv', scope: 'openid profile offline_access' },
-  { client_id: 'lamp', client_secret: 'the secret of the lamp', scope: 'openid profile offline_access' },
+/** Whether a body is sent as a form. What takes forms alone is sent JSON once in a while. */
+function waysToWrite({ takesForms, takesJson }: DocumentedOperation): boolean[] {
+  if (!takesForms) return [false]
+  return takesJson ? [true, false] : [true, true, true, false]
+}
+
+const FULL = { scope: 'openid profile offline_access', redirect_uris: [CALLBACK] }
+const CLIENTS: {
+  client_id: string
+  client_secret?: string
+  scope?: string
+  grant_types?: string[]
+  redirect_uris?: string[]
+}[] = [
+  { client_id: 'box', client_secret: 'the secret of the box', ...FULL },
+  { client_id: 'tv', ...FULL },
+  { client_id: 'lamp', client_secret: 'the secret of the lamp', ...FULL },
   { client_id: 'once', scope: 'openid profile', grant_types: [DEVICE_CODE_GRANT] },
   { client_id: 'api', client_secret: 'the secret of the api', grant_types: [] }
 ]
@@ -294,11 +332,13 @@ const CLIENTS_FILE = JSON.stringify({
 })
 type Client = (typeof CLIENTS)[number]
 
-/** A device authorization with its codes and tokens. */
+/** A device authorization with its codes and tokens, or a code that was approved in a browser. */
 interface Flow {
   client: Client
   device_code: string
   user_code: string
+  code?: string
+  code_verifier?: string
   access_token?: string
   refresh_token?: string
 }
@@ -318,6 +358,8 @@ async function createWorld({ app, call, clock }: TestApp) {
   const clients: { id: string; jwt: string }[] = []
   const revoked: string[] = []
   const flows: Flow[] = []
+  /** The flows that have a code. */
+  const coded: Flow[] = []
   /** The flows that have tokens. */
   const redeemed: Flow[] = []
   /** The connections of the users. In time some are disconnected, and the upstream refuses the tokens of others. */
@@ -368,6 +410,11 @@ async function createWorld({ app, call, clock }: TestApp) {
       })
       redeemed.push(Object.assign(flow, tokens))
     }
+    const asked = codeRequest({ client_id: client.client_id, redirect_uri: CALLBACK })
+    const code = await answerAs({ app, clock }, asked, of(users, round).name)
+    coded.push({ ...flow, code, code_verifier: asked.verifier })
+    // Codes live for a minute.
+    while (coded.length > 4) coded.shift()
     while (flows.length > 48) flows.shift()
     while (redeemed.length > 12) redeemed.shift()
   }
@@ -387,6 +434,7 @@ async function createWorld({ app, call, clock }: TestApp) {
     clients,
     revoked,
     flows,
+    coded,
     redeemed,
     accounts,
     apiKeys: { key: key.text, 'bare key': bare.text, 'ended key': ended.text },
@@ -419,6 +467,7 @@ type World = Awaited<ReturnType<typeof createWorld>>
 function flowOf({ body, credential }: Request, world: World): Flow {
   const { token, grant_type } = (body && 'json' in body ? (body.json ?? {}) : {}) as Record<string, unknown>
   const wantsTokens = token !== undefined || grant_type === 'refresh_token' || credential.kind === 'access'
+  if (grant_type === CODE_GRANT) return world.of(world.coded, credential.pick)
   return world.of(wantsTokens ? world.redeemed : world.flows, credential.pick)
 }
 
@@ -450,6 +499,7 @@ function realize(value: unknown, from: Ingredients): unknown {
   const flow = isOther ? world.of(world.flows, pick >> 4) : from.flow
   if (name === 'client_id') return isOther ? flow.client.client_id : asker.client_id
   if (name === 'client_secret') return byPost ? asker.client_secret : undefined
+  if (name === 'redirect_uri') return isOther ? `${CALLBACK}/other` : CALLBACK
   if (name === 'token') return flow[pick % 2 ? 'access_token' : 'refresh_token'] ?? flow.device_code
   return flow[name] ?? flow.device_code
 }
@@ -604,6 +654,10 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     note(`${operation.id} ${status}`)
     if (operation.id === 'pollGrantToken' && status === 200) note(`state ${answer.json().status}`)
     if (operation.path.endsWith('/accessToken') && status === 404) note(`${operation.id} ${answer.json().error}`)
+    if (status === 303) {
+      const { pathname, searchParams } = new URL(String(answer.headers.location), PUBLIC_URL)
+      note(pathname.startsWith('/authorize/') ? 'asked' : `sent back ${searchParams.get('error')}`)
+    }
     if (operation.id !== 'requestToken') return
     if (status !== 200) note(`token ${answer.json().error}`)
     else {
@@ -630,6 +684,7 @@ const NEEDS_RECONNECT = 'The provider no longer accepts this account: its user h
 const TOKEN_OUTCOMES = [
   `for ${DEVICE_CODE_GRANT}`,
   'for refresh_token',
+  `for ${CODE_GRANT}`,
   'authorization_pending',
   'slow_down',
   'access_denied',
@@ -642,6 +697,9 @@ const TOKEN_OUTCOMES = [
   'unsupported_grant_type',
   'unauthorized_client'
 ]
+
+/** What the authorization endpoint says to a client of a browser that has no session. */
+const SENT_BACK = ['invalid_request', 'unsupported_response_type', 'invalid_scope', 'invalid_target', 'login_required']
 
 t.comment(`ANY_REQUEST_SEED=${seed}`)
 
@@ -666,6 +724,8 @@ t.test('without limits, in memory', async (t) => {
     t.ok(seen.has(`getEndUserOauthAccessToken ${sentence}`), sentence)
   }
   for (const outcome of TOKEN_OUTCOMES) t.ok(seen.has(`token ${outcome}`), outcome)
+  t.ok(seen.has('asked'), 'browsers were sent on to the question')
+  for (const error of SENT_BACK) t.ok(seen.has(`sent back ${error}`), error)
 })
 
 t.test('with limits, over Redis', async (t) => {
@@ -688,6 +748,8 @@ t.test('with limits, over Redis', async (t) => {
     'peekGrant 429',
     'decideGrant 429',
     'authorizeDevice 429',
+    'authorize 429',
+    'authorizeByPost 429',
     'revokeToken 429',
     'introspectToken 429',
     'getUserinfo 429',

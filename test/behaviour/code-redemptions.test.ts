@@ -1,10 +1,14 @@
 /** A code brings tokens once, over however many instances, and whatever is lost between them and Redis. */
+import type { ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { newGrantCode } from '../../src/core/grants/codes.js'
-import { type CodeRequest, challengeOf, codeRequest, LOOPBACK, redeemCode } from '../support/code-flow.js'
+import { codeHistories } from '../contract/code-history.js'
+import { answerAs, codeRequest, LOOPBACK, redeemCode } from '../support/code-flow.js'
 import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
 import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
@@ -12,20 +16,8 @@ const ISSUER = 'https://grants.example'
 
 async function twoInstances(t: Test, url = redis.url): Promise<[OAuthApp, OAuthApp]> {
   const variables = { REDIS_URL: url, PUBLIC_URL: ISSUER }
-  return [await startOAuthApp(t, variables), await startOAuthApp(t, variables)]
-}
-
-/** Approves a request as the page does. Returns the code. */
-async function approve({ app, clock }: OAuthApp, { verifier }: CodeRequest, userId: string): Promise<string> {
-  const code = newGrantCode()
-  const request = {
-    ...{ clientId: 'cli', clientType: 'cli' as const, scopes: ['openid', 'offline_access'], metadata: {} },
-    ...{ codeChallenge: challengeOf(verifier), redirectUri: LOOPBACK, ip: '192.0.2.1' }
-  }
-  const by = { userId, ip: '192.0.2.1', signedInAtMs: clock() }
-  const { kind } = await app.core.grants.answerCode({ code, request, askedAtMs: clock() }, 'approve', by)
-  if (kind !== 'decided') throw new Error(kind)
-  return code
+  const one = await startOAuthApp(t, variables)
+  return [one, await startOAuthApp(t, variables, { testClock: one.clock })]
 }
 
 const rowsOf = ({ app }: OAuthApp, userId: string) => app.core.authorizations.list(userId)
@@ -34,7 +26,7 @@ t.test('of 200 redemptions at once, on two instances, one brings tokens, and the
   const [one, other] = await twoInstances(t)
   for (let round = 0; round < 5; round++) {
     const request = codeRequest()
-    const code = await approve(one, request, `user ${round}`)
+    const code = await answerAs(one, request, `user ${round}`)
     const answers = await Promise.all(
       Array.from({ length: 200 }, (_, i) => redeemCode(i % 2 ? one : other, code, request))
     )
@@ -51,7 +43,7 @@ t.test('of 200 redemptions at once, on two instances, one brings tokens, and the
 t.test('a second use on another instance revokes, and one by a thief does not', async (t) => {
   const [one, other] = await twoInstances(t)
   const request = codeRequest()
-  const code = await approve(one, request, 'ann')
+  const code = await answerAs(one, request, 'ann')
   const { status, body } = await redeemCode(one, code, request)
   t.equal(status, 200)
   for (const wrong of [{ code_verifier: codeRequest().verifier }, { redirect_uri: 'http://127.0.0.1/' }]) {
@@ -71,7 +63,7 @@ t.test('answers of Redis that are lost make no second use of a first one', async
   for (let round = 0; round < 60; round++) {
     const request = codeRequest()
     const userId = `lossy ${round}`
-    const code = await approve(whole, request, userId)
+    const code = await answerAs(whole, request, userId)
     proxy.lose(0.2)
     const { status, body } = await redeemCode(instances[round % 2] as OAuthApp, code, request)
     proxy.lose(0)
@@ -86,10 +78,78 @@ t.test('answers of Redis that are lost make no second use of a first one', async
   t.ok(outcomes.tokens >= 20 && proxy.lost() >= 20, `${outcomes.tokens} of 60, with ${proxy.lost()} answers lost`)
 })
 
+t.test('an answer that is cut off after the claim: whoever asks again ends what nobody has got', async (t) => {
+  const [one, other] = await twoInstances(t)
+  await one.app.listen({ host: '127.0.0.1', port: await freePort() })
+  const { port } = one.app.server.address() as AddressInfo
+  /** What was about to be sent when the connection was cut. */
+  const unsent: string[] = []
+  one.app.server.prependListener('request', (_request, response: ServerResponse) => {
+    response.end = ((body: unknown) => {
+      unsent.push(String(body))
+      response.socket?.destroy()
+      return response
+    }) as ServerResponse['end']
+  })
+  const [request, again] = [codeRequest(), codeRequest()]
+  const code = await answerAs(one, request, 'cut off')
+  const body = new URLSearchParams({
+    ...{ grant_type: 'authorization_code', client_id: 'cli', code, redirect_uri: LOOPBACK },
+    code_verifier: request.verifier
+  })
+  await t.rejects(fetch(`http://127.0.0.1:${port}/oauth/token`, { method: 'POST', body }), 'the client hears nothing')
+  const { access_token, refresh_token } = JSON.parse(unsent[0] ?? '')
+  t.equal((await other.userinfo(access_token)).status, 200, 'what it has not heard of was issued')
+  const retried = await redeemCode(other, code, request)
+  t.strictSame([retried.status, retried.body.error], [400, 'invalid_grant'])
+  t.equal((await other.userinfo(access_token)).status, 401, 'and is dead')
+  t.equal((await other.refresh(refresh_token)).body.error, 'invalid_grant')
+  t.strictSame(
+    (await rowsOf(other, 'cut off')).map(({ revokedAtMs }) => revokedAtMs !== undefined),
+    [true]
+  )
+  const anew = await redeemCode(other, await answerAs(other, again, 'cut off'), again)
+  t.equal(anew.status, 200, 'it begins anew, and is well')
+})
+
+t.test('kill -9 of Redis right after the answers: the tokens live, and the codes stay used', async (t) => {
+  const crashing = await startRedis()
+  t.teardown(() => crashing.stop())
+  const [one, other] = await twoInstances(t, crashing.url)
+  const requests = Array.from({ length: 20 }, () => codeRequest())
+  const codes = await Promise.all(requests.map((request, i) => answerAs(one, request, `crash ${i}`)))
+  const unused = codeRequest()
+  const unusedCode = await answerAs(other, unused, 'crash, not redeemed yet')
+  const redeemAll = () =>
+    Promise.all(requests.map((request, i) => redeemCode(i % 2 ? one : other, codes[i] as string, request)))
+  const answers = await redeemAll()
+  await crashing.kill()
+  t.equal((await redeemCode(one, unusedCode, unused)).status, 503, 'meanwhile nobody can tell')
+  await crashing.start()
+  for (const { app } of [one, other]) await until(async () => (await app.inject('/readyz')).statusCode === 200)
+  for (const { status, body } of answers) {
+    t.equal(status, 200)
+    t.equal((await one.userinfo(body.access_token)).status, 200)
+    t.equal((await other.refresh(body.refresh_token)).status, 200)
+  }
+  t.equal((await redeemCode(one, unusedCode, unused)).status, 200, 'what was not used is good')
+  for (const { status, body } of await redeemAll()) t.strictSame([status, body.error], [400, 'invalid_grant'])
+  for (const { body } of answers) t.equal((await other.userinfo(body.access_token)).status, 401, 'a second use revokes')
+})
+
+t.test('histories of codes in memory follow the rules, whatever happens in which order', async (t) => {
+  const service = await startOAuthApp(t)
+  await codeHistories(t, [service, service], { runs: 200, areMany: true })
+})
+
+t.test('histories of codes over two instances follow the rules, whatever happens in which order', async (t) => {
+  await codeHistories(t, await twoInstances(t), { runs: 80 })
+})
+
 t.test('Redis has the code as a digest alone, and forgets it', async (t) => {
   const [one] = await twoInstances(t)
   const request = codeRequest()
-  const code = await approve(one, request, 'ann')
+  const code = await answerAs(one, request, 'ann')
   const keys = await redis.client.keys('*')
   t.ok(keys.length > 0)
   for (const key of keys) {

@@ -6,11 +6,13 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { isFault } from '../../src/core/fault.js'
+import { newGrantCode } from '../../src/core/grants/codes.js'
 import type { Answer } from '../support/app.js'
+import { answerAs, codeRequest, redeemCode } from '../support/code-flow.js'
 import { startDnsServer } from '../support/dns-server.js'
-import { startOAuthApp } from '../support/oauth-app.js'
+import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
-import { startRedis } from '../support/redis-server.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { issuerOf, kidOf, mint } from '../support/relying-party.js'
 import {
   BODIES,
@@ -392,15 +394,53 @@ t.test('a provider is created', async (t) => {
   t.ok(steps >= 4, `${steps} steps`)
 })
 
+/** A change of the core has no answer of its own, and may only fail as one that is answered with 503. */
+async function statusOf(change: Promise<unknown>): Promise<number> {
+  try {
+    await change
+    return 200
+  } catch (error) {
+    if (isFault(error) && error.code === 'unavailable') return 503
+    throw error
+  }
+}
+
+/** What an instance that is cut off from Redis is to do, and how what it leaves is checked. */
+interface Interrupted {
+  act(victim: OAuthApp): Promise<number>
+  check(t: Test, status: number): Promise<void>
+}
+
 /**
- * What a user and a client do with a grant, at an instance that is cut off from Redis after some requests: the last one is applied,
- * and its answer is lost. The survivor then does the same again.
+ * Lets an instance do what a user and a client do with a grant, cut off from Redis after no request, after one, and so on, until it
+ * comes through. The last request is applied, and its answer is lost. The survivor then does the same again.
  */
+async function interruptOAuth(
+  t: Test,
+  { redis, survivor }: { redis: RedisServer; survivor: OAuthApp },
+  prepare: () => Promise<Interrupted>
+): Promise<void> {
+  for (let steps = 0; ; steps++) {
+    if (steps > MOST_STEPS) throw new Error('it never came through')
+    const { act, check } = await prepare()
+    const cutter = await startCutter(redis.port)
+    const victim = await startOAuthApp(t, { REDIS_URL: cutter.url }, { testClock: survivor.clock })
+    const { status: healthy } = await victim.call('GET', '/auth/clients', { token: await victim.session('nobody') })
+    cutter.cutAfter(steps, { losesLastAnswer: true })
+    const status = await act(victim)
+    cutter.cut()
+    await victim.app.close()
+    await t.test(`${steps} requests were applied, and it answered ${status}`, (t) => check(t, status))
+    if (status === 200) break
+    t.strictSame([healthy, status], [200, 503])
+  }
+}
+
 t.test('a grant is approved, collected and revoked', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const survivor = await startOAuthApp(t, { REDIS_URL: redis.url })
-  const { clock, call, session, start, approve, poll } = survivor
+  const { call, session, start, approve, poll } = survivor
   const rowsOf = async (user: string) => (await call('GET', '/auth/clients', { token: await session(user) })).body.data
   let users = 0
 
@@ -414,39 +454,16 @@ t.test('a grant is approved, collected and revoked', async (t) => {
   const undoing: Act = (at, { user_code, user }) => statusOf(at.app.core.grants.undo(user_code, user))
   const revocation: Act = (at, { user }) => statusOf(at.app.core.authorizations.revokeAll(user))
 
-  /** A change of the core has no answer of its own, and may only fail as one that is answered with 503. */
-  async function statusOf(change: Promise<unknown>): Promise<number> {
-    try {
-      await change
-      return 200
-    } catch (error) {
-      if (isFault(error) && error.code === 'unavailable') return 503
-      throw error
-    }
-  }
-
-  async function interrupt(
+  const interrupt = (
     t: Test,
-    acts: { before?: Act[]; act: Act },
+    { before = [], act }: { before?: Act[]; act: Act },
     check: (t: Test, codes: Codes) => Promise<void>
-  ) {
-    for (let steps = 0; ; steps++) {
-      if (steps > MOST_STEPS) throw new Error('it never came through')
-      const user = `user-${users++}`
-      const codes = { ...(await start()), user }
-      for (const act of acts.before ?? []) await act(survivor, codes)
-      const cutter = await startCutter(redis.port)
-      const victim = await startOAuthApp(t, { REDIS_URL: cutter.url }, { testClock: clock })
-      const { status: healthy } = await victim.call('GET', '/auth/clients', { token: await victim.session(user) })
-      cutter.cutAfter(steps, { losesLastAnswer: true })
-      const status = await acts.act(victim, codes)
-      cutter.cut()
-      await victim.app.close()
-      await t.test(`${steps} requests were applied, and it answered ${status}`, (t) => check(t, codes))
-      if (status === 200) break
-      t.strictSame([healthy, status], [200, 503])
-    }
-  }
+  ) =>
+    interruptOAuth(t, { redis, survivor }, async () => {
+      const codes = { ...(await start()), user: `user-${users++}` }
+      for (const one of before) await one(survivor, codes)
+      return { act: (victim) => act(victim, codes), check: (t) => check(t, codes) }
+    })
 
   await t.test('approved', (t) =>
     interrupt(t, { act: approval }, async (t, codes) => {
@@ -502,4 +519,58 @@ t.test('a grant is approved, collected and revoked', async (t) => {
       })
     )
   }
+})
+
+t.test('a code is approved and redeemed', async (t) => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const survivor = await startOAuthApp(t, { REDIS_URL: redis.url })
+  const { app, userinfo } = survivor
+  const rowsOf = (user: string) => app.core.authorizations.list(user)
+  let users = 0
+
+  await t.test('approved', (t) =>
+    interruptOAuth(t, { redis, survivor }, async () => {
+      const [request, user, code] = [codeRequest(), `user-${users++}`, newGrantCode()]
+      return {
+        act: (victim) => statusOf(answerAs(victim, request, user, { code })),
+        async check(t) {
+          t.equal(await statusOf(answerAs(survivor, request, user, { code })), 200, 'and is made again')
+          const { status, body } = await redeemCode(survivor, code, request)
+          t.strictSame([status, (await rowsOf(user)).length], [200, 1], 'one authorization')
+          t.equal((await userinfo(body.access_token)).status, 200)
+        }
+      }
+    })
+  )
+
+  const after = { tokens: 0, revoked: 0 }
+  await t.test('redeemed', (t) =>
+    interruptOAuth(t, { redis, survivor }, async () => {
+      const [request, user] = [codeRequest(), `user-${users++}`]
+      const code = await answerAs(survivor, request, user)
+      let got: Answer | undefined
+      return {
+        async act(victim) {
+          got = await redeemCode(victim, code, request)
+          return got.status
+        },
+        async check(t, status) {
+          const again = await redeemCode(survivor, code, request)
+          t.equal((await rowsOf(user)).length, 1)
+          if (again.status === 200) {
+            after.tokens += 1
+            t.equal(status, 503, 'it was not used yet')
+            t.equal((await userinfo(again.body.access_token)).status, 200)
+            return
+          }
+          after.revoked += 1
+          t.equal(again.body.error, 'invalid_grant')
+          t.ok((await rowsOf(user))[0]?.revokedAtMs, 'whatever it led to has ended')
+          if (status === 200) t.equal((await userinfo(got?.body.access_token)).status, 401)
+        }
+      }
+    })
+  )
+  t.ok(after.tokens >= 2 && after.revoked >= 2, `before the claim and after it: ${JSON.stringify(after)}`)
 })

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import type { App } from '../../src/routes/app.js'
+import { sealTicket } from '../../src/routes/pages/consent-ticket.js'
 import { LANGUAGES } from '../../src/routes/pages/texts/languages.js'
 import {
   approve,
@@ -23,7 +25,7 @@ import { clientsFile } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
 import { answerWith, authorityFile, listen } from '../support/trusted-issuer.js'
-import { signedIn } from '../support/visitor.js'
+import { SESSION_COOKIE, signedIn } from '../support/visitor.js'
 
 /** Writes a logo as an operator may have it. */
 function logoFile(t: Pick<Test, 'teardown'>): string {
@@ -267,6 +269,22 @@ t.test('the question of a program on the same device, and its answers', async (t
   await page.locator('button[value=approve]').click()
   t.match(await page.locator('.notice').innerText(), /tick the box/)
   await check(t, page, 'approved without being sure', TITLE)
+  // Another instance, with another file of the operator's, would have shown this one under another name.
+  const cookies = await page.context().cookies()
+  const session = await site.app.core.browserSessions.use(
+    cookies.find(({ name }) => name === SESSION_COOKIE)?.value ?? ''
+  )
+  if (!session) throw new Error('no session')
+  const askId = new URL(page.url()).pathname.split('/').at(-1) ?? ''
+  const shown = { askId, clientId: 'ide-plugin', clientName: 'Acme Editor' }
+  const ticket = sealTicket(site.app as unknown as App, session, shown)
+  await page.evaluate(`document.querySelector('main [name=ticket]').value = ${JSON.stringify(ticket)}`)
+  await page.locator('input[name=sure]').check()
+  const changing = page.waitForResponse('**/authorize/*')
+  await page.locator('button[value=approve]').click()
+  t.equal((await changing).status(), 409)
+  t.match(await page.locator('.notice').innerText(), /has changed since the page was shown/)
+  await check(t, page, 'the question of a program that is called otherwise by now', TITLE)
   // The browser would leave the page at once.
   await page.route('**/authorize/*', async (route) => {
     const answer = await route.fetch()
@@ -286,6 +304,9 @@ t.test('the question of a program on the same device, and its answers', async (t
   await deny(page)
   await checkInEach(t, page, 'sent on with a denial', 'Denied', (language) => answered(language, 'deny'))
   await page.unrouteAll()
+  const refused = await page.goto(site.url + codeRequest({ redirect_uri: 'https://app.example/cb' }).path)
+  t.equal(refused?.status(), 400)
+  await checkInEach(t, page, 'a program that wants the answer elsewhere', 'That did not work')
 })
 
 t.test('a program of the operator’s, and a sign-in that was too long ago', async (t) => {

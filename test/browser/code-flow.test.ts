@@ -17,7 +17,9 @@ import {
   type VisitorOptions
 } from '../support/browser.js'
 import { codeRequest, queryOf, type Sent } from '../support/code-flow.js'
+import { startIdentityProvider } from '../support/oidc-upstream.js'
 import { freePort } from '../support/ports.js'
+import { providersFile } from '../support/sign-in.js'
 
 const browser = await launchChromium(t)
 const site = await startSite(t)
@@ -110,7 +112,7 @@ for (const script of [true, false]) {
 
 t.test('denying is one click, and the program hears of it', async (t) => {
   const { redirectUri, came } = await listen(t)
-  const { page, complaints } = await visit(t, { user: 'denier' })
+  const { page, complaints } = await visit(t, { user: 'denier', script: false })
   await ask(page, { redirect_uri: redirectUri })
   await deny(page)
   await arrives(page)
@@ -142,26 +144,145 @@ t.test('two tabs are two questions, with one sign-in', async (t) => {
   t.equal(await page.locator('button[value=approve]').count(), 0, 'going back asks nothing again')
 })
 
-t.test('what is wrong goes back to the program, but for what names no program', async (t) => {
+/** Every error that comes back to a program. */
+const ERRORS = [
+  ...['access_denied', 'consent_required', 'invalid_request', 'invalid_scope', 'invalid_target', 'login_required'],
+  ...['registration_not_supported', 'request_not_supported', 'request_uri_not_supported', 'unsupported_response_type']
+]
+
+t.test('each error goes back to the program, but for what names no program', async (t) => {
   const { redirectUri, came } = await listen(t)
-  const { page } = await visit(t, { user: 'ann' })
-  for (const [error, parameters] of [
+  const visitor = await visit(t, { user: 'ann', script: false })
+  const { page: stranger } = await visit(t, { script: false })
+  const { page } = visitor
+  const seen = new Set<string>()
+  const wrong: [error: string, parameters: Sent][] = [
     ['invalid_request', { code_challenge_method: 'plain' }],
+    ['invalid_request', { code_challenge: undefined }],
+    ['invalid_request', { scope: ['openid', 'email'] }],
     ['invalid_scope', { scope: 'x' }],
+    ['invalid_target', { resource: 'https://films.example' }],
     ['unsupported_response_type', { response_type: 'token' }],
-    ['consent_required', { prompt: 'none' }]
-  ] as const) {
-    await ask(page, { redirect_uri: redirectUri, ...parameters })
-    await arrives(page)
-    t.match(Object.fromEntries(came.at(-1) ?? []), { error, state: 'a state', iss: site.url })
+    ['request_not_supported', { request: 'e30.e30.' }],
+    ['request_uri_not_supported', { request_uri: 'https://evil.example/r' }],
+    ['registration_not_supported', { registration: '{}' }],
+    ['consent_required', { prompt: 'none' }],
+    ['login_required', { prompt: 'none' }],
+    ['access_denied', {}]
+  ]
+  for (const [error, parameters] of wrong) {
+    const tab = error === 'login_required' ? stranger : page
+    const before = came.length
+    await ask(tab, { redirect_uri: redirectUri, ...parameters })
+    if (error === 'access_denied') await deny(tab)
+    await arrives(tab)
+    t.equal(came.length, before + 1, error)
+    const back = Object.fromEntries(came.at(-1) ?? [])
+    t.match(back, { error, error_description: /\.$/, state: 'a state', iss: site.url })
+    t.notOk('code' in back)
+    seen.add(error)
   }
+  t.same([...seen].sort(), ERRORS)
+  t.same(visitor.complaints, [])
   const before = came.length
-  for (const parameters of [{ client_id: 'nobody' }, { redirect_uri: redirectUri.replace('127.0.0.1', '127.0.0.2') }]) {
-    await ask(page, { redirect_uri: redirectUri, ...parameters })
-    t.equal(await title(page), 'That did not work')
-    t.match(page.url(), site.url)
+  for (const parameters of [
+    { client_id: 'nobody' },
+    { client_id: undefined },
+    { redirect_uri: undefined },
+    { redirect_uri: redirectUri.replace('127.0.0.1', '127.0.0.2') },
+    { redirect_uri: `${redirectUri}?to=elsewhere` },
+    { redirect_uri: redirectUri.replace('://', '://ann@') },
+    { redirect_uri: 'javascript:document.title=1' }
+  ]) {
+    for (const tab of [page, stranger]) {
+      await ask(tab, { redirect_uri: redirectUri, ...parameters })
+      t.equal(await title(tab), 'That did not work', JSON.stringify(parameters))
+      t.match(pathOf(tab), /^\/oauth\/authorize\?/, 'and stays there')
+      t.equal(new URL(tab.url()).origin, site.url)
+    }
   }
   t.equal(came.length, before, 'it hears nothing')
+})
+
+t.test('prompt and max_age: who has to sign in does so once, and what was asked stays', async (t) => {
+  const { redirectUri, came } = await listen(t)
+  const { page, context, complaints } = await visit(t, { script: false })
+  const rows: [parameters: Sent, isSignedIn: boolean, first: string][] = [
+    [{}, true, 'asked'],
+    [{}, false, 'signs in'],
+    [{ prompt: 'consent' }, true, 'asked'],
+    [{ prompt: 'consent' }, false, 'signs in'],
+    [{ prompt: 'login' }, true, 'signs in'],
+    [{ prompt: 'login' }, false, 'signs in'],
+    [{ prompt: 'login consent' }, true, 'signs in'],
+    [{ prompt: 'none' }, true, 'consent_required'],
+    [{ prompt: 'none' }, false, 'login_required'],
+    [{ prompt: 'none', max_age: '60' }, true, 'login_required'],
+    [{ prompt: 'none', max_age: '62' }, true, 'consent_required'],
+    [{ prompt: 'none', max_age: '0' }, true, 'login_required'],
+    [{ prompt: 'none login' }, true, 'invalid_request'],
+    [{ max_age: '0' }, true, 'signs in'],
+    [{ max_age: '0' }, false, 'signs in'],
+    [{ max_age: '62' }, true, 'asked'],
+    [{ max_age: '60' }, true, 'signs in'],
+    [{ max_age: '60' }, false, 'signs in']
+  ]
+  for (const [parameters, isSignedIn, first] of rows) {
+    const what = `${JSON.stringify(parameters)}, ${isSignedIn ? '' : 'not '}signed in`
+    await context.clearCookies()
+    if (isSignedIn) {
+      await page.goto(`${site.url}/login`)
+      await signInAs(page, 'prompted')
+      site.clock.advance(61_000)
+    }
+    await ask(page, { redirect_uri: redirectUri, ...parameters })
+    if (first === 'signs in') {
+      const [, id] = /^\/login\?ask=([\w-]{22})$/.exec(pathOf(page)) ?? []
+      t.ok(id, `${what}: ${pathOf(page)}`)
+      await signInAs(page, 'prompted')
+      t.equal(pathOf(page), `/authorize/${id}`, `${what}: and to the same question`)
+    } else if (first === 'asked') t.match(pathOf(page), /^\/authorize\//, what)
+    else {
+      await arrives(page)
+      t.equal(came.at(-1)?.get('error'), first, what)
+      continue
+    }
+    await page.reload()
+    t.equal(await title(page), 'A program asks for access', `${what}: once`)
+    await approve(page)
+    await arrives(page)
+    t.match(came.at(-1)?.get('code'), /^[\w-]{43}$/, what)
+  }
+  t.equal(came.length, rows.length)
+  t.same(complaints, [])
+})
+
+t.test('a sign-in at a provider in between keeps what is asked, in two tabs', async (t) => {
+  const port = `${await freePort()}`
+  const acme = await startIdentityProvider(t, { publicUrl: `http://localhost:${port}` })
+  const site = await startSite(t, { port, PROVIDERS_FILE: providersFile(t, [acme.entry()]) })
+  const { redirectUri, came } = await listen(t)
+  const { page, newTab, complaints } = await openVisitor(t, browser, site, { script: false })
+  const tabs = [page, await newTab()]
+  const ids: string[] = []
+  for (const [i, tab] of tabs.entries()) {
+    await tab.goto(site.url + codeRequest({ redirect_uri: redirectUri, state: `tab ${i}` }).path)
+    ids.push(new URL(tab.url()).searchParams.get('ask') ?? '')
+    await tab.getByRole('link', { name: 'Continue with The acme' }).click()
+    t.equal(new URL(tab.url()).origin, acme.origin, 'each is with the provider')
+  }
+  // The tab that was sent off last comes back first.
+  for (const i of [1, 0]) {
+    const tab = tabs[i] as Page
+    await tab.locator('input[name=login]').fill('ann')
+    await tab.locator('button[value=allow]').click()
+    t.equal(pathOf(tab), `/authorize/${ids[i]}`, 'each comes back to its own question')
+    t.match(await tab.locator('main').innerText(), /ann at acme \(The acme\)/)
+    await approve(tab)
+    await arrives(tab)
+    t.match(Object.fromEntries(came.at(-1) ?? []), { code: /^[\w-]{43}$/, state: `tab ${i}`, iss: site.url })
+  }
+  t.same(complaints, [])
 })
 
 t.test('a form of another site may ask, and the cookies of this browser stay', async (t) => {

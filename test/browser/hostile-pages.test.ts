@@ -17,8 +17,11 @@ import {
   startSite,
   type VisitorOptions
 } from '../support/browser.js'
+import { codeRequest } from '../support/code-flow.js'
+import { clientsFile } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
+import { answerWith, authorityFile, listen } from '../support/trusted-issuer.js'
 
 /** Texts that run a script if they are taken as markup, as an attribute or as a script. */
 const PAYLOADS = [
@@ -250,6 +253,143 @@ t.test('what imitates is shown for what it is, and pushes nothing out of sight',
   t.equal(await overhang(page), 0)
 })
 
+/** Redirect URIs as whoever registers them may choose them, and what the question says of where its answer goes. */
+const PLACES: [uri: string, shown: string][] = [
+  ['https://xn--pple-43d.example/cb', 'xn--pple-43d.example'],
+  ['https://%D0%B0pple.example/cb', 'xn--pple-43d.example'],
+  ['https://xn--80ak6aa92e.com/', 'xn--80ak6aa92e.com'],
+  ['https://accounts.example.com.evil.example/cb', 'accounts.example.com.evil.example'],
+  ['https://accounts.example.com-login.evil.example:8443/', 'accounts.example.com-login.evil.example:8443'],
+  [
+    `https://accounts.example.com.${'w'.repeat(63)}.evil.example/`,
+    `accounts.example.com.${'w'.repeat(63)}.evil.example`
+  ],
+  ['https://EVIL.example/Accounts.Example.com', 'evil.example'],
+  ['https://e%76il.example/', 'evil.example'],
+  ['https://evil.example/@accounts.example.com/', 'evil.example'],
+  ['https://evil.example/?to=https://accounts.example.com/', 'evil.example'],
+  ['https://evil.example:443/', 'evil.example'],
+  ['https://2130706433/', '127.0.0.1'],
+  ['https://0x7f.1/', '127.0.0.1'],
+  ['http://localhost:80/', 'a program on this computer (localhost:80)'],
+  ['http://[::1]/', 'a program on this computer ([::1])'],
+  ['com.example.accounts:/cb', 'the program on this device that opens com.example.accounts']
+]
+/** What no redirect URI is, though it begins or ends like one that is registered. */
+const NO_PLACES = [
+  'https://evil.example@app.example/cb',
+  'https://app.example@evil.example/cb',
+  'https://app.example\\@evil.example/cb',
+  'https://аpp.example/cb',
+  'https://app.example/cb#',
+  'https://app.example/cb/../../evil',
+  'https://app.example./cb',
+  'http://app.example/cb',
+  'http://127.0.0.1@evil.example/cb',
+  'http://localhost.evil.example/cb',
+  'http://LOCALHOST/cb',
+  'http://127.0.0.1%2f@evil.example/cb',
+  'javascript:alert(1)//https://app.example/cb',
+  'data:text/html,<script>alert(1)</script>',
+  'blob:https://app.example/cb',
+  'view-source:https://app.example/cb',
+  'intent://app.example/cb#Intent;end',
+  'file:///etc/passwd'
+]
+
+t.test('the question of a program on the same device names what is known, whatever it calls itself', async (t) => {
+  const documents = new Map<string, string>()
+  const host = await listen(t, (request, response) => {
+    const client_id = `${host.origin}${request.url}`
+    const document = {
+      client_id,
+      client_name: documents.get(request.url ?? ''),
+      redirect_uris: ['http://127.0.0.1/cb']
+    }
+    answerWith(JSON.stringify(document))(request, response)
+  })
+  const site = await startSite(t, {
+    ...{ CLIENT_ID_METADATA: 'on', FOREIGN_ISSUERS_ON_LOOPBACK: 'on', FOREIGN_ISSUER_CA_FILE: authorityFile(t) },
+    OAUTH_CLIENTS_FILE: clientsFile(t, [])
+  })
+  const visitor = await visit(t, { user: 'reader', width: 360, height: 740 }, site)
+  const { page } = visitor
+  const { host: known } = new URL(host.origin)
+  const names = [
+    ...CLAIMS.map(([, sent, shown]) => [sent, shown]),
+    // They are escaped as on the other question, which has been shown all of them.
+    ...PAYLOADS.filter((_, i) => i % 4 === 0).map((payload) => [payload, payload]),
+    [known, known]
+  ]
+  for (const [i, [sent = '', shown = '']] of names.entries()) {
+    documents.set(`/${i}.json`, sent)
+    const redirect_uri = 'http://127.0.0.1:43123/cb'
+    await page.goto(site.url + codeRequest({ client_id: `${host.origin}/${i}.json`, redirect_uri, scope: '' }).path)
+    t.equal(await page.locator('h1').innerText(), 'A program asks for access', shown)
+    const [program] = await textsOf(page, '.facts dd')
+    t.match(program, new RegExp(`^${known} `), 'the program is where its document is')
+    t.same(await textsOf(page, 'main q'), [shown], 'and what that calls it is a quotation')
+    t.same(await textsOf(page, 'button[value=approve]'), [`Approve ${known}`], 'nothing is approved by such a name')
+    t.match(await page.locator('main').innerText(), 'a program on this computer (127.0.0.1:43123)')
+    t.equal(await overhang(page), 0, `${shown}: nothing sticks out`)
+    t.same(await textsOf(page, 'main a'), ['Not you? Sign out'], 'and no link leads away')
+    const answers = await page.evaluate<{ left: number; right: number; height: number }[]>(
+      "[...document.querySelectorAll('button[name=action]')].map((button) => button.getBoundingClientRect().toJSON())"
+    )
+    t.equal(answers.length, 2)
+    for (const { left, right, height } of answers) t.ok(left >= 0 && right <= 360 && height >= 44, `${shown}: in sight`)
+  }
+  t.ok(names.length >= 38, `${names.length} names`)
+  t.same([visitor.dialogs, visitor.complaints], [[], []])
+  t.same(
+    [...new Set(visitor.requests.map((request) => new URL(request.url()).origin))],
+    [site.url],
+    'nobody else is asked'
+  )
+})
+
+t.test('the question says where the answer goes, and the answer goes nowhere else', async (t) => {
+  const clients = PLACES.map(([uri], i) => ({ client_id: `c${i}`, client_name: `Program ${i}`, redirect_uris: [uri] }))
+  const app = {
+    client_id: 'app',
+    redirect_uris: ['https://app.example/cb', 'http://localhost/cb', 'http://127.0.0.1/cb']
+  }
+  const site = await startSite(t, { OAUTH_CLIENTS_FILE: clientsFile(t, [...clients, app]) })
+  const visitor = await visit(t, { user: 'reader', width: 360, height: 740 }, site)
+  const { page } = visitor
+  const left: string[] = []
+  t.teardown(() => page.unrouteAll())
+  await page.route(
+    (url) => url.origin !== site.url,
+    (route) => {
+      left.push(route.request().url())
+      return route.fulfill({ contentType: 'text/html', body: '<!doctype html><h1>Elsewhere</h1>' })
+    }
+  )
+  for (const [i, [redirect_uri, shown]] of PLACES.entries()) {
+    await page.goto(site.url + codeRequest({ client_id: `c${i}`, redirect_uri, scope: '' }).path)
+    const [, place] = await textsOf(page, '.facts dd')
+    t.equal(place, shown, redirect_uri)
+    t.equal(await overhang(page), 0, redirect_uri)
+    t.same(left, [], 'nobody is sent anywhere before they answered')
+    if (!redirect_uri.startsWith('http')) continue
+    await page.locator('button[value=deny]').click()
+    await page.getByRole('heading', { name: 'Elsewhere' }).waitFor()
+    const [url = '', ...more] = left.splice(0)
+    t.same(more, [])
+    const { origin, searchParams } = new URL(url)
+    t.same([origin, searchParams.get('error')], [new URL(redirect_uri).origin, 'access_denied'], redirect_uri)
+  }
+  for (const redirect_uri of NO_PLACES) {
+    await page.goto(site.url + codeRequest({ client_id: 'app', redirect_uri, scope: '' }).path)
+    t.match(await page.locator('main').innerText(), /an address that is not registered for it/, redirect_uri)
+    t.same(await textsOf(page, 'main a'), ['Back to the start'], 'and no link leads there')
+  }
+  t.same(left, [])
+  t.same([visitor.dialogs, visitor.complaints], [[], []])
+  t.ok(PLACES.length + NO_PLACES.length >= 34)
+})
+
 t.test('a click that was meant for something else decides nothing', async (t) => {
   const visitor = await visit(t, { user: 'clicker' })
   const { page } = visitor
@@ -279,7 +419,9 @@ t.test('keys held down while a link opens a page send nothing', async (t) => {
   await site.collect('holder', { name: 'acme-cli' })
   const { grant_code, user_code } = await site.start({ name: 'acme-cli' })
   await goToQuestion(page, site, user_code)
-  const paths = ['device/confirm', 'device', 'logout', 'account/clients', 'account/connections']
+  await page.goto(site.url + codeRequest().path)
+  const asked = pathOf(page).slice(1)
+  const paths = ['device/confirm', asked, 'device', 'logout', 'account/clients', 'account/connections']
   let opened = 0
   for (const path of paths) {
     await page.goto(`${site.url}/${path}`)
@@ -288,7 +430,7 @@ t.test('keys held down while a link opens a page send nothing', async (t) => {
       .evaluateAll((all) => [...new Set(all.flatMap((one) => [one.id, one.getAttribute('name')]))].filter(Boolean))
     t.ok(targets.includes('content'), path)
     // Names alone should not be a target, but on the consent page all are tried.
-    for (const target of path === 'device/confirm' ? targets : ['content']) {
+    for (const target of path === 'device/confirm' || path === asked ? targets : ['content']) {
       await page.goto('about:blank')
       await page.goto(`${site.url}/${path}#${target}`)
       for (const key of ['Enter', 'Space']) {
@@ -310,8 +452,13 @@ t.test('no page can be framed', async (t) => {
   const { page } = await visit(t, { user: 'framed' })
   const { user_code } = await site.start({ name: 'acme-cli' })
   await goToQuestion(page, site, user_code)
+  const { path: asking } = codeRequest()
+  await page.goto(site.url + asking)
   const paths = [
     '/',
+    asking,
+    `${asking}&prompt=login`,
+    pathOf(page),
     '/device',
     `/device?code=${user_code}`,
     '/device/confirm',
@@ -349,8 +496,14 @@ t.test('another site cannot send a form in the name of a user', async (t) => {
     ['csrf', 'ticket'].map((name) => attacker.locator(`main input[name=${name}]`).inputValue())
   )
   const forged = { csrf: csrf ?? '', ticket: ticket ?? '' }
+  await attacker.goto(site.url + codeRequest().path)
+  const theirs = { csrf: forged.csrf, ticket: await attacker.locator('main input[name=ticket]').inputValue() }
+  await victim.goto(site.url + codeRequest().path)
+  const asked = pathOf(victim)
   const forms: [path: string, fields: Record<string, string>][] = [
     ['/device/confirm', { ...forged, same: 'yes', action: 'approve' }],
+    [asked, { ...theirs, sure: 'yes', action: 'approve' }],
+    [pathOf(attacker), { ...theirs, sure: 'yes', action: 'approve' }],
     ['/device', { ...forged, user_code }],
     ['/account/clients/revoke-all', forged],
     ['/logout', forged],
@@ -369,7 +522,10 @@ t.test('another site cannot send a form in the name of a user', async (t) => {
   await victim.goto(`${elsewhere.otherSite}/device/confirm`)
   await victim.waitForURL(`${site.url}/**`)
   t.ok(await isUndecided(grant_code))
-  t.equal((await site.call('GET', '/auth/clients', { token: jwt })).status, 200, 'nothing was revoked')
+  const { status, body } = await site.call('GET', '/auth/clients', { token: jwt })
+  t.same([status, body.data?.length], [200, 1], 'nothing was revoked, and no program was approved')
+  await victim.goto(site.url + asked)
+  t.equal(await victim.locator('h1').innerText(), 'A program asks for access', 'the question waits for its user')
   await victim.goto(`${site.url}/device`)
   t.match(await victim.locator('.who').innerText(), /victim/)
 

@@ -1,9 +1,9 @@
-/** The code flow by clients of other authors, as they are in the registry: openid-client 6 and oauth4webapi 3. */
+/** The code flow by clients of other authors: openid-client 6 and oauth4webapi 3 as they are in the registry, and golang.org/x/oauth2. */
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import t, { type Test } from 'tap'
 import { startApp } from '../support/app.js'
-import { answer } from '../support/code-flow.js'
+import { answer, challengeOf } from '../support/code-flow.js'
 import { freePort } from '../support/ports.js'
 import { signedIn, type Visitor } from '../support/visitor.js'
 import { clientsFile, FILMS, refusal, SECRET, TOOL } from './support.js'
@@ -114,4 +114,136 @@ t.test('oauth4webapi, as a confidential client with a redirect URI of the operat
     await oauth.refreshTokenGrantRequest(as, tool, by, tokens.refresh_token ?? '', http)
   )
   t.ok(refreshed.access_token)
+})
+
+/** A configuration of golang.org/x/oauth2. */
+interface GoConfig {
+  clientId: string
+  clientSecret?: string
+  redirectUrl: string
+  scopes: string[]
+  /** How it sends its credentials; without one it finds out. */
+  authStyle?: 'in header' | 'in params'
+}
+
+/** url.QueryEscape of Go, which escapes all but letters, digits and these: -_.~ */
+const queryEscape = (text: string) =>
+  encodeURIComponent(text)
+    .replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll('%20', '+')
+/** url.Values.Encode of Go, which sorts by name. */
+const encode = (values: Record<string, string>) =>
+  Object.keys(values)
+    .sort()
+    .map((name) => `${queryEscape(name)}=${queryEscape(values[name] ?? '')}`)
+    .join('&')
+
+/**
+ * The requests of golang.org/x/oauth2 (commit 89ff2e1), by its source: Config.AuthCodeURL with S256ChallengeOption, Config.Exchange
+ * with VerifierOption, and the refresh of a TokenSource. Until it has had a success it sends a request twice, by Basic, also
+ * where there is no secret, and when that failed by parameters; it keeps to the way that worked.
+ */
+function createGoClient(url: string, { clientId, clientSecret = '', redirectUrl, scopes, authStyle }: GoConfig) {
+  let known = authStyle
+  let sent = 0
+
+  async function roundTrip(form: Record<string, string>, style: 'in header' | 'in params') {
+    sent += 1
+    const credentials = { client_id: clientId, ...(clientSecret && { client_secret: clientSecret }) }
+    const basic = Buffer.from(`${queryEscape(clientId)}:${queryEscape(clientSecret)}`).toString('base64')
+    const answer = await fetch(`${url}/oauth/token`, {
+      method: 'POST',
+      headers: {
+        'User-Agent': 'Go-http-client/1.1',
+        'Content-Type': 'application/x-www-form-urlencoded',
+        ...(style === 'in header' && { Authorization: `Basic ${basic}` }),
+        'Accept-Encoding': 'gzip'
+      },
+      body: encode(style === 'in params' ? { ...form, ...credentials } : form)
+    })
+    return { status: answer.status, body: JSON.parse(await answer.text()) }
+  }
+
+  async function retrieveToken(form: Record<string, string>) {
+    const first = await roundTrip(form, known ?? 'in header')
+    const isGood = ({ body }: typeof first) => body.error === undefined && body.access_token !== ''
+    if (known) return first
+    const style = isGood(first) ? 'in header' : 'in params'
+    const last = style === 'in header' ? first : await roundTrip(form, style)
+    if (isGood(last)) known = style
+    return last
+  }
+
+  return {
+    sent: () => sent,
+    authStyle: () => known,
+    authCodeUrl: (state: string, options: Record<string, string>) =>
+      `${url}/oauth/authorize?${encode({
+        ...{ response_type: 'code', client_id: clientId, redirect_uri: redirectUrl, scope: scopes.join(' '), state },
+        ...options
+      })}`,
+    exchange: (code: string, verifier: string) =>
+      retrieveToken({ grant_type: 'authorization_code', code, redirect_uri: redirectUrl, code_verifier: verifier }),
+    refresh: (token: string) => retrieveToken({ grant_type: 'refresh_token', refresh_token: token })
+  }
+}
+
+t.test('the requests of golang.org/x/oauth2', async (t) => {
+  const { url, ann } = await setUp(t)
+  const cli = { clientId: 'cli', redirectUrl: 'http://127.0.0.1:38271/', scopes: ['openid', 'offline_access'] }
+  const tool = {
+    ...{ clientId: TOOL, clientSecret: SECRET, redirectUrl: 'https://tool.example/callback' },
+    scopes: ['reports.read', 'offline_access']
+  }
+  const inParams = { authStyle: 'in params' } as const
+  const inHeader = { authStyle: 'in header' } as const
+  const pkce = () => {
+    const verifier = client.randomPKCECodeVerifier()
+    return { verifier, options: { code_challenge_method: 'S256', code_challenge: challengeOf(verifier) } }
+  }
+  async function approve(go: ReturnType<typeof createGoClient>, more: Record<string, string> = {}) {
+    const { verifier, options } = pkce()
+    const { searchParams } = await open(ann, new URL(go.authCodeUrl('a state', { ...options, ...more })))
+    t.equal(searchParams.get('state'), 'a state')
+    return { verifier, code: searchParams.get('code') ?? '' }
+  }
+
+  const configs: [title: string, config: GoConfig, style: string][] = [
+    ['without a secret, finding out', cli, 'in header'],
+    ['without a secret, in the header', { ...cli, ...inHeader }, 'in header'],
+    ['without a secret, in parameters', { ...cli, ...inParams }, 'in params'],
+    ['with a secret, finding out', tool, 'in header'],
+    ['with a secret, in parameters', { ...tool, ...inParams }, 'in params']
+  ]
+  for (const [title, config, style] of configs) {
+    const go = createGoClient(url, config)
+    // AccessTypeOffline is Google's own, and ApprovalForce asks for what is done anyway.
+    const { code, verifier } = await approve(go, { access_type: 'offline', prompt: 'consent' })
+    const { status, body } = await go.exchange(code, verifier)
+    t.equal(status, 200, title)
+    t.strictSame(
+      [go.sent(), go.authStyle()],
+      [1, style],
+      `${title}: the first request brings it, so that none is a second use`
+    )
+    t.match(body, { token_type: /^bearer$/i, expires_in: Number, refresh_token: String })
+    const refreshed = await go.refresh(body.refresh_token)
+    t.equal(refreshed.status, 200, title)
+    t.strictSame([go.sent(), go.authStyle()], [2, style], title)
+    t.not(refreshed.body.refresh_token, body.refresh_token, 'it keeps the new one')
+    t.equal((await go.exchange(code, verifier)).body.error, 'invalid_grant', title)
+    t.equal((await go.refresh(refreshed.body.refresh_token)).body.error, 'invalid_grant', 'a second use revokes')
+  }
+
+  const go = createGoClient(url, cli)
+  const { code, verifier } = await approve(go)
+  const wrong = await go.exchange(code, pkce().verifier)
+  t.strictSame([wrong.status, wrong.body.error, go.sent()], [400, 'invalid_grant', 2], 'what is refused is sent twice')
+  t.equal((await go.exchange(code, verifier)).status, 200, 'and uses nothing up')
+
+  const thief = createGoClient(url, { ...tool, clientSecret: 'not the secret' })
+  const stolen = await approve(createGoClient(url, tool))
+  const refused = await thief.exchange(stolen.code, stolen.verifier)
+  t.strictSame([refused.status, refused.body.error, thief.sent()], [401, 'invalid_client', 2])
+  t.equal((await createGoClient(url, tool).exchange(stolen.code, stolen.verifier)).status, 200)
 })

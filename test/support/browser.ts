@@ -33,11 +33,14 @@ export interface Site extends TestApp {
 }
 
 /**
- * Starts the application on a free port, in memory, where users sign in by typing a name. `path` is the path of
- * PUBLIC_URL.
+ * Starts the application in memory, where users sign in by typing a name. `path` is the path of PUBLIC_URL, and `port` a free one that
+ * somebody else has to know beforehand.
  */
-export async function startSite(t: Test, { path = '', ...variables }: Record<string, string> = {}): Promise<Site> {
-  const port = await freePort()
+export async function startSite(
+  t: Test,
+  { path = '', port: known, ...variables }: Record<string, string> = {}
+): Promise<Site> {
+  const port = Number(known ?? (await freePort()))
   const url = `http://localhost:${port}${path}`
   const quick = { SIGNING_ALG: 'EdDSA', LIMITS: 'off' }
   // Waiting for the client is tested with the route; here it would cost two seconds each time.

@@ -1,5 +1,7 @@
 /** The authorization code grant as a client and a person go through it, without a browser. */
 import { createHash, randomBytes } from 'node:crypto'
+import { newGrantCode } from '../../src/core/grants/codes.js'
+import type { Action } from '../../src/core/grants/grant.js'
 import type { Answer } from './app.js'
 import { CLI, type Credentials, type OAuthApp } from './oauth-app.js'
 import type { Page, Visitor } from './visitor.js'
@@ -59,6 +61,24 @@ export async function approved(visitor: Visitor, request: CodeRequest): Promise<
   await visitor.follow(visitor.get(request.path))
   const code = (await answer(visitor)).searchParams.get('code')
   if (code === null) throw new Error('no code')
+  return code
+}
+
+/** Answers a request as the page does, without the page. Returns the code that an approval has made good. */
+export async function answerAs(
+  { app, clock }: Pick<OAuthApp, 'app' | 'clock'>,
+  { verifier, sent }: CodeRequest,
+  userId: string,
+  { action = 'approve', code = newGrantCode() }: { action?: Action; code?: string } = {}
+): Promise<string> {
+  const request = {
+    ...{ clientId: String(sent.client_id), clientType: 'cli' as const, metadata: {} },
+    scopes: ['openid', 'offline_access'],
+    ...{ codeChallenge: challengeOf(verifier), redirectUri: String(sent.redirect_uri), ip: '192.0.2.1' }
+  }
+  const by = { userId, ip: '192.0.2.1', signedInAtMs: clock() }
+  const { kind } = await app.core.grants.answerCode({ code, request, askedAtMs: clock() }, action, by)
+  if (kind !== 'decided') throw new Error(kind)
   return code
 }
 

@@ -6,14 +6,17 @@ import { openapiDocument } from '../../schemas/generated/openapi.js'
 // biome-ignore lint/suspicious/noExplicitAny: a document is looked at keyword by keyword
 export type Node = any
 
+const FORM = 'application/x-www-form-urlencoded'
+
 export interface DocumentedOperation {
   id: string
   method: string
   path: string
-  /** The schema of the JSON body; undefined if there is no body. */
+  /** The schema of the body, as JSON if it may be that; undefined if there is no body. */
   body: Node
   isBodyRequired: boolean
   takesForms: boolean
+  takesJson: boolean
   /** The ways in which a caller can authenticate; empty for a public operation. */
   schemes: string[]
   /** The parameters of the query and the headers, as documented. */
@@ -51,9 +54,10 @@ export function documentedOperations(isWanted: (path: string) => boolean): Docum
       id: operation.operationId,
       method: method.toUpperCase(),
       path,
-      body: operation.requestBody?.content['application/json']?.schema,
+      body: (operation.requestBody?.content['application/json'] ?? operation.requestBody?.content[FORM])?.schema,
       isBodyRequired: operation.requestBody?.required === true,
-      takesForms: 'application/x-www-form-urlencoded' in (operation.requestBody?.content ?? {}),
+      takesJson: 'application/json' in (operation.requestBody?.content ?? {}),
+      takesForms: FORM in (operation.requestBody?.content ?? {}),
       schemes: operation.security.flatMap(Object.keys),
       query: (operation.parameters ?? []).filter((parameter: Node) => parameter.in === 'query'),
       headers: (operation.parameters ?? []).filter((parameter: Node) => parameter.in === 'header'),

@@ -142,6 +142,22 @@ t.test('400 a code is good once, for its client, redirect URI and verifier', asy
   oauthRefused(t, await service.refresh(body.refresh_token), 400, 'invalid_grant')
 })
 
+t.test('400 a code that was asked for without a challenge is none, with a verifier or without', async (t) => {
+  const { service, ann } = await setUp(t)
+  const request = codeRequest()
+  for (const without of [{ code_challenge: undefined, code_challenge_method: undefined }, { code_challenge: '' }]) {
+    const back = backOf(t, await ann.get(codeRequest(without).path))
+    t.match(back, { error: 'invalid_request', error_description: /PKCE/ })
+    t.notOk('code' in back, 'nobody can leave the challenge out on the way (RFC 9700 §4.8)')
+  }
+  const { device_code, user_code } = await service.authorize()
+  await service.approve(user_code)
+  for (const code_verifier of [request.verifier, undefined]) {
+    spent(t, await redeemCode(service, device_code, request, { code_verifier }), 'a device code is no code')
+  }
+  t.equal((await service.redeem(device_code)).status, 200, 'and is used up by none of that')
+})
+
 t.test('200 without a redirect URI at the token endpoint (OAuth 2.1)', async (t) => {
   const { service, ann } = await setUp(t)
   const request = codeRequest()

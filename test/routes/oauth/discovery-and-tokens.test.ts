@@ -801,7 +801,9 @@ t.test('pages of any origin', async (t) => {
   })
 
   t.test('and nothing else', async (t) => {
-    const others = ['/oauth/introspect', '/oauth/device_authorization', '/oauth/revocations', '/v1/providers']
+    const others = [
+      ...['/oauth/authorize', '/oauth/introspect', '/oauth/device_authorization', '/oauth/revocations', '/v1/providers']
+    ]
     for (const url of [...others, CHECK, '/api/v0/auth/clients', '/healthz', `/${providerId}/.well-known/x`]) {
       t.notOk('allow-origin' in (await preflight(url)).cors, `OPTIONS ${url}`)
       for (const method of ['GET', 'POST'] as const) t.notOk('allow-origin' in (await ask(method, url)).cors, url)
