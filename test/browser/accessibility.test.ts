@@ -481,4 +481,4 @@ t.test('a browser that kept no cookie', async (t) => {
   })
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 51))
+t.test('no page was left out', async (t) => t.equal(checked.size, 53))
