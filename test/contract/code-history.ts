@@ -146,13 +146,15 @@ const ask = (action: Action, onOther: number) =>
     seen(`asked: ${action}`)
   })
 
-/** A form that is sent again, because its answer was lost, changes nothing. */
+/** A form that is sent again, because its answer was lost, changes nothing, and leads on only while its code is still good. */
 const approveAgain = (which: number, onOther: number) =>
   command(`approveAgain(${which}, ${onOther})`, async (history, instances) => {
     const model = codeOf(history, which)
     // What is forgotten can be asked anew, and a denied question is gone from the browser.
-    if (['denied', 'forgotten'].includes(standingOf(model, instances[0].clock()))) return
-    await answerAs(instances[onOther] as OAuthApp, model.request, model.userId, { code: model.code })
+    const standing = standingOf(model, instances[0].clock())
+    if (['denied', 'forgotten'].includes(standing)) return
+    const comesTo = ['spent', 'over'].includes(standing) ? 'resolved' : 'decided'
+    await answerAs(instances[onOther] as OAuthApp, model.request, model.userId, { code: model.code, comesTo })
     history.seen('approved again')
   })
 

@@ -64,12 +64,16 @@ export async function approved(visitor: Visitor, request: CodeRequest): Promise<
   return code
 }
 
-/** Answers a request as the page does, without the page. Returns the code that an approval has made good. */
+/** Answers a request as the page does, without the page. Returns the code that an approval has made good, if that is what it comes to. */
 export async function answerAs(
   { app, clock }: Pick<OAuthApp, 'app' | 'clock'>,
   { verifier, sent }: CodeRequest,
   userId: string,
-  { action = 'approve', code = newGrantCode() }: { action?: Action; code?: string } = {}
+  {
+    action = 'approve',
+    code = newGrantCode(),
+    comesTo = 'decided'
+  }: { action?: Action; code?: string; comesTo?: 'decided' | 'resolved' } = {}
 ): Promise<string> {
   const request = {
     ...{ clientId: String(sent.client_id), clientType: 'cli' as const, metadata: {} },
@@ -78,7 +82,7 @@ export async function answerAs(
   }
   const by = { userId, ip: '192.0.2.1', signedInAtMs: clock() }
   const { kind } = await app.core.grants.answerCode({ code, request, askedAtMs: clock() }, action, by)
-  if (kind !== 'decided') throw new Error(kind)
+  if (kind !== comesTo) throw new Error(`${kind} instead of ${comesTo}`)
   return code
 }
 

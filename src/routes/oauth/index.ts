@@ -37,7 +37,9 @@ const {
   ...forPrograms
 } = oauthOperations
 
-const NEEDS = ['config', 'core', 'readiness', 'whereabouts', 'authentication', 'client-authentication', 'limits']
+const NEEDS = [
+  ...['config', 'metrics', 'core', 'readiness', 'whereabouts', 'authentication', 'client-authentication', 'limits']
+]
 
 export const oauth = surface('oauth', NEEDS, async (app) => {
   app.setErrorHandler(answerOAuthFault)
