@@ -15,7 +15,10 @@ export type Settings = Pick<VerifierOptions, 'issuer' | 'credentials' | 'onFeed'
 
 const LONGEST_MESSAGE = 65_536
 
-/** For clients that are pages, such as the MCP Inspector: they bring no cookies, and may read why they were refused. */
+/**
+ * For clients that are pages, such as the MCP Inspector: they bring no cookies, and may read why they were refused. So any origin may ask:
+ * without a token of its own for this server, which no browser adds by itself, a page gets what is public, under whatever name it reaches it.
+ */
 const FOR_PAGES = {
   'access-control-allow-origin': '*',
   'access-control-allow-methods': 'GET, POST, DELETE',
@@ -44,7 +47,7 @@ export function createMcpServer({ audience, ...settings }: Settings): { server: 
     // There is nothing to stream, and no session to end.
     if (request.method !== 'POST') return response.writeHead(405, { allow: 'POST' }).end()
     const message = await readMessage(request)
-    if (!message) return response.writeHead(400).end()
+    if (!message) return response.writeHead(400, { connection: 'close' }).end()
     await verifier.authenticate(authorization, { scope: scopesOf(message) })
 
     const mine = notes.get(sub) ?? []
@@ -72,7 +75,8 @@ export function createMcpServer({ audience, ...settings }: Settings): { server: 
 /** The message that a request brings; undefined if it is too long, or not one message: tools are told apart by it, so there are no lists. */
 async function readMessage(request: IncomingMessage): Promise<Message | undefined> {
   let text = ''
-  for await (const chunk of request.setEncoding('utf8')) {
+  // Not destroyed, so that whoever sends too much is told so.
+  for await (const chunk of request.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
     text += chunk
     if (text.length > LONGEST_MESSAGE) return undefined
   }

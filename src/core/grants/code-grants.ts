@@ -4,7 +4,6 @@
  * digest; it is redeemed once, by whoever knows the verifier.
  */
 import { type Client, codeTagOf } from '../clients/client.js'
-import { fault } from '../fault.js'
 import { digestOf } from '../secrets/digest.js'
 import { isGrantCode } from './codes.js'
 import { type Collect, knowsVerifier } from './collection.js'
@@ -88,7 +87,8 @@ export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
       const grant = { request, clientTag, lifeMs: CODE_LIFE_MS, intervalMs: INTERVAL_MS }
       await store.create(grantDigest, undefined, grant)
       const found = await store.get(grantDigest)
-      if (!found) throw fault('unavailable', { detail: 'a code grant was lost while it was approved' })
+      // It was approved so long ago that it is forgotten, and its key is there still.
+      if (!found) return { kind: 'resolved' }
       // An approval whose answer was lost is given again, but leads on only while its code is good for somebody.
       if (found.state !== 'pending' && (await store.lookAtCode(grantDigest, clientTag)).kind !== 'open') {
         return { kind: 'resolved' }

@@ -58,9 +58,8 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     const prepared = await prepareAs(authorizationIdOf(grantDigest, by.userId))
     if (prepared === 'full') return undefined
     const { scopes = request.scopes } = by
-    const isSame = isWithin(prepared.scopes, scopes) && isWithin(scopes, prepared.scopes)
     const isInTime = prepared.expiresAtMs >= lapsesAtMs
-    if (prepared.revokedAtMs === undefined && isSame && isInTime) return prepared.id
+    if (prepared.revokedAtMs === undefined && isSame(prepared.scopes, scopes) && isInTime) return prepared.id
     // An approval that never came to stand was revoked by its user, or was of other scopes, or of a code that has begun its life anew,
     // and they approve anew: a record is revoked for good, what was approved in it stays what it is, and it lapses when it was to.
     const anew = await prepareAs(randomUUID())
@@ -102,9 +101,19 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     // An earlier attempt with other scopes may have left its record under the usual id.
     if (isDecided && isApproval && standingId !== usualId) await approvals.discard(userId, usualId)
     if (!isDecided) return { kind: result.kind }
+    // What was approved with other boxes ticked stands as it is, and is not what this answer says.
+    if (result.kind === 'repeated' && isApproval && !(await standsWith(found, scopes))) return { kind: 'resolved' }
     return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
   }
+
+  /** Whether the approval that stands grants these scopes. */
+  async function standsWith({ grantDigest, request, ...found }: FoundGrant, scopes: readonly string[] | undefined) {
+    const standing = found.decision ?? (await store.get(grantDigest))?.decision
+    return standing !== undefined && isSame(standing.scopes ?? request.scopes, scopes ?? request.scopes)
+  }
 }
+
+const isSame = (some: readonly string[], others: readonly string[]) => isWithin(some, others) && isWithin(others, some)
 
 /** A code is approved as it is made, so that it takes no place among those that wait, and lapses with its short life. */
 const isOfCode = (request: GrantRequest) => flowOf(request) === 'code'

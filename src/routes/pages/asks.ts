@@ -70,9 +70,9 @@ export function createAsks(app: App, cookies: Cookies, visits: Pick<Visits, 'spe
         const { destination = 'device', askId, reauthenticates = false } = visitor ?? {}
         return { destination, ...(askId !== undefined && { askId }), reauthenticates }
       }
-      const isDemanded = ask.reauthenticates === true || ask.maxAgeSeconds !== undefined
       const isEnough = session !== undefined && isAnswerableBy(ask, session)
-      const reauthenticates = !isEnough && (session !== undefined || isDemanded)
+      // By `max_age` a first sign-in may be good enough as it is.
+      const reauthenticates = !isEnough && (session !== undefined || ask.reauthenticates === true)
       return { destination: 'device', askId: ask.id, reauthenticates }
     },
 

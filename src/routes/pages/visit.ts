@@ -94,8 +94,9 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
     return visit
   }
 
-  const isFresh = ({ authenticatedAtMs }: BrowserSession) =>
-    clock() - authenticatedAtMs <= config.sessions.consentMaxAuthAgeSeconds * 1000
+  /** Who was asked to prove it, and did, did so for this session: the clock of their provider may be behind. */
+  const isFresh = ({ authenticatedAtMs, signedInAtMs, isReauthenticated }: BrowserSession) =>
+    clock() - (isReauthenticated ? signedInAtMs : authenticatedAtMs) <= config.sessions.consentMaxAuthAgeSeconds * 1000
 
   const require = (destination: Destination, suffices: (session: BrowserSession) => boolean) => {
     return async (request: FastifyRequest, reply: FastifyReply) => {
