@@ -24,24 +24,29 @@ interface Credentials {
   secret: string | undefined
 }
 
+const NO_SUCH_URL = 'A client_id that is a URL is https with a host name and a path, and of a host that is let in'
+
 export const clientAuthentication = fp(
   async (app) => {
     const { clients } = app.core
-    const proved = (client: Client | undefined) => {
-      if (!client) throw fault('invalid_client')
-      return client
+    const isOff = app.config.clientIdMetadata === 'off'
+
+    const proved = (client: Client | undefined, id: string) => {
+      if (client) return client
+      const isUrl = id.includes('://')
+      throw fault('invalid_client', isUrl ? { hint: isOff ? 'No client is known by a URL here' : NO_SUCH_URL } : {})
     }
 
     app.decorate('authenticateClient', (request: FastifyRequest) => {
       const { id, secret } = credentialsOf(request)
       const known = clients.find(id)
       // Only a secret can be guessed. Most polls are of public clients, and pass here without a promise.
-      if (secret === undefined || !known || isPublic(known)) return proved(clients.authenticate(id, secret))
+      if (secret === undefined || !known || isPublic(known)) return proved(clients.authenticate(id, secret), id)
       const checked = app.limits.guessSecret(request, id, () => clients.authenticate(id, secret))
-      return checked instanceof Promise ? checked.then(proved) : proved(checked)
+      return checked instanceof Promise ? checked.then((client) => proved(client, id)) : proved(checked, id)
     })
   },
-  { name: 'client-authentication', dependencies: ['core', 'authentication', 'limits'] }
+  { name: 'client-authentication', dependencies: ['config', 'core', 'authentication', 'limits'] }
 )
 
 /**

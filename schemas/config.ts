@@ -199,12 +199,12 @@ export const EnvironmentSchema = Type.Object({
   ),
   FOREIGN_ISSUER_CA_FILE: text(
     'the path of a PEM file',
-    'Certificates trusted for foreign issuers besides those Node.js comes with.'
+    'Certificates trusted for foreign issuers, and for the documents of clients known by a URL, besides those Node.js comes with.'
   ),
   FOREIGN_ISSUERS_ON_LOOPBACK: choice(
     ['on', 'off'],
     'off',
-    '`on` lets foreign issuers be on this machine, and there without TLS: for trying out and for tests.'
+    '`on` lets foreign issuers be on this machine, and there without TLS, and documents of clients, with it: for trying out and for tests.'
   ),
   SESSION_IDLE_SECONDS: wholeNumber(60, 86_400, 3_600, 'A session of the pages ends when it was not used for so long.'),
   SESSION_TTL_SECONDS: wholeNumber(

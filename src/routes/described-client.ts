@@ -28,7 +28,9 @@ export async function describedOrNone(
   try {
     return client && (await describe(request, client))
   } catch (error) {
-    if (isFault(error) && error.code === 'invalid_client') return undefined
-    throw error
+    if (!isFault(error) || error.code !== 'invalid_client') throw error
+    // Whoever made the link is not told, for it may be about a host that they cannot reach themselves.
+    request.log.info({ detail: error.detail }, 'the document of a client cannot be used')
+    return undefined
   }
 }

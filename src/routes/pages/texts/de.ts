@@ -154,7 +154,7 @@ export const de: Texts = {
 
   login: {
     title: 'Anmelden',
-    again: 'Melden Sie sich noch einmal an: Es ist eine Weile her, und es geht um den Zugriff auf Ihr Konto.',
+    again: 'Melden Sie sich noch einmal an: Es geht um den Zugriff auf Ihr Konto.',
     goingTo: {
       ask: 'Melden Sie sich an, um zu sehen, worum ein Programm bittet.',
       device: 'Melden Sie sich an, um den Code einzugeben, den Ihr Gerät zeigt.',

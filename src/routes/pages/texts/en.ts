@@ -148,7 +148,7 @@ export const en = {
 
   login: {
     title: 'Sign in',
-    again: 'Sign in once more: it has been a while, and this is about access to your account.',
+    again: 'Sign in once more: this is about access to your account.',
     goingTo: {
       ask: 'Sign in to see what a program asks for.',
       device: 'Sign in to enter the code that your device shows.',

@@ -151,7 +151,7 @@ export const es: Texts = {
 
   login: {
     title: 'Iniciar sesión',
-    again: 'Inicie sesión una vez más: ha pasado un tiempo, y se trata del acceso a su cuenta.',
+    again: 'Inicie sesión una vez más: se trata del acceso a su cuenta.',
     goingTo: {
       ask: 'Inicie sesión para ver qué pide un programa.',
       device: 'Inicie sesión para introducir el código que muestra su dispositivo.',

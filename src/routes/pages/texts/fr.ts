@@ -150,7 +150,7 @@ export const fr: Texts = {
 
   login: {
     title: 'Connexion',
-    again: 'Connectez-vous encore une fois : cela fait un moment, et il s’agit de l’accès à votre compte.',
+    again: 'Connectez-vous encore une fois : il s’agit de l’accès à votre compte.',
     goingTo: {
       ask: 'Connectez-vous pour voir ce qu’un programme demande.',
       device: 'Connectez-vous pour saisir le code que votre appareil affiche.',

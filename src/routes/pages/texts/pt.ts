@@ -150,7 +150,7 @@ export const pt: Texts = {
 
   login: {
     title: 'Entrar',
-    again: 'Entre mais uma vez: já faz algum tempo, e trata-se do acesso à sua conta.',
+    again: 'Entre mais uma vez: trata-se do acesso à sua conta.',
     goingTo: {
       ask: 'Entre para ver o que um programa pede.',
       device: 'Entre para inserir o código que seu dispositivo mostra.',
