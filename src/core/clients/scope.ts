@@ -34,6 +34,11 @@ export function isWithin(scopes: readonly string[], allowed: readonly string[]):
   return scopes.every((scope) => allowed.includes(scope))
 }
 
+/** Whether two lists have the same scopes, in whatever order. */
+export function isSameScope(some: readonly string[], others: readonly string[]): boolean {
+  return isWithin(some, others) && isWithin(others, some)
+}
+
 /** The scopes a client asks for, all of them its own or of the resources it asks for, but for ignored ones. Throws `invalid_scope`. */
 export function readRequestedScopes(
   client: { readonly scopes: readonly string[]; readonly ignoredScopes?: readonly string[] },

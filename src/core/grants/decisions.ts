@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Approval } from '../authorizations/approval.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
-import { isWithin, withoutLeftOut } from '../clients/scope.js'
+import { isSameScope, withoutLeftOut } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
 import {
   type Action,
@@ -59,7 +59,7 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     if (prepared === 'full') return undefined
     const { scopes = request.scopes } = by
     const isInTime = prepared.expiresAtMs >= lapsesAtMs
-    if (prepared.revokedAtMs === undefined && isSame(prepared.scopes, scopes) && isInTime) return prepared.id
+    if (prepared.revokedAtMs === undefined && isSameScope(prepared.scopes, scopes) && isInTime) return prepared.id
     // An approval that never came to stand was revoked by its user, or was of other scopes, or of a code that has begun its life anew,
     // and they approve anew: a record is revoked for good, what was approved in it stays what it is, and it lapses when it was to.
     const anew = await prepareAs(randomUUID())
@@ -109,11 +109,9 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
   /** Whether the approval that stands grants these scopes. */
   async function standsWith({ grantDigest, request, ...found }: FoundGrant, scopes: readonly string[] | undefined) {
     const standing = found.decision ?? (await store.get(grantDigest))?.decision
-    return standing !== undefined && isSame(standing.scopes ?? request.scopes, scopes ?? request.scopes)
+    return standing !== undefined && isSameScope(standing.scopes ?? request.scopes, scopes ?? request.scopes)
   }
 }
-
-const isSame = (some: readonly string[], others: readonly string[]) => isWithin(some, others) && isWithin(others, some)
 
 /** A code is approved as it is made, so that it takes no place among those that wait, and lapses with its short life. */
 const isOfCode = (request: GrantRequest) => flowOf(request) === 'code'
