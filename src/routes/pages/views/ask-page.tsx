@@ -1,9 +1,10 @@
-import { type Client, hostOfClient, isKnownByUrl } from '../../../core/clients/client.js'
+import { type Client, hostOfClient } from '../../../core/clients/client.js'
 import { whereTo } from '../../../core/clients/redirect-uri.js'
 import type { Resource } from '../../../core/clients/resource.js'
 import type { Ask } from '../ask.js'
 import type { Visit } from '../visit.js'
-import { type Claim, claimsOf, Doubts, Fact } from './consent-details.js'
+import { type Claim, claimsOf, Doubts } from './consent-details.js'
+import { AnswererFact, ClaimFact, DocumentFact, Fact, ProgramFact } from './consent-facts.js'
 import { Optional, Rights } from './consent-rights.js'
 import { Form, Layout, Notice } from './layout.js'
 
@@ -66,33 +67,13 @@ export function AskPage(props: AskPageProps) {
 
 function Summary(props: AskPageProps & { claims: readonly Claim[] }) {
   const { visit, ask, client, claims, userName, upstreamName } = props
-  const { asking, consent, clientTypes } = visit.texts
-  const host = hostOfClient(client.id)
-  const known = client.name ?? host
+  const { asking, consent } = visit.texts
   return (
     <dl class="facts">
-      <Fact term={consent.program}>
-        {known === undefined ? (
-          clientTypes[client.type]
-        ) : (
-          <>
-            <bdi>{known}</bdi> <small>{host === undefined ? consent.registered : consent.described}</small>
-          </>
-        )}
-      </Fact>
-      {/* Not a link: whoever publishes there would learn who looks, and when. */}
-      {isKnownByUrl(client.id) && (
-        <Fact term={consent.describedAt}>
-          <code>{client.id}</code>
-        </Fact>
-      )}
-      {claims.map(([term, { text }]) => (
-        <Fact term={term} key={term}>
-          <q>
-            <bdi>{text}</bdi>
-          </q>{' '}
-          <small>{consent.unchecked}</small>
-        </Fact>
+      <ProgramFact visit={visit} client={client} type={client.type} />
+      <DocumentFact visit={visit} clientId={client.id} />
+      {claims.map(([term, claim]) => (
+        <ClaimFact visit={visit} term={term} claim={claim} key={term} />
       ))}
       <Fact term={asking.to}>
         <bdi>{placeOf(ask.redirectUri, visit)}</bdi>
@@ -100,13 +81,12 @@ function Summary(props: AskPageProps & { claims: readonly Claim[] }) {
       <Fact term={consent.rights}>
         <Rights {...props} request={ask} />
       </Fact>
-      <Fact term={consent.who}>
-        <bdi>{userName}</bdi>
-        {upstreamName && ` (${upstreamName})`}{' '}
-        <small>
-          <a href={`${visit.base}/logout?ask=${ask.id}`}>{consent.notYou}</a>
-        </small>
-      </Fact>
+      <AnswererFact
+        visit={visit}
+        userName={userName}
+        upstreamName={upstreamName}
+        logoutPath={`/logout?ask=${ask.id}`}
+      />
     </dl>
   )
 }

@@ -1,9 +1,8 @@
 /** The folded details of the question: further facts about the request, and everything the client says about itself. */
-import type { ComponentChildren } from 'preact'
-import { isKnownByUrl } from '../../../core/clients/client.js'
 import type { GrantRequest, Location } from '../../../core/grants/grant.js'
 import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
+import { DocumentFact, Fact } from './consent-facts.js'
 import { ago, place, time } from './format.js'
 
 interface DetailsProps {
@@ -28,12 +27,7 @@ export function Details(props: DetailsProps) {
         <Fact term={consent.here}>
           <bdi>{place(visit, here.location, here.ip)}</bdi>
         </Fact>
-        {/* Not a link: whoever publishes there would learn who looks, and when. */}
-        {isKnownByUrl(request.clientId) && (
-          <Fact term={consent.describedAt}>
-            <code>{request.clientId}</code>
-          </Fact>
-        )}
+        <DocumentFact visit={visit} clientId={request.clientId} />
       </dl>
       <Claims {...props} />
     </details>
@@ -88,15 +82,5 @@ export function Doubts({ visit, claims }: { visit: Visit; claims: readonly Claim
       {doubts.has('hidden') && <p class="doubt">{consent.hidden}</p>}
       {doubts.has('lookalike') && <p class="doubt">{consent.lookalike}</p>}
     </>
-  )
-}
-
-/** A term and its description. */
-export function Fact({ term, children }: { term: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{term}</dt>
-      <dd>{children}</dd>
-    </div>
   )
 }

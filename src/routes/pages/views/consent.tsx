@@ -3,7 +3,8 @@ import type { Resource } from '../../../core/clients/resource.js'
 import { countriesDiffer, type GrantRequest, type Location } from '../../../core/grants/grant.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
-import { claimsOf, Details, Fact } from './consent-details.js'
+import { claimsOf, Details } from './consent-details.js'
+import { AnswererFact, ClaimFact, Fact, ProgramFact } from './consent-facts.js'
 import { Optional, Rights } from './consent-rights.js'
 import { country, place } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
@@ -127,42 +128,19 @@ function Warning({ visit, linked, alarms }: ConsentProps & { alarms: readonly st
 /** The summary: client, location, scopes and account, in a line each. */
 function Summary(props: ConsentProps) {
   const { visit, request, client, userName, upstreamName } = props
-  const { consent, clientTypes } = visit.texts
+  const { consent } = visit.texts
   const name = readClaim(request.metadata.name)
-  const host = hostOfClient(client.id)
-  const known = client.name ?? host
   return (
     <dl class="facts">
-      <Fact term={consent.program}>
-        {known === undefined ? (
-          clientTypes[request.clientType]
-        ) : (
-          <>
-            <bdi>{known}</bdi> <small>{host === undefined ? consent.registered : consent.described}</small>
-          </>
-        )}
-      </Fact>
-      {name !== undefined && (
-        <Fact term={consent.claimedName}>
-          <q>
-            <bdi>{name.text}</bdi>
-          </q>{' '}
-          <small>{consent.unchecked}</small>
-        </Fact>
-      )}
+      <ProgramFact visit={visit} client={client} type={request.clientType} />
+      {name !== undefined && <ClaimFact visit={visit} term={consent.claimedName} claim={name} />}
       <Fact term={consent.from}>
         <bdi>{place(visit, request.location, request.ip)}</bdi>
       </Fact>
       <Fact term={consent.rights}>
         <Rights {...props} />
       </Fact>
-      <Fact term={consent.who}>
-        <bdi>{userName}</bdi>
-        {upstreamName && ` (${upstreamName})`}{' '}
-        <small>
-          <a href={`${visit.base}/logout`}>{consent.notYou}</a>
-        </small>
-      </Fact>
+      <AnswererFact visit={visit} userName={userName} upstreamName={upstreamName} logoutPath="/logout" />
     </dl>
   )
 }
