@@ -4,7 +4,7 @@ import type { SignInRefusal } from '../../core/users/sign-in.js'
 import type { Begun, Visitor } from './cookies.js'
 import { pathTo } from './heading.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
-import { wayBack } from './show-ask.js'
+import { askingOf, wayBack } from './show-ask.js'
 import { ErrorPage } from './views/error-page.js'
 import { visitOf } from './visit.js'
 
@@ -83,7 +83,9 @@ export function finishSignIn(parts: PageParts): void {
     const login = { href: ask ? `/login?ask=${ask.id}` : '/login', text: visit.texts.login.title }
     // Nothing else could be told of an upstream that proves no new sign-in (OpenID Connect Core 1.0 §3.1.2.1, `prompt`).
     const isVain = reason === 'not_fresh' && (ask?.reauthenticates || ask?.maxAgeSeconds !== undefined)
-    const next = ask && isVain ? wayBack(parts, request, ask, NOT_PROVED) : login
+    // Nor does a page lead to where the operator lets its answer go no more.
+    const mayGoBack = ask && isVain && askingOf(parts, request, ask.id) !== undefined
+    const next = mayGoBack ? wayBack(parts, request, ask, NOT_PROVED) : login
     return sendPage(reply.code(400), ErrorPage, { visit, sentence, next })
   }
 }

@@ -24,8 +24,8 @@ export const askIdOf = (request: FastifyRequest) => (request.params as { id: str
  * What is asked; undefined if this browser was not asked it, or the operator lets the client ask for it no more. The document of a
  * client was read when it asked (docs/decisions/client-documents-at-the-start.md).
  */
-export function askingOf({ app, asks }: PageParts, request: FastifyRequest): Asking | undefined {
-  const ask = asks.read(request, askIdOf(request))
+export function askingOf({ app, asks }: PageParts, request: FastifyRequest, id = askIdOf(request)): Asking | undefined {
+  const ask = asks.read(request, id)
   const client = ask && app.core.clients.find(ask.clientId)
   if (!client?.grantTypes.includes(CODE_GRANT)) return undefined
   const mayBeSent = isKnownByUrl(client.id) || isAmong(client.redirectUris, ask?.redirectUri ?? '')
