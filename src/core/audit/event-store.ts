@@ -1,0 +1,24 @@
+/** The storage interface of the audit trail: a list with a bound, to which events are added at the end and which is read from any place. */
+import type { AuditEvent, Told } from './event.js'
+
+/** What is read in one step. */
+export const LARGEST_EVENT_PAGE = 200
+
+export interface EventPage {
+  /** In the order of the trail. */
+  events: AuditEvent[]
+  /** The id after which the next page begins; undefined when there is nothing more for now. */
+  next: string | undefined
+}
+
+export interface EventStore {
+  /**
+   * Adds events at the end, in this order, and drops the oldest beyond the bound. It is sent with the other commands of its turn. A
+   * repetition may add them again: what is told at least once may be told twice. Rejects with `unavailable`.
+   */
+  add(events: readonly Told[], atMs: number): Promise<void>
+  /** A page of what comes after an id, oldest first; from the oldest that is kept without one. Rejects with `invalid_request` for no id. */
+  after(id: string | undefined, most: number): Promise<EventPage>
+  /** A page of what comes before an id, newest first; from the newest without one. `next` is the id before which the next one begins. */
+  before(id: string | undefined, most: number): Promise<EventPage>
+}

@@ -1,0 +1,75 @@
+/**
+ * The events of the audit trail: what happened to a grant, an authorization, a user, a key. An event holds nothing secret: no code,
+ * token or key, and of a grant's code the beginning of its digest alone.
+ */
+export const EVENT_TYPES = [
+  'grant.started',
+  'grant.shown',
+  'grant.approved',
+  'grant.denied',
+  'grant.undone',
+  'grant.withdrawn',
+  'grant.collected',
+  'refresh_token.replayed',
+  'authorization.revoked',
+  'authorization.renamed',
+  'user.signed_in',
+  'user.signed_out',
+  'user.blocked',
+  'user.unblocked',
+  'connection.created',
+  'connection.deleted',
+  'signing_key.rotated',
+  'api_key.created',
+  'api_key.changed',
+  'api_key.revoked',
+  'guesses.limited',
+  'rule.refused',
+  'data.lost',
+  'epoch.begun'
+] as const
+
+export type EventType = (typeof EVENT_TYPES)[number]
+
+/**
+ * Who did it: `user:ID`, `client:CLIENT_ID`, `api-key:OWNER/ID`, `admin:USER_ID` (the admin page), `operator` (the command line), or
+ * `service` (by itself).
+ */
+export type Actor =
+  | 'operator'
+  | 'service'
+  | `user:${string}`
+  | `client:${string}`
+  | `api-key:${string}`
+  | `admin:${string}`
+
+/** Where something came from. */
+export interface Origin {
+  actor: Actor
+  ip?: string | undefined
+  /** "city, region, country", where a trusted edge tells it. */
+  location?: string | undefined
+}
+
+/** What is told of an event; its id and time are the trail's. */
+export interface Told extends Origin {
+  type: EventType
+  userId?: string | undefined
+  clientId?: string | undefined
+  authorizationId?: string | undefined
+  /** The beginning of the grant's digest: `grantIdOf`. */
+  grantId?: string | undefined
+  /** What else there is to say, in the words of the type: who revoked, which rule, which provider. */
+  detail?: string | undefined
+}
+
+export interface AuditEvent extends Told {
+  /** In the order of the trail; what comes later has the greater id. Opaque to readers. */
+  id: string
+  atMs: number
+}
+
+const GRANT_ID_LENGTH = 16
+
+/** What a grant is called in the trail: too little of its digest to look anything up by. */
+export const grantIdOf = (grantDigest: string): string => grantDigest.slice(0, GRANT_ID_LENGTH)
