@@ -33,7 +33,8 @@ async function contentOf({ client }: RedisServer): Promise<string[]> {
         hash: () => client.hgetall(key),
         zset: () => client.zrange(key, '0', '-1', 'WITHSCORES'),
         set: () => client.smembers(key),
-        list: () => client.lrange(key, 0, -1)
+        list: () => client.lrange(key, 0, -1),
+        stream: () => client.xrange(key, '-', '+')
       }
       const content = read[type]
       if (!content) throw new Error(`a ${type} that nobody looks into`)

@@ -325,6 +325,7 @@ async function dump({ client }: RedisServer): Promise<string> {
       string: () => client.get(key),
       hash: () => client.hgetall(key),
       zset: () => client.zrange(key, '0', '-1', 'WITHSCORES'),
+      stream: () => client.xrange(key, '-', '+'),
       set: () => client.smembers(key),
       list: () => client.lrange(key, 0, -1)
     }
