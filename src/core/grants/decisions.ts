@@ -138,6 +138,6 @@ export function decisionTold(
   return {
     ...{ type: action === 'approve' ? 'grant.approved' : 'grant.denied', actor, ip, location },
     ...{ userId, clientId: request.clientId, grantId: grantIdOf(grantDigest) },
-    ...(authorizationId !== undefined && { authorizationId, detail: writeScope(scopes) })
+    ...(authorizationId !== undefined && { authorizationId, detail: writeScope(scopes) || undefined })
   }
 }
