@@ -8,8 +8,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const MATRICES = {
-  engines: { names: 'ensure-engines.sh', list: 'test/engine-tests.txt', program: 'redis-server' },
-  runtimes: { names: 'ensure-runtimes.sh', list: 'test/runtime-tests.txt', program: 'node' }
+  engines: { names: 'ensure-unpacked.sh', all: ['engines'], list: 'test/engine-tests.txt', program: 'redis-server' },
+  runtimes: { names: 'ensure-runtimes.sh', all: [], list: 'test/runtime-tests.txt', program: 'node' }
 } as const
 
 const root = fileURLToPath(new URL('../', import.meta.url))
@@ -18,9 +18,10 @@ const PAGE = `${root}docs/engines.md`
 const [kind = '', ...names] = process.argv.slice(2)
 if (kind !== 'engines' && kind !== 'runtimes') throw new Error('usage: test-matrix.ts engines|runtimes [NAME …]')
 const matrix = MATRICES[kind]
+const asked = names.length > 0 ? names : matrix.all
 
 /** The programs of each, by its name: the folder that its PATH begins with is called after it. */
-const folders = execFileSync('bash', [`${root}scripts/${matrix.names}`, ...names], { encoding: 'utf8' })
+const folders = execFileSync('bash', [`${root}scripts/${matrix.names}`, ...asked], { encoding: 'utf8' })
   .trim()
   .split('\n')
 const files = readFileSync(`${root}${matrix.list}`, 'utf8').trim().split('\n')
