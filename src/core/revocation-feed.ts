@@ -9,8 +9,6 @@ import { type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './grants/held-p
 /** So many entries are some hundred kilobytes. They are asked for in pieces, between which the storage serves others. */
 const LARGEST_PAGE = 1_000
 const PIECE = 200
-/** How many of the held polls of an instance may be readers of the feed. */
-const MOST_READERS = 500
 /** How often an instance with readers looks whether it missed something. */
 const LOOK_EVERY_MS = 1_000
 
@@ -105,10 +103,10 @@ export function createRevocationFeed({ store, decisions, heldPolls, clock }: Rev
   return {
     read: async (cursor = START) => readAt(positionOf(cursor)),
 
-    async readAndWait(cursor, { seconds, gone }) {
+    async readAndWait(cursor, { seconds, ...who }) {
       const position = positionOf(cursor)
       const waitSeconds = Math.min(seconds, LONGEST_WAIT_SECONDS)
-      const place = heldPolls.enter(REVOCATIONS, gone, MOST_READERS)
+      const place = heldPolls.enterAsReader(who)
       if (!place) return { reading: await readAt(position) }
       count(1)
       try {

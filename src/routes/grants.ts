@@ -1,6 +1,7 @@
 /** The polls of a grant over HTTP, the same on both surfaces; what they make of the outcome differs. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Collecting, PollOutcome } from '../core/grants/grant.js'
+import type { Wait } from '../core/grants/held-polls.js'
 import type { Polls } from '../core/grants/polls.js'
 import type { App } from './app.js'
 
@@ -23,7 +24,7 @@ export function pollGrant(
   const collecting: Collecting = { ...asked, whence: () => app.whereabouts.whence(request) }
   const { prefer } = request.headers
   const seconds = typeof prefer === 'string' ? readWaitSeconds(prefer) : undefined
-  if (seconds) return pollAndWait(app, reply, seconds, grantCode, clientTag, collecting)
+  if (seconds) return pollAndWait(app, waitOf(app, request, reply, seconds), reply, grantCode, clientTag, collecting)
   return app.core.grants.poll(grantCode, clientTag, collecting)
 }
 
@@ -57,17 +58,19 @@ export function readWaitSeconds(header: string): number | undefined {
   return undefined
 }
 
-async function pollAndWait(app: App, reply: FastifyReply, seconds: number, ...asked: Parameters<Polls['poll']>) {
-  const { outcome, waitSeconds } = await app.core.grants.pollAndWait(...asked, { seconds, gone: goneOf(reply) })
+async function pollAndWait(app: App, wait: Wait, reply: FastifyReply, ...asked: Parameters<Polls['poll']>) {
+  const { outcome, waitSeconds } = await app.core.grants.pollAndWait(...asked, wait)
   sayWaited(app, reply, waitSeconds)
   return outcome
 }
 
-/** Aborted when the caller of an answer disconnects. */
-export function goneOf(reply: FastifyReply): AbortSignal {
+/** The wait of a request for so many seconds. It ends when its caller disconnects. */
+export function waitOf(app: App, request: FastifyRequest, reply: FastifyReply, seconds: number): Wait {
+  const { whereabouts, config } = app
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
-  return gone.signal
+  const from = config.limits === 'off' ? undefined : whereabouts.countedAs(whereabouts.ip(request))
+  return { seconds, gone: gone.signal, from }
 }
 
 /** Sets the headers of an answer that may have been held. `waitSeconds` is the wait that applied, if one did. */

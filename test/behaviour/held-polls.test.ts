@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
-import type { DecisionFeed, DecisionListener } from '../../src/core/grants/grant-store.js'
+import { type DecisionFeed, type DecisionListener, REVOCATIONS } from '../../src/core/grants/grant-store.js'
 import { createHeldPolls, type HeldPoll, LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { readWaitSeconds } from '../../src/routes/grants.js'
 import { PATIENT, startApp } from '../support/app.js'
@@ -34,7 +34,12 @@ interface Held {
 }
 
 /** Polls with a preference at the endpoint of a surface. */
-function poll(url: string, surface: 'dashboard' | 'oauth', code: string, prefer = `wait=${WAIT_SECONDS}`): Held {
+function poll(
+  url: string,
+  surface: 'dashboard' | 'oauth',
+  code: string,
+  { prefer = `wait=${WAIT_SECONDS}`, ...more }: Record<string, string> = {}
+): Held {
   const aborting = new AbortController()
   const [path, body] =
     surface === 'dashboard'
@@ -44,7 +49,7 @@ function poll(url: string, surface: 'dashboard' | 'oauth', code: string, prefer 
   const ask = async (): Promise<HttpAnswer> => {
     const answer = await fetch(url + path, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', prefer },
+      headers: { 'content-type': 'application/json', prefer, ...more },
       body: JSON.stringify(body),
       signal: aborting.signal
     })
@@ -134,7 +139,7 @@ t.test('two instances over one Redis', async (t) => {
   await t.test('a wait ends with pending when its time is up, and counts as one poll', async (t) => {
     for (const surface of ['dashboard', 'oauth'] as const) {
       const { grant_code } = await api.start()
-      const longer = poll(here.url, 'oauth', (await api.start()).grant_code, 'wait=4')
+      const longer = poll(here.url, 'oauth', (await api.start()).grant_code, { prefer: 'wait=4' })
       let isLongerOver = false
       longer.answer.then(
         () => {
@@ -143,14 +148,14 @@ t.test('two instances over one Redis', async (t) => {
         () => {}
       )
       await untilHeld(here, 1)
-      const answer = await poll(here.url, surface, grant_code, 'wait=1').answer
+      const answer = await poll(here.url, surface, grant_code, { prefer: 'wait=1' }).answer
       t.equal(stateOf(answer), 'authorization_pending')
       t.ok(answer.ms >= 1_000, `not before: ${Math.round(answer.ms)} ms`)
       t.notOk(isLongerOver, 'and before one that began earlier and is longer')
       longer.abort()
       await untilHeld(here, 0)
       t.equal(applied(answer), 'wait=1')
-      const early = await poll(there.url, surface, grant_code, 'wait=20').answer
+      const early = await poll(there.url, surface, grant_code, { prefer: 'wait=20' }).answer
       t.equal(stateOf(early), 'slow_down', 'the next one came too early')
       t.equal(early.body.interval, 10)
       t.ok(early.ms < HALF_A_WAIT_MS, 'and was told so at once')
@@ -160,7 +165,7 @@ t.test('two instances over one Redis', async (t) => {
 
   await t.test('more than 30 seconds are not waited', async (t) => {
     const { grant_code, user_code } = await api.start()
-    const held = poll(here.url, 'oauth', grant_code, 'respond-async, wait=3600; x="a, wait=1"')
+    const held = poll(here.url, 'oauth', grant_code, { prefer: 'respond-async, wait=3600; x="a, wait=1"' })
     await untilHeld(here, 1)
     await api.decide(user_code, 'alice')
     t.equal(applied(await held.answer), 'wait=30')
@@ -169,7 +174,7 @@ t.test('two instances over one Redis', async (t) => {
   await t.test('who does not ask, or asks for nothing that can be understood, is answered at once', async (t) => {
     for (const prefer of ['', 'wait', 'wait=0', 'wait=-1', 'wait=x', 'return=minimal', 'awaiting=20', '"wait=20"']) {
       const { grant_code } = await api.start()
-      const answer = await poll(here.url, 'dashboard', grant_code, prefer).answer
+      const answer = await poll(here.url, 'dashboard', grant_code, { prefer }).answer
       t.equal(stateOf(answer), 'authorization_pending', prefer)
       t.ok(answer.ms < HALF_A_WAIT_MS)
       t.equal(applied(answer), null)
@@ -216,7 +221,7 @@ t.test('two instances over one Redis', async (t) => {
 
   await t.test('200 waits cost Redis nothing while they wait, and each hears of its own decision alone', async (t) => {
     const grants = await Promise.all(Array.from({ length: 200 }, () => api.start()))
-    const held = grants.map(({ grant_code }) => poll(here.url, 'oauth', grant_code, 'wait=30'))
+    const held = grants.map(({ grant_code }) => poll(here.url, 'oauth', grant_code, { prefer: 'wait=30' }))
     await untilHeld(here, 200)
     const before = await commandsRun(redis)
     await sleep(1_000)
@@ -302,31 +307,59 @@ t.test('limits of one instance', async (t) => {
   })
 })
 
-t.test('one grant is waited for twice at most, whatever its pace allows', async (t) => {
-  const { url, clock, start, app } = await listening(t)
-  const { grant_code } = await start()
-  const held: Held[] = []
-  for (let i = 1; i <= 2; i++) {
-    held.push(poll(url, 'dashboard', grant_code))
-    await until(async () => app.core.heldPolls.count() === i)
+t.test('one grant is waited for once, by whoever came last, whether or not the one before has left', async (t) => {
+  const { url, clock, start, decide, app } = await listening(t)
+  const { grant_code, user_code } = await start()
+  let last = poll(url, 'dashboard', grant_code)
+  for (let i = 1; i <= 5; i++) {
+    await until(async () => app.core.heldPolls.count() === 1)
     clock.advance(5_000)
+    const before = last
+    last = poll(url, 'dashboard', grant_code)
+    const answer = await before.answer
+    t.equal(stateOf(answer), 'authorization_pending')
+    t.ok(answer.ms < HALF_A_WAIT_MS)
   }
-  const third = await poll(url, 'dashboard', grant_code).answer
-  t.equal(stateOf(third), 'authorization_pending')
-  t.equal(applied(third), null)
-  t.ok(third.ms < HALF_A_WAIT_MS)
+  await until(async () => app.core.heldPolls.count() === 1)
+  await decide(user_code, 'ann')
+  t.equal(stateOf(await last.answer), 'approved')
+})
+
+t.test('one address does not take all places of an instance, and trusted callers are not counted', async (t) => {
+  const behind = {
+    TRUST_PROXY: '127.0.0.1',
+    TRUSTED_CALLERS: '192.0.2.7',
+    SIGNING_ALG: 'EdDSA',
+    HELD_POLLS: '1500',
+    LIMITS: 'on'
+  }
+  const { app, call } = await startApp(t, behind)
+  const url = await app.listen({ host: '127.0.0.1', port: await freePort() })
+  const [mostOfOne, others] = [150, 5]
+  const from = (address: string) => ({ 'x-forwarded-for': address })
+  // A start is limited by address as well, and what is limited here is waiting alone.
+  const start = () => call('POST', '/auth/grant/code', { body: { client_type: 'cli' }, headers: from('192.0.2.7') })
+  const grants = await Promise.all(Array.from({ length: mostOfOne + 1 + others }, start))
+  const wait = (i: number, address: string) => poll(url, 'oauth', grants[i]?.body.grant_code ?? '', from(address))
+  const held = Array.from({ length: mostOfOne }, (_, i) => wait(i, '198.51.100.1'))
+  await until(async () => app.core.heldPolls.count() === mostOfOne)
+  const beyond = await wait(mostOfOne, '198.51.100.1').answer
+  t.equal(stateOf(beyond), 'authorization_pending')
+  t.equal(applied(beyond), null, 'it is answered at once')
+  for (let i = 1; i <= others; i++) held.push(wait(mostOfOne + i, i === 1 ? '192.0.2.7' : `198.51.100.${1 + i}`))
+  await until(async () => app.core.heldPolls.count() === mostOfOne + others)
   app.core.heldPolls.stop()
-  t.strictSame((await Promise.all(held.map(({ answer }) => answer))).map(stateOf), [
-    'authorization_pending',
-    'authorization_pending'
-  ])
+  t.equal(
+    (await Promise.all(held.map(({ answer }) => answer))).filter((answer) => applied(answer) !== null).length,
+    held.length
+  )
 })
 
 t.test('a grant that expires while it is waited for is told to be expired', async (t) => {
   const { url, clock, start, app } = await listening(t)
   const { grant_code } = await start()
   clock.advance(899_000)
-  const held = poll(url, 'oauth', grant_code, 'wait=1')
+  const held = poll(url, 'oauth', grant_code, { prefer: 'wait=1' })
   await until(async () => app.core.heldPolls.count() === 1)
   clock.advance(1_000)
   t.equal(stateOf(await held.answer), 'expired_token')
@@ -376,7 +409,11 @@ function setUp(t: Pick<Test, 'teardown'>, most = 100) {
       isUp = value
     },
     /** Enters a wait for a grant, with the controller by which its caller can leave. */
-    enter: (grant: string, gone = new AbortController()) => ({ place: polls.enter(grant, gone.signal), gone })
+    enter: (grant: string, gone = new AbortController(), from?: string) => ({
+      place: polls.enter(grant, { gone: gone.signal, from }),
+      gone
+    }),
+    read: (gone = new AbortController()) => ({ place: polls.enterAsReader({ gone: gone.signal }), gone })
   }
 }
 
@@ -405,27 +442,57 @@ t.test('places', async (t) => {
     t.equal(enter('e').place, undefined)
   })
 
-  t.test('there are two for each grant', async (t) => {
-    const { polls, enter } = setUp(t)
-    const [one, two] = [enter('a').place, enter('a').place]
-    t.ok(one && two)
-    t.equal(enter('a').place, undefined)
-    t.ok(enter('b').place, 'of another grant there are others')
-    there(one).leave()
-    t.ok(enter('a').place, 'one that was left is free again')
-    t.equal(enter('a').place, undefined)
-    t.equal(polls.count(), 3)
+  t.test('there is one for each grant, which who comes last takes over', async (t) => {
+    const { polls, enter, decide } = setUp(t)
+    const [one, other] = [there(enter('a').place), there(enter('b').place)]
+    const [wait, otherWait] = [one.wait(LONG_MS), other.wait(LONG_MS)]
+    const two = there(enter('a').place)
+    t.equal(await wait, 'replaced')
+    one.leave()
+    t.equal(polls.count(), 2)
+    t.equal(await stateOfWait(otherWait), 'waits', 'which is no matter of another grant')
+    const last = two.wait(LONG_MS)
+    decide('a')
+    t.equal(await last, 'decided')
+  })
+
+  t.test('readers of the revocation feed do not replace each other, and are 500 at most', async (t) => {
+    const { polls, read, enter } = setUp(t, 1_000)
+    const waits = Array.from({ length: 500 }, () => there(read().place).wait(LONG_MS))
+    t.strictSame(await stateOfWait(Promise.race(waits)), 'waits')
+    t.equal(read().place, undefined)
+    t.ok(enter('a').place, 'polls have other places')
+    t.equal(polls.count(), 501)
+  })
+
+  t.test('one address has a tenth of them, or a hundred', async (t) => {
+    for (const [most, ofOne] of [
+      [5_000, 500],
+      [300, 100],
+      [50, 50]
+    ] as const) {
+      const { enter } = setUp(t, most)
+      const from = (address: string | undefined, i: number) => enter(`${address} ${i}`, undefined, address).place
+      const taken = Array.from({ length: ofOne }, (_, i) => from('one', i))
+      t.notOk(taken.includes(undefined), `${most}`)
+      t.equal(from('one', ofOne), undefined, `${most}: one more is refused`)
+      if (most === ofOne) continue
+      t.ok(from('two', 0), `${most}: another address`)
+      t.ok(from(undefined, 0), `${most}: one that is not counted`)
+      there(taken[0]).leave()
+      t.ok(from('one', ofOne), `${most}: one that is left is free again`)
+    }
   })
 
   t.test('to leave twice gives back one place', async (t) => {
     const { polls, enter } = setUp(t, 2)
     const { place } = enter('a')
-    enter('a')
+    enter('b')
     there(place).leave()
     there(place).leave()
     t.equal(polls.count(), 1)
-    t.ok(enter('b').place)
-    t.equal(enter('c').place, undefined)
+    t.ok(enter('c').place)
+    t.equal(enter('d').place, undefined)
   })
 
   t.test('when the last one has left, who comes next is heard of all the same', async (t) => {
@@ -486,13 +553,17 @@ t.test('places', async (t) => {
 
 t.test('a wait', async (t) => {
   t.test('ends with the decision of its grant, for everybody who waits for it, and for nobody else', async (t) => {
-    const { enter, decide } = setUp(t)
-    const waits = ['a', 'a', 'b'].map((grant) => there(enter(grant).place).wait(LONG_MS))
+    const { enter, read, decide } = setUp(t)
+    const [grant, other] = ['a', 'b'].map((grant) => there(enter(grant).place).wait(LONG_MS))
+    const readers = [1, 2].map(() => there(read().place).wait(LONG_MS))
+    const waits = [grant, other, ...readers] as Promise<string>[]
     decide('c')
     decide('ab')
-    t.strictSame(await Promise.all(waits.map(stateOfWait)), ['waits', 'waits', 'waits'])
+    t.strictSame(await Promise.all(waits.map(stateOfWait)), ['waits', 'waits', 'waits', 'waits'])
     decide('a')
-    t.strictSame(await Promise.all(waits.map(stateOfWait)), ['decided', 'decided', 'waits'])
+    t.strictSame(await Promise.all(waits.map(stateOfWait)), ['decided', 'waits', 'waits', 'waits'])
+    decide(REVOCATIONS)
+    t.strictSame(await Promise.all(waits.slice(1).map(stateOfWait)), ['waits', 'decided', 'decided'])
   })
 
   t.test('ends when its time is up', async (t) => {
@@ -505,7 +576,7 @@ t.test('a wait', async (t) => {
 
   t.test('ends when its caller has gone', async (t) => {
     const { enter, polls } = setUp(t)
-    const [{ place, gone }, { place: other }] = [enter('a'), enter('a')]
+    const [{ place, gone }, { place: other }] = [enter('a'), enter('b')]
     const [wait, otherWait] = [there(place).wait(LONG_MS), there(other).wait(LONG_MS)]
     gone.abort()
     t.equal(await wait, 'gone')
@@ -569,6 +640,7 @@ t.test('news from before the wait counts', async (t) => {
     decided: ({ decide }) => decide('a'),
     missed: ({ resume }) => resume(),
     gone: (_parts, gone) => gone.abort(),
+    replaced: ({ enter }) => void enter('a'),
     stopping: ({ polls }) => polls.stop()
   }
   for (const [news, happen] of Object.entries(NEWS)) {
@@ -622,8 +694,8 @@ t.test('any order of coming, hearing and going keeps the count', async (t) => {
         const one = held[which % Math.max(1, held.length)]
         if (what === 'enter') {
           const { place, gone } = parts.enter(grant)
-          const isRoom = held.length < most && held.filter((other) => other.grant === grant).length < 2
-          if (isRoom !== (place !== undefined)) return false
+          // Who is replaced leaves later, by itself.
+          if (held.length < most !== (place !== undefined)) return false
           if (place) held.push({ grant, place, gone })
         }
         if (what === 'leave' && one) {

@@ -25,6 +25,11 @@ async function suites(t: Test, config: RedisConfig, primaries: () => Promise<Red
     // With replicas to wait for, decisions have a connection of their own and overtake most polls.
     grantModel(t, start, { runs: 600, freshEachRun: false, anyFirst: false })
   )
+  t.test('nothing of it was refused to the user of deploy/redis/grantd.acl', async (t) => {
+    const servers = await primaries()
+    t.ok(servers.length > 0)
+    for (const { client } of servers) t.strictSame(await client.call('ACL', 'LOG'), [])
+  })
 }
 
 t.test('a primary that Sentinels look after, and replicas that must have what is acknowledged', async (t) => {

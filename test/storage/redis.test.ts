@@ -9,6 +9,7 @@ import { codeTagOf, tagOf } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import type { Connection } from '../../src/storage/redis/connection.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
+import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { createDeparture, nextRunId } from '../../src/storage/redis/poll-batches.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
@@ -33,7 +34,7 @@ import { storageContract } from '../contract/storage.js'
 import { GRANTD_SECRET, IMPATIENT, startApp, testClock } from '../support/app.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { freePort } from '../support/ports.js'
-import { connectTo, PATIENT_MS } from '../support/redis-config.js'
+import { at, connectTo, PATIENT_MS, redisConfig } from '../support/redis-config.js'
 import { startRedis } from '../support/redis-server.js'
 import { inRoot } from '../support/root.js'
 import { sessionOf } from '../support/tokens.js'
@@ -1197,6 +1198,35 @@ t.test('a Redis that must not be used', async (t) => {
     await server.client.config('SET', 'maxmemory-policy', 'volatile-ttl')
     t.teardown(() => server.client.config('SET', 'maxmemory-policy', 'noeviction'))
     await t.rejects(engine.storage.check(), { name: 'Fault', code: 'unavailable', detail: /volatile-ttl/ })
+  })
+
+  t.test('because its user may do too little is away, for scripts and plain commands alike', async (t) => {
+    const rights = '>secret ~* &* +eval +evalsha +info +ping +subscribe +client|setname'
+    await server.client.call('ACL', 'SETUSER', 'weak', 'reset', 'on', ...rights.split(' '))
+    t.teardown(() => server.client.call('ACL', 'DELUSER', 'weak'))
+    const redis = redisConfig(at(server.url.replace('//', '//weak:secret@')), { timeoutMs: PATIENT_MS })
+    const storage = createRedisStorage({ redis, clock: Date.now, log: { info() {}, warn() {} }, observe() {} })
+    t.teardown(() => storage.close())
+    await storage.open()
+    const { grants, authorizations, limits, locks, revocations, signingKeys } = storage
+    const grant = { request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS }
+    const asked: Record<string, () => Promise<unknown>> = {
+      create: () => grants.create(newDigest(), newTag(), grant),
+      poll: () => grants.poll(newDigest(), CLIENT_TAG),
+      find: () => grants.find(newTag()),
+      decide: () => grants.decide(newDigest(), decisionOf()),
+      collect: () => grants.collect(newDigest()),
+      'create a record': () => authorizations.create('ann', 'id', { a: 'b' }, Date.now() + LIFE_MS),
+      'get a record': () => authorizations.get('ann', 'id'),
+      'change a record': () => authorizations.change('ann', 'id', { set: { a: 'c' } }),
+      'list records': () => authorizations.page('ann', { order: 'first-to-end', most: 1 }),
+      'take a place': () => limits.take('limit', 'run', 1, 1_000),
+      'take a lock': () => locks.acquire('lock', 'holder', 1_000),
+      'head of the feed': () => revocations.head(),
+      'signing keys': () => signingKeys.list()
+    }
+    for (const [name, ask] of Object.entries(asked))
+      await t.rejects(ask(), { name: 'Fault', code: 'unavailable' }, name)
   })
 })
 

@@ -3,24 +3,34 @@
  * readers of the revocation feed, whose place is named REVOCATIONS. Keeps who waits, by grant, and ends their waits; what happens
  * arrives by the DecisionFeed, and polls.ts and revocation-feed.ts then ask the store for it.
  */
-import type { DecisionFeed } from './grant-store.js'
+import { type DecisionFeed, REVOCATIONS } from './grant-store.js'
 
 export const LONGEST_WAIT_SECONDS = 30
-/** A client has one poll under way, or two after it lost the connection of the first. */
-const MOST_PER_GRANT = 2
+/** How many of the held polls of an instance may be readers of the revocation feed. */
+const MOST_READERS = 500
+/** One address holds this part of an instance's places at most, but never fewer than `ALWAYS_PER_ADDRESS`: many people share some. */
+const SHARE_PER_ADDRESS = 1 / 10
+const ALWAYS_PER_ADDRESS = 100
 
-export interface Wait {
-  /** The requested wait, capped at LONGEST_WAIT_SECONDS. */
-  seconds: number
+/** Who waits. */
+export interface Waiting {
   /** Aborted when the caller disconnects. */
   gone: AbortSignal
+  /** What the caller's address is counted as; undefined for one that is not counted. */
+  from?: string | undefined
+}
+
+export interface Wait extends Waiting {
+  /** The requested wait, capped at LONGEST_WAIT_SECONDS. */
+  seconds: number
 }
 
 /**
  * Why a wait ended. `decided`: the grant was, or it was withdrawn. `missed`: the feed was down, so a decision may have been
- * missed. `over`: the time is up. `gone`: the caller disconnected. `stopping`: the instance stops.
+ * missed. `over`: the time is up. `replaced`: another poll of the grant has come. `gone`: the caller disconnected. `stopping`: the
+ * instance stops.
  */
-export type WaitEnd = 'decided' | 'missed' | 'over' | 'gone' | 'stopping'
+export type WaitEnd = 'decided' | 'missed' | 'over' | 'replaced' | 'gone' | 'stopping'
 
 export interface HeldPoll {
   /** Resolves when the wait ends; at once if an event came since `enter` or the last wait. Supports one wait at a time. */
@@ -31,12 +41,15 @@ export interface HeldPoll {
 
 export interface HeldPolls {
   /**
-   * A place to wait in, for a grant or for REVOCATIONS, of which there are `mostOfThese`. Undefined if none is free, the feed is down
-   * or the instance stops. `gone` aborts the wait.
+   * A place to wait in for the decision of a grant. Undefined if none is free, the feed is down or the instance stops. There is one
+   * for each grant: who comes later takes it over, because a proxy may not tell that the client before has left, and a client that
+   * lost its connection comes again.
    */
-  enter(grantDigest: string, gone: AbortSignal, mostOfThese?: number): HeldPoll | undefined
+  enter(grantDigest: string, who: Waiting): HeldPoll | undefined
+  /** The same for a reader of the revocation feed, of whom there may be many. */
+  enterAsReader(who: Waiting): HeldPoll | undefined
   /** Ends all waits for this: something may have been missed. */
-  wake(grantDigest: string): void
+  wake(what: string): void
   /** Ends all waits and refuses new ones, because the instance stops. */
   stop(): void
   /** The number of polls held now. */
@@ -44,12 +57,14 @@ export interface HeldPolls {
 }
 
 export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
+  const mostPerAddress = Math.max(ALWAYS_PER_ADDRESS, Math.floor(most * SHARE_PER_ADDRESS))
   const places = new Map<string, Set<(why: WaitEnd) => void>>()
+  const byAddress = new Map<string, number>()
   let count = 0
   let isStopping = false
 
-  const endThese = (grantDigest: string, why: WaitEnd) => {
-    for (const end of places.get(grantDigest) ?? []) end(why)
+  const endThese = (what: string, why: WaitEnd) => {
+    for (const end of places.get(what) ?? []) end(why)
   }
   const endAll = (why: WaitEnd) => {
     for (const enders of places.values()) for (const end of enders) end(why)
@@ -59,46 +74,72 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
     resumed: () => endAll('missed')
   })
 
-  return {
-    enter(grantDigest, gone, mostOfThese = MOST_PER_GRANT) {
-      const enders = places.get(grantDigest) ?? new Set()
-      if (isStopping || !feed.isUp() || gone.aborted || count >= most || enders.size >= mostOfThese) return undefined
-      let news: WaitEnd | undefined
-      let waiting: ((why: WaitEnd) => void) | undefined
-      const end = (why: WaitEnd) => {
-        // A decision is final, so no later event may replace it.
-        if (news !== 'decided') news = why
-        waiting?.(news)
-      }
-      const onGone = () => end('gone')
-      gone.addEventListener('abort', onGone, { once: true })
-      places.set(grantDigest, enders.add(end))
-      count += 1
+  const isRefused = ({ gone, from }: Waiting) =>
+    isStopping ||
+    !feed.isUp() ||
+    gone.aborted ||
+    count >= most ||
+    (from !== undefined && (byAddress.get(from) ?? 0) >= mostPerAddress)
 
-      return {
-        wait(forMs) {
-          return new Promise((resolve) => {
-            // One timer per held poll is cheap: their number is capped, and Node keeps timers of equal length in one list.
-            const timer = setTimeout(() => end('over'), forMs)
-            waiting = (why) => {
-              clearTimeout(timer)
-              waiting = undefined
-              news = undefined
-              resolve(why)
-            }
-            if (news) waiting(news)
-          })
-        },
-        leave() {
-          gone.removeEventListener('abort', onGone)
-          if (!enders.delete(end)) return
-          count -= 1
-          if (enders.size === 0) places.delete(grantDigest)
-        }
+  function countAt(from: string | undefined, change: 1 | -1): void {
+    count += change
+    if (from === undefined) return
+    const left = (byAddress.get(from) ?? 0) + change
+    if (left > 0) byAddress.set(from, left)
+    else byAddress.delete(from)
+  }
+
+  function take(what: string, { gone, from }: Waiting): HeldPoll {
+    const enders = places.get(what) ?? new Set()
+    let news: WaitEnd | undefined
+    let waiting: ((why: WaitEnd) => void) | undefined
+    const end = (why: WaitEnd) => {
+      // That something may have been missed says less than all else, and a decision is final.
+      if (news === undefined || news === 'missed' || why === 'decided') news = why
+      waiting?.(news)
+    }
+    const onGone = () => end('gone')
+    gone.addEventListener('abort', onGone, { once: true })
+    places.set(what, enders.add(end))
+    countAt(from, 1)
+
+    return {
+      wait(forMs) {
+        return new Promise((resolve) => {
+          // One timer per held poll is cheap: their number is capped, and Node keeps timers of equal length in one list.
+          const timer = setTimeout(() => end('over'), forMs)
+          waiting = (why) => {
+            clearTimeout(timer)
+            waiting = undefined
+            news = undefined
+            resolve(why)
+          }
+          if (news) waiting(news)
+        })
+      },
+      leave() {
+        gone.removeEventListener('abort', onGone)
+        if (!enders.delete(end)) return
+        countAt(from, -1)
+        // Another set may have begun for the same meanwhile.
+        if (enders.size === 0 && places.get(what) === enders) places.delete(what)
       }
+    }
+  }
+
+  return {
+    enter(grantDigest, who) {
+      if (isRefused(who)) return undefined
+      endThese(grantDigest, 'replaced')
+      return take(grantDigest, who)
     },
 
-    wake: (grantDigest) => endThese(grantDigest, 'missed'),
+    enterAsReader(who) {
+      const isFull = (places.get(REVOCATIONS)?.size ?? 0) >= MOST_READERS
+      return isFull || isRefused(who) ? undefined : take(REVOCATIONS, who)
+    },
+
+    wake: (what) => endThese(what, 'missed'),
 
     stop() {
       isStopping = true

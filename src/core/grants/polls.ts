@@ -16,8 +16,8 @@ export interface Polls {
    */
   poll(grantCode: string, clientTag: string, collecting: Collecting): Promise<PollOutcome>
   /**
-   * A poll that is held while the grant is pending: until the decision, the end of the wait, the caller's disconnection or the
-   * instance's stop. `waitSeconds` is the wait that applied; undefined if the poll was not held, for want of a free place or
+   * A poll that is held while the grant is pending: until the decision, the end of the wait, the next poll that is to be held, the
+   * caller's disconnection or the instance's stop. `waitSeconds` is the wait that applied; undefined if the poll was not held, for want of a free place or
    * because it came too early.
    */
   pollAndWait(
@@ -75,7 +75,7 @@ export function createPolls(parts: PollsParts): Polls {
     if (first.kind !== 'pending') return first
     for (;;) {
       const end = await place.wait(Math.max(0, untilMs - performance.now()))
-      if (end === 'gone' || end === 'stopping') return first
+      if (end === 'gone' || end === 'stopping' || end === 'replaced') return first
       // A poll of a decided or expired grant is never too early. While the grant is pending, `stateOf` looks instead, because
       // another poll would count against the pace.
       if (end === 'decided' || (await store.stateOf(grantDigest)) !== 'pending') return ask()
@@ -100,9 +100,9 @@ export function createPolls(parts: PollsParts): Polls {
   return {
     poll,
 
-    async pollAndWait(grantCode, clientTag, collecting, { seconds, gone }) {
+    async pollAndWait(grantCode, clientTag, collecting, { seconds, ...who }) {
       const waitSeconds = Math.min(seconds, LONGEST_WAIT_SECONDS)
-      const place = isGrantCode(grantCode) ? heldPolls.enter(digestOf(grantCode), gone) : undefined
+      const place = isGrantCode(grantCode) ? heldPolls.enter(digestOf(grantCode), who) : undefined
       if (!place) return { outcome: await poll(grantCode, clientTag, collecting) }
       try {
         const outcome = counted(await hold(place, grantCode, clientTag, collecting, waitSeconds * 1000))

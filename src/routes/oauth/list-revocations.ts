@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type OAuthError, oauthOperations, type RevocationList } from '../../../schemas/generated/oauth.js'
 import type { FeedPage } from '../../core/authorizations/revocation-store.js'
 import type { App } from '../app.js'
-import { goneOf, readWaitSeconds, sayWaited } from '../grants.js'
+import { readWaitSeconds, sayWaited, waitOf } from '../grants.js'
 import { identifyIntrospector } from './introspect-token.js'
 
 const compress = promisify(gzip)
@@ -32,7 +32,7 @@ export function listRevocations(app: App): void {
       // Whoever begins wants to know what there is, though it be nothing.
       const isHeld = seconds !== undefined && seconds > 0 && after !== undefined
       const { reading, waitSeconds } = isHeld
-        ? await revocationFeed.readAndWait(after, { seconds, gone: goneOf(reply) })
+        ? await revocationFeed.readAndWait(after, waitOf(app, request, reply, seconds))
         : { reading: await app.withinTimeLimit(request, revocationFeed.read(after)) }
       sayWaited(app, reply, waitSeconds)
       if (reading === 'gone') return reply.code(410).send(GONE)

@@ -58,6 +58,8 @@ const delayBefore = (attempt: number) => Math.round(Math.min(10 * 2 ** attempt, 
 /** The options of all connections. Without an offline queue, a command is refused at once while Redis is away. */
 const OPTIONS = {
   protocol: 2,
+  // The driver would name itself to the server (CLIENT SETINFO), which Redis 7.0 does not know and a user needs a right for.
+  disableClientInfo: true,
   enableOfflineQueue: false,
   connectTimeout: CONNECT_WITHIN_MS,
   keepAlive: 10_000,

@@ -16,10 +16,12 @@ const MOST_UNDER_WAY = 10_000
  */
 const FOREIGN = /^(WRONGTYPE|UNREADABLE)\b|^ERR (value is not an integer|increment or decrement would|user_script:)/
 
-/** Error replies that mean "not now" rather than "wrong command". */
+/**
+ * Error replies that mean "not now" rather than "wrong command". The last two are what NOPERM becomes inside a script, whose user
+ * lacks a permission: in Redis 7.0, and in later versions and Valkey.
+ */
 const NOT_NOW =
-  // The last alternative is the NOPERM of a script: its user lacks a permission.
-  /^(LOADING|BUSY|READONLY|MISCONF|OOM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE|UNBLOCKED)\b|^ERR The user executing the script/
+  /^(LOADING|BUSY|READONLY|MISCONF|OOM|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM|UNKILLABLE|UNBLOCKED)\b|^ERR (The user executing the script|ACL failure in script)/
 
 /** What the driver says when it has no open connection, also in the moment between the end of a connection and its event. */
 const NO_CONNECTION = /^(Connection is closed|Stream isn't writeable)/

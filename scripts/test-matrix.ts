@@ -1,0 +1,78 @@
+/**
+ * Runs the tests of a list on other engines or on other versions of Node, and writes what came out into the table of docs/engines.md:
+ * `npm run test:engines [-- NAME …]` and `npm run test:runtimes [-- NAME …]`. Ends with code 1 if anything failed.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const MATRICES = {
+  engines: { names: 'ensure-unpacked.sh', all: ['engines'], list: 'test/engine-tests.txt', program: 'redis-server' },
+  runtimes: { names: 'ensure-runtimes.sh', all: [], list: 'test/runtime-tests.txt', program: 'node' }
+} as const
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const PAGE = `${root}docs/engines.md`
+
+const [kind = '', ...names] = process.argv.slice(2)
+if (kind !== 'engines' && kind !== 'runtimes') throw new Error('usage: test-matrix.ts engines|runtimes [NAME …]')
+const matrix = MATRICES[kind]
+const asked = names.length > 0 ? names : matrix.all
+
+/** The programs of each, by its name: the folder that its PATH begins with is called after it. */
+const folders = execFileSync('bash', [`${root}scripts/${matrix.names}`, ...asked], { encoding: 'utf8' })
+  .trim()
+  .split('\n')
+const files = readFileSync(`${root}${matrix.list}`, 'utf8').trim().split('\n')
+
+let hasFailed = false
+for (const folder of folders) {
+  const name = /\.cache\/\w+\/([^/]+)/.exec(folder)?.[1] ?? folder
+  const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` }
+  const version = execFileSync(matrix.program, ['--version'], { env, encoding: 'utf8' }).trim()
+  const startedAt = performance.now()
+  const { passed, failed } = await runTests(env)
+  const minutes = Math.ceil((performance.now() - startedAt) / 60_000)
+  hasFailed ||= failed > 0 || passed === 0
+  const shown = /v=?([\d.]+)/.exec(version)?.[1] ?? version
+  const day = new Date().toISOString().slice(0, 10)
+  writeRow(name, [name, shown, `${files.length}`, passed.toLocaleString('en'), `${failed}`, `${minutes}`, day])
+  console.log(`${name} ${shown}: ${passed} passed, ${failed} failed`)
+}
+process.exit(hasFailed ? 1 : 0)
+
+/** Runs the list, one file at a time, and counts. A run that fails without counting it has failed once. */
+async function runTests(env: NodeJS.ProcessEnv): Promise<{ passed: number; failed: number }> {
+  const built = files.map((file) => file.replace(/^/, 'dist/').replace(/ts$/, 'js'))
+  const args = ['--jobs=1', '--reporter=tap', ...built]
+  const tap = spawn('node', [`${root}node_modules/.bin/tap`, ...args], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  let output = ''
+  tap.stdout.on('data', (data) => {
+    output += data
+  })
+  const [code] = await once(tap, 'close')
+  for (const line of output.split('\n')) if (/^\s*not ok/.test(line)) console.log(line)
+  const summary = /^# \{ total: .*$/m.exec(output.slice(output.lastIndexOf('\n# { total: ')))?.[0] ?? ''
+  const count = (what: string) => Number(new RegExp(`${what}: (\\d+)`).exec(summary)?.[1] ?? 0)
+  const failed = count('fail')
+  return { passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed }
+}
+
+/** Puts a row into the table of this matrix, in place of the one that has the same name. */
+function writeRow(name: string, cells: readonly string[]): void {
+  const row = `| ${cells.join(' | ')} |`
+  const [begin, end] = [`<!-- ${kind}: this table is written by npm run test:${kind} -->\n`, `<!-- end of ${kind} -->`]
+  const page = readFileSync(PAGE, 'utf8')
+  const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)]
+  if (from < begin.length || to < from) throw new Error(`docs/engines.md has no table of ${kind}`)
+  const lines = page.slice(from, to).trimEnd().split('\n')
+  const [head = '', rule = '', ...rows] = lines
+  const others = rows.filter((line) => !line.startsWith(`| ${name} |`))
+  const table = [head, rule, ...[...others, row].sort()].join('\n')
+  writeFileSync(PAGE, `${page.slice(0, from)}${table}\n${page.slice(to)}`)
+}
