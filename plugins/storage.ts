@@ -17,12 +17,13 @@ export interface StorageOptions {
 
 export const storage = fp<StorageOptions>(
   async (app, options) => {
-    const { config, clock, log, metrics } = app
+    const { config, clock, log, metrics, tracing } = app
     const { observeRedis: observe, countForeignKey: countForeign } = metrics
-    const engine = createStorage({ redis: config.redis, clock, log, observe, countForeign, ...options })
+    const traced = tracing && { traceCall: tracing.traceCall }
+    const engine = createStorage({ redis: config.redis, clock, log, observe, countForeign, ...traced, ...options })
     app.decorate('storage', engine)
     app.addHook('onClose', () => engine.close())
     await engine.open()
   },
-  { name: 'storage', dependencies: ['config', 'metrics'] }
+  { name: 'storage', dependencies: ['config', 'metrics', 'tracing'] }
 )

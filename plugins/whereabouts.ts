@@ -14,6 +14,8 @@ export interface Whereabouts {
   /** What limits count an address as; undefined for TRUSTED_CALLERS, which are not counted by address. */
   countedAs(ip: string): string | undefined
   location(request: FastifyRequest): Location | undefined
+  /** Whether whoever connected is one of the proxies. */
+  isBehindProxy(request: FastifyRequest): boolean
 }
 
 declare module 'fastify' {
@@ -41,6 +43,7 @@ export const whereabouts = fp(
 
     app.decorate('whereabouts', {
       ip,
+      isBehindProxy: (request) => trusts(peerOf(request)),
       network: (request) => normalizeIP(ip(request)),
       countedAs: (ip) => (isTrusted(ip, 0) ? undefined : normalizeIP(ip)),
 

@@ -3,7 +3,7 @@ import type { RedisConfig } from '../../config/redis.js'
 import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import { createTurns } from '../../core/records/turns.js'
-import type { LatencyObserver, Storage } from '../../core/storage.js'
+import type { LatencyObserver, Storage, TraceCall } from '../../core/storage.js'
 import { connect } from './connection.js'
 import type { Log } from './connection-log.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
@@ -32,6 +32,8 @@ export interface RedisStorageOptions {
   clock: Clock
   log: Log
   observe: LatencyObserver
+  /** Undefined where nothing is traced. */
+  traceCall?: TraceCall | undefined
   /** Called whenever a key is not of the type that it should have. */
   countForeign?: () => void
   /** Replaces Redis's clock in the scripts, for tests. */
@@ -77,7 +79,11 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
 
   return {
     engine: 'redis',
-    grants: createRedisGrantStore(connection, keys, { cluster: isCluster ? servers : undefined, testClock }),
+    grants: createRedisGrantStore(connection, keys, {
+      cluster: isCluster ? servers : undefined,
+      traceCall: options.traceCall,
+      testClock
+    }),
     decisions,
     revocations: createRedisRevocationStore(connection, keys, clock),
     statusIndices: createRedisStatusIndexStore(connection, keys),
