@@ -37,6 +37,9 @@ const SAMPLED = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 const NOT_SAMPLED = '00-0af7651916cd43dd8448eb211c80319d-b7ad6b7169203331-00'
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
+// What the SDK reads itself, of this process: a test need not wait long for what was sent.
+process.env.OTEL_BSP_SCHEDULE_DELAY = '50'
+
 const jsonTo = ({ url }: Receiver) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' })
 const FREELY = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
 
@@ -135,7 +138,7 @@ t.test('a start, polls, a look and an approval: a span each, and the calls of Re
   t.ok(childrenOf(spans, theOne(requests, `POST ${api0}/grant/approve`)).length >= 2, 'an approval takes several calls')
   const [refused] = requests.filter(({ attributes }) => attributes['http.response.status_code'] === 401)
   t.match(refused, { status: { code: 0 }, events: [{ name: 'exception' }] })
-  t.strictSame(refused?.events[0]?.attributes, { 'exception.type': 'unauthenticated' }, 'a code, no message, no stack')
+  t.strictSame(refused?.events[0]?.attributes, { 'exception.type': 'invalid_token' }, 'a code, no message, no stack')
   t.match(start.resource, { 'service.name': 'grantd', 'service.version': /^\d/ })
   saysNone(t, receiver, secrets)
 
@@ -168,7 +171,7 @@ t.test('a failure of Redis is one of the span and of its request, with the code 
   const { app, url } = await startListening(t, { REDIS_URL: redis.url, ...jsonTo(receiver) })
   const api = apiClient(url)
   const { grant_code } = await api.start()
-  const [key = ''] = (await redis.client.keys('*')).filter((name) => name.includes(digestOf(grant_code)))
+  const [key = ''] = (await redis.client.keys('*')).filter((name) => name.includes(digestOf(grant_code).slice(2)))
   await redis.client.del(key)
   await redis.client.lpush(key, 'canary-of-somebody')
   t.equal((await api.poll(grant_code)).status, 503)
@@ -236,7 +239,9 @@ t.test('a foreign issuer is asked below the request, and learns of no trace eith
   }
   const { app, post } = await startOAuthApp(t, { ...allowed, ...jsonTo(receiver) })
   const answer = await post('/oauth/device_authorization', { client_id: `${issuer.origin}/canary-document` })
-  t.not(answer.status, 200)
+  t.equal(answer.status, 401)
+  // The request to the issuer ends with its connection, a moment after what is read of it.
+  await until(async () => receiver.spans().some(({ name }) => name === 'GET'))
   await app.close()
   const spans = receiver.spans()
   const request = theOne(spans, 'POST /oauth/device_authorization')
@@ -402,8 +407,8 @@ t.test('a receiver that takes and does not answer holds neither requests nor the
   const service = await startService(t, { ...jsonTo(receiver), ...sizes, LIMITS: 'off' })
   const api = apiClient(service.url)
   for (let i = 0; i < 100; i++) t.ok((await api.start()).grant_code)
-  t.ok(receiver.requests.length >= 1 && receiver.requests.length <= 2, `${receiver.requests.length} were sent`)
-  t.ok(receiver.spans().length <= 16)
+  t.ok(receiver.requests.length >= 1 && receiver.requests.length <= 5, `${receiver.requests.length} were sent`)
+  t.ok(receiver.spans().length <= 40, 'most were dropped, none was kept for later')
   const startedAt = performance.now()
   t.equal(await service.stop(), 0)
   t.ok(performance.now() - startedAt < 8_000, 'it stops within its time, and well before the time of the exporter')
@@ -463,7 +468,9 @@ process.on('exit', () => Object.keys(createRequire(import.meta.url).cache).forEa
 }
 
 t.test('without the variables nothing of it is loaded', async (t) => {
-  const OF_TRACES = /^(@opentelemetry\/|@fastify\/otel$|import-in-the-middle$|require-in-the-middle$|src\/tracing$)/
+  // The metrics library has loaded the API, which alone does nothing, ever since.
+  const OF_TRACES =
+    /^(@opentelemetry\/(?!api$)|@fastify\/otel$|import-in-the-middle$|require-in-the-middle$|src\/tracing$)/
   const receiver = await startReceiver(t)
   const on = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url }
   for (const [title, variables] of Object.entries({
