@@ -14,9 +14,9 @@ import { startBenchRedis, startGrantd } from './support/processes.js'
 import { median, medianRatio } from './support/report.js'
 import { warmUp } from './support/warm-up.js'
 
-const ROUNDS = 6
-const POLLS = 12_000
-const lifetime = createLifetime(300)
+const ROUNDS = 4
+const POLLS = 8_000
+const lifetime = createLifetime(600)
 
 /** A receiver that takes whatever comes: it is this process, whose CPU nobody counts. */
 async function startReceiver(): Promise<{ url: string; bytes: () => number }> {
