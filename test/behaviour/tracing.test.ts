@@ -18,6 +18,8 @@ import { loggerOptions } from '../../src/logger.js'
 import { guarded } from '../../src/tracing/exporter.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
 import { apiClient } from '../support/client.js'
+import { startHaproxy } from '../support/haproxy.js'
+import { startNginx } from '../support/nginx.js'
 import { startOAuthApp } from '../support/oauth-app.js'
 import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/oidc-upstream.js'
 import { type ReceivedSpan, type Receiver, startReceiver } from '../support/otlp-receiver.js'
@@ -290,6 +292,20 @@ t.test('the parent of a request is what a proxy or a trusted caller says, and no
     })
   }
 })
+
+for (const [name, startProxy] of Object.entries({ nginx: startNginx, HAProxy: startHaproxy })) {
+  t.test(`${name} as it is deployed hands on no parent from outside`, async (t) => {
+    const receiver = await startReceiver(t)
+    const { app, url } = await startListening(t, { TRUST_PROXY: '127.0.0.1', ...jsonTo(receiver) })
+    const [port, upstream] = [await freePort(), Number(new URL(url).port)]
+    await startProxy(t, port, [upstream, upstream])
+    const headers = { traceparent: NOT_SAMPLED }
+    t.equal((await fetch(`http://127.0.0.1:${port}/api/v0/auth/clients`, { headers })).status, 401)
+    await app.close()
+    // With that parent it would not have been recorded at all.
+    t.equal(theOne(receiver.spans(), 'GET /api/v0/auth/clients').parentSpanId, undefined)
+  })
+}
 
 t.test('a span leaves with what is allowed, whatever was written into it', async (t) => {
   const kept = new InMemorySpanExporter()
