@@ -17,7 +17,7 @@ export function createTraceCall(tracer: Tracer): TraceCall {
     const span = tracer.startSpan(`redis ${name}`, { kind: SpanKind.CLIENT, attributes })
     answer.then(
       () => span.end(),
-      (error: unknown) => fail(span, isFault(error) ? error.code : (error as Error).name)
+      (error: unknown) => fail(span, isFault(error) ? error.code : error instanceof Error ? error.name : 'unknown')
     )
     return answer
   }
@@ -43,7 +43,10 @@ export function traceOutgoing(tracer: Tracer): () => void {
   const spans = new WeakMap<object, Span>()
   const answeredOnes = new WeakSet<object>()
 
-  function begin(request: object, method: string, to: URL): void {
+  function begin(request: object, method: string, origin: string): void {
+    // What a listener throws would end the process.
+    if (!URL.canParse(origin)) return
+    const to = new URL(origin)
     const attributes = {
       'http.request.method': method,
       'server.address': to.hostname.replace(/^\[|\]$/g, ''),
@@ -69,14 +72,14 @@ export function traceOutgoing(tracer: Tracer): () => void {
 
   const listeners: Record<string, (message: never) => void> = {
     'undici:request:create': ({ request }: Fetched) => {
-      if (isTraced()) begin(request, request.method, new URL(request.origin))
+      if (isTraced()) begin(request, request.method, String(request.origin))
     },
     'undici:request:headers': ({ request, response }: Fetched) => answered(request, response?.statusCode ?? 0),
     'undici:request:trailers': ({ request }: Fetched) => end(request),
     'undici:request:error': ({ request, error }: Fetched) => failed(request, error),
     'http.client.request.start': ({ request }: { request: ClientRequest }) => {
       if (!isTraced()) return
-      begin(request, request.method, new URL(`${request.protocol}//${request.getHeader('host')}`))
+      begin(request, request.method, `${request.protocol}//${request.getHeader('host')}`)
       request.once('close', () =>
         answeredOnes.has(request) ? end(request) : failed(request, request.errored ?? undefined)
       )
