@@ -14,8 +14,8 @@ import { startBenchRedis, startGrantd } from './support/processes.js'
 import { median, medianRatio } from './support/report.js'
 import { warmUp } from './support/warm-up.js'
 
-const ROUNDS = 4
-const POLLS = 8_000
+const ROUNDS = 8
+const POLLS = 4_000
 const lifetime = createLifetime(600)
 
 /** A receiver that takes whatever comes: it is this process, whose CPU nobody counts. */
