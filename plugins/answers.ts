@@ -25,7 +25,7 @@ function levelOf(reply: FastifyReply): 'error' | 'debug' | 'info' {
 
 export const answers = fp(
   async (app) => {
-    const { metrics } = app
+    const { metrics, tracing } = app
     const logsDebug = ['trace', 'debug'].includes(app.log.level)
     app.decorateReply('isRoutine', false)
     app.addHook('onResponse', (request, reply, done) => {
@@ -34,8 +34,9 @@ export const answers = fp(
       if (level !== 'debug' || logsDebug) {
         const { method, routeOptions } = request
         const ms = Math.round(reply.elapsedTime * 10) / 10
+        const ids = tracing?.idsOf(request)
         request.log[level](
-          { reqId: request.id, method, route: routeOptions.url ?? 'none', status: reply.statusCode, ms },
+          { reqId: request.id, method, route: routeOptions.url ?? 'none', status: reply.statusCode, ms, ...ids },
           'answered'
         )
       }
@@ -56,5 +57,5 @@ export const answers = fp(
       ]
     })
   },
-  { name: 'answers', dependencies: ['metrics'] }
+  { name: 'answers', dependencies: ['metrics', 'tracing'] }
 )

@@ -17,13 +17,14 @@ export interface StorageOptions {
 
 export const storage = fp<StorageOptions>(
   async (app, options) => {
-    const { config, clock, log, metrics } = app
+    const { config, clock, log, metrics, tracing } = app
     const { redis, eventsKept } = config
     const { observeRedis: observe, countForeignKey: countForeign } = metrics
-    const engine = createStorage({ ...{ redis, clock, log, observe, countForeign, eventsKept }, ...options })
+    const traced = tracing && { traceCall: tracing.traceCall }
+    const engine = createStorage({ ...{ redis, clock, log, observe, countForeign, eventsKept }, ...traced, ...options })
     app.decorate('storage', engine)
     app.addHook('onClose', () => engine.close())
     await engine.open()
   },
-  { name: 'storage', dependencies: ['config', 'metrics'] }
+  { name: 'storage', dependencies: ['config', 'metrics', 'tracing'] }
 )

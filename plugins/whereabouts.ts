@@ -19,6 +19,8 @@ export interface Whereabouts {
   whence(request: FastifyRequest): Whence & { ip: string }
   /** The same with who asks. */
   origin(request: FastifyRequest, actor: Actor): Origin & { ip: string }
+  /** Whether whoever connected is one of the proxies. */
+  isBehindProxy(request: FastifyRequest): boolean
 }
 
 declare module 'fastify' {
@@ -58,6 +60,7 @@ export const whereabouts = fp(
 
     app.decorate('whereabouts', {
       ip,
+      isBehindProxy: (request) => trusts(peerOf(request)),
       network: (request) => normalizeIP(ip(request)),
       countedAs: (ip) => (isTrusted(ip, 0) ? undefined : normalizeIP(ip)),
       location,

@@ -375,7 +375,50 @@ export const EnvironmentSchema = Type.Object({
     60,
     0,
     'Seconds between readiness turning red and the port closing, for load balancers to notice.'
-  )
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    httpUrl,
+    'an http or https URL without query or fragment',
+    'Where [traces](operations.md#traces) go, by OTLP over HTTP: they are on if this is set. `/v1/traces` is appended.'
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: optional(
+    httpUrl,
+    'an http or https URL without query or fragment',
+    'The same as a whole URL, to which nothing is appended; it goes before the other one.'
+  ),
+  OTEL_EXPORTER_OTLP_PROTOCOL: choice(
+    ['http/protobuf', 'http/json', 'grpc'],
+    'http/protobuf',
+    'How traces are written. `grpc` is not spoken here, and refused where traces are on.'
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: Type.Optional(
+    setting(
+      oneOf(['http/protobuf', 'http/json', 'grpc']),
+      'one of http/protobuf, http/json, grpc',
+      'The same; it goes before the other one.'
+    )
+  ),
+  OTEL_TRACES_EXPORTER: Type.Optional(
+    setting(
+      oneOf(['otlp', 'console', 'none']),
+      'one of otlp, console, none',
+      '`otlp` turns traces on without an endpoint: to port 4318 of this machine. `console` writes them into the log. `none` turns them off.'
+    )
+  ),
+  OTEL_TRACES_SAMPLER: choice(
+    [
+      ...['always_on', 'always_off', 'traceidratio'],
+      ...['parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio']
+    ] as const,
+    'parentbased_always_on',
+    'Which requests are traced. With `parentbased` a caller whose `traceparent` is believed decides for its own.'
+  ),
+  OTEL_TRACES_SAMPLER_ARG: optional(
+    Type.String({ pattern: '^(0|1|0?\\.[0-9]{1,9}|1\\.0{1,9})$' }),
+    'a number from 0 to 1, such as 0.01',
+    'The share of requests that a sampler with a ratio traces. Without it that is all of them.'
+  ),
+  OTEL_SDK_DISABLED: choice(['true', 'false'], 'false', '`true` turns traces off, whatever else is set.')
 })
 
 /** The parsed environment: defaults filled in, numbers as numbers, comma-separated lists as arrays. */

@@ -18,6 +18,7 @@ import { requestHeaders } from '../plugins/request-headers.js'
 import { stateMetrics } from '../plugins/state-metrics.js'
 import { storage } from '../plugins/storage.js'
 import { timeLimit } from '../plugins/time-limit.js'
+import { tracing } from '../plugins/tracing.js'
 import { unread } from '../plugins/unread.js'
 import { whereabouts } from '../plugins/whereabouts.js'
 import { dashboardPrefix } from '../schemas/generated/dashboard.js'
@@ -65,6 +66,7 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
   const plugins: Part[] = [
     [configPlugin, { config, clock: testClock ?? Date.now }],
     [whereabouts, {}],
+    [tracing, {}],
     [metrics, {}],
     [storage, testClock ? { testClock } : {}],
     [timeLimit, {}],

@@ -128,6 +128,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     heldPolls: 10_000,
     keepAliveSeconds: 72,
     shutdownDelaySeconds: 0,
+    tracing: undefined,
     madeUpSecrets: ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET']
   })
   t.same(clients, builtInClients(2_592_000))
@@ -717,6 +718,26 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
       'a.example,'
     ]
   },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    good: ['http://localhost:4318', 'https://traces.example/base/'],
+    bad: ['localhost:4318', 'grpc://localhost:4317', 'http://a b', 'https://traces.example?key=x']
+  },
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
+    good: ['http://localhost:4318/v1/traces'],
+    bad: ['localhost:4318', 'unix:/run/traces']
+  },
+  OTEL_EXPORTER_OTLP_PROTOCOL: { good: ['http/protobuf', 'http/json', 'grpc'], bad: ['http', 'HTTP/JSON', 'json'] },
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: { good: ['http/protobuf', 'http/json', 'grpc'], bad: ['http', 'json'] },
+  OTEL_TRACES_EXPORTER: { good: ['otlp', 'console', 'none'], bad: ['zipkin', 'jaeger', 'otlp,console', 'on'] },
+  OTEL_TRACES_SAMPLER: {
+    good: ['always_on', 'always_off', 'traceidratio', 'parentbased_always_on', 'parentbased_traceidratio'],
+    bad: ['on', 'jaeger_remote', '0.1', 'PARENTBASED_ALWAYS_ON']
+  },
+  OTEL_TRACES_SAMPLER_ARG: {
+    good: ['0', '1', '0.01', '.5', '1.0', '0.000001'],
+    bad: ['1.01', '2', '-1', '1%', 'x', '1e-3', '0,1', '.']
+  },
+  OTEL_SDK_DISABLED: { good: ['true', 'false'], bad: ['yes', '1', 'TRUE', 'on'] },
   DASHBOARD_JWT_ISSUER: { good: ['x', 'https://a.example'], bad: [] },
   DASHBOARD_JWT_AUDIENCE: { good: ['x'], bad: [] }
 }
@@ -841,6 +862,40 @@ t.test('variables that need or exclude each other', async (t) => {
     t.match(faultsOf({ EDGE_HEADERS: 'cloudflare' }), [/^EDGE_HEADERS: needs TRUST_PROXY/])
     t.same(faultsOf({ EDGE_HEADERS: 'cloudflare', TRUST_PROXY: '10.0.0.1' }), [])
     t.match(faultsOf({ TRUST_PROXY_HEADER: 'forwarded' }), [/^TRUST_PROXY_HEADER: needs TRUST_PROXY/])
+  })
+})
+
+t.test('where traces go', async (t) => {
+  const tracingOf = (variables: Record<string, string>) => loadConfig(variables).tracing
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://a.example/base//' }
+  const whole = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://b.example/take' }
+  const protobuf = { exporter: 'otlp', protocol: 'http/protobuf' }
+
+  t.test('a variable that says where turns them on, and so does one that says by what', async (t) => {
+    t.strictSame(tracingOf(endpoint), { ...protobuf, url: 'https://a.example/base/v1/traces' })
+    t.strictSame(tracingOf({ ...endpoint, ...whole }), { ...protobuf, url: 'https://b.example/take' })
+    t.strictSame(tracingOf({ OTEL_TRACES_EXPORTER: 'otlp' }), { ...protobuf, url: undefined })
+    t.match(tracingOf({ OTEL_TRACES_EXPORTER: 'console' }), { exporter: 'console' })
+  })
+
+  t.test('nothing else does, and two turn them off', async (t) => {
+    for (const off of [
+      { OTEL_SERVICE_NAME: 'grants', OTEL_TRACES_SAMPLER: 'always_on', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      { ...endpoint, OTEL_SDK_DISABLED: 'true' },
+      { ...endpoint, OTEL_TRACES_EXPORTER: 'none' }
+    ]) {
+      t.equal(tracingOf(off), undefined, Object.keys(off).join(' '))
+    }
+  })
+
+  t.test('they are written as one of two protocols', async (t) => {
+    t.match(tracingOf({ ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }), { protocol: 'http/json' })
+    const both = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' }
+    t.match(tracingOf({ ...endpoint, ...both }), { protocol: 'http/json' })
+    for (const name of ['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL']) {
+      t.match(faultsOf({ ...endpoint, [name]: 'grpc' }), [new RegExp(`^${name}: traces are sent by http`)])
+      t.same(faultsOf({ ...endpoint, [name]: 'grpc', OTEL_TRACES_EXPORTER: 'console' }), [], 'the log has none')
+    }
   })
 })
 

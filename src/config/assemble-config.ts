@@ -8,6 +8,7 @@ import { accentsOf } from './brand-color.js'
 import type { Config } from './config.js'
 import { isLoopback } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
+import { assembleTracing } from './tracing.js'
 
 /** Seconds. The load balancers of the clouds keep idle connections for 600 at most, and browsers leave sooner than 72. */
 const KEEP_ALIVE = { behindProxy: 620, alone: 72 }
@@ -117,6 +118,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     keepAliveSeconds:
       env.KEEP_ALIVE_SECONDS ?? (env.TRUST_PROXY.length > 0 ? KEEP_ALIVE.behindProxy : KEEP_ALIVE.alone),
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
+    tracing: assembleTracing(env),
     madeUpSecrets
   })
 }

@@ -3,6 +3,7 @@ import type { Environment } from '../../schemas/config.js'
 import type { CoreConfig } from '../core/config.js'
 import type { Accent } from './brand-color.js'
 import type { RedisConfig } from './redis.js'
+import type { TracingConfig } from './tracing.js'
 
 /** The configuration of the whole service, frozen. Durations carry their unit in the name. */
 export interface Config extends CoreConfig {
@@ -38,6 +39,8 @@ export interface Config extends CoreConfig {
   readonly auditLog: Environment['AUDIT_LOG']
   readonly keepAliveSeconds: number
   readonly shutdownDelaySeconds: number
+  /** Undefined where nothing is traced. */
+  readonly tracing: TracingConfig | undefined
   /** The names of secrets that were not set and are random for the life of this process. */
   readonly madeUpSecrets: readonly string[]
 }

@@ -4,6 +4,7 @@ import ipaddr from 'ipaddr.js'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
 import { brandColorFault } from './brand-color.js'
 import { REDIS_PLACES, redisFaults } from './redis.js'
+import { tracingFaults } from './tracing.js'
 
 const expectation = (name: keyof Environment) => `${name}: expected ${EnvironmentSchema.properties[name].expects}`
 
@@ -43,6 +44,7 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   }
   const unreadable = brandColorFault(env.BRAND_COLOR)
   if (unreadable !== undefined) yield `BRAND_COLOR: ${unreadable}`
+  yield* tracingFaults(env)
   // A malformed place makes it unknown which kind of Redis is meant, so the checks of combinations would mislead.
   if (!REDIS_PLACES.some((name) => malformed.has(name))) yield* redisFaults(env)
 }

@@ -49,3 +49,6 @@ export interface Storage {
 
 /** Called after each round trip, with the name of the command or script and its duration in seconds. */
 export type LatencyObserver = (command: string, seconds: number) => void
+
+/** Records a round trip that has begun, for traces, and returns its answer as it is. */
+export type TraceCall = <T>(command: string, answer: Promise<T>) => Promise<T>

@@ -121,6 +121,21 @@ t.test('the driver of Redis is known in one folder', async (t) => {
   )
 })
 
+t.test('the packages of traces are known in one folder, which one plugin loads where it is called for', async (t) => {
+  const ofTraces = /^(@opentelemetry\/|@fastify\/otel$)/
+  const users = imports.filter(({ to }) => ofTraces.test(to)).map(({ from }) => from)
+  t.ok(users.length >= 10, `${users.length} imports`)
+  t.strictSame(
+    users.filter((file) => !within(file, 'src/tracing')),
+    []
+  )
+  const loaders = imports.filter(({ from, to }) => within(to, 'src/tracing') && !within(from, 'src/tracing'))
+  t.strictSame(
+    loaders.filter(({ isType }) => !isType).map(({ from, to, isDynamic }) => [from, to, isDynamic]),
+    [['plugins/tracing.ts', 'src/tracing/index.ts', true]]
+  )
+})
+
 t.test('routes parse, call and render: no storage, no secrets, no application', async (t) => {
   const routes = imports.filter(({ from }) => within(from, 'src/routes'))
   t.ok(routes.length >= 350, `${routes.length} imports`)

@@ -19,7 +19,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/stop.ts', 'src/process'],
   ['src/app.ts', 'src/bare-app.ts'],
   ['plugins', 'src/routes', 'src/logger.ts', 'src/schema-compilers.ts'],
-  ['src/storage'],
+  ['src/storage', 'src/tracing'],
   ['src/config'],
   ['schemas'],
   ['src/core']

@@ -5,13 +5,13 @@
  */
 import type { Cluster, Redis } from 'ioredis'
 import { type Fault, fault } from '../../core/fault.js'
-import type { LatencyObserver } from '../../core/storage.js'
+import type { LatencyObserver, TraceCall } from '../../core/storage.js'
 import { foreignKeyWarnings, type Log, logStates } from './connection-log.js'
 import { createCork } from './cork.js'
 import { createReplicaWait } from './replica-wait.js'
 import { loadScripts, type ScriptName } from './scripts.js'
 import type { Servers } from './servers.js'
-import { createWatch } from './watch.js'
+import { createWatch, type Watch } from './watch.js'
 
 type Commands = Redis | Cluster
 type Argument = string | number
@@ -54,6 +54,7 @@ export interface ConnectionOptions {
   servers: Servers
   log: Log
   observe: LatencyObserver
+  traceCall?: TraceCall | undefined
   /** Called whenever a key is not of the type or the content that it should have. */
   countForeign?: () => void
   /** The longest time a request waits for Redis. A call has half of it, so that two calls fit. */
@@ -63,7 +64,7 @@ export interface ConnectionOptions {
 }
 
 export function connect(options: ConnectionOptions): Connection {
-  const { servers, log, observe, countForeign = () => {}, timeoutMs, replicas } = options
+  const { servers, log, observe, traceCall, countForeign = () => {}, timeoutMs, replicas } = options
   const { commands } = servers
   logStates(commands, log)
   const scripts = loadScripts()
@@ -76,9 +77,11 @@ export function connect(options: ConnectionOptions): Connection {
       warnings.met(name, keys)
     }
   }
-  const watch = createWatch(watchOptions)
+  const untraced = createWatch(watchOptions)
+  const watch = traceCall ? tracedBy(traceCall, untraced) : untraced
   // Writes that wait for slow replicas are counted apart, so that they leave room for whoever waits for no replica.
-  const durableWatch = createWatch(watchOptions)
+  const apart = createWatch(watchOptions)
+  const durableWatch = traceCall ? tracedBy(traceCall, apart) : apart
   const gather = createCork(servers.primaries)
   const replicaWait =
     replicas.count > 0
@@ -122,7 +125,9 @@ export function connect(options: ConnectionOptions): Connection {
       const refused = refusal()
       if (refused) return refused
       if (leaves === 'with-others') gather()
-      return runOn(commands, name, [...scriptKeys, ...args], { numberOfKeys: scriptKeys.length })
+      // What leaves at once is a run for many, each of whom traces its own part (poll-batches.ts).
+      const by = leaves === 'at-once' ? untraced : watch
+      return runOn(commands, name, [...scriptKeys, ...args], { by, numberOfKeys: scriptKeys.length })
     },
 
     call(name, command) {
@@ -188,6 +193,10 @@ export function connect(options: ConnectionOptions): Connection {
     }
   }
   return connection
+}
+
+function tracedBy(traceCall: TraceCall, watch: Watch): Watch {
+  return { ...watch, over: (name, answer, again) => traceCall(name, watch.over(name, answer, again)) }
 }
 
 function sleepUnref(ms: number): Promise<void> {

@@ -12,6 +12,7 @@ import type {
 } from '../../core/grants/grant-store.js'
 import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
 import { isDigest } from '../../core/secrets/digest.js'
+import type { TraceCall } from '../../core/storage.js'
 import { createRedisCodeStore } from './code-store.js'
 import type { Connection } from './connection.js'
 import { writeDecision } from './decision-record.js'
@@ -25,16 +26,17 @@ export interface GrantStoreOptions {
   cluster?: Pick<Servers, 'slotOf' | 'ownerOf'> | undefined
   /** Replaces the clock of Redis in tests. The scripts use that one so that instances with wrong clocks agree. */
   testClock?: Clock | undefined
+  traceCall?: TraceCall | undefined
 }
 
 export function createRedisGrantStore(
   connection: Connection,
   keys: Keys,
-  { cluster, testClock }: GrantStoreOptions = {}
+  { cluster, testClock, traceCall }: GrantStoreOptions = {}
 ): GrantStore {
   const { call, run, callDurably, runDurably, unreadable } = connection
   const now = testClock ? () => [testClock()] : () => []
-  const judgePoll = createPollBatches({ connection, keys, cluster, readVerdict, now })
+  const judgePoll = createPollBatches({ connection, keys, cluster, traceCall, readVerdict, now })
 
   async function look(grantDigest: string): Promise<{ state: FoundGrant['state']; record: string } | undefined> {
     const found = await run('grant-find', keys.grant(grantDigest), ...now())

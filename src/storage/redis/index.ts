@@ -4,7 +4,7 @@ import { EVENTS_KEPT } from '../../core/audit/event-store.js'
 import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import { createTurns } from '../../core/records/turns.js'
-import type { LatencyObserver, Storage } from '../../core/storage.js'
+import type { LatencyObserver, Storage, TraceCall } from '../../core/storage.js'
 import { connect } from './connection.js'
 import type { Log } from './connection-log.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
@@ -34,6 +34,8 @@ export interface RedisStorageOptions {
   clock: Clock
   log: Log
   observe: LatencyObserver
+  /** Undefined where nothing is traced. */
+  traceCall?: TraceCall | undefined
   /** Called whenever a key is not of the type that it should have. */
   countForeign?: () => void
   /** How many events of the audit trail are kept, about. */
@@ -87,7 +89,11 @@ export function createRedisStorage({
 
   return {
     engine: 'redis',
-    grants: createRedisGrantStore(connection, keys, { cluster: isCluster ? servers : undefined, testClock }),
+    grants: createRedisGrantStore(connection, keys, {
+      cluster: isCluster ? servers : undefined,
+      traceCall: options.traceCall,
+      testClock
+    }),
     decisions,
     revocations: createRedisRevocationStore(connection, keys, clock),
     statusIndices: createRedisStatusIndexStore(connection, keys),

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { fault } from '../../core/fault.js'
 import type { StoredPoll } from '../../core/grants/grant-store.js'
+import type { TraceCall } from '../../core/storage.js'
 import type { Connection } from './connection.js'
 import { groupOf, type Keys } from './keys.js'
 import type { Owner, Servers } from './servers.js'
@@ -46,13 +47,15 @@ export interface PollBatchesParts {
   keys: Pick<Keys, 'grant'>
   /** The Cluster; undefined if there is one primary. */
   cluster: Pick<Servers, 'slotOf' | 'ownerOf'> | undefined
+  traceCall?: TraceCall | undefined
   /** Reads a verdict that is not `failed`. Throws `unavailable` if the record with it cannot be read. */
   readVerdict(verdict: string, value: number | string | null): StoredPoll
   /** The last argument of the script, in tests. */
   now(): readonly number[]
 }
 
-export function createPollBatches({ connection, keys, cluster, readVerdict, now }: PollBatchesParts): JudgePoll {
+export function createPollBatches(parts: PollBatchesParts): JudgePoll {
+  const { connection, keys, cluster, traceCall, readVerdict, now } = parts
   const ownerOf = cluster ? ownersByGroup(cluster, keys) : () => undefined
   /** The polls that are gathered now, by primary and key. The script takes a grant once. */
   const gathered = new Map<Owner | undefined, Map<string, Poll>>()
@@ -109,7 +112,7 @@ export function createPollBatches({ connection, keys, cluster, readVerdict, now 
     }
   }
 
-  return (grantDigest, clientTag, isUrgent) => {
+  const judgePoll: JudgePoll = (grantDigest, clientTag, isUrgent) => {
     if (underWay >= MOST_UNDER_WAY) {
       return Promise.reject(fault('unavailable', { detail: 'too much is asked of Redis already' }))
     }
@@ -119,6 +122,8 @@ export function createPollBatches({ connection, keys, cluster, readVerdict, now 
       gather(ownerOf(grantDigest), { key: keys.grant(grantDigest), clientTag, resolve, reject })
     )
   }
+  // A run has many parents, so what is traced is each poll's wait for it.
+  return traceCall ? (...poll) => traceCall('grant-poll', judgePoll(...poll)) : judgePoll
 }
 
 /** Returns which primary owns a grant. The slot of a group is computed once, because that costs more than judging a poll. */
