@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import type { Test } from 'tap'
 import { CODE_LIFE_MS } from '../../src/core/grants/code-grants.js'
 import type { Action } from '../../src/core/grants/grant.js'
-import { RETENTION_MS } from '../../src/core/grants/rules.js'
+import { RETENTION_MS } from '../../src/core/grants/state-machine.js'
 import { answerAs, type CodeRequest, challengeOf, codeRequest, redeemCode, type Sent } from '../support/code-flow.js'
 import { CLI, type Credentials, type OAuthApp } from '../support/oauth-app.js'
 

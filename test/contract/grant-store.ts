@@ -1,5 +1,5 @@
 /**
- * The contract of every engine's grant store: src/core/grants/grant-store.ts, by the rules of src/core/grants/rules.ts.
+ * The contract of every engine's grant store: src/core/grants/grant-store.ts, by the rules of src/core/grants/state-machine.ts.
  */
 import type { Test } from 'tap'
 import { BUILT_IN_TAG, CLIENT_TYPES, tagOf } from '../../src/core/clients/client.js'

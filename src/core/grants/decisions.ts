@@ -14,8 +14,8 @@ import {
   type GrantRequest
 } from './grant.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
-import { RETENTION_MS } from './rules.js'
 import type { PendingGrants } from './starts.js'
+import { RETENTION_MS } from './state-machine.js'
 
 /** Who decides, from where, and which of the optional scopes an approval leaves out. */
 export interface DecidedBy {

@@ -1,6 +1,6 @@
 /**
  * The types of a device grant: a client's request, a user's decision, and the possible outcomes of each operation. The state
- * machine is rules.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
+ * machine is state-machine.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
  */
 import { createHash } from 'node:crypto'
 import type { Client, ClientType } from '../clients/client.js'

@@ -1,7 +1,7 @@
 /**
  * The operations on a grant: a client starts it, a user looks it up and decides it, the client polls and collects it, or
  * withdraws it. This file handles user codes and withdrawals; polls.ts handles polls, code-grants.ts the grant without a device.
- * Both kinds share decisions.ts and collection.ts. rules.ts holds the state machine, and the surfaces (src/routes) render outcomes.
+ * Both kinds share decisions.ts and collection.ts. state-machine.ts holds the state machine, and the surfaces (src/routes) render outcomes.
  */
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
