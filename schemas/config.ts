@@ -153,6 +153,10 @@ export const EnvironmentSchema = Type.Object({
     'on, off, or a comma-separated list of hosts such as mcp.example.com',
     'Whether clients may be [known by a URL](oauth.md#clients-known-by-a-url): any, or those of these hosts. Not before all instances know it.'
   ),
+  RULES_FILE: text(
+    'the path of a JSON file',
+    'Rules that refuse a question, warn beside it, or want a new sign-in for it; see "Rules". Not before all instances know it.'
+  ),
   PROVIDERS_FILE: text(
     'the path of a JSON file',
     'Identity providers that users sign in with on the pages, and whose accounts they connect; see "Sign-in and connected accounts".'

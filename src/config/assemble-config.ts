@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Environment } from '../../schemas/config.js'
 import { builtInClients, type Client } from '../core/clients/client.js'
 import type { Resource } from '../core/clients/resource.js'
+import type { Rule } from '../core/rules/rule.js'
 import type { Upstream } from '../core/upstream/upstream.js'
 import { accentsOf } from './brand-color.js'
 import type { Config } from './config.js'
@@ -16,6 +17,7 @@ const KEEP_ALIVE = { behindProxy: 620, alone: 72 }
 export interface ConfigFiles {
   clients: readonly Client[]
   resources: readonly Resource[]
+  rules: readonly Rule[]
   upstreams: readonly Upstream[]
   /** CA certificates for foreign issuers and for Redis, as PEM. */
   foreignCa: string | undefined
@@ -31,7 +33,7 @@ export function publicUrlOf({ PUBLIC_URL, PORT }: Pick<Environment, 'PUBLIC_URL'
 
 /** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
 export function assembleConfig(env: Environment, files: ConfigFiles): Config {
-  const { clients, resources, upstreams, foreignCa, redisCa, logo } = files
+  const { clients, resources, rules, upstreams, foreignCa, redisCa, logo } = files
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
     if (value !== undefined) return value
@@ -60,6 +62,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     },
     clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources), ...clients],
     clientIdMetadata: readClientIdMetadata(env.CLIENT_ID_METADATA),
+    rules,
     upstreams,
     demoSignIn,
     hasPages: upstreams.length > 0 || demoSignIn,

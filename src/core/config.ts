@@ -2,6 +2,7 @@
  * The part of the configuration that the core reads; src/config/config.ts extends it. Durations carry their unit in the name.
  */
 import type { Client } from './clients/client.js'
+import type { Rule } from './rules/rule.js'
 import type { SigningAlg } from './tokens/signing-key.js'
 import type { Upstream } from './upstream/upstream.js'
 
@@ -27,6 +28,8 @@ export interface CoreConfig {
   readonly clients: readonly Client[]
   /** Whether clients may be known by a URL: all of them, or those of these hosts. */
   readonly clientIdMetadata: 'off' | 'on' | readonly string[]
+  /** In the order of RULES_FILE. */
+  readonly rules: readonly Rule[]
   readonly upstreams: readonly Upstream[]
   readonly tokensApi: {
     readonly baseDomain: string | undefined

@@ -75,11 +75,14 @@ export interface CoreParts {
   limitTime: <T>(work: Promise<T>) => Promise<T>
   /** The caps on grants that wait for their decision; without them there are none. */
   pending?: PendingBounds
+  /** What counts as one network, for rules; undefined for an address that says nothing of where people are. */
+  networkOf?: (ip: string) => string | undefined
 }
 
 export type Core = ReturnType<typeof createCore>
 
-export function createCore({ storage, config, clock, signer, events, limitTime, pending }: CoreParts) {
+export function createCore(parts: CoreParts) {
+  const { storage, config, clock, signer, events, limitTime, pending, networkOf = (ip: string) => ip } = parts
   const { publicUrl: issuer, expectedIssuer } = config
   const keyring = createKeyring(config.secrets)
 
@@ -146,6 +149,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     tokens,
     heldPolls,
     pending: createPendingGrants(storage.limits, pending),
+    rules: config.rules,
+    networkOf,
     events,
     clock,
     limitTime,

@@ -15,10 +15,10 @@ const ALGORITHMS = ['RS256', 'ES256', 'EdDSA', 'Ed25519']
 
 export interface DashboardSessions {
   /**
-   * The user of a valid session JWT; undefined if it is not valid. Rejects with `unavailable` when the dashboard's keys could
+   * The user of a valid session JWT, and when they signed in if it tells; undefined if it is not valid. Rejects with `unavailable` when the dashboard's keys could
    * not be fetched, which leaves open whether the token is valid.
    */
-  verify(token: string): Promise<{ userId: string } | undefined>
+  verify(token: string): Promise<{ userId: string; authenticatedAtMs?: number } | undefined>
 }
 
 export interface DashboardSessionsParts {
@@ -69,10 +69,11 @@ export function createDashboardSessions(parts: DashboardSessionsParts): Dashboar
   return {
     async verify(token) {
       try {
-        const verified = await verify(token, Math.floor(clock() / 1000))
+        const nowSeconds = Math.floor(clock() / 1000)
+        const verified = await verify(token, nowSeconds)
         if (!verified || !isOfASession(verified)) return undefined
         const { sub } = verified.payload
-        return isUserId(sub) ? { userId: sub } : undefined
+        return isUserId(sub) ? { userId: sub, ...signInOf(verified.payload, nowSeconds) } : undefined
       } catch (error) {
         if (isFault(error)) throw error
         // Callers do not distinguish why a token is invalid.
@@ -90,4 +91,15 @@ function isOfASession({ protectedHeader: { typ }, payload }: Verified): boolean 
   // "application/" may be left out (RFC 7515 §4.1.9).
   const isJwt = typ === undefined || (typeof typ === 'string' && /^(application\/)?jwt$/i.test(typ))
   return isJwt && !Object.hasOwn(payload, 'events')
+}
+
+/**
+ * When the user signed in: as `auth_time` tells it (OpenID Connect Core 1.0 §2), or else when the session was made out. A dashboard
+ * that makes out a new one for the same sign-in has to tell the time of that.
+ */
+function signInOf({ auth_time: authTime, iat }: JWTPayload, nowSeconds: number): { authenticatedAtMs?: number } {
+  const seconds = authTime ?? iat
+  // A time far ahead, such as one in milliseconds, would be after every start.
+  if (typeof seconds !== 'number' || seconds > nowSeconds + LEEWAY_SECONDS) return {}
+  return { authenticatedAtMs: seconds * 1000 }
 }

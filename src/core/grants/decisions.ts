@@ -5,6 +5,7 @@ import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import { isSameScope, withoutLeftOut } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
+import type { Answerer } from './admission.js'
 import {
   type Action,
   authorizationIdOf,
@@ -18,10 +19,10 @@ import type { PendingGrants } from './starts.js'
 import { RETENTION_MS } from './state-machine.js'
 
 /** Who decides, from where, and which of the optional scopes an approval leaves out. */
-export interface DecidedBy {
-  userId: string
-  ip: string
+export interface DecidedBy extends Answerer {
   leftOut?: readonly string[]
+  /** The name of the rule that denies in their place. */
+  rule?: string
   /** When they had signed in, if that is to be told to the client. */
   signedInAtMs?: number | undefined
 }
@@ -67,7 +68,7 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
   }
 
   return async (found, action, by, decided) => {
-    const { userId, ip, signedInAtMs, leftOut = [] } = by
+    const { userId, ip, signedInAtMs, leftOut = [], rule } = by
     const isApproval = action === 'approve'
     // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
     // is not known, the record stays: the repetition finds it, or it lapses.
@@ -87,7 +88,8 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
     const signedIn = signedInAtMs !== undefined && { signedInAtMs }
     const granted = scopes && { scopes }
-    const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted }
+    const ruled = rule !== undefined && { rule }
+    const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted, ...ruled }
     const result = await store.decide(found.grantDigest, decision)
     if (result.kind === 'decided') {
       decided(result.afterMs)
