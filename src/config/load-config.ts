@@ -56,6 +56,7 @@ export function loadConfig(variables: Variables): Config {
   const env = values as Environment
   return assembleConfig(env, {
     clients: clientsFile.clients,
+    overrides: clientsFile.overrides,
     resources: clientsFile.resources,
     rules: rulesFile.rules,
     upstreams: upstreamsFile.upstreams,

@@ -87,10 +87,10 @@ export function createCore(parts: CoreParts) {
   const keyring = createKeyring(config.secrets)
 
   const guardedFetch = createGuardedFetch(config.tokensApi.foreignIssuers)
-  const [like] = config.clients.filter(({ id }) => id === 'other')
+  const like = config.clientsByUrlLike
   const allowed = config.clientIdMetadata
   const documents = createClientDocuments(guardedFetch, clock)
-  const urlClients = like && allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
+  const urlClients = allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
   const clients = createClients(config.clients, urlClients)
   const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock })
   const guesses = createGuesses(storage.limits, clock)
@@ -100,7 +100,10 @@ export function createCore(parts: CoreParts) {
     keyring,
     clock,
     alg: config.signingAlg,
-    tokenTtlSeconds: Math.max(ID_TOKEN_TTL_SECONDS, ...config.clients.map((client) => accessTokenTtlOf(client, false)))
+    tokenTtlSeconds: Math.max(
+      ID_TOKEN_TTL_SECONDS,
+      ...[...config.clients, like].map((client) => accessTokenTtlOf(client, false))
+    )
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const resources = new Set(config.clients.flatMap((client) => client.resources.map(({ identifier }) => identifier)))

@@ -1,8 +1,8 @@
 /**
- * Session JWTs of the dashboard, whose `sub` is the user id. With a shared secret only HS256 is accepted; with the URL of a JWK
- * Set only RS256, ES256 and EdDSA, each with a key of the matching type, so that no public key can serve as an HMAC secret.
+ * Session JWTs of the dashboard, whose `sub` is the user id. Shared secrets verify HS256 and nothing else; the keys of a JWK Set only
+ * RS256, ES256 and EdDSA, each with a key of the matching type, so that no public key can serve as an HMAC secret.
  */
-import { type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose'
+import { decodeProtectedHeader, errors, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 import { createDashboardKeys, verifyWithKept } from '../trust/kept-key-sets.js'
@@ -11,6 +11,7 @@ import { isUserId } from '../users/user.js'
 /** How far the clock of the dashboard may be off. */
 const LEEWAY_SECONDS = 30
 /** Ed25519 is the newer name of EdDSA with that curve (RFC 9864 §2.2). */
+const SECRET_ALGORITHM = 'HS256'
 const ALGORITHMS = ['RS256', 'ES256', 'EdDSA', 'Ed25519']
 
 export interface DashboardSessions {
@@ -22,7 +23,8 @@ export interface DashboardSessions {
 }
 
 export interface DashboardSessionsParts {
-  key: { readonly secret: string } | { readonly jwksUrl: string }
+  secrets: readonly string[]
+  jwksUrl: string | undefined
   issuer: string | undefined
   audience: string | undefined
   /** How far ahead `exp` may be where the key is one of a JWK Set. */
@@ -36,41 +38,46 @@ interface Verified {
 }
 
 export function createDashboardSessions(parts: DashboardSessionsParts): DashboardSessions {
-  const { key, issuer, audience, ttlSeconds, clock } = parts
+  const { jwksUrl, issuer, audience, ttlSeconds, clock } = parts
+  const secrets = parts.secrets.map((text) => new TextEncoder().encode(text))
+  const keys = jwksUrl === undefined ? undefined : createDashboardKeys(jwksUrl, clock)
   const expected = {
     requiredClaims: ['sub', 'exp'],
     clockTolerance: LEEWAY_SECONDS,
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience })
   }
-  const verify = 'secret' in key ? verifierBySecret(key.secret) : verifierByKeys(key.jwksUrl)
 
-  function verifierBySecret(text: string) {
-    const secret = new TextEncoder().encode(text)
-    return async (token: string, nowSeconds: number): Promise<Verified | undefined> => {
-      const currentDate = new Date(nowSeconds * 1000)
-      const verified = await jwtVerify(token, secret, { ...expected, algorithms: ['HS256'], currentDate })
-      // Whoever shares the secret signs for this service alone, and gets no time beyond what they say.
-      return Number(verified.payload.exp) > nowSeconds ? verified : undefined
+  async function verifyBySecrets(token: string, nowSeconds: number): Promise<Verified | undefined> {
+    const currentDate = new Date(nowSeconds * 1000)
+    for (const secret of secrets) {
+      try {
+        const verified = await jwtVerify(token, secret, { ...expected, algorithms: [SECRET_ALGORITHM], currentDate })
+        // Whoever shares the secret signs for this service alone, and gets no time beyond what they say.
+        return Number(verified.payload.exp) > nowSeconds ? verified : undefined
+      } catch (error) {
+        // Another of the secrets may have signed it.
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      }
     }
+    return undefined
   }
 
-  function verifierByKeys(jwksUrl: string) {
-    const keys = createDashboardKeys(jwksUrl, clock)
-    return async (token: string, nowSeconds: number): Promise<Verified | undefined> => {
-      const currentDate = new Date(nowSeconds * 1000)
-      const verified = await verifyWithKept(keys, token, { ...expected, algorithms: ALGORITHMS, currentDate })
-      const { exp = Number.NaN, iat = nowSeconds } = verified?.payload ?? {}
-      const isInBounds = exp <= nowSeconds + ttlSeconds + LEEWAY_SECONDS && iat <= nowSeconds + LEEWAY_SECONDS
-      return isInBounds ? verified : undefined
-    }
+  async function verifyByKeys(token: string, nowSeconds: number): Promise<Verified | undefined> {
+    if (!keys) return undefined
+    const currentDate = new Date(nowSeconds * 1000)
+    const verified = await verifyWithKept(keys, token, { ...expected, algorithms: ALGORITHMS, currentDate })
+    const { exp = Number.NaN, iat = nowSeconds } = verified?.payload ?? {}
+    const isInBounds = exp <= nowSeconds + ttlSeconds + LEEWAY_SECONDS && iat <= nowSeconds + LEEWAY_SECONDS
+    return isInBounds ? verified : undefined
   }
 
   return {
     async verify(token) {
       try {
         const nowSeconds = Math.floor(clock() / 1000)
-        const verified = await verify(token, nowSeconds)
+        const isBySecret = decodeProtectedHeader(token).alg === SECRET_ALGORITHM
+        const verified = await (isBySecret ? verifyBySecrets : verifyByKeys)(token, nowSeconds)
         if (!verified || !isOfASession(verified)) return undefined
         const { sub } = verified.payload
         return isUserId(sub) ? { userId: sub, ...signInOf(verified.payload, nowSeconds) } : undefined

@@ -3,7 +3,7 @@
  * the claim, and tokens are handed out only after it.
  */
 import type { Approvals } from '../authorizations/approvals.js'
-import { isKnownByUrl } from '../clients/client.js'
+import { CODE_GRANT, DEVICE_CODE_GRANT, isKnownByUrl } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
 import { staysOnDevice } from '../clients/redirect-uri.js'
 import { targetOf } from '../clients/resource.js'
@@ -51,7 +51,9 @@ export function createCollection({ approvals, clients, tokens, events }: Collect
   return async (grantCode, approved, collecting, claim) => {
     const { request, decision } = approved
     const client = clients.find(request.clientId)
-    if (!client) return { kind: 'denied' }
+    // The operator may have taken the client away since, or this grant from it.
+    const grantType = flowOf(request) === 'code' ? CODE_GRANT : DEVICE_CODE_GRANT
+    if (!client?.grantTypes.includes(grantType)) return { kind: 'denied' }
     const target = targetOf(client.resources, request.resources, collecting.resources)
     if (target === 'invalid_target') return { kind: target }
     const authorization = await approvals.collect(client, approved, labelOf(request, collecting))
