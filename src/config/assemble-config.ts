@@ -11,11 +11,12 @@ import { isOff, overridden } from './built-in-overrides.js'
 import type { Config } from './config.js'
 import { isLoopback } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
+import type { StrayVariable } from './stray-variables.js'
 
 /** Seconds. The load balancers of the clouds keep idle connections for 600 at most, and browsers leave sooner than 72. */
 const KEEP_ALIVE = { behindProxy: 620, alone: 72 }
 
-/** The contents of the files that the environment names. */
+/** What else there is: the contents of the files that the environment names, and what of it is not read. */
 export interface ConfigFiles {
   clients: readonly Client[]
   /** The entries of built-in clients. */
@@ -28,6 +29,7 @@ export interface ConfigFiles {
   redisCa: string | undefined
   /** An SVG that is safe to serve. */
   logo: string | undefined
+  strayVariables: readonly StrayVariable[]
 }
 
 /** The URL of this service, without a trailing slash. */
@@ -37,7 +39,7 @@ export function publicUrlOf({ PUBLIC_URL, PORT }: Pick<Environment, 'PUBLIC_URL'
 
 /** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
 export function assembleConfig(env: Environment, files: ConfigFiles): Config {
-  const { clients, overrides, resources, rules, upstreams, foreignCa, redisCa, logo } = files
+  const { clients, overrides, resources, rules, upstreams, foreignCa, redisCa, logo, strayVariables } = files
   const madeUpSecrets: string[] = []
   const madeUp = (name: string) => {
     madeUpSecrets.push(name)
@@ -128,7 +130,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     keepAliveSeconds:
       env.KEEP_ALIVE_SECONDS ?? (env.TRUST_PROXY.length > 0 ? KEEP_ALIVE.behindProxy : KEEP_ALIVE.alone),
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
-    madeUpSecrets
+    madeUpSecrets,
+    strayVariables
   })
 }
 

@@ -3,6 +3,7 @@ import type { Environment } from '../../schemas/config.js'
 import type { CoreConfig } from '../core/config.js'
 import type { Accent } from './brand-color.js'
 import type { RedisConfig } from './redis.js'
+import type { StrayVariable } from './stray-variables.js'
 
 /** The configuration of the whole service, frozen. Durations carry their unit in the name. */
 export interface Config extends CoreConfig {
@@ -37,6 +38,8 @@ export interface Config extends CoreConfig {
   readonly shutdownDelaySeconds: number
   /** The names of secrets that were not set and are random for the life of this process. */
   readonly madeUpSecrets: readonly string[]
+  /** Variables that are not read, and look as if they were meant to be. */
+  readonly strayVariables: readonly StrayVariable[]
 }
 
 export interface Limits {

@@ -11,6 +11,7 @@ import type { Config } from './config.js'
 import { crossFaults } from './faults.js'
 import { readLogoFile, readPemFile } from './named-files.js'
 import { readRulesFile } from './rules-file.js'
+import { strayVariables } from './stray-variables.js'
 import { readUpstreamsFile } from './upstreams-file.js'
 
 /** The environment is invalid: `faults` has one line per fault, beginning with the variable's name. */
@@ -62,7 +63,8 @@ export function loadConfig(variables: Variables): Config {
     upstreams: upstreamsFile.upstreams,
     foreignCa: foreignCaFile.pem,
     redisCa: redisCaFile.pem,
-    logo: logoFile.svg
+    logo: logoFile.svg,
+    strayVariables: strayVariables(variables)
   })
 }
 
