@@ -55,7 +55,6 @@ export const RuleEntry = member(
         member(Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }), '1 to 64 letters, digits and . _ -')
       ),
       when: Conditions,
-      // biome-ignore lint/suspicious/noThenProperty: the contract calls it so, and a schema is never awaited
       then: member(oneOf(['refuse', 'warn', 'reauthenticate']), 'one of refuse, warn, reauthenticate'),
       say: Type.Optional(
         member(Type.RegExp(SAID), 'a sentence of at most 300 characters, all of them visible, no space at either end')

@@ -48,7 +48,8 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   const place = `clients[${index}]`
   const { client_id: id, scope = '', resources = [], redirect_uris: redirects = [] } = entry
   const grants = grantTypesOf(entry)
-  if (isBuiltIn(id)) yield `${place}.client_id: is the name of a built-in client, which "built_in": true changes`
+  if (isBuiltIn(id))
+    yield `${place}.client_id: is the name of a built-in client, say "built_in": true to change that one`
   else if (all.findIndex((other) => other.client_id === id) !== index) yield `${place}.client_id: is there twice`
   else if (all.findIndex((other) => tagOf(other.client_id) === tagOf(id)) !== index) {
     yield `${place}.client_id: cannot be told from another one by its digest, choose another`
