@@ -146,7 +146,7 @@ export const EnvironmentSchema = Type.Object({
   ),
   OAUTH_CLIENTS_FILE: text(
     'the path of a JSON file',
-    'OAuth clients besides the five built-in ones; see "OAuth clients".'
+    'OAuth clients besides the five built-in ones, and changes of those; see "OAuth clients".'
   ),
   CLIENT_ID_METADATA: setting(
     Type.String({ pattern: `^(on|off|${documentHost}(, *${documentHost})*)$`, default: 'off' }),
@@ -155,7 +155,7 @@ export const EnvironmentSchema = Type.Object({
   ),
   RULES_FILE: text(
     'the path of a JSON file',
-    'Rules that refuse a question, warn beside it, or want a new sign-in for it; see "Rules". Not before all instances know it.'
+    'Rules that refuse a question, warn beside it, or want a new sign-in for it; see "Rules".'
   ),
   PROVIDERS_FILE: text(
     'the path of a JSON file',

@@ -2,7 +2,7 @@
  * The rules of an operator, at the question and again at the decision: for devices and for programs on the same device, on the pages and
  * by the dashboard API. Over Redis users decide at one instance and clients poll at another.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -10,6 +10,7 @@ import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
 import { answer, codeRequest, redeemCode } from '../support/code-flow.js'
 import { startRedis } from '../support/redis-server.js'
+import { inRoot } from '../support/root.js'
 import { sessionOf } from '../support/tokens.js'
 import { createVisitor, signedIn, type Visitor } from '../support/visitor.js'
 
@@ -20,7 +21,7 @@ const from = (country: string, ip?: string) => ({
   ...(ip !== undefined && { 'x-forwarded-for': ip })
 })
 
-function rulesFile(t: Pick<Test, 'teardown'>, rules: readonly object[]): string {
+function rulesFile(t: Pick<Test, 'teardown'>, rules: object): string {
   const directory = mkdtempSync(join(tmpdir(), 'grantd-rules-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
   const file = join(directory, 'rules.json')
@@ -370,4 +371,23 @@ t.test('a new sign-in for a program on the same device', async (t) => {
   const stranger = createVisitor(app)
   await stranger.follow(stranger.get(codeRequest().path))
   t.match(stranger.shown.url, '/login', 'and who is not signed in has done so since it was asked')
+})
+
+t.test('the examples of docs/rules.md and docs/oauth.md are read as they stand', async (t) => {
+  const blocks = (path: string) =>
+    [...readFileSync(inRoot(path), 'utf8').matchAll(/^```json\n([\s\S]*?)^```/gm)].map(([, text = '']) =>
+      JSON.parse(text)
+    )
+  const examples = blocks('docs/rules.md')
+  t.equal(examples.length, 4)
+  for (const rules of examples) {
+    const { app } = await withRules(t, rules)
+    t.equal(app.config.rules.length, rules.length)
+  }
+  const [changes] = blocks('docs/oauth.md').filter(({ clients }) => clients?.some((one: object) => 'built_in' in one))
+  const { app } = await startApp(t, { OAUTH_CLIENTS_FILE: rulesFile(t, changes) })
+  t.strictSame(
+    [app.core.clients.find('demo'), app.core.clients.find('mcp')?.scopes],
+    [undefined, ['openid', 'offline_access']]
+  )
 })

@@ -834,6 +834,11 @@ async function contents(t: Test, start: StartEngine): Promise<void> {
       ...{ codeChallenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', nonce: 'n\n"ü' },
       ...{ redirectUri: 'http://127.0.0.1:1/a?b=c', resources: ['https://api.example'] }
     }),
+    'no User-Agent': requestOf({ hasNoUserAgent: true }),
+    'no User-Agent beside everything else': requestOf({
+      ...{ redirectUri: 'http://127.0.0.1:1/', nonce: 'n', scopes: ['openid'], hasNoUserAgent: true },
+      ...{ codeChallenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM' }
+    }),
     'a client called as something in JavaScript': requestOf({ clientId: 'null', scopes: ['null', '__proto__'] })
   }
   t.test('what a client says about itself comes back as it was', async (t) => {
