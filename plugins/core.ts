@@ -25,8 +25,15 @@ const PROVIDER_LINES = {
   ill: 'a provider is in trouble'
 }
 
-export const core = fp(
-  async (app) => {
+export interface CoreOptions {
+  /** Takes a line of the audit trail, for AUDIT_LOG=stdout. */
+  writeAuditLine?: (line: string) => void
+}
+
+const toStandardOutput = (line: string) => void process.stdout.write(line)
+
+export const core = fp<CoreOptions>(
+  async (app, { writeAuditLine = toStandardOutput }) => {
     const { storage, config, clock, signer, metrics, whereabouts } = app
     const events: CoreEvents = {
       started: () => metrics.countGrant('started', 'device'),
@@ -36,7 +43,7 @@ export const core = fp(
         metrics.observeDecision(seconds)
       },
       collected: (flow) => metrics.countGrant('collected', flow),
-      ruleRefused: ({ rule, flow }) => metrics.countRuleRefusal(rule, flow),
+      ruleRefused: metrics.countRuleRefusal,
       redeemed: metrics.countRedemption,
       refreshed: metrics.countRefresh,
       revoked: metrics.countRevocation,
@@ -52,6 +59,7 @@ export const core = fp(
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
         app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
       },
+      told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(event)}\n`),
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
       revocationSweepFailed: (error) => app.log.error({ err: error }, 'the revocations could not be looked through')
     }

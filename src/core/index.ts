@@ -5,6 +5,8 @@
  */
 import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
+import { createAuditTrail } from './audit/audit-trail.js'
+import type { WireEvent } from './audit/event.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
@@ -27,6 +29,7 @@ import { createHeldPolls } from './grants/held-polls.js'
 import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
+import { createLimitedGuesses } from './limits/limited-guesses.js'
 import { createGuesses } from './limits/limits.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
@@ -56,6 +59,8 @@ import { createUsers, isStanding } from './users/user.js'
 export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
+  /** An event of the audit trail, once the storage has it. Absent where nobody writes them down. */
+  told?: ((event: WireEvent) => void) | undefined
   /** The signing keys could not be read, for another reason than an unreachable storage. */
   signingKeysFailed(error: unknown): void
   /** The revocation feed could not be swept, for another reason than an unreachable storage. */
@@ -86,14 +91,16 @@ export function createCore(parts: CoreParts) {
   const { publicUrl: issuer, expectedIssuer } = config
   const keyring = createKeyring(config.secrets)
 
+  const audit = createAuditTrail({ store: storage.events, clock, told: events.told })
   const guardedFetch = createGuardedFetch(config.tokensApi.foreignIssuers)
   const like = config.clientsByUrlLike
   const allowed = config.clientIdMetadata
   const documents = createClientDocuments(guardedFetch, clock)
   const urlClients = allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
   const clients = createClients(config.clients, urlClients)
-  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock })
+  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock, audit })
   const guesses = createGuesses(storage.limits, clock)
+  const limitedGuesses = createLimitedGuesses(storage.limits, audit, clock)
 
   const signingKeys = createSigningKeys({
     store: storage.signingKeys,
@@ -103,16 +110,17 @@ export function createCore(parts: CoreParts) {
     tokenTtlSeconds: Math.max(
       ID_TOKEN_TTL_SECONDS,
       ...[...config.clients, like].map((client) => accessTokenTtlOf(client, false))
-    )
+    ),
+    audit
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const resources = new Set(config.clients.flatMap((client) => client.resources.map(({ identifier }) => identifier)))
   const namesStatusList = config.tokenStatusList
   const signing = { keys: signingKeys, jwt: signer, issuer }
   const accessTokens = createAccessTokens({ ...signing, expectedIssuer, resources, namesStatusList })
-  const users = createUsers({ records: readable(storage.users, isStanding), clock })
+  const users = createUsers({ records: readable(storage.users, isStanding), clock, audit })
   const authorizationRecords = readable(storage.authorizations, isAuthorization)
-  const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock })
+  const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock, audit })
   const revocationSweep = createRevocationSweep(storage.revocations, revoking, events.revocationSweepFailed)
   const authorizations = createAuthorizations({
     records: authorizationRecords,
@@ -120,6 +128,7 @@ export function createCore(parts: CoreParts) {
     revoking,
     clients,
     clock,
+    audit,
     events
   })
   const takeStatusIndex = namesStatusList ? storage.statusIndices.take : undefined
@@ -154,6 +163,7 @@ export function createCore(parts: CoreParts) {
     pending: createPendingGrants(storage.limits, pending),
     rules: config.rules,
     networkOf,
+    audit,
     events,
     clock,
     limitTime,
@@ -171,6 +181,7 @@ export function createCore(parts: CoreParts) {
     records: readable(storage.sessions, isSession),
     users,
     clock,
+    audit,
     ...config.sessions
   })
   const connectionRecords = readable(storage.connections, isConnection)
@@ -189,11 +200,21 @@ export function createCore(parts: CoreParts) {
     refresher,
     keyring,
     clientOf,
+    audit,
     clock
   })
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
 
-  const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
+  const issuerServices = createIssuerServices({
+    storage,
+    config,
+    keyring,
+    jwt: signer,
+    audit,
+    events,
+    clock,
+    limitTime
+  })
 
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })
@@ -203,9 +224,11 @@ export function createCore(parts: CoreParts) {
     keyring,
     /** Whole lists are put together so many at a time, because each is held until it is complete. */
     wholeLists: createTurns(8, 2),
+    audit,
     clients,
     apiKeys,
     guesses,
+    limitedGuesses,
     signingKeys,
     accessTokens,
     authorizations,

@@ -95,6 +95,21 @@ t.test('a refusal by the dashboard API', (t) =>
         t.strictSame((await peek(other, user_code, 'NO')).body, { error: ABROAD })
         t.equal((await peek(other, user_code, 'NO', 'bob')).status, 404, 'to anybody else it is decided')
         t.equal(await refusals(app, 'abroad'), '1', 'counted once')
+        const { events } = await app.app.storage.events.after(undefined, 200)
+        t.match(
+          events.filter(({ type }) => type === 'rule.refused' || type === 'grant.denied'),
+          [
+            {
+              type: 'rule.refused',
+              actor: 'service',
+              userId: 'ann',
+              clientId: 'cli',
+              detail: 'abroad',
+              location: /SE$/
+            }
+          ],
+          'and told once'
+        )
       })
 
       t.test('403 at the decision, though the question was asked', async (t) => {

@@ -2,15 +2,16 @@
  * Whether a grant may be asked about and approved, by the rules of the operator (core/rules). Every question and every approval goes
  * through here, of a device and of a code; a denial never does.
  */
+import type { Origin } from '../audit/event.js'
 import { type Judgement, judge, UNRULED } from '../rules/judgement.js'
 import type { Rule } from '../rules/rule.js'
-import { type Flow, flowOf, type GrantRequest, type Location } from './grant.js'
+import { flowOf, type GrantRequest, type Location } from './grant.js'
 
 /** Who looks at a question or answers it. */
-export interface Answerer {
+export interface Answerer extends Origin {
   userId: string
   ip: string
-  location?: Location | undefined
+  place?: Location | undefined
   /** When they last proved who they are; undefined if that is not known. */
   provedAtMs?: number | undefined
 }
@@ -18,37 +19,25 @@ export interface Answerer {
 /** What a rule may look at of a request. */
 export type Ruled = Pick<GrantRequest, 'clientId' | 'clientType' | 'redirectUri' | 'ip' | 'location' | 'hasNoUserAgent'>
 
-/** A grant that a rule has refused, which happens to it once. */
-export interface RuleRefusal extends Pick<Answerer, 'userId' | 'ip' | 'location'> {
-  /** The name of the rule. */
-  rule: string
-  flow: Flow
-  clientId: string
-  grantDigest: string
-}
-
 export interface Admission {
   judge(request: Ruled, startedAtMs: number, by: Answerer): Judgement
   /** What the rule of this name has to say, if it is there and says something. */
   sayOf(name: string | undefined): { say?: string }
-  /** Tells of a refusal, after the grant is denied and before anybody hears of it. */
-  refused(rule: Rule, grantDigest: string, request: Ruled, by: Answerer): Promise<void>
 }
 
 export interface AdmissionParts {
   rules: readonly Rule[]
   /** What counts as one network; undefined for an address that says nothing of where people are. */
   networkOf: (ip: string) => string | undefined
-  refused(refusal: RuleRefusal): Promise<void> | void
 }
 
-export function createAdmission({ rules, networkOf, refused }: AdmissionParts): Admission {
+export function createAdmission({ rules, networkOf }: AdmissionParts): Admission {
   return {
     judge(request, startedAtMs, by) {
       if (rules.length === 0) return UNRULED
       const circumstances = {
         ...{ clientId: request.clientId, clientType: request.clientType, flow: flowOf(request) },
-        countries: [request.location?.country, by.location?.country],
+        countries: [request.location?.country, by.place?.country],
         networks: [networkOf(request.ip), networkOf(by.ip)],
         isUserAgentMissing: request.hasNoUserAgent === true
       } as const
@@ -60,11 +49,6 @@ export function createAdmission({ rules, networkOf, refused }: AdmissionParts): 
     sayOf(name) {
       const say = rules.find((rule) => rule.name === name)?.say
       return say === undefined ? {} : { say }
-    },
-
-    async refused({ name }, grantDigest, request, { userId, ip, location }) {
-      const { clientId } = request
-      await refused({ rule: name, flow: flowOf(request), clientId, grantDigest, userId, ip, location })
     }
   }
 }

@@ -3,6 +3,7 @@
  * browser alone has it. What it leads to is what a device grant leads to. The code is its grant code, of which the store has the
  * digest; it is redeemed once, by whoever knows the verifier.
  */
+import { BY_ITSELF } from '../audit/event.js'
 import { type Client, codeTagOf } from '../clients/client.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Admission, Answerer, Ruled } from './admission.js'
@@ -19,6 +20,7 @@ import type {
   RedeemOutcome,
   Refused
 } from './grant.js'
+import { decisionTold } from './grant-events.js'
 
 /** A request of the authorization endpoint, with the code that an approval makes good. */
 export interface AskedCode {
@@ -52,7 +54,7 @@ export interface CodeGrants {
   ): Promise<RedeemOutcome>
 }
 
-export interface CodeGrantsParts extends Pick<DecisionsParts, 'store' | 'approvals'> {
+export interface CodeGrantsParts extends Pick<DecisionsParts, 'store' | 'approvals' | 'audit'> {
   collect: Collect
   decideFound: DecideFound
   admission: Admission
@@ -62,6 +64,8 @@ export interface CodeGrantsParts extends Pick<DecisionsParts, 'store' | 'approva
 
 /** Callbacks for metrics. */
 export interface CodeGrantEvents {
+  /** By a rule of the operator, which happens to a grant once. */
+  ruleRefused(rule: string, flow: Flow): void
   decided(action: Action, secondsFromStart: number, flow: Flow): void
   redeemed(outcome: RedeemOutcome['kind']): void
 }
@@ -72,35 +76,41 @@ export const CODE_LIFE_MS = 60_000
 const INTERVAL_MS = 5_000
 
 export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
-  const { store, approvals, collect, decideFound, admission, clock, events } = parts
+  const { store, approvals, collect, decideFound, admission, audit, clock, events } = parts
   const secondsSince = (askedAtMs: number) => Math.max(0, clock() - askedAtMs) / 1000
-  const denied = (askedAtMs: number) => events.decided('deny', secondsSince(askedAtMs), 'code')
+
+  /** Nothing else is kept of a denial: the client hears of it from the browser, which cannot approve any more. */
+  async function deny({ code, request, askedAtMs }: PendingCode, by: DecidedBy): Promise<void> {
+    await audit.tellOnce(decisionTold({ grantDigest: digestOf(code), request }, 'deny', by, {}))
+    events.decided('deny', secondsSince(askedAtMs), 'code')
+  }
 
   const redeem: CodeGrants['redeemCode'] = async (code, client, redirectUri, collecting) => {
     if (!isGrantCode(code)) return { kind: 'unknown' }
     const [grantDigest, tag] = [digestOf(code), codeTagOf(client.id)]
     const seen = await store.lookAtCode(grantDigest, tag)
     if (seen.kind === 'unknown' || !isMeant(seen.request, client, redirectUri, collecting)) return { kind: 'unknown' }
+    const by = { ...BY_ITSELF, ...collecting.whence() }
     if (seen.kind === 'spent') {
       // RFC 6749 §4.1.2: two know the code and its verifier.
-      await approvals.revoke(client, seen, 'code')
+      await approvals.revoke(client, seen, 'code', by)
       return { kind: 'spent' }
     }
     const outcome = await collect(code, seen, collecting, () => store.redeem(grantDigest, tag))
     // Another redemption was faster.
-    if (outcome.kind === 'spent') await approvals.revoke(client, seen, 'code')
+    if (outcome.kind === 'spent') await approvals.revoke(client, seen, 'code', by)
     // The code ended when the authorization was collected already. Nobody has used it twice.
-    if (outcome.kind === 'unknown') await approvals.revoke(client, seen)
+    if (outcome.kind === 'unknown') await approvals.revoke(client, seen, 'code', by)
     return outcome
   }
 
-  const admitCode: CodeGrants['admitCode'] = async ({ code, request, askedAtMs }, by) => {
-    const judgement = admission.judge(request, askedAtMs, by)
+  const admitCode: CodeGrants['admitCode'] = async (asked, by) => {
+    const judgement = admission.judge(asked.request, asked.askedAtMs, by)
     if (judgement.kind === 'open') return judgement
-    const { rule } = judgement
-    denied(askedAtMs)
-    await admission.refused(rule, digestOf(code), request, by)
-    return { kind: 'refused', ...admission.sayOf(rule.name) }
+    const rule = judgement.rule.name
+    await deny(asked, { ...by, rule })
+    events.ruleRefused(rule, 'code')
+    return { kind: 'refused', ...admission.sayOf(rule) }
   }
 
   return {
@@ -108,8 +118,7 @@ export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
 
     async answerCode({ code, request, askedAtMs }, action, by) {
       if (action === 'deny') {
-        // Nothing is kept of it: the client hears of it from the browser, which cannot approve any more.
-        denied(askedAtMs)
+        await deny({ code, request, askedAtMs }, by)
         return { kind: 'decided' }
       }
       const admitted = await admitCode({ code, request, askedAtMs }, by)

@@ -2,6 +2,7 @@
  * The collection of an approved grant, of a device or of a code: the one order of its steps. Every step that can fail comes before
  * the claim, and tokens are handed out only after it.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import { CODE_GRANT, DEVICE_CODE_GRANT, isKnownByUrl } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
@@ -11,6 +12,7 @@ import { digestOf, isSame } from '../secrets/digest.js'
 import type { IssuedTokens } from '../tokens/issued-tokens.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { type Collecting, type Flow, flowOf, type GrantRequest } from './grant.js'
+import { collectionTold } from './grant-events.js'
 import type { ApprovedGrant } from './grant-store.js'
 import { nameFromUserAgent } from './user-agent.js'
 
@@ -18,6 +20,7 @@ export interface CollectionParts {
   approvals: Approvals
   clients: Clients
   tokens: Tokens
+  audit: Pick<AuditTrail, 'tellOnce'>
   events: { collected(flow: Flow): void }
 }
 
@@ -47,7 +50,7 @@ function labelOf({ redirectUri, metadata }: GrantRequest, { userAgent }: Collect
   return isNamed ? undefined : nameFromUserAgent(userAgent, metadata.os)
 }
 
-export function createCollection({ approvals, clients, tokens, events }: CollectionParts): Collect {
+export function createCollection({ approvals, clients, tokens, audit, events }: CollectionParts): Collect {
   return async (grantCode, approved, collecting, claim) => {
     const { request, decision } = approved
     const client = clients.find(request.clientId)
@@ -66,6 +69,9 @@ export function createCollection({ approvals, clients, tokens, events }: Collect
     })
     const claimed = await claim()
     if (claimed !== 'collected') return { kind: claimed }
+    await audit.tellOnce(
+      collectionTold({ grantDigest: digestOf(grantCode), request }, authorization, collecting.whence())
+    )
     events.collected(flowOf(request))
     // A client known by a URL may have asked for what is ignored (clients.ts).
     const isNarrowed = decision.scopes !== undefined || isKnownByUrl(client.id)

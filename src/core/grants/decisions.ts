@@ -1,5 +1,6 @@
 /** How a grant that was found is decided, of a device or of a code. */
 import { randomUUID } from 'node:crypto'
+import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Approval } from '../authorizations/approval.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
@@ -14,6 +15,7 @@ import {
   flowOf,
   type GrantRequest
 } from './grant.js'
+import { decisionTold } from './grant-events.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
 import type { PendingGrants } from './starts.js'
 import { RETENTION_MS } from './state-machine.js'
@@ -33,6 +35,7 @@ export interface DecisionsParts {
   users: Users
   clients: Clients
   pending: PendingGrants
+  audit: Pick<AuditTrail, 'tellOnce'>
 }
 
 /** Decides a grant. `decided` is told of a decision that is new, with the time since the grant was started. */
@@ -43,7 +46,9 @@ export type DecideFound = (
   decided: (afterMs: number) => void
 ) => Promise<DecideOutcome>
 
-export function createDecisions({ store, approvals, users, clients, pending }: DecisionsParts): DecideFound {
+export function createDecisions(parts: DecisionsParts): DecideFound {
+  const { store, approvals, users, clients, pending, audit } = parts
+
   /** What an approval grants; undefined if that is all that is requested. */
   function grantedOf({ clientId, scopes }: GrantRequest, leftOut: readonly string[]): readonly string[] | undefined {
     const granted = withoutLeftOut(scopes, clients.find(clientId)?.optionalScopes ?? [], leftOut)
@@ -91,11 +96,14 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     const ruled = rule !== undefined && { rule }
     const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted, ...ruled }
     const result = await store.decide(found.grantDigest, decision)
+    const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
+    const told = decisionTold(found, action, by, isApproval ? { authorizationId: standingId, scopes } : {})
     if (result.kind === 'decided') {
       decided(result.afterMs)
-      if (!isOfCode(found.request)) await pending.leave({ grantDigest: found.grantDigest, ...found.request })
+      const { grantDigest, request } = found
+      // Both are asked for in one turn, so that the event costs no further round trip.
+      await Promise.all([!isOfCode(request) && pending.leave({ grantDigest, ...request }), audit.tellOnce(told)])
     }
-    const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
     const isDecided = result.kind === 'decided' || result.kind === 'repeated'
     // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
     const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
@@ -105,6 +113,8 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     if (!isDecided) return { kind: result.kind }
     // What was approved with other boxes ticked stands as it is, and is not what this answer says.
     if (result.kind === 'repeated' && isApproval && !(await standsWith(found, scopes))) return { kind: 'resolved' }
+    // Of a repetition it may not be known whether it was told.
+    if (result.kind === 'repeated') await audit.tellOnce(told)
     return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
   }
 

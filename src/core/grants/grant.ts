@@ -3,6 +3,7 @@
  * machine is state-machine.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
  */
 import { createHash } from 'node:crypto'
+import type { Whence } from '../audit/event.js'
 import type { Client, ClientType } from '../clients/client.js'
 import type { IssuedTokens } from '../tokens/issued-tokens.js'
 
@@ -110,6 +111,14 @@ export interface Collecting {
   codeVerifier?: string | undefined
   /** The header of whoever redeems a code. */
   userAgent?: string | undefined
+  /** Where the request comes from. Most polls collect nothing, and ask for none of it. */
+  whence(): Whence
+}
+
+/** What a user is asked. The id is that of the audit trail. */
+export interface Question {
+  grantId: string
+  clientId: string
 }
 
 /** What a rule of the operator refuses, in the words of the rule if it has any. */
@@ -130,7 +139,7 @@ export interface Cautions {
  */
 export type PeekOutcome =
   // No client if the operator has taken it away since.
-  | ({ kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number } & Cautions)
+  | ({ kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number } & Question & Cautions)
   | Refused
   | { kind: 'resolved' | 'withdrawn' | 'unknown' }
 

@@ -4,6 +4,8 @@
  * code-grants.ts the grant without a device.
  * Both kinds share decisions.ts and collection.ts. state-machine.ts holds the state machine, and the surfaces (src/routes) render outcomes.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin, Whence } from '../audit/event.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import type { Rule } from '../rules/rule.js'
@@ -16,7 +18,8 @@ import { type CodeGrantEvents, type CodeGrants, createCodeGrants } from './code-
 import { isGrantCode, readUserCode } from './codes.js'
 import { createCollection } from './collection.js'
 import { createDecisions } from './decisions.js'
-import type { Flow, GrantRequest, PollOutcome, UndoOutcome, WithdrawOutcome } from './grant.js'
+import type { Flow, GrantRequest, PollOutcome, Question, UndoOutcome, WithdrawOutcome } from './grant.js'
+import { shownTold, undoTold, withdrawalTold } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
 import { createQuestions, type Questions } from './questions.js'
@@ -24,8 +27,6 @@ import { createStart, type PendingGrants, type StartedGrant } from './starts.js'
 
 /** Callbacks for metrics. */
 export interface GrantEvents extends CodeGrantEvents {
-  /** By a rule of the operator, which happens to a grant once. */
-  ruleRefused: AdmissionParts['refused']
   /** By a device. What a browser is asked is not kept before its decision. */
   started(): void
   polled(outcome: PollOutcome['kind']): void
@@ -38,16 +39,18 @@ export interface Grants extends Questions, Polls, CodeGrants {
    * many of its address or its client wait.
    */
   start(request: GrantRequest): Promise<StartedGrant>
+  /** Notes that a user is shown the question of a grant: the first time on this instance, which is told. Rejects with `unavailable`. */
+  shown(question: Question, userId: string, by: Origin): Promise<void>
   /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
-  undo(typedUserCode: string, userId: string): Promise<UndoOutcome>
+  undo(typedUserCode: string, userId: string, by: Origin): Promise<UndoOutcome>
   /**
    * Ends a grant for the client that holds its code: a pending one cannot be approved any more, and what an approval led to is
    * revoked, collected or not. To a client with another tag the grant is unknown and stays as it is. Idempotent. Rejects with
    * `unavailable`.
    */
-  withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome>
+  withdraw(grantCode: string, clientTag: string, from: Whence): Promise<WithdrawOutcome>
   /** Withdraws for whoever holds the code of a public client's grant, which could prove no more. Another's is `not_public`. */
-  withdrawHeld(grantCode: string): Promise<WithdrawOutcome | { kind: 'not_public' }>
+  withdrawHeld(grantCode: string, from: Whence): Promise<WithdrawOutcome | { kind: 'not_public' }>
 }
 
 export interface GrantsParts extends Omit<PollsParts, 'collect'> {
@@ -57,6 +60,7 @@ export interface GrantsParts extends Omit<PollsParts, 'collect'> {
   clock: () => number
   keyring: Keyring
   users: Users
+  audit: AuditTrail
   events: GrantEvents
   pending: PendingGrants
   rules: readonly Rule[]
@@ -66,10 +70,10 @@ export interface GrantsParts extends Omit<PollsParts, 'collect'> {
 }
 
 export function createGrants(parts: GrantsParts): Grants {
-  const { store, keyring, approvals, clients, events, pending, rules, networkOf } = parts
+  const { store, keyring, approvals, clients, audit, events, pending, rules, networkOf } = parts
   const collect = createCollection(parts)
   const decideFound = createDecisions(parts)
-  const admission = createAdmission({ rules, networkOf, refused: events.ruleRefused })
+  const admission = createAdmission({ rules, networkOf })
   const { poll, pollAndWait } = createPolls({ ...parts, collect })
   const publicTags = clients.publicTags()
   const tagsOf = (userCode: string) => keyring.tags('user-code', userCode)
@@ -83,13 +87,19 @@ export function createGrants(parts: GrantsParts): Grants {
     return undefined
   }
 
-  async function withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome> {
+  async function withdraw(grantCode: string, clientTag: string, from: Whence): Promise<WithdrawOutcome> {
     if (!isGrantCode(grantCode)) return { kind: 'unknown' }
     const grantDigest = digestOf(grantCode)
     const result = await store.withdraw(grantDigest, clientTag)
-    if (result.kind === 'withdrawn') await pending.leave({ grantDigest, ...result.request })
-    if (result.kind !== 'approved') return { kind: result.kind }
-    await approvals.revoke(clients.find(result.request.clientId), result, 'token')
+    if (result.kind !== 'approved' && result.kind !== 'withdrawn') return { kind: result.kind }
+    const { request } = result
+    const by: Origin = { actor: `client:${request.clientId}`, ...from }
+    if (result.kind === 'withdrawn') {
+      const told = withdrawalTold({ grantDigest, request }, by)
+      await Promise.all([pending.leave({ grantDigest, ...request }), audit.tellOnce(told)])
+      return { kind: 'withdrawn' }
+    }
+    await approvals.revoke(clients.find(request.clientId), result, 'token', by)
     return { kind: 'revoked' }
   }
 
@@ -97,25 +107,28 @@ export function createGrants(parts: GrantsParts): Grants {
     start: createStart(parts),
     ...createCodeGrants({ ...parts, collect, decideFound, admission }),
 
-    ...createQuestions({ find, decideFound, admission, clients, events }),
+    ...createQuestions({ find, decideFound, admission, clients, audit, events }),
 
     poll,
     pollAndWait,
 
-    async undo(typedUserCode, userId) {
+    shown: (question, userId, by) => audit.tellOnce(shownTold(question, userId, by)),
+
+    async undo(typedUserCode, userId, by) {
       const found = await find(typedUserCode)
       const decision = found?.decision
       if (!found || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
       const { request } = found
-      await approvals.revoke(clients.find(request.clientId), { request, decision }, 'owner')
+      await approvals.revoke(clients.find(request.clientId), { request, decision }, 'owner', by)
+      await audit.tellOnce(undoTold(found, userId, decision.authorizationId, by))
       return { kind: 'undone' }
     },
 
     withdraw,
 
-    async withdrawHeld(grantCode) {
+    async withdrawHeld(grantCode, from) {
       for (const tag of publicTags) {
-        const outcome = await withdraw(grantCode, tag)
+        const outcome = await withdraw(grantCode, tag, from)
         if (outcome.kind !== 'unknown') return outcome
       }
       const isThere = isGrantCode(grantCode) && (await store.stateOf(digestOf(grantCode))) !== 'unknown'

@@ -1,8 +1,11 @@
 /** The question of a device: looked up by its user code, judged by the rules of the operator, and answered. */
+import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Clients } from '../clients/clients.js'
 import type { Admission, Answerer } from './admission.js'
+import type { CodeGrantEvents } from './code-grants.js'
 import type { DecidedBy, DecideFound } from './decisions.js'
-import type { Action, DecideOutcome, Flow, PeekOutcome, Refused } from './grant.js'
+import type { Action, DecideOutcome, PeekOutcome, Refused } from './grant.js'
+import { decisionTold, questionOf } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
 
 export interface Questions {
@@ -23,52 +26,52 @@ export interface QuestionsParts {
   decideFound: DecideFound
   admission: Admission
   clients: Clients
-  events: { decided(action: Action, secondsFromStart: number, flow: Flow): void }
+  audit: AuditTrail
+  events: CodeGrantEvents
 }
 
-export function createQuestions({ find, decideFound, admission, clients, events }: QuestionsParts): Questions {
-  /** What a rule has made of a grant for this user, however often they ask. */
-  function refusalOf({ decision }: FoundGrant, { userId }: Answerer): Refused | undefined {
-    if (decision?.rule === undefined || decision.userId !== userId) return undefined
-    return { kind: 'refused', ...admission.sayOf(decision.rule) }
+export function createQuestions(parts: QuestionsParts): Questions {
+  const { find, decideFound, admission, clients, audit, events } = parts
+  /** What a rule has made of a grant for this user, however often they ask. The first answer, and its telling, may have been lost. */
+  async function refusalOf(found: FoundGrant, by: Answerer): Promise<Refused | undefined> {
+    const rule = found.decision?.rule
+    if (rule === undefined || found.decision?.userId !== by.userId) return undefined
+    await audit.tellOnce(decisionTold(found, 'deny', { ...by, rule }, {}))
+    return { kind: 'refused', ...admission.sayOf(rule) }
   }
 
   /** What the rules make of a grant that still waits. What they refuse is denied, and its client told so. */
   async function admit(found: FoundGrant, by: Answerer) {
-    const { grantDigest, request, createdAtMs } = found
-    const judgement = admission.judge(request, createdAtMs, by)
+    const judgement = admission.judge(found.request, found.createdAtMs, by)
     if (judgement.kind === 'open') return judgement
-    const { rule } = judgement
-    const { userId, ip } = by
-    const afterMs: number[] = []
-    const denied = await decideFound(found, 'deny', { userId, ip, rule: rule.name }, (ms) => afterMs.push(ms))
-    for (const ms of afterMs) {
-      events.decided('deny', ms / 1000, 'device')
-      await admission.refused(rule, grantDigest, request, by)
-    }
+    const rule = judgement.rule.name
+    const denied = await decideFound(found, 'deny', { ...by, leftOut: [], rule }, (afterMs) => {
+      events.decided('deny', afterMs / 1000, 'device')
+      events.ruleRefused(rule, 'device')
+    })
     // Somebody else was faster.
     if (denied.kind !== 'decided') return { kind: denied.kind === 'withdrawn' ? 'withdrawn' : 'resolved' } as const
-    return { kind: 'refused', ...admission.sayOf(rule.name) } as const
+    return { kind: 'refused', ...admission.sayOf(rule) } as const
   }
 
   return {
     async peek(typedUserCode, by) {
       const found = await find(typedUserCode)
       if (!found) return { kind: 'unknown' }
-      if (found.state !== 'pending') return (by && refusalOf(found, by)) ?? { kind: found.state }
+      if (found.state !== 'pending') return (by && (await refusalOf(found, by))) ?? { kind: found.state }
       const { request, createdAtMs } = found
       const judged = by ? await admit(found, by) : { kind: 'open' as const, warnings: [], isProofDue: false }
       if (judged.kind !== 'open') return judged
       const { warnings, isProofDue } = judged
       const client = clients.find(request.clientId)
-      return { kind: 'pending', request, client, createdAtMs, warnings, isProofDue }
+      return { kind: 'pending', request, client, createdAtMs, warnings, isProofDue, ...questionOf(found) }
     },
 
     async decide(typedUserCode, action, by) {
       const found = await find(typedUserCode)
       if (!found) return { kind: 'unknown' }
       if (action === 'approve') {
-        const refusal = refusalOf(found, by)
+        const refusal = await refusalOf(found, by)
         if (refusal) return refusal
         const judged = found.state === 'pending' ? await admit(found, by) : undefined
         if (judged && judged.kind !== 'open') return judged

@@ -1,4 +1,5 @@
 /** The tokens that a client gets: for the grant it collects, and for a refresh token. */
+import type { Whence } from '../audit/event.js'
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
 import { accessTokenTtlOf, type Client } from '../clients/client.js'
@@ -50,7 +51,8 @@ export interface TokenIssue {
     client: Client,
     token: string,
     scopes: readonly string[] | undefined,
-    resources: readonly string[]
+    resources: readonly string[],
+    from: Whence
   ): Promise<RefreshOutcome>
 }
 
@@ -85,8 +87,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
   ): IssuedTokens {
     const resource = target === 'issuer' ? undefined : target
     const ttlSeconds = Math.min(clientTtlSeconds, resource?.accessTokenTtlSeconds ?? clientTtlSeconds)
-    const wholeSecondMs = Math.floor(issuedAtMs / 1000) * 1000
-    const expiresAtMs = Math.min(wholeSecondMs + ttlSeconds * 1000, authorization.expiresAtMs)
+    const expiresAtMs = Math.min((Math.floor(issuedAtMs / 1000) + ttlSeconds) * 1000, authorization.expiresAtMs)
     const ofToken = resource ? scopes.filter((scope) => resource.scopes.includes(scope)) : scopes
     const terms = { issuedAtMs, expiresAtMs, scopes: ofToken, resource: resource?.identifier }
     return {
@@ -97,18 +98,17 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     }
   }
 
-  const rotate: TokenIssue['refresh'] = async (client, token, scopes, resources) => {
+  const rotate: TokenIssue['refresh'] = async (client, token, scopes, resources, from) => {
     const opened = await refreshTokens.open(token, authorizations.findForUse)
     if (opened?.authorization.clientId !== client.id) return { kind: 'invalid' }
     const { authorization } = opened
     if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
     const target = targetOf(client.resources, authorization.resources, resources)
     if (target === 'invalid_target') return { kind: target }
-    const wished = scopes ?? authorization.scopes
-    const tokens = mint(authorization, clock(), wished, target, accessTokenTtlOf(client, true))
+    const tokens = mint(authorization, clock(), scopes ?? authorization.scopes, target, accessTokenTtlOf(client, true))
     await authorizations.noteUse(authorization)
     const rotation = await refreshTokens.rotate(authorization, token)
-    if (rotation.kind === 'replayed') await authorizations.revoke(authorization.userId, authorization.id, 'replay')
+    if (rotation.kind === 'replayed') await authorizations.revokeReplayed(authorization, from)
     if (rotation.kind !== 'rotated') return { kind: rotation.kind }
     return { kind: 'refreshed', tokens: { ...tokens, refreshToken: rotation.current } }
   }
@@ -118,8 +118,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
       const hasRefreshToken = takesRefreshToken && authorization.scopes.includes('offline_access')
       const ttlSeconds = accessTokenTtlOf(client, hasRefreshToken)
       const tokens = mint(authorization, startOf(authorization), authorization.scopes, target, ttlSeconds, signIn)
-      if (!hasRefreshToken) return tokens
-      return { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) }
+      return hasRefreshToken ? { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) } : tokens
     },
 
     async refresh(...asked) {

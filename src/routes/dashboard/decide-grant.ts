@@ -17,12 +17,8 @@ const TOO_MANY = `The user has ${MOST_ACTIVE} active clients, which is the maxim
 function answererOf({ whereabouts }: App, request: FastifyRequest): Answerer {
   const caller = request.authenticatedCaller()
   const provedAtMs = caller.kind === 'user' ? caller.authenticatedAtMs : undefined
-  return {
-    userId: caller.userId,
-    ip: whereabouts.ip(request),
-    location: whereabouts.location(request),
-    provedAtMs
-  }
+  const { userId } = caller
+  return { ...whereabouts.origin(request, `user:${userId}`), userId, place: whereabouts.location(request), provedAtMs }
 }
 
 /** What a rule refuses. Its sentence is for the user. */
@@ -44,9 +40,15 @@ export function peekGrant(app: App): void {
 
       const { warnings, isProofDue } = outcome
       const { clientId, clientType, scopes, metadata, location } = outcome.request
+      const { grantId } = outcome
+      await app.core.grants.shown(
+        { grantId, clientId },
+        by.userId,
+        app.whereabouts.origin(request, `user:${by.userId}`)
+      )
       const clientName = outcome.client?.name
       const resources = resourcesOf(outcome.client?.resources ?? [], outcome.request.resources)
-      const approverLocation = by.location
+      const approverLocation = by.place
       const countryMismatch = countriesDiffer(location, approverLocation)
       return {
         client_type: clientType,

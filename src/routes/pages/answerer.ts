@@ -5,12 +5,12 @@ import type { App } from '../app.js'
 import type { EnteredCodes } from './entered-code.js'
 import { seeOther, sendPage } from './page.js'
 import { RefusedByRule } from './views/refused-by-rule.js'
-import { sessionOf, type Visits, visitOf } from './visit.js'
+import { byOf, sessionOf, type Visits, visitOf } from './visit.js'
 
-export function answererOf({ whereabouts }: App, request: FastifyRequest): Answerer {
+export function answererOf(app: App, request: FastifyRequest): Answerer {
   const { userId, isReauthenticated, signedInAtMs, authenticatedAtMs } = sessionOf(request)
   return {
-    ...{ userId, ip: whereabouts.ip(request), location: whereabouts.location(request) },
+    ...{ ...byOf(app, request), userId, place: app.whereabouts.location(request) },
     // As where a session is judged to be fresh (visit.ts): the clock of a provider may be behind.
     provedAtMs: isReauthenticated ? signedInAtMs : authenticatedAtMs
   }

@@ -10,7 +10,7 @@ import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
 import { Consent } from './views/consent.js'
 import { DecisionResult } from './views/decision-result.js'
-import { sessionOf, userIdOf, visitOf } from './visit.js'
+import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
 
 interface Question {
   userCode: string
@@ -83,6 +83,8 @@ export function showConsent({ app, visits, codes }: PageParts): void {
       }
       if (!isEntered) codes.keep(request, reply, { userCode, linked, isEntered: true })
       if (outcome.isProofDue) return signInAgain(visits, request, reply)
+      const { grantId, clientId } = outcome
+      await app.core.grants.shown({ grantId, clientId }, userIdOf(request), byOf(app, request))
       return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client: outcome.client })
     }
   })

@@ -2,11 +2,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CODE_GRANT, isKnownByUrl } from '../../core/clients/client.js'
 import { isAmong } from '../../core/clients/redirect-uri.js'
+import { grantIdOfCode } from '../../core/grants/codes.js'
 import { type Asking, admitAsk, tellLost } from './admit-ask.js'
 import { namesShown, optionalOf, sealTicket } from './consent-ticket.js'
 import { type PageParts, PathId, sendPage } from './page.js'
 import { AskPage } from './views/ask-page.js'
-import { sessionOf, userIdOf, visitOf } from './visit.js'
+import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
 
 /** The name of a question, in its path. */
 export const askIdOf = (request: FastifyRequest) => (request.params as { id: string }).id
@@ -48,6 +49,8 @@ export async function sendAsk(
   const { ask, client } = asking
   const { sent, warnings = [] } = await admitAsk(parts, request, reply, asking)
   if (sent) return sent
+  const question = { grantId: grantIdOfCode(ask.code), clientId: client.id }
+  await app.core.grants.shown(question, userIdOf(request), byOf(app, request))
   const session = sessionOf(request)
   const { resources, shown } = namesShown(client, ask.resources)
   const optional = optionalOf(client, ask.scopes)
