@@ -43,6 +43,7 @@ export const core = fp<CoreOptions>(
         metrics.observeDecision(seconds)
       },
       collected: (flow) => metrics.countGrant('collected', flow),
+      ruleRefused: metrics.countRuleRefusal,
       redeemed: metrics.countRedemption,
       refreshed: metrics.countRefresh,
       revoked: metrics.countRevocation,
@@ -68,7 +69,8 @@ export const core = fp<CoreOptions>(
       networkOf: whereabouts.countedAs,
       refused: (by: string) => metrics.countLimited(`pending grants per ${by}`)
     }
-    const parts = { storage, config, clock, signer, events, limitTime: app.withinHalfTheLimit }
+    const limitTime = app.withinHalfTheLimit
+    const parts = { storage, config, clock, signer, events, limitTime, networkOf: whereabouts.countedAs }
     const core = createCore(pending ? { ...parts, pending } : parts)
     app.decorate('core', core)
     // Held polls are answered, not cut off, when the instance stops.

@@ -1,6 +1,7 @@
 /** The counters and histograms of what happens. What happens with every request is counted by frequent-metrics.ts. */
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { RevokedBy } from '../src/core/authorizations/authorizations.js'
+import type { CoreConfig } from '../src/core/config.js'
 import type { RefreshEvent } from '../src/core/connections/refresher.js'
 import type { Flow, PollOutcome, RedeemOutcome } from '../src/core/grants/grant.js'
 import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
@@ -13,8 +14,8 @@ type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
 
 export type EventMetrics = ReturnType<typeof createEventMetrics>
 
-/** `upstreams` are those whose answers are counted. */
-export function createEventMetrics(registry: Registry, upstreams: readonly { id: string }[]) {
+/** Of the configuration: the upstreams whose answers are counted, and the rules whose refusals are. */
+export function createEventMetrics(registry: Registry, { upstreams, rules }: Pick<CoreConfig, 'upstreams' | 'rules'>) {
   const registers = [registry]
 
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
@@ -40,6 +41,12 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
     registry
   })
   const grants = counter('grantd_grants_total', 'Grants by what happened to them.', 'outcome', 'flow')
+  const ruleRefusals = counter('grantd_rule_refusals_total', 'Grants that a rule has refused, by rule.', 'rule', 'flow')
+  // The first refusal is an increase only from a zero.
+  for (const { name, consequence, when } of rules) {
+    if (consequence !== 'refuse') continue
+    for (const flow of when.flows ?? ['device', 'code']) ruleRefusals.inc({ rule: name, flow }, 0)
+  }
   const redemptions = counter('grantd_code_redemptions_total', 'Authorization codes presented, by outcome.', 'outcome')
   const decisions = new Histogram({
     name: 'grantd_decision_seconds',
@@ -110,6 +117,7 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
     countAnswer,
     observeAnswer,
     countGrant: (outcome: GrantEvent, flow: Flow) => grants.inc({ outcome, flow }),
+    countRuleRefusal: (rule: string, flow: Flow) => ruleRefusals.inc({ rule, flow }),
     countRedemption: (outcome: RedeemOutcome['kind']) => redemptions.inc({ outcome }),
     observeDecision: (seconds: number) => decisions.observe(seconds),
     observeRedis,

@@ -57,6 +57,10 @@ export const ClientEntry = member(
   Type.Object(
     {
       client_id: member(Type.String({ pattern: '^[A-Za-z0-9._~-]{1,64}$' }), '1 to 64 letters, digits and . _ ~ -'),
+      /** The entry changes the built-in client of this name, instead of making a client. */
+      built_in: Type.Optional(member(Type.Literal(true), 'true, or to be left out')),
+      /** Switches a built-in client off: it is unknown then. */
+      off: Type.Optional(flag),
       client_name: Type.Optional(name),
       client_type: Type.Optional(member(oneOf(CLIENT_TYPES), `one of ${CLIENT_TYPES.join(', ')}`)),
       client_secret_digests: Type.Optional(

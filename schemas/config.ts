@@ -120,15 +120,15 @@ export const EnvironmentSchema = Type.Object({
     'one or more secrets of at least 32 characters, separated by commas',
     'Encrypts private keys at rest and keys user codes and refresh tokens. The first one writes, all of them read; how to rotate it is said under "Running it for real". Mandatory with Redis.'
   ),
-  DASHBOARD_JWT_SECRET: optional(
+  DASHBOARD_JWT_SECRET: list(
     Type.String({ minLength: 32 }),
-    'a secret of at least 32 characters',
-    "Verifies the dashboard's session JWTs with HS256. With Redis, this or `DASHBOARD_JWKS_URL` is mandatory."
+    'one or more secrets of at least 32 characters, separated by commas',
+    "Verifies the dashboard's session JWTs with HS256, each of them. With Redis, this, `DASHBOARD_JWKS_URL` or `PROVIDERS_FILE` is mandatory; with the last alone no session JWT is valid."
   ),
   DASHBOARD_JWKS_URL: optional(
     httpUrl,
     'an https URL (http only for localhost)',
-    "Verifies the dashboard's session JWTs with the keys published there (RS256, ES256, EdDSA). Needs `DASHBOARD_JWT_ISSUER` and `DASHBOARD_JWT_AUDIENCE`."
+    "Verifies the dashboard's session JWTs with the keys published there (RS256, ES256, EdDSA), instead of or besides the secrets. Needs `DASHBOARD_JWT_ISSUER` and `DASHBOARD_JWT_AUDIENCE`."
   ),
   DASHBOARD_JWT_ISSUER: text(
     'a text',
@@ -146,12 +146,16 @@ export const EnvironmentSchema = Type.Object({
   ),
   OAUTH_CLIENTS_FILE: text(
     'the path of a JSON file',
-    'OAuth clients besides the five built-in ones; see "OAuth clients".'
+    'OAuth clients besides the five built-in ones, and changes of those; see "OAuth clients".'
   ),
   CLIENT_ID_METADATA: setting(
     Type.String({ pattern: `^(on|off|${documentHost}(, *${documentHost})*)$`, default: 'off' }),
     'on, off, or a comma-separated list of hosts such as mcp.example.com',
     'Whether clients may be [known by a URL](oauth.md#clients-known-by-a-url): any, or those of these hosts. Not before all instances know it.'
+  ),
+  RULES_FILE: text(
+    'the path of a JSON file',
+    'Rules that refuse a question, warn beside it, or want a new sign-in for it; see "Rules".'
   ),
   PROVIDERS_FILE: text(
     'the path of a JSON file',

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { EnvironmentSchema } from '../schemas/config.js'
 import type { Config } from '../src/config/config.js'
 import { ConfigError, loadConfig } from '../src/config/load-config.js'
+import { distanceOf, strayVariables } from '../src/config/stray-variables.js'
 import { builtInClients, DEVICE_CODE_GRANT, tagOf } from '../src/core/clients/client.js'
 
 const SECRET = 'correct horse battery staple encrypting'
@@ -35,6 +36,18 @@ const HUB = {
   revocation_endpoint: 'https://hub.example/revoke',
   ...{ subject_member: 'uid', username_member: 'nick', name_member: 'full_name' }
 }
+
+/** Rules with every member that a rule can have. */
+const RULES = [
+  {
+    when: {
+      ...{ client_id: ['acme'], client_type: ['cli', 'mcp'], flow: 'device', country_not: ['NO', 'SE'] },
+      ...{ country_mismatch: true, network_mismatch: true, user_agent_missing: true }
+    },
+    ...{ then: 'refuse', say: 'Not from there.' }
+  },
+  { name: 'again', when: {}, then: 'reauthenticate' }
+]
 
 /** Any certificate is good enough here. */
 const CERTIFICATE = rootCertificates[0] as string
@@ -70,7 +83,7 @@ const titleOf = (value: unknown) =>
 const namesOf = (variables: Record<string, string | undefined>) => faultsOf(variables).map((line) => line.split(':')[0])
 
 t.test('an empty environment gives a service to try out', async (t) => {
-  const { secrets, dashboard, clients, ...rest } = loadConfig({})
+  const { secrets, dashboard, clients, clientsByUrlLike, ...rest } = loadConfig({})
   t.same(rest, {
     host: '127.0.0.1',
     port: 3333,
@@ -79,6 +92,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     verificationUri: 'http://localhost:3333/device',
     corsOrigins: [],
     redis: undefined,
+    rules: [],
     upstreams: [],
     demoSignIn: true,
     hasPages: true,
@@ -129,13 +143,17 @@ t.test('an empty environment gives a service to try out', async (t) => {
     keepAliveSeconds: 72,
     shutdownDelaySeconds: 0,
     tracing: undefined,
-    madeUpSecrets: ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET']
+    madeUpSecrets: ['GRANTD_SECRET', 'DASHBOARD_JWT_SECRET'],
+    strayVariables: []
   })
+  t.same(clientsByUrlLike, clients[4])
   t.same(clients, builtInClients(2_592_000))
   t.equal(secrets.length, 1)
   t.ok(String(secrets[0]).length >= 43)
-  t.match(dashboard, { issuer: undefined, audience: undefined, ttlSeconds: 86_400, key: { secret: /^[\w-]{43}$/ } })
-  t.not('secret' in dashboard.key && dashboard.key.secret, secrets[0])
+  t.match(dashboard, { issuer: undefined, audience: undefined, ttlSeconds: 86_400, jwksUrl: undefined })
+  t.match(dashboard.secrets, [/^[\w-]{43}$/])
+  t.equal(dashboard.secrets.length, 1)
+  t.not(dashboard.secrets[0], secrets[0])
   t.not(loadConfig({}).secrets[0], secrets[0], 'made up anew each time')
 })
 
@@ -152,11 +170,13 @@ t.test('every variable is read', async (t) => {
     REDIS_TIMEOUT_MS: '2000',
     REDIS_WAIT_REPLICAS: '2',
     GRANTD_SECRET: `${SECRET},${SECRET} and an older one`,
+    DASHBOARD_JWT_SECRET: `${DASHBOARD}, ${DASHBOARD} and an older one`,
     DASHBOARD_JWKS_URL: 'https://dashboard.example/jwks.json',
     DASHBOARD_JWT_ISSUER: 'https://dashboard.example',
     DASHBOARD_JWT_AUDIENCE: 'grantd',
     DASHBOARD_JWT_TTL_SECONDS: '7201',
     OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
+    RULES_FILE: fileOf(t, RULES),
     PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
     SERVICE_NAME: 'Acme Büro',
     BRAND_COLOR: '#B03',
@@ -205,7 +225,8 @@ t.test('every variable is read', async (t) => {
     HELD_POLLS: '12',
     KEEP_ALIVE_SECONDS: '15',
     SHUTDOWN_DELAY_SECONDS: '13',
-    SOMETHING_ELSE: 'is nobody’s business'
+    SOMETHING_ELSE: 'is nobody’s business',
+    GRANT_TTL_SECOND: '5'
   })
   t.same(config, {
     host: '::',
@@ -223,7 +244,8 @@ t.test('every variable is read', async (t) => {
     },
     secrets: [SECRET, `${SECRET} and an older one`],
     dashboard: {
-      key: { jwksUrl: 'https://dashboard.example/jwks.json' },
+      secrets: [DASHBOARD, `${DASHBOARD} and an older one`],
+      jwksUrl: 'https://dashboard.example/jwks.json',
       issuer: 'https://dashboard.example',
       audience: 'grantd',
       ttlSeconds: 7_201
@@ -249,6 +271,18 @@ t.test('every variable is read', async (t) => {
           tag: tagOf('acme')
         }
       }
+    ],
+    clientsByUrlLike: builtInClients(3_600)[4],
+    rules: [
+      {
+        name: '1',
+        when: {
+          ...{ clientIds: ['acme'], clientTypes: ['cli', 'mcp'], flows: ['device'], countryNot: ['NO', 'SE'] },
+          ...{ countryMismatch: true, networkMismatch: true, userAgentMissing: true }
+        },
+        ...{ consequence: 'refuse', say: 'Not from there.' }
+      },
+      { name: 'again', when: {}, consequence: 'reauthenticate', say: undefined }
     ],
     upstreams: [
       {
@@ -320,7 +354,8 @@ t.test('every variable is read', async (t) => {
     heldPolls: 12,
     keepAliveSeconds: 15,
     shutdownDelaySeconds: 13,
-    madeUpSecrets: []
+    madeUpSecrets: [],
+    strayVariables: [{ name: 'GRANT_TTL_SECOND', meant: 'GRANT_TTL_SECONDS' }]
   })
   t.same(loadConfig({ LIMITS: 'off' }).limits, 'off')
   t.equal(loadConfig({ PORT: '4000' }).publicUrl, 'http://localhost:4000')
@@ -529,7 +564,10 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
     good: ['x'.repeat(32), `${'x'.repeat(32)},${'y'.repeat(40)}`, ` ${'x'.repeat(32)} , ${'y'.repeat(32)} `],
     bad: ['x'.repeat(31), `${'x'.repeat(32)},`, `,${'x'.repeat(32)}`, `${'x'.repeat(32)},short`, ',']
   },
-  DASHBOARD_JWT_SECRET: { good: ['x'.repeat(32)], bad: ['x'.repeat(31), 'short'] },
+  DASHBOARD_JWT_SECRET: {
+    good: ['x'.repeat(32), `${'x'.repeat(32)}, ${'y'.repeat(40)}`],
+    bad: ['x'.repeat(31), 'short', `${'x'.repeat(32)},`, `${'x'.repeat(32)},short`]
+  },
   SIGNING_ALG: { good: ['RS256', 'ES256', 'EdDSA'], bad: ['HS256', 'none', 'rs256', 'RS512'] },
   TRUST_PROXY: {
     good: [
@@ -640,7 +678,8 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
   // test/core/clients/clients.test.ts checks the content of this file.
   OAUTH_CLIENTS_FILE: { good: [fileOf(t, { clients: [] }), fileOf(t, { clients: [{ client_id: 'acme' }] })], bad: [] },
-  // A test below checks the faults of this file.
+  // Tests below check the faults of these files.
+  RULES_FILE: { good: [fileOf(t, []), fileOf(t, [{ when: {}, then: 'refuse' }])], bad: [] },
   PROVIDERS_FILE: { good: [fileOf(t, { providers: [ACME] }), fileOf(t, { providers: [ACME, HUB] })], bad: [] },
   SERVICE_NAME: {
     good: ['grantd', 'Büro & Söhne', '😀', 'x'.repeat(64)],
@@ -820,12 +859,17 @@ t.test('variables that need or exclude each other', async (t) => {
     t.same(loadConfig(REDIS).redis?.prefix, 'grantd:')
   })
 
-  t.test('sessions are verified one way', async (t) => {
-    t.same(namesOf({ DASHBOARD_JWT_SECRET: DASHBOARD, DASHBOARD_JWKS_URL: 'https://a.example/jwks' }), [
-      'DASHBOARD_JWKS_URL'
-    ])
+  t.test('sessions are verified by secrets, by keys, by both, or there are none', async (t) => {
     const jwks = { DASHBOARD_JWKS_URL: 'https://a.example/jwks', ...DASHBOARD_EXPECTS }
     t.same(loadConfig(jwks).madeUpSecrets, ['GRANTD_SECRET'])
+    t.same(loadConfig(jwks).dashboard.secrets, [])
+    const both = loadConfig({ ...jwks, DASHBOARD_JWT_SECRET: DASHBOARD }).dashboard
+    t.match(both, { secrets: [DASHBOARD], jwksUrl: jwks.DASHBOARD_JWKS_URL })
+    const PROVIDERS_FILE = fileOf(t, { providers: [ACME] })
+    for (const more of [{ PROVIDERS_FILE }, { PROVIDERS_FILE, REDIS_URL: REDIS.REDIS_URL }]) {
+      const { dashboard, madeUpSecrets } = loadConfig({ GRANTD_SECRET: SECRET, ...more })
+      t.same([dashboard.secrets, dashboard.jwksUrl, madeUpSecrets], [[], undefined, []], 'people sign in at providers')
+    }
   })
 
   t.test('keys of a dashboard verify what it signs for this service alone', async (t) => {
@@ -846,6 +890,8 @@ t.test('variables that need or exclude each other', async (t) => {
 
   t.test('one secret serves one purpose', async (t) => {
     t.same(namesOf({ GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET: SECRET }), ['DASHBOARD_JWT_SECRET'])
+    const DASHBOARD_JWT_SECRET = `${DASHBOARD},${SECRET}`
+    t.same(namesOf({ GRANTD_SECRET: SECRET, DASHBOARD_JWT_SECRET }), ['DASHBOARD_JWT_SECRET'], 'of a list as well')
     t.same(namesOf({ GRANTD_SECRET: `${DASHBOARD},${SECRET}`, DASHBOARD_JWT_SECRET: SECRET }), ['DASHBOARD_JWT_SECRET'])
   })
 
@@ -916,7 +962,7 @@ t.test('the clients of OAUTH_CLIENTS_FILE', async (t) => {
       'PORT: expected a whole number from 0 to 65535',
       'GRANTD_SECRET: mandatory with REDIS_URL',
       'OAUTH_CLIENTS_FILE: clients[1].client_id: is there twice',
-      'OAUTH_CLIENTS_FILE: clients[2].client_id: is the name of a built-in client'
+      'OAUTH_CLIENTS_FILE: clients[2].client_id: is the name of a built-in client, say "built_in": true to change that one'
     ])
     t.same(faultsOf({ OAUTH_CLIENTS_FILE: fileOf(t, 'x').replace('.json', '') }), [
       'OAUTH_CLIENTS_FILE: cannot be read: ENOENT'
@@ -984,7 +1030,7 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
     const OAUTH_CLIENTS_FILE = fileOf(t, { clients: [{ client_id: 'cli' }] })
     t.same(faultsOf({ PROVIDERS_FILE, OAUTH_CLIENTS_FILE, PORT: 'x' }), [
       'PORT: expected a whole number from 0 to 65535',
-      'OAUTH_CLIENTS_FILE: clients[0].client_id: is the name of a built-in client',
+      'OAUTH_CLIENTS_FILE: clients[0].client_id: is the name of a built-in client, say "built_in": true to change that one',
       'PROVIDERS_FILE: providers[1].id: is there twice'
     ])
     t.same(faultsOf({ PROVIDERS_FILE: PROVIDERS_FILE.replace('.json', '') }), [
@@ -1138,6 +1184,212 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
   })
 })
 
+t.test('the rules of RULES_FILE', async (t) => {
+  const EDGE = { EDGE_HEADERS: 'cloudflare', TRUST_PROXY: '10.0.0.1' }
+  const told = (rules: unknown, more: Record<string, string> = EDGE) =>
+    faultsOf({ ...more, RULES_FILE: fileOf(t, rules) })
+  const rule = (when: object, more: object = { then: 'refuse' }) => [{ when, ...more }]
+
+  t.test('one or a list of what a condition may be', async (t) => {
+    const OAUTH_CLIENTS_FILE = fileOf(t, { clients: [{ client_id: 'acme' }] })
+    const good = [
+      [],
+      rule({}),
+      rule({ client_id: 'acme' }),
+      rule({ client_id: ['cli', 'acme', 'https://app.example/client.json'] }),
+      rule({ client_type: 'mcp', flow: ['device', 'code'] }),
+      rule({ country_not: ['NO'] }, { then: 'warn', say: 'Ikke her, 但仍然.' }),
+      [...rule({}, { then: 'refuse', name: 'a' }), ...rule({}, { then: 'refuse', name: 'b', say: 'x'.repeat(300) })]
+    ]
+    for (const rules of good) t.same(told(rules, { ...EDGE, OAUTH_CLIENTS_FILE }), [], titleOf(rules))
+    t.same(
+      loadConfig({ RULES_FILE: fileOf(t, rule({ client_type: 'mcp' })) }).rules[0]?.when,
+      { clientTypes: ['mcp'] },
+      'and what is not there is no condition'
+    )
+  })
+
+  t.test('what is wrong is told with its place', async (t) => {
+    const rows: [rules: unknown, places: string[]][] = [
+      [{}, ['the file']],
+      [rule({ country: ['NO'] }), ['[0].when.country']],
+      [rule({}, { then: 'refuse', because: 'x' }), ['[0].because']],
+      [[{ then: 'refuse' }], ['[0].when']],
+      [[{ when: {} }], ['[0].then']],
+      [rule({}, { then: 'deny' }), ['[0].then']],
+      [rule({ flow: 'browser' }), ['[0].when.flow']],
+      [rule({ flow: [] }), ['[0].when.flow']],
+      [rule({ client_type: ['cli', 'tv'] }), ['[0].when.client_type']],
+      [rule({ client_id: [] }), ['[0].when.client_id']],
+      [rule({ country_not: 'NO' }), ['[0].when.country_not']],
+      [rule({ country_not: ['no'] }), ['[0].when.country_not[0]']],
+      [rule({ country_not: ['NO', 'NO'] }), ['[0].when.country_not']],
+      [rule({ country_mismatch: false }), ['[0].when.country_mismatch']],
+      [
+        rule({ network_mismatch: 'yes', user_agent_missing: 1 }),
+        ['[0].when.network_mismatch', '[0].when.user_agent_missing']
+      ],
+      [rule({}, { then: 'refuse', name: 'a b' }), ['[0].name']],
+      [rule({}, { then: 'refuse', say: '' }), ['[0].say']],
+      [rule({}, { then: 'refuse', say: 'x'.repeat(301) }), ['[0].say']],
+      [rule({}, { then: 'refuse', say: 'two\nlines' }), ['[0].say']],
+      [rule({}, { then: 'refuse', say: 'turned \u202e round' }), ['[0].say']],
+      [rule({}, { then: 'warn' }), ['[0].say']],
+      [rule({ client_id: ['cli', 'nobody'] }), ['[0].when.client_id']],
+      [[...rule({}), ...rule({}, { then: 'refuse', name: '1' })], ['[1].name']]
+    ]
+    for (const [rules, places] of rows) {
+      const lines = told(rules)
+      t.same(
+        lines.map((line) => line.split(': ')[1]),
+        places,
+        titleOf(rules)
+      )
+    }
+    const without = told([...rule({ country_not: ['NO'] }), ...rule({ country_mismatch: true })], {})
+    t.match(without, [
+      /^RULES_FILE: \[0\]\.when\.country_not: needs EDGE_HEADERS/,
+      /^RULES_FILE: \[1\]\.when\.country_mismatch: needs EDGE_HEADERS/
+    ])
+  })
+
+  t.test('a fault of the clients is not told of the rules as well', async (t) => {
+    const OAUTH_CLIENTS_FILE = fileOf(t, { clients: [{ client_id: 'acme', scope: 5 }] })
+    t.match(told(rule({ client_id: 'acme' }), { OAUTH_CLIENTS_FILE }), [/^OAUTH_CLIENTS_FILE: /])
+  })
+})
+
+t.test('built-in clients that the operator changes', async (t) => {
+  const built = (client_id: string, more: object = {}) => ({ client_id, built_in: true, ...more })
+  const loadWith = (clients: object[], more: object = {}) =>
+    loadConfig({ OAUTH_CLIENTS_FILE: fileOf(t, { clients, ...more }), CLIENT_TOKEN_TTL_SECONDS: '7200' })
+  const told = (...clients: object[]) => faultsOf({ OAUTH_CLIENTS_FILE: fileOf(t, { clients }) })
+  const [cli, , demo, , other] = builtInClients(7_200)
+
+  t.test('off, without a device grant, with other scopes and lifetimes', async (t) => {
+    const grant_types = ['authorization_code']
+    const config = loadWith([
+      ...[built('mcp', { off: true }), built('cli', { grant_types }), { client_id: 'acme' }],
+      built('demo', { scope: 'openid films', optional_scope: 'films', device_scope: 'openid' }),
+      built('ide-plugin', { authorization_ttl_seconds: 3_600 }),
+      built('other', { off: true })
+    ])
+    t.same(
+      config.clients.map(({ id }) => id),
+      ['cli', 'demo', 'ide-plugin', 'acme']
+    )
+    const [first, second, third] = config.clients
+    const noOffline = { scopes: ['openid', 'profile', 'email'] }
+    t.same(first, { ...cli, grantTypes: grant_types, ...noOffline }, 'nobody could refresh with offline_access')
+    t.same(second, {
+      ...demo,
+      ...{ scopes: ['openid', 'films'], optionalScopes: ['films'], deviceScopes: ['openid'] }
+    })
+    t.match(third, { accessTokenTtlSeconds: 3_600, authorizationTtlSeconds: 3_600 })
+    t.same(config.clientsByUrlLike, other, 'clients known by a URL have a switch of their own')
+    const shorter = loadWith([built('other', { grant_types, access_token_ttl_seconds: 600, scope: 'openid' })])
+    t.match(shorter.clients[4], { accessTokenTtlSeconds: 600, authorizationTtlSeconds: 7_200 })
+    t.match(shorter.clientsByUrlLike, { accessTokenTtlSeconds: 600, scopes: ['openid'] }, 'what those may do is its')
+    t.same(shorter.clientsByUrlLike.grantTypes, other?.grantTypes, 'and how they ask is theirs to say')
+    const bounded = loadWith([built('cli', { access_token_ttl_seconds: 86_400 })]).clients[0]
+    t.match(bounded, { accessTokenTtlSeconds: 7_200 }, 'no longer than the authorization')
+  })
+
+  t.test('are told all their faults', async (t) => {
+    const place = (line: string) => line.split(': ')[1]
+    const rows: [entry: object, ...places: string[]][] = [
+      [built('cli')],
+      [built('cli', { off: false })],
+      [built('acme'), 'client_id'],
+      [built('CLI'), 'client_id'],
+      [built('cli', { client_name: 'Acme' }), 'client_name'],
+      [built('cli', { client_type: 'mcp' }), 'client_type'],
+      [built('cli', { redirect_uris: [] }), 'redirect_uris'],
+      [built('cli', { client_secret_digests: ['x'.repeat(43)] }), 'client_secret_digests'],
+      [built('cli', { resources: [] }), 'resources'],
+      [built('cli', { off: true, scope: 'openid' }), 'scope'],
+      [built('cli', { grant_types: [] }), 'grant_types'],
+      [built('cli', { grant_types: ['refresh_token'] }), 'grant_types'],
+      [built('cli', { grant_types: ['authorization_code'], scope: 'offline_access' }), 'scope'],
+      [built('cli', { grant_types: ['authorization_code'], device_scope: 'openid' }), 'device_scope'],
+      [built('cli', { device_scope: 'films' }), 'device_scope'],
+      [built('cli', { scope: 'films', optional_scope: 'openid' }), 'optional_scope'],
+      [built('cli', { access_token_ttl_seconds: 601, authorization_ttl_seconds: 600 }), 'access_token_ttl_seconds'],
+      [built('cli', { access_token_ttl_seconds: 59 }), 'access_token_ttl_seconds'],
+      [{ client_id: 'cli', built_in: false }, 'built_in'],
+      [{ client_id: 'acme', off: true }, 'off']
+    ]
+    for (const [entry, ...places] of rows) {
+      t.same(
+        told(entry).map(place),
+        places.map((name) => `clients[0].${name}`),
+        titleOf(entry)
+      )
+    }
+    t.same(told(built('cli'), { client_id: 'acme' }, built('cli')).map(place), ['clients[2].client_id'])
+    const resources = [{ identifier: 'https://one.example', name: 'One', scope: 'films', built_in_clients: true }]
+    t.same(loadWith([built('cli', { device_scope: 'films' })], { resources }).clients[0]?.deviceScopes, ['films'])
+  })
+})
+
+t.test('variables that look like ours and are not read', async (t) => {
+  const strays = (...names: string[]) =>
+    loadConfig(Object.fromEntries(names.map((name) => [name, 'x']))).strayVariables.map(({ name, meant }) =>
+      meant === undefined ? name : `${name} ${meant}`
+    )
+
+  t.test('are told, with what may be meant', async (t) => {
+    const rows: [name: string, told: string][] = [
+      ['GRANTD_SECRETS', 'GRANTD_SECRETS GRANTD_SECRET'],
+      ['GRANTD_SECERT', 'GRANTD_SECERT GRANTD_SECRET'],
+      ['GRANTD_NOTHING_LIKE_IT', 'GRANTD_NOTHING_LIKE_IT'],
+      ['DASHBOARD_JWT_SECRETS', 'DASHBOARD_JWT_SECRETS DASHBOARD_JWT_SECRET'],
+      ['DASHBOARD_JWT_MAX_AGE', 'DASHBOARD_JWT_MAX_AGE'],
+      ['REDIS_URI', 'REDIS_URI REDIS_URL'],
+      ['RULE_FILE', 'RULE_FILE RULES_FILE'],
+      ['PROVIDER_FILES', 'PROVIDER_FILES PROVIDERS_FILE'],
+      ['LIMIT_PEEKS', 'LIMIT_PEEKS'],
+      ['POLL_INTERVAL', '']
+    ]
+    for (const [name, told] of rows) t.same(strays(name), told === '' ? [] : [told], name)
+    t.same(strays('REDIS_URI', 'GRANTD_SECERT', 'REDIS_URI').length, 2, 'each once')
+    t.same(loadConfig({ GRANTD_SECERT: ' ' }).strayVariables, [], 'an empty one is absent')
+  })
+
+  t.test('what is somebody else’s is left alone', async (t) => {
+    const others = [
+      ...['PATH', 'HOME', 'HOSTNAME', 'POST', 'PORTS', 'HOSTS', 'LANG', 'TZ', 'TERM', 'PWD', 'SHLVL', '_', 'CI', 'DOC'],
+      ...['NODE_ENV', 'NODE_OPTIONS', 'npm_config_cache', 'npm_package_name', 'NPM_TOKEN', 'OTEL_SERVICE_NAME'],
+      ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'http_proxy', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'LC_ALL', 'TMPDIR'],
+      ...['GRANTD_SERVICE_HOST', 'GRANTD_SERVICE_PORT', 'GRANTD_SERVICE_PORT_HTTP', 'GRANTD_PORT', 'REDIS_PORT'],
+      ...['GRANTD_PORT_3333_TCP', 'GRANTD_PORT_3333_TCP_ADDR', 'REDIS_PORT_6379_TCP_PROTO', 'KUBERNETES_SERVICE_HOST'],
+      ...['REDIS_HOST', 'REDIS_PASS', 'DATABASE_URL', 'SECRET', 'SESSION_SECRET', 'LOG_FORMAT', 'DOCS_URL'],
+      ...['GRANTD_URL', 'GRANTD_API_KEY']
+    ]
+    t.same(strays(...others), [])
+    const own = Object.keys(EnvironmentSchema.properties)
+    t.same(
+      own.filter((name) => strayVariables({ [name]: 'x' }).length > 0),
+      []
+    )
+    t.ok(own.length > 60)
+  })
+
+  t.test('the distance counts what is left out, put in, changed or swapped', async (t) => {
+    const rows: [string, string, number][] = [
+      ['ab', 'ab', 0],
+      ['ab', 'ba', 1],
+      ['abc', 'ac', 1],
+      ['ac', 'abc', 1],
+      ['abc', 'axc', 1],
+      ['', 'abc', 3],
+      ['kitten', 'sitting', 3],
+      ['abcd', 'badc', 2]
+    ]
+    for (const [a, b, distance] of rows) t.equal(distanceOf(a, b), distance, `${a} ${b}`)
+  })
+})
+
 t.test('the certificates of FOREIGN_ISSUER_CA_FILE', async (t) => {
   const faults = (content: string) => faultsOf({ FOREIGN_ISSUER_CA_FILE: fileOf(t, content), PORT: 'x' })
   const PORT = 'PORT: expected a whole number from 0 to 65535'
@@ -1195,7 +1447,9 @@ t.test('no error tells a secret', async (t) => {
     { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, client_secret: ['x', hidden], id: hidden.repeat(9) }] }) },
     { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, issuer: `https://u:${hidden}@a.example` }] }) },
     { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, client_secret: hidden, scope: hidden }] }) },
-    { PROVIDERS_FILE: fileOf(t, `{"providers":"${hidden}`) }
+    { PROVIDERS_FILE: fileOf(t, `{"providers":"${hidden}`) },
+    { RULES_FILE: fileOf(t, [{ when: { client_id: hidden, flow: hidden }, then: hidden, say: ` ${hidden}` }]) },
+    { RULES_FILE: fileOf(t, [{ when: { client_id: hidden }, then: 'warn' }]) }
   ]
   for (const variables of environments) {
     try {

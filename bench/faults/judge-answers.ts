@@ -1,5 +1,5 @@
 /** Judges every answer by what had been requested and acknowledged when it was given. */
-import { COLLECT_AGAIN_MS } from '../../src/core/grants/rules.js'
+import { COLLECT_AGAIN_MS } from '../../src/core/grants/state-machine.js'
 import type { Entry } from './history.js'
 import type { Fact, Story } from './stories.js'
 

@@ -2,7 +2,7 @@
  * Records what a soak has done and which keys Redis must therefore hold. Also records answers that were not the
  * expected ones.
  */
-import { RETENTION_MS, TTL_SLACK_MS } from '../../src/core/grants/rules.js'
+import { RETENTION_MS, TTL_SLACK_MS } from '../../src/core/grants/state-machine.js'
 import type { Answered } from '../faults/transport.js'
 
 /** GRANT_TTL_SECONDS and POLL_INTERVAL_SECONDS of the instances: the shortest values the configuration allows. */

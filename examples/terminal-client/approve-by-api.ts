@@ -33,7 +33,9 @@ function createSession(env: NodeJS.ProcessEnv): Promise<string> {
   // A service may require these claims; its settings of the same names are then needed here too.
   if (env.DASHBOARD_JWT_ISSUER) session.setIssuer(env.DASHBOARD_JWT_ISSUER)
   if (env.DASHBOARD_JWT_AUDIENCE) session.setAudience(env.DASHBOARD_JWT_AUDIENCE)
-  return session.setExpirationTime('5m').sign(new TextEncoder().encode(env.DASHBOARD_JWT_SECRET))
+  // It may be a list; the service takes any of them.
+  const [secret] = (env.DASHBOARD_JWT_SECRET ?? '').split(',')
+  return session.setExpirationTime('5m').sign(new TextEncoder().encode(secret?.trim()))
 }
 
 function showRequest(screen: Screen, request: ApiAnswer['body']): void {

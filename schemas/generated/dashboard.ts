@@ -179,6 +179,15 @@ export const GrantPeekResponse = Type.Object({
   })),
   country_mismatch: Type.Optional(Type.Boolean({
     description: 'Whether the two countries differ. Absent unless both are known, which is no reason to warn.'
+  })),
+  warnings: Type.Optional(Type.Array(
+    Type.String({ maxLength: 300 }),
+    {
+      description: "What the operator's rules have to say of this question, to be shown as it is. Absent when they say nothing."
+    }
+  )),
+  sign_in_again: Type.Optional(Type.Boolean({
+    description: 'True when a rule of the operator wants a user who has signed in since the grant was started, and this session was there before. Approving is a 401 until there is a new one. Otherwise absent.'
   }))
 })
 export type GrantPeekResponse = Static<typeof GrantPeekResponse>

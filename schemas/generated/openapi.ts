@@ -136,7 +136,7 @@ export const openapiDocument = {
         operationId: 'peekGrant',
         tags: ['ClientGrant'],
         summary: 'Look at a waiting grant',
-        description: 'Everything a consent page needs to say who is asking. The grant code is never part of it.',
+        description: 'Everything a consent page needs to say who is asking. The grant code is never part of it. What a rule of the operator refuses is a 403 with the sentence of the rule, if it has one, and the grant is denied.',
         security: [{ bearerAuth: [] }],
         parameters: [
           {
@@ -170,7 +170,7 @@ export const openapiDocument = {
         operationId: 'decideGrant',
         tags: ['ClientGrant'],
         summary: 'Approve or deny a waiting grant',
-        description: 'The first decision stands. Sending the same one again as the same user is answered as the first time; anything else on a decided grant is 404.',
+        description: 'The first decision stands. Sending the same one again as the same user is answered as the first time; anything else on a decided grant is 404. What a rule of the operator refuses is a 403 with the sentence of the rule, if it has one, and the grant is denied. A 401 with `error="insufficient_user_authentication"` in `WWW-Authenticate` (RFC 9470) wants a session that is newer than the grant.',
         security: [{ bearerAuth: [] }],
         requestBody: {
           required: true,
@@ -2297,6 +2297,15 @@ export const openapiDocument = {
           country_mismatch: {
             type: 'boolean',
             description: 'Whether the two countries differ. Absent unless both are known, which is no reason to warn.'
+          },
+          warnings: {
+            type: 'array',
+            description: "What the operator's rules have to say of this question, to be shown as it is. Absent when they say nothing.",
+            items: { type: 'string', maxLength: 300 }
+          },
+          sign_in_again: {
+            type: 'boolean',
+            description: 'True when a rule of the operator wants a user who has signed in since the grant was started, and this session was there before. Approving is a 401 until there is a new one. Otherwise absent.'
           }
         }
       },

@@ -17,6 +17,7 @@ const NOBODY: CoreEvents = {
   polled: ignore,
   decided: ignore,
   collected: ignore,
+  ruleRefused: ignore,
   redeemed: ignore,
   refreshed: ignore,
   revoked: ignore,

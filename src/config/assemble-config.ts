@@ -1,28 +1,36 @@
 /** Builds the configuration from the checked values of the environment and its files. */
 import { randomBytes } from 'node:crypto'
+import type { ClientEntry } from '../../schemas/clients-file.js'
 import type { Environment } from '../../schemas/config.js'
-import { builtInClients, type Client } from '../core/clients/client.js'
+import { builtInClients, type Client, GRANT_TYPES } from '../core/clients/client.js'
 import type { Resource } from '../core/clients/resource.js'
+import type { Rule } from '../core/rules/rule.js'
 import type { Upstream } from '../core/upstream/upstream.js'
 import { accentsOf } from './brand-color.js'
+import { isOff, overridden } from './built-in-overrides.js'
 import type { Config } from './config.js'
 import { isLoopback } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
+import type { StrayVariable } from './stray-variables.js'
 import { assembleTracing } from './tracing.js'
 
 /** Seconds. The load balancers of the clouds keep idle connections for 600 at most, and browsers leave sooner than 72. */
 const KEEP_ALIVE = { behindProxy: 620, alone: 72 }
 
-/** The contents of the files that the environment names. */
+/** What else there is: the contents of the files that the environment names, and what of it is not read. */
 export interface ConfigFiles {
   clients: readonly Client[]
+  /** The entries of built-in clients. */
+  overrides: readonly ClientEntry[]
   resources: readonly Resource[]
+  rules: readonly Rule[]
   upstreams: readonly Upstream[]
   /** CA certificates for foreign issuers and for Redis, as PEM. */
   foreignCa: string | undefined
   redisCa: string | undefined
   /** An SVG that is safe to serve. */
   logo: string | undefined
+  strayVariables: readonly StrayVariable[]
 }
 
 /** The URL of this service, without a trailing slash. */
@@ -32,16 +40,17 @@ export function publicUrlOf({ PUBLIC_URL, PORT }: Pick<Environment, 'PUBLIC_URL'
 
 /** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
 export function assembleConfig(env: Environment, files: ConfigFiles): Config {
-  const { clients, resources, upstreams, foreignCa, redisCa, logo } = files
+  const { clients, overrides, resources, rules, upstreams, foreignCa, redisCa, logo, strayVariables } = files
   const madeUpSecrets: string[] = []
-  const orMadeUp = (name: string, value: string | undefined) => {
-    if (value !== undefined) return value
+  const madeUp = (name: string) => {
     madeUpSecrets.push(name)
     return randomBytes(32).toString('base64url')
   }
   const publicUrl = publicUrlOf(env)
   const demoSignIn =
     !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname)
+  const builtIn = builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources).map((client) => overridden(client, overrides))
+  const other = builtIn.find(({ id }) => id === 'other') as Client
   return deepFreeze<Config>({
     host: env.HOST,
     port: env.PORT,
@@ -50,17 +59,23 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     verificationUri: env.VERIFICATION_URI ?? `${publicUrl}/device`,
     corsOrigins: env.CORS_ORIGINS,
     redis: usesRedis(env) ? assembleRedis(env, redisCa) : undefined,
-    secrets: env.GRANTD_SECRET.length > 0 ? env.GRANTD_SECRET : [orMadeUp('GRANTD_SECRET', undefined)],
+    secrets: env.GRANTD_SECRET.length > 0 ? env.GRANTD_SECRET : [madeUp('GRANTD_SECRET')],
     dashboard: {
-      key: env.DASHBOARD_JWKS_URL
-        ? { jwksUrl: env.DASHBOARD_JWKS_URL }
-        : { secret: orMadeUp('DASHBOARD_JWT_SECRET', env.DASHBOARD_JWT_SECRET) },
+      // Where people sign in at providers, there may be no dashboard at all.
+      secrets:
+        env.DASHBOARD_JWT_SECRET.length > 0 || env.DASHBOARD_JWKS_URL || upstreams.length > 0
+          ? env.DASHBOARD_JWT_SECRET
+          : [madeUp('DASHBOARD_JWT_SECRET')],
+      jwksUrl: env.DASHBOARD_JWKS_URL,
       issuer: env.DASHBOARD_JWT_ISSUER,
       audience: env.DASHBOARD_JWT_AUDIENCE,
       ttlSeconds: env.DASHBOARD_JWT_TTL_SECONDS
     },
-    clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources), ...clients],
+    clients: [...builtIn.filter((client) => !isOff(client, overrides)), ...clients],
+    // They have a switch of their own, and say in their documents which grants they use.
+    clientsByUrlLike: { ...other, grantTypes: GRANT_TYPES },
     clientIdMetadata: readClientIdMetadata(env.CLIENT_ID_METADATA),
+    rules,
     upstreams,
     demoSignIn,
     hasPages: upstreams.length > 0 || demoSignIn,
@@ -119,7 +134,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
       env.KEEP_ALIVE_SECONDS ?? (env.TRUST_PROXY.length > 0 ? KEEP_ALIVE.behindProxy : KEEP_ALIVE.alone),
     shutdownDelaySeconds: env.SHUTDOWN_DELAY_SECONDS,
     tracing: assembleTracing(env),
-    madeUpSecrets
+    madeUpSecrets,
+    strayVariables
   })
 }
 

@@ -4,6 +4,7 @@ import { type Client, CODE_GRANT, DEVICE_CODE_GRANT, type GrantType, isBuiltIn, 
 import { isRedirectUri } from '../core/clients/redirect-uri.js'
 import { type Resource, resourcesOf } from '../core/clients/resource.js'
 import { isWithin, readScope } from '../core/clients/scope.js'
+import { overrideFaults } from './built-in-overrides.js'
 import { MOST_FAULTS, readJsonFile } from './named-files.js'
 import { resourceFaults, toResource } from './resource-entries.js'
 
@@ -12,6 +13,8 @@ const DAY_SECONDS = 86_400
 
 export interface ClientsFileContent {
   clients: Client[]
+  /** The entries that change a built-in client (built-in-overrides.ts). */
+  overrides: ClientEntry[]
   resources: Resource[]
   /** One line each: the place, and what was expected there. Never the value, which could be a misplaced secret. */
   faults: string[]
@@ -19,20 +22,22 @@ export interface ClientsFileContent {
 
 /** `issuer` is the URL of this service, which no resource may have. */
 export function readClientsFile(path: string | undefined, issuer: string): ClientsFileContent {
-  if (path === undefined) return { clients: [], resources: [], faults: [] }
+  const none = { clients: [], overrides: [], resources: [] }
+  if (path === undefined) return { ...none, faults: [] }
   const { content, faults: malformed } = readJsonFile(path, ClientsFile)
-  if (malformed) return { clients: [], resources: [], faults: malformed }
+  if (malformed) return { ...none, faults: malformed }
 
   const { clients = [], resources: entries = [] } = content
   const isEmpty = content.clients === undefined && content.resources === undefined
   const faults = [
     ...(isEmpty ? ['clients: is missing'] : []),
-    ...clients.flatMap((entry, i) => [...clientFaults(entry, i, content)]),
+    ...clients.flatMap((entry, i) => [...(entry.built_in ? overrideFaults : clientFaults)(entry, i, content)]),
     ...entries.flatMap((entry, i) => [...resourceFaults(entry, i, content, issuer)])
   ]
   const resources = entries.map(toResource)
   return {
-    clients: clients.map((entry) => toClient(entry, resources)),
+    clients: clients.filter((entry) => !entry.built_in).map((entry) => toClient(entry, resources)),
+    overrides: clients.filter((entry) => entry.built_in),
     resources,
     faults: faults.slice(0, MOST_FAULTS)
   }
@@ -43,11 +48,13 @@ function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Ge
   const place = `clients[${index}]`
   const { client_id: id, scope = '', resources = [], redirect_uris: redirects = [] } = entry
   const grants = grantTypesOf(entry)
-  if (isBuiltIn(id)) yield `${place}.client_id: is the name of a built-in client`
+  if (isBuiltIn(id))
+    yield `${place}.client_id: is the name of a built-in client, say "built_in": true to change that one`
   else if (all.findIndex((other) => other.client_id === id) !== index) yield `${place}.client_id: is there twice`
   else if (all.findIndex((other) => tagOf(other.client_id) === tagOf(id)) !== index) {
     yield `${place}.client_id: cannot be told from another one by its digest, choose another`
   }
+  if (entry.off !== undefined) yield `${place}.off: is for built-in clients, leave this one out instead`
   if (scope.split(' ').includes('offline_access') && !grants.includes('refresh_token')) {
     yield `${place}.scope: offline_access needs refresh_token among grant_types`
   }

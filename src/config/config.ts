@@ -3,6 +3,7 @@ import type { Environment } from '../../schemas/config.js'
 import type { CoreConfig } from '../core/config.js'
 import type { Accent } from './brand-color.js'
 import type { RedisConfig } from './redis.js'
+import type { StrayVariable } from './stray-variables.js'
 import type { TracingConfig } from './tracing.js'
 
 /** The configuration of the whole service, frozen. Durations carry their unit in the name. */
@@ -43,6 +44,8 @@ export interface Config extends CoreConfig {
   readonly tracing: TracingConfig | undefined
   /** The names of secrets that were not set and are random for the life of this process. */
   readonly madeUpSecrets: readonly string[]
+  /** Variables that are not read, and look as if they were meant to be. */
+  readonly strayVariables: readonly StrayVariable[]
 }
 
 export interface Limits {

@@ -30,16 +30,14 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   if (env.TRUST_PROXY_HEADER === 'forwarded' && env.TRUST_PROXY.length === 0) {
     yield 'TRUST_PROXY_HEADER: needs TRUST_PROXY, the addresses of the proxies that set this header'
   }
-  if (env.DASHBOARD_JWT_SECRET && env.DASHBOARD_JWKS_URL) {
-    yield 'DASHBOARD_JWKS_URL: not together with DASHBOARD_JWT_SECRET, sessions are verified one way'
-  } else if (env.DASHBOARD_JWKS_URL) {
+  if (env.DASHBOARD_JWKS_URL) {
     for (const name of ['DASHBOARD_JWT_ISSUER', 'DASHBOARD_JWT_AUDIENCE'] as const) {
       if (env[name] === undefined) {
         yield `${name}: mandatory with DASHBOARD_JWKS_URL, whose keys may sign JWTs for other services as well`
       }
     }
   }
-  if (env.DASHBOARD_JWT_SECRET && env.GRANTD_SECRET.includes(env.DASHBOARD_JWT_SECRET)) {
+  if (env.DASHBOARD_JWT_SECRET.some((secret) => env.GRANTD_SECRET.includes(secret))) {
     yield 'DASHBOARD_JWT_SECRET: must differ from GRANTD_SECRET, one secret serves one purpose'
   }
   const unreadable = brandColorFault(env.BRAND_COLOR)

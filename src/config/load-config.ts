@@ -10,6 +10,8 @@ import { readClientsFile } from './clients-file.js'
 import type { Config } from './config.js'
 import { crossFaults } from './faults.js'
 import { readLogoFile, readPemFile } from './named-files.js'
+import { readRulesFile } from './rules-file.js'
+import { strayVariables } from './stray-variables.js'
 import { readUpstreamsFile } from './upstreams-file.js'
 
 /** The environment is invalid: `faults` has one line per fault, beginning with the variable's name. */
@@ -33,6 +35,10 @@ export function loadConfig(variables: Variables): Config {
   const wellFormed = { ...readValues({}), ...values } as Environment
   const crossed = [...crossFaults(wellFormed, malformed)]
   const clientsFile = readClientsFile(wellFormed.OAUTH_CLIENTS_FILE, publicUrlOf(wellFormed))
+  const rulesFile = readRulesFile(wellFormed.RULES_FILE, {
+    clients: clientsFile.faults.length > 0 ? undefined : clientsFile.clients,
+    knowsCountries: wellFormed.EDGE_HEADERS !== undefined || malformed.has('EDGE_HEADERS')
+  })
   const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
@@ -41,6 +47,7 @@ export function loadConfig(variables: Variables): Config {
     ...malformed.values(),
     ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
     ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
+    ...rulesFile.faults.map((line) => `RULES_FILE: ${line}`),
     ...upstreamsFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
     ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
     ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`),
@@ -50,11 +57,14 @@ export function loadConfig(variables: Variables): Config {
   const env = values as Environment
   return assembleConfig(env, {
     clients: clientsFile.clients,
+    overrides: clientsFile.overrides,
     resources: clientsFile.resources,
+    rules: rulesFile.rules,
     upstreams: upstreamsFile.upstreams,
     foreignCa: foreignCaFile.pem,
     redisCa: redisCaFile.pem,
-    logo: logoFile.svg
+    logo: logoFile.svg,
+    strayVariables: strayVariables(variables)
   })
 }
 

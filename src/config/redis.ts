@@ -60,8 +60,8 @@ export function* redisFaults(env: Environment): Generator<string> {
   if (env.REDIS_WAIT_REPLICAS > 0 && kind === undefined) yield 'REDIS_WAIT_REPLICAS: only with Redis'
   if (kind) {
     if (env.GRANTD_SECRET.length === 0) yield `GRANTD_SECRET: mandatory with ${kind}`
-    if (!env.DASHBOARD_JWT_SECRET && !env.DASHBOARD_JWKS_URL) {
-      yield `DASHBOARD_JWT_SECRET: mandatory with ${kind}, unless DASHBOARD_JWKS_URL is set`
+    if (env.DASHBOARD_JWT_SECRET.length === 0 && !env.DASHBOARD_JWKS_URL && !env.PROVIDERS_FILE) {
+      yield `DASHBOARD_JWT_SECRET: mandatory with ${kind}, unless DASHBOARD_JWKS_URL or PROVIDERS_FILE is set`
     }
   }
 }

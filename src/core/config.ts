@@ -2,6 +2,7 @@
  * The part of the configuration that the core reads; src/config/config.ts extends it. Durations carry their unit in the name.
  */
 import type { Client } from './clients/client.js'
+import type { Rule } from './rules/rule.js'
 import type { SigningAlg } from './tokens/signing-key.js'
 import type { Upstream } from './upstream/upstream.js'
 
@@ -15,18 +16,25 @@ export interface CoreConfig {
   readonly expectedIssuer: string | undefined
   /** GRANTD_SECRET as a list: the first secret encrypts, all of them decrypt, so that the secret can be rotated. */
   readonly secrets: readonly string[]
-  /** How the dashboard's session JWTs are verified: HS256 with a shared secret, or the keys of a JWK Set (RFC 7517). */
+  /** How the dashboard's session JWTs are verified. With neither secrets nor a URL there is no dashboard, and no session is valid. */
   readonly dashboard: {
-    readonly key: { readonly secret: string } | { readonly jwksUrl: string }
+    /** Each of them verifies HS256, so that the secret can be rotated. */
+    readonly secrets: readonly string[]
+    /** Where the dashboard publishes its keys as a JWK Set (RFC 7517). */
+    readonly jwksUrl: string | undefined
     readonly issuer: string | undefined
     readonly audience: string | undefined
     /** How far ahead `exp` may be with the keys of a JWK Set. */
     readonly ttlSeconds: number
   }
-  /** All OAuth clients, the built-in ones first. */
+  /** All OAuth clients, the built-in ones first, but for those that the operator has switched off. */
   readonly clients: readonly Client[]
+  /** The built-in client whose scopes, resources and lifetimes clients have that are known by a URL. */
+  readonly clientsByUrlLike: Client
   /** Whether clients may be known by a URL: all of them, or those of these hosts. */
   readonly clientIdMetadata: 'off' | 'on' | readonly string[]
+  /** In the order of RULES_FILE. */
+  readonly rules: readonly Rule[]
   readonly upstreams: readonly Upstream[]
   readonly tokensApi: {
     readonly baseDomain: string | undefined

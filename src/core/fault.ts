@@ -8,6 +8,8 @@ export type FaultCode =
   | 'invalid_token'
   | 'forbidden'
   | 'user_blocked'
+  | 'refused_by_rule'
+  | 'insufficient_user_authentication'
   | 'insufficient_scope'
   | 'not_found'
   | 'unknown_user_code'
@@ -33,7 +35,10 @@ export type FaultCode =
 export interface Fault extends Error {
   readonly name: 'Fault'
   readonly code: FaultCode
-  /** A sentence for the caller that says what is wrong with the request; surfaces show it with 400 and 409 only. */
+  /**
+   * A sentence for the caller that says what is wrong with the request; surfaces show it with 400 and 409 only. With
+   * `refused_by_rule` it is what the operator's rule says, and shown as it is.
+   */
   readonly hint: string | undefined
   /** The cause, for the log only. */
   readonly detail: string | undefined

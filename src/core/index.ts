@@ -80,20 +80,23 @@ export interface CoreParts {
   limitTime: <T>(work: Promise<T>) => Promise<T>
   /** The caps on grants that wait for their decision; without them there are none. */
   pending?: PendingBounds
+  /** What counts as one network, for rules; undefined for an address that says nothing of where people are. */
+  networkOf?: (ip: string) => string | undefined
 }
 
 export type Core = ReturnType<typeof createCore>
 
-export function createCore({ storage, config, clock, signer, events, limitTime, pending }: CoreParts) {
+export function createCore(parts: CoreParts) {
+  const { storage, config, clock, signer, events, limitTime, pending, networkOf = (ip: string) => ip } = parts
   const { publicUrl: issuer, expectedIssuer } = config
   const keyring = createKeyring(config.secrets)
 
   const audit = createAuditTrail({ store: storage.events, clock, told: events.told })
   const guardedFetch = createGuardedFetch(config.tokensApi.foreignIssuers)
-  const [like] = config.clients.filter(({ id }) => id === 'other')
+  const like = config.clientsByUrlLike
   const allowed = config.clientIdMetadata
   const documents = createClientDocuments(guardedFetch, clock)
-  const urlClients = like && allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
+  const urlClients = allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
   const clients = createClients(config.clients, urlClients)
   const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock, audit })
   const guesses = createGuesses(storage.limits, clock)
@@ -104,7 +107,10 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     keyring,
     clock,
     alg: config.signingAlg,
-    tokenTtlSeconds: Math.max(ID_TOKEN_TTL_SECONDS, ...config.clients.map((client) => accessTokenTtlOf(client, false))),
+    tokenTtlSeconds: Math.max(
+      ID_TOKEN_TTL_SECONDS,
+      ...[...config.clients, like].map((client) => accessTokenTtlOf(client, false))
+    ),
     audit
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
@@ -155,6 +161,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     tokens,
     heldPolls,
     pending: createPendingGrants(storage.limits, pending),
+    rules: config.rules,
+    networkOf,
     audit,
     events,
     clock,

@@ -51,6 +51,10 @@ export function startWarnings(config: Config): StartWarning[] {
       sentence: `PUBLIC_URL is not set: clients are sent to ${publicUrl}, which leads nowhere from another machine.`
     })
   }
+  for (const { name, meant } of config.strayVariables) {
+    const line = `${name} is set and not read${meant === undefined ? ': there is no such variable' : `: ${meant} may be meant`}`
+    warnings.push({ line, sentence: `${line}.` })
+  }
   return warnings
 }
 

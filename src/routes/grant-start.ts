@@ -37,12 +37,20 @@ export function metadataOf(
   return { ...(name && { name }), ...(version && { version }), ...(hostname && { hostname }) }
 }
 
+/** Rules may ask whether a program named itself at all. */
+export const readUserAgent = ({ headers }: FastifyRequest): { hasNoUserAgent?: true } =>
+  headers['user-agent']?.trim() ? {} : { hasNoUserAgent: true }
+
 /** Starts a grant. Answers with its code, and with the rest of the answer (RFC 8628 §3.2). */
-export async function beginGrant(app: App, request: FastifyRequest, asked: Omit<GrantRequest, 'ip' | 'location'>) {
+export async function beginGrant(
+  app: App,
+  request: FastifyRequest,
+  asked: Omit<GrantRequest, 'ip' | 'location' | 'hasNoUserAgent'>
+) {
   const { whereabouts, core, config } = app
   const location = whereabouts.location(request)
   const ip = whereabouts.ip(request)
-  const grant = await core.grants.start({ ...asked, ip, ...(location && { location }) })
+  const grant = await core.grants.start({ ...asked, ip, ...(location && { location }), ...readUserAgent(request) })
   const answer = {
     user_code: grant.userCode,
     verification_uri: config.verificationUri,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import * as grantRules from '../../src/core/grants/rules.js'
+import * as grantRules from '../../src/core/grants/state-machine.js'
 import * as refreshFamily from '../../src/core/tokens/refresh-family.js'
 import { EXPIRES_AT } from '../../src/storage/redis/grant-record.js'
 import { loadScripts } from '../../src/storage/redis/scripts.js'

@@ -12,6 +12,7 @@ import { refused } from '../routes/expectations.js'
 import { startApp } from '../support/app.js'
 import { forge } from '../support/forge.js'
 import { freePort } from '../support/ports.js'
+import { providersFile } from '../support/sign-in.js'
 import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
 
 const INVALID = 'The jwt is not valid.'
@@ -127,6 +128,49 @@ t.test('DASHBOARD_JWT_SECRET', async (t) => {
     t.equal((await ask(token)).status, 200)
     clock.advance(1_000)
     refused(t, await ask(token), 401, INVALID)
+  })
+})
+
+t.test('a list of secrets, beside published keys, or none at all', async (t) => {
+  const NEXT = 'the secret that the dashboard signs with next'
+
+  t.test('200 each secret of the list, and 401 one that is in it no more', async (t) => {
+    const { call } = await startApp(t, { ...quick, DASHBOARD_JWT_SECRET: `${DASHBOARD_SECRET}, ${NEXT}` })
+    for (const secret of [DASHBOARD_SECRET, NEXT]) {
+      t.equal((await call('GET', '/auth/clients', { token: await sessionOf('ann', { secret }) })).status, 200, secret)
+    }
+    const later = await startApp(t, { ...quick, DASHBOARD_JWT_SECRET: NEXT })
+    refused(t, await later.call('GET', '/auth/clients', { token: await sessionOf('ann') }), 401, INVALID)
+    const both = `${DASHBOARD_SECRET},${NEXT}`
+    refused(t, await call('GET', '/auth/clients', { token: await sessionOf('ann', { secret: both }) }), 401, INVALID)
+  })
+
+  t.test('200 by a secret and by a published key, each for its own algorithms', async (t) => {
+    const signer = await newSigner('ES256')
+    const { url, state, stop } = await keyServer(t, signer)
+    const both = { ...withKeys(url), DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+    const { call } = await startApp(t, both)
+    const ask = (token: string) => call('GET', '/auth/clients', { token })
+    const claims = { iss: ISSUER, aud: AUDIENCE }
+    t.equal((await ask(await sessionOf('ann', { claims }))).status, 200)
+    t.equal(state.fetched, 0, 'a secret needs no key')
+    t.equal((await ask(await sessionBy(signer))).status, 200)
+    refused(t, await ask(await sessionOf('ann')), 401, INVALID, 'issuer and audience hold for both')
+    const secret = signer.spki
+    refused(t, await ask(await sessionOf('ann', { claims, secret })), 401, INVALID, 'a public key is no secret')
+    await stop()
+    t.equal((await ask(await sessionOf('ann', { claims }))).status, 200, 'nor does it wait for one that is away')
+  })
+
+  t.test('401 every session where people sign in at providers and there is no dashboard', async (t) => {
+    const provider = { id: 'acme', name: 'Acme', client_id: 'grantd', issuer: 'https://acme.example' }
+    const variables = { ...quick, DASHBOARD_JWT_SECRET: '', PROVIDERS_FILE: providersFile(t, [provider]) }
+    const { call } = await startApp(t, variables)
+    const empty = await sessionOf('ann', { secret: ' ' })
+    for (const token of [await sessionOf('ann'), empty, await sessionBy(await newSigner('ES256')), 'x.y.z', 'x']) {
+      refused(t, await call('GET', '/auth/clients', { token }), 401, INVALID)
+    }
+    refused(t, await call('GET', '/auth/clients'), 401, 'No jwt provided!')
   })
 })
 

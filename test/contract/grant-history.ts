@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import { COLLECT_AGAIN_MS, graceMs, REPEAT_WITHIN_MS, RETENTION_MS } from '../../src/core/grants/rules.js'
+import { COLLECT_AGAIN_MS, graceMs, REPEAT_WITHIN_MS, RETENTION_MS } from '../../src/core/grants/state-machine.js'
 import type { Storage } from '../../src/core/storage.js'
 import { type Engine, newTag } from './engine.js'
 import { type Done, explain, type ModelGrant, type ModelState, perform, step } from './grant-model.js'

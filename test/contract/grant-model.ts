@@ -1,5 +1,5 @@
 /**
- * The model: grants by the rules of src/core/grants/rules.ts, kept in plain maps, as the reference for every engine. A
+ * The model: grants by the rules of src/core/grants/state-machine.ts, kept in plain maps, as the reference for every engine. A
  * step says which answers are right and which state follows from the given one. It changes nothing in place, so that
  * simultaneous operations can be tried in every order.
  */
@@ -15,7 +15,7 @@ import {
   judgePoll,
   judgeWithdrawal,
   TTL_SLACK_MS
-} from '../../src/core/grants/rules.js'
+} from '../../src/core/grants/state-machine.js'
 import { CLIENT_TAG } from './engine.js'
 
 export interface ModelGrant extends GrantState {

@@ -1,5 +1,5 @@
 /**
- * The contract of every engine's grant store: src/core/grants/grant-store.ts, by the rules of src/core/grants/rules.ts.
+ * The contract of every engine's grant store: src/core/grants/grant-store.ts, by the rules of src/core/grants/state-machine.ts.
  */
 import type { Test } from 'tap'
 import { BUILT_IN_TAG, CLIENT_TYPES, tagOf } from '../../src/core/clients/client.js'
@@ -833,6 +833,11 @@ async function contents(t: Test, start: StartEngine): Promise<void> {
     'all of a code grant': requestOf({
       ...{ codeChallenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', nonce: 'n\n"ü' },
       ...{ redirectUri: 'http://127.0.0.1:1/a?b=c', resources: ['https://api.example'] }
+    }),
+    'no User-Agent': requestOf({ hasNoUserAgent: true }),
+    'no User-Agent beside everything else': requestOf({
+      ...{ redirectUri: 'http://127.0.0.1:1/', nonce: 'n', scopes: ['openid'], hasNoUserAgent: true },
+      ...{ codeChallenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM' }
     }),
     'a client called as something in JavaScript': requestOf({ clientId: 'null', scopes: ['null', '__proto__'] })
   }

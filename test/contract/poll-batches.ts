@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import { tagOf } from '../../src/core/clients/client.js'
 import type { StoredPoll } from '../../src/core/grants/grant-store.js'
-import { COLLECT_AGAIN_MS, RETENTION_MS } from '../../src/core/grants/rules.js'
+import { COLLECT_AGAIN_MS, RETENTION_MS } from '../../src/core/grants/state-machine.js'
 import {
   CLIENT_TAG,
   decisionOf,
@@ -30,7 +30,7 @@ export function pollBatchesContract(t: Test, start: StartEngine): void {
       const kinds = async (grants = storage.grants) =>
         tally(await Promise.all(digests.map(async (digest) => (await grants.poll(digest, CLIENT_TAG)).kind)))
       t.same(await kinds(), { pending: size }, `${size} polls`)
-      // What the first repetition may be told is in rules.ts; the one after that is refused.
+      // What the first repetition may be told is in state-machine.ts; the one after that is refused.
       await kinds()
       t.same(await kinds(other.grants), { slow_down: size }, `${size} polls that come too early, at another instance`)
     }

@@ -123,6 +123,7 @@ t.test('GET /metrics', async (t) => {
       'grantd_code_redemptions_total counter',
       'grantd_grants_total counter',
       'grantd_decision_seconds histogram',
+      'grantd_rule_refusals_total counter',
       'grantd_redis_seconds histogram',
       'grantd_limited_total counter',
       'grantd_refreshes_total counter',

@@ -58,7 +58,7 @@ export const MOST_ACTIVE = 500
  */
 export const ENDED = { withinMs: KEEP_LISTED_MS, most: 200 }
 /**
- * A grant can be collected for half an hour at most (grants/rules.ts). For so long, and some more, a record is not trimmed: it may
+ * A grant can be collected for half an hour at most (grants/state-machine.ts). For so long, and some more, a record is not trimmed: it may
  * be what says that its approval was revoked.
  */
 export const SPARE_MS = 3_600_000

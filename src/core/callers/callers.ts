@@ -12,7 +12,8 @@ import type { AccessTokens } from '../tokens/access-tokens.js'
 import type { Tokens } from '../tokens/tokens.js'
 import type { DashboardSessions } from './dashboard-sessions.js'
 
-type User = { kind: 'user'; userId: string }
+/** `authenticatedAtMs` is when they signed in, as far as their session JWT tells. */
+type User = { kind: 'user'; userId: string; authenticatedAtMs?: number }
 
 /** `clientId` is the OAuth client that the authorization was given to. */
 interface AuthorizedClient {

@@ -6,10 +6,20 @@
 import { BY_ITSELF } from '../audit/event.js'
 import { type Client, codeTagOf } from '../clients/client.js'
 import { digestOf } from '../secrets/digest.js'
+import type { Admission, Answerer, Ruled } from './admission.js'
 import { isGrantCode } from './codes.js'
 import { type Collect, knowsVerifier } from './collection.js'
 import type { DecidedBy, DecideFound, DecisionsParts } from './decisions.js'
-import type { Action, Collecting, DecideOutcome, Flow, GrantRequest, RedeemOutcome } from './grant.js'
+import type {
+  Action,
+  Cautions,
+  Collecting,
+  DecideOutcome,
+  Flow,
+  GrantRequest,
+  RedeemOutcome,
+  Refused
+} from './grant.js'
 import { decisionTold } from './grant-events.js'
 
 /** A request of the authorization endpoint, with the code that an approval makes good. */
@@ -19,10 +29,17 @@ export interface AskedCode {
   askedAtMs: number
 }
 
+/** What is known of one before it is answered. */
+export interface PendingCode extends Pick<AskedCode, 'code' | 'askedAtMs'> {
+  request: Ruled
+}
+
 export interface CodeGrants {
+  /** What the rules of the operator make of what was asked for. What they refuse is told like a denial, by the browser. */
+  admitCode(asked: PendingCode, by: Answerer): Promise<({ kind: 'open' } & Cautions) | Refused>
   /**
    * Approves or denies what was asked for. Idempotent for the same user and action, while the code that an approval makes good can be
-   * redeemed: from then on it is `resolved`. Rejects with `unavailable`.
+   * redeemed: from then on it is `resolved`. The rules judge it again before an approval. Rejects with `unavailable`.
    */
   answerCode(asked: AskedCode, action: Action, by: DecidedBy): Promise<DecideOutcome>
   /**
@@ -40,12 +57,15 @@ export interface CodeGrants {
 export interface CodeGrantsParts extends Pick<DecisionsParts, 'store' | 'approvals' | 'audit'> {
   collect: Collect
   decideFound: DecideFound
+  admission: Admission
   clock: () => number
   events: CodeGrantEvents
 }
 
 /** Callbacks for metrics. */
 export interface CodeGrantEvents {
+  /** By a rule of the operator, which happens to a grant once. */
+  ruleRefused(rule: string, flow: Flow): void
   decided(action: Action, secondsFromStart: number, flow: Flow): void
   redeemed(outcome: RedeemOutcome['kind']): void
 }
@@ -56,7 +76,14 @@ export const CODE_LIFE_MS = 60_000
 const INTERVAL_MS = 5_000
 
 export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
-  const { store, approvals, collect, decideFound, audit, clock, events } = parts
+  const { store, approvals, collect, decideFound, admission, audit, clock, events } = parts
+  const secondsSince = (askedAtMs: number) => Math.max(0, clock() - askedAtMs) / 1000
+
+  /** Nothing else is kept of a denial: the client hears of it from the browser, which cannot approve any more. */
+  async function deny({ code, request, askedAtMs }: PendingCode, by: DecidedBy): Promise<void> {
+    await audit.tellOnce(decisionTold({ grantDigest: digestOf(code), request }, 'deny', by, {}))
+    events.decided('deny', secondsSince(askedAtMs), 'code')
+  }
 
   const redeem: CodeGrants['redeemCode'] = async (code, client, redirectUri, collecting) => {
     if (!isGrantCode(code)) return { kind: 'unknown' }
@@ -77,16 +104,28 @@ export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
     return outcome
   }
 
+  const admitCode: CodeGrants['admitCode'] = async (asked, by) => {
+    const judgement = admission.judge(asked.request, asked.askedAtMs, by)
+    if (judgement.kind === 'open') return judgement
+    const rule = judgement.rule.name
+    await deny(asked, { ...by, rule })
+    events.ruleRefused(rule, 'code')
+    return { kind: 'refused', ...admission.sayOf(rule) }
+  }
+
   return {
+    admitCode,
+
     async answerCode({ code, request, askedAtMs }, action, by) {
-      const decided = () => events.decided(action, Math.max(0, clock() - askedAtMs) / 1000, 'code')
-      const grantDigest = digestOf(code)
       if (action === 'deny') {
-        // Nothing else is kept of it: the client hears of it from the browser, which cannot approve any more.
-        await audit.tellOnce(decisionTold({ grantDigest, request }, action, by, {}))
-        decided()
+        await deny({ code, request, askedAtMs }, by)
         return { kind: 'decided' }
       }
+      const admitted = await admitCode({ code, request, askedAtMs }, by)
+      if (admitted.kind === 'refused') return admitted
+      if (admitted.isProofDue) return { kind: 'unproved' }
+      const decided = () => events.decided(action, secondsSince(askedAtMs), 'code')
+      const grantDigest = digestOf(code)
       const clientTag = codeTagOf(request.clientId)
       const grant = { request, clientTag, lifeMs: CODE_LIFE_MS, intervalMs: INTERVAL_MS }
       await store.create(grantDigest, undefined, grant)

@@ -4,7 +4,7 @@
  */
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Approvals } from '../authorizations/approvals.js'
-import { isKnownByUrl } from '../clients/client.js'
+import { CODE_GRANT, DEVICE_CODE_GRANT, isKnownByUrl } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
 import { staysOnDevice } from '../clients/redirect-uri.js'
 import { targetOf } from '../clients/resource.js'
@@ -54,7 +54,9 @@ export function createCollection({ approvals, clients, tokens, audit, events }: 
   return async (grantCode, approved, collecting, claim) => {
     const { request, decision } = approved
     const client = clients.find(request.clientId)
-    if (!client) return { kind: 'denied' }
+    // The operator may have taken the client away since, or this grant from it.
+    const grantType = flowOf(request) === 'code' ? CODE_GRANT : DEVICE_CODE_GRANT
+    if (!client?.grantTypes.includes(grantType)) return { kind: 'denied' }
     const target = targetOf(client.resources, request.resources, collecting.resources)
     if (target === 'invalid_target') return { kind: target }
     const authorization = await approvals.collect(client, approved, labelOf(request, collecting))

@@ -1,12 +1,12 @@
 /** How a grant that was found is decided, of a device or of a code. */
 import { randomUUID } from 'node:crypto'
 import type { AuditTrail } from '../audit/audit-trail.js'
-import type { Origin } from '../audit/event.js'
 import type { Approval } from '../authorizations/approval.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import { isSameScope, withoutLeftOut } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
+import type { Answerer } from './admission.js'
 import {
   type Action,
   authorizationIdOf,
@@ -17,14 +17,14 @@ import {
 } from './grant.js'
 import { decisionTold } from './grant-events.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
-import { RETENTION_MS } from './rules.js'
 import type { PendingGrants } from './starts.js'
+import { RETENTION_MS } from './state-machine.js'
 
 /** Who decides, from where, and which of the optional scopes an approval leaves out. */
-export interface DecidedBy extends Origin {
-  userId: string
-  ip: string
+export interface DecidedBy extends Answerer {
   leftOut?: readonly string[]
+  /** The name of the rule that denies in their place. */
+  rule?: string
   /** When they had signed in, if that is to be told to the client. */
   signedInAtMs?: number | undefined
 }
@@ -73,7 +73,7 @@ export function createDecisions(parts: DecisionsParts): DecideFound {
   }
 
   return async (found, action, by, decided) => {
-    const { userId, ip, signedInAtMs, leftOut = [] } = by
+    const { userId, ip, signedInAtMs, leftOut = [], rule } = by
     const isApproval = action === 'approve'
     // The record comes before the decision, so that no approval can be missed by a revocation. If the outcome of the decision
     // is not known, the record stays: the repetition finds it, or it lapses.
@@ -93,7 +93,8 @@ export function createDecisions(parts: DecisionsParts): DecideFound {
     const seen = standing && { revokedAllId: standing.revokedAll?.id ?? '' }
     const signedIn = signedInAtMs !== undefined && { signedInAtMs }
     const granted = scopes && { scopes }
-    const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted }
+    const ruled = rule !== undefined && { rule }
+    const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted, ...ruled }
     const result = await store.decide(found.grantDigest, decision)
     const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
     const told = decisionTold(found, action, by, isApproval ? { authorizationId: standingId, scopes } : {})

@@ -1,5 +1,5 @@
 /** What the audit trail is told of grants. */
-import { grantIdOf, type Origin, type Told, type Whence } from '../audit/event.js'
+import { BY_ITSELF, grantIdOf, type Origin, type Told, type Whence } from '../audit/event.js'
 import type { Authorization } from '../authorizations/authorization.js'
 import { writeScope } from '../clients/scope.js'
 import { type Action, flowOf, type GrantRequest, type Question } from './grant.js'
@@ -10,7 +10,13 @@ export interface ToldGrant {
   request: GrantRequest
 }
 
-const idsOf = ({ grantDigest, request }: ToldGrant) => ({
+/** As much of it as a decision is told of. */
+interface ToldDecided {
+  grantDigest: string
+  request: Pick<GrantRequest, 'clientId'> & Partial<Pick<GrantRequest, 'scopes'>>
+}
+
+const idsOf = ({ grantDigest, request }: ToldDecided) => ({
   clientId: request.clientId,
   grantId: grantIdOf(grantDigest)
 })
@@ -27,14 +33,18 @@ export const shownTold = (question: Question, userId: string, by: Origin): Told 
   ...{ userId, ...question }
 })
 
-/** An approval says which scopes it grants. */
+/** An approval says which scopes it grants. What a rule denies is the rule's, and not its user's. */
 export function decisionTold(
-  grant: ToldGrant,
+  grant: ToldDecided,
   action: Action,
-  { actor, ip, location, userId }: Origin & { userId: string },
+  { actor, ip, location, userId, rule }: Origin & { userId: string; rule?: string },
   approval: { authorizationId?: string; scopes?: readonly string[] | undefined }
 ): Told {
-  const { authorizationId, scopes = grant.request.scopes } = approval
+  const { authorizationId, scopes = grant.request.scopes ?? [] } = approval
+  if (rule !== undefined) {
+    const from = { ...BY_ITSELF, ip, location }
+    return { type: 'rule.refused', ...from, userId, ...idsOf(grant), detail: rule }
+  }
   return {
     ...{ type: action === 'approve' ? 'grant.approved' : 'grant.denied', actor, ip, location },
     ...{ userId, ...idsOf(grant) },

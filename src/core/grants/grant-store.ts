@@ -65,7 +65,7 @@ export interface GrantStore {
   ): Promise<'created' | 'user_code_taken'>
 
   /**
-   * Judges one poll by rules.ts and stores its effect on the pacing. Does not collect an approved grant. `clientTag` is a
+   * Judges one poll by state-machine.ts and stores its effect on the pacing. Does not collect an approved grant. `clientTag` is a
    * prefix: to a caller with which the grant's tag does not begin, the grant is unknown, and it stays unchanged (RFC 8628 §3.5,
    * RFC 6749 §5.2). A store may let polls wait some milliseconds for others, but not those that are urgent.
    */
@@ -74,10 +74,10 @@ export interface GrantStore {
   /** Whether a grant still waits for its decision. Checks no client and changes nothing. */
   stateOf(grantDigest: string): Promise<GrantStanding>
 
-  /** The grant, until it is forgotten (rules.ts). Checks no client. */
+  /** The grant, until it is forgotten (state-machine.ts). Checks no client. */
   get(grantDigest: string): Promise<FoundGrant | undefined>
 
-  /** The grant with this user code, until it is forgotten (rules.ts). */
+  /** The grant with this user code, until it is forgotten (state-machine.ts). */
   find(userCodeTag: string): Promise<FoundGrant | undefined>
 
   /** Decides a pending grant, once, and publishes that on the DecisionFeed. `afterMs` is the time since its creation. */
@@ -89,10 +89,10 @@ export interface GrantStore {
    */
   withdraw(grantDigest: string, clientTag: string): Promise<StoredWithdrawal>
 
-  /** Claims an approved grant. The first claim starts the time in which it can be repeated (COLLECT_AGAIN_MS in rules.ts). */
+  /** Claims an approved grant. The first claim starts the time in which it can be repeated (COLLECT_AGAIN_MS in state-machine.ts). */
   collect(grantDigest: string): Promise<'collected' | 'spent' | 'unknown'>
 
-  /** What redeeming a code would come to, by rules.ts, and the approval behind it. To a client with another tag it is unknown. */
+  /** What redeeming a code would come to, by state-machine.ts, and the approval behind it. To a client with another tag it is unknown. */
   lookAtCode(grantDigest: string, clientTag: string): Promise<StoredCode>
 
   /** Redeems a code. Of all redemptions, on whichever instances, one is `collected`; it is that again if its command is sent twice. */

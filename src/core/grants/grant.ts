@@ -1,6 +1,6 @@
 /**
  * The types of a device grant: a client's request, a user's decision, and the possible outcomes of each operation. The state
- * machine is rules.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
+ * machine is state-machine.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
  */
 import { createHash } from 'node:crypto'
 import type { Whence } from '../audit/event.js'
@@ -46,6 +46,8 @@ export interface GrantRequest {
   metadata: ClientMetadata
   ip: string
   location?: Location
+  /** Set if the request that started it named no User-Agent. */
+  hasNoUserAgent?: true
 }
 
 /** How a grant is asked for: by a device, or in the browser of the device that asks. */
@@ -72,6 +74,8 @@ export interface Decision {
   signedInAtMs?: number | undefined
   /** The scopes that an approval grants. Undefined if it grants all that are requested. */
   scopes?: readonly string[] | undefined
+  /** The name of the rule that a denial is of. Undefined if its user denied. */
+  rule?: string | undefined
 }
 
 /**
@@ -117,19 +121,38 @@ export interface Question {
   clientId: string
 }
 
-/** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */
+/** What a rule of the operator refuses, in the words of the rule if it has any. */
+export interface Refused {
+  kind: 'refused'
+  say?: string
+}
+
+/** What rules say beside a question: the warnings, and whether only somebody may answer who has signed in since (admission.ts). */
+export interface Cautions {
+  warnings: readonly string[]
+  isProofDue: boolean
+}
+
+/**
+ * The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. `refused`: by
+ * a rule, for whoever looks, and so it is denied.
+ */
 export type PeekOutcome =
   // No client if the operator has taken it away since.
-  | ({ kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number } & Question)
+  | ({ kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number } & Question & Cautions)
+  | Refused
   | { kind: 'resolved' | 'withdrawn' | 'unknown' }
 
 /**
  * The outcome of a decision. Repeating the same decision as the same user is `decided` as well. `blocked`: the user may approve
- * nothing. `full`: they have MOST_ACTIVE authorizations already (authorizations/authorization.ts), and the grant still waits.
+ * nothing. `full`: they have MOST_ACTIVE authorizations already (authorizations/authorization.ts), and the grant still waits. So it
+ * does for `unproved`: a rule wants somebody who has signed in since it was started. `refused`: a rule has denied it.
  */
 export type DecideOutcome =
   // The id is that of the approval's authorization. A denial has none.
-  { kind: 'decided'; authorizationId?: string } | { kind: 'blocked' | 'full' | 'resolved' | 'withdrawn' | 'unknown' }
+  | { kind: 'decided'; authorizationId?: string }
+  | Refused
+  | { kind: 'blocked' | 'full' | 'unproved' | 'resolved' | 'withdrawn' | 'unknown' }
 
 /** The outcome of undoing an approval. `unknown`: this user approved no grant with that user code. */
 export type UndoOutcome = { kind: 'undone' | 'unknown' }

@@ -1,34 +1,28 @@
 /**
  * The operations on a grant: a client starts it, a user looks it up and decides it, the client polls and collects it, or
- * withdraws it. This file handles user codes and withdrawals; polls.ts handles polls, code-grants.ts the grant without a device.
- * Both kinds share decisions.ts and collection.ts. rules.ts holds the state machine, and the surfaces (src/routes) render outcomes.
+ * withdraws it. This file handles user codes and withdrawals; questions.ts asks a user and takes the answer, polls.ts handles polls,
+ * code-grants.ts the grant without a device.
+ * Both kinds share decisions.ts and collection.ts. state-machine.ts holds the state machine, and the surfaces (src/routes) render outcomes.
  */
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin, Whence } from '../audit/event.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
+import type { Rule } from '../rules/rule.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Tokens } from '../tokens/tokens.js'
 import type { Users } from '../users/user.js'
+import { type AdmissionParts, createAdmission } from './admission.js'
 import { type CodeGrantEvents, type CodeGrants, createCodeGrants } from './code-grants.js'
 import { isGrantCode, readUserCode } from './codes.js'
 import { createCollection } from './collection.js'
-import { createDecisions, type DecidedBy } from './decisions.js'
-import type {
-  Action,
-  DecideOutcome,
-  Flow,
-  GrantRequest,
-  PeekOutcome,
-  PollOutcome,
-  Question,
-  UndoOutcome,
-  WithdrawOutcome
-} from './grant.js'
-import { questionOf, shownTold, undoTold, withdrawalTold } from './grant-events.js'
+import { createDecisions } from './decisions.js'
+import type { Flow, GrantRequest, PollOutcome, Question, UndoOutcome, WithdrawOutcome } from './grant.js'
+import { shownTold, undoTold, withdrawalTold } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
+import { createQuestions, type Questions } from './questions.js'
 import { createStart, type PendingGrants, type StartedGrant } from './starts.js'
 
 /** Callbacks for metrics. */
@@ -39,18 +33,14 @@ export interface GrantEvents extends CodeGrantEvents {
   collected(flow: Flow): void
 }
 
-export interface Grants extends Polls, CodeGrants {
+export interface Grants extends Questions, Polls, CodeGrants {
   /**
    * Starts a grant (RFC 8628 §3.1). Rejects with `unavailable` when it could not be stored, and with `too_many_requests` when too
    * many of its address or its client wait.
    */
   start(request: GrantRequest): Promise<StartedGrant>
-  /** Looks up the grant of a typed user code. */
-  peek(typedUserCode: string): Promise<PeekOutcome>
   /** Notes that a user is shown the question of a grant: the first time on this instance, which is told. Rejects with `unavailable`. */
   shown(question: Question, userId: string, by: Origin): Promise<void>
-  /** Approves or denies a grant. Idempotent for the same user and action, so that a request can be retried. */
-  decide(typedUserCode: string, action: Action, by: DecidedBy): Promise<DecideOutcome>
   /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
   undo(typedUserCode: string, userId: string, by: Origin): Promise<UndoOutcome>
   /**
@@ -73,14 +63,17 @@ export interface GrantsParts extends Omit<PollsParts, 'collect'> {
   audit: AuditTrail
   events: GrantEvents
   pending: PendingGrants
+  rules: readonly Rule[]
+  networkOf: AdmissionParts['networkOf']
   grantTtlSeconds: number
   pollIntervalSeconds: number
 }
 
 export function createGrants(parts: GrantsParts): Grants {
-  const { store, keyring, approvals, clients, audit, events, pending } = parts
+  const { store, keyring, approvals, clients, audit, events, pending, rules, networkOf } = parts
   const collect = createCollection(parts)
   const decideFound = createDecisions(parts)
+  const admission = createAdmission({ rules, networkOf })
   const { poll, pollAndWait } = createPolls({ ...parts, collect })
   const publicTags = clients.publicTags()
   const tagsOf = (userCode: string) => keyring.tags('user-code', userCode)
@@ -112,27 +105,14 @@ export function createGrants(parts: GrantsParts): Grants {
 
   return {
     start: createStart(parts),
-    ...createCodeGrants({ ...parts, collect, decideFound }),
+    ...createCodeGrants({ ...parts, collect, decideFound, admission }),
+
+    ...createQuestions({ find, decideFound, admission, clients, audit, events }),
 
     poll,
     pollAndWait,
 
-    async peek(typedUserCode) {
-      const found = await find(typedUserCode)
-      if (found?.state === 'pending') {
-        const { request, createdAtMs } = found
-        return { kind: 'pending', request, client: clients.find(request.clientId), createdAtMs, ...questionOf(found) }
-      }
-      return { kind: found?.state ?? 'unknown' }
-    },
-
     shown: (question, userId, by) => audit.tellOnce(shownTold(question, userId, by)),
-
-    async decide(typedUserCode, action, by) {
-      const found = await find(typedUserCode)
-      if (!found) return { kind: 'unknown' }
-      return decideFound(found, action, by, (afterMs) => events.decided(action, afterMs / 1000, 'device'))
-    },
 
     async undo(typedUserCode, userId, by) {
       const found = await find(typedUserCode)

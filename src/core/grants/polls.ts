@@ -1,6 +1,6 @@
 /**
  * Polls of a grant (RFC 8628 §3.4), answered at once or held until the decision; a poll of an approved grant collects it
- * (collection.ts). The store judges the pacing of polls, by rules.ts.
+ * (collection.ts). The store judges the pacing of polls, by state-machine.ts.
  */
 import { digestOf } from '../secrets/digest.js'
 import { isGrantCode } from './codes.js'

@@ -9,6 +9,8 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
   invalid_token: { status: 401, error: 'The jwt is not valid.' },
   forbidden: { status: 403, error: 'Access Forbidden' },
   user_blocked: { status: 403, error: 'Access Forbidden' },
+  refused_by_rule: { status: 403, error: 'Access Forbidden' },
+  insufficient_user_authentication: { status: 401, error: 'The user has to sign in again.' },
   insufficient_scope: { status: 403, error: 'Access Forbidden' },
   not_found: { status: 404, error: 'Not Found' },
   unknown_user_code: { status: 404, error: 'Unknown or expired user_code.' },
@@ -42,7 +44,13 @@ export function answerFault(thrown: unknown, request: FastifyRequest, reply: Fas
   const { status, error } = ANSWERS[code]
   logFault(problem, thrown, status, request)
 
-  if (status === 401) reply.header('www-authenticate', 'Bearer')
+  if (status === 401) reply.header('www-authenticate', challengeOf(code))
   if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds ?? RETRY_AFTER_SECONDS)
-  reply.code(status).send({ error: hint && (status === 400 || status === 409) ? `${hint}.` : error })
+  const isExplained = hint !== undefined && (status === 400 || status === 409)
+  const said = code === 'refused_by_rule' ? hint : undefined
+  reply.code(status).send({ error: said ?? (isExplained ? `${hint}.` : error) })
 }
+
+/** A session that is good for anything else is told from none by what RFC 9470 §3 calls it. */
+const challengeOf = (code: FaultCode) =>
+  code === 'insufficient_user_authentication' ? `Bearer error="${code}"` : 'Bearer'

@@ -6,13 +6,23 @@ import { isBuiltIn } from '../../core/clients/client.js'
 import { hostOf, type Resource, resourcesOf } from '../../core/clients/resource.js'
 import { writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
+import type { Answerer } from '../../core/grants/admission.js'
 import { isBlankUserCode } from '../../core/grants/codes.js'
 import { countriesDiffer } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 
 const TOO_MANY = `The user has ${MOST_ACTIVE} active clients, which is the maximum: when one is revoked, this can be approved`
 
-const userOf = (request: FastifyRequest) => request.authenticatedCaller().userId
+/** Who looks and decides, for the rules. */
+function answererOf({ whereabouts }: App, request: FastifyRequest): Answerer {
+  const caller = request.authenticatedCaller()
+  const provedAtMs = caller.kind === 'user' ? caller.authenticatedAtMs : undefined
+  const { userId } = caller
+  return { ...whereabouts.origin(request, `user:${userId}`), userId, place: whereabouts.location(request), provedAtMs }
+}
+
+/** What a rule refuses. Its sentence is for the user. */
+const refusedByRule = (say: string | undefined) => fault('refused_by_rule', say === undefined ? {} : { hint: say })
 
 /** GET /auth/grant/peek: what a consent page shows of a pending grant. */
 export function peekGrant(app: App): void {
@@ -22,17 +32,23 @@ export function peekGrant(app: App): void {
     handler: async (request) => {
       const { user_code } = request.query
       if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })
-      const peek = () => app.core.grants.peek(user_code)
-      const outcome = await app.limits.guess(request, userOf(request), peek)
+      const by = answererOf(app, request)
+      const peek = () => app.core.grants.peek(user_code, by)
+      const outcome = await app.limits.guess(request, by.userId, peek)
+      if (outcome.kind === 'refused') throw refusedByRule(outcome.say)
       if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
 
+      const { warnings, isProofDue } = outcome
       const { clientId, clientType, scopes, metadata, location } = outcome.request
       const { grantId } = outcome
-      const userId = userOf(request)
-      await app.core.grants.shown({ grantId, clientId }, userId, app.whereabouts.origin(request, `user:${userId}`))
+      await app.core.grants.shown(
+        { grantId, clientId },
+        by.userId,
+        app.whereabouts.origin(request, `user:${by.userId}`)
+      )
       const clientName = outcome.client?.name
       const resources = resourcesOf(outcome.client?.resources ?? [], outcome.request.resources)
-      const approverLocation = app.whereabouts.location(request)
+      const approverLocation = by.place
       const countryMismatch = countriesDiffer(location, approverLocation)
       return {
         client_type: clientType,
@@ -43,7 +59,9 @@ export function peekGrant(app: App): void {
         ...(resources.length > 0 && { resources: resources.map(renderResource) }),
         ...(location && { requester_location: location.text }),
         ...(approverLocation && { approver_location: approverLocation.text }),
-        ...(countryMismatch !== undefined && { country_mismatch: countryMismatch })
+        ...(countryMismatch !== undefined && { country_mismatch: countryMismatch }),
+        ...(warnings.length > 0 && { warnings: [...warnings] }),
+        ...(isProofDue && { sign_in_again: true })
       }
     }
   })
@@ -59,12 +77,13 @@ export function decideGrant(app: App): void {
     handler: async (request) => {
       const { user_code, action } = request.body
       if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })
-      const userId = userOf(request)
-      const by = { ...app.whereabouts.origin(request, `user:${userId}`), userId }
-      const { kind } = await app.limits.guess(request, userId, () => app.core.grants.peek(user_code))
+      const by = answererOf(app, request)
+      const { kind } = await app.limits.guess(request, by.userId, () => app.core.grants.peek(user_code))
       if (kind === 'unknown') throw fault('unknown_user_code', { detail: kind })
       const outcome = await app.core.grants.decide(user_code, action, by)
       if (outcome.kind === 'blocked') throw fault('user_blocked')
+      if (outcome.kind === 'refused') throw refusedByRule(outcome.say)
+      if (outcome.kind === 'unproved') throw fault('insufficient_user_authentication')
       if (outcome.kind === 'full') throw fault('conflict', { hint: TOO_MANY })
       if (outcome.kind !== 'decided') throw fault('unknown_user_code', { detail: outcome.kind })
       return { status: action }

@@ -1,6 +1,6 @@
 /** What a program does with a grant beside polling: starts it, and withdraws it. */
 import { dashboardOperations, type SentClientMetadata } from '../../../schemas/generated/dashboard.js'
-import { BUILT_IN_TAG } from '../../core/clients/client.js'
+import { BUILT_IN_TAG, DEVICE_CODE_GRANT, requireDeviceScopes } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { ClientMetadata } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
@@ -14,8 +14,13 @@ export function startGrant(app: App): void {
     handler: async (request) => {
       const { client_type: clientType, client_metadata: sent } = request.body
       const client = app.core.clients.find(clientType)
-      if (!client) throw fault('internal', { detail: 'a type without its built-in client' })
-      const asked = { clientId: client.id, clientType, ...readAsked(client, request.body) }
+      // The operator may have switched it off, or its device grant (OAUTH_CLIENTS_FILE).
+      if (!client?.grantTypes.includes(DEVICE_CODE_GRANT)) {
+        throw fault('invalid_request', { hint: 'client_type is not allowed here' })
+      }
+      const wanted = readAsked(client, request.body)
+      requireDeviceScopes(client, wanted.scopes)
+      const asked = { clientId: client.id, clientType, ...wanted }
       const { grantCode, answer } = await beginGrant(app, request, { ...asked, metadata: pickMetadata(sent ?? {}) })
       return { grant_code: grantCode, ...answer }
     }

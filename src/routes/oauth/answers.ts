@@ -45,6 +45,9 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
     challenge: `Bearer ${REALM}, error="insufficient_scope"`
   },
   user_blocked: { status: 403, error: 'access_denied' },
+  // No user answers on this surface.
+  refused_by_rule: { status: 403, error: 'access_denied' },
+  insufficient_user_authentication: { status: 401, error: 'invalid_token' },
   insufficient_scope: { status: 403, error: 'insufficient_scope' },
   not_found: { status: 404, error: 'invalid_request', description: 'There is nothing here.' },
   unknown_user_code: { status: 404, error: 'invalid_request' },

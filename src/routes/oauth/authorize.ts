@@ -12,7 +12,7 @@ import { newGrantCode } from '../../core/grants/codes.js'
 import type { App } from '../app.js'
 import { createDescribe, describedOrNone } from '../described-client.js'
 import { writeForm } from '../form-body.js'
-import { metadataOf } from '../grant-start.js'
+import { metadataOf, readUserAgent } from '../grant-start.js'
 import type { Ask } from '../pages/ask.js'
 import type { Demands } from '../pages/asks.js'
 import { type PageParts, seeOther } from '../pages/page.js'
@@ -71,7 +71,7 @@ export function authorize({ app, asks }: PageParts): void {
     const refusal = whyNotAsked(request, asked)
     if (refusal) return refuse(request, reply, client, to, refusal)
     if (request.method === 'HEAD') return seeOther(reply, visit, '/login')
-    const ask = askOf(client, asked)
+    const ask = { ...askOf(client, asked), ...readUserAgent(request) }
     if (!asks.keep(request, reply, ask)) return refuse(request, reply, client, to, TOO_LONG)
     app.metrics.countGrant('started', 'code')
     return seeOther(reply, visit, `/authorize/${ask.id}`)

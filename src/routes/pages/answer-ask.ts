@@ -7,12 +7,14 @@ import { fault } from '../../core/fault.js'
 import type { Action, DecideOutcome } from '../../core/grants/grant.js'
 import { platformFromUserAgent } from '../../core/grants/user-agent.js'
 import { answerUrl } from '../oauth/authorization-answer.js'
+import { type Asking, ruledOf, sendRefusedAsk, signInForAsk, tellLost, wayBack } from './admit-ask.js'
+import { answererOf } from './answerer.js'
 import type { Ask } from './ask.js'
 import { isAsShown, openAskTicket } from './consent-ticket.js'
 import { formOf, type PageParts, PathId, sendPage } from './page.js'
-import { type Asking, askIdOf, askingOf, requireAnswerer, sendAsk, tellLost, wayBack } from './show-ask.js'
+import { askIdOf, askingOf, requireAnswerer, sendAsk } from './show-ask.js'
 import { Onward } from './views/onward.js'
-import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
+import { sessionOf, userIdOf, visitOf } from './visit.js'
 
 const Answer = formOf({
   ticket: Type.String(),
@@ -45,10 +47,13 @@ export function answerAsk(parts: PageParts): void {
       const { texts } = visitOf(request)
       const leftOut = (ticket.optional ?? []).filter((scope) => ![ticked].flat().includes(scope))
       const again = (status: number, problem: string) =>
-        sendAsk(parts, request, reply.code(status), asking, { problem, leftOut })
+        sendAsk(parts, request, reply, asking, { status, problem, leftOut })
       if (!isAsShown(ticket, asking.client)) return again(409, texts.consent.changed)
       if (action === 'approve' && sure !== 'yes') return again(400, texts.asking.sureMissing)
-      const { kind } = await decide(request, asking, action, leftOut)
+      const outcome = await decide(request, asking, action, leftOut)
+      const { kind } = outcome
+      if (kind === 'refused') return sendRefusedAsk(parts, request, reply, asking, outcome)
+      if (kind === 'unproved') return signInForAsk(parts, request, reply, asking.ask)
       if (kind === 'blocked') throw fault('user_blocked')
       if (kind === 'full') return again(409, texts.consent.tooMany(MOST_ACTIVE))
       if (kind !== 'decided') return tellLate(request, reply, asking.ask)
@@ -58,24 +63,22 @@ export function answerAsk(parts: PageParts): void {
 
   function decide(
     request: FastifyRequest,
-    { ask, client }: Asking,
+    asking: Asking,
     action: Action,
     leftOut: readonly string[]
   ): Promise<DecideOutcome> {
-    const { userId, authenticatedAtMs: signedInAtMs } = sessionOf(request)
-    const ip = app.whereabouts.ip(request)
-    const location = app.whereabouts.location(request)
+    const { ask } = asking
+    const { authenticatedAtMs: signedInAtMs } = sessionOf(request)
     const { code, askedAtMs, scopes, resources, codeChallenge, redirectUri, nonce } = ask
     // A program on this device runs on what its browser runs on, and the browser says nothing else of it.
     const os = staysOnDevice(redirectUri) ? platformFromUserAgent(request.headers['user-agent']) : undefined
     const metadata = { ...ask.metadata, ...(os && { os }) }
     const asked = {
-      ...{ clientId: client.id, clientType: client.type, scopes, codeChallenge, redirectUri, metadata, ip },
+      ...{ ...ruledOf(app, request, asking), scopes, codeChallenge, metadata },
       ...(resources && { resources }),
-      ...(nonce !== undefined && { nonce }),
-      ...(location && { location })
+      ...(nonce !== undefined && { nonce })
     }
-    const by = { ...byOf(app, request), userId, signedInAtMs, leftOut }
+    const by = { ...answererOf(app, request), signedInAtMs, leftOut }
     return app.core.grants.answerCode({ code, request: asked, askedAtMs }, action, by)
   }
 

@@ -25,6 +25,8 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
   overloaded: { status: 503, text: 'unavailable' },
   internal: { status: 500, text: 'internal' },
   // These faults occur only on the APIs.
+  refused_by_rule: { status: 403, text: 'forbidden' },
+  insufficient_user_authentication: { status: 401, text: 'forbidden' },
   unauthenticated: { status: 401, text: 'forbidden' },
   invalid_token: { status: 401, text: 'forbidden' },
   insufficient_scope: { status: 403, text: 'forbidden' },

@@ -19,7 +19,9 @@ export interface Ask {
   metadata: ClientMetadata
   /** The language that was asked for, if the pages have it. */
   language?: Language
-  /** Set if the user has to prove who they are from then on, however lately they did so (`prompt=login`, `max_age=0`). */
+  /** Set if the request that asked named no User-Agent. */
+  hasNoUserAgent?: true
+  /** Set if the user has to prove who they are from then on, however lately they did so (`prompt=login`, `max_age=0`, a rule). */
   reauthenticates?: true
   /** How long ago whoever answers may have proved who they are. */
   maxAgeSeconds?: number

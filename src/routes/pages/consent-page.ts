@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../../core/clients/client.js'
 import type { GrantRequest } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
+import { answererOf, sendRefused, signInAgain } from './answerer.js'
 import { namesShown, optionalOf, sealTicket } from './consent-ticket.js'
 import type { EnteredCodes } from './entered-code.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
@@ -14,7 +15,7 @@ import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
 interface Question {
   userCode: string
   linked: boolean
-  grant: { request: GrantRequest; createdAtMs: number }
+  grant: { request: GrantRequest; createdAtMs: number; warnings: readonly string[] }
   client: Client
   /** The boxes that were not ticked before. */
   leftOut?: readonly string[]
@@ -37,6 +38,7 @@ export function sendConsent(app: App, request: FastifyRequest, reply: FastifyRep
     visit: visitOf(request),
     request: grant.request,
     createdAtMs: grant.createdAtMs,
+    warnings: grant.warnings,
     client,
     resources,
     optional,
@@ -70,17 +72,19 @@ export function showConsent({ app, visits, codes }: PageParts): void {
       // button leads here, where nothing is left to decide.
       if (!entered || (entered.linked && !entered.isEntered) || entered.result) return seeOther(reply, visit, '/device')
       const { userCode, linked, isEntered } = entered
-      const peek = () => app.core.grants.peek(userCode)
+      const peek = () => app.core.grants.peek(userCode, answererOf(app, request))
       // The first lookup of a code that was typed before signing in counts as a guess.
       const outcome = isEntered ? await peek() : await app.limits.guess(request, userIdOf(request), peek)
+      if (outcome.kind === 'refused') return sendRefused(codes, request, reply, outcome)
       if (outcome.kind === 'withdrawn' && isEntered) return sendWithdrawn(codes, request, reply)
       if (outcome.kind !== 'pending' || !outcome.client) {
         codes.forget(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
       }
+      if (!isEntered) codes.keep(request, reply, { userCode, linked, isEntered: true })
+      if (outcome.isProofDue) return signInAgain(visits, request, reply)
       const { grantId, clientId } = outcome
       await app.core.grants.shown({ grantId, clientId }, userIdOf(request), byOf(app, request))
-      if (!isEntered) codes.keep(request, reply, { userCode, linked, isEntered: true })
       return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client: outcome.client })
     }
   })

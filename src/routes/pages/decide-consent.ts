@@ -3,11 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oneOf } from '../../../schemas/config.js'
 import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
 import { fault } from '../../core/fault.js'
+import { answererOf, sendRefused, signInAgain } from './answerer.js'
 import { sendConsent, sendWithdrawn } from './consent-page.js'
 import { isAsShown, openTicket, type Ticket } from './consent-ticket.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
-import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
+import { sessionOf, userIdOf, visitOf } from './visit.js'
 
 const Decision = formOf({
   ticket: Type.String(),
@@ -42,9 +43,11 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
         askAgain(request, reply.code(status), { ticket, leftOut, problem })
       if (!isAsShown(ticket, client)) return ask(409, consent.changed)
       if (action === 'approve' && same !== 'yes') return ask(400, consent.confirmMissing)
-      const by = { ...byOf(app, request), userId: session.userId, leftOut }
+      const by = { ...answererOf(app, request), leftOut }
       const outcome = await app.core.grants.decide(userCode, action, by)
       if (outcome.kind === 'blocked') throw fault('user_blocked')
+      if (outcome.kind === 'refused') return sendRefused(codes, request, reply, outcome)
+      if (outcome.kind === 'unproved') return signInAgain(visits, request, reply)
       if (outcome.kind === 'full') return ask(409, consent.tooMany(MOST_ACTIVE))
       if (outcome.kind === 'withdrawn') return sendWithdrawn(codes, request, reply)
       if (outcome.kind !== 'decided') return refuse(request, reply)
@@ -61,10 +64,12 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
     reply: FastifyReply,
     { ticket, leftOut, problem }: { ticket: Ticket; leftOut: readonly string[]; problem: string }
   ) {
-    const outcome = await app.core.grants.peek(ticket.userCode)
+    const outcome = await app.core.grants.peek(ticket.userCode, answererOf(app, request))
+    if (outcome.kind === 'refused') return sendRefused(codes, request, reply, outcome)
     if (outcome.kind === 'withdrawn') return sendWithdrawn(codes, request, reply)
     const client = app.core.clients.find(ticket.clientId)
     if (outcome.kind !== 'pending' || !client) return refuse(request, reply)
+    if (outcome.isProofDue) return signInAgain(visits, request, reply)
     const { userCode, linked } = ticket
     return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client, leftOut, problem })
   }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { SignInRefusal } from '../../core/users/sign-in.js'
+import { wayBack } from './admit-ask.js'
 import type { Begun, Visitor } from './cookies.js'
 import { pathTo } from './heading.js'
 import { type PageParts, PathId, seeOther, sendPage } from './page.js'
-import { askingOf, wayBack } from './show-ask.js'
+import { askingOf } from './show-ask.js'
 import { ErrorPage } from './views/error-page.js'
 import { visitOf } from './visit.js'
 

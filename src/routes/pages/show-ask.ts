@@ -1,22 +1,13 @@
 /** The question of a program on the same device (RFC 6749 §4.1), which the authorization endpoint leads to. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Client, CODE_GRANT, isKnownByUrl } from '../../core/clients/client.js'
+import { CODE_GRANT, isKnownByUrl } from '../../core/clients/client.js'
 import { isAmong } from '../../core/clients/redirect-uri.js'
 import { grantIdOfCode } from '../../core/grants/codes.js'
-import { answerUrl, type Refusal } from '../oauth/authorization-answer.js'
-import type { Ask } from './ask.js'
+import { type Asking, admitAsk, tellLost } from './admit-ask.js'
 import { namesShown, optionalOf, sealTicket } from './consent-ticket.js'
 import { type PageParts, PathId, sendPage } from './page.js'
-import { AskPage, placeOf } from './views/ask-page.js'
-import { ErrorPage } from './views/error-page.js'
+import { AskPage } from './views/ask-page.js'
 import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
-
-type Link = { href: string; text: string }
-
-export interface Asking {
-  ask: Ask
-  client: Client
-}
 
 /** The name of a question, in its path. */
 export const askIdOf = (request: FastifyRequest) => (request.params as { id: string }).id
@@ -33,20 +24,6 @@ export function askingOf({ app, asks }: PageParts, request: FastifyRequest, id =
   return ask && mayBeSent ? { ask, client } : undefined
 }
 
-/** Says that there is nothing to answer. No client is told, for it is not known which. */
-export function tellLost(request: FastifyRequest, reply: FastifyReply, next?: Link): FastifyReply {
-  const visit = visitOf(request)
-  return sendPage(reply.code(400), ErrorPage, { visit, sentence: visit.texts.asking.lost, ...(next && { next }) })
-}
-
-/** The link that takes a refusal back to the program that asked. Its user has seen the question, or was to sign in for it. */
-export function wayBack({ app }: PageParts, request: FastifyRequest, ask: Ask, refusal: Refusal): Link {
-  const visit = visitOf(request)
-  const { redirectUri, state } = ask
-  const href = answerUrl(app.config.publicUrl, { redirectUri, state }, refusal)
-  return { href, text: visit.texts.asking.goOn(placeOf(redirectUri, visit)) }
-}
-
 /** The hook that sends whoever has to sign in, or to do so again, to the sign-in page and back. */
 export function requireAnswerer({ asks, visits }: PageParts) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
@@ -60,14 +37,20 @@ export function requireAnswerer({ asks, visits }: PageParts) {
   }
 }
 
-/** Shows the question, with what was wrong with an answer to it, and the boxes that were not ticked in that. */
-export function sendAsk(
-  { app }: PageParts,
+/** Shows the question, if the rules let it be put, with what was wrong with an answer to it, and the boxes that were not ticked in that. */
+export async function sendAsk(
+  parts: PageParts,
   request: FastifyRequest,
   reply: FastifyReply,
-  { ask, client }: Asking,
-  { problem, leftOut = [] }: { problem?: string; leftOut?: readonly string[] } = {}
-): FastifyReply {
+  asking: Asking,
+  { status = 200, problem, leftOut = [] }: { status?: number; problem?: string; leftOut?: readonly string[] } = {}
+): Promise<FastifyReply> {
+  const { app } = parts
+  const { ask, client } = asking
+  const { sent, warnings = [] } = await admitAsk(parts, request, reply, asking)
+  if (sent) return sent
+  const question = { grantId: grantIdOfCode(ask.code), clientId: client.id }
+  await app.core.grants.shown(question, userIdOf(request), byOf(app, request))
   const session = sessionOf(request)
   const { resources, shown } = namesShown(client, ask.resources)
   const optional = optionalOf(client, ask.scopes)
@@ -75,9 +58,9 @@ export function sendAsk(
     ...{ askId: ask.id, clientId: client.id, clientName: client.name, resources: shown },
     ...(optional.length > 0 && { optional })
   }
-  return sendPage(reply, AskPage, {
+  return sendPage(reply.code(status), AskPage, {
     visit: visitOf(request),
-    ...{ ask, client, resources, optional, leftOut, ticket: sealTicket(app, session, ticket) },
+    ...{ ask, client, resources, optional, leftOut, warnings, ticket: sealTicket(app, session, ticket) },
     userName: session.name,
     upstreamName: session.upstreamId && app.core.signIn.upstream(session.upstreamId)?.name,
     ...(problem !== undefined && { problem })
@@ -94,11 +77,7 @@ export function showAsk(parts: PageParts): void {
     onRequest: [requireAnswerer(parts), app.limits.perUser('peek', userIdOf)],
     handler: async (request, reply) => {
       const asking = askingOf(parts, request)
-      if (!asking) return tellLost(request, reply)
-      const { clientId, code } = asking.ask
-      const question = { grantId: grantIdOfCode(code), clientId }
-      await app.core.grants.shown(question, userIdOf(request), byOf(app, request))
-      return sendAsk(parts, request, reply, asking)
+      return asking ? sendAsk(parts, request, reply, asking) : tellLost(request, reply)
     }
   })
 }

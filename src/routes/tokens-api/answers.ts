@@ -30,6 +30,8 @@ const ANSWERS: Readonly<Record<FaultCode, Answer>> = {
   overloaded: { status: 503, code: 'unavailable', message: 'This is not possible right now. Please try again.' },
   internal: { status: 500, code: 'internal_error', message: 'Something went wrong here.' },
   // Only other surfaces have these, but the table has a row for every code.
+  refused_by_rule: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
+  insufficient_user_authentication: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
   user_blocked: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
   insufficient_scope: { status: 401, code: 'unauthorized', message: 'The API key is not valid.' },
   unknown_user_code: { status: 404, code: 'not_found', message: 'There is no such thing.' },

@@ -1,4 +1,4 @@
-/** Grants in memory: runs core/grants/rules.ts over two maps, and tells of decisions within the process. */
+/** Grants in memory: runs core/grants/state-machine.ts over two maps, and tells of decisions within the process. */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
 import type { Decision, GrantRequest } from '../../core/grants/grant.js'
@@ -19,7 +19,7 @@ import {
   judgePoll,
   judgeRedemption,
   judgeWithdrawal
-} from '../../core/grants/rules.js'
+} from '../../core/grants/state-machine.js'
 import type { Sweeps } from './sweeps.js'
 
 interface StoredGrant extends GrantState {

@@ -12,14 +12,18 @@ interface DecisionText {
   at?: number
   /** The scopes that are granted, '' for none. Absent if all are that were requested. */
   scope?: string
+  /** The name of the rule that denied. */
+  rule?: string
 }
 
-export function writeDecision({ userId, authorizationId, ip, revokedAllId, signedInAtMs, scopes }: Decision): string {
+export function writeDecision(decision: Decision): string {
+  const { userId, authorizationId, ip, revokedAllId, signedInAtMs, scopes, rule } = decision
   const text: DecisionText = {
     ...{ user: userId, client: authorizationId, ip },
     ...(revokedAllId !== undefined && { after: revokedAllId }),
     ...(signedInAtMs !== undefined && { at: signedInAtMs }),
-    ...(scopes && { scope: writeScope(scopes) })
+    ...(scopes && { scope: writeScope(scopes) }),
+    ...(rule !== undefined && { rule })
   }
   return JSON.stringify(text)
 }
@@ -27,20 +31,21 @@ export function writeDecision({ userId, authorizationId, ip, revokedAllId, signe
 const isText = (value: unknown) => typeof value === 'string'
 
 function isDecision(value: unknown): value is DecisionText {
-  const { user, client, ip, after, at, scope } = (value ?? {}) as Partial<DecisionText>
+  const { user, client, ip, after, at, scope, rule } = (value ?? {}) as Partial<DecisionText>
   const isTextOrUnknown = (text: unknown) => text === undefined || text === null || isText(text)
-  const isWhole = [user, client, ip].every(isText) && [after, scope].every(isTextOrUnknown)
+  const isWhole = [user, client, ip].every(isText) && [after, scope, rule].every(isTextOrUnknown)
   return isWhole && (at === undefined || Number.isSafeInteger(at))
 }
 
 /** The decision of a parsed line, for the head of its grant; undefined if it is none. */
 export function readDecision(head: string, value: unknown): Decision | undefined {
   if (!isDecision(value)) return undefined
-  const { user, client, ip, after, at, scope } = value
+  const { user, client, ip, after, at, scope, rule } = value
   return {
     ...{ action: head.startsWith('d') ? 'deny' : 'approve', userId: user, authorizationId: client, ip },
     ...(after !== undefined && { revokedAllId: after }),
     ...(at !== undefined && { signedInAtMs: at }),
-    ...(scope !== undefined && { scopes: readScope(scope) ?? [] })
+    ...(scope !== undefined && { scopes: readScope(scope) ?? [] }),
+    ...(rule !== undefined && { rule })
   }
 }

@@ -24,12 +24,14 @@ type RequestText = [
   resources?: string,
   codeChallenge?: string | null,
   redirectUri?: string | null,
-  nonce?: string | null
+  nonce?: string | null,
+  /** That the request which started it had no User-Agent. */
+  userAgent?: 'none' | null
 ]
 
 export function writeRequest(request: GrantRequest, lifeMs: number): string {
   const { clientId, clientType, scopes, resources = [], metadata, ip, location } = request
-  const { codeChallenge, redirectUri, nonce } = request
+  const { codeChallenge, redirectUri, nonce, hasNoUserAgent } = request
   const { name = null, version = null, hostname = null, os = null } = metadata
   const known: RequestText = [clientType, name, version, hostname, os, ip, lifeMs]
   // The id of a built-in client is its type, so it is left out.
@@ -38,11 +40,14 @@ export function writeRequest(request: GrantRequest, lifeMs: number): string {
     location?.country,
     clientId === clientType ? undefined : clientId,
     // A text even if it is empty, where another one follows: instances of older versions read a text or nothing here.
-    scopes.length > 0 || resources.length > 0 || codeChallenge !== undefined ? writeScope(scopes) : undefined,
+    [scopes, resources].some(({ length }) => length > 0) || codeChallenge !== undefined || hasNoUserAgent
+      ? writeScope(scopes)
+      : undefined,
     resources.join(' ') || undefined,
     codeChallenge,
     redirectUri,
-    nonce
+    nonce,
+    hasNoUserAgent && 'none'
   ]
   const last = rest.findLastIndex((value) => value !== undefined)
   return JSON.stringify([...known, ...rest.slice(0, last + 1)])
@@ -68,7 +73,7 @@ export function readRecord(record: string): GrantRecord | undefined {
   if (!isRequest(text) || (isDecided && !decision)) return undefined
   const [clientType, name, version, hostname, os, ip, lifeMs, place, country, clientId, scope, resources, ...ofCode] =
     text
-  const [codeChallenge, redirectUri, nonce] = ofCode
+  const [codeChallenge, redirectUri, nonce, userAgent] = ofCode
   const metadata = dropUnknown<ClientMetadata>({ name, version, hostname, os })
   const location = typeof place === 'string' ? dropUnknown<Location>({ text: place, country }) : undefined
   const scopes = readScope(scope) ?? []
@@ -82,7 +87,8 @@ export function readRecord(record: string): GrantRecord | undefined {
         codeChallenge,
         redirectUri,
         nonce
-      })
+      }),
+      ...(userAgent === 'none' && { hasNoUserAgent: true })
     },
     createdAtMs: expiresAtMs - lifeMs,
     expiresAtMs,

@@ -10,7 +10,7 @@ import type {
   StoredPoll,
   StoredWithdrawal
 } from '../../core/grants/grant-store.js'
-import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/rules.js'
+import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/state-machine.js'
 import { isDigest } from '../../core/secrets/digest.js'
 import type { TraceCall } from '../../core/storage.js'
 import { createRedisCodeStore } from './code-store.js'

@@ -16,7 +16,7 @@ import {
   SHORTEST_GRACE_MS,
   SLOW_DOWN_STEP_MS,
   TTL_SLACK_MS
-} from '../../core/grants/rules.js'
+} from '../../core/grants/state-machine.js'
 import { REMEMBERED, REPLAY_GRACE_MS } from '../../core/tokens/refresh-family.js'
 
 const NUMBER_OF_KEYS = {

@@ -242,8 +242,8 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
   const SECRET_DIGEST = digestOf('a secret of the client')
 
   t.test('there need not be one', async (t) => {
-    t.strictSame(readClientsFile(undefined, ISSUER), { clients: [], resources: [], faults: [] })
-    t.strictSame(read({ clients: [] }), { clients: [], resources: [], faults: [] })
+    t.strictSame(readClientsFile(undefined, ISSUER), { clients: [], overrides: [], resources: [], faults: [] })
+    t.strictSame(read({ clients: [] }), { clients: [], overrides: [], resources: [], faults: [] })
   })
 
   t.test('a client needs no more than an id', async (t) => {
@@ -266,6 +266,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
         }
       ],
       resources: [],
+      overrides: [],
       faults: []
     })
   })
@@ -322,6 +323,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
         }
       ],
       resources: [],
+      overrides: [],
       faults: []
     })
   })
@@ -339,7 +341,11 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
       'hunter2',
       '\ufeff{}'
     ]) {
-      t.strictSame(read(text), { clients: [], resources: [], faults: ['is not JSON'] }, JSON.stringify(text))
+      t.strictSame(
+        read(text),
+        { clients: [], overrides: [], resources: [], faults: ['is not JSON'] },
+        JSON.stringify(text)
+      )
     }
   })
 
@@ -350,7 +356,11 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
       ])
     }
     t.strictSame(read({}).faults, ['clients: is missing'])
-    t.strictSame(read({ resources: [] }), { clients: [], resources: [], faults: [] }, 'resources for the built-in ones')
+    t.strictSame(
+      read({ resources: [] }),
+      { clients: [], overrides: [], resources: [], faults: [] },
+      'resources for the built-in ones'
+    )
     for (const clients of [null, {}, 'acme', 5]) {
       t.strictSame(read({ clients }).faults, ['clients: expected a list of clients'], JSON.stringify(clients))
     }
@@ -495,7 +505,9 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
     const clients = CLIENT_TYPES.map((client_id) => ({ client_id }))
     t.strictSame(
       faultsOf(...clients),
-      CLIENT_TYPES.map((_, i) => `clients[${i}].client_id: is the name of a built-in client`)
+      CLIENT_TYPES.map(
+        (_, i) => `clients[${i}].client_id: is the name of a built-in client, say "built_in": true to change that one`
+      )
     )
   })
 
@@ -622,7 +634,7 @@ t.test('OAUTH_CLIENTS_FILE', async (t) => {
     writeFileSync(file, JSON.stringify({ clients: [{ client_id: 'a' }, { client_id: 'cli' }, { client_id: 'a' }] }))
     t.strictSame(told({ OAUTH_CLIENTS_FILE: file, PORT: 'x' }), [
       'PORT: expected a whole number from 0 to 65535',
-      'OAUTH_CLIENTS_FILE: clients[1].client_id: is the name of a built-in client',
+      'OAUTH_CLIENTS_FILE: clients[1].client_id: is the name of a built-in client, say "built_in": true to change that one',
       'OAUTH_CLIENTS_FILE: clients[2].client_id: is there twice'
     ])
     t.strictSame(told({ OAUTH_CLIENTS_FILE: join(directory, 'none.json') }), [

@@ -140,6 +140,9 @@ export const de: Texts = {
     denied: 'Das Gerät bekommt nichts. Diese Seite können Sie schließen.',
     deniedAdvice:
       'Haben Sie das nicht selbst begonnen, hat vielleicht jemand versucht, in Ihr Konto zu gelangen. Es ist nichts damit geschehen.',
+    refusedTitle: 'Nicht erlaubt',
+    refused:
+      'Wer diesen Dienst betreibt, erlaubt diese Anfrage nicht. Es wurde nichts genehmigt, und das Programm bekommt nichts.',
     withdrawnTitle: 'Zurückgezogen',
     withdrawn: 'Das Programm hat seine Anfrage zurückgezogen. Es wurde nichts genehmigt.',
     withdrawnAdvice:

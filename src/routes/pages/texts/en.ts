@@ -135,6 +135,9 @@ export const en = {
     denied: 'The device gets nothing. You can close this page.',
     deniedAdvice:
       'If you did not start this yourself, somebody may have tried to get into your account. Nothing has happened to it.',
+    refusedTitle: 'Not allowed',
+    refused:
+      'Whoever runs this service does not allow this request. Nothing was approved, and the program gets nothing.',
     withdrawnTitle: 'Withdrawn',
     withdrawn: 'The program has withdrawn its request. Nothing was approved.',
     withdrawnAdvice:

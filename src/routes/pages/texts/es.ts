@@ -137,6 +137,9 @@ export const es: Texts = {
     denied: 'El dispositivo no recibe nada. Puede cerrar esta página.',
     deniedAdvice:
       'Si no inició esto usted, quizá alguien intentó entrar en su cuenta. A su cuenta no le ha pasado nada.',
+    refusedTitle: 'No permitido',
+    refused:
+      'Quien gestiona este servicio no permite esta solicitud. No se ha aprobado nada y el programa no recibe nada.',
     withdrawnTitle: 'Solicitud retirada',
     withdrawn: 'El programa ha retirado su solicitud. No se ha aprobado nada.',
     withdrawnAdvice:

@@ -136,6 +136,9 @@ export const fr: Texts = {
     denied: 'L’appareil n’obtient rien. Vous pouvez fermer cette page.',
     deniedAdvice:
       'Si ce n’est pas vous qui avez commencé, quelqu’un a peut-être tenté d’entrer dans votre compte. Il ne lui est rien arrivé.',
+    refusedTitle: 'Non autorisé',
+    refused:
+      'L’exploitant de ce service n’autorise pas cette demande. Rien n’a été approuvé, et le programme n’obtient rien.',
     withdrawnTitle: 'Demande retirée',
     withdrawn: 'Le programme a retiré sa demande. Rien n’a été approuvé.',
     withdrawnAdvice:

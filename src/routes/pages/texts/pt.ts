@@ -136,6 +136,8 @@ export const pt: Texts = {
     denied: 'O dispositivo não recebe nada. Você pode fechar esta página.',
     deniedAdvice:
       'Se não foi você que iniciou isto, talvez alguém tenha tentado entrar na sua conta. Nada aconteceu com ela.',
+    refusedTitle: 'Não permitido',
+    refused: 'Quem opera este serviço não permite este pedido. Nada foi aprovado e o programa não recebe nada.',
     withdrawnTitle: 'Pedido retirado',
     withdrawn: 'O programa retirou o seu pedido. Nada foi aprovado.',
     withdrawnAdvice:

@@ -17,6 +17,8 @@ interface AskPageProps {
   /** The scopes that the user may leave out, and those of them that they have left out so far. */
   optional: readonly string[]
   leftOut: readonly string[]
+  /** What the rules of the operator say of it. */
+  warnings: readonly string[]
   /** The sealed ticket (consent-ticket.ts). */
   ticket: string
   userName: string
@@ -30,17 +32,23 @@ interface AskPageProps {
  * the other question the deny button comes first, so that the Enter key denies, and no element has an id.
  */
 export function AskPage(props: AskPageProps) {
-  const { visit, ask, client, problem } = props
+  const { visit, ask, client, problem, warnings } = props
   const { asking, consent, clientTypes } = visit.texts
   const name = client.name ?? hostOfClient(client.id) ?? clientTypes[client.type]
   const claims = claimsOf(ask, visit)
   const isDoubtful = claims.some(([, { doubts }]) => doubts.length > 0)
+  const isStrong = isDoubtful || warnings.length > 0
   return (
     <Layout visit={visit} title={asking.title} isAlone>
       {problem && <Notice kind="problem">{problem}</Notice>}
       <Summary {...props} claims={claims} />
-      <section class={`warning ${isDoubtful ? 'strong' : ''}`}>
-        <h2>{isDoubtful ? consent.warning.strongTitle : consent.warning.title}</h2>
+      <section class={`warning ${isStrong ? 'strong' : ''}`}>
+        <h2>{isStrong ? consent.warning.strongTitle : consent.warning.title}</h2>
+        {warnings.map((warning) => (
+          <p key={warning}>
+            <bdi>{warning}</bdi>
+          </p>
+        ))}
         {isDoubtful && <p>{consent.claimsIntro}</p>}
         <Doubts visit={visit} claims={claims} />
         <p>{asking.warning}</p>

@@ -19,6 +19,8 @@ export interface ConsentProps {
   /** The scopes that the user may leave out, and those of them that they have left out so far. */
   optional: readonly string[]
   leftOut: readonly string[]
+  /** What the rules of the operator say of it. */
+  warnings: readonly string[]
   /** In the form XXXX-XXXX. */
   userCode: string
   linked: boolean
@@ -98,9 +100,9 @@ export function nameOf(client: Client, request: Pick<GrantRequest, 'clientType' 
 }
 
 /** The signs of a deception. A followed link is none, because most clients offer one. */
-function alarmsOf({ visit, request, here }: ConsentProps): string[] {
+function alarmsOf({ visit, request, here, warnings }: ConsentProps): string[] {
   const { warning } = visit.texts.consent
-  const alarms: string[] = []
+  const alarms = [...warnings]
   if (countriesDiffer(request.location, here.location)) {
     const [from, to] = [request.location, here.location].map((location) => country(visit, location?.country ?? ''))
     alarms.push(warning.countries(from ?? '', to ?? ''))
@@ -117,7 +119,9 @@ function Warning({ visit, linked, alarms }: ConsentProps & { alarms: readonly st
     <section class={`warning ${isStrong ? 'strong' : ''}`}>
       <h2>{isStrong ? warning.strongTitle : warning.title}</h2>
       {alarms.map((alarm) => (
-        <p key={alarm}>{alarm}</p>
+        <p key={alarm}>
+          <bdi>{alarm}</bdi>
+        </p>
       ))}
       {linked && <p>{warning.linked}</p>}
       <p>{warning.base}</p>

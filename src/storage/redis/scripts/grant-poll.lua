@@ -1,5 +1,5 @@
 #!lua flags=allow-oom,allow-cross-slot-keys
--- Judges polls, each of another grant, by the rules of src/core/grants/rules.ts, and remembers them. This is the script that
+-- Judges polls, each of another grant, by the rules of src/core/grants/state-machine.ts, and remembers them. This is the script that
 -- Redis runs most often: it costs one TIME, and a GETRANGE and a SETRANGE for every grant that is pending.
 --
 -- KEYS 1: grant   then: the other grants, but in a Cluster, where their slots differ

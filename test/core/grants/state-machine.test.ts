@@ -15,6 +15,7 @@ import {
   USER_CODE_ALPHABET
 } from '../../../src/core/grants/codes.js'
 import { countriesDiffer } from '../../../src/core/grants/grant.js'
+import { readClaim } from '../../../src/core/grants/self-description.js'
 import {
   type GrantState,
   graceMs,
@@ -22,8 +23,7 @@ import {
   judgeDecision,
   judgePoll,
   judgeWithdrawal
-} from '../../../src/core/grants/rules.js'
-import { readClaim } from '../../../src/core/grants/self-description.js'
+} from '../../../src/core/grants/state-machine.js'
 import { nameFromUserAgent, platformFromUserAgent } from '../../../src/core/grants/user-agent.js'
 
 const NOW = 1_700_000_000_000
