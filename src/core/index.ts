@@ -5,6 +5,7 @@
  */
 import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
+import { createAllAuthorizations } from './authorizations/all-authorizations.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
@@ -21,6 +22,7 @@ import type { CoreConfig } from './config.js'
 import { isConnection } from './connections/connection.js'
 import { createConnections, isConnectionOwner } from './connections/connections.js'
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
+import { createDirectory } from './directory/directory.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
@@ -48,7 +50,7 @@ import type { UpstreamEvents } from './upstream/upstream.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
 import { createBrowserSessions, isSession } from './users/browser-sessions.js'
 import { createIdentities, isIdentity } from './users/identities.js'
-import { createProfiles, isProfile } from './users/profiles.js'
+import { createProfiles, isEmailOfUser, isProfile } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
 import { createUsers, isStanding } from './users/user.js'
 
@@ -117,7 +119,12 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     events
   })
   const takeStatusIndex = namesStatusList ? storage.statusIndices.take : undefined
-  const approvals = createApprovals({ records: authorizationRecords, authorizations, users, clock, takeStatusIndex })
+  const parents = storage.authorizationUsers
+  const approvals = createApprovals({
+    ...{ records: authorizationRecords, parents, authorizations, users },
+    ...{ clock, takeStatusIndex }
+  })
+  const allAuthorizations = createAllAuthorizations(authorizationRecords, parents)
   const { revocations: store, statusIndices: indices } = storage
   const statusLists = namesStatusList ? createStatusLists({ ...signing, store, indices, clock }) : undefined
   const tokens = createTokens({
@@ -158,7 +165,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   )
   const clientOf = (upstreamId: string) => upstreams.find(({ upstream }) => upstream.id === upstreamId)
   const identities = createIdentities({ records: readable(storage.identities, isIdentity), clock })
-  const profiles = createProfiles({ records: readable(storage.profiles, isProfile), clock })
+  const emails = readable(storage.emails, isEmailOfUser)
+  const profiles = createProfiles({ records: readable(storage.profiles, isProfile), emails, clock })
   const browserSessions = createBrowserSessions({
     records: readable(storage.sessions, isSession),
     users,
@@ -183,6 +191,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     clientOf,
     clock
   })
+  const directory = createDirectory({ users, profiles, identities, connections, authorizations, allAuthorizations })
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
 
   const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
@@ -201,6 +210,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     signingKeys,
     accessTokens,
     authorizations,
+    allAuthorizations,
+    directory,
     revocationFeed,
     /** Undefined unless TOKEN_STATUS_LIST is on. */
     statusLists,

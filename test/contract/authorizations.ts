@@ -25,11 +25,16 @@ async function ready(t: Test, start: StartEngine) {
     }
   }
   const clients = createClients(builtInClients(2_592_000))
-  function of({ authorizations: records, users: userRecords, revocations: store }: Storage) {
+  function of({
+    authorizations: records,
+    authorizationUsers: parents,
+    users: userRecords,
+    revocations: store
+  }: Storage) {
     const users = createUsers({ records: userRecords, clock })
     const revoking = createRevoking({ records, store, clients, clock })
     const authorizations = createAuthorizations({ records, users, revoking, clients, clock, events })
-    return { authorizations, approvals: createApprovals({ records, authorizations, users, clock }) }
+    return { authorizations, approvals: createApprovals({ records, parents, authorizations, users, clock }) }
   }
   const [here, there] = [of(storage), of(other)]
   return {

@@ -38,6 +38,8 @@ export interface Authorizations {
    * those that end or ended last come first. At most 700 of them, or fewer if `most` says so.
    */
   page(userId: string, options?: { most?: number; after?: Position | undefined }): Promise<AuthorizationPage>
+  /** How many are active, and of these await their collection, and whether there is one at all, ended or not. */
+  countsOf(userId: string): Promise<{ active: number; awaited: number; isAny: boolean }>
   /** Sets the label, or clears it if undefined. Resolves to undefined if this user has no such authorization. */
   rename(userId: string, id: string, label: string | undefined): Promise<Authorization | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
@@ -134,6 +136,18 @@ export function createAuthorizations({
 
     list: async (userId) => (await page(userId)).authorizations.sort(newestFirst),
     page,
+
+    async countsOf(userId) {
+      const order = 'last-to-end'
+      const [found, { ids }] = await Promise.all([
+        readPage(records.page, userId, { order, most: MOST_ACTIVE, fading: { ...ENDED, most: 0 } }),
+        records.ids(userId, { order, most: 1 })
+      ])
+      const nowMs = clock()
+      const all = [...found.records].map(([id, fields]) => fromFields(userId, id, fields))
+      const awaited = all.filter((one) => one.awaitsCollection && !hasEnded(one, nowMs))
+      return { active: found.lasting, awaited: awaited.length, isAny: ids.length > 0 }
+    },
 
     async rename(userId, id, label) {
       const fields = await records.change(userId, id, label === undefined ? { clear: ['label'] } : { set: { label } })

@@ -5,12 +5,12 @@
 import type { Connection } from '../connections/connection.js'
 import type { Connections } from '../connections/connections.js'
 import { type Attempt, newAttempt } from '../upstream/sign-in-attempt.js'
-import type { Upstream } from '../upstream/upstream.js'
+import type { Upstream, UpstreamIdentity } from '../upstream/upstream.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
 import type { Refusal } from '../upstream/upstream-errors.js'
 import type { BrowserSession, BrowserSessions } from './browser-sessions.js'
 import type { Identities } from './identities.js'
-import type { Profiles } from './profiles.js'
+import type { Profile, Profiles } from './profiles.js'
 import { isUserId } from './user.js'
 
 /**
@@ -82,7 +82,7 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       const { userId, connectionId, use } = await identities.signIn(upstreamId, identity.subject, ownId)
       if (use === 'connected') return { kind: 'refused', reason: 'only_connected' }
       await connections.keep(userId, connectionId, { upstreamId, identity, tokens })
-      if (use === 'first') await profiles.keep(userId, identity)
+      if (use === 'first') await profiles.keep(userId, profileOf(upstreamId, identity))
       const name = use === 'first' ? identity.name : await nameOf(userId, identity.name)
       // The exchange refuses who was let through without what this attempt asked for.
       const proof = { authenticatedAtMs, isReauthenticated: attempt.reauthenticates }
@@ -107,4 +107,9 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       return sessions.begin({ userId: name, name, isReauthenticated: true })
     }
   }
+}
+
+/** What an upstream says of the user whose first identity this is. */
+function profileOf(upstreamId: string, { subject, name, email, isEmailVerified = false }: UpstreamIdentity): Profile {
+  return { name, ...(email !== undefined && { email, isEmailVerified }), identity: { upstreamId, subject } }
 }

@@ -6,7 +6,7 @@ import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
 import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-key-stores.js'
-import { createMemoryRecordStore } from './record-store.js'
+import { createMemoryParentIndex, createMemoryRecordStore } from './record-store.js'
 import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
 import { createMemoryRevocationStore } from './revocation-store.js'
 import { createMemoryStatusIndexStore } from './status-index-store.js'
@@ -34,9 +34,11 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
     statusIndices: createMemoryStatusIndexStore(),
     refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
+    authorizationUsers: createMemoryParentIndex(clock, sweeps),
     sessions: records(),
     identities: records(),
     profiles: records(),
+    emails: records(),
     users: records(),
     connections: records(),
     connectionOwners: records(),

@@ -10,6 +10,7 @@ import { createRedisDecisionFeed } from './decision-feed.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
+import { createRedisParentIndex } from './parent-index.js'
 import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { createRedisRevocationStore } from './revocation-store.js'
@@ -83,10 +84,12 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     statusIndices: createRedisStatusIndexStore(connection, keys),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
+    authorizationUsers: createRedisParentIndex('authorized-client', records),
     apiKeys: recordsOf(KINDS_READ_TOGETHER.apiKeys),
     sessions: recordsOf('session'),
     identities: recordsOf('identity'),
     profiles: recordsOf('profile'),
+    emails: recordsOf('email'),
     users: recordsOf('user'),
     connections: recordsOf('account'),
     connectionOwners: recordsOf('account-owner'),
