@@ -5,6 +5,7 @@
  */
 import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
+import { createEventSearch } from './audit/event-search.js'
 import { createAllAuthorizations } from './authorizations/all-authorizations.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
@@ -23,9 +24,11 @@ import { isConnection } from './connections/connection.js'
 import { createConnections, isConnectionOwner } from './connections/connections.js'
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
 import { createDirectory } from './directory/directory.js'
+import { createMeasures } from './directory/measures.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
+import { createPendingList } from './grants/pending-list.js'
 import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
@@ -160,6 +163,10 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     pollIntervalSeconds: config.pollIntervalSeconds
   })
 
+  const { limits, grants: grantStore } = storage
+  const { grantTtlSeconds } = config
+  const pendingList = createPendingList({ limits, store: grantStore, clients, grantTtlSeconds })
+
   const upstreams = config.upstreams.map((upstream) =>
     createUpstreamClient({ upstream, redirectUri: `${issuer}/login/${upstream.id}/callback`, clock, events })
   )
@@ -186,12 +193,17 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     records: connectionRecords,
     owners: readable(storage.connectionOwners, isConnectionOwner),
     releaseIdentity: identities.release,
+    isBlocked: users.isBlocked,
     refresher,
     keyring,
     clientOf,
     clock
   })
   const directory = createDirectory({ users, profiles, identities, connections, authorizations, allAuthorizations })
+  const measures = createMeasures({
+    ...{ issuer, upstreams: config.upstreams, users, profiles, identities },
+    ...{ authorizations, allAuthorizations, directory }
+  })
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
 
   const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
@@ -212,12 +224,15 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     authorizations,
     allAuthorizations,
     directory,
+    measures,
+    searchEvents: createEventSearch(storage.events),
     revocationFeed,
     /** Undefined unless TOKEN_STATUS_LIST is on. */
     statusLists,
     tokens,
     heldPolls,
     grants,
+    pendingList,
     identities,
     profiles,
     users,

@@ -29,6 +29,7 @@ const SURFACES: Readonly<Record<string, string>> = {
   dashboard: 'src/routes/dashboard/index.ts',
   oauth: 'src/routes/oauth/index.ts',
   'tokens-api': 'src/routes/tokens-api/index.ts',
+  admin: 'src/routes/admin/index.ts',
   'issuers-by-path': 'src/routes/issuers/index.ts',
   pages: 'src/routes/pages/index.ts',
   'issuers-by-host': 'src/routes/issuers/index.ts',
@@ -115,7 +116,7 @@ function moved(from: number, to: number): Part[] {
 const behind = (name: string, other: string) => moved(names.indexOf(name), names.indexOf(other))
 
 t.test('every part has a name, and a source that was read', async (t) => {
-  t.equal(names.length, 24)
+  t.equal(names.length, 25)
   t.equal(new Set(names).size, names.length, names.join(' '))
   for (const name of plugins) t.ok(existsSync(join(root, `plugins/${name}.ts`)), name)
   t.strictSame(Object.keys(SURFACES).sort(), names.filter((name) => !plugins.includes(name)).sort())

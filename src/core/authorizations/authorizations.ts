@@ -14,8 +14,11 @@ import type { Revoking } from './revoking.js'
 /** What is listed at once where no pages are asked for: everything, but for a user from before there was a maximum. */
 const MOST_LISTED = MOST_ACTIVE + ENDED.most
 
-/** What led to a revocation: its owner, its client by a token or by the grant code, or a refresh token that was used twice. */
-export type RevokedBy = 'owner' | 'token' | 'replay' | 'code'
+/**
+ * What led to a revocation: its owner, an operator, its client by a token or by the grant code, or a refresh token that was used
+ * twice.
+ */
+export type RevokedBy = 'owner' | 'operator' | 'token' | 'replay' | 'code'
 
 /** `awaited`: its client has not collected it yet. `lapsed`: nor will it, for it is too late. `ended`: revoked or expired. */
 export type AuthorizationStanding = 'awaited' | 'lapsed' | 'active' | 'ended'
@@ -45,11 +48,11 @@ export interface Authorizations {
   /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
   revoke(userId: string, id: string, by?: RevokedBy): Promise<Authorization | undefined>
   /**
-   * The owner revokes all that have not ended, collected or not, some at a time, however many there are. Resolves to their number.
+   * Revokes all of a user that have not ended, collected or not, some at a time, however many there are. Resolves to their number.
    * Rejects with `unavailable` when it could not go on; those that were revoked by then stay so, and another call goes on with
    * the others.
    */
-  revokeAll(userId: string): Promise<number>
+  revokeAll(userId: string, by?: RevokedBy): Promise<number>
 }
 
 export interface AuthorizationPage {
@@ -160,7 +163,7 @@ export function createAuthorizations({
       return authorization
     },
 
-    async revokeAll(userId) {
+    async revokeAll(userId, by = 'owner') {
       // Noted first, so that an approval whose record is missing from the list is not collected after this either.
       await users.noteRevokedAll(userId)
       let total = 0
@@ -168,7 +171,7 @@ export function createAuthorizations({
         // What is revoked is not active any more, so the next step has the others, with those that are collected meanwhile. Each of
         // its calls has a time limit of its own.
         const { revoked, isDone } = await revoking.revokeSome(userId)
-        for (let i = 0; i < revoked; i++) events.revoked('owner')
+        for (let i = 0; i < revoked; i++) events.revoked(by)
         total += revoked
         if (isDone) return total
       }

@@ -114,7 +114,7 @@ export function createRedisStorage({
     tenants: recordsOf('tenant'),
     trustedIssuers: recordsOf('tenant-provider'),
     policies: recordsOf('tenant-policy'),
-    limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, testClock }),
+    limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, clock, testClock }),
     events: createRedisEventStore(connection, keys, eventsKept),
 
     async open() {
