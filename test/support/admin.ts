@@ -1,4 +1,5 @@
 /** The admin API as an operator's tool sees it: API keys with rights, and lists read page by page. */
+import { BY_OPERATOR } from '../../src/core/audit/event.js'
 import type { Answer, TestApp } from './app.js'
 
 export interface AdminCalls {
@@ -21,7 +22,7 @@ export function adminCalls({ app, call }: TestApp): AdminCalls {
     const key =
       keys.get(rights) ??
       app.core.apiKeys
-        .create('ops', { rights: rights.split(',').filter((right) => right !== '') as Right[] })
+        .create('ops', { rights: rights.split(',').filter((right) => right !== '') as Right[] }, BY_OPERATOR)
         .then(({ text }) => text)
     keys.set(rights, key)
     return key

@@ -1,5 +1,7 @@
 /** What holds for all operations of the admin API: who may call them, and what is refused. */
+
 import t, { type Test } from 'tap'
+import { BY_OPERATOR } from '../../../src/core/audit/event.js'
 import { adminCalls } from '../../support/admin.js'
 import { startApp } from '../../support/app.js'
 import { documentedOperations, problemWith } from '../../support/documented-operations.js'
@@ -29,8 +31,8 @@ async function setUp(t: Test, variables: Record<string, string> = {}) {
 
 t.test('401 without a key, and with what is none', async (t) => {
   const { app, call } = await setUp(t)
-  const { text, key } = await app.core.apiKeys.create('ops', { rights: ['admin:read', 'admin:write'] })
-  await app.core.apiKeys.revoke('ops', key.id)
+  const { text, key } = await app.core.apiKeys.create('ops', { rights: ['admin:read', 'admin:write'] }, BY_OPERATOR)
+  await app.core.apiKeys.revoke('ops', key.id, BY_OPERATOR)
   for (const operation of OPERATIONS) {
     const ask = (token?: string) =>
       call(operation.method as 'GET', `/admin/v0${pathOf(operation)}`, {
@@ -150,7 +152,7 @@ t.test('400 for what cannot be read', async (t) => {
   for (const body of [...bodies, ...halves.map((sub_id) => ({ sub_id })), { sub_id: { format: 'opaque', id: 5 } }]) {
     t.equal((await ask('POST', '/global-token-revocation', body)).status, 400, JSON.stringify(body))
   }
-  const { text } = await app.core.apiKeys.create('ops', { rights: ['admin:write'] })
+  const { text } = await app.core.apiKeys.create('ops', { rights: ['admin:write'] }, BY_OPERATOR)
   const url = '/admin/v0/global-token-revocation'
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
   t.equal((await call('POST', url, { token: text, body: BODY, headers: form })).status, 415)
@@ -181,8 +183,8 @@ t.test('a cursor leads into the list it was made for, with what was asked for, a
 
 t.test('429 an hour’s requests of a key are those of the tokens API', async (t) => {
   const { app, call, clock } = await setUp(t, { LIMITS: 'on', LIMIT_TOKENS_API_PER_HOUR: '3' })
-  const { text } = await app.core.apiKeys.create('ops', { rights: ['admin:read', 'tokens'] })
-  const { text: other } = await app.core.apiKeys.create('ops', { rights: ['admin:read'] })
+  const { text } = await app.core.apiKeys.create('ops', { rights: ['admin:read', 'tokens'] }, BY_OPERATOR)
+  const { text: other } = await app.core.apiKeys.create('ops', { rights: ['admin:read'] }, BY_OPERATOR)
   const ask = (url: string, token = text) => call('GET', url, { token })
   t.equal((await ask('/v1/tenants')).status, 200)
   for (let i = 0; i < 2; i++) t.equal((await ask('/admin/v0/grants/pending')).status, 200)

@@ -1,6 +1,6 @@
 /** What the admin API lists over all users: authorizations, grants that wait, connected accounts and the audit trail. */
 import t, { type Test } from 'tap'
-import type { Told } from '../../../src/core/audit/event.js'
+import { BY_OPERATOR, type Told } from '../../../src/core/audit/event.js'
 import { adminCalls } from '../../support/admin.js'
 import { startApp } from '../../support/app.js'
 import { claimsOf } from '../../support/client.js'
@@ -166,16 +166,21 @@ for (const [engine, variables] of Object.entries(ENGINES)) {
 t.test('connected accounts, for a back end', async (t) => {
   const { ask, askWith, readAll, app } = await setUp(t)
   const connect = (userId: string, id: string, upstreamId: string) =>
-    app.core.connections.keep(userId, id, {
-      upstreamId,
-      identity: { subject: `at ${upstreamId}`, username: `${userId}@${upstreamId}`, name: userId },
-      tokens: {
-        accessToken: 'an access token',
-        refreshToken: 'a refresh token',
-        scopes: ['a', 'b'],
-        expiresAtMs: undefined
-      }
-    })
+    app.core.connections.keep(
+      userId,
+      id,
+      {
+        upstreamId,
+        identity: { subject: `at ${upstreamId}`, username: `${userId}@${upstreamId}`, name: userId },
+        tokens: {
+          accessToken: 'an access token',
+          refreshToken: 'a refresh token',
+          scopes: ['a', 'b'],
+          expiresAtMs: undefined
+        }
+      },
+      BY_OPERATOR
+    )
   for (let i = 0; i < 9; i++) await connect('ann', `account ${i}`, i % 3 === 0 ? 'hub' : 'acme')
   await connect('bob', 'of bob', 'hub')
   const { entries, lengths } = await readAll('/users/ann/accounts', 2)

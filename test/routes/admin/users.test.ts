@@ -1,5 +1,7 @@
 /** Users at the admin API: who they are, what they have granted, and what is done about them. */
+
 import t, { type Test } from 'tap'
+import { BY_OPERATOR } from '../../../src/core/audit/event.js'
 import { adminCalls } from '../../support/admin.js'
 import { startApp } from '../../support/app.js'
 import { startIdentityProvider } from '../../support/oidc-upstream.js'
@@ -79,7 +81,7 @@ t.test('200 the first identity stays known where its account was disconnected', 
   const { ask, app, signIn } = await setUp(t)
   const { userId } = (await signIn('ann')).session
   const [connection] = await app.core.connections.list(userId)
-  await app.core.connections.disconnect(userId, connection?.id ?? '')
+  await app.core.connections.disconnect(userId, connection?.id ?? '', BY_OPERATOR)
   const { body } = await ask('GET', `/users/${userId}`)
   t.strictSame(body.identities, [{ provider: 'acme', subject: connection?.subject }])
   t.equal(body.counts.accounts, 0)
