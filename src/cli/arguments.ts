@@ -64,8 +64,7 @@ function readArguments(name: string, args: readonly string[]) {
     if (rest.length !== takes.length) throw new Error(`${name} takes ${takes.join(' and ') || 'no argument'}`)
     return { rest, options: values as OptionValues }
   } catch (error) {
-    // The library goes on to say how an argument could begin with a hyphen, which none here does.
-    throw usageError((error as Error).message.split('. ')[0] as string, usageFor(name))
+    throw usageError((error as Error).message, usageFor(name))
   }
 }
 
