@@ -45,7 +45,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
 
 /** The command that the first words are. */
 function nameIn([noun = '', verb = '']: readonly string[]): string | undefined {
-  return [`${noun} ${verb}`, noun].find((name) => name in COMMANDS)
+  return [`${noun} ${verb}`, noun].find((name) => Object.hasOwn(COMMANDS, name))
 }
 
 function readArguments(name: string, args: readonly string[]) {

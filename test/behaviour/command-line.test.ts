@@ -76,5 +76,5 @@ t.test('what is printed is aligned, and a terminal obeys nothing of it', async (
   t.strictSame(facts({ a: '1', longer: undefined, bcd: 'x\u0007' }), ['a    1', 'bcd  x\\u{7}'])
   t.strictSame([when('2026-01-02T03:04:05.678Z'), when(null), when(undefined)], ['2026-01-02 03:04:05', '-', '-'])
   t.strictSame([readLimit('7', 1), readLimit(undefined, 1)], [7, 1])
-  for (const text of ['0', '-1', 'x', '', '1.5', true]) t.throws(() => readLimit(text, 1), /^Error: --limit/)
+  for (const text of ['0', '-1', 'x', '', '1.5', true]) t.throws(() => readLimit(text, 1), { message: /^--limit: / })
 })
