@@ -97,7 +97,10 @@ async function prepareUser(url: string): Promise<string> {
     events: { revoked() {} },
     audit: keptNowhere
   })
-  const approvals = createApprovals({ records: storage.authorizations, authorizations, users, clock })
+  const approvals = createApprovals({
+    ...{ records: storage.authorizations, parents: storage.authorizationUsers },
+    ...{ authorizations, users, clock }
+  })
   const [cli] = builtInClients(2_592_000)
   if (!cli) throw new Error('there is no built-in client')
   for (let i = 0; i < CLIENTS; i++) {

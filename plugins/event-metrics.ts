@@ -74,7 +74,7 @@ export function createEventMetrics(registry: Registry, { upstreams, rules }: Pic
     'by'
   )
   // An alert watches for the first replay. Prometheus sees an increase only from a value that was there before, so zeros are set.
-  for (const by of ['token', 'owner', 'replay', 'code']) revocations.inc({ by }, 0)
+  for (const by of ['token', 'owner', 'operator', 'replay', 'code']) revocations.inc({ by }, 0)
   const shed = counter(
     'grantd_requests_shed_total',
     'Requests refused because there was more to do than could be done.'

@@ -21,12 +21,14 @@ import { timeLimit } from '../plugins/time-limit.js'
 import { tracing } from '../plugins/tracing.js'
 import { unread } from '../plugins/unread.js'
 import { whereabouts } from '../plugins/whereabouts.js'
+import { adminPrefix } from '../schemas/generated/admin.js'
 import { dashboardPrefix } from '../schemas/generated/dashboard.js'
 import { tokensPrefix } from '../schemas/generated/tokens.js'
 import { bareApp } from './bare-app.js'
 import type { Config } from './config/config.js'
 import type { Clock } from './core/clock.js'
 import type { LogOptions } from './logger.js'
+import { admin } from './routes/admin/index.js'
 import { basePathOf } from './routes/app.js'
 import { dashboard } from './routes/dashboard/index.js'
 import { issuersByHost, issuersByPath } from './routes/issuers/index.js'
@@ -89,6 +91,7 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
     [dashboard, { prefix: base + dashboardPrefix }],
     [oauth, { prefix: base }],
     [tokensApi, { prefix: base + tokensPrefix }],
+    [admin, { prefix: base + adminPrefix }],
     [issuersByPath, { prefix: base }],
     config.hasPages ? [pages, { prefix: base, awaitsCollection }] : [withoutPages, { prefix: base }]
   ])

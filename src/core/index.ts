@@ -7,6 +7,8 @@ import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
 import { createAuditTrail } from './audit/audit-trail.js'
 import type { WireEvent } from './audit/event.js'
+import { createEventSearch } from './audit/event-search.js'
+import { createAllAuthorizations } from './authorizations/all-authorizations.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
@@ -23,9 +25,12 @@ import type { CoreConfig } from './config.js'
 import { isConnection } from './connections/connection.js'
 import { createConnections, isConnectionOwner } from './connections/connections.js'
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
+import { createDirectory } from './directory/directory.js'
+import { createMeasures } from './directory/measures.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
+import { createPendingList } from './grants/pending-list.js'
 import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
@@ -51,7 +56,7 @@ import type { UpstreamEvents } from './upstream/upstream.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
 import { createBrowserSessions, isSession } from './users/browser-sessions.js'
 import { createIdentities, isIdentity } from './users/identities.js'
-import { createProfiles, isProfile } from './users/profiles.js'
+import { createProfiles, isEmailOfUser, isProfile } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
 import { createUsers, isStanding } from './users/user.js'
 
@@ -132,7 +137,12 @@ export function createCore(parts: CoreParts) {
     events
   })
   const takeStatusIndex = namesStatusList ? storage.statusIndices.take : undefined
-  const approvals = createApprovals({ records: authorizationRecords, authorizations, users, clock, takeStatusIndex })
+  const parents = storage.authorizationUsers
+  const approvals = createApprovals({
+    ...{ records: authorizationRecords, parents, authorizations, users },
+    ...{ clock, takeStatusIndex }
+  })
+  const allAuthorizations = createAllAuthorizations(authorizationRecords, parents)
   const { revocations: store, statusIndices: indices } = storage
   const statusLists = namesStatusList ? createStatusLists({ ...signing, store, indices, clock }) : undefined
   const tokens = createTokens({
@@ -171,12 +181,17 @@ export function createCore(parts: CoreParts) {
     pollIntervalSeconds: config.pollIntervalSeconds
   })
 
+  const { limits, grants: grantStore } = storage
+  const { grantTtlSeconds } = config
+  const pendingList = createPendingList({ limits, store: grantStore, clients, grantTtlSeconds })
+
   const upstreams = config.upstreams.map((upstream) =>
     createUpstreamClient({ upstream, redirectUri: `${issuer}/login/${upstream.id}/callback`, clock, events })
   )
   const clientOf = (upstreamId: string) => upstreams.find(({ upstream }) => upstream.id === upstreamId)
   const identities = createIdentities({ records: readable(storage.identities, isIdentity), clock })
-  const profiles = createProfiles({ records: readable(storage.profiles, isProfile), clock })
+  const emails = readable(storage.emails, isEmailOfUser)
+  const profiles = createProfiles({ records: readable(storage.profiles, isProfile), emails, clock })
   const browserSessions = createBrowserSessions({
     records: readable(storage.sessions, isSession),
     users,
@@ -197,11 +212,17 @@ export function createCore(parts: CoreParts) {
     records: connectionRecords,
     owners: readable(storage.connectionOwners, isConnectionOwner),
     releaseIdentity: identities.release,
+    isBlocked: users.isBlocked,
     refresher,
     keyring,
     clientOf,
     audit,
     clock
+  })
+  const directory = createDirectory({ users, profiles, identities, connections, authorizations, allAuthorizations })
+  const measures = createMeasures({
+    ...{ issuer, upstreams: config.upstreams, users, profiles, identities },
+    ...{ authorizations, allAuthorizations, directory }
   })
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
 
@@ -232,12 +253,17 @@ export function createCore(parts: CoreParts) {
     signingKeys,
     accessTokens,
     authorizations,
+    allAuthorizations,
+    directory,
+    measures,
+    searchEvents: createEventSearch(storage.events),
     revocationFeed,
     /** Undefined unless TOKEN_STATUS_LIST is on. */
     statusLists,
     tokens,
     heldPolls,
     grants,
+    pendingList,
     identities,
     profiles,
     users,

@@ -4,7 +4,7 @@ import type { RevocationStore } from './authorizations/revocation-store.js'
 import type { StatusIndexStore } from './authorizations/status-index.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limits.js'
-import type { LockStore, RecordStore } from './records/record-store.js'
+import type { LockStore, ParentIndex, RecordStore } from './records/record-store.js'
 import type { RefreshFamilyStore } from './tokens/refresh-family.js'
 import type { SigningKeyStore } from './tokens/signing-key.js'
 
@@ -16,10 +16,14 @@ export interface Storage {
   readonly statusIndices: StatusIndexStore
   readonly refreshFamilies: RefreshFamilyStore
   readonly authorizations: RecordStore
+  /** Whose an authorization is. */
+  readonly authorizationUsers: ParentIndex
   readonly apiKeys: RecordStore
   readonly sessions: RecordStore
   readonly identities: RecordStore
   readonly profiles: RecordStore
+  /** Users by their e-mail address. */
+  readonly emails: RecordStore
   readonly users: RecordStore
   readonly connections: RecordStore
   readonly connectionOwners: RecordStore

@@ -21,7 +21,9 @@ type Kept = FastifyRequest['raw'] & { [UNDECODABLE]?: unknown }
 export function isOfAnApi(url: string, base: string): boolean {
   const [path = ''] = url.split('?', 1)
   const [first = '', ...others] = (path.startsWith(`${base}/`) ? path.slice(base.length) : path).slice(1).split('/')
-  return APIS.includes(first) || others.includes('.well-known')
+  // Beside the admin API there may be pages.
+  const isOfAdminApi = first === 'admin' && others[0] === 'v0'
+  return APIS.includes(first) || isOfAdminApi || others.includes('.well-known')
 }
 
 /** Why a request has no route: its URL cannot be decoded, or there is nothing at its path. */

@@ -5,6 +5,7 @@ import { documentModule, generatedFiles, staleFiles } from '../../openapi/genera
 import { routeUrl } from '../../openapi/operations.js'
 import { print } from '../../openapi/source-text.js'
 import { orderByDependency, schemaSource } from '../../openapi/typebox.js'
+import { adminOperations, adminPrefix } from '../../schemas/generated/admin.js'
 import { dashboardOperations, dashboardPrefix } from '../../schemas/generated/dashboard.js'
 import { issuersOperations } from '../../schemas/generated/issuers.js'
 import { oauthOperations } from '../../schemas/generated/oauth.js'
@@ -25,7 +26,7 @@ t.test('the committed files', async (t) => {
   t.test('are what the documents give', async (t) => {
     const files = await generatedFiles()
     t.same([...files.keys()].sort(), [
-      ...['dashboard.ts', 'issuers.ts', 'oauth.ts', 'openapi.ts', 'ops.ts', 'tokens.ts']
+      ...['admin.ts', 'dashboard.ts', 'issuers.ts', 'oauth.ts', 'openapi.ts', 'ops.ts', 'tokens.ts']
     ])
     for (const [name, content] of files) t.ok(content.length > 500, `${name} holds something`)
     t.same(await staleFiles(files), [])
@@ -47,6 +48,7 @@ t.test('the committed files', async (t) => {
     const operations = [
       ...Object.values(dashboardOperations).map((operation) => ({ ...operation, prefix: dashboardPrefix })),
       ...Object.values(tokensOperations).map((operation) => ({ ...operation, prefix: tokensPrefix })),
+      ...Object.values(adminOperations).map((operation) => ({ ...operation, prefix: adminPrefix })),
       ...Object.values(issuersOperations).map((operation) => ({ ...operation, prefix: '' })),
       ...[...Object.values(oauthOperations), ...Object.values(opsOperations)].map((operation) => ({
         ...operation,

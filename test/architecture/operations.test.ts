@@ -15,6 +15,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   oauth: 'oauth',
   ops: 'ops',
   tokens: 'tokens-api',
+  admin: 'admin',
   issuers: 'issuers'
 }
 
@@ -46,6 +47,12 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
     'getEndUserOauthAccessToken',
     'getEndUserOauthAccessTokenOptions'
   ],
+  'admin/users.ts': ['findUsers', 'getUser', 'listUserClients', 'revokeUserClients', 'blockUser', 'unblockUser'],
+  'admin/authorizations.ts': ['searchClients', 'getAuthorizedClient', 'revokeClient'],
+  'admin/accounts.ts': ['listUserAccounts', 'findOauthAccounts'],
+  'admin/pending-grants.ts': ['listPendingGrants'],
+  'admin/events.ts': ['listEvents'],
+  'admin/global-token-revocation.ts': ['revokeGlobally'],
   'oauth/authorize.ts': ['authorize', 'authorizeByPost'],
   'oauth/discovery.ts': ['getOpenidConfiguration', 'getAuthorizationServerMetadata', 'getJwks'],
   'oauth/userinfo.ts': ['getUserinfo', 'postUserinfo'],
@@ -236,6 +243,26 @@ t.test('operations and routes', async (t) => {
     t.equal(byPath.length, 3)
     for (const path of byPath) t.ok(ofHosts.includes(`${path}`.replace('/:providerId', '')), `${path}`)
     for (const { url, constraints } of byHost) t.strictSame(constraints, { issuerHost: true }, url)
+  })
+
+  t.test('every operation of the admin API wants an API key, and can say whatever may go wrong', async (t) => {
+    const ofOperators = documented.filter(({ surface }) => surface === 'admin')
+    t.equal(ofOperators.length, 14)
+    for (const { operation, route, id } of ofOperators) {
+      t.strictSame(operation.security, [{ apiKey: [] }], route)
+      const [method = ''] = route.split(' ')
+      const isOfOne = route.includes(':') || id === 'revokeGlobally'
+      const wanted = [400, 401, 403, 405, 408, 429, 500, 503, ...(isOfOne ? [404] : [])]
+      if (method !== 'GET') wanted.push(413, 415)
+      const told = Object.keys(operation.responses).map(Number)
+      t.strictSame(told.filter((status) => status >= 400).sort(), wanted.sort(), route)
+      t.strictSame(
+        told.filter((status) => status < 400),
+        [id === 'revokeGlobally' ? 204 : 200],
+        route
+      )
+      t.match(operation.description, /`(admin:read|admin:write|connected-accounts)`/, `${route}: the right it needs`)
+    }
   })
 
   t.test('every operation of the tokens API wants an API key, and can say whatever may go wrong', async (t) => {

@@ -29,6 +29,7 @@ const SURFACES: Readonly<Record<string, string>> = {
   dashboard: 'src/routes/dashboard/index.ts',
   oauth: 'src/routes/oauth/index.ts',
   'tokens-api': 'src/routes/tokens-api/index.ts',
+  admin: 'src/routes/admin/index.ts',
   'issuers-by-path': 'src/routes/issuers/index.ts',
   pages: 'src/routes/pages/index.ts',
   'issuers-by-host': 'src/routes/issuers/index.ts',

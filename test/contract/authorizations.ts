@@ -26,7 +26,12 @@ async function ready(t: Test, start: StartEngine) {
     }
   }
   const clients = createClients(builtInClients(2_592_000))
-  function of({ authorizations: records, users: userRecords, revocations: store }: Storage) {
+  function of({
+    authorizations: records,
+    authorizationUsers: parents,
+    users: userRecords,
+    revocations: store
+  }: Storage) {
     const users = createUsers({ records: userRecords, clock, audit: keptNowhere })
     const revoking = createRevoking({ records, store, clients, clock, audit: keptNowhere })
     const authorizations = createAuthorizations({
@@ -38,7 +43,7 @@ async function ready(t: Test, start: StartEngine) {
       events,
       audit: keptNowhere
     })
-    return { authorizations, approvals: createApprovals({ records, authorizations, users, clock }) }
+    return { authorizations, approvals: createApprovals({ records, parents, authorizations, users, clock }) }
   }
   const [here, there] = [of(storage), of(other)]
   return {

@@ -46,6 +46,49 @@ async function hits(t: Test, start: StartEngine): Promise<void> {
 }
 
 async function attempts(t: Test, start: StartEngine): Promise<void> {
+  t.test('the attempts that are taken are listed, the first ones first, and counted', async (t) => {
+    const { storage, other, pass } = await start(t)
+    const { take, taken, giveBack } = storage.limits
+    t.same(await taken('a', WINDOW_MS, { most: 5 }), { attempts: [], count: 0 })
+    const ids = times(7, (i) => `attempt ${i}`)
+    for (const id of ids) {
+      await take('a', id, 100, WINDOW_MS)
+      await pass(1_000)
+    }
+    await take('b', 'of another key', 100, WINDOW_MS)
+    const found: string[] = []
+    let after: { id: string; atMs: number } | undefined
+    do {
+      const page = await other.limits.taken('a', WINDOW_MS, { after, most: 3 })
+      t.equal(page.count, 7)
+      found.push(...page.attempts.map(({ id }) => id))
+      after = page.attempts.at(-1)
+      // Its place stays one.
+      if (found.length === 3) await giveBack('a', 'attempt 2')
+      if (found.length === 3) await take('a', 'attempt 7', 100, WINDOW_MS)
+    } while (after)
+    t.strictSame(found, [...ids, 'attempt 7'])
+    await pass(WINDOW_MS - 3_000)
+    const left = await taken('a', WINDOW_MS, { most: 100 })
+    t.strictSame(left.attempts.map(({ id }) => id).slice(-1), ['attempt 7'], 'what has come free is not there')
+    t.equal(left.count, left.attempts.length)
+    t.ok(left.count < 7)
+  })
+
+  t.test('attempts of one millisecond are each on one page', async (t) => {
+    const { storage } = await start(t)
+    const ids = times(40, (i) => `${String(i).padStart(2, '0')}`)
+    await Promise.all(ids.map((id) => storage.limits.take('a', id, 100, WINDOW_MS)))
+    const found: string[] = []
+    let after: { id: string; atMs: number } | undefined
+    do {
+      const page = await storage.limits.taken('a', WINDOW_MS, { after, most: 3 })
+      found.push(...page.attempts.map(({ id }) => id))
+      after = page.attempts.at(-1)
+    } while (after)
+    t.strictSame(found.sort(), ids)
+  })
+
   t.test('an attempt comes free a window after it was taken, the oldest first', async (t) => {
     const { storage, pass } = await start(t)
     const take = (id: string) => storage.limits.take('a', id, 2, WINDOW_MS)

@@ -335,7 +335,10 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
       return records.end(...args)
     }
   })
-  function of({ authorizations, users: userRecords, revocations: store }: Storage, records = authorizations) {
+  function of(
+    { authorizations, authorizationUsers: parents, users: userRecords, revocations: store }: Storage,
+    records = authorizations
+  ) {
     const users = createUsers({ records: userRecords, clock, audit: keptNowhere })
     const revoking = createRevoking({ records, store, clients, clock, audit: keptNowhere })
     const { sweep } = createRevocationSweep(store, revoking, (error) => t.error(error as Error))
@@ -345,7 +348,7 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
       }
     }
     const made = createAuthorizations({ records, users, revoking, clients, clock, events, audit: keptNowhere })
-    return { ...made, sweep, approvals: createApprovals({ records, authorizations: made, users, clock }) }
+    return { ...made, sweep, approvals: createApprovals({ records, parents, authorizations: made, users, clock }) }
   }
   const [here, there] = [of(storage, breaking(storage.authorizations)), of(other)]
   const decisionOf = (authorizationId: string) => ({

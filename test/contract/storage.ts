@@ -10,6 +10,7 @@ import { jsonRecordsContract } from './json-records.js'
 import { limitStoreContract } from './limit-store.js'
 import { lockStoreContract } from './lock-store.js'
 import { pollBatchesContract } from './poll-batches.js'
+import { recordScanContract } from './record-scan.js'
 import { recordStoreContract } from './record-store.js'
 import { refreshFamilyStoreContract } from './refresh-family-store.js'
 import { revocationsContract } from './revocations.js'
@@ -23,6 +24,7 @@ export function storageContract(t: Test, start: StartEngine): void {
   t.test('decisions', async (t) => decisionFeedContract(t, start))
   t.test('refresh families', async (t) => refreshFamilyStoreContract(t, start))
   t.test('records', async (t) => recordStoreContract(t, start))
+  t.test('all records of a kind', async (t) => recordScanContract(t, start))
   t.test('lists of authorizations', async (t) => authorizationsContract(t, start))
   t.test('revocations', async (t) => revocationsContract(t, start))
   t.test('places in status lists', async (t) => statusIndexStoreContract(t, start))

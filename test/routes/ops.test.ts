@@ -277,10 +277,10 @@ t.test('GET /metrics', async (t) => {
       value(text, `grantd_code_redemptions_total{outcome="${outcome}"}`)
     )
     t.strictSame(outcomes, [1, 2, 1])
-    const revocations = ['owner', 'token', 'replay', 'code'].map((by) =>
+    const revocations = ['owner', 'operator', 'token', 'replay', 'code'].map((by) =>
       value(text, `grantd_revocations_total{by="${by}"}`)
     )
-    t.strictSame(revocations, [0, 0, 0, 1])
+    t.strictSame(revocations, [0, 0, 0, 0, 1])
   })
 
   t.test('200 who waits is counted, and whether decisions are heard', async (t) => {

@@ -47,10 +47,11 @@ t.test('what has expired goes by itself, without further traffic, until the engi
     await storage.grants.create(approved, tag, { ...grant, lifeMs: 900_000 })
     await storage.grants.decide(approved, decisionOf())
     await storage.grants.collect(approved)
-    const stores = Object.values(storage).filter((store) => typeof store === 'object' && 'note' in store)
+    const stores = Object.values(storage).filter((store) => typeof store === 'object' && 'createWithin' in store)
     for (const store of stores as RecordStore[]) await store.create('parent', 'id', {}, clock() + 1_000)
     t.ok(stores.length >= 15, `${stores.length} kinds of records`)
     await storage.refreshFamilies.begin('a', { userId: 'alice', currentDigest: newDigest() }, clock() + 1_000)
+    await storage.authorizationUsers.note([{ id: 'id', parent: 'parent', keepUntilMs: clock() + 1_000 }])
     await storage.limits.hit('a', 1_000)
     await storage.limits.take('b', '1', 1, 1_000)
     // Locks go by a clock of their own, like those of Redis.

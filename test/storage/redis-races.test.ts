@@ -79,6 +79,7 @@ async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = all
         keys,
         kinds: KINDS_READ_TOGETHER,
         isCluster: false,
+        clock,
         testClock: clock
       }),
       locks: createRedisLockStore(connection, keys),

@@ -6,7 +6,7 @@ import { BY_ITSELF, type Origin } from '../audit/event.js'
 import type { Client } from '../clients/client.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
-import type { RecordStore } from '../records/record-store.js'
+import type { ParentIndex, RecordStore } from '../records/record-store.js'
 import type { Users } from '../users/user.js'
 import {
   type Approval,
@@ -57,6 +57,8 @@ export interface Approvals {
 
 export interface ApprovalsParts {
   records: RecordStore
+  /** Whose an authorization is, for whoever has its id alone. */
+  parents: ParentIndex
   authorizations: Authorizations
   users: Users
   clock: Clock
@@ -65,15 +67,19 @@ export interface ApprovalsParts {
 }
 
 export function createApprovals(parts: ApprovalsParts): Approvals {
-  const { records, authorizations, users, clock, takeStatusIndex } = parts
+  const { records, parents, authorizations, users, clock, takeStatusIndex } = parts
 
   const recordOf = (authorization: Authorization) =>
     [authorization.userId, authorization.id, toFields(authorization), listedUntilMs(authorization)] as const
 
+  const noteUser = (authorization: Authorization) =>
+    parents.note([{ id: authorization.id, parent: authorization.userId, keepUntilMs: listedUntilMs(authorization) }])
+
   /** A record for what was approved already, which the maximum does not concern any more. */
   async function make(authorization: Authorization): Promise<Authorization> {
     const { userId, id } = authorization
-    return fromFields(userId, id, await records.create(...recordOf(authorization)))
+    const [kept] = await Promise.all([records.create(...recordOf(authorization)), noteUser(authorization)])
+    return fromFields(userId, id, kept)
   }
 
   /** The record of an approval is missing if an older version has approved, or if data was lost: it is made here. */
@@ -95,9 +101,10 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
       const times = awaiting(approval.lapsesAtMs)
       const authorization = authorizationOf(client, request, approval, clock(), times, statusIndex)
       const cap = { withinMs: KEEP_LISTED_MS, most: MOST_ACTIVE }
-      // Both are asked for in one turn, so that the trimming costs no further round trip.
+      // All are asked for in one turn, so that the others cost no further round trip.
       const [kept] = await Promise.all([
         records.createWithin(...recordOf(authorization), cap),
+        noteUser(authorization),
         records.trim(userId, ENDED, SPARE_MS)
       ])
       return kept === 'full' ? 'full' : fromFields(userId, id, kept)
@@ -120,7 +127,7 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
       if (authorization?.awaitsCollection && authorization.revokedAtMs === undefined) {
         const { collectedAtMs, lastUsedAtMs, tokenLifeMs, expiresAtMs } = collectedAt(client, clock())
         const isNamed = label === undefined || authorization.label !== firstLabelOf(approved.request)
-        const fields = await records.change(userId, id, {
+        const change = records.change(userId, id, {
           onlyIf: AWAITS_COLLECTION,
           set: {
             ...(!isNamed && { label }),
@@ -132,6 +139,7 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
           clear: [AWAITS_COLLECTION.field],
           keepUntilMs: expiresAtMs + KEEP_LISTED_MS
         })
+        const [fields] = await Promise.all([change, noteUser({ ...authorization, expiresAtMs })])
         if (!fields) throw fault('unavailable', { detail: 'an authorization was lost while it was collected' })
         authorization = fromFields(userId, id, fields)
       }

@@ -39,6 +39,8 @@ export interface Authorizations {
    * those that end or ended last come first. At most 700 of them, or fewer if `most` says so.
    */
   page(userId: string, options?: { most?: number; after?: Position | undefined }): Promise<AuthorizationPage>
+  /** How many are active, and of these await their collection, and whether there is one at all, ended or not. */
+  countsOf(userId: string): Promise<{ active: number; awaited: number; isAny: boolean }>
   /** Sets the label, or clears it if undefined. Resolves to undefined if this user has no such authorization. */
   rename(userId: string, id: string, label: string | undefined, by: Origin): Promise<Authorization | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
@@ -46,7 +48,7 @@ export interface Authorizations {
   /** The same where a refresh token was used twice, which is told as well. */
   revokeReplayed(authorization: Authorization, from: Whence): Promise<void>
   /**
-   * Revokes all that have not ended, collected or not, some at a time, however many there are. Resolves to their number.
+   * Revokes all of a user that have not ended, collected or not, some at a time, however many there are. Resolves to their number.
    * Rejects with `unavailable` when it could not go on; those that were revoked by then stay so, and another call goes on with
    * the others.
    */
@@ -145,6 +147,18 @@ export function createAuthorizations({
 
     list: async (userId) => (await page(userId)).authorizations.sort(newestFirst),
     page,
+
+    async countsOf(userId) {
+      const order = 'last-to-end'
+      const [found, { ids }] = await Promise.all([
+        readPage(records.page, userId, { order, most: MOST_ACTIVE, fading: { ...ENDED, most: 0 } }),
+        records.ids(userId, { order, most: 1 })
+      ])
+      const nowMs = clock()
+      const all = [...found.records].map(([id, fields]) => fromFields(userId, id, fields))
+      const awaited = all.filter((one) => one.awaitsCollection && !hasEnded(one, nowMs))
+      return { active: found.lasting, awaited: awaited.length, isAny: ids.length > 0 }
+    },
 
     async rename(userId, id, label, by) {
       const fields = await records.change(userId, id, label === undefined ? { clear: ['label'] } : { set: { label } })

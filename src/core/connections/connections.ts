@@ -6,6 +6,7 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin } from '../audit/event.js'
 import { fault } from '../fault.js'
+import { type List, type ListOptions, readPage } from '../records/batches.js'
 import { fieldsLike, Text } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
@@ -24,6 +25,8 @@ export interface Connections extends AccessTokenVendor {
   keep(userId: string, connectionId: string, connection: NewConnection, by: Origin): Promise<Connection>
   /** A user's connections, the newest first. */
   list(userId: string): Promise<Connection[]>
+  /** A part of a user's connections, those that were made first. */
+  page(userId: string, options: ListOptions): Promise<List<Connection>>
   readonly disconnect: Disconnect
 }
 
@@ -95,6 +98,11 @@ export function createConnections(parts: ConnectionsParts): Connections {
     async list(userId) {
       const connections = [...(await records.list(userId))].map(([id, fields]) => fromFields(userId, id, fields))
       return connections.sort((a, b) => b.connectedAtMs - a.connectedAtMs || (a.id < b.id ? 1 : -1))
+    },
+
+    async page(userId, { after, most }) {
+      const { records: found, next } = await readPage(records.page, userId, { order: 'first-to-end', after, most })
+      return { items: [...found].map(([id, fields]) => fromFields(userId, id, fields)), next }
     }
   }
 }

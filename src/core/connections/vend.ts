@@ -18,7 +18,7 @@ export type TokenReader = { kind: 'api_key' } | { kind: 'user'; userId: string }
 
 export type VendOutcome =
   | { kind: 'token'; accessToken: string; scopes: readonly string[] }
-  | { kind: 'unknown' | 'not_yours' | 'needs_reconnect' }
+  | { kind: 'unknown' | 'not_yours' | 'blocked' | 'needs_reconnect' }
 
 export interface AccessTokenVendor {
   /**
@@ -36,13 +36,15 @@ export interface AccessTokenVendorParts {
   /** Resolves to the user of a connection. */
   ownerOf(connectionId: string): Promise<string | undefined>
   find(userId: string, connectionId: string): Promise<Connection | undefined>
+  /** `isBlocked` of users/user.ts: nobody gets a token of somebody who is blocked. */
+  isBlocked(userId: string): Promise<boolean>
   refresher: Refresher
   keyring: Keyring
   clock: Clock
 }
 
 export function createAccessTokenVendor(parts: AccessTokenVendorParts): AccessTokenVendor {
-  const { records, ownerOf, find, refresher, keyring, clock } = parts
+  const { records, ownerOf, find, isBlocked, refresher, keyring, clock } = parts
 
   function vendable(connection: Connection): VendOutcome {
     const tokens = connection.status === 'connected' ? openTokens(keyring, connection) : undefined
@@ -63,8 +65,10 @@ export function createAccessTokenVendor(parts: AccessTokenVendorParts): AccessTo
       const userId = await ownerOf(connectionId)
       if (userId === undefined) return { kind: 'unknown' }
       if (reader.kind === 'user' && reader.userId !== userId) return { kind: 'not_yours' }
-      const connection = await find(userId, connectionId)
+      // Both are asked for in one turn, so that the check costs no further round trip.
+      const [connection, blocked] = await Promise.all([find(userId, connectionId), isBlocked(userId)])
       if (!connection) return { kind: 'unknown' }
+      if (blocked) return { kind: 'blocked' }
       const tokens = connection.status === 'connected' ? openTokens(keyring, connection) : undefined
       // The stored status stays as it is: another instance may have the secret that opens these tokens.
       if (!tokens) return { kind: 'needs_reconnect' }

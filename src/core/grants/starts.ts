@@ -4,7 +4,7 @@
  * that expires) heals when the life of the grant ends, which is as long as it can take a place.
  */
 import type { AuditTrail } from '../audit/audit-trail.js'
-import { tagOf } from '../clients/client.js'
+import { isKnownByUrl, tagOf } from '../clients/client.js'
 import { fault, isFault } from '../fault.js'
 import { type LimitStore, limitKey } from '../limits/limits.js'
 import { digestOf } from '../secrets/digest.js'
@@ -37,6 +37,11 @@ export interface PendingGrants {
   leave(grant: PendingGrant): Promise<void>
 }
 
+/** The counters of the grants that wait, of a client and of all clients that are known by a URL. pending-list.ts reads them. */
+export const pendingOf = (clientId: string) => limitKey('pending', 'client', clientId)
+export const PENDING_BY_URL = limitKey('pending', 'known-by-url')
+const UNLIMITED = 2 ** 31
+
 /** Without bounds nothing is counted. */
 export function createPendingGrants(store: LimitStore, bounds: PendingBounds | undefined): PendingGrants {
   if (!bounds) return { enter: async () => {}, leave: async () => {} }
@@ -44,9 +49,12 @@ export function createPendingGrants(store: LimitStore, bounds: PendingBounds | u
 
   function countersOf({ clientId, ip }: PendingGrant) {
     const network = networkOf(ip)
-    const ofClient = { by: 'client', key: limitKey('pending', 'client', clientId), limit: perClient } as const
-    if (network === undefined) return [ofClient]
-    return [{ by: 'address', key: limitKey('pending', 'address', network), limit: perAddress } as const, ofClient]
+    const ofClient = { by: 'client', key: pendingOf(clientId), limit: perClient } as const
+    // Nobody knows the ids of clients that are known by a URL, so that theirs are together as well, where they are not limited.
+    const together = isKnownByUrl(clientId) ? [{ by: 'client', key: PENDING_BY_URL, limit: UNLIMITED } as const] : []
+    if (network === undefined) return [ofClient, ...together]
+    const ofAddress = { by: 'address', key: limitKey('pending', 'address', network), limit: perAddress } as const
+    return [ofAddress, ofClient, ...together]
   }
 
   async function leave(grant: PendingGrant): Promise<void> {

@@ -30,6 +30,12 @@ export interface FoundRecords {
   hit: Hit | undefined
 }
 
+/** An attempt that is taken, and when it was. */
+export interface Attempt {
+  id: string
+  atMs: number
+}
+
 /** The storage of the limits. Every method is atomic and rejects with `unavailable` when the storage cannot answer. */
 export interface LimitStore {
   /** Counts one hit in a fixed window that opens with the first hit. Not idempotent: a retried call counts twice. */
@@ -50,8 +56,23 @@ export interface LimitStore {
   /** Resolves as `take` would, and takes nothing. */
   look(key: string, limit: number, windowMs: number): Promise<{ freeInMs: number } | undefined>
 
+  /**
+   * Attempts that were taken within `windowMs` and not given back, those that were taken first: so many after one of them, which may
+   * be gone by now. `count` is how many there are.
+   */
+  taken(
+    key: string,
+    windowMs: number,
+    options: { after?: Attempt | undefined; most: number }
+  ): Promise<{ attempts: Attempt[]; count: number }>
+
   /** Frees an attempt before its window ends. Idempotent. */
   giveBack(key: string, attemptId: string): Promise<void>
+}
+
+/** Whether an attempt comes after another one: those of one millisecond are in the order of their ids. */
+export function comesAfter(a: Attempt, b: Attempt): boolean {
+  return a.atMs > b.atMs || (a.atMs === b.atMs && a.id > b.id)
 }
 
 /** The name of a counter. Its parts are percent-encoded, so that untrusted parts cannot contain the separator. */

@@ -57,6 +57,12 @@ export function readable(records: RecordStore, isReadable: IsReadable): RecordSt
 
   return {
     ...records,
+    async scan(options) {
+      const { records: found, next } = await records.scan(options)
+      const [good, bad] = [true, false].map((wanted) => found.filter(({ fields }) => isReadable(fields) === wanted))
+      for (const _ of bad ?? []) records.unreadable()
+      return { records: good ?? [], next }
+    },
     create: async (...record) => check(await records.create(...record)),
     async createWithin(...record) {
       const kept = await records.createWithin(...record)

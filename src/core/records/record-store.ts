@@ -81,6 +81,20 @@ export interface IdPage extends Page {
 /** What is read or changed in one step: so much holds up nobody else. */
 export const LARGEST_PAGE = 100
 
+/** A record with its place. */
+export interface PlacedRecord {
+  parent: string
+  id: string
+  fields: Fields
+}
+
+/** A part of all records of a kind. */
+export interface Sweep {
+  records: PlacedRecord[]
+  /** Where the next part begins; undefined if this is the last one. */
+  next: Position | undefined
+}
+
 export interface RecordStore {
   /** Creates the record unless it exists. Resolves to the fields it has afterwards. */
   create(parent: string, id: string, fields: Fields, keepUntilMs: number): Promise<Fields>
@@ -106,6 +120,12 @@ export interface RecordStore {
   /** The same without the records, for less than a tenth of the price. */
   ids(parent: string, options: PageOptions): Promise<IdPage>
   /**
+   * A part of all records of this kind, of whichever parents and in no order: about as many as asked for, LARGEST_PAGE at most; fewer
+   * or none where it has looked long enough. What is there from the first part to the last is in one of them at least, and may be in
+   * two. Rejects with `invalid_request` where the position leads nowhere any more.
+   */
+  scan(options: { after: Position | undefined; most: number }): Promise<Sweep>
+  /**
    * Ends up to LARGEST_PAGE records in one step: each that exists and lacks the mark gets it, and none lives on after
    * `keepUntilMs`. Resolves to the ids of those that got the field. Without ids it only makes sure that earlier calls last.
    */
@@ -117,6 +137,17 @@ export interface RecordStore {
   trim(parent: string, fading: Fading, spareMs: number): Promise<void>
   /** Tells the operator that a record of this kind cannot be read, and why if that says nothing secret. Returns what to reject with. */
   unreadable(why?: string): Fault
+}
+
+/**
+ * Says under which parent a record is, of a kind that is asked for by id alone. It is no truth: the record is, and what is missing
+ * here is found by `scan`.
+ */
+export interface ParentIndex {
+  /** Notes the parents of records, whoever noted them before. Best effort, and sent with the other commands of its turn. */
+  note(entries: readonly { id: string; parent: string; keepUntilMs: number }[]): Promise<void>
+  /** The parents of these ids, in their order; undefined for one that was not noted. */
+  of(ids: readonly string[]): Promise<(string | undefined)[]>
 }
 
 /** A field that says that a record has ended. */

@@ -1,6 +1,6 @@
 /**
  * The sessions of the pages. Every sign-in begins one with a new token, which prevents session fixation. It ends at sign-out,
- * after an idle time, and at the latest a fixed time after sign-in. A session whose record is lost has ended. The cookie holds
+ * after an idle time, and at the latest a fixed time after sign-in, or with all others of its user. A session whose record is lost has ended. The cookie holds
  * the token; the record holds only a digest of it.
  */
 import { randomBytes } from 'node:crypto'
@@ -34,6 +34,8 @@ export interface BrowserSession {
   isReauthenticated: boolean
   /** Written once a minute at most, so it may lag behind by that much. */
   lastUsedAtMs: number
+  /** Standing.signedOutId at its begin. */
+  signedOutId: string
 }
 
 export interface BrowserSessions {
@@ -78,11 +80,12 @@ export function createBrowserSessions({
 
   return {
     async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false }, from) {
-      if (await users.isBlocked(userId)) throw fault('user_blocked')
+      const { blockedAtMs, signedOutId } = await users.standingOf(userId)
+      if (blockedAtMs !== undefined) throw fault('user_blocked')
       const token = randomBytes(32).toString('base64url')
       const nowMs = clock()
       const session: BrowserSession = {
-        ...{ id: digestOf(token), userId, name, upstreamId, isReauthenticated },
+        ...{ id: digestOf(token), userId, name, upstreamId, isReauthenticated, signedOutId },
         ...{ signedInAtMs: nowMs, lastUsedAtMs: nowMs },
         // The clock of an upstream may be ahead.
         authenticatedAtMs: Math.min(authenticatedAtMs ?? nowMs, nowMs)
@@ -98,7 +101,9 @@ export function createBrowserSessions({
       if (!id || !fields) return undefined
       const session = fromFields(id, fields)
       const nowMs = clock()
-      if (endOf(session) <= nowMs || (await users.isBlocked(session.userId))) return undefined
+      if (endOf(session) <= nowMs) return undefined
+      const { blockedAtMs, signedOutId } = await users.standingOf(session.userId)
+      if (blockedAtMs !== undefined || session.signedOutId !== signedOutId) return undefined
       if (isWorthNoting(session.lastUsedAtMs, nowMs)) {
         const used = { ...session, lastUsedAtMs: nowMs }
         await records.note(id, ONLY, { set: { lastUsedAtMs: String(nowMs) }, keepUntilMs: endOf(used) })
@@ -116,9 +121,15 @@ export function createBrowserSessions({
   }
 }
 
-function toFields({ id: _id, upstreamId: providerId, isReauthenticated, ...rest }: BrowserSession): Fields {
+function toFields({
+  id: _id,
+  upstreamId: providerId,
+  isReauthenticated,
+  signedOutId,
+  ...rest
+}: BrowserSession): Fields {
   const known = Object.entries({
-    ...{ ...rest, providerId },
+    ...{ ...rest, providerId, signedOutId: signedOutId || undefined },
     isReauthenticated: isReauthenticated ? 'yes' : undefined
   }).filter(([, value]) => value !== undefined)
   return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
@@ -139,6 +150,8 @@ function fromFields(id: string, fields: Fields): BrowserSession {
     // Absent in a session of an older version.
     authenticatedAtMs: Number(fields.authenticatedAtMs ?? fields.signedInAtMs),
     isReauthenticated: fields.isReauthenticated === 'yes',
+    // Absent where there was none, and in a session that an instance of an older version began.
+    signedOutId: fields.signedOutId ?? '',
     lastUsedAtMs: Number(fields.lastUsedAtMs)
   }
 }

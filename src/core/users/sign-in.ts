@@ -6,12 +6,12 @@ import type { Whence } from '../audit/event.js'
 import type { Connection } from '../connections/connection.js'
 import type { Connections } from '../connections/connections.js'
 import { type Attempt, newAttempt } from '../upstream/sign-in-attempt.js'
-import type { Upstream } from '../upstream/upstream.js'
+import type { Upstream, UpstreamIdentity } from '../upstream/upstream.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
 import type { Refusal } from '../upstream/upstream-errors.js'
 import type { BrowserSession, BrowserSessions } from './browser-sessions.js'
 import type { Identities } from './identities.js'
-import type { Profiles } from './profiles.js'
+import type { Profile, Profiles } from './profiles.js'
 import { isUserId } from './user.js'
 
 /**
@@ -90,7 +90,7 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       if (use === 'connected') return { kind: 'refused', reason: 'only_connected' }
       const by = { actor: `user:${userId}`, ...from } as const
       await connections.keep(userId, connectionId, { upstreamId, identity, tokens }, by)
-      if (use === 'first') await profiles.keep(userId, identity)
+      if (use === 'first') await profiles.keep(userId, profileOf(upstreamId, identity))
       const name = use === 'first' ? identity.name : await nameOf(userId, identity.name)
       // The exchange refuses who was let through without what this attempt asked for.
       const proof = { authenticatedAtMs, isReauthenticated: attempt.reauthenticates }
@@ -116,4 +116,9 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       return sessions.begin({ userId: name, name, isReauthenticated: true }, from)
     }
   }
+}
+
+/** What an upstream says of the user whose first identity this is. */
+function profileOf(upstreamId: string, { subject, name, email, isEmailVerified = false }: UpstreamIdentity): Profile {
+  return { name, ...(email !== undefined && { email, isEmailVerified }), identity: { upstreamId, subject } }
 }

@@ -1,14 +1,14 @@
 /**
  * A user: the id, which is `sub` in every token, and the standing. The dashboard chooses the id, or it is assigned at the first
  * sign-in on the pages; where people sign in by typing a name, that name is their id. The standing says whether the user is
- * blocked, and which revocation of everything was their last.
+ * blocked, which revocation of everything was their last, and which sessions of the pages have ended at once.
  */
 import { randomUUID } from 'node:crypto'
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fieldsLike, type IsReadable, TimeText } from '../records/readable.js'
-import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
+import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 
 /** The length cap OpenID Connect Core 1.0 §2 sets for `sub`; user ids are also parts of Redis keys. */
 const LONGEST_USER_ID = 255
@@ -36,9 +36,11 @@ export interface Standing {
    * the clocks of two instances.
    */
   revokedAll: { id: string; atMs: number } | undefined
+  /** The id of the last time that all their sessions ended, '' if there was none: those that began under another one have. */
+  signedOutId: string
 }
 
-const TIMES = { blockedAtMs: TimeText, unblockedAtMs: TimeText, revokedAllAtMs: TimeText }
+const TIMES = { blockedAtMs: TimeText, unblockedAtMs: TimeText, revokedAllAtMs: TimeText, signedOutAtMs: TimeText }
 const hasTimes = fieldsLike({}, TIMES)
 
 /** The record of a standing says one thing at least: from one that says nothing it cannot be known that a user is not blocked. */
@@ -50,6 +52,8 @@ export const isStanding: IsReadable = (fields) =>
 /** Every method rejects with `unavailable` if the storage cannot answer, which says neither that a user is blocked nor not. */
 export interface Users {
   standingOf(userId: string): Promise<Standing>
+  /** The same, but undefined for a user of whom none is stored. */
+  find(userId: string): Promise<Standing | undefined>
   isBlocked(userId: string): Promise<boolean>
   /** Blocks the user, from the next request on. Idempotent: the time of the first call stays. */
   block(userId: string, by: Origin): Promise<void>
@@ -57,6 +61,8 @@ export interface Users {
   unblock(userId: string, by: Origin): Promise<void>
   /** Notes that everything is being revoked. To be called before the authorizations are listed for that. */
   noteRevokedAll(userId: string): Promise<void>
+  /** Ends all sessions of the pages, on every instance from the next request on. They compare an id, which costs them nothing. */
+  signOutEverywhere(userId: string, by: Origin): Promise<void>
 }
 
 export interface UsersParts {
@@ -66,16 +72,22 @@ export interface UsersParts {
 }
 
 export function createUsers({ records, clock, audit }: UsersParts): Users {
-  async function standingOf(userId: string): Promise<Standing> {
-    const { blockedAtMs, revokedAllId, revokedAllAtMs } = (await records.get(userId, ONLY)) ?? {}
-    return {
-      blockedAtMs: blockedAtMs === undefined ? undefined : Number(blockedAtMs),
-      revokedAll: revokedAllId === undefined ? undefined : { id: revokedAllId, atMs: Number(revokedAllAtMs) }
-    }
+  async function find(userId: string): Promise<Standing | undefined> {
+    const fields = await records.get(userId, ONLY)
+    return fields && fromFields(fields)
+  }
+
+  const standingOf = async (userId: string) => (await find(userId)) ?? fromFields({})
+
+  async function write(userId: string, fields: Fields): Promise<void> {
+    const kept = await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
+    const isWritten = Object.entries(fields).every(([name, value]) => kept[name] === value)
+    if (!isWritten) await records.change(userId, ONLY, { set: fields })
   }
 
   return {
     standingOf,
+    find,
     isBlocked: async (userId) => (await standingOf(userId)).blockedAtMs !== undefined,
 
     async block(userId, by) {
@@ -92,10 +104,19 @@ export function createUsers({ records, clock, audit }: UsersParts): Users {
       await audit.tell({ type: 'user.unblocked', ...by, userId })
     },
 
-    async noteRevokedAll(userId) {
-      const fields = { revokedAllId: randomUUID(), revokedAllAtMs: String(clock()) }
-      const kept = await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
-      if (kept.revokedAllId !== fields.revokedAllId) await records.change(userId, ONLY, { set: fields })
+    noteRevokedAll: (userId) => write(userId, { revokedAllId: randomUUID(), revokedAllAtMs: String(clock()) }),
+
+    async signOutEverywhere(userId, by) {
+      await write(userId, { signedOutId: randomUUID(), signedOutAtMs: String(clock()) })
+      await audit.tell({ type: 'user.signed_out', ...by, userId, detail: 'everywhere' })
     }
+  }
+}
+
+function fromFields({ blockedAtMs, revokedAllId, revokedAllAtMs, signedOutId = '' }: Fields): Standing {
+  return {
+    blockedAtMs: blockedAtMs === undefined ? undefined : Number(blockedAtMs),
+    revokedAll: revokedAllId === undefined ? undefined : { id: revokedAllId, atMs: Number(revokedAllAtMs) },
+    signedOutId
   }
 }

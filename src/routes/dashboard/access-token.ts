@@ -70,6 +70,8 @@ function accessTokenVending(app: App) {
         return { accessToken: outcome.accessToken, scopes: [...outcome.scopes] }
       case 'not_yours':
         throw fault('forbidden', { detail: "another user's account" })
+      case 'blocked':
+        throw fault('user_blocked')
       case 'needs_reconnect':
         throw fault('needs_reconnect')
       case 'unknown':

@@ -8,7 +8,7 @@ import { createMemoryEventStore } from './event-store.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
 import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-key-stores.js'
-import { createMemoryRecordStore } from './record-store.js'
+import { createMemoryParentIndex, createMemoryRecordStore } from './record-store.js'
 import { createMemoryRefreshFamilyStore } from './refresh-family-store.js'
 import { createMemoryRevocationStore } from './revocation-store.js'
 import { createMemoryStatusIndexStore } from './status-index-store.js'
@@ -43,9 +43,11 @@ export function createMemoryStorage(clock: Clock, options: MemoryStorageOptions 
     statusIndices: createMemoryStatusIndexStore(),
     refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
+    authorizationUsers: createMemoryParentIndex(clock, sweeps),
     sessions: records(),
     identities: records(),
     profiles: records(),
+    emails: records(),
     users: records(),
     connections: records(),
     connectionOwners: records(),

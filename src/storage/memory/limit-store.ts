@@ -1,6 +1,6 @@
 /** Limits in memory: windows with a count, and attempts that come free one by one. */
 import type { Clock } from '../../core/clock.js'
-import type { Hit, LimitStore } from '../../core/limits/limits.js'
+import { comesAfter, type Hit, type LimitStore } from '../../core/limits/limits.js'
 import type { ReadTogether } from '../../core/records/record-store.js'
 import type { Sweeps } from './sweeps.js'
 
@@ -54,6 +54,13 @@ export function createMemoryLimitStore(clock: Clock, sweeps: Sweeps, stores: Rea
     async look(key, limit) {
       const nowMs = clock()
       return waitFor(taken(key, nowMs), limit, nowMs)
+    },
+
+    async taken(key, windowMs, { after, most }) {
+      const mine = [...taken(key, clock())].map(([id, freeAtMs]) => ({ id, atMs: freeAtMs - windowMs }))
+      const inOrder = mine.sort((a, b) => (comesAfter(a, b) ? 1 : -1))
+      const rest = inOrder.filter((one) => !after || comesAfter(one, after))
+      return { attempts: rest.slice(0, most), count: mine.length }
     },
 
     async giveBack(key, attemptId) {

@@ -2,7 +2,7 @@
 import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import { readAll } from '../../core/records/batches.js'
-import { type Fields, LARGEST_PAGE, type RecordStore } from '../../core/records/record-store.js'
+import { type Fields, LARGEST_PAGE, type ParentIndex, type RecordStore } from '../../core/records/record-store.js'
 import type { Turns } from '../../core/records/turns.js'
 import { countedOf, expire, insert, keepUntil, type Parent, pageOf, remove } from './record-index.js'
 import type { Sweeps } from './sweeps.js'
@@ -80,6 +80,17 @@ export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Tur
         return { ...rest, records: new Map(found.map(({ id, fields }) => [id, { ...fields }])) }
       }),
 
+    async scan({ after, most }) {
+      // Whole, for what one process has in memory is not much. The count of creations is the place.
+      const all = [...parents.keys()].flatMap((parent) =>
+        living(parent).index.map(({ id, fields, number }) => ({ parent, id, number, fields: { ...fields } }))
+      )
+      const rest = all.filter(({ number }) => number > Number(after ?? 0)).sort((a, b) => a.number - b.number)
+      const records = rest.slice(0, most)
+      const next = records.length < rest.length ? `${records.at(-1)?.number}` : undefined
+      return { records: records.map(({ parent, id, fields }) => ({ parent, id, fields })), next }
+    },
+
     ids: (parentName, options) =>
       turns(parentName, async () => {
         const { found, ...rest } = pageOf(living(parentName), options, clock())
@@ -107,4 +118,27 @@ export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Tur
     unreadable: (detail = 'a record cannot be read') => fault('unavailable', { detail })
   }
   return store
+}
+
+/** The parents of records by id. */
+export function createMemoryParentIndex(clock: Clock, sweeps: Sweeps): ParentIndex {
+  const noted = new Map<string, { parent: string; keepUntilMs: number }>()
+  sweeps.add({
+    sweep() {
+      for (const [id, { keepUntilMs }] of noted) if (keepUntilMs <= clock()) noted.delete(id)
+    },
+    kept: () => noted.size
+  })
+
+  return {
+    async note(entries) {
+      for (const { id, ...entry } of entries) noted.set(id, entry)
+    },
+
+    of: async (ids) =>
+      ids.map((id) => {
+        const entry = noted.get(id)
+        return entry && entry.keepUntilMs > clock() ? entry.parent : undefined
+      })
+  }
 }

@@ -43,6 +43,10 @@ export interface Connection {
   unreadable(family: string, why?: string): Fault
   /** Asks every primary, and resolves to the answer or the error of each. */
   askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
+  /** The primaries that there are now, by names that stay the same while they do, in one order for all instances. */
+  primaryNames(): string[]
+  /** Asks the primary of this name. Rejects with `invalid_request` if there is none any more. */
+  askPrimary<T>(name: string, of: string, command: (redis: Redis) => Promise<T>): Promise<T>
   /** Whether a command would be sent now. A server that has just come back first reports its state. */
   isReady(): boolean
   /** Resolves when Redis is ready, or after `withinMs` in any case. */
@@ -169,6 +173,16 @@ export function connect(options: ConnectionOptions): Connection {
     askPrimaries(name, command) {
       const asked = servers.primaries().map((redis) => watch.over(name, command(redis)))
       return Promise.allSettled(asked)
+    },
+
+    primaryNames: () => servers.primaries().map(servers.nameOf).sort(),
+
+    async askPrimary(name, of, command) {
+      const refused = refusal()
+      if (refused) return refused
+      const redis = servers.primaries().find((primary) => servers.nameOf(primary) === of)
+      if (!redis) throw fault('invalid_request', { hint: 'The cursor leads nowhere any more, begin anew' })
+      return watch.over(name, command(redis))
     },
 
     isReady: () => commands.status === 'ready',

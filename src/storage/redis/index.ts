@@ -12,6 +12,7 @@ import { createRedisEventStore } from './event-store.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
+import { createRedisParentIndex } from './parent-index.js'
 import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { createRedisRevocationStore } from './revocation-store.js'
@@ -99,10 +100,12 @@ export function createRedisStorage({
     statusIndices: createRedisStatusIndexStore(connection, keys),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
+    authorizationUsers: createRedisParentIndex('authorized-client', records),
     apiKeys: recordsOf(KINDS_READ_TOGETHER.apiKeys),
     sessions: recordsOf('session'),
     identities: recordsOf('identity'),
     profiles: recordsOf('profile'),
+    emails: recordsOf('email'),
     users: recordsOf('user'),
     connections: recordsOf('account'),
     connectionOwners: recordsOf('account-owner'),
@@ -117,7 +120,7 @@ export function createRedisStorage({
     tenants: recordsOf('tenant'),
     trustedIssuers: recordsOf('tenant-provider'),
     policies: recordsOf('tenant-policy'),
-    limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, testClock }),
+    limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, clock, testClock }),
     events: createRedisEventStore(connection, keys, eventsKept),
 
     async open() {

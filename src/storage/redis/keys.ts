@@ -7,6 +7,10 @@ export interface Keys {
   userCode(tag: string): string
   record(kind: string, parent: string, id: string): string
   recordIndex(kind: string, parent: string): string
+  /** All records of a kind, as a pattern of SCAN; `placeOf` reads the parent and the id of such a key. */
+  recordsOf(kind: string): { pattern: string; placeOf(key: string): { parent: string; id: string } | undefined }
+  /** The parent of a record, in a slot of its own. */
+  recordParent(kind: string, id: string): string
   refreshFamily(authorizationId: string): string
   /** Those of the revocation feed, and the channel on which its entries are published. */
   revocations: Readonly<Record<'entries' | 'order' | 'ends' | 'unfinished' | 'positions' | 'channel', string>>
@@ -51,6 +55,14 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
     userCode: (tag) => `${prefix}user-code:${tag}`,
     record: (kind, parent, id) => `${prefix}${kind}:{${encodeURIComponent(parent)}}:${encodeURIComponent(id)}`,
     recordIndex: (kind, parent) => `${prefix}${kind}:{${encodeURIComponent(parent)}}`,
+    recordsOf: (kind) => {
+      const start = `${prefix}${kind}:{`
+      return {
+        pattern: `${start.replace(/[*?[\]\\^]/g, '\\$&')}*}:*`,
+        placeOf: (key) => placeIn(key.slice(start.length))
+      }
+    },
+    recordParent: (kind, id) => `${prefix}${kind}-parent:${encodeURIComponent(id)}`,
     refreshFamily: (authorizationId) => `${prefix}refresh-family:${authorizationId}`,
     revocations: {
       entries: ofFeed('entries'),
@@ -79,4 +91,15 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
 /** The part of a key that its Cluster slot is computed from. */
 function hashTagOf(key: string): string {
   return /\{([^}]+)\}/.exec(key)?.[1] ?? key
+}
+
+/** The parent and the id in the rest of a record's key; undefined if grantd did not write it. */
+function placeIn(rest: string): { parent: string; id: string } | undefined {
+  const [parent, id] = rest.split('}:')
+  if (parent === undefined || id === undefined) return undefined
+  try {
+    return { parent: decodeURIComponent(parent), id: decodeURIComponent(id) }
+  } catch {
+    return undefined
+  }
 }

@@ -5,7 +5,7 @@
 
 import { API_KEY_FIELDS } from '../../core/api-keys/api-key.js'
 import type { Clock } from '../../core/clock.js'
-import type { FoundRecords, Hit, HitWindow, LimitStore } from '../../core/limits/limits.js'
+import { comesAfter, type FoundRecords, type Hit, type HitWindow, type LimitStore } from '../../core/limits/limits.js'
 import { JSON_RECORD_FIELDS } from '../../core/records/json-records.js'
 import type { Fields, WantedRecord } from '../../core/records/record-store.js'
 import type { Connection } from './connection.js'
@@ -17,6 +17,7 @@ export interface RedisLimitParts {
   /** The kinds of records in keys. */
   kinds: Readonly<Record<WantedRecord['of'], string>>
   isCluster: boolean
+  clock: Clock
   testClock: Clock | undefined
 }
 
@@ -27,11 +28,14 @@ const READS: Readonly<Record<WantedRecord['of'], { what: string; fields: readonl
   workloads: { what: 'json-record', fields: JSON_RECORD_FIELDS }
 }
 
+/** More attempts are not taken in one millisecond. */
+const OF_ONE_MILLISECOND = 100
+
 /** What read-and-hit.lua returns. */
 type Reply = [hit: [count: number, resetsInMs: number] | [], ...records: ((string | null)[] | null)[]]
 
 export function createRedisLimitStore(parts: RedisLimitParts): LimitStore {
-  const { connection, keys, kinds, isCluster, testClock } = parts
+  const { connection, keys, kinds, isCluster, clock, testClock } = parts
   const { call, run, runOver } = connection
   const now = testClock ? () => [testClock()] : () => []
 
@@ -75,6 +79,20 @@ export function createRedisLimitStore(parts: RedisLimitParts): LimitStore {
     readAndHit: isCluster ? readAndHitBySlot : readAndHit,
     take,
     look: (key, limit, windowMs) => take(key, '', limit, windowMs),
+
+    async taken(key, windowMs, { after, most }) {
+      const [name, from] = [keys.limit(key), `(${clock() - windowMs}`]
+      // An attempt of the same millisecond may be on either side of the place, so that some more are read.
+      const length = most + (after ? OF_ONE_MILLISECOND : 0)
+      const [count, flat] = await call('limit-taken', (redis) =>
+        Promise.all([
+          redis.zcount(name, from, '+inf'),
+          redis.zrange(name, after?.atMs ?? from, '+inf', 'BYSCORE', 'LIMIT', 0, length, 'WITHSCORES')
+        ])
+      )
+      const pairs = flat.flatMap((id, i) => (i % 2 === 0 ? { id, atMs: Number(flat[i + 1]) } : []))
+      return { attempts: pairs.filter((one) => !after || comesAfter(one, after)).slice(0, most), count }
+    },
 
     async giveBack(key, attemptId) {
       await call('limit-give-back', (redis) => redis.zrem(keys.limit(key), attemptId))

@@ -17,6 +17,7 @@ import {
 import type { Turns } from '../../core/records/turns.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
+import { createRecordScan } from './record-scan.js'
 import { isWrongType } from './watch.js'
 
 export interface RedisRecordParts {
@@ -118,6 +119,8 @@ export function createRedisRecordStore(
         const { ids, ...rest } = await list(parent, WAYS[order], options)
         return { ...rest, records: await read(parent, ids) }
       }),
+
+    scan: createRecordScan(kind, { connection, keys, leaveOut }),
 
     ids: (parent, { order, ...options }) => turns(parent, () => list(parent, WAYS[order], options)),
 

@@ -27,6 +27,8 @@ export interface Servers {
   readonly commands: Redis | Cluster
   /** Returns the connections for commands, one for each primary that was needed so far. */
   primaries(): Redis[]
+  /** What tells one of them from the others: its address in a Cluster, otherwise a constant. */
+  nameOf(primary: Redis): Owner
   /** Returns the Cluster slot of a key or channel; without a Cluster it is always 0. */
   slotOf(key: string): number
   /** Undefined while the owner is unknown. */
@@ -91,6 +93,7 @@ function reachOne(config: RedisConfig, make: (purpose: Purpose) => Redis): Serve
   return {
     commands: redis,
     primaries: () => primaries,
+    nameOf: () => THE_PRIMARY,
     slotOf: () => 0,
     ownerOf: () => THE_PRIMARY,
     owners: () => new Set([THE_PRIMARY]),
@@ -128,6 +131,7 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
   return {
     commands: cluster,
     primaries: () => cluster.nodes('master'),
+    nameOf: ({ options: { host, port } }) => `${host}:${port}`,
     slotOf: (key) => new Command('get', [key]).getSlot() as number,
     ownerOf: (slot) => cluster.slots[slot]?.[0],
     owners: () => new Set(cluster.slots.flatMap(([owner]) => owner ?? [])),

@@ -1,0 +1,55 @@
+/**
+ * The authorizations of all users, for operators: by their id alone, and all of them in no order. A walk through all looks at every
+ * key that the storage has, so it is no way to find those of one user.
+ */
+import { type List, type ListOptions, wantedOf } from '../records/batches.js'
+import type { ParentIndex, PlacedRecord, RecordStore } from '../records/record-store.js'
+import { type Authorization, fromFields, listedUntilMs } from './authorization.js'
+
+/** What is asked for; undefined is all the same. */
+export interface AuthorizationFilter {
+  clientType?: string | undefined
+  clientId?: string | undefined
+  isRevoked?: boolean | undefined
+}
+
+export interface AllAuthorizations {
+  /** The authorization with this id, whosever it is. Undefined as well for one that a version without the index has made. */
+  findById(id: string): Promise<Authorization | undefined>
+  /** A part of all that are wanted: about as many as asked for, in no order, each at least once. */
+  search(filter: AuthorizationFilter, options: ListOptions): Promise<List<Authorization>>
+  /** Notes whose each of a part of all is, where that is missing. Resolves to how many were, and where the next part begins. */
+  indexSome(options: ListOptions): Promise<{ seen: number; added: number; next: string | undefined }>
+}
+
+export function createAllAuthorizations(records: RecordStore, parents: ParentIndex): AllAuthorizations {
+  const read = ({ parent, id, fields }: PlacedRecord) => fromFields(parent, id, fields)
+
+  async function* batches(after: string | undefined, most: number): AsyncGenerator<List<Authorization>> {
+    const { records: found, next } = await records.scan({ after, most })
+    yield { items: found.map(read), next }
+  }
+
+  return {
+    async findById(id) {
+      const [userId] = await parents.of([id])
+      const fields = userId === undefined ? undefined : await records.get(userId, id)
+      return userId === undefined || !fields ? undefined : fromFields(userId, id, fields)
+    },
+
+    search: ({ clientType, clientId, isRevoked }, options) =>
+      wantedOf(batches, options, (one) => {
+        const isOfClient = clientId === undefined || one.clientId === clientId
+        const isOfType = clientType === undefined || one.clientType === clientType
+        return isOfClient && isOfType && (isRevoked === undefined || (one.revokedAtMs !== undefined) === isRevoked)
+      }),
+
+    async indexSome(options) {
+      const { records: found, next } = await records.scan(options)
+      const known = await parents.of(found.map(({ id }) => id))
+      const missing = found.filter((_, i) => known[i] === undefined).map(read)
+      await parents.note(missing.map((one) => ({ id: one.id, parent: one.userId, keepUntilMs: listedUntilMs(one) })))
+      return { seen: found.length, added: missing.length, next }
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/** What the admin API and the operator's commands show of things: nothing of a code, a token or a key. */
+import type { AdminAccount, AdminClient, AdminUser, PendingGrantList } from '../../../schemas/generated/admin.js'
+import { type Authorization, hasEnded } from '../../core/authorizations/authorization.js'
+import type { Connection } from '../../core/connections/connection.js'
+import type { Person } from '../../core/directory/directory.js'
+import type { WaitingGrant, WaitingOfClient } from '../../core/grants/pending-list.js'
+
+const time = (ms: number) => new Date(ms).toISOString()
+const timeOrNull = (ms: number | undefined) => (ms === undefined ? null : time(ms))
+
+export function renderUser(person: Person): AdminUser {
+  const { userId, name, email, isEmailVerified, identities, blockedAtMs, counts } = person
+  return {
+    id: userId,
+    name: name ?? null,
+    email: email ?? null,
+    email_verified: isEmailVerified,
+    identities: identities.map(({ upstreamId, subject }) => ({ provider: upstreamId, subject })),
+    blocked: blockedAtMs !== undefined,
+    blocked_at: timeOrNull(blockedAtMs),
+    counts: {
+      active: counts.active,
+      awaiting_collection: counts.awaitingCollection,
+      accounts: counts.connections
+    }
+  }
+}
+
+export function renderClient(authorization: Authorization, nowMs: number): AdminClient {
+  return {
+    id: authorization.id,
+    user_id: authorization.userId,
+    client_id: authorization.clientId,
+    client_type: authorization.clientType,
+    client_name: authorization.name ?? null,
+    client_version: authorization.version ?? null,
+    label: authorization.label ?? null,
+    scopes: [...authorization.scopes],
+    resources: [...authorization.resources],
+    state: stateOf(authorization, nowMs),
+    ip_at_grant: authorization.ipAtGrant,
+    created_at: time(authorization.createdAtMs),
+    expires_at: time(authorization.expiresAtMs),
+    collected_at: timeOrNull(authorization.collectedAtMs),
+    last_used_at: timeOrNull(authorization.lastUsedAtMs),
+    revoked_at: timeOrNull(authorization.revokedAtMs)
+  }
+}
+
+function stateOf(authorization: Authorization, nowMs: number): AdminClient['state'] {
+  if (authorization.revokedAtMs !== undefined) return 'revoked'
+  if (hasEnded(authorization, nowMs)) return 'expired'
+  return authorization.awaitsCollection ? 'awaiting_collection' : 'active'
+}
+
+export function renderAccount(connection: Connection): AdminAccount {
+  const { id, userId, upstreamId, subject, username, scopes, status, connectedAtMs } = connection
+  return {
+    ...{ id, user_id: userId, provider: upstreamId, subject, username },
+    ...{ scopes: [...scopes], status, connected_at: time(connectedAtMs) }
+  }
+}
+
+export function renderPending({
+  grantId,
+  request,
+  startedAtMs,
+  expiresAtMs
+}: WaitingGrant): PendingGrantList['data'][0] {
+  return {
+    grant_id: grantId,
+    client_id: request.clientId,
+    client_type: request.clientType,
+    client_name: request.metadata.name ?? null,
+    ip: request.ip,
+    location: request.location?.text ?? null,
+    started_at: time(startedAtMs),
+    expires_at: time(expiresAtMs)
+  }
+}
+
+export function renderPendingOf({
+  clientId,
+  count,
+  oldestStartedAtMs
+}: WaitingOfClient): PendingGrantList['clients'][0] {
+  return { client_id: clientId, count, oldest_started_at: time(oldestStartedAtMs) }
+}

@@ -1,0 +1,49 @@
+/** All records of a kind in Redis, looked for by SCAN in one primary after the other. */
+import { type Fields, LARGEST_PAGE, type RecordStore } from '../../core/records/record-store.js'
+import type { Connection } from './connection.js'
+import type { Keys } from './keys.js'
+
+/** How many steps one part looks: each is short for Redis, and so are all of them for whoever waits. */
+const STEPS = 20
+/** The fewest keys that a step looks at: the last places of a page are not filled one by one. */
+const FEWEST_LOOKED_AT = 25
+/** Where a primary has been looked through. */
+const START = '0'
+
+export interface RecordScanParts {
+  connection: Connection
+  keys: Keys
+  /** What there is in place of a key that is no record. */
+  leaveOut(error: unknown): Fields
+}
+
+/** A position is the name of a primary and the cursor there: it goes on with that one, and then with those that come after it. */
+export function createRecordScan(kind: string, { connection, keys, leaveOut }: RecordScanParts): RecordStore['scan'] {
+  const { askPrimary, primaryNames, call } = connection
+  const { pattern, placeOf } = keys.recordsOf(kind)
+
+  return async ({ after, most }) => {
+    let [name = '', cursor = START] = after?.split(' ') ?? [primaryNames()[0]]
+    const found: string[] = []
+    let isLast = false
+    for (let step = 0; step < STEPS && found.length < most && !isLast; step++) {
+      const count = Math.max(FEWEST_LOOKED_AT, Math.min(most, LARGEST_PAGE) - found.length)
+      const look = askPrimary('record-scan', name, (redis) => redis.scan(cursor, 'MATCH', pattern, 'COUNT', count))
+      const [next, names] = await look
+      found.push(...names)
+      cursor = next
+      if (next !== START) continue
+      const following = primaryNames().find((other) => other > name)
+      isLast = following === undefined
+      name = following ?? name
+    }
+    const replies = await call('record-read', (redis) =>
+      Promise.all(found.map((key) => redis.hgetall(key).catch(leaveOut)))
+    )
+    const records = found.flatMap((key, i) => {
+      const [place, fields = {}] = [placeOf(key), replies[i]]
+      return place && Object.keys(fields).length > 0 ? { ...place, fields } : []
+    })
+    return { records, next: isLast ? undefined : `${name} ${cursor}` }
+  }
+}
