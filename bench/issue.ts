@@ -2,8 +2,10 @@
  * Measures the tokens API: tokens against bare signatures with the same kind of key, the public documents of an issuer
  * against static texts of the same length, and how long the event loop is blocked while many issuers get their keys.
  */
+
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createApiKeys } from '../src/core/api-keys/api-keys.js'
+import { createEpoch } from '../src/core/epoch/epoch.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import type { RedisServer } from '../test/support/redis-server.js'
@@ -126,7 +128,8 @@ async function makeApiKey({ url }: RedisServer): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const { text } = await createApiKeys({ records: storage.apiKeys, clock }).create('bench', {})
+  const epoch = createEpoch({ store: storage.epoch, clock })
+  const { text } = await createApiKeys({ records: storage.apiKeys, epoch, clock }).create('bench', {})
   await storage.close()
   return text
 }

@@ -21,6 +21,7 @@ import type { CoreConfig } from './config.js'
 import { isConnection } from './connections/connection.js'
 import { createConnections, isConnectionOwner } from './connections/connections.js'
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
+import { createEpoch } from './epoch/epoch.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
@@ -89,7 +90,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const documents = createClientDocuments(guardedFetch, clock)
   const urlClients = like && allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
   const clients = createClients(config.clients, urlClients)
-  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock })
+  const epoch = createEpoch({ store: storage.epoch, clock })
+  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), epoch, clock })
   const guesses = createGuesses(storage.limits, clock)
 
   const signingKeys = createSigningKeys({
@@ -111,13 +113,17 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const authorizations = createAuthorizations({
     records: authorizationRecords,
     users,
+    epoch,
     revoking,
     clients,
     clock,
     events
   })
   const takeStatusIndex = namesStatusList ? storage.statusIndices.take : undefined
-  const approvals = createApprovals({ records: authorizationRecords, authorizations, users, clock, takeStatusIndex })
+  const approvals = createApprovals({
+    records: authorizationRecords,
+    ...{ authorizations, users, epoch, clock, takeStatusIndex }
+  })
   const { revocations: store, statusIndices: indices } = storage
   const statusLists = namesStatusList ? createStatusLists({ ...signing, store, indices, clock }) : undefined
   const tokens = createTokens({
@@ -162,6 +168,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const browserSessions = createBrowserSessions({
     records: readable(storage.sessions, isSession),
     users,
+    epoch,
     clock,
     ...config.sessions
   })
@@ -198,6 +205,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     clients,
     apiKeys,
     guesses,
+    epoch,
     signingKeys,
     accessTokens,
     authorizations,

@@ -1,6 +1,7 @@
 /** The interface that a storage engine implements: every store the core needs, and the engine's own health. */
 import type { RevocationStore } from './authorizations/revocation-store.js'
 import type { StatusIndexStore } from './authorizations/status-index.js'
+import type { EpochStore } from './epoch/epoch.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limits.js'
 import type { LockStore, RecordStore } from './records/record-store.js'
@@ -13,6 +14,7 @@ export interface Storage {
   readonly decisions: DecisionFeed
   readonly revocations: RevocationStore
   readonly statusIndices: StatusIndexStore
+  readonly epoch: EpochStore
   readonly refreshFamilies: RefreshFamilyStore
   readonly authorizations: RecordStore
   readonly apiKeys: RecordStore

@@ -1,4 +1,5 @@
 /** Long lists of authorizations over every engine's record store: src/core/authorizations/authorizations.ts. */
+
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { createApprovals } from '../../src/core/authorizations/approvals.js'
@@ -7,6 +8,7 @@ import { type Authorizations, createAuthorizations } from '../../src/core/author
 import { createRevoking } from '../../src/core/authorizations/revoking.js'
 import { builtInClients, type Client } from '../../src/core/clients/client.js'
 import { createClients } from '../../src/core/clients/clients.js'
+import { createEpoch } from '../../src/core/epoch/epoch.js'
 import type { Position, RecordStore } from '../../src/core/records/record-store.js'
 import type { Storage } from '../../src/core/storage.js'
 import { createUsers } from '../../src/core/users/user.js'
@@ -25,11 +27,12 @@ async function ready(t: Test, start: StartEngine) {
     }
   }
   const clients = createClients(builtInClients(2_592_000))
-  function of({ authorizations: records, users: userRecords, revocations: store }: Storage) {
+  function of({ authorizations: records, users: userRecords, revocations: store, epoch: ends }: Storage) {
+    const epoch = createEpoch({ store: ends, clock })
     const users = createUsers({ records: userRecords, clock })
     const revoking = createRevoking({ records, store, clients, clock })
-    const authorizations = createAuthorizations({ records, users, revoking, clients, clock, events })
-    return { authorizations, approvals: createApprovals({ records, authorizations, users, clock }) }
+    const authorizations = createAuthorizations({ records, users, epoch, revoking, clients, clock, events })
+    return { authorizations, approvals: createApprovals({ records, authorizations, users, epoch, clock }) }
   }
   const [here, there] = [of(storage), of(other)]
   return {

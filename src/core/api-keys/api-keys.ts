@@ -1,5 +1,6 @@
 /** The API keys of owners: created (the text is shown only then), listed, given rights, revoked, and authenticated. */
 import type { Clock } from '../clock.js'
+import type { Ends, Epoch } from '../epoch/epoch.js'
 import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
 import { type Fields, FOR_EVER_MS, isWorthNoting, type RecordStore } from '../records/record-store.js'
@@ -54,10 +55,11 @@ export type ReadKey = (owner: string, id: string, isProven: boolean) => Promise<
 
 export interface ApiKeysParts {
   records: RecordStore
+  epoch: Pick<Epoch, 'ends'>
   clock: Clock
 }
 
-export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
+export function createApiKeys({ records, epoch, clock }: ApiKeysParts): ApiKeys {
   /** The digests of the keys that were accepted, by their ids. */
   const accepted = createBoundedCache<string>(MOST_REMEMBERED)
 
@@ -73,7 +75,8 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
     },
 
     async list(owner) {
-      const keys = [...(await records.list(owner))].map(([id, fields]) => fromFields(owner, id, fields))
+      const [kept, ends] = await Promise.all([records.list(owner), epoch.ends()])
+      const keys = [...kept].map(([id, fields]) => withinEpoch(fromFields(owner, id, fields), ends))
       return keys.sort((a, b) => b.createdAtMs - a.createdAtMs)
     },
 
@@ -95,9 +98,10 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       const { owner, id } = named
       const [digest, known] = [digestOf(text), accepted.get(id)]
       const isProven = known !== undefined && isSame(known, digest)
-      const fields = await read(owner, id, isProven)
+      // Both are asked for in one turn, so that the second costs no further round trip.
+      const [fields, ends] = await Promise.all([read(owner, id, isProven), epoch.ends()])
       if (fields && !isApiKey(fields)) throw records.unreadable()
-      const key = fields && fromFields(owner, id, fields)
+      const key = fields && withinEpoch(fromFields(owner, id, fields), ends)
       const nowMs = clock()
       if (!key || isOver(key, nowMs) || !isSame(key.digest, digest)) {
         if (isProven) accepted.delete(id)
@@ -111,6 +115,12 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       return key
     }
   }
+}
+
+/** A key as an epoch leaves it: one that it has ended is revoked, whatever its record says. */
+function withinEpoch(key: ApiKey, { apiKeysBeforeMs, beganAtMs }: Ends): ApiKey {
+  const isEnded = key.createdAtMs < apiKeysBeforeMs && key.revokedAtMs === undefined
+  return isEnded ? { ...key, revokedAtMs: beganAtMs } : key
 }
 
 function isOver({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): boolean {

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.js'
+import type { Epoch } from '../epoch/epoch.js'
 import { fault } from '../fault.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import { type Fields, isWorthNoting, type RecordStore } from '../records/record-store.js'
@@ -43,7 +44,7 @@ export interface BrowserSessions {
     authenticatedAtMs?: number | undefined
     isReauthenticated?: boolean
   }): Promise<{ token: string; session: BrowserSession }>
-  /** The session with this token, unless it has ended or its user is blocked; records its use. Rejects with `unavailable`. */
+  /** The session with this token, unless it or its epoch has ended or its user is blocked; records its use. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
   /** Deletes the session, so that no later request can use it. */
   end(session: BrowserSession): Promise<void>
@@ -52,6 +53,7 @@ export interface BrowserSessions {
 export interface BrowserSessionsParts {
   records: RecordStore
   users: Users
+  epoch: Pick<Epoch, 'ends'>
   clock: Clock
   idleSeconds: number
   ttlSeconds: number
@@ -60,6 +62,7 @@ export interface BrowserSessionsParts {
 export function createBrowserSessions({
   records,
   users,
+  epoch,
   clock,
   idleSeconds,
   ttlSeconds
@@ -88,7 +91,10 @@ export function createBrowserSessions({
       if (!id || !fields) return undefined
       const session = fromFields(id, fields)
       const nowMs = clock()
-      if (endOf(session) <= nowMs || (await users.isBlocked(session.userId))) return undefined
+      if (endOf(session) <= nowMs) return undefined
+      // Both are asked for in one turn, so that the second costs no further round trip.
+      const [isBlocked, { beforeMs }] = await Promise.all([users.isBlocked(session.userId), epoch.ends()])
+      if (isBlocked || session.signedInAtMs < beforeMs) return undefined
       if (isWorthNoting(session.lastUsedAtMs, nowMs)) {
         const used = { ...session, lastUsedAtMs: nowMs }
         await records.note(id, ONLY, { set: { lastUsedAtMs: String(nowMs) }, keepUntilMs: endOf(used) })

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.js'
 import { createTurns } from '../../core/records/turns.js'
 import type { Storage } from '../../core/storage.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
+import { createMemoryEpochStore } from './epoch-store.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
 import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-key-stores.js'
@@ -32,6 +33,7 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
     decisions: feed,
     revocations: createMemoryRevocationStore(clock, sweeps, publish),
     statusIndices: createMemoryStatusIndexStore(),
+    epoch: createMemoryEpochStore(),
     refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
     sessions: records(),

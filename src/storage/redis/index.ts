@@ -7,6 +7,7 @@ import type { LatencyObserver, Storage } from '../../core/storage.js'
 import { connect } from './connection.js'
 import type { Log } from './connection-log.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
+import { createRedisEpochStore } from './epoch-store.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
@@ -81,6 +82,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     decisions,
     revocations: createRedisRevocationStore(connection, keys, clock),
     statusIndices: createRedisStatusIndexStore(connection, keys),
+    epoch: createRedisEpochStore(connection, keys),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
     apiKeys: recordsOf(KINDS_READ_TOGETHER.apiKeys),

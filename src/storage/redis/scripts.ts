@@ -37,6 +37,7 @@ const NUMBER_OF_KEYS = {
   'revocation-page': 3,
   'revocation-sweep': 4,
   'status-index-take': 2,
+  'epoch-begin': 1,
   'refresh-begin': 1,
   'refresh-rotate': 1,
   'limit-take': 1,
