@@ -23,6 +23,15 @@ const USAGE = `usage: grantd serve            runs the service, with the setting
        grantd providers rotate-key PROVIDER_ID [--now]
                                    the same as keys rotate, for a provider of the tokens API
 
+       grantd restore check [--revoked-from FILE --since TIME] [--keep-api-keys] [--json]
+       grantd restore clean [--revoked-from FILE --since TIME] [--keep-api-keys] [--json]
+                                   what a backup has brought back and must not be good again: check counts it and ends
+                                   with 3 if there is any, clean ends it; with the lines of an audit log (AUDIT_LOG)
+                                   and the time of the backup clean ends no more than what was revoked since
+       grantd epoch begin [--before TIME] [--api-keys] [--json]
+                                   ends whatever was issued before now, or before a time: client JWTs, refresh tokens,
+                                   approvals, sessions of the pages, with --api-keys API keys as well
+
        grantd --help | --version`
 
 /** How many arguments each operator command takes after its two words. */
@@ -34,7 +43,10 @@ const COMMANDS: Readonly<Record<string, number>> = {
   'api-keys list': 1,
   'api-keys rights': 2,
   'api-keys revoke': 2,
-  'providers rotate-key': 1
+  'providers rotate-key': 1,
+  'restore check': 0,
+  'restore clean': 0,
+  'epoch begin': 0
 }
 
 function readCommand() {
@@ -46,7 +58,13 @@ function readCommand() {
       now: { type: 'boolean' },
       label: { type: 'string' },
       rights: { type: 'string' },
-      'expires-in-days': { type: 'string' }
+      'expires-in-days': { type: 'string' },
+      'revoked-from': { type: 'string' },
+      since: { type: 'string' },
+      before: { type: 'string' },
+      'keep-api-keys': { type: 'boolean' },
+      'api-keys': { type: 'boolean' },
+      json: { type: 'boolean' }
     }
   })
   const [noun = '', verb = '', ...rest] = positionals
@@ -88,7 +106,8 @@ if (command.noun === 'serve' && !command.values.help) {
 } else {
   try {
     for (const line of await linesOf(command)) console.log(line)
-    process.exit(0)
+    // A command that has found what it looked for says so by its code.
+    process.exit()
   } catch (error) {
     fail(error)
   }

@@ -4,6 +4,7 @@ import { type Core, type CoreEvents, createCore } from '../core/index.js'
 import { createStorage } from '../storage/index.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './api-keys.js'
 import { rotateIssuerKey, runKeysCommand } from './keys.js'
+import { type RestoreOptions, runEpochCommand, runRestoreCommand } from './restore.js'
 
 /** createCore needs a signer, but no command signs or verifies a token. */
 const refuse = () => {
@@ -29,7 +30,7 @@ const NOBODY: CoreEvents = {
   upstreamRefused: ignore
 }
 
-export type OperatorOptions = ApiKeyOptions & { now?: boolean | undefined }
+export type OperatorOptions = ApiKeyOptions & RestoreOptions & { now?: boolean | undefined }
 
 /**
  * Runs a command of src/cli.ts's list with its arguments, and resolves to the lines to print. Rejects with an Error whose message
@@ -41,7 +42,10 @@ export function runOperatorCommand(
   rest: readonly string[],
   options: OperatorOptions
 ): Promise<string[]> {
+  // What looks at a Redis that was restored must not make the keys that it lacks, nor finish what it finds begun.
+  if (noun === 'restore') return withCore((core) => runRestoreCommand(core, verb, options), { opens: false })
   return withCore((core) => {
+    if (noun === 'epoch') return runEpochCommand(core, options)
     if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, options.now === true)
     if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', options.now === true)
     return runApiKeysCommand(core.apiKeys, verb, rest, options)
@@ -49,7 +53,7 @@ export function runOperatorCommand(
 }
 
 /** Runs a command with a core over the service's Redis, and closes both afterwards. Throws if Redis cannot be used. */
-async function withCore(command: (core: Core) => Promise<string[]>): Promise<string[]> {
+async function withCore(command: (core: Core) => Promise<string[]>, { opens = true } = {}): Promise<string[]> {
   const config = loadConfig(process.env)
   if (!config.redis) throw new Error('all keys live in Redis: set REDIS_URL and GRANTD_SECRET as the service has them')
   const clock = Date.now
@@ -57,8 +61,8 @@ async function withCore(command: (core: Core) => Promise<string[]>): Promise<str
   const core = createCore({ storage, config, clock, signer: NO_SIGNER, events: NOBODY, limitTime: (work) => work })
   try {
     await storage.open()
-    await core.open()
-    await core.check()
+    if (opens) await core.open()
+    await (opens ? core : storage).check()
     return await command(core)
   } finally {
     await core.close()

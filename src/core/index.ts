@@ -31,6 +31,10 @@ import { createIssuerServices } from './issuers/index.js'
 import { createGuesses } from './limits/limits.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
+import { createEnding } from './restore/ending.js'
+import type { Keyspace } from './restore/keyspace.js'
+import { createRestore, type Restore } from './restore/restore.js'
+import { createTakingAway } from './restore/taking-away.js'
 import { createRevocationFeed } from './revocation-feed.js'
 import { createKeyring } from './secrets/keyring.js'
 import type { Storage } from './storage.js'
@@ -194,6 +198,16 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
 
   const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
 
+  const restore = storage.keyspace && restoreOver(storage.keyspace)
+  function restoreOver(keyspace: Keyspace): Restore {
+    const announceEnded = createEnding({ keyspace, authorizations: authorizationRecords, revoking, clock })
+    const takeAway = createTakingAway({
+      ...{ authorizations, revoking, users, apiKeys, connections, epoch, announceEnded, signingKeys },
+      ...{ revocations: storage.revocations, signingKeyStore: storage.signingKeys }
+    })
+    return createRestore({ keyspace, epoch, signingKeys: storage.signingKeys, announceEnded, takeAway, clock })
+  }
+
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })
 
@@ -222,6 +236,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     connections,
     signIn,
     callers,
+    /** Undefined over a storage that nothing can be restored into. */
+    restore,
     ...issuerServices,
     ...createTrustServices({ storage, guardedFetch, clock }),
 

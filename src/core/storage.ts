@@ -5,6 +5,7 @@ import type { EpochStore } from './epoch/epoch.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limits.js'
 import type { LockStore, RecordStore } from './records/record-store.js'
+import type { Keyspace } from './restore/keyspace.js'
 import type { RefreshFamilyStore } from './tokens/refresh-family.js'
 import type { SigningKeyStore } from './tokens/signing-key.js'
 
@@ -37,6 +38,8 @@ export interface Storage {
   readonly trustedIssuers: RecordStore
   readonly policies: RecordStore
   readonly limits: LimitStore
+  /** Undefined where nothing can be restored. */
+  readonly keyspace?: Keyspace
   /**
    * Waits a few seconds for the engine. Rejects when the engine answers but is unfit (too old, misconfigured). An unreachable
    * engine does not reject: the connection is retried in the background, and `check` reports it.

@@ -10,6 +10,7 @@ import { createRedisDecisionFeed } from './decision-feed.js'
 import { createRedisEpochStore } from './epoch-store.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
+import { createRedisKeyspace } from './keyspace.js'
 import { createRedisLimitStore } from './limit-store.js'
 import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
@@ -103,6 +104,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     tenants: recordsOf('tenant'),
     trustedIssuers: recordsOf('tenant-provider'),
     policies: recordsOf('tenant-policy'),
+    keyspace: createRedisKeyspace({ servers, keys, redis }),
     limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, testClock }),
 
     async open() {
