@@ -24,6 +24,8 @@ const NOBODY: CoreEvents = {
   connectionRefreshed: ignore,
   signingKeysFailed: ignore,
   revocationSweepFailed: ignore,
+  dataLost: ignore,
+  beatFailed: ignore,
   domainChecked: ignore,
   domainCheckFailed: ignore,
   upstreamAnswered: ignore,

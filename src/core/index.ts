@@ -29,6 +29,7 @@ import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
 import { createGuesses } from './limits/limits.js'
+import { createDataWatch, type DataWatchEvents } from './marker/data-watch.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
 import { createEnding } from './restore/ending.js'
@@ -58,7 +59,7 @@ import { createSignIn } from './users/sign-in.js'
 import { createUsers, isStanding } from './users/user.js'
 
 /** Callbacks for metrics and logs. */
-export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents {
+export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents, DataWatchEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** The signing keys could not be read, for another reason than an unreachable storage. */
@@ -198,6 +199,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
 
   const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
 
+  const dataWatch =
+    storage.marker && createDataWatch({ store: storage.marker, signingKeys: storage.signingKeys, clock, events })
   const restore = storage.keyspace && restoreOver(storage.keyspace)
   function restoreOver(keyspace: Keyspace): Restore {
     const announceEnded = createEnding({ keyspace, authorizations: authorizationRecords, revoking, clock })
@@ -205,7 +208,15 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
       ...{ authorizations, revoking, users, apiKeys, connections, epoch, announceEnded, signingKeys },
       ...{ revocations: storage.revocations, signingKeyStore: storage.signingKeys }
     })
-    return createRestore({ keyspace, epoch, signingKeys: storage.signingKeys, announceEnded, takeAway, clock })
+    return createRestore({
+      keyspace,
+      epoch,
+      signingKeys: storage.signingKeys,
+      announceEnded,
+      takeAway,
+      beat: dataWatch?.beat,
+      clock
+    })
   }
 
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
@@ -236,6 +247,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     connections,
     signIn,
     callers,
+    /** Started by the service alone: a command that beat would hide from it that it was away. Undefined in memory. */
+    dataWatch,
     /** Undefined over a storage that nothing can be restored into. */
     restore,
     ...issuerServices,
@@ -256,7 +269,12 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     /** To be called before the storage closes: refreshes of upstream tokens, checks of domains and revocations still write their result. */
     async close(): Promise<void> {
       signingKeysRefresh.stop()
-      await Promise.all([revocationSweep.stop(), refresher.settle(), issuerServices.domainChecks.settle()])
+      await Promise.all([
+        revocationSweep.stop(),
+        dataWatch?.stop(),
+        refresher.settle(),
+        issuerServices.domainChecks.settle()
+      ])
     }
   }
 }

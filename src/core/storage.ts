@@ -4,6 +4,7 @@ import type { StatusIndexStore } from './authorizations/status-index.js'
 import type { EpochStore } from './epoch/epoch.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limits.js'
+import type { MarkerStore } from './marker/marker-store.js'
 import type { LockStore, RecordStore } from './records/record-store.js'
 import type { Keyspace } from './restore/keyspace.js'
 import type { RefreshFamilyStore } from './tokens/refresh-family.js'
@@ -40,6 +41,8 @@ export interface Storage {
   readonly limits: LimitStore
   /** Undefined where nothing can be restored. */
   readonly keyspace?: Keyspace
+  /** Undefined where data lasts as long as the process. */
+  readonly marker?: MarkerStore
   /**
    * Waits a few seconds for the engine. Rejects when the engine answers but is unfit (too old, misconfigured). An unreachable
    * engine does not reject: the connection is retried in the background, and `check` reports it.

@@ -17,7 +17,7 @@ import { startRedisWithSentinels } from '../support/redis-sentinel.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { DASHBOARD_SECRET } from '../support/tokens.js'
 
-const PASSWORD = 'a password'
+const PASSWORD = 'a-password'
 const MINUTE_MS = 60_000
 type Variables = Record<string, string>
 

@@ -786,6 +786,7 @@ t.test('a key that holds something else', async (t) => {
     'revocation-sweep': [1_700_000_000_000, 1_700_000_000_000, 1_700_000_000_000, 10],
     'status-index-take': [131_072, 65_536, 1, 2],
     'epoch-begin': [1_700_000_000_000, 0, 1_700_000_000_000],
+    'marker-beat': ['id', 'tag', 1_024, '', '', 1_700_000_000_000],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
     'limit-take': ['attempt', 1, 60_000],

@@ -41,6 +41,8 @@ export interface RestoreParts {
   signingKeys: SigningKeyStore
   announceEnded: AnnounceEnded
   takeAway: TakeAway
+  /** Notes that somebody was there, so that the instances that start next find no pause. */
+  beat: (() => Promise<void>) | undefined
   clock: Clock
 }
 
@@ -56,7 +58,7 @@ const familiesOf = (what: WhatEnds) => {
 const RECORDS: ReadonlySet<Family> = new Set<Family>(['authorized-client', 'session', 'api-key'])
 
 export function createRestore(parts: RestoreParts): Restore {
-  const { keyspace, epoch, signingKeys, announceEnded, takeAway, clock } = parts
+  const { keyspace, epoch, signingKeys, announceEnded, takeAway, beat, clock } = parts
 
   async function walk(what: WhatEnds, isToDelete: boolean): Promise<RestoreCounts['keys']> {
     const counts: RestoreCounts['keys'] = {}
@@ -87,6 +89,7 @@ export function createRestore(parts: RestoreParts): Restore {
     },
 
     async clean(what) {
+      await beat?.()
       if (what.kind === 'everything') {
         // First, so that nothing of before is good while the rest goes, nor if an instance that runs writes some of it again.
         await epoch.begin(clock(), { apiKeys: !what.keepsApiKeys })

@@ -12,6 +12,7 @@ import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisKeyspace } from './keyspace.js'
 import { createRedisLimitStore } from './limit-store.js'
+import { createRedisMarkerStore } from './marker-store.js'
 import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { createRedisRevocationStore } from './revocation-store.js'
@@ -84,6 +85,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     revocations: createRedisRevocationStore(connection, keys, clock),
     statusIndices: createRedisStatusIndexStore(connection, keys),
     epoch: createRedisEpochStore(connection, keys),
+    marker: createRedisMarkerStore(connection, keys, testClock),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
     apiKeys: recordsOf(KINDS_READ_TOGETHER.apiKeys),

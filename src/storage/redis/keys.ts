@@ -14,6 +14,8 @@ export interface Keys {
   statusIndices: Readonly<Record<'counts' | 'taken', string>>
   /** What an operator has ended (core/epoch). */
   epoch: string
+  /** By which a loss of data is noticed (core/marker). */
+  marker: string
   limit(name: string): string
   lock(name: string): string
   /** Without an issuer's id, the signing keys of the service itself. */
@@ -69,6 +71,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
     },
     statusIndices: { counts: `${prefix}status-index:{status}:counts`, taken: `${prefix}status-index:{status}:taken` },
     epoch: `${prefix}epoch`,
+    marker: `${prefix}marker`,
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
     signingKeys: (issuerId) =>

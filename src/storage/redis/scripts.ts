@@ -38,6 +38,7 @@ const NUMBER_OF_KEYS = {
   'revocation-sweep': 4,
   'status-index-take': 2,
   'epoch-begin': 1,
+  'marker-beat': 1,
   'refresh-begin': 1,
   'refresh-rotate': 1,
   'limit-take': 1,

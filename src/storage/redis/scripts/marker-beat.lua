@@ -1,0 +1,24 @@
+#!lua flags=allow-oom
+-- Counts the marker on by one, and makes it if there is none. Looks whether it has the last beat of whoever asks.
+--
+-- KEYS 1: marker (hash: id, number of the last beat, at, and the tags of the last beats by their number's remainder by ARGV 3)
+-- ARGV 1: id of a new marker   2: tag of this beat   3: how many tags are remembered   4: number of the last beat of the caller, or ''
+--      5: its tag   6: now in ms, in tests
+-- Returns {id, number, when it was counted on before or '', now, 'kept' or 'lost'}; UNREADABLE if it holds something else.
+
+local now = math.floor(now_ms(ARGV[6]))
+local id, number, at = unpack(redis.call('HMGET', KEYS[1], 'id', 'number', 'at'))
+number = tonumber(number or '0')
+if not number then return redis.error_reply('UNREADABLE marker') end
+
+local verdict = 'kept'
+local last = tonumber(ARGV[4])
+if last then
+  local is_remembered = number - last < tonumber(ARGV[3])
+  if last > number or (is_remembered and redis.call('HGET', KEYS[1], last % ARGV[3]) ~= ARGV[5]) then verdict = 'lost' end
+end
+
+id = id or ARGV[1]
+number = number + 1
+redis.call('HSET', KEYS[1], 'id', id, 'number', number, 'at', now, number % ARGV[3], ARGV[2])
+return {id, number, at or '', now, verdict}
