@@ -7,6 +7,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createApiKeys } from '../src/core/api-keys/api-keys.js'
 import { createEpoch } from '../src/core/epoch/epoch.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
+import { BY, keptNowhere } from '../test/support/audit.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { compareSides, type Rate, roundFigures } from './support/compare-sides.js'
@@ -128,8 +129,9 @@ async function makeApiKey({ url }: RedisServer): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const epoch = createEpoch({ store: storage.epoch, clock })
-  const { text } = await createApiKeys({ records: storage.apiKeys, epoch, clock }).create('bench', {})
+  const epoch = createEpoch({ store: storage.epoch, clock, audit: keptNowhere })
+  const keys = createApiKeys({ records: storage.apiKeys, epoch, clock, audit: keptNowhere })
+  const { text } = await keys.create('bench', {}, BY)
   await storage.close()
   return text
 }

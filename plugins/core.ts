@@ -1,5 +1,6 @@
 /** app.core: the rules, whose events go to the metrics and the log. Opened and closed with the application. */
 import fp from 'fastify-plugin'
+import { wireFormOf } from '../src/core/audit/event.js'
 import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
 
 declare module 'fastify' {
@@ -19,6 +20,7 @@ const DOMAIN_SENTENCES: Partial<Record<Parameters<CoreEvents['domainChecked']>[0
 const LOSS_SENTENCES = {
   replaced: 'Redis has been emptied, or is another one: data is lost',
   gone_back: 'Redis has gone back to an earlier state: what was written since is lost, revocations among it',
+  trail_lost: 'the audit trail has lost events that it had',
   paused:
     'no instance has used Redis for some minutes: the service was stopped, or this is an older copy, after which "grantd restore" must be run',
   unmarked:
@@ -35,8 +37,15 @@ const PROVIDER_LINES = {
   ill: 'a provider is in trouble'
 }
 
-export const core = fp(
-  async (app) => {
+export interface CoreOptions {
+  /** Takes a line of the audit trail, for AUDIT_LOG=stdout. */
+  writeAuditLine?: (line: string) => void
+}
+
+const toStandardOutput = (line: string) => void process.stdout.write(line)
+
+export const core = fp<CoreOptions>(
+  async (app, { writeAuditLine = toStandardOutput }) => {
     const { storage, config, clock, signer, metrics, whereabouts } = app
     const events: CoreEvents = {
       started: () => metrics.countGrant('started', 'device'),
@@ -61,6 +70,7 @@ export const core = fp(
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
         app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
       },
+      told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(wireFormOf(event))}\n`),
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
       dataLost(how, detail) {
         metrics.countDataLoss(how)

@@ -103,7 +103,7 @@ export function createEventMetrics(registry: Registry, upstreams: readonly { id:
     'how'
   )
   // An alert watches for the first one.
-  for (const how of ['replaced', 'gone_back']) dataLosses.inc({ how }, 0)
+  for (const how of ['replaced', 'gone_back', 'trail_lost']) dataLosses.inc({ how }, 0)
   const providerAnswers = counter(
     'grantd_provider_answers_total',
     'What identity providers answered, by provider and outcome.',

@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BY_OPERATOR } from '../core/audit/event.js'
 import { KNOWN_AFTER_MS } from '../core/epoch/epoch.js'
 import type { Core } from '../core/index.js'
 import { isClean, type RestoreCounts, type WhatEnds } from '../core/restore/restore.js'
@@ -71,7 +72,7 @@ export async function runEpochCommand({ epoch, restore }: Core, options: Restore
   const nowMs = Date.now()
   const beforeMs = options.before === undefined ? nowMs : readTime('--before', options.before)
   if (beforeMs > nowMs) throw new Error('--before: this is yet to come')
-  const ends = await epoch.begin(beforeMs, { apiKeys: options['api-keys'] === true })
+  const ends = await epoch.begin(beforeMs, { apiKeys: options['api-keys'] === true }, BY_OPERATOR)
   // By then every instance has read it.
   await sleep(KNOWN_AFTER_MS)
   const moment = new Date(ends.beforeMs).toISOString()

@@ -1,4 +1,5 @@
 /** The interface that a storage engine implements: every store the core needs, and the engine's own health. */
+import type { EventStore } from './audit/event-store.js'
 import type { RevocationStore } from './authorizations/revocation-store.js'
 import type { StatusIndexStore } from './authorizations/status-index.js'
 import type { EpochStore } from './epoch/epoch.js'
@@ -43,6 +44,7 @@ export interface Storage {
   readonly keyspace?: Keyspace
   /** Undefined where data lasts as long as the process. */
   readonly marker?: MarkerStore
+  readonly events: EventStore
   /**
    * Waits a few seconds for the engine. Rejects when the engine answers but is unfit (too old, misconfigured). An unreachable
    * engine does not reject: the connection is retried in the background, and `check` reports it.

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { GRANTD_SECRET } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
 import { CLI, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
 import { type Run, runProgram } from '../support/programs.js'
@@ -51,9 +52,9 @@ async function inUse({ app, tokens, start, approve, clock }: OAuthApp) {
   await approve(approved.user_code)
   return {
     ...{ revoked: await tokens(), kept: await tokens(), pending, approved },
-    session: (await core.browserSessions.begin({ userId: 'ann', name: 'Ann' })).token,
-    key: await core.apiKeys.create('acme', {}),
-    otherKey: await core.apiKeys.create('acme', {})
+    session: (await core.browserSessions.begin({ userId: 'ann', name: 'Ann' }, BY)).token,
+    key: await core.apiKeys.create('acme', {}, BY),
+    otherKey: await core.apiKeys.create('acme', {}, BY)
   }
 }
 
@@ -89,7 +90,7 @@ t.test('a backup, a revocation, a restore, restore clean: revoked stays revoked'
   await snapshot(redis, await addRedisAdministrator([redis], PASSWORD), file)
   const { cid } = claimsOf(had.revoked.access_token)
   t.equal((await before.call('DELETE', `/auth/clients/${cid}`, { user: 'ann' })).status, 200)
-  await before.app.core.apiKeys.revoke('acme', had.key.key.id)
+  await before.app.core.apiKeys.revoke('acme', had.key.key.id, BY)
 
   const { redis: there, service, operator } = await restored(t, file, directory)
   const all = async () => (await there.client.keys('*')).sort()
@@ -136,7 +137,7 @@ t.test('a backup, a revocation, a restore, restore clean: revoked stays revoked'
   after.clock.advance(MINUTE_MS)
   const { access_token } = await after.tokens()
   t.equal((await after.call('GET', '/auth/clients', { token: access_token })).status, 200, 'and the service goes on')
-  t.ok(await after.app.core.browserSessions.begin({ userId: 'ann', name: 'Ann' }))
+  t.ok(await after.app.core.browserSessions.begin({ userId: 'ann', name: 'Ann' }, BY))
 })
 
 t.test('with the audit log no more ends than what was taken away since the backup', async (t) => {

@@ -3,6 +3,8 @@
  * tokens, sessions of the pages and, if they say so, API keys compare the time they were made with that moment; nothing is written to
  * any of them. The moment outlives a restore that comes before it, and what a backup brings back is older than it.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 
@@ -34,10 +36,25 @@ export interface Epoch {
   /** What has ended. Costs a call once a second, in the turn of whoever asks. Rejects with `unavailable`. */
   ends(): Promise<Ends>
   /** Ends what was issued before a moment, API keys only if that is said. Resolves to what has ended by now. Idempotent. */
-  begin(beforeMs: number, what: { apiKeys: boolean }): Promise<Ends>
+  begin(beforeMs: number, what: { apiKeys: boolean }, by: Origin): Promise<Ends>
 }
 
-export function createEpoch({ store, clock }: { store: EpochStore; clock: Clock }): Epoch {
+export interface EpochParts {
+  store: EpochStore
+  clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
+}
+
+const DETAIL = /^before (\S+?)(, API keys as well)?$/
+
+/** What an epoch ends, as its event says it in `detail`; undefined if that is no such text. */
+export function readEpochDetail(detail: string): { beforeMs: number; apiKeys: boolean } | undefined {
+  const [, before = '', apiKeys] = DETAIL.exec(detail) ?? []
+  const beforeMs = Date.parse(before)
+  return Number.isNaN(beforeMs) ? undefined : { beforeMs, apiKeys: apiKeys !== undefined }
+}
+
+export function createEpoch({ store, clock, audit }: EpochParts): Epoch {
   let held: Promise<Ends> | undefined
   let heldAtMs = Number.NEGATIVE_INFINITY
   let underWay: Promise<Ends> | undefined
@@ -80,10 +97,13 @@ export function createEpoch({ store, clock }: { store: EpochStore; clock: Clock 
       return underWay
     },
 
-    async begin(beforeMs, { apiKeys }) {
+    async begin(beforeMs, { apiKeys }, by) {
       const nowMs = clock()
       const ends = { beforeMs, apiKeysBeforeMs: apiKeys ? beforeMs : 0, beganAtMs: nowMs }
-      return hold(await store.begin(ends), nowMs)
+      const standing = hold(await store.begin(ends), nowMs)
+      const detail = `before ${new Date(beforeMs).toISOString()}${apiKeys ? ', API keys as well' : ''}`
+      await audit.tell({ type: 'epoch.begun', ...by, detail })
+      return standing
     }
   }
 }

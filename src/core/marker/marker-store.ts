@@ -21,11 +21,16 @@ export interface BeatReading {
   previousAtMs: number | undefined
   /** By the storage's clock. */
   nowMs: number
+  /** The newest event of the trail when whichever instance beat before, as far as it was noted. */
+  event: string | undefined
   /** Whether the marker has the beat that was handed in, or is too far on to tell; true without one. */
   hasLast: boolean
 }
 
 export interface MarkerStore {
-  /** Beats, and makes the marker with `newId` if there is none. A repetition beats once more. Rejects with `unavailable`. */
-  beat(newId: string, tag: string, last: Beat | undefined): Promise<BeatReading>
+  /**
+   * Beats, and makes the marker with `newId` if there is none. Notes the newest event that the trail has. A repetition beats once more.
+   * Rejects with `unavailable`.
+   */
+  beat(newId: string, tag: string, last: Beat | undefined, event: string | undefined): Promise<BeatReading>
 }

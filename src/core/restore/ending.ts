@@ -2,6 +2,7 @@
  * What an epoch ends is refused here from its first moment on. This tells those who verify by themselves: every authorization that the
  * epoch has ended gets its entry in the revocation feed and its bit in the status lists, and its record says that it is revoked.
  */
+import { BY_OPERATOR } from '../audit/event.js'
 import { fromFields, hasEnded } from '../authorizations/authorization.js'
 import type { Revoking } from '../authorizations/revoking.js'
 import type { Clock } from '../clock.js'
@@ -35,7 +36,7 @@ export function createEnding({ keyspace, authorizations, revoking, clock }: Endi
         const fields = await authorizations.get(record.parent, record.id)
         const authorization = fields && fromFields(record.parent, record.id, fields)
         if (!authorization || authorization.createdAtMs >= beforeMs || hasEnded(authorization, clock())) return
-        await revoking.revoke(record.parent, record.id)
+        await revoking.revoke(record.parent, record.id, 'operator', BY_OPERATOR)
         counts.announced += 1
       } catch {
         // One that cannot be read keeps nobody from announcing the others. The caller is told that there were some.

@@ -3,6 +3,7 @@
  * be used again. This ends it, before the instances start. The backup does not say what was revoked after it, so everything that it
  * brought back ends, unless an audit log tells what was (revocation-log.ts, taking-away.ts). May be repeated after an interruption.
  */
+import { BY_OPERATOR } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import type { Epoch } from '../epoch/epoch.js'
 import type { SigningKeyStore } from '../tokens/signing-key.js'
@@ -92,7 +93,7 @@ export function createRestore(parts: RestoreParts): Restore {
       await beat?.()
       if (what.kind === 'everything') {
         // First, so that nothing of before is good while the rest goes, nor if an instance that runs writes some of it again.
-        await epoch.begin(clock(), { apiKeys: !what.keepsApiKeys })
+        await epoch.begin(clock(), { apiKeys: !what.keepsApiKeys }, BY_OPERATOR)
         const old = await oldSigningKeys(what)
         if (old > 0) await signingKeys.clear()
         return { keys: await walk(what, true), signingKeys: old }

@@ -3,6 +3,7 @@
  * back. Other lines, such as those of the service's own log on the same stream, are passed over.
  */
 import { Type } from '@sinclair/typebox'
+import { readEpochDetail } from '../epoch/epoch.js'
 import { jsonOf } from '../records/readable.js'
 
 export interface TakenAway {
@@ -33,20 +34,8 @@ const lineOf = jsonOf(
 type Line = NonNullable<ReturnType<typeof lineOf>>
 
 const API_KEY = /^([a-z0-9-]{1,63})\/([A-Za-z0-9_-]{16})(?: |$)/
-const CONNECTION = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?: |$)/
-const EPOCH = /^before (\S+?)(, API keys as well)?$/
-
-/** What the event `epoch.begun` says of an epoch. */
-export function epochDetail({ beforeMs, apiKeys }: NonNullable<TakenAway['epoch']>): string {
-  return `before ${new Date(beforeMs).toISOString()}${apiKeys ? ', API keys as well' : ''}`
-}
-
-function readEpochDetail(detail: string): TakenAway['epoch'] {
-  const [, before = '', apiKeys] = EPOCH.exec(detail) ?? []
-  const beforeMs = Date.parse(before)
-  return Number.isNaN(beforeMs) ? undefined : { beforeMs, apiKeys: apiKeys !== undefined }
-}
-
+/** After the provider. */
+const CONNECTION = /^\S+ ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
 /** The lines since a moment. A line whose type takes something away, and which does not say what, is an Error for the operator. */
 export async function readRevocationLog(lines: AsyncIterable<string>, sinceMs: number): Promise<TakenAway> {
   const taken: TakenAway = {
@@ -95,7 +84,8 @@ function take(taken: TakenAway, { type, user_id, authorization_id, detail }: Lin
       return id !== undefined && userId !== ''
     }
     case 'signing_key.rotated':
-      if (!detail?.startsWith('provider ')) taken.keyRotatedAtMs = Math.max(atMs, taken.keyRotatedAtMs ?? 0)
+      // That of a provider of the tokens API says whose it is.
+      if (!detail?.includes(' of provider ')) taken.keyRotatedAtMs = Math.max(atMs, taken.keyRotatedAtMs ?? 0)
       return true
     case 'epoch.begun': {
       const epoch = readEpochDetail(detail ?? '')

@@ -1,5 +1,6 @@
 /** Takes away again what an audit log says was taken away since a backup. Nothing is done twice: what is so already is left alone. */
 import type { ApiKeys } from '../api-keys/api-keys.js'
+import { BY_OPERATOR } from '../audit/event.js'
 import { LONGEST_LIFE_MS } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
 import type { RevocationStore } from '../authorizations/revocation-store.js'
@@ -54,39 +55,39 @@ export function createTakingAway(parts: TakingAwayParts): TakeAway {
     const counts = { authorizations: 0, users: 0, apiKeys: 0, connections: 0, signingKeyRotations: 0, epochs: 0 }
     if (taken.epoch && taken.epoch.beforeMs > (await epoch.ends()).beforeMs) {
       counts.epochs += 1
-      if (isToDo) await announceEnded(await epoch.begin(taken.epoch.beforeMs, taken.epoch))
+      if (isToDo) await announceEnded(await epoch.begin(taken.epoch.beforeMs, taken.epoch, BY_OPERATOR))
     }
     for (const [id, { userId, atMs }] of taken.authorizations) {
       const kept = await authorizations.get(userId, id)
       if (kept && kept.revokedAtMs === undefined) counts.authorizations += 1
       if (!isToDo) continue
-      if (kept) await revoking.revoke(userId, id)
+      if (kept) await revoking.revoke(userId, id, 'operator', BY_OPERATOR)
       else await announceLost(id, userId, atMs)
     }
     for (const [userId, standing] of taken.users) {
       const isBlocked = await users.isBlocked(userId)
       if (isBlocked === (standing === 'blocked')) continue
       counts.users += 1
-      if (isToDo) await (isBlocked ? users.unblock(userId) : users.block(userId))
+      if (isToDo) await (isBlocked ? users.unblock(userId, BY_OPERATOR) : users.block(userId, BY_OPERATOR))
     }
     for (const [id, { owner }] of taken.apiKeys) {
       const key = (await apiKeys.list(owner)).find((one) => one.id === id)
       if (!key || key.revokedAtMs !== undefined) continue
       counts.apiKeys += 1
-      if (isToDo) await apiKeys.revoke(owner, id)
+      if (isToDo) await apiKeys.revoke(owner, id, BY_OPERATOR)
     }
     for (const [id, { userId }] of taken.connections) {
       const isThere = (await connections.list(userId)).some((one) => one.id === id)
       if (!isThere) continue
       counts.connections += 1
-      if (isToDo) await connections.disconnect(userId, id)
+      if (isToDo) await connections.disconnect(userId, id, BY_OPERATOR)
     }
     if (taken.keyRotatedAtMs !== undefined) {
       const stored = await parts.signingKeyStore.list()
       const newestAtMs = Math.max(0, ...stored.map(({ createdAtMs }) => createdAtMs))
       if (newestAtMs < taken.keyRotatedAtMs - TOLD_WITHIN_MS) {
         counts.signingKeyRotations += 1
-        if (isToDo) await parts.signingKeys.rotate('now')
+        if (isToDo) await parts.signingKeys.rotate('now', BY_OPERATOR)
       }
     }
     return counts

@@ -4,6 +4,8 @@
  * the token; the record holds only a digest of it.
  */
 import { randomBytes } from 'node:crypto'
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Whence } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import type { Epoch } from '../epoch/epoch.js'
 import { fault } from '../fault.js'
@@ -37,17 +39,22 @@ export interface BrowserSession {
 
 export interface BrowserSessions {
   /** Begins a session. The returned token is not stored. Rejects with `user_blocked`. */
-  begin(user: {
-    userId: string
-    name: string
-    upstreamId?: string
-    authenticatedAtMs?: number | undefined
-    isReauthenticated?: boolean
-  }): Promise<{ token: string; session: BrowserSession }>
+  begin(
+    user: {
+      userId: string
+      name: string
+      upstreamId?: string
+      authenticatedAtMs?: number | undefined
+      isReauthenticated?: boolean
+    },
+    from: Whence
+  ): Promise<{ token: string; session: BrowserSession }>
   /** The session with this token, unless it or its epoch has ended or its user is blocked; records its use. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
   /** Deletes the session, so that no later request can use it. */
   end(session: BrowserSession): Promise<void>
+  /** The same for a user who leaves, which is told. */
+  signOut(session: BrowserSession, from: Whence): Promise<void>
 }
 
 export interface BrowserSessionsParts {
@@ -55,6 +62,7 @@ export interface BrowserSessionsParts {
   users: Users
   epoch: Pick<Epoch, 'ends'>
   clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
   idleSeconds: number
   ttlSeconds: number
 }
@@ -64,6 +72,7 @@ export function createBrowserSessions({
   users,
   epoch,
   clock,
+  audit,
   idleSeconds,
   ttlSeconds
 }: BrowserSessionsParts): BrowserSessions {
@@ -71,7 +80,7 @@ export function createBrowserSessions({
     Math.min(signedInAtMs + ttlSeconds * 1000, lastUsedAtMs + idleSeconds * 1000)
 
   return {
-    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false }) {
+    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false }, from) {
       if (await users.isBlocked(userId)) throw fault('user_blocked')
       const token = randomBytes(32).toString('base64url')
       const nowMs = clock()
@@ -82,6 +91,7 @@ export function createBrowserSessions({
         authenticatedAtMs: Math.min(authenticatedAtMs ?? nowMs, nowMs)
       }
       await records.create(session.id, ONLY, toFields(session), endOf(session))
+      await audit.tell({ type: 'user.signed_in', actor: `user:${userId}`, ...from, userId, detail: upstreamId })
       return { token, session }
     },
 
@@ -103,7 +113,12 @@ export function createBrowserSessions({
       return session
     },
 
-    end: ({ id }) => records.delete(id, ONLY)
+    end: ({ id }) => records.delete(id, ONLY),
+
+    async signOut({ id, userId }, from) {
+      await records.delete(id, ONLY)
+      await audit.tell({ type: 'user.signed_out', actor: `user:${userId}`, ...from, userId })
+    }
   }
 }
 

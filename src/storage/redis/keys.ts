@@ -16,6 +16,8 @@ export interface Keys {
   epoch: string
   /** By which a loss of data is noticed (core/marker). */
   marker: string
+  /** The stream of the audit trail. */
+  events: string
   limit(name: string): string
   lock(name: string): string
   /** Without an issuer's id, the signing keys of the service itself. */
@@ -72,6 +74,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
     statusIndices: { counts: `${prefix}status-index:{status}:counts`, taken: `${prefix}status-index:{status}:taken` },
     epoch: `${prefix}epoch`,
     marker: `${prefix}marker`,
+    events: `${prefix}events`,
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
     signingKeys: (issuerId) =>

@@ -4,23 +4,22 @@ import { type MarkerStore, REMEMBERED_BEATS } from '../../core/marker/marker-sto
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
 
+type Reply = [marker: string, number: number, previous: string, nowMs: number, event: string, verdict: 'kept' | 'lost']
+
 /** `testClock` replaces Redis's clock in tests. */
 export function createRedisMarkerStore({ run }: Pick<Connection, 'run'>, keys: Keys, testClock?: Clock): MarkerStore {
   const now = testClock ? () => [testClock()] : () => []
 
   return {
-    async beat(newId, tag, last) {
-      const args = [newId, tag, REMEMBERED_BEATS, last?.number ?? '', last?.tag ?? '', ...now()]
-      const reply = (await run('marker-beat', keys.marker, ...args)) as [
-        string,
-        number,
-        string,
-        number,
-        'kept' | 'lost'
-      ]
-      const [marker, number, previous, nowMs, verdict] = reply
+    async beat(newId, tag, last, newest) {
+      const args = [newId, tag, REMEMBERED_BEATS, last?.number ?? '', last?.tag ?? '', newest ?? '', ...now()]
+      const [marker, number, previous, nowMs, event, verdict] = (await run(
+        'marker-beat',
+        keys.marker,
+        ...args
+      )) as Reply
       const previousAtMs = previous === '' ? undefined : Number(previous)
-      return { marker, number, previousAtMs, nowMs, hasLast: verdict === 'kept' }
+      return { marker, number, previousAtMs, nowMs, event: event || undefined, hasLast: verdict === 'kept' }
     }
   }
 }
