@@ -6,7 +6,7 @@ import type { Resource } from '../core/clients/resource.js'
 import type { Upstream } from '../core/upstream/upstream.js'
 import { accentsOf } from './brand-color.js'
 import type { Config } from './config.js'
-import { isLoopback } from './faults.js'
+import { isDemo, isLoopback } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
 
 /** Seconds. The load balancers of the clouds keep idle connections for 600 at most, and browsers leave sooner than 72. */
@@ -39,8 +39,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     return randomBytes(32).toString('base64url')
   }
   const publicUrl = publicUrlOf(env)
-  const demoSignIn =
-    !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname)
+  const isAlone = !usesRedis(env) && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname)
+  const demoSignIn = upstreams.length === 0 && (isAlone || isDemo(env))
   return deepFreeze<Config>({
     host: env.HOST,
     port: env.PORT,

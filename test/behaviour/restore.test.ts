@@ -258,7 +258,9 @@ t.test('every primary of a Cluster is looked through', async (t) => {
     (await counts()).every((count) => count > 0),
     'there are some at each'
   )
-  t.match(JSON.parse((await grantd('restore check --json', operator)).stdout), { keys: { 'authorized-client': 20 } })
+  const found = await grantd('restore check --json', operator)
+  t.equal(found.code, 3, found.stderr)
+  t.match(JSON.parse(found.stdout), { keys: { 'authorized-client': 20 } })
   const { code, stderr } = await grantd('restore clean', operator)
   t.equal(code, 0, stderr)
   t.strictSame(await counts(), [0, 0, 0])
