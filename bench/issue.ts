@@ -129,7 +129,7 @@ async function makeApiKey({ url }: RedisServer): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const epoch = createEpoch({ store: storage.epoch, clock, audit: keptNowhere })
+  const epoch = createEpoch({ records: storage.epochs, clock, audit: keptNowhere })
   const keys = createApiKeys({ records: storage.apiKeys, epoch, clock, audit: keptNowhere })
   const { text } = await keys.create('bench', {}, BY)
   await storage.close()

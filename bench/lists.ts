@@ -143,7 +143,7 @@ async function fill(records: RecordStore, userId: string): Promise<void> {
 
 /** Makes the workloads of an issuer, and the request that lists them all. */
 async function ownersList(storage: Storage, service: Target) {
-  const epoch = createEpoch({ store: storage.epoch, clock: Date.now, audit: keptNowhere })
+  const epoch = createEpoch({ records: storage.epochs, clock: Date.now, audit: keptNowhere })
   const keys = createApiKeys({ records: storage.apiKeys, epoch, clock: Date.now, audit: keptNowhere })
   const { text } = await keys.create(OWNER, {}, BY)
   const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' }
@@ -206,7 +206,7 @@ async function readPages(agent: Agent, { url }: Target, token: string, delays: n
 /** Opens the page with the button that revokes all. Returns what presses it, and resolves to how long that took. */
 async function openButton(storage: Storage, { url }: Target, userId: string): Promise<() => Promise<number>> {
   const users = createUsers({ records: storage.users, clock: Date.now, audit: keptNowhere })
-  const epoch = createEpoch({ store: storage.epoch, clock: Date.now, audit: keptNowhere })
+  const epoch = createEpoch({ records: storage.epochs, clock: Date.now, audit: keptNowhere })
   const options = {
     ...{ records: storage.sessions, users, epoch, clock: Date.now },
     ...{ idleSeconds: 3_600, ttlSeconds: 3_600, audit: keptNowhere }

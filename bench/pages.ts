@@ -87,7 +87,7 @@ async function prepareUser(url: string): Promise<string> {
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
   const users = createUsers({ records: storage.users, clock, audit: keptNowhere })
-  const epoch = createEpoch({ store: storage.epoch, clock, audit: keptNowhere })
+  const epoch = createEpoch({ records: storage.epochs, clock, audit: keptNowhere })
   const authorizations = createAuthorizations({
     records: storage.authorizations,
     users,

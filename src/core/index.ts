@@ -5,7 +5,8 @@
  */
 import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
-import { createAuditTrail, type ToldEvent } from './audit/audit-trail.js'
+import { createAuditTrail } from './audit/audit-trail.js'
+import type { WireEvent } from './audit/event.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
@@ -22,7 +23,7 @@ import type { CoreConfig } from './config.js'
 import { isConnection } from './connections/connection.js'
 import { createConnections, isConnectionOwner } from './connections/connections.js'
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
-import { createEpoch } from './epoch/epoch.js'
+import { createEpoch, isEpoch } from './epoch/epoch.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
@@ -31,7 +32,7 @@ import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
 import { createLimitedGuesses } from './limits/limited-guesses.js'
 import { createGuesses } from './limits/limits.js'
-import { createDataWatch, type DataWatchEvents } from './marker/data-watch.js'
+import { createDataWatch, type DataWatchEvents, isMarker } from './marker/data-watch.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
 import { createEnding } from './restore/ending.js'
@@ -65,7 +66,7 @@ export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, Do
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** An event of the audit trail, once the storage has it. Absent where nobody writes them down. */
-  told?: ((event: ToldEvent) => void) | undefined
+  told?: ((event: WireEvent) => void) | undefined
   /** The signing keys could not be read, for another reason than an unreachable storage. */
   signingKeysFailed(error: unknown): void
   /** The revocation feed could not be swept, for another reason than an unreachable storage. */
@@ -100,7 +101,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const documents = createClientDocuments(guardedFetch, clock)
   const urlClients = like && allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
   const clients = createClients(config.clients, urlClients)
-  const epoch = createEpoch({ store: storage.epoch, clock, audit })
+  const epoch = createEpoch({ records: readable(storage.epochs, isEpoch), clock, audit })
   const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), epoch, clock, audit })
   const guesses = createGuesses(storage.limits, clock)
   const limitedGuesses = createLimitedGuesses(storage.limits, audit, clock)
@@ -146,7 +147,6 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     idTokens: createIdTokens(signing),
     refreshTokens: createRefreshTokens(createRefreshTokenTexts(keyring), storage.refreshFamilies),
     clock,
-    audit,
     events
   })
 
@@ -220,12 +220,10 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     limitTime
   })
 
-  const dataWatch =
-    storage.marker &&
-    createDataWatch({
-      ...{ store: storage.marker, signingKeys: storage.signingKeys, trail: storage.events },
-      ...{ audit, clock, events }
-    })
+  const dataWatch = createDataWatch({
+    ...{ records: readable(storage.markers, isMarker), signingKeys: storage.signingKeys, trail: storage.events },
+    ...{ audit, clock, events }
+  })
   const restore = storage.keyspace && restoreOver(storage.keyspace)
   function restoreOver(keyspace: Keyspace): Restore {
     const announceEnded = createEnding({ keyspace, authorizations: authorizationRecords, revoking, clock })
@@ -239,7 +237,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
       signingKeys: storage.signingKeys,
       announceEnded,
       takeAway,
-      beat: dataWatch?.beat,
+      beat: dataWatch.beat,
       clock
     })
   }
@@ -274,7 +272,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     connections,
     signIn,
     callers,
-    /** Started by the service alone: a command that beat would hide from it that it was away. Undefined in memory. */
+    /** Started by the service alone: a command that beat would hide from it that it was away. */
     dataWatch,
     /** Undefined over a storage that nothing can be restored into. */
     restore,
@@ -298,7 +296,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
       signingKeysRefresh.stop()
       await Promise.all([
         revocationSweep.stop(),
-        dataWatch?.stop(),
+        dataWatch.stop(),
         refresher.settle(),
         issuerServices.domainChecks.settle()
       ])

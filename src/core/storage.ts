@@ -2,10 +2,8 @@
 import type { EventStore } from './audit/event-store.js'
 import type { RevocationStore } from './authorizations/revocation-store.js'
 import type { StatusIndexStore } from './authorizations/status-index.js'
-import type { EpochStore } from './epoch/epoch.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limits.js'
-import type { MarkerStore } from './marker/marker-store.js'
 import type { LockStore, RecordStore } from './records/record-store.js'
 import type { Keyspace } from './restore/keyspace.js'
 import type { RefreshFamilyStore } from './tokens/refresh-family.js'
@@ -17,7 +15,6 @@ export interface Storage {
   readonly decisions: DecisionFeed
   readonly revocations: RevocationStore
   readonly statusIndices: StatusIndexStore
-  readonly epoch: EpochStore
   readonly refreshFamilies: RefreshFamilyStore
   readonly authorizations: RecordStore
   readonly apiKeys: RecordStore
@@ -25,6 +22,8 @@ export interface Storage {
   readonly identities: RecordStore
   readonly profiles: RecordStore
   readonly users: RecordStore
+  readonly epochs: RecordStore
+  readonly markers: RecordStore
   readonly connections: RecordStore
   readonly connectionOwners: RecordStore
   readonly locks: LockStore
@@ -42,8 +41,6 @@ export interface Storage {
   readonly limits: LimitStore
   /** Undefined where nothing can be restored. */
   readonly keyspace?: Keyspace
-  /** Undefined where data lasts as long as the process. */
-  readonly marker?: MarkerStore
   readonly events: EventStore
   /**
    * Waits a few seconds for the engine. Rejects when the engine answers but is unfit (too old, misconfigured). An unreachable

@@ -28,9 +28,9 @@ async function ready(t: Test, start: StartEngine) {
     }
   }
   const clients = createClients(builtInClients(2_592_000))
-  function of({ authorizations: records, users: userRecords, revocations: store, epoch: ends }: Storage) {
+  function of({ authorizations: records, users: userRecords, revocations: store, epochs }: Storage) {
     const audit = keptNowhere
-    const epoch = createEpoch({ store: ends, clock, audit })
+    const epoch = createEpoch({ records: epochs, clock, audit })
     const users = createUsers({ records: userRecords, clock, audit })
     const revoking = createRevoking({ records, store, clients, clock, audit })
     const authorizations = createAuthorizations({ records, users, epoch, revoking, clients, clock, events, audit })

@@ -337,12 +337,9 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
       return records.end(...args)
     }
   })
-  function of(
-    { authorizations, users: userRecords, revocations: store, epoch: ends }: Storage,
-    records = authorizations
-  ) {
+  function of({ authorizations, users: userRecords, revocations: store, epochs }: Storage, records = authorizations) {
     const audit = keptNowhere
-    const epoch = createEpoch({ store: ends, clock, audit })
+    const epoch = createEpoch({ records: epochs, clock, audit })
     const users = createUsers({ records: userRecords, clock, audit })
     const revoking = createRevoking({ records, store, clients, clock, audit })
     const { sweep } = createRevocationSweep(store, revoking, (error) => t.error(error as Error))

@@ -6,7 +6,9 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
-import { isFault } from '../fault.js'
+import { fault, isFault } from '../fault.js'
+import { fieldsLike, TimeText } from '../records/readable.js'
+import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 
 /** What has ended; all zero while there was no epoch. */
 export interface Ends {
@@ -18,14 +20,13 @@ export interface Ends {
   beganAtMs: number
 }
 
-export const NO_EPOCH: Ends = { beforeMs: 0, apiKeysBeforeMs: 0, beganAtMs: 0 }
+const TIMES = { beforeMs: TimeText, apiKeysBeforeMs: TimeText, beganAtMs: TimeText }
+export const isEpoch = fieldsLike(TIMES)
 
-export interface EpochStore {
-  /** Rejects with `unavailable`. */
-  read(): Promise<Ends>
-  /** Notes new ends, of which none moves back, and resolves to those that stand. Idempotent. Rejects with `unavailable`. */
-  begin(ends: Ends): Promise<Ends>
-}
+/** There is one for all: its parent and its id. */
+const PLACE = ['service', 'epoch'] as const
+/** How often it is tried again when another operator begins one at the same moment. */
+const TRIES = 5
 
 /** An instance goes by what it has read for so long: then every instance knows of an epoch. */
 export const KNOWN_AFTER_MS = 1_000
@@ -40,7 +41,7 @@ export interface Epoch {
 }
 
 export interface EpochParts {
-  store: EpochStore
+  records: RecordStore
   clock: Clock
   audit: Pick<AuditTrail, 'tell'>
 }
@@ -54,7 +55,7 @@ export function readEpochDetail(detail: string): { beforeMs: number; apiKeys: bo
   return Number.isNaN(beforeMs) ? undefined : { beforeMs, apiKeys: apiKeys !== undefined }
 }
 
-export function createEpoch({ store, clock, audit }: EpochParts): Epoch {
+export function createEpoch({ records, clock, audit }: EpochParts): Epoch {
   let held: Promise<Ends> | undefined
   let heldAtMs = Number.NEGATIVE_INFINITY
   let underWay: Promise<Ends> | undefined
@@ -75,12 +76,27 @@ export function createEpoch({ store, clock, audit }: EpochParts): Epoch {
   async function read(): Promise<Ends> {
     const startedAtMs = clock()
     try {
-      return hold(await store.read(), startedAtMs)
+      return hold(fromFields(await records.get(...PLACE)), startedAtMs)
     } catch (error) {
       hasFailed = true
       if (held && isFault(error) && isWithin(LASTS_UNREAD_MS)) return held
       throw error
     }
+  }
+
+  /** Notes new ends, of which none moves back, and resolves to those that stand. */
+  async function note(ends: Ends): Promise<Ends> {
+    let kept = await records.create(...PLACE, toFields(ends), clock() + FOR_EVER_MS)
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const standing = fromFields(kept)
+      const next = later(standing, ends)
+      if (next === standing) return standing
+      const onlyIf = { field: 'beganAtMs', is: String(standing.beganAtMs) }
+      const changed = await records.change(...PLACE, { onlyIf, set: toFields(next) })
+      if (!changed) break
+      kept = changed
+    }
+    throw fault('unavailable', { detail: 'others begin epochs at this moment' })
   }
 
   return {
@@ -99,11 +115,25 @@ export function createEpoch({ store, clock, audit }: EpochParts): Epoch {
 
     async begin(beforeMs, { apiKeys }, by) {
       const nowMs = clock()
-      const ends = { beforeMs, apiKeysBeforeMs: apiKeys ? beforeMs : 0, beganAtMs: nowMs }
-      const standing = hold(await store.begin(ends), nowMs)
+      const standing = hold(await note({ beforeMs, apiKeysBeforeMs: apiKeys ? beforeMs : 0, beganAtMs: nowMs }), nowMs)
       const detail = `before ${new Date(beforeMs).toISOString()}${apiKeys ? ', API keys as well' : ''}`
       await audit.tell({ type: 'epoch.begun', ...by, detail })
       return standing
     }
   }
+}
+
+/** The later ends of each; the first where none of the second is later. */
+function later(standing: Ends, ends: Ends): Ends {
+  const beforeMs = Math.max(standing.beforeMs, ends.beforeMs)
+  const apiKeysBeforeMs = Math.max(standing.apiKeysBeforeMs, ends.apiKeysBeforeMs)
+  if (beforeMs === standing.beforeMs && apiKeysBeforeMs === standing.apiKeysBeforeMs) return standing
+  return { beforeMs, apiKeysBeforeMs, beganAtMs: Math.max(ends.beganAtMs, standing.beganAtMs + 1) }
+}
+
+const toFields = (ends: Ends): Fields =>
+  Object.fromEntries(Object.entries(ends).map(([name, ms]) => [name, String(ms)]))
+
+function fromFields({ beforeMs = '0', apiKeysBeforeMs = '0', beganAtMs = '0' }: Fields = {}): Ends {
+  return { beforeMs: Number(beforeMs), apiKeysBeforeMs: Number(apiKeysBeforeMs), beganAtMs: Number(beganAtMs) }
 }

@@ -1,11 +1,11 @@
 /** How a grant that was found is decided, of a device or of a code. */
 import { randomUUID } from 'node:crypto'
 import type { AuditTrail } from '../audit/audit-trail.js'
-import { grantIdOf, type Origin, type Told } from '../audit/event.js'
+import type { Origin } from '../audit/event.js'
 import type { Approval } from '../authorizations/approval.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
-import { isSameScope, withoutLeftOut, writeScope } from '../clients/scope.js'
+import { isSameScope, withoutLeftOut } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
 import {
   type Action,
@@ -15,6 +15,7 @@ import {
   flowOf,
   type GrantRequest
 } from './grant.js'
+import { decisionTold } from './grant-events.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
 import { RETENTION_MS } from './rules.js'
 import type { PendingGrants } from './starts.js'
@@ -126,18 +127,3 @@ export function createDecisions(parts: DecisionsParts): DecideFound {
 
 /** A code is approved as it is made, so that it takes no place among those that wait, and lapses with its short life. */
 const isOfCode = (request: GrantRequest) => flowOf(request) === 'code'
-
-/** The event of a decision. An approval says which scopes it grants. */
-export function decisionTold(
-  { grantDigest, request }: Pick<FoundGrant, 'grantDigest' | 'request'>,
-  action: Action,
-  { actor, ip, location, userId }: DecidedBy,
-  approval: { authorizationId?: string; scopes?: readonly string[] | undefined }
-): Told {
-  const { authorizationId, scopes = request.scopes } = approval
-  return {
-    ...{ type: action === 'approve' ? 'grant.approved' : 'grant.denied', actor, ip, location },
-    ...{ userId, clientId: request.clientId, grantId: grantIdOf(grantDigest) },
-    ...(authorizationId !== undefined && { authorizationId, detail: writeScope(scopes) })
-  }
-}

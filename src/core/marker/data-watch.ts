@@ -1,15 +1,21 @@
 /**
- * Notices that data was lost: whatever else the storage has, its marker must be the one that it was, and go on from where it was. What
+ * Notices that data was lost: whatever else the storage has, its marker must be the one that it was, with all beats that were noted. What
  * an instance cannot know is said in docs/operations.md: at its start it remembers nothing, and can only tell what looks odd.
  */
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { AuditTrail } from '../audit/audit-trail.js'
 import { BY_ITSELF } from '../audit/event.js'
 import type { EventStore } from '../audit/event-store.js'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
+import { fieldsLike, Text, TimeText } from '../records/readable.js'
+import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { SigningKeyStore } from '../tokens/signing-key.js'
-import type { Beat, BeatReading, MarkerStore } from './marker-store.js'
+import { beatFieldOf, isEarlier, isStale, staleBeats } from './beats.js'
+
+/** The marker: one record, which has an id and the last beat of every instance. */
+export const isMarker = fieldsLike({ id: Text, atMs: TimeText }, { event: Text })
+const PLACE = ['service', 'marker'] as const
 
 const BEAT_EVERY_MS = 10_000
 /** Instances beat so often that a longer pause at a start is a service that was stopped, or an older copy of the data. */
@@ -39,7 +45,7 @@ export interface DataWatch {
 }
 
 export interface DataWatchParts {
-  store: MarkerStore
+  records: RecordStore
   signingKeys: Pick<SigningKeyStore, 'list'>
   trail: Pick<EventStore, 'before'>
   audit: Pick<AuditTrail, 'tell'>
@@ -48,10 +54,13 @@ export interface DataWatchParts {
 }
 
 export function createDataWatch(parts: DataWatchParts): DataWatch {
-  const { store, signingKeys, trail, audit, clock, events } = parts
+  const { records, signingKeys, trail, audit, clock, events } = parts
   const startedAtMs = clock()
-  let last: Beat | undefined
-  let newest: string | undefined
+  const mine = beatFieldOf(randomUUID())
+  let known: string | undefined
+  let lastMs = 0
+  /** What the marker may have of this instance: its last beat, and those of which it is not known whether they were noted. */
+  let mayHave = new Set<string | undefined>([undefined])
   let timer: NodeJS.Timeout | undefined
   let underWay: Promise<void> | undefined
   const untold: { how: DataLoss; detail: string }[] = []
@@ -59,26 +68,41 @@ export function createDataWatch(parts: DataWatchParts): DataWatch {
   const lost = (how: DataLoss, detail: string) => untold.push({ how, detail })
 
   /** Without a beat of its own an instance goes by what it finds. */
-  async function lookAtStart({ previousAtMs, nowMs }: BeatReading): Promise<void> {
-    if (previousAtMs === undefined) {
-      const isOlder = (await signingKeys.list()).some((key) => key.createdAtMs < startedAtMs - STARTED_TOGETHER_MS)
-      if (isOlder) lost('unmarked', 'there are keys of before, and no marker')
-    } else if (nowMs - previousAtMs > PAUSE_MS)
-      lost('paused', `it is as it was at ${new Date(previousAtMs).toISOString()}`)
+  async function lookAtStart(isNew: boolean, previousAtMs: number, nowMs: number): Promise<void> {
+    if (!isNew) {
+      const isPaused = nowMs - previousAtMs > PAUSE_MS
+      if (isPaused) lost('paused', `it is as it was at ${new Date(previousAtMs).toISOString()}`)
+    } else if ((await signingKeys.list()).some((key) => key.createdAtMs < startedAtMs - STARTED_TOGETHER_MS)) {
+      lost('unmarked', 'there are keys of before, and no marker')
+    }
   }
 
   async function beat(): Promise<void> {
-    const before = last
-    const tag = randomBytes(9).toString('base64url')
-    const reading = await store.beat(randomUUID(), tag, before, newest)
-    const { marker, number, event, hasLast } = reading
-    if (!before) await lookAtStart(reading)
-    else if (marker !== before.marker) lost('replaced', `its marker is ${marker}, and was ${before.marker}`)
-    else if (!hasLast) lost('gone_back', `of its marker, number ${before.number} is missing`)
-    last = { marker, number, tag }
-    // Read after the beat: what was noted before must be there by now.
-    newest = (await trail.before(undefined, 1)).events[0]?.id
-    if (event !== undefined && isEarlier(newest, event)) lost('trail_lost', `its trail ends before ${event}`)
+    const nowMs = clock()
+    const newId = randomUUID()
+    const first = { id: newId, atMs: String(nowMs), madeAtMs: String(nowMs) }
+    const found = await records.create(...PLACE, first, nowMs + FOR_EVER_MS)
+    const marker = found.id ?? ''
+    if (known === undefined) await lookAtStart(marker === newId, Number(found.atMs), nowMs)
+    else if (marker !== known) lost('replaced', `its marker is ${marker}, and was ${known}`)
+    // Others clear what is old, as after a process was stopped for an hour.
+    else if (!mayHave.has(found[mine]) && !isStale(lastMs, nowMs)) {
+      lost('gone_back', `the beat of ${new Date(lastMs).toISOString()} is missing`)
+    }
+    if (marker !== known) mayHave = new Set([found[mine]])
+    known = marker
+    // Read after what was noted before, which must be there by now.
+    const newest = (await trail.before(undefined, 1)).events[0]?.id
+    if (found.event !== undefined && isEarlier(newest, found.event))
+      lost('trail_lost', `its trail ends before ${found.event}`)
+    // The same time twice is no other beat.
+    lastMs = Math.max(nowMs, lastMs + 1)
+    const value = String(lastMs)
+    const set = { atMs: String(nowMs), [mine]: value, ...(newest !== undefined && { event: newest }) }
+    mayHave.add(value)
+    const clear = [...staleBeats(found, nowMs), ...(newest === undefined ? ['event'] : [])]
+    await records.change(...PLACE, { set, clear, keepUntilMs: nowMs + FOR_EVER_MS })
+    mayHave = new Set([value])
     for (let one = untold[0]; one; one = untold[0]) {
       await audit.tell({ type: 'data.lost', ...BY_ITSELF, detail: `${one.how}: ${one.detail}` })
       untold.shift()
@@ -113,11 +137,4 @@ export function createDataWatch(parts: DataWatchParts): DataWatch {
       await underWay
     }
   }
-}
-
-/** Whether the id of an event is less than another, or there is none. */
-function isEarlier(id: string | undefined, than: string): boolean {
-  const [ms = 0, count = 0] = (id ?? '').split('-').map(Number)
-  const [thanMs = 0, thanCount = 0] = than.split('-').map(Number)
-  return ms < thanMs || (ms === thanMs && count < thanCount)
 }

@@ -43,7 +43,7 @@ export interface RestoreParts {
   announceEnded: AnnounceEnded
   takeAway: TakeAway
   /** Notes that somebody was there, so that the instances that start next find no pause. */
-  beat: (() => Promise<void>) | undefined
+  beat(): Promise<void>
   clock: Clock
 }
 
@@ -90,7 +90,7 @@ export function createRestore(parts: RestoreParts): Restore {
     },
 
     async clean(what) {
-      await beat?.()
+      await beat()
       if (what.kind === 'everything') {
         // First, so that nothing of before is good while the rest goes, nor if an instance that runs writes some of it again.
         await epoch.begin(clock(), { apiKeys: !what.keepsApiKeys }, BY_OPERATOR)

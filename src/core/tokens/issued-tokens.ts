@@ -1,6 +1,5 @@
 /** The tokens that a client gets: for the grant it collects, and for a refresh token. */
-import type { AuditTrail } from '../audit/audit-trail.js'
-import { BY_ITSELF, type Whence } from '../audit/event.js'
+import type { Whence } from '../audit/event.js'
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
 import { accessTokenTtlOf, type Client } from '../clients/client.js'
@@ -68,7 +67,6 @@ export interface TokenIssueParts {
   idTokens: IdTokens
   refreshTokens: RefreshTokens
   clock: Clock
-  audit: Pick<AuditTrail, 'tell'>
   events: TokenEvents
 }
 
@@ -76,7 +74,7 @@ export interface TokenIssueParts {
 export const startOf = ({ collectedAtMs, createdAtMs }: Authorization) => collectedAtMs ?? createdAtMs
 
 export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
-  const { authorizations, accessTokens, idTokens, refreshTokens, clock, audit, events } = parts
+  const { authorizations, accessTokens, idTokens, refreshTokens, clock, events } = parts
 
   /** The ID token goes by all of the scopes; of them the access token has those that mean something to its resource. */
   function mint(
@@ -112,12 +110,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     const tokens = mint(authorization, clock(), wished, target, accessTokenTtlOf(client, true))
     await authorizations.noteUse(authorization)
     const rotation = await refreshTokens.rotate(authorization, token)
-    if (rotation.kind === 'replayed') {
-      const { userId, id: authorizationId, clientId } = authorization
-      const replayed = { type: 'refresh_token.replayed', actor: `client:${clientId}` } as const
-      await audit.tell({ ...replayed, ...from, userId, clientId, authorizationId })
-      await authorizations.revoke(userId, authorizationId, 'replay', { ...BY_ITSELF, ...from })
-    }
+    if (rotation.kind === 'replayed') await authorizations.revokeReplayed(authorization, from)
     if (rotation.kind !== 'rotated') return { kind: rotation.kind }
     return { kind: 'refreshed', tokens: { ...tokens, refreshToken: rotation.current } }
   }

@@ -4,7 +4,6 @@ import type { Clock } from '../../core/clock.js'
 import { createTurns } from '../../core/records/turns.js'
 import type { Storage } from '../../core/storage.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
-import { createMemoryEpochStore } from './epoch-store.js'
 import { createMemoryEventStore } from './event-store.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
@@ -42,7 +41,8 @@ export function createMemoryStorage(clock: Clock, options: MemoryStorageOptions 
     decisions: feed,
     revocations: createMemoryRevocationStore(clock, sweeps, publish),
     statusIndices: createMemoryStatusIndexStore(),
-    epoch: createMemoryEpochStore(),
+    epochs: records(),
+    markers: records(),
     refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
     sessions: records(),

@@ -8,13 +8,11 @@ import type { LatencyObserver, Storage } from '../../core/storage.js'
 import { connect } from './connection.js'
 import type { Log } from './connection-log.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
-import { createRedisEpochStore } from './epoch-store.js'
 import { createRedisEventStore } from './event-store.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
-import { createRedisKeyspace } from './keyspace.js'
 import { createRedisLimitStore } from './limit-store.js'
-import { createRedisMarkerStore } from './marker-store.js'
+import { createRedisKeyspace } from './maintenance/keyspace.js'
 import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
 import { createRedisRevocationStore } from './revocation-store.js'
@@ -94,8 +92,8 @@ export function createRedisStorage({
     decisions,
     revocations: createRedisRevocationStore(connection, keys, clock),
     statusIndices: createRedisStatusIndexStore(connection, keys),
-    epoch: createRedisEpochStore(connection, keys),
-    marker: createRedisMarkerStore(connection, keys, testClock),
+    epochs: recordsOf('epoch'),
+    markers: recordsOf('marker'),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
     apiKeys: recordsOf(KINDS_READ_TOGETHER.apiKeys),

@@ -12,10 +12,6 @@ export interface Keys {
   revocations: Readonly<Record<'entries' | 'order' | 'ends' | 'unfinished' | 'positions' | 'channel', string>>
   /** What counts the places of status lists that are taken, and which of the current list they are. */
   statusIndices: Readonly<Record<'counts' | 'taken', string>>
-  /** What an operator has ended (core/epoch). */
-  epoch: string
-  /** By which a loss of data is noticed (core/marker). */
-  marker: string
   /** The stream of the audit trail. */
   events: string
   limit(name: string): string
@@ -72,8 +68,6 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
       channel
     },
     statusIndices: { counts: `${prefix}status-index:{status}:counts`, taken: `${prefix}status-index:{status}:taken` },
-    epoch: `${prefix}epoch`,
-    marker: `${prefix}marker`,
     events: `${prefix}events`,
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,

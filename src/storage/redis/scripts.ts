@@ -37,10 +37,9 @@ const NUMBER_OF_KEYS = {
   'revocation-page': 3,
   'revocation-sweep': 4,
   'status-index-take': 2,
-  'epoch-begin': 1,
-  'marker-beat': 1,
   'refresh-begin': 1,
   'refresh-rotate': 1,
+  'events-add': 1,
   'limit-take': 1,
   // For one record and a window; `runOver` in connection.ts takes any number of keys.
   'read-and-hit': 2,
