@@ -320,7 +320,7 @@ t.test(
     t.equal((await paste(backup, redis, source.operator)).code, 0)
 
     // What was revoked since, and who came since. The clock of the instance has stood still until now.
-  before.clock.advance(120_000)
+    before.clock.advance(120_000)
     const revocation = await before.call('DELETE', `/auth/clients/${claimsOf(revoked).cid}`, { user: 'ann' })
     t.equal(revocation.status, 200)
     t.equal((await before.call('GET', '/auth/clients', { token: revoked })).status, 401)

@@ -101,7 +101,7 @@ export function createDataWatch(parts: DataWatchParts): DataWatch {
     const set = { atMs: String(nowMs), [mine]: value, ...(newest !== undefined && { event: newest }) }
     mayHave.add(value)
     const clear = [...staleBeats(found, nowMs), ...(newest === undefined ? ['event'] : [])]
-    await records.change(...PLACE, { set, clear, keepUntilMs: nowMs + FOR_EVER_MS })
+    await records.change(...PLACE, { set, clear })
     mayHave = new Set([value])
     for (let one = untold[0]; one; one = untold[0]) {
       await audit.tell({ type: 'data.lost', ...BY_ITSELF, detail: `${one.how}: ${one.detail}` })
