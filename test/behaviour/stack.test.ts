@@ -72,7 +72,7 @@ t.test('docker-compose.yml', async (t) => {
       t.match(environment, secrets)
       t.match(service, { read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
       t.equal(service.depends_on.redis.condition, 'service_healthy')
-      t.ok(Number.parseInt(service.stop_grace_period, 10) >= environment.SHUTDOWN_DELAY_SECONDS + 10)
+      t.ok(Number.parseInt(service.stop_grace_period, 10) >= Number(environment.SHUTDOWN_DELAY_SECONDS) + 10)
     }
     t.match(services.redis.command.join(' '), /--appendonly yes .*everysec .*--maxmemory-policy noeviction/)
   })
