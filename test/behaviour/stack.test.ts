@@ -363,8 +363,8 @@ t.test(
     const statuses: [string, number][] = []
     page.on('response', (answer) => statuses.push([answer.url(), answer.status()]))
     await page.goto(started.verification_uri)
-    await typeCode(page, started.user_code)
     await signInAs(page, 'ann')
+    await typeCode(page, started.user_code)
     await page.waitForURL(/\/device\/confirm/)
     await approve(page)
     await page.waitForURL(/\/device\/done/)
