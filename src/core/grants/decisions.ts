@@ -95,17 +95,14 @@ export function createDecisions(parts: DecisionsParts): DecideFound {
     const granted = scopes && { scopes }
     const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted }
     const result = await store.decide(found.grantDigest, decision)
-    const { grantDigest, request } = found
-    const isCounted = result.kind === 'decided' && !isOfCode(request)
-    if (result.kind === 'decided') decided(result.afterMs)
-    // Both are asked for in one turn, so that the event costs no further round trip. Of a repetition it may not be known whether it
-    // was told.
-    if (result.kind === 'decided' || result.kind === 'repeated') {
-      const id = result.kind === 'repeated' ? result.authorizationId : authorizationId
-      const told = decisionTold(found, action, by, isApproval ? { authorizationId: id, scopes } : {})
-      await Promise.all([isCounted && pending.leave({ grantDigest, ...request }), audit.tellOnce(told)])
-    }
     const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
+    const told = decisionTold(found, action, by, isApproval ? { authorizationId: standingId, scopes } : {})
+    if (result.kind === 'decided') {
+      decided(result.afterMs)
+      const { grantDigest, request } = found
+      // Both are asked for in one turn, so that the event costs no further round trip.
+      await Promise.all([!isOfCode(request) && pending.leave({ grantDigest, ...request }), audit.tellOnce(told)])
+    }
     const isDecided = result.kind === 'decided' || result.kind === 'repeated'
     // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
     const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
@@ -115,6 +112,8 @@ export function createDecisions(parts: DecisionsParts): DecideFound {
     if (!isDecided) return { kind: result.kind }
     // What was approved with other boxes ticked stands as it is, and is not what this answer says.
     if (result.kind === 'repeated' && isApproval && !(await standsWith(found, scopes))) return { kind: 'resolved' }
+    // Of a repetition it may not be known whether it was told.
+    if (result.kind === 'repeated') await audit.tellOnce(told)
     return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
   }
 

@@ -100,14 +100,15 @@ export interface StartParts {
 
 export function createStart(parts: StartParts): (request: GrantRequest) => Promise<StartedGrant> {
   const { store, keyring, pending, audit, events } = parts
+  const { grantTtlSeconds: expiresInSeconds, pollIntervalSeconds: intervalSeconds } = parts
 
   return async (request) => {
     const grantCode = newGrantCode()
     const grant = {
       request,
       clientTag: tagOf(request.clientId),
-      lifeMs: parts.grantTtlSeconds * 1000,
-      intervalMs: parts.pollIntervalSeconds * 1000
+      lifeMs: expiresInSeconds * 1000,
+      intervalMs: intervalSeconds * 1000
     }
     const grantDigest = digestOf(grantCode)
     // It leaves with the grant, so that it costs a command and no time.
@@ -118,12 +119,7 @@ export function createStart(parts: StartParts): (request: GrantRequest) => Promi
       const [tag = ''] = keyring.tags('user-code', userCode)
       if ((await store.create(grantDigest, tag, grant, tell)) === 'user_code_taken') continue
       events.started()
-      return {
-        grantCode,
-        userCode: formatUserCode(userCode),
-        expiresInSeconds: parts.grantTtlSeconds,
-        intervalSeconds: parts.pollIntervalSeconds
-      }
+      return { grantCode, userCode: formatUserCode(userCode), expiresInSeconds, intervalSeconds }
     }
     await pending.leave({ grantDigest, ...request })
     throw fault('unavailable', { detail: `${USER_CODE_TRIES} user codes in a row were taken` })

@@ -87,8 +87,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
   ): IssuedTokens {
     const resource = target === 'issuer' ? undefined : target
     const ttlSeconds = Math.min(clientTtlSeconds, resource?.accessTokenTtlSeconds ?? clientTtlSeconds)
-    const wholeSecondMs = Math.floor(issuedAtMs / 1000) * 1000
-    const expiresAtMs = Math.min(wholeSecondMs + ttlSeconds * 1000, authorization.expiresAtMs)
+    const expiresAtMs = Math.min((Math.floor(issuedAtMs / 1000) + ttlSeconds) * 1000, authorization.expiresAtMs)
     const ofToken = resource ? scopes.filter((scope) => resource.scopes.includes(scope)) : scopes
     const terms = { issuedAtMs, expiresAtMs, scopes: ofToken, resource: resource?.identifier }
     return {
@@ -106,8 +105,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
     const target = targetOf(client.resources, authorization.resources, resources)
     if (target === 'invalid_target') return { kind: target }
-    const wished = scopes ?? authorization.scopes
-    const tokens = mint(authorization, clock(), wished, target, accessTokenTtlOf(client, true))
+    const tokens = mint(authorization, clock(), scopes ?? authorization.scopes, target, accessTokenTtlOf(client, true))
     await authorizations.noteUse(authorization)
     const rotation = await refreshTokens.rotate(authorization, token)
     if (rotation.kind === 'replayed') await authorizations.revokeReplayed(authorization, from)
@@ -120,8 +118,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
       const hasRefreshToken = takesRefreshToken && authorization.scopes.includes('offline_access')
       const ttlSeconds = accessTokenTtlOf(client, hasRefreshToken)
       const tokens = mint(authorization, startOf(authorization), authorization.scopes, target, ttlSeconds, signIn)
-      if (!hasRefreshToken) return tokens
-      return { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) }
+      return hasRefreshToken ? { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) } : tokens
     },
 
     async refresh(...asked) {
