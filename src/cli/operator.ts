@@ -44,10 +44,11 @@ export function runOperatorCommand(
   rest: readonly string[],
   options: OperatorOptions
 ): Promise<string[]> {
-  // What looks at a Redis that was restored must not make the keys that it lacks, nor finish what it finds begun.
+  // What looks at a Redis that was restored must not make the keys that it lacks, nor finish what it finds begun; and what ends
+  // everything must not depend on keys that can be opened.
   if (noun === 'restore') return withCore((core) => runRestoreCommand(core, verb, options), { opens: false })
+  if (noun === 'epoch') return withCore((core) => runEpochCommand(core, options), { opens: false })
   return withCore((core) => {
-    if (noun === 'epoch') return runEpochCommand(core, options)
     if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, options.now === true)
     if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', options.now === true)
     return runApiKeysCommand(core.apiKeys, verb, rest, options)

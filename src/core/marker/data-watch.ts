@@ -89,7 +89,8 @@ export function createDataWatch(parts: DataWatchParts): DataWatch {
     else if (!mayHave.has(found[mine]) && !isStale(lastMs, nowMs)) {
       lost('gone_back', `the beat of ${new Date(lastMs).toISOString()} is missing`)
     }
-    if (marker !== known) mayHave = new Set([found[mine]])
+    // What is noticed is noticed once, though the rest of this beat should fail.
+    mayHave.add(found[mine])
     known = marker
     // Read after what was noted before, which must be there by now.
     const newest = (await trail.before(undefined, 1)).events[0]?.id
