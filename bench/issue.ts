@@ -2,8 +2,10 @@
  * Measures the tokens API: tokens against bare signatures with the same kind of key, the public documents of an issuer
  * against static texts of the same length, and how long the event loop is blocked while many issuers get their keys.
  */
+
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createApiKeys } from '../src/core/api-keys/api-keys.js'
+import { createEpoch } from '../src/core/epoch/epoch.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
 import { BY, keptNowhere } from '../test/support/audit.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
@@ -127,7 +129,9 @@ async function makeApiKey({ url }: RedisServer): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const { text } = await createApiKeys({ records: storage.apiKeys, clock, audit: keptNowhere }).create('bench', {}, BY)
+  const epoch = createEpoch({ records: storage.epochs, clock, audit: keptNowhere })
+  const keys = createApiKeys({ records: storage.apiKeys, epoch, clock, audit: keptNowhere })
+  const { text } = await keys.create('bench', {}, BY)
   await storage.close()
   return text
 }

@@ -2,6 +2,7 @@
  * Measures long lists: how long a user with many rows waits for a page and for revoking all of them, and what whole lists, pages
  * and revocations of some do to the polls of others.
  */
+
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
@@ -9,6 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApiKeys } from '../src/core/api-keys/api-keys.js'
 import { type Authorization, toFields } from '../src/core/authorizations/authorization.js'
+import { createEpoch } from '../src/core/epoch/epoch.js'
 import { WorkloadContent } from '../src/core/issuers/issuer.js'
 import { createJsonRecords } from '../src/core/records/json-records.js'
 import type { RecordStore } from '../src/core/records/record-store.js'
@@ -141,11 +143,9 @@ async function fill(records: RecordStore, userId: string): Promise<void> {
 
 /** Makes the workloads of an issuer, and the request that lists them all. */
 async function ownersList(storage: Storage, service: Target) {
-  const { text } = await createApiKeys({ records: storage.apiKeys, clock: Date.now, audit: keptNowhere }).create(
-    OWNER,
-    {},
-    BY
-  )
+  const epoch = createEpoch({ records: storage.epochs, clock: Date.now, audit: keptNowhere })
+  const keys = createApiKeys({ records: storage.apiKeys, epoch, clock: Date.now, audit: keptNowhere })
+  const { text } = await keys.create(OWNER, {}, BY)
   const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' }
   const body = JSON.stringify({ name: 'bench', description: 'Has many workloads' })
   const created = await fetch(`${service.url}/v1/providers`, { method: 'POST', headers, body })
@@ -206,13 +206,10 @@ async function readPages(agent: Agent, { url }: Target, token: string, delays: n
 /** Opens the page with the button that revokes all. Returns what presses it, and resolves to how long that took. */
 async function openButton(storage: Storage, { url }: Target, userId: string): Promise<() => Promise<number>> {
   const users = createUsers({ records: storage.users, clock: Date.now, audit: keptNowhere })
+  const epoch = createEpoch({ records: storage.epochs, clock: Date.now, audit: keptNowhere })
   const options = {
-    records: storage.sessions,
-    users,
-    clock: Date.now,
-    idleSeconds: 3_600,
-    ttlSeconds: 3_600,
-    audit: keptNowhere
+    ...{ records: storage.sessions, users, epoch, clock: Date.now },
+    ...{ idleSeconds: 3_600, ttlSeconds: 3_600, audit: keptNowhere }
   }
   const { token } = await createBrowserSessions(options).begin({ userId, name: userId }, BY)
   const cookie = `__Host-grantd-session=${token}`

@@ -2,6 +2,7 @@
  * Measures how long each page takes and how many Redis commands it needs. One visitor requests one page after the
  * other.
  */
+
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
@@ -9,6 +10,7 @@ import { join } from 'node:path'
 import { createApprovals } from '../src/core/authorizations/approvals.js'
 import { createAuthorizations } from '../src/core/authorizations/authorizations.js'
 import { builtInClients } from '../src/core/clients/client.js'
+import { createEpoch } from '../src/core/epoch/epoch.js'
 import { createBrowserSessions } from '../src/core/users/browser-sessions.js'
 import { createUsers } from '../src/core/users/user.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
@@ -85,9 +87,11 @@ async function prepareUser(url: string): Promise<string> {
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
   const users = createUsers({ records: storage.users, clock, audit: keptNowhere })
+  const epoch = createEpoch({ records: storage.epochs, clock, audit: keptNowhere })
   const authorizations = createAuthorizations({
     records: storage.authorizations,
     users,
+    epoch,
     revoking: {
       revoke: async () => undefined,
       revokeSome: async () => ({ revoked: 0, isDone: true })
@@ -99,7 +103,7 @@ async function prepareUser(url: string): Promise<string> {
   })
   const approvals = createApprovals({
     ...{ records: storage.authorizations, parents: storage.authorizationUsers },
-    ...{ authorizations, users, clock }
+    ...{ authorizations, users, epoch, clock }
   })
   const [cli] = builtInClients(2_592_000)
   if (!cli) throw new Error('there is no built-in client')
@@ -113,6 +117,7 @@ async function prepareUser(url: string): Promise<string> {
   const sessions = createBrowserSessions({
     records: storage.sessions,
     users,
+    epoch,
     clock,
     idleSeconds: 3_600,
     ttlSeconds: 3_600,

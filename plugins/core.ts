@@ -15,6 +15,17 @@ const DOMAIN_SENTENCES: Partial<Record<Parameters<CoreEvents['domainChecked']>[0
   taken_over: 'a custom domain is lost: another provider has proved it'
 }
 
+/** What the log says of data that was lost, or may have been. */
+const LOSS_SENTENCES = {
+  replaced: 'Redis has been emptied, or is another one: data is lost',
+  gone_back: 'Redis has gone back to an earlier state: what was written since is lost, revocations among it',
+  trail_lost: 'the audit trail has lost events that it had',
+  paused:
+    'no instance has used Redis for some minutes: the service was stopped, or this is an older copy, after which "grantd restore" must be run',
+  unmarked:
+    'Redis has keys of grantd and no marker: this is the first start of a version that makes one, or an older copy, after which "grantd restore" must be run'
+}
+
 /** What the log says of an upstream's answer that led nowhere. */
 const PROVIDER_LINES = {
   answered: 'a provider answered',
@@ -61,6 +72,11 @@ export const core = fp<CoreOptions>(
       },
       told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(event)}\n`),
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
+      dataLost(how, detail) {
+        metrics.countDataLoss(how)
+        app.log.warn({ how, detail }, LOSS_SENTENCES[how])
+      },
+      beatFailed: (error) => app.log.error({ err: error }, 'the marker of Redis could not be looked at'),
       revocationSweepFailed: (error) => app.log.error({ err: error }, 'the revocations could not be looked through')
     }
     const pending = config.limits !== 'off' && {
@@ -77,6 +93,7 @@ export const core = fp<CoreOptions>(
     app.addHook('preClose', async () => core.heldPolls.stop())
     app.addHook('onClose', () => core.close())
     await core.open()
+    core.dataWatch.start()
   },
   { name: 'core', dependencies: ['config', 'storage', 'metrics', 'jwt', 'time-limit', 'whereabouts'] }
 )

@@ -5,6 +5,7 @@ import type { CoreConfig } from '../src/core/config.js'
 import type { RefreshEvent } from '../src/core/connections/refresher.js'
 import type { Flow, PollOutcome, RedeemOutcome } from '../src/core/grants/grant.js'
 import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
+import type { DataLoss } from '../src/core/marker/data-watch.js'
 import type { RefreshOutcome } from '../src/core/tokens/issued-tokens.js'
 import type { Verdict } from '../src/core/upstream/upstream-answer.js'
 import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
@@ -103,6 +104,13 @@ export function createEventMetrics(registry: Registry, { upstreams, rules }: Pic
   )
   // The first loss is an increase only from a zero.
   for (const outcome of ['missing', 'lost', 'taken_over']) domainChecks.inc({ outcome }, 0)
+  const dataLosses = counter(
+    'grantd_data_lost_total',
+    'How often it was noticed that data of Redis is gone, or may be.',
+    'how'
+  )
+  // An alert watches for the first one.
+  for (const how of ['replaced', 'gone_back', 'trail_lost']) dataLosses.inc({ how }, 0)
   const providerAnswers = counter(
     'grantd_provider_answers_total',
     'What identity providers answered, by provider and outcome.',
@@ -131,6 +139,7 @@ export function createEventMetrics(registry: Registry, { upstreams, rules }: Pic
     countSignIn: (outcome: SignInEvent) => signIns.inc({ outcome }),
     countProviderAnswer: (provider: string, outcome: Verdict) => providerAnswers.inc({ provider, outcome }),
     countConnectionRefresh: (outcome: RefreshEvent) => connectionRefreshes.inc({ outcome }),
+    countDataLoss: (how: DataLoss) => dataLosses.inc({ how }),
     countDomainCheck: (outcome: DomainOutcome) => domainChecks.inc({ outcome })
   }
 }

@@ -161,6 +161,11 @@ export const EnvironmentSchema = Type.Object({
     'the path of a JSON file',
     'Identity providers that users sign in with on the pages, and whose accounts they connect; see "Sign-in and connected accounts".'
   ),
+  DEMO_SIGN_IN: choice(
+    ['on', 'off'],
+    'off',
+    '`on` lets people sign in by typing any name over Redis too, as `docker-compose.yml` does for trying out: where `PUBLIC_URL` is on localhost and there is no `PROVIDERS_FILE`, and nowhere else. Nobody else may reach it then.'
+  ),
   SERVICE_NAME: setting(
     Type.RegExp(/^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u, { default: 'grantd' }),
     'at most 64 characters, all of them visible, no space at either end',

@@ -38,7 +38,8 @@ if (line.kind === 'serve') {
   process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 1))
   try {
     for await (const text of await linesOf(line)) console.log(text)
-    process.exit(0)
+    // A command that has found what it looked for says so by its code.
+    process.exit()
   } catch (error) {
     fail(error)
   }

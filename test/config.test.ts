@@ -1022,6 +1022,13 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
     t.equal(signsIn({ PUBLIC_URL: 'https://grants.example' }), false)
     t.equal(signsIn({ PUBLIC_URL: 'https://localhost/base' }), true)
     t.equal(signsIn(REDIS), false)
+    const withoutDashboard = { ...REDIS, DASHBOARD_JWT_SECRET: '' }
+    const DEMO_SIGN_IN = 'on'
+    t.equal(signsIn({ ...withoutDashboard, DEMO_SIGN_IN, HOST: '0.0.0.0' }), true, 'over Redis where that is said')
+    t.equal(signsIn({ ...REDIS, DEMO_SIGN_IN, PROVIDERS_FILE }), false, 'who has providers needs no demo')
+    t.equal(signsIn({ ...REDIS, DEMO_SIGN_IN, PUBLIC_URL: 'https://grants.example' }), false, 'nowhere else')
+    const elsewhere = { ...withoutDashboard, DEMO_SIGN_IN, PUBLIC_URL: 'https://grants.example' }
+    t.match(faultsOf(elsewhere), [/^DASHBOARD_JWT_SECRET: mandatory/], 'and then a key is needed as ever')
     t.equal(signsIn({ PROVIDERS_FILE }), false)
   })
 

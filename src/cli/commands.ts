@@ -91,6 +91,27 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     takes: ['PROVIDER_ID'],
     options: { now: '' },
     says: ['the same as keys rotate, for a provider of the tokens API']
+  },
+  'restore check': {
+    takes: [],
+    options: { 'revoked-from': 'FILE', since: 'TIME', 'keep-api-keys': '', json: '' },
+    says: ['counts what a backup has brought back and must not be good again; ends with 3 if there is any']
+  },
+  'restore clean': {
+    takes: [],
+    options: { 'revoked-from': 'FILE', since: 'TIME', 'keep-api-keys': '', json: '' },
+    says: [
+      'ends it; with the lines of an audit log (AUDIT_LOG) and the time of the backup no more than',
+      'what was revoked since'
+    ]
+  },
+  'epoch begin': {
+    takes: [],
+    options: { before: 'TIME', 'api-keys': '', json: '' },
+    says: [
+      'ends whatever was issued before now, or before a time: client JWTs, refresh tokens,',
+      'approvals, sessions of the pages, with --api-keys API keys as well'
+    ]
   }
 }
 

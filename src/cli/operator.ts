@@ -8,6 +8,7 @@ import { runClientsCommand } from './clients.js'
 import { runEventsCommand } from './events.js'
 import { runGrantsCommand } from './grants.js'
 import { rotateIssuerKey, runKeysCommand } from './keys.js'
+import { runEpochCommand, runRestoreCommand } from './restore.js'
 import { runUsersCommand } from './users.js'
 
 /** createCore needs a signer, but no command signs or verifies a token. */
@@ -29,6 +30,8 @@ const NOBODY: CoreEvents = {
   connectionRefreshed: ignore,
   signingKeysFailed: ignore,
   revocationSweepFailed: ignore,
+  dataLost: ignore,
+  beatFailed: ignore,
   domainChecked: ignore,
   domainCheckFailed: ignore,
   upstreamAnswered: ignore,
@@ -45,6 +48,10 @@ export function runOperatorCommand(
   options: OptionValues
 ): AsyncGenerator<string> {
   const [noun, verb = ''] = name.split(' ')
+  // What looks at a Redis that was restored must not make the keys that it lacks, nor finish what it finds begun; and what ends
+  // everything must not depend on keys that can be opened.
+  if (noun === 'restore') return withCore((core) => runRestoreCommand(core, verb, options), { opens: false })
+  if (noun === 'epoch') return withCore((core) => runEpochCommand(core, options), { opens: false })
   return withCore((core) => {
     if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, options.now === true)
     if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', options.now === true)
@@ -59,7 +66,7 @@ export function runOperatorCommand(
 type Lines = Promise<string[]> | AsyncIterable<string>
 
 /** Runs a command with a core over the service's Redis, and closes both afterwards. Throws if Redis cannot be used. */
-async function* withCore(command: (core: Core) => Lines): AsyncGenerator<string> {
+async function* withCore(command: (core: Core) => Lines, { opens = true } = {}): AsyncGenerator<string> {
   const config = loadConfig(process.env)
   if (!config.redis) throw new Error('all keys live in Redis: set REDIS_URL and GRANTD_SECRET as the service has them')
   const clock = Date.now
@@ -68,8 +75,8 @@ async function* withCore(command: (core: Core) => Lines): AsyncGenerator<string>
   const core = createCore({ storage, config, clock, signer: NO_SIGNER, events: NOBODY, limitTime: (work) => work })
   try {
     await storage.open()
-    await core.open()
-    await core.check()
+    if (opens) await core.open()
+    await (opens ? core : storage).check()
     const lines = command(core)
     yield* lines instanceof Promise ? await lines : lines
   } finally {

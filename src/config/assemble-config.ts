@@ -9,7 +9,7 @@ import type { Upstream } from '../core/upstream/upstream.js'
 import { accentsOf } from './brand-color.js'
 import { isOff, overridden } from './built-in-overrides.js'
 import type { Config } from './config.js'
-import { isLoopback } from './faults.js'
+import { isDemo, isLoopback } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
 import type { StrayVariable } from './stray-variables.js'
 import { assembleTracing } from './tracing.js'
@@ -47,8 +47,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     return randomBytes(32).toString('base64url')
   }
   const publicUrl = publicUrlOf(env)
-  const demoSignIn =
-    !usesRedis(env) && upstreams.length === 0 && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname)
+  const isAlone = !usesRedis(env) && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname)
+  const demoSignIn = upstreams.length === 0 && (isAlone || isDemo(env))
   const builtIn = builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources).map((client) => overridden(client, overrides))
   const other = builtIn.find(({ id }) => id === 'other') as Client
   return deepFreeze<Config>({

@@ -13,7 +13,7 @@ export interface Config extends CoreConfig {
   readonly verificationUri: string
   readonly corsOrigins: readonly string[]
   readonly redis: RedisConfig | undefined
-  /** Whether users sign in by typing a name: only without Redis and upstreams, on a loopback address. */
+  /** Whether users sign in by typing a name: only without upstreams, on a loopback address; over Redis with DEMO_SIGN_IN alone. */
   readonly demoSignIn: boolean
   /** Whether people sign in here, by name or at an upstream. Otherwise the operator's dashboard has what pages would do. */
   readonly hasPages: boolean

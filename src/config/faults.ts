@@ -44,7 +44,12 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   if (unreadable !== undefined) yield `BRAND_COLOR: ${unreadable}`
   yield* tracingFaults(env)
   // A malformed place makes it unknown which kind of Redis is meant, so the checks of combinations would mislead.
-  if (!REDIS_PLACES.some((name) => malformed.has(name))) yield* redisFaults(env)
+  if (!REDIS_PLACES.some((name) => malformed.has(name))) yield* redisFaults(env, isDemo(env))
+}
+
+/** Whether people are to sign in by typing a name, where nobody from another machine is sent. */
+export function isDemo({ DEMO_SIGN_IN, PUBLIC_URL = 'http://localhost' }: Environment): boolean {
+  return DEMO_SIGN_IN === 'on' && URL.canParse(PUBLIC_URL) && isLoopback(new URL(PUBLIC_URL).hostname)
 }
 
 /** A URL whose path has no characters that are special to the router (: and *) or can be percent-encoded in two ways. */

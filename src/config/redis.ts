@@ -35,8 +35,8 @@ export const REDIS_PLACES = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'] as
 
 const redisPlaces = (env: Environment) => REDIS_PLACES.filter((name) => (env[name]?.length ?? 0) > 0)
 
-/** The faults of the Redis variables in combination: one line each, beginning with the variable's name. */
-export function* redisFaults(env: Environment): Generator<string> {
+/** The faults of the Redis variables in combination: one line each, beginning with the variable's name. `isDemo`: in faults.ts. */
+export function* redisFaults(env: Environment, isDemo: boolean): Generator<string> {
   const [kind, another] = redisPlaces(env)
   if (another) yield `${another}: not together with ${kind}, state lives in one place`
   if (kind === 'REDIS_SENTINELS' && !env.REDIS_SENTINEL_NAME)
@@ -60,7 +60,7 @@ export function* redisFaults(env: Environment): Generator<string> {
   if (env.REDIS_WAIT_REPLICAS > 0 && kind === undefined) yield 'REDIS_WAIT_REPLICAS: only with Redis'
   if (kind) {
     if (env.GRANTD_SECRET.length === 0) yield `GRANTD_SECRET: mandatory with ${kind}`
-    if (env.DASHBOARD_JWT_SECRET.length === 0 && !env.DASHBOARD_JWKS_URL && !env.PROVIDERS_FILE) {
+    if (env.DASHBOARD_JWT_SECRET.length === 0 && !env.DASHBOARD_JWKS_URL && !env.PROVIDERS_FILE && !isDemo) {
       yield `DASHBOARD_JWT_SECRET: mandatory with ${kind}, unless DASHBOARD_JWKS_URL or PROVIDERS_FILE is set`
     }
   }

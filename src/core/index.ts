@@ -27,6 +27,7 @@ import { createConnections, isConnectionOwner } from './connections/connections.
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
 import { createDirectory } from './directory/directory.js'
 import { createMeasures } from './directory/measures.js'
+import { createEpoch, isEpoch } from './epoch/epoch.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
@@ -36,8 +37,13 @@ import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
 import { createLimitedGuesses } from './limits/limited-guesses.js'
 import { createGuesses } from './limits/limits.js'
+import { createDataWatch, type DataWatchEvents, isMarker } from './marker/data-watch.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
+import { createEnding } from './restore/ending.js'
+import type { Keyspace } from './restore/keyspace.js'
+import { createRestore, type Restore } from './restore/restore.js'
+import { createTakingAway } from './restore/taking-away.js'
 import { createRevocationFeed } from './revocation-feed.js'
 import { createKeyring } from './secrets/keyring.js'
 import type { Storage } from './storage.js'
@@ -61,7 +67,7 @@ import { createSignIn } from './users/sign-in.js'
 import { createUsers, isStanding } from './users/user.js'
 
 /** Callbacks for metrics and logs. */
-export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents {
+export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents, DataWatchEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** An event of the audit trail, once the storage has it. Absent where nobody writes them down. */
@@ -103,7 +109,8 @@ export function createCore(parts: CoreParts) {
   const documents = createClientDocuments(guardedFetch, clock)
   const urlClients = allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
   const clients = createClients(config.clients, urlClients)
-  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock, audit })
+  const epoch = createEpoch({ records: readable(storage.epochs, isEpoch), clock, audit })
+  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), epoch, clock, audit })
   const guesses = createGuesses(storage.limits, clock)
   const limitedGuesses = createLimitedGuesses(storage.limits, audit, clock)
 
@@ -130,6 +137,7 @@ export function createCore(parts: CoreParts) {
   const authorizations = createAuthorizations({
     records: authorizationRecords,
     users,
+    epoch,
     revoking,
     clients,
     clock,
@@ -140,7 +148,7 @@ export function createCore(parts: CoreParts) {
   const parents = storage.authorizationUsers
   const approvals = createApprovals({
     ...{ records: authorizationRecords, parents, authorizations, users },
-    ...{ clock, takeStatusIndex }
+    ...{ epoch, clock, takeStatusIndex }
   })
   const allAuthorizations = createAllAuthorizations(authorizationRecords, parents)
   const { revocations: store, statusIndices: indices } = storage
@@ -195,6 +203,7 @@ export function createCore(parts: CoreParts) {
   const browserSessions = createBrowserSessions({
     records: readable(storage.sessions, isSession),
     users,
+    epoch,
     clock,
     audit,
     ...config.sessions
@@ -237,6 +246,28 @@ export function createCore(parts: CoreParts) {
     limitTime
   })
 
+  const dataWatch = createDataWatch({
+    ...{ records: readable(storage.markers, isMarker), signingKeys: storage.signingKeys, trail: storage.events },
+    ...{ audit, clock, events }
+  })
+  const restore = storage.keyspace && restoreOver(storage.keyspace)
+  function restoreOver(keyspace: Keyspace): Restore {
+    const announceEnded = createEnding({ keyspace, authorizations: authorizationRecords, revoking, clock })
+    const takeAway = createTakingAway({
+      ...{ authorizations, revoking, users, apiKeys, connections, epoch, announceEnded, signingKeys },
+      ...{ revocations: storage.revocations, signingKeyStore: storage.signingKeys }
+    })
+    return createRestore({
+      keyspace,
+      epoch,
+      signingKeys: storage.signingKeys,
+      announceEnded,
+      takeAway,
+      beat: dataWatch.beat,
+      clock
+    })
+  }
+
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })
 
@@ -249,6 +280,7 @@ export function createCore(parts: CoreParts) {
     clients,
     apiKeys,
     guesses,
+    epoch,
     limitedGuesses,
     signingKeys,
     accessTokens,
@@ -271,6 +303,10 @@ export function createCore(parts: CoreParts) {
     connections,
     signIn,
     callers,
+    /** Started by the service alone: a command that beat would hide from it that it was away. */
+    dataWatch,
+    /** Undefined over a storage that nothing can be restored into. */
+    restore,
     ...issuerServices,
     ...createTrustServices({ storage, guardedFetch, clock }),
 
@@ -289,7 +325,12 @@ export function createCore(parts: CoreParts) {
     /** To be called before the storage closes: refreshes of upstream tokens, checks of domains and revocations still write their result. */
     async close(): Promise<void> {
       signingKeysRefresh.stop()
-      await Promise.all([revocationSweep.stop(), refresher.settle(), issuerServices.domainChecks.settle()])
+      await Promise.all([
+        revocationSweep.stop(),
+        dataWatch.stop(),
+        refresher.settle(),
+        issuerServices.domainChecks.settle()
+      ])
     }
   }
 }

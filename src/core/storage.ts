@@ -5,6 +5,7 @@ import type { StatusIndexStore } from './authorizations/status-index.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
 import type { LimitStore } from './limits/limits.js'
 import type { LockStore, ParentIndex, RecordStore } from './records/record-store.js'
+import type { Keyspace } from './restore/keyspace.js'
 import type { RefreshFamilyStore } from './tokens/refresh-family.js'
 import type { SigningKeyStore } from './tokens/signing-key.js'
 
@@ -25,6 +26,8 @@ export interface Storage {
   /** Users by their e-mail address. */
   readonly emails: RecordStore
   readonly users: RecordStore
+  readonly epochs: RecordStore
+  readonly markers: RecordStore
   readonly connections: RecordStore
   readonly connectionOwners: RecordStore
   readonly locks: LockStore
@@ -40,6 +43,8 @@ export interface Storage {
   readonly trustedIssuers: RecordStore
   readonly policies: RecordStore
   readonly limits: LimitStore
+  /** Undefined where nothing can be restored. */
+  readonly keyspace?: Keyspace
   readonly events: EventStore
   /**
    * Waits a few seconds for the engine. Rejects when the engine answers but is unfit (too old, misconfigured). An unreachable

@@ -45,6 +45,13 @@ export function startWarnings(config: Config): StartWarning[] {
       sentence: `Clients send people to ${verificationUri}, which is not there: set PROVIDERS_FILE, or VERIFICATION_URI to a page of yours.`
     })
   }
+  if (config.redis && config.demoSignIn) {
+    warnings.push({
+      line: 'DEMO_SIGN_IN: whoever reaches the pages signs in as anybody',
+      sentence:
+        'DEMO_SIGN_IN is on: whoever reaches the pages signs in as anybody. It is for trying out, on this machine alone.'
+    })
+  }
   if (config.redis && config.expectedIssuer === undefined) {
     warnings.push({
       line: `PUBLIC_URL is not set: clients are sent to ${publicUrl}`,

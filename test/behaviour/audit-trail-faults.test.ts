@@ -196,7 +196,7 @@ async function watched(t: Test, operation: () => Promise<unknown>): Promise<stri
   const names: string[] = []
   monitor.on('monitor', (_time: string, args: string[], source: string) => {
     const name = args[0]?.toLowerCase() ?? ''
-    const isTimer = ['ping', 'info'].includes(name) || args.some((one) => one.includes('revocation:'))
+    const isTimer = ['ping', 'info', 'xrevrange'].includes(name) || args.some((one) => /(revocation|marker):/.test(one))
     if (source !== 'lua' && !isTimer) names.push(args.some((one) => one.endsWith(':events')) ? 'event' : name)
   })
   await operation()

@@ -387,9 +387,24 @@ t.test('every alert says what it is, how bad, and where to read on; and there is
     const { severity = '' } = labels
     t.match(severity, /^(critical|warning)$/, alert)
     t.match(annotations, { summary: /\w{3}/, description: /\w{3}.*\.$/ }, alert)
-    t.equal(annotations.runbook_url, `docs/operations.md#${alert.toLowerCase()}`)
+    t.equal(annotations.runbook_url, `https://runbooks.example.com/grantd/operations.md#${alert.toLowerCase()}`)
     const [, first] = /\n\n(\w+)\. /.exec(told.get(alert) ?? '') ?? []
     t.equal(first?.toLowerCase(), severity, `${alert} is as bad there as here`)
+  }
+})
+
+t.test('RUNBOOK_BASE leads every alert to another runbook, and changes nothing else', async (t) => {
+  const print = (RUNBOOK_BASE: string) => run('../../deploy/prometheus/runbooks.mjs', [], { RUNBOOK_BASE })
+  const base = 'https://wiki.acme.example/grantd/operations?version=3'
+  const { code, stdout, stderr } = await print(base)
+  t.equal(code, 0, stderr)
+  const shipped = textOf('deploy/prometheus/alerts.yaml')
+  t.equal(stdout.replaceAll(base, 'https://runbooks.example.com/grantd/operations.md'), shipped)
+  const urls = [...stdout.matchAll(/runbook_url: (\S+)/g)].map(([, url = '']) => url)
+  t.equal(urls.length, rules.length)
+  for (const url of urls) t.ok(url.startsWith(`${base}#`) && URL.canParse(url), url)
+  for (const wrong of ['', 'docs/operations.md', 'ftp://wiki.acme.example/', 'https://wiki.acme.example/#grantd']) {
+    t.match(await print(wrong), { code: 2, stdout: '', stderr: /^RUNBOOK_BASE: expected / }, wrong)
   }
 })
 
@@ -436,7 +451,9 @@ t.test('the guide: its links lead somewhere, its commands and settings exist', a
   }
   t.ok(looked >= 35, `${looked} links`)
   const cli = textOf('src/cli.ts')
-  const commands = [...operations.matchAll(/`(?:[^`\n]* )?((?:keys|clients|api-keys|providers) [a-z-]+)[^`\n]*`/g)]
+  const commands = [
+    ...operations.matchAll(/`(?:[^`\n]* )?((?:keys|clients|api-keys|providers|restore|epoch) [a-z-]+)[^`\n]*`/g)
+  ]
   t.ok(commands.length >= 10, `${commands.length} commands`)
   for (const [, command = ''] of commands) t.ok(cli.includes(`'${command}'`), command)
 })

@@ -5,21 +5,22 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { ClientEntry, ResourceEntry } from '../../schemas/clients-file.js'
 import { readClientsFile } from '../../src/config/clients-file.js'
+import { wireFormOf } from '../../src/core/audit/event.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
-import { BY } from '../support/audit.js'
+import { BY, eventsOf } from '../support/audit.js'
 import { apiClient, claimsOf } from '../support/client.js'
-import { CLI, clientsFile, DEVICE_CODE, startOAuthApp } from '../support/oauth-app.js'
+import { CLI, clientsFile, DEVICE_CODE, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { runProgram } from '../support/programs.js'
-import { addRedisUser } from '../support/redis-acl.js'
+import { addRedisAdministrator, addRedisUser, type RedisUser } from '../support/redis-acl.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { inRoot, root } from '../support/root.js'
 import { startService } from '../support/service.js'
@@ -36,21 +37,6 @@ function block(containing: string): string {
   const [one, ...more] = found.filter((text) => text.includes(containing))
   if (one === undefined || more.length > 0) throw new Error(`docs/operations.md: not one block with ${containing}`)
   return one
-}
-
-/** Restores a snapshot into a second Redis, in the steps of the guide. */
-async function restore(t: Test, snapshot: string): Promise<RedisServer> {
-  const data = join(dirname(snapshot), 'data')
-  await mkdir(data)
-  await copyFile(snapshot, join(data, 'dump.rdb'))
-  const redis = await startRedis('--dir', data, '--appendonly', 'no')
-  t.teardown(() => redis.stop())
-  t.ok((await redis.client.dbsize()) > 0)
-  await redis.client.config('SET', 'appendonly', 'yes')
-  while (!(await redis.client.info('persistence')).includes('aof_rewrite_in_progress:0')) await redis.client.ping()
-  await redis.kill()
-  await redis.start('--appendonly', 'yes')
-  return redis
 }
 
 /** Listens on the default port of the service, unless another program does so already. */
@@ -270,41 +256,154 @@ t.test('clients and an API beside one service go the way they are shown', async 
   })
 })
 
-t.test('an old snapshot brings back what was revoked, until the records are taken away', async (t) => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const directory = t.testdir({})
-  const before = await startOAuthApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' })
-  const revoked = await before.collect('ann')
-  const kept = await before.collect('ann')
-  const family = await before.tokens(CLI, 'openid offline_access')
-  const waiting = await before.start()
-  await before.decide(waiting.user_code, 'ann')
-  const key = await before.app.core.apiKeys.create('acme', {}, BY)
-  await shell(block('--rdb'), redis.url, directory)
+/** A guide's blocks of commands, without the indentation of a list. */
+const blocks = [...guide.matchAll(/^( *)```(\w*)\n([\s\S]*?)^\1```$/gm)].map(
+  ([, indent = '', language, text = '']) => ({
+    language,
+    text: text.replaceAll(new RegExp(`^${indent}`, 'gm'), '')
+  })
+)
 
-  const revocation = await before.call('DELETE', `/auth/clients/${claimsOf(revoked).cid}`, { user: 'ann' })
-  t.equal(revocation.status, 200)
-  t.equal((await before.call('GET', '/auth/clients', { token: revoked })).status, 401)
-  const later = await before.collect('ann')
+t.test(
+  'every command of docs/operations.md, as it stands: a backup, a revocation, a restore that brings nothing back',
+  async (t) => {
+    const bin = t.testdir({ grantd: `#!/bin/sh\nexec ${process.execPath} ${inRoot('dist/src/cli.js')} "$@"\n` })
+    await chmod(join(bin, 'grantd'), 0o755)
+    const cwd = t.testdir({})
+    const settings = {
+      ...{
+        PATH: `${bin}:${process.env.PATH}`,
+        REDISCLI_AUTH: '',
+        GRANTD_SECRET,
+        DASHBOARD_JWT_SECRET: DASHBOARD_SECRET
+      },
+      ...{ SIGNING_ALG: 'EdDSA', REDIS_TIMEOUT_MS: '30000' }
+    }
+    /** The blocks that were run, by their texts. */
+    const done = new Set<string>()
 
-  const restored = await restore(t, join(directory, 'grantd.rdb'))
-  const after = await startOAuthApp(t, { REDIS_URL: restored.url, SIGNING_ALG: 'EdDSA' })
-  const statusOf = async (token: string) => (await after.call('GET', '/auth/clients', { token })).status
-  t.equal(await statusOf(revoked), 200, 'what was revoked is good again')
-  t.equal(await statusOf(kept), 200)
-  t.equal(await statusOf(later), 401, 'who was authorized since then is not any more')
+    /** Runs the block that begins like this as one of the users of a server. Resolves to how it ended, and what it wrote. */
+    async function paste(beginning: string, { url }: RedisServer, { username, password }: RedisUser) {
+      const found = blocks.filter(({ text }) => text.startsWith(beginning))
+      t.equal(found.length, 1, `one block begins with ${beginning}`)
+      const { text = '', language } = found[0] ?? {}
+      t.equal(language, 'sh', beginning)
+      done.add(text)
+      const env = { ...settings, REDIS_URL: url.replace('//', `//${username}:${password}@`) }
+      return promisify(execFile)('bash', ['-euo', 'pipefail', '-c', text], { cwd, env }).then(
+        ({ stdout }) => ({ code: 0, said: stdout }),
+        ({ code, stdout, stderr }) => ({ code: Number(code), said: `${stdout}${stderr}` })
+      )
+    }
 
-  await shell(block('xargs'), restored.url, directory)
-  for (const token of [revoked, kept, later]) t.equal(await statusOf(token), 401, 'everybody has to come again')
-  const refreshed = await after.refresh(family.refresh_token, CLI)
-  t.match(refreshed, { status: 400, body: { error: 'invalid_grant' } })
-  t.notOk((await after.poll(waiting.grant_code)).body.jwt, 'nothing is left to collect')
-  t.ok(await after.app.core.apiKeys.use(key.text, 'tokens'), 'API keys stay')
-  t.equal(await statusOf(await after.collect('ann')), 200, 'and the service goes on')
-  const left = new Set((await restored.client.keys('*')).map((name) => name.split(':')[1]))
-  t.ok(left.has('signing-keys') && left.has('api-key'))
-})
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const usersOf = async (server: RedisServer) => ({
+      service: await addRedisUser([server], 'service-password'),
+      operator: await addRedisAdministrator([server], 'operator-password')
+    })
+    const at = ({ url }: RedisServer, { username, password }: RedisUser) => ({
+      REDIS_URL: url.replace('//', `//${username}:${password}@`)
+    })
+
+    // What is in use, and then the backup.
+    const source = await usersOf(redis)
+    const before = await startOAuthApp(t, { ...at(redis, source.service), AUDIT_LOG: 'off' })
+    const revoked = await before.collect('ann')
+    const kept = await before.collect('ann')
+    const family = await before.tokens(CLI, 'openid offline_access')
+    const waiting = await before.start()
+    await before.decide(waiting.user_code, 'ann')
+    const key = await before.app.core.apiKeys.create('acme', {}, BY)
+    const backup = 'redis-cli -u "$REDIS_URL" --rdb grantd.rdb\n'
+    t.not((await paste(backup, redis, source.service)).code, 0, 'the user of the service takes no snapshot')
+    t.equal((await paste(backup, redis, source.operator)).code, 0)
+
+    // What was revoked since, and who came since. The clock of the instance has stood still until now.
+    before.clock.advance(120_000)
+    const revocation = await before.call('DELETE', `/auth/clients/${claimsOf(revoked).cid}`, { user: 'ann' })
+    t.equal(revocation.status, 200)
+    t.equal((await before.call('GET', '/auth/clients', { token: revoked })).status, 401)
+    const later = await before.collect('ann')
+    const lines = (await eventsOf(before.app)).map((event) => JSON.stringify(wireFormOf(event)))
+    const early = JSON.stringify({ at: '2020-01-01T00:00:00Z', type: 'grant.started', actor: 'client:cli' })
+    await writeFile(join(cwd, 'audit.log'), [early, ...lines].join('\n'))
+
+    /** Restores the snapshot into another Redis, in the steps of the guide. */
+    async function restore(name: string) {
+      const data = join(cwd, name)
+      await mkdir(data)
+      await copyFile(join(cwd, 'grantd.rdb'), join(data, 'dump.rdb'))
+      const restored = await startRedis('--dir', data, '--appendonly', 'no')
+      t.teardown(() => restored.stop())
+      const users = await usersOf(restored)
+      for (const step of [
+        'redis-cli -e -u "$REDIS_URL" dbsize\n',
+        'redis-cli -e -u "$REDIS_URL" config set appendonly yes\n'
+      ]) {
+        t.match(await paste(step, restored, users.service), { code: 1, said: /NOPERM/ }, step)
+        t.equal((await paste(step, restored, users.operator)).code, 0, step)
+      }
+      await restored.kill()
+      await restored.start('--appendonly', 'yes')
+      t.ok((await restored.client.dbsize()) > 0, 'it may be started as always')
+      return { restored, ...(await usersOf(restored)) }
+    }
+
+    const check = 'grantd restore check\n'
+    const clean = 'grantd restore clean\n'
+    const cleanByLog = 'grantd restore clean --revoked-from audit.log'
+    const epoch = 'grantd epoch begin\n'
+    const refused = /may not use SCAN.*deploy\/redis\/grantd-admin\.acl/
+    const statusAt = (service: OAuthApp) => async (token: string) =>
+      (await service.call('GET', '/auth/clients', { token })).status
+
+    await t.test('without an audit log everybody has to come again', async (t) => {
+      const { restored, service, operator } = await restore('all')
+      for (const block of [check, clean])
+        t.match(await paste(block, restored, service), { code: 1, said: refused }, block)
+      t.equal((await paste(check, restored, operator)).code, 3)
+      t.equal((await paste(clean, restored, operator)).code, 0)
+      t.match(await paste(check, restored, operator), { code: 0, said: 'nothing is left to clean\n' })
+
+      const after = await startOAuthApp(t, at(restored, service))
+      const statusOf = statusAt(after)
+      for (const token of [revoked, kept, later]) t.equal(await statusOf(token), 401, 'everybody has to come again')
+      t.match(await after.refresh(family.refresh_token, CLI), { status: 400, body: { error: 'invalid_grant' } })
+      t.notOk((await after.poll(waiting.grant_code)).body.jwt, 'nothing is left to collect')
+      t.notOk(await after.app.core.apiKeys.use(key.text, 'tokens'), 'nor is an API key good that may have been revoked')
+      after.clock.advance(60_000)
+      const again = await after.collect('ann')
+      t.equal(await statusOf(again), 200, 'and the service goes on')
+
+      await t.test('and an epoch ends that as well', async (t) => {
+        const { code, said } = await paste(epoch, restored, service)
+        t.equal(code, 1)
+        t.match(said, refused)
+        t.match(await paste(epoch, restored, operator), { code: 0, said: /^ended on every instance/ })
+      })
+    })
+
+    await t.test('with the lines of one, only who was revoked', async (t) => {
+      const { restored, service, operator } = await restore('log')
+      t.match(await paste(cleanByLog, restored, service), { code: 1, said: refused })
+      t.equal((await paste(cleanByLog, restored, operator)).code, 0)
+      const after = await startOAuthApp(t, at(restored, service))
+      const statusOf = statusAt(after)
+      t.equal(await statusOf(revoked), 401, 'revoked stays revoked')
+      t.equal(await statusOf(kept), 200)
+      t.equal(await statusOf(later), 401, 'who was authorized since then has to come again')
+      t.ok(await after.app.core.apiKeys.use(key.text, 'tokens'), 'API keys stay')
+    })
+
+    t.strictSame(
+      blocks.filter(({ text }) => !done.has(text)).map(({ text }) => text),
+      [],
+      'no block of the guide was left out'
+    )
+    t.ok(done.size >= 7, `${done.size} blocks`)
+  }
+)
 
 t.test('Redis started over its append-only file ignores a snapshot, as the guide warns', async (t) => {
   const redis = await startRedis()

@@ -747,7 +747,7 @@ t.test('what cannot be read is a 503 by itself, left out of its list, and told t
   t.test('every kind of record is looked at', async (t) => {
     const found = await client.keys('grantd:*')
     const families = new Set(found.map((key) => key.split(':')[1]))
-    for (const other of ['grant', 'user-code', 'refresh-family', 'signing-keys', 'limit', 'lock', 'events'])
+    for (const other of ['grant', 'user-code', 'refresh-family', 'signing-keys', 'limit', 'lock', 'events', 'marker'])
       families.delete(other)
     t.same([...new Set(kinds.map(({ key }) => key.split(':')[0] as string))].sort(), [...families].sort())
   })

@@ -11,14 +11,18 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { parse } from 'yaml'
+import { EnvironmentSchema } from '../../schemas/config.js'
 import { dashboardOperations, dashboardPrefix } from '../../schemas/generated/dashboard.js'
 import { oauthOperations } from '../../schemas/generated/oauth.js'
+import { loadConfig } from '../../src/config/load-config.js'
 import { LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { startApp } from '../support/app.js'
+import { approve, launchChromium, signInAs, typeCode } from '../support/browser.js'
 import { type ApiClient, apiClient, claimsOf } from '../support/client.js'
 import { FORWARDED_NODES } from '../support/forwarded-addresses.js'
 import { HAPROXY_CFG, startHaproxy } from '../support/haproxy.js'
 import { NGINX_CONF, startBareNginx, startNginx } from '../support/nginx.js'
+import { DEVICE_CODE } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { root } from '../support/root.js'
@@ -47,11 +51,11 @@ t.test('docker-compose.yml', async (t) => {
   // An empty file replaces an .env that may lie in the checkout.
   const noEnv = join(directory, 'empty.env')
   await writeFile(noEnv, '')
-  const secrets = { GRANTD_SECRET: 'g'.repeat(40), DASHBOARD_JWT_SECRET: 'd'.repeat(40) }
+  const secrets = { GRANTD_SECRET: 'g'.repeat(40) }
   const config = (variables: Record<string, string>) =>
     run('docker-compose', ['--env-file', noEnv, 'config'], variables)
 
-  await t.test('is accepted with its two secrets, and says what the stack relies on', async (t) => {
+  await t.test('is accepted with its one secret, and says what the stack relies on', async (t) => {
     const { code, stdout, stderr } = await config(secrets)
     t.equal(code, 0, stderr)
     const { services, networks } = parse(stdout)
@@ -68,18 +72,47 @@ t.test('docker-compose.yml', async (t) => {
       t.match(environment, secrets)
       t.match(service, { read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
       t.equal(service.depends_on.redis.condition, 'service_healthy')
-      t.ok(Number.parseInt(service.stop_grace_period, 10) >= environment.SHUTDOWN_DELAY_SECONDS + 10)
+      t.ok(Number.parseInt(service.stop_grace_period, 10) >= Number(environment.SHUTDOWN_DELAY_SECONDS) + 10)
     }
     t.match(services.redis.command.join(' '), /--appendonly yes .*everysec .*--maxmemory-policy noeviction/)
   })
 
-  await t.test('is refused without either of them, with a word on what is missing', async (t) => {
-    for (const name of Object.keys(secrets)) {
-      const { code, stderr } = await config({ ...secrets, [name]: '' })
-      t.not(code, 0, `${name} is missing`)
-      const hint = name === 'GRANTD_SECRET' ? /openssl rand/ : /signs its session JWTs/
-      t.match(stderr.split('"grantd-1": ')[1], hint)
+  await t.test('is refused without it, with a word on what is missing', async (t) => {
+    const { code, stderr } = await config({})
+    t.not(code, 0)
+    t.match(stderr.split('"grantd-1": ')[1], /openssl rand/)
+  })
+
+  await t.test('passes every variable on, and every instance takes them as they are', async (t) => {
+    const given = { SERVICE_NAME: 'Acme', LIMIT_PEEK_PER_MINUTE: '7', DASHBOARD_JWT_SECRET: 'd'.repeat(40) }
+    const { services } = parse((await config({ ...secrets, ...given })).stdout)
+    // Where it listens is the image's, and PORT is that of nginx.
+    const passed = Object.keys(EnvironmentSchema.properties).filter((name) => name !== 'HOST' && name !== 'PORT')
+    t.ok(passed.length >= 70, `${passed.length} variables`)
+    for (const name of ['grantd-1', 'grantd-2']) {
+      const { environment, volumes } = services[name]
+      t.same(Object.keys(environment).sort(), [...passed].sort(), name)
+      t.match(environment, { ...secrets, ...given })
+      t.match(volumes.join(' '), /deploy\/config:\/etc\/grantd:ro/, 'the files that they name')
+      const texts = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, String(value)]))
+      t.match(loadConfig({ ...texts, HOST: '0.0.0.0' }), { serviceName: 'Acme', hasPages: true, demoSignIn: true })
     }
+  })
+
+  await t.test('is for this machine alone, and for others only with somebody who signs people in', async (t) => {
+    const environmentOf = async (variables: Record<string, string>) => {
+      const { services } = parse((await config({ ...secrets, ...variables })).stdout)
+      const [port] = services.nginx.ports
+      return { environment: services['grantd-1'].environment, port }
+    }
+    t.match((await environmentOf({})).port, /^127\.0\.0\.1:8080:8080/)
+    t.match((await environmentOf({ LISTEN: '0.0.0.0', PORT: '80' })).port, /^0\.0\.0\.0:80:8080/)
+    const { environment } = await environmentOf({ PUBLIC_URL: 'https://grants.acme.example' })
+    t.throws(
+      () => loadConfig(environment),
+      { message: /DASHBOARD_JWT_SECRET: mandatory/ },
+      'nobody signs in by typing a name'
+    )
   })
 
   await t.test('and deploy/nginx.conf speak of the same instances and times', async (t) => {
@@ -92,7 +125,7 @@ t.test('docker-compose.yml', async (t) => {
     )
     const idleSeconds = Number(/upstream grantd \{[^}]*keepalive_timeout (\d+)s;/.exec(conf)?.[1])
     t.ok(idleSeconds > 0 && idleSeconds < services['grantd-1'].environment.SHUTDOWN_DELAY_SECONDS)
-    const { target } = services.nginx.ports[0]
+    const target = /:(\d+)(?:\/tcp)?$/.exec(services.nginx.ports[0])?.[1]
     for (const address of [target, `[::]:${target}`]) t.match(conf, ` listen ${address};`, 'over IPv4 and IPv6')
     const pollLocation = /location ~ (\S+) \{[^}]*proxy_read_timeout (\d+)s;/.exec(conf)
     t.ok(Number(pollLocation?.[2]) > LONGEST_WAIT_SECONDS, 'longer than a poll may be held')
@@ -294,6 +327,62 @@ t.test('the address of a client, in every form that proxies forward it in', asyn
     t.equal(answer.headers['retry-after'], '2')
   })
 })
+
+t.test(
+  'from `docker compose up` to an approved grant: whoever follows the link of a program meets no 404',
+  async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'grantd-compose-'))
+    t.teardown(() => rm(directory, { recursive: true, force: true }))
+    const noEnv = join(directory, 'empty.env')
+    await writeFile(noEnv, '')
+    const composed = await run('docker-compose', ['--env-file', noEnv, 'config'], { GRANTD_SECRET: 'g'.repeat(40) })
+    const { environment } = parse(composed.stdout).services['grantd-1']
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const port = await freePort()
+    // As composed, but for the addresses of this machine, and for the times, which would be waited for.
+    const variables = {
+      ...Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, String(value)])),
+      ...{ REDIS_URL: redis.url, PUBLIC_URL: `http://localhost:${port}`, TRUST_PROXY: '127.0.0.1/32' },
+      ...{ SHUTDOWN_DELAY_SECONDS: '0', POLL_INTERVAL_SECONDS: '1', SIGNING_ALG: 'EdDSA' }
+    }
+    const services = await Promise.all([startService(t, variables), startService(t, variables)])
+    const nginx = await startNginx(
+      t,
+      port,
+      services.map((service) => service.port)
+    )
+    t.match(services[0].output(), /DEMO_SIGN_IN: whoever reaches the pages signs in as anybody/)
+
+    const form = new URLSearchParams({ client_id: 'cli' })
+    const started = await (
+      await fetch(`${nginx.url}/oauth/device_authorization`, { method: 'POST', body: form })
+    ).json()
+    const browser = await launchChromium(t)
+    const page = await (await browser.newContext()).newPage()
+    const statuses: [string, number][] = []
+    page.on('response', (answer) => statuses.push([answer.url(), answer.status()]))
+    await page.goto(started.verification_uri)
+    await signInAs(page, 'ann')
+    await typeCode(page, started.user_code)
+    await page.waitForURL(/\/device\/confirm/)
+    await approve(page)
+    await page.waitForURL(/\/device\/done/)
+    const redeemed = await fetch(`${nginx.url}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ client_id: 'cli', device_code: started.device_code, grant_type: DEVICE_CODE })
+    })
+    t.equal(redeemed.status, 200)
+    t.equal(claimsOf((await redeemed.json()).access_token).sub, 'ann')
+    await page.goto(`${variables.PUBLIC_URL}/account/clients`)
+    await page.goto(`${variables.PUBLIC_URL}/`)
+    t.ok(statuses.length >= 6, `${statuses.length} answers`)
+    t.same(
+      statuses.filter(([, status]) => status >= 400),
+      []
+    )
+  }
+)
 
 t.test('two instances over one Redis behind nginx', async (t) => {
   const stack = t

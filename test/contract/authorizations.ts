@@ -1,4 +1,5 @@
 /** Long lists of authorizations over every engine's record store: src/core/authorizations/authorizations.ts. */
+
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { createApprovals } from '../../src/core/authorizations/approvals.js'
@@ -7,6 +8,7 @@ import { type Authorizations, createAuthorizations } from '../../src/core/author
 import { createRevoking } from '../../src/core/authorizations/revoking.js'
 import { builtInClients, type Client } from '../../src/core/clients/client.js'
 import { createClients } from '../../src/core/clients/clients.js'
+import { createEpoch } from '../../src/core/epoch/epoch.js'
 import type { Position, RecordStore } from '../../src/core/records/record-store.js'
 import type { Storage } from '../../src/core/storage.js'
 import { createUsers } from '../../src/core/users/user.js'
@@ -30,20 +32,15 @@ async function ready(t: Test, start: StartEngine) {
     authorizations: records,
     authorizationUsers: parents,
     users: userRecords,
-    revocations: store
+    revocations: store,
+    epochs
   }: Storage) {
-    const users = createUsers({ records: userRecords, clock, audit: keptNowhere })
-    const revoking = createRevoking({ records, store, clients, clock, audit: keptNowhere })
-    const authorizations = createAuthorizations({
-      records,
-      users,
-      revoking,
-      clients,
-      clock,
-      events,
-      audit: keptNowhere
-    })
-    return { authorizations, approvals: createApprovals({ records, parents, authorizations, users, clock }) }
+    const audit = keptNowhere
+    const epoch = createEpoch({ records: epochs, clock, audit })
+    const users = createUsers({ records: userRecords, clock, audit })
+    const revoking = createRevoking({ records, store, clients, clock, audit })
+    const authorizations = createAuthorizations({ records, users, epoch, revoking, clients, clock, events, audit })
+    return { authorizations, approvals: createApprovals({ records, parents, authorizations, users, epoch, clock }) }
   }
   const [here, there] = [of(storage), of(other)]
   return {

@@ -1,4 +1,5 @@
 /** The contract of every engine's revocation feed, and what the core makes of it: src/core/authorizations/revoking.ts. */
+
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import type { Test } from 'tap'
@@ -19,6 +20,7 @@ import { createRevocationSweep } from '../../src/core/authorizations/revocation-
 import { createRevoking } from '../../src/core/authorizations/revoking.js'
 import { builtInClients, type Client } from '../../src/core/clients/client.js'
 import { createClients } from '../../src/core/clients/clients.js'
+import { createEpoch } from '../../src/core/epoch/epoch.js'
 import { fault } from '../../src/core/fault.js'
 import { LARGEST_PAGE, type RecordStore } from '../../src/core/records/record-store.js'
 import type { Storage } from '../../src/core/storage.js'
@@ -336,19 +338,21 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
     }
   })
   function of(
-    { authorizations, authorizationUsers: parents, users: userRecords, revocations: store }: Storage,
+    { authorizations, authorizationUsers: parents, users: userRecords, revocations: store, epochs }: Storage,
     records = authorizations
   ) {
-    const users = createUsers({ records: userRecords, clock, audit: keptNowhere })
-    const revoking = createRevoking({ records, store, clients, clock, audit: keptNowhere })
+    const audit = keptNowhere
+    const epoch = createEpoch({ records: epochs, clock, audit })
+    const users = createUsers({ records: userRecords, clock, audit })
+    const revoking = createRevoking({ records, store, clients, clock, audit })
     const { sweep } = createRevocationSweep(store, revoking, (error) => t.error(error as Error))
     const events = {
       revoked() {
         revoked += 1
       }
     }
-    const made = createAuthorizations({ records, users, revoking, clients, clock, events, audit: keptNowhere })
-    return { ...made, sweep, approvals: createApprovals({ records, parents, authorizations: made, users, clock }) }
+    const made = createAuthorizations({ records, users, epoch, revoking, clients, clock, events, audit })
+    return { ...made, sweep, approvals: createApprovals({ records, parents, authorizations: made, users, epoch, clock }) }
   }
   const [here, there] = [of(storage, breaking(storage.authorizations)), of(other)]
   const decisionOf = (authorizationId: string) => ({

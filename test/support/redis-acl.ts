@@ -1,6 +1,6 @@
 /**
- * The Redis user of deploy/redis/grantd.acl. A test that passes with this user shows that grantd needs no further
- * permission.
+ * The Redis users of deploy/redis: the service's, and the administrator. A test that passes with one of them shows that no further
+ * permission is needed.
  */
 
 import { readFileSync } from 'node:fs'
@@ -12,11 +12,16 @@ export interface RedisUser {
   password: string
 }
 
-const FILE = inRoot('deploy/redis/grantd.acl')
+/** Creates the service's user on these servers, with a password. */
+export const addRedisUser = (servers: readonly RedisServer[], password: string) =>
+  addUserOf('grantd.acl', servers, password)
 
-/** Creates the user on these servers, with a password. */
-export async function addRedisUser(servers: readonly RedisServer[], password: string): Promise<RedisUser> {
-  const [, username, rules] = /^user (\S+) (.+)$/m.exec(readFileSync(FILE, 'utf8')) ?? []
+/** The same for the administrator. */
+export const addRedisAdministrator = (servers: readonly RedisServer[], password: string) =>
+  addUserOf('grantd-admin.acl', servers, password)
+
+async function addUserOf(file: string, servers: readonly RedisServer[], password: string): Promise<RedisUser> {
+  const [, username, rules] = /^user (\S+) (.+)$/m.exec(readFileSync(inRoot(`deploy/redis/${file}`), 'utf8')) ?? []
   if (!username || !rules) throw new Error('the file describes no user')
   for (const { client } of servers) {
     await client.call('ACL', 'SETUSER', username, 'reset', `>${password}`, ...rules.split(' '))

@@ -2,6 +2,7 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
+import type { Ends, Epoch } from '../epoch/epoch.js'
 import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
 import { type Fields, FOR_EVER_MS, isWorthNoting, type RecordStore } from '../records/record-store.js'
@@ -56,11 +57,12 @@ export type ReadKey = (owner: string, id: string, isProven: boolean) => Promise<
 
 export interface ApiKeysParts {
   records: RecordStore
+  epoch: Pick<Epoch, 'ends'>
   clock: Clock
   audit: Pick<AuditTrail, 'tell'>
 }
 
-export function createApiKeys({ records, clock, audit }: ApiKeysParts): ApiKeys {
+export function createApiKeys({ records, epoch, clock, audit }: ApiKeysParts): ApiKeys {
   /** The digests of the keys that were accepted, by their ids. */
   const accepted = createBoundedCache<string>(MOST_REMEMBERED)
 
@@ -77,7 +79,8 @@ export function createApiKeys({ records, clock, audit }: ApiKeysParts): ApiKeys 
     },
 
     async list(owner) {
-      const keys = [...(await records.list(owner))].map(([id, fields]) => fromFields(owner, id, fields))
+      const [kept, ends] = await Promise.all([records.list(owner), epoch.ends()])
+      const keys = [...kept].map(([id, fields]) => withinEpoch(fromFields(owner, id, fields), ends))
       return keys.sort((a, b) => b.createdAtMs - a.createdAtMs)
     },
 
@@ -102,9 +105,10 @@ export function createApiKeys({ records, clock, audit }: ApiKeysParts): ApiKeys 
       const { owner, id } = named
       const [digest, known] = [digestOf(text), accepted.get(id)]
       const isProven = known !== undefined && isSame(known, digest)
-      const fields = await read(owner, id, isProven)
+      // Both are asked for in one turn, so that the second costs no further round trip.
+      const [fields, ends] = await Promise.all([read(owner, id, isProven), epoch.ends()])
       if (fields && !isApiKey(fields)) throw records.unreadable()
-      const key = fields && fromFields(owner, id, fields)
+      const key = fields && withinEpoch(fromFields(owner, id, fields), ends)
       const nowMs = clock()
       if (!key || isOver(key, nowMs) || !isSame(key.digest, digest)) {
         if (isProven) accepted.delete(id)
@@ -118,6 +122,12 @@ export function createApiKeys({ records, clock, audit }: ApiKeysParts): ApiKeys 
       return key
     }
   }
+}
+
+/** A key as an epoch leaves it: one that it has ended is revoked, whatever its record says. */
+function withinEpoch(key: ApiKey, { apiKeysBeforeMs, beganAtMs }: Ends): ApiKey {
+  const isEnded = key.createdAtMs < apiKeysBeforeMs && key.revokedAtMs === undefined
+  return isEnded ? { ...key, revokedAtMs: beganAtMs } : key
 }
 
 function isOver({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): boolean {

@@ -5,6 +5,7 @@
 import { BY_ITSELF, type Origin } from '../audit/event.js'
 import type { Client } from '../clients/client.js'
 import type { Clock } from '../clock.js'
+import type { Epoch } from '../epoch/epoch.js'
 import { fault } from '../fault.js'
 import type { ParentIndex, RecordStore } from '../records/record-store.js'
 import type { Users } from '../users/user.js'
@@ -61,13 +62,14 @@ export interface ApprovalsParts {
   parents: ParentIndex
   authorizations: Authorizations
   users: Users
+  epoch: Pick<Epoch, 'ends'>
   clock: Clock
   /** Takes a place in the status lists for an authorization. Absent where there are none. */
   takeStatusIndex?: (() => Promise<number>) | undefined
 }
 
 export function createApprovals(parts: ApprovalsParts): Approvals {
-  const { records, parents, authorizations, users, clock, takeStatusIndex } = parts
+  const { records, parents, authorizations, users, epoch, clock, takeStatusIndex } = parts
 
   const recordOf = (authorization: Authorization) =>
     [authorization.userId, authorization.id, toFields(authorization), listedUntilMs(authorization)] as const
@@ -115,8 +117,14 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
 
     async collect(client, approved, label) {
       const { userId, authorizationId: id } = approved.decision
-      // Both are asked for in one turn, so that the check costs no further round trip.
-      const [kept, standing] = await Promise.all([authorizations.get(userId, id), users.standingOf(userId)])
+      // All are asked for in one turn, so that the checks cost no further round trip.
+      const [kept, standing, { beforeMs }] = await Promise.all([
+        authorizations.get(userId, id),
+        users.standingOf(userId),
+        epoch.ends()
+      ])
+      // Without a record nothing tells when it was approved, which may have been at once.
+      if (!kept && approved.createdAtMs < beforeMs) return undefined
       if (standing.blockedAtMs !== undefined) return undefined
       if (!isInForce(approved, standing)) {
         // An instance of an older version may have missed this record when it revoked everything.

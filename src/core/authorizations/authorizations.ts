@@ -7,10 +7,19 @@ import type { AuditTrail } from '../audit/audit-trail.js'
 import { BY_ITSELF, type Origin, type Whence } from '../audit/event.js'
 import type { Clients } from '../clients/clients.js'
 import type { Clock } from '../clock.js'
+import type { Epoch } from '../epoch/epoch.js'
 import { readPage } from '../records/batches.js'
 import { isWorthNoting, type Position, type RecordStore } from '../records/record-store.js'
 import type { Users } from '../users/user.js'
-import { type Authorization, ENDED, fromFields, hasEnded, listedUntilMs, MOST_ACTIVE } from './authorization.js'
+import {
+  type Authorization,
+  ENDED,
+  fromFields,
+  hasEnded,
+  listedUntilMs,
+  MOST_ACTIVE,
+  withinEpoch
+} from './authorization.js'
 import type { RevokedBy, Revoking } from './revoking.js'
 
 export type { RevokedBy } from './revoking.js'
@@ -66,6 +75,7 @@ export interface AuthorizationPage {
 export interface AuthorizationsParts {
   records: RecordStore
   users: Users
+  epoch: Pick<Epoch, 'ends'>
   revoking: Pick<Revoking, 'revoke' | 'revokeSome'>
   clients: Pick<Clients, 'find'>
   clock: Clock
@@ -81,6 +91,7 @@ export function newestFirst(a: Authorization, b: Authorization): number {
 export function createAuthorizations({
   records,
   users,
+  epoch,
   revoking,
   clients,
   clock,
@@ -88,8 +99,9 @@ export function createAuthorizations({
   events
 }: AuthorizationsParts): Authorizations {
   async function get(userId: string, id: string): Promise<Authorization | undefined> {
-    const fields = await records.get(userId, id)
-    return fields && fromFields(userId, id, fields)
+    // Both are asked for in one turn, so that the second costs no further round trip.
+    const [fields, ends] = await Promise.all([records.get(userId, id), epoch.ends()])
+    return fields && withinEpoch(fromFields(userId, id, fields), ends)
   }
 
   async function find(userId: string, id: string): Promise<Authorization | undefined> {
@@ -102,10 +114,10 @@ export function createAuthorizations({
     { most = MOST_LISTED, after }: { most?: number; after?: Position | undefined } = {}
   ): Promise<AuthorizationPage> {
     const options = { order: 'last-to-end', fading: ENDED, most: Math.min(most, MOST_LISTED), after } as const
-    const found = await readPage(records.page, userId, options)
+    const [found, ends] = await Promise.all([readPage(records.page, userId, options), epoch.ends()])
     const nowMs = clock()
     const authorizations = [...found.records]
-      .map(([id, fields]) => fromFields(userId, id, fields))
+      .map(([id, fields]) => withinEpoch(fromFields(userId, id, fields), ends))
       .filter((authorization) => listedUntilMs(authorization) > nowMs)
     return { authorizations, next: found.next, active: found.lasting }
   }

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Whence } from '../audit/event.js'
 import type { Clock } from '../clock.js'
+import type { Epoch } from '../epoch/epoch.js'
 import { fault } from '../fault.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import { type Fields, isWorthNoting, type RecordStore } from '../records/record-store.js'
@@ -50,7 +51,7 @@ export interface BrowserSessions {
     },
     from: Whence
   ): Promise<{ token: string; session: BrowserSession }>
-  /** The session with this token, unless it has ended or its user is blocked; records its use. Rejects with `unavailable`. */
+  /** The session with this token, unless it or its epoch has ended or its user is blocked; records its use. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
   /** Deletes the session, so that no later request can use it. */
   end(session: BrowserSession): Promise<void>
@@ -61,6 +62,7 @@ export interface BrowserSessions {
 export interface BrowserSessionsParts {
   records: RecordStore
   users: Users
+  epoch: Pick<Epoch, 'ends'>
   clock: Clock
   audit: Pick<AuditTrail, 'tell'>
   idleSeconds: number
@@ -70,6 +72,7 @@ export interface BrowserSessionsParts {
 export function createBrowserSessions({
   records,
   users,
+  epoch,
   clock,
   audit,
   idleSeconds,
@@ -102,8 +105,13 @@ export function createBrowserSessions({
       const session = fromFields(id, fields)
       const nowMs = clock()
       if (endOf(session) <= nowMs) return undefined
-      const { blockedAtMs, signedOutId } = await users.standingOf(session.userId)
+      // Both are asked for in one turn, so that the second costs no further round trip.
+      const [{ blockedAtMs, signedOutId }, { beforeMs }] = await Promise.all([
+        users.standingOf(session.userId),
+        epoch.ends()
+      ])
       if (blockedAtMs !== undefined || session.signedOutId !== signedOutId) return undefined
+      if (session.signedInAtMs < beforeMs) return undefined
       if (isWorthNoting(session.lastUsedAtMs, nowMs)) {
         const used = { ...session, lastUsedAtMs: nowMs }
         await records.note(id, ONLY, { set: { lastUsedAtMs: String(nowMs) }, keepUntilMs: endOf(used) })

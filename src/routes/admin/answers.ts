@@ -25,6 +25,8 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
   internal: { status: 500, error: 'Something went wrong here.' },
   // Only other surfaces have these, but the table has a row for every code.
   user_blocked: NO_KEY,
+  refused_by_rule: NO_KEY,
+  insufficient_user_authentication: NO_KEY,
   insufficient_scope: NO_KEY,
   invalid_client: NO_KEY,
   unauthorized_client: NO_KEY,

@@ -41,6 +41,8 @@ export function createMemoryStorage(clock: Clock, options: MemoryStorageOptions 
     decisions: feed,
     revocations: createMemoryRevocationStore(clock, sweeps, publish),
     statusIndices: createMemoryStatusIndexStore(),
+    epochs: records(),
+    markers: records(),
     refreshFamilies: createMemoryRefreshFamilyStore(clock, sweeps),
     authorizations: records(),
     authorizationUsers: createMemoryParentIndex(clock, sweeps),

@@ -12,6 +12,7 @@ import { createRedisEventStore } from './event-store.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
+import { createRedisKeyspace } from './maintenance/keyspace.js'
 import { createRedisParentIndex } from './parent-index.js'
 import { createRedisLockStore, createRedisRecordStore } from './record-store.js'
 import { createRedisRefreshFamilyStore } from './refresh-family-store.js'
@@ -98,6 +99,8 @@ export function createRedisStorage({
     decisions,
     revocations: createRedisRevocationStore(connection, keys, clock),
     statusIndices: createRedisStatusIndexStore(connection, keys),
+    epochs: recordsOf('epoch'),
+    markers: recordsOf('marker'),
     refreshFamilies: createRedisRefreshFamilyStore(connection, keys, clock, testClock),
     authorizations: recordsOf('authorized-client'),
     authorizationUsers: createRedisParentIndex('authorized-client', records),
@@ -120,6 +123,7 @@ export function createRedisStorage({
     tenants: recordsOf('tenant'),
     trustedIssuers: recordsOf('tenant-provider'),
     policies: recordsOf('tenant-policy'),
+    keyspace: createRedisKeyspace({ servers, keys, redis }),
     limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, clock, testClock }),
     events: createRedisEventStore(connection, keys, eventsKept),
 

@@ -22,6 +22,10 @@ export interface Keys {
   lock(name: string): string
   /** Without an issuer's id, the signing keys of the service itself. */
   signingKeys(issuerId?: string): string
+  /** A pattern for SCAN that all keys match. */
+  all: string
+  /** What a key is called after, and the record that it holds if it holds one. */
+  readKey(key: string): { family: string; record?: { parent: string; id: string } }
   /** A key in the slot of `key`, which replica-wait.ts writes as a fence before a WAIT. */
   fence(key: string): string
   /** The channel on which the decision of this grant is published. */
@@ -44,6 +48,9 @@ export const groupOf = (grantDigest: string) => grantDigest.slice(0, 2)
 
 /** The hash tag of the revocation feed, no group of grants: all of the feed is in one slot of a Cluster, with its channel. */
 const FEED = 'revocations'
+
+/** A family, then a record's parent and id, if it has that form; the id is left out in the key of a list. */
+const RECORD = /^([a-z-]+)(?::(?:\{([^{}]*)\}(?::(.*))?|.*))?$/s
 
 export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Keys {
   const decisionsOf = (group: string) => `${prefix}decisions:{${group}}`
@@ -78,6 +85,13 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
     lock: (name) => `${prefix}lock:${name}`,
     signingKeys: (issuerId) =>
       `${prefix}signing-keys${issuerId === undefined ? '' : `:${encodeURIComponent(issuerId)}`}`,
+    all: `${prefix}*`,
+    readKey(key) {
+      const [, family = '', parent, id] = RECORD.exec(key.slice(prefix.length)) ?? []
+      if (parent === undefined || id === undefined) return { family }
+      const record = { parent: decoded(parent), id: decoded(id) }
+      return { family, record }
+    },
     fence: (key) => `${prefix}fence:{${hashTagOf(key)}}`,
     ...(channels === 'one'
       ? { decisions: () => all, decisionChannels: [all] }
@@ -85,6 +99,15 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
           decisions: (grantDigest) => decisionsOf(groupOf(grantDigest)),
           decisionChannels: [...DIGITS.flatMap((first) => DIGITS.map((second) => decisionsOf(first + second))), channel]
         })
+  }
+}
+
+/** A part of a key that was percent-encoded. What is no such text was written by somebody else, and is left as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 

@@ -1,0 +1,98 @@
+/**
+ * What the lines of an audit log (AUDIT_LOG=stdout) say was taken away since a moment: read back after a restore, which has brought it
+ * back. Other lines, such as those of the service's own log on the same stream, are passed over.
+ */
+import { Type } from '@sinclair/typebox'
+import { readEpochDetail } from '../epoch/epoch.js'
+import { jsonOf } from '../records/readable.js'
+
+export interface TakenAway {
+  /** Authorizations by their id. */
+  authorizations: Map<string, { userId: string; atMs: number }>
+  /** Whether each user was blocked or let be again, whichever came last. */
+  users: Map<string, 'blocked' | 'unblocked'>
+  /** API keys by their id. */
+  apiKeys: Map<string, { owner: string }>
+  /** Connected accounts by their id. */
+  connections: Map<string, { userId: string }>
+  /** When the service's own signing key was replaced last; undefined if it was not. */
+  keyRotatedAtMs: number | undefined
+  /** The last epoch that an operator has begun. */
+  epoch: { beforeMs: number; apiKeys: boolean } | undefined
+  /** The time of the first line, whatever it says; undefined without a line. */
+  firstAtMs: number | undefined
+}
+
+const optional = Type.Optional(Type.Union([Type.String(), Type.Null()]))
+const lineOf = jsonOf(
+  Type.Object({
+    at: Type.String(),
+    type: Type.String(),
+    ...{ user_id: optional, authorization_id: optional, detail: optional }
+  })
+)
+type Line = NonNullable<ReturnType<typeof lineOf>>
+
+const API_KEY = /^([a-z0-9-]{1,63})\/([A-Za-z0-9_-]{16})(?: |$)/
+/** After the provider. */
+const CONNECTION = /^\S+ ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
+/** The lines since a moment. A line whose type takes something away, and which does not say what, is an Error for the operator. */
+export async function readRevocationLog(lines: AsyncIterable<string>, sinceMs: number): Promise<TakenAway> {
+  const taken: TakenAway = {
+    authorizations: new Map(),
+    users: new Map(),
+    apiKeys: new Map(),
+    connections: new Map(),
+    keyRotatedAtMs: undefined,
+    epoch: undefined,
+    firstAtMs: undefined
+  }
+  let number = 0
+  for await (const text of lines) {
+    number += 1
+    const line = lineOf(text)
+    const atMs = line && Date.parse(line.at)
+    if (!line || atMs === undefined || Number.isNaN(atMs)) continue
+    taken.firstAtMs = Math.min(atMs, taken.firstAtMs ?? atMs)
+    if (atMs >= sinceMs && !take(taken, line, atMs)) {
+      throw new Error(`line ${number} says ${line.type}, and not of what`)
+    }
+  }
+  return taken
+}
+
+/** Notes what a line takes away. Whether it says of what. */
+function take(taken: TakenAway, { type, user_id, authorization_id, detail }: Line, atMs: number): boolean {
+  const userId = user_id ?? ''
+  switch (type) {
+    case 'authorization.revoked':
+    case 'refresh_token.replayed':
+      if (authorization_id) taken.authorizations.set(authorization_id, { userId, atMs })
+      return userId !== '' && Boolean(authorization_id)
+    case 'user.blocked':
+    case 'user.unblocked':
+      taken.users.set(userId, type === 'user.blocked' ? 'blocked' : 'unblocked')
+      return userId !== ''
+    case 'api_key.revoked': {
+      const [, owner, id] = API_KEY.exec(detail ?? '') ?? []
+      if (owner !== undefined && id !== undefined) taken.apiKeys.set(id, { owner })
+      return owner !== undefined
+    }
+    case 'connection.deleted': {
+      const [, id] = CONNECTION.exec(detail ?? '') ?? []
+      if (id !== undefined) taken.connections.set(id, { userId })
+      return id !== undefined && userId !== ''
+    }
+    case 'signing_key.rotated':
+      // That of a provider of the tokens API says whose it is.
+      if (!detail?.includes(' of provider ')) taken.keyRotatedAtMs = Math.max(atMs, taken.keyRotatedAtMs ?? 0)
+      return true
+    case 'epoch.begun': {
+      const epoch = readEpochDetail(detail ?? '')
+      if (epoch && epoch.beforeMs > (taken.epoch?.beforeMs ?? 0)) taken.epoch = epoch
+      return epoch !== undefined
+    }
+    default:
+      return true
+  }
+}

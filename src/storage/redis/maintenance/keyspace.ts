@@ -1,0 +1,111 @@
+/**
+ * All keys of Redis, looked through with SCAN at every primary over connections of its own, and deleted with UNLINK: each command is
+ * short for Redis, however many keys there are. deploy/redis/grantd-admin.acl names the user who may.
+ */
+import { once } from 'node:events'
+import { type Redis, ReplyError } from 'ioredis'
+import type { RedisConfig } from '../../../config/redis.js'
+import { FAMILIES, type FoundKey, type KeyPlace, type Keyspace } from '../../../core/restore/keyspace.js'
+import type { Keys } from '../keys.js'
+import type { Servers } from '../servers.js'
+
+/** What SCAN looks at in one step. */
+const LOOKED_AT = 1_000
+const CONNECT_WITHIN_MS = 5_000
+const SLOTS = 16_384
+const PURPOSE = { connectionName: 'grantd-keyspace', maxRetriesPerRequest: 1 }
+
+export interface KeyspaceParts {
+  servers: Servers
+  keys: Pick<Keys, 'all' | 'readKey'>
+  redis: Pick<RedisConfig, 'place' | 'prefix' | 'waitReplicas' | 'timeoutMs'>
+}
+
+export function createRedisKeyspace({ servers, keys, redis: { place, prefix, ...wait } }: KeyspaceParts): Keyspace {
+  /** Calls `work` with a connection to each primary in turn. */
+  async function eachPrimary(work: (redis: Redis) => Promise<void>): Promise<void> {
+    // Without a primary for a part of the keys, "nothing is left" would be said of the others alone.
+    const isWhole = place.kind !== 'cluster' || Array.from({ length: SLOTS }, (_, i) => i).every(servers.ownerOf)
+    if (!isWhole) throw new Error('a part of the Redis Cluster has no primary: its keys cannot be looked at')
+    for (const owner of servers.owners()) {
+      const redis = servers.connectTo(owner, PURPOSE)
+      redis.on('error', () => {})
+      try {
+        await readyOrLate(redis)
+        await work(redis)
+      } catch (error) {
+        throw sentenceOf(error, owner)
+      } finally {
+        redis.disconnect()
+      }
+    }
+  }
+
+  async function untilReplicasHave(redis: Redis): Promise<void> {
+    if (wait.waitReplicas === 0) return
+    const reached = await redis.wait(wait.waitReplicas, wait.timeoutMs)
+    if (reached < wait.waitReplicas) {
+      throw new Error(
+        `${reached} of ${wait.waitReplicas} replicas have what was deleted (REDIS_WAIT_REPLICAS): run it again`
+      )
+    }
+  }
+
+  const placeAt = (redis: Redis): KeyPlace => ({
+    async delete(names) {
+      // One by one, since those of a Cluster are not in one slot; they leave together.
+      const gone = await Promise.all(names.map((name) => redis.unlink(name)))
+      if (names.length > 0) await untilReplicasHave(redis)
+      return gone.reduce((sum, count) => sum + count, 0)
+    }
+  })
+
+  return {
+    checkRights: () =>
+      eachPrimary(async (redis) => {
+        await redis.scan(0, 'MATCH', keys.all, 'COUNT', 1)
+        // Of a Cluster, another primary may have that slot: whoever is told so would have been allowed.
+        await redis.unlink(`${prefix}no-such-key`).catch((error: Error) => {
+          if (!error.message.startsWith('MOVED')) throw error
+        })
+      }),
+
+    walk: (families, step) =>
+      eachPrimary(async (redis) => {
+        let cursor = '0'
+        do {
+          const [next, names] = await redis.scan(cursor, 'MATCH', keys.all, 'COUNT', LOOKED_AT)
+          const found = names.flatMap((key): FoundKey[] => {
+            const { family, record } = keys.readKey(key)
+            const known = FAMILIES.find((one) => one === family)
+            return known && families.includes(known) ? [{ family: known, key, ...(record && { record }) }] : []
+          })
+          if (found.length > 0) await step(found, placeAt(redis))
+          cursor = next
+        } while (cursor !== '0')
+      })
+  }
+}
+
+async function readyOrLate(redis: Redis): Promise<void> {
+  if (redis.status === 'ready') return
+  const signal = AbortSignal.timeout(CONNECT_WITHIN_MS)
+  await new Promise<void>((resolve, reject) => {
+    once(redis, 'ready', { signal }).then(() => resolve(), reject)
+    // A refused password ends the attempts, and says why.
+    redis.on('error', (error: Error) => error instanceof ReplyError && reject(error))
+  })
+}
+
+function sentenceOf(error: unknown, owner: string): Error {
+  if (!(error instanceof Error)) return new Error(String(error))
+  const [, command] = /^NOPERM .*'([\w|]+)' command/.exec(error.message) ?? []
+  if (command !== undefined || error.message.startsWith('NOPERM')) {
+    const what = command === undefined ? 'do that' : `use ${command.toUpperCase()}`
+    return new Error(
+      `this user of Redis may not ${what}. Nothing was looked at or changed by this step. Run the command as the administrator of deploy/redis/grantd-admin.acl`
+    )
+  }
+  if (error.name === 'AbortError') return new Error(`the Redis primary ${owner} does not answer: run it again`)
+  return error
+}
