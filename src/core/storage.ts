@@ -34,6 +34,7 @@ export interface Storage {
   readonly tenants: RecordStore
   readonly trustedIssuers: RecordStore
   readonly policies: RecordStore
+  readonly webhooks: RecordStore
   readonly limits: LimitStore
   /**
    * Waits a few seconds for the engine. Rejects when the engine answers but is unfit (too old, misconfigured). An unreachable

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { isFault } from '../fault.js'
+import type { LockStore } from '../records/record-store.js'
 import type { WebhookEndpoint } from './endpoint.js'
 import { createEndpointDeliveries, type EndpointDeliveries, type EndpointParts } from './endpoint-deliveries.js'
 
@@ -16,22 +17,25 @@ const MARGIN_MS = 2_000
 const REST_MS = 500
 const SHORT_REST_MS = 20
 
-type Shared = Pick<EndpointParts, 'store' | 'trail' | 'send' | 'clock' | 'told'>
+type Shared = Pick<EndpointParts, 'state' | 'trail' | 'send' | 'clock' | 'told'>
+
+/** The name of the lock that whoever leads has. */
+const LEAD = 'webhooks'
 
 export interface DelivererParts extends Shared {
   endpoints: readonly WebhookEndpoint[]
+  locks: LockStore
 }
 
 interface Lead {
-  token: number
   deliveries: Map<string, EndpointDeliveries>
   isOver: boolean
 }
 
 export type Deliverer = ReturnType<typeof createDeliverer>
 
-export function createDeliverer({ endpoints, ...shared }: DelivererParts) {
-  const { store, clock, told } = shared
+export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts) {
+  const { state, clock, told } = shared
   const holder = randomUUID()
   const beginsAtMs = clock()
   let lead: Lead | undefined
@@ -41,14 +45,14 @@ export function createDeliverer({ endpoints, ...shared }: DelivererParts) {
   let asking: Promise<void> | undefined
   let isStopped = false
 
-  function begin(token: number): void {
-    const mine: Lead = { token, deliveries: new Map(), isOver: false }
+  async function begin(): Promise<void> {
+    const mine: Lead = { deliveries: new Map(), isOver: false }
+    const tokens = await Promise.all(endpoints.map(({ id }) => state.claim(id, holder)))
     lead = mine
     const isLeading = () => !mine.isOver && performance.now() < leadsUntil - MARGIN_MS
-    for (const endpoint of endpoints) {
-      const lost = () => void leave(mine)
-      const parts = { ...shared, endpoint, token, isLeading, lost, beginsAtMs }
-      const deliveries = createEndpointDeliveries(parts)
+    for (const [i, endpoint] of endpoints.entries()) {
+      const parts = { ...shared, endpoint, token: tokens[i] as number, isLeading, beginsAtMs }
+      const deliveries = createEndpointDeliveries({ ...parts, lost: () => void leave(mine) })
       mine.deliveries.set(endpoint.id, deliveries)
       void run(mine, deliveries)
     }
@@ -76,10 +80,12 @@ export function createDeliverer({ endpoints, ...shared }: DelivererParts) {
   async function ask(): Promise<void> {
     const askedAt = performance.now()
     try {
-      const token = await store.lead(holder, LEASE_MS)
-      if (token !== undefined) leadsUntil = askedAt + LEASE_MS
-      if (lead && lead.token !== token) await leave(lead)
-      if (token !== undefined && !lead && !isStopped) begin(token)
+      const isMine = await locks.acquire(LEAD, holder, LEASE_MS)
+      const hasLapsed = performance.now() > leadsUntil
+      if (isMine) leadsUntil = askedAt + LEASE_MS
+      // Another instance may have led meanwhile, so that what this one knows is old.
+      if (lead && (!isMine || hasLapsed)) await leave(lead)
+      if (isMine && !lead && !isStopped) await begin()
     } catch (error) {
       // While the storage is away nobody can take the lead, and nothing can be read either.
       if (!isFault(error)) told.webhooksFailed(error)
@@ -103,10 +109,8 @@ export function createDeliverer({ endpoints, ...shared }: DelivererParts) {
       isStopped = true
       clearInterval(timer)
       await asking
-      const mine = lead
-      if (!mine) return
-      await leave(mine)
-      await store.resign(holder).catch((error) => {
+      if (lead) await leave(lead)
+      await locks.release(LEAD, holder).catch((error) => {
         // The lease ends by itself.
         if (!isFault(error)) throw error
       })

@@ -4,36 +4,26 @@
  */
 import type { EventStore } from '../audit/event-store.js'
 import type { Clock } from '../clock.js'
+import { type Gap, MOST_GAPS } from './cursor.js'
 import { deliveryIdOf, type FailedDelivery, GIVE_UP_AFTER_MS, type Outcome, restAfter } from './delivery.js'
 import { isWanted, type WebhookEndpoint } from './endpoint.js'
 import { beginningAt, createProgress } from './endpoint-progress.js'
 import { createSaves } from './saves.js'
 import type { Send } from './sender.js'
+import { createTelling, type WebhookEvents } from './telling.js'
 import { createWaitingList, type Waiting } from './waiting-list.js'
-import { type Gap, MOST_GAPS, type WebhookStore } from './webhook-store.js'
+import type { WebhookState } from './webhook-state.js'
 
 /** How many deliveries of one endpoint may wait, in memory and in the storage. */
 export const MOST_WAITING = 500
 /** How many attempts of one endpoint are under way at a time. */
 export const ATTEMPTS_AT_ONCE = 8
-/** An endpoint fails when so many attempts in a row did, so that one event that is not taken is not told each time. */
-const FAILS_AT = 3
 /** How often it is looked whether an operator wants something. */
 const LOOK_EVERY_MS = 2_000
 
-/** Callbacks for metrics and logs. */
-export interface WebhookEvents {
-  webhookAttempted(endpointId: string, outcome: Outcome): void
-  /** An endpoint fails, is stopped by 410, or takes events again. */
-  webhookTurned(endpointId: string, outcome: Outcome): void
-  webhookGivenUp(endpointId: string, deliveryId: string): void
-  webhookGap(endpointId: string, gap: Gap): void
-  webhooksFailed(error: unknown): void
-}
-
 export interface EndpointParts {
   endpoint: WebhookEndpoint
-  store: WebhookStore
+  state: WebhookState
   trail: EventStore
   send: Send
   clock: Clock
@@ -51,25 +41,26 @@ export interface EndpointParts {
 export type EndpointDeliveries = ReturnType<typeof createEndpointDeliveries>
 
 export function createEndpointDeliveries(parts: EndpointParts) {
-  const { endpoint, store, trail, send, clock, told, token, isLeading, lost, beginsAtMs } = parts
+  const { endpoint, state, trail, send, clock, told, token, isLeading, lost, beginsAtMs } = parts
   const waiting = createWaitingList()
-  const saves = createSaves((changes) => store.write(endpoint.id, token, changes), lost)
+  const saves = createSaves((changes) => state.write(endpoint.id, token, changes), lost)
   const ended = new AbortController()
   const underWay = new Set<Promise<void>>()
   const progress = createProgress(trail, (eventId) => waiting.get(deliveryIdOf(eventId, endpoint.id))?.isStored ?? true)
   let gaps: Gap[] = []
   let stoppedAtMs: number | undefined
   let failed = 0
+  let wake = ''
   let isLoaded = false
   let lookedAtMs = Number.NEGATIVE_INFINITY
-  let failures = 0
+  const tell = createTelling(endpoint.id, told)
 
   async function load(): Promise<void> {
-    const [state, held] = await Promise.all([store.state(endpoint.id), store.held(endpoint.id)])
-    for (const delivery of held) waiting.add(delivery, true)
-    gaps = state.gaps
-    const cursor = state.cursor ?? (await beginningAt(trail, beginsAtMs))
-    if (!state.cursor) saves.add({ kind: 'cursor', cursor })
+    const kept = await state.state(endpoint.id)
+    gaps = kept.gaps
+    const cursor = kept.cursor ?? (await beginningAt(trail, beginsAtMs))
+    if (!kept.cursor) saves.add({ kind: 'cursor', cursor })
+    await takeHeld()
     progress.goTo(cursor)
     isLoaded = true
   }
@@ -77,24 +68,27 @@ export function createEndpointDeliveries(parts: EndpointParts) {
   /** What operators and other leaders have changed. */
   async function look(): Promise<void> {
     if (clock() - lookedAtMs < LOOK_EVERY_MS) return
-    const counts = await store.counts(endpoint.id)
+    const [kept, counts] = await Promise.all([state.state(endpoint.id), state.counts(endpoint.id)])
     lookedAtMs = clock()
     failed = counts.failed
     // A stop of our own that is not saved yet counts.
-    if (saves.isEmpty()) stoppedAtMs = counts.stoppedAtMs
-    if (counts.resent === 0 || waiting.size() >= MOST_WAITING) return
-    for (const { order, ...delivery } of await store.resent(endpoint.id)) {
-      if (waiting.size() >= MOST_WAITING) break
-      const anew = { ...delivery, takenAtMs: clock(), attempts: 0, nextAtMs: clock() }
-      const added = waiting.add(anew, true)
-      if (added) hold(added)
-    }
+    if (saves.isEmpty()) stoppedAtMs = kept.stoppedAtMs
+    if (kept.wake === wake) return
+    // What is delivered must be gone there before it is looked what waits.
+    await saves.save()
+    await takeHeld()
+    wake = kept.wake
+  }
+
+  /** What waits in the storage, also what an operator put there. */
+  async function takeHeld(): Promise<void> {
+    for (const delivery of await state.held(endpoint.id)) waiting.add(delivery, true)
   }
 
   function hold(delivery: Waiting): void {
     const { isStored, isUnderWay, ...kept } = delivery
     delivery.isStored = true
-    saves.add({ kind: 'hold', delivery: kept })
+    saves.add({ kind: isStored ? 'rehold' : 'hold', delivery: kept })
   }
 
   /** Reads a page of the trail. Resolves to whether there is more at once. */
@@ -131,19 +125,10 @@ export function createEndpointDeliveries(parts: EndpointParts) {
     const outcome = await send(endpoint, delivery, ended.signal)
     delivery.isUnderWay = false
     if (ended.signal.aborted) return
-    tell(outcome)
+    tell(outcome, stoppedAtMs !== undefined)
     settle(delivery, outcome)
     // The next attempt begins in a turn of its own, when this one's place is free.
     setImmediate(goOn)
-  }
-
-  function tell(outcome: Outcome): void {
-    told.webhookAttempted(endpoint.id, outcome)
-    const failuresBefore = failures
-    failures = outcome === 'delivered' ? 0 : failures + 1
-    const isBackAgain = failures === 0 && failuresBefore >= FAILS_AT
-    const isFirstGone = outcome === 'gone' && stoppedAtMs === undefined
-    if (failures === FAILS_AT || isBackAgain || isFirstGone) told.webhookTurned(endpoint.id, outcome)
   }
 
   function settle(delivery: Waiting, outcome: Outcome): void {

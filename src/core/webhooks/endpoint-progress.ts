@@ -4,7 +4,7 @@
  */
 import type { AuditEvent } from '../audit/event.js'
 import type { EventStore } from '../audit/event-store.js'
-import type { Cursor, Gap } from './webhook-store.js'
+import type { Cursor, Gap } from './cursor.js'
 
 export type Progress = ReturnType<typeof createProgress>
 

@@ -1,6 +1,6 @@
 /** The changes of one endpoint on their way to the storage: in their order, together, and again when the storage was away. */
 import { isFault } from '../fault.js'
-import type { Change } from './webhook-store.js'
+import type { Change } from './webhook-state.js'
 
 /** So much is written in one step. */
 const AT_ONCE = 100

@@ -53,6 +53,7 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
     tenants: records(),
     trustedIssuers: records(),
     policies: records(),
+    webhooks: records(),
     ...readTogether,
     limits: createMemoryLimitStore(clock, sweeps, readTogether),
     kept: sweeps.kept,

@@ -101,6 +101,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     tenants: recordsOf('tenant'),
     trustedIssuers: recordsOf('tenant-provider'),
     policies: recordsOf('tenant-policy'),
+    webhooks: recordsOf('webhook'),
     limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, testClock }),
 
     async open() {
