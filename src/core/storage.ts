@@ -1,4 +1,5 @@
 /** The interface that a storage engine implements: every store the core needs, and the engine's own health. */
+import type { EventStore } from './audit/event-store.js'
 import type { RevocationStore } from './authorizations/revocation-store.js'
 import type { StatusIndexStore } from './authorizations/status-index.js'
 import type { DecisionFeed, GrantStore } from './grants/grant-store.js'
@@ -36,6 +37,7 @@ export interface Storage {
   readonly policies: RecordStore
   readonly webhooks: RecordStore
   readonly limits: LimitStore
+  readonly events: EventStore
   /**
    * Waits a few seconds for the engine. Rejects when the engine answers but is unfit (too old, misconfigured). An unreachable
    * engine does not reject: the connection is retried in the background, and `check` reports it.

@@ -11,5 +11,5 @@ export interface StorageOptions extends Omit<RedisStorageOptions, 'redis'> {
 }
 
 export function createStorage({ redis, ...options }: StorageOptions): Storage {
-  return redis ? createRedisStorage({ redis, ...options }) : createMemoryStorage(options.clock)
+  return redis ? createRedisStorage({ redis, ...options }) : createMemoryStorage(options.clock, options)
 }

@@ -4,6 +4,7 @@ import { authorizationsContract } from './authorizations.js'
 import { codeGrantContract } from './code-grants.js'
 import { decisionFeedContract } from './decision-feed.js'
 import type { StartEngine } from './engine.js'
+import { eventStoreContract } from './event-store.js'
 import { grantStoreContract } from './grant-store.js'
 import { jsonRecordsContract } from './json-records.js'
 import { limitStoreContract } from './limit-store.js'
@@ -25,6 +26,7 @@ export function storageContract(t: Test, start: StartEngine): void {
   t.test('lists of authorizations', async (t) => authorizationsContract(t, start))
   t.test('revocations', async (t) => revocationsContract(t, start))
   t.test('places in status lists', async (t) => statusIndexStoreContract(t, start))
+  t.test('the audit trail', async (t) => eventStoreContract(t, start))
   t.test('limits', async (t) => limitStoreContract(t, start))
   t.test('locks', async (t) => lockStoreContract(t, start))
   t.test('signing keys', async (t) => signingKeyStoreContract(t, start))

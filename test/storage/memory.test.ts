@@ -39,7 +39,7 @@ t.test('what has expired goes by itself, without further traffic, until the engi
   const clock = testClock()
   /** One entry of every kind, the shortest of which lasts a second of this clock. */
   const filled = async () => {
-    const storage = createMemoryStorage(clock, 1)
+    const storage = createMemoryStorage(clock, { sweepEveryMs: 1 })
     t.teardown(() => storage.close())
     const grant = { request: requestOf(), clientTag: CLIENT_TAG, lifeMs: 1_000, intervalMs: 1_000 }
     await storage.grants.create(newDigest(), newTag(), grant)

@@ -1,6 +1,9 @@
 /** The storage interface of the audit trail: a list with a bound, to which events are added at the end and which is read from any place. */
 import type { AuditEvent, Told } from './event.js'
 
+/** How many events are kept where nothing else is said. */
+export const EVENTS_KEPT = 100_000
+
 /** What is read in one step. */
 export const LARGEST_EVENT_PAGE = 200
 
@@ -10,6 +13,9 @@ export interface EventPage {
   /** The id after which the next page begins; undefined when there is nothing more for now. */
   next: string | undefined
 }
+
+/** The form of an id: the time of the engine in milliseconds, and a number among those of one millisecond. */
+export const isEventId = (text: string): boolean => /^\d{1,15}-\d{1,15}$/.test(text)
 
 export interface EventStore {
   /**

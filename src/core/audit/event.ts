@@ -69,6 +69,12 @@ export interface AuditEvent extends Told {
   atMs: number
 }
 
+/** What is told of, and kept nowhere else: that somebody looked, or was refused. */
+const PASSING: ReadonlySet<EventType> = new Set<EventType>(['grant.shown', 'guesses.limited', 'rule.refused'])
+
+/** Whether an event must outlive a primary that is lost, as what it tells does. */
+export const isLasting = ({ type }: Told): boolean => !PASSING.has(type)
+
 const GRANT_ID_LENGTH = 16
 
 /** What a grant is called in the trail: too little of its digest to look anything up by. */

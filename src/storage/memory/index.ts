@@ -1,8 +1,10 @@
 /** The memory engine, for trying out: one process, whose state is lost when it ends. */
+import { EVENTS_KEPT } from '../../core/audit/event-store.js'
 import type { Clock } from '../../core/clock.js'
 import { createTurns } from '../../core/records/turns.js'
 import type { Storage } from '../../core/storage.js'
 import type { SigningKeyStore } from '../../core/tokens/signing-key.js'
+import { createMemoryEventStore } from './event-store.js'
 import { createMemoryDecisionFeed, createMemoryGrantStore } from './grant-store.js'
 import { createMemoryLimitStore } from './limit-store.js'
 import { createMemoryLockStore, createMemorySigningKeyStore } from './lock-and-key-stores.js'
@@ -19,7 +21,14 @@ export interface MemoryStorage extends Storage {
   kept(): number
 }
 
-export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS): MemoryStorage {
+export interface MemoryStorageOptions {
+  sweepEveryMs?: number | undefined
+  /** How many events of the audit trail are kept, about. */
+  eventsKept?: number | undefined
+}
+
+export function createMemoryStorage(clock: Clock, options: MemoryStorageOptions = {}): MemoryStorage {
+  const { sweepEveryMs = SWEEP_EVERY_MS, eventsKept = EVENTS_KEPT } = options
   const { feed, publish } = createMemoryDecisionFeed()
   const turns = createTurns(1)
   const issuerKeys = new Map<string, SigningKeyStore>()
@@ -56,6 +65,7 @@ export function createMemoryStorage(clock: Clock, sweepEveryMs = SWEEP_EVERY_MS)
     webhooks: records(),
     ...readTogether,
     limits: createMemoryLimitStore(clock, sweeps, readTogether),
+    events: createMemoryEventStore(eventsKept),
     kept: sweeps.kept,
     open: async () => {},
     check: async () => {},

@@ -1,5 +1,6 @@
 /** The Redis engine: all state is in Redis, so that any number of stateless instances can share it. */
 import type { RedisConfig } from '../../config/redis.js'
+import { EVENTS_KEPT } from '../../core/audit/event-store.js'
 import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import { createTurns } from '../../core/records/turns.js'
@@ -7,6 +8,7 @@ import type { LatencyObserver, Storage } from '../../core/storage.js'
 import { connect } from './connection.js'
 import type { Log } from './connection-log.js'
 import { createRedisDecisionFeed } from './decision-feed.js'
+import { createRedisEventStore } from './event-store.js'
 import { createRedisGrantStore } from './grant-store.js'
 import { createKeys } from './keys.js'
 import { createRedisLimitStore } from './limit-store.js'
@@ -34,11 +36,19 @@ export interface RedisStorageOptions {
   observe: LatencyObserver
   /** Called whenever a key is not of the type that it should have. */
   countForeign?: () => void
+  /** How many events of the audit trail are kept, about. */
+  eventsKept?: number
   /** Replaces Redis's clock in the scripts, for tests. */
   testClock?: Clock
 }
 
-export function createRedisStorage({ redis, clock, testClock, ...options }: RedisStorageOptions): Storage {
+export function createRedisStorage({
+  redis,
+  clock,
+  testClock,
+  eventsKept = EVENTS_KEPT,
+  ...options
+}: RedisStorageOptions): Storage {
   const { log } = options
   const isCluster = redis.place.kind === 'cluster'
   const keys = createKeys(redis.prefix, isCluster ? 'by-group' : 'one')
@@ -103,6 +113,7 @@ export function createRedisStorage({ redis, clock, testClock, ...options }: Redi
     policies: recordsOf('tenant-policy'),
     webhooks: recordsOf('webhook'),
     limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, testClock }),
+    events: createRedisEventStore(connection, keys, eventsKept),
 
     async open() {
       await Promise.all([connection.settle(SETTLE_WITHIN_MS), decisions.settle(SETTLE_WITHIN_MS)])

@@ -12,6 +12,8 @@ export interface Keys {
   revocations: Readonly<Record<'entries' | 'order' | 'ends' | 'unfinished' | 'positions' | 'channel', string>>
   /** What counts the places of status lists that are taken, and which of the current list they are. */
   statusIndices: Readonly<Record<'counts' | 'taken', string>>
+  /** The stream of the audit trail. */
+  events: string
   limit(name: string): string
   lock(name: string): string
   /** Without an issuer's id, the signing keys of the service itself. */
@@ -59,6 +61,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
       channel
     },
     statusIndices: { counts: `${prefix}status-index:{status}:counts`, taken: `${prefix}status-index:{status}:taken` },
+    events: `${prefix}events`,
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
     signingKeys: (issuerId) =>
