@@ -25,6 +25,13 @@ const PROVIDER_LINES = {
   ill: 'a provider is in trouble'
 }
 
+/** What the log says of a webhook that fails, where it is more than that. */
+const WEBHOOK_SENTENCES: Partial<Record<Parameters<CoreEvents['webhookTurned']>[1], string>> = {
+  gone: 'a webhook is stopped: its receiver says that it is gone; webhooks resume lets it go on',
+  redirected: 'a webhook fails: its receiver redirects, and nobody follows; name the right URL in WEBHOOKS_FILE',
+  forbidden: 'a webhook fails: its host is at an address that is not public, and the entry does not say internal'
+}
+
 export const core = fp(
   async (app) => {
     const { storage, config, clock, signer, metrics, whereabouts } = app
@@ -51,6 +58,21 @@ export const core = fp(
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
         app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
       },
+      webhookAttempted: metrics.countWebhookAttempt,
+      webhookTurned(webhook, outcome) {
+        if (outcome === 'delivered') app.log.info({ webhook }, 'a webhook takes events again')
+        else app.log.warn({ webhook, outcome }, WEBHOOK_SENTENCES[outcome] ?? 'a webhook fails')
+      },
+      webhookGivenUp(webhook, delivery) {
+        metrics.countWebhookGivenUp(webhook)
+        app.log.error({ webhook, delivery }, 'an event was given up after three days: see webhooks failed')
+      },
+      webhookGap(webhook, { fromMs, untilMs }) {
+        metrics.countWebhookGap(webhook)
+        const [from, until] = [new Date(fromMs).toISOString(), new Date(untilMs).toISOString()]
+        app.log.error({ webhook, from, until }, 'the trail dropped events before a webhook had them: see webhooks list')
+      },
+      webhooksFailed: (error) => app.log.error({ err: error }, 'webhooks could not be delivered'),
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
       revocationSweepFailed: (error) => app.log.error({ err: error }, 'the revocations could not be looked through')
     }
@@ -67,6 +89,7 @@ export const core = fp(
     app.addHook('preClose', async () => core.heldPolls.stop())
     app.addHook('onClose', () => core.close())
     await core.open()
+    core.webhooks?.start()
   },
   { name: 'core', dependencies: ['config', 'storage', 'metrics', 'jwt', 'time-limit', 'whereabouts'] }
 )

@@ -29,7 +29,7 @@ export const metrics = fp(
     const registers = [registry]
 
     app.decorate('metrics', {
-      ...createEventMetrics(registry, app.config.upstreams),
+      ...createEventMetrics(registry, app.config),
       watch(name, help, read) {
         new Gauge({
           name,

@@ -157,6 +157,10 @@ export const EnvironmentSchema = Type.Object({
     'the path of a JSON file',
     'Identity providers that users sign in with on the pages, and whose accounts they connect; see "Sign-in and connected accounts".'
   ),
+  WEBHOOKS_FILE: text(
+    'the path of a JSON file',
+    'Endpoints that the events of the audit trail are sent to; see "Webhooks".'
+  ),
   SERVICE_NAME: setting(
     Type.RegExp(/^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u, { default: 'grantd' }),
     'at most 64 characters, all of them visible, no space at either end',

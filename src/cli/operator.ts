@@ -26,7 +26,12 @@ const NOBODY: CoreEvents = {
   domainChecked: ignore,
   domainCheckFailed: ignore,
   upstreamAnswered: ignore,
-  upstreamRefused: ignore
+  upstreamRefused: ignore,
+  webhookAttempted: ignore,
+  webhookTurned: ignore,
+  webhookGivenUp: ignore,
+  webhookGap: ignore,
+  webhooksFailed: ignore
 }
 
 export type OperatorOptions = ApiKeyOptions & { now?: boolean | undefined }

@@ -11,6 +11,7 @@ import type { Config } from './config.js'
 import { crossFaults } from './faults.js'
 import { readLogoFile, readPemFile } from './named-files.js'
 import { readUpstreamsFile } from './upstreams-file.js'
+import { readWebhooksFile } from './webhooks-file.js'
 
 /** The environment is invalid: `faults` has one line per fault, beginning with the variable's name. */
 export class ConfigError extends Error {
@@ -34,6 +35,7 @@ export function loadConfig(variables: Variables): Config {
   const crossed = [...crossFaults(wellFormed, malformed)]
   const clientsFile = readClientsFile(wellFormed.OAUTH_CLIENTS_FILE, publicUrlOf(wellFormed))
   const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
+  const webhooksFile = readWebhooksFile(values.WEBHOOKS_FILE as string | undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
   const logoFile = readLogoFile(values.BRAND_LOGO_FILE as string | undefined)
@@ -42,6 +44,7 @@ export function loadConfig(variables: Variables): Config {
     ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
     ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
     ...upstreamsFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
+    ...webhooksFile.faults.map((line) => `WEBHOOKS_FILE: ${line}`),
     ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
     ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`),
     ...logoFile.faults.map((line) => `BRAND_LOGO_FILE: ${line}`)
@@ -52,6 +55,7 @@ export function loadConfig(variables: Variables): Config {
     clients: clientsFile.clients,
     resources: clientsFile.resources,
     upstreams: upstreamsFile.upstreams,
+    webhooks: webhooksFile.webhooks,
     foreignCa: foreignCaFile.pem,
     redisCa: redisCaFile.pem,
     logo: logoFile.svg

@@ -4,6 +4,7 @@
 import type { Client } from './clients/client.js'
 import type { SigningAlg } from './tokens/signing-key.js'
 import type { Upstream } from './upstream/upstream.js'
+import type { WebhookEndpoint } from './webhooks/endpoint.js'
 
 export interface CoreConfig {
   /** `iss` of the tokens signed here, without a trailing slash. */
@@ -28,6 +29,8 @@ export interface CoreConfig {
   /** Whether clients may be known by a URL: all of them, or those of these hosts. */
   readonly clientIdMetadata: 'off' | 'on' | readonly string[]
   readonly upstreams: readonly Upstream[]
+  /** Where events are sent; without any, nobody delivers. */
+  readonly webhooks: readonly WebhookEndpoint[]
   readonly tokensApi: {
     readonly baseDomain: string | undefined
     readonly signingAlg: SigningAlg

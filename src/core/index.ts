@@ -51,9 +51,11 @@ import { createIdentities, isIdentity } from './users/identities.js'
 import { createProfiles, isProfile } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
 import { createUsers, isStanding } from './users/user.js'
+import type { WebhookEvents } from './webhooks/telling.js'
+import { createWebhooks } from './webhooks/webhooks.js'
 
 /** Callbacks for metrics and logs. */
-export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents {
+export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents, WebhookEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** The signing keys could not be read, for another reason than an unreachable storage. */
@@ -187,6 +189,11 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
 
   const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
 
+  const { webhooks: endpoints, tokensApi } = config
+  const webhookParts = { records: storage.webhooks, locks: storage.locks, trail: storage.events, clock, told: events }
+  const network = { ca: tokensApi.foreignIssuers.ca }
+  const webhooks = endpoints.length > 0 ? createWebhooks({ ...webhookParts, endpoints, network }) : undefined
+
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })
 
@@ -214,6 +221,8 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     connections,
     signIn,
     callers,
+    /** Undefined unless there is a WEBHOOKS_FILE. Whoever serves starts them. */
+    webhooks,
     ...issuerServices,
     ...createTrustServices({ storage, guardedFetch, clock }),
 
@@ -232,6 +241,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     /** To be called before the storage closes: refreshes of upstream tokens, checks of domains and revocations still write their result. */
     async close(): Promise<void> {
       signingKeysRefresh.stop()
+      await webhooks?.stop()
       await Promise.all([revocationSweep.stop(), refresher.settle(), issuerServices.domainChecks.settle()])
     }
   }

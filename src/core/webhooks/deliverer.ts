@@ -107,6 +107,7 @@ export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts)
     /** Ends what is under way, saves it, and lets another instance lead. */
     async stop(): Promise<void> {
       isStopped = true
+      if (!timer) return
       clearInterval(timer)
       await asking
       if (lead) await leave(lead)
