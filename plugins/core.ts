@@ -1,6 +1,8 @@
 /** app.core: the rules, whose events go to the metrics and the log. Opened and closed with the application. */
 import fp from 'fastify-plugin'
+import { wireFormOf } from '../src/core/audit/event.js'
 import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
+import { webhookEvents } from './webhook-events.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -25,15 +27,15 @@ const PROVIDER_LINES = {
   ill: 'a provider is in trouble'
 }
 
-/** What the log says of a webhook that fails, where it is more than that. */
-const WEBHOOK_SENTENCES: Partial<Record<Parameters<CoreEvents['webhookTurned']>[1], string>> = {
-  gone: 'a webhook is stopped: its receiver says that it is gone; webhooks resume lets it go on',
-  redirected: 'a webhook fails: its receiver redirects, and nobody follows; name the right URL in WEBHOOKS_FILE',
-  forbidden: 'a webhook fails: its host is at an address that is not public, and the entry does not say internal'
+export interface CoreOptions {
+  /** Takes a line of the audit trail, for AUDIT_LOG=stdout. */
+  writeAuditLine?: (line: string) => void
 }
 
-export const core = fp(
-  async (app) => {
+const toStandardOutput = (line: string) => void process.stdout.write(line)
+
+export const core = fp<CoreOptions>(
+  async (app, { writeAuditLine = toStandardOutput }) => {
     const { storage, config, clock, signer, metrics, whereabouts } = app
     const events: CoreEvents = {
       started: () => metrics.countGrant('started', 'device'),
@@ -58,21 +60,8 @@ export const core = fp(
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
         app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
       },
-      webhookAttempted: metrics.countWebhookAttempt,
-      webhookTurned(webhook, outcome) {
-        if (outcome === 'delivered') app.log.info({ webhook }, 'a webhook takes events again')
-        else app.log.warn({ webhook, outcome }, WEBHOOK_SENTENCES[outcome] ?? 'a webhook fails')
-      },
-      webhookGivenUp(webhook, delivery) {
-        metrics.countWebhookGivenUp(webhook)
-        app.log.error({ webhook, delivery }, 'an event was given up after three days: see webhooks failed')
-      },
-      webhookGap(webhook, { fromMs, untilMs }) {
-        metrics.countWebhookGap(webhook)
-        const [from, until] = [new Date(fromMs).toISOString(), new Date(untilMs).toISOString()]
-        app.log.error({ webhook, from, until }, 'the trail dropped events before a webhook had them: see webhooks list')
-      },
-      webhooksFailed: (error) => app.log.error({ err: error }, 'webhooks could not be delivered'),
+      ...webhookEvents(metrics, app.log),
+      told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(wireFormOf(event))}\n`),
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
       revocationSweepFailed: (error) => app.log.error({ err: error }, 'the revocations could not be looked through')
     }

@@ -5,6 +5,7 @@
  */
 import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
+import { createAuditTrail, type ToldEvent } from './audit/audit-trail.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
 import { createAuthorizations, type RevokedBy } from './authorizations/authorizations.js'
@@ -27,6 +28,7 @@ import { createHeldPolls } from './grants/held-polls.js'
 import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
+import { createLimitedGuesses } from './limits/limited-guesses.js'
 import { createGuesses } from './limits/limits.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
@@ -58,6 +60,8 @@ import { createWebhooks } from './webhooks/webhooks.js'
 export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents, WebhookEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
+  /** An event of the audit trail, once the storage has it. Absent where nobody writes them down. */
+  told?: ((event: ToldEvent) => void) | undefined
   /** The signing keys could not be read, for another reason than an unreachable storage. */
   signingKeysFailed(error: unknown): void
   /** The revocation feed could not be swept, for another reason than an unreachable storage. */
@@ -85,30 +89,33 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const { publicUrl: issuer, expectedIssuer } = config
   const keyring = createKeyring(config.secrets)
 
+  const audit = createAuditTrail({ store: storage.events, clock, told: events.told })
   const guardedFetch = createGuardedFetch(config.tokensApi.foreignIssuers)
   const [like] = config.clients.filter(({ id }) => id === 'other')
   const allowed = config.clientIdMetadata
   const documents = createClientDocuments(guardedFetch, clock)
   const urlClients = like && allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
   const clients = createClients(config.clients, urlClients)
-  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock })
+  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock, audit })
   const guesses = createGuesses(storage.limits, clock)
+  const limitedGuesses = createLimitedGuesses(storage.limits, audit, clock)
 
   const signingKeys = createSigningKeys({
     store: storage.signingKeys,
     keyring,
     clock,
     alg: config.signingAlg,
-    tokenTtlSeconds: Math.max(ID_TOKEN_TTL_SECONDS, ...config.clients.map((client) => accessTokenTtlOf(client, false)))
+    tokenTtlSeconds: Math.max(ID_TOKEN_TTL_SECONDS, ...config.clients.map((client) => accessTokenTtlOf(client, false))),
+    audit
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const resources = new Set(config.clients.flatMap((client) => client.resources.map(({ identifier }) => identifier)))
   const namesStatusList = config.tokenStatusList
   const signing = { keys: signingKeys, jwt: signer, issuer }
   const accessTokens = createAccessTokens({ ...signing, expectedIssuer, resources, namesStatusList })
-  const users = createUsers({ records: readable(storage.users, isStanding), clock })
+  const users = createUsers({ records: readable(storage.users, isStanding), clock, audit })
   const authorizationRecords = readable(storage.authorizations, isAuthorization)
-  const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock })
+  const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock, audit })
   const revocationSweep = createRevocationSweep(storage.revocations, revoking, events.revocationSweepFailed)
   const authorizations = createAuthorizations({
     records: authorizationRecords,
@@ -116,6 +123,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     revoking,
     clients,
     clock,
+    audit,
     events
   })
   const takeStatusIndex = namesStatusList ? storage.statusIndices.take : undefined
@@ -129,6 +137,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     idTokens: createIdTokens(signing),
     refreshTokens: createRefreshTokens(createRefreshTokenTexts(keyring), storage.refreshFamilies),
     clock,
+    audit,
     events
   })
 
@@ -148,6 +157,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     tokens,
     heldPolls,
     pending: createPendingGrants(storage.limits, pending),
+    audit,
     events,
     clock,
     limitTime,
@@ -165,6 +175,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     records: readable(storage.sessions, isSession),
     users,
     clock,
+    audit,
     ...config.sessions
   })
   const connectionRecords = readable(storage.connections, isConnection)
@@ -183,11 +194,21 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     refresher,
     keyring,
     clientOf,
+    audit,
     clock
   })
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
 
-  const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
+  const issuerServices = createIssuerServices({
+    storage,
+    config,
+    keyring,
+    jwt: signer,
+    audit,
+    events,
+    clock,
+    limitTime
+  })
 
   const { webhooks: endpoints, tokensApi } = config
   const webhookParts = { records: storage.webhooks, locks: storage.locks, trail: storage.events, clock, told: events }
@@ -202,9 +223,11 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     keyring,
     /** Whole lists are put together so many at a time, because each is held until it is complete. */
     wholeLists: createTurns(8, 2),
+    audit,
     clients,
     apiKeys,
     guesses,
+    limitedGuesses,
     signingKeys,
     accessTokens,
     authorizations,

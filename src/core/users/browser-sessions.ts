@@ -4,6 +4,8 @@
  * the token; the record holds only a digest of it.
  */
 import { randomBytes } from 'node:crypto'
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Whence } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
@@ -36,23 +38,29 @@ export interface BrowserSession {
 
 export interface BrowserSessions {
   /** Begins a session. The returned token is not stored. Rejects with `user_blocked`. */
-  begin(user: {
-    userId: string
-    name: string
-    upstreamId?: string
-    authenticatedAtMs?: number | undefined
-    isReauthenticated?: boolean
-  }): Promise<{ token: string; session: BrowserSession }>
+  begin(
+    user: {
+      userId: string
+      name: string
+      upstreamId?: string
+      authenticatedAtMs?: number | undefined
+      isReauthenticated?: boolean
+    },
+    from: Whence
+  ): Promise<{ token: string; session: BrowserSession }>
   /** The session with this token, unless it has ended or its user is blocked; records its use. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
   /** Deletes the session, so that no later request can use it. */
   end(session: BrowserSession): Promise<void>
+  /** The same for a user who leaves, which is told. */
+  signOut(session: BrowserSession, from: Whence): Promise<void>
 }
 
 export interface BrowserSessionsParts {
   records: RecordStore
   users: Users
   clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
   idleSeconds: number
   ttlSeconds: number
 }
@@ -61,6 +69,7 @@ export function createBrowserSessions({
   records,
   users,
   clock,
+  audit,
   idleSeconds,
   ttlSeconds
 }: BrowserSessionsParts): BrowserSessions {
@@ -68,7 +77,7 @@ export function createBrowserSessions({
     Math.min(signedInAtMs + ttlSeconds * 1000, lastUsedAtMs + idleSeconds * 1000)
 
   return {
-    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false }) {
+    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false }, from) {
       if (await users.isBlocked(userId)) throw fault('user_blocked')
       const token = randomBytes(32).toString('base64url')
       const nowMs = clock()
@@ -79,6 +88,7 @@ export function createBrowserSessions({
         authenticatedAtMs: Math.min(authenticatedAtMs ?? nowMs, nowMs)
       }
       await records.create(session.id, ONLY, toFields(session), endOf(session))
+      await audit.tell({ type: 'user.signed_in', actor: `user:${userId}`, ...from, userId, detail: upstreamId })
       return { token, session }
     },
 
@@ -97,7 +107,12 @@ export function createBrowserSessions({
       return session
     },
 
-    end: ({ id }) => records.delete(id, ONLY)
+    end: ({ id }) => records.delete(id, ONLY),
+
+    async signOut({ id, userId }, from) {
+      await records.delete(id, ONLY)
+      await audit.tell({ type: 'user.signed_out', actor: `user:${userId}`, ...from, userId })
+    }
   }
 }
 

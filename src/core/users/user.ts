@@ -4,6 +4,8 @@
  * blocked, and which revocation of everything was their last.
  */
 import { randomUUID } from 'node:crypto'
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fieldsLike, type IsReadable, TimeText } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
@@ -50,14 +52,20 @@ export interface Users {
   standingOf(userId: string): Promise<Standing>
   isBlocked(userId: string): Promise<boolean>
   /** Blocks the user, from the next request on. Idempotent: the time of the first call stays. */
-  block(userId: string): Promise<void>
+  block(userId: string, by: Origin): Promise<void>
   /** Lets the user be again: what was not revoked meanwhile is valid again. Idempotent. */
-  unblock(userId: string): Promise<void>
+  unblock(userId: string, by: Origin): Promise<void>
   /** Notes that everything is being revoked. To be called before the authorizations are listed for that. */
   noteRevokedAll(userId: string): Promise<void>
 }
 
-export function createUsers({ records, clock }: { records: RecordStore; clock: Clock }): Users {
+export interface UsersParts {
+  records: RecordStore
+  clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
+}
+
+export function createUsers({ records, clock, audit }: UsersParts): Users {
   async function standingOf(userId: string): Promise<Standing> {
     const { blockedAtMs, revokedAllId, revokedAllAtMs } = (await records.get(userId, ONLY)) ?? {}
     return {
@@ -70,16 +78,18 @@ export function createUsers({ records, clock }: { records: RecordStore; clock: C
     standingOf,
     isBlocked: async (userId) => (await standingOf(userId)).blockedAtMs !== undefined,
 
-    async block(userId) {
+    async block(userId, by) {
       const fields = { blockedAtMs: String(clock()) }
       // `create` leaves an existing record as it is.
       const kept = await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
       if (kept.blockedAtMs === undefined) await records.change(userId, ONLY, { setOnce: fields })
+      await audit.tell({ type: 'user.blocked', ...by, userId })
     },
 
-    async unblock(userId) {
+    async unblock(userId, by) {
       // Something is set as well, because Redis deletes a hash with its last field and the index would go on naming it.
       await records.change(userId, ONLY, { set: { unblockedAtMs: String(clock()) }, clear: ['blockedAtMs'] })
+      await audit.tell({ type: 'user.unblocked', ...by, userId })
     },
 
     async noteRevokedAll(userId) {
