@@ -22,6 +22,13 @@ const USAGE = `usage: grantd serve            runs the service, with the setting
        grantd api-keys revoke ACCOUNT ID
        grantd providers rotate-key PROVIDER_ID [--now]
                                    the same as keys rotate, for a provider of the tokens API
+       grantd webhooks list        how far each webhook of WEBHOOKS_FILE has come, what waits, what it missed
+       grantd webhooks failed      the events that were given up after three days
+       grantd webhooks resend ID|--all
+                                   sends one of them again, or all
+       grantd webhooks resume WEBHOOK
+                                   lets a webhook go on that was stopped because its receiver answered 410
+                                   each of these with --json
 
        grantd --help | --version`
 
@@ -34,7 +41,11 @@ const COMMANDS: Readonly<Record<string, number>> = {
   'api-keys list': 1,
   'api-keys rights': 2,
   'api-keys revoke': 2,
-  'providers rotate-key': 1
+  'providers rotate-key': 1,
+  'webhooks list': 0,
+  'webhooks failed': 0,
+  'webhooks resend': 1,
+  'webhooks resume': 1
 }
 
 function readCommand() {
@@ -46,7 +57,9 @@ function readCommand() {
       now: { type: 'boolean' },
       label: { type: 'string' },
       rights: { type: 'string' },
-      'expires-in-days': { type: 'string' }
+      'expires-in-days': { type: 'string' },
+      json: { type: 'boolean' },
+      all: { type: 'boolean' }
     }
   })
   const [noun = '', verb = '', ...rest] = positionals
@@ -54,7 +67,9 @@ function readCommand() {
   if (isServe && positionals.length + Object.keys(values).length > 1 && !values.help) {
     throw new Error('serve takes no arguments: its settings are environment variables, such as PORT')
   }
-  const isKnown = values.help || values.version || isServe || COMMANDS[`${noun} ${verb}`] === rest.length
+  // --all stands for an id.
+  const given = rest.length + (values.all && verb === 'resend' ? 1 : 0)
+  const isKnown = values.help || values.version || isServe || COMMANDS[`${noun} ${verb}`] === given
   if (!isKnown) throw new Error(USAGE)
   return { noun, verb, rest, values }
 }

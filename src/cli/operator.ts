@@ -4,6 +4,7 @@ import { type Core, type CoreEvents, createCore } from '../core/index.js'
 import { createStorage } from '../storage/index.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './api-keys.js'
 import { rotateIssuerKey, runKeysCommand } from './keys.js'
+import { runWebhooksCommand, type WebhookOptions } from './webhooks.js'
 
 /** createCore needs a signer, but no command signs or verifies a token. */
 const refuse = () => {
@@ -34,7 +35,7 @@ const NOBODY: CoreEvents = {
   webhooksFailed: ignore
 }
 
-export type OperatorOptions = ApiKeyOptions & { now?: boolean | undefined }
+export type OperatorOptions = ApiKeyOptions & WebhookOptions & { now?: boolean | undefined }
 
 /**
  * Runs a command of src/cli.ts's list with its arguments, and resolves to the lines to print. Rejects with an Error whose message
@@ -49,6 +50,7 @@ export function runOperatorCommand(
   return withCore((core) => {
     if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, options.now === true)
     if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', options.now === true)
+    if (noun === 'webhooks') return runWebhooksCommand(core.webhooks, verb, rest, options)
     return runApiKeysCommand(core.apiKeys, verb, rest, options)
   })
 }
