@@ -14,6 +14,11 @@ import { type Delivery, type FailedDelivery, readDelivery, readFailedDelivery } 
 export const MOST_FAILED = 1_000
 export const FAILED_KEPT_MS = 30 * 86_400_000
 
+/** No failed delivery lives longer, so that all are counted. */
+const ALL_FAILED = { withinMs: 2 * FAILED_KEPT_MS, most: MOST_FAILED }
+/** Those of this very millisecond make room as well. */
+const OF_THIS_MOMENT_MS = -1
+
 export interface EndpointState {
   /** Undefined for an endpoint to which nobody has delivered. */
   cursor: Cursor | undefined
@@ -60,10 +65,10 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
     else if (change.kind === 'rehold') await stored.change(held, change.delivery.id, { set: toFields(change.delivery) })
     else if (change.kind === 'drop') await stored.delete(held, change.deliveryId)
     else if (change.kind === 'fail') {
-      const keepUntilMs = clock() + FAILED_KEPT_MS
-      await stored.create(failedOf(endpointId), change.delivery.id, toFields(change.delivery), keepUntilMs)
+      const fields = { ...toFields(change.delivery), createdAtMs: `${clock()}` }
+      await stored.create(failedOf(endpointId), change.delivery.id, fields, clock() + FAILED_KEPT_MS)
       await stored.delete(held, change.delivery.id)
-      await stored.trim(failedOf(endpointId), { withinMs: FAILED_KEPT_MS + 1, most: MOST_FAILED }, 0)
+      await stored.trim(failedOf(endpointId), ALL_FAILED, OF_THIS_MOMENT_MS)
     } else {
       const set = placeOf(change)
       const onlyIf = { field: 'token', is: `${token}` }
