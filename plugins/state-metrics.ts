@@ -44,23 +44,21 @@ export const stateMetrics = fp<StateMetricsOptions>(
     )
     metrics.watch('grantd_held_polls_limit', 'How many polls may wait at a time.', () => config.heldPolls)
     metrics.watch('grantd_held_polls', 'Polls that wait for a decision at this moment.', heldPolls.count)
-    if (webhooks) {
-      metrics.watch(
-        'grantd_webhook_oldest_seconds',
-        'How old the oldest event is that a webhook does not have; 0 where another instance delivers.',
-        () => webhooks.status().oldestSeconds
-      )
-      metrics.watch(
-        'grantd_webhook_failed',
-        'Events that were given up and are listed; 0 where another instance delivers.',
-        () => webhooks.status().failed
-      )
-      metrics.watch(
-        'grantd_webhook_stopped',
-        'Webhooks that are stopped because their receiver is gone; 0 where another instance delivers.',
-        () => webhooks.status().stopped
-      )
-    }
+    metrics.watch(
+      'grantd_webhook_oldest_seconds',
+      'How old the oldest event is that a webhook does not have; 0 where another instance delivers.',
+      () => webhooks?.status().oldestSeconds ?? 0
+    )
+    metrics.watch(
+      'grantd_webhook_failed',
+      'Events that were given up and are listed; 0 where another instance delivers.',
+      () => webhooks?.status().failed ?? 0
+    )
+    metrics.watch(
+      'grantd_webhook_stopped',
+      'Webhooks that are stopped because their receiver is gone; 0 where another instance delivers.',
+      () => webhooks?.status().stopped ?? 0
+    )
     metrics.watch('grantd_decision_feed_up', 'Whether decisions are heard as they are taken, 1 or 0.', () =>
       Number(storage.decisions.isUp())
     )
