@@ -27,6 +27,11 @@ const ACME = {
   always_reauthenticates: true
 }
 /** A plain OAuth 2.0 upstream with every member, which users can only connect. */
+const WEBHOOK_SECRET = `whsec_${Buffer.from('what a receiver and the service know').toString('base64')}`
+const WEBHOOK = {
+  ...{ id: 'billing', url: 'https://billing.example/hook', secret: WEBHOOK_SECRET },
+  types: ['grant.*', 'user.blocked']
+}
 const HUB = {
   ...{ id: 'hub', name: 'The Hub', client_id: 'grantd-at-the-hub', sign_in: false },
   authorization_endpoint: 'https://hub.example/authorize',
@@ -80,6 +85,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     corsOrigins: [],
     redis: undefined,
     upstreams: [],
+    webhooks: [],
     demoSignIn: true,
     hasPages: true,
     serviceName: 'grantd',
@@ -157,6 +163,7 @@ t.test('every variable is read', async (t) => {
     DASHBOARD_JWT_TTL_SECONDS: '7201',
     OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
     PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
+    WEBHOOKS_FILE: fileOf(t, [WEBHOOK]),
     SERVICE_NAME: 'Acme Büro',
     BRAND_COLOR: '#B03',
     BRAND_LOGO_FILE: fileOf(t, LOGO),
@@ -271,6 +278,12 @@ t.test('every variable is read', async (t) => {
           ...{ userinfo: 'https://hub.example/user', revocation: 'https://hub.example/revoke' },
           ...{ subjectMember: 'uid', usernameMember: 'nick', nameMember: 'full_name' }
         }
+      }
+    ],
+    webhooks: [
+      {
+        ...{ id: 'billing', url: 'https://billing.example/hook', secrets: [WEBHOOK_SECRET] },
+        ...{ types: ['grant.*', 'user.blocked'], isInternal: false }
       }
     ],
     demoSignIn: false,
@@ -641,6 +654,8 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   OAUTH_CLIENTS_FILE: { good: [fileOf(t, { clients: [] }), fileOf(t, { clients: [{ client_id: 'acme' }] })], bad: [] },
   // A test below checks the faults of this file.
   PROVIDERS_FILE: { good: [fileOf(t, { providers: [ACME] }), fileOf(t, { providers: [ACME, HUB] })], bad: [] },
+  // A test below checks the faults of this file.
+  WEBHOOKS_FILE: { good: [fileOf(t, [WEBHOOK]), fileOf(t, [{ ...WEBHOOK, id: undefined }])], bad: [] },
   SERVICE_NAME: {
     good: ['grantd', 'Büro & Söhne', '😀', 'x'.repeat(64)],
     bad: ['x'.repeat(65), 'a\nb', 'a\u0000b', 'a\u202eb', 'a\u2028b', 'a\u200bb']
@@ -1083,6 +1098,56 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
   })
 })
 
+t.test('the endpoints of WEBHOOKS_FILE', async (t) => {
+  const faultsIn = (...entries: object[]) => faultsOf({ WEBHOOKS_FILE: fileOf(t, entries) })
+  const isNotPublic =
+    'expected an https URL of a public host, without user and password; "internal": true allows others'
+
+  t.test('have a name of their own, or one by their URL', async (t) => {
+    const another = { ...WEBHOOK, id: undefined, url: 'http://10.0.0.1/hook', secret: [WEBHOOK_SECRET], internal: true }
+    const { webhooks } = loadConfig({ WEBHOOKS_FILE: fileOf(t, [WEBHOOK, another]) })
+    t.match(webhooks, [
+      { id: 'billing', isInternal: false },
+      { id: /^[\w-]{12}$/, secrets: [WEBHOOK_SECRET], isInternal: true }
+    ])
+  })
+
+  t.test('are told all their faults', async (t) => {
+    t.same(faultsIn({ ...WEBHOOK, secret: 'x', more: 1, types: [] }, { id: 'B' }), [
+      'WEBHOOKS_FILE: [0].more: is not known',
+      'WEBHOOKS_FILE: [0].secret: expected "whsec_" and 24 to 64 bytes in base64, or a list of up to 5 of them, each once',
+      'WEBHOOKS_FILE: [0].types: expected a list of types of events, each once',
+      'WEBHOOKS_FILE: [1].url: is missing',
+      'WEBHOOKS_FILE: [1].secret: is missing',
+      'WEBHOOKS_FILE: [1].types: is missing',
+      'WEBHOOKS_FILE: [1].id: expected 1 to 32 lower-case letters, digits and hyphens'
+    ])
+    t.same(faultsIn(WEBHOOK, WEBHOOK, { ...WEBHOOK, id: 'c', types: ['grant.eaten', 'token.*', '*'] }), [
+      'WEBHOOKS_FILE: [1].id: is there twice, and names what is kept of an endpoint',
+      'WEBHOOKS_FILE: [2].types[0]: there are no such events',
+      'WEBHOOKS_FILE: [2].types[1]: there are no such events'
+    ])
+    t.same(faultsIn(), ['WEBHOOKS_FILE: the file: expected a list of 1 to 20 endpoints'])
+    const tooShort = `whsec_${'a'.repeat(33)}`
+    t.same(faultsIn({ ...WEBHOOK, secret: [WEBHOOK_SECRET, `${tooShort}=`.replace('a', '==')] }).length, 1)
+  })
+
+  t.test('are at public hosts by https, unless they are internal', async (t) => {
+    for (const url of ['http://a.example', 'https://10.0.0.1', 'https://127.0.0.1:8443', 'https://u:p@a.example']) {
+      t.same(faultsIn({ ...WEBHOOK, url }), [`WEBHOOKS_FILE: [0].url: ${isNotPublic}`], url)
+    }
+    t.same(faultsIn({ ...WEBHOOK, url: 'https://u:p@a.example', internal: true }), [
+      `WEBHOOKS_FILE: [0].url: ${isNotPublic}`
+    ])
+  })
+
+  t.test('need the events to be kept', async (t) => {
+    t.same(faultsOf({ WEBHOOKS_FILE: fileOf(t, [WEBHOOK]), EVENTS_KEPT: '0' }), [
+      'WEBHOOKS_FILE: needs EVENTS_KEPT, what is delivered is read from the events that are kept'
+    ])
+  })
+})
+
 t.test('the certificates of FOREIGN_ISSUER_CA_FILE', async (t) => {
   const faults = (content: string) => faultsOf({ FOREIGN_ISSUER_CA_FILE: fileOf(t, content), PORT: 'x' })
   const PORT = 'PORT: expected a whole number from 0 to 65535'
@@ -1140,7 +1205,12 @@ t.test('no error tells a secret', async (t) => {
     { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, client_secret: ['x', hidden], id: hidden.repeat(9) }] }) },
     { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, issuer: `https://u:${hidden}@a.example` }] }) },
     { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, client_secret: hidden, scope: hidden }] }) },
-    { PROVIDERS_FILE: fileOf(t, `{"providers":"${hidden}`) }
+    { PROVIDERS_FILE: fileOf(t, `{"providers":"${hidden}`) },
+    { WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, secret: hidden }]) },
+    { WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, url: `https://u:${hidden}@a.example` }]) },
+    {
+      WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, secret: `whsec_${'a'.repeat(33)}`, url: `https://a.example/${hidden}` }])
+    }
   ]
   for (const variables of environments) {
     try {

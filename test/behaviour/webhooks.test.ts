@@ -1,12 +1,14 @@
 /** Events reach the receivers of WEBHOOKS_FILE, whatever receivers and instances do, and nobody who asks the service waits for them. */
-import { writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startApp } from '../support/app.js'
 import { type ApiClient, apiClient } from '../support/client.js'
 import { runProgram } from '../support/programs.js'
 import { type ReceivedEvent, type Receiver, startReceiver, WEBHOOK_SECRET } from '../support/receiver.js'
-import { startRedis } from '../support/redis-server.js'
+import { freePort, startRedis } from '../support/redis-server.js'
+import { inRoot } from '../support/root.js'
 import { startService } from '../support/service.js'
 import { DASHBOARD_SECRET } from '../support/tokens.js'
 import { until } from '../support/until.js'
@@ -157,7 +159,7 @@ t.test('two instances, every kind of receiver, and a kill -9 of the instance tha
 t.test('what was given up after three days is listed, and sent again when an operator says so', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const receiver = await startReceiver(t)
+  const receiver = await startReceiver(t, { isAnyTime: true })
   receiver.answers(503)
   const WEBHOOKS_FILE = webhooksFile(t, receiver.entry('billing', ['grant.started']))
   const service = await startApp(t, { REDIS_URL: redis.url, WEBHOOKS_FILE, SIGNING_ALG: 'ES256' })
@@ -190,6 +192,31 @@ t.test('what was given up after three days is listed, and sent again when an ope
   service.clock.advance(2_000)
   await until(async () => receiver.got.length === 2)
   t.equal((await grantd('failed')).stdout, 'nothing was given up\n')
+})
+
+t.test('the receiver of docs/webhooks.md takes what is sent, and nothing else', async (t) => {
+  const [, code = ''] = /^```js\n([\s\S]*?)^```$/m.exec(readFileSync(inRoot('docs/webhooks.md'), 'utf8')) ?? []
+  const file = join(t.testdir(), 'receiver.mjs')
+  writeFileSync(file, code)
+  const port = await freePort()
+  const env = { PATH: process.env.PATH, WEBHOOK_SECRET, PORT: `${port}` }
+  const child = spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  child.stdout.on('data', (data) => {
+    output += data
+  })
+  const url = `http://127.0.0.1:${port}/`
+  const post = () => fetch(url, { method: 'POST', body: '{"type":"user.blocked"}' }).then(({ status }) => status)
+  await until(async () => (await post().catch(() => 0)) === 401)
+  const entry = { url, secret: WEBHOOK_SECRET, types: ['grant.*'], internal: true }
+  const service = await startApp(t, { WEBHOOKS_FILE: webhooksFile(t, entry) })
+  const { user_code } = await service.start()
+  await service.decide(user_code, 'ann')
+  await until(async () => output.includes('grant.approved'))
+  t.match(output, /^grant\.started \S+ null$/m)
+  t.match(output, /^grant\.approved \S+ ann$/m)
+  t.notMatch(output, 'user.blocked')
 })
 
 t.test('without WEBHOOKS_FILE nothing is there and nothing is asked for', async (t) => {

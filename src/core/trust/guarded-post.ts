@@ -41,17 +41,19 @@ export function createGuardedPost({ ca, lookup: resolve }: GuardedPostParts): Gu
     }
     return new Promise((succeed, fail) => {
       const request = url.protocol === 'http:' ? httpRequest(url, options) : httpsRequest(url, options)
-      request.on('error', fail)
+      let status: number | undefined
+      // Once the status has been said, it is the answer, however the body ends.
+      request.on('error', (error) => (status === undefined ? fail(error) : succeed(status)))
       request.on('response', (answer) => {
-        const done = () => succeed(answer.statusCode ?? 0)
+        const said = answer.statusCode ?? 0
+        status = said
         let size = 0
         answer.on('data', (chunk: Buffer) => {
           size += chunk.length
           if (size > LARGEST_ANSWER) answer.destroy()
         })
-        // The status has been said: however the body ends, it is the answer.
-        answer.on('error', done)
-        answer.on('close', done)
+        answer.on('error', () => succeed(said))
+        answer.on('close', () => succeed(said))
       })
       request.end(body)
     })
