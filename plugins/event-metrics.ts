@@ -6,8 +6,8 @@ import type { Flow, PollOutcome, RedeemOutcome } from '../src/core/grants/grant.
 import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
 import type { RefreshOutcome } from '../src/core/tokens/issued-tokens.js'
 import type { Verdict } from '../src/core/upstream/upstream-answer.js'
-import { OUTCOMES, type Outcome } from '../src/core/webhooks/delivery.js'
 import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
+import { createWebhookCounters } from './webhook-metrics.js'
 
 type SignInEvent = 'signed_in' | 'connected' | 'refused'
 type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
@@ -111,25 +111,8 @@ export function createEventMetrics(registry: Registry, { upstreams, webhooks }: 
   // An alert watches for the first one, as with replays.
   for (const { id } of upstreams) providerAnswers.inc({ provider: id, outcome: 'misconfigured' }, 0)
 
-  const webhookAttempts = counter(
-    'grantd_webhook_attempts_total',
-    'Attempts to deliver an event to a webhook, by webhook and outcome.',
-    'webhook',
-    'outcome'
-  )
-  const webhooksGivenUp = counter('grantd_webhook_given_up_total', 'Events given up after three days.', 'webhook')
-  const webhookGaps = counter(
-    'grantd_webhook_gaps_total',
-    'How often the trail dropped events before a webhook had them.',
-    'webhook'
-  )
-  for (const { id } of webhooks) {
-    for (const outcome of OUTCOMES) webhookAttempts.inc({ webhook: id, outcome }, 0)
-    webhooksGivenUp.inc({ webhook: id }, 0)
-    webhookGaps.inc({ webhook: id }, 0)
-  }
-
   return {
+    ...createWebhookCounters(registry, webhooks),
     countPoll,
     countAnswer,
     observeAnswer,
@@ -147,9 +130,6 @@ export function createEventMetrics(registry: Registry, { upstreams, webhooks }: 
     countSignIn: (outcome: SignInEvent) => signIns.inc({ outcome }),
     countProviderAnswer: (provider: string, outcome: Verdict) => providerAnswers.inc({ provider, outcome }),
     countConnectionRefresh: (outcome: RefreshEvent) => connectionRefreshes.inc({ outcome }),
-    countWebhookAttempt: (webhook: string, outcome: Outcome) => webhookAttempts.inc({ webhook, outcome }),
-    countWebhookGivenUp: (webhook: string) => webhooksGivenUp.inc({ webhook }),
-    countWebhookGap: (webhook: string) => webhookGaps.inc({ webhook }),
     countDomainCheck: (outcome: DomainOutcome) => domainChecks.inc({ outcome })
   }
 }

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import type { FailedDelivery } from '../../src/core/webhooks/delivery.js'
-import { createWebhookState, FAILED_KEPT_MS, MOST_FAILED } from '../../src/core/webhooks/webhook-state.js'
+import { FAILED_KEPT_MS, MOST_FAILED } from '../../src/core/webhooks/webhook-changes.js'
+import { createWebhookState } from '../../src/core/webhooks/webhook-state.js'
 import { type StartEngine, times } from './engine.js'
 
 async function setUp(t: Test, start: StartEngine) {

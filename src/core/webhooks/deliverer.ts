@@ -8,6 +8,7 @@ import { isFault } from '../fault.js'
 import type { LockStore } from '../records/record-store.js'
 import type { WebhookEndpoint } from './endpoint.js'
 import { createEndpointDeliveries, type EndpointDeliveries, type EndpointParts } from './endpoint-deliveries.js'
+import { statusOf } from './telling.js'
 
 /** After the death of a leader another one begins so much later, at most, and a little. */
 export const LEASE_MS = 10_000
@@ -120,14 +121,10 @@ export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts)
     isLeader: () => lead !== undefined,
 
     /** What the metrics say, of the endpoints that this instance delivers to. */
-    status() {
-      const all = [...(lead?.deliveries.values() ?? [])].map((deliveries) => deliveries.status())
-      const oldest = Math.min(...all.map(({ oldestAtMs = Number.POSITIVE_INFINITY }) => oldestAtMs))
-      return {
-        oldestSeconds: Number.isFinite(oldest) ? Math.max(0, (clock() - oldest) / 1000) : 0,
-        failed: all.reduce((sum, { failed }) => sum + failed, 0),
-        stopped: all.filter(({ isStopped: is }) => is).length
-      }
-    }
+    status: () =>
+      statusOf(
+        [...(lead?.deliveries.values() ?? [])].map(({ status }) => status()),
+        clock()
+      )
   }
 }

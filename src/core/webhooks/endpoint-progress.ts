@@ -45,17 +45,20 @@ export function createProgress(events: EventStore, isThrough: (eventId: string) 
       position = place
     },
 
-    /** Reads on, so many at most. */
-    async read(most: number): Promise<{ events: AuditEvent[]; isMore: boolean; gap: Gap | undefined }> {
+    /** Reads on, so many at most, and has each event taken in the moment from which the cursor may go past it. */
+    async read(most: number, take: (event: AuditEvent) => void): Promise<{ isMore: boolean; gap: Gap | undefined }> {
       const page = await events.after(position.eventId, Math.min(most, PAGE))
       const [first] = page.events
       const gap = first && (await gapBefore(first))
-      for (const { id, atMs } of page.events) ahead.push({ eventId: id, atMs })
+      for (const event of page.events) {
+        take(event)
+        ahead.push({ eventId: event.id, atMs: event.atMs })
+      }
       const last = page.events.at(-1)
       if (last) position = { eventId: last.id, atMs: last.atMs }
       // A page may have nothing that can be read, and others behind it.
       else if (page.next !== undefined) position = { ...position, eventId: page.next }
-      return { events: page.events, isMore: page.next !== undefined, gap }
+      return { isMore: page.next !== undefined, gap }
     },
 
     /** Moves the cursor on. Resolves to where it is if it moved. */

@@ -1,11 +1,13 @@
 /** The changes of one endpoint on their way to the storage: in their order, together, and again when the storage was away. */
 import { isFault } from '../fault.js'
-import type { Change } from './webhook-state.js'
+import type { Change } from './webhook-changes.js'
 
 /** So much is written in one step. */
 const AT_ONCE = 100
 /** With so many unsaved changes nothing new begins: the storage is away. */
 const STUCK_AT = 200
+
+export type Saves = ReturnType<typeof createSaves>
 
 export function createSaves(write: (changes: readonly Change[]) => Promise<'written' | 'stale'>, lost: () => void) {
   const pending: Change[] = []

@@ -29,3 +29,21 @@ export function createTelling(endpointId: string, told: WebhookEvents) {
     if (failures === FAILS_AT || isBackAgain || isFirstGone) told.webhookTurned(endpointId, outcome)
   }
 }
+
+/** What the metrics say of one endpoint. */
+export interface EndpointStatus {
+  /** The time of the oldest event that it lacks. */
+  oldestAtMs: number | undefined
+  failed: number
+  isStopped: boolean
+}
+
+/** What they say of all endpoints together. */
+export function statusOf(endpoints: readonly EndpointStatus[], nowMs: number) {
+  const ages = endpoints.map(({ oldestAtMs = nowMs }) => (nowMs - oldestAtMs) / 1000)
+  return {
+    oldestSeconds: Math.max(0, ...ages),
+    failed: endpoints.reduce((sum, { failed }) => sum + failed, 0),
+    stopped: endpoints.filter(({ isStopped }) => isStopped).length
+  }
+}

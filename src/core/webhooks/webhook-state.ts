@@ -6,18 +6,10 @@
 import type { Clock } from '../clock.js'
 import { readAll } from '../records/batches.js'
 import { fieldsLike, NumberText, readable, Text, TimeText } from '../records/readable.js'
-import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
+import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import { type Cursor, type Gap, readGaps } from './cursor.js'
 import { type Delivery, type FailedDelivery, readDelivery, readFailedDelivery } from './delivery.js'
-
-/** How many failed deliveries of an endpoint are kept, the newest ones, and for how long. */
-export const MOST_FAILED = 1_000
-export const FAILED_KEPT_MS = 30 * 86_400_000
-
-/** No failed delivery lives longer, so that all are counted. */
-const ALL_FAILED = { withinMs: 2 * FAILED_KEPT_MS, most: MOST_FAILED }
-/** Those of this very millisecond make room as well. */
-const OF_THIS_MOMENT_MS = -1
+import { createChanges, ENDPOINTS, failedOf, heldOf, toFields } from './webhook-changes.js'
 
 export interface EndpointState {
   /** Undefined for an endpoint to which nobody has delivered. */
@@ -29,23 +21,7 @@ export interface EndpointState {
   wake: string
 }
 
-export type Change =
-  | { kind: 'cursor'; cursor: Cursor }
-  | { kind: 'gaps'; gaps: readonly Gap[] }
-  | { kind: 'stop'; atMs: number }
-  /** Keeps a delivery that waits for the first time, and what has become of it. */
-  | { kind: 'hold'; delivery: Delivery }
-  | { kind: 'rehold'; delivery: Delivery }
-  /** A delivery that waited is delivered. */
-  | { kind: 'drop'; deliveryId: string }
-  /** A delivery is given up. */
-  | { kind: 'fail'; delivery: FailedDelivery }
-
 export type WebhookState = ReturnType<typeof createWebhookState>
-
-const ENDPOINTS = 'endpoints'
-const heldOf = (endpointId: string) => `held ${endpointId}`
-const failedOf = (endpointId: string) => `failed ${endpointId}`
 
 const isState = fieldsLike(
   { token: NumberText },
@@ -59,23 +35,7 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
   const failedRecords = readable(stored, ({ delivery }) => readFailedDelivery(delivery) !== undefined)
   const forEver = () => clock() + FOR_EVER_MS
 
-  async function writeOne(endpointId: string, token: number, change: Change): Promise<boolean> {
-    const held = heldOf(endpointId)
-    if (change.kind === 'hold') await stored.create(held, change.delivery.id, toFields(change.delivery), forEver())
-    else if (change.kind === 'rehold') await stored.change(held, change.delivery.id, { set: toFields(change.delivery) })
-    else if (change.kind === 'drop') await stored.delete(held, change.deliveryId)
-    else if (change.kind === 'fail') {
-      const fields = { ...toFields(change.delivery), createdAtMs: `${clock()}` }
-      await stored.create(failedOf(endpointId), change.delivery.id, fields, clock() + FAILED_KEPT_MS)
-      await stored.delete(held, change.delivery.id)
-      await stored.trim(failedOf(endpointId), ALL_FAILED, OF_THIS_MOMENT_MS)
-    } else {
-      const set = placeOf(change)
-      const onlyIf = { field: 'token', is: `${token}` }
-      return (await states.change(ENDPOINTS, endpointId, { onlyIf, set }))?.token === `${token}`
-    }
-    return true
-  }
+  const changes = createChanges(stored, states, clock)
 
   return {
     /** Takes the endpoint over: resolves to a fencing token that is greater than all before. */
@@ -88,11 +48,7 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
       }
     },
 
-    /** Makes changes in their order. 'stale' if another leader has claimed the endpoint since this token was given. */
-    async write(endpointId: string, token: number, changes: readonly Change[]): Promise<'written' | 'stale'> {
-      for (const change of changes) if (!(await writeOne(endpointId, token, change))) return 'stale'
-      return 'written'
-    },
+    write: changes.write,
 
     async state(endpointId: string): Promise<EndpointState> {
       const { cursor, cursorAtMs, stoppedAtMs, gaps, wake = '' } = (await states.get(ENDPOINTS, endpointId)) ?? {}
@@ -138,14 +94,6 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
       await states.change(ENDPOINTS, endpointId, { set: { wake: mark }, clear: isResumed ? ['stoppedAtMs'] : [] })
     }
   }
-}
-
-const toFields = (delivery: Delivery): Fields => ({ delivery: JSON.stringify(delivery) })
-
-function placeOf(change: Extract<Change, { kind: 'cursor' | 'gaps' | 'stop' }>): Fields {
-  if (change.kind === 'gaps') return { gaps: JSON.stringify(change.gaps) }
-  if (change.kind === 'stop') return { stoppedAtMs: `${change.atMs}` }
-  return { cursor: change.cursor.eventId ?? '', cursorAtMs: `${change.cursor.atMs}` }
 }
 
 async function countsOf(records: RecordStore, parents: [string, string]): Promise<{ waiting: number; failed: number }> {

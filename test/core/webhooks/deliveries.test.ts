@@ -1,12 +1,9 @@
 /** The deliveries to one endpoint, over memory, with a receiver that is a function and a clock that the test turns. */
 import t, { type Test } from 'tap'
 import type { Told } from '../../../src/core/audit/event.js'
+import { ATTEMPTS_AT_ONCE } from '../../../src/core/webhooks/attempts.js'
 import { type Delivery, GIVE_UP_AFTER_MS, type Outcome, restAfter } from '../../../src/core/webhooks/delivery.js'
-import {
-  ATTEMPTS_AT_ONCE,
-  createEndpointDeliveries,
-  MOST_WAITING
-} from '../../../src/core/webhooks/endpoint-deliveries.js'
+import { createEndpointDeliveries, MOST_WAITING } from '../../../src/core/webhooks/endpoint-deliveries.js'
 import { createWebhookState } from '../../../src/core/webhooks/webhook-state.js'
 import { createMemoryStorage } from '../../../src/storage/memory/index.js'
 import { testClock } from '../../support/app.js'
