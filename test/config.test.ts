@@ -131,6 +131,8 @@ t.test('an empty environment gives a service to try out', async (t) => {
       pendingPerIp: 200,
       pendingPerClient: 100_000
     },
+    eventsKept: 100_000,
+    auditLog: 'off',
     heldPolls: 10_000,
     keepAliveSeconds: 72,
     shutdownDelaySeconds: 0,
@@ -208,6 +210,8 @@ t.test('every variable is read', async (t) => {
     LIMIT_PENDING_PER_IP: '19',
     LIMIT_PENDING_PER_CLIENT: '20',
     TRUSTED_CALLERS: '192.0.2.7, 2001:db8:1::/48',
+    EVENTS_KEPT: '22',
+    AUDIT_LOG: 'stdout',
     HELD_POLLS: '12',
     KEEP_ALIVE_SECONDS: '15',
     SHUTDOWN_DELAY_SECONDS: '13',
@@ -329,6 +333,8 @@ t.test('every variable is read', async (t) => {
       pendingPerIp: 19,
       pendingPerClient: 20
     },
+    eventsKept: 22,
+    auditLog: 'stdout',
     heldPolls: 12,
     keepAliveSeconds: 15,
     shutdownDelaySeconds: 13,
@@ -436,6 +442,7 @@ const numbers: [
   ['LIMIT_WRONG_SECRETS_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.wrongSecretsPerIp],
   ['LIMIT_PENDING_PER_IP', 1, 100_000, 200, ({ limits }) => limits !== 'off' && limits.pendingPerIp],
   ['LIMIT_PENDING_PER_CLIENT', 1, 1_000_000, 100_000, ({ limits }) => limits !== 'off' && limits.pendingPerClient],
+  ['EVENTS_KEPT', 0, 10_000_000, 100_000, (config) => config.eventsKept],
   ['HELD_POLLS', 0, 100_000, 10_000, (config) => config.heldPolls],
   ['KEEP_ALIVE_SECONDS', 1, 3_600, 72, (config) => config.keepAliveSeconds],
   ['SHUTDOWN_DELAY_SECONDS', 0, 60, 0, (config) => config.shutdownDelaySeconds]
@@ -647,6 +654,7 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
     bad: ['X-Forwarded-For', 'x-real-ip', 'both', 'x-forwarded-for,forwarded'],
     besides: { TRUST_PROXY: '10.0.0.1' }
   },
+  AUDIT_LOG: { good: ['stdout', 'off'], bad: ['STDOUT', 'on', 'stderr'] },
   DOCS: { good: ['on', 'off'], bad: ['ON', 'true', '1'] },
   LOG_LEVEL: { good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], bad: ['INFO', 'verbose', '30'] },
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
@@ -1128,8 +1136,6 @@ t.test('the endpoints of WEBHOOKS_FILE', async (t) => {
       'WEBHOOKS_FILE: [2].types[1]: there are no such events'
     ])
     t.same(faultsIn(), ['WEBHOOKS_FILE: the file: expected a list of 1 to 20 endpoints'])
-    const tooShort = `whsec_${'a'.repeat(33)}`
-    t.same(faultsIn({ ...WEBHOOK, secret: [WEBHOOK_SECRET, `${tooShort}=`.replace('a', '==')] }).length, 1)
   })
 
   t.test('are at public hosts by https, unless they are internal', async (t) => {
@@ -1208,9 +1214,7 @@ t.test('no error tells a secret', async (t) => {
     { PROVIDERS_FILE: fileOf(t, `{"providers":"${hidden}`) },
     { WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, secret: hidden }]) },
     { WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, url: `https://u:${hidden}@a.example` }]) },
-    {
-      WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, secret: `whsec_${'a'.repeat(33)}`, url: `https://a.example/${hidden}` }])
-    }
+    { WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, url: `http://a.example/${hidden}` }]) }
   ]
   for (const variables of environments) {
     try {
