@@ -1,6 +1,7 @@
 /** app.core: the rules, whose events go to the metrics and the log. Opened and closed with the application. */
 import fp from 'fastify-plugin'
 import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
+import { webhookEvents } from './webhook-events.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -70,6 +71,7 @@ export const core = fp<CoreOptions>(
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
         app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
       },
+      ...webhookEvents(metrics, app.log),
       told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(event)}\n`),
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
       dataLost(how, detail) {
@@ -94,6 +96,7 @@ export const core = fp<CoreOptions>(
     app.addHook('onClose', () => core.close())
     await core.open()
     core.dataWatch.start()
+    core.webhooks?.start()
   },
   { name: 'core', dependencies: ['config', 'storage', 'metrics', 'jwt', 'time-limit', 'whereabouts'] }
 )

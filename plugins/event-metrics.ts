@@ -9,14 +9,17 @@ import type { DataLoss } from '../src/core/marker/data-watch.js'
 import type { RefreshOutcome } from '../src/core/tokens/issued-tokens.js'
 import type { Verdict } from '../src/core/upstream/upstream-answer.js'
 import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
+import { createWebhookCounters } from './webhook-metrics.js'
 
 type SignInEvent = 'signed_in' | 'connected' | 'refused'
 type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
 
 export type EventMetrics = ReturnType<typeof createEventMetrics>
 
-/** Of the configuration: the upstreams whose answers are counted, and the rules whose refusals are. */
-export function createEventMetrics(registry: Registry, { upstreams, rules }: Pick<CoreConfig, 'upstreams' | 'rules'>) {
+/** Of the configuration: the upstreams whose answers are counted, the rules whose refusals are, and the webhooks whose deliveries are. */
+type Counted = Pick<CoreConfig, 'upstreams' | 'rules' | 'webhooks'>
+
+export function createEventMetrics(registry: Registry, { upstreams, rules, webhooks }: Counted) {
   const registers = [registry]
 
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
@@ -121,6 +124,7 @@ export function createEventMetrics(registry: Registry, { upstreams, rules }: Pic
   for (const { id } of upstreams) providerAnswers.inc({ provider: id, outcome: 'misconfigured' }, 0)
 
   return {
+    ...createWebhookCounters(registry, webhooks),
     countPoll,
     countAnswer,
     observeAnswer,

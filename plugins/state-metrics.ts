@@ -21,7 +21,7 @@ export interface StateMetricsOptions {
 export const stateMetrics = fp<StateMetricsOptions>(
   async (app, { droppedLogLines }) => {
     const { metrics, readiness, storage, config } = app
-    const { signingKeys, heldPolls } = app.core
+    const { signingKeys, heldPolls, webhooks } = app.core
     metrics.watch('grantd_ready', 'Whether this instance should get traffic, 1 or 0: what /readyz says.', () =>
       holds(readiness.check)
     )
@@ -44,6 +44,21 @@ export const stateMetrics = fp<StateMetricsOptions>(
     )
     metrics.watch('grantd_held_polls_limit', 'How many polls may wait at a time.', () => config.heldPolls)
     metrics.watch('grantd_held_polls', 'Polls that wait for a decision at this moment.', heldPolls.count)
+    metrics.watch(
+      'grantd_webhook_oldest_seconds',
+      'How old the oldest event is that a webhook does not have; 0 where another instance delivers.',
+      () => webhooks?.status().oldestSeconds ?? 0
+    )
+    metrics.watch(
+      'grantd_webhook_failed',
+      'Events that were given up and are listed; 0 where another instance delivers.',
+      () => webhooks?.status().failed ?? 0
+    )
+    metrics.watch(
+      'grantd_webhook_stopped',
+      'Webhooks that are stopped because their receiver is gone; 0 where another instance delivers.',
+      () => webhooks?.status().stopped ?? 0
+    )
     metrics.watch('grantd_decision_feed_up', 'Whether decisions are heard as they are taken, 1 or 0.', () =>
       Number(storage.decisions.isUp())
     )

@@ -166,6 +166,10 @@ export const EnvironmentSchema = Type.Object({
     'off',
     '`on` lets people sign in by typing any name over Redis too, as `docker-compose.yml` does for trying out: where `PUBLIC_URL` is on localhost and there is no `PROVIDERS_FILE`, and nowhere else. Nobody else may reach it then.'
   ),
+  WEBHOOKS_FILE: text(
+    'the path of a JSON file',
+    'Endpoints that the events of the audit trail are sent to; see "Webhooks".'
+  ),
   SERVICE_NAME: setting(
     Type.RegExp(/^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u, { default: 'grantd' }),
     'at most 64 characters, all of them visible, no space at either end',

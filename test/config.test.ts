@@ -28,6 +28,11 @@ const ACME = {
   always_reauthenticates: true
 }
 /** A plain OAuth 2.0 upstream with every member, which users can only connect. */
+const WEBHOOK_SECRET = `whsec_${Buffer.from('what a receiver and the service know').toString('base64')}`
+const WEBHOOK = {
+  ...{ id: 'billing', url: 'https://billing.example/hook', secret: WEBHOOK_SECRET },
+  types: ['grant.*', 'user.blocked']
+}
 const HUB = {
   ...{ id: 'hub', name: 'The Hub', client_id: 'grantd-at-the-hub', sign_in: false },
   authorization_endpoint: 'https://hub.example/authorize',
@@ -94,6 +99,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     redis: undefined,
     rules: [],
     upstreams: [],
+    webhooks: [],
     demoSignIn: true,
     hasPages: true,
     serviceName: 'grantd',
@@ -139,6 +145,8 @@ t.test('an empty environment gives a service to try out', async (t) => {
       pendingPerIp: 200,
       pendingPerClient: 100_000
     },
+    eventsKept: 100_000,
+    auditLog: 'off',
     heldPolls: 10_000,
     keepAliveSeconds: 72,
     shutdownDelaySeconds: 0,
@@ -178,6 +186,7 @@ t.test('every variable is read', async (t) => {
     OAUTH_CLIENTS_FILE: fileOf(t, { clients: [{ client_id: 'acme', scope: 'openid' }] }),
     RULES_FILE: fileOf(t, RULES),
     PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
+    WEBHOOKS_FILE: fileOf(t, [WEBHOOK]),
     SERVICE_NAME: 'Acme Büro',
     BRAND_COLOR: '#B03',
     BRAND_LOGO_FILE: fileOf(t, LOGO),
@@ -222,6 +231,8 @@ t.test('every variable is read', async (t) => {
     LIMIT_PENDING_PER_IP: '19',
     LIMIT_PENDING_PER_CLIENT: '20',
     TRUSTED_CALLERS: '192.0.2.7, 2001:db8:1::/48',
+    EVENTS_KEPT: '22',
+    AUDIT_LOG: 'stdout',
     HELD_POLLS: '12',
     KEEP_ALIVE_SECONDS: '15',
     SHUTDOWN_DELAY_SECONDS: '13',
@@ -308,6 +319,12 @@ t.test('every variable is read', async (t) => {
         }
       }
     ],
+    webhooks: [
+      {
+        ...{ id: 'billing', url: 'https://billing.example/hook', secrets: [WEBHOOK_SECRET] },
+        ...{ types: ['grant.*', 'user.blocked'], isInternal: false }
+      }
+    ],
     demoSignIn: false,
     hasPages: true,
     serviceName: 'Acme Büro',
@@ -351,6 +368,8 @@ t.test('every variable is read', async (t) => {
       pendingPerIp: 19,
       pendingPerClient: 20
     },
+    eventsKept: 22,
+    auditLog: 'stdout',
     heldPolls: 12,
     keepAliveSeconds: 15,
     shutdownDelaySeconds: 13,
@@ -459,6 +478,7 @@ const numbers: [
   ['LIMIT_WRONG_SECRETS_PER_IP', 1, 10_000, 10, ({ limits }) => limits !== 'off' && limits.wrongSecretsPerIp],
   ['LIMIT_PENDING_PER_IP', 1, 100_000, 200, ({ limits }) => limits !== 'off' && limits.pendingPerIp],
   ['LIMIT_PENDING_PER_CLIENT', 1, 1_000_000, 100_000, ({ limits }) => limits !== 'off' && limits.pendingPerClient],
+  ['EVENTS_KEPT', 0, 10_000_000, 100_000, (config) => config.eventsKept],
   ['HELD_POLLS', 0, 100_000, 10_000, (config) => config.heldPolls],
   ['KEEP_ALIVE_SECONDS', 1, 3_600, 72, (config) => config.keepAliveSeconds],
   ['SHUTDOWN_DELAY_SECONDS', 0, 60, 0, (config) => config.shutdownDelaySeconds]
@@ -673,6 +693,7 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
     bad: ['X-Forwarded-For', 'x-real-ip', 'both', 'x-forwarded-for,forwarded'],
     besides: { TRUST_PROXY: '10.0.0.1' }
   },
+  AUDIT_LOG: { good: ['stdout', 'off'], bad: ['STDOUT', 'on', 'stderr'] },
   DOCS: { good: ['on', 'off'], bad: ['ON', 'true', '1'] },
   LOG_LEVEL: { good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], bad: ['INFO', 'verbose', '30'] },
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
@@ -681,6 +702,8 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   // Tests below check the faults of these files.
   RULES_FILE: { good: [fileOf(t, []), fileOf(t, [{ when: {}, then: 'refuse' }])], bad: [] },
   PROVIDERS_FILE: { good: [fileOf(t, { providers: [ACME] }), fileOf(t, { providers: [ACME, HUB] })], bad: [] },
+  // A test below checks the faults of this file.
+  WEBHOOKS_FILE: { good: [fileOf(t, [WEBHOOK]), fileOf(t, [{ ...WEBHOOK, id: undefined }])], bad: [] },
   SERVICE_NAME: {
     good: ['grantd', 'Büro & Söhne', '😀', 'x'.repeat(64)],
     bad: ['x'.repeat(65), 'a\nb', 'a\u0000b', 'a\u202eb', 'a\u2028b', 'a\u200bb']
@@ -1397,6 +1420,54 @@ t.test('variables that look like ours and are not read', async (t) => {
   })
 })
 
+t.test('the endpoints of WEBHOOKS_FILE', async (t) => {
+  const faultsIn = (...entries: object[]) => faultsOf({ WEBHOOKS_FILE: fileOf(t, entries) })
+  const isNotPublic =
+    'expected an https URL of a public host, without user and password; "internal": true allows others'
+
+  t.test('have a name of their own, or one by their URL', async (t) => {
+    const another = { ...WEBHOOK, id: undefined, url: 'http://10.0.0.1/hook', secret: [WEBHOOK_SECRET], internal: true }
+    const { webhooks } = loadConfig({ WEBHOOKS_FILE: fileOf(t, [WEBHOOK, another]) })
+    t.match(webhooks, [
+      { id: 'billing', isInternal: false },
+      { id: /^[\w-]{12}$/, secrets: [WEBHOOK_SECRET], isInternal: true }
+    ])
+  })
+
+  t.test('are told all their faults', async (t) => {
+    t.same(faultsIn({ ...WEBHOOK, secret: 'x', more: 1, types: [] }, { id: 'B' }), [
+      'WEBHOOKS_FILE: [0].more: is not known',
+      'WEBHOOKS_FILE: [0].secret: expected "whsec_" and 24 to 64 bytes in base64, or a list of up to 5 of them, each once',
+      'WEBHOOKS_FILE: [0].types: expected a list of types of events, each once',
+      'WEBHOOKS_FILE: [1].url: is missing',
+      'WEBHOOKS_FILE: [1].secret: is missing',
+      'WEBHOOKS_FILE: [1].types: is missing',
+      'WEBHOOKS_FILE: [1].id: expected 1 to 32 lower-case letters, digits and hyphens'
+    ])
+    t.same(faultsIn(WEBHOOK, WEBHOOK, { ...WEBHOOK, id: 'c', types: ['grant.eaten', 'token.*', '*'] }), [
+      'WEBHOOKS_FILE: [1].id: is there twice, and names what is kept of an endpoint',
+      'WEBHOOKS_FILE: [2].types[0]: there are no such events',
+      'WEBHOOKS_FILE: [2].types[1]: there are no such events'
+    ])
+    t.same(faultsIn(), ['WEBHOOKS_FILE: the file: expected a list of 1 to 20 endpoints'])
+  })
+
+  t.test('are at public hosts by https, unless they are internal', async (t) => {
+    for (const url of ['http://a.example', 'https://10.0.0.1', 'https://127.0.0.1:8443', 'https://u:p@a.example']) {
+      t.same(faultsIn({ ...WEBHOOK, url }), [`WEBHOOKS_FILE: [0].url: ${isNotPublic}`], url)
+    }
+    t.same(faultsIn({ ...WEBHOOK, url: 'https://u:p@a.example', internal: true }), [
+      `WEBHOOKS_FILE: [0].url: ${isNotPublic}`
+    ])
+  })
+
+  t.test('need the events to be kept', async (t) => {
+    t.same(faultsOf({ WEBHOOKS_FILE: fileOf(t, [WEBHOOK]), EVENTS_KEPT: '0' }), [
+      'WEBHOOKS_FILE: needs EVENTS_KEPT, what is delivered is read from the events that are kept'
+    ])
+  })
+})
+
 t.test('the certificates of FOREIGN_ISSUER_CA_FILE', async (t) => {
   const faults = (content: string) => faultsOf({ FOREIGN_ISSUER_CA_FILE: fileOf(t, content), PORT: 'x' })
   const PORT = 'PORT: expected a whole number from 0 to 65535'
@@ -1456,7 +1527,10 @@ t.test('no error tells a secret', async (t) => {
     { PROVIDERS_FILE: fileOf(t, { providers: [{ ...ACME, client_secret: hidden, scope: hidden }] }) },
     { PROVIDERS_FILE: fileOf(t, `{"providers":"${hidden}`) },
     { RULES_FILE: fileOf(t, [{ when: { client_id: hidden, flow: hidden }, then: hidden, say: ` ${hidden}` }]) },
-    { RULES_FILE: fileOf(t, [{ when: { client_id: hidden }, then: 'warn' }]) }
+    { RULES_FILE: fileOf(t, [{ when: { client_id: hidden }, then: 'warn' }]) },
+    { WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, secret: hidden }]) },
+    { WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, url: `https://u:${hidden}@a.example` }]) },
+    { WEBHOOKS_FILE: fileOf(t, [{ ...WEBHOOK, url: `http://a.example/${hidden}` }]) }
   ]
   for (const variables of environments) {
     try {

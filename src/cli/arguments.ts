@@ -61,7 +61,10 @@ function readArguments(name: string, args: readonly string[]) {
       options: Object.fromEntries(known) as Record<string, { type: 'boolean' | 'string' }>
     })
     const rest = positionals.slice(name.split(' ').length)
-    if (rest.length !== takes.length) throw new Error(`${name} takes ${takes.join(' and ') || 'no argument'}`)
+    const least = takes.filter((word) => !word.startsWith('[')).length
+    if (rest.length < least || rest.length > takes.length) {
+      throw new Error(`${name} takes ${takes.join(' and ') || 'no argument'}`)
+    }
     return { rest, options: values as OptionValues }
   } catch (error) {
     throw usageError((error as Error).message, usageFor(name))

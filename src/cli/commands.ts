@@ -4,6 +4,7 @@
 type Options = Readonly<Record<string, string>>
 
 export interface CommandSpec {
+  /** What it is followed by; what may be left out is in brackets. */
   readonly takes: readonly string[]
   readonly options: Options
   readonly says: readonly string[]
@@ -112,6 +113,26 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       'ends whatever was issued before now, or before a time: client JWTs, refresh tokens,',
       'approvals, sessions of the pages, with --api-keys API keys as well'
     ]
+  },
+  'webhooks list': {
+    takes: [],
+    options: { json: '' },
+    says: ['how far each webhook of WEBHOOKS_FILE has come, what waits, what it missed']
+  },
+  'webhooks failed': {
+    takes: [],
+    options: { json: '' },
+    says: ['the events that were given up after three days']
+  },
+  'webhooks resend': {
+    takes: ['[ID]'],
+    options: { all: '', json: '' },
+    says: ['sends one of them again, or all']
+  },
+  'webhooks resume': {
+    takes: ['WEBHOOK'],
+    options: { json: '' },
+    says: ['lets a webhook go on that was stopped because its receiver answered 410']
   }
 }
 

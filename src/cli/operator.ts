@@ -10,6 +10,7 @@ import { runGrantsCommand } from './grants.js'
 import { rotateIssuerKey, runKeysCommand } from './keys.js'
 import { runEpochCommand, runRestoreCommand } from './restore.js'
 import { runUsersCommand } from './users.js'
+import { runWebhooksCommand } from './webhooks.js'
 
 /** createCore needs a signer, but no command signs or verifies a token. */
 const refuse = () => {
@@ -35,7 +36,12 @@ const NOBODY: CoreEvents = {
   domainChecked: ignore,
   domainCheckFailed: ignore,
   upstreamAnswered: ignore,
-  upstreamRefused: ignore
+  upstreamRefused: ignore,
+  webhookAttempted: ignore,
+  webhookTurned: ignore,
+  webhookGivenUp: ignore,
+  webhookGap: ignore,
+  webhooksFailed: ignore
 }
 
 /**
@@ -59,6 +65,7 @@ export function runOperatorCommand(
     if (noun === 'clients') return runClientsCommand(core, verb, rest, options)
     if (noun === 'grants') return runGrantsCommand(core, options)
     if (noun === 'events') return runEventsCommand(core, options)
+    if (noun === 'webhooks') return runWebhooksCommand(core.webhooks, verb, rest, options)
     return runApiKeysCommand(core.apiKeys, verb, rest, options as ApiKeyOptions)
   })
 }

@@ -6,6 +6,7 @@ import { builtInClients, type Client, GRANT_TYPES } from '../core/clients/client
 import type { Resource } from '../core/clients/resource.js'
 import type { Rule } from '../core/rules/rule.js'
 import type { Upstream } from '../core/upstream/upstream.js'
+import type { WebhookEndpoint } from '../core/webhooks/endpoint.js'
 import { accentsOf } from './brand-color.js'
 import { isOff, overridden } from './built-in-overrides.js'
 import type { Config } from './config.js'
@@ -25,6 +26,7 @@ export interface ConfigFiles {
   resources: readonly Resource[]
   rules: readonly Rule[]
   upstreams: readonly Upstream[]
+  webhooks: readonly WebhookEndpoint[]
   /** CA certificates for foreign issuers and for Redis, as PEM. */
   foreignCa: string | undefined
   redisCa: string | undefined
@@ -40,7 +42,7 @@ export function publicUrlOf({ PUBLIC_URL, PORT }: Pick<Environment, 'PUBLIC_URL'
 
 /** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
 export function assembleConfig(env: Environment, files: ConfigFiles): Config {
-  const { clients, overrides, resources, rules, upstreams, foreignCa, redisCa, logo, strayVariables } = files
+  const { clients, overrides, resources, rules, upstreams, webhooks, foreignCa, redisCa, logo, strayVariables } = files
   const madeUpSecrets: string[] = []
   const madeUp = (name: string) => {
     madeUpSecrets.push(name)
@@ -77,6 +79,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     clientIdMetadata: readClientIdMetadata(env.CLIENT_ID_METADATA),
     rules,
     upstreams,
+    webhooks,
     demoSignIn,
     hasPages: upstreams.length > 0 || demoSignIn,
     serviceName: env.SERVICE_NAME,

@@ -30,6 +30,9 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
   if (env.TRUST_PROXY_HEADER === 'forwarded' && env.TRUST_PROXY.length === 0) {
     yield 'TRUST_PROXY_HEADER: needs TRUST_PROXY, the addresses of the proxies that set this header'
   }
+  if (env.WEBHOOKS_FILE && env.EVENTS_KEPT === 0) {
+    yield 'WEBHOOKS_FILE: needs EVENTS_KEPT, what is delivered is read from the events that are kept'
+  }
   if (env.DASHBOARD_JWKS_URL) {
     for (const name of ['DASHBOARD_JWT_ISSUER', 'DASHBOARD_JWT_AUDIENCE'] as const) {
       if (env[name] === undefined) {

@@ -13,6 +13,7 @@ import { readLogoFile, readPemFile } from './named-files.js'
 import { readRulesFile } from './rules-file.js'
 import { strayVariables } from './stray-variables.js'
 import { readUpstreamsFile } from './upstreams-file.js'
+import { readWebhooksFile } from './webhooks-file.js'
 
 /** The environment is invalid: `faults` has one line per fault, beginning with the variable's name. */
 export class ConfigError extends Error {
@@ -40,6 +41,7 @@ export function loadConfig(variables: Variables): Config {
     knowsCountries: wellFormed.EDGE_HEADERS !== undefined || malformed.has('EDGE_HEADERS')
   })
   const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
+  const webhooksFile = readWebhooksFile(values.WEBHOOKS_FILE as string | undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
   const logoFile = readLogoFile(values.BRAND_LOGO_FILE as string | undefined)
@@ -49,6 +51,7 @@ export function loadConfig(variables: Variables): Config {
     ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
     ...rulesFile.faults.map((line) => `RULES_FILE: ${line}`),
     ...upstreamsFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
+    ...webhooksFile.faults.map((line) => `WEBHOOKS_FILE: ${line}`),
     ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
     ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`),
     ...logoFile.faults.map((line) => `BRAND_LOGO_FILE: ${line}`)
@@ -61,6 +64,7 @@ export function loadConfig(variables: Variables): Config {
     resources: clientsFile.resources,
     rules: rulesFile.rules,
     upstreams: upstreamsFile.upstreams,
+    webhooks: webhooksFile.webhooks,
     foreignCa: foreignCaFile.pem,
     redisCa: redisCaFile.pem,
     logo: logoFile.svg,

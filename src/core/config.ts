@@ -5,6 +5,7 @@ import type { Client } from './clients/client.js'
 import type { Rule } from './rules/rule.js'
 import type { SigningAlg } from './tokens/signing-key.js'
 import type { Upstream } from './upstream/upstream.js'
+import type { WebhookEndpoint } from './webhooks/endpoint.js'
 
 export interface CoreConfig {
   /** `iss` of the tokens signed here, without a trailing slash. */
@@ -36,6 +37,8 @@ export interface CoreConfig {
   /** In the order of RULES_FILE. */
   readonly rules: readonly Rule[]
   readonly upstreams: readonly Upstream[]
+  /** Where events are sent; without any, nobody delivers. */
+  readonly webhooks: readonly WebhookEndpoint[]
   readonly tokensApi: {
     readonly baseDomain: string | undefined
     readonly signingAlg: SigningAlg

@@ -65,9 +65,17 @@ import { createIdentities, isIdentity } from './users/identities.js'
 import { createProfiles, isEmailOfUser, isProfile } from './users/profiles.js'
 import { createSignIn } from './users/sign-in.js'
 import { createUsers, isStanding } from './users/user.js'
+import type { WebhookEvents } from './webhooks/telling.js'
+import { createWebhooks } from './webhooks/webhooks.js'
 
 /** Callbacks for metrics and logs. */
-export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents, DataWatchEvents {
+export interface CoreEvents
+  extends GrantEvents,
+    TokenEvents,
+    UpstreamEvents,
+    DomainEvents,
+    DataWatchEvents,
+    WebhookEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** An event of the audit trail, once the storage has it. Absent where nobody writes them down. */
@@ -267,6 +275,10 @@ export function createCore(parts: CoreParts) {
       clock
     })
   }
+  const { webhooks: endpoints, tokensApi } = config
+  const webhookParts = { records: storage.webhooks, locks: storage.locks, trail: storage.events, clock, told: events }
+  const network = { ca: tokensApi.foreignIssuers.ca }
+  const webhooks = endpoints.length > 0 ? createWebhooks({ ...webhookParts, endpoints, network }) : undefined
 
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })
@@ -307,6 +319,8 @@ export function createCore(parts: CoreParts) {
     dataWatch,
     /** Undefined over a storage that nothing can be restored into. */
     restore,
+    /** Undefined unless there is a WEBHOOKS_FILE. Whoever serves starts them. */
+    webhooks,
     ...issuerServices,
     ...createTrustServices({ storage, guardedFetch, clock }),
 
@@ -325,6 +339,7 @@ export function createCore(parts: CoreParts) {
     /** To be called before the storage closes: refreshes of upstream tokens, checks of domains and revocations still write their result. */
     async close(): Promise<void> {
       signingKeysRefresh.stop()
+      await webhooks?.stop()
       await Promise.all([
         revocationSweep.stop(),
         dataWatch.stop(),

@@ -42,6 +42,7 @@ export interface Storage {
   readonly tenants: RecordStore
   readonly trustedIssuers: RecordStore
   readonly policies: RecordStore
+  readonly webhooks: RecordStore
   readonly limits: LimitStore
   /** Undefined where nothing can be restored. */
   readonly keyspace?: Keyspace

@@ -254,6 +254,7 @@ t.test('one file spells the keys of Redis', async (t) => {
     'tenant:',
     'tenant-provider:',
     'tenant-policy:',
+    'webhook:',
     'revocation:'
   ]
   const stems = ['grant:', 'user-code:', 'refresh-family:', 'limit:', 'lock:', 'signing-keys', 'decisions']

@@ -16,6 +16,7 @@ import { refreshFamilyStoreContract } from './refresh-family-store.js'
 import { revocationsContract } from './revocations.js'
 import { signingKeyStoreContract } from './signing-key-store.js'
 import { statusIndexStoreContract } from './status-index-store.js'
+import { webhookStateContract } from './webhook-state.js'
 
 export function storageContract(t: Test, start: StartEngine): void {
   t.test('grants', async (t) => grantStoreContract(t, start))
@@ -29,6 +30,7 @@ export function storageContract(t: Test, start: StartEngine): void {
   t.test('revocations', async (t) => revocationsContract(t, start))
   t.test('places in status lists', async (t) => statusIndexStoreContract(t, start))
   t.test('the audit trail', async (t) => eventStoreContract(t, start))
+  t.test('webhooks', async (t) => webhookStateContract(t, start))
   t.test('limits', async (t) => limitStoreContract(t, start))
   t.test('locks', async (t) => lockStoreContract(t, start))
   t.test('signing keys', async (t) => signingKeyStoreContract(t, start))

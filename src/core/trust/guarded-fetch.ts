@@ -1,15 +1,13 @@
 /**
- * Fetches a URL that a caller chose, protected against SSRF: only https, only public addresses, and what json-document.ts
- * refuses for every document. It connects to the very address that it has checked, which prevents DNS rebinding. It also
- * returns the fingerprints of the server's certificates.
+ * Fetches a URL that a caller chose, protected against SSRF: url-guard.ts says which may be asked, and json-document.ts refuses
+ * what is refused of every document. It also returns the fingerprints of the server's certificates.
  */
 import { X509Certificate } from 'node:crypto'
-import { type LookupAddress, lookup } from 'node:dns'
+import type { lookup } from 'node:dns'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { isIP, type LookupFunction } from 'node:net'
 import { type DetailedPeerCertificate, rootCertificates, type TLSSocket } from 'node:tls'
-import ipaddr from 'ipaddr.js'
 import { askForDocument, ForbiddenUrlError, NoDocumentError, readDocument } from './json-document.js'
+import { createUrlGuard } from './url-guard.js'
 
 export { ForbiddenUrlError, NoDocumentError }
 
@@ -39,37 +37,13 @@ export interface GuardedFetchParts {
   lookup?: typeof lookup
 }
 
-export function createGuardedFetch({ allowLoopback, ca, lookup: resolve = lookup }: GuardedFetchParts): GuardedFetch {
-  const isAllowed = (address: string) => isPublic(address) || (allowLoopback && isLoopback(address))
-
-  /** Looks a name up as Node.js does, and refuses it unless all its addresses are allowed. */
-  const guardedLookup: LookupFunction = (hostname, options, done) => {
-    resolve(hostname, { ...options, all: true }, (error, found) => {
-      const addresses = found as LookupAddress[] | undefined
-      if (error || !addresses?.length) return done(error ?? new Error('no address'), [], 0)
-      if (!addresses.every(({ address }) => isAllowed(address))) {
-        return done(new ForbiddenUrlError('the host has an address that is not public'), [], 0)
-      }
-      const [first] = addresses as [LookupAddress]
-      if (options.all) done(null, addresses)
-      else done(null, first.address, first.family)
-    })
-  }
+export function createGuardedFetch({ allowLoopback, ca, lookup: resolve }: GuardedFetchParts): GuardedFetch {
+  const guard = createUrlGuard({ allowLoopback, lookup: resolve })
 
   return async (text, { largest, accept } = {}) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    if (!url || url.username || url.password) throw new ForbiddenUrlError('no URL to fetch from')
-    const host = url.hostname.replace(/^\[|\]$/g, '')
-    // A literal address is not looked up, so guardedLookup never sees it.
-    if (isIP(host) !== 0 && !isAllowed(host)) throw new ForbiddenUrlError('an address that is not public')
-    const isPlain = url.protocol === 'http:'
-    if (isPlain ? !allowLoopback : url.protocol !== 'https:') throw new ForbiddenUrlError('https is needed')
-    if (isPlain && !(isIP(host) !== 0 ? isLoopback(host) : host === 'localhost')) {
-      throw new ForbiddenUrlError('https is needed')
-    }
     // Connections are not kept alive: the address of a kept one was checked for another request.
-    const answer = await askForDocument(url, ANSWER_WITHIN_MS, {
-      lookup: guardedLookup,
+    const answer = await askForDocument(guard.check(text), ANSWER_WITHIN_MS, {
+      lookup: guard.lookup,
       ...(accept !== undefined && { headers: { accept } }),
       ...(ca !== undefined && { ca: [...rootCertificates, ca] })
     })
@@ -105,22 +79,4 @@ function fingerprintsOf({ socket }: IncomingMessage): string[] {
 /** Ignores case and colons. */
 export function readFingerprint(text: string): string {
   return text.replaceAll(':', '').toUpperCase()
-}
-
-function parse(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
-  const parsed = ipaddr.parse(address)
-  return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed
-}
-
-/** Hosts of the internet have only these IPv6 addresses, but ipaddr.js also counts `::a00:1` (10.0.0.1) as unicast. */
-const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
-
-function isPublic(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false
-  const parsed = parse(address)
-  return parsed.range() === 'unicast' && (parsed instanceof ipaddr.IPv4 || parsed.match(GLOBAL_UNICAST))
-}
-
-function isLoopback(address: string): boolean {
-  return ipaddr.isValid(address) && parse(address).range() === 'loopback'
 }

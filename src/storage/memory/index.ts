@@ -66,6 +66,7 @@ export function createMemoryStorage(clock: Clock, options: MemoryStorageOptions 
     tenants: records(),
     trustedIssuers: records(),
     policies: records(),
+    webhooks: records(),
     ...readTogether,
     limits: createMemoryLimitStore(clock, sweeps, readTogether),
     events: createMemoryEventStore(eventsKept),

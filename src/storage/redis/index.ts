@@ -124,6 +124,7 @@ export function createRedisStorage({
     trustedIssuers: recordsOf('tenant-provider'),
     policies: recordsOf('tenant-policy'),
     keyspace: createRedisKeyspace({ servers, keys, redis }),
+    webhooks: recordsOf('webhook'),
     limits: createRedisLimitStore({ connection, keys, kinds: KINDS_READ_TOGETHER, isCluster, clock, testClock }),
     events: createRedisEventStore(connection, keys, eventsKept),
 

@@ -1,0 +1,107 @@
+/** The attempts at one endpoint: which begin, so many at a time, and what becomes of a delivery after one. */
+import type { Clock } from '../clock.js'
+import { GIVE_UP_AFTER_MS, type Outcome, restAfter } from './delivery.js'
+import type { WebhookEndpoint } from './endpoint.js'
+import type { Saves } from './saves.js'
+import type { Send } from './sender.js'
+import { createTelling, type WebhookEvents } from './telling.js'
+import type { Waiting, WaitingList } from './waiting-list.js'
+
+/** How many attempts of one endpoint are under way at a time. */
+export const ATTEMPTS_AT_ONCE = 8
+
+export interface AttemptParts {
+  endpoint: WebhookEndpoint
+  waiting: WaitingList
+  saves: Saves
+  send: Send
+  clock: Clock
+  told: WebhookEvents
+  /** Whether an attempt may begin: the lead is surely this instance's. */
+  isLeading(): boolean
+  /** Called in a turn of its own when an attempt is over and its place is free. */
+  goOn(): void
+}
+
+export function createAttempts(parts: AttemptParts) {
+  const { endpoint, waiting, saves, send, clock, told, isLeading, goOn } = parts
+  const tell = createTelling(endpoint.id, told)
+  const ended = new AbortController()
+  const underWay = new Set<Promise<void>>()
+  /** Since when the receiver is gone, and how many deliveries are listed as given up. */
+  const standing: { stoppedAtMs: number | undefined; failed: number } = { stoppedAtMs: undefined, failed: 0 }
+
+  /** Keeps a delivery in the storage, as it is now. */
+  function hold(delivery: Waiting): void {
+    const { isStored, isUnderWay, ...kept } = delivery
+    delivery.isStored = true
+    saves.add({ kind: isStored ? 'rehold' : 'hold', delivery: kept })
+  }
+
+  function settle(delivery: Waiting, outcome: Outcome): void {
+    const nowMs = clock()
+    if (outcome === 'delivered') {
+      waiting.remove(delivery.id)
+      if (delivery.isStored) saves.add({ kind: 'drop', deliveryId: delivery.id })
+      return
+    }
+    delivery.attempts += 1
+    delivery.lastOutcome = outcome
+    delivery.nextAtMs = nowMs + restAfter(delivery.attempts)
+    if (outcome === 'gone') {
+      standing.stoppedAtMs = nowMs
+      delivery.nextAtMs = nowMs
+      saves.add({ kind: 'stop', atMs: nowMs })
+    } else if (delivery.nextAtMs > delivery.takenAtMs + GIVE_UP_AFTER_MS) {
+      giveUp(delivery, nowMs)
+      return
+    }
+    hold(delivery)
+  }
+
+  function giveUp({ isStored, isUnderWay, ...delivery }: Waiting, failedAtMs: number): void {
+    waiting.remove(delivery.id)
+    saves.add({ kind: 'fail', delivery: { ...delivery, failedAtMs } })
+    standing.failed += 1
+    told.webhookGivenUp(endpoint.id, delivery.id)
+  }
+
+  async function attemptOf(delivery: Waiting): Promise<void> {
+    const outcome = await send(endpoint, delivery, ended.signal)
+    delivery.isUnderWay = false
+    if (ended.signal.aborted) return
+    tell(outcome, standing.stoppedAtMs !== undefined)
+    settle(delivery, outcome)
+    setImmediate(goOn)
+  }
+
+  return {
+    standing,
+    status: () => ({ failed: standing.failed, isStopped: standing.stoppedAtMs !== undefined }),
+    hasEnded: () => ended.signal.aborted,
+
+    begin(): void {
+      if (standing.stoppedAtMs !== undefined || ended.signal.aborted || saves.isStuck() || !isLeading()) return
+      const { due, behind } = waiting.look(clock(), ATTEMPTS_AT_ONCE - underWay.size)
+      for (const delivery of behind) hold(delivery)
+      for (const delivery of due) {
+        delivery.isUnderWay = true
+        const attempt = attemptOf(delivery).finally(() => underWay.delete(attempt))
+        underWay.add(attempt)
+      }
+    },
+
+    /** Resolves when none is under way. */
+    async settled(): Promise<void> {
+      while (underWay.size > 0) await Promise.all(underWay)
+    },
+
+    /** Ends those that are under way, which count as not made. */
+    async end(): Promise<void> {
+      ended.abort()
+      await Promise.all(underWay)
+    },
+
+    hold
+  }
+}

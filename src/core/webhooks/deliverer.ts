@@ -1,0 +1,130 @@
+/**
+ * One deliverer among all instances. The lead is a lease that is kept while this instance is well; whoever has it delivers to all
+ * endpoints, each at its own pace, in small steps with rests. A leader that was paused begins nothing when it wakes, and what it still
+ * writes is refused by its fencing token.
+ */
+import { randomUUID } from 'node:crypto'
+import { isFault } from '../fault.js'
+import type { LockStore } from '../records/record-store.js'
+import type { WebhookEndpoint } from './endpoint.js'
+import { createEndpointDeliveries, type EndpointDeliveries, type EndpointParts } from './endpoint-deliveries.js'
+import { statusOf } from './telling.js'
+
+/** After the death of a leader another one begins so much later, at most, and a little. */
+export const LEASE_MS = 10_000
+const RENEW_EVERY_MS = 2_500
+/** No attempt begins in the last part of a lease: it would be under way when another instance leads. */
+const MARGIN_MS = 2_000
+const REST_MS = 500
+const SHORT_REST_MS = 20
+
+type Shared = Pick<EndpointParts, 'state' | 'trail' | 'send' | 'clock' | 'told'>
+
+/** The name of the lock that whoever leads has. */
+const LEAD = 'webhooks'
+
+export interface DelivererParts extends Shared {
+  endpoints: readonly WebhookEndpoint[]
+  locks: LockStore
+}
+
+interface Lead {
+  deliveries: Map<string, EndpointDeliveries>
+  isOver: boolean
+}
+
+export type Deliverer = ReturnType<typeof createDeliverer>
+
+export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts) {
+  const { state, clock, told } = shared
+  const holder = randomUUID()
+  const beginsAtMs = clock()
+  let lead: Lead | undefined
+  /** By the clock of this process, which goes on while it is paused. */
+  let leadsUntil = 0
+  let timer: NodeJS.Timeout | undefined
+  let asking: Promise<void> | undefined
+  let isStopped = false
+
+  async function begin(): Promise<void> {
+    const mine: Lead = { deliveries: new Map(), isOver: false }
+    const tokens = await Promise.all(endpoints.map(({ id }) => state.claim(id, holder)))
+    lead = mine
+    const isLeading = () => !mine.isOver && performance.now() < leadsUntil - MARGIN_MS
+    for (const [i, endpoint] of endpoints.entries()) {
+      const parts = { ...shared, endpoint, token: tokens[i] as number, isLeading, beginsAtMs }
+      const deliveries = createEndpointDeliveries({ ...parts, lost: () => void leave(mine) })
+      mine.deliveries.set(endpoint.id, deliveries)
+      void run(mine, deliveries)
+    }
+  }
+
+  /** Takes step after step for one endpoint, so that none waits for another. */
+  async function run(mine: Lead, deliveries: EndpointDeliveries): Promise<void> {
+    while (!mine.isOver) {
+      let isMore = false
+      try {
+        isMore = await deliveries.step()
+      } catch (error) {
+        if (!isFault(error)) told.webhooksFailed(error)
+      }
+      await new Promise((resolve) => setTimeout(resolve, isMore ? SHORT_REST_MS : REST_MS).unref())
+    }
+  }
+
+  async function leave(mine: Lead): Promise<void> {
+    mine.isOver = true
+    if (lead === mine) lead = undefined
+    await Promise.all([...mine.deliveries.values()].map((deliveries) => deliveries.end()))
+  }
+
+  async function ask(): Promise<void> {
+    const askedAt = performance.now()
+    try {
+      const isMine = await locks.acquire(LEAD, holder, LEASE_MS)
+      const hasLapsed = performance.now() > leadsUntil
+      if (isMine) leadsUntil = askedAt + LEASE_MS
+      // Another instance may have led meanwhile, so that what this one knows is old.
+      if (lead && (!isMine || hasLapsed)) await leave(lead)
+      if (isMine && !lead && !isStopped) await begin()
+    } catch (error) {
+      // While the storage is away nobody can take the lead, and nothing can be read either.
+      if (!isFault(error)) told.webhooksFailed(error)
+    }
+  }
+
+  function askOnce(): void {
+    asking ??= ask().finally(() => {
+      asking = undefined
+    })
+  }
+
+  return {
+    start(): void {
+      timer ??= setInterval(askOnce, RENEW_EVERY_MS).unref()
+      askOnce()
+    },
+
+    /** Ends what is under way, saves it, and lets another instance lead. */
+    async stop(): Promise<void> {
+      isStopped = true
+      if (!timer) return
+      clearInterval(timer)
+      await asking
+      if (lead) await leave(lead)
+      await locks.release(LEAD, holder).catch((error) => {
+        // The lease ends by itself.
+        if (!isFault(error)) throw error
+      })
+    },
+
+    isLeader: () => lead !== undefined,
+
+    /** What the metrics say, of the endpoints that this instance delivers to. */
+    status: () =>
+      statusOf(
+        [...(lead?.deliveries.values() ?? [])].map(({ status }) => status()),
+        clock()
+      )
+  }
+}

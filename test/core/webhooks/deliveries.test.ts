@@ -1,0 +1,363 @@
+/** The deliveries to one endpoint, over memory, with a receiver that is a function and a clock that the test turns. */
+import t, { type Test } from 'tap'
+import type { Told } from '../../../src/core/audit/event.js'
+import { ATTEMPTS_AT_ONCE } from '../../../src/core/webhooks/attempts.js'
+import { type Delivery, GIVE_UP_AFTER_MS, type Outcome, restAfter } from '../../../src/core/webhooks/delivery.js'
+import { createEndpointDeliveries, MOST_WAITING } from '../../../src/core/webhooks/endpoint-deliveries.js'
+import { createWebhookState } from '../../../src/core/webhooks/webhook-state.js'
+import { createMemoryStorage } from '../../../src/storage/memory/index.js'
+import { testClock } from '../../support/app.js'
+
+const DAY_MS = 86_400_000
+const endpoint = { id: 'billing', url: 'https://a.example', secrets: [], types: ['*'], isInternal: false }
+
+type Receiver = (delivery: Delivery) => Outcome | Promise<Outcome>
+
+async function setUp(t: Test, { types = ['*'], eventsKept = 10_000 } = {}) {
+  const clock = testClock()
+  const storage = createMemoryStorage(clock, { eventsKept })
+  t.teardown(() => storage.close())
+  const state = createWebhookState(storage.webhooks, clock)
+  const said: string[] = []
+  const sent: string[] = []
+  const parts = { clock, trail: storage.events, state, isLeading: () => true, beginsAtMs: clock() }
+  const told = {
+    webhookAttempted: (_id: string, outcome: Outcome) => void said.push(outcome),
+    webhookTurned: (_id: string, outcome: Outcome) => void said.push(`turned ${outcome}`),
+    webhookGivenUp: () => void said.push('given up'),
+    webhookGap: () => void said.push('gap'),
+    webhooksFailed(error: unknown) {
+      throw error
+    }
+  }
+  const receiver: { answers: Receiver } = { answers: () => 'delivered' }
+
+  /** An instance takes the lead. */
+  async function lead(leader: string) {
+    const token = await state.claim('billing', leader)
+    const losses: string[] = []
+    const deliveries = createEndpointDeliveries({
+      ...{ ...parts, endpoint: { ...endpoint, types }, told, token, lost: () => void losses.push(leader) },
+      async send(_endpoint, delivery) {
+        sent.push(delivery.event.detail ?? '')
+        return receiver.answers(delivery)
+      }
+    })
+    t.teardown(() => deliveries.end())
+    /** Steps until nothing is under way and nothing new is begun. */
+    const goOn = async () => {
+      for (let before = -1; before !== sent.length; ) {
+        before = sent.length
+        while (await deliveries.step()) {}
+        await settled()
+      }
+    }
+    const settled = async () => {
+      await deliveries.settled()
+      await new Promise((resolve) => setImmediate(resolve))
+      await deliveries.settled()
+    }
+    return { ...deliveries, goOn, losses, token }
+  }
+
+  const add = (...events: (Partial<Told> & { detail: string })[]) =>
+    storage.events.add(
+      events.map((event) => ({ type: 'authorization.renamed', actor: 'service', ...event })),
+      clock()
+    )
+  return { clock, storage, state, add, lead, sent, said, receiver }
+}
+
+/** Events of one authorization, in this order. */
+const of = (authorizationId: string, ...details: string[]) => details.map((detail) => ({ authorizationId, detail }))
+
+t.test('every event of the wanted types is sent once, in order, and the cursor follows', async (t) => {
+  const { add, lead, sent, state } = await setUp(t, { types: ['authorization.*', 'user.blocked'] })
+  const leader = await lead('one')
+  await add(...of('a', '1', '2'), { type: 'grant.shown', detail: 'unwanted' }, ...of('a', '3'))
+  await add({ type: 'user.blocked', detail: 'exact' }, { type: 'user.unblocked', detail: 'unwanted' })
+  await leader.goOn()
+  t.same(sent.toSorted(), ['1', '2', '3', 'exact'])
+  t.same(
+    sent.filter((one) => one !== 'exact'),
+    ['1', '2', '3']
+  )
+  await (await lead('two')).goOn()
+  t.equal(sent.length, 4, 'the next leader goes on behind them')
+  t.match((await state.state('billing')).cursor?.eventId, /-6$/, 'also behind what nobody wanted')
+})
+
+t.test(
+  'what fails holds back what comes after it, of its authorization and of its grant, and nobody else',
+  async (t) => {
+    const { add, lead, sent, receiver, clock } = await setUp(t)
+    const leader = await lead('one')
+    let isWell = false
+    receiver.answers = ({ event }) => (event.detail === 'started' && !isWell ? 'refused' : 'delivered')
+    await add(
+      { type: 'grant.started', grantId: 'g', detail: 'started' },
+      { type: 'grant.approved', grantId: 'g', authorizationId: 'a', detail: 'approved' },
+      { type: 'authorization.revoked', authorizationId: 'a', userId: 'ann', detail: 'revoked' },
+      ...of('b', 'another'),
+      { type: 'user.blocked', userId: 'ann', detail: 'user' }
+    )
+    await leader.goOn()
+    t.same(sent, ['started', 'another', 'user'])
+    isWell = true
+    await leader.goOn()
+    t.equal(sent.length, 3, 'it rests before the next attempt')
+    clock.advance(7_000)
+    await leader.goOn()
+    t.same(sent.slice(3), ['started', 'approved', 'revoked'])
+  }
+)
+
+t.test('what waits survives the leader: attempts, times and order', async (t) => {
+  const { add, lead, sent, receiver, clock, state } = await setUp(t)
+  const first = await lead('one')
+  receiver.answers = ({ event }) => (event.authorizationId === 'a' ? 'unreachable' : 'delivered')
+  await add(...of('a', '1', '2'), ...of('b', 'b'))
+  await first.goOn()
+  await first.end()
+  t.same(sent, ['1', 'b'])
+
+  const second = await lead('two')
+  await add(...of('a', '3'))
+  await second.goOn()
+  t.same(sent, ['1', 'b'], 'nothing is sent before its time')
+  const [held] = await state.held('billing')
+  t.match(held, { attempts: 1, lastOutcome: 'unreachable' })
+  clock.advance(7_000)
+  await second.goOn()
+  t.same(sent, ['1', 'b', '1'])
+  t.equal((await state.held('billing'))[0]?.attempts, 2)
+  receiver.answers = () => 'delivered'
+  clock.advance(13_000)
+  await second.goOn()
+  t.same(sent.slice(3), ['1', '2', '3'])
+  t.same(await state.held('billing'), [])
+})
+
+t.test('a failure is tried again for three days, ever less often, and then given up', async (t) => {
+  const { add, lead, sent, said, receiver, clock, state } = await setUp(t)
+  const leader = await lead('one')
+  receiver.answers = ({ event }) => (event.detail === '1' ? 'refused' : 'delivered')
+  await add(...of('a', '1', '2'))
+  const startedAt = clock()
+  const times: number[] = []
+  while (!said.includes('given up')) {
+    await leader.goOn()
+    times.push(clock() - startedAt)
+    const [next] = await state.held('billing')
+    if (!next) break
+    clock.advance(next.nextAtMs - clock() - 1)
+    const before = sent.length
+    await leader.goOn()
+    t.equal(sent.length, before, 'not before its time')
+    clock.advance(1)
+  }
+  const rests = times.slice(1).map((at, i) => at - (times[i] ?? 0))
+  t.ok(rests[0] && rests[0] >= 4_000 && rests[0] <= 6_000, `first ${rests[0]} ms`)
+  t.ok(Math.max(...rests) <= 1.2 * 3_600_000, 'an hour at most, and a fifth')
+  t.ok(times.length > 60 && times.length < 110, `${times.length} attempts`)
+  const last = times.at(-1) ?? 0
+  t.ok(last > 2.9 * DAY_MS && last <= GIVE_UP_AFTER_MS, `the last one after ${last / DAY_MS} days`)
+  t.same(sent.at(-1), '2', 'what waited behind it is sent')
+  t.match(await state.failed('billing'), [{ event: { detail: '1' }, lastOutcome: 'refused', attempts: times.length }])
+  t.equal(leader.status().failed, 1)
+
+  t.test('and sent again if an operator wants it, under its id', async (t) => {
+    const ids: string[] = []
+    receiver.answers = ({ id }) => {
+      ids.push(id)
+      return 'delivered'
+    }
+    const [failed] = await state.failed('billing')
+    t.equal(await state.resend('billing', failed?.id ?? ''), true)
+    t.equal(await state.resend('billing', failed?.id ?? ''), false, 'which is there once')
+    await state.wake('billing', 'now', false)
+    clock.advance(2_000)
+    await leader.goOn()
+    t.same(ids, [failed?.id])
+    t.same([await state.failed('billing'), await state.held('billing')], [[], []])
+  })
+})
+
+t.test('410 stops the endpoint, for every leader, until an operator lets it go on', async (t) => {
+  const { add, lead, sent, said, receiver, clock, state } = await setUp(t)
+  const first = await lead('one')
+  receiver.answers = () => 'gone'
+  await add(...of('a', '1', '2'))
+  await first.goOn()
+  await add(...of('b', '3'))
+  clock.advance(DAY_MS)
+  await first.goOn()
+  t.same(sent, ['1'])
+  t.same(said, ['gone', 'turned gone'])
+  t.ok(first.status().isStopped)
+  await first.end()
+  receiver.answers = () => 'delivered'
+  const second = await lead('two')
+  await second.goOn()
+  t.same(sent, ['1'])
+  await state.wake('billing', 'on', true)
+  clock.advance(2_000)
+  await second.goOn()
+  t.same(
+    sent.filter((one) => one !== '3'),
+    ['1', '1', '2']
+  )
+  t.ok(sent.includes('3'))
+  t.notOk(second.status().isStopped)
+})
+
+t.test('so much may wait and no more: then the endpoint reads on when there is room, and misses nothing', async (t) => {
+  const { add, lead, sent, receiver, clock, state } = await setUp(t)
+  const leader = await lead('one')
+  receiver.answers = () => 'timed_out'
+  const all = Array.from({ length: MOST_WAITING + 250 }, (_, i) => `${i}`)
+  await add(...all.flatMap((detail) => of(`of ${detail}`, detail)))
+  await leader.goOn()
+  t.equal(new Set(sent).size, MOST_WAITING)
+  t.equal((await state.held('billing')).length, MOST_WAITING)
+  receiver.answers = () => 'delivered'
+  sent.length = 0
+  clock.advance(7_000)
+  await leader.goOn()
+  t.same(sent.toSorted(), all.toSorted())
+})
+
+t.test('so many attempts are under way at a time', async (t) => {
+  const { add, lead, sent, receiver } = await setUp(t)
+  const leader = await lead('one')
+  const answers: ((outcome: Outcome) => void)[] = []
+  receiver.answers = () => new Promise((resolve) => answers.push(resolve))
+  const all = Array.from({ length: 3 * ATTEMPTS_AT_ONCE }, (_, i) => `${i}`)
+  await add(...all.flatMap((detail) => of(`of ${detail}`, detail)))
+  await leader.step()
+  await leader.step()
+  t.equal(sent.length, ATTEMPTS_AT_ONCE)
+  receiver.answers = () => 'delivered'
+  for (const answer of answers) answer('delivered')
+  await leader.goOn()
+  t.same(sent.toSorted(), all.toSorted())
+})
+
+t.test('events that the trail drops before an endpoint has them are told, and the others are sent', async (t) => {
+  const { add, lead, sent, said, receiver, clock, state } = await setUp(t, { eventsKept: 100 })
+  const leader = await lead('one')
+  await add(...of('a', 'before'))
+  await leader.goOn()
+  receiver.answers = () => 'gone'
+  await add(...of('a', 'stops'))
+  await leader.goOn()
+  const stoppedAt = clock()
+  clock.advance(60_000)
+  for (let i = 0; i < 300; i++) await add(...of('a', `${i}`))
+  receiver.answers = () => 'delivered'
+  await state.wake('billing', 'on', true)
+  await leader.goOn()
+  t.ok(sent.length > 100 && sent.length < 300, `${sent.length} sent`)
+  t.same(sent.slice(-3), ['297', '298', '299'])
+  t.equal(said.filter((one) => one === 'gap').length, 1)
+  t.same((await state.state('billing')).gaps, [{ fromMs: stoppedAt, untilMs: stoppedAt + 60_000 }])
+})
+
+t.test('an endpoint that keeps up has no gap, however few events are kept', async (t) => {
+  const { add, lead, sent, said } = await setUp(t, { eventsKept: 10 })
+  const leader = await lead('one')
+  for (let i = 0; i < 400; i++) {
+    await add(...of('a', `${i}`))
+    await leader.goOn()
+  }
+  t.equal(sent.length, 400)
+  t.notOk(said.includes('gap'))
+})
+
+t.test('a new endpoint gets what happens from the start of the service on', async (t) => {
+  const { add, lead, sent, clock, storage, state } = await setUp(t)
+  for (let i = 0; i < 500; i++) await storage.events.add([{ type: 'user.blocked', actor: 'service' }], clock() - 1_000)
+  await add(...of('a', '1'))
+  clock.advance(5_000)
+  await (await lead('one')).goOn()
+  t.same(sent, ['1'])
+  t.ok((await state.state('billing')).cursor)
+})
+
+t.test('a leader that was paused cannot move the cursor back, and leaves when it finds out', async (t) => {
+  const { add, lead, sent, receiver, state } = await setUp(t)
+  const old = await lead('old')
+  await add(...of('a', '1'))
+  await old.goOn()
+  let answer: (outcome: Outcome) => void = () => {}
+  receiver.answers = () => new Promise((resolve) => (answer = resolve))
+  await add(...of('a', '2'))
+  await old.step()
+  receiver.answers = () => 'delivered'
+  const next = await lead('next')
+  t.ok(next.token > old.token)
+  await add(...of('a', '3', '4'))
+  await next.goOn()
+  const { cursor } = await state.state('billing')
+  t.match(cursor?.eventId, /-4$/)
+  answer('delivered')
+  await old.settled()
+  await new Promise((resolve) => setImmediate(resolve))
+  await old.settled()
+  t.same((await state.state('billing')).cursor, cursor, 'what it knows is old')
+  t.same(old.losses, ['old'])
+  t.same(sent, ['1', '2', '2', '3', '4'], 'at least once')
+})
+
+t.test('an instance that may not lead any more begins nothing', async (t) => {
+  const { add, state, clock, storage } = await setUp(t)
+  const sent: string[] = []
+  const deliveries = createEndpointDeliveries({
+    ...{ endpoint, state, trail: storage.events, clock, token: await state.claim('billing', 'one') },
+    told: {} as never,
+    isLeading: () => false,
+    lost() {},
+    beginsAtMs: clock(),
+    async send(_endpoint, { id }) {
+      sent.push(id)
+      return 'delivered'
+    }
+  })
+  await add(...of('a', '1'))
+  await deliveries.step()
+  await deliveries.end()
+  t.same(sent, [])
+})
+
+t.test('rests double from five seconds to an hour, with a fifth of jitter', async (t) => {
+  t.same(
+    [1, 2, 3, 4, 10, 11, 500].map((attempts) => restAfter(attempts, 0.5)),
+    [5_000, 10_000, 20_000, 40_000, 2_560_000, 3_600_000, 3_600_000]
+  )
+  t.same([restAfter(1, 0), restAfter(1, 1)], [4_000, 6_000])
+})
+
+t.test('an endpoint is told to fail after three failures in a row, and when it takes events again', async (t) => {
+  const { add, lead, said, receiver } = await setUp(t)
+  const leader = await lead('one')
+  let answers: Outcome[] = [
+    'refused',
+    'refused',
+    'delivered',
+    'refused',
+    'timed_out',
+    'refused',
+    'refused',
+    'delivered'
+  ]
+  receiver.answers = () => answers.shift() ?? 'delivered'
+  for (let i = 0; answers.length > 0; i++) {
+    await add(...of(`of ${i}`, `${i}`))
+    await leader.goOn()
+  }
+  t.same(
+    said.filter((one) => one.startsWith('turned')),
+    ['turned refused', 'turned delivered']
+  )
+  answers = []
+})
