@@ -352,7 +352,11 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
       }
     }
     const made = createAuthorizations({ records, users, epoch, revoking, clients, clock, events, audit })
-    return { ...made, sweep, approvals: createApprovals({ records, parents, authorizations: made, users, epoch, clock }) }
+    return {
+      ...made,
+      sweep,
+      approvals: createApprovals({ records, parents, authorizations: made, users, epoch, clock })
+    }
   }
   const [here, there] = [of(storage, breaking(storage.authorizations)), of(other)]
   const decisionOf = (authorizationId: string) => ({
