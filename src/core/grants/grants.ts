@@ -21,9 +21,10 @@ import { createDecisions } from './decisions.js'
 import type { Flow, GrantRequest, PollOutcome, Question, UndoOutcome, WithdrawOutcome } from './grant.js'
 import { shownTold, undoTold, withdrawalTold } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
+import type { PendingGrants } from './pending-grants.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
 import { createQuestions, type Questions } from './questions.js'
-import { createStart, type PendingGrants, type StartedGrant } from './starts.js'
+import { createStart, type StartedGrant } from './starts.js'
 
 /** Callbacks for metrics. */
 export interface GrantEvents extends CodeGrantEvents {
