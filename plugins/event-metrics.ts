@@ -1,18 +1,18 @@
 /** The counters and histograms of what happens. What happens with every request is counted by frequent-metrics.ts. */
-import { Counter, Histogram, type Registry } from 'prom-client'
+import { Counter, type Registry } from 'prom-client'
 import type { RevokedBy } from '../src/core/authorizations/authorizations.js'
 import type { CoreConfig } from '../src/core/config.js'
 import type { RefreshEvent } from '../src/core/connections/refresher.js'
-import type { Flow, PollOutcome, RedeemOutcome } from '../src/core/grants/grant.js'
+import type { PollOutcome } from '../src/core/grants/grant.js'
 import type { DomainOutcome } from '../src/core/issuers/domain-checks.js'
 import type { DataLoss } from '../src/core/marker/data-watch.js'
 import type { RefreshOutcome } from '../src/core/tokens/issued-tokens.js'
 import type { Verdict } from '../src/core/upstream/upstream-answer.js'
 import { createFrequentCounter, createLatencyHistogram } from './frequent-metrics.js'
+import { createGrantMetrics } from './grant-metrics.js'
 import { createWebhookCounters } from './webhook-metrics.js'
 
 type SignInEvent = 'signed_in' | 'connected' | 'refused'
-type GrantEvent = 'started' | 'approved' | 'denied' | 'collected'
 
 export type EventMetrics = ReturnType<typeof createEventMetrics>
 
@@ -43,20 +43,6 @@ export function createEventMetrics(registry: Registry, { upstreams, rules, webho
     label: 'operation',
     bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registry
-  })
-  const grants = counter('grantd_grants_total', 'Grants by what happened to them.', 'outcome', 'flow')
-  const ruleRefusals = counter('grantd_rule_refusals_total', 'Grants that a rule has refused, by rule.', 'rule', 'flow')
-  // The first refusal is an increase only from a zero.
-  for (const { name, consequence, when } of rules) {
-    if (consequence !== 'refuse') continue
-    for (const flow of when.flows ?? ['device', 'code']) ruleRefusals.inc({ rule: name, flow }, 0)
-  }
-  const redemptions = counter('grantd_code_redemptions_total', 'Authorization codes presented, by outcome.', 'outcome')
-  const decisions = new Histogram({
-    name: 'grantd_decision_seconds',
-    help: 'Seconds from the code to the decision.',
-    buckets: [5, 10, 20, 30, 60, 120, 300, 600, 900],
-    registers
   })
   const observeRedis = createLatencyHistogram({
     name: 'grantd_redis_seconds',
@@ -125,13 +111,10 @@ export function createEventMetrics(registry: Registry, { upstreams, rules, webho
 
   return {
     ...createWebhookCounters(registry, webhooks),
+    ...createGrantMetrics(registry, rules),
     countPoll,
     countAnswer,
     observeAnswer,
-    countGrant: (outcome: GrantEvent, flow: Flow) => grants.inc({ outcome, flow }),
-    countRuleRefusal: (rule: string, flow: Flow) => ruleRefusals.inc({ rule, flow }),
-    countRedemption: (outcome: RedeemOutcome['kind']) => redemptions.inc({ outcome }),
-    observeDecision: (seconds: number) => decisions.observe(seconds),
     observeRedis,
     countForeignKey: () => foreignKeys.inc(),
     countLimited: (limit: string) => limited.inc({ limit }),

@@ -18,8 +18,8 @@ import { type CodeGrantEvents, type CodeGrants, createCodeGrants } from './code-
 import { isGrantCode, readUserCode } from './codes.js'
 import { createCollection } from './collection.js'
 import { createDecisions } from './decisions.js'
-import type { Flow, GrantRequest, PollOutcome, Question, UndoOutcome, WithdrawOutcome } from './grant.js'
-import { shownTold, undoTold, withdrawalTold } from './grant-events.js'
+import type { Flow, GrantRequest, PollOutcome, WithdrawOutcome } from './grant.js'
+import { withdrawalTold } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
 import type { PendingGrants } from './pending-grants.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
@@ -40,10 +40,6 @@ export interface Grants extends Questions, Polls, CodeGrants {
    * many of its address or its client wait.
    */
   start(request: GrantRequest): Promise<StartedGrant>
-  /** Notes that a user is shown the question of a grant: the first time on this instance, which is told. Rejects with `unavailable`. */
-  shown(question: Question, userId: string, by: Origin): Promise<void>
-  /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
-  undo(typedUserCode: string, userId: string, by: Origin): Promise<UndoOutcome>
   /**
    * Ends a grant for the client that holds its code: a pending one cannot be approved any more, and what an approval led to is
    * revoked, collected or not. To a client with another tag the grant is unknown and stays as it is. Idempotent. Rejects with
@@ -71,7 +67,7 @@ export interface GrantsParts extends Omit<PollsParts, 'collect'> {
 }
 
 export function createGrants(parts: GrantsParts): Grants {
-  const { store, keyring, approvals, clients, audit, events, pending, rules, networkOf } = parts
+  const { store, keyring, approvals, clients, audit, pending, rules, networkOf } = parts
   const collect = createCollection(parts)
   const decideFound = createDecisions(parts)
   const admission = createAdmission({ rules, networkOf })
@@ -108,22 +104,10 @@ export function createGrants(parts: GrantsParts): Grants {
     start: createStart(parts),
     ...createCodeGrants({ ...parts, collect, decideFound, admission }),
 
-    ...createQuestions({ find, decideFound, admission, clients, audit, events }),
+    ...createQuestions({ ...parts, find, decideFound, admission }),
 
     poll,
     pollAndWait,
-
-    shown: (question, userId, by) => audit.tellOnce(shownTold(question, userId, by)),
-
-    async undo(typedUserCode, userId, by) {
-      const found = await find(typedUserCode)
-      const decision = found?.decision
-      if (!found || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
-      const { request } = found
-      await approvals.revoke(clients.find(request.clientId), { request, decision }, 'owner', by)
-      await audit.tellOnce(undoTold(found, userId, decision.authorizationId, by))
-      return { kind: 'undone' }
-    },
 
     withdraw,
 

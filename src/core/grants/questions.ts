@@ -1,11 +1,13 @@
-/** The question of a device: looked up by its user code, judged by the rules of the operator, and answered. */
+/** The question of a device: looked up by its user code, judged by the rules of the operator, answered, and undone. */
 import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin } from '../audit/event.js'
+import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import type { Admission, Answerer } from './admission.js'
 import type { CodeGrantEvents } from './code-grants.js'
 import type { DecidedBy, DecideFound } from './decisions.js'
-import type { Action, DecideOutcome, PeekOutcome, Refused } from './grant.js'
-import { decisionTold, questionOf } from './grant-events.js'
+import type { Action, DecideOutcome, PeekOutcome, Question, Refused, UndoOutcome } from './grant.js'
+import { decisionTold, questionOf, shownTold, undoTold } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
 
 export interface Questions {
@@ -19,19 +21,24 @@ export interface Questions {
    * before an approval, whatever they made of the question.
    */
   decide(typedUserCode: string, action: Action, by: DecidedBy): Promise<DecideOutcome>
+  /** Notes that a user is shown the question of a grant: the first time on this instance, which is told. Rejects with `unavailable`. */
+  shown(question: Question, userId: string, by: Origin): Promise<void>
+  /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
+  undo(typedUserCode: string, userId: string, by: Origin): Promise<UndoOutcome>
 }
 
 export interface QuestionsParts {
   find(typedUserCode: string): Promise<FoundGrant | undefined>
   decideFound: DecideFound
   admission: Admission
+  approvals: Approvals
   clients: Clients
   audit: AuditTrail
   events: CodeGrantEvents
 }
 
 export function createQuestions(parts: QuestionsParts): Questions {
-  const { find, decideFound, admission, clients, audit, events } = parts
+  const { find, decideFound, admission, approvals, clients, audit, events } = parts
   /** What a rule has made of a grant for this user, however often they ask. The first answer, and its telling, may have been lost. */
   async function refusalOf(found: FoundGrant, by: Answerer): Promise<Refused | undefined> {
     const rule = found.decision?.rule
@@ -78,6 +85,18 @@ export function createQuestions(parts: QuestionsParts): Questions {
         if (judged?.isProofDue) return { kind: 'unproved' }
       }
       return decideFound(found, action, by, (afterMs) => events.decided(action, afterMs / 1000, 'device'))
+    },
+
+    shown: (question, userId, by) => audit.tellOnce(shownTold(question, userId, by)),
+
+    async undo(typedUserCode, userId, by) {
+      const found = await find(typedUserCode)
+      const decision = found?.decision
+      if (!found || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
+      const { request } = found
+      await approvals.revoke(clients.find(request.clientId), { request, decision }, 'owner', by)
+      await audit.tellOnce(undoTold(found, userId, decision.authorizationId, by))
+      return { kind: 'undone' }
     }
   }
 }
