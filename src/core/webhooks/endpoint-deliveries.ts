@@ -22,8 +22,8 @@ const LOOK_EVERY_MS = 2_000
 export interface EndpointParts extends Omit<AttemptParts, 'waiting' | 'saves' | 'goOn'> {
   state: WebhookState
   trail: EventStore
-  /** The fencing token of this instance's lead. */
-  token: number
+  /** This instance, by a name that no other has. */
+  leader: string
   /** Called when another instance has taken the lead. */
   lost(): void
   /** An endpoint that is new gets what happened since. */
@@ -33,7 +33,7 @@ export interface EndpointParts extends Omit<AttemptParts, 'waiting' | 'saves' | 
 export type EndpointDeliveries = ReturnType<typeof createEndpointDeliveries>
 
 export function createEndpointDeliveries(parts: EndpointParts) {
-  const { endpoint, state, trail, clock, told, token, lost, beginsAtMs } = parts
+  const { endpoint, state, trail, clock, told, leader, lost, beginsAtMs } = parts
   const waiting = createWaitingList()
   const saves = createSaves((changes) => state.write(endpoint.id, token, changes), lost)
   const attempts = createAttempts({ ...parts, waiting, saves, goOn })
@@ -41,10 +41,13 @@ export function createEndpointDeliveries(parts: EndpointParts) {
   const progress = createProgress(trail, (eventId) => waiting.get(deliveryIdOf(eventId, endpoint.id))?.isStored ?? true)
   let gaps: Gap[] = []
   let wake = ''
+  /** The fencing token, once the endpoint is claimed; nothing is written before. */
+  let token = 0
   let isLoaded = false
   let lookedAtMs = Number.NEGATIVE_INFINITY
 
   async function load(): Promise<void> {
+    token = await state.claim(endpoint.id, leader)
     const kept = await state.state(endpoint.id)
     gaps = kept.gaps
     const cursor = kept.cursor ?? (await beginningAt(trail, beginsAtMs))
