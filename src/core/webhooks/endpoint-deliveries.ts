@@ -1,6 +1,6 @@
 /**
- * Delivers the events of the trail to one endpoint, while this instance leads. What fails waits in the storage for its next attempt and
- * holds back what must come after it, nobody else. So much may wait; beyond that nothing is read, and events stay in the trail.
+ * Delivers the events of the trail to one endpoint, while this instance leads. What fails waits in the storage and holds back what must
+ * come after it, nobody else. So much may wait; beyond that nothing is read, and events stay in the trail.
  */
 import type { AuditEvent } from '../audit/event.js'
 import type { EventStore } from '../audit/event-store.js'
@@ -37,7 +37,6 @@ export function createEndpointDeliveries(parts: EndpointParts) {
   const waiting = createWaitingList()
   const saves = createSaves((changes) => state.write(endpoint.id, token, changes), lost)
   const attempts = createAttempts({ ...parts, waiting, saves, goOn })
-  const { standing } = attempts
   const progress = createProgress(trail, (eventId) => waiting.get(deliveryIdOf(eventId, endpoint.id))?.isStored ?? true)
   let gaps: Gap[] = []
   let wake = ''
@@ -62,9 +61,9 @@ export function createEndpointDeliveries(parts: EndpointParts) {
     if (clock() - lookedAtMs < LOOK_EVERY_MS) return
     const [kept, counts] = await Promise.all([state.state(endpoint.id), state.counts(endpoint.id)])
     lookedAtMs = clock()
-    standing.failed = counts.failed
+    attempts.standing.failed = counts.failed
     // A stop of our own that is not saved yet counts.
-    if (saves.isEmpty()) standing.stoppedAtMs = kept.stoppedAtMs
+    if (saves.isEmpty()) attempts.standing.stoppedAtMs = kept.stoppedAtMs
     if (kept.wake === wake) return
     // What is delivered must be gone there before it is looked what waits.
     await saves.save()
@@ -109,7 +108,7 @@ export function createEndpointDeliveries(parts: EndpointParts) {
       if (attempts.hasEnded()) return false
       if (!isLoaded) await load()
       await look()
-      const isMore = standing.stoppedAtMs === undefined && (await read())
+      const isMore = attempts.standing.stoppedAtMs === undefined && (await read())
       goOn()
       return isMore
     },
