@@ -35,18 +35,17 @@ export type EndpointDeliveries = ReturnType<typeof createEndpointDeliveries>
 export function createEndpointDeliveries(parts: EndpointParts) {
   const { endpoint, state, trail, clock, told, leader, lost, beginsAtMs } = parts
   const waiting = createWaitingList()
-  const saves = createSaves((changes) => state.write(endpoint.id, token, changes), lost)
+  const saves = createSaves((changes) => state.write(endpoint.id, fencingToken, changes), lost)
   const attempts = createAttempts({ ...parts, waiting, saves, goOn })
   const progress = createProgress(trail, (eventId) => waiting.get(deliveryIdOf(eventId, endpoint.id))?.isStored ?? true)
   let gaps: Gap[] = []
   let wake = ''
-  /** The fencing token, once the endpoint is claimed; nothing is written before. */
-  let token = 0
+  let fencingToken = 0
   let isLoaded = false
   let lookedAtMs = Number.NEGATIVE_INFINITY
 
   async function load(): Promise<void> {
-    token = await state.claim(endpoint.id, leader)
+    fencingToken = await state.claim(endpoint.id, leader)
     const kept = await state.state(endpoint.id)
     gaps = kept.gaps
     const cursor = kept.cursor ?? (await beginningAt(trail, beginsAtMs))
