@@ -36,7 +36,7 @@ interface Lead {
 export type Deliverer = ReturnType<typeof createDeliverer>
 
 export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts) {
-  const { state, clock, told } = shared
+  const { clock, told } = shared
   const holder = randomUUID()
   const beginsAtMs = clock()
   let lead: Lead | undefined
@@ -46,14 +46,14 @@ export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts)
   let asking: Promise<void> | undefined
   let isStopped = false
 
-  async function begin(): Promise<void> {
+  function begin(): void {
     const mine: Lead = { deliveries: new Map(), isOver: false }
-    const tokens = await Promise.all(endpoints.map(({ id }) => state.claim(id, holder)))
     lead = mine
     const isLeading = () => !mine.isOver && performance.now() < leadsUntil - MARGIN_MS
-    for (const [i, endpoint] of endpoints.entries()) {
-      const parts = { ...shared, endpoint, token: tokens[i] as number, isLeading, beginsAtMs }
-      const deliveries = createEndpointDeliveries({ ...parts, lost: () => void leave(mine) })
+    const lost = () => void leave(mine)
+    for (const endpoint of endpoints) {
+      const parts = { ...shared, endpoint, leader: holder, isLeading, lost, beginsAtMs }
+      const deliveries = createEndpointDeliveries(parts)
       mine.deliveries.set(endpoint.id, deliveries)
       void run(mine, deliveries)
     }
@@ -86,7 +86,7 @@ export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts)
       if (isMine) leadsUntil = askedAt + LEASE_MS
       // Another instance may have led meanwhile, so that what this one knows is old.
       if (lead && (!isMine || hasLapsed)) await leave(lead)
-      if (isMine && !lead && !isStopped) await begin()
+      if (isMine && !lead && !isStopped) begin()
     } catch (error) {
       // While the storage is away nobody can take the lead, and nothing can be read either.
       if (!isFault(error)) told.webhooksFailed(error)

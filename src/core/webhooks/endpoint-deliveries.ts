@@ -1,6 +1,6 @@
 /**
- * Delivers the events of the trail to one endpoint, while this instance leads. What fails waits in the storage for its next attempt and
- * holds back what must come after it, nobody else. So much may wait; beyond that nothing is read, and events stay in the trail.
+ * Delivers the events of the trail to one endpoint, while this instance leads. What fails waits in the storage and holds back what must
+ * come after it, nobody else. So much may wait; beyond that nothing is read, and events stay in the trail.
  */
 import type { AuditEvent } from '../audit/event.js'
 import type { EventStore } from '../audit/event-store.js'
@@ -22,8 +22,8 @@ const LOOK_EVERY_MS = 2_000
 export interface EndpointParts extends Omit<AttemptParts, 'waiting' | 'saves' | 'goOn'> {
   state: WebhookState
   trail: EventStore
-  /** The fencing token of this instance's lead. */
-  token: number
+  /** This instance, by a name that no other has. */
+  leader: string
   /** Called when another instance has taken the lead. */
   lost(): void
   /** An endpoint that is new gets what happened since. */
@@ -33,18 +33,19 @@ export interface EndpointParts extends Omit<AttemptParts, 'waiting' | 'saves' | 
 export type EndpointDeliveries = ReturnType<typeof createEndpointDeliveries>
 
 export function createEndpointDeliveries(parts: EndpointParts) {
-  const { endpoint, state, trail, clock, told, token, lost, beginsAtMs } = parts
+  const { endpoint, state, trail, clock, told, leader, lost, beginsAtMs } = parts
   const waiting = createWaitingList()
-  const saves = createSaves((changes) => state.write(endpoint.id, token, changes), lost)
+  const saves = createSaves((changes) => state.write(endpoint.id, fencingToken, changes), lost)
   const attempts = createAttempts({ ...parts, waiting, saves, goOn })
-  const { standing } = attempts
   const progress = createProgress(trail, (eventId) => waiting.get(deliveryIdOf(eventId, endpoint.id))?.isStored ?? true)
   let gaps: Gap[] = []
   let wake = ''
+  let fencingToken = 0
   let isLoaded = false
   let lookedAtMs = Number.NEGATIVE_INFINITY
 
   async function load(): Promise<void> {
+    fencingToken = await state.claim(endpoint.id, leader)
     const kept = await state.state(endpoint.id)
     gaps = kept.gaps
     const cursor = kept.cursor ?? (await beginningAt(trail, beginsAtMs))
@@ -59,9 +60,9 @@ export function createEndpointDeliveries(parts: EndpointParts) {
     if (clock() - lookedAtMs < LOOK_EVERY_MS) return
     const [kept, counts] = await Promise.all([state.state(endpoint.id), state.counts(endpoint.id)])
     lookedAtMs = clock()
-    standing.failed = counts.failed
+    attempts.standing.failed = counts.failed
     // A stop of our own that is not saved yet counts.
-    if (saves.isEmpty()) standing.stoppedAtMs = kept.stoppedAtMs
+    if (saves.isEmpty()) attempts.standing.stoppedAtMs = kept.stoppedAtMs
     if (kept.wake === wake) return
     // What is delivered must be gone there before it is looked what waits.
     await saves.save()
@@ -106,7 +107,7 @@ export function createEndpointDeliveries(parts: EndpointParts) {
       if (attempts.hasEnded()) return false
       if (!isLoaded) await load()
       await look()
-      const isMore = standing.stoppedAtMs === undefined && (await read())
+      const isMore = attempts.standing.stoppedAtMs === undefined && (await read())
       goOn()
       return isMore
     },
