@@ -3,8 +3,10 @@ import { loadConfig } from '../config/load-config.js'
 import { type Core, type CoreEvents, createCore } from '../core/index.js'
 import { createStorage } from '../storage/index.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './api-keys.js'
+import { runEpochCommand } from './epoch.js'
 import { rotateIssuerKey, runKeysCommand } from './keys.js'
-import { type RestoreOptions, runEpochCommand, runRestoreCommand } from './restore.js'
+import { runRestoreCommand } from './restore.js'
+import type { RestoreOptions } from './restore-options.js'
 
 /** createCore needs a signer, but no command signs or verifies a token. */
 const refuse = () => {
