@@ -1,6 +1,6 @@
 /** A loss of data in Redis is noticed by instances that run, and what looks odd at their start: in the log, the metrics and the trail. */
 import t, { type Test } from 'tap'
-import type { DataLoss } from '../../src/core/marker/data-watch.js'
+import type { DataLoss } from '../../src/core/marker/data-loss.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
 import { eventsOf } from '../support/audit.js'
 import { runProgram } from '../support/programs.js'

@@ -267,9 +267,10 @@ const blocks = [...guide.matchAll(/^( *)```(\w*)\n([\s\S]*?)^\1```$/gm)].map(
 t.test(
   'every command of docs/operations.md, as it stands: a backup, a revocation, a restore that brings nothing back',
   async (t) => {
-    const bin = t.testdir({ grantd: `#!/bin/sh\nexec ${process.execPath} ${inRoot('dist/src/cli.js')} "$@"\n` })
+    const program = `#!/bin/sh\nexec ${process.execPath} ${inRoot('dist/src/cli.js')} "$@"\n`
+    const cwd = t.testdir({ bin: { grantd: program } })
+    const bin = join(cwd, 'bin')
     await chmod(join(bin, 'grantd'), 0o755)
-    const cwd = t.testdir({})
     const settings = {
       ...{
         PATH: `${bin}:${process.env.PATH}`,

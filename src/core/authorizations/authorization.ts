@@ -5,7 +5,7 @@
 import { Type } from '@sinclair/typebox'
 import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
-import type { Ends } from '../epoch/epoch.js'
+import type { Ends } from '../epoch/ends.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import type { Condition, Fields } from '../records/record-store.js'
 

@@ -7,21 +7,8 @@ import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fault, isFault } from '../fault.js'
-import { fieldsLike, TimeText } from '../records/readable.js'
-import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
-
-/** What has ended; all zero while there was no epoch. */
-export interface Ends {
-  /** What was approved, collected or signed in to before this has ended. */
-  beforeMs: number
-  /** API keys that were made before this have ended. */
-  apiKeysBeforeMs: number
-  /** When the operator said so. */
-  beganAtMs: number
-}
-
-const TIMES = { beforeMs: TimeText, apiKeysBeforeMs: TimeText, beganAtMs: TimeText }
-export const isEpoch = fieldsLike(TIMES)
+import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
+import { type Ends, fromFields, later, toFields } from './ends.js'
 
 /** There is one for all: its parent and its id. */
 const PLACE = ['service', 'epoch'] as const
@@ -44,15 +31,6 @@ export interface EpochParts {
   records: RecordStore
   clock: Clock
   audit: Pick<AuditTrail, 'tell'>
-}
-
-const DETAIL = /^before (\S+?)(, API keys as well)?$/
-
-/** What an epoch ends, as its event says it in `detail`; undefined if that is no such text. */
-export function readEpochDetail(detail: string): { beforeMs: number; apiKeys: boolean } | undefined {
-  const [, before = '', apiKeys] = DETAIL.exec(detail) ?? []
-  const beforeMs = Date.parse(before)
-  return Number.isNaN(beforeMs) ? undefined : { beforeMs, apiKeys: apiKeys !== undefined }
 }
 
 export function createEpoch({ records, clock, audit }: EpochParts): Epoch {
@@ -121,19 +99,4 @@ export function createEpoch({ records, clock, audit }: EpochParts): Epoch {
       return standing
     }
   }
-}
-
-/** The later ends of each; the first where none of the second is later. */
-function later(standing: Ends, ends: Ends): Ends {
-  const beforeMs = Math.max(standing.beforeMs, ends.beforeMs)
-  const apiKeysBeforeMs = Math.max(standing.apiKeysBeforeMs, ends.apiKeysBeforeMs)
-  if (beforeMs === standing.beforeMs && apiKeysBeforeMs === standing.apiKeysBeforeMs) return standing
-  return { beforeMs, apiKeysBeforeMs, beganAtMs: Math.max(ends.beganAtMs, standing.beganAtMs + 1) }
-}
-
-const toFields = (ends: Ends): Fields =>
-  Object.fromEntries(Object.entries(ends).map(([name, ms]) => [name, String(ms)]))
-
-function fromFields({ beforeMs = '0', apiKeysBeforeMs = '0', beganAtMs = '0' }: Fields = {}): Ends {
-  return { beforeMs: Number(beforeMs), apiKeysBeforeMs: Number(apiKeysBeforeMs), beganAtMs: Number(beganAtMs) }
 }

@@ -12,6 +12,7 @@ import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { SigningKeyStore } from '../tokens/signing-key.js'
 import { beatFieldOf, isEarlier, isStale, staleBeats } from './beats.js'
+import type { DataLoss, DataWatchEvents } from './data-loss.js'
 
 /** The marker: one record, which has an id and the last beat of every instance. */
 export const isMarker = fieldsLike({ id: Text, atMs: TimeText }, { event: Text })
@@ -22,19 +23,6 @@ const BEAT_EVERY_MS = 10_000
 const PAUSE_MS = 300_000
 /** Instances that start together make the first signing key and the marker in any order. */
 const STARTED_TOGETHER_MS = 60_000
-
-/**
- * `replaced`: the marker is another one. `gone_back`: a beat of this instance is missing. `trail_lost`: the trail has gone back behind an
- * event that the marker knows. `paused`: at the start, nobody has beaten for minutes. `unmarked`: at the start, there are keys of before
- * and no marker.
- */
-export type DataLoss = 'replaced' | 'gone_back' | 'trail_lost' | 'paused' | 'unmarked'
-
-export interface DataWatchEvents {
-  dataLost(how: DataLoss, detail: string): void
-  /** A beat failed, for another reason than an unreachable storage. */
-  beatFailed(error: unknown): void
-}
 
 export interface DataWatch {
   /** One beat, and what it tells. Rejects with `unavailable`; what it could not tell is told by the next one. */

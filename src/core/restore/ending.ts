@@ -6,7 +6,7 @@ import { BY_OPERATOR } from '../audit/event.js'
 import { fromFields, hasEnded } from '../authorizations/authorization.js'
 import type { Revoking } from '../authorizations/revoking.js'
 import type { Clock } from '../clock.js'
-import type { Ends } from '../epoch/epoch.js'
+import type { Ends } from '../epoch/ends.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { FoundKey, Keyspace } from './keyspace.js'
 

@@ -9,22 +9,8 @@ import type { Epoch } from '../epoch/epoch.js'
 import type { SigningKeyStore } from '../tokens/signing-key.js'
 import type { AnnounceEnded } from './ending.js'
 import { FAMILIES, type Family, type Keyspace } from './keyspace.js'
-import type { TakenAway } from './revocation-log.js'
-import type { TakeAway, TakenAwayCounts } from './taking-away.js'
-
-/** `since-backup`: what the log has, and no more. */
-export type WhatEnds =
-  | { kind: 'everything'; keepsApiKeys: boolean }
-  | { kind: 'since-backup'; taken: TakenAway; sinceMs: number }
-
-/** What is to be ended, or was. Lists of records are not counted beside their records. */
-export interface RestoreCounts {
-  keys: Partial<Record<Family, number>>
-  /** Signing keys of the service itself that are older than its last epoch. */
-  signingKeys: number
-  /** What the log has and is not so yet. */
-  takenAway?: TakenAwayCounts
-}
+import type { RestoreCounts, WhatEnds } from './restore-counts.js'
+import type { TakeAway } from './taking-away.js'
 
 export interface Restore {
   /** Rejects with a sentence for the operator unless this user of Redis may do all of it. */
@@ -102,10 +88,4 @@ export function createRestore(parts: RestoreParts): Restore {
       return { keys: await walk(what, true), signingKeys: 0, takenAway }
     }
   }
-}
-
-/** Whether there is anything to clean. */
-export function isClean({ keys, signingKeys, takenAway }: RestoreCounts): boolean {
-  const counts = [...Object.values(keys), signingKeys, ...Object.values(takenAway ?? {})]
-  return counts.every((count) => count === 0)
 }

@@ -3,25 +3,9 @@
  * back. Other lines, such as those of the service's own log on the same stream, are passed over.
  */
 import { Type } from '@sinclair/typebox'
-import { readEpochDetail } from '../epoch/epoch.js'
+import { readEpochDetail } from '../epoch/ends.js'
 import { jsonOf } from '../records/readable.js'
-
-export interface TakenAway {
-  /** Authorizations by their id. */
-  authorizations: Map<string, { userId: string; atMs: number }>
-  /** Whether each user was blocked or let be again, whichever came last. */
-  users: Map<string, 'blocked' | 'unblocked'>
-  /** API keys by their id. */
-  apiKeys: Map<string, { owner: string }>
-  /** Connected accounts by their id. */
-  connections: Map<string, { userId: string }>
-  /** When the service's own signing key was replaced last; undefined if it was not. */
-  keyRotatedAtMs: number | undefined
-  /** The last epoch that an operator has begun. */
-  epoch: { beforeMs: number; apiKeys: boolean } | undefined
-  /** The time of the first line, whatever it says; undefined without a line. */
-  firstAtMs: number | undefined
-}
+import type { TakenAway } from './taken-away.js'
 
 const optional = Type.Optional(Type.Union([Type.String(), Type.Null()]))
 const lineOf = jsonOf(

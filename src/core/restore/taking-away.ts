@@ -11,7 +11,7 @@ import type { SigningKeyStore } from '../tokens/signing-key.js'
 import type { SigningKeys } from '../tokens/signing-keys.js'
 import type { Users } from '../users/user.js'
 import type { AnnounceEnded } from './ending.js'
-import type { TakenAway } from './revocation-log.js'
+import type { TakenAway } from './taken-away.js'
 
 /** A key is made before its rotation is told. */
 const TOLD_WITHIN_MS = 60_000
