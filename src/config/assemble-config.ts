@@ -17,6 +17,8 @@ export interface ConfigFiles {
   clients: readonly Client[]
   resources: readonly Resource[]
   upstreams: readonly Upstream[]
+  /** Who may see the admin pages. */
+  admins: readonly string[]
   /** CA certificates for foreign issuers and for Redis, as PEM. */
   foreignCa: string | undefined
   redisCa: string | undefined
@@ -31,7 +33,7 @@ export function publicUrlOf({ PUBLIC_URL, PORT }: Pick<Environment, 'PUBLIC_URL'
 
 /** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
 export function assembleConfig(env: Environment, files: ConfigFiles): Config {
-  const { clients, resources, upstreams, foreignCa, redisCa, logo } = files
+  const { clients, resources, upstreams, admins, foreignCa, redisCa, logo } = files
   const madeUpSecrets: string[] = []
   const orMadeUp = (name: string, value: string | undefined) => {
     if (value !== undefined) return value
@@ -61,6 +63,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     clients: [...builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources), ...clients],
     clientIdMetadata: readClientIdMetadata(env.CLIENT_ID_METADATA),
     upstreams,
+    admins,
     demoSignIn,
     hasPages: upstreams.length > 0 || demoSignIn,
     serviceName: env.SERVICE_NAME,

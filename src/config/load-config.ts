@@ -5,6 +5,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
+import { readAdmins } from './admins.js'
 import { assembleConfig, publicUrlOf } from './assemble-config.js'
 import { readClientsFile } from './clients-file.js'
 import type { Config } from './config.js'
@@ -34,6 +35,8 @@ export function loadConfig(variables: Variables): Config {
   const crossed = [...crossFaults(wellFormed, malformed)]
   const clientsFile = readClientsFile(wellFormed.OAUTH_CLIENTS_FILE, publicUrlOf(wellFormed))
   const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
+  const hasUpstreams = upstreamsFile.faults.length === 0
+  const admins = readAdmins(wellFormed.ADMINS, hasUpstreams ? upstreamsFile.upstreams : undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
   const logoFile = readLogoFile(values.BRAND_LOGO_FILE as string | undefined)
@@ -42,6 +45,7 @@ export function loadConfig(variables: Variables): Config {
     ...crossed.filter((line) => !malformed.has(line.split(':', 1)[0] ?? '')),
     ...clientsFile.faults.map((line) => `OAUTH_CLIENTS_FILE: ${line}`),
     ...upstreamsFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
+    ...admins.faults.map((line) => `ADMINS: ${line}`),
     ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
     ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`),
     ...logoFile.faults.map((line) => `BRAND_LOGO_FILE: ${line}`)
@@ -52,6 +56,7 @@ export function loadConfig(variables: Variables): Config {
     clients: clientsFile.clients,
     resources: clientsFile.resources,
     upstreams: upstreamsFile.upstreams,
+    admins: admins.admins,
     foreignCa: foreignCaFile.pem,
     redisCa: redisCaFile.pem,
     logo: logoFile.svg

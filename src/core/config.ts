@@ -28,6 +28,8 @@ export interface CoreConfig {
   /** Whether clients may be known by a URL: all of them, or those of these hosts. */
   readonly clientIdMetadata: 'off' | 'on' | readonly string[]
   readonly upstreams: readonly Upstream[]
+  /** Who may see the admin pages, as users/admins.ts has it. Without any, nobody may. */
+  readonly admins: readonly string[]
   readonly tokensApi: {
     readonly baseDomain: string | undefined
     readonly signingAlg: SigningAlg
