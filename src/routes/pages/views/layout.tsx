@@ -8,6 +8,8 @@ interface LayoutProps {
   title: string
   /** The navigation entry of this page. */
   here?: 'device' | 'clients' | 'connections' | undefined
+  /** Another navigation than that of an account. */
+  navigation?: NavigationProps
   /** Whether the page asks for a decision; then it has no navigation. */
   isAlone?: boolean
   /** Whether the page reports that the user's task is done. */
@@ -17,7 +19,9 @@ interface LayoutProps {
   children: ComponentChildren
 }
 
-export function Layout({ visit, title, here, isAlone = false, isDone = false, onward, children }: LayoutProps) {
+export function Layout(props: LayoutProps) {
+  const { visit, title, here, navigation = ofAccount(visit, here), isAlone = false, isDone = false } = props
+  const { onward, children } = props
   const { texts, base, language, session, serviceName, assets } = visit
   return (
     <html lang={language}>
@@ -45,7 +49,7 @@ export function Layout({ visit, title, here, isAlone = false, isDone = false, on
               </p>
             )}
           </div>
-          {session && !isAlone && <Navigation visit={visit} here={here} />}
+          {session && !isAlone && <Navigation base={base} {...navigation} />}
         </header>
         <main id="content" tabIndex={-1} class={isDone ? 'done' : undefined}>
           <h1>{title}</h1>
@@ -76,14 +80,28 @@ function Service({ visit: { base, assets, serviceName } }: { visit: Visit }) {
 
 const ENTRIES = { device: '/device', clients: '/account/clients', connections: '/account/connections' } as const
 
-function Navigation({ visit: { base, texts }, here }: Pick<LayoutProps, 'visit' | 'here'>) {
+interface NavigationProps {
+  /** What it leads around in. */
+  label: string
+  entries: readonly { path: string; text: string; isHere: boolean }[]
+}
+
+function ofAccount({ texts: { nav } }: Visit, here: LayoutProps['here']): NavigationProps {
+  const names = Object.keys(ENTRIES) as (keyof typeof ENTRIES)[]
+  return {
+    label: nav.label,
+    entries: names.map((name) => ({ path: ENTRIES[name], text: nav[name], isHere: name === here }))
+  }
+}
+
+function Navigation({ base, label, entries }: NavigationProps & { base: string }) {
   return (
-    <nav aria-label={texts.nav.label}>
+    <nav aria-label={label}>
       <ul>
-        {(Object.keys(ENTRIES) as (keyof typeof ENTRIES)[]).map((entry) => (
-          <li key={entry}>
-            <a href={base + ENTRIES[entry]} aria-current={entry === here ? 'page' : undefined}>
-              {texts.nav[entry]}
+        {entries.map(({ path, text, isHere }) => (
+          <li key={path}>
+            <a href={base + path} aria-current={isHere ? 'page' : undefined}>
+              {text}
             </a>
           </li>
         ))}
