@@ -5,6 +5,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createApiKeys } from '../src/core/api-keys/api-keys.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
+import { BY, keptNowhere } from '../test/support/audit.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { compareSides, type Rate, roundFigures } from './support/compare-sides.js'
@@ -126,7 +127,7 @@ async function makeApiKey({ url }: RedisServer): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const { text } = await createApiKeys({ records: storage.apiKeys, clock }).create('bench', {})
+  const { text } = await createApiKeys({ records: storage.apiKeys, clock, audit: keptNowhere }).create('bench', {}, BY)
   await storage.close()
   return text
 }

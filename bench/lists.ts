@@ -16,6 +16,7 @@ import type { Storage } from '../src/core/storage.js'
 import { createBrowserSessions } from '../src/core/users/browser-sessions.js'
 import { createUsers } from '../src/core/users/user.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
+import { BY, keptNowhere } from '../test/support/audit.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import { sessionOf } from '../test/support/tokens.js'
 import { createGrants } from './support/grants.js'
@@ -140,7 +141,11 @@ async function fill(records: RecordStore, userId: string): Promise<void> {
 
 /** Makes the workloads of an issuer, and the request that lists them all. */
 async function ownersList(storage: Storage, service: Target) {
-  const { text } = await createApiKeys({ records: storage.apiKeys, clock: Date.now }).create(OWNER, {})
+  const { text } = await createApiKeys({ records: storage.apiKeys, clock: Date.now, audit: keptNowhere }).create(
+    OWNER,
+    {},
+    BY
+  )
   const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' }
   const body = JSON.stringify({ name: 'bench', description: 'Has many workloads' })
   const created = await fetch(`${service.url}/v1/providers`, { method: 'POST', headers, body })
@@ -200,9 +205,16 @@ async function readPages(agent: Agent, { url }: Target, token: string, delays: n
 
 /** Opens the page with the button that revokes all. Returns what presses it, and resolves to how long that took. */
 async function openButton(storage: Storage, { url }: Target, userId: string): Promise<() => Promise<number>> {
-  const users = createUsers({ records: storage.users, clock: Date.now })
-  const options = { records: storage.sessions, users, clock: Date.now, idleSeconds: 3_600, ttlSeconds: 3_600 }
-  const { token } = await createBrowserSessions(options).begin({ userId, name: userId })
+  const users = createUsers({ records: storage.users, clock: Date.now, audit: keptNowhere })
+  const options = {
+    records: storage.sessions,
+    users,
+    clock: Date.now,
+    idleSeconds: 3_600,
+    ttlSeconds: 3_600,
+    audit: keptNowhere
+  }
+  const { token } = await createBrowserSessions(options).begin({ userId, name: userId }, BY)
   const cookie = `__Host-grantd-session=${token}`
   const page = await (await fetch(`${url}/account/clients`, { headers: { cookie } })).text()
   const csrf = /name="csrf"[^>]*value="([^"]+)"|value="([^"]+)"[^>]*name="csrf"/.exec(page)

@@ -12,6 +12,7 @@ import { builtInClients } from '../src/core/clients/client.js'
 import { createBrowserSessions } from '../src/core/users/browser-sessions.js'
 import { createUsers } from '../src/core/users/user.js'
 import { createRedisStorage } from '../src/storage/redis/index.js'
+import { BY, keptNowhere } from '../test/support/audit.js'
 import { apiClient } from '../test/support/client.js'
 import { at, redisConfig } from '../test/support/redis-config.js'
 import { enterCode } from './support/entered-code.js'
@@ -83,7 +84,7 @@ async function prepareUser(url: string): Promise<string> {
   const log = { info() {}, warn: console.error }
   const storage = createRedisStorage({ redis: redisConfig(at(url)), clock, log, observe() {} })
   await storage.open()
-  const users = createUsers({ records: storage.users, clock })
+  const users = createUsers({ records: storage.users, clock, audit: keptNowhere })
   const authorizations = createAuthorizations({
     records: storage.authorizations,
     users,
@@ -93,7 +94,8 @@ async function prepareUser(url: string): Promise<string> {
     },
     clients: { find: () => undefined },
     clock,
-    events: { revoked() {} }
+    events: { revoked() {} },
+    audit: keptNowhere
   })
   const approvals = createApprovals({
     ...{ records: storage.authorizations, parents: storage.authorizationUsers },
@@ -113,9 +115,10 @@ async function prepareUser(url: string): Promise<string> {
     users,
     clock,
     idleSeconds: 3_600,
-    ttlSeconds: 3_600
+    ttlSeconds: 3_600,
+    audit: keptNowhere
   })
-  const { token } = await sessions.begin({ userId: USER, name: USER })
+  const { token } = await sessions.begin({ userId: USER, name: USER }, BY)
   await storage.close()
   return token
 }

@@ -1,5 +1,6 @@
 /** app.core: the rules, whose events go to the metrics and the log. Opened and closed with the application. */
 import fp from 'fastify-plugin'
+import { wireFormOf } from '../src/core/audit/event.js'
 import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
 
 declare module 'fastify' {
@@ -25,8 +26,15 @@ const PROVIDER_LINES = {
   ill: 'a provider is in trouble'
 }
 
-export const core = fp(
-  async (app) => {
+export interface CoreOptions {
+  /** Takes a line of the audit trail, for AUDIT_LOG=stdout. */
+  writeAuditLine?: (line: string) => void
+}
+
+const toStandardOutput = (line: string) => void process.stdout.write(line)
+
+export const core = fp<CoreOptions>(
+  async (app, { writeAuditLine = toStandardOutput }) => {
     const { storage, config, clock, signer, metrics, whereabouts } = app
     const events: CoreEvents = {
       started: () => metrics.countGrant('started', 'device'),
@@ -51,6 +59,7 @@ export const core = fp(
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
         app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
       },
+      told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(wireFormOf(event))}\n`),
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
       revocationSweepFailed: (error) => app.log.error({ err: error }, 'the revocations could not be looked through')
     }

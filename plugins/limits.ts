@@ -143,7 +143,11 @@ export const limits = fp(
           const address = addressOf(request)
           if (address === undefined) return check()
           const guesser = { key: limitKey('secrets', clientId, address), limit: bounds.wrongSecretsPerIp }
-          return core.guesses.secret(guesser, check, () => metrics.countLimited('client secrets'))
+          return core.guesses.secret(guesser, check, () => {
+            metrics.countLimited('client secrets')
+            const by = whereabouts.origin(request, `client:${clientId}`)
+            return core.limitedGuesses(address, { ...by, clientId, detail: 'client secrets' })
+          })
         },
         async guess(request, userId, lookup) {
           const address = addressOf(request)
@@ -157,7 +161,11 @@ export const limits = fp(
             if (outcome.kind === 'unknown') metrics.countMissedUserCode()
             return outcome
           }
-          return core.guesses.limit(guessers, counted, () => metrics.countLimited('user code misses'))
+          return core.guesses.limit(guessers, counted, () => {
+            metrics.countLimited('user code misses')
+            const by = whereabouts.origin(request, `user:${userId}`)
+            return core.limitedGuesses(address ?? `user ${userId}`, { ...by, userId, detail: 'user codes' })
+          })
         }
       }
       return limits

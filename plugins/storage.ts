@@ -18,8 +18,9 @@ export interface StorageOptions {
 export const storage = fp<StorageOptions>(
   async (app, options) => {
     const { config, clock, log, metrics } = app
+    const { redis, eventsKept } = config
     const { observeRedis: observe, countForeignKey: countForeign } = metrics
-    const engine = createStorage({ redis: config.redis, clock, log, observe, countForeign, ...options })
+    const engine = createStorage({ ...{ redis, clock, log, observe, countForeign, eventsKept }, ...options })
     app.decorate('storage', engine)
     app.addHook('onClose', () => engine.close())
     await engine.open()

@@ -3,6 +3,7 @@ import { compile } from '@fastify/proxy-addr'
 import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Actor, Origin, Whence } from '../src/core/audit/event.js'
 import type { Location } from '../src/core/grants/grant.js'
 import { addressOf, clientBehind } from './forwarded.js'
 
@@ -14,6 +15,10 @@ export interface Whereabouts {
   /** What limits count an address as; undefined for TRUSTED_CALLERS, which are not counted by address. */
   countedAs(ip: string): string | undefined
   location(request: FastifyRequest): Location | undefined
+  /** Where a request comes from, as the audit trail tells it. */
+  whence(request: FastifyRequest): Whence & { ip: string }
+  /** The same with who asks. */
+  origin(request: FastifyRequest, actor: Actor): Origin & { ip: string }
 }
 
 declare module 'fastify' {
@@ -39,20 +44,25 @@ export const whereabouts = fp(
       return clientBehind(peer, typeof header === 'string' ? header : undefined, trustProxyHeader, trusts)
     }
 
+    function location(request: FastifyRequest): Location | undefined {
+      if (!edgeHeaders || !trusts(peerOf(request))) return undefined
+      const [city, region, country] = ['cf-ipcity', 'cf-region', 'cf-ipcountry'].map((name) =>
+        readHeader(request, name)
+      )
+      const text = [city, region, country].filter(Boolean).join(', ').slice(0, LONGEST_LOCATION)
+      if (!text) return undefined
+      return country && isCountry(country) ? { text, country } : { text }
+    }
+
+    const whence = (request: FastifyRequest) => ({ ip: ip(request), location: location(request)?.text })
+
     app.decorate('whereabouts', {
       ip,
       network: (request) => normalizeIP(ip(request)),
       countedAs: (ip) => (isTrusted(ip, 0) ? undefined : normalizeIP(ip)),
-
-      location(request) {
-        if (!edgeHeaders || !trusts(peerOf(request))) return undefined
-        const [city, region, country] = ['cf-ipcity', 'cf-region', 'cf-ipcountry'].map((name) =>
-          readHeader(request, name)
-        )
-        const text = [city, region, country].filter(Boolean).join(', ').slice(0, LONGEST_LOCATION)
-        if (!text) return undefined
-        return country && isCountry(country) ? { text, country } : { text }
-      }
+      location,
+      whence,
+      origin: (request, actor) => ({ actor, ...whence(request) })
     })
   },
   { name: 'whereabouts', dependencies: ['config'] }

@@ -354,6 +354,17 @@ export const EnvironmentSchema = Type.Object({
     'a comma-separated list of addresses or CIDR ranges such as 10.0.0.0/8, none of them everything',
     'Back ends that call for many users, such as that of your dashboard. No limit counts them by address, only by user, client and API key.'
   ),
+  EVENTS_KEPT: wholeNumber(
+    0,
+    10_000_000,
+    100_000,
+    'How many events of the [audit trail](operations.md#the-audit-trail) Redis keeps, about; with 0 none. The oldest make room for the newest.'
+  ),
+  AUDIT_LOG: choice(
+    ['stdout', 'off'],
+    'off',
+    '`stdout` writes each event of the audit trail to the standard output as well, as a JSON line of its own among those of the log.'
+  ),
   HELD_POLLS: wholeNumber(
     0,
     100_000,

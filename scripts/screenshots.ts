@@ -11,6 +11,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Page } from 'playwright-core'
 import { buildApp } from '../src/app.js'
 import { loadConfig } from '../src/config/load-config.js'
+import { BY } from '../test/support/audit.js'
 import {
   approve,
   deny,
@@ -78,7 +79,7 @@ const start = (site: Site, client_metadata: object, headers = OSLO, client_type 
 async function authorizeBefore(site: Site, userId: string, days: number, type: string, metadata: object) {
   nowMs = START - days * DAY_MS
   const { grant_code, user_code } = await start(site, metadata, OSLO, type)
-  await site.app.core.grants.decide(user_code, 'approve', { userId, ip: OSLO['x-forwarded-for'] })
+  await site.app.core.grants.decide(user_code, 'approve', { ...BY, userId, ip: OSLO['x-forwarded-for'] })
   await post(site, 'token', { grant_code })
   nowMs = START
 }
@@ -218,7 +219,7 @@ async function shootProviders(): Promise<void> {
     nowMs = START - (upstreamId === 'hub' ? 30 : 5) * DAY_MS
     const tokens = { accessToken: 'not shown', refreshToken: undefined, scopes: [...scopes], expiresAtMs }
     const identity = { subject, username: subject, name: 'Ann' }
-    await connections.keep('ann', connectionId, { upstreamId, identity, tokens })
+    await connections.keep('ann', connectionId, { upstreamId, identity, tokens }, BY)
     nowMs = START
     await connections.vend(connectionId, { kind: 'api_key' })
   }

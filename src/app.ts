@@ -44,6 +44,8 @@ export interface AppOptions {
   awaitsCollection?: boolean
   /** Where the log goes; by default to standard output at the configured level. */
   logger?: LogOptions
+  /** Where the lines of AUDIT_LOG=stdout go; by default to standard output, as the log. */
+  writeAuditLine?: (line: string) => void
   /** How many lines that log had to drop, for the metrics; by default none are. */
   droppedLogLines?: () => number
 }
@@ -61,7 +63,7 @@ export function buildApp(config: Config, { logger, ...options }: AppOptions = {}
 
 /** Everything the application is made of, in the order in which it is registered. */
 export function partsOf(config: Config, options: AppOptions = {}): Part[] {
-  const { testClock, awaitsCollection = true, droppedLogLines = () => 0 } = options
+  const { testClock, awaitsCollection = true, droppedLogLines = () => 0, writeAuditLine } = options
   const plugins: Part[] = [
     [configPlugin, { config, clock: testClock ?? Date.now }],
     [whereabouts, {}],
@@ -69,7 +71,7 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
     [storage, testClock ? { testClock } : {}],
     [timeLimit, {}],
     [jwt, {}],
-    [core, {}],
+    [core, writeAuditLine ? { writeAuditLine } : {}],
     [readiness, {}],
     [requestHeaders, {}],
     [answers, {}],

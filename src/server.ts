@@ -42,7 +42,11 @@ const stop = gracefulStop(app)
 function logToPipe(): AppOptions {
   const pipe = openLogOutput((dropped) => app.log.warn({ dropped }, 'log lines are missing: nobody read them in time'))
   if (!pipe) return {}
-  return { logger: { ...(loggerOptions(config.logLevel) as object), stream: pipe }, droppedLogLines: pipe.dropped }
+  return {
+    logger: { ...(loggerOptions(config.logLevel) as object), stream: pipe },
+    writeAuditLine: pipe.write,
+    droppedLogLines: pipe.dropped
+  }
 }
 
 const { close } = closeWithGrace(

@@ -135,16 +135,16 @@ export const Event = Type.Object({
   id: Type.String({ description: 'In the order of the trail.' }),
   at: Type.String({ format: 'date-time' }),
   type: Type.String({ examples: ['authorization.revoked'] }),
-  user_id: Type.Optional(Type.String()),
-  client_id: Type.Optional(Type.String()),
-  authorization_id: Type.Optional(Type.String()),
-  grant_id: Type.Optional(Type.String()),
+  user_id: Type.Union([Type.String(), Type.Null()]),
+  client_id: Type.Union([Type.String(), Type.Null()]),
+  authorization_id: Type.Union([Type.String(), Type.Null()]),
+  grant_id: Type.Union([Type.String(), Type.Null()]),
   actor: Type.String({
     description: 'Who did it: `user:ID`, `client:CLIENT_ID`, `api-key:OWNER/ID`, `admin:USER_ID`, `operator` or `service`.'
   }),
-  ip: Type.Optional(Type.String()),
-  location: Type.Optional(Type.String()),
-  detail: Type.Optional(Type.String())
+  ip: Type.Union([Type.String(), Type.Null()]),
+  location: Type.Union([Type.String(), Type.Null()]),
+  detail: Type.Union([Type.String(), Type.Null()])
 })
 export type Event = Static<typeof Event>
 

@@ -2833,22 +2833,34 @@ export const openapiDocument = {
       },
       Event: {
         type: 'object',
-        required: ['id', 'at', 'type', 'actor'],
+        required: [
+          'id',
+          'at',
+          'type',
+          'user_id',
+          'client_id',
+          'authorization_id',
+          'grant_id',
+          'actor',
+          'ip',
+          'location',
+          'detail'
+        ],
         properties: {
           id: { type: 'string', description: 'In the order of the trail.' },
           at: { type: 'string', format: 'date-time' },
           type: { type: 'string', example: 'authorization.revoked' },
-          user_id: { type: 'string' },
-          client_id: { type: 'string' },
-          authorization_id: { type: 'string' },
-          grant_id: { type: 'string' },
+          user_id: { type: 'string', nullable: true },
+          client_id: { type: 'string', nullable: true },
+          authorization_id: { type: 'string', nullable: true },
+          grant_id: { type: 'string', nullable: true },
           actor: {
             type: 'string',
             description: 'Who did it: `user:ID`, `client:CLIENT_ID`, `api-key:OWNER/ID`, `admin:USER_ID`, `operator` or `service`.'
           },
-          ip: { type: 'string' },
-          location: { type: 'string' },
-          detail: { type: 'string' }
+          ip: { type: 'string', nullable: true },
+          location: { type: 'string', nullable: true },
+          detail: { type: 'string', nullable: true }
         }
       },
       EventList: {

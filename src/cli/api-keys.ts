@@ -8,6 +8,7 @@ import {
   writeRights
 } from '../core/api-keys/api-key.js'
 import type { ApiKeys, NewApiKey } from '../core/api-keys/api-keys.js'
+import { BY_OPERATOR } from '../core/audit/event.js'
 
 const DAY_MS = 86_400_000
 const LONGEST_DAYS = 3_650
@@ -30,7 +31,7 @@ export async function runApiKeysCommand(
     throw new Error('an account is 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end')
   }
   if (command === 'create') {
-    const { text, key } = await keys.create(owner, readOptions(options))
+    const { text, key } = await keys.create(owner, readOptions(options), BY_OPERATOR)
     return [text, `made for ${owner} as ${key.id}, ${rightsOf(key)}, ${expiryOf(key)}. It is not shown again.`]
   }
   if (command === 'list') {
@@ -43,9 +44,9 @@ export async function runApiKeysCommand(
 }
 
 function change(keys: ApiKeys, command: string, owner: string, id: string, options: ApiKeyOptions) {
-  if (command === 'revoke') return keys.revoke(owner, id)
+  if (command === 'revoke') return keys.revoke(owner, id, BY_OPERATOR)
   if (options.rights === undefined) throw new Error('say what the key may do from now on: --rights introspect,tokens')
-  return keys.setRights(owner, id, readRightsOption(options.rights))
+  return keys.setRights(owner, id, readRightsOption(options.rights), BY_OPERATOR)
 }
 
 function readOptions({ label, rights, 'expires-in-days': days }: ApiKeyOptions): NewApiKey {

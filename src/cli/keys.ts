@@ -1,5 +1,6 @@
 /** The operator's commands for keys and secrets: `grantd keys …`, `grantd providers rotate-key` and `grantd clients secret`. */
 import { randomBytes } from 'node:crypto'
+import { BY_OPERATOR } from '../core/audit/event.js'
 import type { IssuerKeys } from '../core/issuers/issuer-keys.js'
 import type { Issuers } from '../core/issuers/issuers.js'
 import { digestOf } from '../core/secrets/digest.js'
@@ -7,7 +8,7 @@ import type { SigningKeys } from '../core/tokens/signing-keys.js'
 
 /** Lists or rotates the service's own signing keys, and resolves to the lines to print. `isNow`: the new key signs at once. */
 export async function runKeysCommand(keys: SigningKeys, command: string, isNow: boolean): Promise<string[]> {
-  if (command === 'rotate') await keys.rotate(isNow ? 'now' : 'published-ahead')
+  if (command === 'rotate') await keys.rotate(isNow ? 'now' : 'published-ahead', BY_OPERATOR)
   return describe(keys)
 }
 
@@ -28,7 +29,7 @@ export async function rotateIssuerKey(
   isUrgent: boolean
 ): Promise<string[]> {
   if ((await issuers.ownerOf(issuerId)) === undefined) throw new Error(`there is no provider ${issuerId}`)
-  const { kid, signsFromMs } = await issuerKeys.rotate(issuerId, isUrgent ? 'now' : 'published-ahead')
+  const { kid, signsFromMs } = await issuerKeys.rotate(issuerId, isUrgent ? 'now' : 'published-ahead', BY_OPERATOR)
   return [`${kid} signs from ${new Date(signsFromMs).toISOString()}; instances learn of it within a minute`]
 }
 

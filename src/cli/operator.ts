@@ -53,7 +53,8 @@ async function withCore(command: (core: Core) => Promise<string[]>): Promise<str
   const config = loadConfig(process.env)
   if (!config.redis) throw new Error('all keys live in Redis: set REDIS_URL and GRANTD_SECRET as the service has them')
   const clock = Date.now
-  const storage = createStorage({ redis: config.redis, clock, log: { info() {}, warn() {} }, observe() {} })
+  const { redis, eventsKept } = config
+  const storage = createStorage({ redis, clock, log: { info() {}, warn() {} }, observe() {}, eventsKept })
   const core = createCore({ storage, config, clock, signer: NO_SIGNER, events: NOBODY, limitTime: (work) => work })
   try {
     await storage.open()

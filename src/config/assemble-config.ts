@@ -114,6 +114,8 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
             pendingPerIp: env.LIMIT_PENDING_PER_IP,
             pendingPerClient: env.LIMIT_PENDING_PER_CLIENT
           },
+    eventsKept: env.EVENTS_KEPT,
+    auditLog: env.AUDIT_LOG,
     heldPolls: env.HELD_POLLS,
     keepAliveSeconds:
       env.KEEP_ALIVE_SECONDS ?? (env.TRUST_PROXY.length > 0 ? KEEP_ALIVE.behindProxy : KEEP_ALIVE.alone),

@@ -33,6 +33,9 @@ export interface Config extends CoreConfig {
   readonly showsDocs: boolean
   readonly logLevel: Environment['LOG_LEVEL']
   readonly limits: Limits | 'off'
+  /** How many events of the audit trail are kept, about. */
+  readonly eventsKept: number
+  readonly auditLog: Environment['AUDIT_LOG']
   readonly keepAliveSeconds: number
   readonly shutdownDelaySeconds: number
   /** The names of secrets that were not set and are random for the life of this process. */

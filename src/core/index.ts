@@ -5,6 +5,7 @@
  */
 import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
+import { createAuditTrail, type ToldEvent } from './audit/audit-trail.js'
 import { createEventSearch } from './audit/event-search.js'
 import { createAllAuthorizations } from './authorizations/all-authorizations.js'
 import { createApprovals } from './authorizations/approvals.js'
@@ -32,6 +33,7 @@ import { createPendingList } from './grants/pending-list.js'
 import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
+import { createLimitedGuesses } from './limits/limited-guesses.js'
 import { createGuesses } from './limits/limits.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
@@ -62,6 +64,8 @@ import { createUsers, isStanding } from './users/user.js'
 export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, DomainEvents {
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
+  /** An event of the audit trail, once the storage has it. Absent where nobody writes them down. */
+  told?: ((event: ToldEvent) => void) | undefined
   /** The signing keys could not be read, for another reason than an unreachable storage. */
   signingKeysFailed(error: unknown): void
   /** The revocation feed could not be swept, for another reason than an unreachable storage. */
@@ -89,30 +93,33 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const { publicUrl: issuer, expectedIssuer } = config
   const keyring = createKeyring(config.secrets)
 
+  const audit = createAuditTrail({ store: storage.events, clock, told: events.told })
   const guardedFetch = createGuardedFetch(config.tokensApi.foreignIssuers)
   const [like] = config.clients.filter(({ id }) => id === 'other')
   const allowed = config.clientIdMetadata
   const documents = createClientDocuments(guardedFetch, clock)
   const urlClients = like && allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined
   const clients = createClients(config.clients, urlClients)
-  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock })
+  const apiKeys = createApiKeys({ records: readable(storage.apiKeys, isApiKey), clock, audit })
   const guesses = createGuesses(storage.limits, clock)
+  const limitedGuesses = createLimitedGuesses(storage.limits, audit, clock)
 
   const signingKeys = createSigningKeys({
     store: storage.signingKeys,
     keyring,
     clock,
     alg: config.signingAlg,
-    tokenTtlSeconds: Math.max(ID_TOKEN_TTL_SECONDS, ...config.clients.map((client) => accessTokenTtlOf(client, false)))
+    tokenTtlSeconds: Math.max(ID_TOKEN_TTL_SECONDS, ...config.clients.map((client) => accessTokenTtlOf(client, false))),
+    audit
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const resources = new Set(config.clients.flatMap((client) => client.resources.map(({ identifier }) => identifier)))
   const namesStatusList = config.tokenStatusList
   const signing = { keys: signingKeys, jwt: signer, issuer }
   const accessTokens = createAccessTokens({ ...signing, expectedIssuer, resources, namesStatusList })
-  const users = createUsers({ records: readable(storage.users, isStanding), clock })
+  const users = createUsers({ records: readable(storage.users, isStanding), clock, audit })
   const authorizationRecords = readable(storage.authorizations, isAuthorization)
-  const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock })
+  const revoking = createRevoking({ records: authorizationRecords, store: storage.revocations, clients, clock, audit })
   const revocationSweep = createRevocationSweep(storage.revocations, revoking, events.revocationSweepFailed)
   const authorizations = createAuthorizations({
     records: authorizationRecords,
@@ -120,6 +127,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     revoking,
     clients,
     clock,
+    audit,
     events
   })
   const takeStatusIndex = namesStatusList ? storage.statusIndices.take : undefined
@@ -138,6 +146,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     idTokens: createIdTokens(signing),
     refreshTokens: createRefreshTokens(createRefreshTokenTexts(keyring), storage.refreshFamilies),
     clock,
+    audit,
     events
   })
 
@@ -157,6 +166,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     tokens,
     heldPolls,
     pending: createPendingGrants(storage.limits, pending),
+    audit,
     events,
     clock,
     limitTime,
@@ -179,6 +189,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     records: readable(storage.sessions, isSession),
     users,
     clock,
+    audit,
     ...config.sessions
   })
   const connectionRecords = readable(storage.connections, isConnection)
@@ -198,6 +209,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     refresher,
     keyring,
     clientOf,
+    audit,
     clock
   })
   const directory = createDirectory({ users, profiles, identities, connections, authorizations, allAuthorizations })
@@ -208,7 +220,16 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
   const admins = createAdmins(config.admins)
   const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions, admins })
 
-  const issuerServices = createIssuerServices({ storage, config, keyring, jwt: signer, events, clock, limitTime })
+  const issuerServices = createIssuerServices({
+    storage,
+    config,
+    keyring,
+    jwt: signer,
+    audit,
+    events,
+    clock,
+    limitTime
+  })
 
   const sessions = createDashboardSessions({ ...config.dashboard, clock })
   const callers = createCallers({ sessions, accessTokens, tokens, apiKeys })
@@ -218,9 +239,11 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     keyring,
     /** Whole lists are put together so many at a time, because each is held until it is complete. */
     wholeLists: createTurns(8, 2),
+    audit,
     clients,
     apiKeys,
     guesses,
+    limitedGuesses,
     signingKeys,
     accessTokens,
     authorizations,

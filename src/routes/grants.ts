@@ -18,8 +18,9 @@ export function pollGrant(
   reply: FastifyReply,
   grantCode: string,
   clientTag: string,
-  collecting: Collecting
+  asked: Omit<Collecting, 'whence'>
 ): Promise<PollOutcome> {
+  const collecting: Collecting = { ...asked, whence: () => app.whereabouts.whence(request) }
   const { prefer } = request.headers
   const seconds = typeof prefer === 'string' ? readWaitSeconds(prefer) : undefined
   if (seconds) return pollAndWait(app, reply, seconds, grantCode, clientTag, collecting)

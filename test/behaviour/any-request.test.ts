@@ -10,6 +10,7 @@ import t, { type Test } from 'tap'
 import { CODE_GRANT, DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { startApp, type TestApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { answerAs, challengeOf, codeRequest } from '../support/code-flow.js'
 import { startDnsServer } from '../support/dns-server.js'
 import {
@@ -366,11 +367,11 @@ async function createWorld({ app, call, clock }: TestApp) {
   const accounts: { id: string; owner: number }[] = []
   const rights = ['introspect', 'connected-accounts'] as const
   const [key, ended, bare] = [
-    await app.core.apiKeys.create('acme', { rights }),
-    await app.core.apiKeys.create('acme', { rights }),
-    await app.core.apiKeys.create('acme', {})
+    await app.core.apiKeys.create('acme', { rights }, BY),
+    await app.core.apiKeys.create('acme', { rights }, BY),
+    await app.core.apiKeys.create('acme', {}, BY)
   ]
-  await app.core.apiKeys.revoke('acme', ended.key.id)
+  await app.core.apiKeys.revoke('acme', ended.key.id, BY)
   let round = 0
 
   const of = <T>(list: T[], pick: number) => list[pick % list.length] as T
@@ -922,9 +923,9 @@ type TokensRequest = typeof tokensRequests extends fc.Arbitrary<infer T> ? T : n
 async function createTokensWorld(service: ListeningApp, publish: (name: string, text: string) => void) {
   const { app, newKey, by, publicUrl } = service
   const [own, other, keeper] = await Promise.all(['acme', 'other', 'keeper'].map(newKey))
-  const ended = await app.core.apiKeys.create('acme', {})
-  await app.core.apiKeys.revoke('acme', ended.key.id)
-  const { text: reader } = await app.core.apiKeys.create('acme', { rights: ['introspect'] })
+  const ended = await app.core.apiKeys.create('acme', {}, BY)
+  await app.core.apiKeys.revoke('acme', ended.key.id, BY)
+  const { text: reader } = await app.core.apiKeys.create('acme', { rights: ['introspect'] }, BY)
   // The issuer of this owner is never deleted, so that its tokens can always be validated.
   const kept = await makeOneOfEach(by(keeper))
   const token = await mint(by(keeper), kept, { expiresIn: 172_800 })

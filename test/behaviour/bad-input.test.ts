@@ -11,6 +11,7 @@ import t, { type Test } from 'tap'
 import { dashboardOperations } from '../../schemas/generated/dashboard.js'
 import { apiHeaders, refused } from '../routes/expectations.js'
 import { startApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { effortOf } from '../support/effort.js'
 import { base64url, forge, hmac } from '../support/forge.js'
 import { freePort } from '../support/ports.js'
@@ -44,7 +45,7 @@ async function setUp(t: Test) {
   const { app, call, start, collect } = service
   const tokens = { accessToken: 'token', refreshToken: undefined, scopes: [], expiresAtMs: undefined }
   const identity = { subject: 'ann', username: 'ann', name: 'Ann' }
-  await app.core.connections.keep('ann', ACCOUNT_ID, { upstreamId: 'acme', identity, tokens })
+  await app.core.connections.keep('ann', ACCOUNT_ID, { upstreamId: 'acme', identity, tokens }, BY)
   const grant = await start({ hostname: 'h' })
   const client = await collect('ann', { hostname: 'mine' })
   await call('GET', '/auth/clients', { token: client })

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { isFault } from '../../src/core/fault.js'
 import { newGrantCode } from '../../src/core/grants/codes.js'
 import type { Answer } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { answerAs, codeRequest, redeemCode } from '../support/code-flow.js'
 import { startDnsServer } from '../support/dns-server.js'
 import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
@@ -451,8 +452,8 @@ t.test('a grant is approved, collected and revoked', async (t) => {
     const { status, body } = await at.poll(grant_code)
     return status === 200 && body.status !== 'approved' ? 500 : status
   }
-  const undoing: Act = (at, { user_code, user }) => statusOf(at.app.core.grants.undo(user_code, user))
-  const revocation: Act = (at, { user }) => statusOf(at.app.core.authorizations.revokeAll(user))
+  const undoing: Act = (at, { user_code, user }) => statusOf(at.app.core.grants.undo(user_code, user, BY))
+  const revocation: Act = (at, { user }) => statusOf(at.app.core.authorizations.revokeAll(user, 'owner', BY))
 
   const interrupt = (
     t: Test,

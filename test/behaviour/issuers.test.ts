@@ -10,6 +10,7 @@ import { rotateIssuerKey } from '../../src/cli/keys.js'
 import { createKeyring } from '../../src/core/secrets/keyring.js'
 import { openSigningKey } from '../../src/core/tokens/signing-key.js'
 import { GRANTD_SECRET, type TestClock } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { startDnsServer } from '../support/dns-server.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { runProgram } from '../support/programs.js'
@@ -423,7 +424,7 @@ t.test('what is kept', async (t) => {
   const { app, api, key } = service
   const ids = await makeOneOfEach(api)
   await mint(api, ids)
-  await app.core.issuerKeys.rotate(ids.providerId as string, 'now')
+  await app.core.issuerKeys.rotate(ids.providerId as string, 'now', BY)
   const held = await everything(redis)
   t.ok(held.length > 2_000, `${held.length} characters in Redis`)
 

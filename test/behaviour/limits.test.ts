@@ -5,6 +5,7 @@ import { loggerOptions } from '../../src/logger.js'
 import { tally, times } from '../contract/engine.js'
 import { refused } from '../routes/expectations.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { type DocumentedOperation, documentedOperations } from '../support/documented-operations.js'
 import { API, BOX, basicAuth, CLI, DEVICE_CODE, startOAuthApp, TV } from '../support/oauth-app.js'
 import { startRedis } from '../support/redis-server.js'
@@ -455,7 +456,7 @@ t.test('every operation has a limit, or a reason to have none', async (t) => {
   )
   const ENVIRONMENT_ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
   const { app, post } = await startOAuthApp(t, { ...lowest, LIMITS: 'on', ENVIRONMENT_ID })
-  const key = (await app.core.apiKeys.create('acme', {})).text
+  const key = (await app.core.apiKeys.create('acme', {}, BY)).text
   const session = await sessionOf('ann')
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
 

@@ -5,6 +5,7 @@ import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { authorizationIdOf } from '../../src/core/grants/grant.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { PATIENT, startApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { BOX, startOAuthApp } from '../support/oauth-app.js'
 import { startRedis } from '../support/redis-server.js'
@@ -139,7 +140,7 @@ t.test('two instances over one Redis', async (t) => {
     const seen = { revoked: 0, alive: 0, denied: 0 }
     for (let round = 0; round < 80; round++) {
       const user = `racer ${round}`
-      const revokeAll = () => here.app.core.authorizations.revokeAll(user)
+      const revokeAll = () => here.app.core.authorizations.revokeAll(user, 'owner', BY)
       const [before, during] = [await here.start(), await here.start()]
       t.equal((await there.decide(before.user_code, user)).status, 200)
 
@@ -200,7 +201,7 @@ t.test('two instances over one Redis', async (t) => {
       const grant = await here.start()
       const [{ status }] = await Promise.all([
         here.decide(grant.user_code, user),
-        sleep(round % 6).then(() => there.app.core.authorizations.revokeAll(user))
+        sleep(round % 6).then(() => there.app.core.authorizations.revokeAll(user, 'owner', BY))
       ])
       t.equal(status, 200)
       const [row, ...more]: Row[] = (await here.call('GET', '/auth/clients', { user })).body.data
@@ -225,9 +226,9 @@ t.test('two instances over one Redis', async (t) => {
         records.createWithin = createWithin
       })
       records.createWithin = async (...args) => {
-        if (!isRevoked) await there.app.core.authorizations.revokeAll(user)
+        if (!isRevoked) await there.app.core.authorizations.revokeAll(user, 'owner', BY)
         const made = await createWithin(...args)
-        if (isRevoked) await there.app.core.authorizations.revokeAll(user)
+        if (isRevoked) await there.app.core.authorizations.revokeAll(user, 'owner', BY)
         return made
       }
       t.equal((await here.decide(user_code, user)).status, 200)

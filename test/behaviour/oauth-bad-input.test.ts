@@ -15,6 +15,7 @@ import { newGrantCode } from '../../src/core/grants/codes.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { startApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { challengeOf } from '../support/code-flow.js'
 import { effortOf } from '../support/effort.js'
 import { base64url, forge, hmac } from '../support/forge.js'
@@ -97,7 +98,11 @@ async function approvedCode(app: FastifyInstance, clock: () => number): Promise<
     ...{ clientId: 'box', clientType: 'other' as const, scopes: ['openid'], metadata: {}, ip: '192.0.2.1' },
     ...{ codeChallenge: challengeOf(VERIFIER), redirectUri: 'https://box.example/' }
   }
-  await app.core.grants.answerCode({ code, request, askedAtMs: clock() }, 'approve', { userId: 'ann', ip: '192.0.2.1' })
+  await app.core.grants.answerCode({ code, request, askedAtMs: clock() }, 'approve', {
+    ...BY,
+    userId: 'ann',
+    ip: '192.0.2.1'
+  })
   return code
 }
 

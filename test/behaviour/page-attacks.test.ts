@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { pageHeaders } from '../routes/pages/expectations.js'
 import { startApp, type TestApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { codeRequest } from '../support/code-flow.js'
 import { clientsFile } from '../support/oauth-app.js'
 import { startIdentityProvider } from '../support/oidc-upstream.js'
@@ -51,7 +52,7 @@ async function connectTo({ app }: TestApp, userId: string, upstreamId: string) {
   const identity = { subject: 'd', username: 'd', name: 'd' }
   const tokens = { accessToken: 'access', refreshToken: undefined, scopes: [], expiresAtMs: undefined }
   const { connectionId } = await app.core.identities.connect(upstreamId, identity.subject, userId)
-  return app.core.connections.keep(userId, connectionId, { upstreamId, identity, tokens })
+  return app.core.connections.keep(userId, connectionId, { upstreamId, identity, tokens }, BY)
 }
 
 /** Returns every form of the site, filled in, each for another user. */
@@ -723,7 +724,12 @@ t.test('cross-site scripting: whatever a text says, it is only read', async (t) 
         const { username, scope, providerId } = said
         const tokens = { accessToken: 'a', refreshToken: undefined, scopes: [scope], expiresAtMs: undefined }
         const identity = { username, subject: 'x', name: 'x' }
-        await service.app.core.connections.keep(user, `account ${users}`, { upstreamId: providerId, identity, tokens })
+        await service.app.core.connections.keep(
+          user,
+          `account ${users}`,
+          { upstreamId: providerId, identity, tokens },
+          BY
+        )
         const page = await (await signedIn(service, user)).get('/account/connections')
         // The URL that disconnects an account has its id.
         return { ...page, body: page.body.replace(/account \d+/g, 'an-id') }

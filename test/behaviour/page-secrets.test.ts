@@ -8,6 +8,7 @@ import { type LogOptions, loggerOptions } from '../../src/logger.js'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { refused } from '../routes/pages/expectations.js'
 import { GRANTD_SECRET, IMPATIENT, startApp, type TestApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { answer, codeRequest, LOOPBACK, queryOf } from '../support/code-flow.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/oidc-upstream.js'
@@ -32,7 +33,8 @@ async function contentOf({ client }: RedisServer): Promise<string[]> {
         hash: () => client.hgetall(key),
         zset: () => client.zrange(key, '0', '-1', 'WITHSCORES'),
         set: () => client.smembers(key),
-        list: () => client.lrange(key, 0, -1)
+        list: () => client.lrange(key, 0, -1),
+        stream: () => client.xrange(key, '-', '+')
       }
       const content = read[type]
       if (!content) throw new Error(`a ${type} that nobody looks into`)
@@ -174,15 +176,24 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   for (const token of Object.values(planted)) secrets.providerToken.add(token)
   const cat = await arrive('cat')
   const catId = (await app.core.browserSessions.use(cat.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
-  await app.core.connections.keep(catId, 'planted', {
-    upstreamId: 'hub',
-    identity: { subject: 'cat', username: 'cat', name: 'Cat' },
-    tokens: { ...planted, scopes: ['repo'], expiresAtMs: clock() + 3_600_000 }
-  })
-  const { text: apiKey } = await app.core.apiKeys.create('operator', {
-    label: 'back end',
-    rights: ['connected-accounts']
-  })
+  await app.core.connections.keep(
+    catId,
+    'planted',
+    {
+      upstreamId: 'hub',
+      identity: { subject: 'cat', username: 'cat', name: 'Cat' },
+      tokens: { ...planted, scopes: ['repo'], expiresAtMs: clock() + 3_600_000 }
+    },
+    BY
+  )
+  const { text: apiKey } = await app.core.apiKeys.create(
+    'operator',
+    {
+      label: 'back end',
+      rights: ['connected-accounts']
+    },
+    BY
+  )
   secrets.key.add(apiKey)
   const vend = (token: string) => call('GET', '/api/v0/oauthAccounts/planted/accessToken', { token })
   t.equal((await vend(apiKey)).body.accessToken, planted.accessToken)

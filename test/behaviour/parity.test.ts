@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { startApp, type TestApp, type TestClock } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
@@ -371,10 +372,10 @@ async function tellStories(t: Test, app: TestApp, elsewhere = app): Promise<void
               t.equal((await elsewhere.call('DELETE', `/auth/clients/${row.id}`, { token })).status, 200)
             },
             async allRevoked() {
-              await core.authorizations.revokeAll(user)
+              await core.authorizations.revokeAll(user, 'owner', BY)
             },
             async undone() {
-              t.strictSame(await core.grants.undo(userCode, user), { kind: 'undone' })
+              t.strictSame(await core.grants.undo(userCode, user, BY), { kind: 'undone' })
             },
             async rowsLost() {
               for (const { id } of await rows()) await storage.authorizations.delete(user, id)
@@ -388,7 +389,7 @@ async function tellStories(t: Test, app: TestApp, elsewhere = app): Promise<void
               } as const
               t.match(await storage.grants.decide(digestOf(code), decision), { kind: 'decided' })
             },
-            blocked: (isBlocked) => (isBlocked ? core.users.block(user) : core.users.unblock(user)),
+            blocked: (isBlocked) => (isBlocked ? core.users.block(user, BY) : core.users.unblock(user, BY)),
             async refused(action, status) {
               t.equal((await decide(action)).status, status)
             }

@@ -14,6 +14,7 @@ import { ClientEntry, ResourceEntry } from '../../schemas/clients-file.js'
 import { readClientsFile } from '../../src/config/clients-file.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { GRANTD_SECRET, startApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { apiClient, claimsOf } from '../support/client.js'
 import { CLI, clientsFile, DEVICE_CODE, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
@@ -279,7 +280,7 @@ t.test('an old snapshot brings back what was revoked, until the records are take
   const family = await before.tokens(CLI, 'openid offline_access')
   const waiting = await before.start()
   await before.decide(waiting.user_code, 'ann')
-  const key = await before.app.core.apiKeys.create('acme', {})
+  const key = await before.app.core.apiKeys.create('acme', {}, BY)
   await shell(block('--rdb'), redis.url, directory)
 
   const revocation = await before.call('DELETE', `/auth/clients/${claimsOf(revoked).cid}`, { user: 'ann' })
@@ -330,8 +331,8 @@ t.test('a Redis user with the rights of deploy/redis/grantd.acl is enough, and m
   const { refresh_token } = await service.tokens(CLI, 'offline_access')
   t.equal((await service.refresh(refresh_token, CLI)).status, 200)
   t.equal((await service.call('DELETE', `/auth/clients/${claimsOf(token).cid}`, { user: 'ann' })).status, 200)
-  await service.app.core.signingKeys.rotate('now')
-  await service.app.core.apiKeys.create('acme', {})
+  await service.app.core.signingKeys.rotate('now', BY)
+  await service.app.core.apiKeys.create('acme', {}, BY)
 
   const user = redis.client.duplicate({ username, password })
   t.teardown(() => user.disconnect())

@@ -15,6 +15,7 @@ import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { createDeadline } from '../../src/core/clock.js'
 import { GRANTD_SECRET, PATIENT, startApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { type ApiClient, apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
 import { freePort } from '../support/ports.js'
@@ -627,16 +628,16 @@ t.test('what cannot be read is a 503 by itself, left out of its list, and told t
   await api.collect('ann')
   const [authorization] = await core.authorizations.list('ann')
   const id = authorization?.id ?? ''
-  const keys = [await core.apiKeys.create('acme', {}), await core.apiKeys.create('acme', {})] as const
-  const { token } = await core.browserSessions.begin({ userId: 'ann', name: 'Ann', upstreamId: 'up' })
+  const keys = [await core.apiKeys.create('acme', {}, BY), await core.apiKeys.create('acme', {}, BY)] as const
+  const { token } = await core.browserSessions.begin({ userId: 'ann', name: 'Ann', upstreamId: 'up' }, BY)
   await core.identities.connect('up', 'subject', 'ann')
   await core.profiles.keep('ann', { name: 'Ann' })
-  await core.users.block('bob')
+  await core.users.block('bob', BY)
   await core.users.noteRevokedAll('eve')
   const tokens = { accessToken: 'access', refreshToken: 'refresh', scopes: ['a'], expiresAtMs: clock() + 3_600_000 }
   for (const one of ['one', 'two']) {
     const identity = { subject: one, username: one, name: one }
-    await core.connections.keep('ann', one, { upstreamId: 'up', identity, tokens })
+    await core.connections.keep('ann', one, { upstreamId: 'up', identity, tokens }, BY)
   }
   const named = { name: 'name', description: 'description' }
   const issuer = await core.issuers.create('acme', named)
@@ -746,7 +747,7 @@ t.test('what cannot be read is a 503 by itself, left out of its list, and told t
   t.test('every kind of record is looked at', async (t) => {
     const found = await client.keys('grantd:*')
     const families = new Set(found.map((key) => key.split(':')[1]))
-    for (const other of ['grant', 'user-code', 'refresh-family', 'signing-keys', 'limit', 'lock'])
+    for (const other of ['grant', 'user-code', 'refresh-family', 'signing-keys', 'limit', 'lock', 'events'])
       families.delete(other)
     t.same([...new Set(kinds.map(({ key }) => key.split(':')[0] as string))].sort(), [...families].sort())
   })

@@ -6,6 +6,7 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { createKeys } from '../../src/storage/redis/keys.js'
 import { PATIENT } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { fillFeed } from '../support/full-feed.js'
 import { heapInUse } from '../support/heap.js'
 import { API, basicAuth, CLI, clientsFile, DEVICE_CODE, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
@@ -68,7 +69,7 @@ t.test('two instances over one Redis', async (t) => {
         for (const { clock } of [one, two]) clock.advance(31_000)
         return one.refresh(refresh_token)
       },
-      all: () => one.app.core.authorizations.revokeAll('ann')
+      all: () => one.app.core.authorizations.revokeAll('ann', 'owner', BY)
     }
     for (const [way, revoke] of Object.entries(ways)) {
       const tokens = await one.tokens()

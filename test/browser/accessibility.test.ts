@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import type { App } from '../../src/routes/app.js'
 import { sealTicket } from '../../src/routes/pages/consent-ticket.js'
 import { LANGUAGES } from '../../src/routes/pages/texts/languages.js'
+import { BY } from '../support/audit.js'
 import {
   approve,
   deny,
@@ -426,7 +427,7 @@ t.test('providers, and the accounts there', async (t) => {
       identity,
       tokens: { accessToken: 'a', refreshToken: undefined, ...tokens }
     }
-    await site.app.core.connections.keep('ann', connectionId, connection)
+    await site.app.core.connections.keep('ann', connectionId, connection, BY)
     return site.app.core.connections.vend(connectionId, { kind: 'api_key' })
   }
   t.match(await keep('new', { scopes: ['openid', 'films.read'], expiresAtMs: Date.now() + 3_600_000 }), {

@@ -10,6 +10,7 @@ import { createClients } from '../../src/core/clients/clients.js'
 import type { Position, RecordStore } from '../../src/core/records/record-store.js'
 import type { Storage } from '../../src/core/storage.js'
 import { createUsers } from '../../src/core/users/user.js'
+import { BY, keptNowhere } from '../support/audit.js'
 import { type StartEngine, times } from './engine.js'
 
 const DAY_MS = 86_400_000
@@ -31,9 +32,17 @@ async function ready(t: Test, start: StartEngine) {
     users: userRecords,
     revocations: store
   }: Storage) {
-    const users = createUsers({ records: userRecords, clock })
-    const revoking = createRevoking({ records, store, clients, clock })
-    const authorizations = createAuthorizations({ records, users, revoking, clients, clock, events })
+    const users = createUsers({ records: userRecords, clock, audit: keptNowhere })
+    const revoking = createRevoking({ records, store, clients, clock, audit: keptNowhere })
+    const authorizations = createAuthorizations({
+      records,
+      users,
+      revoking,
+      clients,
+      clock,
+      events,
+      audit: keptNowhere
+    })
     return { authorizations, approvals: createApprovals({ records, parents, authorizations, users, clock }) }
   }
   const [here, there] = [of(storage), of(other)]
@@ -133,16 +142,19 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
     const engine = await ready(t, start)
     const { records, authorizations, elsewhere, clock } = engine
     const ids = await fill(engine, 520)
-    const revoked = await Promise.all([authorizations.revokeAll('ann'), elsewhere.authorizations.revokeAll('ann')])
+    const revoked = await Promise.all([
+      authorizations.revokeAll('ann', 'owner', BY),
+      elsewhere.authorizations.revokeAll('ann', 'owner', BY)
+    ])
     t.equal(revoked[0] + revoked[1], 520, 'each one once, by whichever instance')
     t.equal(engine.revocations(), 520)
-    t.equal(await authorizations.revokeAll('ann'), 0, 'again there is nothing to do')
+    t.equal(await authorizations.revokeAll('ann', 'owner', BY), 0, 'again there is nothing to do')
     for (const id of ids.slice(0, 50)) t.equal(await authorizations.find('ann', id), undefined)
     const listed = await authorizations.list('ann')
     t.equal(listed.length, 200)
     for (const { revokedAtMs } of listed) t.equal(revokedAtMs, clock())
     t.equal((await authorizations.page('ann')).active, 0)
-    for (let i = 0; i < 2; i++) await authorizations.revoke('ann', listed[0]?.id as string)
+    for (let i = 0; i < 2; i++) await authorizations.revoke('ann', listed[0]?.id as string, 'owner', BY)
     t.equal((await records.ids('ann', { order: 'last-to-end', most: 1_000 })).ids.length, 200, 'the others are gone')
   })
 
@@ -154,7 +166,7 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
       const ids = times(210, () => randomUUID())
       for (const id of ids) {
         await approve(id)
-        await authorizations.revoke('ann', id)
+        await authorizations.revoke('ann', id, 'owner', BY)
       }
       t.equal((await authorizations.list('ann')).length, 200)
       const kept = async () => (await records.ids('ann', { order: 'last-to-end', most: 1_000 })).ids.length
@@ -164,7 +176,7 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
         t.type(kept !== 'full' && kept.revokedAtMs, 'number')
       }
       clock.advance(3_600_001)
-      await authorizations.revoke('ann', ids[0] as string)
+      await authorizations.revoke('ann', ids[0] as string, 'owner', BY)
       t.equal(await kept(), 200)
     }
   )
@@ -184,7 +196,7 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
     t.not(await approve(made), 'full', 'what is there is approved again')
     t.not(await approvals.prepare(undefined, REQUEST, { ...approvalOf(randomUUID(), clock()), userId: 'bob' }), 'full')
     t.equal(await approve(randomUUID()), 'full')
-    await authorizations.revoke('ann', ids[7] as string)
+    await authorizations.revoke('ann', ids[7] as string, 'owner', BY)
     t.not(await approve(randomUUID()), 'full', 'when one is revoked there is room for one')
     t.equal(await approve(randomUUID(), 1), 'full')
   })
@@ -198,7 +210,7 @@ export function authorizationsContract(t: Test, start: StartEngine): void {
     const client = { id: 'cli', type: 'cli', authorizationTtlSeconds: 2_592_000 } as Client
     const collect = (id: string) =>
       elsewhere.approvals.collect(client, { request: REQUEST, decision: approvalOf(id, clock()), createdAtMs: clock() })
-    await Promise.all([authorizations.revokeAll('ann'), ...ids.map(collect)])
+    await Promise.all([authorizations.revokeAll('ann', 'owner', BY), ...ids.map(collect)])
     for (const id of ids) t.equal(await authorizations.find('ann', id), undefined)
     t.equal((await authorizations.page('ann')).active, 0)
   })

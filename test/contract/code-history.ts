@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 import { CODE_LIFE_MS } from '../../src/core/grants/code-grants.js'
 import type { Action } from '../../src/core/grants/grant.js'
 import { RETENTION_MS } from '../../src/core/grants/rules.js'
+import { BY } from '../support/audit.js'
 import { answerAs, type CodeRequest, challengeOf, codeRequest, redeemCode, type Sent } from '../support/code-flow.js'
 import { CLI, type Credentials, type OAuthApp } from '../support/oauth-app.js'
 
@@ -183,7 +184,9 @@ const redeem = (
       })
       const isRevokedToo = revokedAfter !== undefined
       for (let turns = 0; turns < (revokedAfter ?? 0); turns++) await turn()
-      const revoking = isRevokedToo ? instances[0].app.core.authorizations.revokeAll(model.userId) : undefined
+      const revoking = isRevokedToo
+        ? instances[0].app.core.authorizations.revokeAll(model.userId, 'owner', BY)
+        : undefined
       const answers = await Promise.all(asked)
       await revoking
       const won = answers.filter(({ status }) => status === 200)
@@ -278,7 +281,7 @@ async function refresh({ seen }: History, model: ModelCode, service: OAuthApp): 
 const revoke = (which: number, onOther: number) =>
   command(`revoke(${which}, ${onOther})`, async (history, instances) => {
     const model = codeOf(history, which)
-    await (instances[onOther] as OAuthApp).app.core.authorizations.revokeAll(model.userId)
+    await (instances[onOther] as OAuthApp).app.core.authorizations.revokeAll(model.userId, 'owner', BY)
     model.isRevoked = true
     await checkTokens(model, instances)
   })

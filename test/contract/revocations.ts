@@ -23,6 +23,7 @@ import { fault } from '../../src/core/fault.js'
 import { LARGEST_PAGE, type RecordStore } from '../../src/core/records/record-store.js'
 import type { Storage } from '../../src/core/storage.js'
 import { createUsers } from '../../src/core/users/user.js'
+import { BY, keptNowhere } from '../support/audit.js'
 import { listenTo } from './decision-feed.js'
 import { type Engine, type StartEngine, times } from './engine.js'
 
@@ -338,15 +339,15 @@ function coreOver(t: Test, { storage, other, clock }: Engine) {
     { authorizations, authorizationUsers: parents, users: userRecords, revocations: store }: Storage,
     records = authorizations
   ) {
-    const users = createUsers({ records: userRecords, clock })
-    const revoking = createRevoking({ records, store, clients, clock })
+    const users = createUsers({ records: userRecords, clock, audit: keptNowhere })
+    const revoking = createRevoking({ records, store, clients, clock, audit: keptNowhere })
     const { sweep } = createRevocationSweep(store, revoking, (error) => t.error(error as Error))
     const events = {
       revoked() {
         revoked += 1
       }
     }
-    const made = createAuthorizations({ records, users, revoking, clients, clock, events })
+    const made = createAuthorizations({ records, users, revoking, clients, clock, events, audit: keptNowhere })
     return { ...made, sweep, approvals: createApprovals({ records, parents, authorizations: made, users, clock }) }
   }
   const [here, there] = [of(storage, breaking(storage.authorizations)), of(other)]
@@ -385,11 +386,11 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     const { here, there, other, clock, approve, collect, announced, revoked } = await ready(t)
     const id = await approve()
     await collect(id)
-    t.equal(await here.revoke('ann', randomUUID()), undefined)
+    t.equal(await here.revoke('ann', randomUUID(), 'owner', BY), undefined)
     t.strictSame(await announced(), [], 'what is not there')
-    t.type((await here.revoke('ann', id))?.revokedAtMs, 'number')
-    await there.revoke('ann', id)
-    await here.revokeAll('ann')
+    t.type((await here.revoke('ann', id, 'owner', BY))?.revokedAtMs, 'number')
+    await there.revoke('ann', id, 'owner', BY)
+    await here.revokeAll('ann', 'owner', BY)
     const { revocations } = await pageAt(other)
     t.strictSame(idsOf(revocations), [id])
     t.strictSame(
@@ -405,7 +406,7 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
   t.test('lasts as long as the tokens of other times and versions', async (t) => {
     const { here, other, storage, clock, approve, collect } = await ready(t)
     const until = async (id: string) => {
-      await here.revoke('ann', id)
+      await here.revoke('ann', id, 'owner', BY)
       return (await pageAt(other, START, 1_000)).revocations.find(({ authorizationId }) => authorizationId === id)
         ?.untilMs
     }
@@ -431,7 +432,7 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
   t.test('of what nobody has collected is told to nobody, unless it is collected meanwhile', async (t) => {
     const { here, approve, collect, announced, meanwhile } = await ready(t)
     const quiet = await approve()
-    t.type((await here.revoke('ann', quiet))?.revokedAtMs, 'number')
+    t.type((await here.revoke('ann', quiet, 'owner', BY))?.revokedAtMs, 'number')
     t.equal(await collect(quiet), undefined)
     t.strictSame(await announced(), [])
     const late = await approve()
@@ -439,7 +440,7 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     meanwhile(async () => {
       collected = await collect(late)
     })
-    t.type((await here.revoke('ann', late))?.revokedAtMs, 'number')
+    t.type((await here.revoke('ann', late, 'owner', BY))?.revokedAtMs, 'number')
     t.ok(collected, 'it was collected before it could be revoked')
     t.strictSame(await announced(), [late], 'so that its tokens are out')
     t.equal(await collect(late), undefined)
@@ -451,10 +452,10 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     const [one = '', two = '', kept = ''] = ids
     for (const id of ids) await collect(id)
     breaks('change')
-    await t.rejects(here.revoke('ann', one), { code: 'unavailable' })
+    await t.rejects(here.revoke('ann', one, 'owner', BY), { code: 'unavailable' })
     mends()
     breaks('answer')
-    await t.rejects(here.revoke('ann', two), { code: 'unavailable' })
+    await t.rejects(here.revoke('ann', two, 'owner', BY), { code: 'unavailable' })
     mends()
     t.strictSame(await announced(), [one, two], 'nothing is revoked that is not announced')
     t.ok(await there.find('ann', one))
@@ -475,10 +476,10 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     const [late = '', done = ''] = ids
     for (const id of ids) await collect(id)
     breaks('change')
-    await t.rejects(here.revoke('ann', late), { code: 'unavailable' })
+    await t.rejects(here.revoke('ann', late, 'owner', BY), { code: 'unavailable' })
     mends()
     breaks('answer')
-    await t.rejects(here.revoke('ann', done), { code: 'unavailable' })
+    await t.rejects(here.revoke('ann', done, 'owner', BY), { code: 'unavailable' })
     mends()
     const { next } = await pageAt(other)
     // Nobody could finish it for ten minutes, in which its client refreshed.
@@ -500,7 +501,7 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     const id = await approve()
     await collect(id)
     breaks('change')
-    await t.rejects(here.revoke('ann', id), { code: 'unavailable' })
+    await t.rejects(here.revoke('ann', id, 'owner', BY), { code: 'unavailable' })
     mends()
     clock.advance(600_000)
     breaks('read')
@@ -519,14 +520,14 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     const ids = await Promise.all(times(120, () => approve()))
     for (const id of ids.slice(0, 115)) await collect(id)
     breaks('change')
-    await t.rejects(here.revokeAll('ann'), { code: 'unavailable' })
+    await t.rejects(here.revokeAll('ann', 'owner', BY), { code: 'unavailable' })
     mends()
     const first = await announced()
     t.equal(first.length, 50)
     clock.advance(10_000)
     await there.sweep()
     for (const id of first) t.type((await there.get('ann', id))?.revokedAtMs, 'number')
-    t.equal(await here.revokeAll('ann'), 70)
+    t.equal(await here.revokeAll('ann', 'owner', BY), 70)
     const all = new Set(await announced())
     for (const id of ids.slice(0, 115)) t.ok(all.has(id), 'each of which there are tokens')
     t.equal((await there.page('ann')).active, 0)
@@ -538,7 +539,7 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
     const [spoilt = '', other1 = ''] = ids
     for (const id of ids) await collect(id)
     breaks('change')
-    for (const id of ids) await t.rejects(here.revoke('ann', id))
+    for (const id of ids) await t.rejects(here.revoke('ann', id, 'owner', BY))
     mends()
     clock.advance(10_000)
     const { authorizations: records, revocations: store } = storage
@@ -550,7 +551,8 @@ async function revoking(t: Test, start: StartEngine): Promise<void> {
           return records.change(parent, id, changes)
         }
       },
-      ...{ store, clients: createClients(CLIENTS), clock }
+      ...{ store, clients: createClients(CLIENTS), clock },
+      audit: keptNowhere
     })
     await createRevocationSweep(store, revoking, (error) => t.error(error as Error)).sweep()
     t.type((await there.get('ann', other1))?.revokedAtMs, 'number')

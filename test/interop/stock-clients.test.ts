@@ -11,6 +11,7 @@ import * as client from 'openid-client'
 import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { startApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { type IdentityProvider, startIdentityProvider } from '../support/oidc-upstream.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
@@ -614,7 +615,7 @@ async function originalApi(t: Test, issuer: IssuerOverRedis, acme: IdentityProvi
     return { userId, oauthAccountId: account?.id ?? '', session: await sessionOf(userId) }
   }
   const [ann, bob] = [await enter('ann'), await enter('bob')]
-  const apiKey = (await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })).text
+  const apiKey = (await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)).text
 
   await t.test('sdk-api, for back ends', async (t) => {
     const users = (accessToken?: string) =>

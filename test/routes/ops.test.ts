@@ -12,6 +12,7 @@ import { openapiDocument } from '../../schemas/generated/openapi.js'
 import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
+import { BY } from '../support/audit.js'
 import { answer, approved, codeRequest, redeemCode } from '../support/code-flow.js'
 import { API, BOX, CLI, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
@@ -341,7 +342,7 @@ t.test('GET /metrics', async (t) => {
     const sinceSeconds = service.clock() / 1000
     t.strictSame(await state(service), [1, 1, sinceSeconds])
     t.equal(value((await service.call('GET', '/metrics')).body, 'grantd_held_polls_limit'), 7)
-    const next = await service.app.core.signingKeys.rotate('published-ahead')
+    const next = await service.app.core.signingKeys.rotate('published-ahead', BY)
     t.strictSame(await state(service), [1, 1, sinceSeconds], 'the next one does not sign yet')
     service.clock.advance(next.signsFromMs - service.clock())
     t.strictSame(await state(service), [1, 1, next.signsFromMs / 1000])
@@ -577,7 +578,7 @@ t.test('GET /.well-known/jwks.json', async (t) => {
     const signer = async (user: string) =>
       JSON.parse(Buffer.from((await collect(user)).split('.')[0] as string, 'base64url').toString()).kid
     const [first] = await kids()
-    const next = await app.core.signingKeys.rotate('published-ahead')
+    const next = await app.core.signingKeys.rotate('published-ahead', BY)
     t.strictSame(await kids(), [first, next.kid])
     t.equal(await signer('ann'), first)
     t.equal(next.signsFromMs - next.createdAtMs, 360_000, 'six minutes, one more than the set may be kept')

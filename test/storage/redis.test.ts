@@ -244,75 +244,80 @@ t.test('commands of a long turn do not wait for its end', async (t) => {
 })
 
 t.test('what Redis forgets', async (t) => {
-  t.test('every key has an end, after every single operation; only the signing keys stay', async (t) => {
-    const engine = await start(t)
-    const { grants, refreshFamilies: families, authorizations: records, limits, signingKeys } = engine.storage
-    const [one, two, tag] = [newDigest(), newDigest(), newTag()]
-    const [first, second] = [newDigest(), newDigest()]
-    const family = { userId: 'alice', currentDigest: first }
-    const until = (ms: number) => engine.clock() + ms
-    const operations: Record<string, () => Promise<unknown>> = {
-      'a grant is created': () => grants.create(one, tag, newGrant()),
-      'its code is wanted by another': () => grants.create(two, tag, newGrant()),
-      'the other takes another code': () => grants.create(two, newTag(), newGrant()),
-      'it is polled': () => grants.poll(one, CLIENT_TAG),
-      'the poll is repeated': () => grants.poll(one, CLIENT_TAG),
-      'it is polled too early': () => grants.poll(one, CLIENT_TAG),
-      'it is polled at its time': () => grants.poll(two, CLIENT_TAG),
-      'an unknown one is polled': () => grants.poll(newDigest(), CLIENT_TAG),
-      'it is found': () => grants.find(tag),
-      'it is collected too early': () => grants.collect(one),
-      'it is approved': () => grants.decide(one, decisionOf()),
-      'it is approved again': () => grants.decide(one, decisionOf()),
-      'the other is denied': () => grants.decide(two, decisionOf({ action: 'deny' })),
-      'an unknown one is decided': () => grants.decide(newDigest(), decisionOf()),
-      'it is collected': () => grants.collect(one),
-      'it is collected again': () => grants.collect(one),
-      'an unknown one is collected': () => grants.collect(newDigest()),
-      'it is polled when it is expired': () => engine.pass(LIFE_MS).then(() => grants.poll(one, CLIENT_TAG)),
-      'whether it waits is asked': () => grants.stateOf(one),
-      'whether an unknown one waits is asked': () => grants.stateOf(newDigest()),
-      'a family begins': () => families.begin('a', family, until(2_592_000_000)),
-      'it begins again': () => families.begin('a', family, until(9_000_000_000)),
-      'one begins whose time is over': () => families.begin('b', family, until(-5)),
-      'it is looked at': () => families.find('a'),
-      'its token is rotated': () => families.rotate('a', first, second),
-      'the same token is rotated': () => families.rotate('a', first, second),
-      'an old token is rotated': () => engine.pass(30_001).then(() => families.rotate('a', first, second)),
-      'a token of an unknown one is rotated': () => families.rotate('c', first, second),
-      'a record is created': () => records.create('alice', '1', { a: '1' }, until(50_000)),
-      'it is created again': () => records.create('alice', '1', { a: '2' }, until(90_000)),
-      'a shorter one is created': () => records.create('alice', '2', { a: '1' }, until(10_000)),
-      'one is created whose time is over': () => records.create('alice', '3', { a: '1' }, until(-5)),
-      'it is changed': () => records.change('alice', '1', { set: { a: '2' }, setOnce: { b: '3' }, clear: ['c'] }),
-      'its life is changed': () => records.change('alice', '1', { keepUntilMs: until(70_000) }),
-      'its life is over': () => records.change('alice', '1', { keepUntilMs: until(-5) }),
-      'what is not there is changed': () =>
-        records.change('alice', '9', { set: { a: '1' }, keepUntilMs: until(9_000) }),
-      'records are ended': () => records.end('alice', ['1', '9'], { field: 'c', value: '1' }, until(60_000)),
-      'records are trimmed': () => records.trim('alice', { withinMs: 1_000_000_000, most: 1 }, 0),
-      'a record is deleted': () => records.delete('alice', '2'),
-      'what is not there is deleted': () => records.delete('bob', '2'),
-      'records are listed': () => records.list('alice'),
-      'a hit is counted': () => limits.hit('a', 60_000),
-      'a second one is counted': () => limits.hit('a', 60_000),
-      'an attempt is taken': () => limits.take('b', '1', 1, 60_000),
-      'the same attempt is taken': () => limits.take('b', '1', 1, 60_000),
-      'an attempt is refused': () => limits.take('b', '2', 1, 60_000),
-      'an attempt is given back': () => limits.giveBack('b', '1'),
-      'what was not taken is given back': () => limits.giveBack('c', '1'),
-      'a signing key is kept': () => signingKeys.succeed(undefined, signingKeyOf('a'), [])
+  t.test(
+    'every key has an end, after every single operation; only the signing keys and the audit trail stay',
+    async (t) => {
+      const engine = await start(t)
+      const { grants, refreshFamilies: families, authorizations: records, limits, signingKeys, events } = engine.storage
+      const [one, two, tag] = [newDigest(), newDigest(), newTag()]
+      const [first, second] = [newDigest(), newDigest()]
+      const family = { userId: 'alice', currentDigest: first }
+      const until = (ms: number) => engine.clock() + ms
+      const operations: Record<string, () => Promise<unknown>> = {
+        'a grant is created': () => grants.create(one, tag, newGrant()),
+        'its code is wanted by another': () => grants.create(two, tag, newGrant()),
+        'the other takes another code': () => grants.create(two, newTag(), newGrant()),
+        'it is polled': () => grants.poll(one, CLIENT_TAG),
+        'the poll is repeated': () => grants.poll(one, CLIENT_TAG),
+        'it is polled too early': () => grants.poll(one, CLIENT_TAG),
+        'it is polled at its time': () => grants.poll(two, CLIENT_TAG),
+        'an unknown one is polled': () => grants.poll(newDigest(), CLIENT_TAG),
+        'it is found': () => grants.find(tag),
+        'it is collected too early': () => grants.collect(one),
+        'it is approved': () => grants.decide(one, decisionOf()),
+        'it is approved again': () => grants.decide(one, decisionOf()),
+        'the other is denied': () => grants.decide(two, decisionOf({ action: 'deny' })),
+        'an unknown one is decided': () => grants.decide(newDigest(), decisionOf()),
+        'it is collected': () => grants.collect(one),
+        'it is collected again': () => grants.collect(one),
+        'an unknown one is collected': () => grants.collect(newDigest()),
+        'it is polled when it is expired': () => engine.pass(LIFE_MS).then(() => grants.poll(one, CLIENT_TAG)),
+        'whether it waits is asked': () => grants.stateOf(one),
+        'whether an unknown one waits is asked': () => grants.stateOf(newDigest()),
+        'a family begins': () => families.begin('a', family, until(2_592_000_000)),
+        'it begins again': () => families.begin('a', family, until(9_000_000_000)),
+        'one begins whose time is over': () => families.begin('b', family, until(-5)),
+        'it is looked at': () => families.find('a'),
+        'its token is rotated': () => families.rotate('a', first, second),
+        'the same token is rotated': () => families.rotate('a', first, second),
+        'an old token is rotated': () => engine.pass(30_001).then(() => families.rotate('a', first, second)),
+        'a token of an unknown one is rotated': () => families.rotate('c', first, second),
+        'a record is created': () => records.create('alice', '1', { a: '1' }, until(50_000)),
+        'it is created again': () => records.create('alice', '1', { a: '2' }, until(90_000)),
+        'a shorter one is created': () => records.create('alice', '2', { a: '1' }, until(10_000)),
+        'one is created whose time is over': () => records.create('alice', '3', { a: '1' }, until(-5)),
+        'it is changed': () => records.change('alice', '1', { set: { a: '2' }, setOnce: { b: '3' }, clear: ['c'] }),
+        'its life is changed': () => records.change('alice', '1', { keepUntilMs: until(70_000) }),
+        'its life is over': () => records.change('alice', '1', { keepUntilMs: until(-5) }),
+        'what is not there is changed': () =>
+          records.change('alice', '9', { set: { a: '1' }, keepUntilMs: until(9_000) }),
+        'records are ended': () => records.end('alice', ['1', '9'], { field: 'c', value: '1' }, until(60_000)),
+        'records are trimmed': () => records.trim('alice', { withinMs: 1_000_000_000, most: 1 }, 0),
+        'a record is deleted': () => records.delete('alice', '2'),
+        'what is not there is deleted': () => records.delete('bob', '2'),
+        'records are listed': () => records.list('alice'),
+        'a hit is counted': () => limits.hit('a', 60_000),
+        'a second one is counted': () => limits.hit('a', 60_000),
+        'an attempt is taken': () => limits.take('b', '1', 1, 60_000),
+        'the same attempt is taken': () => limits.take('b', '1', 1, 60_000),
+        'an attempt is refused': () => limits.take('b', '2', 1, 60_000),
+        'an attempt is given back': () => limits.giveBack('b', '1'),
+        'what was not taken is given back': () => limits.giveBack('c', '1'),
+        'an event is told': () => events.add([{ type: 'grant.started', actor: 'client:cli' }], engine.clock()),
+        'a signing key is kept': () => signingKeys.succeed(undefined, signingKeyOf('a'), [])
+      }
+      let keysSeen = 0
+      for (const [name, operation] of Object.entries(operations)) {
+        await operation()
+        const lives = await engine.lives()
+        keysSeen += lives.size
+        const lasting = ['signing-keys', 'events'].map((name) => engine.prefix + name)
+        const endless = [...lives].filter(([key, leftMs]) => leftMs === -1 && !lasting.includes(key))
+        t.same(endless, [], `when ${name}`)
+      }
+      t.ok(keysSeen > 100, `looked at ${keysSeen} keys`)
     }
-    let keysSeen = 0
-    for (const [name, operation] of Object.entries(operations)) {
-      await operation()
-      const lives = await engine.lives()
-      keysSeen += lives.size
-      const endless = [...lives].filter(([key, leftMs]) => leftMs === -1 && key !== `${engine.prefix}signing-keys`)
-      t.same(endless, [], `when ${name}`)
-    }
-    t.ok(keysSeen > 100, `looked at ${keysSeen} keys`)
-  })
+  )
 
   t.test('a grant and its code outlive the rules by a minute, and no operation prolongs that', async (t) => {
     const engine = await start(t)
@@ -1092,6 +1097,7 @@ async function everythingIn(client: Redis): Promise<string[]> {
     if (type === 'string') found.push((await client.get(key)) ?? '')
     else if (type === 'hash') found.push(...Object.entries(await client.hgetall(key)).flat())
     else if (type === 'zset') found.push(...(await client.zrange(key, '0', '-1', 'WITHSCORES')))
+    else if (type === 'stream') found.push(...(await client.xrange(key, '-', '+')).flat(2))
     else throw new Error(`${key} is of the unexpected type ${type}`)
   }
   return found

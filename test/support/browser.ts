@@ -5,6 +5,7 @@
 import { type Browser, type BrowserContext, chromium, type Page, type Request } from 'playwright-core'
 import type { Test } from 'tap'
 import { startApp, type TestApp } from './app.js'
+import { BY } from './audit.js'
 import { freePort } from './ports.js'
 
 const EXECUTABLE = '/usr/bin/chromium-headless-shell'
@@ -135,7 +136,7 @@ export async function openVisitor(
   await page.emulateMedia({ colorScheme: 'light' })
   await context.setExtraHTTPHeaders({ 'accept-language': language, ...headers })
   if (user !== undefined) {
-    const { token } = await app.core.signIn.asTyped(user)
+    const { token } = await app.core.signIn.asTyped(user, BY)
     const attributes = { secure: true, httpOnly: true, sameSite: 'Lax' } as const
     // The browser accepts a Secure cookie over http from this machine, but Playwright's addCookies does not.
     const secureUrl = url.replace(/^http:/, 'https:')

@@ -1,8 +1,10 @@
 /** The authorization code grant as a client and a person go through it, without a browser. */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { newGrantCode } from '../../src/core/grants/codes.js'
 import type { Action } from '../../src/core/grants/grant.js'
 import type { Answer } from './app.js'
+import { BY } from './audit.js'
 import { CLI, type Credentials, type OAuthApp } from './oauth-app.js'
 import type { Page, Visitor } from './visitor.js'
 
@@ -80,7 +82,7 @@ export async function answerAs(
     scopes: ['openid', 'offline_access'],
     ...{ codeChallenge: challengeOf(verifier), redirectUri: String(sent.redirect_uri), ip: '192.0.2.1' }
   }
-  const by = { userId, ip: '192.0.2.1', signedInAtMs: clock() }
+  const by = { ...BY, userId, signedInAtMs: clock() }
   const { kind } = await app.core.grants.answerCode({ code, request, askedAtMs: clock() }, action, by)
   if (kind !== comesTo) throw new Error(`${kind} instead of ${comesTo}`)
   return code

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { Attempt } from '../../src/core/upstream/sign-in-attempt.js'
 import type { ConnectOutcome, SignInOutcome } from '../../src/core/users/sign-in.js'
+import { BY } from './audit.js'
 
 /** Writes a file for PROVIDERS_FILE, which the test removes. */
 export function providersFile(t: Pick<Test, 'teardown'>, providers: readonly object[]): string {
@@ -94,7 +95,7 @@ export async function signInAt(
   options: VisitOptions = {}
 ): Promise<SignInOutcome> {
   const { query, attempt } = await beginAt(app, providerId, login, options)
-  return app.core.signIn.finish(providerId, query, attempt)
+  return app.core.signIn.finish(providerId, query, attempt, BY)
 }
 
 /** Connects an account at an upstream to a user. */
@@ -105,5 +106,5 @@ export async function connectAt(
   userId: string
 ): Promise<ConnectOutcome> {
   const { query, attempt } = await beginAt(app, providerId, login)
-  return app.core.signIn.finishConnecting(providerId, query, attempt, userId)
+  return app.core.signIn.finishConnecting(providerId, query, attempt, userId, BY)
 }

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { AppOptions } from '../../src/app.js'
 import { type Answer, startApp, type TestApp } from './app.js'
+import { BY } from './audit.js'
 
 export const OPERATIONS = {
   listProviders: 'GET /v1/providers',
@@ -114,7 +115,7 @@ export async function startTokensApp(
   const started = await startApp(t, { SIGNING_ALG: 'EdDSA', PROVIDER_SIGNING_ALG: 'EdDSA', ...variables }, options)
   const { app } = started
   const send = overInject(app)
-  const newKey = async (account = 'acme') => (await app.core.apiKeys.create(account, {})).text
+  const newKey = async (account = 'acme') => (await app.core.apiKeys.create(account, {}, BY)).text
   const key = await newKey()
   const by = (text?: string) => tokensClient(send, text)
   return { ...started, send, newKey, key, by, api: by(key) }

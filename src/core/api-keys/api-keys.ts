@@ -1,4 +1,6 @@
 /** The API keys of owners: created (the text is shown only then), listed, given rights, revoked, and authenticated. */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
@@ -31,13 +33,13 @@ export interface NewApiKey {
 
 export interface ApiKeys {
   /** Creates a key. The returned text is not stored. */
-  create(owner: string, options: NewApiKey): Promise<{ text: string; key: ApiKey }>
+  create(owner: string, options: NewApiKey, by: Origin): Promise<{ text: string; key: ApiKey }>
   /** The keys of an owner, newest first, including those that expired or were revoked within the last 90 days. */
   list(owner: string): Promise<ApiKey[]>
   /** Gives a key these rights in place of those it had, from the next request on. Undefined if the owner has no such key. */
-  setRights(owner: string, id: string, rights: readonly ApiKeyRight[]): Promise<ApiKey | undefined>
+  setRights(owner: string, id: string, rights: readonly ApiKeyRight[], by: Origin): Promise<ApiKey | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if the owner has no such key. */
-  revoke(owner: string, id: string): Promise<ApiKey | undefined>
+  revoke(owner: string, id: string, by: Origin): Promise<ApiKey | undefined>
   /**
    * The key with this text, used for what the right allows; undefined if it is unknown, expired or revoked. Records its use.
    * Rejects with `forbidden` if the key does not have the right, and with `unavailable`. `read` reads its record with whatever else
@@ -55,20 +57,22 @@ export type ReadKey = (owner: string, id: string, isProven: boolean) => Promise<
 export interface ApiKeysParts {
   records: RecordStore
   clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
 }
 
-export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
+export function createApiKeys({ records, clock, audit }: ApiKeysParts): ApiKeys {
   /** The digests of the keys that were accepted, by their ids. */
   const accepted = createBoundedCache<string>(MOST_REMEMBERED)
 
   return {
-    async create(owner, { label, rights = DEFAULT_RIGHTS, expiresAtMs }) {
+    async create(owner, { label, rights = DEFAULT_RIGHTS, expiresAtMs }, by) {
       const { id, text } = newApiKeyText(owner)
       const createdAtMs = clock()
       const times = { createdAtMs, expiresAtMs, lastUsedAtMs: undefined, revokedAtMs: undefined }
       const key: ApiKey = { owner, id, digest: digestOf(text), label, rights, ...times }
       const keepUntilMs = expiresAtMs === undefined ? createdAtMs + FOR_EVER_MS : expiresAtMs + KEEP_LISTED_MS
       await records.create(owner, id, toFields(key), keepUntilMs)
+      await audit.tell({ type: 'api_key.created', ...by, detail: describe(key) })
       return { text, key }
     },
 
@@ -77,15 +81,18 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
       return keys.sort((a, b) => b.createdAtMs - a.createdAtMs)
     },
 
-    async setRights(owner, id, rights) {
+    async setRights(owner, id, rights, by) {
       const fields = await records.change(owner, id, { set: { rights: writeRights(rights) } })
-      return fields && fromFields(owner, id, fields)
+      const key = fields && fromFields(owner, id, fields)
+      if (key) await audit.tell({ type: 'api_key.changed', ...by, detail: describe(key) })
+      return key
     },
 
-    async revoke(owner, id) {
+    async revoke(owner, id, by) {
       const nowMs = clock()
       const setOnce = { revokedAtMs: String(nowMs) }
       const fields = await records.change(owner, id, { setOnce, keepAtMostUntilMs: nowMs + KEEP_LISTED_MS })
+      if (fields) await audit.tell({ type: 'api_key.revoked', ...by, detail: `${owner}/${id}` })
       return fields && fromFields(owner, id, fields)
     },
 
@@ -116,3 +123,6 @@ export function createApiKeys({ records, clock }: ApiKeysParts): ApiKeys {
 function isOver({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): boolean {
   return revokedAtMs !== undefined || (expiresAtMs !== undefined && expiresAtMs <= nowMs)
 }
+
+/** A key as the audit trail names it, with what it may do. */
+const describe = ({ owner, id, rights }: ApiKey) => `${owner}/${id} ${writeRights(rights)}`

@@ -44,12 +44,21 @@ export type Actor =
   | `admin:${string}`
 
 /** Where something came from. */
-export interface Origin {
-  actor: Actor
+export interface Whence {
   ip?: string | undefined
   /** "city, region, country", where a trusted edge tells it. */
   location?: string | undefined
 }
+
+/** Who did something, and from where. */
+export interface Origin extends Whence {
+  actor: Actor
+}
+
+/** What the service does of its own accord. */
+export const BY_ITSELF: Origin = { actor: 'service' }
+/** What the command line does. */
+export const BY_OPERATOR: Origin = { actor: 'operator' }
 
 /** What is told of an event; its id and time are the trail's. */
 export interface Told extends Origin {
@@ -79,3 +88,20 @@ const GRANT_ID_LENGTH = 16
 
 /** What a grant is called in the trail: too little of its digest to look anything up by. */
 export const grantIdOf = (grantDigest: string): string => grantDigest.slice(0, GRANT_ID_LENGTH)
+
+/** An event as JSON, wherever it leaves the service. What is not known is null. */
+export function wireFormOf({ id, atMs, ...event }: Omit<AuditEvent, 'id'> & { id?: string }) {
+  return {
+    ...(id !== undefined && { id }),
+    at: new Date(atMs).toISOString(),
+    type: event.type,
+    user_id: event.userId ?? null,
+    client_id: event.clientId ?? null,
+    authorization_id: event.authorizationId ?? null,
+    grant_id: event.grantId ?? null,
+    actor: event.actor,
+    ip: event.ip ?? null,
+    location: event.location ?? null,
+    detail: event.detail ?? null
+  }
+}

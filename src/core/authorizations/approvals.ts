@@ -2,6 +2,7 @@
  * How an authorization comes about. Its record is written before the decision that approves it, so that whatever revokes finds
  * every approval; a record whose decision does not come to stand is discarded, or lapses. The collection gives it its life.
  */
+import { BY_ITSELF, type Origin } from '../audit/event.js'
 import type { Client } from '../clients/client.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
@@ -50,8 +51,8 @@ export interface Approvals {
    * first collection on, unless its user has called it otherwise.
    */
   collect(client: Client, approved: Approved, label?: string): Promise<Authorization | undefined>
-  /** Revokes what an approval led to, so that it is not collected any more. Idempotent. Without `by` it is not counted. */
-  revoke(client: Client | undefined, approved: Omit<Approved, 'createdAtMs'>, by?: RevokedBy): Promise<void>
+  /** Revokes what an approval led to, so that it is not collected any more. Idempotent. */
+  revoke(client: Client | undefined, approved: Omit<Approved, 'createdAtMs'>, how: RevokedBy, by: Origin): Promise<void>
 }
 
 export interface ApprovalsParts {
@@ -89,7 +90,7 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     const made = await make(authorizationOf(client, request, decision, clock(), times, await takeStatusIndex?.()))
     // Whoever revokes everything notes that before they list: either they found this record, or it is noted by now.
     if (isInForce(approved, await users.standingOf(userId))) return made
-    return authorizations.revoke(userId, authorizationId)
+    return authorizations.revoke(userId, authorizationId, 'owner', BY_ITSELF)
   }
 
   return {
@@ -119,7 +120,7 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
       if (standing.blockedAtMs !== undefined) return undefined
       if (!isInForce(approved, standing)) {
         // An instance of an older version may have missed this record when it revoked everything.
-        if (kept && kept.revokedAtMs === undefined) await authorizations.revoke(userId, id)
+        if (kept && kept.revokedAtMs === undefined) await authorizations.revoke(userId, id, 'owner', BY_ITSELF)
         return undefined
       }
       let authorization = kept ?? (await standIn(client, approved))
@@ -145,12 +146,12 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
       return authorization?.revokedAtMs === undefined ? authorization : undefined
     },
 
-    async revoke(client, { request, decision }, by) {
+    async revoke(client, { request, decision }, how, by) {
       const { userId, authorizationId } = decision
-      if (await authorizations.revoke(userId, authorizationId, by)) return
+      if (await authorizations.revoke(userId, authorizationId, how, by)) return
       // A record that is missing is made, so that the collection finds it revoked.
       await make(authorizationOf(client, request, decision, clock(), awaiting(clock())))
-      await authorizations.revoke(userId, authorizationId, by)
+      await authorizations.revoke(userId, authorizationId, how, by)
     }
   }
 }

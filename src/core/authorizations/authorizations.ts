@@ -3,6 +3,8 @@
  * revoking.ts. A client JWT is valid only while its authorization's record exists and allows it: a lost record makes the client sign
  * in again, and never revives a token.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin } from '../audit/event.js'
 import type { Clients } from '../clients/clients.js'
 import type { Clock } from '../clock.js'
 import { readPage } from '../records/batches.js'
@@ -15,8 +17,8 @@ import type { Revoking } from './revoking.js'
 const MOST_LISTED = MOST_ACTIVE + ENDED.most
 
 /**
- * What led to a revocation: its owner, an operator, its client by a token or by the grant code, or a refresh token that was used
- * twice.
+ * What led to a revocation: its owner, the operator, its client by a token or by the grant code, or a refresh token or a code that was
+ * used twice.
  */
 export type RevokedBy = 'owner' | 'operator' | 'token' | 'replay' | 'code'
 
@@ -44,15 +46,15 @@ export interface Authorizations {
   /** How many are active, and of these await their collection, and whether there is one at all, ended or not. */
   countsOf(userId: string): Promise<{ active: number; awaited: number; isAny: boolean }>
   /** Sets the label, or clears it if undefined. Resolves to undefined if this user has no such authorization. */
-  rename(userId: string, id: string, label: string | undefined): Promise<Authorization | undefined>
+  rename(userId: string, id: string, label: string | undefined, by: Origin): Promise<Authorization | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
-  revoke(userId: string, id: string, by?: RevokedBy): Promise<Authorization | undefined>
+  revoke(userId: string, id: string, how: RevokedBy, by: Origin): Promise<Authorization | undefined>
   /**
    * Revokes all of a user that have not ended, collected or not, some at a time, however many there are. Resolves to their number.
    * Rejects with `unavailable` when it could not go on; those that were revoked by then stay so, and another call goes on with
    * the others.
    */
-  revokeAll(userId: string, by?: RevokedBy): Promise<number>
+  revokeAll(userId: string, how: RevokedBy, by: Origin): Promise<number>
 }
 
 export interface AuthorizationPage {
@@ -69,6 +71,7 @@ export interface AuthorizationsParts {
   revoking: Pick<Revoking, 'revoke' | 'revokeSome'>
   clients: Pick<Clients, 'find'>
   clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
   events: { revoked(by: RevokedBy): void }
 }
 
@@ -83,6 +86,7 @@ export function createAuthorizations({
   revoking,
   clients,
   clock,
+  audit,
   events
 }: AuthorizationsParts): Authorizations {
   async function get(userId: string, id: string): Promise<Authorization | undefined> {
@@ -152,26 +156,31 @@ export function createAuthorizations({
       return { active: found.lasting, awaited: awaited.length, isAny: ids.length > 0 }
     },
 
-    async rename(userId, id, label) {
+    async rename(userId, id, label, by) {
       const fields = await records.change(userId, id, label === undefined ? { clear: ['label'] } : { set: { label } })
-      return fields && fromFields(userId, id, fields)
-    },
-
-    async revoke(userId, id, by = 'owner') {
-      const authorization = await revoking.revoke(userId, id)
-      if (authorization) events.revoked(by)
+      const authorization = fields && fromFields(userId, id, fields)
+      if (authorization) {
+        const { clientId } = authorization
+        await audit.tell({ type: 'authorization.renamed', ...by, userId, clientId, authorizationId: id })
+      }
       return authorization
     },
 
-    async revokeAll(userId, by = 'owner') {
+    async revoke(userId, id, how, by) {
+      const authorization = await revoking.revoke(userId, id, how, by)
+      if (authorization) events.revoked(how)
+      return authorization
+    },
+
+    async revokeAll(userId, how, by) {
       // Noted first, so that an approval whose record is missing from the list is not collected after this either.
       await users.noteRevokedAll(userId)
       let total = 0
       for (;;) {
         // What is revoked is not active any more, so the next step has the others, with those that are collected meanwhile. Each of
         // its calls has a time limit of its own.
-        const { revoked, isDone } = await revoking.revokeSome(userId)
-        for (let i = 0; i < revoked; i++) events.revoked(by)
+        const { revoked, isDone } = await revoking.revokeSome(userId, how, by)
+        for (let i = 0; i < revoked; i++) events.revoked(how)
         total += revoked
         if (isDone) return total
       }

@@ -4,6 +4,7 @@
  */
 import { type ApiKey, type ApiKeyRight, looksLikeApiKey } from '../api-keys/api-key.js'
 import type { ApiKeys, ReadKey } from '../api-keys/api-keys.js'
+import type { Actor } from '../audit/event.js'
 import { isBuiltIn } from '../clients/client.js'
 import { readScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
@@ -40,6 +41,11 @@ export interface Callers {
   identifyApiKey(token: string, right: ApiKeyRight, read?: ReadKey): Promise<ApiKey>
   /** Whoever may ask for tokens of connections: a back end with an API key that has the right, or a user. A client is `forbidden`. */
   identifyConnectionReader(token: string): Promise<ConnectionReader>
+}
+
+/** What a caller is called in the audit trail. */
+export function actorOf(caller: Caller): Actor {
+  return caller.kind === 'user' ? `user:${caller.userId}` : `client:${caller.clientId}`
 }
 
 /** Whether a caller may see all authorizations of the user: a client of OAUTH_CLIENTS_FILE sees the one that is its own. */

@@ -3,6 +3,8 @@
  * tokens, refresher.ts refreshes them, upstream/upstream-client.ts speaks to upstreams, users/identities.ts maps identities to
  * users.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin } from '../audit/event.js'
 import { fault } from '../fault.js'
 import { type List, type ListOptions, readPage } from '../records/batches.js'
 import { fieldsLike, Text } from '../records/readable.js'
@@ -27,24 +29,29 @@ export const isConnectionOwner = fieldsLike({ userId: Text })
 
 export interface Connections extends AccessTokenVendor {
   /** Creates a connection, or replaces the tokens of an existing one. Rejects with `unavailable`. */
-  keep(userId: string, connectionId: string, connection: NewConnection): Promise<Connection>
+  keep(userId: string, connectionId: string, connection: NewConnection, by: Origin): Promise<Connection>
   /** A user's connections, the newest first. */
   list(userId: string): Promise<Connection[]>
   /** A part of a user's connections, those that were made first. */
   page(userId: string, options: ListOptions): Promise<List<Connection>>
   /** Deletes an account's tokens here, then tries to revoke them at the upstream. Undefined if the user has no such connection. */
-  disconnect(userId: string, id: string): Promise<{ connection: Connection; revokedAtProvider: boolean } | undefined>
+  disconnect(
+    userId: string,
+    id: string,
+    by: Origin
+  ): Promise<{ connection: Connection; revokedAtProvider: boolean } | undefined>
 }
 
 export interface ConnectionsParts extends Omit<AccessTokenVendorParts, 'ownerOf' | 'find'> {
   owners: RecordStore
+  audit: Pick<AuditTrail, 'tell'>
   /** Forgets the identity of a connection: `release` of users/identities.ts, passed in so that no import circle arises. */
   releaseIdentity(upstreamId: string, subject: string, connectionId: string): Promise<void>
   clientOf(upstreamId: string): UpstreamClient | undefined
 }
 
 export function createConnections(parts: ConnectionsParts): Connections {
-  const { records, owners, releaseIdentity, keyring, clientOf, clock } = parts
+  const { records, owners, releaseIdentity, keyring, clientOf, audit, clock } = parts
 
   async function find(userId: string, id: string): Promise<Connection | undefined> {
     const fields = await records.get(userId, id)
@@ -72,12 +79,14 @@ export function createConnections(parts: ConnectionsParts): Connections {
   return {
     ...createAccessTokenVendor({ ...parts, ownerOf, find }),
 
-    async keep(userId, id, { upstreamId, identity, tokens }) {
+    async keep(userId, id, { upstreamId, identity, tokens }, by) {
       const nowMs = clock()
       // Written first, so that no connection exists without the record by which `vend` finds its user.
       await owners.create(id, OWNER, { userId }, nowMs + FOR_EVER_MS)
       for (let attempt = 0; attempt < CONNECT_TRIES; attempt++) {
         const before = await find(userId, id)
+        // Told first: whoever repeats this finds a connection, and could not know whether it was told.
+        if (!before) await audit.tell({ type: 'connection.created', ...by, userId, detail: `${upstreamId} ${id}` })
         const { expiresAtMs, lifeSeconds } = lifeOf(tokens, before?.lifeSeconds, clientOf(upstreamId)?.upstream, nowMs)
         const connection: Connection = {
           id,
@@ -118,13 +127,16 @@ export function createConnections(parts: ConnectionsParts): Connections {
       return { items: [...found].map(([id, fields]) => fromFields(userId, id, fields)), next }
     },
 
-    async disconnect(userId, connectionId) {
+    async disconnect(userId, connectionId, by) {
       // The tokens are deleted first and the record last, so that an interrupted call can be repeated.
       const connection = await takeTokens(userId, connectionId)
       if (!connection) return undefined
       const tokens = openTokens(keyring, connection)
       await releaseIdentity(connection.upstreamId, connection.subject, connectionId)
       await owners.delete(connectionId, OWNER)
+      // The record is still there for a repetition, which tells it again if this could not be told.
+      const detail = `${connection.upstreamId} ${connectionId}`
+      await audit.tell({ type: 'connection.deleted', ...by, userId, detail })
       await records.delete(userId, connectionId)
       const client = clientOf(connection.upstreamId)
       const token = tokens?.refreshToken ?? tokens?.accessToken

@@ -1,4 +1,5 @@
 /** What operators do about a user, and about one authorization: from the API, the command line and the pages, each is one call. Any of them can be repeated. */
+import type { Origin } from '../audit/event.js'
 import type { AllAuthorizations } from '../authorizations/all-authorizations.js'
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
@@ -22,18 +23,18 @@ export interface SubjectIdentifier {
 
 export interface Measures {
   /** Blocks a user, known or not. Undefined for what can be no user's id. */
-  block(userId: string): Promise<Person | undefined>
+  block(userId: string, by: Origin): Promise<Person | undefined>
   /** Undefined if nothing is known of the user. */
-  unblock(userId: string): Promise<Person | undefined>
+  unblock(userId: string, by: Origin): Promise<Person | undefined>
   /**
    * Ends all sessions of the pages and revokes every authorization, collected or not. Resolves to how many this call has revoked;
    * undefined if nothing is known of the user. Rejects with `unavailable` where it could not go on; another call does.
    */
-  revokeAll(userId: string): Promise<number | undefined>
+  revokeAll(userId: string, by: Origin): Promise<number | undefined>
   /** Revokes one authorization, whosever it is. Undefined if there is none with this id. */
-  revoke(authorizationId: string): Promise<Authorization | undefined>
+  revoke(authorizationId: string, by: Origin): Promise<Authorization | undefined>
   /** The same as `revokeAll` for everybody whom an identifier names. Undefined if that is nobody. */
-  revokeAllOf(subject: SubjectIdentifier): Promise<number | undefined>
+  revokeAllOf(subject: SubjectIdentifier, by: Origin): Promise<number | undefined>
 }
 
 export interface MeasuresParts {
@@ -51,11 +52,11 @@ export interface MeasuresParts {
 export function createMeasures(parts: MeasuresParts): Measures {
   const { issuer, upstreams, users, profiles, identities, authorizations, allAuthorizations, directory } = parts
 
-  async function revokeAll(userId: string): Promise<number | undefined> {
+  async function revokeAll(userId: string, by: Origin): Promise<number | undefined> {
     if (!(await directory.show(userId))) return undefined
     // First, so that nobody approves on the pages what would have to be revoked next.
-    await users.signOutEverywhere(userId)
-    return authorizations.revokeAll(userId, 'operator')
+    await users.signOutEverywhere(userId, by)
+    return authorizations.revokeAll(userId, 'operator', by)
   }
 
   async function usersOf({ format, iss, sub, email, id }: SubjectIdentifier): Promise<string[]> {
@@ -88,29 +89,29 @@ export function createMeasures(parts: MeasuresParts): Measures {
   }
 
   return {
-    async block(userId) {
+    async block(userId, by) {
       if (!isUserId(userId)) return undefined
-      await users.block(userId)
+      await users.block(userId, by)
       return directory.show(userId)
     },
 
-    async unblock(userId) {
+    async unblock(userId, by) {
       if (!(await directory.show(userId))) return undefined
-      await users.unblock(userId)
+      await users.unblock(userId, by)
       return directory.show(userId)
     },
 
     revokeAll,
 
-    async revoke(authorizationId) {
+    async revoke(authorizationId, by) {
       const authorization = await allAuthorizations.findById(authorizationId)
-      return authorization && authorizations.revoke(authorization.userId, authorization.id, 'operator')
+      return authorization && authorizations.revoke(authorization.userId, authorization.id, 'operator', by)
     },
 
-    async revokeAllOf(subject) {
+    async revokeAllOf(subject, by) {
       let total: number | undefined
       for (const userId of new Set(await usersOf(subject))) {
-        const revoked = await revokeAll(userId)
+        const revoked = await revokeAll(userId, by)
         if (revoked !== undefined) total = (total ?? 0) + revoked
       }
       return total

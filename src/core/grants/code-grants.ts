@@ -3,11 +3,12 @@
  * browser alone has it. What it leads to is what a device grant leads to. The code is its grant code, of which the store has the
  * digest; it is redeemed once, by whoever knows the verifier.
  */
+import { BY_ITSELF } from '../audit/event.js'
 import { type Client, codeTagOf } from '../clients/client.js'
 import { digestOf } from '../secrets/digest.js'
 import { isGrantCode } from './codes.js'
 import { type Collect, knowsVerifier } from './collection.js'
-import type { DecidedBy, DecideFound, DecisionsParts } from './decisions.js'
+import { type DecidedBy, type DecideFound, type DecisionsParts, decisionTold } from './decisions.js'
 import type { Action, Collecting, DecideOutcome, Flow, GrantRequest, RedeemOutcome } from './grant.js'
 
 /** A request of the authorization endpoint, with the code that an approval makes good. */
@@ -35,7 +36,7 @@ export interface CodeGrants {
   ): Promise<RedeemOutcome>
 }
 
-export interface CodeGrantsParts extends Pick<DecisionsParts, 'store' | 'approvals'> {
+export interface CodeGrantsParts extends Pick<DecisionsParts, 'store' | 'approvals' | 'audit'> {
   collect: Collect
   decideFound: DecideFound
   clock: () => number
@@ -54,35 +55,37 @@ export const CODE_LIFE_MS = 60_000
 const INTERVAL_MS = 5_000
 
 export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
-  const { store, approvals, collect, decideFound, clock, events } = parts
+  const { store, approvals, collect, decideFound, audit, clock, events } = parts
 
   const redeem: CodeGrants['redeemCode'] = async (code, client, redirectUri, collecting) => {
     if (!isGrantCode(code)) return { kind: 'unknown' }
     const [grantDigest, tag] = [digestOf(code), codeTagOf(client.id)]
     const seen = await store.lookAtCode(grantDigest, tag)
     if (seen.kind === 'unknown' || !isMeant(seen.request, client, redirectUri, collecting)) return { kind: 'unknown' }
+    const by = { ...BY_ITSELF, ...collecting.whence() }
     if (seen.kind === 'spent') {
       // RFC 6749 §4.1.2: two know the code and its verifier.
-      await approvals.revoke(client, seen, 'code')
+      await approvals.revoke(client, seen, 'code', by)
       return { kind: 'spent' }
     }
     const outcome = await collect(code, seen, collecting, () => store.redeem(grantDigest, tag))
     // Another redemption was faster.
-    if (outcome.kind === 'spent') await approvals.revoke(client, seen, 'code')
+    if (outcome.kind === 'spent') await approvals.revoke(client, seen, 'code', by)
     // The code ended when the authorization was collected already. Nobody has used it twice.
-    if (outcome.kind === 'unknown') await approvals.revoke(client, seen)
+    if (outcome.kind === 'unknown') await approvals.revoke(client, seen, 'code', by)
     return outcome
   }
 
   return {
     async answerCode({ code, request, askedAtMs }, action, by) {
       const decided = () => events.decided(action, Math.max(0, clock() - askedAtMs) / 1000, 'code')
+      const grantDigest = digestOf(code)
       if (action === 'deny') {
-        // Nothing is kept of it: the client hears of it from the browser, which cannot approve any more.
+        // Nothing else is kept of it: the client hears of it from the browser, which cannot approve any more.
+        await audit.tellOnce(decisionTold({ grantDigest, request }, action, by, {}))
         decided()
         return { kind: 'decided' }
       }
-      const grantDigest = digestOf(code)
       const clientTag = codeTagOf(request.clientId)
       const grant = { request, clientTag, lifeMs: CODE_LIFE_MS, intervalMs: INTERVAL_MS }
       await store.create(grantDigest, undefined, grant)

@@ -4,11 +4,16 @@
  * are about 34.6 bits, which is enough only because misses are limited (src/core/limits/limits.ts).
  */
 import { randomBytes, randomInt } from 'node:crypto'
+import { grantIdOf } from '../audit/event.js'
+import { digestOf } from '../secrets/digest.js'
 
 /** 256 random bits, as 43 base64url characters. */
 export function newGrantCode(): string {
   return randomBytes(32).toString('base64url')
 }
+
+/** What the grant of a code is called in the audit trail. */
+export const grantIdOfCode = (grantCode: string): string => grantIdOf(digestOf(grantCode))
 
 /** Whether a text has the form of a grant code. Any other text is rejected without a storage call. */
 export function isGrantCode(text: string): boolean {

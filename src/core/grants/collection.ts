@@ -2,6 +2,7 @@
  * The collection of an approved grant, of a device or of a code: the one order of its steps. Every step that can fail comes before
  * the claim, and tokens are handed out only after it.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import { isKnownByUrl } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
@@ -10,6 +11,7 @@ import { targetOf } from '../clients/resource.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import type { IssuedTokens } from '../tokens/issued-tokens.js'
 import type { Tokens } from '../tokens/tokens.js'
+import { grantIdOfCode } from './codes.js'
 import { type Collecting, type Flow, flowOf, type GrantRequest } from './grant.js'
 import type { ApprovedGrant } from './grant-store.js'
 import { nameFromUserAgent } from './user-agent.js'
@@ -18,6 +20,7 @@ export interface CollectionParts {
   approvals: Approvals
   clients: Clients
   tokens: Tokens
+  audit: Pick<AuditTrail, 'tellOnce'>
   events: { collected(flow: Flow): void }
 }
 
@@ -47,7 +50,7 @@ function labelOf({ redirectUri, metadata }: GrantRequest, { userAgent }: Collect
   return isNamed ? undefined : nameFromUserAgent(userAgent, metadata.os)
 }
 
-export function createCollection({ approvals, clients, tokens, events }: CollectionParts): Collect {
+export function createCollection({ approvals, clients, tokens, audit, events }: CollectionParts): Collect {
   return async (grantCode, approved, collecting, claim) => {
     const { request, decision } = approved
     const client = clients.find(request.clientId)
@@ -64,6 +67,11 @@ export function createCollection({ approvals, clients, tokens, events }: Collect
     })
     const claimed = await claim()
     if (claimed !== 'collected') return { kind: claimed }
+    await audit.tellOnce({
+      ...{ type: 'grant.collected', actor: `client:${client.id}`, ...collecting.whence() },
+      ...{ userId: authorization.userId, clientId: client.id, authorizationId: authorization.id },
+      ...{ grantId: grantIdOfCode(grantCode), detail: flowOf(request) }
+    })
     events.collected(flowOf(request))
     // A client known by a URL may have asked for what is ignored (clients.ts).
     const isNarrowed = decision.scopes !== undefined || isKnownByUrl(client.id)

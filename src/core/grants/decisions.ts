@@ -1,9 +1,11 @@
 /** How a grant that was found is decided, of a device or of a code. */
 import { randomUUID } from 'node:crypto'
+import type { AuditTrail } from '../audit/audit-trail.js'
+import { grantIdOf, type Origin, type Told } from '../audit/event.js'
 import type { Approval } from '../authorizations/approval.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
-import { isSameScope, withoutLeftOut } from '../clients/scope.js'
+import { isSameScope, withoutLeftOut, writeScope } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
 import {
   type Action,
@@ -18,7 +20,7 @@ import { RETENTION_MS } from './rules.js'
 import type { PendingGrants } from './starts.js'
 
 /** Who decides, from where, and which of the optional scopes an approval leaves out. */
-export interface DecidedBy {
+export interface DecidedBy extends Origin {
   userId: string
   ip: string
   leftOut?: readonly string[]
@@ -32,6 +34,7 @@ export interface DecisionsParts {
   users: Users
   clients: Clients
   pending: PendingGrants
+  audit: Pick<AuditTrail, 'tellOnce'>
 }
 
 /** Decides a grant. `decided` is told of a decision that is new, with the time since the grant was started. */
@@ -42,7 +45,9 @@ export type DecideFound = (
   decided: (afterMs: number) => void
 ) => Promise<DecideOutcome>
 
-export function createDecisions({ store, approvals, users, clients, pending }: DecisionsParts): DecideFound {
+export function createDecisions(parts: DecisionsParts): DecideFound {
+  const { store, approvals, users, clients, pending, audit } = parts
+
   /** What an approval grants; undefined if that is all that is requested. */
   function grantedOf({ clientId, scopes }: GrantRequest, leftOut: readonly string[]): readonly string[] | undefined {
     const granted = withoutLeftOut(scopes, clients.find(clientId)?.optionalScopes ?? [], leftOut)
@@ -89,9 +94,15 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
     const granted = scopes && { scopes }
     const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted }
     const result = await store.decide(found.grantDigest, decision)
-    if (result.kind === 'decided') {
-      decided(result.afterMs)
-      if (!isOfCode(found.request)) await pending.leave({ grantDigest: found.grantDigest, ...found.request })
+    const { grantDigest, request } = found
+    const isCounted = result.kind === 'decided' && !isOfCode(request)
+    if (result.kind === 'decided') decided(result.afterMs)
+    // Both are asked for in one turn, so that the event costs no further round trip. Of a repetition it may not be known whether it
+    // was told.
+    if (result.kind === 'decided' || result.kind === 'repeated') {
+      const id = result.kind === 'repeated' ? result.authorizationId : authorizationId
+      const told = decisionTold(found, action, by, isApproval ? { authorizationId: id, scopes } : {})
+      await Promise.all([isCounted && pending.leave({ grantDigest, ...request }), audit.tellOnce(told)])
     }
     const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
     const isDecided = result.kind === 'decided' || result.kind === 'repeated'
@@ -115,3 +126,18 @@ export function createDecisions({ store, approvals, users, clients, pending }: D
 
 /** A code is approved as it is made, so that it takes no place among those that wait, and lapses with its short life. */
 const isOfCode = (request: GrantRequest) => flowOf(request) === 'code'
+
+/** The event of a decision. An approval says which scopes it grants. */
+export function decisionTold(
+  { grantDigest, request }: Pick<FoundGrant, 'grantDigest' | 'request'>,
+  action: Action,
+  { actor, ip, location, userId }: DecidedBy,
+  approval: { authorizationId?: string; scopes?: readonly string[] | undefined }
+): Told {
+  const { authorizationId, scopes = request.scopes } = approval
+  return {
+    ...{ type: action === 'approve' ? 'grant.approved' : 'grant.denied', actor, ip, location },
+    ...{ userId, clientId: request.clientId, grantId: grantIdOf(grantDigest) },
+    ...(authorizationId !== undefined && { authorizationId, detail: writeScope(scopes) })
+  }
+}

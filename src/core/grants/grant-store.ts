@@ -54,9 +54,15 @@ export interface GrantStore {
   /**
    * Reserves the user code and stores the pending grant; `user_code_taken` if another live grant has that code. A grant that is there
    * already stays as it is. But a code grant, which has no user code, begins its life anew while nobody has decided it: an approval
-   * that came to nothing may be followed by one that does.
+   * that came to nothing may be followed by one that does. `beside` is called once the grant is sent, so that what it sends leaves
+   * with it, and after it. It is waited for.
    */
-  create(grantDigest: string, userCodeTag: string | undefined, grant: NewGrant): Promise<'created' | 'user_code_taken'>
+  create(
+    grantDigest: string,
+    userCodeTag: string | undefined,
+    grant: NewGrant,
+    beside?: () => Promise<void>
+  ): Promise<'created' | 'user_code_taken'>
 
   /**
    * Judges one poll by rules.ts and stores its effect on the pacing. Does not collect an approved grant. `clientTag` is a

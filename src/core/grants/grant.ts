@@ -3,6 +3,7 @@
  * machine is rules.ts, storage is grant-store.ts, and the operations are grants.ts and polls.ts.
  */
 import { createHash } from 'node:crypto'
+import type { Whence } from '../audit/event.js'
 import type { Client, ClientType } from '../clients/client.js'
 import type { IssuedTokens } from '../tokens/issued-tokens.js'
 
@@ -106,13 +107,21 @@ export interface Collecting {
   codeVerifier?: string | undefined
   /** The header of whoever redeems a code. */
   userAgent?: string | undefined
+  /** Where the request comes from. Most polls collect nothing, and ask for none of it. */
+  whence(): Whence
 }
 
 /** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */
 export type PeekOutcome =
   // No client if the operator has taken it away since.
-  | { kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number }
+  | { kind: 'pending'; grantId: string; request: GrantRequest; client: Client | undefined; createdAtMs: number }
   | { kind: 'resolved' | 'withdrawn' | 'unknown' }
+
+/** What a user is asked. The id is that of the audit trail. */
+export interface Question {
+  grantId: string
+  clientId: string
+}
 
 /**
  * The outcome of a decision. Repeating the same decision as the same user is `decided` as well. `blocked`: the user may approve

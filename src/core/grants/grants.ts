@@ -3,6 +3,8 @@
  * withdraws it. This file handles user codes and withdrawals; polls.ts handles polls, code-grants.ts the grant without a device.
  * Both kinds share decisions.ts and collection.ts. rules.ts holds the state machine, and the surfaces (src/routes) render outcomes.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import { grantIdOf, type Origin, type Whence } from '../audit/event.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import { digestOf } from '../secrets/digest.js'
@@ -20,6 +22,7 @@ import type {
   GrantRequest,
   PeekOutcome,
   PollOutcome,
+  Question,
   UndoOutcome,
   WithdrawOutcome
 } from './grant.js'
@@ -43,18 +46,20 @@ export interface Grants extends Polls, CodeGrants {
   start(request: GrantRequest): Promise<StartedGrant>
   /** Looks up the grant of a typed user code. */
   peek(typedUserCode: string): Promise<PeekOutcome>
+  /** Notes that a user is shown the question of a grant: the first time on this instance, which is told. Rejects with `unavailable`. */
+  shown(question: Question, userId: string, by: Origin): Promise<void>
   /** Approves or denies a grant. Idempotent for the same user and action, so that a request can be retried. */
   decide(typedUserCode: string, action: Action, by: DecidedBy): Promise<DecideOutcome>
   /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
-  undo(typedUserCode: string, userId: string): Promise<UndoOutcome>
+  undo(typedUserCode: string, userId: string, by: Origin): Promise<UndoOutcome>
   /**
    * Ends a grant for the client that holds its code: a pending one cannot be approved any more, and what an approval led to is
    * revoked, collected or not. To a client with another tag the grant is unknown and stays as it is. Idempotent. Rejects with
    * `unavailable`.
    */
-  withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome>
+  withdraw(grantCode: string, clientTag: string, from: Whence): Promise<WithdrawOutcome>
   /** Withdraws for whoever holds the code of a public client's grant, which could prove no more. Another's is `not_public`. */
-  withdrawHeld(grantCode: string): Promise<WithdrawOutcome | { kind: 'not_public' }>
+  withdrawHeld(grantCode: string, from: Whence): Promise<WithdrawOutcome | { kind: 'not_public' }>
 }
 
 export interface GrantsParts extends Omit<PollsParts, 'collect'> {
@@ -64,6 +69,7 @@ export interface GrantsParts extends Omit<PollsParts, 'collect'> {
   clock: () => number
   keyring: Keyring
   users: Users
+  audit: AuditTrail
   events: GrantEvents
   pending: PendingGrants
   grantTtlSeconds: number
@@ -71,7 +77,7 @@ export interface GrantsParts extends Omit<PollsParts, 'collect'> {
 }
 
 export function createGrants(parts: GrantsParts): Grants {
-  const { store, keyring, approvals, clients, events, pending } = parts
+  const { store, keyring, approvals, clients, audit, events, pending } = parts
   const collect = createCollection(parts)
   const decideFound = createDecisions(parts)
   const { poll, pollAndWait } = createPolls({ ...parts, collect })
@@ -87,13 +93,19 @@ export function createGrants(parts: GrantsParts): Grants {
     return undefined
   }
 
-  async function withdraw(grantCode: string, clientTag: string): Promise<WithdrawOutcome> {
+  async function withdraw(grantCode: string, clientTag: string, from: Whence): Promise<WithdrawOutcome> {
     if (!isGrantCode(grantCode)) return { kind: 'unknown' }
     const grantDigest = digestOf(grantCode)
     const result = await store.withdraw(grantDigest, clientTag)
-    if (result.kind === 'withdrawn') await pending.leave({ grantDigest, ...result.request })
-    if (result.kind !== 'approved') return { kind: result.kind }
-    await approvals.revoke(clients.find(result.request.clientId), result, 'token')
+    if (result.kind !== 'approved' && result.kind !== 'withdrawn') return { kind: result.kind }
+    const { clientId } = result.request
+    const by: Origin = { actor: `client:${clientId}`, ...from }
+    if (result.kind === 'withdrawn') {
+      const told = { type: 'grant.withdrawn', ...by, clientId, grantId: grantIdOf(grantDigest) } as const
+      await Promise.all([pending.leave({ grantDigest, ...result.request }), audit.tellOnce(told)])
+      return { kind: 'withdrawn' }
+    }
+    await approvals.revoke(clients.find(clientId), result, 'token', by)
     return { kind: 'revoked' }
   }
 
@@ -107,11 +119,20 @@ export function createGrants(parts: GrantsParts): Grants {
     async peek(typedUserCode) {
       const found = await find(typedUserCode)
       if (found?.state === 'pending') {
-        const { request, createdAtMs } = found
-        return { kind: 'pending', request, client: clients.find(request.clientId), createdAtMs }
+        const { grantDigest, request, createdAtMs } = found
+        return {
+          kind: 'pending',
+          grantId: grantIdOf(grantDigest),
+          request,
+          client: clients.find(request.clientId),
+          createdAtMs
+        }
       }
       return { kind: found?.state ?? 'unknown' }
     },
+
+    shown: ({ grantId, clientId }, userId, by) =>
+      audit.tellOnce({ type: 'grant.shown', ...by, userId, clientId, grantId }),
 
     async decide(typedUserCode, action, by) {
       const found = await find(typedUserCode)
@@ -119,20 +140,23 @@ export function createGrants(parts: GrantsParts): Grants {
       return decideFound(found, action, by, (afterMs) => events.decided(action, afterMs / 1000, 'device'))
     },
 
-    async undo(typedUserCode, userId) {
+    async undo(typedUserCode, userId, by) {
       const found = await find(typedUserCode)
       const decision = found?.decision
       if (!found || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
-      const { request } = found
-      await approvals.revoke(clients.find(request.clientId), { request, decision }, 'owner')
+      const { grantDigest, request } = found
+      const { clientId } = request
+      await approvals.revoke(clients.find(clientId), { request, decision }, 'owner', by)
+      const ids = { userId, clientId, authorizationId: decision.authorizationId, grantId: grantIdOf(grantDigest) }
+      await audit.tellOnce({ type: 'grant.undone', ...by, ...ids })
       return { kind: 'undone' }
     },
 
     withdraw,
 
-    async withdrawHeld(grantCode) {
+    async withdrawHeld(grantCode, from) {
       for (const tag of publicTags) {
-        const outcome = await withdraw(grantCode, tag)
+        const outcome = await withdraw(grantCode, tag, from)
         if (outcome.kind !== 'unknown') return outcome
       }
       const isThere = isGrantCode(grantCode) && (await store.stateOf(digestOf(grantCode))) !== 'unknown'

@@ -3,6 +3,8 @@
  * two counters of the limit store and leaves them when it is decided or withdrawn. Whatever is missed (a lost answer, a grant
  * that expires) heals when the life of the grant ends, which is as long as it can take a place.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import { grantIdOf, type Told } from '../audit/event.js'
 import { isKnownByUrl, tagOf } from '../clients/client.js'
 import { fault, isFault } from '../fault.js'
 import { type LimitStore, limitKey } from '../limits/limits.js'
@@ -98,13 +100,14 @@ export interface StartParts {
   store: GrantStore
   keyring: Keyring
   pending: PendingGrants
+  audit: Pick<AuditTrail, 'tell'>
   events: { started(): void }
   grantTtlSeconds: number
   pollIntervalSeconds: number
 }
 
 export function createStart(parts: StartParts): (request: GrantRequest) => Promise<StartedGrant> {
-  const { store, keyring, pending, events } = parts
+  const { store, keyring, pending, audit, events } = parts
 
   return async (request) => {
     const grantCode = newGrantCode()
@@ -115,11 +118,18 @@ export function createStart(parts: StartParts): (request: GrantRequest) => Promi
       intervalMs: parts.pollIntervalSeconds * 1000
     }
     const grantDigest = digestOf(grantCode)
+    const { clientId, ip, location } = request
+    const begun: Told = {
+      ...{ type: 'grant.started', actor: `client:${clientId}`, ip, location: location?.text },
+      ...{ clientId, grantId: grantIdOf(grantDigest) }
+    }
+    // It leaves with the grant, so that it costs a command and no time.
+    const tell = () => audit.tell(begun)
     await pending.enter({ grantDigest, ...request }, grant.lifeMs)
     for (let attempt = 0; attempt < USER_CODE_TRIES; attempt++) {
       const userCode = newUserCode()
       const [tag = ''] = keyring.tags('user-code', userCode)
-      if ((await store.create(grantDigest, tag, grant)) === 'user_code_taken') continue
+      if ((await store.create(grantDigest, tag, grant, tell)) === 'user_code_taken') continue
       events.started()
       return {
         grantCode,

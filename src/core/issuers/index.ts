@@ -1,5 +1,6 @@
 /** Builds the services of this folder over the storage, in the order of their dependencies. */
 import { randomUUID } from 'node:crypto'
+import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Clock } from '../clock.js'
 import type { LimitStore } from '../limits/limits.js'
 import { createJsonRecords } from '../records/json-records.js'
@@ -36,13 +37,14 @@ export interface IssuerServicesParts {
   }
   keyring: Keyring
   jwt: JwtSigner
+  audit: Pick<AuditTrail, 'tell'>
   events: DomainEvents
   clock: Clock
   limitTime: <T>(work: Promise<T>) => Promise<T>
 }
 
 export function createIssuerServices(parts: IssuerServicesParts) {
-  const { storage, config, keyring, jwt, events, clock, limitTime } = parts
+  const { storage, config, keyring, jwt, audit, events, clock, limitTime } = parts
   const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
   // Every service checks ownership by these records, so none needs another service for that.
   const issuerRecords = createJsonRecords(storage.issuers, clock, IssuerContent)
@@ -56,7 +58,8 @@ export function createIssuerServices(parts: IssuerServicesParts) {
     keyring,
     clock,
     alg: signingAlg,
-    rotateAfterSeconds: keySeconds
+    rotateAfterSeconds: keySeconds,
+    audit
   })
   const claims = createDomainClaims({
     holders: readable(storage.domainHolders, isHolder),

@@ -3,6 +3,8 @@
  * token that an old key signed has expired. Each instance caches the keys of recently used issuers. A due rotation is
  * made when somebody next asks for the issuer, so an unused issuer costs nothing.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
@@ -21,7 +23,7 @@ export interface IssuerKeys {
   /** Resolves to the current keys. Rejects with `unavailable`. */
   of(issuerId: string): Promise<SigningKeys>
   /** Creates a successor to the newest key. */
-  rotate(issuerId: string, when: 'published-ahead' | 'now'): Promise<{ kid: string; signsFromMs: number }>
+  rotate(issuerId: string, when: 'published-ahead' | 'now', by: Origin): Promise<{ kid: string; signsFromMs: number }>
   /** Deletes all keys of an issuer. */
   destroy(issuerId: string): Promise<void>
 }
@@ -32,6 +34,7 @@ export interface IssuerKeysParts {
   clock: Clock
   alg: SigningAlg
   rotateAfterSeconds: number
+  audit: Pick<AuditTrail, 'tell'>
 }
 
 interface Held {
@@ -41,7 +44,7 @@ interface Held {
 }
 
 export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
-  const { storeOf, keyring, clock, alg, rotateAfterSeconds } = parts
+  const { storeOf, keyring, clock, alg, rotateAfterSeconds, audit } = parts
   const held = createBoundedCache<Held>(MOST_HELD)
 
   /**
@@ -57,7 +60,8 @@ export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
         return kept.succeed(predecessorKid, next, obsolete)
       }
     }
-    return createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds: LONGEST_TOKEN_SECONDS })
+    const tokenTtlSeconds = LONGEST_TOKEN_SECONDS
+    return createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds, audit, issuerId })
   }
 
   async function read(keys: SigningKeys): Promise<void> {
@@ -86,11 +90,11 @@ export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
       return known.keys
     },
 
-    async rotate(issuerId, when) {
+    async rotate(issuerId, when, by) {
       const keys = keysOf(issuerId)
       await keys.refresh()
       held.delete(issuerId)
-      return keys.rotate(when)
+      return keys.rotate(when, by)
     },
 
     async destroy(issuerId) {

@@ -8,7 +8,7 @@ import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
 import type { Fields, WantedRecord } from '../records/record-store.js'
 
-const GUESS_WINDOW_MS = 15 * 60_000
+export const GUESS_WINDOW_MS = 15 * 60_000
 /** Caps what is remembered of wrong secrets. Who is forgotten may be wrong once more before it counts. */
 const MOST_SUSPECTS = 10_000
 
@@ -94,14 +94,14 @@ export interface Guesses {
   limit<T extends { kind: string }>(
     guessers: readonly Guesser[],
     lookup: () => Promise<T>,
-    refused: () => void
+    refused: () => Promise<void>
   ): Promise<T>
   /**
    * Checks a secret, at once unless a wrong one came for this counter to this instance in the last 15 minutes. Rejects with
    * `too_many_requests` after too many wrong ones, right or wrong. The counter is that of all instances; one that saw no wrong secret
    * goes by the secret alone.
    */
-  secret<T>(guesser: Guesser, check: () => T | undefined, refused: () => void): Checked<T>
+  secret<T>(guesser: Guesser, check: () => T | undefined, refused: () => Promise<void>): Checked<T>
 }
 
 export type Checked<T> = T | undefined | Promise<T | undefined>
@@ -129,7 +129,7 @@ export function createGuesses(store: LimitStore, clock: Clock): Guesses {
         if (longestMs === 0) return
         // A refused attempt is told nothing, so it does not count against the other users behind the same address.
         if (how === 'take') await Promise.all(guessers.map(({ key }) => store.giveBack(key, attemptId)))
-        refused()
+        await refused()
         throw fault('too_many_requests', { retryAfterSeconds: Math.ceil(longestMs / 1000), detail: 'wrong guesses' })
       }
       await ask('look')

@@ -1,4 +1,6 @@
 /** The tokens that a client gets: for the grant it collects, and for a refresh token. */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import { BY_ITSELF, type Whence } from '../audit/event.js'
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
 import { accessTokenTtlOf, type Client } from '../clients/client.js'
@@ -50,7 +52,8 @@ export interface TokenIssue {
     client: Client,
     token: string,
     scopes: readonly string[] | undefined,
-    resources: readonly string[]
+    resources: readonly string[],
+    from: Whence
   ): Promise<RefreshOutcome>
 }
 
@@ -65,6 +68,7 @@ export interface TokenIssueParts {
   idTokens: IdTokens
   refreshTokens: RefreshTokens
   clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
   events: TokenEvents
 }
 
@@ -72,7 +76,7 @@ export interface TokenIssueParts {
 export const startOf = ({ collectedAtMs, createdAtMs }: Authorization) => collectedAtMs ?? createdAtMs
 
 export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
-  const { authorizations, accessTokens, idTokens, refreshTokens, clock, events } = parts
+  const { authorizations, accessTokens, idTokens, refreshTokens, clock, audit, events } = parts
 
   /** The ID token goes by all of the scopes; of them the access token has those that mean something to its resource. */
   function mint(
@@ -97,7 +101,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     }
   }
 
-  const rotate: TokenIssue['refresh'] = async (client, token, scopes, resources) => {
+  const rotate: TokenIssue['refresh'] = async (client, token, scopes, resources, from) => {
     const opened = await refreshTokens.open(token, authorizations.findForUse)
     if (opened?.authorization.clientId !== client.id) return { kind: 'invalid' }
     const { authorization } = opened
@@ -108,7 +112,12 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     const tokens = mint(authorization, clock(), wished, target, accessTokenTtlOf(client, true))
     await authorizations.noteUse(authorization)
     const rotation = await refreshTokens.rotate(authorization, token)
-    if (rotation.kind === 'replayed') await authorizations.revoke(authorization.userId, authorization.id, 'replay')
+    if (rotation.kind === 'replayed') {
+      const { userId, id: authorizationId, clientId } = authorization
+      const replayed = { type: 'refresh_token.replayed', actor: `client:${clientId}` } as const
+      await audit.tell({ ...replayed, ...from, userId, clientId, authorizationId })
+      await authorizations.revoke(userId, authorizationId, 'replay', { ...BY_ITSELF, ...from })
+    }
     if (rotation.kind !== 'rotated') return { kind: rotation.kind }
     return { kind: 'refreshed', tokens: { ...tokens, refreshToken: rotation.current } }
   }

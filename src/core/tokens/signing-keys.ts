@@ -3,6 +3,8 @@
  * rotated here. Each instance caches the set in memory, and reads it again when asked to or when it meets an unknown `kid`.
  * Which key signs follows from the keys' times alone, so that all instances agree.
  */
+import type { AuditTrail } from '../audit/audit-trail.js'
+import { BY_ITSELF, type Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 import type { Keyring } from '../secrets/keyring.js'
@@ -39,7 +41,7 @@ export interface SigningKeys {
    * Creates a successor to the newest key. It signs once verifiers had time to fetch it (six minutes), or `now`. Rejects if a
    * concurrent rotation came first.
    */
-  rotate(when: 'published-ahead' | 'now'): Promise<StoredSigningKey>
+  rotate(when: 'published-ahead' | 'now', by: Origin): Promise<StoredSigningKey>
   /** Creates a successor if the newest key is at least this old. Of concurrent instances, one succeeds. */
   rotateIfOlder(ageMs: number): Promise<void>
   /** The key that signs now; undefined before the keys are loaded. */
@@ -59,6 +61,9 @@ export interface SigningKeysParts {
   alg: SigningAlg
   /** The longest lifetime of a token, in seconds, for which predecessors stay published. */
   tokenTtlSeconds: number
+  audit: Pick<AuditTrail, 'tell'>
+  /** Whose keys they are; undefined for those of the service itself. */
+  issuerId?: string
 }
 
 /** Reading keys for a request: one that does not open is no error of the service, but `unavailable`, and the operator is told. */
@@ -70,7 +75,8 @@ export async function forRequest(store: Pick<SigningKeyStore, 'unreadable'>, rea
   }
 }
 
-export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds }: SigningKeysParts): SigningKeys {
+export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
+  const { store, keyring, clock, alg, tokenTtlSeconds, audit, issuerId } = parts
   /** Oldest first. */
   let stored: StoredSigningKey[] = []
   const opened = new Map<string, SigningKey>()
@@ -85,7 +91,7 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
     for (const kid of opened.keys()) if (!stored.some((key) => key.kid === kid)) opened.delete(kid)
   }
 
-  async function succeed(when: 'published-ahead' | 'now'): Promise<StoredSigningKey> {
+  async function succeed(when: 'published-ahead' | 'now', by = BY_ITSELF): Promise<StoredSigningKey> {
     const newest = stored.at(-1)
     // Always later than its predecessor, even if this instance's clock is slow: keys are ordered by this time.
     const createdAtMs = Math.max(clock(), (newest?.createdAtMs ?? 0) + 1)
@@ -94,6 +100,11 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
     const next = await newSigningKey(alg, keyring, { createdAtMs, signsFromMs, predecessorsUntilMs })
     const obsolete = stored.filter((_, index) => !isPublished(index)).map((key) => key.kid)
     take(await store.succeed(newest?.kid, next, obsolete))
+    // Of instances that rotate at once one succeeds. The first key follows none.
+    if (newest && stored.at(-1)?.kid === next.kid) {
+      const detail = issuerId === undefined ? next.kid : `${next.kid} of provider ${issuerId}`
+      await audit.tell({ type: 'signing_key.rotated', ...by, detail })
+    }
     return next
   }
 
@@ -111,9 +122,9 @@ export function createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds 
 
     refresh,
 
-    async rotate(when) {
+    async rotate(when, by) {
       take(await store.list())
-      const made = await succeed(when)
+      const made = await succeed(when, by)
       if (stored.at(-1)?.kid !== made.kid)
         throw new Error('another rotation came first; nothing was changed by this one')
       return made

@@ -2,6 +2,7 @@
  * The tokens of an authorization: issued and refreshed (issued-tokens.ts), introspected, revoked. All of them are valid only
  * while the authorization's record is, so revoking any of them revokes the authorization.
  */
+import type { Whence } from '../audit/event.js'
 import type { Authorization } from '../authorizations/authorization.js'
 import { type Client, isPublic } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
@@ -43,7 +44,7 @@ export interface Tokens extends TokenIssue {
    * Revokes the authorization of a token of this client (RFC 7009); any other token is ignored. Without a client it is revoked for
    * whoever holds the token of a public client, which could prove no more; the token of another is `not_public`.
    */
-  revoke(client: Client | undefined, token: string): Promise<'revoked' | 'nothing' | 'not_public'>
+  revoke(client: Client | undefined, token: string, from: Whence): Promise<'revoked' | 'nothing' | 'not_public'>
   /**
    * The authorization that verified claims belong to, unless it ended or its user is blocked; records its use. Undefined for a
    * token that is for a resource: at this service itself it stands for nobody.
@@ -119,14 +120,15 @@ export function createTokens(parts: TokensParts): Tokens {
       return { authorization, scope: claims.scope }
     },
 
-    async revoke(client, token) {
+    async revoke(client, token, from) {
       // A client may give up what it holds of a blocked user, too.
       const open = looksLikeRefreshToken(token) ? refreshTokens.open : openAccessToken
       const opened = await open(token, authorizations.find)
       const holder = opened && clients.find(opened.authorization.clientId)
       if (!holder || (client && client.id !== holder.id)) return 'nothing'
       if (!client && !isPublic(holder)) return 'not_public'
-      await authorizations.revoke(opened.authorization.userId, opened.authorization.id, 'token')
+      const { userId, id } = opened.authorization
+      await authorizations.revoke(userId, id, 'token', { actor: `client:${holder.id}`, ...from })
       return 'revoked'
     },
 

@@ -5,6 +5,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Whence } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { fieldsLike, type IsReadable, jsonOf, Text, TimeText } from '../records/readable.js'
@@ -41,24 +43,30 @@ export interface BrowserSession {
 
 export interface BrowserSessions {
   /** Begins a session. The returned token is not stored. Rejects with `user_blocked`. */
-  begin(user: {
-    userId: string
-    name: string
-    upstreamId?: string
-    authenticatedAtMs?: number | undefined
-    isReauthenticated?: boolean
-    adminAs?: readonly string[]
-  }): Promise<{ token: string; session: BrowserSession }>
+  begin(
+    user: {
+      userId: string
+      name: string
+      upstreamId?: string
+      authenticatedAtMs?: number | undefined
+      isReauthenticated?: boolean
+      adminAs?: readonly string[]
+    },
+    from: Whence
+  ): Promise<{ token: string; session: BrowserSession }>
   /** The session with this token, unless it has ended or its user is blocked; records its use. Rejects with `unavailable`. */
   use(token: string): Promise<BrowserSession | undefined>
   /** Deletes the session, so that no later request can use it. */
   end(session: BrowserSession): Promise<void>
+  /** The same for a user who leaves, which is told. */
+  signOut(session: BrowserSession, from: Whence): Promise<void>
 }
 
 export interface BrowserSessionsParts {
   records: RecordStore
   users: Users
   clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
   idleSeconds: number
   ttlSeconds: number
 }
@@ -67,6 +75,7 @@ export function createBrowserSessions({
   records,
   users,
   clock,
+  audit,
   idleSeconds,
   ttlSeconds
 }: BrowserSessionsParts): BrowserSessions {
@@ -74,7 +83,7 @@ export function createBrowserSessions({
     Math.min(signedInAtMs + ttlSeconds * 1000, lastUsedAtMs + idleSeconds * 1000)
 
   return {
-    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false, adminAs = [] }) {
+    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false, adminAs = [] }, from) {
       const { blockedAtMs, signedOutId } = await users.standingOf(userId)
       if (blockedAtMs !== undefined) throw fault('user_blocked')
       const token = randomBytes(32).toString('base64url')
@@ -86,6 +95,7 @@ export function createBrowserSessions({
         authenticatedAtMs: Math.min(authenticatedAtMs ?? nowMs, nowMs)
       }
       await records.create(session.id, ONLY, toFields(session), endOf(session))
+      await audit.tell({ type: 'user.signed_in', actor: `user:${userId}`, ...from, userId, detail: upstreamId })
       return { token, session }
     },
 
@@ -106,7 +116,12 @@ export function createBrowserSessions({
       return session
     },
 
-    end: ({ id }) => records.delete(id, ONLY)
+    end: ({ id }) => records.delete(id, ONLY),
+
+    async signOut({ id, userId }, from) {
+      await records.delete(id, ONLY)
+      await audit.tell({ type: 'user.signed_out', actor: `user:${userId}`, ...from, userId })
+    }
   }
 }
 

@@ -2,6 +2,7 @@
  * Signing in at an upstream, and connecting an account there. Both send the browser to the upstream and end with the callback;
  * in between, the pages keep the attempt's secrets in a sealed cookie.
  */
+import type { Whence } from '../audit/event.js'
 import type { Connection } from '../connections/connection.js'
 import type { Connections } from '../connections/connections.js'
 import { type Attempt, newAttempt } from '../upstream/sign-in-attempt.js'
@@ -37,11 +38,17 @@ export interface SignIn {
   /** The URL to send the browser to, and the secrets to keep until the callback. Rejects with `unavailable`. */
   begin(upstreamId: string, options: { reauthenticates: boolean }): Promise<{ url: URL; attempt: Attempt }>
   /** Signs in the user of the identity that the upstream confirms. `query` is the callback's. Rejects with `unavailable`. */
-  finish(upstreamId: string, query: string, attempt: Attempt): Promise<SignInOutcome>
+  finish(upstreamId: string, query: string, attempt: Attempt, from: Whence): Promise<SignInOutcome>
   /** Connects the account to a user who is signed in, which does not let it sign in. `query` is the callback's. Rejects with `unavailable`. */
-  finishConnecting(upstreamId: string, query: string, attempt: Attempt, userId: string): Promise<ConnectOutcome>
+  finishConnecting(
+    upstreamId: string,
+    query: string,
+    attempt: Attempt,
+    userId: string,
+    from: Whence
+  ): Promise<ConnectOutcome>
   /** The demo sign-in: signs in as the typed name, without a password. The configuration decides whether it is offered. */
-  asTyped(name: string): Promise<{ token: string; session: BrowserSession }>
+  asTyped(name: string, from: Whence): Promise<{ token: string; session: BrowserSession }>
 }
 
 export interface SignInParts {
@@ -74,7 +81,7 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       return { url: await clientOf(upstreamId).authorizationUrl(attempt), attempt }
     },
 
-    async finish(upstreamId, query, attempt) {
+    async finish(upstreamId, query, attempt, from) {
       const client = clientOf(upstreamId)
       const outcome = await client.exchange(query, attempt)
       if (outcome.kind === 'refused') return outcome
@@ -83,16 +90,17 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       if (ownId !== undefined && !isUserId(ownId)) return { kind: 'refused', reason: 'invalid' }
       const { userId, connectionId, use } = await identities.signIn(upstreamId, identity.subject, ownId)
       if (use === 'connected') return { kind: 'refused', reason: 'only_connected' }
-      await connections.keep(userId, connectionId, { upstreamId, identity, tokens })
+      const by = { actor: `user:${userId}`, ...from } as const
+      await connections.keep(userId, connectionId, { upstreamId, identity, tokens }, by)
       if (use === 'first') await profiles.keep(userId, profileOf(upstreamId, identity))
       const name = use === 'first' ? identity.name : await nameOf(userId, identity.name)
       // The exchange refuses who was let through without what this attempt asked for.
       const proof = { authenticatedAtMs, isReauthenticated: attempt.reauthenticates }
       const adminAs = admins.provedBy({ upstreamId, ...identity })
-      return { kind: 'signed_in', ...(await sessions.begin({ userId, name, upstreamId, ...proof, adminAs })) }
+      return { kind: 'signed_in', ...(await sessions.begin({ userId, name, upstreamId, ...proof, adminAs }, from)) }
     },
 
-    async finishConnecting(upstreamId, query, attempt, userId) {
+    async finishConnecting(upstreamId, query, attempt, userId, from) {
       const client = clientOf(upstreamId)
       const outcome = await client.exchange(query, attempt)
       if (outcome.kind === 'refused') return outcome
@@ -101,13 +109,14 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       if (client.upstream.subjectIsUserId && identity.subject !== userId) return { kind: 'taken' }
       const owner = await identities.connect(upstreamId, identity.subject, userId)
       if (owner.userId !== userId) return { kind: 'taken' }
-      const connection = await connections.keep(userId, owner.connectionId, { upstreamId, identity, tokens })
+      const by = { actor: `user:${userId}`, ...from } as const
+      const connection = await connections.keep(userId, owner.connectionId, { upstreamId, identity, tokens }, by)
       return { kind: 'connected', connection }
     },
 
-    async asTyped(name) {
+    async asTyped(name, from) {
       await profiles.keep(name, { name })
-      return sessions.begin({ userId: name, name, isReauthenticated: true })
+      return sessions.begin({ userId: name, name, isReauthenticated: true }, from)
     }
   }
 }

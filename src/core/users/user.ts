@@ -4,6 +4,8 @@
  * blocked, which revocation of everything was their last, and which sessions of the pages have ended at once.
  */
 import { randomUUID } from 'node:crypto'
+import type { AuditTrail } from '../audit/audit-trail.js'
+import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fieldsLike, type IsReadable, TimeText } from '../records/readable.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
@@ -54,16 +56,22 @@ export interface Users {
   find(userId: string): Promise<Standing | undefined>
   isBlocked(userId: string): Promise<boolean>
   /** Blocks the user, from the next request on. Idempotent: the time of the first call stays. */
-  block(userId: string): Promise<void>
+  block(userId: string, by: Origin): Promise<void>
   /** Lets the user be again: what was not revoked meanwhile is valid again. Idempotent. */
-  unblock(userId: string): Promise<void>
+  unblock(userId: string, by: Origin): Promise<void>
   /** Notes that everything is being revoked. To be called before the authorizations are listed for that. */
   noteRevokedAll(userId: string): Promise<void>
   /** Ends all sessions of the pages, on every instance from the next request on. They compare an id, which costs them nothing. */
-  signOutEverywhere(userId: string): Promise<void>
+  signOutEverywhere(userId: string, by: Origin): Promise<void>
 }
 
-export function createUsers({ records, clock }: { records: RecordStore; clock: Clock }): Users {
+export interface UsersParts {
+  records: RecordStore
+  clock: Clock
+  audit: Pick<AuditTrail, 'tell'>
+}
+
+export function createUsers({ records, clock, audit }: UsersParts): Users {
   async function find(userId: string): Promise<Standing | undefined> {
     const fields = await records.get(userId, ONLY)
     return fields && fromFields(fields)
@@ -82,20 +90,26 @@ export function createUsers({ records, clock }: { records: RecordStore; clock: C
     find,
     isBlocked: async (userId) => (await standingOf(userId)).blockedAtMs !== undefined,
 
-    async block(userId) {
+    async block(userId, by) {
       const fields = { blockedAtMs: String(clock()) }
       // `create` leaves an existing record as it is.
       const kept = await records.create(userId, ONLY, fields, clock() + FOR_EVER_MS)
       if (kept.blockedAtMs === undefined) await records.change(userId, ONLY, { setOnce: fields })
+      await audit.tell({ type: 'user.blocked', ...by, userId })
     },
 
-    async unblock(userId) {
+    async unblock(userId, by) {
       // Something is set as well, because Redis deletes a hash with its last field and the index would go on naming it.
       await records.change(userId, ONLY, { set: { unblockedAtMs: String(clock()) }, clear: ['blockedAtMs'] })
+      await audit.tell({ type: 'user.unblocked', ...by, userId })
     },
 
     noteRevokedAll: (userId) => write(userId, { revokedAllId: randomUUID(), revokedAllAtMs: String(clock()) }),
-    signOutEverywhere: (userId) => write(userId, { signedOutId: randomUUID(), signedOutAtMs: String(clock()) })
+
+    async signOutEverywhere(userId, by) {
+      await write(userId, { signedOutId: randomUUID(), signedOutAtMs: String(clock()) })
+      await audit.tell({ type: 'user.signed_out', ...by, userId, detail: 'everywhere' })
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 import { adminOperations } from '../../../schemas/generated/admin.js'
 import type { App } from '../app.js'
 import { type ListName, type Pages, sendData } from '../paging.js'
-import { found } from './caller.js'
+import { found, originOf } from './caller.js'
 import { renderClient } from './render.js'
 
 export function authorizations(app: App, pages: Pages): void {
@@ -43,7 +43,7 @@ export function authorizationChanges(app: App): void {
     ...adminOperations.revokeClient,
     config: { waitsForOthers: true },
     handler: async (request) => {
-      const revoked = await app.core.measures.revoke(request.params.authorizedClientId)
+      const revoked = await app.core.measures.revoke(request.params.authorizedClientId, originOf(app, request))
       return renderClient(found(revoked), app.clock())
     }
   })

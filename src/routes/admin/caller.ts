@@ -1,7 +1,7 @@
 /** Who asks: an API key with the right to what it asks for, which may make as many requests an hour as one of the tokens API. */
 import type { FastifyRequest } from 'fastify'
 import type { ApiKeyRight } from '../../core/api-keys/api-key.js'
-import type { Actor } from '../../core/audit/event.js'
+import type { Actor, Origin } from '../../core/audit/event.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
@@ -26,4 +26,11 @@ export function authenticateOperator(app: App, right: ApiKeyRight) {
 export function found<T>(answer: T | undefined): T {
   if (answer === undefined) throw fault('not_found')
   return answer
+}
+
+/** Who changes something, and from where, for the audit trail. */
+export function originOf(app: App, request: FastifyRequest): Origin {
+  if (request.adminActor === null)
+    throw fault('internal', { detail: 'a route reads its caller without asking for one' })
+  return app.whereabouts.origin(request, request.adminActor)
 }

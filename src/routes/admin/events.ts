@@ -1,9 +1,9 @@
 import { adminOperations } from '../../../schemas/generated/admin.js'
+import { wireFormOf } from '../../core/audit/event.js'
 import { readEventType } from '../../core/audit/event-search.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import type { ListName, Pages } from '../paging.js'
-import { renderEvent } from './render.js'
 
 interface EventQuery {
   after?: string
@@ -25,8 +25,8 @@ export function events(app: App, pages: Pages): void {
       const filter = { type: type === undefined ? undefined : readEventType(type), userId }
       const from = place ?? after ?? before
       const { events, next, lastId } = await app.core.searchEvents(filter, { direction, from, most })
-      const last = lastId === undefined ? {} : { last_id: lastId }
-      return { data: events.map(renderEvent), ...pages.next(list, next), ...last }
+      const data = events.map((event) => ({ ...wireFormOf(event), id: event.id }))
+      return { data, ...pages.next(list, next), ...(lastId !== undefined && { last_id: lastId }) }
     }
   })
 }

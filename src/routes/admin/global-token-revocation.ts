@@ -1,6 +1,6 @@
 import { adminOperations } from '../../../schemas/generated/admin.js'
 import type { App } from '../app.js'
-import { found } from './caller.js'
+import { found, originOf } from './caller.js'
 
 /** POST /admin/v0/global-token-revocation (draft-parecki-oauth-global-token-revocation): revokes everything of a subject. */
 export function globalTokenRevocation(app: App): void {
@@ -8,7 +8,7 @@ export function globalTokenRevocation(app: App): void {
     ...adminOperations.revokeGlobally,
     config: { waitsForOthers: true },
     handler: async (request, reply) => {
-      found(await app.core.measures.revokeAllOf(request.body.sub_id))
+      found(await app.core.measures.revokeAllOf(request.body.sub_id, originOf(app, request)))
       return reply.code(204).send(null)
     }
   })

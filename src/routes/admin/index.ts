@@ -17,7 +17,7 @@ import { globalTokenRevocation } from './global-token-revocation.js'
 import { pendingGrants } from './pending-grants.js'
 import { userChanges, users } from './users.js'
 
-export const admin = surface('admin', ['core', 'config', 'authentication', 'limits'], async (app) => {
+export const admin = surface('admin', ['core', 'config', 'whereabouts', 'authentication', 'limits'], async (app) => {
   app.setErrorHandler(answerAdminFault)
   app.setNotFoundHandler(() => {
     throw fault('not_found')

@@ -1,6 +1,5 @@
 /** What the admin API and the operator's commands show of things: nothing of a code, a token or a key. */
-import type { AdminAccount, AdminClient, AdminUser, Event, PendingGrantList } from '../../../schemas/generated/admin.js'
-import type { AuditEvent } from '../../core/audit/event.js'
+import type { AdminAccount, AdminClient, AdminUser, PendingGrantList } from '../../../schemas/generated/admin.js'
 import { type Authorization, hasEnded } from '../../core/authorizations/authorization.js'
 import type { Connection } from '../../core/connections/connection.js'
 import type { Person } from '../../core/directory/directory.js'
@@ -86,19 +85,4 @@ export function renderPendingOf({
   oldestStartedAtMs
 }: WaitingOfClient): PendingGrantList['clients'][0] {
   return { client_id: clientId, count, oldest_started_at: time(oldestStartedAtMs) }
-}
-
-export function renderEvent({ id, atMs, type, actor, ...event }: AuditEvent): Event {
-  const { userId, clientId, authorizationId, grantId, ip, location, detail } = event
-  return {
-    ...{ id, at: time(atMs), type },
-    ...(userId !== undefined && { user_id: userId }),
-    ...(clientId !== undefined && { client_id: clientId }),
-    ...(authorizationId !== undefined && { authorization_id: authorizationId }),
-    ...(grantId !== undefined && { grant_id: grantId }),
-    actor,
-    ...(ip !== undefined && { ip }),
-    ...(location !== undefined && { location }),
-    ...(detail !== undefined && { detail })
-  }
 }

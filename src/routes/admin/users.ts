@@ -4,7 +4,7 @@ import type { PersonQuery } from '../../core/directory/directory.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { type ListName, type Pages, sendData } from '../paging.js'
-import { found } from './caller.js'
+import { found, originOf } from './caller.js'
 import { renderClient, renderUser } from './render.js'
 
 interface UserQuery {
@@ -75,7 +75,7 @@ export function userChanges(app: App): void {
     config: { waitsForOthers: true },
     handler: async (request) => {
       const { userId } = request.params
-      return { user_id: userId, revoked: found(await measures.revokeAll(userId)) }
+      return { user_id: userId, revoked: found(await measures.revokeAll(userId, originOf(app, request))) }
     }
   })
 
@@ -83,13 +83,13 @@ export function userChanges(app: App): void {
   app.route({
     ...adminOperations.blockUser,
     config: { waitsForOthers: true },
-    handler: async (request) => renderUser(found(await measures.block(request.params.userId)))
+    handler: async (request) => renderUser(found(await measures.block(request.params.userId, originOf(app, request))))
   })
 
   /** POST /admin/v0/users/{userId}/unblock. */
   app.route({
     ...adminOperations.unblockUser,
     config: { waitsForOthers: true },
-    handler: async (request) => renderUser(found(await measures.unblock(request.params.userId)))
+    handler: async (request) => renderUser(found(await measures.unblock(request.params.userId, originOf(app, request))))
   })
 }

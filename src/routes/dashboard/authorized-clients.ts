@@ -5,7 +5,7 @@
 import { type AuthorizedClient, dashboardOperations } from '../../../schemas/generated/dashboard.js'
 import type { Authorization } from '../../core/authorizations/authorization.js'
 import { type AuthorizationPage, newestFirst } from '../../core/authorizations/authorizations.js'
-import { type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
+import { actorOf, type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
 import { isKnownByUrl } from '../../core/clients/client.js'
 import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/batches.js'
@@ -45,7 +45,8 @@ export function updateAuthorizedClient(app: App): void {
       const { authorizedClientId: id } = request.params
       await requireMayChange(app, caller, id)
       const label = request.body.label ?? undefined
-      const authorization = await app.core.authorizations.rename(caller.userId, id, label)
+      const by = app.whereabouts.origin(request, actorOf(caller))
+      const authorization = await app.core.authorizations.rename(caller.userId, id, label, by)
       if (!authorization) throw fault('not_found')
       return renderAuthorizedClient(authorization, caller)
     }
@@ -61,7 +62,8 @@ export function revokeAuthorizedClient(app: App): void {
       const caller = request.authenticatedCaller()
       const { authorizedClientId: id } = request.params
       await requireMayChange(app, caller, id)
-      const authorization = await app.core.authorizations.revoke(caller.userId, id)
+      const by = app.whereabouts.origin(request, actorOf(caller))
+      const authorization = await app.core.authorizations.revoke(caller.userId, id, 'owner', by)
       if (!authorization) throw fault('not_found')
       return renderAuthorizedClient(authorization, caller)
     }

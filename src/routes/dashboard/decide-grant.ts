@@ -27,6 +27,9 @@ export function peekGrant(app: App): void {
       if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
 
       const { clientId, clientType, scopes, metadata, location } = outcome.request
+      const { grantId } = outcome
+      const userId = userOf(request)
+      await app.core.grants.shown({ grantId, clientId }, userId, app.whereabouts.origin(request, `user:${userId}`))
       const clientName = outcome.client?.name
       const resources = resourcesOf(outcome.client?.resources ?? [], outcome.request.resources)
       const approverLocation = app.whereabouts.location(request)
@@ -56,8 +59,9 @@ export function decideGrant(app: App): void {
     handler: async (request) => {
       const { user_code, action } = request.body
       if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })
-      const by = { userId: userOf(request), ip: app.whereabouts.ip(request) }
-      const { kind } = await app.limits.guess(request, by.userId, () => app.core.grants.peek(user_code))
+      const userId = userOf(request)
+      const by = { ...app.whereabouts.origin(request, `user:${userId}`), userId }
+      const { kind } = await app.limits.guess(request, userId, () => app.core.grants.peek(user_code))
       if (kind === 'unknown') throw fault('unknown_user_code', { detail: kind })
       const outcome = await app.core.grants.decide(user_code, action, by)
       if (outcome.kind === 'blocked') throw fault('user_blocked')

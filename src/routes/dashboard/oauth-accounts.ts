@@ -35,7 +35,8 @@ export function unlinkOauthAccount(app: App): void {
     handler: async (request) => {
       const { oauthAccountId } = request.params
       const { userId } = request.authenticatedCaller()
-      const disconnected = await app.core.connections.disconnect(userId, oauthAccountId)
+      const by = app.whereabouts.origin(request, `user:${userId}`)
+      const disconnected = await app.core.connections.disconnect(userId, oauthAccountId, by)
       if (!disconnected) throw fault('not_found')
       return { id: oauthAccountId, revoked_at_provider: disconnected.revokedAtProvider }
     }

@@ -5,7 +5,7 @@ import type { App } from '../app.js'
 import { answerOnce, isRoutine, pollGrant } from '../grants.js'
 
 /** There is no member for a refresh token in the answer, and none for a choice in the request. */
-const COLLECTING: Collecting = { resources: [], takesRefreshToken: false }
+const COLLECTING: Omit<Collecting, 'whence'> = { resources: [], takesRefreshToken: false }
 
 const PENDING = answerOnce<GrantTokenResponse>({ status: 'authorization_pending' })
 

@@ -39,7 +39,7 @@ export function withdrawGrant(app: App): void {
     onRequest: app.limits.perAddress('revoke'),
     handler: async (request) => {
       // No client authenticates here, so only the grants of built-in clients can be withdrawn.
-      await app.core.grants.withdraw(request.body.grant_code, BUILT_IN_TAG)
+      await app.core.grants.withdraw(request.body.grant_code, BUILT_IN_TAG, app.whereabouts.whence(request))
       return { status: 'revoked' as const }
     }
   })

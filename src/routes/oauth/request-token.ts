@@ -21,7 +21,7 @@ import { answerOnce, isRoutine, pollGrant } from '../grants.js'
 import { renderPoll, renderTokens } from './token-answers.js'
 
 /** What most polls ask for, which is nothing in particular. */
-const AS_APPROVED: Collecting = { resources: [], takesRefreshToken: true }
+const AS_APPROVED: Omit<Collecting, 'whence'> = { resources: [], takesRefreshToken: true }
 
 const PENDING = answerOnce<TokenError>({ error: 'authorization_pending' })
 
@@ -89,7 +89,8 @@ export function requestToken(app: App): void {
     if (!code) throw fault('invalid_request', { hint: 'code is missing' })
     const collecting = {
       ...{ ...AS_APPROVED, resources: readResources(client.resources, resource), codeVerifier },
-      userAgent: request.headers['user-agent']
+      userAgent: request.headers['user-agent'],
+      whence: () => app.whereabouts.whence(request)
     }
     await limitRefreshes(request)
     const outcome = await app.core.grants.redeemCode(code, client, redirectUri || undefined, collecting)
@@ -111,7 +112,8 @@ export function requestToken(app: App): void {
     const resources = readResources(client.resources, resource)
     await limitRefreshes(request)
     const wished = scopes.length > 0 ? scopes : undefined
-    const outcome = await app.core.tokens.refresh(client, refreshToken, wished, resources)
+    const from = app.whereabouts.whence(request)
+    const outcome = await app.core.tokens.refresh(client, refreshToken, wished, resources, from)
     if (outcome.kind === 'refreshed') return renderTokens(outcome.tokens, app.clock(), reply)
     const { kind } = outcome
     throw fault(kind === 'invalid_scope' || kind === 'invalid_target' ? kind : 'invalid_grant', { detail: kind })

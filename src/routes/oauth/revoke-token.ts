@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { oauthOperations, type RevocationRequest } from '../../../schemas/generated/oauth.js'
+import type { Whence } from '../../core/audit/event.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
@@ -16,20 +17,21 @@ export function revokeToken(app: App): void {
     onRequest: app.limits.perAddress('revoke'),
     handler: async (request) => {
       const { token } = request.body
-      if (!namesClient(request, request.body)) await endHeld(token)
+      const from = app.whereabouts.whence(request)
+      if (!namesClient(request, request.body)) await endHeld(token, from)
       else {
         const client = await app.authenticateClient(request)
         // The hint is not needed (RFC 7009 §2.1): what is no device code is unknown to the grants, mostly without a look.
-        const { kind } = await grants.withdraw(token, client.tag)
-        if (kind === 'unknown') await tokens.revoke(client, token)
+        const { kind } = await grants.withdraw(token, client.tag, from)
+        if (kind === 'unknown') await tokens.revoke(client, token, from)
       }
       return {}
     }
   })
 
-  async function endHeld(token: string): Promise<void> {
-    const { kind } = await grants.withdrawHeld(token)
-    const outcome = kind === 'unknown' ? await tokens.revoke(undefined, token) : kind
+  async function endHeld(token: string, from: Whence): Promise<void> {
+    const { kind } = await grants.withdrawHeld(token, from)
+    const outcome = kind === 'unknown' ? await tokens.revoke(undefined, token, from) : kind
     if (outcome === 'not_public') throw fault('invalid_client', { detail: 'no credentials of a confidential client' })
   }
 }

@@ -12,7 +12,7 @@ import { isAsShown, openAskTicket } from './consent-ticket.js'
 import { formOf, type PageParts, PathId, sendPage } from './page.js'
 import { type Asking, askIdOf, askingOf, requireAnswerer, sendAsk, tellLost, wayBack } from './show-ask.js'
 import { Onward } from './views/onward.js'
-import { sessionOf, userIdOf, visitOf } from './visit.js'
+import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
 
 const Answer = formOf({
   ticket: Type.String(),
@@ -75,7 +75,7 @@ export function answerAsk(parts: PageParts): void {
       ...(nonce !== undefined && { nonce }),
       ...(location && { location })
     }
-    const by = { userId, ip, signedInAtMs, leftOut }
+    const by = { ...byOf(app, request), userId, signedInAtMs, leftOut }
     return app.core.grants.answerCode({ code, request: asked, askedAtMs }, action, by)
   }
 

@@ -6,7 +6,7 @@ import { fault } from '../../core/fault.js'
 import { createCursors, type ListName } from '../paging.js'
 import { formOf, isFollowedHere, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { AuthorizationList, type AuthorizationsDone } from './views/authorization-list.js'
-import { userIdOf, visitOf } from './visit.js'
+import { byOf, userIdOf, visitOf } from './visit.js'
 
 /** How many are on a page. */
 const PAGE = 50
@@ -60,7 +60,12 @@ export function renameAuthorization({ app, visits }: PageParts): void {
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
       const label = request.body.label.trim() || undefined
-      const renamed = await app.core.authorizations.rename(userIdOf(request), request.params.id, label)
+      const renamed = await app.core.authorizations.rename(
+        userIdOf(request),
+        request.params.id,
+        label,
+        byOf(app, request)
+      )
       if (!renamed) throw fault('not_found')
       return seeOther(reply, visitOf(request), backToList(request, 'renamed'))
     }
@@ -76,7 +81,12 @@ export function revokeAuthorization({ app, visits }: PageParts): void {
     onRequest: [visits.requireSession('clients'), app.limits.perUser('account', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
-      const revoked = await app.core.authorizations.revoke(userIdOf(request), request.params.id)
+      const revoked = await app.core.authorizations.revoke(
+        userIdOf(request),
+        request.params.id,
+        'owner',
+        byOf(app, request)
+      )
       if (!revoked) throw fault('not_found')
       return seeOther(reply, visitOf(request), backToList(request, 'revoked'))
     }
@@ -93,7 +103,7 @@ export function revokeAllAuthorizations({ app, visits }: PageParts): void {
     onRequest: [visits.requireSession('clients'), app.limits.perUser('account', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
-      await app.core.authorizations.revokeAll(userIdOf(request))
+      await app.core.authorizations.revokeAll(userIdOf(request), 'owner', byOf(app, request))
       return seeOther(reply, visitOf(request), '/account/clients?done=revoked-all')
     }
   })

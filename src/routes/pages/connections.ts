@@ -4,7 +4,7 @@ import { fault } from '../../core/fault.js'
 import { withBegun } from './cookies.js'
 import { formOf, isFollowedHere, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { ConnectionList } from './views/connection-list.js'
-import { userIdOf, visitOf } from './visit.js'
+import { byOf, userIdOf, visitOf } from './visit.js'
 
 const Choice = formOf({ may: oneOf(['yes', 'no']) })
 
@@ -101,7 +101,11 @@ export function disconnect({ app, visits }: PageParts): void {
     onRequest: [visits.requireSession('connections'), app.limits.perUser('account', userIdOf)],
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
-      const disconnected = await app.core.connections.disconnect(userIdOf(request), request.params.id)
+      const disconnected = await app.core.connections.disconnect(
+        userIdOf(request),
+        request.params.id,
+        byOf(app, request)
+      )
       if (!disconnected) throw fault('not_found')
       const done = disconnected.revokedAtProvider ? 'disconnected' : 'disconnected-here'
       return seeOther(reply, visitOf(request), `/account/connections?done=${done}`)

@@ -9,7 +9,7 @@ import { type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
 import { Consent } from './views/consent.js'
 import { DecisionResult } from './views/decision-result.js'
-import { sessionOf, userIdOf, visitOf } from './visit.js'
+import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
 
 interface Question {
   userCode: string
@@ -78,6 +78,8 @@ export function showConsent({ app, visits, codes }: PageParts): void {
         codes.forget(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
       }
+      const { grantId, request: asked } = outcome
+      await app.core.grants.shown({ grantId, clientId: asked.clientId }, userIdOf(request), byOf(app, request))
       if (!isEntered) codes.keep(request, reply, { userCode, linked, isEntered: true })
       return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client: outcome.client })
     }

@@ -7,7 +7,7 @@ import { sendConsent, sendWithdrawn } from './consent-page.js'
 import { isAsShown, openTicket, type Ticket } from './consent-ticket.js'
 import { formOf, type PageParts, seeOther, sendPage } from './page.js'
 import { CodeForm } from './views/code-form.js'
-import { sessionOf, userIdOf, visitOf } from './visit.js'
+import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
 
 const Decision = formOf({
   ticket: Type.String(),
@@ -42,7 +42,7 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
         askAgain(request, reply.code(status), { ticket, leftOut, problem })
       if (!isAsShown(ticket, client)) return ask(409, consent.changed)
       if (action === 'approve' && same !== 'yes') return ask(400, consent.confirmMissing)
-      const by = { userId: session.userId, ip: app.whereabouts.ip(request), leftOut }
+      const by = { ...byOf(app, request), userId: session.userId, leftOut }
       const outcome = await app.core.grants.decide(userCode, action, by)
       if (outcome.kind === 'blocked') throw fault('user_blocked')
       if (outcome.kind === 'full') return ask(409, consent.tooMany(MOST_ACTIVE))

@@ -45,7 +45,8 @@ export function finishSignIn(parts: PageParts): void {
   async function signIn(request: FastifyRequest, reply: FastifyReply, { visitor, one, attempt }: Returning) {
     const visit = visitOf(request)
     // The attempt stays while the upstream cannot be reached, so that reloading the callback retries it.
-    const outcome = await app.core.signIn.finish(one.providerId, queryOf(request), attempt)
+    const from = app.whereabouts.whence(request)
+    const outcome = await app.core.signIn.finish(one.providerId, queryOf(request), attempt, from)
     if (outcome.kind === 'refused') {
       cookies.visitor.set(reply, { ...visitor, begun: without(visitor, one) })
       return refuse(request, reply, outcome.reason, one)
@@ -66,7 +67,8 @@ export function finishSignIn(parts: PageParts): void {
     const isTheirs = session && app.core.keyring.tags('connecting', session.userId).includes(one.connectsFor ?? '')
     if (!isTheirs) return refuse(request, reply, 'invalid')
     const { userId } = session
-    const outcome = await app.core.signIn.finishConnecting(one.providerId, queryOf(request), attempt, userId)
+    const from = app.whereabouts.whence(request)
+    const outcome = await app.core.signIn.finishConnecting(one.providerId, queryOf(request), attempt, userId, from)
     const isConnected = outcome.kind === 'connected'
     app.metrics.countSignIn(isConnected ? 'connected' : 'refused')
     const begun = isConnected ? withSecretsGone(visitor, one) : without(visitor, one)

@@ -62,7 +62,7 @@ export function signInByName({ app, cookies, visits, codes, asks }: PageParts): 
         return sendPage(reply.code(400), Login, { visit: again, upstreams, isDemo: true, isNameInvalid: true })
       }
       if (visit.session) await app.core.browserSessions.end(visit.session)
-      const { token, session } = await app.core.signIn.asTyped(name)
+      const { token, session } = await app.core.signIn.asTyped(name, app.whereabouts.whence(request))
       app.metrics.countSignIn('signed_in')
       cookies.session.set(reply, token)
       codes.handOver(request, reply, session)
@@ -91,7 +91,7 @@ export function signOut({ app, cookies, visits, asks }: PageParts): void {
     onRequest: visits.requireSession('device'),
     preValidation: visits.requireOwnForm,
     handler: async (request, reply) => {
-      await app.core.browserSessions.end(sessionOf(request))
+      await app.core.browserSessions.signOut(sessionOf(request), app.whereabouts.whence(request))
       for (const name of ['session', 'enteredCode', 'visitor'] as const) cookies[name].clear(reply)
       // What a program asks for is no secret of whoever leaves: somebody else may be the one to answer.
       const ask = asks.read(request, askIn(request.body))

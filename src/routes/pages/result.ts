@@ -2,7 +2,7 @@
 import { createAwaitCollection } from './await-collection.js'
 import { type PageParts, seeOther, sendPage } from './page.js'
 import { DecisionResult } from './views/decision-result.js'
-import { userIdOf, visitOf } from './visit.js'
+import { byOf, userIdOf, visitOf } from './visit.js'
 
 /** GET /device/done: tells the user who decided the result, and whether the client has collected an approval. */
 export function showResult({ app, visits, codes, awaitsCollection }: PageParts): void {
@@ -44,7 +44,7 @@ export function undoApproval({ app, visits, codes }: PageParts): void {
       const visit = visitOf(request)
       const entered = codes.read(request)
       if (entered?.result !== 'approved') return seeOther(reply, visit, '/device/done')
-      const outcome = await app.core.grants.undo(entered.userCode, userIdOf(request))
+      const outcome = await app.core.grants.undo(entered.userCode, userIdOf(request), byOf(app, request))
       // The grant is forgotten; if it was collected, its authorization can be revoked in the list.
       if (outcome.kind === 'unknown') return seeOther(reply, visit, '/account/clients')
       codes.keep(request, reply, { ...entered, result: 'undone' })

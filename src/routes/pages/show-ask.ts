@@ -2,13 +2,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Client, CODE_GRANT, isKnownByUrl } from '../../core/clients/client.js'
 import { isAmong } from '../../core/clients/redirect-uri.js'
+import { grantIdOfCode } from '../../core/grants/codes.js'
 import { answerUrl, type Refusal } from '../oauth/authorization-answer.js'
 import type { Ask } from './ask.js'
 import { namesShown, optionalOf, sealTicket } from './consent-ticket.js'
 import { type PageParts, PathId, sendPage } from './page.js'
 import { AskPage, placeOf } from './views/ask-page.js'
 import { ErrorPage } from './views/error-page.js'
-import { sessionOf, userIdOf, visitOf } from './visit.js'
+import { byOf, sessionOf, userIdOf, visitOf } from './visit.js'
 
 type Link = { href: string; text: string }
 
@@ -93,7 +94,11 @@ export function showAsk(parts: PageParts): void {
     onRequest: [requireAnswerer(parts), app.limits.perUser('peek', userIdOf)],
     handler: async (request, reply) => {
       const asking = askingOf(parts, request)
-      return asking ? sendAsk(parts, request, reply, asking) : tellLost(request, reply)
+      if (!asking) return tellLost(request, reply)
+      const { clientId, code } = asking.ask
+      const question = { grantId: grantIdOfCode(code), clientId }
+      await app.core.grants.shown(question, userIdOf(request), byOf(app, request))
+      return sendAsk(parts, request, reply, asking)
     }
   })
 }

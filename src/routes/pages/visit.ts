@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { openapiDocument } from '../../../schemas/generated/openapi.js'
+import type { Origin } from '../../core/audit/event.js'
 import { fault } from '../../core/fault.js'
 import type { BrowserSession } from '../../core/users/browser-sessions.js'
 import { type App, basePathOf } from '../app.js'
@@ -160,4 +161,9 @@ export function sessionOf(request: FastifyRequest): BrowserSession {
 /** The user behind a page that requires a session. */
 export function userIdOf(request: FastifyRequest): string {
   return sessionOf(request).userId
+}
+
+/** The user behind a page, as the audit trail tells who asks. */
+export function byOf({ whereabouts }: Pick<App, 'whereabouts'>, request: FastifyRequest): Origin & { ip: string } {
+  return whereabouts.origin(request, `user:${userIdOf(request)}`)
 }

@@ -1,5 +1,5 @@
 /** The audit trail in memory: a list in which the oldest events make room for the newest. */
-import type { AuditEvent } from '../../core/audit/event.js'
+import type { AuditEvent, Told } from '../../core/audit/event.js'
 import { type EventPage, type EventStore, isEventId, LARGEST_EVENT_PAGE } from '../../core/audit/event-store.js'
 import { fault } from '../../core/fault.js'
 
@@ -36,7 +36,7 @@ export function createMemoryEventStore(kept: number): EventStore {
   return {
     async add(told, atMs) {
       if (kept === 0) return
-      for (const event of told) events.push({ ...event, id: nextId(atMs), atMs })
+      for (const event of told) events.push({ ...known(event), id: nextId(atMs), atMs: Math.floor(atMs) })
       if (events.length >= kept + DROPPED_TOGETHER) events.splice(0, events.length - kept)
     },
 
@@ -54,4 +54,6 @@ export function createMemoryEventStore(kept: number): EventStore {
   }
 }
 
+/** What is unknown or empty is left out. */
+const known = (event: Told) => Object.fromEntries(Object.entries(event).filter(([, value]) => value)) as unknown as Told
 const numberOf = (id: string) => Number(id.slice(id.indexOf('-') + 1))

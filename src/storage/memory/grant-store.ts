@@ -85,10 +85,13 @@ export function createMemoryGrantStore(
   }
 
   return {
-    async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
+    async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }, beside) {
       const nowMs = clock()
       const before = grants.get(grantDigest)
-      if (before && (userCodeTag !== undefined || before.phase !== 'pending')) return 'created'
+      if (before && (userCodeTag !== undefined || before.phase !== 'pending')) {
+        await beside?.()
+        return 'created'
+      }
       if (userCodeTag !== undefined) {
         const holder = grants.get(digests.get(userCodeTag) ?? '')
         if (holder && !isOver(holder, nowMs)) return 'user_code_taken'
@@ -107,6 +110,7 @@ export function createMemoryGrantStore(
         createdAtMs: nowMs,
         userCodeTag
       })
+      await beside?.()
       return 'created'
     },
 

@@ -77,11 +77,12 @@ export function createRedisGrantStore(
   }
 
   return {
-    async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }) {
+    async create(grantDigest, userCodeTag, { request, clientTag, lifeMs, intervalMs }, beside) {
       const ttlMs = lifeMs + RETENTION_MS + TTL_SLACK_MS
       if (userCodeTag !== undefined && !(await reserve(userCodeTag, grantDigest, ttlMs))) return 'user_code_taken'
       const rest = [ttlMs, clientTag, writeRequest(request, lifeMs), userCodeTag === undefined ? '+' : '', ...now()]
-      await runDurably('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ...rest)
+      const created = runDurably('grant-create', keys.grant(grantDigest), lifeMs, intervalMs, ...rest)
+      await Promise.all([created, beside?.()])
       return 'created'
     },
 

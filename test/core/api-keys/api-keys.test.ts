@@ -18,6 +18,7 @@ import {
 import { DEVICE_CODE_GRANT } from '../../../src/core/clients/client.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
 import { type Answer, GRANTD_SECRET, startApp, type TestApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { runProgram } from '../../support/programs.js'
 import { startRedis } from '../../support/redis-server.js'
 import { DASHBOARD_SECRET } from '../../support/tokens.js'
@@ -107,7 +108,7 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
   const tokens = await accessTokenOf(service)
 
   t.test('200 an access token of any client, to a key; a refresh token to none', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', INTROSPECTS)
+    const { text } = await app.core.apiKeys.create('acme', INTROSPECTS, BY)
     const { status, body } = await introspect(service, text, tokens.access_token)
     t.equal(status, 200)
     t.match(body, {
@@ -124,17 +125,17 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
 
   t.test('401 a key that is revoked, expired, changed or unknown, and says so as RFC 6750 does', async (t) => {
     const [revoked, expired, good] = await Promise.all([
-      app.core.apiKeys.create('acme', INTROSPECTS),
-      app.core.apiKeys.create('acme', { ...INTROSPECTS, expiresAtMs: clock() + 60_000 }),
-      app.core.apiKeys.create('acme', { ...INTROSPECTS, label: 'good' })
+      app.core.apiKeys.create('acme', INTROSPECTS, BY),
+      app.core.apiKeys.create('acme', { ...INTROSPECTS, expiresAtMs: clock() + 60_000 }, BY),
+      app.core.apiKeys.create('acme', { ...INTROSPECTS, label: 'good' }, BY)
     ])
     t.equal((await introspect(service, expired.text, 'x')).status, 200, 'until it expires')
     t.equal((await introspect(service, revoked.text, 'x')).status, 200, 'until it is revoked')
     clock.advance(60_000)
-    const first = await app.core.apiKeys.revoke('acme', revoked.key.id)
+    const first = await app.core.apiKeys.revoke('acme', revoked.key.id, BY)
     clock.advance(1)
     t.equal(
-      (await app.core.apiKeys.revoke('acme', revoked.key.id))?.revokedAtMs,
+      (await app.core.apiKeys.revoke('acme', revoked.key.id, BY))?.revokedAtMs,
       first?.revokedAtMs,
       'the first time stays'
     )
@@ -155,11 +156,11 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
       t.equal(headers['www-authenticate'], 'Bearer realm="grantd", error="invalid_token"')
     }
     t.equal((await introspect(service, good.text, 'x')).status, 200)
-    t.equal(await app.core.apiKeys.revoke('other', good.key.id), undefined, 'somebody else cannot revoke it')
+    t.equal(await app.core.apiKeys.revoke('other', good.key.id, BY), undefined, 'somebody else cannot revoke it')
   })
 
   t.test('401 a key anywhere else', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', INTROSPECTS)
+    const { text } = await app.core.apiKeys.create('acme', INTROSPECTS, BY)
     t.equal((await service.call('GET', '/auth/clients', { token: text })).status, 401)
     t.equal((await service.call('GET', '/oauth/userinfo', { token: text })).status, 401)
     const body = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token }
@@ -167,21 +168,21 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
   })
 
   t.test('403 a key without the right, whatever else it may', async (t) => {
-    t.strictSame(await rightsIn(t, service, (await app.core.apiKeys.create('acme', {})).text), ['tokens'], 'unsaid')
+    t.strictSame(await rightsIn(t, service, (await app.core.apiKeys.create('acme', {}, BY)).text), ['tokens'], 'unsaid')
     for (const right of API_KEY_RIGHTS) {
-      const { text, key } = await app.core.apiKeys.create('acme', { rights: [right] })
+      const { text, key } = await app.core.apiKeys.create('acme', { rights: [right] }, BY)
       t.strictSame(key.rights, [right])
       t.strictSame(await rightsIn(t, service, text), right.startsWith('admin') ? [] : [right], right)
     }
-    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts', 'tokens'] })
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts', 'tokens'] }, BY)
     t.strictSame(await rightsIn(t, service, text), ['tokens', 'connected-accounts'], 'two')
   })
 
   t.test('a refusal is no use of the key, and a key that ended is 401 before it is 403', async (t) => {
-    const { text, key } = await app.core.apiKeys.create('refused', {})
+    const { text, key } = await app.core.apiKeys.create('refused', {}, BY)
     t.equal((await introspect(service, text, 'x')).status, 403)
     t.equal((await app.core.apiKeys.list('refused'))[0]?.lastUsedAtMs, undefined)
-    await app.core.apiKeys.revoke('refused', key.id)
+    await app.core.apiKeys.revoke('refused', key.id, BY)
     t.equal((await introspect(service, text, 'x')).status, 401)
   })
 
@@ -200,11 +201,11 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
     const { rights: _, ...fields } = toFields(key)
     await app.storage.apiKeys.create('acme', id, fields, clock() + DAY_MS)
     t.strictSame(await rightsIn(t, service, text), ['tokens', 'introspect', 'connected-accounts'])
-    t.equal((await app.core.apiKeys.setRights('acme', id, ['introspect']))?.id, id)
+    t.equal((await app.core.apiKeys.setRights('acme', id, ['introspect'], BY))?.id, id)
     t.strictSame(await rightsIn(t, service, text), ['introspect'], 'until it is given others')
     await app.storage.apiKeys.change('acme', id, { set: { rights: 'films:read,introspect' } })
     t.strictSame(await rightsIn(t, service, text), ['introspect'], 'a right of a later version is none here')
-    t.equal(await app.core.apiKeys.setRights('other', id, ['tokens']), undefined, 'somebody else has no such key')
+    t.equal(await app.core.apiKeys.setRights('other', id, ['tokens'], BY), undefined, 'somebody else has no such key')
   })
 
   t.test('rights that are not there are refused with a list of those that are', async (t) => {
@@ -225,9 +226,9 @@ async function introspection(t: Test, service: TestApp): Promise<void> {
   })
 
   t.test('keys are listed by account, newest first, and note their use once a minute', async (t) => {
-    const one = await app.core.apiKeys.create('lister', { ...INTROSPECTS, label: 'one' })
+    const one = await app.core.apiKeys.create('lister', { ...INTROSPECTS, label: 'one' }, BY)
     clock.advance(10)
-    await app.core.apiKeys.create('lister', { label: 'two' })
+    await app.core.apiKeys.create('lister', { label: 'two' }, BY)
     const labels = async () =>
       (await app.core.apiKeys.list('lister')).map(({ label, lastUsedAtMs }) => [label, lastUsedAtMs])
     t.strictSame(await labels(), [
@@ -255,21 +256,25 @@ t.test('over Redis', async (t) => {
   await introspection(t, service)
 
   t.test('rests as a digest, and every record has an end', async (t) => {
-    const { text, key } = await service.app.core.apiKeys.create('resting', { expiresAtMs: service.clock() + DAY_MS })
+    const { text, key } = await service.app.core.apiKeys.create(
+      'resting',
+      { expiresAtMs: service.clock() + DAY_MS },
+      BY
+    )
     const [name = ''] = await redis.client.keys('grantd:api-key:{resting}:*')
     const record = await redis.client.hgetall(name)
     t.equal(record.digest, digestOf(text))
     t.notOk(JSON.stringify(record).includes(text.split('.').at(-1) ?? text))
     t.ok((await redis.client.pttl(name)) > 89 * DAY_MS, 'listed for ninety days after its end')
-    await service.app.core.apiKeys.revoke('resting', key.id)
+    await service.app.core.apiKeys.revoke('resting', key.id, BY)
     t.ok((await redis.client.pttl(name)) <= 90 * DAY_MS)
   })
 
   t.test('a right that one instance takes away is gone on the other', async (t) => {
     const other = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' })
-    const { text, key } = await service.app.core.apiKeys.create('acme', { rights: ['tokens', 'introspect'] })
+    const { text, key } = await service.app.core.apiKeys.create('acme', { rights: ['tokens', 'introspect'] }, BY)
     t.strictSame(await rightsIn(t, other, text), ['tokens', 'introspect'])
-    await service.app.core.apiKeys.setRights('acme', key.id, ['tokens'])
+    await service.app.core.apiKeys.setRights('acme', key.id, ['tokens'], BY)
     t.strictSame(await rightsIn(t, other, text), ['tokens'])
   })
 
@@ -280,7 +285,7 @@ t.test('over Redis', async (t) => {
       SIGNING_ALG: 'EdDSA',
       LIMIT_INTROSPECT_PER_MINUTE: '3'
     })
-    const [one, two] = await Promise.all([1, 2].map(() => limited.app.core.apiKeys.create('acme', INTROSPECTS)))
+    const [one, two] = await Promise.all([1, 2].map(() => limited.app.core.apiKeys.create('acme', INTROSPECTS, BY)))
     for (let i = 0; i < 3; i++) t.equal((await introspect(limited, one?.text ?? '', 'x')).status, 200)
     const refused = await introspect(limited, one?.text ?? '', 'x')
     t.equal(refused.status, 429)

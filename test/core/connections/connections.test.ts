@@ -5,6 +5,7 @@
 import t, { type Test } from 'tap'
 import type { SignInOutcome } from '../../../src/core/users/sign-in.js'
 import { startApp, type TestApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'
 import { PLAIN_TOKEN_ENDPOINT, startPlainProvider } from '../../support/plain-upstream.js'
 import { type RedisServer, startRedis } from '../../support/redis-server.js'
@@ -156,7 +157,7 @@ for (const [engine, start] of Object.entries(ENGINES)) {
         for (const other of people.filter((one) => one.userId !== userId)) {
           const asked = await service.app.core.connections.vend(account.id, { kind: 'user', userId: other.userId })
           t.same(asked, { kind: 'not_yours' })
-          t.equal(await service.app.core.connections.disconnect(other.userId, account.id), undefined)
+          t.equal(await service.app.core.connections.disconnect(other.userId, account.id, BY), undefined)
         }
       }
     })
@@ -213,13 +214,15 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       const bob = await enter(service, 'acme', 'bob')
       const connected = await connectAt(app, 'hub', 'moving', ann.userId)
       const { connection: account } = connected as Extract<typeof connected, { kind: 'connected' }>
-      t.match(await app.core.connections.disconnect(ann.userId, account.id), { connection: { id: account.id } })
-      t.equal(await app.core.connections.disconnect(ann.userId, account.id), undefined, 'once')
+      t.match(await app.core.connections.disconnect(ann.userId, account.id, BY), { connection: { id: account.id } })
+      t.equal(await app.core.connections.disconnect(ann.userId, account.id, BY), undefined, 'once')
       t.same(await app.core.connections.vend(account.id, { kind: 'api_key' }), { kind: 'unknown' })
       t.match(await connectAt(app, 'hub', 'moving', bob.userId), { kind: 'connected' }, 'free for somebody else')
       t.same(await app.core.connections.vend(account.id, { kind: 'api_key' }), { kind: 'unknown' }, 'under another id')
 
-      t.match(await app.core.connections.disconnect(ann.userId, ann.account.id), { connection: { id: ann.account.id } })
+      t.match(await app.core.connections.disconnect(ann.userId, ann.account.id, BY), {
+        connection: { id: ann.account.id }
+      })
       t.same(await app.core.connections.list(ann.userId), [])
       t.same(await connectAt(app, 'acme', 'ann', bob.userId), { kind: 'taken' }, 'nobody else’s')
       const again = await enter(service, 'acme', 'ann')
@@ -238,7 +241,7 @@ for (const [engine, start] of Object.entries(ENGINES)) {
           const { id, subject } = (connected as Extract<typeof connected, { kind: 'connected' }>).connection
           await app.core.identities.release('hub', subject, id)
           t.match(await connectAt(app, 'hub', `left-${i}`, next), { kind: 'connected' })
-          t.match(await app.core.connections.disconnect(ann.userId, id), { connection: { id } }, 'the rest of it')
+          t.match(await app.core.connections.disconnect(ann.userId, id, BY), { connection: { id } }, 'the rest of it')
           t.equal(await app.core.identities.useOf('hub', subject, next), 'connected', 'still theirs')
           t.same(await connectAt(app, 'hub', `left-${i}`, users[1 - i] ?? ''), { kind: 'taken' })
         }
@@ -302,7 +305,7 @@ for (const [engine, start] of Object.entries(ENGINES)) {
       ]) {
         t.same(await service.app.core.connections.vend(id, { kind: 'user', userId }), { kind: 'unknown' })
         t.same(await service.app.core.connections.vend(id, { kind: 'api_key' }), { kind: 'unknown' })
-        t.equal(await service.app.core.connections.disconnect(userId, id), undefined)
+        t.equal(await service.app.core.connections.disconnect(userId, id, BY), undefined)
       }
       t.match(
         await service.app.core.connections.vend(account.id, { kind: 'user', userId }),
@@ -322,6 +325,7 @@ async function dump({ client }: RedisServer): Promise<string> {
       string: () => client.get(key),
       hash: () => client.hgetall(key),
       zset: () => client.zrange(key, '0', '-1', 'WITHSCORES'),
+      stream: () => client.xrange(key, '-', '+'),
       set: () => client.smembers(key),
       list: () => client.lrange(key, 0, -1)
     }

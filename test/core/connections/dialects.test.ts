@@ -11,6 +11,7 @@ import t, { type Test } from 'tap'
 import { loadConfig } from '../../../src/config/load-config.js'
 import { loggerOptions } from '../../../src/logger.js'
 import { type Answer, startApp, type TestApp, testClock } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { type Reply, type Request, startDialectUpstream } from '../../support/dialect-upstream.js'
 import { startRedis } from '../../support/redis-server.js'
 import { inRoot } from '../../support/root.js'
@@ -58,7 +59,7 @@ const [one, two] = [await start(t), await start(t)]
 async function enter({ app }: TestApp, providerId: string, login: string) {
   const { url, attempt } = await app.core.signIn.begin(providerId, { reauthenticates: false })
   const query = new URLSearchParams({ code: upstream.codeFor(login, url), state: attempt.state })
-  return app.core.signIn.finish(providerId, `${query}`, attempt).catch((fault) => ({ kind: fault.code as string }))
+  return app.core.signIn.finish(providerId, `${query}`, attempt, BY).catch((fault) => ({ kind: fault.code as string }))
 }
 
 interface Account {
@@ -797,7 +798,7 @@ t.test('a time of signing in proves something if it is of now', async (t) => {
     const { url, attempt } = await one.app.core.signIn.begin('acme', { reauthenticates: true })
     const query = `${new URLSearchParams({ code: upstream.codeFor('ann', url), state: attempt.state })}`
     const expected = isFresh ? { kind: 'signed_in' } : { kind: 'refused', reason: 'not_fresh' }
-    t.match(await one.app.core.signIn.finish('acme', query, attempt), expected, what)
+    t.match(await one.app.core.signIn.finish('acme', query, attempt, BY), expected, what)
   }
   speakPlainly()
 })
@@ -989,7 +990,7 @@ t.test('the life of access tokens', async (t) => {
 })
 
 t.test('a back end says that the provider refused the token', async (t) => {
-  const { text: key } = await one.app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+  const { text: key } = await one.app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
   const account = await open(one, 'hub', 'refused-early')
   const askAs = (service: TestApp, query: string) => ask(service, { ...account, session: key }, query)
   const first = (await askAs(one, '')).body.accessToken
@@ -1278,7 +1279,7 @@ t.test('the entries of docs/providers.md work at providers that answer as they d
     const attempt = await service.app.core.signIn.begin(id, { reauthenticates: false })
     const madeUp = `${new URLSearchParams({ code: 'made up', state: attempt.attempt.state })}`
     t.match(
-      await service.app.core.signIn.finish(id, madeUp, attempt.attempt),
+      await service.app.core.signIn.finish(id, madeUp, attempt.attempt, BY),
       { kind: 'refused' },
       `${id}: a made-up code`
     )

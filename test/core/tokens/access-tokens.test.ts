@@ -23,6 +23,7 @@ import {
 import { createSigningKeys, JWKS_MAX_AGE_SECONDS } from '../../../src/core/tokens/signing-keys.js'
 import { createMemorySigningKeyStore } from '../../../src/storage/memory/lock-and-key-stores.js'
 import { GRANTD_SECRET, startApp, type TestClock, testClock } from '../../support/app.js'
+import { BY, keptNowhere } from '../../support/audit.js'
 import { clientsFile } from '../../support/oauth-app.js'
 
 const ISSUER = 'https://grants.example'
@@ -286,7 +287,7 @@ t.test(
 t.test('rotation of the keys', async (t) => {
   const { app, client, clock, terms, token, verify } = await service(t)
   t.test('leaves the tokens of the old key good', async (t) => {
-    const { kid } = await app.core.signingKeys.rotate('now')
+    const { kid } = await app.core.signingKeys.rotate('now', BY)
     clock.advance(1)
     const next = app.core.accessTokens.mint(client, terms)
     t.equal(decodeProtectedHeader(next).kid, kid)
@@ -344,7 +345,8 @@ function share(): Shared {
         keyring: secrets ? createKeyring(secrets) : keyring,
         clock: () => clock() + offMs,
         alg,
-        tokenTtlSeconds: TTL_SECONDS
+        tokenTtlSeconds: TTL_SECONDS,
+        audit: keptNowhere
       })
   }
 }
@@ -404,7 +406,7 @@ t.test('a rotation', async (t) => {
     await keys.refresh()
     const old = keys.current()?.kid as string
     clock.advance(1_000)
-    const { kid } = await keys.rotate('published-ahead')
+    const { kid } = await keys.rotate('published-ahead', BY)
     t.not(kid, old)
     t.same(kids(keys.published()), [old, kid])
     t.equal((await keys.find(kid))?.kid, kid, 'its tokens would be good already')
@@ -419,7 +421,7 @@ t.test('a rotation', async (t) => {
     const keys = instance()
     await keys.refresh()
     const old = keys.current()?.kid as string
-    const { kid } = await keys.rotate('now')
+    const { kid } = await keys.rotate('now', BY)
     clock.advance(1)
     t.equal(keys.current()?.kid, kid)
     t.same(kids(keys.published()), [old, kid], 'tokens of the old one stay good')
@@ -430,7 +432,7 @@ t.test('a rotation', async (t) => {
     const keys = instance()
     await keys.refresh()
     const old = keys.current()?.kid as string
-    const { kid } = await keys.rotate('published-ahead')
+    const { kid } = await keys.rotate('published-ahead', BY)
     clock.advance(AHEAD_MS)
     // The last token of the old key, which it signed a moment ago, expires in this time.
     clock.advance(TTL_SECONDS * 1_000)
@@ -444,7 +446,7 @@ t.test('a rotation', async (t) => {
     t.equal(keys.current()?.kid, kid)
     await keys.refresh()
     t.same(kids(keys.published()), [kid])
-    const { kid: third } = await keys.rotate('published-ahead')
+    const { kid: third } = await keys.rotate('published-ahead', BY)
     t.same(kids(keys.list()), [kid, third], 'the next rotation drops it for good')
   })
 
@@ -453,9 +455,9 @@ t.test('a rotation', async (t) => {
     const keys = instance()
     await keys.refresh()
     const first = keys.current()?.kid
-    const second = await keys.rotate('published-ahead')
+    const second = await keys.rotate('published-ahead', BY)
     clock.advance(60_000)
-    const third = await keys.rotate('published-ahead')
+    const third = await keys.rotate('published-ahead', BY)
     // Keys must be a millisecond apart for their order to be certain.
     clock.advance(1)
     const signing: (string | undefined)[] = []
@@ -472,7 +474,7 @@ t.test('a rotation', async (t) => {
     const [one, two] = [instance(), instance()]
     await one.refresh()
     await two.refresh()
-    const results = await Promise.allSettled([one.rotate('now'), two.rotate('now')])
+    const results = await Promise.allSettled([one.rotate('now', BY), two.rotate('now', BY)])
     t.same(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
     const lost = results.find((result) => result.status === 'rejected')
     t.match(lost?.status === 'rejected' && lost.reason, /another rotation came first/)
@@ -487,7 +489,7 @@ t.test('a rotation', async (t) => {
     await ahead.refresh()
     await behind.refresh()
     t.ok(behind.current(), 'a key from the future signs when there is no other')
-    const { kid } = await behind.rotate('published-ahead')
+    const { kid } = await behind.rotate('published-ahead', BY)
     await ahead.refresh()
     t.equal(ahead.list().at(-1)?.kid, kid)
     clock.advance(AHEAD_MS + 30_001)
@@ -499,7 +501,7 @@ t.test('a rotation', async (t) => {
     const [one, two] = [instance(), instance()]
     await one.refresh()
     await two.refresh()
-    const { kid } = await one.rotate('published-ahead')
+    const { kid } = await one.rotate('published-ahead', BY)
     t.equal(two.published().length, 1)
     await two.refresh()
     t.same(kids(two.published()), kids(one.published()))
@@ -514,7 +516,7 @@ t.test('a kid nobody knows', async (t) => {
     const [one, two] = [instance(), instance()]
     await one.refresh()
     await two.refresh()
-    const { kid } = await one.rotate('now')
+    const { kid } = await one.rotate('now', BY)
     const before = looks()
     t.equal(await two.find(kid), undefined, 'it has just looked')
     t.equal(looks(), before)
@@ -632,7 +634,7 @@ t.test(
         OAUTH_CLIENTS_FILE: clientsFile(t, clients)
       }
       const { app, clock } = await startApp(t, variables)
-      await app.core.signingKeys.rotate('now')
+      await app.core.signingKeys.rotate('now', BY)
       clock.advance((lastSeconds + 59) * 1000)
       t.equal(app.core.signingKeys.published().length, 2, about)
       clock.advance(2_000)

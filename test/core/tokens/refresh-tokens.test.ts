@@ -12,6 +12,7 @@ import { createKeyring } from '../../../src/core/secrets/keyring.js'
 import { createRefreshTokenTexts, looksLikeRefreshToken } from '../../../src/core/tokens/refresh-tokens.js'
 import { age } from '../../contract/redis-engine.js'
 import type { Answer } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import {
   API,
   BOX,
@@ -591,16 +592,16 @@ function blocksUsers(t: Test, startBoth: (t: Test) => Promise<{ service: OAuthAp
     const { access_token, refresh_token, device_code } = await service.tokens(BOX, EVERYTHING)
     const uses = () => usesOf(service, access_token, refresh_token, BOX)
     t.strictSame(await uses(), { ...ALIVE, ownIntrospection: true })
-    for (let i = 0; i < 2; i++) await users.block('ann')
+    for (let i = 0; i < 2; i++) await users.block('ann', BY)
     t.strictSame(await uses(), { ...DEAD, ownIntrospection: false, revoked: false })
     invalidGrant(t, await service.refresh(refresh_token, BOX))
     t.strictSame((await service.redeem(device_code, BOX)).body, { error: 'access_denied' }, 'nor collected again')
     const other = await service.tokens(BOX, EVERYTHING, 'bob')
     t.equal((await service.introspect(other.access_token)).body.active, true, 'nobody else is meant')
-    for (let i = 0; i < 2; i++) await users.unblock('ann')
+    for (let i = 0; i < 2; i++) await users.unblock('ann', BY)
     t.strictSame(await uses(), { ...ALIVE, ownIntrospection: true })
     t.equal((await service.refresh(refresh_token, BOX)).status, 200, 'it was not used up')
-    await users.block('ann')
+    await users.block('ann', BY)
     t.strictSame(await uses(), { ...DEAD, ownIntrospection: false, revoked: false }, 'and again')
   })
 
@@ -609,9 +610,9 @@ function blocksUsers(t: Test, startBoth: (t: Test) => Promise<{ service: OAuthAp
     const { users } = elsewhere.app.core
     for (const kind of ['access_token', 'refresh_token'] as const) {
       const tokens = await service.tokens(BOX, EVERYTHING)
-      await users.block('ann')
+      await users.block('ann', BY)
       await service.revoke(tokens[kind], BOX)
-      await users.unblock('ann')
+      await users.unblock('ann', BY)
       t.match(await usesOf(service, tokens.access_token, tokens.refresh_token, BOX), DEAD, kind)
     }
   })
@@ -734,7 +735,8 @@ t.test('over Redis, on several instances', async (t) => {
     t.strictSame(
       await withoutIt.app.core.grants.poll(waiting.device_code, tagOf('box'), {
         resources: [],
-        takesRefreshToken: true
+        takesRefreshToken: true,
+        whence: () => BY
       }),
       { kind: 'denied' },
       'the core'
@@ -779,7 +781,7 @@ t.test('over Redis, on several instances', async (t) => {
   })
 })
 
-const by = (userId: string) => ({ userId, ip: '192.0.2.1' })
+const by = (userId: string) => ({ ...BY, userId, ip: '192.0.2.1' })
 
 for (const engine of ['memory', 'Redis']) {
   t.test(`over ${engine}`, async (t) => {
@@ -855,14 +857,14 @@ function approvingAnew(t: Test, { app, start, poll }: OAuthApp, other: OAuthApp)
           throw fault('unavailable')
         }
         await t.rejects(approve(app, user_code, user), { code: 'unavailable' })
-        await app.core.authorizations.revokeAll(user)
+        await app.core.authorizations.revokeAll(user, 'owner', BY)
         t.equal((await app.core.authorizations.list(user)).length, 1, 'what never came to stand was revoked')
 
         // When this one has prepared its row, the other one comes to stand.
         grants.decide = async (...args) => {
           grants.decide = decide
           t.equal((await approve(other.app, user_code, user)).kind, 'decided')
-          if (isRevoked) await other.app.core.authorizations.revokeAll(user)
+          if (isRevoked) await other.app.core.authorizations.revokeAll(user, 'owner', BY)
           return decide(...args)
         }
         const late = await approve(app, user_code, user)
@@ -889,7 +891,7 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     const user = newUser()
     const { grant_code, user_code } = await start()
     await decide(user_code, 'approve', by(user))
-    t.strictSame(await undo(user_code, user), { kind: 'undone' })
+    t.strictSame(await undo(user_code, user, BY), { kind: 'undone' })
     t.strictSame(await revokedOf(user), [true], 'it is listed as what it is')
     for (let i = 0; i < 3; i++) t.strictSame((await poll(grant_code)).body, { status: 'access_denied' })
   })
@@ -900,7 +902,7 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     await decide(user_code, 'approve', by(user))
     const { jwt } = (await poll(grant_code)).body
     t.equal(await isGood(jwt), true)
-    t.strictSame(await undo(user_code, user), { kind: 'undone' })
+    t.strictSame(await undo(user_code, user, BY), { kind: 'undone' })
     t.equal(await isGood(jwt), false)
     t.equal((await poll(grant_code)).body.jwt, undefined, 'not in the seconds in which it could be, either')
     t.strictSame(await revokedOf(user), [true], 'there is one client, not two')
@@ -920,7 +922,7 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     const { access_token, refresh_token } = (await redeem(device_code)).body
     const renewed = (await refresh(refresh_token)).body
     t.equal((await userinfo(renewed.access_token)).status, 200)
-    t.strictSame(await undo(user_code, user), { kind: 'undone' })
+    t.strictSame(await undo(user_code, user, BY), { kind: 'undone' })
     for (const token of [access_token, renewed.access_token]) {
       t.equal((await userinfo(token)).status, 401)
       t.strictSame((await introspect(token)).body, { active: false })
@@ -936,7 +938,7 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
       const { grant_code, user_code } = await start()
       await decide(user_code, 'approve', by(user))
       const polls = Array.from({ length: 100 }, () => poll(grant_code))
-      const [outcome, ...answers] = await Promise.all([undo(user_code, user), ...polls])
+      const [outcome, ...answers] = await Promise.all([undo(user_code, user, BY), ...polls])
       t.strictSame(outcome, { kind: 'undone' })
       const jwts = answers.map(({ body }) => body.jwt).filter((jwt) => jwt !== undefined)
       t.strictSame(
@@ -951,10 +953,10 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     const user = newUser()
     const { user_code } = await start()
     await decide(user_code, 'approve', by(user))
-    t.strictSame(await undo(user_code, user), { kind: 'undone' })
+    t.strictSame(await undo(user_code, user, BY), { kind: 'undone' })
     const [first] = await app.core.authorizations.list(user)
     clock.advance(MINUTE_MS)
-    t.strictSame(await undo(user_code, user), { kind: 'undone' })
+    t.strictSame(await undo(user_code, user, BY), { kind: 'undone' })
     t.strictSame(
       (await app.core.authorizations.list(user))[0]?.revokedAtMs,
       first?.revokedAtMs,
@@ -966,7 +968,7 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     const user = newUser()
     const { grant_code, user_code } = await start()
     await decide(user_code, 'approve', by(user))
-    await undo(user_code, user)
+    await undo(user_code, user, BY)
     await decide(user_code, 'approve', by(user))
     t.strictSame((await poll(grant_code)).body, { status: 'access_denied' })
     t.strictSame(await revokedOf(user), [true])
@@ -976,9 +978,9 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     const user = newUser()
     const { grant_code, user_code } = await start()
     await decide(user_code, 'approve', by(user))
-    t.strictSame(await undo(user_code, newUser()), { kind: 'unknown' })
+    t.strictSame(await undo(user_code, newUser(), BY), { kind: 'unknown' })
     const { jwt } = (await poll(grant_code)).body
-    t.strictSame(await undo(user_code, `${user} `), { kind: 'unknown' })
+    t.strictSame(await undo(user_code, `${user} `, BY), { kind: 'unknown' })
     t.equal(await isGood(jwt), true)
     t.strictSame(await revokedOf(user), [false])
   })
@@ -987,16 +989,16 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     const user = newUser()
     const [denied, waiting] = [await start(), await start()]
     await decide(denied.user_code, 'deny', by(user))
-    t.strictSame(await undo(denied.user_code, user), { kind: 'unknown' })
+    t.strictSame(await undo(denied.user_code, user, BY), { kind: 'unknown' })
     t.strictSame((await poll(denied.grant_code)).body, { status: 'access_denied' })
-    t.strictSame(await undo(waiting.user_code, user), { kind: 'unknown' })
+    t.strictSame(await undo(waiting.user_code, user, BY), { kind: 'unknown' })
     t.strictSame((await poll(waiting.grant_code)).body, { status: 'authorization_pending' })
     t.equal((await decide(waiting.user_code, 'deny', by(user))).kind, 'decided', 'which can still be decided')
     const late = await start()
     clock.advance(15 * MINUTE_MS)
-    t.strictSame(await undo(late.user_code, user), { kind: 'unknown' })
+    t.strictSame(await undo(late.user_code, user, BY), { kind: 'unknown' })
     for (const code of ['BBBB-BBBB', '', 'x', '__proto__', '\u0000', late.grant_code]) {
-      t.strictSame(await undo(code, user), { kind: 'unknown' }, JSON.stringify(code))
+      t.strictSame(await undo(code, user, BY), { kind: 'unknown' }, JSON.stringify(code))
     }
     t.strictSame(await revokedOf(user), [], 'and no client is made of any')
   })
@@ -1007,9 +1009,9 @@ function undoing(t: Test, { app, clock, start, poll, call, tokens, redeem, refre
     for (const { user_code } of [one, two]) await decide(user_code, 'approve', by(user))
     const { jwt } = (await poll(two.grant_code)).body
     clock.advance(20 * MINUTE_MS - 1)
-    t.strictSame(await undo(one.user_code.toLowerCase().replace('-', ' '), user), { kind: 'undone' })
+    t.strictSame(await undo(one.user_code.toLowerCase().replace('-', ' '), user, BY), { kind: 'undone' })
     clock.advance(1)
-    t.strictSame(await undo(two.user_code, user), { kind: 'unknown' })
+    t.strictSame(await undo(two.user_code, user, BY), { kind: 'unknown' })
     t.equal(await isGood(jwt), true, 'afterwards it is for the list of clients to revoke')
   })
 }
@@ -1029,28 +1031,28 @@ function revokingAll(t: Test, { app, clock, start, poll, call }: OAuthApp, pass:
     const mine = [await collect(user), await collect(user), await collect(user)]
     const theirs = [await collect(other)]
     const [newest] = await list(user)
-    await revoke(user, newest?.id ?? '')
+    await revoke(user, newest?.id ?? '', 'owner', BY)
     const revokedAtMs = (await list(user))[0]?.revokedAtMs
     clock.advance(MINUTE_MS)
-    t.equal(await revokeAll(user), 2, 'one had been revoked already')
+    t.equal(await revokeAll(user, 'owner', BY), 2, 'one had been revoked already')
     t.strictSame(await areGood([...mine, ...theirs]), [false, false, false, true])
     t.equal((await list(user)).find(({ id }) => id === newest?.id)?.revokedAtMs, revokedAtMs, 'at the time it was')
-    t.equal(await revokeAll(user), 0, 'and a second time none')
+    t.equal(await revokeAll(user, 'owner', BY), 0, 'and a second time none')
   })
 
   t.test('none, and only expired ones', async (t) => {
-    t.equal(await revokeAll(newUser()), 0)
+    t.equal(await revokeAll(newUser(), 'owner', BY), 0)
     const user = newUser()
     await collect(user)
     await pass(31 * 24 * 60 * MINUTE_MS)
-    t.equal(await revokeAll(user), 0)
+    t.equal(await revokeAll(user, 'owner', BY), 0)
     t.equal((await list(user))[0]?.revokedAtMs, undefined, 'what has expired was not revoked')
   })
 
   t.test('many at once', async (t) => {
     const user = newUser()
     const tokens = await Promise.all(Array.from({ length: 50 }, () => collect(user)))
-    const counts = await Promise.all([revokeAll(user), revokeAll(user)])
+    const counts = await Promise.all([revokeAll(user, 'owner', BY), revokeAll(user, 'owner', BY)])
     t.ok(counts.every((count) => count <= 50) && counts.some((count) => count === 50), `${counts}`)
     t.notOk((await areGood(tokens)).includes(true))
   })

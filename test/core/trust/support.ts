@@ -2,6 +2,7 @@
 import type { Test } from 'tap'
 import type { Condition } from '../../../src/core/trust/tenant.js'
 import { type Answer, startApp, type TestApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { authorityFile, type BareIssuer } from '../../support/trusted-issuer.js'
 
 export interface Trust {
@@ -44,7 +45,7 @@ export async function startRelyingParty(t: Test, variables: Record<string, strin
     FOREIGN_ISSUER_CA_FILE: authorityFile(t),
     ...variables
   })
-  const { text: apiKey } = await service.app.core.apiKeys.create('acme', {})
+  const { text: apiKey } = await service.app.core.apiKeys.create('acme', {}, BY)
   const v1: RelyingParty['v1'] = (method, path, body) => service.call(method, `/v1${path}`, { token: apiKey, body })
 
   const created = async (path: string, body: unknown): Promise<string> => {

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { holds, isLike } from '../../../src/core/trust/conditions.js'
 import { type Condition, OPERATORS } from '../../../src/core/trust/tenant.js'
 import type { Answer } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { makeCertificate } from '../../support/certificates.js'
 import { effortOf } from '../../support/effort.js'
 import { base64url, forge, hmac } from '../../support/forge.js'
@@ -664,7 +665,7 @@ t.test('404', async (t) => {
   })
 
   t.test('a tenant of another account', async (t) => {
-    const { text } = await app.core.apiKeys.create('other', {})
+    const { text } = await app.core.apiKeys.create('other', {}, BY)
     const { tenantId, tenantProviderPolicyId } = trusted
     const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' }
     const payload = JSON.stringify({ tenantProviderPolicyId, token })

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import type { Attempt } from '../../../src/core/upstream/sign-in-attempt.js'
 import type { SignInOutcome } from '../../../src/core/users/sign-in.js'
 import { startApp, type TestApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'
 import { PLAIN_TOKEN_ENDPOINT, PLAIN_USER_INFO, startPlainProvider } from '../../support/plain-upstream.js'
 import { startRedis } from '../../support/redis-server.js'
@@ -150,9 +151,9 @@ for (const [providerId, forgeries] of [
       const make = async () => forge(await beginAt(app, providerId, 'ann'), await beginAt(app, providerId, 'eve'))
       const one = await make()
       const reason = what.startsWith('an error') ? 'failed' : 'invalid'
-      t.same(await app.core.signIn.finish(providerId, one.query, one.attempt), { kind: 'refused', reason }, what)
+      t.same(await app.core.signIn.finish(providerId, one.query, one.attempt, BY), { kind: 'refused', reason }, what)
       const other = await make()
-      const outcome = await app.core.signIn.finishConnecting(providerId, other.query, other.attempt, session.userId)
+      const outcome = await app.core.signIn.finishConnecting(providerId, other.query, other.attempt, session.userId, BY)
       t.same(outcome, { kind: 'refused', reason }, `${what}, connecting`)
     }
     t.same(await snapshot(redis), before, 'nothing is kept')
@@ -168,7 +169,7 @@ t.test('a person who refuses at the provider is told apart from a forgery', asyn
     await beginAt(app, 'hub', 'ann'),
     await beginAt(app, 'hub', 'eve')
   )
-  t.same(await app.core.signIn.finish('hub', query, attempt), { kind: 'refused', reason: 'denied' })
+  t.same(await app.core.signIn.finish('hub', query, attempt, BY), { kind: 'refused', reason: 'denied' })
   t.same(await snapshot(redis), before, 'nothing is kept')
 })
 
@@ -178,7 +179,7 @@ t.test('a callback is good once, and at the provider it came from', async (t) =>
   const before = await snapshot(redis)
   for (const elsewhere of ['corp', 'hub']) {
     t.same(
-      await app.core.signIn.finish(elsewhere, right.query, right.attempt),
+      await app.core.signIn.finish(elsewhere, right.query, right.attempt, BY),
       { kind: 'refused', reason: 'invalid' },
       elsewhere
     )
@@ -186,16 +187,16 @@ t.test('a callback is good once, and at the provider it came from', async (t) =>
   for (const from of ['corp', 'hub']) {
     const other = await beginAt(app, from, 'ann')
     t.same(
-      await app.core.signIn.finish('acme', other.query, other.attempt),
+      await app.core.signIn.finish('acme', other.query, other.attempt, BY),
       { kind: 'refused', reason: 'invalid' },
       from
     )
   }
   t.same(await snapshot(redis), before, 'nothing is kept')
-  t.match(await app.core.signIn.finish('acme', right.query, right.attempt), { kind: 'signed_in' })
+  t.match(await app.core.signIn.finish('acme', right.query, right.attempt, BY), { kind: 'signed_in' })
   const after = await snapshot(redis)
   t.same(
-    await app.core.signIn.finish('acme', right.query, right.attempt),
+    await app.core.signIn.finish('acme', right.query, right.attempt, BY),
     { kind: 'refused', reason: 'invalid' },
     'again'
   )
@@ -213,7 +214,7 @@ t.test('no browser can make a provider look as if it were in trouble', async (t)
   for (const providerId of ['acme', 'hub']) {
     for (const [what, forge] of Object.entries(forgeries)) {
       const { query, attempt } = forge(await beginAt(app, providerId, 'eve'), await beginAt(app, providerId, 'eve'))
-      for (let i = 0; i < 6; i++) await app.core.signIn.finish(providerId, query, attempt).catch(() => {})
+      for (let i = 0; i < 6; i++) await app.core.signIn.finish(providerId, query, attempt, BY).catch(() => {})
       const next = await signInAt(app, providerId, 'ann').catch((error) => error)
       t.match(next, { kind: 'signed_in' }, `${providerId}: ${what}`)
       // Any pause that this forgery has caused ends before the next one.
@@ -232,12 +233,12 @@ t.test('who has to prove again who they are', async (t) => {
   )
   t.match(await signInAt(app, 'hub', 'ann'), { kind: 'signed_in' })
   const visit = await beginAt(app, 'acme', 'ann')
-  const finish = () => app.core.signIn.finish('acme', visit.query, { ...visit.attempt, reauthenticates: true })
+  const finish = () => app.core.signIn.finish('acme', visit.query, { ...visit.attempt, reauthenticates: true }, BY)
   clock.advance(6 * MINUTE_MS)
   t.same(await finish(), { kind: 'refused', reason: 'not_fresh' }, 'has not, when the provider says it was long ago')
   const later = await beginAt(app, 'acme', 'ann')
   t.match(
-    await app.core.signIn.finish('acme', later.query, later.attempt),
+    await app.core.signIn.finish('acme', later.query, later.attempt, BY),
     { kind: 'signed_in' },
     'else that does not matter'
   )
@@ -263,7 +264,7 @@ t.test('a provider that tells no auth_time is believed where its entry says that
   })
   const visit = await beginAt(told.app, 'corp', 'ann', { reauthenticates: true })
   told.clock.advance(6 * MINUTE_MS)
-  const late = await told.app.core.signIn.finish('corp', visit.query, visit.attempt)
+  const late = await told.app.core.signIn.finish('corp', visit.query, visit.attempt, BY)
   t.same(late, { kind: 'refused', reason: 'not_fresh' }, 'and what it does tell counts all the same')
 })
 
@@ -289,7 +290,7 @@ t.test('an ID token counts with the signature of its issuer alone', async (t) =>
       const answer = JSON.parse(reply.body.toString())
       return { ...reply, body: JSON.stringify({ ...answer, id_token: forge(answer.id_token.split('.')) }) }
     })
-    const outcome = await app.core.signIn.finish('corp', query, attempt).catch((fault) => fault)
+    const outcome = await app.core.signIn.finish('corp', query, attempt, BY).catch((fault) => fault)
     t.not(outcome.kind, 'signed_in', what)
     corp.at(TOKEN_ENDPOINT)
   }
@@ -347,7 +348,7 @@ for (const [engine, start] of Object.entries({ memory: setUp, Redis: setUpOverRe
     const variables = { SESSION_IDLE_SECONDS: '600', SESSION_TTL_SECONDS: '3600' }
     const begin = async (t: Test) => {
       const { app, clock } = await start(t, variables)
-      return { ...(await app.core.signIn.asTyped('ann')), sessions: app.core.browserSessions, app, clock }
+      return { ...(await app.core.signIn.asTyped('ann', BY)), sessions: app.core.browserSessions, app, clock }
     }
 
     t.test('a session ends when it was not used for a while', async (t) => {
@@ -386,7 +387,7 @@ for (const [engine, start] of Object.entries({ memory: setUp, Redis: setUpOverRe
 
     t.test('a session that is ended is over from the next request on, and no other is', async (t) => {
       const { app, sessions, session, token } = await begin(t)
-      const other = await app.core.signIn.asTyped('ann')
+      const other = await app.core.signIn.asTyped('ann', BY)
       await sessions.end(session)
       t.equal(await sessions.use(token), undefined)
       await sessions.end(session)
@@ -422,7 +423,7 @@ for (const [engine, start] of Object.entries({ memory: setUp, Redis: setUpOverRe
 
 t.test('a session in Redis is found by a digest, and goes by itself', async (t) => {
   const { app, clock } = await setUpOverRedis(t, { SESSION_IDLE_SECONDS: '600', SESSION_TTL_SECONDS: '900' })
-  const { token, session } = await app.core.signIn.asTyped('ann')
+  const { token, session } = await app.core.signIn.asTyped('ann', BY)
   const [key = ''] = await redis.client.keys('grantd:session:*:session')
   t.equal(key, `grantd:session:{${session.id}}:session`)
   const content = JSON.stringify([await redis.client.keys('*'), await redis.client.hgetall(key)])
@@ -448,7 +449,7 @@ t.test('a provider in trouble', async (t) => {
     const asked = acme.count(TOKEN_ENDPOINT)
     return {
       ...{ app, clock },
-      finish: () => app.core.signIn.finish('acme', query, attempt),
+      finish: () => app.core.signIn.finish('acme', query, attempt, BY),
       asked: () => acme.count(TOKEN_ENDPOINT) - asked
     }
   }
@@ -606,8 +607,8 @@ t.test('connecting is for who is signed in, and by the same rules', async (t) =>
   const callback = await visitProvider(url, PUBLIC_URL, 'ann')
   t.equal(`${callback.origin}${callback.pathname}`, `${PUBLIC_URL}/login/hub/callback`, 'back where it began')
   const query = callback.search.slice(1)
-  t.match(await app.core.signIn.finishConnecting('hub', query, attempt, session.userId), { kind: 'connected' })
-  t.same(await app.core.signIn.finishConnecting('hub', query, attempt, session.userId), {
+  t.match(await app.core.signIn.finishConnecting('hub', query, attempt, session.userId, BY), { kind: 'connected' })
+  t.same(await app.core.signIn.finishConnecting('hub', query, attempt, session.userId, BY), {
     kind: 'refused',
     reason: 'invalid'
   })

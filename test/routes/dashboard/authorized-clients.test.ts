@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { type Answer, startApp, type TestApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { FORWARDED_NODES } from '../../support/forwarded-addresses.js'
 import { BOX, CLI, startOAuthApp, TV } from '../../support/oauth-app.js'
 import { sessionOf } from '../../support/tokens.js'
@@ -398,7 +399,7 @@ t.test('list', async (t) => {
 
   t.test('400 a cursor of another kind of list, whose owner has the same id', async (t) => {
     const { app, call } = service
-    const { text } = await app.core.apiKeys.create('acme', {})
+    const { text } = await app.core.apiKeys.create('acme', {}, BY)
     const issuer = await app.core.issuers.create('acme', { name: 'name', description: 'description' })
     for (const name of ['one', 'two']) await app.core.workloads.create('acme', issuer.id, { name, audience: name })
     const page = await call('GET', `/v1/providers/${issuer.id}/clients?limit=1`, { token: text })

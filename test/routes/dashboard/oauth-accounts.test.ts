@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { startApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { startIdentityProvider } from '../../support/oidc-upstream.js'
 import { startPlainProvider } from '../../support/plain-upstream.js'
 import { startRedis } from '../../support/redis-server.js'
@@ -127,7 +128,7 @@ t.test('list', async (t) => {
   t.test('401 without a token, and with what is none', async (t) => {
     refused(t, await list(), 401, 'No jwt provided!')
     for (const token of NO_TOKENS) refused(t, await list(token), 401, NOT_VALID, token.slice(0, 20))
-    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
     refused(t, await list(text), 401, NOT_VALID, 'an API key is no user')
   })
 
@@ -170,7 +171,7 @@ t.test('unlink', async (t) => {
     t.test('401 without a token, and with what is none', async (t) => {
       refused(t, await unlink(ann.id), 401, 'No jwt provided!')
       for (const token of NO_TOKENS) refused(t, await unlink(ann.id, token), 401, NOT_VALID, token.slice(0, 20))
-      const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+      const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
       refused(t, await unlink(ann.id, text), 401, NOT_VALID, 'an API key is no user')
     })
 
@@ -315,7 +316,7 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
   const { app, ask, unlink, clock, ann, bob } = await setUp(t)
 
   t.test('200 of any user', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
     for (const { id, token } of [ann, bob]) {
       const answer = await ask(id, text)
       t.equal(answer.status, 200)
@@ -326,17 +327,17 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
 
   t.test('401 a key that was revoked, has expired, or was never one', async (t) => {
     const [revoked, expiring] = [
-      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }),
-      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'], expiresAtMs: clock() + 1_000 })
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY),
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'], expiresAtMs: clock() + 1_000 }, BY)
     ]
     t.equal((await ask(ann.id, revoked.text)).status, 200)
-    await app.core.apiKeys.revoke('acme', revoked.key.id)
+    await app.core.apiKeys.revoke('acme', revoked.key.id, BY)
     refused(t, await ask(ann.id, revoked.text), 401, NOT_VALID, 'from the next call on')
     clock.advance(999)
     t.equal((await ask(ann.id, expiring.text)).status, 200, 'the last millisecond')
     clock.advance(1)
     refused(t, await ask(ann.id, expiring.text), 401, NOT_VALID)
-    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
     for (const wrong of [
       `${text}x`,
       text.slice(0, -1),
@@ -348,7 +349,7 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
   })
 
   t.test('404 an unknown account, what is no id, and one that was disconnected', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
     for (const id of [UNKNOWN, '', ...MALFORMED]) refused(t, await ask(id, text), 404, 'Not Found', id.slice(0, 40))
     await unlink(ann.hubId, ann.token)
     refused(t, await ask(ann.hubId, text), 404, 'Not Found')
@@ -357,8 +358,8 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
   t.test('429 a key that asks too often, and no other', async (t) => {
     const { app, ask, ann } = await setUp(t, { LIMITS: 'on', LIMIT_ACCESS_TOKEN_PER_MINUTE: '2' })
     const [one, two] = [
-      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }),
-      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY),
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
     ]
     for (let i = 0; i < 2; i++) t.equal((await ask(ann.id, one.text)).status, 200)
     const answer = await ask(ann.id, one.text)
@@ -382,7 +383,7 @@ t.test('the environment of /sdk', async (t) => {
   ]
 
   t.test('401 an API key: it is for end users', async (t) => {
-    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+    const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
     refused(t, await askAsEndUser(ann.id, text), 401, NOT_VALID)
   })
 
@@ -455,7 +456,7 @@ t.test('503 with Retry-After while Redis is away, and nothing is lost by it', as
   const redis = await startRedis('--appendfsync', 'no')
   t.teardown(() => redis.stop())
   const { app, ann, list, unlink, ask, askAsEndUser } = await setUp(t, { REDIS_URL: redis.url })
-  const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] })
+  const { text } = await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY)
   await redis.kill()
   const answers = {
     list: await list(ann.token),

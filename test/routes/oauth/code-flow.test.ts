@@ -6,6 +6,7 @@ import { KEEP_LISTED_MS, MOST_ACTIVE, toFields } from '../../../src/core/authori
 import { fault } from '../../../src/core/fault.js'
 import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { type Answer, startApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import {
   answer,
   approved,
@@ -755,7 +756,7 @@ t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t)
   const full = await ann.post(location, { action: 'approve', sure: 'yes' })
   t.equal(full.status, 409)
   t.match(full.text, `${MOST_ACTIVE} programs are authorized`)
-  await core.authorizations.revokeAll('ann')
+  await core.authorizations.revokeAll('ann', 'owner', BY)
   service.clock.advance(120_000)
   const late = (await answer(ann)).searchParams.get('code') ?? ''
   t.match(late, /^[\w-]{43}$/, 'the question is there still')
@@ -767,7 +768,7 @@ t.test('403 and 409 for whoever may approve nothing, or nothing more', async (t)
   const form = { action: 'approve', sure: 'yes' }
   const request = codeRequest()
   const code = await approved(bob, request)
-  await core.users.block('bob')
+  await core.users.block('bob', BY)
   t.equal((await bob.post(asked, form)).location?.startsWith('/login'), true, 'who is blocked has no session')
   spent(t, await redeemCode(service, code, request), 'and their codes bring nothing')
 })
@@ -967,7 +968,7 @@ t.test('400 a code whose authorization was revoked before it was redeemed', asyn
   const request = codeRequest()
   const code = await approved(ann, request)
   t.match((await ann.get('/account/clients')).text, 'not collected by the program yet')
-  await service.app.core.authorizations.revokeAll('ann')
+  await service.app.core.authorizations.revokeAll('ann', 'owner', BY)
   spent(t, await redeemCode(service, code, request))
 })
 

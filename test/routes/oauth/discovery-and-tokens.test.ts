@@ -6,6 +6,7 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { digestOf } from '../../../src/core/secrets/digest.js'
 import { type Answer, startApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import {
   API,
   BOX,
@@ -224,7 +225,7 @@ t.test('200 what is supported follows the configuration', async (t) => {
     for (const alg of ['RS256', 'ES256', 'EdDSA']) {
       const { app, call } = await startApp(t, { SIGNING_ALG: alg })
       t.strictSame((await call('GET', OPENID)).body[algorithms], [alg])
-      await app.core.signingKeys.rotate('published-ahead')
+      await app.core.signingKeys.rotate('published-ahead', BY)
       t.strictSame((await call('GET', OAUTH)).body[algorithms], [alg], 'each once')
     }
   })
@@ -659,8 +660,8 @@ t.test('check', async (t) => {
       'by its client': (token) => service.revoke(token, BOX),
       'by its user': async (token) =>
         call('DELETE', `/auth/clients/${decodeJwt(token).cid}`, { token: await session('zoe') }),
-      'of everything': () => app.core.authorizations.revokeAll('zoe'),
-      'the user blocked': () => app.core.users.block('zoe'),
+      'of everything': () => app.core.authorizations.revokeAll('zoe', 'owner', BY),
+      'the user blocked': () => app.core.users.block('zoe', BY),
       'at its end': () => clock.advance(3_600_000)
     }
     for (const [title, end] of Object.entries(ends)) {
@@ -668,7 +669,7 @@ t.test('check', async (t) => {
       await passes(t, token, { resource: FILMS }, { 'x-auth-subject': 'zoe' }, title)
       await end(token)
       oauthRefused(t, await check(token, { resource: FILMS }), 401, 'invalid_token', INVALID)
-      await app.core.users.unblock('zoe')
+      await app.core.users.unblock('zoe', BY)
     }
   })
 

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import type { Announcement } from '../../../src/core/authorizations/revocation-store.js'
 import { fault } from '../../../src/core/fault.js'
 import type { Answer } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { API, BOX, basicAuth, CLI, type OAuthApp, startOAuthApp, TV } from '../../support/oauth-app.js'
 import { freePort } from '../../support/ports.js'
 import { until } from '../../support/until.js'
@@ -88,7 +89,7 @@ t.test('200 what was revoked, in whichever way, and nothing else', async (t) => 
   await seen(made.replay, 'because a refresh token was used twice')
   await revoke(byCode.device_code, TV)
   await seen(byCode, 'by the device code it came of')
-  await app.core.grants.undo(undone.user_code, 'ann')
+  await app.core.grants.undo(undone.user_code, 'ann', BY)
   await seen(byUndo, 'by whoever approved it')
 
   await call('DELETE', `/auth/clients/${cidOf(made.owner)}`, { token: await session('ann') })
@@ -101,12 +102,12 @@ t.test('200 what was revoked, in whichever way, and nothing else', async (t) => 
   await post('/oauth/revoke', { ...CLI, token: waiting.device_code })
   t.strictSame(cidsOf(await pageOf(read(cursor))), expected, 'an approval that nobody has collected has no tokens')
 
-  await app.core.users.block('bob')
+  await app.core.users.block('bob', BY)
   t.strictSame(cidsOf(await pageOf(read(cursor))), expected, 'who is blocked has revoked nothing')
 
   const { user_code } = await authorize()
   await approve(user_code)
-  await app.core.authorizations.revokeAll('ann')
+  await app.core.authorizations.revokeAll('ann', 'owner', BY)
   const all = cidsOf(await pageOf(read(cursor)))
   t.strictSame(all.slice(0, expected.length), expected)
   for (const tokenSet of others) t.ok(all.includes(cidOf(tokenSet)), 'with all of the user')
@@ -288,8 +289,8 @@ t.test('401 for everybody who does not prove to be a confidential client or an A
   const service = await startOAuthApp(t)
   const { call, tokens, session, app } = service
   const { access_token } = await tokens()
-  const { text: revokedKey, key } = await app.core.apiKeys.create('acme', { rights: ['introspect'] })
-  await app.core.apiKeys.revoke('acme', key.id)
+  const { text: revokedKey, key } = await app.core.apiKeys.create('acme', { rights: ['introspect'] }, BY)
+  await app.core.apiKeys.revoke('acme', key.id, BY)
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
   const asBearer = 'Bearer realm="grantd", error="invalid_token"'
   const refused: [Record<string, string>, string, string][] = [
@@ -310,7 +311,7 @@ t.test('401 for everybody who does not prove to be a confidential client or an A
 t.test('403 an API key without the right, 200 one with it', async (t) => {
   const { call, app } = await startOAuthApp(t)
   const keyFor = async (...rights: ('tokens' | 'introspect' | 'admin:read')[]) =>
-    (await app.core.apiKeys.create('acme', { rights })).text
+    (await app.core.apiKeys.create('acme', { rights }, BY)).text
   const answer = await call('GET', FEED, { token: await keyFor('tokens', 'admin:read') })
   oauthRefused(t, answer, 403, 'insufficient_scope', 'Bearer realm="grantd", error="insufficient_scope"')
   t.equal((await call('GET', FEED, { token: await keyFor('introspect') })).status, 200)

@@ -9,6 +9,7 @@ import { PLACES_PER_LIST, TAKEN_PER_LIST } from '../../../src/core/authorization
 import { fault } from '../../../src/core/fault.js'
 import { bitsOf, STATUS_LIST_TTL_SECONDS, signStatusList } from '../../../src/core/tokens/status-list-token.js'
 import { createMemoryStatusIndexStore } from '../../../src/storage/memory/status-index-store.js'
+import { BY } from '../../support/audit.js'
 import { BOX, type OAuthApp, startOAuthApp } from '../../support/oauth-app.js'
 import { oauthRefused } from '../expectations.js'
 
@@ -112,7 +113,7 @@ t.test('200 what is revoked, by the claim of the token', async (t) => {
     const ways: Record<string, (tokens: Awaited<ReturnType<OAuthApp['tokens']>>) => Promise<unknown>> = {
       'refresh token': ({ refresh_token }) => service.revoke(refresh_token),
       'device code': ({ device_code }) => service.revoke(device_code),
-      all: () => app.core.authorizations.revokeAll('ann')
+      all: () => app.core.authorizations.revokeAll('ann', 'owner', BY)
     }
     for (const [way, revoke] of Object.entries(ways)) {
       const tokens = await service.tokens()
@@ -124,7 +125,7 @@ t.test('200 what is revoked, by the claim of the token', async (t) => {
 
   t.test('a blocked user is not told', async (t) => {
     const { access_token } = await service.tokens(BOX, 'openid', 'blocked')
-    await app.core.users.block('blocked')
+    await app.core.users.block('blocked', BY)
     clock.advance(HELD_MS)
     t.equal(await statusOf(service, access_token), 0)
   })

@@ -7,6 +7,7 @@ import { ja } from '../../../src/routes/pages/texts/ja.js'
 import { texts } from '../../../src/routes/pages/texts/languages.js'
 import { pt } from '../../../src/routes/pages/texts/pt.js'
 import { startApp, type TestApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { REVOCATION_ENDPOINT, startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'
 import { startPlainProvider } from '../../support/plain-upstream.js'
 import { providersFile } from '../../support/sign-in.js'
@@ -114,7 +115,7 @@ t.test('GET /account/clients', async (t) => {
     const { users } = service.app.core
     const ann = await signedIn(service)
     shows(t, await ann.get('/account/clients'), 200, clients.title)
-    await users.block('ann')
+    await users.block('ann', BY)
     goesTo(t, await ann.get('/account/clients'), '/login')
     for (const [language, { error }] of Object.entries(texts)) {
       const visitor = createVisitor(service)
@@ -124,7 +125,7 @@ t.test('GET /account/clients', async (t) => {
       shows(t, page, 403, error.title, error.blocked)
       t.strictSame(page.setCookies, [])
     }
-    await users.unblock('ann')
+    await users.unblock('ann', BY)
     shows(t, await ann.get('/account/clients'), 200, clients.title)
   })
 
@@ -246,7 +247,7 @@ t.test('a long list of clients', async (t) => {
       const page = await carol.post('/device/confirm', APPROVE, { headers: { 'accept-language': language } })
       shows(t, page, 409, texts.consent.title, texts.consent.tooMany(500).replaceAll('\u00A0', ' '))
     }
-    await app.core.authorizations.revoke('carol', 'id-7')
+    await app.core.authorizations.revoke('carol', 'id-7', 'owner', BY)
     goesTo(t, await carol.post('/device/confirm', APPROVE), '/device/done')
     t.type((await poll(grant_code)).body.jwt, 'string')
   })

@@ -12,6 +12,7 @@ import { fr } from '../../../src/routes/pages/texts/fr.js'
 import { ja } from '../../../src/routes/pages/texts/ja.js'
 import { pt } from '../../../src/routes/pages/texts/pt.js'
 import { PATIENT, startApp, type TestApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { clientsFile, startOAuthApp } from '../../support/oauth-app.js'
 import { startIdentityProvider } from '../../support/oidc-upstream.js'
 import { startRedis } from '../../support/redis-server.js'
@@ -381,7 +382,7 @@ t.test('POST /device/confirm', async (t) => {
     const { grant_code, user_code } = await start()
     const ann = await signedIn(service)
     await ann.enter(user_code)
-    const by = { userId: 'bob', ip: '127.0.0.1' }
+    const by = { ...BY, userId: 'bob', ip: '127.0.0.1' }
     await service.app.core.grants.decide(user_code, 'deny', by)
     invalidCode(t, await ann.post('/device/confirm', APPROVE))
     t.equal(await kindOf(service, grant_code), 'access_denied')
@@ -503,11 +504,15 @@ t.test('scopes that may be left out', async (t) => {
     const { user_code, device_code } = await ask()
     const { grants, authorizations } = service.app.core
     const by = { userId: 'cleo', ip: '127.0.0.1' }
-    const first = await grants.decide(user_code, 'approve', { ...by, leftOut: ['films.write'] })
-    const again = await grants.decide(user_code, 'approve', { ...by, leftOut: ['films.write', 'offline_access'] })
+    const first = await grants.decide(user_code, 'approve', { ...BY, ...by, leftOut: ['films.write'] })
+    const again = await grants.decide(user_code, 'approve', {
+      ...BY,
+      ...by,
+      leftOut: ['films.write', 'offline_access']
+    })
     t.match(first, { kind: 'decided' })
     t.strictSame(again, { kind: 'resolved' }, 'what stands is the first, and nobody is told otherwise')
-    const same = await grants.decide(user_code, 'approve', { ...by, leftOut: ['films.write'] })
+    const same = await grants.decide(user_code, 'approve', { ...BY, ...by, leftOut: ['films.write'] })
     t.strictSame(same, first, 'the same once more is the same')
     t.equal((await authorizations.list('cleo')).length, 1)
     const { body } = await service.redeem(device_code, asked)
@@ -519,14 +524,14 @@ t.test('scopes that may be left out', async (t) => {
     const { user_code, device_code } = await ask()
     const { grants, authorizations } = service.app.core
     const store = service.app.storage.grants
-    const by = { userId: 'dora', ip: '127.0.0.1' }
+    const by = { ...BY, userId: 'dora', ip: '127.0.0.1' }
     const { decide } = store
     store.decide = () => Promise.reject(fault('unavailable'))
     await t.rejects(grants.decide(user_code, 'approve', by), { code: 'unavailable' })
     store.decide = decide
     const left = await authorizations.list('dora')
     t.equal(left.length, 1, 'its record is there, with all of the scopes')
-    await grants.decide(user_code, 'approve', { ...by, leftOut: ['films.write', 'offline_access'] })
+    await grants.decide(user_code, 'approve', { ...BY, ...by, leftOut: ['films.write', 'offline_access'] })
     const [kept, ...others] = await authorizations.list('dora')
     t.strictSame(others, [])
     t.not(kept?.id, left[0]?.id)
@@ -688,7 +693,7 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     t.equal(looks, 1, 'what is collected is not waited for')
 
     const collected = (await authorizations.list('ann')).find(({ collectedAtMs }) => collectedAtMs !== undefined)
-    await authorizations.revoke('ann', collected?.id ?? '')
+    await authorizations.revoke('ann', collected?.id ?? '', 'owner', BY)
     shows(t, await ann.get('/device/done'), 200, result.undoneTitle, result.undone)
 
     const denied = await start()

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { en } from '../../../src/routes/pages/texts/en.js'
 import { startApp, type TestApp } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { CODE_COOKIE, createVisitor, signedIn, VISITOR_COOKIE } from '../../support/visitor.js'
 import { goesTo, invalidCode, limited, masked, refused, shows } from './expectations.js'
 
@@ -139,9 +140,9 @@ t.test('POST /device', async (t) => {
     // The service decides directly here, because the sessions of the dashboard have expired by now.
     const { decide } = service.app.core.grants
     const ip = '127.0.0.1'
-    await decide(approved.user_code, 'approve', { userId: 'ann', ip })
-    await decide(denied.user_code, 'deny', { userId: 'bob', ip })
-    await decide(spent.user_code, 'approve', { userId: 'bob', ip })
+    await decide(approved.user_code, 'approve', { ...BY, userId: 'ann', ip })
+    await decide(denied.user_code, 'deny', { ...BY, userId: 'bob', ip })
+    await decide(spent.user_code, 'approve', { ...BY, userId: 'bob', ip })
     await service.poll(spent.grant_code)
     const fields: [string, Record<string, string | string[] | undefined>][] = [
       ['unknown', { user_code: UNKNOWN }],

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { API_KEY_RIGHTS } from '../../../src/core/api-keys/api-key.js'
 import type { Answer } from '../../support/app.js'
+import { BY } from '../../support/audit.js'
 import { startRedis } from '../../support/redis-server.js'
 import {
   bodyFor,
@@ -121,11 +122,11 @@ async function unauthenticated(t: Test, operations: readonly OperationId[]): Pro
   const before = await seen(service, ids)
 
   const [revoked, expired] = [
-    await app.core.apiKeys.create('acme', {}),
-    await app.core.apiKeys.create('acme', { expiresAtMs: clock() + 1_000 })
+    await app.core.apiKeys.create('acme', {}, BY),
+    await app.core.apiKeys.create('acme', { expiresAtMs: clock() + 1_000 }, BY)
   ]
   t.equal((await service.by(expired.text).listProviders()).status, 200, 'good until then')
-  await app.core.apiKeys.revoke('acme', revoked.key.id)
+  await app.core.apiKeys.revoke('acme', revoked.key.id, BY)
   clock.advance(1_000)
   const other = key.endsWith('A') ? 'B' : 'A'
   const wrong: Record<string, string | undefined> = {
@@ -155,9 +156,13 @@ async function unauthenticated(t: Test, operations: readonly OperationId[]): Pro
       refused(t, await service.send(both), 400, 'in the header as well', 'The access token is there more than once.')
     })
   }
-  const { text: without } = await app.core.apiKeys.create('acme', {
-    rights: API_KEY_RIGHTS.filter((one) => one !== 'tokens')
-  })
+  const { text: without } = await app.core.apiKeys.create(
+    'acme',
+    {
+      rights: API_KEY_RIGHTS.filter((one) => one !== 'tokens')
+    },
+    BY
+  )
   for (const id of operations) {
     t.test(`403 ${id}, by a key that has every right but this`, async (t) => {
       const answer = await service.by(without)[id](ids, bodyFor(id, ids))

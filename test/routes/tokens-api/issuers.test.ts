@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import t, { type Test } from 'tap'
 import { tokensOperations, tokensPrefix } from '../../../schemas/generated/tokens.js'
+import { BY } from '../../support/audit.js'
 import { startDnsServer } from '../../support/dns-server.js'
 import { freePort } from '../../support/ports.js'
 import { startCluster } from '../../support/redis-cluster.js'
@@ -536,12 +537,12 @@ t.test('201 a token costs Redis', async (t) => {
       t.equal((await there.deleteClient(others)).status, 204)
       refused(t, await here.createAccessToken(others), 404, 'a workload')
       t.equal((await here.createAccessToken(ids)).status, 201)
-      await two.app.core.apiKeys.setRights('acme', keyId, ['introspect'])
+      await two.app.core.apiKeys.setRights('acme', keyId, ['introspect'], BY)
       refused(t, await here.createAccessToken(ids), 403, 'a right')
-      await two.app.core.apiKeys.setRights('acme', keyId, ['tokens'])
+      await two.app.core.apiKeys.setRights('acme', keyId, ['tokens'], BY)
       t.equal((await there.deleteProvider(ids)).status, 204)
       refused(t, await here.createAccessToken(ids), 404, 'an issuer')
-      await two.app.core.apiKeys.revoke('acme', keyId)
+      await two.app.core.apiKeys.revoke('acme', keyId, BY)
       for (const api of [here, there]) refused(t, await api.createAccessToken(ids), 401, 'a key')
     })
 
