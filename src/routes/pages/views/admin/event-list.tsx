@@ -1,5 +1,6 @@
 /** Events of the audit trail, in the words of the trail, so that what is seen here can be searched for elsewhere. */
 import type { AuditEvent } from '../../../../core/audit/event.js'
+import { spellOut } from '../../../../core/grants/self-description.js'
 import { pathOfUser } from '../../admin/user-path.js'
 import { adminTexts } from '../../texts/admin.js'
 import type { Visit } from '../../visit.js'
@@ -45,7 +46,7 @@ function Event({ visit, event }: { visit: Visit; event: AuditEvent }) {
         <ExactFact term={texts.client} text={clientId} />
         <ExactFact term={texts.authorization} text={authorizationId} />
         <ExactFact term={texts.grant} text={grantId} />
-        <Fact term={texts.from}>{from}</Fact>
+        <Fact term={texts.from}>{spellOut(from)}</Fact>
         <ExactFact term={texts.detail} text={detail} />
       </dl>
     </li>

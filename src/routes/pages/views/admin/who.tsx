@@ -1,6 +1,6 @@
 /** Who a user is: the facts by which an admin tells them from another one. */
 import type { Person } from '../../../../core/directory/directory.js'
-import { readClaim } from '../../../../core/grants/self-description.js'
+import { readClaim, spellOut } from '../../../../core/grants/self-description.js'
 import type { Upstream } from '../../../../core/upstream/upstream.js'
 import { adminTexts } from '../../texts/admin.js'
 import type { Visit } from '../../visit.js'
@@ -46,5 +46,5 @@ export function Who({ visit, person, upstreams = [], isWhole = false }: WhoProps
 
 /** The name of an upstream; its id for one that is not configured any more. */
 export function upstreamName(upstreams: readonly Upstream[], upstreamId: string): string {
-  return upstreams.find(({ id }) => id === upstreamId)?.name ?? upstreamId
+  return upstreams.find(({ id }) => id === upstreamId)?.name ?? spellOut(upstreamId)
 }
