@@ -31,9 +31,9 @@ function Event({ visit, event }: { visit: Visit; event: AuditEvent }) {
   const from = [location, ip].filter((part) => part !== undefined).join(' · ')
   return (
     <li>
-      <p>
+      <div>
         <code>{type}</code> <small>{moment(atMs)}</small>
-      </p>
+      </div>
       <dl>
         <Fact term={texts.user}>
           {userId === undefined ? undefined : (

@@ -65,9 +65,9 @@ function Found({ visit, person }: { visit: Visit; person: Person }) {
       <a href={`${visit.base}/admin/users/${pathOfUser(person.userId)}`}>
         <bdi>{readClaim(person.name)?.text ?? adminTexts.search.unnamed}</bdi>
       </a>
-      <p>
+      <div>
         <Exactly>{person.userId}</Exactly>
-      </p>
+      </div>
     </li>
   )
 }
