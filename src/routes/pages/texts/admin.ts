@@ -37,8 +37,8 @@ export const adminTexts = {
     email: 'E-mail',
     verified: 'verified',
     unverified: 'not verified',
-    identities: 'Signs in as',
-    blocked: 'Blocked',
+    identities: 'Identity',
+    blocked: 'Blocked since',
     self: 'This is you.',
     authorizations: 'Authorized programs',
     active: (active: number, awaiting: number) =>
