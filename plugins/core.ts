@@ -1,6 +1,5 @@
 /** app.core: the rules, whose events go to the metrics and the log. Opened and closed with the application. */
 import fp from 'fastify-plugin'
-import { wireFormOf } from '../src/core/audit/event.js'
 import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
 
 declare module 'fastify' {
@@ -59,7 +58,7 @@ export const core = fp<CoreOptions>(
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
         app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
       },
-      told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(wireFormOf(event))}\n`),
+      told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(event)}\n`),
       signingKeysFailed: (error) => app.log.error({ err: error }, 'the signing keys could not be read'),
       revocationSweepFailed: (error) => app.log.error({ err: error }, 'the revocations could not be looked through')
     }

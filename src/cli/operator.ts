@@ -3,7 +3,12 @@ import { loadConfig } from '../config/load-config.js'
 import { type Core, type CoreEvents, createCore } from '../core/index.js'
 import { createStorage } from '../storage/index.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './api-keys.js'
+import type { OptionValues } from './arguments.js'
+import { runClientsCommand } from './clients.js'
+import { runEventsCommand } from './events.js'
+import { runGrantsCommand } from './grants.js'
 import { rotateIssuerKey, runKeysCommand } from './keys.js'
+import { runUsersCommand } from './users.js'
 
 /** createCore needs a signer, but no command signs or verifies a token. */
 const refuse = () => {
@@ -29,27 +34,31 @@ const NOBODY: CoreEvents = {
   upstreamRefused: ignore
 }
 
-export type OperatorOptions = ApiKeyOptions & { now?: boolean | undefined }
-
 /**
- * Runs a command of src/cli.ts's list with its arguments, and resolves to the lines to print. Rejects with an Error whose message
- * is meant for the operator.
+ * Runs a command of commands.ts's list with its arguments, and yields the lines to print. Rejects with an Error whose message is
+ * meant for the operator.
  */
 export function runOperatorCommand(
-  noun: string,
-  verb: string,
+  name: string,
   rest: readonly string[],
-  options: OperatorOptions
-): Promise<string[]> {
+  options: OptionValues
+): AsyncGenerator<string> {
+  const [noun, verb = ''] = name.split(' ')
   return withCore((core) => {
     if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, options.now === true)
     if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', options.now === true)
-    return runApiKeysCommand(core.apiKeys, verb, rest, options)
+    if (noun === 'users') return runUsersCommand(core, verb, rest, options)
+    if (noun === 'clients') return runClientsCommand(core, verb, rest, options)
+    if (noun === 'grants') return runGrantsCommand(core, options)
+    if (noun === 'events') return runEventsCommand(core, options)
+    return runApiKeysCommand(core.apiKeys, verb, rest, options as ApiKeyOptions)
   })
 }
 
+type Lines = Promise<string[]> | AsyncIterable<string>
+
 /** Runs a command with a core over the service's Redis, and closes both afterwards. Throws if Redis cannot be used. */
-async function withCore(command: (core: Core) => Promise<string[]>): Promise<string[]> {
+async function* withCore(command: (core: Core) => Lines): AsyncGenerator<string> {
   const config = loadConfig(process.env)
   if (!config.redis) throw new Error('all keys live in Redis: set REDIS_URL and GRANTD_SECRET as the service has them')
   const clock = Date.now
@@ -60,7 +69,8 @@ async function withCore(command: (core: Core) => Promise<string[]>): Promise<str
     await storage.open()
     await core.open()
     await core.check()
-    return await command(core)
+    const lines = command(core)
+    yield* lines instanceof Promise ? await lines : lines
   } finally {
     await core.close()
     await storage.close()

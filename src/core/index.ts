@@ -5,7 +5,8 @@
  */
 import { isApiKey } from './api-keys/api-key.js'
 import { createApiKeys } from './api-keys/api-keys.js'
-import { createAuditTrail, type ToldEvent } from './audit/audit-trail.js'
+import { createAuditTrail } from './audit/audit-trail.js'
+import type { WireEvent } from './audit/event.js'
 import { createEventSearch } from './audit/event-search.js'
 import { createAllAuthorizations } from './authorizations/all-authorizations.js'
 import { createApprovals } from './authorizations/approvals.js'
@@ -65,7 +66,7 @@ export interface CoreEvents extends GrantEvents, TokenEvents, UpstreamEvents, Do
   revoked(by: RevokedBy): void
   connectionRefreshed(event: RefreshEvent): void
   /** An event of the audit trail, once the storage has it. Absent where nobody writes them down. */
-  told?: ((event: ToldEvent) => void) | undefined
+  told?: ((event: WireEvent) => void) | undefined
   /** The signing keys could not be read, for another reason than an unreachable storage. */
   signingKeysFailed(error: unknown): void
   /** The revocation feed could not be swept, for another reason than an unreachable storage. */
@@ -146,7 +147,6 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     idTokens: createIdTokens(signing),
     refreshTokens: createRefreshTokens(createRefreshTokenTexts(keyring), storage.refreshFamilies),
     clock,
-    audit,
     events
   })
 

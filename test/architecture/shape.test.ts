@@ -162,11 +162,11 @@ t.test('files are of a size that is read at once', async (t) => {
   const sizes = all.map((file) => readFileSync(file, 'utf8').split('\n').length - 1).sort((a, b) => a - b)
   const quantile = (part: number) => sizes[Math.floor(part * (sizes.length - 1))] ?? 0
   // 260 files did what there was when the folders took this shape. What is new since then brings files of its own: of this size, and
-  // not more than 25 to a folder.
+  // not more than 30 to a folder.
   t.ok(sizes.length >= 180, `${sizes.length} files`)
   const perFolder = new Map<string, number>()
   for (const file of all) perFolder.set(dirname(file), (perFolder.get(dirname(file)) ?? 0) + 1)
-  for (const [folder, count] of perFolder) t.ok(count <= 25, `${count} files in ${relative(root, folder)}`)
+  for (const [folder, count] of perFolder) t.ok(count <= 30, `${count} files in ${relative(root, folder)}`)
   t.ok(quantile(0.5) >= 40 && quantile(0.5) <= 70, `median ${quantile(0.5)}`)
   t.ok(quantile(0.9) <= 130, `nine of ten have at most ${quantile(0.9)} lines`)
 })

@@ -821,7 +821,11 @@ t.test('on command', async (t) => {
     t.match(await run('rotate-key', 'x'), { failed: true, stdout: '', stderr: 'grantd: there is no provider x\n' })
     for (const args of [['rotate-key'], ['rotate', id]]) {
       const answer = await run(...args)
-      t.match(answer, { failed: true, stdout: '', stderr: /^grantd: usage: / }, args.join(' '))
+      t.match(
+        answer,
+        { failed: true, stdout: '', stderr: /^usage: grantd providers rotate-key PROVIDER_ID/m },
+        args.join(' ')
+      )
     }
   })
 })

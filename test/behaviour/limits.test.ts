@@ -457,6 +457,8 @@ t.test('every operation has a limit, or a reason to have none', async (t) => {
   const ENVIRONMENT_ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
   const { app, post } = await startOAuthApp(t, { ...lowest, LIMITS: 'on', ENVIRONMENT_ID })
   const key = (await app.core.apiKeys.create('acme', {}, BY)).text
+  const rights = ['admin:read', 'admin:write', 'connected-accounts'] as const
+  const adminKey = (await app.core.apiKeys.create('acme', { rights }, BY)).text
   const session = await sessionOf('ann')
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
@@ -468,7 +470,7 @@ t.test('every operation has a limit, or a reason to have none', async (t) => {
     }
     if (id === 'introspectToken') return post('/oauth/introspect', { ...API, token: 'x' })
     const url = path.replace('{environmentId}', ENVIRONMENT_ID).replaceAll(/\{\w+\}/g, ENVIRONMENT_ID)
-    const token = path.startsWith('/v1') ? key : session
+    const token = path.startsWith('/v1') ? key : path.startsWith('/admin/') ? adminKey : session
     const proof = id === 'listRevocations' ? basicAuth(API) : { authorization: `Bearer ${token}` }
     const headers = schemes.length > 0 ? proof : {}
     const answer = await app.inject({ method: method as 'GET', url, headers })

@@ -148,7 +148,7 @@ t.test(
 t.test('commands that cannot be carried out say why', { buffered: true }, async (t) => {
   const env = { REDIS_URL: 'redis://127.0.0.1:1', GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
   const unreachable = run('cli.js', ['keys', 'list'], env)
-  t.match(await run('cli.js', [], {}), { code: 1, stderr: /usage: grantd serve [\s\S]+ grantd keys list/ })
+  t.match(await run('cli.js', [], {}), { code: 2, stderr: /usage: grantd serve [\s\S]+ grantd keys list/ })
   t.match(await run('cli.js', ['keys', 'rotate'], {}), { code: 1, stderr: /set REDIS_URL/ })
   t.match(await unreachable, { code: 1, stderr: /grantd: / })
 })

@@ -97,9 +97,12 @@ t.test('its program says what it is, and what it can do', async (t) => {
   t.match(await run(folder, 'npx', npx('--version')), { code: 0, stdout: `${version}\n`, stderr: '' })
   const help = await grantd(['--help'])
   t.match(help, { code: 0, stdout: /^usage: grantd serve [\s\S]+grantd clients secret/, stderr: '' })
-  t.match(await grantd(['frobnicate']), { code: 1, stdout: '', stderr: `grantd: ${help.stdout}` })
-  t.match(await grantd(['serve', '--port', '4']), { code: 1, stderr: /^grantd: Unknown option '--port'/ })
-  t.match(await grantd(['serve', '4']), { code: 1, stderr: /^grantd: serve takes no arguments: .* PORT/ })
+  t.match(await grantd(['frobnicate']), {
+    ...{ code: 2, stdout: '' },
+    stderr: `grantd: there is no command frobnicate\n\n${help.stdout}`
+  })
+  t.match(await grantd(['serve', '--port', '4']), { code: 2, stderr: /^grantd: serve takes no arguments/ })
+  t.match(await grantd(['serve', '4']), { code: 2, stderr: /^grantd: serve takes no arguments: .* PORT/ })
   t.match(await grantd(['clients', 'secret']), { code: 0, stdout: /^client_secret +[\w-]{43}\n/ })
 })
 

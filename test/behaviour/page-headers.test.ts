@@ -66,6 +66,7 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
     ...variables,
     LIMIT_PEEK_PER_MINUTE: '20',
     LIMIT_SIGN_IN_PER_MINUTE: '10000',
+    LIMIT_ACCOUNT_PER_MINUTE: '10000',
     LIMIT_PAGES_PER_MINUTE: '100000'
   })
   const statuses = new Map<string, Set<number>>()

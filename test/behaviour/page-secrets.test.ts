@@ -536,46 +536,47 @@ t.test('how often a page asks Redis', async (t) => {
     return [
       ['GET /login', 200, ADDRESS, ADDRESS, () => stranger.get('/login')],
       ['GET /login/acme', 303, ADDRESS + 1, ADDRESS + 1, () => stranger.get('/login/acme')],
-      ['GET /login/acme/callback', 303, ADDRESS + 9, ADDRESS + 9, () => signing.get(callback)],
+      ['GET /login/acme/callback', 303, ADDRESS + 11, ADDRESS + 11, () => signing.get(callback)],
       ['GET /device?code=', 303, SESSION, SESSION, () => visitor.get(`/device?code=${first}`)],
       ['GET /device', 200, SESSION, SESSION, () => visitor.get('/device')],
       ['POST /device', 303, SESSION + 8, SESSION + 6, () => visitor.post('/device', { csrf, user_code: first })],
-      ['GET /device/confirm', 200, SESSION + 3, SESSION + 3, () => visitor.get('/device/confirm')],
+      ['GET /device/confirm', 200, SESSION + 4, SESSION + 4, () => visitor.get('/device/confirm')],
       // Two limits; the grant in two steps, and beside it the user's standing; the row, and beside it what it pushes off the list;
-      // the decision; the places of the grant among those that wait, of its address and of its client.
-      ['POST /device/confirm', 303, SESSION + 10, SESSION + 7, () => visitor.post('/device/confirm', APPROVE)],
+      // the decision; the places of the grant among those that wait, of its address and of its client, and beside them the event.
+      ['POST /device/confirm', 303, SESSION + 11, SESSION + 7, () => visitor.post('/device/confirm', APPROVE)],
       // The first poll came before the approval, and the page looks a few times for a result that is not collected yet.
-      ['the poll that collects', 200, 10, 10, () => poll(grants[0]?.grant_code ?? '')],
+      ['the poll that collects', 200, 11, 11, () => poll(grants[0]?.grant_code ?? '')],
       ['GET /device/done', 200, SESSION + 1, SESSION + 1, () => visitor.get('/device/done')],
-      // Two limits, the grant in two steps, the row; that is announced; the row again, and beside it what it pushes off the list; done.
-      ['POST /device/undo', 303, SESSION + 9, SESSION + 8, () => visitor.post('/device/undo')],
+      // Two limits, the grant in two steps, the row; that is announced, and told; the row again, and beside it what it pushes off the
+      // list; done, and told.
+      ['POST /device/undo', 303, SESSION + 11, SESSION + 10, () => visitor.post('/device/undo')],
       ['GET /account/clients', 200, ACCOUNT + 2, ACCOUNT + 2, () => visitor.get('/account/clients')],
       [
         'POST …/rename',
-        ...([303, ACCOUNT + 1, ACCOUNT + 1] as const),
+        ...([303, ACCOUNT + 2, ACCOUNT + 2] as const),
         () => visitor.post(`/account/clients/${ids[0]}/rename`, { csrf, label: 'x' })
       ],
       [
         'POST …/revoke',
-        ...([303, ACCOUNT + 5, ACCOUNT + 4] as const),
+        ...([303, ACCOUNT + 6, ACCOUNT + 5] as const),
         () => visitor.post(`/account/clients/${ids[0]}/revoke`, { csrf })
       ],
-      // It is noted; then the ids and the rows, which are announced, end and push others off the list; done; then the ids of none,
+      // It is noted; then the ids and the rows, which are announced, told, end and push others off the list; done; then the ids of none,
       // and the fence.
       [
         'POST …/revoke-all',
-        ...([303, ACCOUNT + 11, ACCOUNT + 11] as const),
+        ...([303, ACCOUNT + 12, ACCOUNT + 12] as const),
         () => visitor.post('/account/clients/revoke-all', { csrf })
       ],
       // Whether an account signs in is looked up beside each account, for all at once.
       ['GET /account/connections', 200, ACCOUNT + 3, ACCOUNT + 3, () => visitor.get('/account/connections')],
       [
         'POST …/disconnect',
-        ...([303, ACCOUNT + 5, ACCOUNT + 5] as const),
+        ...([303, ACCOUNT + 6, ACCOUNT + 6] as const),
         () => visitor.post(`/account/connections/${account?.id}/disconnect`, { csrf })
       ],
       ['GET /logout', 200, SESSION, SESSION, () => visitor.get('/logout')],
-      ['POST /logout', 303, SESSION + 1, SESSION + 1, () => visitor.post('/logout')],
+      ['POST /logout', 303, SESSION + 2, SESSION + 2, () => visitor.post('/logout')],
       ['GET /device, not signed in', 303, ADDRESS, ADDRESS, () => visitor.get('/device')]
     ]
   }

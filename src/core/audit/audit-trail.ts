@@ -4,14 +4,11 @@
  */
 import type { Clock } from '../clock.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
-import type { AuditEvent, Told } from './event.js'
+import { type Told, type WireEvent, wireFormOf } from './event.js'
 import type { EventStore } from './event-store.js'
 
 /** Caps what this instance remembers to have told. What is forgotten may be told again. */
 const MOST_REMEMBERED = 10_000
-
-/** An event on its way to the trail, where it gets its id. */
-export type ToldEvent = Omit<AuditEvent, 'id'>
 
 export interface AuditTrail {
   /** Tells events, in this order. They leave with the other commands of the turn. Rejects with `unavailable`, and may be repeated. */
@@ -24,7 +21,7 @@ export interface AuditTrailParts {
   store: Pick<EventStore, 'add'>
   clock: Clock
   /** Called with every event that is told, once the store has it. */
-  told?: ((event: ToldEvent) => void) | undefined
+  told?: ((event: WireEvent) => void) | undefined
 }
 
 export function createAuditTrail({ store, clock, told }: AuditTrailParts): AuditTrail {
@@ -33,7 +30,7 @@ export function createAuditTrail({ store, clock, told }: AuditTrailParts): Audit
   async function tell(...events: Told[]): Promise<void> {
     const atMs = clock()
     await store.add(events, atMs)
-    if (told) for (const event of events) told({ ...event, atMs })
+    if (told) for (const event of events) told(wireFormOf({ ...event, atMs }))
   }
 
   return {

@@ -89,6 +89,8 @@ const GRANT_ID_LENGTH = 16
 /** What a grant is called in the trail: too little of its digest to look anything up by. */
 export const grantIdOf = (grantDigest: string): string => grantDigest.slice(0, GRANT_ID_LENGTH)
 
+export type WireEvent = ReturnType<typeof wireFormOf>
+
 /** An event as JSON, wherever it leaves the service. What is not known is null. */
 export function wireFormOf({ id, atMs, ...event }: Omit<AuditEvent, 'id'> & { id?: string }) {
   return {

@@ -4,23 +4,19 @@
  * in again, and never revives a token.
  */
 import type { AuditTrail } from '../audit/audit-trail.js'
-import type { Origin } from '../audit/event.js'
+import { BY_ITSELF, type Origin, type Whence } from '../audit/event.js'
 import type { Clients } from '../clients/clients.js'
 import type { Clock } from '../clock.js'
 import { readPage } from '../records/batches.js'
 import { isWorthNoting, type Position, type RecordStore } from '../records/record-store.js'
 import type { Users } from '../users/user.js'
 import { type Authorization, ENDED, fromFields, hasEnded, listedUntilMs, MOST_ACTIVE } from './authorization.js'
-import type { Revoking } from './revoking.js'
+import type { RevokedBy, Revoking } from './revoking.js'
+
+export type { RevokedBy } from './revoking.js'
 
 /** What is listed at once where no pages are asked for: everything, but for a user from before there was a maximum. */
 const MOST_LISTED = MOST_ACTIVE + ENDED.most
-
-/**
- * What led to a revocation: its owner, the operator, its client by a token or by the grant code, or a refresh token or a code that was
- * used twice.
- */
-export type RevokedBy = 'owner' | 'operator' | 'token' | 'replay' | 'code'
 
 /** `awaited`: its client has not collected it yet. `lapsed`: nor will it, for it is too late. `ended`: revoked or expired. */
 export type AuthorizationStanding = 'awaited' | 'lapsed' | 'active' | 'ended'
@@ -49,6 +45,8 @@ export interface Authorizations {
   rename(userId: string, id: string, label: string | undefined, by: Origin): Promise<Authorization | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
   revoke(userId: string, id: string, how: RevokedBy, by: Origin): Promise<Authorization | undefined>
+  /** The same where a refresh token was used twice, which is told as well. */
+  revokeReplayed(authorization: Authorization, from: Whence): Promise<void>
   /**
    * Revokes all of a user that have not ended, collected or not, some at a time, however many there are. Resolves to their number.
    * Rejects with `unavailable` when it could not go on; those that were revoked by then stay so, and another call goes on with
@@ -112,6 +110,12 @@ export function createAuthorizations({
     return { authorizations, next: found.next, active: found.lasting }
   }
 
+  async function revoke(userId: string, id: string, how: RevokedBy, by: Origin): Promise<Authorization | undefined> {
+    const authorization = await revoking.revoke(userId, id, how, by)
+    if (authorization) events.revoked(how)
+    return authorization
+  }
+
   return {
     get,
     find,
@@ -166,10 +170,12 @@ export function createAuthorizations({
       return authorization
     },
 
-    async revoke(userId, id, how, by) {
-      const authorization = await revoking.revoke(userId, id, how, by)
-      if (authorization) events.revoked(how)
-      return authorization
+    revoke,
+
+    async revokeReplayed({ userId, id: authorizationId, clientId }, from) {
+      const replayed = { type: 'refresh_token.replayed', actor: `client:${clientId}` } as const
+      await audit.tell({ ...replayed, ...from, userId, clientId, authorizationId })
+      await revoke(userId, authorizationId, 'replay', { ...BY_ITSELF, ...from })
     },
 
     async revokeAll(userId, how, by) {

@@ -20,11 +20,16 @@ import {
   LONGEST_LIFE_MS,
   SPARE_MS
 } from './authorization.js'
-import type { RevokedBy } from './authorizations.js'
 import type { Announcement, RevocationStore } from './revocation-store.js'
 
 /** How many are revoked in one step. */
 const REVOKED_AT_ONCE = 50
+
+/**
+ * What led to a revocation: its owner, the operator, its client by a token or by the grant code, or a refresh token or a code that was
+ * used twice.
+ */
+export type RevokedBy = 'owner' | 'operator' | 'token' | 'replay' | 'code'
 
 export interface Revoking {
   /** Revokes for good, and trims the list. Idempotent. Undefined if there is no such authorization. */

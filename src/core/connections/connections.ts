@@ -1,6 +1,6 @@
 /**
- * The connections of users: stored at sign-in and when an account is connected, listed, disconnected. vend.ts hands out access
- * tokens, refresher.ts refreshes them, upstream/upstream-client.ts speaks to upstreams, users/identities.ts maps identities to
+ * The connections of users: stored at sign-in and when an account is connected, and listed. disconnecting.ts ends them, vend.ts hands
+ * out access tokens, refresher.ts refreshes them, upstream/upstream-client.ts speaks to upstreams, users/identities.ts maps identities to
  * users.
  */
 import type { AuditTrail } from '../audit/audit-trail.js'
@@ -10,15 +10,8 @@ import { type List, type ListOptions, readPage } from '../records/batches.js'
 import { fieldsLike, Text } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
-import {
-  type Connection,
-  fromFields,
-  lifeOf,
-  type NewConnection,
-  openTokens,
-  sealNewTokens,
-  toFields
-} from './connection.js'
+import { type Connection, fromFields, lifeOf, type NewConnection, sealNewTokens, toFields } from './connection.js'
+import { createDisconnect, type Disconnect } from './disconnecting.js'
 import { type AccessTokenVendor, type AccessTokenVendorParts, createAccessTokenVendor } from './vend.js'
 
 /** How often `keep` retries its compare-and-set when the connection changes concurrently. */
@@ -34,12 +27,7 @@ export interface Connections extends AccessTokenVendor {
   list(userId: string): Promise<Connection[]>
   /** A part of a user's connections, those that were made first. */
   page(userId: string, options: ListOptions): Promise<List<Connection>>
-  /** Deletes an account's tokens here, then tries to revoke them at the upstream. Undefined if the user has no such connection. */
-  disconnect(
-    userId: string,
-    id: string,
-    by: Origin
-  ): Promise<{ connection: Connection; revokedAtProvider: boolean } | undefined>
+  readonly disconnect: Disconnect
 }
 
 export interface ConnectionsParts extends Omit<AccessTokenVendorParts, 'ownerOf' | 'find'> {
@@ -58,26 +46,16 @@ export function createConnections(parts: ConnectionsParts): Connections {
     return fields && fromFields(userId, id, fields)
   }
 
-  /** Takes the tokens out of a connection, so that no refresh that is under way puts others there. Undefined if it is gone. */
-  async function takeTokens(userId: string, id: string): Promise<Connection | undefined> {
-    for (let attempt = 0; attempt < CONNECT_TRIES; attempt++) {
-      const connection = await find(userId, id)
-      if (!connection) return undefined
-      const version = String(connection.version + 1)
-      const emptied = await records.change(userId, id, {
-        onlyIf: { field: 'version', is: String(connection.version) },
-        set: { status: 'needs_reconnect', version },
-        clear: ['sealedTokens', 'expiresAtMs']
-      })
-      if (!emptied || (emptied.version === version && emptied.sealedTokens === undefined)) return connection
-    }
-    throw fault('unavailable', { detail: `an account changed ${CONNECT_TRIES} times while it was being disconnected` })
+  async function release({ id, upstreamId, subject }: Connection): Promise<void> {
+    await releaseIdentity(upstreamId, subject, id)
+    await owners.delete(id, OWNER)
   }
 
   const ownerOf = async (connectionId: string) => (await owners.get(connectionId, OWNER))?.userId
 
   return {
     ...createAccessTokenVendor({ ...parts, ownerOf, find }),
+    disconnect: createDisconnect({ ...parts, find, release }),
 
     async keep(userId, id, { upstreamId, identity, tokens }, by) {
       const nowMs = clock()
@@ -125,25 +103,6 @@ export function createConnections(parts: ConnectionsParts): Connections {
     async page(userId, { after, most }) {
       const { records: found, next } = await readPage(records.page, userId, { order: 'first-to-end', after, most })
       return { items: [...found].map(([id, fields]) => fromFields(userId, id, fields)), next }
-    },
-
-    async disconnect(userId, connectionId, by) {
-      // The tokens are deleted first and the record last, so that an interrupted call can be repeated.
-      const connection = await takeTokens(userId, connectionId)
-      if (!connection) return undefined
-      const tokens = openTokens(keyring, connection)
-      await releaseIdentity(connection.upstreamId, connection.subject, connectionId)
-      await owners.delete(connectionId, OWNER)
-      // The record is still there for a repetition, which tells it again if this could not be told.
-      const detail = `${connection.upstreamId} ${connectionId}`
-      await audit.tell({ type: 'connection.deleted', ...by, userId, detail })
-      await records.delete(userId, connectionId)
-      const client = clientOf(connection.upstreamId)
-      const token = tokens?.refreshToken ?? tokens?.accessToken
-      if (!client || token === undefined) return { connection, revokedAtProvider: false }
-      // The connection is deleted here either way; the answer tells whether the upstream revoked the token too.
-      const revokedAtProvider = await client.revoke(token).catch(() => false)
-      return { connection, revokedAtProvider }
     }
   }
 }

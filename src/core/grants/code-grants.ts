@@ -8,8 +8,9 @@ import { type Client, codeTagOf } from '../clients/client.js'
 import { digestOf } from '../secrets/digest.js'
 import { isGrantCode } from './codes.js'
 import { type Collect, knowsVerifier } from './collection.js'
-import { type DecidedBy, type DecideFound, type DecisionsParts, decisionTold } from './decisions.js'
+import type { DecidedBy, DecideFound, DecisionsParts } from './decisions.js'
 import type { Action, Collecting, DecideOutcome, Flow, GrantRequest, RedeemOutcome } from './grant.js'
+import { decisionTold } from './grant-events.js'
 
 /** A request of the authorization endpoint, with the code that an approval makes good. */
 export interface AskedCode {

@@ -11,8 +11,8 @@ import { targetOf } from '../clients/resource.js'
 import { digestOf, isSame } from '../secrets/digest.js'
 import type { IssuedTokens } from '../tokens/issued-tokens.js'
 import type { Tokens } from '../tokens/tokens.js'
-import { grantIdOfCode } from './codes.js'
 import { type Collecting, type Flow, flowOf, type GrantRequest } from './grant.js'
+import { collectionTold } from './grant-events.js'
 import type { ApprovedGrant } from './grant-store.js'
 import { nameFromUserAgent } from './user-agent.js'
 
@@ -67,11 +67,9 @@ export function createCollection({ approvals, clients, tokens, audit, events }: 
     })
     const claimed = await claim()
     if (claimed !== 'collected') return { kind: claimed }
-    await audit.tellOnce({
-      ...{ type: 'grant.collected', actor: `client:${client.id}`, ...collecting.whence() },
-      ...{ userId: authorization.userId, clientId: client.id, authorizationId: authorization.id },
-      ...{ grantId: grantIdOfCode(grantCode), detail: flowOf(request) }
-    })
+    await audit.tellOnce(
+      collectionTold({ grantDigest: digestOf(grantCode), request }, authorization, collecting.whence())
+    )
     events.collected(flowOf(request))
     // A client known by a URL may have asked for what is ignored (clients.ts).
     const isNarrowed = decision.scopes !== undefined || isKnownByUrl(client.id)

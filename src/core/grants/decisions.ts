@@ -1,11 +1,11 @@
 /** How a grant that was found is decided, of a device or of a code. */
 import { randomUUID } from 'node:crypto'
 import type { AuditTrail } from '../audit/audit-trail.js'
-import { grantIdOf, type Origin, type Told } from '../audit/event.js'
+import type { Origin } from '../audit/event.js'
 import type { Approval } from '../authorizations/approval.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
-import { isSameScope, withoutLeftOut, writeScope } from '../clients/scope.js'
+import { isSameScope, withoutLeftOut } from '../clients/scope.js'
 import type { Users } from '../users/user.js'
 import {
   type Action,
@@ -15,6 +15,7 @@ import {
   flowOf,
   type GrantRequest
 } from './grant.js'
+import { decisionTold } from './grant-events.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
 import { RETENTION_MS } from './rules.js'
 import type { PendingGrants } from './starts.js'
@@ -94,17 +95,14 @@ export function createDecisions(parts: DecisionsParts): DecideFound {
     const granted = scopes && { scopes }
     const decision: Decision = { action, userId, ip, authorizationId, ...seen, ...signedIn, ...granted }
     const result = await store.decide(found.grantDigest, decision)
-    const { grantDigest, request } = found
-    const isCounted = result.kind === 'decided' && !isOfCode(request)
-    if (result.kind === 'decided') decided(result.afterMs)
-    // Both are asked for in one turn, so that the event costs no further round trip. Of a repetition it may not be known whether it
-    // was told.
-    if (result.kind === 'decided' || result.kind === 'repeated') {
-      const id = result.kind === 'repeated' ? result.authorizationId : authorizationId
-      const told = decisionTold(found, action, by, isApproval ? { authorizationId: id, scopes } : {})
-      await Promise.all([isCounted && pending.leave({ grantDigest, ...request }), audit.tellOnce(told)])
-    }
     const standingId = result.kind === 'repeated' ? result.authorizationId : authorizationId
+    const told = decisionTold(found, action, by, isApproval ? { authorizationId: standingId, scopes } : {})
+    if (result.kind === 'decided') {
+      decided(result.afterMs)
+      const { grantDigest, request } = found
+      // Both are asked for in one turn, so that the event costs no further round trip.
+      await Promise.all([!isOfCode(request) && pending.leave({ grantDigest, ...request }), audit.tellOnce(told)])
+    }
     const isDecided = result.kind === 'decided' || result.kind === 'repeated'
     // A denial that stands also discards what an earlier approval has left, if that did not come to be decided.
     const isLeftOver = isApproval ? !isDecided || standingId !== authorizationId : isDecided
@@ -114,6 +112,8 @@ export function createDecisions(parts: DecisionsParts): DecideFound {
     if (!isDecided) return { kind: result.kind }
     // What was approved with other boxes ticked stands as it is, and is not what this answer says.
     if (result.kind === 'repeated' && isApproval && !(await standsWith(found, scopes))) return { kind: 'resolved' }
+    // Of a repetition it may not be known whether it was told.
+    if (result.kind === 'repeated') await audit.tellOnce(told)
     return { kind: 'decided', ...(isApproval && { authorizationId: standingId }) }
   }
 
@@ -126,18 +126,3 @@ export function createDecisions(parts: DecisionsParts): DecideFound {
 
 /** A code is approved as it is made, so that it takes no place among those that wait, and lapses with its short life. */
 const isOfCode = (request: GrantRequest) => flowOf(request) === 'code'
-
-/** The event of a decision. An approval says which scopes it grants. */
-export function decisionTold(
-  { grantDigest, request }: Pick<FoundGrant, 'grantDigest' | 'request'>,
-  action: Action,
-  { actor, ip, location, userId }: DecidedBy,
-  approval: { authorizationId?: string; scopes?: readonly string[] | undefined }
-): Told {
-  const { authorizationId, scopes = request.scopes } = approval
-  return {
-    ...{ type: action === 'approve' ? 'grant.approved' : 'grant.denied', actor, ip, location },
-    ...{ userId, clientId: request.clientId, grantId: grantIdOf(grantDigest) },
-    ...(authorizationId !== undefined && { authorizationId, detail: writeScope(scopes) })
-  }
-}

@@ -111,17 +111,17 @@ export interface Collecting {
   whence(): Whence
 }
 
-/** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */
-export type PeekOutcome =
-  // No client if the operator has taken it away since.
-  | { kind: 'pending'; grantId: string; request: GrantRequest; client: Client | undefined; createdAtMs: number }
-  | { kind: 'resolved' | 'withdrawn' | 'unknown' }
-
 /** What a user is asked. The id is that of the audit trail. */
 export interface Question {
   grantId: string
   clientId: string
 }
+
+/** The outcome of looking up a user code. `resolved`: decided or expired. `withdrawn`: by its client, before a decision. */
+export type PeekOutcome =
+  // No client if the operator has taken it away since.
+  | ({ kind: 'pending'; request: GrantRequest; client: Client | undefined; createdAtMs: number } & Question)
+  | { kind: 'resolved' | 'withdrawn' | 'unknown' }
 
 /**
  * The outcome of a decision. Repeating the same decision as the same user is `decided` as well. `blocked`: the user may approve

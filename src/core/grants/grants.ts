@@ -4,7 +4,7 @@
  * Both kinds share decisions.ts and collection.ts. rules.ts holds the state machine, and the surfaces (src/routes) render outcomes.
  */
 import type { AuditTrail } from '../audit/audit-trail.js'
-import { grantIdOf, type Origin, type Whence } from '../audit/event.js'
+import type { Origin, Whence } from '../audit/event.js'
 import type { Approvals } from '../authorizations/approvals.js'
 import type { Clients } from '../clients/clients.js'
 import { digestOf } from '../secrets/digest.js'
@@ -26,6 +26,7 @@ import type {
   UndoOutcome,
   WithdrawOutcome
 } from './grant.js'
+import { questionOf, shownTold, undoTold, withdrawalTold } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
 import { createStart, type PendingGrants, type StartedGrant } from './starts.js'
@@ -98,14 +99,14 @@ export function createGrants(parts: GrantsParts): Grants {
     const grantDigest = digestOf(grantCode)
     const result = await store.withdraw(grantDigest, clientTag)
     if (result.kind !== 'approved' && result.kind !== 'withdrawn') return { kind: result.kind }
-    const { clientId } = result.request
-    const by: Origin = { actor: `client:${clientId}`, ...from }
+    const { request } = result
+    const by: Origin = { actor: `client:${request.clientId}`, ...from }
     if (result.kind === 'withdrawn') {
-      const told = { type: 'grant.withdrawn', ...by, clientId, grantId: grantIdOf(grantDigest) } as const
-      await Promise.all([pending.leave({ grantDigest, ...result.request }), audit.tellOnce(told)])
+      const told = withdrawalTold({ grantDigest, request }, by)
+      await Promise.all([pending.leave({ grantDigest, ...request }), audit.tellOnce(told)])
       return { kind: 'withdrawn' }
     }
-    await approvals.revoke(clients.find(clientId), result, 'token', by)
+    await approvals.revoke(clients.find(request.clientId), result, 'token', by)
     return { kind: 'revoked' }
   }
 
@@ -119,20 +120,13 @@ export function createGrants(parts: GrantsParts): Grants {
     async peek(typedUserCode) {
       const found = await find(typedUserCode)
       if (found?.state === 'pending') {
-        const { grantDigest, request, createdAtMs } = found
-        return {
-          kind: 'pending',
-          grantId: grantIdOf(grantDigest),
-          request,
-          client: clients.find(request.clientId),
-          createdAtMs
-        }
+        const { request, createdAtMs } = found
+        return { kind: 'pending', request, client: clients.find(request.clientId), createdAtMs, ...questionOf(found) }
       }
       return { kind: found?.state ?? 'unknown' }
     },
 
-    shown: ({ grantId, clientId }, userId, by) =>
-      audit.tellOnce({ type: 'grant.shown', ...by, userId, clientId, grantId }),
+    shown: (question, userId, by) => audit.tellOnce(shownTold(question, userId, by)),
 
     async decide(typedUserCode, action, by) {
       const found = await find(typedUserCode)
@@ -144,11 +138,9 @@ export function createGrants(parts: GrantsParts): Grants {
       const found = await find(typedUserCode)
       const decision = found?.decision
       if (!found || decision?.action !== 'approve' || decision.userId !== userId) return { kind: 'unknown' }
-      const { grantDigest, request } = found
-      const { clientId } = request
-      await approvals.revoke(clients.find(clientId), { request, decision }, 'owner', by)
-      const ids = { userId, clientId, authorizationId: decision.authorizationId, grantId: grantIdOf(grantDigest) }
-      await audit.tellOnce({ type: 'grant.undone', ...by, ...ids })
+      const { request } = found
+      await approvals.revoke(clients.find(request.clientId), { request, decision }, 'owner', by)
+      await audit.tellOnce(undoTold(found, userId, decision.authorizationId, by))
       return { kind: 'undone' }
     },
 

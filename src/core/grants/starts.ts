@@ -4,7 +4,6 @@
  * that expires) heals when the life of the grant ends, which is as long as it can take a place.
  */
 import type { AuditTrail } from '../audit/audit-trail.js'
-import { grantIdOf, type Told } from '../audit/event.js'
 import { isKnownByUrl, tagOf } from '../clients/client.js'
 import { fault, isFault } from '../fault.js'
 import { type LimitStore, limitKey } from '../limits/limits.js'
@@ -12,6 +11,7 @@ import { digestOf } from '../secrets/digest.js'
 import type { Keyring } from '../secrets/keyring.js'
 import { formatUserCode, newGrantCode, newUserCode } from './codes.js'
 import type { GrantRequest } from './grant.js'
+import { startTold } from './grant-events.js'
 import type { GrantStore } from './grant-store.js'
 
 export interface PendingBounds {
@@ -108,35 +108,26 @@ export interface StartParts {
 
 export function createStart(parts: StartParts): (request: GrantRequest) => Promise<StartedGrant> {
   const { store, keyring, pending, audit, events } = parts
+  const { grantTtlSeconds: expiresInSeconds, pollIntervalSeconds: intervalSeconds } = parts
 
   return async (request) => {
     const grantCode = newGrantCode()
     const grant = {
       request,
       clientTag: tagOf(request.clientId),
-      lifeMs: parts.grantTtlSeconds * 1000,
-      intervalMs: parts.pollIntervalSeconds * 1000
+      lifeMs: expiresInSeconds * 1000,
+      intervalMs: intervalSeconds * 1000
     }
     const grantDigest = digestOf(grantCode)
-    const { clientId, ip, location } = request
-    const begun: Told = {
-      ...{ type: 'grant.started', actor: `client:${clientId}`, ip, location: location?.text },
-      ...{ clientId, grantId: grantIdOf(grantDigest) }
-    }
     // It leaves with the grant, so that it costs a command and no time.
-    const tell = () => audit.tell(begun)
+    const tell = () => audit.tell(startTold({ grantDigest, request }))
     await pending.enter({ grantDigest, ...request }, grant.lifeMs)
     for (let attempt = 0; attempt < USER_CODE_TRIES; attempt++) {
       const userCode = newUserCode()
       const [tag = ''] = keyring.tags('user-code', userCode)
       if ((await store.create(grantDigest, tag, grant, tell)) === 'user_code_taken') continue
       events.started()
-      return {
-        grantCode,
-        userCode: formatUserCode(userCode),
-        expiresInSeconds: parts.grantTtlSeconds,
-        intervalSeconds: parts.pollIntervalSeconds
-      }
+      return { grantCode, userCode: formatUserCode(userCode), expiresInSeconds, intervalSeconds }
     }
     await pending.leave({ grantDigest, ...request })
     throw fault('unavailable', { detail: `${USER_CODE_TRIES} user codes in a row were taken` })

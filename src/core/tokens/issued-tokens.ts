@@ -1,6 +1,5 @@
 /** The tokens that a client gets: for the grant it collects, and for a refresh token. */
-import type { AuditTrail } from '../audit/audit-trail.js'
-import { BY_ITSELF, type Whence } from '../audit/event.js'
+import type { Whence } from '../audit/event.js'
 import type { Authorization } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
 import { accessTokenTtlOf, type Client } from '../clients/client.js'
@@ -68,7 +67,6 @@ export interface TokenIssueParts {
   idTokens: IdTokens
   refreshTokens: RefreshTokens
   clock: Clock
-  audit: Pick<AuditTrail, 'tell'>
   events: TokenEvents
 }
 
@@ -76,7 +74,7 @@ export interface TokenIssueParts {
 export const startOf = ({ collectedAtMs, createdAtMs }: Authorization) => collectedAtMs ?? createdAtMs
 
 export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
-  const { authorizations, accessTokens, idTokens, refreshTokens, clock, audit, events } = parts
+  const { authorizations, accessTokens, idTokens, refreshTokens, clock, events } = parts
 
   /** The ID token goes by all of the scopes; of them the access token has those that mean something to its resource. */
   function mint(
@@ -89,8 +87,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
   ): IssuedTokens {
     const resource = target === 'issuer' ? undefined : target
     const ttlSeconds = Math.min(clientTtlSeconds, resource?.accessTokenTtlSeconds ?? clientTtlSeconds)
-    const wholeSecondMs = Math.floor(issuedAtMs / 1000) * 1000
-    const expiresAtMs = Math.min(wholeSecondMs + ttlSeconds * 1000, authorization.expiresAtMs)
+    const expiresAtMs = Math.min((Math.floor(issuedAtMs / 1000) + ttlSeconds) * 1000, authorization.expiresAtMs)
     const ofToken = resource ? scopes.filter((scope) => resource.scopes.includes(scope)) : scopes
     const terms = { issuedAtMs, expiresAtMs, scopes: ofToken, resource: resource?.identifier }
     return {
@@ -108,16 +105,10 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
     if (scopes && !isWithin(scopes, authorization.scopes)) return { kind: 'invalid_scope' }
     const target = targetOf(client.resources, authorization.resources, resources)
     if (target === 'invalid_target') return { kind: target }
-    const wished = scopes ?? authorization.scopes
-    const tokens = mint(authorization, clock(), wished, target, accessTokenTtlOf(client, true))
+    const tokens = mint(authorization, clock(), scopes ?? authorization.scopes, target, accessTokenTtlOf(client, true))
     await authorizations.noteUse(authorization)
     const rotation = await refreshTokens.rotate(authorization, token)
-    if (rotation.kind === 'replayed') {
-      const { userId, id: authorizationId, clientId } = authorization
-      const replayed = { type: 'refresh_token.replayed', actor: `client:${clientId}` } as const
-      await audit.tell({ ...replayed, ...from, userId, clientId, authorizationId })
-      await authorizations.revoke(userId, authorizationId, 'replay', { ...BY_ITSELF, ...from })
-    }
+    if (rotation.kind === 'replayed') await authorizations.revokeReplayed(authorization, from)
     if (rotation.kind !== 'rotated') return { kind: rotation.kind }
     return { kind: 'refreshed', tokens: { ...tokens, refreshToken: rotation.current } }
   }
@@ -127,8 +118,7 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
       const hasRefreshToken = takesRefreshToken && authorization.scopes.includes('offline_access')
       const ttlSeconds = accessTokenTtlOf(client, hasRefreshToken)
       const tokens = mint(authorization, startOf(authorization), authorization.scopes, target, ttlSeconds, signIn)
-      if (!hasRefreshToken) return tokens
-      return { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) }
+      return hasRefreshToken ? { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) } : tokens
     },
 
     async refresh(...asked) {

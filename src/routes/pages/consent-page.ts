@@ -78,8 +78,8 @@ export function showConsent({ app, visits, codes }: PageParts): void {
         codes.forget(reply)
         return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
       }
-      const { grantId, request: asked } = outcome
-      await app.core.grants.shown({ grantId, clientId: asked.clientId }, userIdOf(request), byOf(app, request))
+      const { grantId, clientId } = outcome
+      await app.core.grants.shown({ grantId, clientId }, userIdOf(request), byOf(app, request))
       if (!isEntered) codes.keep(request, reply, { userCode, linked, isEntered: true })
       return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client: outcome.client })
     }

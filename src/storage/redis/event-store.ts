@@ -17,7 +17,7 @@ type Entry = [id: string, fieldsAndValues: string[] | null]
 type Values = Partial<Record<(typeof FIELDS)[number], string>>
 
 export function createRedisEventStore(connection: Connection, keys: Pick<Keys, 'events'>, kept: number): EventStore {
-  const { call, callDurably, unreadable } = connection
+  const { call, run, runDurably, unreadable } = connection
   const key = keys.events
 
   function checked(id: string): string {
@@ -39,11 +39,8 @@ export function createRedisEventStore(connection: Connection, keys: Pick<Keys, '
   return {
     async add(events, atMs) {
       if (kept === 0 || events.length === 0) return
-      const entries = events.map((event) => write(event, atMs))
-      const add = (redis: { xadd(...args: [string, ...(string | number)[]]): Promise<unknown> }) =>
-        Promise.all(entries.map((entry) => redis.xadd(key, 'MAXLEN', '~', kept, '*', ...entry)))
-      if (events.some(isLasting)) await callDurably('events-add', key, add)
-      else await call('events-add', add)
+      const add = events.some(isLasting) ? runDurably : run
+      await add('events-add', key, kept, FIELDS.length * 2, ...events.flatMap((event) => write(event, atMs)))
     },
 
     async after(id, most) {

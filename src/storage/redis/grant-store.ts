@@ -88,10 +88,7 @@ export function createRedisGrantStore(
 
     poll: (grantDigest, clientTag, isUrgent = false) => judgePoll(grantDigest, clientTag, isUrgent),
 
-    async stateOf(grantDigest) {
-      const found = await look(grantDigest)
-      return found?.state ?? 'unknown'
-    },
+    stateOf: async (grantDigest) => (await look(grantDigest))?.state ?? 'unknown',
 
     get,
 

@@ -1,0 +1,132 @@
+/** The commands of the program by their two words: what each takes, and what its usage says. arguments.ts reads a command line by it. */
+
+/** What an option is followed by, as the usage calls it; '' for one that is followed by nothing. */
+type Options = Readonly<Record<string, string>>
+
+export interface CommandSpec {
+  readonly takes: readonly string[]
+  readonly options: Options
+  readonly says: readonly string[]
+}
+
+const RIGHTS = 'tokens, introspect, connected-accounts, admin:read, admin:write'
+
+export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
+  'keys list': {
+    takes: [],
+    options: {},
+    says: ['the signing keys, and from when each of them signs']
+  },
+  'keys rotate': {
+    takes: [],
+    options: { now: '' },
+    says: [
+      'makes a new signing key: it is published at once and signs some minutes later,',
+      'when everybody has had time to fetch it; with --now it signs at once'
+    ]
+  },
+  'clients secret': {
+    takes: [],
+    options: {},
+    says: ['makes a secret for an OAuth client, and the digest of it for OAUTH_CLIENTS_FILE']
+  },
+  'clients list': {
+    takes: [],
+    options: { user: 'ID', 'client-id': 'ID', 'client-type': 'TYPE', revoked: '', active: '', limit: 'N', json: '' },
+    says: ['what users have granted: of one of them, or of all in no order, which looks at everything']
+  },
+  'clients show': { takes: ['ID'], options: { json: '' }, says: ['one authorization, whosever it is'] },
+  'clients revoke': { takes: ['ID'], options: { json: '' }, says: ['revokes it, from the next request on'] },
+  'users find': {
+    takes: [],
+    options: { email: 'ADDRESS', id: 'ID', provider: 'ID', subject: 'SUBJECT', json: '' },
+    says: ['who somebody is here: by address, by id, or by provider and subject']
+  },
+  'users show': { takes: ['ID'], options: { json: '' }, says: ['a user, and what they have granted'] },
+  'users block': {
+    takes: ['ID'],
+    options: { json: '' },
+    says: ['no sign-in, approval, refresh or collection from now on; tokens are called inactive']
+  },
+  'users unblock': { takes: ['ID'], options: { json: '' }, says: ['what was not revoked meanwhile is valid again'] },
+  'users revoke-all': {
+    takes: ['ID'],
+    options: { json: '' },
+    says: ['revokes all that they have granted, collected or not, and ends their sessions']
+  },
+  'users index': {
+    takes: [],
+    options: { json: '' },
+    says: ['completes the indexes with what versions without them have stored; once, after the update']
+  },
+  'grants pending': {
+    takes: [],
+    options: { limit: 'N', json: '' },
+    says: ['what waits for a decision: how many by client, and which']
+  },
+  events: {
+    takes: [],
+    options: { follow: '', type: 'TYPE', user: 'ID', after: 'ID', limit: 'N', json: '' },
+    says: [
+      'the audit trail: its end, or what comes after an event; with --follow it goes on until it is',
+      'stopped, and with --json it is one line of JSON for each event'
+    ]
+  },
+  'api-keys create': {
+    takes: ['ACCOUNT'],
+    options: { rights: 'RIGHT,RIGHT', label: 'TEXT', 'expires-in-days': 'N' },
+    says: [
+      'makes an API key for a back end and shows it, this once; without --rights it is',
+      `for the tokens API alone; there are ${RIGHTS}`
+    ]
+  },
+  'api-keys list': { takes: ['ACCOUNT'], options: {}, says: ['the keys of an account'] },
+  'api-keys rights': {
+    takes: ['ACCOUNT', 'ID'],
+    options: { rights: 'RIGHT,RIGHT' },
+    says: ['what a key may do from now on']
+  },
+  'api-keys revoke': { takes: ['ACCOUNT', 'ID'], options: {}, says: ['for good, from the next request on'] },
+  'providers rotate-key': {
+    takes: ['PROVIDER_ID'],
+    options: { now: '' },
+    says: ['the same as keys rotate, for a provider of the tokens API']
+  }
+}
+
+/** Where what a command does begins, under the command itself. */
+const INDENT = ' '.repeat(14)
+
+function usageOf(name: string): string[] {
+  const { takes, options, says } = COMMANDS[name] as CommandSpec
+  const words = Object.entries(options).map(([option, value]) => `[--${option}${value === '' ? '' : ` ${value}`}]`)
+  const lines: string[] = []
+  let line = `       grantd ${[name, ...takes].join(' ')}`
+  for (const word of words) {
+    if (line.length + word.length >= 100) {
+      lines.push(line)
+      line = INDENT
+    }
+    line += ` ${word}`
+  }
+  return [...lines, line, ...says.map((sentence) => `${INDENT} ${sentence}`)]
+}
+
+const SERVE = 'usage: grantd serve   runs the service, with the settings of its environment: PORT, REDIS_URL and others'
+const REST = [
+  '       grantd --help | --version | COMMAND --help',
+  '',
+  'A command ends with 0 when it is done, with 1 when it could not be, and with 2 when it is not one of these.'
+]
+
+/** The usage of all commands. */
+export const USAGE = [SERVE, '', ...Object.keys(COMMANDS).flatMap((name) => [...usageOf(name), '']), ...REST].join('\n')
+
+/** The usage of the commands of this name, or of this first word; of all where there is none. */
+export function usageFor(words: string): string {
+  const [noun = ''] = words.split(' ')
+  const named = Object.keys(COMMANDS).filter((name) => name === words)
+  const found = named.length > 0 ? named : Object.keys(COMMANDS).filter((name) => name.split(' ')[0] === noun)
+  if (found.length === 0) return USAGE
+  return found.flatMap(usageOf).join('\n').replace(/^ {6}/, 'usage:')
+}
