@@ -4,7 +4,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Limits } from '../src/config/config.js'
 import { fault } from '../src/core/fault.js'
-import { type Checked, type Hit, type HitWindow, type LimitStore, limitKey } from '../src/core/limits/limits.js'
+import type { Checked } from '../src/core/limits/guesses.js'
+import { type Hit, type HitWindow, type LimitStore, limitKey } from '../src/core/limits/limits.js'
 
 export interface RequestLimits {
   /** Makes the hook that counts a request against its address. */

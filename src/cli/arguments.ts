@@ -1,6 +1,7 @@
 /** Reads a command line. What is no command, or has an option too many, is told with the usage that is nearest to it. */
 import { parseArgs } from 'node:util'
-import { COMMANDS, USAGE, usageFor } from './commands.js'
+import { COMMANDS } from './commands.js'
+import { USAGE, usageFor } from './usage.js'
 
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>
 

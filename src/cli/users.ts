@@ -93,6 +93,6 @@ async function* show(core: Core, id: string, options: OptionValues): AsyncGenera
 }
 
 async function* index(core: Core, options: OptionValues): AsyncGenerator<string> {
-  const { seen, added } = await core.directory.index(() => {})
+  const { seen, added } = await core.completeIndexes(() => {})
   yield options.json ? JSON.stringify({ seen, added }) : `${seen} looked at, ${added} added`
 }

@@ -25,17 +25,18 @@ import type { CoreConfig } from './config.js'
 import { isConnection } from './connections/connection.js'
 import { createConnections, isConnectionOwner } from './connections/connections.js'
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
+import { createCompleteIndexes } from './directory/complete-indexes.js'
 import { createDirectory } from './directory/directory.js'
 import { createMeasures } from './directory/measures.js'
 import { fault } from './fault.js'
 import { createGrants, type GrantEvents } from './grants/grants.js'
 import { createHeldPolls } from './grants/held-polls.js'
+import { createPendingGrants, type PendingBounds } from './grants/pending-grants.js'
 import { createPendingList } from './grants/pending-list.js'
-import { createPendingGrants, type PendingBounds } from './grants/starts.js'
 import type { DomainEvents } from './issuers/domain-checks.js'
 import { createIssuerServices } from './issuers/index.js'
+import { createGuesses } from './limits/guesses.js'
 import { createLimitedGuesses } from './limits/limited-guesses.js'
-import { createGuesses } from './limits/limits.js'
 import { readable } from './records/readable.js'
 import { createTurns } from './records/turns.js'
 import { createRevocationFeed } from './revocation-feed.js'
@@ -212,7 +213,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     audit,
     clock
   })
-  const directory = createDirectory({ users, profiles, identities, connections, authorizations, allAuthorizations })
+  const directory = createDirectory({ users, profiles, identities, connections, authorizations })
   const measures = createMeasures({
     ...{ issuer, upstreams: config.upstreams, users, profiles, identities },
     ...{ authorizations, allAuthorizations, directory }
@@ -250,6 +251,7 @@ export function createCore({ storage, config, clock, signer, events, limitTime, 
     allAuthorizations,
     directory,
     measures,
+    completeIndexes: createCompleteIndexes(profiles, allAuthorizations),
     searchEvents: createEventSearch(storage.events),
     revocationFeed,
     /** Undefined unless TOKEN_STATUS_LIST is on. */

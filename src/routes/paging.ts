@@ -12,7 +12,7 @@ import type { App } from './app.js'
 
 const PURPOSE = 'cursor'
 /** The page where a cursor comes without a limit. */
-const USUAL_LIMIT = 50
+export const USUAL_LIMIT = 50
 /** A whole list is read and serialized in pieces of this many. */
 const PIECE = 50
 
@@ -51,24 +51,6 @@ export function readPageQuery(cursors: Cursors, list: ListName, { limit, cursor 
   return {
     most: limit === undefined ? USUAL_LIMIT : Number(limit),
     after: cursor === undefined ? undefined : cursors.read(list, cursor)
-  }
-}
-
-/** Lists that are only ever answered in pages, with `next_cursor` beside the entries. */
-export interface Pages {
-  read(list: ListName, query: PageQuery): ListOptions
-  /** The member of the answer that says where the next page begins, if there is one. */
-  next(list: ListName, position: Position | undefined): { next_cursor?: string }
-}
-
-export function createPages(core: App['core']): Pages {
-  const cursors = createCursors(core)
-  return {
-    read: (list, { limit, cursor }) => ({
-      most: limit === undefined ? USUAL_LIMIT : Number(limit),
-      after: cursor === undefined ? undefined : cursors.read(list, cursor)
-    }),
-    next: (list, position) => (position === undefined ? {} : { next_cursor: cursors.write(list, position) })
   }
 }
 

@@ -1,8 +1,9 @@
 /** The command line of the program: what it understands, and what it says to what it does not. */
 import t from 'tap'
 import { isUsageError, readCommandLine } from '../../src/cli/arguments.js'
-import { COMMANDS, USAGE } from '../../src/cli/commands.js'
+import { COMMANDS } from '../../src/cli/commands.js'
 import { facts, plain, readLimit, table, when } from '../../src/cli/print.js'
+import { USAGE } from '../../src/cli/usage.js'
 
 const read = (line: string) => readCommandLine(line.split(' ').filter((word) => word !== ''))
 

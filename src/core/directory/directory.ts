@@ -3,7 +3,6 @@
  * known of a user is gathered from where it is kept: users/ has the standing, the profile and the identities, connections/ and
  * authorizations/ the rest.
  */
-import type { AllAuthorizations } from '../authorizations/all-authorizations.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
 import type { Connections } from '../connections/connections.js'
 import { fault } from '../fault.js'
@@ -43,16 +42,6 @@ export interface Directory {
   find(query: PersonQuery, options: ListOptions): Promise<List<Person>>
   /** What is known of a user; undefined if nothing is. */
   show(userId: string): Promise<Person | undefined>
-  /**
-   * Completes the indexes with what versions without them have stored: users by address, and authorizations by id. It goes through
-   * everything once, and `told` is called now and then with what it has seen and added so far.
-   */
-  index(told: (progress: Indexed) => void): Promise<Indexed>
-}
-
-export interface Indexed {
-  seen: number
-  added: number
 }
 
 export interface DirectoryParts {
@@ -61,11 +50,10 @@ export interface DirectoryParts {
   identities: Pick<Identities, 'ownerOf'>
   connections: Pick<Connections, 'list'>
   authorizations: Pick<Authorizations, 'countsOf'>
-  allAuthorizations: Pick<AllAuthorizations, 'indexSome'>
 }
 
 export function createDirectory(parts: DirectoryParts): Directory {
-  const { users, profiles, identities, connections, authorizations, allAuthorizations } = parts
+  const { users, profiles, identities, connections, authorizations } = parts
 
   async function show(userId: string): Promise<Person | undefined> {
     if (!isUserId(userId)) return undefined
@@ -118,21 +106,6 @@ export function createDirectory(parts: DirectoryParts): Directory {
         if (isByEmail && isByIdentity) people.push(person)
       }
       return { items: people, next }
-    },
-
-    async index(told) {
-      const total = { seen: 0, added: 0 }
-      for (const indexSome of [profiles.indexSome, allAuthorizations.indexSome]) {
-        let after: string | undefined
-        do {
-          const { seen, added, next } = await indexSome({ after, most: LARGEST_PAGE })
-          total.seen += seen
-          total.added += added
-          after = next
-          told({ ...total })
-        } while (after !== undefined)
-      }
-      return total
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The two codes of a grant. The grant code (the device code of RFC 8628 §3.2) is the long secret that only the client holds.
  * The user code (§6.1) is eight consonants, so that it spells no words and has no digits to confuse with letters: 20^8 codes
- * are about 34.6 bits, which is enough only because misses are limited (src/core/limits/limits.ts).
+ * are about 34.6 bits, which is enough only because misses are limited (src/core/limits/guesses.ts).
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { grantIdOf } from '../audit/event.js'

@@ -17,8 +17,8 @@ import {
 } from './grant.js'
 import { decisionTold } from './grant-events.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
+import type { PendingGrants } from './pending-grants.js'
 import { RETENTION_MS } from './rules.js'
-import type { PendingGrants } from './starts.js'
 
 /** Who decides, from where, and which of the optional scopes an approval leaves out. */
 export interface DecidedBy extends Origin {

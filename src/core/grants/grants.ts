@@ -28,8 +28,9 @@ import type {
 } from './grant.js'
 import { questionOf, shownTold, undoTold, withdrawalTold } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
+import type { PendingGrants } from './pending-grants.js'
 import { createPolls, type Polls, type PollsParts } from './polls.js'
-import { createStart, type PendingGrants, type StartedGrant } from './starts.js'
+import { createStart, type StartedGrant } from './starts.js'
 
 /** Callbacks for metrics. */
 export interface GrantEvents extends CodeGrantEvents {

@@ -1,5 +1,5 @@
 /**
- * The grants that wait for their decision, for operators: by the places that they take in the counters of starts.ts, so that the list
+ * The grants that wait for their decision, for operators: by the places that they take in the counters of pending-grants.ts, so that the list
  * costs a start nothing. Where nothing is limited (LIMITS=off) nobody takes a place, and the list is empty. A grant is shown without its
  * codes: by the beginning of its digest.
  */
@@ -9,7 +9,7 @@ import type { Attempt, LimitStore } from '../limits/limits.js'
 import type { List, ListOptions } from '../records/batches.js'
 import type { GrantRequest } from './grant.js'
 import type { FoundGrant, GrantStore } from './grant-store.js'
-import { PENDING_BY_URL, pendingOf } from './starts.js'
+import { PENDING_BY_URL, pendingOf } from './pending-grants.js'
 
 export interface WaitingGrant {
   grantId: string

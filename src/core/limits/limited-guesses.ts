@@ -4,7 +4,8 @@ import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Told } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
-import { GUESS_WINDOW_MS, type LimitStore, limitKey } from './limits.js'
+import { GUESS_WINDOW_MS } from './guesses.js'
+import { type LimitStore, limitKey } from './limits.js'
 
 /** Caps what this instance remembers. Of who is forgotten the storage is asked again. */
 const MOST_REMEMBERED = 10_000

@@ -1,8 +1,9 @@
 /** Authorizations over all users, which are authorized clients on the wire. Those of one user are in users.ts. */
 import { adminOperations } from '../../../schemas/generated/admin.js'
 import type { App } from '../app.js'
-import { type ListName, type Pages, sendData } from '../paging.js'
+import { type ListName, sendData } from '../paging.js'
 import { found, originOf } from './caller.js'
+import type { Pages } from './pages.js'
 import { renderClient } from './render.js'
 
 export function authorizations(app: App, pages: Pages): void {

@@ -3,7 +3,8 @@ import { wireFormOf } from '../../core/audit/event.js'
 import { readEventType } from '../../core/audit/event-search.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
-import type { ListName, Pages } from '../paging.js'
+import type { ListName } from '../paging.js'
+import type { Pages } from './pages.js'
 
 interface EventQuery {
   after?: string

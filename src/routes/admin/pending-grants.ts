@@ -1,6 +1,7 @@
 import { adminOperations } from '../../../schemas/generated/admin.js'
 import type { App } from '../app.js'
-import type { ListName, Pages } from '../paging.js'
+import type { ListName } from '../paging.js'
+import type { Pages } from './pages.js'
 import { renderPending, renderPendingOf } from './render.js'
 
 const LIST: ListName = ['pending grants']

@@ -3,8 +3,9 @@ import { adminOperations } from '../../../schemas/generated/admin.js'
 import type { PersonQuery } from '../../core/directory/directory.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
-import { type ListName, type Pages, sendData } from '../paging.js'
+import { type ListName, sendData } from '../paging.js'
 import { found, originOf } from './caller.js'
+import type { Pages } from './pages.js'
 import { renderClient, renderUser } from './render.js'
 
 interface UserQuery {

@@ -2,7 +2,7 @@
 import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import { readAll } from '../../core/records/batches.js'
-import { type Fields, LARGEST_PAGE, type ParentIndex, type RecordStore } from '../../core/records/record-store.js'
+import { type Fields, LARGEST_PAGE, type RecordStore } from '../../core/records/record-store.js'
 import type { Turns } from '../../core/records/turns.js'
 import { countedOf, expire, insert, keepUntil, type Parent, pageOf, remove } from './record-index.js'
 import type { Sweeps } from './sweeps.js'
@@ -118,27 +118,4 @@ export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Tur
     unreadable: (detail = 'a record cannot be read') => fault('unavailable', { detail })
   }
   return store
-}
-
-/** The parents of records by id. */
-export function createMemoryParentIndex(clock: Clock, sweeps: Sweeps): ParentIndex {
-  const noted = new Map<string, { parent: string; keepUntilMs: number }>()
-  sweeps.add({
-    sweep() {
-      for (const [id, { keepUntilMs }] of noted) if (keepUntilMs <= clock()) noted.delete(id)
-    },
-    kept: () => noted.size
-  })
-
-  return {
-    async note(entries) {
-      for (const { id, ...entry } of entries) noted.set(id, entry)
-    },
-
-    of: async (ids) =>
-      ids.map((id) => {
-        const entry = noted.get(id)
-        return entry && entry.keepUntilMs > clock() ? entry.parent : undefined
-      })
-  }
 }

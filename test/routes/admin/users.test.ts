@@ -121,11 +121,11 @@ t.test('200 the index is completed with whom a version without it has kept', asy
   t.strictSame(idsOf(await ask('GET', '/users?email=old@example.org')), [])
   t.equal((await ask('GET', '/clients/made%20before')).status, 404)
   const progress: number[] = []
-  t.strictSame(await app.core.directory.index(({ seen }) => progress.push(seen)), { seen: 3, added: 2 })
+  t.strictSame(await app.core.completeIndexes(({ seen }) => progress.push(seen)), { seen: 3, added: 2 })
   t.ok(progress.length >= 2)
   t.strictSame(idsOf(await ask('GET', '/users?email=old@example.org')), ['old'])
   t.match((await ask('GET', '/clients/made%20before')).body, { user_id: 'old', state: 'active' })
-  t.strictSame(await app.core.directory.index(() => {}), { seen: 3, added: 0 })
+  t.strictSame(await app.core.completeIndexes(() => {}), { seen: 3, added: 0 })
 })
 
 t.test('200 the authorizations of a user, 450 of them, in pages of any size', async (t) => {
