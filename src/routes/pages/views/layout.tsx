@@ -2,12 +2,13 @@
 import type { ComponentChildren } from 'preact'
 import { CSRF_FIELD } from '../form-tokens.js'
 import type { Visit } from '../visit.js'
+import { type AccountPage, Navigation, type NavigationProps, ofAccount } from './navigation.js'
 
 interface LayoutProps {
   visit: Visit
   title: string
   /** The navigation entry of this page. */
-  here?: 'device' | 'clients' | 'connections' | undefined
+  here?: AccountPage | undefined
   /** Another navigation than that of an account. */
   navigation?: NavigationProps
   /** Whether the page asks for a decision; then it has no navigation. */
@@ -75,38 +76,6 @@ function Service({ visit: { base, assets, serviceName } }: { visit: Visit }) {
         </>
       )}
     </p>
-  )
-}
-
-const ENTRIES = { device: '/device', clients: '/account/clients', connections: '/account/connections' } as const
-
-interface NavigationProps {
-  /** What it leads around in. */
-  label: string
-  entries: readonly { path: string; text: string; isHere: boolean }[]
-}
-
-function ofAccount({ texts: { nav } }: Visit, here: LayoutProps['here']): NavigationProps {
-  const names = Object.keys(ENTRIES) as (keyof typeof ENTRIES)[]
-  return {
-    label: nav.label,
-    entries: names.map((name) => ({ path: ENTRIES[name], text: nav[name], isHere: name === here }))
-  }
-}
-
-function Navigation({ base, label, entries }: NavigationProps & { base: string }) {
-  return (
-    <nav aria-label={label}>
-      <ul>
-        {entries.map(({ path, text, isHere }) => (
-          <li key={path}>
-            <a href={base + path} aria-current={isHere ? 'page' : undefined}>
-              {text}
-            </a>
-          </li>
-        ))}
-      </ul>
-    </nav>
   )
 }
 
