@@ -627,6 +627,13 @@ for (const [engine, place] of ENGINES) {
       t.equal(page.headers.allow, 'GET, HEAD')
       t.equal((await root.get('/admin')).status, 200)
       limited(t, await root.get('/admin'), 60)
+      const stingy = await start(t, { LIMITS: 'on', LIMIT_PAGES_PER_MINUTE: '1' })
+      const stranger = createVisitor(stingy)
+      await stranger.get('/device')
+      for (const route of ROUTES) {
+        const [method, path] = route.split(' ') as ['GET', string]
+        limited(t, await stranger.get(path, { method }), 60)
+      }
     })
   })
 }
