@@ -170,6 +170,14 @@ export const EnvironmentSchema = Type.Object({
     'the path of a JSON file',
     'Endpoints that the events of the audit trail are sent to; see "Webhooks".'
   ),
+  ADMINS: list(
+    Type.String({
+      pattern: '^(user|(identity|group):[a-z0-9][a-z0-9-]{0,31}):([^%\\u0000-\\u001f]|%[0-9A-Fa-f]{2})+$',
+      maxLength: 2048
+    }),
+    'a comma-separated list of user:ID, identity:PROVIDER:SUBJECT and group:PROVIDER:NAME, with %2C for a comma in one of them',
+    'Who may see [the admin pages](admin-pages.md): `user:ID`, `identity:PROVIDER:SUBJECT` or `group:PROVIDER:NAME`, separated by commas. Without it there are none. Needs `PROVIDERS_FILE`.'
+  ),
   SERVICE_NAME: setting(
     Type.RegExp(/^(?!\p{Z})[^\p{C}\p{Zl}\p{Zp}]{1,64}(?<!\p{Z})$/u, { default: 'grantd' }),
     'at most 64 characters, all of them visible, no space at either end',

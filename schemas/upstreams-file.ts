@@ -43,6 +43,12 @@ export const UpstreamEntry = member(
       pkce: Type.Optional(member(Type.Boolean(), 'true or false')),
       sign_in: Type.Optional(member(Type.Boolean(), 'true or false')),
       subject_is_user_id: Type.Optional(member(Type.Boolean(), 'true or false')),
+      groups_claim: Type.Optional(
+        member(
+          Type.String({ pattern: '^[\\x21-\\x7e]{1,255}$' }),
+          'the name of a claim: at most 255 letters, digits and signs, without a space'
+        )
+      ),
       access_token_ttl_seconds: Type.Optional(
         member(Type.Integer({ minimum: 60, maximum: 31_536_000 }), 'a whole number of seconds from 60 to 31536000')
       ),

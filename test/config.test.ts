@@ -25,7 +25,8 @@ const ACME = {
   ...{ token_endpoint_auth_method: 'client_secret_post', scope: 'openid email', subject_is_user_id: true },
   authorization_parameters: { access_type: 'offline' },
   reauthentication_parameters: { prompt: 'consent' },
-  always_reauthenticates: true
+  always_reauthenticates: true,
+  groups_claim: 'https://acme.example/roles'
 }
 /** A plain OAuth 2.0 upstream with every member, which users can only connect. */
 const WEBHOOK_SECRET = `whsec_${Buffer.from('what a receiver and the service know').toString('base64')}`
@@ -100,6 +101,7 @@ t.test('an empty environment gives a service to try out', async (t) => {
     rules: [],
     upstreams: [],
     webhooks: [],
+    admins: [],
     demoSignIn: true,
     hasPages: true,
     serviceName: 'grantd',
@@ -187,6 +189,7 @@ t.test('every variable is read', async (t) => {
     RULES_FILE: fileOf(t, RULES),
     PROVIDERS_FILE: fileOf(t, { providers: [ACME, HUB] }),
     WEBHOOKS_FILE: fileOf(t, [WEBHOOK]),
+    ADMINS: 'user:ann,identity:acme:a b, group:acme:cn=ops%2Cdc=acme',
     SERVICE_NAME: 'Acme Büro',
     BRAND_COLOR: '#B03',
     BRAND_LOGO_FILE: fileOf(t, LOGO),
@@ -301,6 +304,7 @@ t.test('every variable is read', async (t) => {
         ...{ scope: 'openid email', authorizationParameters: { access_type: 'offline' } },
         ...{ reauthenticationParameters: { prompt: 'consent' }, signsIn: true, subjectIsUserId: true },
         alwaysReauthenticates: true,
+        groupsClaim: 'https://acme.example/roles',
         endpoints: { issuer: 'https://acme.example' }
       },
       {
@@ -325,6 +329,7 @@ t.test('every variable is read', async (t) => {
         ...{ types: ['grant.*', 'user.blocked'], isInternal: false }
       }
     ],
+    admins: ['user:ann', 'identity:acme:a b', 'group:acme:cn=ops,dc=acme'],
     demoSignIn: false,
     hasPages: true,
     serviceName: 'Acme Büro',
@@ -704,6 +709,18 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   PROVIDERS_FILE: { good: [fileOf(t, { providers: [ACME] }), fileOf(t, { providers: [ACME, HUB] })], bad: [] },
   // A test below checks the faults of this file.
   WEBHOOKS_FILE: { good: [fileOf(t, [WEBHOOK]), fileOf(t, [{ ...WEBHOOK, id: undefined }])], bad: [] },
+  ADMINS: {
+    good: [
+      ...['user:ann', 'user:a:b', 'user:ann@acme.example', 'identity:acme:1:2', 'identity:hub-2:x', 'group:acme:/ops'],
+      ...['group:acme:cn=ops%2Cdc=acme', 'user:100%25', 'user:ann, group:acme:Ops and others']
+    ],
+    bad: [
+      ...['ann', 'ann@acme.example', 'user:', 'user', 'acme:x', 'identity:acme', 'identity:acme:', 'identity:Acme:x'],
+      ...['group::x', 'groups:acme:x', 'USER:ann', 'user:ann,', 'user:100%', 'user:%2', 'user:%zz', '*', 'on'],
+      ...['identity:%61cme:x', 'user:a\nb', `user:${'x'.repeat(2_100)}`]
+    ],
+    besides: { PROVIDERS_FILE: fileOf(t, { providers: [ACME, { ...HUB, id: 'hub-2', sign_in: true }] }) }
+  },
   SERVICE_NAME: {
     good: ['grantd', 'Büro & Söhne', '😀', 'x'.repeat(64)],
     bad: ['x'.repeat(65), 'a\nb', 'a\u0000b', 'a\u202eb', 'a\u2028b', 'a\u200bb']
@@ -827,6 +844,31 @@ t.test('texts, choices and lists', async (t) => {
       }
     }
   })
+})
+
+t.test('whom ADMINS names can prove who they are', async (t) => {
+  const providers = [ACME, HUB, { ...HUB, id: 'plain', sign_in: true }]
+  const PROVIDERS_FILE = fileOf(t, { providers })
+  const alone = 'ADMINS: needs PROVIDERS_FILE, whose providers prove who somebody is'
+  t.same(faultsOf({ ADMINS: 'user:ann' }), [alone], 'and not where anybody may type a name')
+  t.same(faultsOf({ ...REDIS, ADMINS: 'user:ann' }), [alone], 'nor where nobody signs in')
+  t.same(faultsOf({ PROVIDERS_FILE, ADMINS: 'user:ann,identity:nowhere:x,group:hub:x,group:plain:x,user:%ff' }), [
+    'ADMINS: entry 2: no provider nowhere of PROVIDERS_FILE signs anybody in',
+    'ADMINS: entry 3: no provider hub of PROVIDERS_FILE signs anybody in',
+    'ADMINS: entry 4: the provider plain has no ID token, in which groups would be',
+    'ADMINS: entry 5: its percent-encoding is not UTF-8'
+  ])
+  const broken = fileOf(t, { providers: [{ ...ACME, issuer: 'x' }] })
+  t.same(
+    namesOf({ PROVIDERS_FILE: broken, ADMINS: 'identity:acme:x' }),
+    ['PROVIDERS_FILE'],
+    'what is not known is not said'
+  )
+  const { admins } = loadConfig({
+    PROVIDERS_FILE,
+    ADMINS: 'user:identity:acme:x,identity:acme:group:acme:x,user:%2C%25'
+  })
+  t.same(admins, ['user:identity:acme:x', 'identity:acme:group:acme:x', 'user:,%'])
 })
 
 t.test('all faults are told at once', async (t) => {
@@ -1139,6 +1181,11 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
       expects: /^a whole number of seconds from 60 to 31536000$/
     },
     subject_is_user_id: { good: [true, false], bad: ['no', 0], expects: /^true or false$/ },
+    groups_claim: {
+      good: ['groups', 'https://acme.example/roles', 'x'.repeat(255)],
+      bad: ['', 'a b', 'ü', 'x'.repeat(256), ['groups'], null],
+      expects: /^the name of a claim/
+    },
     issuer: {
       good: ['https://acme.example', 'https://acme.example:8443/base/', 'http://localhost:8080', 'http://127.0.0.1:1'],
       bad: [
@@ -1193,6 +1240,9 @@ t.test('the providers of PROVIDERS_FILE', async (t) => {
       'providers[0].token_endpoint: not together with issuer, whose discovery tells it',
       'providers[0].userinfo_endpoint: not together with issuer, whose discovery tells it',
       'providers[0].username_member: not together with issuer, whose discovery tells it'
+    ])
+    t.same(fileFaults([{ ...hub, groups_claim: 'groups' }]), [
+      'providers[0].groups_claim: needs issuer, groups are read from its ID token'
     ])
     t.same(fileFaults([{ ...acme, scope: 'email openidx' }]), [
       'providers[0].scope: needs openid, the provider is an issuer'

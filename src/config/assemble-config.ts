@@ -27,6 +27,8 @@ export interface ConfigFiles {
   rules: readonly Rule[]
   upstreams: readonly Upstream[]
   webhooks: readonly WebhookEndpoint[]
+  /** Who may see the admin pages. */
+  admins: readonly string[]
   /** CA certificates for foreign issuers and for Redis, as PEM. */
   foreignCa: string | undefined
   redisCa: string | undefined
@@ -42,7 +44,19 @@ export function publicUrlOf({ PUBLIC_URL, PORT }: Pick<Environment, 'PUBLIC_URL'
 
 /** Fills in the remaining defaults, and random secrets where none are set. The values must have passed all checks. */
 export function assembleConfig(env: Environment, files: ConfigFiles): Config {
-  const { clients, overrides, resources, rules, upstreams, webhooks, foreignCa, redisCa, logo, strayVariables } = files
+  const {
+    clients,
+    overrides,
+    resources,
+    rules,
+    upstreams,
+    webhooks,
+    admins,
+    foreignCa,
+    redisCa,
+    logo,
+    strayVariables
+  } = files
   const madeUpSecrets: string[] = []
   const madeUp = (name: string) => {
     madeUpSecrets.push(name)
@@ -80,6 +94,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     rules,
     upstreams,
     webhooks,
+    admins,
     demoSignIn,
     hasPages: upstreams.length > 0 || demoSignIn,
     serviceName: env.SERVICE_NAME,

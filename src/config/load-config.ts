@@ -5,6 +5,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
+import { readAdmins } from './admins.js'
 import { assembleConfig, publicUrlOf } from './assemble-config.js'
 import { readClientsFile } from './clients-file.js'
 import type { Config } from './config.js'
@@ -42,6 +43,8 @@ export function loadConfig(variables: Variables): Config {
   })
   const upstreamsFile = readUpstreamsFile(values.PROVIDERS_FILE as string | undefined)
   const webhooksFile = readWebhooksFile(values.WEBHOOKS_FILE as string | undefined)
+  const hasUpstreams = upstreamsFile.faults.length === 0
+  const admins = readAdmins(wellFormed.ADMINS, hasUpstreams ? upstreamsFile.upstreams : undefined)
   const foreignCaFile = readPemFile(values.FOREIGN_ISSUER_CA_FILE as string | undefined)
   const redisCaFile = readPemFile(values.REDIS_CA_FILE as string | undefined)
   const logoFile = readLogoFile(values.BRAND_LOGO_FILE as string | undefined)
@@ -52,6 +55,7 @@ export function loadConfig(variables: Variables): Config {
     ...rulesFile.faults.map((line) => `RULES_FILE: ${line}`),
     ...upstreamsFile.faults.map((line) => `PROVIDERS_FILE: ${line}`),
     ...webhooksFile.faults.map((line) => `WEBHOOKS_FILE: ${line}`),
+    ...admins.faults.map((line) => `ADMINS: ${line}`),
     ...foreignCaFile.faults.map((line) => `FOREIGN_ISSUER_CA_FILE: ${line}`),
     ...redisCaFile.faults.map((line) => `REDIS_CA_FILE: ${line}`),
     ...logoFile.faults.map((line) => `BRAND_LOGO_FILE: ${line}`)
@@ -65,6 +69,7 @@ export function loadConfig(variables: Variables): Config {
     rules: rulesFile.rules,
     upstreams: upstreamsFile.upstreams,
     webhooks: webhooksFile.webhooks,
+    admins: admins.admins,
     foreignCa: foreignCaFile.pem,
     redisCa: redisCaFile.pem,
     logo: logoFile.svg,

@@ -46,6 +46,9 @@ function* crossFaults(entry: UpstreamEntry, index: number, all: readonly Upstrea
       if (entry[name] === undefined) yield `${place}.${name}: is missing, or else issuer`
     }
   }
+  if (entry.groups_claim !== undefined && entry.issuer === undefined) {
+    yield `${place}.groups_claim: needs issuer, groups are read from its ID token`
+  }
   if (entry.token_endpoint_auth_method && !entry.client_secret) {
     yield `${place}.client_secret: is missing, token_endpoint_auth_method needs it`
   }
@@ -81,6 +84,7 @@ function toUpstream(entry: UpstreamEntry): Upstream {
     signsIn: entry.sign_in ?? true,
     subjectIsUserId: entry.subject_is_user_id ?? false,
     ...(entry.pkce === false && { withoutPkce: true }),
+    ...(entry.groups_claim !== undefined && { groupsClaim: entry.groups_claim }),
     ...(entry.access_token_ttl_seconds !== undefined && { accessTokenTtlSeconds: entry.access_token_ttl_seconds }),
     endpoints: isIssuer
       ? { issuer: entry.issuer as string }

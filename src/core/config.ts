@@ -39,6 +39,8 @@ export interface CoreConfig {
   readonly upstreams: readonly Upstream[]
   /** Where events are sent; without any, nobody delivers. */
   readonly webhooks: readonly WebhookEndpoint[]
+  /** Who may see the admin pages, as users/admins.ts has it. Without any, nobody may. */
+  readonly admins: readonly string[]
   readonly tokensApi: {
     readonly baseDomain: string | undefined
     readonly signingAlg: SigningAlg

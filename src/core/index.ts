@@ -63,6 +63,7 @@ import { createGuardedFetch } from './trust/guarded-fetch.js'
 import { createTrustServices } from './trust/index.js'
 import type { UpstreamEvents } from './upstream/upstream.js'
 import { createUpstreamClient } from './upstream/upstream-client.js'
+import { createAdmins } from './users/admins.js'
 import { createBrowserSessions, isSession } from './users/browser-sessions.js'
 import { createIdentities, isIdentity } from './users/identities.js'
 import { createProfiles, isEmailOfUser, isProfile } from './users/profiles.js'
@@ -244,7 +245,8 @@ export function createCore(parts: CoreParts) {
     ...{ issuer, upstreams: config.upstreams, users, profiles, identities },
     ...{ authorizations, allAuthorizations, directory }
   })
-  const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions })
+  const admins = createAdmins(config.admins)
+  const signIn = createSignIn({ upstreams, identities, connections, profiles, sessions: browserSessions, admins })
 
   const issuerServices = createIssuerServices({
     storage,
@@ -316,6 +318,7 @@ export function createCore(parts: CoreParts) {
     profiles,
     users,
     browserSessions,
+    admins,
     connections,
     signIn,
     callers,

@@ -39,3 +39,13 @@ export function refuseOtherMethods(
     })
   }
 }
+
+/** Collects the routes that are added from now on, as their urls are without the prefix. */
+export function routesOf(app: FastifyInstance): () => Documented[] {
+  const routes: Documented[] = []
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (method !== 'HEAD' && !config?.refusesMethod)
+      routes.push({ method: String(method), url: url.slice(app.prefix.length) || '/' })
+  })
+  return () => [...routes]
+}

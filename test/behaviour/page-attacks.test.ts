@@ -142,7 +142,31 @@ async function everyForm(service: TestApp, withProviders: TestApp): Promise<Form
     ...{ user: 'chooses', victim: chooses },
     state: () => withProviders.app.core.identities.useOf('hub', account.subject, account.userId)
   })
-  return forms
+  return [...forms, ...(await formsOfAdmins(withProviders))]
+}
+
+/** Returns the forms of the admin pages, about users of other names. The search and the filter of events change nothing. */
+async function formsOfAdmins(service: TestApp): Promise<Form[]> {
+  const { core } = service.app
+  const about = async (what: string, page: string, state: (userId: string) => Promise<unknown>) => {
+    const victim = createVisitor(service)
+    await victim.signInAt('acme', 'chief')
+    const userId = `to-${what}`
+    await core.profiles.keep(userId, { name: what })
+    await service.collect(userId)
+    const [authorization] = await core.authorizations.list(userId)
+    if (what === 'unblock') await core.users.block(userId, BY)
+    await victim.get(`/admin/users/${userId}${page}`)
+    const path = `/admin/users/${userId}/${what === 'revoke' ? `clients/${authorization?.id}/revoke` : what}`
+    return { name: `${what}, as an admin`, user: 'chief', path, fields: {}, victim, state: () => state(userId) }
+  }
+  const active = async (userId: string) => (await core.authorizations.page(userId)).active
+  return [
+    await about('revoke', '', active),
+    await about('revoke-all', '/revoke-all', active),
+    await about('block', '/block', core.users.isBlocked),
+    await about('unblock', '', core.users.isBlocked)
+  ]
 }
 
 /** Sends a forged form and returns the answer. */
@@ -256,8 +280,11 @@ t.test('cross-site request forgery', async (t) => {
 
   const [acme, hub] = [await startIdentityProvider(t, { publicUrl }), await startPlainProvider(t, { publicUrl })]
   const file = providersFile(t, [acme.entry(), hub.entry()])
-  const forms = await everyForm(service, await startApp(t, { ...freely, PROVIDERS_FILE: file }))
-  t.equal(forms.length, 13)
+  const forms = await everyForm(
+    service,
+    await startApp(t, { ...freely, PROVIDERS_FILE: file, ADMINS: 'identity:acme:chief' })
+  )
+  t.equal(forms.length, 17)
   for (const form of forms) {
     await t.test(`${form.name}: nothing comes of it, and of the form itself what should`, async (t) => {
       const { victim, path, state } = form

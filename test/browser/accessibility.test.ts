@@ -444,6 +444,74 @@ t.test('providers, and the accounts there', async (t) => {
   await checkInEach(t, account, 'disconnected', TITLE)
 })
 
+t.test('the admin pages, in English alone', async (t) => {
+  const provider = { id: 'acme', name: 'Acme', client_id: 'grantd', issuer: `http://localhost:${await freePort()}` }
+  const PROVIDERS_FILE = providersFile(t, [provider])
+  const site = await startSite(t, { PROVIDERS_FILE, ADMINS: 'user:root', LIMITS: 'on', ...EDGE })
+  const { core } = site.app
+  const { page } = await visit(t, { user: 'root', language: 'de' }, site)
+  const go = (path: string) => page.goto(`${site.url}/admin${path}`)
+  const email = 'ann@acme.example'
+
+  await go('/grants')
+  t.equal(await page.locator('html').getAttribute('lang'), 'en')
+  await check(t, page, 'nothing waits', 'Waiting for a decision')
+  await go('/events?type=user.blocked')
+  await check(t, page, 'no event that is wanted', 'Events')
+
+  const identity = { upstreamId: 'acme', subject: HOSTILE.hostname }
+  await core.profiles.keep('ann', { name: 'Ann', email, isEmailVerified: true, identity })
+  await core.profiles.keep(HOSTILE.name, {
+    name: HOSTILE.name,
+    email,
+    identity: { ...identity, subject: HOSTILE.name }
+  })
+  for (const metadata of [METADATA, HOSTILE]) await site.collect('ann', metadata)
+  const waiting = await site.start(METADATA)
+  await site.decide(waiting.user_code, 'ann')
+  const { connectionId } = await core.identities.signIn('acme', 'of ann', 'ann')
+  const account = { subject: 'of ann', username: HOSTILE.hostname, name: 'Ann' }
+  const tokens = { accessToken: 'a', refreshToken: undefined, scopes: [], expiresAtMs: 1 }
+  const by = { actor: 'user:ann', ip: '192.0.2.9', location: 'Oslo, Oslo, NO' } as const
+  await core.connections.keep('ann', connectionId, { upstreamId: 'acme', identity: account, tokens }, by)
+  await core.connections.vend(connectionId, { kind: 'api_key' })
+  for (const client_metadata of [METADATA, HOSTILE]) {
+    await site.call('POST', '/auth/grant/code', { body: { client_type: 'mcp', client_metadata }, headers: LISBON })
+  }
+
+  await go('')
+  await check(t, page, 'the search for a user', 'Find a user')
+  await page.locator('main button').click()
+  t.match(await page.locator('.notice').innerText(), /^Fill in/)
+  await check(t, page, 'a search for nobody', 'Find a user')
+  await page.getByLabel('E-mail address').fill(email)
+  await page.locator('main button').click()
+  t.equal(await page.locator('.cards > li').count(), 2)
+  await check(t, page, 'a search that finds several', 'Find a user')
+  await page.getByRole('link', { name: 'Ann', exact: true }).click()
+  t.equal(await page.locator('.badge').count(), 2)
+  await check(t, page, 'a user, for admins', 'A user')
+  await page
+    .getByRole('button', { name: /^Revoke acme-cli/ })
+    .first()
+    .click()
+  t.match(await page.locator('.notice').innerText(), /^Revoked/)
+  await check(t, page, 'one revoked by an admin', 'A user')
+  await page.getByRole('link', { name: 'Revoke everything' }).click()
+  await check(t, page, 'the question before everything is revoked', 'Revoke everything of this user?')
+  await go(`/users/~${Buffer.from(HOSTILE.name).toString('base64url')}/block`)
+  await check(t, page, 'the question before a user is blocked', 'Block this user?')
+  await page.locator('main button').click()
+  t.match(await page.locator('main').innerText(), /Blocked since/)
+  await check(t, page, 'a blocked user', 'A user')
+  await go('/grants')
+  t.equal(await page.locator('.cards > li').count(), 3)
+  await check(t, page, 'what waits', 'Waiting for a decision')
+  await go('/events')
+  t.ok((await page.locator('.cards > li').count()) > 10)
+  await check(t, page, 'the trail', 'Events')
+})
+
 t.test('what goes wrong, and what there is none of', async (t) => {
   const WRONG = 'That did not work'
   const { page } = await visit(t, { user: 'ann' })
@@ -482,4 +550,4 @@ t.test('a browser that kept no cookie', async (t) => {
   })
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 53))
+t.test('no page was left out', async (t) => t.equal(checked.size, 65))

@@ -90,7 +90,7 @@ export async function startIdentityProvider(
     cookies: { keys: ['signs the cookies of the provider'] },
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'RS256', use: 'sig', kid: 'one' }] } as never,
     scopes: ['openid', 'offline_access', 'reports.read'],
-    claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email'] },
+    claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'groups', 'roles'], email: ['email'] },
     // findAccount below decides which claims an ID token has, because a test may change `claimsInIdToken`.
     conformIdTokenClaims: false,
     features: { devInteractions: { enabled: false }, revocation: { enabled: true, allowedPolicy: async () => true } },

@@ -20,6 +20,7 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_
 const OF_PICTURES =
   /(?<=\p{Extended_Pictographic})\uFE0F|(?<=\p{Extended_Pictographic}|\p{EMod}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/u
 const UNSEEN_OR_PICTURE = new RegExp(`${OF_PICTURES.source}|(${UNSEEN.source})`, 'gu')
+const EACH_UNSEEN = new RegExp(UNSEEN.source, 'gu')
 /** Caps the combining marks on a letter, which would overflow the lines around it: two accents, or six marks of a script. */
 const ACCENT = '(?:(?=\\p{M})\\p{Script=Inherited})'
 const HEAPED_MARKS = new RegExp(`(${ACCENT}{2})${ACCENT}+|(\\p{M}{6})\\p{M}+`, 'gu')
@@ -51,6 +52,12 @@ export function readClaim(claim: string | undefined): ReadableClaim | undefined 
   if (seen.includes('\uFFFD') || seen.length < plain.trim().length / 2) doubts.push('hidden')
   if (isLookalike(seen)) doubts.push('lookalike')
   return { text, doubts }
+}
+
+/** An id, which people compare letter by letter: nothing is left out, and what cannot be seen is spelt by its code points. */
+export function spellOut(id: string): string {
+  const spelt = (found: string) => [...found].map((one) => `\\u{${one.codePointAt(0)?.toString(16)}}`).join('')
+  return id.replace(EACH_UNSEEN, spelt).replace(HEAPED_MARKS, spelt)
 }
 
 /** Scripts with letters that resemble Latin ones. A word that mixes one of them with Latin is a likely homograph. */

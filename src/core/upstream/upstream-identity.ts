@@ -14,13 +14,19 @@ const LONGEST_TEXT = 255
 /** Reads the identity after the code exchange. Rejects when there is no usable subject, or the user info cannot be fetched. */
 export async function identify(
   configuration: client.Configuration,
-  { endpoints }: Upstream,
+  { endpoints, groupsClaim = 'groups' }: Upstream,
   answer: TokenAnswer
 ): Promise<UpstreamIdentity> {
-  return 'issuer' in endpoints ? readClaims(configuration, answer) : readUserInfo(configuration, endpoints, answer)
+  return 'issuer' in endpoints
+    ? readClaims(configuration, groupsClaim, answer)
+    : readUserInfo(configuration, endpoints, answer)
 }
 
-async function readClaims(configuration: client.Configuration, answer: TokenAnswer): Promise<UpstreamIdentity> {
+async function readClaims(
+  configuration: client.Configuration,
+  groupsClaim: string,
+  answer: TokenAnswer
+): Promise<UpstreamIdentity> {
   const claims = answer.claims()
   if (!claims) throw new Error('no ID token')
   // Many issuers put only the subject in the ID token, and all other claims in the user info (§5.4).
@@ -28,7 +34,15 @@ async function readClaims(configuration: client.Configuration, answer: TokenAnsw
   const more = isAllThere ? {} : await fetchMore(configuration, answer.access_token, claims.sub)
   const all: Record<string, unknown> = { ...claims, ...more }
   const { preferred_username: preferred, email, name, email_verified } = all
-  return readIdentity(claims.sub, preferred ?? email, name ?? preferred ?? email, email, email_verified)
+  const identity = readIdentity(claims.sub, preferred ?? email, name ?? preferred ?? email, email, email_verified)
+  // From the ID token alone, which is signed: they may make somebody an admin.
+  const groups = readGroups(claims[groupsClaim])
+  return groups.length > 0 ? { ...identity, groups } : identity
+}
+
+/** A list of names. Some issuers write a list of one as its name. */
+function readGroups(claim: unknown): string[] {
+  return [claim].flat().filter((name): name is string => typeof name === 'string' && name !== '')
 }
 
 /**

@@ -25,6 +25,8 @@ export interface Upstream {
   readonly signsIn: boolean
   /** Whether its subject becomes the user id; true of one upstream at most. */
   readonly subjectIsUserId: boolean
+  /** The claim of the ID token that holds the groups of whoever signs in, if that is not `groups`. */
+  readonly groupsClaim?: string
   /** The life of access tokens whose answers name none; absent if such tokens do not end. */
   readonly accessTokenTtlSeconds?: number
   /** The issuer of an OpenID Connect provider with discovery, or the endpoints of a plain OAuth 2.0 service. */
@@ -54,6 +56,8 @@ export interface UpstreamIdentity {
   email?: string
   /** Whether the upstream says that the address is verified. */
   isEmailVerified?: boolean
+  /** The groups that the ID token names; absent if it names none. */
+  groups?: readonly string[]
 }
 
 /** The tokens of one token answer of an upstream. */

@@ -4,12 +4,13 @@
  * the token; the record holds only a digest of it.
  */
 import { randomBytes } from 'node:crypto'
+import { Type } from '@sinclair/typebox'
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Whence } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import type { Epoch } from '../epoch/epoch.js'
 import { fault } from '../fault.js'
-import { fieldsLike, Text, TimeText } from '../records/readable.js'
+import { fieldsLike, type IsReadable, jsonOf, Text, TimeText } from '../records/readable.js'
 import { type Fields, isWorthNoting, type RecordStore } from '../records/record-store.js'
 import { digestOf } from '../secrets/digest.js'
 import type { Users } from './user.js'
@@ -35,6 +36,8 @@ export interface BrowserSession {
   isReauthenticated: boolean
   /** Written once a minute at most, so it may lag behind by that much. */
   lastUsedAtMs: number
+  /** The entries of ADMINS that its sign-in has proved (admins.ts). */
+  adminAs: readonly string[]
   /** Standing.signedOutId at its begin. */
   signedOutId: string
 }
@@ -48,6 +51,7 @@ export interface BrowserSessions {
       upstreamId?: string
       authenticatedAtMs?: number | undefined
       isReauthenticated?: boolean
+      adminAs?: readonly string[]
     },
     from: Whence
   ): Promise<{ token: string; session: BrowserSession }>
@@ -82,13 +86,13 @@ export function createBrowserSessions({
     Math.min(signedInAtMs + ttlSeconds * 1000, lastUsedAtMs + idleSeconds * 1000)
 
   return {
-    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false }, from) {
+    async begin({ userId, name, upstreamId, authenticatedAtMs, isReauthenticated = false, adminAs = [] }, from) {
       const { blockedAtMs, signedOutId } = await users.standingOf(userId)
       if (blockedAtMs !== undefined) throw fault('user_blocked')
       const token = randomBytes(32).toString('base64url')
       const nowMs = clock()
       const session: BrowserSession = {
-        ...{ id: digestOf(token), userId, name, upstreamId, isReauthenticated, signedOutId },
+        ...{ id: digestOf(token), userId, name, upstreamId, isReauthenticated, adminAs, signedOutId },
         ...{ signedInAtMs: nowMs, lastUsedAtMs: nowMs },
         // The clock of an upstream may be ahead.
         authenticatedAtMs: Math.min(authenticatedAtMs ?? nowMs, nowMs)
@@ -133,20 +137,25 @@ function toFields({
   id: _id,
   upstreamId: providerId,
   isReauthenticated,
+  adminAs,
   signedOutId,
   ...rest
 }: BrowserSession): Fields {
   const known = Object.entries({
     ...{ ...rest, providerId, signedOutId: signedOutId || undefined },
-    isReauthenticated: isReauthenticated ? 'yes' : undefined
+    isReauthenticated: isReauthenticated ? 'yes' : undefined,
+    adminAs: adminAs.length > 0 ? JSON.stringify(adminAs) : undefined
   }).filter(([, value]) => value !== undefined)
   return Object.fromEntries(known.map(([name, value]) => [name, String(value)]))
 }
 
-export const isSession = fieldsLike(
+const hasFields = fieldsLike(
   { userId: Text, name: Text, signedInAtMs: TimeText, lastUsedAtMs: TimeText },
   { authenticatedAtMs: TimeText }
 )
+const listOfTexts = jsonOf(Type.Array(Text))
+
+export const isSession: IsReadable = (fields) => hasFields(fields) && !!listOfTexts(fields.adminAs ?? '[]')
 
 function fromFields(id: string, fields: Fields): BrowserSession {
   return {
@@ -158,6 +167,7 @@ function fromFields(id: string, fields: Fields): BrowserSession {
     // Absent in a session of an older version.
     authenticatedAtMs: Number(fields.authenticatedAtMs ?? fields.signedInAtMs),
     isReauthenticated: fields.isReauthenticated === 'yes',
+    adminAs: listOfTexts(fields.adminAs ?? '[]') ?? [],
     // Absent where there was none, and in a session that an instance of an older version began.
     signedOutId: fields.signedOutId ?? '',
     lastUsedAtMs: Number(fields.lastUsedAtMs)

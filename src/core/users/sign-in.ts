@@ -9,6 +9,7 @@ import { type Attempt, newAttempt } from '../upstream/sign-in-attempt.js'
 import type { Upstream, UpstreamIdentity } from '../upstream/upstream.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
 import type { Refusal } from '../upstream/upstream-errors.js'
+import type { Admins } from './admins.js'
 import type { BrowserSession, BrowserSessions } from './browser-sessions.js'
 import type { Identities } from './identities.js'
 import type { Profile, Profiles } from './profiles.js'
@@ -56,9 +57,10 @@ export interface SignInParts {
   connections: Connections
   profiles: Profiles
   sessions: BrowserSessions
+  admins: Pick<Admins, 'provedBy'>
 }
 
-export function createSignIn({ upstreams, identities, connections, profiles, sessions }: SignInParts): SignIn {
+export function createSignIn({ upstreams, identities, connections, profiles, sessions, admins }: SignInParts): SignIn {
   function clientOf(upstreamId: string): UpstreamClient {
     const client = upstreams.find(({ upstream }) => upstream.id === upstreamId)
     if (!client) throw new Error(`no provider ${upstreamId}`)
@@ -94,7 +96,8 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       const name = use === 'first' ? identity.name : await nameOf(userId, identity.name)
       // The exchange refuses who was let through without what this attempt asked for.
       const proof = { authenticatedAtMs, isReauthenticated: attempt.reauthenticates }
-      return { kind: 'signed_in', ...(await sessions.begin({ userId, name, upstreamId, ...proof }, from)) }
+      const adminAs = admins.provedBy({ upstreamId, ...identity })
+      return { kind: 'signed_in', ...(await sessions.begin({ userId, name, upstreamId, ...proof, adminAs }, from)) }
     },
 
     async finishConnecting(upstreamId, query, attempt, userId, from) {

@@ -67,13 +67,18 @@ export function createAsks(app: App, cookies: Cookies, visits: Pick<Visits, 'spe
       const ask = id === undefined ? undefined : read(request, id)
       const { session, visitor } = visitOf(request)
       if (!ask) {
-        const { destination = 'device', askId, reauthenticates = false } = visitor ?? {}
-        return { destination, ...(askId !== undefined && { askId }), reauthenticates }
+        const { destination = 'device', askId, admin, reauthenticates = false } = visitor ?? {}
+        return {
+          destination,
+          ...(askId !== undefined && { askId }),
+          ...(admin !== undefined && { admin }),
+          reauthenticates
+        }
       }
       const isEnough = session !== undefined && isAnswerableBy(ask, session)
       // By `max_age` a first sign-in may be good enough as it is.
       const reauthenticates = !isEnough && (session !== undefined || ask.reauthenticates === true)
-      return { destination: 'device', askId: ask.id, reauthenticates }
+      return { destination: 'device', askId: ask.id, admin: undefined, reauthenticates }
     },
 
     isAnswerableBy

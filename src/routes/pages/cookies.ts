@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Attempt } from '../../core/upstream/sign-in-attempt.js'
 import type { App } from '../app.js'
 import { ASK_SECONDS, type Ask } from './ask.js'
-import type { Destination, Heading } from './heading.js'
+import type { AdminPlace, Destination, Heading } from './heading.js'
 import { type Cookie, type CookiesById, createSealedCookies, OPTIONS } from './sealed-cookies.js'
 
 /** The user code that was entered or filled in by a link, and the decision on it. See entered-code.ts. */
@@ -32,6 +32,7 @@ export interface Begun {
   /** Where the browser goes afterwards. */
   destination: Destination
   askId?: string | undefined
+  admin?: AdminPlace | undefined
   /** The attempt's secrets; undefined once it has succeeded, so that reloading the callback only redirects. */
   attempt?: Attempt
   /** A keyed tag of the user who connects an account; undefined for a sign-in. */

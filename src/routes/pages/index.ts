@@ -7,8 +7,9 @@ import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import { surface } from '../app.js'
 import { acceptFormBodies } from '../form-body.js'
-import { refuseOtherMethods } from '../method-not-allowed.js'
+import { refuseOtherMethods, routesOf } from '../method-not-allowed.js'
 import { authorize } from '../oauth/authorize.js'
+import { adminPages } from './admin/index.js'
 import { answerAsk } from './answer-ask.js'
 import { answerPageFault } from './answers.js'
 import { createAsks } from './asks.js'
@@ -71,10 +72,9 @@ const NEEDS = ['config', 'metrics', 'core', 'readiness', 'whereabouts', 'limits'
 export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, async (app, { awaitsCollection }) => {
   await app.register(accepts)
   await app.register(cookie)
-  const own: { method: string; url: string }[] = []
+  const own = routesOf(app)
   // This hook precedes that of helmet, which reads what it sets.
   app.addHook('onRoute', (route) => {
-    if (!route.config?.refusesMethod) own.push({ method: String(route.method), url: route.url })
     // The authorization endpoint is in an API document, and answers people all the same.
     const isDocumented = route.schema !== undefined && 'operationId' in route.schema
     route.config = { ...route.config, page: !isDocumented }
@@ -118,12 +118,12 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
     const parts: PageParts = { app: inner, cookies, visits, codes, asks, awaitsCollection }
     for (const route of ALWAYS) route(parts)
     if (app.config.demoSignIn) signInByName(parts)
-    const named = own.map(({ method, url }) => ({ method, url: url.slice(app.prefix.length) || '/' }))
     refuseOtherMethods(
       inner,
-      named.filter(({ method, url }) => method !== 'HEAD' && !url.startsWith('/assets/'))
+      own().filter(({ url }) => !url.startsWith('/assets/'))
     )
     refuseUnknown(parts)
+    adminPages(parts)
   })
   answerStrays(app, visits)
 })

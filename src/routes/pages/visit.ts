@@ -9,7 +9,7 @@ import { type App, basePathOf } from '../app.js'
 import type { Assets } from './assets.js'
 import type { Cookies, Visitor } from './cookies.js'
 import { createFormTokens } from './form-tokens.js'
-import type { Destination } from './heading.js'
+import type { Destination, Heading } from './heading.js'
 import type { Texts } from './texts/en.js'
 import { type Language, languageOf, texts } from './texts/languages.js'
 
@@ -45,6 +45,8 @@ export interface Visits {
   isFresh(session: BrowserSession): boolean
   /** The hook that admits those alone. */
   requireFreshSession(destination: Destination): (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+  /** Sends the visitor to the sign-in page and back, to sign in once more if they are signed in. */
+  sendToSignIn(request: FastifyRequest, reply: FastifyReply, heading: Omit<Heading, 'reauthenticates'>): FastifyReply
   /** Whether this visitor was shown the form and no other site submitted it. The body must have been read. */
   isOwnForm(request: FastifyRequest): boolean
   /** Throws `forbidden` for a form for which `isOwnForm` is false. */
@@ -85,7 +87,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
   function remember(request: FastifyRequest, reply: FastifyReply, changes: Partial<Visitor>): Visit {
     const { session, visitor: before } = visitOf(request)
     // Another destination is not to answer what was asked before.
-    const elsewhere = changes.destination !== undefined && { askId: undefined }
+    const elsewhere = changes.destination !== undefined && { askId: undefined, admin: undefined }
     const visitor: Visitor = { id: randomUUID(), destination: 'device', ...before, ...elsewhere, ...changes }
     cookies.visitor.set(reply, visitor)
     const { language, texts } = visitOf(request)
@@ -99,12 +101,16 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
   const isFresh = ({ authenticatedAtMs, signedInAtMs, isReauthenticated }: BrowserSession) =>
     clock() - (isReauthenticated ? signedInAtMs : authenticatedAtMs) <= config.sessions.consentMaxAuthAgeSeconds * 1000
 
+  function sendToSignIn(request: FastifyRequest, reply: FastifyReply, heading: Omit<Heading, 'reauthenticates'>) {
+    remember(request, reply, { ...heading, reauthenticates: visitOf(request).session !== undefined })
+    return reply.redirect(`${base}/login`, 303)
+  }
+
   const require = (destination: Destination, suffices: (session: BrowserSession) => boolean) => {
     return async (request: FastifyRequest, reply: FastifyReply) => {
       const { session } = visitOf(request)
       if (session && suffices(session)) return
-      remember(request, reply, { destination, reauthenticates: session !== undefined })
-      return reply.redirect(`${base}/login`, 303)
+      return sendToSignIn(request, reply, { destination })
     }
   }
 
@@ -119,6 +125,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
 
     isFresh,
     requireFreshSession: (destination) => require(destination, isFresh),
+    sendToSignIn,
 
     isOwnForm,
 

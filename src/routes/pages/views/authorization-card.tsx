@@ -23,7 +23,7 @@ export function ActiveAuthorization({ visit, authorization, isApprovedHere, quer
       <h3>
         <bdi>{name}</bdi> {isApprovedHere && <small class="badge">{texts.approvedHere}</small>}
       </h3>
-      <Details visit={visit} authorization={authorization} />
+      <AuthorizationDetails visit={visit} authorization={authorization} />
       <div class="actions">
         <Form visit={visit} action={`/account/clients/${authorization.id}/rename${query}`} class="inline">
           <label>
@@ -51,12 +51,20 @@ export function EndedAuthorization({ visit, authorization }: { visit: Visit; aut
       <h3>
         <bdi>{nameOf(authorization, visit.texts.clients.unnamed)}</bdi>
       </h3>
-      <Details visit={visit} authorization={authorization} />
+      <AuthorizationDetails visit={visit} authorization={authorization} />
     </li>
   )
 }
 
-function Details({ visit, authorization }: { visit: Visit; authorization: Authorization }) {
+interface AuthorizationDetailsProps {
+  visit: Visit
+  authorization: Authorization
+  /** Further facts. */
+  children?: preact.ComponentChildren
+}
+
+/** What is known of an authorization. */
+export function AuthorizationDetails({ visit, authorization, children }: AuthorizationDetailsProps) {
   const { clients: texts, clientTypes, consent } = visit.texts
   const version = readClaim(authorization.version)?.text
   const claimed = hostOfClient(authorization.clientId) && readClaim(authorization.name)?.text
@@ -94,6 +102,7 @@ function Details({ visit, authorization }: { visit: Visit; authorization: Author
       <Detail term={texts[termOfEnd(authorization, isOver)]}>
         {time(visit, authorization.revokedAtMs ?? authorization.expiresAtMs)}
       </Detail>
+      {children}
     </dl>
   )
 }
@@ -114,7 +123,7 @@ function Detail({ term, children }: { term: string; children: preact.ComponentCh
 }
 
 /** The label has precedence over the client's name, which for a client known by a URL is its host. */
-function nameOf({ label, name, clientId }: Authorization, fallback: string): string {
+export function nameOf({ label, name, clientId }: Authorization, fallback: string): string {
   const [own, claimed] = [readClaim(label)?.text, hostOfClient(clientId) ?? readClaim(name)?.text]
   if (own !== undefined && claimed !== undefined && own !== claimed) return `${claimed} (${own})`
   return own ?? claimed ?? fallback

@@ -31,6 +31,11 @@ export function time({ language }: Visit, ms: number): string {
   return `${format.format(ms)} UTC`
 }
 
+/** "2026-11-24 14:03:07 UTC", as logs have it. */
+export function moment(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}
+
 /** "2 minutes ago". */
 export function ago({ language, nowMs }: Visit, ms: number): string {
   const seconds = Math.round((ms - nowMs) / 1000)

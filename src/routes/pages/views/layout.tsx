@@ -2,12 +2,15 @@
 import type { ComponentChildren } from 'preact'
 import { CSRF_FIELD } from '../form-tokens.js'
 import type { Visit } from '../visit.js'
+import { type AccountPage, Navigation, type NavigationProps, ofAccount } from './navigation.js'
 
 interface LayoutProps {
   visit: Visit
   title: string
   /** The navigation entry of this page. */
-  here?: 'device' | 'clients' | 'connections' | undefined
+  here?: AccountPage | undefined
+  /** Another navigation than that of an account. */
+  navigation?: NavigationProps
   /** Whether the page asks for a decision; then it has no navigation. */
   isAlone?: boolean
   /** Whether the page reports that the user's task is done. */
@@ -17,7 +20,9 @@ interface LayoutProps {
   children: ComponentChildren
 }
 
-export function Layout({ visit, title, here, isAlone = false, isDone = false, onward, children }: LayoutProps) {
+export function Layout(props: LayoutProps) {
+  const { visit, title, here, navigation = ofAccount(visit, here), isAlone = false, isDone = false } = props
+  const { onward, children } = props
   const { texts, base, language, session, serviceName, assets } = visit
   return (
     <html lang={language}>
@@ -45,7 +50,7 @@ export function Layout({ visit, title, here, isAlone = false, isDone = false, on
               </p>
             )}
           </div>
-          {session && !isAlone && <Navigation visit={visit} here={here} />}
+          {session && !isAlone && <Navigation base={base} {...navigation} />}
         </header>
         <main id="content" tabIndex={-1} class={isDone ? 'done' : undefined}>
           <h1>{title}</h1>
@@ -71,24 +76,6 @@ function Service({ visit: { base, assets, serviceName } }: { visit: Visit }) {
         </>
       )}
     </p>
-  )
-}
-
-const ENTRIES = { device: '/device', clients: '/account/clients', connections: '/account/connections' } as const
-
-function Navigation({ visit: { base, texts }, here }: Pick<LayoutProps, 'visit' | 'here'>) {
-  return (
-    <nav aria-label={texts.nav.label}>
-      <ul>
-        {(Object.keys(ENTRIES) as (keyof typeof ENTRIES)[]).map((entry) => (
-          <li key={entry}>
-            <a href={base + ENTRIES[entry]} aria-current={entry === here ? 'page' : undefined}>
-              {texts.nav[entry]}
-            </a>
-          </li>
-        ))}
-      </ul>
-    </nav>
   )
 }
 

@@ -18,11 +18,15 @@ interface LoginProps {
 export function Login({ visit, upstreams, isDemo, hasSignedOut = false, isNameInvalid = false }: LoginProps) {
   const { login } = visit.texts
   const offered = upstreams.filter(({ signsIn }) => signsIn)
-  const { reauthenticates, destination = 'device', askId } = visit.visitor ?? {}
+  const { reauthenticates, destination = 'device', askId, admin } = visit.visitor ?? {}
+  // Nobody is told of admin pages before they may see them.
+  const why = reauthenticates
+    ? login.again
+    : admin === undefined && login.goingTo[askId === undefined ? destination : 'ask']
   return (
     <Layout visit={visit} title={login.title}>
       {hasSignedOut && <Notice kind="done">{login.signedOut}</Notice>}
-      <p>{reauthenticates ? login.again : login.goingTo[askId === undefined ? destination : 'ask']}</p>
+      {why && <p>{why}</p>}
       {upstreams.length > 0 && (
         <ul class="providers">
           {offered.map(({ id, name }) => (
