@@ -397,8 +397,15 @@ t.test(
       t.ok(await after.app.core.apiKeys.use(key.text, 'tokens'), 'API keys stay')
     })
 
+    const trail = 'redis-cli -u "$REDIS_URL" xrevrange grantd:events'
+    t.match(await paste(trail, redis, source.service), { code: 0, said: /authorization\.revoked/ })
+    // What is no command is what a program writes.
+    for (const { language, text } of blocks.filter((one) => one.language !== 'sh')) {
+      t.equal(language, 'json')
+      t.ok(JSON.parse(text), text)
+    }
     t.strictSame(
-      blocks.filter(({ text }) => !done.has(text)).map(({ text }) => text),
+      blocks.filter(({ language, text }) => language === 'sh' && !done.has(text)).map(({ text }) => text),
       [],
       'no block of the guide was left out'
     )

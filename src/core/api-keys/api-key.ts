@@ -4,6 +4,7 @@
  * the whole text.
  */
 import { randomBytes } from 'node:crypto'
+import type { Ends } from '../epoch/ends.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 
@@ -103,4 +104,15 @@ export function fromFields(owner: string, id: string, fields: Fields): ApiKey {
     lastUsedAtMs: time(fields.lastUsedAtMs),
     revokedAtMs: time(fields.revokedAtMs)
   }
+}
+
+/** A key as an epoch leaves it: one that it has ended is revoked, whatever its record says. */
+export function withinEpoch(key: ApiKey, { apiKeysBeforeMs, beganAtMs }: Ends): ApiKey {
+  const isEnded = key.createdAtMs < apiKeysBeforeMs && key.revokedAtMs === undefined
+  return isEnded ? { ...key, revokedAtMs: beganAtMs } : key
+}
+
+/** Whether a key is revoked or has expired. */
+export function isOver({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): boolean {
+  return revokedAtMs !== undefined || (expiresAtMs !== undefined && expiresAtMs <= nowMs)
 }

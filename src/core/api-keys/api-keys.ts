@@ -2,7 +2,6 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
-import type { Ends } from '../epoch/ends.js'
 import type { Epoch } from '../epoch/epoch.js'
 import { fault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
@@ -14,9 +13,11 @@ import {
   DEFAULT_RIGHTS,
   fromFields,
   isApiKey,
+  isOver,
   newApiKeyText,
   readApiKeyText,
   toFields,
+  withinEpoch,
   writeRights
 } from './api-key.js'
 
@@ -123,16 +124,6 @@ export function createApiKeys({ records, epoch, clock, audit }: ApiKeysParts): A
       return key
     }
   }
-}
-
-/** A key as an epoch leaves it: one that it has ended is revoked, whatever its record says. */
-function withinEpoch(key: ApiKey, { apiKeysBeforeMs, beganAtMs }: Ends): ApiKey {
-  const isEnded = key.createdAtMs < apiKeysBeforeMs && key.revokedAtMs === undefined
-  return isEnded ? { ...key, revokedAtMs: beganAtMs } : key
-}
-
-function isOver({ revokedAtMs, expiresAtMs }: ApiKey, nowMs: number): boolean {
-  return revokedAtMs !== undefined || (expiresAtMs !== undefined && expiresAtMs <= nowMs)
 }
 
 /** A key as the audit trail names it, with what it may do. */

@@ -5,7 +5,6 @@
 import { Type } from '@sinclair/typebox'
 import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
-import type { Ends } from '../epoch/ends.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import type { Condition, Fields } from '../records/record-store.js'
 
@@ -70,12 +69,6 @@ export const AWAITS_COLLECTION: Condition = { field: 'awaitsCollection', is: 'ye
 /** Whether the authorization has ended: it is revoked, expired, or was not collected in time. */
 export function hasEnded({ revokedAtMs, expiresAtMs }: Authorization, nowMs: number): boolean {
   return revokedAtMs !== undefined || !(expiresAtMs > nowMs)
-}
-
-/** The authorization as an epoch leaves it: one that was approved before that is revoked, whatever its record says. */
-export function withinEpoch(authorization: Authorization, { beforeMs, beganAtMs }: Ends): Authorization {
-  const isEnded = authorization.createdAtMs < beforeMs && authorization.revokedAtMs === undefined
-  return isEnded ? { ...authorization, revokedAtMs: beganAtMs } : authorization
 }
 
 /** How long it is listed, which is how long its record is kept. */

@@ -11,15 +11,8 @@ import type { Epoch } from '../epoch/epoch.js'
 import { readPage } from '../records/batches.js'
 import { isWorthNoting, type Position, type RecordStore } from '../records/record-store.js'
 import type { Users } from '../users/user.js'
-import {
-  type Authorization,
-  ENDED,
-  fromFields,
-  hasEnded,
-  listedUntilMs,
-  MOST_ACTIVE,
-  withinEpoch
-} from './authorization.js'
+import { type Authorization, ENDED, fromFields, hasEnded, listedUntilMs, MOST_ACTIVE } from './authorization.js'
+import { withinEpoch } from './ended-by-epoch.js'
 import type { RevokedBy, Revoking } from './revoking.js'
 
 export type { RevokedBy } from './revoking.js'
