@@ -1,10 +1,10 @@
 /** `grantd clients list|show|revoke`: authorizations, of one user or of all. The secret of an OAuth client is in keys.ts. */
 import type { AdminClient } from '../../schemas/generated/admin.js'
+import { renderClient } from '../admin-views.js'
 import { BY_OPERATOR } from '../core/audit/event.js'
 import type { Authorization } from '../core/authorizations/authorization.js'
 import type { Core } from '../core/index.js'
 import type { List, ListOptions } from '../core/records/batches.js'
-import { renderClient } from '../routes/admin/render.js'
 import type { OptionValues } from './arguments.js'
 import { facts, jsonList, plain, readLimit, when } from './print.js'
 

@@ -1,7 +1,8 @@
 /** `grantd grants pending`: what waits for a decision. */
+
+import { renderPending, renderPendingOf } from '../admin-views.js'
 import type { Core } from '../core/index.js'
 import type { ListOptions } from '../core/records/batches.js'
-import { renderPending, renderPendingOf } from '../routes/admin/render.js'
 import type { OptionValues } from './arguments.js'
 import { readLimit, table, when } from './print.js'
 

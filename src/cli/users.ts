@@ -1,11 +1,11 @@
 /** `grantd users …`: who somebody is here, and what to do about them. */
 import type { AdminUser } from '../../schemas/generated/admin.js'
+import { renderClient, renderUser } from '../admin-views.js'
 import { BY_OPERATOR } from '../core/audit/event.js'
 import type { Person, PersonQuery } from '../core/directory/directory.js'
 import type { Core } from '../core/index.js'
 import type { ListOptions } from '../core/records/batches.js'
 import { LARGEST_PAGE } from '../core/records/record-store.js'
-import { renderClient, renderUser } from '../routes/admin/render.js'
 import type { OptionValues } from './arguments.js'
 import { linesOf } from './clients.js'
 import { facts, jsonList, plain, table, when } from './print.js'

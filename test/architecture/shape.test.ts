@@ -19,6 +19,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/stop.ts', 'src/process'],
   ['src/app.ts', 'src/bare-app.ts'],
   ['plugins', 'src/routes', 'src/logger.ts', 'src/schema-compilers.ts'],
+  ['src/admin-views.ts'],
   ['src/storage', 'src/tracing'],
   ['src/config'],
   ['schemas'],

@@ -1,10 +1,10 @@
 /** The connected accounts of users, so that a back end learns the ids by which it asks for their tokens. */
 import { adminOperations } from '../../../schemas/generated/admin.js'
+import { renderAccount } from '../../admin-views.js'
 import type { App } from '../app.js'
 import type { ListName, PageQuery } from '../paging.js'
 import { found } from './caller.js'
 import type { Pages } from './pages.js'
-import { renderAccount } from './render.js'
 
 export function accounts(app: App, pages: Pages): void {
   const { connections, directory } = app.core

@@ -1,10 +1,10 @@
 /** Authorizations over all users, which are authorized clients on the wire. Those of one user are in users.ts. */
 import { adminOperations } from '../../../schemas/generated/admin.js'
+import { renderClient } from '../../admin-views.js'
 import type { App } from '../app.js'
 import { type ListName, sendData } from '../paging.js'
 import { found, originOf } from './caller.js'
 import type { Pages } from './pages.js'
-import { renderClient } from './render.js'
 
 export function authorizations(app: App, pages: Pages): void {
   const { allAuthorizations } = app.core

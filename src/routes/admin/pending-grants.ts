@@ -1,8 +1,8 @@
 import { adminOperations } from '../../../schemas/generated/admin.js'
+import { renderPending, renderPendingOf } from '../../admin-views.js'
 import type { App } from '../app.js'
 import type { ListName } from '../paging.js'
 import type { Pages } from './pages.js'
-import { renderPending, renderPendingOf } from './render.js'
 
 const LIST: ListName = ['pending grants']
 

@@ -1,12 +1,12 @@
 /** Users: found, shown with what they have granted, and what is done about them. */
 import { adminOperations } from '../../../schemas/generated/admin.js'
+import { renderClient, renderUser } from '../../admin-views.js'
 import type { PersonQuery } from '../../core/directory/directory.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 import { type ListName, sendData } from '../paging.js'
 import { found, originOf } from './caller.js'
 import type { Pages } from './pages.js'
-import { renderClient, renderUser } from './render.js'
 
 interface UserQuery {
   id?: string

@@ -17,11 +17,11 @@ const PURPOSE = { connectionName: 'grantd-keyspace', maxRetriesPerRequest: 1 }
 
 export interface KeyspaceParts {
   servers: Servers
-  keys: Pick<Keys, 'all' | 'readKey'>
-  redis: Pick<RedisConfig, 'place' | 'prefix' | 'waitReplicas' | 'timeoutMs'>
+  keys: Pick<Keys, 'all' | 'readKey' | 'lock'>
+  redis: Pick<RedisConfig, 'place' | 'waitReplicas' | 'timeoutMs'>
 }
 
-export function createRedisKeyspace({ servers, keys, redis: { place, prefix, ...wait } }: KeyspaceParts): Keyspace {
+export function createRedisKeyspace({ servers, keys, redis: { place, ...wait } }: KeyspaceParts): Keyspace {
   /** Calls `work` with a connection to each primary in turn. */
   async function eachPrimary(work: (redis: Redis) => Promise<void>): Promise<void> {
     // Without a primary for a part of the keys, "nothing is left" would be said of the others alone.
@@ -65,7 +65,7 @@ export function createRedisKeyspace({ servers, keys, redis: { place, prefix, ...
       eachPrimary(async (redis) => {
         await redis.scan(0, 'MATCH', keys.all, 'COUNT', 1)
         // Of a Cluster, another primary may have that slot: whoever is told so would have been allowed.
-        await redis.unlink(`${prefix}no-such-key`).catch((error: Error) => {
+        await redis.unlink(keys.lock('no such lock')).catch((error: Error) => {
           if (!error.message.startsWith('MOVED')) throw error
         })
       }),

@@ -1,9 +1,9 @@
 /** What the admin API and the operator's commands show of things: nothing of a code, a token or a key. */
-import type { AdminAccount, AdminClient, AdminUser, PendingGrantList } from '../../../schemas/generated/admin.js'
-import { type Authorization, hasEnded } from '../../core/authorizations/authorization.js'
-import type { Connection } from '../../core/connections/connection.js'
-import type { Person } from '../../core/directory/directory.js'
-import type { WaitingGrant, WaitingOfClient } from '../../core/grants/pending-list.js'
+import type { AdminAccount, AdminClient, AdminUser, PendingGrantList } from '../schemas/generated/admin.js'
+import { type Authorization, hasEnded } from './core/authorizations/authorization.js'
+import type { Connection } from './core/connections/connection.js'
+import type { Person } from './core/directory/directory.js'
+import type { WaitingGrant, WaitingOfClient } from './core/grants/pending-list.js'
 
 const time = (ms: number) => new Date(ms).toISOString()
 const timeOrNull = (ms: number | undefined) => (ms === undefined ? null : time(ms))
