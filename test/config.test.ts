@@ -700,6 +700,7 @@ const texts: Record<string, { good: string[]; bad: string[]; besides?: Record<st
   },
   AUDIT_LOG: { good: ['stdout', 'off'], bad: ['STDOUT', 'on', 'stderr'] },
   DOCS: { good: ['on', 'off'], bad: ['ON', 'true', '1'] },
+  DEMO_SIGN_IN: { good: ['on', 'off'], bad: ['ON', 'true', 'yes'] },
   LOG_LEVEL: { good: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], bad: ['INFO', 'verbose', '30'] },
   LIMITS: { good: ['on', 'off'], bad: ['ON', 'true', '0', 'no'] },
   // test/core/clients/clients.test.ts checks the content of this file.
@@ -1440,7 +1441,7 @@ t.test('variables that look like ours and are not read', async (t) => {
     const others = [
       ...['PATH', 'HOME', 'HOSTNAME', 'POST', 'PORTS', 'HOSTS', 'LANG', 'TZ', 'TERM', 'PWD', 'SHLVL', '_', 'CI', 'DOC'],
       ...['NODE_ENV', 'NODE_OPTIONS', 'npm_config_cache', 'npm_package_name', 'NPM_TOKEN', 'OTEL_SERVICE_NAME'],
-      ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'http_proxy', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'LC_ALL', 'TMPDIR'],
+      ...['OTEL_EXPORTER_OTLP_HEADERS', 'http_proxy', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'LC_ALL', 'TMPDIR'],
       ...['GRANTD_SERVICE_HOST', 'GRANTD_SERVICE_PORT', 'GRANTD_SERVICE_PORT_HTTP', 'GRANTD_PORT', 'REDIS_PORT'],
       ...['GRANTD_PORT_3333_TCP', 'GRANTD_PORT_3333_TCP_ADDR', 'REDIS_PORT_6379_TCP_PROTO', 'KUBERNETES_SERVICE_HOST'],
       ...['REDIS_HOST', 'REDIS_PASS', 'DATABASE_URL', 'SECRET', 'SESSION_SECRET', 'LOG_FORMAT', 'DOCS_URL'],

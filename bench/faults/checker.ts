@@ -5,6 +5,7 @@
 import type { Entry, FinalState } from './history.js'
 import { judgeAnswers } from './judge-answers.js'
 import { judgeState } from './judge-state.js'
+import { judgeTrail } from './judge-trail.js'
 import { RULES, type Rule, storiesOf } from './stories.js'
 
 export interface Verdict {
@@ -17,7 +18,7 @@ export function check(history: readonly Entry[], state: FinalState, least: Parti
   const facts = Object.fromEntries(RULES.map((rule) => [rule, 0])) as Record<Rule, number>
   const violations: string[] = []
   for (const story of storiesOf(history)) {
-    for (const { rule, broken } of [...judgeAnswers(story), ...judgeState(story, state)]) {
+    for (const { rule, broken } of [...judgeAnswers(story), ...judgeState(story, state), ...judgeTrail(story, state)]) {
       facts[rule] += 1
       if (broken) violations.push(`${rule}: ${story.actor}: ${broken}`)
     }

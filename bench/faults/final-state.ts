@@ -1,6 +1,6 @@
 /**
- * Reads the final state: polls every grant, uses every token and reads every list once more, and scans the records in
- * Redis.
+ * Reads the final state: polls every grant, uses every token and reads every list once more, scans the records in Redis,
+ * and reads the audit trail.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../test/support/redis-server.js'
@@ -8,6 +8,7 @@ import { sessionOf } from '../../test/support/tokens.js'
 import type { Leftover } from './actor.js'
 import type { FinalState, ListedClient, Outcome } from './history.js'
 import * as surfaces from './surfaces.js'
+import { readTrail } from './trail.js'
 import type { Answered, Sent, Transport } from './transport.js'
 
 const AT_ONCE = 8
@@ -60,7 +61,11 @@ export async function readFinalState(
       for (let next = queue.pop(); next; next = queue.pop()) await look(next)
     })
   )
-  return { polls, uses, clients, records: await readRecords(primaries) }
+  return {
+    ...{ polls, uses, clients },
+    records: await readRecords(primaries),
+    trail: await readTrail(primaries, leftovers)
+  }
 }
 
 async function readRecords(primaries: readonly RedisServer[]): Promise<Map<string, string[]>> {

@@ -44,6 +44,19 @@ export interface ListedClient {
   isRevoked: boolean
 }
 
+/** An event of the audit trail. What does not apply is empty. */
+export interface ToldEvent {
+  type: string
+  authorization: string
+}
+
+export interface Trail {
+  /** The events, by actor. */
+  told: ReadonlyMap<string, readonly ToldEvent[]>
+  /** The actors of whom a code or a token is in the trail. */
+  leaks: ReadonlySet<string>
+}
+
 /** The state after the run, by actor. */
 export interface FinalState {
   /** The outcome of the last poll of each grant. */
@@ -54,4 +67,5 @@ export interface FinalState {
   clients: ReadonlyMap<string, readonly ListedClient[]>
   /** The ids of the records in Redis. A duplicate record might be missing in the list, so Redis is read too. */
   records: ReadonlyMap<string, readonly string[]>
+  trail: Trail
 }

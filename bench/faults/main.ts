@@ -23,7 +23,9 @@ const MEASURE: Measure = {
     'revoked is refused': 80,
     'decision is seen': 100,
     'no false refusal': 1_000,
-    'known answer': 1_500
+    'known answer': 1_500,
+    'told in the trail': 300,
+    'no secret in the trail': 80
   }
 }
 

@@ -10,7 +10,9 @@ export const RULES = [
   'revoked is refused',
   'decision is seen',
   'no false refusal',
-  'known answer'
+  'known answer',
+  'told in the trail',
+  'no secret in the trail'
 ] as const
 export type Rule = (typeof RULES)[number]
 

@@ -32,7 +32,18 @@ interface Ending {
   clients?: ListedClient[]
   bobsClients?: ListedClient[]
   records?: string[]
+  told?: string[]
+  bobsTold?: string[]
+  leaks?: string[]
 }
+
+/** What the trail tells of the two actors. */
+const TOLD = [
+  ...['grant.started', 'grant.approved', 'grant.collected', 'authorization.renamed', 'authorization.renamed'],
+  'authorization.revoked'
+]
+const BOBS_TOLD = ['grant.started', 'grant.denied']
+const untold = (type: string) => TOLD.filter((other) => other !== type)
 
 function stateOf({
   poll = 'gone',
@@ -40,7 +51,10 @@ function stateOf({
   use = 'refused',
   clients = [client],
   bobsClients = [],
-  records = ['a']
+  records = ['a'],
+  told = TOLD,
+  bobsTold = BOBS_TOLD,
+  leaks = []
 }: Ending = {}): FinalState {
   return {
     polls: new Map([
@@ -52,7 +66,14 @@ function stateOf({
       ['alice', clients],
       ['bob', bobsClients]
     ]),
-    records: new Map([['alice', records]])
+    records: new Map([['alice', records]]),
+    trail: {
+      told: new Map([
+        ['alice', told.map((type) => ({ type, authorization: type === 'grant.started' ? '' : 'a' }))],
+        ['bob', bobsTold.map((type) => ({ type, authorization: '' }))]
+      ]),
+      leaks: new Set(leaks)
+    }
   }
 }
 
@@ -74,6 +95,7 @@ t.test('a history in which all is well', async (t) => {
   const { violations, facts } = check(whole, stateOf(), {})
   t.same(violations, [])
   t.match(facts, { 'approval kept': 1, 'denial kept': 1, 'revocation kept': 1, 'rename kept': 1, 'known answer': 13 })
+  t.match(facts, { 'told in the trail': 7, 'no secret in the trail': 2 })
 })
 
 t.test('each thing that can be wrong is found, and found to be that thing', async (t) => {
@@ -105,6 +127,13 @@ t.test('each thing that can be wrong is found, and found to be that thing', asyn
     ['a good token is refused in the end', 'no false refusal', without('revoke'), { use: 'refused' }],
     ['a user code is not known', 'no false refusal', withEntry(entry('decide', 1.5, 'missing')), {}],
     ['a client is not known', 'no false refusal', withEntry(entry('rename', 5.5, 'missing')), {}],
+    ['a start is not told', 'told in the trail', whole, { told: untold('grant.started') }],
+    ['an approval is not told', 'told in the trail', whole, { told: untold('grant.approved') }],
+    ['a denial is not told', 'told in the trail', whole, { bobsTold: ['grant.started', 'grant.approved'] }],
+    ['a collection is not told', 'told in the trail', whole, { told: untold('grant.collected') }],
+    ['one of two renames is not told', 'told in the trail', whole, { told: TOLD.toSpliced(4, 1) }],
+    ['a revocation is not told', 'told in the trail', whole, { told: untold('authorization.revoked') }],
+    ['a code is in the trail', 'no secret in the trail', whole, { leaks: ['bob'] }],
     ['an answer out of the contract', 'known answer', withEntry(entry('use', 4.5, 'unexpected', { status: 500 })), {}]
   ]
   for (const [name, rule, history, ending] of broken) {
@@ -120,25 +149,30 @@ t.test('what is not known to have been done may have been done or not', async (t
     ['or is not', renamedAgain, {}],
     ['a token is good for a moment after its revocation, a grant pending until the answer', early, {}],
     ['a denial that was not acknowledged is told', withEntry(lost('revoke', 7.2)), {}],
+    ['what was done twice is told twice', whole, { told: [...TOLD, ...TOLD] }],
     ['nothing is said while nothing can be looked at', withEntry(lost('use', 4.5)), {}]
   ]
   for (const [name, history, ending] of fine) t.same(check(history, stateOf(ending), {}).violations, [], name)
 
-  const untold = without('rename', 'first').concat(lost('rename', 4.7, { said: 'first' }))
+  const late = without('rename', 'first').concat(lost('rename', 4.7, { said: 'first' }))
   t.same(
-    rulesOf(check(untold, stateOf({ clients: [{ ...client, label: 'first' }] }), {})),
+    rulesOf(check(late, stateOf({ clients: [{ ...client, label: 'first' }] }), {})),
     ['rename kept'],
     'but what was sent before the last acknowledgement must not come after it'
   )
 })
 
 t.test('too few facts are no verdict', async (t) => {
-  t.equal(rulesOf(check([], stateOf(), {})).length, 9, 'an empty history breaks every rule')
+  t.equal(rulesOf(check([], stateOf(), {})).length, 11, 'an empty history breaks every rule')
   t.same(rulesOf(check(whole, stateOf(), { 'revoked is refused': 2 })), ['revoked is refused'])
-  const nothing: FinalState = { polls: new Map(), uses: new Map(), clients: new Map(), records: new Map() }
+  const trail = { told: new Map(), leaks: new Set<string>() }
+  const nothing: FinalState = { polls: new Map(), uses: new Map(), clients: new Map(), records: new Map(), trail }
   t.same(
     rulesOf(check(whole, nothing, {})).sort(),
-    ['approval kept', 'denial kept', 'rename kept', 'revocation kept'],
+    [
+      ...['approval kept', 'denial kept', 'no secret in the trail', 'rename kept', 'revocation kept'],
+      'told in the trail'
+    ],
     'nor is a final state that nobody has read'
   )
 })
