@@ -20,24 +20,35 @@ interface Kind {
   /** Whether an instance learns that the client of a poll it holds has left. docs/tested-with.md has a column for it. */
   tellsOfClientsThatLeave: boolean
   /**
-   * Whether a client that has asked on the same connection before is left without an answer where an instance dies: its connection
-   * is ended, as a server may that wants a request repeated. docs/tested-with.md has a column for it.
+   * How a request ends whose instance dies: its status, or the error that its client sees. Some end a connection that has brought a
+   * request before without an answer. docs/tested-with.md has a column for it.
    */
-  mayEndConnectionInstead: boolean
+  whenInstanceDies: Readonly<Record<'new' | 'kept' | 'HTTP/2', readonly (number | string)[]>>
 }
+
+const ALWAYS_502 = { new: [502], kept: [502], 'HTTP/2': [502] }
 
 export const PROXIES: Readonly<Record<string, Kind>> = {
   nginx: {
     start: async (t, port, upstreams, tls) => (await startNginx(t, port, upstreams, tls)).output,
     tellsOfClientsThatLeave: true,
-    mayEndConnectionInstead: false
+    whenInstanceDies: ALWAYS_502
   },
-  haproxy: { start: startHaproxy, tellsOfClientsThatLeave: true, mayEndConnectionInstead: false },
-  caddy: { start: startCaddy, tellsOfClientsThatLeave: true, mayEndConnectionInstead: false },
-  apache: { start: startApache, tellsOfClientsThatLeave: false, mayEndConnectionInstead: true }
+  haproxy: {
+    start: startHaproxy,
+    tellsOfClientsThatLeave: true,
+    // It depends on whether the connection to the instance had been used before.
+    whenInstanceDies: { new: [502], kept: ['ECONNRESET', 502], 'HTTP/2': ['ERR_HTTP2_STREAM_ERROR', 502] }
+  },
+  caddy: { start: startCaddy, tellsOfClientsThatLeave: true, whenInstanceDies: ALWAYS_502 },
+  apache: {
+    start: startApache,
+    tellsOfClientsThatLeave: false,
+    whenInstanceDies: { new: [502], kept: ['ECONNRESET'], 'HTTP/2': [500] }
+  }
 }
 
-/** Starts a proxy of this name in front of these ports. The test stops it. */
+/** Starts a proxy of this kind in front of these ports. The test stops it. */
 export async function startProxy(
   t: Torn,
   { start }: Kind,

@@ -37,7 +37,8 @@ export function raw(
       headers,
       ...(from && { localAddress: from }),
       ...(how.signal && { signal: how.signal }),
-      ...(how.ca && { ca: how.ca }),
+      // Otherwise the certificate would have to be for the host that the header names.
+      ...(how.ca && { ca: how.ca, servername: 'localhost' }),
       agent: how.agent ?? (false as const)
     }
     const sent = (protocol === 'https:' ? secureRequest : request)(options, (answer) => {

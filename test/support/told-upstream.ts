@@ -5,7 +5,7 @@ import { freePort } from './ports.js'
 
 export interface ToldUpstream {
   port: number
-  /** The headers of the latest request that was not a health check. */
+  /** The headers of the latest request for /. */
   lastHeaders(): IncomingHttpHeaders
   /** How often a path was asked for. */
   timesAsked(path: string): number
@@ -23,8 +23,8 @@ export const ANSWER_HEADERS = {
 export const ANSWER_BODY = '{"error":"It says so itself."}'
 
 /**
- * Starts it on a port of its own. /slow answers after this time, and what begins with /dies is cut where its answer would begin. The
- * test stops it.
+ * Starts it on a port of its own. The endpoints for polls answer after this time, and what begins with /dies is cut where its answer
+ * would begin. The test stops it.
  */
 export async function startToldUpstream(
   t: { teardown(handler: () => unknown): void },
@@ -35,14 +35,12 @@ export async function startToldUpstream(
   const timers = new Set<NodeJS.Timeout>()
   const server = createServer((request, response) => {
     const { url: path = '', headers } = request
-    if (path !== '/readyz') {
-      last = headers
-      asked.push(path)
-    }
+    asked.push(path)
+    if (path === '/') last = headers
     request.resume().on('end', () => {
       const status = /^\/answers\/(\d+)$/.exec(path)?.[1]
       if (path.startsWith('/dies')) request.socket.destroy()
-      else if (path === '/slow') timers.add(setTimeout(() => response.end('slow'), slowMs))
+      else if (path.endsWith('/token')) timers.add(setTimeout(() => response.end('slow'), slowMs))
       else if (status) response.writeHead(Number(status), ANSWER_HEADERS).end(ANSWER_BODY)
       else response.end('told')
     })
