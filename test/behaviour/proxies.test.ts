@@ -353,9 +353,9 @@ for (const name of names) {
       const polls: Promise<RawAnswer>[] = []
       // A proxy that asks for readiness hears of the new Redis from one instance a moment before the other.
       await until(async () => {
-        const grant = await api.start()
-        grants.push(grant)
-        polls.push(wait(grant.grant_code))
+        const more = await Promise.all(Array.from({ length: 4 }, () => api.start()))
+        grants.push(...more)
+        polls.push(...more.map(({ grant_code }) => wait(grant_code)))
         await untilHeld(grants.length)
         return grants.length >= 8 && (await heldBy(first)) > 0 && (await heldBy(second)) > 0
       })
