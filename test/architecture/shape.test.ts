@@ -48,6 +48,8 @@ const STARTERS = [
   'redis-sentinel',
   'nginx',
   'haproxy',
+  'caddy',
+  'apache',
   'browser',
   'firefox',
   'service'
