@@ -344,7 +344,11 @@ for (const name of names) {
         await sleep(200)
       }
       await redis.start()
-      for (const { url } of services) await until(async () => (await fetch(`${url}/readyz`)).status === 200)
+      for (const service of services) {
+        await until(async () => (await fetch(`${service.url}/readyz`)).status === 200)
+        // Polls wait only where decisions are heard.
+        await until(async () => (await metric(service, /^grantd_decision_feed_up (\d)$/gm)) === 1)
+      }
       await until(async () => (await rawJson(proxy.url, { path: POLL, body: { grant_code } })).status === 200)
     })
 
