@@ -1,6 +1,7 @@
 /**
- * Runs the tests of a list on other engines or on other versions of Node, and writes what came out into the table of docs/engines.md:
- * `npm run test:engines [-- NAME …]` and `npm run test:runtimes [-- NAME …]`. Ends with code 1 if anything failed.
+ * Runs the tests of a list on other engines, on other versions of Node or behind other proxies, and writes what came out into the table
+ * of docs/tested-with.md: `npm run test:engines [-- NAME …]`, `npm run test:runtimes [-- NAME …]` and `npm run test:proxies [-- NAME …]`.
+ * Ends with code 1 if anything failed.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,15 +9,30 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const MATRICES = {
-  engines: { names: 'ensure-unpacked.sh', all: ['engines'], list: 'test/engine-tests.txt', program: 'redis-server' },
-  runtimes: { names: 'ensure-runtimes.sh', all: [], list: 'test/runtime-tests.txt', program: 'node' }
+  engines: {
+    names: 'ensure-unpacked.sh',
+    all: ['engines'],
+    list: 'test/engine-tests.txt',
+    version: 'redis-server --version'
+  },
+  runtimes: { names: 'ensure-runtimes.sh', all: [], list: 'test/runtime-tests.txt', version: 'node --version' },
+  proxies: { names: 'ensure-unpacked.sh', all: ['proxies'], list: 'test/proxy-tests.txt', version: undefined }
 } as const
+/** How each proxy says its version, by what the test calls it. */
+const PROXY_VERSIONS: Readonly<Record<string, string>> = {
+  nginx: 'nginx -v',
+  haproxy: 'haproxy -v',
+  caddy: 'caddy version',
+  apache: 'apache2 -v'
+}
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const PAGE = `${root}docs/engines.md`
+const PAGE = `${root}docs/tested-with.md`
 
 const [kind = '', ...names] = process.argv.slice(2)
-if (kind !== 'engines' && kind !== 'runtimes') throw new Error('usage: test-matrix.ts engines|runtimes [NAME …]')
+if (kind !== 'engines' && kind !== 'runtimes' && kind !== 'proxies') {
+  throw new Error('usage: test-matrix.ts engines|runtimes|proxies [NAME …]')
+}
 const matrix = MATRICES[kind]
 const asked = names.length > 0 ? names : matrix.all
 
@@ -29,13 +45,20 @@ const files = readFileSync(`${root}${matrix.list}`, 'utf8').trim().split('\n')
 let hasFailed = false
 for (const folder of folders) {
   const name = /\.cache\/\w+\/([^/]+)/.exec(folder)?.[1] ?? folder
-  const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` }
-  const version = execFileSync(matrix.program, ['--version'], { env, encoding: 'utf8' }).trim()
+  const [proxy = ''] = name.split('-')
+  const env = {
+    ...process.env,
+    PATH: `${folder}:${process.env.PATH}`,
+    ...(kind === 'proxies' && { PROXY: proxy })
+  }
+  const asks = matrix.version ?? PROXY_VERSIONS[proxy] ?? ''
+  // Some say it on standard error.
+  const version = execFileSync('sh', ['-c', `${asks} 2>&1`], { env, encoding: 'utf8' }).trim()
   const startedAt = performance.now()
   const { passed, failed } = await runTests(env)
   const minutes = Math.ceil((performance.now() - startedAt) / 60_000)
   hasFailed ||= failed > 0 || passed === 0
-  const shown = /v=?([\d.]+)/.exec(version)?.[1] ?? version
+  const shown = /(\d+(?:\.\d+)+)/.exec(version)?.[1] ?? version
   const day = new Date().toISOString().slice(0, 10)
   writeRow(name, [name, shown, `${files.length}`, passed.toLocaleString('en'), `${failed}`, `${minutes}`, day])
   console.log(`${name} ${shown}: ${passed} passed, ${failed} failed`)
@@ -69,7 +92,7 @@ function writeRow(name: string, cells: readonly string[]): void {
   const [begin, end] = [`<!-- ${kind}: this table is written by npm run test:${kind} -->\n`, `<!-- end of ${kind} -->`]
   const page = readFileSync(PAGE, 'utf8')
   const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)]
-  if (from < begin.length || to < from) throw new Error(`docs/engines.md has no table of ${kind}`)
+  if (from < begin.length || to < from) throw new Error(`docs/tested-with.md has no table of ${kind}`)
   const lines = page.slice(from, to).trimEnd().split('\n')
   const [head = '', rule = '', ...rows] = lines
   const others = rows.filter((line) => !line.startsWith(`| ${name} |`))

@@ -49,6 +49,8 @@ const STARTERS = [
   'redis-sentinel',
   'nginx',
   'haproxy',
+  'caddy',
+  'apache',
   'browser',
   'firefox',
   'service'

@@ -5,7 +5,6 @@
 
 import { execFile } from 'node:child_process'
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,6 +23,7 @@ import { HAPROXY_CFG, startHaproxy } from '../support/haproxy.js'
 import { NGINX_CONF, startBareNginx, startNginx } from '../support/nginx.js'
 import { DEVICE_CODE } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
+import { raw } from '../support/raw-request.js'
 import { startRedis } from '../support/redis-server.js'
 import { root } from '../support/root.js'
 import { type Service, startService } from '../support/service.js'
@@ -147,47 +147,6 @@ t.test('docker-compose.yml', async (t) => {
     await Promise.all(copied.map((name) => access(join(root, name))))
   })
 })
-
-interface RawAnswer {
-  status: number
-  headers: Record<string, unknown>
-  body: string
-}
-
-interface RawRequest {
-  method?: string
-  path: string
-  /** The local address that the request comes from. */
-  from?: string
-  headers?: Record<string, string>
-  body?: string
-}
-
-/** Sends a request with path and headers as they are, from a chosen local address. */
-function raw(url: string, { method = 'GET', path, from, headers = {}, body }: RawRequest): Promise<RawAnswer> {
-  const { port } = new URL(url)
-  return new Promise((resolve, reject) => {
-    const options = {
-      host: from?.includes(':') ? '::1' : '127.0.0.1',
-      port,
-      method,
-      path,
-      headers,
-      agent: false as const
-    }
-    const sent = request({ ...options, ...(from && { localAddress: from }) }, (answer) => {
-      let text = ''
-      answer.setEncoding('utf8')
-      answer.on('data', (chunk) => {
-        text += chunk
-      })
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: text }))
-      answer.on('error', reject)
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
-}
 
 /** Returns how many polls an instance has judged since its start, by its own metrics. */
 async function pollsOf({ url }: Service): Promise<number> {

@@ -1,6 +1,7 @@
-/** Debian's Apache with examples/apache; only addresses, port, certificates and directory are replaced. */
+/** Apache, as found on PATH, with the deployed configuration, or that of the example; only addresses, ports, certificates and folders are replaced. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,43 +9,100 @@ import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import { makeCertificate } from './certificates.js'
 import { freePort } from './ports.js'
-import { inRoot } from './root.js'
+import { inRoot, serverEnv } from './root.js'
+import { type Tls, writeTls } from './tls.js'
 import { until } from './until.js'
 
-const APACHE = '/usr/sbin/apache2'
+export const APACHE_CONF = inRoot('deploy/apache.conf')
 
 type Torn = { teardown(handler: () => unknown): void }
+type Replacement = readonly [pattern: RegExp, by: string]
 
-/** Starts Apache in front of an API. `adapt` may change the configuration further. Returns what it has logged so far. The test stops it. */
+/**
+ * Starts Apache on a port with these upstreams, for IPv4 and IPv6, and on another with TLS. Returns what it has logged so far. The
+ * test stops it.
+ */
+export async function startApache(
+  t: Torn,
+  port: number,
+  upstreams: readonly number[],
+  tls?: Tls
+): Promise<() => Promise<string>> {
+  const conf = await readFile(APACHE_CONF, 'utf8')
+  return start(t, port, async (directory) => {
+    const replaced = adapt(conf, [
+      [/(?<=[ :])\/tmp(?=[/\s])/g, directory],
+      [/^ServerRoot .*$/m, `ServerRoot ${serverRoot()}`],
+      [/^Listen 8080$/m, `Listen 127.0.0.1:${port}\nListen [::1]:${port}`],
+      ...upstreams.map((upstream, i): Replacement => [RegExp(`\\bgrantd-${i + 1}:3333\\b`), `127.0.0.1:${upstream}`])
+    ])
+    if (!tls) return replaced
+    const files = await writeTls(directory, tls)
+    const [before, secure = ''] = replaced.split(/^# TLS, and HTTP\/2:$/m)
+    const on = adapt(secure.replace(/^# /gm, ''), [
+      [/^Listen 8443$/m, `Listen 127.0.0.1:${tls.port}\nListen [::1]:${tls.port}`],
+      [/\*:8443/, `*:${tls.port}`],
+      [/\S+grantd\.pem/, files.certificate],
+      [/\S+grantd\.key/, files.key]
+    ])
+    return before + on
+  })
+}
+
+/** The folder of the modules: Debian's, or that beside a program which was unpacked. */
+function serverRoot(): string {
+  const folder = serverEnv()
+    .PATH?.split(':')
+    .find((folder) => existsSync(join(folder, 'apache2')))
+  const unpacked = join(folder ?? '', '../root/usr/lib/apache2')
+  return existsSync(unpacked) ? unpacked : '/usr/lib/apache2'
+}
+
+/** Starts examples/apache in front of an API. `change` may change the configuration further. Returns what it has logged so far. The test stops it. */
 export async function startExampleApache(
   t: Torn,
   port: number,
   grantd: number,
   api: number,
-  adapt = (conf: string) => conf
+  change = (conf: string) => conf
+): Promise<() => Promise<string>> {
+  const secure = await startTls(t, grantd)
+  const conf = await readFile(inRoot('examples/apache/apache.conf'), 'utf8')
+  return start(t, port, async (directory) => {
+    await writeFile(join(directory, 'authority.pem'), secure.authority)
+    const replaced = adapt(conf, [
+      [/(?<=[ :])\/tmp(?=[/\s])/g, directory],
+      [/^Listen 8083$/m, `Listen 127.0.0.1:${port}`],
+      [/\bhttps:\/\/grants\.example\.com\//, `https://127.0.0.1:${secure.port}/`],
+      [/\/etc\/ssl\/certs\/ca-certificates\.crt$/m, join(directory, 'authority.pem')],
+      [/\b127\.0\.0\.1:4000\b/, `127.0.0.1:${api}`]
+    ])
+    return change(replaced)
+  })
+}
+
+function adapt(conf: string, replacements: readonly Replacement[]): string {
+  return replacements.reduce((text, [pattern, by]) => {
+    const replaced = text.replace(pattern, by)
+    if (replaced === text) throw new Error(`the configuration has no ${pattern}`)
+    return replaced
+  }, conf)
+}
+
+async function start(
+  t: Torn,
+  port: number,
+  confIn: (directory: string) => Promise<string>
 ): Promise<() => Promise<string>> {
   const directory = await mkdtemp(join(tmpdir(), 'grantd-apache-'))
   await chmod(directory, 0o755)
-  const secure = await startTls(t, grantd)
-  await writeFile(join(directory, 'authority.pem'), secure.authority)
-  let conf = await readFile(inRoot('examples/apache/apache.conf'), 'utf8')
-  for (const [pattern, by] of [
-    [/(?<=[ :])\/tmp(?=[/\s])/g, directory],
-    [/^Listen 8083$/m, `Listen 127.0.0.1:${port}`],
-    [/\bhttps:\/\/grants\.example\.com\//, `https://127.0.0.1:${secure.port}/`],
-    [/\/etc\/ssl\/certs\/ca-certificates\.crt$/m, join(directory, 'authority.pem')],
-    [/\b127\.0\.0\.1:4000\b/, `127.0.0.1:${api}`]
-  ] as const) {
-    const replaced = conf.replace(pattern, by)
-    if (replaced === conf) throw new Error(`the configuration has no ${pattern}`)
-    conf = replaced
-  }
   const file = join(directory, 'apache.conf')
-  await writeFile(file, adapt(conf))
+  await writeFile(file, await confIn(directory))
 
-  // Files, because Apache opens /dev/stderr anew, which a pipe of Node.js does not allow.
+  // Files, because Apache opens /dev/stdout and /dev/stderr anew, which a pipe of Node.js does not allow.
   const log = await open(join(directory, 'out.log'), 'a')
-  const child = spawn(APACHE, ['-f', file, '-DFOREGROUND'], { stdio: ['ignore', log.fd, log.fd] })
+  const options = { env: serverEnv(), stdio: ['ignore', log.fd, log.fd] as ['ignore', number, number] }
+  const child = spawn('apache2', ['-f', file, '-DFOREGROUND'], options)
   // A missing Apache must fail the test and not skip it.
   child.on('error', (error) => {
     throw error
@@ -61,7 +119,7 @@ export async function startExampleApache(
   await until(async () => {
     if (child.exitCode !== null) throw new Error(`Apache did not start:\n${await output()}`)
     return fetch(`http://127.0.0.1:${port}`).then(
-      ({ status }) => status === 401,
+      () => true,
       () => false
     )
   })

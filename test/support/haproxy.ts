@@ -1,4 +1,4 @@
-/** Debian's HAProxy with the deployed configuration, or that of the example; only addresses and port are replaced. */
+/** HAProxy, as found on PATH, with the deployed configuration, or that of the example; only addresses and port are replaced. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,25 +6,38 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { takesConnections } from './nginx.js'
-import { inRoot } from './root.js'
+import { inRoot, serverEnv } from './root.js'
+import { type Tls, writeTls } from './tls.js'
 import { until } from './until.js'
 
-const HAPROXY = '/usr/sbin/haproxy'
 export const HAPROXY_CFG = inRoot('deploy/haproxy.cfg')
 
 type Torn = { teardown(handler: () => unknown): void }
 
-/** Starts HAProxy on a port with these upstreams, for IPv4 and IPv6. Returns what it has logged so far. The test stops it. */
-export async function startHaproxy(t: Torn, port: number, upstreams: readonly number[]): Promise<() => string> {
+/**
+ * Starts HAProxy on a port with these upstreams, for IPv4 and IPv6, and on another with TLS. Returns what it has logged so far. The
+ * test stops it.
+ */
+export async function startHaproxy(
+  t: Torn,
+  port: number,
+  upstreams: readonly number[],
+  tls?: Tls
+): Promise<() => string> {
   let text = replace(
     await readFile(HAPROXY_CFG, 'utf8'),
     /\bbind :8080\s+bind \[::\]:8080 v6only$/m,
     `bind 127.0.0.1:${port},[::1]:${port}`
   )
   upstreams.forEach((upstream, i) => {
-    text = replace(text, new RegExp(` grantd-${i + 1}:3333$`, 'm'), ` 127.0.0.1:${upstream}`)
+    text = replace(text, new RegExp(` grantd-${i + 1}:3333\\b`, 'gm'), ` 127.0.0.1:${upstream}`)
   })
-  return start(t, port, () => text)
+  return start(t, port, async (directory) => {
+    if (!tls) return text
+    const { both } = await writeTls(directory, tls)
+    const bind = `bind 127.0.0.1:${tls.port},[::1]:${tls.port} ssl crt ${both} `
+    return replace(text, /# TLS: bind :8443 ssl crt \S+ /, bind)
+  })
 }
 
 /** Starts examples/haproxy in front of an API. */
@@ -48,8 +61,8 @@ async function start(
   const directory = await mkdtemp(join(tmpdir(), 'grantd-haproxy-'))
   const cfg = join(directory, 'haproxy.cfg')
   await writeFile(cfg, await cfgIn(directory))
-  const options = { cwd: directory, env: { ...process.env, ...env } }
-  const child = spawn(HAPROXY, ['-W', '-db', '-f', cfg], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  const options = { cwd: directory, env: { ...serverEnv(), ...env } }
+  const child = spawn('haproxy', ['-W', '-db', '-f', cfg], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   // A missing HAProxy must fail the test and not skip it.
   child.on('error', (error) => {
     throw error

@@ -1,4 +1,4 @@
-/** Debian's nginx with the deployed configuration, or that of the example; only addresses, port and directory are replaced. */
+/** nginx, as found on PATH, with the deployed configuration, or that of the example; only addresses, port and directory are replaced. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,9 +7,9 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inRoot } from './root.js'
+import { inRoot, serverEnv } from './root.js'
+import { type Tls, writeTls } from './tls.js'
 
-const NGINX = '/usr/sbin/nginx'
 export const NGINX_CONF = inRoot('deploy/nginx.conf')
 
 export interface Nginx {
@@ -23,10 +23,17 @@ export interface Nginx {
 
 type Torn = { teardown(handler: () => unknown): void }
 
-/** Starts nginx on a port with these upstreams, in the order of deploy/nginx.conf. The test stops it. */
-export async function startNginx(t: Torn, port: number, upstreams: readonly number[]): Promise<Nginx> {
+/** Starts nginx on a port with these upstreams, in the order of deploy/nginx.conf, and on another with TLS. The test stops it. */
+export async function startNginx(t: Torn, port: number, upstreams: readonly number[], tls?: Tls): Promise<Nginx> {
   const deployed = await readFile(NGINX_CONF, 'utf8')
-  return start(t, port, (directory) => adapt(deployed, directory, port, upstreams))
+  return start(t, port, async (directory) => {
+    const conf = adapt(deployed, directory, port, upstreams)
+    if (!tls) return conf
+    const { certificate, key } = await writeTls(directory, tls)
+    const listen = `listen 127.0.0.1:${tls.port} ssl http2; listen [::1]:${tls.port} ssl http2;`
+    const files = `ssl_certificate ${certificate}; ssl_certificate_key ${key};`
+    return replace(conf, /# TLS: listen 8443 ssl http2; .*$/m, `${listen} ${files}`)
+  })
 }
 
 /** Starts an nginx of one line, `proxy_pass`, as people try things out with. */
@@ -57,7 +64,7 @@ async function start(t: Torn, port: number, confOf: (directory: string) => strin
 
   const [out, err] = [await open(logs.out, 'a'), await open(logs.err, 'a')]
   const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf'), '-g', 'daemon off;']
-  const child = spawn(NGINX, args, { stdio: ['ignore', out.fd, err.fd] })
+  const child = spawn('nginx', args, { env: serverEnv(), stdio: ['ignore', out.fd, err.fd] })
   // A missing nginx must fail the test and not skip it.
   child.on('error', (error) => {
     throw error

@@ -7,3 +7,6 @@ export const root = dirname(createRequire(import.meta.url).resolve('grantd/packa
 
 /** The path of one of its files, or of a folder. */
 export const inRoot = (path: string) => join(root, path)
+
+/** The environment of a server that is looked for on PATH, where some systems do not have the folder that Debian puts servers in. */
+export const serverEnv = (): NodeJS.ProcessEnv => ({ ...process.env, PATH: `${process.env.PATH}:/usr/sbin` })
