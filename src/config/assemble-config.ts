@@ -79,7 +79,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     dashboard: {
       // Where people sign in at providers, there may be no dashboard at all.
       secrets:
-        env.DASHBOARD_JWT_SECRET.length > 0 || env.DASHBOARD_JWKS_URL || upstreams.length > 0
+        env.DASHBOARD_JWT_SECRET.length > 0 || env.DASHBOARD_JWKS_URL || upstreams.length > 0 || isDemo(env)
           ? env.DASHBOARD_JWT_SECRET
           : [madeUp('DASHBOARD_JWT_SECRET')],
       jwksUrl: env.DASHBOARD_JWKS_URL,

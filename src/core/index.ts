@@ -162,7 +162,7 @@ export function createCore(parts: CoreParts) {
     ...{ records: authorizationRecords, parents, authorizations, users },
     ...{ epoch, clock, takeStatusIndex }
   })
-  const allAuthorizations = createAllAuthorizations(authorizationRecords, parents)
+  const allAuthorizations = createAllAuthorizations({ records: authorizationRecords, parents, epoch })
   const { revocations: store, statusIndices: indices } = storage
   const statusLists = namesStatusList ? createStatusLists({ ...signing, store, indices, clock }) : undefined
   const tokens = createTokens({

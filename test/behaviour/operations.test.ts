@@ -450,10 +450,10 @@ t.test('the guide: its links lead somewhere, its commands and settings exist', a
     }
   }
   t.ok(looked >= 35, `${looked} links`)
-  const cli = textOf('src/cli.ts')
+  const cli = textOf('src/cli/commands.ts')
   const commands = [
     ...operations.matchAll(
-      /`(?:[^`\n]* )?((?:keys|clients|api-keys|providers|restore|epoch|webhooks) [a-z-]+)[^`\n]*`/g
+      /`(?:[^`\n]* )?((?:keys|clients|users|grants|api-keys|providers|restore|epoch|webhooks) [a-z-]+)[^`\n]*`/g
     )
   ]
   t.ok(commands.length >= 10, `${commands.length} commands`)

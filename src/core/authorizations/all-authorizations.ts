@@ -2,9 +2,11 @@
  * The authorizations of all users, for operators: by their id alone, and all of them in no order. A walk through all looks at every
  * key that the storage has, so it is no way to find those of one user.
  */
+import type { Epoch } from '../epoch/epoch.js'
 import { type List, type ListOptions, wantedOf } from '../records/batches.js'
 import type { ParentIndex, PlacedRecord, RecordStore } from '../records/record-store.js'
 import { type Authorization, fromFields, listedUntilMs } from './authorization.js'
+import { withinEpoch } from './ended-by-epoch.js'
 
 /** What is asked for; undefined is all the same. */
 export interface AuthorizationFilter {
@@ -22,19 +24,26 @@ export interface AllAuthorizations {
   indexSome(options: ListOptions): Promise<{ seen: number; added: number; next: string | undefined }>
 }
 
-export function createAllAuthorizations(records: RecordStore, parents: ParentIndex): AllAuthorizations {
+export interface AllAuthorizationsParts {
+  records: RecordStore
+  parents: ParentIndex
+  epoch: Pick<Epoch, 'ends'>
+}
+
+export function createAllAuthorizations({ records, parents, epoch }: AllAuthorizationsParts): AllAuthorizations {
   const read = ({ parent, id, fields }: PlacedRecord) => fromFields(parent, id, fields)
 
   async function* batches(after: string | undefined, most: number): AsyncGenerator<List<Authorization>> {
-    const { records: found, next } = await records.scan({ after, most })
-    yield { items: found.map(read), next }
+    const [{ records: found, next }, ends] = await Promise.all([records.scan({ after, most }), epoch.ends()])
+    yield { items: found.map((one) => withinEpoch(read(one), ends)), next }
   }
 
   return {
     async findById(id) {
       const [userId] = await parents.of([id])
-      const fields = userId === undefined ? undefined : await records.get(userId, id)
-      return userId === undefined || !fields ? undefined : fromFields(userId, id, fields)
+      if (userId === undefined) return undefined
+      const [fields, ends] = await Promise.all([records.get(userId, id), epoch.ends()])
+      return fields && withinEpoch(fromFields(userId, id, fields), ends)
     },
 
     search: ({ clientType, clientId, isRevoked }, options) =>

@@ -155,14 +155,16 @@ export function createAuthorizations({
 
     async countsOf(userId) {
       const order = 'last-to-end'
-      const [found, { ids }] = await Promise.all([
+      const [found, { ids }, ends] = await Promise.all([
         readPage(records.page, userId, { order, most: MOST_ACTIVE, fading: { ...ENDED, most: 0 } }),
-        records.ids(userId, { order, most: 1 })
+        records.ids(userId, { order, most: 1 }),
+        epoch.ends()
       ])
       const nowMs = clock()
-      const all = [...found.records].map(([id, fields]) => fromFields(userId, id, fields))
+      const all = [...found.records].map(([id, fields]) => withinEpoch(fromFields(userId, id, fields), ends))
+      const revoked = all.filter(({ revokedAtMs }) => revokedAtMs !== undefined)
       const awaited = all.filter((one) => one.awaitsCollection && !hasEnded(one, nowMs))
-      return { active: found.lasting, awaited: awaited.length, isAny: ids.length > 0 }
+      return { active: found.lasting - revoked.length, awaited: awaited.length, isAny: ids.length > 0 }
     },
 
     async rename(userId, id, label, by) {
