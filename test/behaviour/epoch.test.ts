@@ -111,7 +111,7 @@ t.test('with the user of the service everything ends here, and the operator is t
   const { code, stdout, stderr } = await grantd('', service)
   t.equal(code, 1)
   t.equal(stdout, '')
-  t.match(stderr, /ended on every instance.*But it could not be announced.*may not use SCAN.*grantd-admin\.acl/)
+  t.match(stderr, /ended on every instance.*But it could not be announced.*may not use UNLINK.*grantd-admin\.acl/)
   pass(2_000)
   t.strictSame(await goodAt(here, had), ['key'])
   t.match(await grantd('', operator), { code: 0, stdout: /[1-9] authorized clients are announced/ })

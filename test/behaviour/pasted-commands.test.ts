@@ -355,7 +355,7 @@ t.test(
     const clean = 'grantd restore clean\n'
     const cleanByLog = 'grantd restore clean --revoked-from audit.log'
     const epoch = 'grantd epoch begin\n'
-    const refused = /may not use SCAN.*deploy\/redis\/grantd-admin\.acl/
+    const refused = /may not use UNLINK.*deploy\/redis\/grantd-admin\.acl/
     const statusAt = (service: OAuthApp) => async (token: string) =>
       (await service.call('GET', '/auth/clients', { token })).status
 
