@@ -141,7 +141,8 @@ t.test('routes parse, call and render: no storage, no secrets, no application', 
   t.ok(routes.length >= 350, `${routes.length} imports`)
   // What the admin API shows of things is what the commands show of them.
   const allowed = ({ to }: Import) =>
-    within(to, 'src/routes', 'src/admin-views.ts', 'schemas', CORE) && !within(to, 'src/core/secrets', 'src/core/index.ts')
+    within(to, 'src/routes', 'src/admin-views.ts', 'schemas', CORE) &&
+    !within(to, 'src/core/secrets', 'src/core/index.ts')
   t.strictSame(show(routes.filter((one) => !one.isPackage && !allowed(one))), [])
 })
 

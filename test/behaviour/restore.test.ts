@@ -270,7 +270,7 @@ t.test('every primary of a Cluster is looked through', async (t) => {
     t.equal((await service.refresh(refresh_token, CLI)).status, 400)
   }
   await cluster.nodes[2]?.client.call('ACL', 'SETUSER', username, '-scan')
-  t.match(await grantd('restore check', operator), { code: 1, stdout: '', stderr: /may not use UNLINK/ }, 'of one alone')
+  t.match(await grantd('restore check', operator), { code: 1, stdout: '', stderr: /may not use SCAN/ }, 'of one alone')
 })
 
 t.test('behind Sentinels, and the replicas have what is gone', async (t) => {
