@@ -1,5 +1,6 @@
 /** The commands that need the core: run over the service's Redis, without Fastify. */
 import { loadConfig } from '../config/load-config.js'
+import type { WireEvent } from '../core/audit/event.js'
 import { type Core, type CoreEvents, createCore } from '../core/index.js'
 import { createStorage } from '../storage/index.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './api-keys.js'
@@ -80,7 +81,10 @@ async function* withCore(command: (core: Core) => Lines, { opens = true } = {}):
   const clock = Date.now
   const { redis, eventsKept } = config
   const storage = createStorage({ redis, clock, log: { info() {}, warn() {} }, observe() {}, eventsKept })
-  const core = createCore({ storage, config, clock, signer: NO_SIGNER, events: NOBODY, limitTime: (work) => work })
+  // The lines of the audit log, beside what the command prints: what it did is not in the log of any instance.
+  const told = (event: WireEvent) => console.error(JSON.stringify(event))
+  const events = config.auditLog === 'off' ? NOBODY : { ...NOBODY, told }
+  const core = createCore({ storage, config, clock, signer: NO_SIGNER, events, limitTime: (work) => work })
   try {
     await storage.open()
     if (opens) await core.open()

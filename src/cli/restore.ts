@@ -21,6 +21,7 @@ const TAKEN = {
   authorizations: 'revocations of authorized clients',
   users: 'users blocked, or let be again',
   apiKeys: 'revocations of API keys',
+  apiKeyRights: 'API keys from which rights were taken',
   connections: 'connected accounts that were disconnected',
   signingKeyRotations: 'rotations of the signing key',
   epochs: 'epochs'

@@ -557,6 +557,7 @@ async function everything({ client }: Awaited<ReturnType<typeof startRedis>>): P
     if (type === 'hash') texts.push(...Object.entries(await client.hgetall(key)).flat())
     else if (type === 'string') texts.push((await client.get(key)) ?? '')
     else if (type === 'zset') texts.push(...((await client.zrange(key, '0', '-1')) as string[]))
+    else if (type === 'stream') texts.push(JSON.stringify(await client.xrange(key, '-', '+')))
     else throw new Error(`${key} is a ${type}`)
   }
   return texts.join('\n')

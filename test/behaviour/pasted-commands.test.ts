@@ -33,7 +33,7 @@ const shell = (script: string, url: string, cwd: string) =>
 
 /** Returns the only code block of the guide that contains this text. */
 function block(containing: string): string {
-  const found = [...guide.matchAll(/```(?:sh)?\n([\s\S]*?)```/g)].map(([, text = '']) => text)
+  const found = [...guide.matchAll(/```(?:\w*)\n([\s\S]*?)```/g)].map(([, text = '']) => text)
   const [one, ...more] = found.filter((text) => text.includes(containing))
   if (one === undefined || more.length > 0) throw new Error(`docs/operations.md: not one block with ${containing}`)
   return one
@@ -278,7 +278,7 @@ t.test(
         GRANTD_SECRET,
         DASHBOARD_JWT_SECRET: DASHBOARD_SECRET
       },
-      ...{ SIGNING_ALG: 'EdDSA', REDIS_TIMEOUT_MS: '30000' }
+      ...{ SIGNING_ALG: 'EdDSA', REDIS_TIMEOUT_MS: '30000', USER_ID: 'eve' }
     }
     /** The blocks that were run, by their texts. */
     const done = new Set<string>()
@@ -398,7 +398,19 @@ t.test(
     })
 
     const trail = 'redis-cli -u "$REDIS_URL" xrevrange grantd:events'
-    t.match(await paste(trail, redis, source.service), { code: 0, said: /authorization\.revoked/ })
+    for (const user of [source.service, source.operator]) {
+      t.match(await paste(trail, redis, user), { code: 0, said: /authorization\.revoked/ })
+    }
+
+    await t.test('somebody lost a laptop', async (t) => {
+      await before.app.core.profiles.keep('eve', { name: 'Eve', email: 'ann@example.com', isEmailVerified: true })
+      for (const user of [source.service, source.operator]) {
+        const lost = await before.collect('eve')
+        t.match(await paste('grantd users find', redis, user), { code: 0, said: /^.*\beve\b/m })
+        t.equal((await before.call('GET', '/auth/clients', { token: lost })).status, 401)
+        t.equal((await paste('grantd users block', redis, user)).code, 0)
+      }
+    })
     // What is no command is what a program writes.
     for (const { language, text } of blocks.filter((one) => one.language !== 'sh')) {
       t.equal(language, 'json')

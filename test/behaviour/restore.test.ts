@@ -7,6 +7,7 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { readRevocationLog } from '../../src/core/restore/revocation-log.js'
 import { GRANTD_SECRET } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
@@ -147,6 +148,7 @@ t.test('with the audit log no more ends than what was taken away since the backu
   const before = await startOAuthApp(t, { REDIS_URL: redis.url })
   const had = await inUse(before)
   const file = join(directory, 'grantd.rdb')
+  const reduced = await before.app.core.apiKeys.create('acme', { rights: ['introspect', 'admin:write'] }, BY)
   await snapshot(redis, await addRedisAdministrator([redis], PASSWORD), file)
   const later = await before.tokens()
   const { redis: there, service, operator } = await restored(t, file, directory)
@@ -161,7 +163,8 @@ t.test('with the audit log no more ends than what was taken away since the backu
     { at: at(7), type: 'user.blocked', user_id: 'bob', actor: 'operator' },
     { at: at(8), type: 'user.blocked', user_id: 'carol', actor: 'operator' },
     { at: at(9), type: 'user.unblocked', user_id: 'carol', actor: 'operator' },
-    { at: at(9), type: 'api_key.revoked', actor: 'operator', detail: `acme/${had.key.key.id}` }
+    { at: at(9), type: 'api_key.revoked', actor: 'operator', detail: `acme/${had.key.key.id}` },
+    { at: at(10), type: 'api_key.changed', actor: 'operator', detail: `acme/${reduced.key.id} introspect` }
   ]
   const log = join(directory, 'audit.log')
   await writeFile(log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
@@ -190,7 +193,7 @@ t.test('with the audit log no more ends than what was taken away since the backu
   t.match(found, {
     clean: false,
     signingKeys: 0,
-    takenAway: { authorizations: 1, users: 1, apiKeys: 1, connections: 0 }
+    takenAway: { authorizations: 1, users: 1, apiKeys: 1, apiKeyRights: 1, connections: 0 }
   })
   t.notOk(found.keys['authorized-client'])
   t.equal((await grantd(`restore clean ${options}`, operator)).code, 0)
@@ -200,6 +203,12 @@ t.test('with the audit log no more ends than what was taken away since the backu
   t.strictSame(await letIn(after, had), ['kept', 'other key'], 'and who signs in again is signed in')
   t.ok(await after.app.core.users.isBlocked('bob'))
   t.notOk(await after.app.core.users.isBlocked('carol'))
+  t.ok(await after.app.core.apiKeys.use(reduced.text, 'introspect'))
+  await t.rejects(
+    after.app.core.apiKeys.use(reduced.text, 'admin:write'),
+    { code: 'forbidden' },
+    'a right that was taken'
+  )
   const { revocations } = await after.app.core.revocationFeed
     .read()
     .then((page) => (page === 'gone' ? { revocations: [] } : page))
@@ -209,6 +218,54 @@ t.test('with the audit log no more ends than what was taken away since the backu
     'whoever verifies by themselves hears of both, also of that which the backup did not have'
   )
   t.ok((await there.client.keys('grantd:signing-keys')).length > 0)
+})
+
+t.test('of the epochs of a log the latest moment of each kind counts, and of API keys the last rights', async (t) => {
+  async function* lines() {
+    const detail = (minute: number, more = '') => `before 2026-03-01T00:0${minute}:00.000Z${more}`
+    const id = 'A'.repeat(16)
+    for (const line of [
+      { type: 'epoch.begun', detail: detail(1, ', API keys as well') },
+      { type: 'epoch.begun', detail: detail(3) },
+      { type: 'epoch.begun', detail: detail(2) },
+      { type: 'api_key.changed', detail: `acme/${id} tokens,admin:read` },
+      { type: 'api_key.changed', detail: `acme/${id} admin:read` }
+    ]) {
+      yield JSON.stringify({ at: '2026-03-02T00:00:00Z', ...line })
+    }
+  }
+  const { ends, apiKeyRights } = await readRevocationLog(lines(), 0)
+  t.strictSame(ends, {
+    beforeMs: Date.parse('2026-03-01T00:03:00Z'),
+    apiKeysBeforeMs: Date.parse('2026-03-01T00:01:00Z')
+  })
+  t.strictSame([...apiKeyRights.values()], [{ owner: 'acme', rights: ['admin:read'] }])
+})
+
+t.test('what a command takes away is in the lines that it writes, and stays away by them', async (t) => {
+  const directory = t.testdir({})
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const before = await startOAuthApp(t, { REDIS_URL: redis.url })
+  const key = await before.app.core.apiKeys.create('acme', {}, BY)
+  const file = join(directory, 'grantd.rdb')
+  await snapshot(redis, await addRedisAdministrator([redis], PASSWORD), file)
+  const since = new Date().toISOString()
+  const early = JSON.stringify({ at: '2020-01-01T00:00:00Z', type: 'grant.started' })
+  const env = { REDIS_URL: redis.url, AUDIT_LOG: 'stdout' }
+  const { code, stderr } = await grantd(`api-keys revoke acme ${key.key.id}`, env)
+  t.equal(code, 0)
+  t.match(JSON.parse(stderr), { type: 'api_key.revoked', actor: 'operator', detail: `acme/${key.key.id}` })
+  t.equal((await grantd('api-keys list acme', env)).stderr, '')
+  const begun = await grantd('epoch begin', { ...env, ...as(redis, await addRedisAdministrator([redis], PASSWORD)) })
+  t.equal(begun.code, 0, begun.stderr)
+  const log = join(directory, 'audit.log')
+  await writeFile(log, `${early}\n${stderr}${begun.stderr}`)
+  const { service, operator } = await restored(t, file, directory)
+  t.equal((await grantd(`restore clean --revoked-from ${log} --since ${since}`, operator)).code, 0)
+  const after = await startOAuthApp(t, service)
+  t.notOk(await after.app.core.apiKeys.use(key.text, 'tokens'))
+  t.ok((await after.app.core.epoch.ends()).beforeMs >= Date.parse(since), 'the epoch as well')
 })
 
 t.test('API keys stay where the operator says so', async (t) => {

@@ -180,9 +180,10 @@ export function createAuthorizations({
     revoke,
 
     async revokeReplayed({ userId, id: authorizationId, clientId }, from) {
+      // First, so that what cannot be told is revoked all the same. Whoever presents the token again tells it again.
+      await revoke(userId, authorizationId, 'replay', { ...BY_ITSELF, ...from })
       const replayed = { type: 'refresh_token.replayed', actor: `client:${clientId}` } as const
       await audit.tell({ ...replayed, ...from, userId, clientId, authorizationId })
-      await revoke(userId, authorizationId, 'replay', { ...BY_ITSELF, ...from })
     },
 
     async revokeAll(userId, how, by) {

@@ -28,6 +28,12 @@ export function startTold(grant: ToldGrant): Told {
   return { type: 'grant.started', actor: `client:${clientId}`, ip, location: location?.text, ...idsOf(grant) }
 }
 
+/** Of a code grant, of which nothing is stored before an approval: it starts with its question. */
+export const askTold = (question: Question, from: Whence): Told => ({
+  ...{ type: 'grant.started', actor: `client:${question.clientId}` },
+  ...{ ...from, ...question }
+})
+
 export const shownTold = (question: Question, userId: string, by: Origin): Told => ({
   ...{ type: 'grant.shown', ...by },
   ...{ userId, ...question }

@@ -7,7 +7,7 @@ import type { Admission, Answerer } from './admission.js'
 import type { CodeGrantEvents } from './code-grants.js'
 import type { DecidedBy, DecideFound } from './decisions.js'
 import type { Action, DecideOutcome, PeekOutcome, Question, Refused, UndoOutcome } from './grant.js'
-import { decisionTold, questionOf, shownTold, undoTold } from './grant-events.js'
+import { askTold, decisionTold, questionOf, shownTold, undoTold } from './grant-events.js'
 import type { FoundGrant } from './grant-store.js'
 
 export interface Questions {
@@ -23,6 +23,8 @@ export interface Questions {
   decide(typedUserCode: string, action: Action, by: DecidedBy): Promise<DecideOutcome>
   /** Notes that a user is shown the question of a grant: the first time on this instance, which is told. Rejects with `unavailable`. */
   shown(question: Question, userId: string, by: Origin): Promise<void>
+  /** Notes the same of a program on the same device, and its start with it. */
+  asked(question: Question, userId: string, by: Origin): Promise<void>
   /** Undoes this user's approval, whether or not it was collected: the authorization is revoked. */
   undo(typedUserCode: string, userId: string, by: Origin): Promise<UndoOutcome>
 }
@@ -88,6 +90,11 @@ export function createQuestions(parts: QuestionsParts): Questions {
     },
 
     shown: (question, userId, by) => audit.tellOnce(shownTold(question, userId, by)),
+
+    async asked(question, userId, by) {
+      await audit.tellOnce(askTold(question, { ip: by.ip, location: by.location }))
+      await audit.tellOnce(shownTold(question, userId, by))
+    },
 
     async undo(typedUserCode, userId, by) {
       const found = await find(typedUserCode)

@@ -3,6 +3,7 @@
  * back. Other lines, such as those of the service's own log on the same stream, are passed over.
  */
 import { Type } from '@sinclair/typebox'
+import { readRights } from '../api-keys/api-key.js'
 import { readEpochDetail } from '../epoch/ends.js'
 import { jsonOf } from '../records/readable.js'
 import type { TakenAway } from './taken-away.js'
@@ -17,7 +18,8 @@ const lineOf = jsonOf(
 )
 type Line = NonNullable<ReturnType<typeof lineOf>>
 
-const API_KEY = /^([a-z0-9-]{1,63})\/([A-Za-z0-9_-]{16})(?: |$)/
+/** After it, the rights that it has from then on. */
+const API_KEY = /^([a-z0-9-]{1,63})\/([A-Za-z0-9_-]{16})(?: (.*))?$/
 /** After the provider. */
 const CONNECTION = /^\S+ ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
 /** The lines since a moment. A line whose type takes something away, and which does not say what, is an Error for the operator. */
@@ -27,8 +29,9 @@ export async function readRevocationLog(lines: AsyncIterable<string>, sinceMs: n
     users: new Map(),
     apiKeys: new Map(),
     connections: new Map(),
+    apiKeyRights: new Map(),
     keyRotatedAtMs: undefined,
-    epoch: undefined,
+    ends: { beforeMs: 0, apiKeysBeforeMs: 0 },
     firstAtMs: undefined
   }
   let number = 0
@@ -62,6 +65,12 @@ function take(taken: TakenAway, { type, user_id, authorization_id, detail }: Lin
       if (owner !== undefined && id !== undefined) taken.apiKeys.set(id, { owner })
       return owner !== undefined
     }
+    case 'api_key.changed': {
+      const [, owner, id, rights] = API_KEY.exec(detail ?? '') ?? []
+      if (owner === undefined || id === undefined) return false
+      taken.apiKeyRights.set(id, { owner, rights: readRights(rights ?? '').rights })
+      return true
+    }
     case 'connection.deleted': {
       const [, id] = CONNECTION.exec(detail ?? '') ?? []
       if (id !== undefined) taken.connections.set(id, { userId })
@@ -73,8 +82,11 @@ function take(taken: TakenAway, { type, user_id, authorization_id, detail }: Lin
       return true
     case 'epoch.begun': {
       const epoch = readEpochDetail(detail ?? '')
-      if (epoch && epoch.beforeMs > (taken.epoch?.beforeMs ?? 0)) taken.epoch = epoch
-      return epoch !== undefined
+      if (!epoch) return false
+      const { beforeMs, apiKeysBeforeMs } = taken.ends
+      taken.ends.beforeMs = Math.max(beforeMs, epoch.beforeMs)
+      if (epoch.apiKeys) taken.ends.apiKeysBeforeMs = Math.max(apiKeysBeforeMs, epoch.beforeMs)
+      return true
     }
     default:
       return true

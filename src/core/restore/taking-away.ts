@@ -20,6 +20,7 @@ export interface TakenAwayCounts {
   authorizations: number
   users: number
   apiKeys: number
+  apiKeyRights: number
   connections: number
   signingKeyRotations: number
   epochs: number
@@ -30,7 +31,7 @@ export interface TakingAwayParts {
   revoking: Pick<Revoking, 'revoke'>
   revocations: Pick<RevocationStore, 'announce' | 'finish'>
   users: Pick<Users, 'isBlocked' | 'block' | 'unblock'>
-  apiKeys: Pick<ApiKeys, 'list' | 'revoke'>
+  apiKeys: Pick<ApiKeys, 'list' | 'revoke' | 'setRights'>
   connections: Pick<Connections, 'list' | 'disconnect'>
   signingKeys: Pick<SigningKeys, 'rotate'>
   signingKeyStore: Pick<SigningKeyStore, 'list'>
@@ -51,12 +52,28 @@ export function createTakingAway(parts: TakingAwayParts): TakeAway {
     await revocations.finish([lost])
   }
 
-  return async (taken, isToDo) => {
-    const counts = { authorizations: 0, users: 0, apiKeys: 0, connections: 0, signingKeyRotations: 0, epochs: 0 }
-    if (taken.epoch && taken.epoch.beforeMs > (await epoch.ends()).beforeMs) {
-      counts.epochs += 1
-      if (isToDo) await announceEnded(await epoch.begin(taken.epoch.beforeMs, taken.epoch, BY_OPERATOR))
+  /** Whether epochs of the log do not stand. Begins them, and announces what they have ended: again, if an earlier run was cut off there. */
+  async function takeEpochs({ beforeMs, apiKeysBeforeMs }: TakenAway['ends'], isToDo: boolean): Promise<boolean> {
+    if (beforeMs === 0) return false
+    const standing = await epoch.ends()
+    const lacksKeys = apiKeysBeforeMs > standing.apiKeysBeforeMs
+    const isLacking = lacksKeys || beforeMs > standing.beforeMs
+    if (!isToDo) return isLacking
+    if (lacksKeys) await epoch.begin(apiKeysBeforeMs, { apiKeys: true }, BY_OPERATOR)
+    if (isLacking) await epoch.begin(beforeMs, { apiKeys: false }, BY_OPERATOR)
+    const { failed } = await announceEnded(await epoch.ends())
+    if (failed > 0) {
+      throw new Error(`${failed} authorized clients that an epoch has ended could not be announced: run it again`)
     }
+    return isLacking
+  }
+
+  return async (taken, isToDo) => {
+    const counts = {
+      ...{ authorizations: 0, users: 0, apiKeys: 0, apiKeyRights: 0, connections: 0 },
+      ...{ signingKeyRotations: 0, epochs: 0 }
+    }
+    if (await takeEpochs(taken.ends, isToDo)) counts.epochs += 1
     for (const [id, { userId, atMs }] of taken.authorizations) {
       const kept = await authorizations.get(userId, id)
       if (kept && kept.revokedAtMs === undefined) counts.authorizations += 1
@@ -75,6 +92,14 @@ export function createTakingAway(parts: TakingAwayParts): TakeAway {
       if (!key || key.revokedAtMs !== undefined) continue
       counts.apiKeys += 1
       if (isToDo) await apiKeys.revoke(owner, id, BY_OPERATOR)
+    }
+    for (const [id, { owner, rights }] of taken.apiKeyRights) {
+      const key = (await apiKeys.list(owner)).find((one) => one.id === id)
+      if (!key || key.revokedAtMs !== undefined || key.rights.every((right) => rights.includes(right))) continue
+      counts.apiKeyRights += 1
+      // What was given since is given by whoever gives it again.
+      const left = key.rights.filter((right) => rights.includes(right))
+      if (isToDo) await apiKeys.setRights(owner, id, left, BY_OPERATOR)
     }
     for (const [id, { userId }] of taken.connections) {
       const isThere = (await connections.list(userId)).some((one) => one.id === id)

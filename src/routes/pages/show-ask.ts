@@ -50,7 +50,7 @@ export async function sendAsk(
   const { sent, warnings = [] } = await admitAsk(parts, request, reply, asking)
   if (sent) return sent
   const question = { grantId: grantIdOfCode(ask.code), clientId: client.id }
-  await app.core.grants.shown(question, userIdOf(request), byOf(app, request))
+  await app.core.grants.asked(question, userIdOf(request), byOf(app, request))
   const session = sessionOf(request)
   const { resources, shown } = namesShown(client, ask.resources)
   const optional = optionalOf(client, ask.scopes)
