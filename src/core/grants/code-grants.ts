@@ -121,9 +121,6 @@ export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
         await deny({ code, request, askedAtMs }, by)
         return { kind: 'decided' }
       }
-      const admitted = await admitCode({ code, request, askedAtMs }, by)
-      if (admitted.kind === 'refused') return admitted
-      if (admitted.isProofDue) return { kind: 'unproved' }
       const decided = () => events.decided(action, secondsSince(askedAtMs), 'code')
       const grantDigest = digestOf(code)
       const clientTag = codeTagOf(request.clientId)
@@ -132,8 +129,13 @@ export function createCodeGrants(parts: CodeGrantsParts): CodeGrants {
       const found = await store.get(grantDigest)
       // It was approved so long ago that it is forgotten, and its key is there still.
       if (!found) return { kind: 'resolved' }
-      // An approval whose answer was lost is given again, but leads on only while its code is good for somebody.
-      if (found.state !== 'pending' && (await store.lookAtCode(grantDigest, clientTag)).kind !== 'open') {
+      // What stands already is judged no more: its user may send the approval again, from wherever they are by then.
+      if (found.state === 'pending') {
+        const admitted = await admitCode({ code, request, askedAtMs }, by)
+        if (admitted.kind === 'refused') return admitted
+        if (admitted.isProofDue) return { kind: 'unproved' }
+      } else if ((await store.lookAtCode(grantDigest, clientTag)).kind !== 'open') {
+        // An approval whose answer was lost is given again, but leads on only while its code is good for somebody.
         return { kind: 'resolved' }
       }
       return decideFound(found, action, by, decided)
