@@ -1,5 +1,12 @@
 /** What the admin API and the operator's commands show of things: nothing of a code, a token or a key. */
-import type { AdminAccount, AdminClient, AdminUser, PendingGrantList } from '../schemas/generated/admin.js'
+import type {
+  AdminAccount,
+  AdminBlock,
+  AdminClient,
+  AdminRevokedClient,
+  AdminUser,
+  PendingGrantList
+} from '../schemas/generated/admin.js'
 import { type Authorization, hasEnded } from './core/authorizations/authorization.js'
 import type { Connection } from './core/connections/connection.js'
 import type { Person } from './core/directory/directory.js'
@@ -24,6 +31,16 @@ export function renderUser(person: Person): AdminUser {
       accounts: counts.connections
     }
   }
+}
+
+/** What a change answers with: who may change need not be allowed to look, so that it says nothing of a person. */
+export function renderBlock({ userId, blockedAtMs }: Person): AdminBlock {
+  return { id: userId, blocked: blockedAtMs !== undefined, blocked_at: timeOrNull(blockedAtMs) }
+}
+
+/** The same of a revocation. */
+export function renderRevoked({ id, revokedAtMs }: Authorization): AdminRevokedClient {
+  return { id, revoked_at: timeOrNull(revokedAtMs) }
 }
 
 export function renderClient(authorization: Authorization, nowMs: number): AdminClient {

@@ -13,7 +13,7 @@ async function linesOf(
   if (line.kind === 'help') return [line.usage]
   if (line.kind === 'version') return [version]
   const { name, rest, options } = line
-  if (name === 'clients secret') return (await import('./cli/keys.js')).newClientSecret()
+  if (name === 'clients secret') return (await import('./cli/keys.js')).newClientSecret(options.json === true)
   return (await import('./cli/operator.js')).runOperatorCommand(name, rest, options)
 }
 

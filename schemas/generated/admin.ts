@@ -44,6 +44,16 @@ export const AdminUser = Type.Object({
 })
 export type AdminUser = Static<typeof AdminUser>
 
+export const AdminBlock = Type.Object(
+  {
+    id: Type.String(),
+    blocked: Type.Boolean(),
+    blocked_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()])
+  },
+  { description: 'What has changed, and nothing of the person, for whom `admin:read` is needed.' }
+)
+export type AdminBlock = Static<typeof AdminBlock>
+
 export const AdminUserList = Type.Object({
   data: Type.Array(AdminUser),
   next_cursor: Type.Optional(Type.String({ description: 'Where the next page begins; absent on the last one.' }))
@@ -72,6 +82,15 @@ export const AdminClient = Type.Object({
   revoked_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()])
 })
 export type AdminClient = Static<typeof AdminClient>
+
+export const AdminRevokedClient = Type.Object(
+  {
+    id: Type.String(),
+    revoked_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()])
+  },
+  { description: 'What has changed, and nothing of whose it is, for which `admin:read` is needed.' }
+)
+export type AdminRevokedClient = Static<typeof AdminRevokedClient>
 
 export const AdminClientList = Type.Object({
   data: Type.Array(AdminClient),
@@ -154,7 +173,7 @@ export const EventList = Type.Object({
     description: 'Where the next page begins; absent where there is nothing more for now.'
   })),
   last_id: Type.Optional(Type.String({
-    description: 'The last event that was looked at, wanted or not, from which to read on later by `after`. Absent where there was none.'
+    description: 'The last event that was looked at, wanted or not. Oldest first it is the newest of them, from which to read on later by `after`; newest first it is the oldest of them, from which to go on by `before`. Absent where there was none.'
   }))
 })
 export type EventList = Static<typeof EventList>
@@ -320,7 +339,7 @@ export const adminOperations = {
         })
       }),
       response: {
-        200: AdminUser,
+        200: AdminBlock,
         400: AdminError,
         401: AdminError,
         403: AdminError,
@@ -346,7 +365,7 @@ export const adminOperations = {
         })
       }),
       response: {
-        200: AdminUser,
+        200: AdminBlock,
         400: AdminError,
         401: AdminError,
         403: AdminError,
@@ -511,7 +530,7 @@ export const adminOperations = {
         })
       }),
       response: {
-        200: AdminClient,
+        200: AdminRevokedClient,
         400: AdminError,
         401: AdminError,
         403: AdminError,
@@ -585,7 +604,7 @@ export const adminOperations = {
           pattern: '^([1-9][0-9]?|1[0-9]{2}|200)$'
         })),
         cursor: Type.Optional(Type.String({
-          description: 'Where the page begins: `next_cursor` of the page before, in place of `after` and `before`.',
+          description: 'Where the page begins: `next_cursor` of the page before, in place of `after` and `before`. It goes on in the order of that page, which need not be said again.',
           minLength: 1,
           maxLength: 1024
         }))

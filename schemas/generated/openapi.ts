@@ -190,7 +190,7 @@ export const openapiDocument = {
         responses: {
           200: {
             description: 'The user, who is blocked.',
-            content: { 'application/json': { schema: { $ref: '#/components/schemas/AdminUser' } } }
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/AdminBlock' } } }
           },
           400: { $ref: '#/components/responses/AdminBadRequest' },
           401: { $ref: '#/components/responses/AdminUnauthorized' },
@@ -217,7 +217,7 @@ export const openapiDocument = {
         responses: {
           200: {
             description: 'The user, who is not blocked.',
-            content: { 'application/json': { schema: { $ref: '#/components/schemas/AdminUser' } } }
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/AdminBlock' } } }
           },
           400: { $ref: '#/components/responses/AdminBadRequest' },
           401: { $ref: '#/components/responses/AdminUnauthorized' },
@@ -356,7 +356,7 @@ export const openapiDocument = {
         responses: {
           200: {
             description: 'The authorized client, which is revoked.',
-            content: { 'application/json': { schema: { $ref: '#/components/schemas/AdminClient' } } }
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/AdminRevokedClient' } } }
           },
           400: { $ref: '#/components/responses/AdminBadRequest' },
           401: { $ref: '#/components/responses/AdminUnauthorized' },
@@ -2321,7 +2321,7 @@ export const openapiDocument = {
         name: 'cursor',
         in: 'query',
         required: false,
-        description: 'Where the page begins: `next_cursor` of the page before, in place of `after` and `before`.',
+        description: 'Where the page begins: `next_cursor` of the page before, in place of `after` and `before`. It goes on in the order of that page, which need not be said again.',
         schema: { type: 'string', minLength: 1, maxLength: 1024 }
       },
       Limit: {
@@ -2708,6 +2708,16 @@ export const openapiDocument = {
           counts: { $ref: '#/components/schemas/AdminUserCounts' }
         }
       },
+      AdminBlock: {
+        type: 'object',
+        description: 'What has changed, and nothing of the person, for whom `admin:read` is needed.',
+        required: ['id', 'blocked', 'blocked_at'],
+        properties: {
+          id: { type: 'string' },
+          blocked: { type: 'boolean' },
+          blocked_at: { type: 'string', format: 'date-time', nullable: true }
+        }
+      },
       AdminUserList: {
         type: 'object',
         required: ['data'],
@@ -2754,6 +2764,12 @@ export const openapiDocument = {
           last_used_at: { type: 'string', format: 'date-time', nullable: true },
           revoked_at: { type: 'string', format: 'date-time', nullable: true }
         }
+      },
+      AdminRevokedClient: {
+        type: 'object',
+        description: 'What has changed, and nothing of whose it is, for which `admin:read` is needed.',
+        required: ['id', 'revoked_at'],
+        properties: { id: { type: 'string' }, revoked_at: { type: 'string', format: 'date-time', nullable: true } }
       },
       AdminClientList: {
         type: 'object',
@@ -2874,7 +2890,7 @@ export const openapiDocument = {
           },
           last_id: {
             type: 'string',
-            description: 'The last event that was looked at, wanted or not, from which to read on later by `after`. Absent where there was none.'
+            description: 'The last event that was looked at, wanted or not. Oldest first it is the newest of them, from which to read on later by `after`; newest first it is the oldest of them, from which to go on by `before`. Absent where there was none.'
           }
         }
       },

@@ -18,6 +18,7 @@ export interface ApiKeyOptions {
   label?: string | undefined
   rights?: string | undefined
   'expires-in-days'?: string | undefined
+  json?: boolean | undefined
 }
 
 /** Runs one command and resolves to the lines to print. Rejects with an Error whose message is meant for the operator. */
@@ -32,15 +33,17 @@ export async function runApiKeysCommand(
   }
   if (command === 'create') {
     const { text, key } = await keys.create(owner, readOptions(options), BY_OPERATOR)
+    if (options.json) return [JSON.stringify({ ...toJson(key), key: text })]
     return [text, `made for ${owner} as ${key.id}, ${rightsOf(key)}, ${expiryOf(key)}. It is not shown again.`]
   }
   if (command === 'list') {
     const all = await keys.list(owner)
+    if (options.json) return [JSON.stringify({ data: all.map(toJson) })]
     return all.length > 0 ? all.map(describe) : [`${owner} has no keys`]
   }
   const key = id === undefined ? undefined : await change(keys, command, owner, id, options)
   if (!key) throw new Error(`${owner} has no key ${id ?? 'without an id'}`)
-  return [describe(key)]
+  return [options.json ? JSON.stringify(toJson(key)) : describe(key)]
 }
 
 function change(keys: ApiKeys, command: string, owner: string, id: string, options: ApiKeyOptions) {
@@ -66,6 +69,16 @@ function readRightsOption(text: string): ApiKeyRight[] {
   if (unknown.length === 0 && rights.length > 0) return rights
   const wrong = unknown.length > 0 ? `there is no right ${JSON.stringify(unknown[0])}` : 'name at least one'
   throw new Error(`--rights: ${wrong}; there are ${API_KEY_RIGHTS.join(', ')}`)
+}
+
+/** A key without what it is proved by. */
+function toJson({ id, owner, rights, label, createdAtMs, expiresAtMs, lastUsedAtMs, revokedAtMs }: ApiKey) {
+  const timeOrNull = (ms: number | undefined) => (ms === undefined ? null : iso(ms))
+  return {
+    ...{ id, account: owner, rights, label: label ?? null, created_at: iso(createdAtMs) },
+    ...{ expires_at: timeOrNull(expiresAtMs), last_used_at: timeOrNull(lastUsedAtMs) },
+    revoked_at: timeOrNull(revokedAtMs)
+  }
 }
 
 function describe(key: ApiKey): string {

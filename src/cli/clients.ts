@@ -3,6 +3,7 @@ import type { AdminClient } from '../../schemas/generated/admin.js'
 import { renderClient } from '../admin-views.js'
 import { BY_OPERATOR } from '../core/audit/event.js'
 import type { Authorization } from '../core/authorizations/authorization.js'
+import { CLIENT_TYPES } from '../core/clients/client.js'
 import type { Core } from '../core/index.js'
 import type { List, ListOptions } from '../core/records/batches.js'
 import type { OptionValues } from './arguments.js'
@@ -33,6 +34,9 @@ export async function* runClientsCommand(
 async function* listed(core: Core, options: OptionValues): AsyncGenerator<AdminClient[]> {
   const { user, revoked, active, 'client-id': clientId, 'client-type': clientType } = options
   if (revoked && active) throw new Error('--revoked and --active exclude each other')
+  if (clientType !== undefined && !CLIENT_TYPES.some((type) => type === clientType)) {
+    throw new Error(`--client-type: there is no type ${plain(`${clientType}`)}; there are ${CLIENT_TYPES.join(', ')}`)
+  }
   const isWanted = ({ client_id, client_type, state }: AdminClient) =>
     (clientId === undefined || client_id === clientId) &&
     (clientType === undefined || client_type === clientType) &&

@@ -15,12 +15,12 @@ const RIGHTS = 'tokens, introspect, connected-accounts, admin:read, admin:write'
 export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   'keys list': {
     takes: [],
-    options: {},
+    options: { json: '' },
     says: ['the signing keys, and from when each of them signs']
   },
   'keys rotate': {
     takes: [],
-    options: { now: '' },
+    options: { now: '', json: '' },
     says: [
       'makes a new signing key: it is published at once and signs some minutes later,',
       'when everybody has had time to fetch it; with --now it signs at once'
@@ -28,7 +28,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   },
   'clients secret': {
     takes: [],
-    options: {},
+    options: { json: '' },
     says: ['makes a secret for an OAuth client, and the digest of it for OAUTH_CLIENTS_FILE']
   },
   'clients list': {
@@ -75,22 +75,22 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   },
   'api-keys create': {
     takes: ['ACCOUNT'],
-    options: { rights: 'RIGHT,RIGHT', label: 'TEXT', 'expires-in-days': 'N' },
+    options: { rights: 'RIGHT,RIGHT', label: 'TEXT', 'expires-in-days': 'N', json: '' },
     says: [
       'makes an API key for a back end and shows it, this once; without --rights it is',
       `for the tokens API alone; there are ${RIGHTS}`
     ]
   },
-  'api-keys list': { takes: ['ACCOUNT'], options: {}, says: ['the keys of an account'] },
+  'api-keys list': { takes: ['ACCOUNT'], options: { json: '' }, says: ['the keys of an account'] },
   'api-keys rights': {
     takes: ['ACCOUNT', 'ID'],
-    options: { rights: 'RIGHT,RIGHT' },
+    options: { rights: 'RIGHT,RIGHT', json: '' },
     says: ['what a key may do from now on']
   },
-  'api-keys revoke': { takes: ['ACCOUNT', 'ID'], options: {}, says: ['for good, from the next request on'] },
+  'api-keys revoke': { takes: ['ACCOUNT', 'ID'], options: { json: '' }, says: ['for good, from the next request on'] },
   'providers rotate-key': {
     takes: ['PROVIDER_ID'],
-    options: { now: '' },
+    options: { now: '', json: '' },
     says: ['the same as keys rotate, for a provider of the tokens API']
   },
   'restore check': {

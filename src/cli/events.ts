@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type AuditEvent, wireFormOf } from '../core/audit/event.js'
 import { readEventType } from '../core/audit/event-search.js'
 import { LARGEST_EVENT_PAGE } from '../core/audit/event-store.js'
+import { isFault } from '../core/fault.js'
 import type { Core } from '../core/index.js'
 import type { OptionValues } from './arguments.js'
 import { plain, readLimit, when } from './print.js'
@@ -10,6 +11,8 @@ import { plain, readLimit, when } from './print.js'
 const USUAL = 50
 /** How often --follow asks for more. */
 const FOLLOW_EVERY_MS = 500
+/** How often it asks again while Redis does not answer. */
+const RETRY_EVERY_MS = 2_000
 
 export async function* runEventsCommand(core: Core, options: OptionValues): AsyncGenerator<string> {
   const { type, user, after, follow, json, limit } = options
@@ -28,7 +31,8 @@ export async function* runEventsCommand(core: Core, options: OptionValues): Asyn
   let left = limit === undefined || follow ? Number.POSITIVE_INFINITY : readLimit(limit, USUAL)
   do {
     const options = { direction: 'after', from, most: Math.min(LARGEST_EVENT_PAGE, left) } as const
-    const { events, next, lastId } = await core.searchEvents(filter, options)
+    const search = () => core.searchEvents(filter, options)
+    const { events, next, lastId } = await (follow ? untilAnswered(search) : search())
     for (const event of events) yield* show(event)
     left -= events.length
     from = lastId
@@ -36,6 +40,23 @@ export async function* runEventsCommand(core: Core, options: OptionValues): Asyn
     if (next === undefined) await sleep(FOLLOW_EVERY_MS)
   } while (left > 0)
 }
+
+/** Whoever follows goes on after Redis was away, and is told of both beside what is printed. */
+async function untilAnswered<T>(search: () => Promise<T>): Promise<T> {
+  for (let isAway = false; ; isAway = true) {
+    try {
+      const answer = await search()
+      if (isAway) say('Redis is back')
+      return answer
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'unavailable') throw error
+      if (!isAway) say('Redis does not answer; trying again')
+      await sleep(RETRY_EVERY_MS)
+    }
+  }
+}
+
+const say = (sentence: string) => process.stderr.write(`grantd: ${sentence}\n`)
 
 /** The last events, in the order of the trail, and the id after which it goes on. */
 async function theEnd(core: Core, filter: Parameters<Core['searchEvents']>[0], most: number) {

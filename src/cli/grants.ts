@@ -9,7 +9,12 @@ import { readLimit, table, when } from './print.js'
 const USUAL = 50
 const BATCH = 100
 
-export async function* runGrantsCommand({ pendingList }: Core, options: OptionValues): AsyncGenerator<string> {
+/** `isCounted`: whether the service counts them, which it does for its limits. */
+export async function* runGrantsCommand(
+  { pendingList }: Core,
+  options: OptionValues,
+  isCounted: boolean
+): AsyncGenerator<string> {
   const most = readLimit(options.limit, USUAL)
   const clients = (await pendingList.byClient()).map(renderPendingOf)
   const data: ReturnType<typeof renderPending>[] = []
@@ -24,7 +29,7 @@ export async function* runGrantsCommand({ pendingList }: Core, options: OptionVa
     return
   }
   if (clients.length === 0) {
-    yield 'nothing waits'
+    yield isCounted ? 'nothing waits' : 'pending grants are not counted with LIMITS=off'
     return
   }
   const counted = clients.map((one) => [`${one.count}`, when(one.oldest_started_at), one.client_id])

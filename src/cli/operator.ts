@@ -1,4 +1,5 @@
 /** The commands that need the core: run over the service's Redis, without Fastify. */
+import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load-config.js'
 import type { WireEvent } from '../core/audit/event.js'
 import { type Core, type CoreEvents, createCore } from '../core/index.js'
@@ -56,16 +57,17 @@ export function runOperatorCommand(
   options: OptionValues
 ): AsyncGenerator<string> {
   const [noun, verb = ''] = name.split(' ')
+  const inJson = options.json === true
   // What looks at a Redis that was restored must not make the keys that it lacks, nor finish what it finds begun; and what ends
   // everything must not depend on keys that can be opened.
   if (noun === 'restore') return withCore((core) => runRestoreCommand(core, verb, options), { opens: false })
   if (noun === 'epoch') return withCore((core) => runEpochCommand(core, options), { opens: false })
-  return withCore((core) => {
-    if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, options.now === true)
-    if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', options.now === true)
+  return withCore((core, { limits }) => {
+    if (noun === 'keys') return runKeysCommand(core.signingKeys, verb, options.now === true, inJson)
+    if (noun === 'providers') return rotateIssuerKey(core, rest[0] ?? '', options.now === true, inJson)
     if (noun === 'users') return runUsersCommand(core, verb, rest, options)
     if (noun === 'clients') return runClientsCommand(core, verb, rest, options)
-    if (noun === 'grants') return runGrantsCommand(core, options)
+    if (noun === 'grants') return runGrantsCommand(core, options, limits !== 'off')
     if (noun === 'events') return runEventsCommand(core, options)
     if (noun === 'webhooks') return runWebhooksCommand(core.webhooks, verb, rest, options)
     return runApiKeysCommand(core.apiKeys, verb, rest, options as ApiKeyOptions)
@@ -75,7 +77,10 @@ export function runOperatorCommand(
 type Lines = Promise<string[]> | AsyncIterable<string>
 
 /** Runs a command with a core over the service's Redis, and closes both afterwards. Throws if Redis cannot be used. */
-async function* withCore(command: (core: Core) => Lines, { opens = true } = {}): AsyncGenerator<string> {
+async function* withCore(
+  command: (core: Core, config: Config) => Lines,
+  { opens = true } = {}
+): AsyncGenerator<string> {
   const config = loadConfig(process.env)
   if (!config.redis) throw new Error('all keys live in Redis: set REDIS_URL and GRANTD_SECRET as the service has them')
   const clock = Date.now
@@ -89,7 +94,7 @@ async function* withCore(command: (core: Core) => Lines, { opens = true } = {}):
     await storage.open()
     if (opens) await core.open()
     await (opens ? core : storage).check()
-    const lines = command(core)
+    const lines = command(core, config)
     yield* lines instanceof Promise ? await lines : lines
   } finally {
     await core.close()

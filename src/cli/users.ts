@@ -8,7 +8,7 @@ import type { ListOptions } from '../core/records/batches.js'
 import { LARGEST_PAGE } from '../core/records/record-store.js'
 import type { OptionValues } from './arguments.js'
 import { linesOf } from './clients.js'
-import { facts, jsonList, plain, table, when } from './print.js'
+import { facts, plain, table, when } from './print.js'
 
 export async function* runUsersCommand(
   core: Core,
@@ -37,14 +37,13 @@ function known<T>(answer: T | undefined, id: string): T {
 
 async function* find(core: Core, options: OptionValues): AsyncGenerator<string> {
   const query = readQuery(options)
-  if (options.json) {
-    yield* jsonList(found(core, query))
-    return
-  }
-  const rows: string[][] = []
-  for await (const batch of found(core, query)) rows.push(...batch.map(rowOf))
-  if (rows.length === 0) throw new Error('nobody is known by that')
-  yield* table(['ID', 'NAME', 'ACTIVE', 'BLOCKED', 'E-MAIL'], rows)
+  const users: AdminUser[] = []
+  for await (const batch of found(core, query)) users.push(...batch)
+  // Programs get their document either way, and the same code as people.
+  if (options.json) yield JSON.stringify({ data: users })
+  if (users.length === 0) throw new Error('nobody is known by that')
+  if (options.json) return
+  yield* table(['ID', 'NAME', 'ACTIVE', 'BLOCKED', 'E-MAIL'], users.map(rowOf))
 }
 
 function readQuery({ id, email, provider, subject }: OptionValues): PersonQuery {

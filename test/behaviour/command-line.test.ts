@@ -21,6 +21,7 @@ t.test('every command is understood with all of its options, and is in the usage
   for (const [name, { takes, options }] of Object.entries(COMMANDS)) {
     const given = Object.entries(options).map(([option, value]) => (value === '' ? `--${option}` : `--${option}=x`))
     const line = read([name, ...takes.map((_, i) => `argument-${i}`), ...given].join(' '))
+    t.equal(options.json, '', `${name} has a form for programs`)
     t.match(line, { kind: 'command', name, rest: takes.map((_, i) => `argument-${i}`) })
     if (line.kind === 'command') t.strictSame(Object.keys(line.options).sort(), Object.keys(options).sort(), name)
     t.ok(USAGE.includes(`grantd ${[name, ...takes].join(' ')}`), name)

@@ -5,6 +5,7 @@
 import t, { type Test } from 'tap'
 import { BY_OPERATOR } from '../../src/core/audit/event.js'
 import { START } from '../../src/core/authorizations/revocation-store.js'
+import { digestOf } from '../../src/core/secrets/digest.js'
 import { GRANTD_SECRET } from '../support/app.js'
 import { claimsOf } from '../support/client.js'
 import { approved, codeRequest, redeemCode } from '../support/code-flow.js'
@@ -68,6 +69,9 @@ t.test('a lost laptop: find by e-mail, look, revoke all, and see who did it', as
     stdout: '',
     stderr: /nobody is known/
   })
+  const nobody = await grantd('users', 'find', '--email', 'nobody@a.example', '--json')
+  t.match(nobody, { code: 1, stderr: /nobody is known/ }, 'the same code for programs')
+  t.strictSame(JSON.parse(nobody.stdout), { data: [] })
 
   const held = await Promise.all([one, two, one, two].map((app) => app.tokens(CLI, 'offline_access', userId)))
   const waiting = await one.authorize()
@@ -205,10 +209,19 @@ t.test('the other commands, as that user of Redis', async (t) => {
   t.match(shown, /^WAIT +THE OLDEST SINCE +CLIENT\n1 +\d{4}-\S+ \S+ +cli\n\nGRANT +SINCE/)
   for (const secret of [grant_code, user_code])
     t.notOk(shown.includes(secret) || JSON.stringify(pending).includes(secret))
+  const uncounted = await runProgram('cli.js', ['grants', 'pending'], { ...env, LIMITS: 'off', REDIS_URL: redis.url })
+  t.match(uncounted, { code: 0, stdout: /^WAIT/ }, 'what was counted before is shown')
+  await redis.client.flushall()
+  const none = await runProgram('cli.js', ['grants', 'pending'], { ...env, LIMITS: 'off' })
+  t.match(none, { code: 0, stdout: 'pending grants are not counted with LIMITS=off\n' })
   const token = await one.collect('ann\u001b[31m')
   const id = `${claimsOf(token).cid}`
   t.match((await grantd('clients', 'list')).stdout, /user ann\\u\{1b\}\[31m/, 'a terminal obeys nobody’s name')
   t.match(await told('clients', 'list', '--active', '--client-id', 'cli'), { data: [{ id }] })
+  t.match(await grantd('clients', 'list', '--client-type', 'cly'), {
+    ...{ code: 1, stdout: '' },
+    stderr: 'grantd: --client-type: there is no type cly; there are cli, mcp, demo, ide-plugin, other\n'
+  })
   t.match(await told('clients', 'revoke', id), { id, state: 'revoked' })
   t.match(await grantd('clients', 'show', id), { code: 0, stdout: /^state +revoked$/m })
   t.match(await told('clients', 'list', '--revoked'), { data: [{ id }] })
@@ -229,6 +242,56 @@ t.test('the other commands, as that user of Redis', async (t) => {
     await one.app.core.users.block(name, BY_OPERATOR)
     await following.shows(new RegExp(`user.blocked +operator\\n +user ${name}`))
   }
+  following.type('\x03')
+  t.not(await following.ended, 0)
+})
+
+t.test('keys and secrets for programs, as that user of Redis', async (t) => {
+  const { one, told } = await setUp(t)
+  const listed = await told('keys', 'list')
+  t.match(listed, { data: [{ kid: String, alg: String, signs_from: /Z$/, state: 'signs', published: true }] })
+  const { data } = await told('keys', 'rotate')
+  t.strictSame(data[0], listed.data[0])
+  t.match(data[1], { state: 'will_sign', published: true })
+  const secret = await told('clients', 'secret')
+  t.strictSame(secret, { client_secret: secret.client_secret, client_secret_digests: [digestOf(secret.client_secret)] })
+
+  const { key, ...made } = await told('api-keys', 'create', 'acme', '--label', 'ci', '--expires-in-days', '1')
+  const { id, created_at: createdAt } = made
+  t.strictSame(made, {
+    ...{ id, account: 'acme', rights: ['tokens'], label: 'ci', created_at: createdAt },
+    expires_at: new Date(Date.parse(createdAt) + 86_400_000).toISOString(),
+    ...{ last_used_at: null, revoked_at: null }
+  })
+  t.match(await one.app.core.apiKeys.use(key, 'tokens'), { id })
+  const { last_used_at: usedAt, ...kept } = (await told('api-keys', 'list', 'acme')).data[0]
+  t.strictSame({ ...kept, last_used_at: null }, made, 'and its text never again')
+  t.match(usedAt, /Z$/)
+  t.strictSame(await told('api-keys', 'list', 'nobody'), { data: [] })
+  t.match(await told('api-keys', 'rights', 'acme', id, '--rights', 'introspect'), { id, rights: ['introspect'] })
+  t.match(await told('api-keys', 'revoke', 'acme', id), { id, account: 'acme', revoked_at: /Z$/ })
+
+  const issuer = await one.app.core.issuers.create('acme', { name: 'ci', description: '' })
+  const rotated = await told('providers', 'rotate-key', issuer.id)
+  t.match(rotated, { provider_id: issuer.id, kid: /^[\w-]{16}$/, signs_from: /Z$/ })
+})
+
+t.test('who follows the trail goes on after Redis was away', async (t) => {
+  const own = await startRedis()
+  t.teardown(() => own.stop())
+  const env = { REDIS_URL: own.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, PUBLIC_URL }
+  const block = async (name: string) =>
+    t.match(await runProgram('cli.js', ['users', 'block', name], env), { code: 0, stderr: '' })
+  await block('first')
+  const following = runOnTerminal(t, 'cli.js', ['events', '--follow', '--type', 'user.blocked'], env)
+  await following.shows('user first')
+  await own.kill()
+  await following.shows('grantd: Redis does not answer; trying again\n')
+  await own.start()
+  await following.shows('grantd: Redis is back\n')
+  await block('second')
+  await following.shows('user second')
+  t.equal(following.screen().split('grantd: ').length, 3, 'one line for each')
   following.type('\x03')
   t.not(await following.ended, 0)
 })

@@ -99,9 +99,12 @@ export function createUsers({ records, clock, audit }: UsersParts): Users {
     },
 
     async unblock(userId, by) {
+      // Told before it is done, for afterwards nobody could know whether there was a block. Who was not blocked is not told of.
+      if ((await standingOf(userId)).blockedAtMs !== undefined) {
+        await audit.tell({ type: 'user.unblocked', ...by, userId })
+      }
       // Something is set as well, because Redis deletes a hash with its last field and the index would go on naming it.
       await records.change(userId, ONLY, { set: { unblockedAtMs: String(clock()) }, clear: ['blockedAtMs'] })
-      await audit.tell({ type: 'user.unblocked', ...by, userId })
     },
 
     noteRevokedAll: (userId) => write(userId, { revokedAllId: randomUUID(), revokedAllAtMs: String(clock()) }),

@@ -10,7 +10,7 @@ export function accounts(app: App, pages: Pages): void {
   const { connections, directory } = app.core
 
   async function page(userId: string, query: PageQuery & { provider?: string }) {
-    const list: ListName = ['accounts of a user', userId]
+    const list: ListName = ['accounts of a user', userId, JSON.stringify([query.provider])]
     const { items, next } = await connections.page(userId, pages.read(list, query))
     const wanted = items.filter(({ upstreamId }) => query.provider === undefined || upstreamId === query.provider)
     return { data: wanted.map(renderAccount), ...pages.next(list, next) }

@@ -1,6 +1,6 @@
 /** Authorizations over all users, which are authorized clients on the wire. Those of one user are in users.ts. */
 import { adminOperations } from '../../../schemas/generated/admin.js'
-import { renderClient } from '../../admin-views.js'
+import { renderClient, renderRevoked } from '../../admin-views.js'
 import type { App } from '../app.js'
 import { type ListName, sendData } from '../paging.js'
 import { found, originOf } from './caller.js'
@@ -45,7 +45,7 @@ export function authorizationChanges(app: App): void {
     config: { waitsForOthers: true },
     handler: async (request) => {
       const revoked = await app.core.measures.revoke(request.params.authorizedClientId, originOf(app, request))
-      return renderClient(found(revoked), app.clock())
+      return renderRevoked(found(revoked))
     }
   })
 }

@@ -1,6 +1,6 @@
 /** Users: found, shown with what they have granted, and what is done about them. */
 import { adminOperations } from '../../../schemas/generated/admin.js'
-import { renderClient, renderUser } from '../../admin-views.js'
+import { renderBlock, renderClient, renderUser } from '../../admin-views.js'
 import type { PersonQuery } from '../../core/directory/directory.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
@@ -84,13 +84,14 @@ export function userChanges(app: App): void {
   app.route({
     ...adminOperations.blockUser,
     config: { waitsForOthers: true },
-    handler: async (request) => renderUser(found(await measures.block(request.params.userId, originOf(app, request))))
+    handler: async (request) => renderBlock(found(await measures.block(request.params.userId, originOf(app, request))))
   })
 
   /** POST /admin/v0/users/{userId}/unblock. */
   app.route({
     ...adminOperations.unblockUser,
     config: { waitsForOthers: true },
-    handler: async (request) => renderUser(found(await measures.unblock(request.params.userId, originOf(app, request))))
+    handler: async (request) =>
+      renderBlock(found(await measures.unblock(request.params.userId, originOf(app, request))))
   })
 }

@@ -42,9 +42,15 @@ for (const [engine, variables] of Object.entries(ENGINES)) {
         scopes: []
       }
     })
-    t.match(await ask('DELETE', `/clients/${id}`), { status: 200, body: { id, state: 'revoked' } })
+    const revokedAt = new Date(clock()).toISOString()
+    t.strictSame(
+      (await ask('DELETE', `/clients/${id}`)).body,
+      { id, revoked_at: revokedAt },
+      'and nothing of whose it is'
+    )
+    t.match((await ask('GET', `/clients/${id}`)).body, { state: 'revoked' })
     const at = (await ask('GET', `/clients/${id}`)).body.revoked_at
-    t.equal(at, new Date(clock()).toISOString())
+    t.equal(at, revokedAt)
     clock.advance(1_000)
     t.equal((await ask('DELETE', `/clients/${id}`)).body.revoked_at, at, 'again')
     const { grant_code, user_code } = await start()
@@ -151,6 +157,20 @@ for (const [engine, variables] of Object.entries(ENGINES)) {
     t.ok(Math.abs(Date.parse(at) - Date.now()) < 3_600_000)
     t.strictSame(detailsOf((await ask('GET', `/events?after=${id}&limit=3`)).body.data), [1, 2, 3])
     t.strictSame(detailsOf((await ask('GET', `/events?before=${all.last_id}&limit=3`)).body.data), [58, 57, 56])
+    for (const query of [`before=${all.last_id}`, 'order=newest', `before=${all.last_id}&type=user.blocked`]) {
+      const first = (await ask('GET', `/events?${query}&limit=5`)).body
+      const filter = query.includes('type') ? '&type=user.blocked' : ''
+      const further = `/events?limit=5${filter}&cursor=${encodeURIComponent(first.next_cursor)}`
+      const second = (await ask('GET', further)).body
+      const expected = numbers
+        .filter((i) => (filter === '' || i % 3 === 0) && (query === 'order=newest' || i < 59))
+        .reverse()
+      t.strictSame(detailsOf([...first.data, ...second.data]), expected.slice(0, 10), query)
+      t.equal(first.last_id, first.data.at(-1).id, 'the oldest of those that were looked at')
+      t.strictSame((await ask('GET', `${further}&order=newest`)).body, second, 'the order may be said again')
+      refused(t, await ask('GET', `${further}&order=oldest`), 400, 'The order is not that of the place.')
+      refused(t, await ask('GET', `${further}&before=${all.last_id}`), 400, 'Say one of after, before and cursor.')
+    }
     t.strictSame(
       detailsOf((await readAll('/events?type=user.blocked', 4)).entries),
       numbers.filter((i) => i % 3 === 0)
@@ -206,6 +226,21 @@ t.test('connected accounts, for a back end', async (t) => {
     answer.body.data.map(({ id }: { id: string }) => id),
     ['account 0', 'account 3', 'account 6']
   )
+  const ofHub = await readAll('/users/ann/accounts?provider=hub', 1)
+  t.strictSame(
+    ofHub.entries.map(({ id }) => id),
+    ['account 0', 'account 3', 'account 6']
+  )
+  t.ok(ofHub.lengths.includes(0), 'a page may be empty and lead on')
+  const { next_cursor: cursor } = (await ask('GET', '/users/ann/accounts?provider=hub&limit=1')).body
+  for (const [path, status] of [
+    ['/users/ann/accounts?provider=hub', 200],
+    ['/users/ann/accounts?provider=acme', 400],
+    ['/users/ann/accounts?', 400],
+    ['/oauthAccounts?user_id=ann&provider=acme', 400]
+  ] as const) {
+    t.equal((await ask('GET', `${path}&cursor=${encodeURIComponent(cursor)}`)).status, status, path)
+  }
   t.notMatch(JSON.stringify(answer.body), /a refresh token|an access token|sealed/)
   t.strictSame((await ask('GET', '/oauthAccounts?user_id=nobody')).body, { data: [] })
   refused(t, await ask('GET', '/users/nobody/accounts'), 404)

@@ -199,7 +199,7 @@ t.test('204 a global token revocation, for every format of subject', async (t) =
 })
 
 t.test('200 a block is said, keeps its first time, and can be taken back', async (t) => {
-  const { ask, clock, call, collect } = await setUp(t)
+  const { ask, askWith, clock, call, collect } = await setUp(t)
   const jwt = await collect('ann')
   const at = new Date(clock()).toISOString()
   t.match(await ask('POST', '/users/ann/block'), { status: 200, body: { id: 'ann', blocked: true, blocked_at: at } })
@@ -209,5 +209,12 @@ t.test('200 a block is said, keeps its first time, and can be taken back', async
   for (let i = 0; i < 2; i++)
     t.match((await ask('POST', '/users/ann/unblock')).body, { blocked: false, blocked_at: null })
   t.equal((await call('GET', '/auth/clients', { token: jwt })).status, 200, 'what was not revoked is valid again')
-  t.match((await ask('POST', '/users/new%20here/block')).body, { id: 'new here', blocked: true, name: null })
+  const told = (await ask('GET', '/events?type=user.unblocked&user_id=ann')).body.data
+  t.match(told, [{ actor: /^api-key:ops/ }], 'where nothing was taken back nothing is told')
+  t.equal(told.length, 1)
+  const here = new Date(clock()).toISOString()
+  const writing = await askWith('admin:write', 'POST', '/users/new%20here/block')
+  t.strictSame(writing.body, { id: 'new here', blocked: true, blocked_at: here }, 'and nothing of the person')
+  const unblocked = await askWith('admin:write', 'POST', '/users/new%20here/unblock')
+  t.strictSame(unblocked.body, { id: 'new here', blocked: false, blocked_at: null })
 })
