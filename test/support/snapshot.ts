@@ -10,8 +10,11 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return found`
 
-/** Returns every key of the server but the counters of limits, with a digest of its content and its expiry. */
+/** What no request is the cause of, or every one is: the marker, in which an instance says each ten seconds that it is there, and limits. */
+const LEFT_OUT = /:(limit|marker):/
+
+/** Returns every key of the server but those, with a digest of its content and its expiry. */
 export async function snapshot({ client }: RedisServer): Promise<Map<string, string>> {
   const found = (await client.eval(SCRIPT, 0)) as [string, string][]
-  return new Map(found.filter(([key]) => !key.includes(':limit:')).sort(([one], [other]) => (one < other ? -1 : 1)))
+  return new Map(found.filter(([key]) => !LEFT_OUT.test(key)).sort(([one], [other]) => (one < other ? -1 : 1)))
 }
