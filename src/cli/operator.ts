@@ -87,7 +87,7 @@ async function* withCore(
   const { redis, eventsKept } = config
   const storage = createStorage({ redis, clock, log: { info() {}, warn() {} }, observe() {}, eventsKept })
   // The lines of the audit log, beside what the command prints: what it did is not in the log of any instance.
-  const told = (event: WireEvent) => console.error(JSON.stringify(event))
+  const told = (event: WireEvent) => void process.stderr.write(`${JSON.stringify(event)}\n`)
   const events = config.auditLog === 'off' ? NOBODY : { ...NOBODY, told }
   const core = createCore({ storage, config, clock, signer: NO_SIGNER, events, limitTime: (work) => work })
   try {

@@ -536,14 +536,16 @@ t.test('how often a page asks Redis', async (t) => {
     return [
       ['GET /login', 200, ADDRESS, ADDRESS, () => stranger.get('/login')],
       ['GET /login/acme', 303, ADDRESS + 1, ADDRESS + 1, () => stranger.get('/login/acme')],
-      ['GET /login/acme/callback', 303, ADDRESS + 11, ADDRESS + 11, () => signing.get(callback)],
+      // The address by which operators find the user is written with the profile, and the sign-in is told.
+      ['GET /login/acme/callback', 303, ADDRESS + 12, ADDRESS + 12, () => signing.get(callback)],
       ['GET /device?code=', 303, SESSION, SESSION, () => visitor.get(`/device?code=${first}`)],
       ['GET /device', 200, SESSION, SESSION, () => visitor.get('/device')],
       ['POST /device', 303, SESSION + 8, SESSION + 6, () => visitor.post('/device', { csrf, user_code: first })],
       ['GET /device/confirm', 200, SESSION + 4, SESSION + 4, () => visitor.get('/device/confirm')],
       // Two limits; the grant in two steps, and beside it the user's standing; the row, and beside it what it pushes off the list;
-      // the decision; the places of the grant among those that wait, of its address and of its client, and beside them the event.
-      ['POST /device/confirm', 303, SESSION + 11, SESSION + 7, () => visitor.post('/device/confirm', APPROVE)],
+      // the decision; the places of the grant among those that wait, of its address and of its client, and beside them the event. Whose
+      // the row is can be found by its id alone, which is noted beside it.
+      ['POST /device/confirm', 303, SESSION + 12, SESSION + 7, () => visitor.post('/device/confirm', APPROVE)],
       // The first poll came before the approval, and the page looks a few times for a result that is not collected yet.
       ['the poll that collects', 200, 11, 11, () => poll(grants[0]?.grant_code ?? '')],
       ['GET /device/done', 200, SESSION + 1, SESSION + 1, () => visitor.get('/device/done')],
