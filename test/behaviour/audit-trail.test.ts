@@ -139,8 +139,8 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
     t.equal((await second.refresh(tokens.refresh_token)).status, 400)
     const ids = { userId: 'ann', clientId: 'cli', authorizationId: cid(tokens.access_token) }
     t.strictSame(await since(), [
-      { type: 'refresh_token.replayed', ...CLIENT, ...HERE, ...ids },
-      { type: 'authorization.revoked', actor: 'service', ...HERE, ...ids, detail: 'replay' }
+      { type: 'authorization.revoked', actor: 'service', ...HERE, ...ids, detail: 'replay' },
+      { type: 'refresh_token.replayed', ...CLIENT, ...HERE, ...ids }
     ])
   })
 
@@ -197,8 +197,9 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
     const code = await approved(ann, request)
     secrets.add(code).add(request.verifier)
     const of = { clientId: 'cli', grantId: grantIdOfCode(code) }
-    const [shown, approval, ...none] = await since()
+    const [started, shown, approval, ...none] = await since()
     t.strictSame(none, [])
+    t.strictSame(started, { type: 'grant.started', ...CLIENT, ...HERE, ...of })
     t.strictSame(shown, { type: 'grant.shown', ...by, ...of })
     const { authorizationId } = approval ?? {}
     t.strictSame(approval, { type: 'grant.approved', ...by, ...of, authorizationId, detail: 'openid offline_access' })
@@ -210,7 +211,7 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
     ])
     await ann.follow(ann.get(codeRequest().path))
     await answer(ann, 'deny')
-    const [, denial] = await since()
+    const [, , denial] = await since()
     t.strictSame(denial, { type: 'grant.denied', ...by, clientId: 'cli', grantId: denial?.grantId })
 
     const jwts = [await first.collect(by.userId), await first.collect(by.userId)]

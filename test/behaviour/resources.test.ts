@@ -221,7 +221,7 @@ for (const engine of ['memory', 'Redis']) {
       t.equal(JSON.parse(line).length, 11, 'the scope is the last')
       const { access_token, refresh_token } = (await redeem(code, TV)).body
       const { cid } = claimsOf(access_token)
-      const keys = (await redis.client.keys(`*${cid}*`)).filter((key) => key.includes('authorized-client'))
+      const keys = (await redis.client.keys(`*${cid}*`)).filter((key) => key.includes('authorized-client:'))
       t.equal(keys.length, 1)
       t.notOk('resources' in (await redis.client.hgetall(keys[0] ?? '')))
       // With a default in the file, what was approved for the issuer stays so.

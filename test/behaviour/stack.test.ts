@@ -89,6 +89,8 @@ t.test('docker-compose.yml', async (t) => {
     // Where it listens is the image's, and PORT is that of nginx.
     const passed = Object.keys(EnvironmentSchema.properties).filter((name) => name !== 'HOST' && name !== 'PORT')
     t.ok(passed.length >= 70, `${passed.length} variables`)
+    // What the SDK of traces reads by itself.
+    passed.push('OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_RESOURCE_ATTRIBUTES', 'OTEL_SERVICE_NAME')
     for (const name of ['grantd-1', 'grantd-2']) {
       const { environment, volumes } = services[name]
       t.same(Object.keys(environment).sort(), [...passed].sort(), name)

@@ -130,7 +130,7 @@ t.test('a start, polls, a look and an approval: a span each, and the calls of Re
     'http.route': `${api0}/grant/code`,
     'http.response.status_code': 200
   })
-  t.strictSame(namesOf(childrenOf(spans, start)), ['redis grant-create', 'redis user-code-reserve'])
+  t.strictSame(namesOf(childrenOf(spans, start)), ['redis events-add', 'redis grant-create', 'redis user-code-reserve'])
   for (const poll of requests.filter(({ name }) => name === `POST ${api0}/grant/token`)) {
     const [judged, ...rest] = childrenOf(spans, poll).filter(({ name }) => name === 'redis grant-poll')
     t.equal(rest.length, 0)
