@@ -7,7 +7,6 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { readRevocationLog } from '../../src/core/restore/revocation-log.js'
 import { GRANTD_SECRET } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
@@ -218,28 +217,6 @@ t.test('with the audit log no more ends than what was taken away since the backu
     'whoever verifies by themselves hears of both, also of that which the backup did not have'
   )
   t.ok((await there.client.keys('grantd:signing-keys')).length > 0)
-})
-
-t.test('of the epochs of a log the latest moment of each kind counts, and of API keys the last rights', async (t) => {
-  async function* lines() {
-    const detail = (minute: number, more = '') => `before 2026-03-01T00:0${minute}:00.000Z${more}`
-    const id = 'A'.repeat(16)
-    for (const line of [
-      { type: 'epoch.begun', detail: detail(1, ', API keys as well') },
-      { type: 'epoch.begun', detail: detail(3) },
-      { type: 'epoch.begun', detail: detail(2) },
-      { type: 'api_key.changed', detail: `acme/${id} tokens,admin:read` },
-      { type: 'api_key.changed', detail: `acme/${id} admin:read` }
-    ]) {
-      yield JSON.stringify({ at: '2026-03-02T00:00:00Z', ...line })
-    }
-  }
-  const { ends, apiKeyRights } = await readRevocationLog(lines(), 0)
-  t.strictSame(ends, {
-    beforeMs: Date.parse('2026-03-01T00:03:00Z'),
-    apiKeysBeforeMs: Date.parse('2026-03-01T00:01:00Z')
-  })
-  t.strictSame([...apiKeyRights.values()], [{ owner: 'acme', rights: ['admin:read'] }])
 })
 
 t.test('what a command takes away is in the lines that it writes, and stays away by them', async (t) => {
