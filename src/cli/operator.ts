@@ -1,7 +1,6 @@
 /** The commands that need the core: run over the service's Redis, without Fastify. */
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load-config.js'
-import type { WireEvent } from '../core/audit/event.js'
 import { type Core, type CoreEvents, createCore } from '../core/index.js'
 import { createStorage } from '../storage/index.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './api-keys.js'
@@ -87,7 +86,7 @@ async function* withCore(
   const { redis, eventsKept } = config
   const storage = createStorage({ redis, clock, log: { info() {}, warn() {} }, observe() {}, eventsKept })
   // The lines of the audit log, beside what the command prints: what it did is not in the log of any instance.
-  const told = (event: WireEvent) => void process.stderr.write(`${JSON.stringify(event)}\n`)
+  const told: CoreEvents['told'] = (event) => void process.stderr.write(`${JSON.stringify(event)}\n`)
   const events = config.auditLog === 'off' ? NOBODY : { ...NOBODY, told }
   const core = createCore({ storage, config, clock, signer: NO_SIGNER, events, limitTime: (work) => work })
   try {
