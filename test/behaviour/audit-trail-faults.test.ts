@@ -75,7 +75,7 @@ for (const [name, variables] of Object.entries(ENGINES)) {
     const { refresh_token } = (await redeem(device_code)).body
     await refresh(refresh_token)
     clock.advance(30_001)
-    const replayed = ['refresh_token.replayed', 'authorization.revoked']
+    const replayed = ['authorization.revoked', 'refresh_token.replayed']
     t.strictSame(await failsThenTells(() => refresh(refresh_token), 400), replayed)
     const other = await service.tokens()
     t.strictSame(await failsThenTells(() => revoke(other.refresh_token)), ['authorization.revoked'])
