@@ -246,7 +246,7 @@ t.test('GET /metrics', async (t) => {
     t.strictSame(counts('grantd_refreshes_total', 'outcome'), {
       ...{ refreshed: 2, invalid: 3, invalid_scope: 1, replayed: 1 }
     })
-    t.strictSame(counts('grantd_revocations_total', 'by'), { token: 1, owner: 1, replay: 1, code: 0 })
+    t.strictSame(counts('grantd_revocations_total', 'by'), { token: 1, owner: 1, operator: 0, replay: 1, code: 0 })
     t.strictSame(counts('grantd_limited_total', 'limit'), {
       ...{ 'refresh per address': 1, 'revoke per address': 1, 'introspect per caller': 1, 'userinfo per address': 1 }
     })
