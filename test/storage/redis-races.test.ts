@@ -47,6 +47,7 @@ const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
  * answer or at the end of a life.
  */
 const NOT_RACED: ScriptName[] = [
+  'events-add',
   'grant-find',
   'grant-create',
   'record-delete',

@@ -469,9 +469,9 @@ t.test('201 a token costs Redis', async (t) => {
     await call()
     await Promise.all(servers.map(({ client }) => client.echo('the end')))
     await until(async () => texts.every((text) => text.includes('"the end"')))
-    const names = [...texts.join('').matchAll(/^\+[\d.]+ \[\d+ (\S+)\] "(\w+)"/gm)]
+    const names = [...texts.join('').matchAll(/^\+[\d.]+ \[\d+ (\S+)\] "(\w+)"(.*)$/gm)]
     return names
-      .filter(([, source]) => source !== 'lua')
+      .filter(([, source, , rest = '']) => source !== 'lua' && !rest.includes(':marker:'))
       .flatMap(([, , name = '']) => (['ping', 'info', 'cluster', 'echo'].includes(name) ? [] : [name]))
   }
 
@@ -485,10 +485,10 @@ t.test('201 a token costs Redis', async (t) => {
       for (let i = 0; i < TOKENS; i++) t.equal((await here.createAccessToken(i % 2 ? ids : others)).status, 201)
     }
     t.strictSame(await commandsOf(t, [redis], mint), Array(TOKENS).fill('evalsha'))
-    // The use is noted once a minute, and the keys are read again.
+    // The use is noted once a minute, and the keys are read again, as is what an epoch has ended.
     one.clock.advance(61_000)
     const more = (await commandsOf(t, [redis], mint)).length - TOKENS
-    t.ok(more >= 1 && more <= 2, `${more} more in another minute`)
+    t.ok(more >= 1 && more <= 3, `${more} more in another minute`)
   })
 
   t.test('three in a Cluster, all at once', async (t) => {
