@@ -165,6 +165,8 @@ t.test('what was given up after three days is listed, and sent again when an ope
   const service = await startApp(t, { REDIS_URL: redis.url, WEBHOOKS_FILE, SIGNING_ALG: 'ES256' })
   await service.start()
   await service.start()
+  // Both have begun their three days before the clock moves.
+  await until(async () => receiver.attempts.length >= 2)
   const metrics = async () => (await service.call('GET', '/metrics')).body as string
   while (!(await metrics()).includes('grantd_webhook_given_up_total{webhook="billing"} 2')) {
     const before = receiver.attempts.length

@@ -628,11 +628,13 @@ t.test('405 and Allow for every path and method', async (t) => {
   const { app } = await startApp(t, { LIMITS: 'off' })
   const surfaceOf = (path: string) => {
     if (/^\/(oauth|\.well-known)\//.test(path)) return 'oauth'
+    if (path.startsWith('/admin/')) return 'admin'
     return /^\/(v1|\{providerId\})\//.test(path) ? 'tokens' : 'others'
   }
   const refusalOf = {
     tokens: '{"code":"method_not_allowed","message":"The method is not allowed here."}',
     oauth: '{"error":"invalid_request","error_description":"The method is not allowed here."}',
+    admin: '{"error":"The method is not allowed here."}',
     others: '{"error":"Method Not Allowed"}'
   }
   let looked = 0
