@@ -6,7 +6,12 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { startApp, type TestApp } from '../support/app.js'
 import { BY } from '../support/audit.js'
-import { type DocumentedOperation, documentedOperations, problemWith } from '../support/documented-operations.js'
+import {
+  type DocumentedOperation,
+  documentedOperations,
+  pathSegmentOf,
+  problemWith
+} from '../support/documented-operations.js'
 import { startRedis } from '../support/redis-server.js'
 
 const seed = Number(process.env.ANY_REQUEST_SEED ?? Date.now() % 2 ** 31)
@@ -86,7 +91,7 @@ async function explore(t: Test, service: TestApp, count: number): Promise<void> 
     if (++sent % 20 === 0) await collect('ann')
     const answer = await app.inject({
       method: operation.method as 'GET',
-      url: `${operation.path.replace(/\{\w+\}/, encodeURIComponent(named))}?${new URLSearchParams(values)}`,
+      url: `${operation.path.replace(/\{\w+\}/, pathSegmentOf(named))}?${new URLSearchParams(values)}`,
       headers: {
         ...(keys[key] !== undefined && { authorization: `Bearer ${keys[key]}` }),
         ...(operation.body && { 'content-type': 'application/json' })

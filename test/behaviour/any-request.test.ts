@@ -17,6 +17,7 @@ import {
   type DocumentedOperation,
   documentedOperations,
   type Node,
+  pathSegmentOf,
   problemWith
 } from '../support/documented-operations.js'
 import { PLAIN_TOKEN_ENDPOINT, type PlainProvider, startPlainProvider } from '../support/plain-upstream.js'
@@ -632,7 +633,7 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     const authorization = authorizationOf(credential, ingredients)
     const search = query.map(([name, value]) => `${name}=${encoded(put(value))}`).join('&')
     const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name) =>
-      encoded(name === 'environmentId' ? environment : put(id))
+      pathSegmentOf(name === 'environmentId' ? environment : put(id))
     )
     const fields = body && 'json' in body ? put(body.json) : undefined
     const { type, payload, encoding } = written(request, fields)
@@ -997,7 +998,7 @@ function pathOf(
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const kind = ids[count++]
     if (kind === 'unknown') return unknown
-    if (kind === 'odd') return encoded(odd)
+    if (kind === 'odd') return pathSegmentOf(odd)
     return (kind === 'elsewhere' ? pickOf(world.chains[1], pick) : chain)[name] as string
   })
 }

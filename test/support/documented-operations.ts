@@ -90,3 +90,12 @@ export function problemWith(
   if (statusCode === 429 && !/^[1-9]\d*$/.test(String(headers['retry-after']))) return `no Retry-After: ${what}`
   return undefined
 }
+
+/**
+ * Any text as one segment of a path. A lone surrogate cannot be encoded in a URL. A segment of one or two dots is taken away by
+ * whoever parses a URL before it is sent, so that the request would be about another path: it gets one character more.
+ */
+export function pathSegmentOf(value: unknown): string {
+  const text = String(value).replace(/\p{Surrogate}/gu, '\ufffd')
+  return encodeURIComponent(/^\.{1,2}$/.test(text) ? `${text}~` : text)
+}
