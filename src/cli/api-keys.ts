@@ -60,7 +60,7 @@ function readOptions({ label, rights, 'expires-in-days': days }: ApiKeyOptions):
   return {
     ...(label !== undefined && { label }),
     ...(rights !== undefined && { rights: readRightsOption(rights) }),
-    ...(days !== undefined && { expiresAtMs: Date.now() + Number(days) * DAY_MS })
+    ...(days !== undefined && { expiresInMs: Number(days) * DAY_MS })
   }
 }
 

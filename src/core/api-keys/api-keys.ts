@@ -31,7 +31,8 @@ export interface NewApiKey {
   label?: string
   /** `tokens` alone, unless it says otherwise. */
   rights?: readonly ApiKeyRight[]
-  expiresAtMs?: number
+  /** From its creation on. */
+  expiresInMs?: number
 }
 
 export interface ApiKeys {
@@ -69,9 +70,10 @@ export function createApiKeys({ records, epoch, clock, audit }: ApiKeysParts): A
   const accepted = createBoundedCache<string>(MOST_REMEMBERED)
 
   return {
-    async create(owner, { label, rights = DEFAULT_RIGHTS, expiresAtMs }, by) {
+    async create(owner, { label, rights = DEFAULT_RIGHTS, expiresInMs }, by) {
       const { id, text } = newApiKeyText(owner)
       const createdAtMs = clock()
+      const expiresAtMs = expiresInMs === undefined ? undefined : createdAtMs + expiresInMs
       const times = { createdAtMs, expiresAtMs, lastUsedAtMs: undefined, revokedAtMs: undefined }
       const key: ApiKey = { owner, id, digest: digestOf(text), label, rights, ...times }
       const keepUntilMs = expiresAtMs === undefined ? createdAtMs + FOR_EVER_MS : expiresAtMs + KEEP_LISTED_MS

@@ -328,7 +328,7 @@ t.test('getUserOauthAccessToken with an API key', async (t) => {
   t.test('401 a key that was revoked, has expired, or was never one', async (t) => {
     const [revoked, expiring] = [
       await app.core.apiKeys.create('acme', { rights: ['connected-accounts'] }, BY),
-      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'], expiresAtMs: clock() + 1_000 }, BY)
+      await app.core.apiKeys.create('acme', { rights: ['connected-accounts'], expiresInMs: 1_000 }, BY)
     ]
     t.equal((await ask(ann.id, revoked.text)).status, 200)
     await app.core.apiKeys.revoke('acme', revoked.key.id, BY)
