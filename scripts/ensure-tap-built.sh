@@ -3,5 +3,5 @@
 # others. tap would otherwise rebuild itself in the middle of the first run and finish that run with the old plugins.
 set -euo pipefail
 
-grep -q @tapjs/typescript node_modules/@tapjs/test/test-built/dist/esm/index.js || exit 0
+grep -qE '@tapjs/(typescript|mock)' node_modules/@tapjs/test/test-built/dist/esm/index.js || exit 0
 npx --no-install tap build >/dev/null

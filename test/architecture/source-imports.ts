@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import ts from 'typescript'
+import { type ImportDeclaration, parseSync, Visitor } from 'oxc-parser'
 import { root } from '../support/root.js'
 
 export interface Import {
@@ -35,24 +35,18 @@ export function importsOf(file: string): Import[] {
 }
 
 function parse(file: string): Import[] {
-  const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true)
+  const { program, errors } = parseSync(file, readFileSync(join(root, file), 'utf8'))
+  if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`)
   const found: Import[] = []
-  const visit = (node: ts.Node): void => {
-    const literal =
-      ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
-        ? node.moduleSpecifier
-        : ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
-          ? node.arguments[0]
-          : ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)
-            ? node.argument.literal
-            : undefined
-    if (literal && ts.isStringLiteral(literal)) {
-      const kind = { isType: isTypeAlone(node), isDynamic: ts.isCallExpression(node) }
-      found.push({ from: file, ...targetOf(file, literal.text), ...kind })
-    }
-    ts.forEachChild(node, visit)
-  }
-  visit(source)
+  const add = (source: { value: unknown }, isType: boolean, isDynamic = false) =>
+    void found.push({ from: file, ...targetOf(file, String(source.value)), isType, isDynamic })
+  new Visitor({
+    ImportDeclaration: (node) => add(node.source, isTypeAlone(node)),
+    ExportNamedDeclaration: ({ source, exportKind }) => source && add(source, exportKind === 'type'),
+    ExportAllDeclaration: ({ source, exportKind }) => add(source, exportKind === 'type'),
+    ImportExpression: ({ source }) => source.type === 'Literal' && add(source, false, true),
+    TSImportType: ({ source }) => add(source, true)
+  }).visit(program)
   return found
 }
 
@@ -62,17 +56,10 @@ function targetOf(file: string, name: string): { to: string; isPackage: boolean 
   return { to: existsSync(join(root, `${plain}x`)) ? `${plain}x` : plain, isPackage: false }
 }
 
-function isTypeAlone(node: ts.Node): boolean {
-  if (ts.isImportTypeNode(node)) return true
-  if (ts.isExportDeclaration(node)) return node.isTypeOnly
-  if (!ts.isImportDeclaration(node)) return false
-  const { importClause: clause } = node
-  if (!clause) return false
-  if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true
-  const { name, namedBindings: bindings } = clause
-  return (
-    !name && bindings !== undefined && ts.isNamedImports(bindings) && bindings.elements.every((one) => one.isTypeOnly)
-  )
+/** `import { type A, type B }` loads nothing, like `import type`. */
+function isTypeAlone({ importKind, specifiers }: ImportDeclaration): boolean {
+  if (importKind === 'type') return true
+  return specifiers.length > 0 && specifiers.every((one) => one.type === 'ImportSpecifier' && one.importKind === 'type')
 }
 
 export const within = (path: string, ...folders: string[]) =>

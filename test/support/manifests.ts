@@ -2,9 +2,9 @@
  * Reads the manifests of deploy/kubernetes as kubectl would send them, and checks them against the types of Kubernetes.
  */
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import ts from 'typescript'
 import { parseAllDocuments } from 'yaml'
 import { root } from './root.js'
 
@@ -53,21 +53,20 @@ export function typeFaults(objects: readonly Manifest[]): string[] {
     ({ apiVersion, ...rest }, i) =>
       `export const o${i}: import('${moduleOf(apiVersion)}').${rest.kind} = ${JSON.stringify({ apiVersion, ...rest })}`
   )
-  const name = join(root, 'manifests-as-literals.ts')
-  const options: ts.CompilerOptions = {
-    ...{ strict: true, noEmit: true, skipLibCheck: true, types: [], lib: ['lib.es2023.d.ts'] },
-    ...{ module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler }
+  // Below the packages, because it names one of them.
+  const folder = mkdtempSync(join(root, 'node_modules/.manifests-'))
+  try {
+    const file = join(folder, 'as-literals.ts')
+    writeFileSync(file, lines.join('\n'))
+    const options =
+      '--ignoreConfig --strict --noEmit --skipLibCheck --lib es2023 --module esnext --moduleResolution bundler'
+    const args = [join(root, 'node_modules/typescript/bin/tsc'), ...options.split(' '), '--types', '', file]
+    const { stdout, status, error } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    if (error) throw error
+    const faults = stdout.split('\n').filter((line) => line.includes(': error TS'))
+    if (status !== 0 && faults.length === 0) throw new Error(`tsc ended with ${status}: ${stdout}`)
+    return faults
+  } finally {
+    rmSync(folder, { recursive: true })
   }
-  const host = ts.createCompilerHost(options)
-  const { getSourceFile, fileExists } = host
-  host.fileExists = (path) => path === name || fileExists(path)
-  host.getSourceFile = (path, ...more) =>
-    path === name
-      ? ts.createSourceFile(name, lines.join('\n'), ts.ScriptTarget.ES2023)
-      : getSourceFile.call(host, path, ...more)
-  const program = ts.createProgram([name], options, host)
-  const source = program.getSourceFile(name)
-  return [...program.getOptionsDiagnostics(), ...program.getSemanticDiagnostics(source)].map(({ messageText }) =>
-    ts.flattenDiagnosticMessageText(messageText, ' ')
-  )
 }

@@ -1,5 +1,5 @@
 /** The issuer's keys, by jose's remote key set: fetched when first needed, every five minutes, and for a key that is not known. */
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
+import { type CryptoKey, createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import type { Instant, Time } from './clock.js'
 import type { IssuerMetadata } from './discovery.js'
 import { ANSWER_WITHIN_MS, isObject, textOf } from './requests.js'

@@ -256,11 +256,7 @@ t.test('over Redis', async (t) => {
   await introspection(t, service)
 
   t.test('rests as a digest, and every record has an end', async (t) => {
-    const { text, key } = await service.app.core.apiKeys.create(
-      'resting',
-      { expiresInMs: DAY_MS },
-      BY
-    )
+    const { text, key } = await service.app.core.apiKeys.create('resting', { expiresInMs: DAY_MS }, BY)
     const [name = ''] = await redis.client.keys('grantd:api-key:{resting}:*')
     const record = await redis.client.hgetall(name)
     t.equal(record.digest, digestOf(text))
