@@ -15,6 +15,7 @@ export function createWaitingList() {
 
   return {
     size: () => all.size,
+    all: () => all.values(),
     get: (id: string) => all.get(id),
     remove: (id: string) => all.delete(id),
 
