@@ -317,9 +317,8 @@ t.test('what an old leader still knows of what waits is refused, and nothing of 
   await add(...of('a', '1', '2'), ...of('b', '3'))
   await old.goOn()
   clock.advance(7_000)
-  let answer: (outcome: Outcome) => void = () => {}
-  receiver.answers = ({ event }) =>
-    event.detail === '1' ? new Promise((resolve) => (answer = resolve)) : new Promise(() => {})
+  const answers: ((outcome: Outcome) => void)[] = []
+  receiver.answers = () => new Promise((resolve) => answers.push(resolve))
   await old.step()
   receiver.answers = () => 'refused'
   const next = await lead('next')
@@ -333,12 +332,12 @@ t.test('what an old leader still knows of what waits is refused, and nothing of 
       ['3', 2]
     ]
   )
-  answer('delivered')
-  await new Promise((resolve) => setImmediate(resolve))
-  await old.step()
+  for (const answer of answers) answer('delivered')
+  receiver.answers = () => 'delivered'
+  await old.settled()
   t.same(await state.held('billing'), held, 'it does not drop what the next one tries')
   t.same(old.losses, ['old'])
-  receiver.answers = () => 'delivered'
+  await old.end()
   clock.advance(13_000)
   await next.goOn()
   t.same(sent.slice(-3).toSorted(), ['1', '2', '3'])
@@ -439,49 +438,49 @@ t.test('an instance that may not lead any more begins nothing', async (t) => {
   t.same(sent, [])
 })
 
-t.test(
-  'a leader that cannot renew its lease breaks off what is under way, and makes it again when it leads',
-  async (t) => {
-    const { add, clock, state, storage } = await setUp(t)
-    const sent: AbortSignal[] = []
-    let arrived: (signal: AbortSignal) => void = () => {}
-    const attempt = () => new Promise<AbortSignal>((resolve) => (arrived = resolve))
-    let isAway = false
-    const deliverer = createDeliverer({
-      ...{ endpoints: [endpoint], state, trail: storage.events, clock, leaseMs: 400 },
-      told: {
-        webhooksFailed(error: unknown) {
-          throw error
-        }
-      } as never,
-      locks: {
-        acquire: async (...lock) => {
-          if (isAway) throw fault('unavailable', { detail: 'nobody answers' })
-          return storage.locks.acquire(...lock)
-        },
-        release: storage.locks.release
-      },
-      async send(_endpoint, _delivery, ended) {
-        sent.push(ended)
-        arrived(ended)
-        await once(ended, 'abort')
-        return 'unreachable'
+t.test('a leader without a lease breaks off what is under way, and makes it again when it leads', async (t) => {
+  const { add, clock, state, storage } = await setUp(t)
+  const sent: AbortSignal[] = []
+  let arrived: (signal: AbortSignal) => void = () => {}
+  const attempt = () => new Promise<AbortSignal>((resolve) => (arrived = resolve))
+  let isAway = false
+  const deliverer = createDeliverer({
+    ...{ endpoints: [endpoint], state, trail: storage.events, clock, leaseMs: 400 },
+    told: {
+      webhooksFailed(error: unknown) {
+        throw error
       }
-    })
-    t.teardown(() => deliverer.stop())
-    let next = attempt()
-    deliverer.start()
-    await add(...of('a', '1'))
-    const first = await next
-    next = attempt()
-    isAway = true
-    await once(first, 'abort')
-    t.equal(sent.length, 1)
-    isAway = false
-    t.notOk((await next).aborted)
-    t.same(await state.held('billing'), [], 'no attempt was made that failed')
-  }
-)
+    } as never,
+    locks: {
+      acquire: async (...lock) => {
+        if (isAway) throw fault('unavailable', { detail: 'nobody answers' })
+        return storage.locks.acquire(...lock)
+      },
+      release: storage.locks.release
+    },
+    async send(_endpoint, _delivery, ended) {
+      sent.push(ended)
+      arrived(ended)
+      await once(ended, 'abort')
+      return 'unreachable'
+    }
+  })
+  t.teardown(() => deliverer.stop())
+  // The deliverer keeps no process alive.
+  const alive = setInterval(() => {}, 1_000)
+  t.teardown(() => clearInterval(alive))
+  let next = attempt()
+  deliverer.start()
+  await add(...of('a', '1'))
+  const first = await next
+  next = attempt()
+  isAway = true
+  await once(first, 'abort')
+  t.equal(sent.length, 1)
+  isAway = false
+  t.notOk((await next).aborted)
+  t.same(await state.held('billing'), [], 'no attempt was made that failed')
+})
 
 t.test('rests double from five seconds to an hour, with a fifth of jitter', async (t) => {
   t.same(
