@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type AuditEvent, wireFormOf } from '../core/audit/event.js'
 import { readEventType } from '../core/audit/event-search.js'
 import { LARGEST_EVENT_PAGE } from '../core/audit/event-store.js'
+import { GO_BACK_MS, lookFor, placeBefore } from '../core/audit/trail-place.js'
 import { isFault } from '../core/fault.js'
 import type { Core } from '../core/index.js'
 import type { OptionValues } from './arguments.js'
@@ -22,23 +23,41 @@ export async function* runEventsCommand(core: Core, options: OptionValues): Asyn
   }
   const show = json ? (event: AuditEvent) => [JSON.stringify(wireFormOf(event))] : linesOf
   let from = typeof after === 'string' ? after : undefined
+  /** The time of the event `from`, where it is one that was there. */
+  let seenAtMs: number | undefined
   if (from === undefined) {
-    const { events, newestId } = await theEnd(core, filter, readLimit(limit, USUAL))
+    const { events, newest } = await theEnd(core, filter, readLimit(limit, USUAL))
     for (const event of events) yield* show(event)
     if (!follow) return
-    from = newestId
+    from = newest.lastId
+    seenAtMs = newest.lastAtMs
   }
   let left = limit === undefined || follow ? Number.POSITIVE_INFINITY : readLimit(limit, USUAL)
   do {
     const options = { direction: 'after', from, most: Math.min(LARGEST_EVENT_PAGE, left) } as const
     const search = () => core.searchEvents(filter, options)
-    const { events, next, lastId } = await (follow ? untilAnswered(search) : search())
+    const { events, next, lastId, lastAtMs } = await (follow ? untilAnswered(search) : search())
+    const back = follow && seenAtMs !== undefined ? await untilAnswered(() => wayBack(core, from, seenAtMs)) : undefined
+    if (back) {
+      say('the trail has lost its end; what came shortly before is told once more')
+      from = back.eventId
+      seenAtMs = undefined
+      continue
+    }
     for (const event of events) yield* show(event)
     left -= events.length
     from = lastId
+    seenAtMs = lastAtMs ?? seenAtMs
     if (next === undefined && !follow) return
     if (next === undefined) await sleep(FOLLOW_EVERY_MS)
   } while (left > 0)
+}
+
+/** Where to go on if the trail has lost the event up to which it was read, as a failover may. */
+async function wayBack(core: Core, seenId = '', seenAtMs = 0) {
+  const before = (from: string | undefined, most: number) => core.searchEvents({}, { direction: 'before', from, most })
+  const isLost = (await lookFor({ before }, seenId)) === 'lost'
+  return isLost ? placeBefore({ before }, seenAtMs - GO_BACK_MS) : undefined
 }
 
 /** Whoever follows goes on after Redis was away, and is told of both beside what is printed. */
@@ -58,7 +77,7 @@ async function untilAnswered<T>(search: () => Promise<T>): Promise<T> {
 
 const say = (sentence: string) => process.stderr.write(`grantd: ${sentence}\n`)
 
-/** The last events, in the order of the trail, and the id after which it goes on. */
+/** The last events, in the order of the trail, and the newest one, after which it goes on. */
 async function theEnd(core: Core, filter: Parameters<Core['searchEvents']>[0], most: number) {
   const newest = await core.searchEvents({}, { direction: 'before', from: undefined, most: 1 })
   const events: AuditEvent[] = []
@@ -69,7 +88,7 @@ async function theEnd(core: Core, filter: Parameters<Core['searchEvents']>[0], m
     events.push(...found.events)
     from = found.next
   } while (from !== undefined && events.length < most)
-  return { events: events.reverse(), newestId: newest.lastId }
+  return { events: events.reverse(), newest }
 }
 
 function typeOf(name: string) {

@@ -289,6 +289,18 @@ t.test('who follows the trail goes on after Redis was away', async (t) => {
   await block('second')
   await following.shows('user second')
   t.equal(following.screen().split('grantd: ').length, 3, 'one line for each')
+
+  // As after a failover to a replica that lacked the second one, and whose clock is behind.
+  const [first, second] = await own.client.xrange('grantd:events', '-', '+')
+  if (!first || !second) throw new Error('two events')
+  const third = second[1].map((value) => (value === 'second' ? 'third' : value))
+  const changed = own.client
+    .multi()
+    .del('grantd:events')
+    .xadd('grantd:events', first[0], ...first[1])
+  await changed.xadd('grantd:events', `${first[0].split('-')[0]}-9`, ...third).exec()
+  await following.shows('grantd: the trail has lost its end; what came shortly before is told once more\n')
+  await following.shows('user third')
   following.type('\x03')
   t.not(await following.ended, 0)
 })

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import type { FailedDelivery } from '../../src/core/webhooks/delivery.js'
+import { createHeld } from '../../src/core/webhooks/held-deliveries.js'
 import { FAILED_KEPT_MS, MOST_FAILED } from '../../src/core/webhooks/webhook-changes.js'
 import { createWebhookState } from '../../src/core/webhooks/webhook-state.js'
 import { type StartEngine, times } from './engine.js'
@@ -38,7 +39,7 @@ export function webhookStateContract(t: Test, start: StartEngine): void {
     t.equal(await one.write(endpointId, old, [{ kind: 'stop', atMs: 5 }]), 'stale')
     t.equal(await one.write(endpointId, old, [{ kind: 'gaps', gaps: [{ fromMs: 1, untilMs: 2 }] }]), 'stale')
     const { wake, ...state } = await one.state(endpointId)
-    t.same(state, { cursor: { eventId: '1-9', atMs: 1 }, stoppedAtMs: undefined, gaps: [] })
+    t.same(state, { cursor: { eventId: '1-9', atMs: 1 }, stoppedAtMs: undefined, resumedAtMs: undefined, gaps: [] })
   })
 
   t.test('of 20 that claim at once each has a token of its own, and the greatest one counts', async (t) => {
@@ -70,8 +71,8 @@ export function webhookStateContract(t: Test, start: StartEngine): void {
       t.same(await other.held(endpointId), [first, second, third])
       const again = { ...second, attempts: 2 }
       await one.write(endpointId, token, [
-        { kind: 'rehold', delivery: again },
-        { kind: 'drop', deliveryId: first.id },
+        { kind: 'hold', delivery: again },
+        { kind: 'drop', delivery: first },
         { kind: 'fail', delivery: { ...third, failedAtMs: 9 } }
       ])
       t.same(await other.held(endpointId), [again])
@@ -79,6 +80,54 @@ export function webhookStateContract(t: Test, start: StartEngine): void {
       t.same(await other.counts(endpointId), { waiting: 1, failed: 1 })
     }
   )
+
+  t.test('who was paused changes nothing of what a newer leader has taken over, and takes nothing away', async (t) => {
+    const { one, other, endpointId, deliveryOf, storage } = await setUp(t, start)
+    const old = await one.claim(endpointId, 'old')
+    const [first, second, third] = times(3, (i) => {
+      const { failedAtMs, ...delivery } = deliveryOf(i + 1)
+      return delivery
+    })
+    if (!first || !second || !third) throw new Error('three deliveries')
+    await one.write(endpointId, old, [
+      { kind: 'hold', delivery: first },
+      { kind: 'hold', delivery: second }
+    ])
+    const next = await other.claim(endpointId, 'next')
+    t.same(await other.takeOver(endpointId, next), [first, second])
+    t.same(await other.takeOver(endpointId, next), [], 'once')
+    t.equal(await one.takeOver(endpointId, old), 'stale')
+    // The look at the token lies before these writes, so they are made as if it had been a moment ago.
+    const late = createHeld(storage.webhooks, storage.webhooks, () => 0)
+    t.equal(await late.hold(endpointId, old, { ...first, attempts: 9 }), false)
+    await late.drop(endpointId, old, second.id)
+    t.same(await other.held(endpointId), [first, second])
+    for (const change of [
+      { kind: 'hold', delivery: third } as const,
+      { kind: 'drop', delivery: first } as const,
+      { kind: 'fail', delivery: { ...second, failedAtMs: 9 } } as const
+    ])
+      t.equal(await one.write(endpointId, old, [change]), 'stale', change.kind)
+    t.same(await other.held(endpointId), [first, second])
+    t.same(await other.failed(endpointId), [])
+    t.equal(await other.write(endpointId, next, [{ kind: 'drop', delivery: first }]), 'written')
+    t.same(await other.held(endpointId), [second])
+  })
+
+  t.test('of two that take over at once the newer one has everything in the end', async (t) => {
+    const { one, other, endpointId, deliveryOf } = await setUp(t, start)
+    const first = await one.claim(endpointId, 'first')
+    await one.write(
+      endpointId,
+      first,
+      times(60, (i) => ({ kind: 'hold', delivery: deliveryOf(i + 1) }) as const)
+    )
+    const [second, third] = [await one.claim(endpointId, 'second'), await other.claim(endpointId, 'third')]
+    const [, all] = await Promise.all([one.takeOver(endpointId, second), other.takeOver(endpointId, third)])
+    t.equal(all.length, 60)
+    t.equal(await one.takeOver(endpointId, second), 'stale')
+    t.same(await other.takeOver(endpointId, third), [])
+  })
 
   t.test('a failed delivery is sent again once, after what waits, and the deliverer is woken', async (t) => {
     const { one, other, endpointId, deliveryOf, clock } = await setUp(t, start)
@@ -94,9 +143,9 @@ export function webhookStateContract(t: Test, start: StartEngine): void {
     t.match(await one.held(endpointId), [{ attempts: 1 }, { id: failed.id, attempts: 0, takenAtMs: clock() }])
     t.same(await one.failed(endpointId), [])
     await other.wake(endpointId, 'mark', false)
-    t.match(await one.state(endpointId), { wake: 'mark', stoppedAtMs: 7 })
+    t.match(await one.state(endpointId), { wake: 'mark', stoppedAtMs: 7, resumedAtMs: undefined })
     await other.wake(endpointId, 'next mark', true)
-    t.match(await one.state(endpointId), { wake: 'next mark', stoppedAtMs: undefined })
+    t.match(await one.state(endpointId), { wake: 'next mark', stoppedAtMs: undefined, resumedAtMs: clock() })
   })
 
   t.test('the newest failed deliveries are kept, for their time', async (t) => {

@@ -24,6 +24,8 @@ export interface FoundEvents {
   next: string | undefined
   /** The last event that was looked at, wanted or not; `from` if there was none. */
   lastId: string | undefined
+  /** Its time, if there was one. */
+  lastAtMs?: number | undefined
 }
 
 export type EventSearch = (filter: EventFilter, options: EventSearchOptions) => Promise<FoundEvents>
@@ -42,19 +44,21 @@ export function createEventSearch(store: Pick<EventStore, 'after' | 'before'>): 
     const isAll = type === undefined && userId === undefined
     const events: AuditEvent[] = []
     let lastId = from
+    let lastAtMs: number | undefined
     for (let look = 0; look < LOOKS; look++) {
       const page = await store[direction](lastId, isAll ? most : LARGEST_EVENT_PAGE)
       for (const event of page.events) {
         lastId = event.id
+        lastAtMs = event.atMs
         if (isWanted(event)) events.push(event)
         if (events.length === most) break
       }
       const isMore = page.next !== undefined || lastId !== (page.events.at(-1)?.id ?? lastId)
-      if (!isMore) return { events, next: undefined, lastId }
+      if (!isMore) return { events, next: undefined, lastId, lastAtMs }
       // Entries that cannot be read are on no page, which may be empty because of them.
       if (events.length < most && page.next !== undefined) lastId = page.next
       if (events.length === most) break
     }
-    return { events, next: lastId, lastId }
+    return { events, next: lastId, lastId, lastAtMs }
   }
 }

@@ -23,26 +23,34 @@ export interface AttemptParts {
   goOn(): void
 }
 
+interface Standing {
+  /** Since when the receiver is gone. */
+  stoppedAtMs: number | undefined
+  /** Since when it is let go on, if it was ever stopped. */
+  resumedAtMs: number | undefined
+  /** How many deliveries are listed as given up. */
+  failed: number
+}
+
 export function createAttempts(parts: AttemptParts) {
   const { endpoint, waiting, saves, send, clock, told, isLeading, goOn } = parts
   const tell = createTelling(endpoint.id, told)
   const ended = new AbortController()
   const underWay = new Set<Promise<void>>()
-  /** Since when the receiver is gone, and how many deliveries are listed as given up. */
-  const standing: { stoppedAtMs: number | undefined; failed: number } = { stoppedAtMs: undefined, failed: 0 }
+  const standing: Standing = { stoppedAtMs: undefined, resumedAtMs: undefined, failed: 0 }
 
   /** Keeps a delivery in the storage, as it is now. */
   function hold(delivery: Waiting): void {
     const { isStored, isUnderWay, ...kept } = delivery
     delivery.isStored = true
-    saves.add({ kind: isStored ? 'rehold' : 'hold', delivery: kept })
+    saves.add({ kind: 'hold', delivery: kept })
   }
 
   function settle(delivery: Waiting, outcome: Outcome): void {
     const nowMs = clock()
     if (outcome === 'delivered') {
       waiting.remove(delivery.id)
-      if (delivery.isStored) saves.add({ kind: 'drop', deliveryId: delivery.id })
+      if (delivery.isStored) saves.add({ kind: 'drop', delivery: { id: delivery.id } })
       return
     }
     delivery.attempts += 1
@@ -52,7 +60,7 @@ export function createAttempts(parts: AttemptParts) {
       standing.stoppedAtMs = nowMs
       delivery.nextAtMs = nowMs
       saves.add({ kind: 'stop', atMs: nowMs })
-    } else if (delivery.nextAtMs > delivery.takenAtMs + GIVE_UP_AFTER_MS) {
+    } else if (delivery.nextAtMs > Math.max(delivery.takenAtMs, standing.resumedAtMs ?? 0) + GIVE_UP_AFTER_MS) {
       giveUp(delivery, nowMs)
       return
     }
@@ -96,7 +104,9 @@ export function createAttempts(parts: AttemptParts) {
       while (underWay.size > 0) await Promise.all(underWay)
     },
 
-    /** Ends those that are under way, which count as not made. */
+    /** Breaks off those that are under way, which count as not made. None begins any more. */
+    breakOff: () => ended.abort(),
+
     async end(): Promise<void> {
       ended.abort()
       await Promise.all(underWay)

@@ -1,13 +1,10 @@
 /** How far an endpoint has come in the trail, and what it missed there. */
 import { Type } from '@sinclair/typebox'
+import type { Place } from '../audit/trail-place.js'
 import { jsonOf } from '../records/readable.js'
 
 /** Everything up to this event is delivered, or waits in the storage. */
-export interface Cursor {
-  /** Undefined before the first event of the trail. */
-  eventId: string | undefined
-  atMs: number
-}
+export type Cursor = Place
 
 /** Events that the trail dropped before the endpoint had them: some of those between these times. */
 export interface Gap {

@@ -1,7 +1,7 @@
 /**
  * One deliverer among all instances. The lead is a lease that is kept while this instance is well; whoever has it delivers to all
- * endpoints, each at its own pace, in small steps with rests. A leader that was paused begins nothing when it wakes, and what it still
- * writes is refused by its fencing token.
+ * endpoints, each at its own pace, in small steps with rests. A leader whose lease has ended breaks off what is under way, one that was
+ * paused as soon as it wakes, and what it still writes is refused by its fencing token.
  */
 import { randomUUID } from 'node:crypto'
 import { isFault } from '../fault.js'
@@ -12,9 +12,10 @@ import { statusOf } from './telling.js'
 
 /** After the death of a leader another one begins so much later, at most, and a little. */
 export const LEASE_MS = 10_000
-const RENEW_EVERY_MS = 2_500
-/** No attempt begins in the last part of a lease: it would be under way when another instance leads. */
-const MARGIN_MS = 2_000
+/** So often in a lease it is renewed. */
+const RENEWALS = 4
+/** No attempt begins in the last part of a lease: it would be broken off. */
+const MARGIN = 0.2
 const REST_MS = 500
 const SHORT_REST_MS = 20
 
@@ -26,16 +27,20 @@ const LEAD = 'webhooks'
 export interface DelivererParts extends Shared {
   endpoints: readonly WebhookEndpoint[]
   locks: LockStore
+  /** Tests shorten it. */
+  leaseMs?: number | undefined
 }
 
 interface Lead {
   deliveries: Map<string, EndpointDeliveries>
+  /** Another instance may lead. */
+  hasLapsed: boolean
   isOver: boolean
 }
 
 export type Deliverer = ReturnType<typeof createDeliverer>
 
-export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts) {
+export function createDeliverer({ endpoints, locks, leaseMs = LEASE_MS, ...shared }: DelivererParts) {
   const { clock, told } = shared
   const holder = randomUUID()
   const beginsAtMs = clock()
@@ -43,13 +48,14 @@ export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts)
   /** By the clock of this process, which goes on while it is paused. */
   let leadsUntil = 0
   let timer: NodeJS.Timeout | undefined
+  let lapsing: NodeJS.Timeout | undefined
   let asking: Promise<void> | undefined
   let isStopped = false
 
   function begin(): void {
-    const mine: Lead = { deliveries: new Map(), isOver: false }
+    const mine: Lead = { deliveries: new Map(), hasLapsed: false, isOver: false }
     lead = mine
-    const isLeading = () => !mine.isOver && performance.now() < leadsUntil - MARGIN_MS
+    const isLeading = () => !mine.isOver && !mine.hasLapsed && performance.now() < leadsUntil - leaseMs * MARGIN
     const lost = () => void leave(mine)
     for (const endpoint of endpoints) {
       const parts = { ...shared, endpoint, leader: holder, isLeading, lost, beginsAtMs }
@@ -78,14 +84,27 @@ export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts)
     await Promise.all([...mine.deliveries.values()].map((deliveries) => deliveries.end()))
   }
 
+  /** The lease has ended: what is under way would be sent beside another leader. What came of the rest is saved if the lead is found again. */
+  function lapse(): void {
+    if (!lead) return
+    lead.hasLapsed = true
+    for (const deliveries of lead.deliveries.values()) deliveries.breakOff()
+  }
+
+  function leadUntil(endsAt: number): void {
+    leadsUntil = endsAt
+    clearTimeout(lapsing)
+    lapsing = setTimeout(lapse, endsAt - performance.now()).unref()
+  }
+
   async function ask(): Promise<void> {
     const askedAt = performance.now()
     try {
-      const isMine = await locks.acquire(LEAD, holder, LEASE_MS)
-      const hasLapsed = performance.now() > leadsUntil
-      if (isMine) leadsUntil = askedAt + LEASE_MS
+      const isMine = await locks.acquire(LEAD, holder, leaseMs)
+      if (performance.now() > leadsUntil) lapse()
+      if (isMine) leadUntil(askedAt + leaseMs)
       // Another instance may have led meanwhile, so that what this one knows is old.
-      if (lead && (!isMine || hasLapsed)) await leave(lead)
+      if (lead && (!isMine || lead.hasLapsed)) await leave(lead)
       if (isMine && !lead && !isStopped) begin()
     } catch (error) {
       // While the storage is away nobody can take the lead, and nothing can be read either.
@@ -101,7 +120,7 @@ export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts)
 
   return {
     start(): void {
-      timer ??= setInterval(askOnce, RENEW_EVERY_MS).unref()
+      timer ??= setInterval(askOnce, leaseMs / RENEWALS).unref()
       askOnce()
     },
 
@@ -110,6 +129,7 @@ export function createDeliverer({ endpoints, locks, ...shared }: DelivererParts)
       isStopped = true
       if (!timer) return
       clearInterval(timer)
+      clearTimeout(lapsing)
       await asking
       if (lead) await leave(lead)
       await locks.release(LEAD, holder).catch((error) => {

@@ -4,11 +4,12 @@
  */
 import type { AuditEvent } from '../audit/event.js'
 import type { EventStore } from '../audit/event-store.js'
+import { placeBefore } from '../audit/trail-place.js'
 import { type AttemptParts, createAttempts } from './attempts.js'
 import { type Gap, MOST_GAPS } from './cursor.js'
 import { deliveryIdOf } from './delivery.js'
 import { isWanted } from './endpoint.js'
-import { beginningAt, createProgress } from './endpoint-progress.js'
+import { createProgress } from './endpoint-progress.js'
 import { createSaves } from './saves.js'
 import type { EndpointStatus } from './telling.js'
 import { createWaitingList } from './waiting-list.js'
@@ -48,7 +49,7 @@ export function createEndpointDeliveries(parts: EndpointParts) {
     fencingToken = await state.claim(endpoint.id, leader)
     const kept = await state.state(endpoint.id)
     gaps = kept.gaps
-    const cursor = kept.cursor ?? (await beginningAt(trail, beginsAtMs))
+    const cursor = kept.cursor ?? (await placeBefore(trail, beginsAtMs))
     if (!kept.cursor) saves.add({ kind: 'cursor', cursor })
     await takeHeld()
     progress.goTo(cursor)
@@ -61,6 +62,7 @@ export function createEndpointDeliveries(parts: EndpointParts) {
     const [kept, counts] = await Promise.all([state.state(endpoint.id), state.counts(endpoint.id)])
     lookedAtMs = clock()
     attempts.standing.failed = counts.failed
+    attempts.standing.resumedAtMs = kept.resumedAtMs
     // A stop of our own that is not saved yet counts.
     if (saves.isEmpty()) attempts.standing.stoppedAtMs = kept.stoppedAtMs
     if (kept.wake === wake) return
@@ -72,14 +74,18 @@ export function createEndpointDeliveries(parts: EndpointParts) {
 
   /** What waits in the storage, also what an operator put there. */
   async function takeHeld(): Promise<void> {
-    for (const delivery of await state.held(endpoint.id)) waiting.add(delivery, true)
+    const held = await state.takeOver(endpoint.id, fencingToken)
+    if (held === 'stale') lost()
+    else for (const delivery of held) waiting.add(delivery, true)
   }
 
   /** Reads a page of the trail. Resolves to whether there is more at once. */
   async function read(): Promise<boolean> {
     const room = MOST_WAITING - waiting.size()
     if (room <= 0) return false
-    const { isMore, gap } = await progress.read(room, take)
+    const { isMore, gap, isLost } = await progress.read(room, take)
+    // What was written with the lost end may be lost as well, and is known here.
+    if (isLost) for (const delivery of waiting.all()) attempts.hold(delivery)
     if (gap) {
       gaps = [...gaps, gap].slice(-MOST_GAPS)
       saves.add({ kind: 'gaps', gaps })
@@ -121,7 +127,10 @@ export function createEndpointDeliveries(parts: EndpointParts) {
     /** What the metrics say of it. */
     status: (): EndpointStatus => ({ oldestAtMs: waiting.oldestAtMs(), ...attempts.status() }),
 
-    /** Ends the attempts under way, which count as not made, and saves what there is. */
+    /** Breaks off the attempts under way, which count as not made. Nothing begins any more. */
+    breakOff: attempts.breakOff,
+
+    /** The same, and saves what there is. */
     async end(): Promise<void> {
       await attempts.end()
       await saves.save()

@@ -11,10 +11,13 @@ export type WaitingList = ReturnType<typeof createWaitingList>
 
 export function createWaitingList() {
   const all = new Map<string, Waiting>()
+  /** Put together once, because the list is gone over after every attempt. */
+  const orderKeys = new WeakMap<Waiting, string[]>()
   let lastOrder = 0
 
   return {
     size: () => all.size,
+    all: () => all.values(),
     get: (id: string) => all.get(id),
     remove: (id: string) => all.delete(id),
 
@@ -24,6 +27,7 @@ export function createWaitingList() {
       lastOrder = Math.max(lastOrder + 1, delivery.order ?? 0)
       const waiting = { ...delivery, order: lastOrder, isStored, isUnderWay: false }
       all.set(waiting.id, waiting)
+      orderKeys.set(waiting, orderKeysOf(waiting.event))
       return waiting
     },
 
@@ -37,7 +41,7 @@ export function createWaitingList() {
       const taken = new Set<string>()
       const failing = new Set<string>()
       for (const waiting of all.values()) {
-        const keys = orderKeysOf(waiting.event)
+        const keys = orderKeys.get(waiting) ?? []
         const isFree = keys.every((key) => !taken.has(key))
         const isBehind = keys.some((key) => failing.has(key))
         if (isFree && !waiting.isUnderWay && waiting.nextAtMs <= nowMs && due.length < most) due.push(waiting)

@@ -1,7 +1,7 @@
 /**
  * What the storage keeps of the webhooks, as records: how far each endpoint has come in the trail, what waits for its next attempt, and
- * what was given up. Every write of a cursor is a compare-and-set on the fencing token of the lead, so that a leader that was paused
- * cannot move it back. Deliveries are written before the cursor goes past them; one that is written twice is sent twice, no more.
+ * what was given up. Every write of a cursor is a compare-and-set on the fencing token of the lead, and so is every change of what waits,
+ * so that a leader that was paused can take nothing back. Deliveries are written before the cursor goes past them.
  */
 import type { Clock } from '../clock.js'
 import { readAll } from '../records/batches.js'
@@ -9,13 +9,16 @@ import { fieldsLike, NumberText, readable, Text, TimeText } from '../records/rea
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import { type Cursor, type Gap, readGaps } from './cursor.js'
 import { type Delivery, type FailedDelivery, readDelivery, readFailedDelivery } from './delivery.js'
-import { createChanges, ENDPOINTS, failedOf, heldOf, toFields } from './webhook-changes.js'
+import { createHeld, heldOf } from './held-deliveries.js'
+import { createChanges, ENDPOINTS, failedOf } from './webhook-changes.js'
 
 export interface EndpointState {
   /** Undefined for an endpoint to which nobody has delivered. */
   cursor: Cursor | undefined
   /** Since when nothing is sent, because the receiver answered 410. */
   stoppedAtMs: number | undefined
+  /** When an operator let it go on: from then on what waits has its three days anew. */
+  resumedAtMs: number | undefined
   gaps: Gap[]
   /** Changes with everything that an operator does. */
   wake: string
@@ -25,7 +28,10 @@ export type WebhookState = ReturnType<typeof createWebhookState>
 
 const isState = fieldsLike(
   { token: NumberText },
-  { leader: Text, cursor: Text, cursorAtMs: TimeText, stoppedAtMs: TimeText, gaps: Text, wake: Text }
+  {
+    ...{ leader: Text, cursor: Text, cursorAtMs: TimeText, gaps: Text, wake: Text },
+    ...{ stoppedAtMs: TimeText, resumedAtMs: TimeText }
+  }
 )
 
 /** Every method rejects with `unavailable` when the storage cannot answer. */
@@ -33,28 +39,33 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
   const states = readable(stored, isState)
   const heldRecords = readable(stored, ({ delivery }) => readDelivery(delivery) !== undefined)
   const failedRecords = readable(stored, ({ delivery }) => readFailedDelivery(delivery) !== undefined)
-  const forEver = () => clock() + FOR_EVER_MS
-
-  const changes = createChanges(stored, states, clock)
+  const held = createHeld(stored, heldRecords, clock)
+  const { write } = createChanges(stored, states, held, clock)
 
   return {
-    /** Takes the endpoint over: resolves to a fencing token that is greater than all before. */
+    /**
+     * Takes the endpoint over: resolves to a fencing token that is greater than all before. It is a time if that is greater, so that no
+     * token comes again after a failover that has lost the last one.
+     */
     async claim(endpointId: string, leader: string): Promise<number> {
       for (;;) {
-        const { token = '0' } = await states.create(ENDPOINTS, endpointId, { token: '0' }, forEver())
-        const set = { token: `${Number(token) + 1}`, leader }
+        const { token = '0' } = await states.create(ENDPOINTS, endpointId, { token: '0' }, clock() + FOR_EVER_MS)
+        const set = { token: `${Math.max(Number(token) + 1, Math.floor(clock()))}`, leader }
         const claimed = await states.change(ENDPOINTS, endpointId, { onlyIf: { field: 'token', is: token }, set })
         if (claimed?.leader === leader && claimed.token === set.token) return Number(set.token)
       }
     },
 
-    write: changes.write,
+    write,
+    takeOver: held.takeOver,
 
     async state(endpointId: string): Promise<EndpointState> {
-      const { cursor, cursorAtMs, stoppedAtMs, gaps, wake = '' } = (await states.get(ENDPOINTS, endpointId)) ?? {}
+      const kept = (await states.get(ENDPOINTS, endpointId)) ?? {}
+      const { cursor, cursorAtMs, stoppedAtMs, resumedAtMs, gaps, wake = '' } = kept
       return {
         cursor: cursorAtMs === undefined ? undefined : { eventId: cursor || undefined, atMs: Number(cursorAtMs) },
         stoppedAtMs: stoppedAtMs === undefined ? undefined : Number(stoppedAtMs),
+        resumedAtMs: resumedAtMs === undefined ? undefined : Number(resumedAtMs),
         gaps: readGaps(gaps) ?? [],
         wake
       }
@@ -84,14 +95,15 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
       const nowMs = clock()
       // A time is a greater number than the order of anything that was taken up before it.
       const anew = { ...delivery, takenAtMs: nowMs, nextAtMs: nowMs, attempts: 0, order: nowMs }
-      await stored.create(heldOf(endpointId), deliveryId, toFields(anew), forEver())
+      await held.put(endpointId, anew)
       await stored.delete(failedOf(endpointId), deliveryId)
       return true
     },
 
     /** Tells the deliverer to look what has changed, and lets an endpoint go on that was stopped if that is wanted. */
     async wake(endpointId: string, mark: string, isResumed: boolean): Promise<void> {
-      await states.change(ENDPOINTS, endpointId, { set: { wake: mark }, clear: isResumed ? ['stoppedAtMs'] : [] })
+      const resumed = { set: { wake: mark, resumedAtMs: `${clock()}` }, clear: ['stoppedAtMs'] }
+      await states.change(ENDPOINTS, endpointId, isResumed ? resumed : { set: { wake: mark } })
     }
   }
 }

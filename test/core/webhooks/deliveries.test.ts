@@ -1,7 +1,10 @@
 /** The deliveries to one endpoint, over memory, with a receiver that is a function and a clock that the test turns. */
+import { once } from 'node:events'
 import t, { type Test } from 'tap'
-import type { Told } from '../../../src/core/audit/event.js'
+import type { AuditEvent, Told } from '../../../src/core/audit/event.js'
+import { fault } from '../../../src/core/fault.js'
 import { ATTEMPTS_AT_ONCE } from '../../../src/core/webhooks/attempts.js'
+import { createDeliverer } from '../../../src/core/webhooks/deliverer.js'
 import { type Delivery, GIVE_UP_AFTER_MS, type Outcome, restAfter } from '../../../src/core/webhooks/delivery.js'
 import { createEndpointDeliveries, MOST_WAITING } from '../../../src/core/webhooks/endpoint-deliveries.js'
 import { createWebhookState } from '../../../src/core/webhooks/webhook-state.js'
@@ -307,6 +310,114 @@ t.test('a leader that was paused cannot move the cursor back, and leaves when it
   t.same(sent, ['1', '2', '2', '3', '4'], 'at least once')
 })
 
+t.test('what an old leader still knows of what waits is refused, and nothing of it is lost', async (t) => {
+  const { add, lead, sent, receiver, clock, state } = await setUp(t)
+  const old = await lead('old')
+  receiver.answers = () => 'refused'
+  await add(...of('a', '1', '2'), ...of('b', '3'))
+  await old.goOn()
+  clock.advance(7_000)
+  const answers: ((outcome: Outcome) => void)[] = []
+  receiver.answers = () => new Promise((resolve) => answers.push(resolve))
+  await old.step()
+  receiver.answers = () => 'refused'
+  const next = await lead('next')
+  await next.goOn()
+  const held = await state.held('billing')
+  t.same(
+    held.map(({ event, attempts }) => [event.detail, attempts]),
+    [
+      ['1', 2],
+      ['2', 0],
+      ['3', 2]
+    ]
+  )
+  for (const answer of answers) answer('delivered')
+  receiver.answers = () => 'delivered'
+  await old.settled()
+  t.same(await state.held('billing'), held, 'it does not drop what the next one tries')
+  t.same(old.losses, ['old'])
+  await old.end()
+  clock.advance(13_000)
+  await next.goOn()
+  t.same(sent.slice(-3).toSorted(), ['1', '2', '3'])
+  t.same(await state.held('billing'), [])
+})
+
+t.test('what waits has three days anew when an operator lets the endpoint go on', async (t) => {
+  const { add, lead, said, receiver, clock, state } = await setUp(t)
+  const first = await lead('one')
+  receiver.answers = () => 'gone'
+  await add(...of('a', '1'))
+  await first.goOn()
+  clock.advance(5 * DAY_MS)
+  receiver.answers = () => 'refused'
+  await state.wake('billing', 'on', true)
+  await first.goOn()
+  t.same(said.at(-1), 'refused')
+  await first.end()
+  const second = await lead('two')
+  clock.advance(DAY_MS)
+  await second.goOn()
+  t.match(await state.held('billing'), [{ event: { detail: '1' }, attempts: 3 }], 'for the next leader, too')
+  clock.advance(2.1 * DAY_MS)
+  await second.goOn()
+  t.equal(said.at(-1), 'given up')
+})
+
+t.test('a trail that has lost its end is read again from a little before, and what waits is kept', async (t) => {
+  const { add, lead, sent, said, receiver, clock, state, storage } = await setUp(t)
+  const lost = new Set<string>()
+  const ids = new Map<string, string>()
+  const events = { ...storage.events }
+  /** As after a failover to a replica that lacked some events, and whose clock is behind: new ones have ids of before. */
+  const asItIs = (event: AuditEvent) => ({ ...event, id: ids.get(event.detail ?? '') ?? event.id })
+  const all = async () => {
+    const page = await events.after(undefined, 200)
+    const rest = page.events.filter(({ detail }) => !lost.has(detail ?? '')).map(asItIs)
+    return rest.sort((a, b) => Number(a.id.split('-')[1]) - Number(b.id.split('-')[1]))
+  }
+  const numberOf = (id: string) => Number(id.split('-')[1])
+  storage.events.after = async (id, most) => {
+    const found = (await all()).filter((event) => id === undefined || numberOf(event.id) > numberOf(id))
+    return { events: found.slice(0, most), next: found.length > most ? found[most - 1]?.id : undefined }
+  }
+  storage.events.before = async (id, most) => {
+    const found = (await all()).reverse().filter((event) => id === undefined || numberOf(event.id) < numberOf(id))
+    return { events: found.slice(0, most), next: found.length > most ? found[most - 1]?.id : undefined }
+  }
+  const leader = await lead('one')
+  receiver.answers = ({ event }) => (event.detail === 'waits' ? 'refused' : 'delivered')
+  await add(...of('a', '1'))
+  clock.advance(60_000)
+  await add(...of('a', '2'), ...of('b', 'waits'), ...of('a', '3', '4'))
+  await leader.goOn()
+  t.same(sent.toSorted(), ['1', '2', '3', '4', 'waits'])
+
+  for (const detail of ['3', '4']) lost.add(detail)
+  const [held] = await state.held('billing')
+  await storage.webhooks.delete('held billing', held?.id ?? '')
+  clock.advance(1_000)
+  await add(...of('c', 'new', 'newer'))
+  ids.set('new', '1-3.5')
+  ids.set('newer', '1-3.7')
+  sent.length = 0
+  await leader.goOn()
+  t.same(sent, ['2', 'new', 'newer'], 'also where the new ids are less than the cursor')
+  t.match(await state.held('billing'), [{ event: { detail: 'waits' } }], 'what was lost with them is known')
+
+  for (const detail of ['new', 'newer']) lost.add(detail)
+  clock.advance(1_000)
+  await add(...of('c', 'newest'))
+  sent.length = 0
+  await leader.goOn()
+  t.same(sent, ['2', 'newest'], 'also where they are greater by now')
+  t.notOk(said.includes('gap'))
+  await add(...of('c', 'last'))
+  await leader.goOn()
+  t.same(sent, ['2', 'newest', 'last'], 'once')
+})
+
 t.test('an instance that may not lead any more begins nothing', async (t) => {
   const { add, state, clock, storage } = await setUp(t)
   const sent: string[] = []
@@ -325,6 +436,50 @@ t.test('an instance that may not lead any more begins nothing', async (t) => {
   await deliveries.step()
   await deliveries.end()
   t.same(sent, [])
+})
+
+t.test('a leader without a lease breaks off what is under way, and makes it again when it leads', async (t) => {
+  const { add, clock, state, storage } = await setUp(t)
+  const sent: AbortSignal[] = []
+  let arrived: (signal: AbortSignal) => void = () => {}
+  const attempt = () => new Promise<AbortSignal>((resolve) => (arrived = resolve))
+  let isAway = false
+  const deliverer = createDeliverer({
+    ...{ endpoints: [endpoint], state, trail: storage.events, clock, leaseMs: 400 },
+    told: {
+      webhooksFailed(error: unknown) {
+        throw error
+      }
+    } as never,
+    locks: {
+      acquire: async (...lock) => {
+        if (isAway) throw fault('unavailable', { detail: 'nobody answers' })
+        return storage.locks.acquire(...lock)
+      },
+      release: storage.locks.release
+    },
+    async send(_endpoint, _delivery, ended) {
+      sent.push(ended)
+      arrived(ended)
+      await once(ended, 'abort')
+      return 'unreachable'
+    }
+  })
+  t.teardown(() => deliverer.stop())
+  // The deliverer keeps no process alive.
+  const alive = setInterval(() => {}, 1_000)
+  t.teardown(() => clearInterval(alive))
+  let next = attempt()
+  deliverer.start()
+  await add(...of('a', '1'))
+  const first = await next
+  next = attempt()
+  isAway = true
+  await once(first, 'abort')
+  t.equal(sent.length, 1)
+  isAway = false
+  t.notOk((await next).aborted)
+  t.same(await state.held('billing'), [], 'no attempt was made that failed')
 })
 
 t.test('rests double from five seconds to an hour, with a fifth of jitter', async (t) => {
