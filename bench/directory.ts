@@ -3,6 +3,7 @@
  * authorizations each and a full audit trail. Redis is filled through the product's own stores; questions are asked at /admin/v0 of a
  * service as it is built. It takes six minutes; a smaller number of users is for a look.
  */
+import { cpus, loadavg } from 'node:os'
 import { createApiKeys } from '../src/core/api-keys/api-keys.js'
 import { EVENTS_KEPT } from '../src/core/audit/event-store.js'
 import { createEpoch } from '../src/core/epoch/epoch.js'
@@ -19,7 +20,6 @@ import { EVENTS_OF_A_GRANT, fillTrail } from './directory/trail.js'
 import { createCaller, manyTimes } from './support/callers.js'
 import { keys } from './support/grants.js'
 import { createLifetime } from './support/lifetime.js'
-import { describeMachine } from './support/machine.js'
 import { usedMemory } from './support/memory.js'
 import { startBenchRedis, startGrantd } from './support/processes.js'
 import { type Figure, percentile, printSection } from './support/report.js'
@@ -34,6 +34,7 @@ const AT_ONCE = 4
 const TARGET = { atMost: 50 }
 
 const lifetime = createLifetime(900)
+const [loadBefore = Number.NaN] = loadavg()
 
 async function openStorage({ url }: RedisServer): Promise<Storage> {
   const log = { info() {}, warn: console.error }
@@ -139,7 +140,9 @@ try {
   ]
   const kinds = await kindsIn(redis.client, keys)
 
-  console.log(JSON.stringify(describeMachine()))
+  const version = /redis_version:(\S+)/.exec(await redis.client.info('server'))?.[1]
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, load before ${loadBefore.toFixed(2)}`
+  console.log(`Node.js ${process.version}, Redis ${version}, ${machine}`)
   printSection({
     title: `Bytes of Redis: ${USERS.toLocaleString('en')} users, ${granted.toLocaleString('en')} authorizations`,
     how: 'Growth of used_memory by so many, divided by their number. Tables, lists and indexes are in it.',

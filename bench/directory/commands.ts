@@ -7,7 +7,7 @@ import { DASHBOARD_SECRET } from '../../test/support/tokens.js'
 import { type Figure, percentile } from '../support/report.js'
 
 const PROGRAM = inRoot('dist/src/cli.js')
-const TIMES = 20
+const TIMES = 12
 
 /** Runs a command so often, one after the other. Throws if it ends with another code than 0. */
 export async function timeCommand(redisUrl: string, name: string, argsOf: () => string[]): Promise<Figure[]> {

@@ -76,6 +76,7 @@ export function createFill(storage: Storage): Fill {
     ...{ keyring: createKeyring([GRANTD_SECRET]), clientOf: () => undefined, isBlocked: users.isBlocked },
     ...{ refresher: { refresh: notHere, settle: notHere }, releaseIdentity: notHere }
   })
+  let number = 0
   const [cli] = builtInClients(30 * DAY_SECONDS)
   if (!cli) throw new Error('there is no built-in client')
 
@@ -91,13 +92,12 @@ export function createFill(storage: Storage): Fill {
 
   return {
     async users(count) {
-      let number = 0
       return manyTimes(count, AT_ONCE, async () => {
         number += 1
         const [name, email, subject] = [
           `Ann Example ${number}`,
           `ann.${number}@example.com`,
-          `1${number}`.padEnd(21, '7')
+          `1${`${number}`.padStart(20, '0')}`
         ]
         const { userId, connectionId } = await identities.signIn(UPSTREAM, subject)
         await profiles.keep(userId, { name, email, isEmailVerified: true, identity: { upstreamId: UPSTREAM, subject } })

@@ -255,10 +255,10 @@ t.test('a page of the trail ends once it was looked for long enough, and the nex
     clock()
   )
   t.strictSame((await readAll('/events?user_id=ann')).lengths, [1])
-  const { after } = events
-  events.after = (...place) => {
+  const { look } = events
+  events.look = (...place) => {
     clock.advance(20)
-    return after(...place)
+    return look(...place)
   }
   t.strictSame((await readAll('/events?user_id=ann')).lengths, [0, 0, 1], 'a part of the trail each')
 })
