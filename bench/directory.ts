@@ -113,6 +113,15 @@ try {
   const many = await fill.users(1)
   await fill.authorizations(many, MOST_OF_ONE)
 
+  const version = /redis_version:(\S+)/.exec(await redis.client.info('server'))?.[1]
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, load before ${loadBefore.toFixed(2)}`
+  console.log(`Node.js ${process.version}, Redis ${version}, ${machine}`)
+  printSection({
+    title: `Bytes of Redis: ${USERS.toLocaleString('en')} users, ${granted.toLocaleString('en')} authorizations`,
+    how: 'Growth of used_memory by so many, divided by their number. Tables, lists and indexes are in it.',
+    figures: bytes
+  })
+
   const service = await startGrantd(lifetime, redis)
   const call = createCaller(lifetime)
   const headers = { authorization: `Bearer ${key}` }
@@ -130,6 +139,14 @@ try {
   asked.push({ name: 'the whole trail for a user who is not in it', value: ms, unit: 'ms' })
   asked.push({ name: 'pages of that', value: pages, unit: '' })
 
+  printSection({
+    title: `Answers of /admin/v0: ${REQUESTS} times each, ${AT_ONCE} at a time`,
+    how:
+      `One instance; the trail holds ${EVENTS_KEPT.toLocaleString('en')} events, and is read from a random place in its newer half. Limits are ` +
+      'off: they add one call. Verified: each answer is about whom or what was asked for.',
+    figures: asked
+  })
+
   const anybody = () => people[Math.floor(Math.random() * people.length)]
   const commands = [
     ...(await timeCommand(redis.url, 'grantd --version', () => ['--version'])),
@@ -138,31 +155,18 @@ try {
     ...(await timeCommand(redis.url, 'grantd events', () => ['events'])),
     ...(await timeCommand(redis.url, 'grantd events --user, not in it', () => ['events', '--user', 'nobody']))
   ]
+
+  printSection({ title: 'Commands as a whole, one after the other', how: 'From start to end.', figures: commands })
   const kinds = await kindsIn(redis.client, keys)
 
-  const version = /redis_version:(\S+)/.exec(await redis.client.info('server'))?.[1]
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, load before ${loadBefore.toFixed(2)}`
-  console.log(`Node.js ${process.version}, Redis ${version}, ${machine}`)
   printSection({
-    title: `Bytes of Redis: ${USERS.toLocaleString('en')} users, ${granted.toLocaleString('en')} authorizations`,
-    how: 'Growth of used_memory by so many, divided by their number. Tables, lists and indexes are in it.',
-    figures: bytes
-  })
-  printSection({
-    title: 'The same by kind of key: how many keys, and the bytes of each without its place in the tables of Redis',
+    title:
+      'Bytes of Redis by kind of key: how many keys, and the bytes of each without its place in the tables of Redis',
     how: 'MEMORY USAGE of one key in a hundred.',
     figures: kinds.flatMap(({ name, keys: count, bytesEach }) => [
       { name: `${name}, ${count.toLocaleString('en')} keys`, value: bytesEach, unit: 'bytes each' }
     ])
   })
-  printSection({
-    title: `Answers of /admin/v0: ${REQUESTS} times each, ${AT_ONCE} at a time`,
-    how:
-      `One instance; the trail holds ${EVENTS_KEPT.toLocaleString('en')} events, and is read from a random place in its newer half. Limits are ` +
-      'off: they add one call. Verified: each answer is about whom or what was asked for.',
-    figures: asked
-  })
-  printSection({ title: 'Commands as a whole, one after the other', how: 'From start to end.', figures: commands })
 } finally {
   await lifetime.end()
 }
