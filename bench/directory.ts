@@ -133,7 +133,9 @@ try {
     await delaysOf(ask, question, WARMING)
     const delays = await delaysOf(ask, question, REQUESTS)
     asked.push({ name: `${question.name}, p50`, value: percentile(delays, 0.5), unit: 'ms' })
-    asked.push({ name: `${question.name}, p99`, value: percentile(delays, 0.99), unit: 'ms', target: TARGET })
+    const p99 = { name: `${question.name}, p99`, value: percentile(delays, 0.99), unit: 'ms' }
+    // A user with so many is no part of what is promised.
+    asked.push(questions.includes(question) ? { ...p99, target: TARGET } : p99)
   }
   const { pages, ms } = await walk(ask)
   asked.push({ name: 'the whole trail for a user who is not in it', value: ms, unit: 'ms' })
