@@ -12,7 +12,11 @@ local from = ARGV[2] ~= '' and '(' .. ARGV[2] or (is_after and '-' or '+')
 local most, wanted_type, wanted_user = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local conditions = (wanted_type ~= '' and 1 or 0) + (wanted_user ~= '' and 1 or 0)
 -- One more says whether there is more.
-local found = redis.call(is_after and 'XRANGE' or 'XREVRANGE', KEYS[1], from, is_after and '+' or '-', 'COUNT', ARGV[3] + 1)
+local function read()
+  if is_after then return redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', ARGV[3] + 1) end
+  return redis.call('XREVRANGE', KEYS[1], from, '-', 'COUNT', ARGV[3] + 1)
+end
+local found = read()
 
 local function is_wanted(fields)
   local met = 0
