@@ -1,8 +1,8 @@
 /** Measures the bytes of Redis per pending grant, including its user code. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { createGrants, type GrantOptions } from './support/grants.js'
 import type { Lifetime } from './support/lifetime.js'
+import { usedMemory } from './support/memory.js'
 import { startBenchRedis } from './support/processes.js'
 import type { Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
@@ -45,16 +45,4 @@ async function bytesPerGrant(redis: RedisServer, count: number, options?: GrantO
   const size = await redis.client.dbsize()
   if (size !== 2 * count) throw new Error(`${count} grants and their user codes are ${size} keys`)
   return bytes / count
-}
-
-/** Reads the used memory after client buffers and growing hash tables have settled. */
-async function usedMemory({ client }: RedisServer): Promise<number> {
-  let last = -1
-  for (let tries = 0; tries < 50; tries++) {
-    const used = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
-    if (Math.abs(used - last) < 10_000) return used
-    last = used
-    await sleep(300)
-  }
-  throw new Error('used_memory of Redis does not settle')
 }

@@ -306,7 +306,7 @@ export function createCore(parts: CoreParts) {
     directory,
     measures,
     completeIndexes: createCompleteIndexes(profiles, allAuthorizations),
-    searchEvents: createEventSearch(storage.events),
+    searchEvents: createEventSearch(storage.events, clock),
     revocationFeed,
     /** Undefined unless TOKEN_STATUS_LIST is on. */
     statusLists,

@@ -104,6 +104,38 @@ export function eventStoreContract(t: Test, start: StartEngine): void {
     t.equal((await storage.events.before(undefined, 1_000_000)).events.length, LARGEST_EVENT_PAGE)
   })
 
+  t.test('what is wanted is looked for, in either direction and from any place', async (t) => {
+    const { storage, other, clock } = await start(t)
+    const told = (i: number): Told => ({
+      ...{ type: i % 3 === 0 ? 'user.blocked' : 'grant.started', actor: 'service' },
+      ...{ userId: i % 2 === 0 ? 'ann' : undefined, detail: `${i}` }
+    })
+    await storage.events.add(times(LARGEST_EVENT_PAGE + 10, told), clock())
+    const { events: first, next } = await other.events.after(undefined, LARGEST_EVENT_PAGE)
+    const [type, userId] = ['user.blocked', 'ann'] as const
+    const numbers = times(LARGEST_EVENT_PAGE + 10, (i) => i)
+    const seen = async (...look: Parameters<EventStore['look']>) => {
+      const { events, lastId, isMore } = await other.events.look(...look)
+      return [events.map(({ detail }) => Number(detail)), lastId, isMore]
+    }
+    const part = numbers.slice(0, LARGEST_EVENT_PAGE)
+    t.strictSame(
+      await seen('after', undefined, { type }, 200),
+      [part.filter((i) => i % 3 === 0), next, true],
+      'a part of it'
+    )
+    t.strictSame(await seen('after', undefined, { userId }, 200), [part.filter((i) => i % 2 === 0), next, true])
+    t.strictSame(await seen('after', undefined, { type, userId }, 200), [part.filter((i) => i % 6 === 0), next, true])
+    t.strictSame(await seen('after', undefined, { userId: 'bob' }, 200), [[], next, true])
+    t.strictSame(await seen('after', undefined, { type }, 3), [[0, 3, 6], first[6]?.id, true], 'until there are enough')
+    t.strictSame(await seen('before', first[9]?.id, { type, userId }, 200), [[6, 0], first[0]?.id, false])
+    t.strictSame(await seen('before', first[9]?.id, { type, userId }, 2), [[6, 0], first[0]?.id, false], 'just enough')
+    const last = (await other.events.before(undefined, 1)).events[0]?.id
+    t.strictSame(await seen('after', next, { userId }, 200), [[200, 202, 204, 206, 208], last, false])
+    t.strictSame(await seen('after', last, { userId }, 200), [[], undefined, false])
+    await t.rejects(other.events.look('after', '-', { userId }, 1), { code: 'invalid_request' })
+  })
+
   t.test('what is no id is refused', async (t) => {
     const { storage } = await start(t)
     for (const id of ['', 'x', '1', '-', '+', '(1-1', '1-1 ', '$', '1-x', `${'9'.repeat(30)}-1`]) {

@@ -48,6 +48,7 @@ const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
  */
 const NOT_RACED: ScriptName[] = [
   'events-add',
+  'events-search',
   'grant-find',
   'grant-create',
   'record-delete',

@@ -794,6 +794,7 @@ t.test('a key that holds something else', async (t) => {
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
     'events-add': [100, 2, 'type', 'grant.started'],
+    'events-search': ['after', '', 10, 10, 'grant.started', ''],
     'limit-take': ['attempt', 1, 60_000],
     'lock-acquire': ['holder', 60_000],
     'lock-release': ['holder'],

@@ -1,15 +1,13 @@
-/** Reads the audit trail for people: what is wanted of it, in bounded steps. The stream knows no type and no user, so it is looked through. */
+/** Reads the audit trail for people: what is wanted of it, in bounded steps. There is no index by type or user, so it is looked through. */
+import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { type AuditEvent, EVENT_TYPES, type EventType } from './event.js'
-import { type EventStore, LARGEST_EVENT_PAGE } from './event-store.js'
+import type { EventFilter, EventStore } from './event-store.js'
 
-/** How many pages one search looks through. */
+/** How many parts of the trail one search looks through. */
 const LOOKS = 25
-
-export interface EventFilter {
-  type?: EventType | undefined
-  userId?: string | undefined
-}
+/** For how long it begins another one: so whoever waits for it waits no longer where many search, or where the trail is read slowly. */
+const LOOKS_FOR_MS = 20
 
 export interface EventSearchOptions {
   direction: 'after' | 'before'
@@ -37,27 +35,24 @@ export function readEventType(name: string): EventType {
   return known
 }
 
-export function createEventSearch(store: Pick<EventStore, 'after' | 'before'>): EventSearch {
-  return async ({ type, userId }, { direction, from, most }) => {
-    const isWanted = (event: AuditEvent) =>
-      (type === undefined || event.type === type) && (userId === undefined || event.userId === userId)
-    const isAll = type === undefined && userId === undefined
+export function createEventSearch(store: Pick<EventStore, 'after' | 'before' | 'look'>, clock: Clock): EventSearch {
+  return async (filter, { direction, from, most }) => {
+    if (!filter.type && !filter.userId) {
+      const { events, next } = await store[direction](from, most)
+      const last = events.at(-1)
+      return { events, next, lastId: next ?? last?.id ?? from, lastAtMs: last?.atMs }
+    }
     const events: AuditEvent[] = []
     let lastId = from
     let lastAtMs: number | undefined
+    const startedAtMs = clock()
     for (let look = 0; look < LOOKS; look++) {
-      const page = await store[direction](lastId, isAll ? most : LARGEST_EVENT_PAGE)
-      for (const event of page.events) {
-        lastId = event.id
-        lastAtMs = event.atMs
-        if (isWanted(event)) events.push(event)
-        if (events.length === most) break
-      }
-      const isMore = page.next !== undefined || lastId !== (page.events.at(-1)?.id ?? lastId)
-      if (!isMore) return { events, next: undefined, lastId, lastAtMs }
-      // Entries that cannot be read are on no page, which may be empty because of them.
-      if (events.length < most && page.next !== undefined) lastId = page.next
-      if (events.length === most) break
+      const found = await store.look(direction, lastId, filter, most - events.length)
+      events.push(...found.events)
+      lastId = found.lastId ?? lastId
+      lastAtMs = found.lastAtMs ?? lastAtMs
+      if (!found.isMore) return { events, next: undefined, lastId, lastAtMs }
+      if (events.length === most || clock() - startedAtMs >= LOOKS_FOR_MS) break
     }
     return { events, next: lastId, lastId, lastAtMs }
   }

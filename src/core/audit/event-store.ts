@@ -1,5 +1,5 @@
 /** The storage interface of the audit trail: a list with a bound, to which events are added at the end and which is read from any place. */
-import type { AuditEvent, Told } from './event.js'
+import type { AuditEvent, EventType, Told } from './event.js'
 
 /** How many events are kept where nothing else is said. */
 export const EVENTS_KEPT = 100_000
@@ -12,6 +12,23 @@ export interface EventPage {
   events: AuditEvent[]
   /** The id after which the next page begins; undefined when there is nothing more for now. */
   next: string | undefined
+}
+
+/** What is wanted of the trail; what is undefined or empty is all the same. */
+export interface EventFilter {
+  type?: EventType | undefined
+  userId?: string | undefined
+}
+
+/** What was found in a part of the trail. */
+export interface EventLook {
+  /** The wanted ones, in the order in which it was looked. */
+  events: AuditEvent[]
+  /** The last event that was looked at; undefined if there was none. */
+  lastId: string | undefined
+  /** Its time; undefined as well if it cannot be read. */
+  lastAtMs: number | undefined
+  isMore: boolean
 }
 
 /** The form of an id: the time of the engine in milliseconds, and a number among those of one millisecond. */
@@ -27,4 +44,6 @@ export interface EventStore {
   after(id: string | undefined, most: number): Promise<EventPage>
   /** A page of what comes before an id, newest first; from the newest without one. `next` is the id before which the next one begins. */
   before(id: string | undefined, most: number): Promise<EventPage>
+  /** Looks at the next LARGEST_EVENT_PAGE events after or before an id, or until it has found so many that are wanted. Rejects as they do. */
+  look(direction: 'after' | 'before', id: string | undefined, filter: EventFilter, most: number): Promise<EventLook>
 }

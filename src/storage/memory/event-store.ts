@@ -33,7 +33,7 @@ export function createMemoryEventStore(kept: number): EventStore {
     return { events: found.map((event) => ({ ...event })), next: isMore ? found.at(-1)?.id : undefined }
   }
 
-  return {
+  const store: EventStore = {
     async add(told, atMs) {
       if (kept === 0) return
       for (const event of told) events.push({ ...known(event), id: nextId(atMs), atMs: Math.floor(atMs) })
@@ -50,8 +50,26 @@ export function createMemoryEventStore(kept: number): EventStore {
       const to = id === undefined ? events.length : placeOf(id, true)
       const from = Math.max(0, to - Math.min(most, LARGEST_EVENT_PAGE))
       return page(events.slice(from, to).reverse(), from > 0)
+    },
+
+    async look(direction, id, { type, userId }, most) {
+      const found: AuditEvent[] = []
+      const { events: part, next } = await store[direction](id, LARGEST_EVENT_PAGE)
+      for (const [i, event] of part.entries()) {
+        if ((!type || event.type === type) && (!userId || event.userId === userId)) found.push(event)
+        if (found.length === most)
+          return {
+            events: found,
+            lastId: event.id,
+            lastAtMs: event.atMs,
+            isMore: next !== undefined || i < part.length - 1
+          }
+      }
+      const last = part.at(-1)
+      return { events: found, lastId: last?.id, lastAtMs: last?.atMs, isMore: next !== undefined }
     }
   }
+  return store
 }
 
 /** What is unknown or empty is left out. */

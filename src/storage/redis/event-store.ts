@@ -25,15 +25,18 @@ export function createRedisEventStore(connection: Connection, keys: Pick<Keys, '
     return id
   }
 
-  /** An entry that cannot be read is reported and left out; the next page begins behind it all the same. */
-  function page(entries: Entry[], most: number): EventPage {
-    const found = entries.slice(0, most)
-    const events = found.flatMap((entry) => {
+  /** An entry that cannot be read is reported and left out; what comes next begins behind it all the same. */
+  function readAll(entries: Entry[]): AuditEvent[] {
+    return entries.flatMap((entry) => {
       const event = read(entry)
       if (!event) unreadable('events')
       return event ?? []
     })
-    return { events, next: entries.length > most ? found.at(-1)?.[0] : undefined }
+  }
+
+  function page(entries: Entry[], most: number): EventPage {
+    const found = entries.slice(0, most)
+    return { events: readAll(found), next: entries.length > most ? found.at(-1)?.[0] : undefined }
   }
 
   return {
@@ -54,6 +57,14 @@ export function createRedisEventStore(connection: Connection, keys: Pick<Keys, '
       const from = id === undefined ? '+' : `(${checked(id)}`
       const count = Math.min(most, LARGEST_EVENT_PAGE)
       return page(await call('events-before', (redis) => redis.xrevrange(key, from, '-', 'COUNT', count + 1)), count)
+    },
+
+    async look(direction, id, { type = '', userId = '' }, most) {
+      const from = id === undefined ? '' : checked(id)
+      const answer = await run('events-search', key, direction, from, LARGEST_EVENT_PAGE, most, type, userId)
+      const [lastId, lastAt, rest, ...entries] = answer as [string, string, 'more' | 'last', ...Entry[]]
+      const lastAtMs = Number(lastAt) || undefined
+      return { events: readAll(entries), lastId: lastId || undefined, lastAtMs, isMore: rest === 'more' }
     }
   }
 }

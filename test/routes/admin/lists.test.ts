@@ -245,3 +245,20 @@ t.test('connected accounts, for a back end', async (t) => {
   t.strictSame((await ask('GET', '/oauthAccounts?user_id=nobody')).body, { data: [] })
   refused(t, await ask('GET', '/users/nobody/accounts'), 404)
 })
+
+t.test('a page of the trail ends once it was looked for long enough, and the next one goes on', async (t) => {
+  const { readAll, app, clock } = await setUp(t)
+  const { events } = app.storage
+  const told = (i: number): Told => ({ type: 'user.blocked', actor: 'service', userId: i === 449 ? 'ann' : 'bob' })
+  await events.add(
+    Array.from({ length: 450 }, (_, i) => told(i)),
+    clock()
+  )
+  t.strictSame((await readAll('/events?user_id=ann')).lengths, [1])
+  const { look } = events
+  events.look = (...place) => {
+    clock.advance(20)
+    return look(...place)
+  }
+  t.strictSame((await readAll('/events?user_id=ann')).lengths, [0, 0, 1], 'a part of the trail each')
+})

@@ -1,7 +1,8 @@
 /** Which events are wanted, as the URL of the trail says it: a user is named as in the path of their page. */
 import type { FastifyRequest } from 'fastify'
 import type { EventType } from '../../../core/audit/event.js'
-import { type EventFilter, readEventType } from '../../../core/audit/event-search.js'
+import { readEventType } from '../../../core/audit/event-search.js'
+import type { EventFilter } from '../../../core/audit/event-store.js'
 import { fault } from '../../../core/fault.js'
 import { pathOfUser, userOfPath } from './user-path.js'
 

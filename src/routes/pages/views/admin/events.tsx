@@ -1,6 +1,6 @@
 /** The audit trail, with the form that says what is wanted of it. */
 import { type AuditEvent, EVENT_TYPES } from '../../../../core/audit/event.js'
-import type { EventFilter } from '../../../../core/audit/event-search.js'
+import type { EventFilter } from '../../../../core/audit/event-store.js'
 import { queryOf } from '../../admin/event-query.js'
 import { adminTexts } from '../../texts/admin.js'
 import type { Visit } from '../../visit.js'
