@@ -1,7 +1,7 @@
 /** Reads the audit trail for people: what is wanted of it, in bounded steps. The stream knows no type and no user, so it is looked through. */
 import { fault } from '../fault.js'
 import { type AuditEvent, EVENT_TYPES, type EventType } from './event.js'
-import { type EventStore, LARGEST_EVENT_PAGE } from './event-store.js'
+import { type EventReader, LARGEST_EVENT_PAGE } from './event-store.js'
 
 /** How many pages one search looks through. */
 const LOOKS = 25
@@ -35,7 +35,7 @@ export function readEventType(name: string): EventType {
   return known
 }
 
-export function createEventSearch(store: Pick<EventStore, 'after' | 'before'>): EventSearch {
+export function createEventSearch(trail: EventReader): EventSearch {
   return async ({ type, userId }, { direction, from, most }) => {
     const isWanted = (event: AuditEvent) =>
       (type === undefined || event.type === type) && (userId === undefined || event.userId === userId)
@@ -43,7 +43,7 @@ export function createEventSearch(store: Pick<EventStore, 'after' | 'before'>): 
     const events: AuditEvent[] = []
     let lastId = from
     for (let look = 0; look < LOOKS; look++) {
-      const page = await store[direction](lastId, isAll ? most : LARGEST_EVENT_PAGE)
+      const page = await trail[direction](lastId, isAll ? most : LARGEST_EVENT_PAGE)
       for (const event of page.events) {
         lastId = event.id
         if (isWanted(event)) events.push(event)
