@@ -9,6 +9,7 @@ import { en } from '../../src/routes/pages/texts/en.js'
 import { refused } from '../routes/pages/expectations.js'
 import { GRANTD_SECRET, IMPATIENT, startApp, type TestApp } from '../support/app.js'
 import { BY } from '../support/audit.js'
+import { claimsOf } from '../support/client.js'
 import { answer, codeRequest, LOOPBACK, queryOf } from '../support/code-flow.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/oidc-upstream.js'
@@ -19,7 +20,7 @@ import type { Passage } from '../support/upstream-gate.js'
 import { createVisitor, type Page, SESSION_COOKIE, type Visitor } from '../support/visitor.js'
 
 const publicUrl = 'http://localhost:3333'
-const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA', ADMINS: 'user:root' }
 const APPROVE = { action: 'approve', same: 'yes' }
 
 /** Returns everything that a Redis server holds: each key with its whole content. */
@@ -59,7 +60,8 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
     acme.entry(),
     hub.entry({ revocation_endpoint: `${hub.origin}/revoke`, sign_in: false })
   ])
-  const service = await startApp(t, { SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url, PROVIDERS_FILE }, { logger })
+  const variables = { SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url, PROVIDERS_FILE, ADMINS: 'identity:acme:root' }
+  const service = await startApp(t, variables, { logger })
   const { app, clock, call, start, poll } = service
 
   /** The secrets by kind. */
@@ -202,6 +204,23 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   await cat.post('/account/connections/planted/disconnect')
   await cat.get('/logout')
   await cat.follow(cat.post('/logout'))
+  const root = await arrive('root')
+  const bobId = (await app.core.browserSessions.use(bob.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
+  await root.get('/admin')
+  await root.follow(root.post('/admin/find', { id: bobId }))
+  const ofBob = `/admin/users/${bobId}`
+  for (const what of ['block', 'unblock', 'revoke-all']) {
+    await root.get(what === 'unblock' ? ofBob : `${ofBob}/${what}`)
+    await root.follow(root.post(`${ofBob}/${what}`))
+  }
+  for (const path of [`${ofBob}/clients/${bob.cookies.get(SESSION_COOKIE)}/revoke`, '/admin/find']) {
+    await root.post(path, { id: '' })
+    await root.get('/admin/grants')
+  }
+  await root.get('/admin/events')
+  await root.follow(root.post('/admin/events', { type: 'grant.approved', user: '' }))
+  const ofAdmins = root.pages.filter(({ url, status }) => url.startsWith('/admin') && status === 200)
+  t.equal(ofAdmins.length, 12, 'pages for admins')
   clock.advance(900_000)
   await ann.get('/device')
   await ann.post('/device', { user_code: expired.user_code })
@@ -401,6 +420,13 @@ t.test('while Redis is away', async (t) => {
     'revoking all': () => ann.post('/account/clients/revoke-all', { csrf }),
     disconnecting: () => ann.post(`/account/connections/${account?.id}/disconnect`, { csrf })
   }
+  const root = await arrive('root')
+  await root.get('/admin')
+  Object.assign(asks, {
+    'the search of an admin': () => root.get('/admin'),
+    'a user, for an admin': () => root.get('/admin/users/ann'),
+    'blocking a user': () => root.post('/admin/users/ann/block')
+  })
   const cookies = ann.cookies.header()
 
   /**
@@ -533,6 +559,10 @@ t.test('how often a page asks Redis', async (t) => {
     const callback = await signing.visitProvider('/login/acme', `${login} again`)
     await visitor.get('/device')
     const csrf = visitor.hidden('csrf')
+    const root = await arrive('root')
+    await root.get('/admin')
+    const of = `/admin/users/${login}`
+    const kept = claimsOf(await service.collect(login)).cid
     return [
       ['GET /login', 200, ADDRESS, ADDRESS, () => stranger.get('/login')],
       ['GET /login/acme', 303, ADDRESS + 1, ADDRESS + 1, () => stranger.get('/login/acme')],
@@ -579,7 +609,25 @@ t.test('how often a page asks Redis', async (t) => {
       ],
       ['GET /logout', 200, SESSION, SESSION, () => visitor.get('/logout')],
       ['POST /logout', 303, SESSION + 2, SESSION + 2, () => visitor.post('/logout')],
-      ['GET /device, not signed in', 303, ADDRESS, ADDRESS, () => visitor.get('/device')]
+      ['GET /device, not signed in', 303, ADDRESS, ADDRESS, () => visitor.get('/device')],
+      ['GET /admin', 200, ACCOUNT, ACCOUNT, () => root.get('/admin')],
+      ['POST /admin/find', 303, ACCOUNT + 99, ACCOUNT + 99, () => root.post('/admin/find', { id: login })],
+      ['GET /admin/users/…', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get(of)],
+      [
+        'POST /admin/…/clients/…/revoke',
+        303,
+        ACCOUNT + 99,
+        ACCOUNT + 99,
+        () => root.post(`${of}/clients/${kept}/revoke`)
+      ],
+      ['GET /admin/…/block', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get(`${of}/block`)],
+      ['POST /admin/…/block', 303, ACCOUNT + 99, ACCOUNT + 99, () => root.post(`${of}/block`)],
+      ['POST /admin/…/unblock', 303, ACCOUNT + 99, ACCOUNT + 99, () => root.post(`${of}/unblock`)],
+      ['GET /admin/…/revoke-all', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get(`${of}/revoke-all`)],
+      ['POST /admin/…/revoke-all', 303, ACCOUNT + 99, ACCOUNT + 99, () => root.post(`${of}/revoke-all`)],
+      ['GET /admin/grants', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get('/admin/grants')],
+      ['GET /admin/events', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get('/admin/events')],
+      ['POST /admin/events', 303, ACCOUNT, ACCOUNT, () => root.post('/admin/events', { type: '', user: login })]
     ]
   }
 
@@ -588,6 +636,7 @@ t.test('how often a page asks Redis', async (t) => {
   for (const [name, status, mostCalls, mostTrips, ask] of await looksOf('bob')) {
     const found = await measure(ask)
     t.equal(found.status, status, name)
+    if (name.includes('/admin')) t.comment(`${name}: ${found.calls} calls, ${found.trips} trips`)
     t.ok(found.calls <= mostCalls, `${name}: ${found.calls} calls, at most ${mostCalls}`)
     // The subscriber may send a keep-alive in between.
     t.ok(found.trips <= mostTrips + 1, `${name}: ${found.trips} trips, at most ${mostTrips}`)
