@@ -23,7 +23,7 @@ let prefixes = 0
 const overRedis = () => ({ REDIS_URL: server.url, REDIS_PREFIX: `trail-${prefixes++}:` })
 const ENGINES = { memory: () => ({}), 'two instances over Redis': overRedis }
 
-const RULES = [{ name: 'no demos', when: { client_type: 'demo' }, then: 'refuse', say: 'Not here.' }]
+const RULES = [{ name: 'no-demos', when: { client_type: 'demo' }, then: 'refuse', say: 'Not here.' }]
 const PUBLIC_URL = 'http://localhost:3333'
 const OSLO = { 'x-forwarded-for': '203.0.113.9', 'cf-ipcity': 'Oslo', 'cf-ipcountry': 'NO' }
 const FROM_OSLO = { ip: '203.0.113.9', location: 'Oslo, NO' }
@@ -274,6 +274,30 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
     ])
   })
 
+  await t.test('what a rule refuses, what is lost, and what an epoch ends', async (t) => {
+    const { core, storage } = first.app
+    await since()
+    const { userCode, of } = await begin('demo')
+    await since()
+    for (let i = 0; i < 2; i++) {
+      const peek = `/auth/grant/peek?user_code=${userCode}`
+      const { status } = await second.call('GET', peek, { token: await second.session('ann'), headers: OSLO })
+      t.equal(status, 403)
+    }
+    t.strictSame(await since(), [
+      { type: 'rule.refused', actor: 'service', ...FROM_OSLO, userId: 'ann', ...of, detail: 'no-demos' }
+    ])
+    await storage.markers.delete('service', 'marker')
+    await core.dataWatch.beat()
+    const [lost, ...none] = await since()
+    t.strictSame(none, [])
+    t.match(lost, { type: 'data.lost', actor: 'service', detail: /^replaced: its marker is / })
+    const beforeMs = first.clock()
+    await core.epoch.begin(beforeMs, { apiKeys: true }, BY_OPERATOR)
+    const detail = `before ${new Date(beforeMs).toISOString()}, API keys as well`
+    t.strictSame(await since(), [{ type: 'epoch.begun', actor: 'operator', detail }])
+  })
+
   await t.test('guesses, once for an address and its window', async (t) => {
     const limited = { ...variables, LIMITS: 'on', LIMIT_MISSES_PER_USER: '1' }
     const guessing = await startOAuthApp(t, limited, { writeAuditLine: (line) => void lines.push(line) })
@@ -296,30 +320,6 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
     guessing.clock.advance(15 * 60_000)
     for (let i = 0; i < 3; i++) await guess('eve', '203.0.113.1')
     t.equal((await eventsOf(guessing.app)).length, events.length + 1, 'and again in the next one')
-  })
-
-  await t.test('what a rule refuses, what is lost, and what an epoch ends', async (t) => {
-    const { core, storage } = first.app
-    await since()
-    const { userCode, of } = await begin('demo')
-    await since()
-    for (let i = 0; i < 2; i++) {
-      const peek = `/auth/grant/peek?user_code=${userCode}`
-      const { status } = await second.call('GET', peek, { token: await second.session('ann'), headers: OSLO })
-      t.equal(status, 403)
-    }
-    t.strictSame(await since(), [
-      { type: 'rule.refused', actor: 'service', ...FROM_OSLO, userId: 'ann', ...of, detail: 'no demos' }
-    ])
-    await storage.markers.delete('service', 'marker')
-    await core.dataWatch.beat()
-    const [lost, ...none] = await since()
-    t.strictSame(none, [])
-    t.match(lost, { type: 'data.lost', actor: 'service', detail: /^replaced: its marker is / })
-    const beforeMs = first.clock()
-    await core.epoch.begin(beforeMs, { apiKeys: true }, BY_OPERATOR)
-    const detail = `before ${new Date(beforeMs).toISOString()}, API keys as well`
-    t.strictSame(await since(), [{ type: 'epoch.begun', actor: 'operator', detail }])
   })
 
   t.strictSame(new Set(typesOf(all)), new Set(EVENT_TYPES), 'every type was seen')

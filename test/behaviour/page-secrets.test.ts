@@ -20,7 +20,7 @@ import type { Passage } from '../support/upstream-gate.js'
 import { createVisitor, type Page, SESSION_COOKIE, type Visitor } from '../support/visitor.js'
 
 const publicUrl = 'http://localhost:3333'
-const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA', ADMINS: 'user:root' }
+const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
 const APPROVE = { action: 'approve', same: 'yes' }
 
 /** Returns everything that a Redis server holds: each key with its whole content. */
@@ -370,7 +370,11 @@ async function startPages(
 ) {
   const acme = await startIdentityProvider(t, { publicUrl })
   const PROVIDERS_FILE = providersFile(t, [acme.entry({ subject_is_user_id: true })])
-  const service = await startApp(t, { ...IMPATIENT, ...variables, REDIS_URL: url, PROVIDERS_FILE }, { logger })
+  const service = await startApp(
+    t,
+    { ...IMPATIENT, ADMINS: 'user:root', ...variables, REDIS_URL: url, PROVIDERS_FILE },
+    { logger }
+  )
   const arrive = async (login: string) => {
     const visitor = createVisitor(service)
     await visitor.signInAt('acme', login)

@@ -795,7 +795,7 @@ t.test('a key that holds something else', async (t) => {
     'status-index-take': [131_072, 65_536, 1, 2],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
-    'events-add': [100, 2, 'type', 'grant.started'],
+    'events-add': [100, 2, 1, 'type', 'user.blocked'],
     'limit-take': ['attempt', 1, 60_000],
     'lock-acquire': ['holder', 60_000],
     'lock-release': ['holder'],
@@ -807,7 +807,8 @@ t.test('a key that holds something else', async (t) => {
     'revocation-announce': 5,
     'revocation-page': 3,
     'revocation-sweep': 4,
-    'status-index-take': 2
+    'status-index-take': 2,
+    'events-add': 2
   }
   const keysOf = (name: ScriptName) => {
     const [record, index] = [`foreign:{${name}}:record`, `foreign:{${name}}`]
@@ -842,6 +843,7 @@ t.test('a key that holds something else', async (t) => {
         await client.flushdb()
         // The other key has what the script expects to find there.
         if (place === 1 && name === 'record-end') await client.zadd(keys[0] as string, 1, 'id')
+        else if (place === 1 && name === 'events-add') await client.xadd(keys[0] as string, '*', 'type', 'before')
         else if (place === 1) await client.hset(keys[0] as string, 'field', 'before')
         if (place === 1 && name === 'record-create') await client.del(keys[0] as string)
         await client.rpush(planted, 'foreign')

@@ -8,6 +8,8 @@
 -- Returns the id of the last one.
 
 local size = tonumber(ARGV[2])
+-- Fails before anything is written if the second key is no stream.
+redis.call('XLEN', KEYS[2])
 local id
 for i = 3, #ARGV, size + 1 do
   local last = i + size
