@@ -46,14 +46,14 @@ export function eventStoreContract(t: Test, start: StartEngine): void {
     t.equal(next, undefined)
     t.equal(new Set(events.map(({ id }) => id)).size, told.length)
     t.strictSame((await storage.events.before(undefined, LARGEST_EVENT_PAGE)).events, events.toReversed())
-    const lasting = events.filter((event) => !isByAnybody(event))
-    t.equal(lasting.length, told.length - 3)
+    const evidence = events.filter((event) => !isByAnybody(event))
+    t.equal(evidence.length, told.length - 3)
     t.strictSame(
-      (await other.events.lasting.after(undefined, LARGEST_EVENT_PAGE)).events,
-      lasting,
+      (await other.events.evidence.after(undefined, LARGEST_EVENT_PAGE)).events,
+      evidence,
       'under the same ids'
     )
-    t.strictSame((await other.events.lasting.before(lasting.at(-1)?.id, 2)).events, lasting.slice(-3, -1).reverse())
+    t.strictSame((await other.events.evidence.before(evidence.at(-1)?.id, 2)).events, evidence.slice(-3, -1).reverse())
   })
 
   t.test('what is not known of an event is left out, and so is what is empty', async (t) => {

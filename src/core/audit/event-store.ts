@@ -33,7 +33,7 @@ export interface EventStore extends EventReader {
    */
   add(events: readonly Told[], atMs: number): Promise<void>
   /** Those that not anybody can cause (`isByAnybody`), under the same ids and with a bound of their own: they reach further back. */
-  readonly lasting: EventReader
+  readonly evidence: EventReader
 }
 
 /** Whether the id of an event is less than another, or there is none. */

@@ -13,7 +13,7 @@ import { fault } from '../../core/fault.js'
 const DROPPED_TOGETHER = 100
 
 export function createMemoryEventStore(kept: number): EventStore {
-  const [all, lasting] = [createList(kept), createList(kept)]
+  const [all, evidence] = [createList(kept), createList(kept)]
   let number = 0
 
   /** As ids of Redis are, so that readers meet one form. */
@@ -24,13 +24,13 @@ export function createMemoryEventStore(kept: number): EventStore {
 
   return {
     ...all.reader,
-    lasting: lasting.reader,
+    evidence: evidence.reader,
 
     async add(told, atMs) {
       if (kept === 0) return
       const events = told.map((event) => ({ ...known(event), id: nextId(atMs), atMs: Math.floor(atMs) }))
       all.add(events)
-      lasting.add(events.filter((event) => !isByAnybody(event)))
+      evidence.add(events.filter((event) => !isByAnybody(event)))
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The audit trail in Redis: one stream, whose ids are Redis's own, and another with what not anybody can cause. All entries have the same fields in one order, those without a
- * value as an empty text, because a stream keeps the names of equal fields once for many entries.
+ * The audit trail in Redis: one stream, whose ids are Redis's own, and another with what not anybody can cause. All entries have the same
+ * fields in one order, those without a value as an empty text, because a stream keeps the names of equal fields once for many entries.
  */
 import {
   type Actor,
@@ -31,7 +31,7 @@ type Values = Partial<Record<(typeof FIELDS)[number], string>>
 
 export function createRedisEventStore(connection: Connection, keys: Pick<Keys, 'events'>, kept: number): EventStore {
   const { call, runOver, runDurablyOver, unreadable } = connection
-  const { all, lasting } = keys.events
+  const { all, evidence } = keys.events
 
   function checked(id: string): string {
     if (!isEventId(id)) throw fault('invalid_request', { hint: 'There is no such event' })
@@ -66,13 +66,13 @@ export function createRedisEventStore(connection: Connection, keys: Pick<Keys, '
 
   return {
     ...readerOf(all),
-    lasting: readerOf(lasting),
+    evidence: readerOf(evidence),
 
     async add(events, atMs) {
       if (kept === 0 || events.length === 0) return
       const add = events.some(isLasting) ? runDurablyOver : runOver
       const written = events.flatMap((event) => [isByAnybody(event) ? 0 : 1, ...write(event, atMs)])
-      await add('events-add', [all, lasting], [kept, FIELDS.length * 2, ...written])
+      await add('events-add', [all, evidence], [kept, FIELDS.length * 2, ...written])
     }
   }
 }

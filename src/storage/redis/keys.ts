@@ -17,7 +17,7 @@ export interface Keys {
   /** What counts the places of status lists that are taken, and which of the current list they are. */
   statusIndices: Readonly<Record<'counts' | 'taken', string>>
   /** The streams of the audit trail: all events, and those that not anybody can cause. */
-  events: Readonly<Record<'all' | 'lasting', string>>
+  events: Readonly<Record<'all' | 'evidence', string>>
   limit(name: string): string
   lock(name: string): string
   /** Without an issuer's id, the signing keys of the service itself. */
@@ -81,7 +81,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
       channel
     },
     statusIndices: { counts: `${prefix}status-index:{status}:counts`, taken: `${prefix}status-index:{status}:taken` },
-    events: { all: events, lasting: `${prefix}lasting-events:{${hashTagOf(events)}}` },
+    events: { all: events, evidence: `${prefix}evidence:{${hashTagOf(events)}}` },
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
     signingKeys: (issuerId) =>
