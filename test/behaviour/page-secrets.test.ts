@@ -565,6 +565,7 @@ t.test('how often a page asks Redis', async (t) => {
     const csrf = visitor.hidden('csrf')
     const root = await arrive('root')
     await root.get('/admin')
+    const adminCsrf = root.hidden('csrf')
     const of = `/admin/users/${login}`
     const kept = claimsOf(await service.collect(login)).cid
     return [
@@ -597,6 +598,11 @@ t.test('how often a page asks Redis', async (t) => {
         ...([303, ACCOUNT + 6, ACCOUNT + 5] as const),
         () => visitor.post(`/account/clients/${ids[0]}/revoke`, { csrf })
       ],
+      [
+        'POST /admin/…/clients/…/revoke',
+        ...([303, ACCOUNT + 6, ACCOUNT + 5] as const),
+        () => root.post(`${of}/clients/${kept}/revoke`, { csrf: adminCsrf })
+      ],
       // It is noted; then the ids and the rows, which are announced, told, end and push others off the list; done; then the ids of none,
       // and the fence.
       [
@@ -615,22 +621,17 @@ t.test('how often a page asks Redis', async (t) => {
       ['POST /logout', 303, SESSION + 2, SESSION + 2, () => visitor.post('/logout')],
       ['GET /device, not signed in', 303, ADDRESS, ADDRESS, () => visitor.get('/device')],
       ['GET /admin', 200, ACCOUNT, ACCOUNT, () => root.get('/admin')],
-      ['POST /admin/find', 303, ACCOUNT + 99, ACCOUNT + 99, () => root.post('/admin/find', { id: login })],
-      ['GET /admin/users/…', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get(of)],
-      [
-        'POST /admin/…/clients/…/revoke',
-        303,
-        ACCOUNT + 99,
-        ACCOUNT + 99,
-        () => root.post(`${of}/clients/${kept}/revoke`)
-      ],
-      ['GET /admin/…/block', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get(`${of}/block`)],
-      ['POST /admin/…/block', 303, ACCOUNT + 99, ACCOUNT + 99, () => root.post(`${of}/block`)],
-      ['POST /admin/…/unblock', 303, ACCOUNT + 99, ACCOUNT + 99, () => root.post(`${of}/unblock`)],
-      ['GET /admin/…/revoke-all', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get(`${of}/revoke-all`)],
-      ['POST /admin/…/revoke-all', 303, ACCOUNT + 99, ACCOUNT + 99, () => root.post(`${of}/revoke-all`)],
-      ['GET /admin/grants', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get('/admin/grants')],
-      ['GET /admin/events', 200, ACCOUNT + 99, ACCOUNT + 99, () => root.get('/admin/events')],
+      // Who somebody is takes their standing, profile, identities, connections and counts.
+      ['POST /admin/find', 303, ACCOUNT + 5, ACCOUNT + 3, () => root.post('/admin/find', { id: login })],
+      // And the page a list of what they have granted, and the two parts of the trail.
+      ['GET /admin/users/…', 200, ACCOUNT + 10, ACCOUNT + 7, () => root.get(of)],
+      ['GET /admin/…/block', 200, ACCOUNT + 5, ACCOUNT + 3, () => root.get(`${of}/block`)],
+      ['POST /admin/…/block', 303, ACCOUNT + 8, ACCOUNT + 6, () => root.post(`${of}/block`)],
+      ['POST /admin/…/unblock', 303, ACCOUNT + 13, ACCOUNT + 9, () => root.post(`${of}/unblock`)],
+      ['GET /admin/…/revoke-all', 200, ACCOUNT + 5, ACCOUNT + 3, () => root.get(`${of}/revoke-all`)],
+      ['POST /admin/…/revoke-all', 303, ACCOUNT + 12, ACCOUNT + 10, () => root.post(`${of}/revoke-all`)],
+      ['GET /admin/grants', 200, ACCOUNT + 12, ACCOUNT + 6, () => root.get('/admin/grants')],
+      ['GET /admin/events', 200, ACCOUNT + 1, ACCOUNT + 1, () => root.get('/admin/events')],
       ['POST /admin/events', 303, ACCOUNT, ACCOUNT, () => root.post('/admin/events', { type: '', user: login })]
     ]
   }
