@@ -371,7 +371,7 @@ export const EnvironmentSchema = Type.Object({
     0,
     10_000_000,
     100_000,
-    'How many events of the [audit trail](operations.md#the-audit-trail) Redis keeps, about; with 0 none. The oldest make room for the newest.'
+    'How many events of the [audit trail](operations.md#the-audit-trail) Redis keeps, about, and as many once more of those that not anybody can cause; with 0 none. The oldest make room for the newest.'
   ),
   AUDIT_LOG: choice(
     ['stdout', 'off'],

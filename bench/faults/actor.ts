@@ -30,6 +30,7 @@ export interface Leftover {
   actor: string
   surface: Surface
   grantCode: string
+  userCode: string
   tokens?: Tokens
 }
 
@@ -58,7 +59,7 @@ export async function act(recorder: Recorder, number: number, plan: Plan): Promi
   const started = await recorder.insist({ ...operation, kind: 'start', what: surface.start(actor) })
   if (started?.outcome !== 'done') return undefined
   const { grantCode, userCode } = surface.codesIn(started.answer.body)
-  const leftover: Leftover = { actor, surface, grantCode }
+  const leftover: Leftover = { actor, surface, grantCode, userCode }
   const polling = plan.leaves ? undefined : collect(recorder, plan, leftover)
 
   await sleep(plan.pauseMs * (1 + (number % 10) / 3))

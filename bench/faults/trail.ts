@@ -31,7 +31,10 @@ export async function readTrail(primaries: readonly RedisServer[], leftovers: re
       from = `(${last}`
     }
   }
-  const secretsOf = ({ grantCode, tokens }: Leftover) => [grantCode, tokens?.access, tokens?.refresh]
+  const secretsOf = ({ grantCode, userCode, tokens }: Leftover) => {
+    const letters = userCode.replaceAll('-', '')
+    return [grantCode, userCode, letters, letters.toLowerCase(), tokens?.access, tokens?.refresh]
+  }
   const leaks = leftovers.filter((leftover) => secretsOf(leftover).some((secret) => secret && text.includes(secret)))
   return { told, leaks: new Set(leaks.map(({ actor }) => actor)) }
 }

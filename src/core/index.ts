@@ -8,6 +8,7 @@ import { createApiKeys } from './api-keys/api-keys.js'
 import { createAuditTrail } from './audit/audit-trail.js'
 import type { WireEvent } from './audit/event.js'
 import { createEventSearch } from './audit/event-search.js'
+import { createWholeTrail } from './audit/whole-trail.js'
 import { createAllAuthorizations } from './authorizations/all-authorizations.js'
 import { createApprovals } from './authorizations/approvals.js'
 import { isAuthorization } from './authorizations/authorization.js'
@@ -306,7 +307,7 @@ export function createCore(parts: CoreParts) {
     directory,
     measures,
     completeIndexes: createCompleteIndexes(profiles, allAuthorizations),
-    searchEvents: createEventSearch(storage.events, clock),
+    searchEvents: createEventSearch(createWholeTrail(storage.events), clock),
     revocationFeed,
     /** Undefined unless TOKEN_STATUS_LIST is on. */
     statusLists,

@@ -673,7 +673,19 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
 
   await askAll(t, { seed, count, requests, ask, seen })
   t.ok(sent >= count, `${sent} requests`)
+  await askForNothing()
   return seen
+
+  /** A code that there is not, from where nobody has asked yet: by chance alone it may never come before a limit does. */
+  async function askForNothing(): Promise<void> {
+    const peek = operations.find(({ id }) => id === 'peekGrant')
+    const headers = { authorization: `Bearer ${await sessionOf('nobody else')}`, 'x-forwarded-for': '198.51.100.7' }
+    const answer = await app.inject({ url: `${peek?.path}?user_code=BBBB-BBBB`, headers })
+    const problem = peek ? problemWith(peek, answer) : 'there is no peek any more'
+    if (problem !== undefined) throw new Error(problem)
+    const key = `peekGrant ${answer.statusCode}`
+    seen.set(key, (seen.get(key) ?? 0) + 1)
+  }
 }
 
 /** No request to an existing route can get these statuses from a healthy service. */
@@ -750,6 +762,7 @@ t.test('with limits, over Redis', async (t) => {
   })
   for (const key of [
     'startGrant 429',
+    'peekGrant 404',
     'peekGrant 429',
     'decideGrant 429',
     'authorizeDevice 429',

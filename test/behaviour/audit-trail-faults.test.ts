@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import type { AuditEvent } from '../../src/core/audit/event.js'
 import { BY_OPERATOR } from '../../src/core/audit/event.js'
+import type { EventFilter } from '../../src/core/audit/event-store.js'
 import { isAuthorization } from '../../src/core/authorizations/authorization.js'
 import { createRevocationSweep } from '../../src/core/authorizations/revocation-sweep.js'
 import { createRevoking } from '../../src/core/authorizations/revoking.js'
@@ -165,6 +166,60 @@ for (const [name, variables] of Object.entries(ENGINES)) {
     const none = await startApp(t, { ...variables(), EVENTS_KEPT: '0' })
     await none.start()
     t.strictSame(await eventsOf(none.app), [])
+  })
+}
+
+for (const [name, variables] of Object.entries(ENGINES)) {
+  t.test(`what anybody can cause pushes nothing else out, whichever way the trail is read: ${name}`, async (t) => {
+    const { app } = await startApp(t, { ...variables(), EVENTS_KEPT: '150' })
+    const { audit, searchEvents } = app.core
+    const started = { type: 'grant.started', actor: 'client:cli' } as const
+    const guessed = { type: 'guesses.limited', actor: 'client:cli' } as const
+    const evidence = (i: number) => ({ type: 'user.blocked', ...BY_OPERATOR, userId: `${i}` }) as const
+    for (let i = 0; i < 10; i++) {
+      await audit.tell(evidence(i), ...Array.from({ length: 200 }, (_, j) => (j % 2 ? started : guessed)))
+    }
+    const newest = await eventsOf(app)
+    t.ok(newest.length <= 300 && newest.every(({ userId }) => userId !== '0'), 'a flood')
+
+    /** All that is found, in pages of a size that divides nothing. */
+    const read = async (direction: 'after' | 'before', filter: EventFilter = {}) => {
+      const all: AuditEvent[] = []
+      for (let from: string | undefined; ; ) {
+        const { events, next } = await searchEvents(filter, { direction, from, most: 37 })
+        all.push(...events)
+        if (next === undefined) return all
+        from = next
+      }
+    }
+    const backwards = await read('before')
+    t.strictSame((await read('after')).reverse(), backwards, 'from either end')
+    t.strictSame(backwards.slice(0, newest.length), newest.toReversed())
+    t.equal(new Set(backwards.map(({ id }) => id)).size, backwards.length, 'each once')
+    const blocked = backwards.flatMap(({ type, userId }) => (type === 'user.blocked' ? Number(userId) : []))
+    t.strictSame(
+      blocked,
+      Array.from({ length: 10 }, (_, i) => 9 - i)
+    )
+    for (const filter of [
+      { type: 'user.blocked' },
+      { type: 'grant.started' },
+      { userId: '0' },
+      { userId: '9' }
+    ] as const) {
+      const wanted = backwards.filter((event) =>
+        'type' in filter ? event.type === filter.type : event.userId === filter.userId
+      )
+      t.ok(wanted.length > 0)
+      t.strictSame(await read('before', filter), wanted, `before, ${JSON.stringify(filter)}`)
+      t.strictSame((await read('after', filter)).reverse(), wanted, `after, ${JSON.stringify(filter)}`)
+    }
+    const first = backwards.at(-1)
+    t.strictSame(
+      (await searchEvents({}, { direction: 'after', from: first?.id, most: 1 })).events.map(({ userId }) => userId),
+      ['1'],
+      'after an event that is there alone'
+    )
   })
 }
 

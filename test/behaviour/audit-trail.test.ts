@@ -1,4 +1,5 @@
 /** The audit trail: what is told of whom, and that it holds no secret. What it promises and costs is in audit-trail-faults.test.ts. */
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runApiKeysCommand } from '../../src/cli/api-keys.js'
 import { rotateIssuerKey, runKeysCommand } from '../../src/cli/keys.js'
@@ -22,8 +23,7 @@ let prefixes = 0
 const overRedis = () => ({ REDIS_URL: server.url, REDIS_PREFIX: `trail-${prefixes++}:` })
 const ENGINES = { memory: () => ({}), 'two instances over Redis': overRedis }
 
-/** Told by those who check the operator's rules and the data. */
-const OF_OTHERS = new Set(['rule.refused', 'data.lost', 'epoch.begun'])
+const RULES = [{ name: 'no-demos', when: { client_type: 'demo' }, then: 'refuse', say: 'Not here.' }]
 const PUBLIC_URL = 'http://localhost:3333'
 const OSLO = { 'x-forwarded-for': '203.0.113.9', 'cf-ipcity': 'Oslo', 'cf-ipcountry': 'NO' }
 const FROM_OSLO = { ip: '203.0.113.9', location: 'Oslo, NO' }
@@ -44,9 +44,10 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
   const acme = await startIdentityProvider(t, { publicUrl: PUBLIC_URL })
   const hub = await startPlainProvider(t, { publicUrl: PUBLIC_URL })
   const PROVIDERS_FILE = providersFile(t, [acme.entry(), hub.entry({ sign_in: false })])
+  const RULES_FILE = join(t.testdir({ 'rules.json': JSON.stringify(RULES) }), 'rules.json')
   const variables = {
     ...engine,
-    PROVIDERS_FILE,
+    ...{ PROVIDERS_FILE, RULES_FILE },
     AUDIT_LOG: 'stdout',
     TRUST_PROXY: '127.0.0.1',
     EDGE_HEADERS: 'cloudflare'
@@ -54,7 +55,13 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
   const open = () => startOAuthApp(t, variables, { writeAuditLine: (line) => void lines.push(line) })
   const first = await open()
   const second = engine.REDIS_URL ? await open() : first
+  // What is noticed at whichever moment would be told in between.
+  await Promise.all([first, second].map(({ app }) => app.core.dataWatch.stop()))
   const secrets = new Set<string>()
+  const keepCode = (code: string) => {
+    const letters = code.replace('-', '')
+    for (const spelling of [code, letters, letters.toLowerCase()]) secrets.add(spelling)
+  }
   const all: AuditEvent[] = []
   /** What was told since the last call. */
   const since = async () => {
@@ -62,10 +69,11 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
     all.push(...events)
     return events.map(told)
   }
-  const begin = async () => {
-    const { body } = await first.call('POST', '/auth/grant/code', { body: { client_type: 'cli' }, headers: OSLO })
-    for (const secret of [body.grant_code, body.user_code, body.user_code.replace('-', '')]) secrets.add(secret)
-    const of = { clientId: 'cli', grantId: grantIdOfCode(body.grant_code) }
+  const begin = async (clientId = 'cli') => {
+    const { body } = await first.call('POST', '/auth/grant/code', { body: { client_type: clientId }, headers: OSLO })
+    secrets.add(body.grant_code)
+    keepCode(body.user_code)
+    const of = { clientId, grantId: grantIdOfCode(body.grant_code) }
     return { code: body.grant_code as string, userCode: body.user_code as string, of }
   }
   const cid = (jwt: string) => String(claimsOf(jwt).cid)
@@ -129,6 +137,7 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
   await t.test('a refresh token that was used twice', async (t) => {
     const tokens = await first.tokens()
     const renewed = (await first.refresh(tokens.refresh_token)).body
+    keepCode(tokens.user_code)
     for (const token of [tokens.refresh_token, tokens.access_token, tokens.id_token, tokens.device_code])
       secrets.add(token)
     for (const token of [renewed.refresh_token, renewed.access_token]) secrets.add(token)
@@ -265,6 +274,30 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
     ])
   })
 
+  await t.test('what a rule refuses, what is lost, and what an epoch ends', async (t) => {
+    const { core, storage } = first.app
+    await since()
+    const { userCode, of } = await begin('demo')
+    await since()
+    for (let i = 0; i < 2; i++) {
+      const peek = `/auth/grant/peek?user_code=${userCode}`
+      const { status } = await second.call('GET', peek, { token: await second.session('ann'), headers: OSLO })
+      t.equal(status, 403)
+    }
+    t.strictSame(await since(), [
+      { type: 'rule.refused', actor: 'service', ...FROM_OSLO, userId: 'ann', ...of, detail: 'no-demos' }
+    ])
+    await storage.markers.delete('service', 'marker')
+    await core.dataWatch.beat()
+    const [lost, ...none] = await since()
+    t.strictSame(none, [])
+    t.match(lost, { type: 'data.lost', actor: 'service', detail: /^replaced: its marker is / })
+    const beforeMs = first.clock()
+    await core.epoch.begin(beforeMs, { apiKeys: true }, BY_OPERATOR)
+    const detail = `before ${new Date(beforeMs).toISOString()}, API keys as well`
+    t.strictSame(await since(), [{ type: 'epoch.begun', actor: 'operator', detail }])
+  })
+
   await t.test('guesses, once for an address and its window', async (t) => {
     const limited = { ...variables, LIMITS: 'on', LIMIT_MISSES_PER_USER: '1' }
     const guessing = await startOAuthApp(t, limited, { writeAuditLine: (line) => void lines.push(line) })
@@ -289,8 +322,7 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
     t.equal((await eventsOf(guessing.app)).length, events.length + 1, 'and again in the next one')
   })
 
-  const wanted = EVENT_TYPES.filter((type) => !OF_OTHERS.has(type))
-  t.strictSame(new Set(typesOf(all)), new Set(wanted), 'every type was seen')
+  t.strictSame(new Set(typesOf(all)), new Set(EVENT_TYPES), 'every type was seen')
   const withoutId = (event: AuditEvent) => JSON.stringify({ ...wireFormOf(event), id: undefined })
   const written = lines.map((line) => line.trimEnd())
   t.ok(lines.every((line) => line.endsWith('\n') && line.indexOf('\n') === line.length - 1))

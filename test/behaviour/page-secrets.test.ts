@@ -9,6 +9,7 @@ import { en } from '../../src/routes/pages/texts/en.js'
 import { refused } from '../routes/pages/expectations.js'
 import { GRANTD_SECRET, IMPATIENT, startApp, type TestApp } from '../support/app.js'
 import { BY } from '../support/audit.js'
+import { claimsOf } from '../support/client.js'
 import { answer, codeRequest, LOOPBACK, queryOf } from '../support/code-flow.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
 import { CLIENT_SECRET, startIdentityProvider, TOKEN_ENDPOINT } from '../support/oidc-upstream.js'
@@ -59,7 +60,8 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
     acme.entry(),
     hub.entry({ revocation_endpoint: `${hub.origin}/revoke`, sign_in: false })
   ])
-  const service = await startApp(t, { SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url, PROVIDERS_FILE }, { logger })
+  const variables = { SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url, PROVIDERS_FILE, ADMINS: 'identity:acme:root' }
+  const service = await startApp(t, variables, { logger })
   const { app, clock, call, start, poll } = service
 
   /** The secrets by kind. */
@@ -202,6 +204,23 @@ t.test('no secret of a visit is anywhere but where it has to be', async (t) => {
   await cat.post('/account/connections/planted/disconnect')
   await cat.get('/logout')
   await cat.follow(cat.post('/logout'))
+  const root = await arrive('root')
+  const bobId = (await app.core.browserSessions.use(bob.cookies.get(SESSION_COOKIE) ?? ''))?.userId ?? ''
+  await root.get('/admin')
+  await root.follow(root.post('/admin/find', { id: bobId }))
+  const ofBob = `/admin/users/${bobId}`
+  for (const what of ['block', 'unblock', 'revoke-all']) {
+    await root.get(what === 'unblock' ? ofBob : `${ofBob}/${what}`)
+    await root.follow(root.post(`${ofBob}/${what}`))
+  }
+  for (const path of [`${ofBob}/clients/${bob.cookies.get(SESSION_COOKIE)}/revoke`, '/admin/find']) {
+    await root.post(path, { id: '' })
+    await root.get('/admin/grants')
+  }
+  await root.get('/admin/events')
+  await root.follow(root.post('/admin/events', { type: 'grant.approved', user: '' }))
+  const ofAdmins = root.pages.filter(({ url, status }) => url.startsWith('/admin') && status === 200)
+  t.equal(ofAdmins.length, 12, 'pages for admins')
   clock.advance(900_000)
   await ann.get('/device')
   await ann.post('/device', { user_code: expired.user_code })
@@ -351,7 +370,11 @@ async function startPages(
 ) {
   const acme = await startIdentityProvider(t, { publicUrl })
   const PROVIDERS_FILE = providersFile(t, [acme.entry({ subject_is_user_id: true })])
-  const service = await startApp(t, { ...IMPATIENT, ...variables, REDIS_URL: url, PROVIDERS_FILE }, { logger })
+  const service = await startApp(
+    t,
+    { ...IMPATIENT, ADMINS: 'user:root', ...variables, REDIS_URL: url, PROVIDERS_FILE },
+    { logger }
+  )
   const arrive = async (login: string) => {
     const visitor = createVisitor(service)
     await visitor.signInAt('acme', login)
@@ -401,6 +424,13 @@ t.test('while Redis is away', async (t) => {
     'revoking all': () => ann.post('/account/clients/revoke-all', { csrf }),
     disconnecting: () => ann.post(`/account/connections/${account?.id}/disconnect`, { csrf })
   }
+  const root = await arrive('root')
+  await root.get('/admin')
+  Object.assign(asks, {
+    'the search of an admin': () => root.get('/admin'),
+    'a user, for an admin': () => root.get('/admin/users/ann'),
+    'blocking a user': () => root.post('/admin/users/ann/block')
+  })
   const cookies = ann.cookies.header()
 
   /**
@@ -533,6 +563,11 @@ t.test('how often a page asks Redis', async (t) => {
     const callback = await signing.visitProvider('/login/acme', `${login} again`)
     await visitor.get('/device')
     const csrf = visitor.hidden('csrf')
+    const root = await arrive('root')
+    await root.get('/admin')
+    const adminCsrf = root.hidden('csrf')
+    const of = `/admin/users/${login}`
+    const kept = claimsOf(await service.collect(login)).cid
     return [
       ['GET /login', 200, ADDRESS, ADDRESS, () => stranger.get('/login')],
       ['GET /login/acme', 303, ADDRESS + 1, ADDRESS + 1, () => stranger.get('/login/acme')],
@@ -563,6 +598,11 @@ t.test('how often a page asks Redis', async (t) => {
         ...([303, ACCOUNT + 6, ACCOUNT + 5] as const),
         () => visitor.post(`/account/clients/${ids[0]}/revoke`, { csrf })
       ],
+      [
+        'POST /admin/…/clients/…/revoke',
+        ...([303, ACCOUNT + 6, ACCOUNT + 5] as const),
+        () => root.post(`${of}/clients/${kept}/revoke`, { csrf: adminCsrf })
+      ],
       // It is noted; then the ids and the rows, which are announced, told, end and push others off the list; done; then the ids of none,
       // and the fence.
       [
@@ -579,7 +619,20 @@ t.test('how often a page asks Redis', async (t) => {
       ],
       ['GET /logout', 200, SESSION, SESSION, () => visitor.get('/logout')],
       ['POST /logout', 303, SESSION + 2, SESSION + 2, () => visitor.post('/logout')],
-      ['GET /device, not signed in', 303, ADDRESS, ADDRESS, () => visitor.get('/device')]
+      ['GET /device, not signed in', 303, ADDRESS, ADDRESS, () => visitor.get('/device')],
+      ['GET /admin', 200, ACCOUNT, ACCOUNT, () => root.get('/admin')],
+      // Who somebody is takes their standing, profile, identities, connections and counts.
+      ['POST /admin/find', 303, ACCOUNT + 5, ACCOUNT + 3, () => root.post('/admin/find', { id: login })],
+      // And the page a list of what they have granted, and the two parts of the trail.
+      ['GET /admin/users/…', 200, ACCOUNT + 10, ACCOUNT + 7, () => root.get(of)],
+      ['GET /admin/…/block', 200, ACCOUNT + 5, ACCOUNT + 3, () => root.get(`${of}/block`)],
+      ['POST /admin/…/block', 303, ACCOUNT + 8, ACCOUNT + 6, () => root.post(`${of}/block`)],
+      ['POST /admin/…/unblock', 303, ACCOUNT + 13, ACCOUNT + 9, () => root.post(`${of}/unblock`)],
+      ['GET /admin/…/revoke-all', 200, ACCOUNT + 5, ACCOUNT + 3, () => root.get(`${of}/revoke-all`)],
+      ['POST /admin/…/revoke-all', 303, ACCOUNT + 12, ACCOUNT + 10, () => root.post(`${of}/revoke-all`)],
+      ['GET /admin/grants', 200, ACCOUNT + 12, ACCOUNT + 6, () => root.get('/admin/grants')],
+      ['GET /admin/events', 200, ACCOUNT + 1, ACCOUNT + 1, () => root.get('/admin/events')],
+      ['POST /admin/events', 303, ACCOUNT, ACCOUNT, () => root.post('/admin/events', { type: '', user: login })]
     ]
   }
 

@@ -10,6 +10,7 @@ import t, { type Test } from 'tap'
 import { GRANTD_SECRET } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
+import { startFaultProxy } from '../support/fault-proxy.js'
 import { CLI, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
 import { type Run, runProgram } from '../support/programs.js'
 import { addRedisAdministrator, addRedisUser, type RedisUser } from '../support/redis-acl.js'
@@ -25,11 +26,10 @@ type Variables = Record<string, string>
 const as = ({ url }: RedisServer, { username, password }: RedisUser): Variables => ({
   REDIS_URL: url.replace('//', `//${username}:${password}@`)
 })
-const grantd = (args: string, variables: Variables): Promise<Run> =>
-  runProgram('cli.js', args.split(' '), {
-    ...{ GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, SIGNING_ALG: 'EdDSA', REDIS_TIMEOUT_MS: '30000' },
-    ...variables
-  })
+const grantd = (args: string, variables: Variables, kill?: AbortSignal): Promise<Run> => {
+  const own = { GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, SIGNING_ALG: 'EdDSA', REDIS_TIMEOUT_MS: '30000' }
+  return runProgram('cli.js', args.split(' '), { ...own, ...variables }, kill)
+}
 
 /** Restores a snapshot into another server, and makes the two users there. */
 async function restored(t: Test, snapshot: string, directory: string) {
@@ -257,23 +257,49 @@ t.test('API keys stay where the operator says so', async (t) => {
   t.equal((await service.call('GET', '/auth/clients', { token: had.kept.access_token })).status, 401)
 })
 
-t.test('a clean that was interrupted is finished by the next one', async (t) => {
+t.test('a clean that is killed in the middle lets nobody in, and is finished by the next one', async (t) => {
+  const directory = t.testdir({})
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const operator = as(redis, await addRedisAdministrator([redis], PASSWORD))
-  const fill = redis.client.pipeline()
-  for (let i = 0; i < 20_000; i++) fill.hset(`grantd:authorized-client:{u${i}}:a`, 'createdAtMs', '1')
+  const before = await startOAuthApp(t, { REDIS_URL: redis.url })
+  const had = await inUse(before)
+  const file = join(directory, 'grantd.rdb')
+  await snapshot(redis, await addRedisAdministrator([redis], PASSWORD), file)
+  const { cid } = claimsOf(had.revoked.access_token)
+  t.equal((await before.call('DELETE', `/auth/clients/${cid}`, { user: 'ann' })).status, 200)
+  const { redis: there, service, operator } = await restored(t, file, directory)
+  const fill = there.client.pipeline()
+  for (let i = 0; i < 5_000; i++) fill.hset(`grantd:authorized-client:{u${i}}:a`, 'createdAtMs', '1')
   await fill.exec()
-  await redis.client.call('ACL', 'SETUSER', 'grantd-admin', '-unlink')
+  const brought = await there.client.dbsize()
+
+  await there.client.call('ACL', 'SETUSER', 'grantd-admin', '-unlink')
   t.equal((await grantd('restore clean', operator)).code, 1)
-  t.equal(await redis.client.dbsize(), 20_000, 'not begun without the right to finish')
-  await redis.client.call('ACL', 'SETUSER', 'grantd-admin', '+unlink')
-  const cut = setInterval(() => void redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'), 20)
-  const interrupted = await grantd('restore clean', operator)
-  clearInterval(cut)
-  t.comment(`interrupted with ${interrupted.code}, ${await redis.client.dbsize()} keys left`)
-  t.equal((await grantd('restore clean', operator)).code, 0)
-  t.strictSame(await redis.client.keys('grantd:authorized-client:*'), [])
+  t.equal(await there.client.dbsize(), brought, 'it is not begun without the right to finish')
+  await there.client.call('ACL', 'SETUSER', 'grantd-admin', '+unlink')
+
+  const proxy = await startFaultProxy(there.port, () => 1)
+  t.teardown(() => proxy.close())
+  const kill = new AbortController()
+  const middle = proxy.stopAfter(/unlink\r\n\$\d+\r\ngrantd:authorized-client/i)
+  const REDIS_URL = operator.REDIS_URL?.replace(`:${there.port}`, `:${proxy.port}`) ?? ''
+  const killed = grantd('restore clean', { REDIS_URL }, kill.signal)
+  t.ok(await Promise.race([middle.then(() => true), killed.then(() => false)]), 'it has begun to delete')
+  kill.abort()
+  t.not((await killed).code, 0)
+  const left = (await there.client.keys('grantd:authorized-client:*')).length
+  t.ok(left > 1_000 && left < brought, `${left} are left`)
+
+  const meanwhile = await startOAuthApp(t, service)
+  for (const { access_token: token } of [had.revoked, had.kept]) {
+    t.equal((await meanwhile.call('GET', '/auth/clients', { token })).status, 401, 'all of it has ended first')
+  }
+  await meanwhile.app.close()
+  const { code, stderr } = await grantd('restore clean', operator)
+  t.equal(code, 0, stderr)
+  t.strictSame(await there.client.keys('grantd:authorized-client:*'), [])
+  t.match(await grantd('restore check', operator), { code: 0, stdout: 'nothing is left to clean\n' })
+  t.strictSame(await letIn(await startOAuthApp(t, service), had), [], 'what was revoked stays revoked')
 })
 
 t.test('every primary of a Cluster is looked through', async (t) => {

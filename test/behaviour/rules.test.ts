@@ -7,8 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
+import { newGrantCode } from '../../src/core/grants/codes.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
-import { answer, codeRequest, redeemCode } from '../support/code-flow.js'
+import { BY } from '../support/audit.js'
+import { answer, codeRequest, LOOPBACK, redeemCode } from '../support/code-flow.js'
+import { clientsFile } from '../support/oauth-app.js'
 import { startRedis } from '../support/redis-server.js'
 import { inRoot } from '../support/root.js'
 import { sessionOf } from '../support/tokens.js'
@@ -323,11 +326,14 @@ t.test('a new sign-in on the pages', async (t) => {
 })
 
 t.test('a program on the same device', async (t) => {
-  const app = await withRules(t, [
+  const player = { client_id: 'player', scope: 'openid offline_access', optional_scope: 'offline_access' }
+  const rules = [
     { name: 'home', when: { flow: 'code', country_not: ['NO'] }, then: 'refuse', say: 'Not from abroad.' },
     { when: { flow: ['code'] }, then: 'warn', say: SCRIPTED },
     { when: { flow: 'device' }, then: 'refuse' }
-  ])
+  ]
+  const OAUTH_CLIENTS_FILE = clientsFile(t, [{ ...player, redirect_uris: [LOOPBACK] }])
+  const app = await withRules(t, rules, { OAUTH_CLIENTS_FILE })
   const post = (url: string, body: object): Promise<Answer> => app.call('POST', url, { body })
 
   t.test('403 at the question: the reason, and a link that tells the program', async (t) => {
@@ -355,6 +361,29 @@ t.test('a program on the same device', async (t) => {
     t.match(page.text, 'Not from abroad.')
     t.notMatch(page.body, 'code=')
     t.strictSame((await app.call('GET', '/auth/clients', { user: 'ann' })).body.data, [])
+  })
+
+  t.test('an approval that stands is judged no more, wherever it is given again, and however narrow', async (t) => {
+    const { grants } = app.app.core
+    const asking = codeRequest({ client_id: 'player', scope: 'openid offline_access' })
+    const request = {
+      ...{ clientId: 'player', clientType: 'other' as const, metadata: {}, scopes: ['openid', 'offline_access'] },
+      ...{ codeChallenge: String(asking.sent.code_challenge), redirectUri: LOOPBACK, ip: '192.0.2.1' }
+    }
+    const code = newGrantCode()
+    const approveFrom = (country: string, leftOut: string[] = []) => {
+      const by = { ...BY, userId: 'carol', place: { text: country, country }, leftOut }
+      return grants.answerCode({ code, request, askedAtMs: app.clock() }, 'approve', by)
+    }
+    const before = await refusals(app, 'home', 'code')
+    const first = await approveFrom('NO')
+    t.match(first, { kind: 'decided' })
+    t.strictSame(await approveFrom('SE'), first, 'the same authorization, whatever the rules say there')
+    t.strictSame(await approveFrom('SE', ['offline_access']), { kind: 'resolved' }, 'what stands is not narrowed')
+    t.equal(await refusals(app, 'home', 'code'), before, 'and no refusal is told')
+    const { status, body } = await redeemCode({ post }, code, asking, {}, { client_id: 'player' })
+    t.strictSame([status, typeof body.refresh_token], [200, 'string'], body)
+    t.strictSame(await approveFrom('SE'), { kind: 'resolved' }, 'a code that is spent leads nowhere')
   })
 
   t.test('200 a warning, an approval', async (t) => {

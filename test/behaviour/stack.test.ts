@@ -91,6 +91,9 @@ t.test('docker-compose.yml', async (t) => {
     t.ok(passed.length >= 70, `${passed.length} variables`)
     // What the SDK of traces reads by itself.
     passed.push('OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_RESOURCE_ATTRIBUTES', 'OTEL_SERVICE_NAME')
+    passed.push(
+      ...['SCHEDULE_DELAY', 'EXPORT_TIMEOUT', 'MAX_QUEUE_SIZE', 'MAX_EXPORT_BATCH_SIZE'].map((of) => `OTEL_BSP_${of}`)
+    )
     for (const name of ['grantd-1', 'grantd-2']) {
       const { environment, volumes } = services[name]
       t.same(Object.keys(environment).sort(), [...passed].sort(), name)

@@ -504,6 +504,12 @@ t.test('the admin pages, in English alone', async (t) => {
   await page.locator('main button').click()
   t.match(await page.locator('main').innerText(), /Blocked since/)
   await check(t, page, 'a blocked user', 'A user')
+  await core.profiles.keep('root', { name: 'Root', identity: { ...identity, subject: 'root' } })
+  await go('/users/root/block')
+  t.match(await page.locator('.notice').innerText(), /^You cannot block yourself/)
+  await check(t, page, 'what an admin is refused', 'A user')
+  t.equal((await go('/grants?cursor=x'))?.status(), 400)
+  await check(t, page, '400 for admins', 'That did not work')
   await go('/grants')
   t.equal(await page.locator('.cards > li').count(), 3)
   await check(t, page, 'what waits', 'Waiting for a decision')
@@ -550,4 +556,4 @@ t.test('a browser that kept no cookie', async (t) => {
   })
 })
 
-t.test('no page was left out', async (t) => t.equal(checked.size, 65))
+t.test('no page was left out', async (t) => t.equal(checked.size, 67))

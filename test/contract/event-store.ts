@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import type { AuditEvent, Told } from '../../src/core/audit/event.js'
-import { EVENT_TYPES } from '../../src/core/audit/event.js'
+import { EVENT_TYPES, isByAnybody } from '../../src/core/audit/event.js'
 import type { EventPage, EventStore } from '../../src/core/audit/event-store.js'
 import { LARGEST_EVENT_PAGE } from '../../src/core/audit/event-store.js'
 import { type StartEngine, times } from './engine.js'
@@ -45,7 +45,15 @@ export function eventStoreContract(t: Test, start: StartEngine): void {
     )
     t.equal(next, undefined)
     t.equal(new Set(events.map(({ id }) => id)).size, told.length)
-    t.strictSame((await storage.events.before(undefined, LARGEST_EVENT_PAGE)).events, events.reverse())
+    t.strictSame((await storage.events.before(undefined, LARGEST_EVENT_PAGE)).events, events.toReversed())
+    const evidence = events.filter((event) => !isByAnybody(event))
+    t.equal(evidence.length, told.length - 3)
+    t.strictSame(
+      (await other.events.evidence.after(undefined, LARGEST_EVENT_PAGE)).events,
+      evidence,
+      'under the same ids'
+    )
+    t.strictSame((await other.events.evidence.before(evidence.at(-1)?.id, 2)).events, evidence.slice(-3, -1).reverse())
   })
 
   t.test('what is not known of an event is left out, and so is what is empty', async (t) => {

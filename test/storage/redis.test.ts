@@ -305,6 +305,8 @@ t.test('what Redis forgets', async (t) => {
         'an attempt is given back': () => limits.giveBack('b', '1'),
         'what was not taken is given back': () => limits.giveBack('c', '1'),
         'an event is told': () => events.add([{ type: 'grant.started', actor: 'client:cli' }], engine.clock()),
+        'another is, that not anybody can cause': () =>
+          events.add([{ type: 'user.blocked', actor: 'operator' }], engine.clock()),
         'a signing key is kept': () => signingKeys.succeed(undefined, signingKeyOf('a'), [])
       }
       let keysSeen = 0
@@ -312,7 +314,7 @@ t.test('what Redis forgets', async (t) => {
         await operation()
         const lives = await engine.lives()
         keysSeen += lives.size
-        const lasting = ['signing-keys', 'events'].map((name) => engine.prefix + name)
+        const lasting = [`${engine.prefix}signing-keys`, ...Object.values(createKeys(engine.prefix).events)]
         const endless = [...lives].filter(([key, leftMs]) => leftMs === -1 && !lasting.includes(key))
         t.same(endless, [], `when ${name}`)
       }
@@ -793,7 +795,7 @@ t.test('a key that holds something else', async (t) => {
     'status-index-take': [131_072, 65_536, 1, 2],
     'refresh-begin': ['user', 'digest', 60_000],
     'refresh-rotate': ['digest', 'next', 1_700_000_000_000],
-    'events-add': [100, 2, 'type', 'grant.started'],
+    'events-add': [100, 2, 1, 'type', 'user.blocked'],
     'events-search': ['after', '', 10, 10, 'grant.started', ''],
     'limit-take': ['attempt', 1, 60_000],
     'lock-acquire': ['holder', 60_000],
@@ -806,7 +808,8 @@ t.test('a key that holds something else', async (t) => {
     'revocation-announce': 5,
     'revocation-page': 3,
     'revocation-sweep': 4,
-    'status-index-take': 2
+    'status-index-take': 2,
+    'events-add': 2
   }
   const keysOf = (name: ScriptName) => {
     const [record, index] = [`foreign:{${name}}:record`, `foreign:{${name}}`]
@@ -841,6 +844,7 @@ t.test('a key that holds something else', async (t) => {
         await client.flushdb()
         // The other key has what the script expects to find there.
         if (place === 1 && name === 'record-end') await client.zadd(keys[0] as string, 1, 'id')
+        else if (place === 1 && name === 'events-add') await client.xadd(keys[0] as string, '*', 'type', 'before')
         else if (place === 1) await client.hset(keys[0] as string, 'field', 'before')
         if (place === 1 && name === 'record-create') await client.del(keys[0] as string)
         await client.rpush(planted, 'foreign')
@@ -1184,6 +1188,54 @@ t.test('a call in the moment in which the connection breaks says that there is n
   redis.stream.destroy()
   t.equal(redis.status, 'ready', 'which nobody was told yet')
   await t.rejects(watch.over('get', redis.get('x')), { code: 'unavailable', detail: 'not connected to Redis' })
+})
+
+t.test('a server that is replaced while its keys are looked through', async (t) => {
+  const server = await startRedis()
+  t.teardown(() => server.stop())
+  const { storage, clock, prefix } = await startRedisEngine(t, server)
+  const { authorizations, keyspace } = storage
+  const restart = async () => {
+    await server.kill()
+    await server.start()
+  }
+
+  t.test('is looked through anew, so that no record is left out', async (t) => {
+    const ids = times(300, (i) => `${i}`)
+    await Promise.all(ids.map((id) => authorizations.create(`of ${id}`, id, { id }, clock() + 2_592_000_000)))
+    const found = new Set<string>()
+    let after: string | undefined
+    let restarts = 0
+    do {
+      const part = await authorizations.scan({ after, most: 20 })
+      for (const { id } of part.records) found.add(id)
+      after = part.next
+      if (found.size < 120 * (restarts + 1) || restarts === 2) continue
+      restarts += 1
+      await restart()
+      await until(() => storage.check())
+    } while (after !== undefined)
+    t.equal(restarts, 2)
+    t.strictSame([...found].sort(), ids.toSorted())
+  })
+
+  t.test('ends a walk of all keys, which says to begin it again', async (t) => {
+    await server.client.eval("for i = 1, 5000 do redis.call('SET', ARGV[1] .. i, 'x') end", 0, `${prefix}lock:`)
+    let steps = 0
+    const walk = keyspace?.walk(['lock'], async () => {
+      steps += 1
+      await restart()
+      // The walk's own connection is there again: it could go on without noticing.
+      await until(async () => String(await server.client.client('LIST')).includes('name=grantd-keyspace'))
+    })
+    await t.rejects(walk ?? Promise.resolve(), { message: /run it again$/ })
+    t.equal(steps, 1)
+    let seen = 0
+    await keyspace?.walk(['lock'], async ({ length }) => {
+      seen += length
+    })
+    t.ok(seen >= 5_000, `${seen} keys`)
+  })
 })
 
 t.test('a Redis that must not be used', async (t) => {

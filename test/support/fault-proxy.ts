@@ -19,6 +19,8 @@ export interface FaultProxy {
   hold(): () => void
   /** Delays each reply from now on. */
   delay(ms: number): void
+  /** Resolves when a request that matches has arrived, which is the last one that is passed on. */
+  stopAfter(pattern: RegExp): Promise<void>
   /** Ends all connections. New ones are taken. */
   cut(): void
   close(): Promise<void>
@@ -40,6 +42,8 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
   let held: (() => void)[] | undefined
   let lost = 0
   let pieces = 0
+  let last: { pattern: RegExp; pass(): void } | undefined
+  let isStopped = false
 
   const server = createServer((client) => {
     const redis = connect(redisPort, '127.0.0.1')
@@ -59,8 +63,13 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
     }
     client.on('data', (request) => {
       pieces += 1
-      introducing = HANDSHAKE.test(request.toString('latin1'))
+      if (isStopped) return
+      const text = request.toString('latin1')
+      introducing = HANDSHAKE.test(text)
       redis.write(request)
+      if (!last?.pattern.test(text)) return
+      isStopped = true
+      last.pass()
     })
     redis.on('data', (reply) => {
       if (!introducing && random() < share) {
@@ -105,6 +114,10 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
     delay(ms) {
       delayMs = ms
     },
+    stopAfter: (pattern) =>
+      new Promise((pass) => {
+        last = { pattern, pass }
+      }),
     async close() {
       cut()
       server.close()

@@ -60,7 +60,11 @@ export interface OAuthApp extends TestApp {
   session(user: string): Promise<string>
   approve(userCode: string, user?: string, action?: 'approve' | 'deny'): Promise<Answer>
   /** Starts a device authorization, lets the user (by default ann) approve it, and collects the tokens. */
-  tokens(client?: Credentials, scope?: string, user?: string): Promise<TokenSet & { device_code: string }>
+  tokens(
+    client?: Credentials,
+    scope?: string,
+    user?: string
+  ): Promise<TokenSet & { device_code: string; user_code: string }>
 }
 
 /** Writes a file for OAUTH_CLIENTS_FILE, which the test removes. */
@@ -126,7 +130,7 @@ export async function startOAuthApp(
       await approve(user_code, user)
       const { status, body } = await redeem(device_code, client)
       if (status !== 200) throw new Error(`no tokens: ${status} ${JSON.stringify(body)}`)
-      return { ...body, device_code }
+      return { ...body, device_code, user_code }
     }
   }
 }

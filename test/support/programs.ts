@@ -16,14 +16,20 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Runs a file of dist/src. Its environment holds only what the test passes. */
-export function runProgram(file: string, args: readonly string[], variables: Record<string, string>): Promise<Run> {
+/** Runs a file of dist/src. Its environment holds only what the test passes. The signal kills it at once. */
+export function runProgram(
+  file: string,
+  args: readonly string[],
+  variables: Record<string, string>,
+  signal?: AbortSignal
+): Promise<Run> {
   const path = inRoot(`dist/src/${file}`)
   const env = { PATH: process.env.PATH, ...variables }
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [path, ...args], { env }, (error, stdout, stderr) => {
+    const options = { env, signal, killSignal: 'SIGKILL' } as const
+    const child = execFile(process.execPath, [path, ...args], options, (error, stdout, stderr) => {
       running.delete(child)
-      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr })
+      resolve({ code: error ? Number(error.code) || -1 : 0, stdout, stderr })
     })
     running.add(child)
   })

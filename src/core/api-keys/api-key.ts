@@ -40,9 +40,13 @@ export function isOwnerName(text: string): boolean {
   return OWNER_NAME.test(text)
 }
 
-/** A new key: an id of 96 random bits, and a text that contains it and a secret of 256 random bits. */
+/**
+ * A new key: an id of 96 random bits, and a text that contains it and a secret of 256 random bits. No id begins with a hyphen, since it
+ * would be taken for an option on a command line.
+ */
 export function newApiKeyText(owner: string): { id: string; text: string } {
   const id = randomBytes(12).toString('base64url')
+  if (id.startsWith('-')) return newApiKeyText(owner)
   return { id, text: `uga_${owner}.${id}.${randomBytes(32).toString('base64url')}` }
 }
 

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
 import { type AuditEvent, EVENT_TYPES, type EventType } from './event.js'
-import type { EventFilter, EventStore } from './event-store.js'
+import type { EventFilter, EventReader } from './event-store.js'
 
 /** How many parts of the trail one search looks through. */
 const LOOKS = 25
@@ -35,10 +35,10 @@ export function readEventType(name: string): EventType {
   return known
 }
 
-export function createEventSearch(store: Pick<EventStore, 'after' | 'before' | 'look'>, clock: Clock): EventSearch {
+export function createEventSearch(trail: EventReader, clock: Clock): EventSearch {
   return async (filter, { direction, from, most }) => {
     if (!filter.type && !filter.userId) {
-      const { events, next } = await store[direction](from, most)
+      const { events, next } = await trail[direction](from, most)
       const last = events.at(-1)
       return { events, next, lastId: next ?? last?.id ?? from, lastAtMs: last?.atMs }
     }
@@ -47,7 +47,7 @@ export function createEventSearch(store: Pick<EventStore, 'after' | 'before' | '
     let lastAtMs: number | undefined
     const startedAtMs = clock()
     for (let look = 0; look < LOOKS; look++) {
-      const found = await store.look(direction, lastId, filter, most - events.length)
+      const found = await trail.look(direction, lastId, filter, most - events.length)
       events.push(...found.events)
       lastId = found.lastId ?? lastId
       lastAtMs = found.lastAtMs ?? lastAtMs

@@ -84,6 +84,12 @@ const PASSING: ReadonlySet<EventType> = new Set<EventType>(['grant.shown', 'gues
 /** Whether an event must outlive a primary that is lost, as what it tells does. */
 export const isLasting = ({ type }: Told): boolean => !PASSING.has(type)
 
+/** What nobody has to be signed in for, nor to hold anything but what they were given for asking. */
+const BY_ANYBODY: ReadonlySet<EventType> = new Set<EventType>(['grant.started', 'grant.withdrawn', 'guesses.limited'])
+
+/** Whether anybody can cause as many of such an event as they have addresses: those push no others out of the trail. */
+export const isByAnybody = ({ type, userId }: Told): boolean => userId === undefined && BY_ANYBODY.has(type)
+
 const GRANT_ID_LENGTH = 16
 
 /** What a grant is called in the trail: too little of its digest to look anything up by. */

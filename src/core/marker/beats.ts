@@ -1,4 +1,4 @@
-/** The beats that the marker holds, one for each instance, and the order of what it notes. */
+/** The beats that the marker holds, one for each instance. */
 import type { Fields } from '../records/record-store.js'
 
 const PREFIX = 'beat:'
@@ -14,11 +14,4 @@ export const isStale = (beatMs: number, nowMs: number): boolean => beatMs < nowM
 /** The fields of instances that have not beaten for long. */
 export function staleBeats(fields: Fields, nowMs: number): string[] {
   return Object.keys(fields).filter((name) => name.startsWith(PREFIX) && isStale(Number(fields[name]), nowMs))
-}
-
-/** Whether the id of an event is less than another, or there is none. */
-export function isEarlier(id: string | undefined, than: string): boolean {
-  const [ms = 0, count = 0] = (id ?? '').split('-').map(Number)
-  const [thanMs = 0, thanCount = 0] = than.split('-').map(Number)
-  return ms < thanMs || (ms === thanMs && count < thanCount)
 }

@@ -5,13 +5,13 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditTrail } from '../audit/audit-trail.js'
 import { BY_ITSELF } from '../audit/event.js'
-import type { EventStore } from '../audit/event-store.js'
+import { type EventReader, isEarlier } from '../audit/event-store.js'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 import { fieldsLike, Text, TimeText } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { SigningKeyStore } from '../tokens/signing-key.js'
-import { beatFieldOf, isEarlier, isStale, staleBeats } from './beats.js'
+import { beatFieldOf, isStale, staleBeats } from './beats.js'
 import type { DataLoss, DataWatchEvents } from './data-loss.js'
 
 /** The marker: one record, which has an id and the last beat of every instance. */
@@ -35,7 +35,7 @@ export interface DataWatch {
 export interface DataWatchParts {
   records: RecordStore
   signingKeys: Pick<SigningKeyStore, 'list'>
-  trail: Pick<EventStore, 'before'>
+  trail: Pick<EventReader, 'before'>
   audit: Pick<AuditTrail, 'tell'>
   clock: Clock
   events: DataWatchEvents

@@ -1,13 +1,19 @@
-/** The audit trail in memory: a list in which the oldest events make room for the newest. */
-import type { AuditEvent, Told } from '../../core/audit/event.js'
-import { type EventPage, type EventStore, isEventId, LARGEST_EVENT_PAGE } from '../../core/audit/event-store.js'
+/** The audit trail in memory: lists in which the oldest events make room for the newest. */
+import { type AuditEvent, isByAnybody, type Told } from '../../core/audit/event.js'
+import {
+  type EventPage,
+  type EventReader,
+  type EventStore,
+  isEventId,
+  LARGEST_EVENT_PAGE
+} from '../../core/audit/event-store.js'
 import { fault } from '../../core/fault.js'
 
 /** So many are dropped together, because each time moves all the others. */
 const DROPPED_TOGETHER = 100
 
 export function createMemoryEventStore(kept: number): EventStore {
-  const events: AuditEvent[] = []
+  const [all, evidence] = [createList(kept), createList(kept)]
   let number = 0
 
   /** As ids of Redis are, so that readers meet one form. */
@@ -15,6 +21,22 @@ export function createMemoryEventStore(kept: number): EventStore {
     number += 1
     return `${Math.floor(atMs)}-${number}`
   }
+
+  return {
+    ...all.reader,
+    evidence: evidence.reader,
+
+    async add(told, atMs) {
+      if (kept === 0) return
+      const events = told.map((event) => ({ ...known(event), id: nextId(atMs), atMs: Math.floor(atMs) }))
+      all.add(events)
+      evidence.add(events.filter((event) => !isByAnybody(event)))
+    }
+  }
+}
+
+function createList(kept: number) {
+  const events: AuditEvent[] = []
 
   /** The place of the first event with a greater number than that of an id, or with no smaller one. */
   function placeOf(id: string, isWith: boolean): number {
@@ -33,13 +55,7 @@ export function createMemoryEventStore(kept: number): EventStore {
     return { events: found.map((event) => ({ ...event })), next: isMore ? found.at(-1)?.id : undefined }
   }
 
-  const store: EventStore = {
-    async add(told, atMs) {
-      if (kept === 0) return
-      for (const event of told) events.push({ ...known(event), id: nextId(atMs), atMs: Math.floor(atMs) })
-      if (events.length >= kept + DROPPED_TOGETHER) events.splice(0, events.length - kept)
-    },
-
+  const reader: EventReader = {
     async after(id, most) {
       const from = id === undefined ? 0 : placeOf(id, false)
       const to = from + Math.min(most, LARGEST_EVENT_PAGE)
@@ -54,7 +70,7 @@ export function createMemoryEventStore(kept: number): EventStore {
 
     async look(direction, id, { type, userId }, most) {
       const found: AuditEvent[] = []
-      const { events: part, next } = await store[direction](id, LARGEST_EVENT_PAGE)
+      const { events: part, next } = await reader[direction](id, LARGEST_EVENT_PAGE)
       for (const [i, event] of part.entries()) {
         if ((!type || event.type === type) && (!userId || event.userId === userId)) found.push(event)
         if (found.length === most)
@@ -69,7 +85,13 @@ export function createMemoryEventStore(kept: number): EventStore {
       return { events: found, lastId: last?.id, lastAtMs: last?.atMs, isMore: next !== undefined }
     }
   }
-  return store
+
+  function add(told: readonly AuditEvent[]): void {
+    events.push(...told)
+    if (events.length >= kept + DROPPED_TOGETHER) events.splice(0, events.length - kept)
+  }
+
+  return { reader, add }
 }
 
 /** What is unknown or empty is left out. */

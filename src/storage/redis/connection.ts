@@ -43,7 +43,7 @@ export interface Connection {
   unreadable(family: string, why?: string): Fault
   /** Asks every primary, and resolves to the answer or the error of each. */
   askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
-  /** The primaries that there are now, by names that stay the same while they do, in one order for all instances. */
+  /** The primaries that there are now, by names that whoever takes their place has from then on, in one order for all instances. */
   primaryNames(): string[]
   /** Asks the primary of this name. Rejects with `invalid_request` if there is none any more. */
   askPrimary<T>(name: string, of: string, command: (redis: Redis) => Promise<T>): Promise<T>

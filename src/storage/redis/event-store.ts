@@ -1,9 +1,22 @@
 /**
- * The audit trail in Redis: one stream, whose ids are Redis's own. All entries have the same fields in one order, those without a
- * value as an empty text, because a stream keeps the names of equal fields once for many entries.
+ * The audit trail in Redis: one stream, whose ids are Redis's own, and another with what not anybody can cause. All entries have the same
+ * fields in one order, those without a value as an empty text, because a stream keeps the names of equal fields once for many entries.
  */
-import { type Actor, type AuditEvent, type EventType, isLasting, type Told } from '../../core/audit/event.js'
-import { type EventPage, type EventStore, isEventId, LARGEST_EVENT_PAGE } from '../../core/audit/event-store.js'
+import {
+  type Actor,
+  type AuditEvent,
+  type EventType,
+  isByAnybody,
+  isLasting,
+  type Told
+} from '../../core/audit/event.js'
+import {
+  type EventPage,
+  type EventReader,
+  type EventStore,
+  isEventId,
+  LARGEST_EVENT_PAGE
+} from '../../core/audit/event-store.js'
 import { fault } from '../../core/fault.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
@@ -17,8 +30,8 @@ type Entry = [id: string, fieldsAndValues: string[] | null]
 type Values = Partial<Record<(typeof FIELDS)[number], string>>
 
 export function createRedisEventStore(connection: Connection, keys: Pick<Keys, 'events'>, kept: number): EventStore {
-  const { call, run, runDurably, unreadable } = connection
-  const key = keys.events
+  const { call, run, runOver, runDurablyOver, unreadable } = connection
+  const { all, evidence } = keys.events
 
   function checked(id: string): string {
     if (!isEventId(id)) throw fault('invalid_request', { hint: 'There is no such event' })
@@ -39,13 +52,7 @@ export function createRedisEventStore(connection: Connection, keys: Pick<Keys, '
     return { events: readAll(found), next: entries.length > most ? found.at(-1)?.[0] : undefined }
   }
 
-  return {
-    async add(events, atMs) {
-      if (kept === 0 || events.length === 0) return
-      const add = events.some(isLasting) ? runDurably : run
-      await add('events-add', key, kept, FIELDS.length * 2, ...events.flatMap((event) => write(event, atMs)))
-    },
-
+  const readerOf = (key: string): EventReader => ({
     async after(id, most) {
       const from = id === undefined ? '-' : `(${checked(id)}`
       const count = Math.min(most, LARGEST_EVENT_PAGE)
@@ -65,6 +72,18 @@ export function createRedisEventStore(connection: Connection, keys: Pick<Keys, '
       const [lastId, lastAt, rest, ...entries] = answer as [string, string, 'more' | 'last', ...Entry[]]
       const lastAtMs = Number(lastAt) || undefined
       return { events: readAll(entries), lastId: lastId || undefined, lastAtMs, isMore: rest === 'more' }
+    }
+  })
+
+  return {
+    ...readerOf(all),
+    evidence: readerOf(evidence),
+
+    async add(events, atMs) {
+      if (kept === 0 || events.length === 0) return
+      const add = events.some(isLasting) ? runDurablyOver : runOver
+      const written = events.flatMap((event) => [isByAnybody(event) ? 0 : 1, ...write(event, atMs)])
+      await add('events-add', [all, evidence], [kept, FIELDS.length * 2, ...written])
     }
   }
 }

@@ -16,8 +16,8 @@ export interface Keys {
   revocations: Readonly<Record<'entries' | 'order' | 'ends' | 'unfinished' | 'positions' | 'channel', string>>
   /** What counts the places of status lists that are taken, and which of the current list they are. */
   statusIndices: Readonly<Record<'counts' | 'taken', string>>
-  /** The stream of the audit trail. */
-  events: string
+  /** The streams of the audit trail: all events, and those that not anybody can cause. */
+  events: Readonly<Record<'all' | 'evidence', string>>
   limit(name: string): string
   lock(name: string): string
   /** Without an issuer's id, the signing keys of the service itself. */
@@ -55,6 +55,7 @@ const RECORD = /^([a-z-]+)(?::(?:\{([^{}]*)\}(?::(.*))?|.*))?$/s
 export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Keys {
   const decisionsOf = (group: string) => `${prefix}decisions:{${group}}`
   const all = `${prefix}decisions`
+  const events = `${prefix}events`
   const channel = channels === 'one' ? all : decisionsOf(FEED)
   const ofFeed = (part: string) => `${prefix}revocation:{${FEED}}:${part}`
   return {
@@ -80,7 +81,7 @@ export function createKeys(prefix: string, channels: ChannelLayout = 'one'): Key
       channel
     },
     statusIndices: { counts: `${prefix}status-index:{status}:counts`, taken: `${prefix}status-index:{status}:taken` },
-    events: `${prefix}events`,
+    events: { all: events, evidence: `${prefix}evidence:{${hashTagOf(events)}}` },
     limit: (name) => `${prefix}limit:${name}`,
     lock: (name) => `${prefix}lock:${name}`,
     signingKeys: (issuerId) =>

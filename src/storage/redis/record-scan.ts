@@ -2,13 +2,12 @@
 import { type Fields, LARGEST_PAGE, type RecordStore } from '../../core/records/record-store.js'
 import type { Connection } from './connection.js'
 import type { Keys } from './keys.js'
+import { isWholeStep, SCAN_START, scanStep } from './scan-step.js'
 
 /** How many steps one part looks: each is short for Redis, and so are all of them for whoever waits. */
 const STEPS = 20
 /** The fewest keys that a step looks at: the last places of a page are not filled one by one. */
 const FEWEST_LOOKED_AT = 25
-/** Where a primary has been looked through. */
-const START = '0'
 
 export interface RecordScanParts {
   connection: Connection
@@ -17,22 +16,26 @@ export interface RecordScanParts {
   leaveOut(error: unknown): Fields
 }
 
-/** A position is the name of a primary and the cursor there: it goes on with that one, and then with those that come after it. */
+/**
+ * A position is the name of a primary, the cursor there and whose cursor it is: it goes on with that one, from its start if another server
+ * has its name by now, and then with those that come after it.
+ */
 export function createRecordScan(kind: string, { connection, keys, leaveOut }: RecordScanParts): RecordStore['scan'] {
   const { askPrimary, primaryNames, call } = connection
   const { pattern, placeOf } = keys.recordsOf(kind)
 
   return async ({ after, most }) => {
-    let [name = '', cursor = START] = after?.split(' ') ?? [primaryNames()[0]]
+    let [name = '', cursor = SCAN_START, server] = after?.split(' ') ?? [primaryNames()[0]]
     const found: string[] = []
     let isLast = false
     for (let step = 0; step < STEPS && found.length < most && !isLast; step++) {
       const count = Math.max(FEWEST_LOOKED_AT, Math.min(most, LARGEST_PAGE) - found.length)
-      const look = askPrimary('record-scan', name, (redis) => redis.scan(cursor, 'MATCH', pattern, 'COUNT', count))
-      const [next, names] = await look
-      found.push(...names)
-      cursor = next
-      if (next !== START) continue
+      const look = await askPrimary('record-scan', name, (redis) => scanStep(redis, cursor, pattern, count))
+      found.push(...look.keys)
+      const isWhole = isWholeStep(look, { cursor, server })
+      cursor = isWhole ? look.cursor : SCAN_START
+      server = look.server
+      if (!isWhole || cursor !== SCAN_START) continue
       const following = primaryNames().find((other) => other > name)
       isLast = following === undefined
       name = following ?? name
@@ -44,6 +47,6 @@ export function createRecordScan(kind: string, { connection, keys, leaveOut }: R
       const [place, fields = {}] = [placeOf(key), replies[i]]
       return place && Object.keys(fields).length > 0 ? { ...place, fields } : []
     })
-    return { records, next: isLast ? undefined : `${name} ${cursor}` }
+    return { records, next: isLast ? undefined : `${name} ${cursor} ${server ?? ''}` }
   }
 }

@@ -39,7 +39,7 @@ const NUMBER_OF_KEYS = {
   'status-index-take': 2,
   'refresh-begin': 1,
   'refresh-rotate': 1,
-  'events-add': 1,
+  'events-add': 2,
   'events-search': 1,
   'limit-take': 1,
   // For one record and a window; `runOver` in connection.ts takes any number of keys.

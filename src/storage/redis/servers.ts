@@ -27,8 +27,8 @@ export interface Servers {
   readonly commands: Redis | Cluster
   /** Returns the connections for commands, one for each primary that was needed so far. */
   primaries(): Redis[]
-  /** What tells one of them from the others: its address in a Cluster, otherwise a constant. */
-  nameOf(primary: Redis): Owner
+  /** What a primary is called, and whoever takes its place: its first slot in a Cluster, by which they sort, otherwise a constant. */
+  nameOf(primary: Redis): string
   /** Returns the Cluster slot of a key or channel; without a Cluster it is always 0. */
   slotOf(key: string): number
   /** Undefined while the owner is unknown. */
@@ -131,7 +131,8 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
   return {
     commands: cluster,
     primaries: () => cluster.nodes('master'),
-    nameOf: ({ options: { host, port } }) => `${host}:${port}`,
+    nameOf: ({ options: { host, port } }) =>
+      String(cluster.slots.findIndex((nodes) => nodes?.[0] === `${host}:${port}`)).padStart(5, '0'),
     slotOf: (key) => new Command('get', [key]).getSlot() as number,
     ownerOf: (slot) => cluster.slots[slot]?.[0],
     owners: () => new Set(cluster.slots.flatMap(([owner]) => owner ?? [])),

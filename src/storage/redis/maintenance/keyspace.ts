@@ -7,12 +7,17 @@ import { type Redis, ReplyError } from 'ioredis'
 import type { RedisConfig } from '../../../config/redis.js'
 import { FAMILIES, type FoundKey, type KeyPlace, type Keyspace } from '../../../core/restore/keyspace.js'
 import type { Keys } from '../keys.js'
+import { isWholeStep, SCAN_START, scanStep } from '../scan-step.js'
 import type { Servers } from '../servers.js'
 
 /** What SCAN looks at in one step. */
 const LOOKED_AT = 1_000
 const CONNECT_WITHIN_MS = 5_000
 const SLOTS = 16_384
+/** What was looked at and deleted before is done; what was not is unknown. */
+const REPLACED = 'a Redis primary was replaced or started again while its keys were looked at: run it again'
+/** What the driver says of a connection that was lost. */
+const LOST = /^(Connection is closed|Stream isn't writeable|Reached the max retries per request limit)/
 const PURPOSE = { connectionName: 'grantd-keyspace', maxRetriesPerRequest: 1 }
 
 export interface KeyspaceParts {
@@ -72,17 +77,18 @@ export function createRedisKeyspace({ servers, keys, redis: { place, ...wait } }
 
     walk: (families, step) =>
       eachPrimary(async (redis) => {
-        let cursor = '0'
+        let from: { cursor: string; server: string | undefined } = { cursor: SCAN_START, server: undefined }
         do {
-          const [next, names] = await redis.scan(cursor, 'MATCH', keys.all, 'COUNT', LOOKED_AT)
-          const found = names.flatMap((key): FoundKey[] => {
+          const look = await scanStep(redis, from.cursor, keys.all, LOOKED_AT)
+          if (!isWholeStep(look, from)) throw new Error(REPLACED)
+          const found = look.keys.flatMap((key): FoundKey[] => {
             const { family, record } = keys.readKey(key)
             const known = FAMILIES.find((one) => one === family)
             return known && families.includes(known) ? [{ family: known, key, ...(record && { record }) }] : []
           })
           if (found.length > 0) await step(found, placeAt(redis))
-          cursor = next
-        } while (cursor !== '0')
+          from = look
+        } while (from.cursor !== SCAN_START)
       })
   }
 }
@@ -106,6 +112,7 @@ function sentenceOf(error: unknown, owner: string): Error {
       `this user of Redis may not ${what}. Nothing was looked at or changed by this step. Run the command as the administrator of deploy/redis/grantd-admin.acl`
     )
   }
-  if (error.name === 'AbortError') return new Error(`the Redis primary ${owner} does not answer: run it again`)
+  if (error.name === 'AbortError' || LOST.test(error.message))
+    return new Error(`the Redis primary ${owner} does not answer: run it again`)
   return error
 }

@@ -1,0 +1,66 @@
+/**
+ * The trail as people read it: all events as far as they reach back, and before those what not anybody can cause. Whoever starts more
+ * grants than the trail has room for pushes out the starts of others alone.
+ */
+import type { AuditEvent } from './event.js'
+import { type EventFilter, type EventLook, type EventReader, type EventStore, isEarlier } from './event-store.js'
+
+type Store = Pick<EventStore, 'after' | 'before' | 'look' | 'evidence'>
+
+/** Follows one list into the other, each event once: those of both have one id. A page may have fewer events than the next one. */
+export function createWholeTrail(store: Store): EventReader {
+  const { evidence } = store
+
+  async function lookBefore(id: string | undefined, filter: EventFilter, most: number): Promise<EventLook> {
+    const newer = await store.look('before', id, filter, most)
+    if (newer.isMore) return newer
+    const reached = newer.lastId ?? id
+    const left = most - newer.events.length
+    if (left === 0) return { ...newer, isMore: (await evidence.before(reached, 1)).events.length > 0 }
+    const older = await evidence.look('before', reached, filter, left)
+    return { ...joined(newer, older), isMore: older.isMore }
+  }
+
+  async function lookAfter(id: string | undefined, filter: EventFilter, most: number): Promise<EventLook> {
+    const { events, next } = await store.after(undefined, 1)
+    const first = events[0]?.id ?? next
+    if (first !== undefined && isEarlier(id, first)) {
+      const older = await evidence.look('after', id, filter, most)
+      const reachesIn = older.lastId === undefined || !isEarlier(older.lastId, first)
+      if (!reachesIn) return { ...older, isMore: true }
+      const found = older.events.filter((event) => isEarlier(event.id, first))
+      const last = found.at(-1)
+      if (last) return { events: found, lastId: last.id, lastAtMs: last.atMs, isMore: true }
+    }
+    return store.look('after', id, filter, most)
+  }
+
+  return {
+    async before(id, most) {
+      const page = await store.before(id, most)
+      if (page.next !== undefined) return page
+      const reached = page.events.at(-1)?.id ?? id
+      const left = most - page.events.length
+      const older = await evidence.before(reached, Math.max(1, left))
+      if (left > 0) return { events: [...page.events, ...older.events], next: older.next }
+      return { events: page.events, next: older.events.length > 0 ? reached : undefined }
+    },
+
+    async after(id, most) {
+      const page = await store.after(id, most)
+      const first = page.events[0]?.id
+      // Events that cannot be read are on no page, which is then not known to be where the list begins.
+      if (first === undefined || (await store.before(first, 1)).events.length > 0) return page
+      const older = (await evidence.after(id, most)).events.filter((event) => isEarlier(event.id, first))
+      return older.length > 0 ? { events: older, next: older.at(-1)?.id } : page
+    },
+
+    look: (direction, id, filter, most) =>
+      direction === 'before' ? lookBefore(id, filter, most) : lookAfter(id, filter, most)
+  }
+}
+
+function joined(newer: EventLook, older: EventLook): { events: AuditEvent[] } & Pick<EventLook, 'lastId' | 'lastAtMs'> {
+  const { lastId, lastAtMs } = older.lastId === undefined ? newer : older
+  return { events: [...newer.events, ...older.events], lastId, lastAtMs }
+}
