@@ -1,4 +1,5 @@
 /** What a storm looked like from the clients. */
+import { percentile } from '../support/report.js'
 import type { Poll } from './fleet.js'
 
 export interface Outage {
@@ -43,9 +44,9 @@ export function figuresOf(polls: readonly Poll[], clients: number, { awayAt, bac
   return {
     away: countsOf(between(awayAt, backAt)),
     after: countsOf(after),
-    servedMs: { half: quantile(times, 0.5), last: quantile(times, 1), never: clients - served.size },
-    p99BeforeMs: quantile(between(0, awayAt).map(tookMs), 0.99),
-    afterMs: { p50: quantile(took, 0.5), p99: quantile(took, 0.99), longest: quantile(took, 1) },
+    servedMs: { half: percentile(times, 0.5), last: percentile(times, 1), never: clients - served.size },
+    p99BeforeMs: percentile(between(0, awayAt).map(tookMs), 0.99),
+    afterMs: { p50: percentile(took, 0.5), p99: percentile(took, 0.99), longest: percentile(took, 1) },
     busiest: Math.max(0, ...slots.values()),
     even: (after.length / watchedMs) * SLOT_MS
   }
@@ -57,9 +58,4 @@ function countsOf(polls: readonly Poll[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { said } of polls) counts[said] = (counts[said] ?? 0) + 1
   return counts
-}
-
-function quantile(values: readonly number[], part: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN
 }
