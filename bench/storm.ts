@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import type { RedisServer } from '../test/support/redis-server.js'
 import { createTransport, type Transport } from './faults/transport.js'
 import { figuresOf } from './storm/figures.js'
-import { startFleet } from './storm/fleet.js'
+import { HELD_SECONDS, startFleet } from './storm/fleet.js'
 import { pageOf, type Storm, save } from './storm/report.js'
 import { approverAtGrantd } from './support/approvers.js'
 import { createCaller, manyTimes } from './support/callers.js'
@@ -72,7 +72,7 @@ try {
 
   console.error(`${name}: ${clients} clients wait …`)
   const ended = fleet.run()
-  await sleep(BEFORE_MS)
+  await sleep(BEFORE_MS + (values.held ? HELD_SECONDS * 1_000 : 0))
   const awayAt = performance.now()
   await takeAway(redis)
   const backAt = performance.now()

@@ -2,6 +2,7 @@
  * Clients that wait for a login, each as RFC 8628 has it. Half of them go by both, the interval and Retry-After, as openid-client does;
  * the other half goes by Retry-After alone after a 503, as programs do that leave it to their HTTP library.
  */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answered, Transport } from '../faults/transport.js'
 import { manyTimes } from '../support/callers.js'
@@ -17,7 +18,7 @@ export interface Poll {
 export interface FleetOptions {
   send: Transport['send']
   count: number
-  /** All clients make their first poll at the same moment; otherwise they are spread over an interval. */
+  /** All clients make their first poll at the same moment; otherwise they have come one by one. */
   isTogether: boolean
   /** Polls ask to be held (`Prefer: wait`). */
   isHeld: boolean
@@ -35,7 +36,7 @@ export interface Fleet {
 
 const CLIENT = 'cli'
 const STARTS_AT_ONCE = 64
-const HELD_SECONDS = 30
+export const HELD_SECONDS = 30
 const SLOW_DOWN_SECONDS = 5
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -43,6 +44,7 @@ const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code'
 export async function startFleet({ send, count, isTogether, isHeld, constantSeconds }: FleetOptions): Promise<Fleet> {
   const polls: Poll[] = []
   const ended = new AbortController()
+  setMaxListeners(count, ended.signal)
   const started = await manyTimes(count, STARTS_AT_ONCE, async () => {
     const what = { method: 'POST', path: '/oauth/device_authorization', form: { client_id: CLIENT } } as const
     const { status, body } = await send(what)
@@ -56,7 +58,9 @@ export async function startFleet({ send, count, isTogether, isHeld, constantSeco
     const form = { grant_type: GRANT_TYPE, client_id: CLIENT, device_code }
     const goesByBoth = client % 2 === 0
     let seconds = interval
-    let pause = isTogether ? interval : interval * (1 + client / count)
+    // Spread over as long as it takes from one poll to the next, as if the clients had come one by one.
+    const spread = isTogether ? 0 : interval + (isHeld ? HELD_SECONDS : 0)
+    let pause = interval + (spread * client) / count
     while (await goesOn(pause)) {
       const sentAt = performance.now()
       const answer = await send({ method: 'POST', path: '/oauth/token', form, headers })
