@@ -61,11 +61,11 @@ export const EVENTS_OF_APPROVAL = 3
 export const EVENT_MICROS = 10
 
 /** What an instance pays to hear of a decision, and what a primary pays to tell one instance. */
-export const HEAR_MICROS = 10
-export const TELL_MICROS = 3
+export const HEAR_MICROS = 5
+export const TELL_MICROS = 2
 /** Each instance pings each primary so often, by its subscription; the cost to the primary. */
 export const BEATS_PER_SECOND = 1
-export const BEAT_MICROS = 10
+export const BEAT_MICROS = 7
 /** Connections of an instance to each primary: commands, decisions, and writes that wait for replicas. */
 export const CONNECTIONS_PER_PRIMARY = 3
 
@@ -73,8 +73,9 @@ export const CONNECTIONS_PER_PRIMARY = 3
 export const MOST_NODES = 1_000
 export const REPLICAS = 2
 
-/** A refused request costs an instance this part of a poll. */
+/** What a refusal costs an instance, in polls: under overload, and while Redis is away, when each has a line in the log. */
 export const REFUSAL_SHARE = 0.4
+export const AWAY_SHARE = 1.5
 /** A new connection with TLS, at the edge. */
 export const HANDSHAKE_MICROS = 1_000
 /** What a replica is sent in a second when it copies everything. */

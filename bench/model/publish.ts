@@ -2,7 +2,7 @@
 import { fill } from '../support/publish.js'
 import type { Result } from '../support/result.js'
 import { type Cell, table } from '../support/tables.js'
-import { BASE, REPLICAS, SERVICE_SHARE, type Setting } from './assumptions.js'
+import { AWAY_SHARE, BASE, REPLICAS, SERVICE_SHARE, type Setting } from './assumptions.js'
 import { type Costs, costsOf } from './costs.js'
 import { type Deployment, deploymentOf } from './deployment.js'
 import { LIMITS, reachedAt } from './limits.js'
@@ -142,7 +142,7 @@ function stormTable(costs: Costs): string {
     [
       '`Retry-After`',
       'polls while away',
-      'of what instances can do',
+      'of the cores of the instances',
       'clients of an instance',
       'refusals',
       'all served after'
@@ -152,7 +152,7 @@ function stormTable(costs: Costs): string {
       return [
         name,
         `${away.toFixed(2)} times as many`,
-        percent(away * SERVICE_SHARE),
+        percent(away * AWAY_SHARE * SERVICE_SHARE),
         count(clients),
         count(refused),
         `${seconds} s`
