@@ -40,18 +40,21 @@ if (!(clients >= 1 && clients <= 9_000)) throw new Error('--clients: expected a 
 const constantSeconds = values.constant === undefined ? undefined : Number(values.constant)
 
 const name = [
-  values.held ? 'polls are held' : values.together ? 'all poll at the same moment' : 'clients came one by one',
+  `${clients.toLocaleString('en')} clients`,
+  values.held ? 'polls are held' : values.together ? 'all poll at the same moment' : 'they came one by one',
   values.hang ? 'Redis hangs' : 'Redis is killed',
   ...(constantSeconds === undefined ? [] : [`every \`Retry-After\` is taken for ${constantSeconds} s`])
 ].join('; ')
 
-/** Takes Redis away, and resolves when it answers again. */
-async function takeAway(redis: RedisServer): Promise<void> {
+/** Takes Redis away. Resolves when it answers again, to the moments when it was gone and when it was back. */
+async function takeAway(redis: RedisServer): Promise<{ awayAt: number; backAt: number }> {
   if (values.hang) process.kill(redis.pid(), 'SIGSTOP')
   else await redis.kill()
+  const awayAt = performance.now()
   await sleep(AWAY_MS)
   if (values.hang) process.kill(redis.pid(), 'SIGCONT')
   else await redis.start()
+  return { awayAt, backAt: performance.now() }
 }
 
 const lifetime = createLifetime(300)
@@ -70,12 +73,10 @@ try {
   const isTogether = values.together
   const fleet = await startFleet({ send, count: clients, isTogether, isHeld: values.held, constantSeconds })
 
-  console.error(`${name}: ${clients} clients wait …`)
+  console.error(`${name} …`)
   const ended = fleet.run()
   await sleep(BEFORE_MS + (values.held ? HELD_SECONDS * 1_000 : 0))
-  const awayAt = performance.now()
-  await takeAway(redis)
-  const backAt = performance.now()
+  const { awayAt, backAt } = await takeAway(redis)
   const late = monitorEventLoopDelay({ resolution: 10 })
   late.enable()
   const used = () => ({

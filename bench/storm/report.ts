@@ -46,7 +46,7 @@ export function pageOf(storms: readonly Storm[]): string {
   return [
     ...rows.map((cells) => `| ${cells.join(' | ')} |`),
     '',
-    `Measured on ${last.at.slice(0, 10)} with ${count(last.clients)} clients. ${where.join(', ')}.`
+    `Measured on ${last.at.slice(0, 10)}. ${where.join(', ')}.`
   ].join('\n')
 }
 
