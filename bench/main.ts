@@ -14,6 +14,7 @@ import { benchInstances } from './instances.js'
 import { benchIssue } from './issue.js'
 import { benchLists } from './lists.js'
 import { benchMemory } from './memory.js'
+import { MODEL_DOCUMENT, publishModel } from './model/publish.js'
 import { benchPages } from './pages.js'
 import { benchPeers } from './peers.js'
 import { benchPoll } from './poll.js'
@@ -114,6 +115,7 @@ try {
  */
 function save(result: Result): string {
   for (const [path, content] of publish(result, readFileSync(inRoot(DOCUMENT), 'utf8'))) write(inRoot(path), content)
+  write(inRoot(MODEL_DOCUMENT), publishModel(result, readFileSync(inRoot(MODEL_DOCUMENT), 'utf8')))
   return write(inRoot(RESULT), toJson(result))
 }
 

@@ -31,9 +31,10 @@ export interface Transport {
  */
 const GIVE_UP_MS = 20_000
 
-export function createTransport(url: string): Transport {
+/** `connections` is the most that are open at a time. */
+export function createTransport(url: string, connections = 512, giveUpMs = GIVE_UP_MS): Transport {
   const { hostname, port } = new URL(url)
-  const agent = new Agent({ keepAlive: true, maxSockets: 512 })
+  const agent = new Agent({ keepAlive: true, maxSockets: connections })
 
   return {
     send({ method, path, bearer, json, form, headers = {} }) {
@@ -47,7 +48,7 @@ export function createTransport(url: string): Transport {
       return new Promise((resolve) => {
         const lost = (error: NodeJS.ErrnoException) =>
           resolve({ status: 0, headers: {}, body: { error: error.code ?? error.message } })
-        const sent = request({ hostname, port, agent, method, path, headers: all, timeout: GIVE_UP_MS }, (answer) => {
+        const sent = request({ hostname, port, agent, method, path, headers: all, timeout: giveUpMs }, (answer) => {
           let text = ''
           answer.setEncoding('utf8')
           answer.on('data', (piece) => {

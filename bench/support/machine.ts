@@ -1,6 +1,6 @@
 /** Describes the machine of a run, without which absolute figures mean nothing. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 
 export function describeMachine(): Record<string, string> {
@@ -18,14 +18,16 @@ export function describeMachine(): Record<string, string> {
   }
 }
 
-/** Returns the versions of the measured software: fastify and ioredis of the service, then the peers. */
+/** Returns the versions of the measured software: fastify and ioredis of the service, then the peers, if they are installed. */
 function versions(): Record<string, string> {
   const root = ['fastify', 'ioredis']
   const peers = ['oidc-provider', 'better-auth', 'better-sqlite3']
-  const versionOf = (folder: string, name: string): string =>
-    JSON.parse(readFileSync(new URL(`${folder}/node_modules/${name}/package.json`, import.meta.url), 'utf8')).version
+  const versionOf = (folder: string, name: string): [string, string][] => {
+    const manifest = new URL(`${folder}/node_modules/${name}/package.json`, import.meta.url)
+    return existsSync(manifest) ? [[name, JSON.parse(readFileSync(manifest, 'utf8')).version]] : []
+  }
   return Object.fromEntries([
-    ...root.map((name) => [name, versionOf('../..', name)]),
-    ...peers.map((name) => [name, versionOf('..', name)])
+    ...root.flatMap((name) => versionOf('../..', name)),
+    ...peers.flatMap((name) => versionOf('..', name))
   ])
 }

@@ -32,14 +32,14 @@ function blocks(result: Result): Map<string, string> {
  * Replaces the text between `<!-- generated: NAME -->` and the next `<!-- end -->`. Throws if the document has no place
  * for a content, or no content for a place.
  */
-function fill(document: string, contents: Map<string, string>): string {
+export function fill(document: string, contents: Map<string, string>): string {
   const left = new Set(contents.keys())
   const filled = document.replaceAll(/(<!-- generated: (\S+) -->\n)[\s\S]*?(<!-- end -->)/g, (_, begin, name, end) => {
     const content = contents.get(name)
     if (content === undefined || !left.delete(name)) throw new Error(`nothing, or no more, to put at "${name}"`)
     return `${begin}\n${content}\n\n${end}`
   })
-  if (left.size > 0) throw new Error(`${DOCUMENT} has no place for ${[...left].join(', ')}`)
+  if (left.size > 0) throw new Error(`the document has no place for ${[...left].join(', ')}`)
   return filled
 }
 

@@ -2,8 +2,15 @@
 import type { FastifyRequest } from 'fastify'
 import { type Fault, type FaultCode, fault, isFault } from '../core/fault.js'
 
-/** The Retry-After of a fault that names none: long enough to spread the load, short enough for a person who waits. */
-export const RETRY_AFTER_SECONDS = 2
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Set where clients poll. */
+    isPolled?: boolean
+  }
+}
+
+/** The least Retry-After of a fault that names none: short enough for a person who waits. */
+const LEAST_RETRY_SECONDS = 2
 
 interface Validation {
   instancePath: string
@@ -34,6 +41,17 @@ export function toFault(error: unknown): Fault {
   if (!known) return fault('internal', { detail: message, cause: error })
   const hint = known === 'invalid_request' ? 'The request cannot be read' : undefined
   return fault(known, { detail: code ?? message, ...(hint && { hint }), cause: error })
+}
+
+/**
+ * The Retry-After of an answer. A fault that names none has some seconds at random, from the least to twice as many, so that those who
+ * are refused together do not come back together. To a client that polls, less than its interval would say nothing.
+ */
+export function retryAfterOf({ retryAfterSeconds }: Fault, request: FastifyRequest, random = Math.random): number {
+  if (retryAfterSeconds !== undefined) return retryAfterSeconds
+  const interval = request.routeOptions.config?.isPolled ? request.server.config.pollIntervalSeconds : 0
+  const least = Math.max(LEAST_RETRY_SECONDS, interval)
+  return least + Math.floor(random() * (least + 1))
 }
 
 /** One line for the log, with what the caller is not told. */

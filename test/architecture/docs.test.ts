@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
+import { MODEL_DOCUMENT, publishModel } from '../../bench/model/publish.js'
 import { DOCUMENT, publish, RESULT } from '../../bench/support/publish.js'
 import type { Result } from '../../bench/support/result.js'
 import { EnvironmentSchema } from '../../schemas/config.js'
@@ -325,6 +326,13 @@ t.test('the result is of a whole run, and honest about its targets', async (t) =
       t.match(row, isMet ? ': met' : ': **missed**', `${id}: ${name}`)
     }
   }
+})
+
+t.test('the page on large deployments is what the model makes of the result, to the letter', async (t) => {
+  const page = read(MODEL_DOCUMENT)
+  t.equal(page, publishModel(result, page))
+  const cheaper = changed('scale', 'redis, 1,000,000 grants', 1)
+  t.not(publishModel(cheaper, page), page, 'and of nothing else')
 })
 
 t.test('the peers', async (t) => {

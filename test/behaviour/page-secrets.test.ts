@@ -442,7 +442,7 @@ t.test('while Redis is away', async (t) => {
       reasons.length = 0
       const page = await ask()
       refused(t, page, 503, 'unavailable')
-      t.equal(page.headers['retry-after'], '2', about)
+      t.match(page.headers['retry-after'], /^[2-4]$/, about)
       t.strictSame(page.setCookies, [], `${about}: nothing is given up for it`)
       t.match(reasons.filter(Boolean).at(-1), reason, about)
     }
@@ -507,7 +507,7 @@ t.test('503 what is not known is not claimed: a decision whose answer was lost m
   const page = await ann.post('/device/confirm', form)
   grants.decide = decide
   t.equal(page.status, 503)
-  t.equal(page.headers['retry-after'], '2')
+  t.match(page.headers['retry-after'], /^[2-4]$/)
   t.notMatch(page.text, /nothing (was|has been) decided/i)
   await redis.client.call('CLIENT', 'UNPAUSE')
   await ready(service)

@@ -9,11 +9,13 @@ import { connect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { createDeadline } from '../../src/core/clock.js'
+import { fault } from '../../src/core/fault.js'
+import { retryAfterOf } from '../../src/routes/to-fault.js'
 import { GRANTD_SECRET, PATIENT, startApp } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { type ApiClient, apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
@@ -67,8 +69,13 @@ t.test('2,000 are served, whoever comes beside them is refused in the way of eac
     app.inject('/healthz')
   ])
   for (const answer of [dashboard, oauth, tokens, unknown]) {
-    t.match(answer, { statusCode: 503, headers: { 'retry-after': '2' } })
+    t.equal(answer.statusCode, 503)
   }
+  for (const answer of [tokens, unknown]) t.match(answer.headers['retry-after'], /^[2-4]$/)
+  for (const answer of [dashboard, oauth])
+    t.match(answer.headers['retry-after'], /^([5-9]|10)$/, 'the interval or longer')
+  const together = await Promise.all(Array.from({ length: 60 }, async () => (await poll()).headers['retry-after']))
+  t.ok(new Set(together).size > 1, 'who is refused together does not come back together')
   t.same(dashboard.json(), { error: 'Service Unavailable. Please try again.' })
   t.match(oauth.json(), { error: 'temporarily_unavailable' })
   t.match(tokens.json(), { code: 'unavailable' })
@@ -87,6 +94,23 @@ t.test('2,000 are served, whoever comes beside them is refused in the way of eac
   t.equal(await underWay(), 1)
   t.equal(lines.filter((line) => line.includes('overloaded: ')).length, 1, 'one line says so')
   t.notOk(lines.some((line) => line.includes('"status":503')))
+})
+
+t.test('Retry-After is from the least to twice as long: for who polls, the interval, if that is longer', async (t) => {
+  const from = (isPolled: boolean, pollIntervalSeconds: number) => {
+    const request = { routeOptions: { config: { isPolled } }, server: { config: { pollIntervalSeconds } } }
+    return [0, 0.999].map((random) =>
+      retryAfterOf(fault('unavailable'), request as unknown as FastifyRequest, () => random)
+    )
+  }
+  t.strictSame(
+    [from(false, 5), from(true, 1), from(true, 5)],
+    [
+      [2, 4],
+      [2, 4],
+      [5, 10]
+    ]
+  )
 })
 
 t.test('who leaves before the answer is not counted for ever', async (t) => {
@@ -598,7 +622,7 @@ t.test('a key that somebody else has written is a 503 with a line of its own and
     list: await api.call('GET', '/auth/clients', { user: 'ann' })
   }
   for (const [name, { status, headers }] of Object.entries(answers)) {
-    t.same([status, headers['retry-after']], [503, '2'], name)
+    t.match([status, headers['retry-after']], [503, name === 'poll' ? /^([5-9]|10)$/ : /^[2-4]$/], name)
   }
   t.ok((await foreign()) >= 5)
   const warnings = lines.filter((line) => line.includes('a key of Redis is of the wrong type'))

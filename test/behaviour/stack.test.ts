@@ -288,7 +288,7 @@ t.test('the address of a client, in every form that proxies forward it in', asyn
       return answer.status === 503
     })
     t.same(JSON.parse(answer.body), { error: 'Service Unavailable. Please try again.' })
-    t.equal(answer.headers['retry-after'], '2')
+    t.match(answer.headers['retry-after'], /^([2-9]|10)$/)
   })
 })
 
@@ -606,7 +606,7 @@ t.test('two instances over one Redis behind nginx', async (t) => {
       t.ok([502, 503, 504].includes(status), `${status}`)
       t.match(headers.get('content-type'), /^application\/json/)
       t.same(body, { error: 'Service Unavailable. Please try again.' })
-      t.equal(headers.get('retry-after'), '2')
+      t.match(headers.get('retry-after'), /^([2468]|10)$/)
     }
   })
 

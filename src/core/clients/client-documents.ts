@@ -17,7 +17,6 @@ const LONGEST_KEPT_MS = 24 * 3_600_000
 /** How long a failure is told to everybody who asks for the same. */
 const FAILED_FOR_MS = 10_000
 const MOST_KEPT = 1_000
-const RETRY_AFTER_SECONDS = 2
 
 /** `application/json`, or another type that is JSON as well (RFC 6839 §3.1). */
 const JSON_TYPE = /^application\/(?:[\w!#$&^.-]+\+)?json\s*(?:;|$)/i
@@ -79,8 +78,7 @@ export function createClientDocuments(fetchGuarded: GuardedFetch, clock: Clock):
     const { hostname: host } = new URL(url)
     const places = documents.get(url) ? ofKnown : ofNew
     if (!places.take(host)) {
-      const detail = `${underWay.size} documents of clients are fetched already`
-      throw fault('overloaded', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS })
+      throw fault('overloaded', { detail: `${underWay.size} documents of clients are fetched already` })
     }
     const looking = look(url).finally(() => {
       underWay.delete(url)

@@ -1,7 +1,7 @@
 /** How the admin API says that something went wrong: `{"error": sentence}`. A code without a row does not compile. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FaultCode } from '../../core/fault.js'
-import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
+import { logFault, retryAfterOf, toFault } from '../to-fault.js'
 
 const NO_KEY = { status: 401, error: 'The API key is not valid.' }
 const NOT_VALID = { status: 400, error: 'The request is not valid.' }
@@ -42,11 +42,11 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
 
 export function answerAdminFault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toFault(thrown)
-  const { code, hint, retryAfterSeconds } = problem
+  const { code, hint } = problem
   const { status, error } = ANSWERS[code]
   logFault(problem, thrown, status, request)
 
   if (status === 401) reply.header('www-authenticate', 'Bearer')
-  if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds ?? RETRY_AFTER_SECONDS)
+  if (status === 429 || status === 503) reply.header('retry-after', retryAfterOf(problem, request))
   reply.code(status).send({ error: hint && (status === 400 || status === 409) ? `${hint}.` : error })
 }

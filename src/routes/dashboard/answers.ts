@@ -1,7 +1,7 @@
 /** How the dashboard surface says that something went wrong: `{"error": sentence}`. A code without a row does not compile. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FaultCode } from '../../core/fault.js'
-import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
+import { logFault, retryAfterOf, toFault } from '../to-fault.js'
 
 const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = {
   invalid_request: { status: 400, error: 'Bad Request' },
@@ -40,12 +40,12 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; error: string }>> = 
 
 export function answerFault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toFault(thrown)
-  const { code, hint, retryAfterSeconds } = problem
+  const { code, hint } = problem
   const { status, error } = ANSWERS[code]
   logFault(problem, thrown, status, request)
 
   if (status === 401) reply.header('www-authenticate', challengeOf(code))
-  if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds ?? RETRY_AFTER_SECONDS)
+  if (status === 429 || status === 503) reply.header('retry-after', retryAfterOf(problem, request))
   const isExplained = hint !== undefined && (status === 400 || status === 409)
   const said = code === 'refused_by_rule' ? hint : undefined
   reply.code(status).send({ error: said ?? (isExplained ? `${hint}.` : error) })

@@ -13,7 +13,7 @@ const PENDING = answerOnce<GrantTokenResponse>({ status: 'authorization_pending'
 export function pollGrantToken(app: App): void {
   app.route({
     ...dashboardOperations.pollGrantToken,
-    config: { waitsForOthers: true },
+    config: { waitsForOthers: true, isPolled: true },
     // Not async, which saves a promise for every poll. No client authenticates here, so only the grants of built-in clients can
     // be polled.
     handler: (request, reply) =>

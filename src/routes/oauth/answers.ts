@@ -5,14 +5,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { OAuthErrorCode } from '../../../schemas/generated/oauth.js'
 import type { Fault, FaultCode } from '../../core/fault.js'
-import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
+import { logFault, retryAfterOf, toFault } from '../to-fault.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Set where an access token proves who asks (RFC 6750). */
     takesAccessToken?: boolean
-    /** Set where clients poll: a limit is a `slow_down` there, which they obey, while they give up at a 429. */
-    isPolled?: boolean
     /** Set where either a client or an API key proves who asks: every refusal of them says how, whatever they sent. */
     takesClientOrKey?: boolean
   }
@@ -92,13 +90,14 @@ const SLOW_DOWN: Answer = { status: 400, error: 'slow_down', description: 'Too m
 export function answerOAuthFault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toFault(thrown)
   const isPolled = request.routeOptions.config?.isPolled === true
+  // Clients that poll obey a `slow_down`, and give up at a 429.
   const answer = isPolled && problem.code === 'too_many_requests' ? SLOW_DOWN : ANSWERS[problem.code]
   logFault(problem, thrown, answer.status, request)
 
   const challenge = answer.challenge ?? challengeOf(problem, request)
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
   if (answer.status === 429 || answer.status === 503 || answer === SLOW_DOWN) {
-    reply.header('retry-after', problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
+    reply.header('retry-after', retryAfterOf(problem, request))
   }
   const isExplained = answer.status === 400 || problem.code === 'invalid_client'
   const hint = isExplained ? (explain(thrown, request) ?? problem.hint) : undefined

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { VNode } from 'preact'
 import { renderToString } from 'preact-render-to-string'
 import type { FaultCode } from '../../core/fault.js'
-import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
+import { logFault, retryAfterOf, toFault } from '../to-fault.js'
 import type { Texts } from './texts/en.js'
 import { ErrorPage } from './views/error-page.js'
 import { wait } from './views/format.js'
@@ -49,7 +49,7 @@ export function answerPageFault({ ofNobody, hasLostCookies }: Visits) {
     const problem = toFault(thrown)
     const { status, text } = ANSWERS[problem.code]
     logFault(problem, thrown, status, request)
-    const retryAfterSeconds = problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS
+    const retryAfterSeconds = retryAfterOf(problem, request)
     if (status === 429 || status === 503) reply.header('retry-after', retryAfterSeconds)
     const visit = request.visit ?? ofNobody(request)
     const sentence = sentenceOf(visit, text, retryAfterSeconds, request)

@@ -1,7 +1,7 @@
 /** How the tokens API says that something went wrong: `{"code", "message"}`. A code without a row does not compile. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FaultCode } from '../../core/fault.js'
-import { logFault, RETRY_AFTER_SECONDS, toFault } from '../to-fault.js'
+import { logFault, retryAfterOf, toFault } from '../to-fault.js'
 
 interface Answer {
   status: number
@@ -51,7 +51,7 @@ export function answerTokensApiFault(thrown: unknown, request: FastifyRequest, r
   logFault(problem, thrown, status, request)
 
   if (status === 401) reply.header('www-authenticate', 'Bearer')
-  if (status === 429 || status === 503) reply.header('retry-after', problem.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
+  if (status === 429 || status === 503) reply.header('retry-after', retryAfterOf(problem, request))
   const isExplained = problem.hint !== undefined && (status === 400 || status === 409)
   reply.code(status).send({ code, message: isExplained ? `${problem.hint}.` : message })
 }

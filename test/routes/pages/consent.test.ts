@@ -916,7 +916,7 @@ t.test('over Redis', async (t) => {
     ]) {
       const page = await ask()
       refused(t, page, 503, 'unavailable')
-      t.equal(page.headers['retry-after'], '2')
+      t.match(page.headers['retry-after'], /^[2-4]$/)
       t.strictSame(page.setCookies, [], 'the session is not given up for it')
     }
     t.ok(performance.now() - startedAt < Number(PATIENT.REDIS_TIMEOUT_MS) / 2, 'none of them waited')

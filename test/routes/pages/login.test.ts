@@ -244,7 +244,7 @@ t.test('GET /login/{provider}', async (t) => {
     await acme.down()
     const page = await createVisitor(service).get('/login/acme')
     refused(t, page, 503, 'unavailable')
-    t.equal(page.headers['retry-after'], '2')
+    t.match(page.headers['retry-after'], /^[2-4]$/)
     await acme.up()
     t.equal((await createVisitor(service).get('/login/acme')).status, 303)
   })
