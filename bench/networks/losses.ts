@@ -1,17 +1,23 @@
 /** What clients were told was done and what is not there in the end: by the audit trail, which has an event of each change. */
+import type { RedisServer } from '../../test/support/redis-server.js'
 import type { Entry, FinalState } from '../faults/history.js'
 import { EVENTS } from '../faults/judge-trail.js'
 import { type Story, storiesOf } from '../faults/stories.js'
 
 export interface Losses {
-  /** How many changes were acknowledged in that time. */
+  /** How many changes were acknowledged while the network was broken. */
   acknowledged: number
-  /** Those of them that are not there, by what they were. */
+  /** Those, and of those until Redis was whole again, that are not there, by what they were. */
   lost: Record<string, number>
   /** The actors that have lost something. */
   losers: ReadonlySet<string>
-  /** Changes that were done and answered with an error; their repetition is another event. */
-  unanswered: number
+}
+
+/** When the network was broken, when it was repaired, and when Redis was whole again. */
+export interface Times {
+  struckAt: number
+  healedAt: number
+  wholeAt: number
 }
 
 const NAMES: Record<string, string> = {
@@ -22,8 +28,9 @@ const NAMES: Record<string, string> = {
   'authorization.revoked': 'revocations'
 }
 
-export function lossesOf(history: readonly Entry[], { trail }: FinalState, from: number, to: number): Losses {
-  const losses = { acknowledged: 0, lost: {} as Record<string, number>, losers: new Set<string>(), unanswered: 0 }
+export function lossesOf(history: readonly Entry[], { trail }: FinalState, times: Times): Losses {
+  const { struckAt, healedAt, wholeAt } = times
+  const losses = { acknowledged: 0, lost: {} as Record<string, number>, losers: new Set<string>() }
   const lose = (actor: string, what: string, count: number) => {
     losses.lost[what] = (losses.lost[what] ?? 0) + count
     losses.losers.add(actor)
@@ -33,18 +40,16 @@ export function lossesOf(history: readonly Entry[], { trail }: FinalState, from:
     const events = trail.told.get(story.actor) ?? []
     for (const { kind, said, type } of EVENTS) {
       const done = story.all(kind).filter((entry) => entry.outcome === 'done' && (said ?? entry.said) === entry.said)
-      const meanwhile = done.filter(({ answeredAt }) => answeredAt >= from && answeredAt <= to)
+      const within = (to: number) => done.filter(({ answeredAt }) => answeredAt >= struckAt && answeredAt <= to).length
       const told = events.filter((event) => event.type === type).length
-      losses.acknowledged += meanwhile.length
-      losses.unanswered += Math.max(0, told - done.length)
-      const missing = Math.min(done.length - told, meanwhile.length)
+      losses.acknowledged += within(healedAt)
+      const missing = Math.min(done.length - told, within(wholeAt))
       if (missing > 0) lose(story.actor, NAMES[type] as string, missing)
     }
-    const collected = collectedIn(story, from, to)
-    const missing = collected.filter(
+    const missing = collectedIn(story, struckAt, wholeAt).filter(
       (id) => !events.some(({ type, authorization }) => type === 'grant.collected' && authorization === id)
     )
-    losses.acknowledged += collected.length
+    losses.acknowledged += collectedIn(story, struckAt, healedAt).length
     if (missing.length > 0) lose(story.actor, 'collected tokens', missing.length)
   }
   return losses
@@ -59,4 +64,19 @@ function collectedIn({ entries }: Story, from: number, to: number): string[] {
     }
   }
   return [...first].filter(([, at]) => at >= from && at <= to).map(([id]) => id)
+}
+
+/** How many grants Redis has that nobody was told of, because their start was answered with an error. */
+export async function startsNotTold(
+  history: readonly Entry[],
+  { client }: Pick<RedisServer, 'client'>
+): Promise<number> {
+  let grants = 0
+  let cursor = '0'
+  do {
+    const [next, keys] = await client.scan(cursor, 'MATCH', 'grantd:grant:*', 'COUNT', 1_000)
+    grants += keys.length
+    cursor = next
+  } while (cursor !== '0')
+  return grants - history.filter(({ kind, outcome }) => kind === 'start' && outcome === 'done').length
 }

@@ -69,11 +69,13 @@ export function joinNetwork(run: string): Network {
     execFileSync('ip', ['netns', 'exec', `${run}-${BRIDGE}`, 'nft', '-f', '-'], { input: rules })
   const addresses = (some: readonly Node[]) => `{ ${some.map(({ host }) => host).join(', ')} }`
   let rules: string[] = []
+  // No number is used twice, because a device goes some time after its namespace.
+  let next = FIRST_NODE
 
   return {
     clients: nodeAt(`${run}-${CLIENTS}`, `${SUBNET}.1`),
     addNode(name, nameserver) {
-      const node = makeNode(run, name, FIRST_NODE + nodes.length)
+      const node = makeNode(run, name, next++)
       nodes.push(node)
       if (nameserver !== undefined) {
         const folder = join(FILES, node.namespace)

@@ -1,6 +1,6 @@
 /** Runs the rows one after the other, from inside of the clients' namespace, and prints and writes each as soon as it is there. */
 import { createLifetime } from '../support/lifetime.js'
-import { describeMachine } from '../support/machine.js'
+import { redisVersion } from '../support/machine.js'
 import { joinNetwork } from './namespaces.js'
 import { cellsOf, writeRow } from './report.js'
 import { ROWS, type Row } from './rows.js'
@@ -11,8 +11,7 @@ const LIMIT_SECONDS = 720
 export async function runRows(run: string, rows: readonly Row[]): Promise<void> {
   const lifetime = createLifetime(LIMIT_SECONDS)
   const network = joinNetwork(run)
-  const { redis, node } = describeMachine()
-  const versions = `${new Date().toISOString().slice(0, 10)}, Redis ${redis}, Node ${node?.slice(1)}`
+  const versions = `${new Date().toISOString().slice(0, 10)}, Redis ${redisVersion()}, Node ${process.versions.node}`
   try {
     for (const row of rows) {
       const startedAt = performance.now()

@@ -110,3 +110,23 @@ t.test('told of it when it has just been sent to the old one, it does not stay t
   t.equal((await connectionsTo(next)).length, 2)
   t.same(await connectionsTo(old), [])
 })
+
+t.test('a promotion that it was not told of is heard of from a Sentinel that is heard again', async (t) => {
+  const { storage, sentinel, warnings, old, next } = await start(t)
+  const heardAgain = async () => {
+    sentinel.lose()
+    await until(async () => sentinel.listeners() > 0)
+  }
+  sentinel.name(next.port, 2)
+  await heardAgain()
+  await until(async () => (await isUsable(storage)) && (await connectionsTo(next)).length === 2)
+  // The old primary has not gone away, nor said that it is none any more.
+  t.same(await connectionsTo(old), [])
+  t.match(warnings.at(-1), 'Sentinels have chosen another primary')
+
+  const connections = await connectionsTo(next)
+  sentinel.name(old.port, 1)
+  await heardAgain()
+  await pendingGrant(storage)
+  t.same(await connectionsTo(next), connections, 'one that knows of no newer election moves nothing')
+})

@@ -106,7 +106,7 @@ function reachOne(config: RedisConfig, make: (purpose: Purpose) => Redis): Serve
 /** Connects to the primary that Sentinels have chosen. */
 function reachChosen(config: RedisConfig, place: SentinelPlace): Servers {
   const common = { ...OPTIONS, ...config.sentinelUser, ...tlsOf(config), ...LISTENING }
-  const sentinels = place.sentinels.map((address) => new Redis({ ...common, ...address }))
+  const sentinels = place.sentinels.map((address) => watched(config, new Redis({ ...common, ...address })))
   const promotions = hearOfPromotions(sentinels, place.name)
   const servers = reachOne(config, (purpose) => {
     const redis = new Redis({ ...OPTIONS, ...sentinelOptions(config, place), ...purpose })
