@@ -5,18 +5,19 @@ import { EVENTS } from '../faults/judge-trail.js'
 import { type Story, storiesOf } from '../faults/stories.js'
 
 export interface Losses {
-  /** How many changes were acknowledged while the network was broken. */
+  /** How many changes were acknowledged from the cut until the instance was back at the right Redis. */
   acknowledged: number
-  /** Those, and of those until Redis was whole again, that are not there, by what they were. */
+  /** What was acknowledged since the cut and is not there, by what it was. */
   lost: Record<string, number>
   /** The actors that have lost something. */
   losers: ReadonlySet<string>
 }
 
-/** When the network was broken, when it was repaired, and when Redis was whole again. */
+/** When the network was broken, when it was repaired, when the instance was back at the right Redis, and when that was whole again. */
 export interface Times {
   struckAt: number
   healedAt: number
+  backAt: number
   wholeAt: number
 }
 
@@ -29,7 +30,7 @@ const NAMES: Record<string, string> = {
 }
 
 export function lossesOf(history: readonly Entry[], { trail }: FinalState, times: Times): Losses {
-  const { struckAt, healedAt, wholeAt } = times
+  const { struckAt, backAt, wholeAt } = times
   const losses = { acknowledged: 0, lost: {} as Record<string, number>, losers: new Set<string>() }
   const lose = (actor: string, what: string, count: number) => {
     losses.lost[what] = (losses.lost[what] ?? 0) + count
@@ -42,14 +43,14 @@ export function lossesOf(history: readonly Entry[], { trail }: FinalState, times
       const done = story.all(kind).filter((entry) => entry.outcome === 'done' && (said ?? entry.said) === entry.said)
       const within = (to: number) => done.filter(({ answeredAt }) => answeredAt >= struckAt && answeredAt <= to).length
       const told = events.filter((event) => event.type === type).length
-      losses.acknowledged += within(healedAt)
+      losses.acknowledged += within(backAt)
       const missing = Math.min(done.length - told, within(wholeAt))
       if (missing > 0) lose(story.actor, NAMES[type] as string, missing)
     }
     const missing = collectedIn(story, struckAt, wholeAt).filter(
       (id) => !events.some(({ type, authorization }) => type === 'grant.collected' && authorization === id)
     )
-    losses.acknowledged += collectedIn(story, struckAt, healedAt).length
+    losses.acknowledged += collectedIn(story, struckAt, backAt).length
     if (missing.length > 0) lose(story.actor, 'collected tokens', missing.length)
   }
   return losses

@@ -11,6 +11,8 @@ export interface Row {
   wanted: Wanted
   /** Without the setting of the row below, writes that were acknowledged may be lost. Then they are counted, otherwise they are violations. */
   mayLose?: boolean
+  /** Whether the network is broken for both instances alike. */
+  both?: boolean
   /** Whether the two instances are apart, so that one does not see what is revoked at the other. */
   parts?: boolean
   lastsMs: number
@@ -57,12 +59,13 @@ const halves = (name: string, setting: string, more: Partial<Row>, wanted: Parti
   ...more
 })
 
-/** The first instance still reaches the old primary, and everything else too. */
+/** The instances still reach the old primary, and everything else too. */
 const alone = (name: string, setting: string, more: Partial<Row>, wanted: Partial<Wanted>): Row => ({
   name,
   setting,
   title: 'primary cut from replicas and Sentinels, not from the instances',
   wanted: { shape: 'sentinel', ...wanted },
+  both: true,
   lastsMs: 10_000,
   async strike(stack) {
     const [primary, ...replicas] = stack.redisNodes

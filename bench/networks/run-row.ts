@@ -24,7 +24,7 @@ export interface Span {
 }
 
 export interface Result {
-  /** Answers of the first instance that were none, by status, and when the first and the last of them were sent and answered. */
+  /** Answers that were none, of the instances that the network is broken for, by status, and when the first and the last of them came. */
   errors: Record<string, number>
   refused: Span
   notReady: Span
@@ -84,10 +84,12 @@ export async function runRow(t: Ends, network: Network, row: Row, directory: str
   const next = { count: 0 }
   const send = (what: Sent) => (transports[next.count++ % 2] as (typeof transports)[number]).send(what)
   const state = await readFinalState({ send, close() {} }, leftovers, [await stack.primary()])
-  const times = { struckAt, healedAt, wholeAt }
-  const losses = lossesOf(here.history, state, times)
-  const { losers } = row.mayLose ? losses : { losers: new Set<string>() }
   const history = [...here.history, ...there.history]
+  const affected = row.both ? history : here.history
+  const spans = spansOf(affected, struckAt)
+  const times = { struckAt, healedAt, backAt: Math.max(healedAt, spans.refused.to ?? 0), wholeAt }
+  const losses = lossesOf(affected, state, times)
+  const { losers } = row.mayLose ? losses : { losers: new Set<string>() }
   const verdict = check(
     history.filter(({ actor }) => !losers.has(actor)),
     state,
@@ -106,11 +108,11 @@ export async function runRow(t: Ends, network: Network, row: Row, directory: str
   const untold = (await startsNotTold(history, await stack.primary())) - (far ? 1 : 0)
   if (untold > 0) remarks.push(`${untold} starts done that were answered with an error`)
   return {
-    ...spansOf(here.history, struckAt),
+    ...spans,
     notReady: { from: readiness.firstDown(struckAt), to: readiness.upSince() },
     p99Ms: {
-      before: p99(here.history, startedAt + 1_000, struckAt),
-      during: p99(here.history, struckAt, healedAt)
+      before: p99(affected, startedAt + 1_000, struckAt),
+      during: p99(affected, struckAt, healedAt)
     },
     losses,
     facts: Object.values(verdict.facts).reduce((sum, count) => sum + count, 0),
