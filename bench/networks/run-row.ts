@@ -5,17 +5,18 @@ import { whatDoesNotComeBack } from '../faults/come-back.js'
 import { readFinalState } from '../faults/final-state.js'
 import type { Entry } from '../faults/history.js'
 import { startLoad } from '../faults/load.js'
+import { type Losses, lossesOf, type Times } from '../faults/losses.js'
 import { createRecorder } from '../faults/recorder.js'
 import type { Ends } from '../faults/stack.js'
 import { RULES, type Rule } from '../faults/stories.js'
 import { createTransport, type Sent } from '../faults/transport.js'
 import { percentile } from '../support/report.js'
 import { prepareFarRevocation } from './far-revocation.js'
-import { type Losses, lossesOf, startsNotTold, type Times } from './losses.js'
 import type { Network } from './namespaces.js'
 import { watchReadiness } from './readiness.js'
 import type { Row } from './rows.js'
 import { type Stack, startStack } from './stack.js'
+import { countUntoldStarts } from './untold-starts.js'
 
 /** Seconds from the strike; those after the repair are told from the repair. */
 export interface Span {
@@ -105,7 +106,7 @@ export async function runRow(t: Ends, network: Network, row: Row, directory: str
   const dead = stack.services.filter(({ process }) => process.exitCode !== null || process.signalCode !== null)
   if (wholeAt - healedAt > 1_000) remarks.push(`Redis whole ${seconds(wholeAt - healedAt)} s after the repair`)
   // One grant is that of the revocation far away.
-  const untold = (await startsNotTold(history, await stack.primary())) - (far ? 1 : 0)
+  const untold = (await countUntoldStarts(history, await stack.primary())) - (far ? 1 : 0)
   if (untold > 0) remarks.push(`${untold} starts done that were answered with an error`)
   return {
     ...spans,

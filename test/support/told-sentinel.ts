@@ -35,7 +35,8 @@ export async function startToldSentinel(
   const sockets = new Set<Socket>()
   const listening = new Set<Socket>()
 
-  function answer(socket: Socket, [command = '', ...args]: string[]): void {
+  function answer(socket: Socket, [said = '', ...args]: string[]): void {
+    const command = said.toLowerCase()
     const isQuestion = command === 'sentinel' && args[0] === 'get-master-addr-by-name'
     if (command === 'subscribe') {
       listening.add(socket)

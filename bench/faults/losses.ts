@@ -1,8 +1,7 @@
 /** What clients were told was done and what is not there in the end: by the audit trail, which has an event of each change. */
-import type { RedisServer } from '../../test/support/redis-server.js'
-import type { Entry, FinalState } from '../faults/history.js'
-import { EVENTS } from '../faults/judge-trail.js'
-import { type Story, storiesOf } from '../faults/stories.js'
+import type { Entry, FinalState } from './history.js'
+import { EVENTS } from './judge-trail.js'
+import { type Story, storiesOf } from './stories.js'
 
 export interface Losses {
   /** How many changes were acknowledged from the cut until the instance was back at the right Redis. */
@@ -65,19 +64,4 @@ function collectedIn({ entries }: Story, from: number, to: number): string[] {
     }
   }
   return [...first].filter(([, at]) => at >= from && at <= to).map(([id]) => id)
-}
-
-/** How many grants Redis has that nobody was told of, because their start was answered with an error. */
-export async function startsNotTold(
-  history: readonly Entry[],
-  { client }: Pick<RedisServer, 'client'>
-): Promise<number> {
-  let grants = 0
-  let cursor = '0'
-  do {
-    const [next, keys] = await client.scan(cursor, 'MATCH', 'grantd:grant:*', 'COUNT', 1_000)
-    grants += keys.length
-    cursor = next
-  } while (cursor !== '0')
-  return grants - history.filter(({ kind, outcome }) => kind === 'start' && outcome === 'done').length
 }
