@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTransport } from '../faults/transport.js'
-import type { Node } from './namespaces.js'
 
 /** So many are under way at a time, of each kind: far more than the four threads that Node looks names up with. */
 const AT_ONCE = 10
@@ -10,7 +9,7 @@ const DOMAIN = 'network.test'
 const WEBHOOK_SECRET = `whsec_${Buffer.from('what a receiver and the service know').toString('base64')}`
 
 /** Writes the files and names the variables that let an instance depend on others. Nobody listens at those names. */
-export async function dependOnNames(directory: string, _clients: Node): Promise<Record<string, string>> {
+export async function dependOnNames(directory: string): Promise<Record<string, string>> {
   const write = (name: string, content: unknown) => {
     const file = join(directory, name)
     writeFileSync(file, JSON.stringify(content))

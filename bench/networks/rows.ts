@@ -1,7 +1,7 @@
 /** The rows of the table: how the network is broken for the first instance, and under which settings. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askOthers, dependOnNames } from './name-users.js'
-import type { Shape, Stack, Wanted } from './stack.js'
+import type { Stack, Wanted } from './stack.js'
 
 export interface Row {
   name: string
@@ -9,19 +9,18 @@ export interface Row {
   title: string
   setting: string
   wanted: Wanted
-  /** Without the setting of the row below, writes that were acknowledged may be lost. Then they are counted, otherwise they are violations. */
+  /** Whether the setting does not promise to keep what is acknowledged: then losses are counted and no violations. */
   mayLose?: boolean
   /** Whether the network is broken for both instances alike. */
   both?: boolean
   /** Whether the two instances are apart, so that one does not see what is revoked at the other. */
   parts?: boolean
-  lastsMs: number
   /** Breaks the network. Resolves to the function that repairs it, which resolves to what is to be remarked. */
   strike(stack: Stack): Promise<() => Promise<string[]>>
 }
 
 /** The names of the settings that rows differ in. */
-const NO_WAIT = 'as it is by default'
+const DEFAULT = 'as it is by default'
 const WAIT = { REDIS_WAIT_REPLICAS: '1' }
 const WAIT_SAID = '`REDIS_WAIT_REPLICAS=1`'
 const PATIENT = { REDIS_TIMEOUT_MS: '5000' }
@@ -49,7 +48,6 @@ const halves = (name: string, setting: string, more: Partial<Row>, wanted: Parti
   title: 'primary and one instance cut from replicas, Sentinels and the other instance',
   wanted: { shape: 'sentinel', ...wanted },
   parts: true,
-  lastsMs: 12_000,
   async strike(stack) {
     const { instances, redisNodes, sentinelNodes } = stack
     const [primary, ...replicas] = redisNodes
@@ -66,7 +64,6 @@ const alone = (name: string, setting: string, more: Partial<Row>, wanted: Partia
   title: 'primary cut from replicas and Sentinels, not from the instances',
   wanted: { shape: 'sentinel', ...wanted },
   both: true,
-  lastsMs: 10_000,
   async strike(stack) {
     const [primary, ...replicas] = stack.redisNodes
     return cutBothWays(stack, primary ? [primary] : [], [...replicas, ...stack.sentinelNodes])
@@ -74,8 +71,8 @@ const alone = (name: string, setting: string, more: Partial<Row>, wanted: Partia
   ...more
 })
 
-const single = (name: string, title: string, strike: Row['strike'], lastsMs = 10_000): Row => {
-  return { name, title, setting: NO_WAIT, wanted: { shape: 'single' }, lastsMs, strike }
+const single = (name: string, title: string, strike: Row['strike']): Row => {
+  return { name, title, setting: DEFAULT, wanted: { shape: 'single' }, strike }
 }
 
 const slow = (name: string, setting: string, variables: Record<string, string>): Row => ({
@@ -83,7 +80,6 @@ const slow = (name: string, setting: string, variables: Record<string, string>):
   setting,
   title: '200 ms more for each round trip to Redis, and 5 % of the packets lost in either direction',
   wanted: { shape: 'slow-link', variables },
-  lastsMs: 12_000,
   async strike({ link }) {
     link?.become(100, 5)
     return async () => {
@@ -93,13 +89,11 @@ const slow = (name: string, setting: string, variables: Record<string, string>):
   }
 })
 
-const NAMES: Shape = 'names'
-
 export const ROWS: readonly Row[] = [
-  halves('halves', NO_WAIT, { mayLose: true }, {}),
+  halves('halves', DEFAULT, { mayLose: true }, {}),
   halves('halves-min-replicas', MIN_REPLICAS_SAID, { mayLose: true }, { redisOptions: MIN_REPLICAS }),
   halves('halves-wait', WAIT_SAID, {}, { variables: WAIT }),
-  alone('primary-alone', NO_WAIT, { mayLose: true }, {}),
+  alone('primary-alone', DEFAULT, { mayLose: true }, {}),
   alone('primary-alone-wait', WAIT_SAID, {}, { variables: WAIT }),
   single('no-redis', 'one instance cut from Redis, not from clients', async (stack) =>
     cutBothWays(stack, stack.redisNodes, [stack.instances[0]])
@@ -108,14 +102,13 @@ export const ROWS: readonly Row[] = [
     network.cut(stack.redisNodes, [stack.instances[0]])
     return healed(network)
   }),
-  slow('slow-link', NO_WAIT, {}),
+  slow('slow-link', DEFAULT, {}),
   slow('slow-link-patient', PATIENT_SAID, PATIENT),
   {
     name: 'slow-names',
     title: 'a resolver that takes 5 s, for an identity provider, documents of clients and a webhook',
-    setting: NO_WAIT,
-    wanted: { shape: NAMES, prepare: dependOnNames },
-    lastsMs: 12_000,
+    setting: DEFAULT,
+    wanted: { shape: 'names', prepare: dependOnNames },
     async strike({ services, resolver }) {
       if (resolver) resolver.delayMs = SLOW_ANSWER_MS
       const end = await askOthers(services[0].url)
@@ -128,9 +121,8 @@ export const ROWS: readonly Row[] = [
   {
     name: 'slow-name-of-redis',
     title: 'a resolver that takes 5 s, for the name in `REDIS_URL`, when the connections to Redis end',
-    setting: NO_WAIT,
-    wanted: { shape: NAMES },
-    lastsMs: 14_000,
+    setting: DEFAULT,
+    wanted: { shape: 'names' },
     async strike({ instances, resolver, redis }) {
       if (resolver) resolver.delayMs = SLOW_ANSWER_MS
       // An answer of before may still be on its way.

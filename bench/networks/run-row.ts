@@ -38,7 +38,8 @@ export interface Result {
 }
 
 const PACE = { actorsPerSecond: 8, pauseMs: 200 }
-const WARM_UP_MS = 4_000
+const WARM_UP_MS = 3_000
+const BROKEN_MS = 10_000
 const SETTLE_MS = 5_000
 /** A revocation on the other side is made when that has a primary. */
 const REVOKE_AFTER_MS = 5_000
@@ -74,11 +75,10 @@ export async function runRow(t: Ends, network: Network, row: Row, directory: str
   const struckAt = performance.now()
   const heal = await row.strike(stack)
   const revoking = far && sleep(REVOKE_AFTER_MS).then(far.revoke)
-  await sleep(row.lastsMs)
+  await sleep(BROKEN_MS)
   const remarks = await heal()
   const healedAt = performance.now()
-  const wholeAt = await whenWhole(stack)
-  await sleep(SETTLE_MS)
+  const [wholeAt] = await Promise.all([whenWhole(stack), sleep(SETTLE_MS)])
   const leftovers = await load.end()
   if (revoking) remarks.push(`what the other one revoked was accepted here for ${seconds(await revoking)} s`)
 

@@ -37,7 +37,7 @@ export interface Wanted {
   /** Of the servers of Redis, for their command line. */
   redisOptions?: string[]
   /** Writes files that variables of the first instance name, and returns those. */
-  prepare?(directory: string, clients: Node): Promise<Record<string, string>>
+  prepare?(directory: string): Promise<Record<string, string>>
 }
 
 type Redis = Pick<Stack, 'redis' | 'redisNodes' | 'sentinelNodes' | 'primary'> & { variables: Record<string, string> }
@@ -75,7 +75,7 @@ export async function startStack(t: Ends, network: Network, directory: string, w
   const ofFirst = {
     ...(link && { REDIS_URL: `redis://${link.address}:${port}` }),
     ...(resolver && { REDIS_URL: `redis://${REDIS_NAME}:${port}` }),
-    ...(await wanted.prepare?.(directory, clients))
+    ...(await wanted.prepare?.(directory))
   }
   const services = await Promise.all([
     startService(t, { ...common, ...ofFirst }, undefined, instances[0]),
