@@ -4,7 +4,7 @@
  * /etc/netns/NAME, where a node finds its resolv.conf.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Place } from '../../test/support/place.js'
 
@@ -102,11 +102,18 @@ export function joinNetwork(run: string): Network {
 
 /** Removes everything of this run, with what still runs in it. */
 export function removeNetwork(run: string): void {
-  for (const namespace of readdirSync(NAMESPACES)) if (namespace.startsWith(`${run}-`)) remove(namespace)
+  const all = existsSync(NAMESPACES) ? readdirSync(NAMESPACES) : []
+  for (const namespace of all.filter((name) => name.startsWith(`${run}-`))) remove(namespace)
 }
 
 function remove(namespace: string): void {
-  for (const pid of ip('netns', 'pids', namespace).split('\n').filter(Boolean)) process.kill(Number(pid), 'SIGKILL')
+  for (const pid of ip('netns', 'pids', namespace).split('\n').filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL')
+    } catch {
+      // It has ended in the meantime.
+    }
+  }
   ip('netns', 'delete', namespace)
   rmSync(join(FILES, namespace), { recursive: true, force: true })
 }
