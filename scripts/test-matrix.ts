@@ -5,8 +5,9 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { replaceRow } from './tested-with.js'
 
 const MATRICES = {
   engines: {
@@ -27,7 +28,6 @@ const PROXY_VERSIONS: Readonly<Record<string, string>> = {
 }
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const PAGE = `${root}docs/tested-with.md`
 
 const [kind = '', ...names] = process.argv.slice(2)
 if (kind !== 'engines' && kind !== 'runtimes' && kind !== 'proxies') {
@@ -60,7 +60,7 @@ for (const folder of folders) {
   hasFailed ||= failed > 0 || passed === 0
   const shown = /(\d+(?:\.\d+)+)/.exec(version)?.[1] ?? version
   const day = new Date().toISOString().slice(0, 10)
-  writeRow(name, [name, shown, `${files.length}`, passed.toLocaleString('en'), `${failed}`, `${minutes}`, day])
+  replaceRow(kind, [name, shown, `${files.length}`, passed.toLocaleString('en'), `${failed}`, `${minutes}`, day])
   console.log(`${name} ${shown}: ${passed} passed, ${failed} failed`)
 }
 process.exit(hasFailed ? 1 : 0)
@@ -84,18 +84,4 @@ async function runTests(env: NodeJS.ProcessEnv): Promise<{ passed: number; faile
   const count = (what: string) => Number(new RegExp(`${what}: (\\d+)`).exec(summary)?.[1] ?? 0)
   const failed = count('fail')
   return { passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed }
-}
-
-/** Puts a row into the table of this matrix, in place of the one that has the same name. */
-function writeRow(name: string, cells: readonly string[]): void {
-  const row = `| ${cells.join(' | ')} |`
-  const [begin, end] = [`<!-- ${kind}: this table is written by npm run test:${kind} -->\n`, `<!-- end of ${kind} -->`]
-  const page = readFileSync(PAGE, 'utf8')
-  const [from, to] = [page.indexOf(begin) + begin.length, page.indexOf(end)]
-  if (from < begin.length || to < from) throw new Error(`docs/tested-with.md has no table of ${kind}`)
-  const lines = page.slice(from, to).trimEnd().split('\n')
-  const [head = '', rule = '', ...rows] = lines
-  const others = rows.filter((line) => !line.startsWith(`| ${name} |`))
-  const table = [head, rule, ...[...others, row].sort()].join('\n')
-  writeFileSync(PAGE, `${page.slice(0, from)}${table}\n${page.slice(to)}`)
 }

@@ -3,7 +3,7 @@ import type { FinalState, Kind } from './history.js'
 import type { Fact, Story } from './stories.js'
 
 /** What is told of an acknowledged request. */
-const EVENTS: readonly { kind: Kind; said?: string; type: string }[] = [
+export const EVENTS: readonly { kind: Kind; said?: string; type: string }[] = [
   { kind: 'start', type: 'grant.started' },
   { kind: 'decide', said: 'approve', type: 'grant.approved' },
   { kind: 'decide', said: 'deny', type: 'grant.denied' },

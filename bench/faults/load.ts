@@ -14,14 +14,15 @@ export interface Pace {
   pauseMs: number
 }
 
-export function startLoad(recorder: Recorder, { actorsPerSecond, pauseMs }: Pace): Load {
+/** `recorderOf` says by which recorder an actor goes, for all of its life. */
+export function startLoad(recorderOf: (actor: number) => Recorder, { actorsPerSecond, pauseMs }: Pace): Load {
   const actors: Promise<Leftover | undefined>[] = []
   const startedAt = performance.now()
   let isOver = false
 
   async function tick(): Promise<void> {
     while (!isOver) {
-      actors.push(act(recorder, actors.length, planOf(actors.length, pauseMs)))
+      actors.push(act(recorderOf(actors.length), actors.length, planOf(actors.length, pauseMs)))
       // The next tick is computed from the start of the load, so that a late tick does not delay those after it.
       await sleep(Math.max(0, startedAt + (actors.length * 1_000) / actorsPerSecond - performance.now()))
     }

@@ -54,7 +54,7 @@ export async function runFault(t: Ends, fault: Fault, directory: string, measure
   const { history } = recorder
 
   const startedAt = performance.now()
-  const load = startLoad(recorder, measure.pace)
+  const load = startLoad(() => recorder, measure.pace)
   await sleep(measure.warmUpMs)
   const struckAt = performance.now()
   const heal = await fault.strike(stack)

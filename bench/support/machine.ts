@@ -3,15 +3,18 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 
+export function redisVersion(): string {
+  return /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? 'unknown'
+}
+
 export function describeMachine(): Record<string, string> {
-  const redis = execFileSync('redis-server', ['--version'], { encoding: 'utf8' })
   return {
     cores: `${cpus().length}`,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
     linux: release(),
     node: process.version,
-    redis: /v=(\S+)/.exec(redis)?.[1] ?? 'unknown',
+    redis: redisVersion(),
     ...versions(),
     // The load average shows what else was running. If it is high, the run should be repeated.
     'load before': loadavg()[0]?.toFixed(2) ?? ''

@@ -3,6 +3,7 @@ import t from 'tap'
 import { check, type Verdict } from '../../bench/faults/checker.js'
 import { figuresOf } from '../../bench/faults/figures.js'
 import type { Entry, FinalState, ListedClient, Outcome } from '../../bench/faults/history.js'
+import { lossesOf } from '../../bench/faults/losses.js'
 
 /** The whole life of an actor, one request per second. Every test breaks one thing in it. */
 const approved: Entry[] = [
@@ -187,4 +188,21 @@ t.test('how often one operation was refused since Redis was whole is counted', a
   t.same(sinceWhole(19_000), { requests: 4, mostRefusals: { times: 3, kind: 'decide' } })
   t.same(sinceWhole(21_000), { requests: 3, mostRefusals: { times: 2, kind: 'decide' } })
   t.equal(sinceWhole(Number.POSITIVE_INFINITY).requests, 0, 'it never was')
+})
+
+t.test('what was told while the network was broken and is not there is counted, and whose it was', async (t) => {
+  const broken = (struck: number, back: number) => ({
+    ...{ struckAt: struck * 1_000, healedAt: back * 1_000 },
+    ...{ backAt: back * 1_000, wholeAt: back * 1_000 }
+  })
+  const losses = (told: string[], times = broken(3, 9)) => lossesOf(whole, stateOf({ told }), times)
+  t.same(losses(TOLD), { acknowledged: 4, lost: {}, losers: new Set() })
+  t.same(losses(['grant.started', 'grant.approved', 'authorization.renamed']), {
+    acknowledged: 4,
+    lost: { renames: 1, revocations: 1, 'collected tokens': 1 },
+    losers: new Set(['alice'])
+  })
+  t.same(losses(untold('grant.approved')).lost, {}, 'what was told before is not lost by that')
+  t.same(losses(untold('authorization.revoked'), broken(3, 7)), { acknowledged: 3, lost: {}, losers: new Set() })
+  t.same(losses(untold('authorization.revoked'), { ...broken(3, 7), wholeAt: 9_000 }).lost, { revocations: 1 })
 })

@@ -1,8 +1,13 @@
-/** What a connection does after Sentinels have promoted another primary, in whatever order it hears of that. */
+/**
+ * How a connection finds its server: after Sentinels have promoted another primary, in whatever order it hears of that, and by a name
+ * that takes long to look up.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import type { Storage } from '../../src/core/storage.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
+import { connectorBy, shareLookups } from '../../src/storage/redis/lookups.js'
 import { pendingGrant } from '../contract/decision-feed.js'
 import { redisConfig } from '../support/redis-config.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
@@ -109,4 +114,62 @@ t.test('told of it when it has just been sent to the old one, it does not stay t
   await until(() => isUsable(storage))
   t.equal((await connectionsTo(next)).length, 2)
   t.same(await connectionsTo(old), [])
+})
+
+t.test('a promotion that it was not told of is heard of from a Sentinel that is heard again', async (t) => {
+  const { storage, sentinel, warnings, old, next } = await start(t)
+  const heardAgain = async () => {
+    sentinel.lose()
+    await until(async () => sentinel.listeners() > 0)
+  }
+  sentinel.name(next.port, 2)
+  await heardAgain()
+  await until(async () => (await isUsable(storage)) && (await connectionsTo(next)).length === 2)
+  // The old primary has not gone away, nor said that it is none any more.
+  t.same(await connectionsTo(old), [])
+  t.match(warnings.at(-1), 'Sentinels have chosen another primary')
+
+  const connections = await connectionsTo(next)
+  sentinel.name(old.port, 1)
+  await heardAgain()
+  await pendingGrant(storage)
+  t.same(await connectionsTo(next), connections, 'one that knows of no newer election moves nothing')
+})
+
+t.test('attempts to connect share a lookup that takes longer than each of them', async (t) => {
+  const server = await startRedis()
+  t.teardown(() => server.stop())
+  const waiting: ((address: string) => void)[] = []
+  const failures: ((error: Error) => void)[] = []
+  const resolve = ((_name: string, _options: object, done: (error: Error | null, found: object[]) => void) => {
+    waiting.push((address) => done(null, [{ address, family: 4 }]))
+    failures.push((error) => done(error, []))
+  }) as unknown as Parameters<typeof shareLookups>[0]
+
+  const redis = new Redis(server.port, 'redis.example', {
+    Connector: connectorBy(shareLookups(resolve)),
+    protocol: 2,
+    connectTimeout: 20,
+    retryStrategy: () => 1
+  })
+  t.teardown(() => redis.disconnect())
+  const errors: string[] = []
+  redis.on('error', ({ message }: Error) => errors.push(message))
+  // events.once would reject at the first `error` event.
+  const said = (event: string) => new Promise<void>((resolve) => redis.once(event, resolve))
+
+  for (let attempts = 0; attempts < 3; attempts++) await said('reconnecting')
+  t.equal(waiting.length, 1)
+  failures[0]?.(new Error('no such name'))
+  // A failure is not kept: the attempts after it have another lookup.
+  await until(async () => waiting.length === 2)
+  for (let attempts = 0; attempts < 3; attempts++) await said('reconnecting')
+  t.equal(waiting.length, 2)
+  const ready = said('ready')
+  redis.options.connectTimeout = 10_000
+  waiting[1]?.('127.0.0.1')
+  await ready
+  t.equal(await redis.ping(), 'PONG')
+  t.equal(waiting.length, 2)
+  t.ok(errors.length >= 6)
 })

@@ -60,7 +60,7 @@ export async function startDnsServer(t: { teardown(handler: () => unknown): void
 }
 
 /** Reads the first question: its name in lower case, its type, and the offset of its end. */
-function readQuestion(query: Buffer): { name: string; type: number; end: number } {
+export function readQuestion(query: Buffer): { name: string; type: number; end: number } {
   const labels: string[] = []
   let at = HEADER_BYTES
   for (let length = query[at] ?? 0; length > 0; length = query[at] ?? 0) {

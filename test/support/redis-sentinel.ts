@@ -1,4 +1,4 @@
-/** Starts a real primary, its replicas and their Sentinels on the loopback. */
+/** Starts a real primary, its replicas and their Sentinels, on the loopback unless it is told places. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -6,14 +6,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { commandAt, LOOPBACK, type Place } from './place.js'
 import { freePort } from './ports.js'
-import { type RedisServer, startRedis } from './redis-server.js'
+import { type RedisServer, startRedisAt } from './redis-server.js'
 import { until } from './until.js'
 
 const NAME = 'grants'
 /** A primary that has been silent for this long counts as down. */
 const DOWN_AFTER_MS = 1_000
-const SENTINELS = 3
+export const SENTINELS = 3
 
 export interface RedisWithSentinels {
   /** All servers; the initial primary comes first. */
@@ -40,19 +41,23 @@ interface SentinelOptions {
    * those ports.
    */
   tls?: string[]
+  /** Where the servers and the Sentinels run, one after the other. */
+  places?: { servers: readonly Place[]; sentinels: readonly Place[] }
 }
 
 export async function startRedisWithSentinels(parts: SentinelOptions = {}): Promise<RedisWithSentinels> {
-  const { replicas = 1, options = [], tls } = parts
+  const { replicas = 1, options = [], tls, places } = parts
+  const serverAt = (i: number) => places?.servers[i] ?? LOOPBACK
+  const sentinelAt = (i: number) => places?.sentinels[i] ?? LOOPBACK
   const tlsPorts = tls && (await Promise.all(Array.from({ length: 1 + replicas + SENTINELS }, freePort)))
   const start = (i: number, ...more: string[]) => {
     const secure = tls ? [...tls, '--tls-replication', 'yes', '--tls-port', `${tlsPorts?.[i]}`] : []
-    return startRedis('--repl-diskless-sync-delay', '0', ...secure, ...options, ...more)
+    return startRedisAt(serverAt(i), '--repl-diskless-sync-delay', '0', ...secure, ...options, ...more)
   }
   const primary = await start(0)
   const primaryPort = tlsPorts?.[0] ?? primary.port
   const followers = await Promise.all(
-    Array.from({ length: replicas }, (_, i) => start(i + 1, '--replicaof', `127.0.0.1 ${primaryPort}`))
+    Array.from({ length: replicas }, (_, i) => start(i + 1, '--replicaof', `${serverAt(0).host} ${primaryPort}`))
   )
   const servers = [primary, ...followers]
   const portsOfServers = tlsPorts ?? servers.map(({ port }) => port)
@@ -64,10 +69,11 @@ export async function startRedisWithSentinels(parts: SentinelOptions = {}): Prom
   const processes = await Promise.all(
     ports.map((port, i) => {
       const secure = tls ? [...linesOf(tls), 'tls-replication yes', `tls-port ${sentinelPorts[i]}`] : []
-      return startSentinel(join(directory, `${port}.conf`), port, primaryPort, secure)
+      const monitored = `${serverAt(0).host} ${primaryPort}`
+      return startSentinel(sentinelAt(i), join(directory, `${port}.conf`), port, monitored, secure)
     })
   )
-  const clients = ports.map((port) => new Redis(port, '127.0.0.1', { protocol: 2, retryStrategy: () => 50 }))
+  const clients = ports.map((port, i) => new Redis(port, sentinelAt(i).host, { protocol: 2, retryStrategy: () => 50 }))
   for (const client of clients) client.on('error', () => {})
   // A failover needs a majority of Sentinels that know each other and the replicas.
   await until(async () => (await Promise.all(clients.map(isReady))).every((ready) => ready === replicas))
@@ -81,7 +87,7 @@ export async function startRedisWithSentinels(parts: SentinelOptions = {}): Prom
 
   return {
     servers,
-    sentinels: sentinelPorts.map((port) => `127.0.0.1:${port}`).join(','),
+    sentinels: sentinelPorts.map((port, i) => `${sentinelAt(i).host}:${port}`).join(','),
     name: NAME,
     primary: () => namedBy(clients[0]),
     named: async () => [...new Set(await Promise.all(clients.map(namedBy)))],
@@ -104,17 +110,24 @@ function linesOf(options: string[]): string[] {
   return options.flatMap((name, i) => (i % 2 === 0 ? [`${name.slice(2)} ${options[i + 1]}`] : []))
 }
 
-async function startSentinel(file: string, port: number, primary: number, more: string[]): Promise<ChildProcess> {
+async function startSentinel(
+  place: Place,
+  file: string,
+  port: number,
+  primary: string,
+  more: string[]
+): Promise<ChildProcess> {
   const lines = [
     `port ${port}`,
-    'bind 127.0.0.1',
-    `sentinel monitor ${NAME} 127.0.0.1 ${primary} 2`,
+    `bind ${place.host}`,
+    ...(place === LOOPBACK ? [] : ['protected-mode no']),
+    `sentinel monitor ${NAME} ${primary} 2`,
     `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
     `sentinel failover-timeout ${NAME} 3000`,
     ...more
   ]
   await writeFile(file, `${lines.join('\n')}\n`)
-  const process = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
+  const process = spawn(...commandAt(place, 'redis-server', [file, '--sentinel']), { stdio: 'ignore' })
   // A missing redis-server must fail the test and not skip it.
   process.on('error', (error) => {
     throw error

@@ -1,4 +1,4 @@
-/** Starts a real redis-server on a free port of the loopback, in a temporary directory. */
+/** Starts a real redis-server on a free port, in a temporary directory. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { commandAt, LOOPBACK, type Place } from './place.js'
 import { freePort } from './ports.js'
 
 export { freePort }
@@ -26,10 +27,17 @@ export interface RedisServer {
 }
 
 /** Starts a server with AOF and noeviction. `options` are added to its command line. */
-export async function startRedis(...options: string[]): Promise<RedisServer> {
+export function startRedis(...options: string[]): Promise<RedisServer> {
+  return startRedisAt(LOOPBACK, ...options)
+}
+
+/** The same at another place. It listens there on all addresses, and whoever reaches one may ask it. */
+export async function startRedisAt(place: Place, ...options: string[]): Promise<RedisServer> {
+  const { host } = place
+  const bound = place === LOOPBACK ? ['--bind', host] : ['--bind', '0.0.0.0', '--protected-mode', 'no']
   const port = await freePort()
   const directory = await mkdtemp(join(tmpdir(), 'grantd-redis-'))
-  const client = new Redis(port, '127.0.0.1', { protocol: 2, lazyConnect: true, retryStrategy: () => 50 })
+  const client = new Redis(port, host, { protocol: 2, lazyConnect: true, retryStrategy: () => 50 })
   // The client's connection errors are expected, because tests stop the server on purpose.
   client.on('error', () => {})
   let server: ChildProcess | undefined
@@ -38,14 +46,9 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
     // With `no` a write is in the kernel when it is acknowledged and survives a killed server. With `everysec` a slow
     // disk delays it.
     const durable = ['--appendonly', 'yes', '--appendfsync', 'no']
-    const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '']
-    const process = spawn(
-      'redis-server',
-      [...args, ...durable, '--maxmemory-policy', 'noeviction', ...options, ...more],
-      {
-        stdio: 'ignore'
-      }
-    )
+    const args = ['--port', `${port}`, ...bound, '--dir', directory, '--save', '']
+    const all = [...args, ...durable, '--maxmemory-policy', 'noeviction', ...options, ...more]
+    const process = spawn(...commandAt(place, 'redis-server', all), { stdio: 'ignore' })
     // A missing redis-server must fail the test and not skip it.
     process.on('error', (error) => {
       throw error
@@ -58,7 +61,7 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
     // There is no time limit, because a busy machine may be slow. A server that cannot start ends, which stops the
     // loop.
     while (!isOver()) {
-      const answer = await ping(port)
+      const answer = await ping(host, port)
       if (answer === 'PONG') return
       await sleep(30)
     }
@@ -79,7 +82,7 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
   await client.connect()
   return {
     port,
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${host}:${port}`,
     client,
     pid: () => server?.pid as number,
     kill: () => end('SIGKILL'),
@@ -93,8 +96,8 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
   }
 }
 
-async function ping(port: number): Promise<string> {
-  const probe = new Redis(port, '127.0.0.1', { protocol: 2, lazyConnect: true, retryStrategy: () => null })
+async function ping(host: string, port: number): Promise<string> {
+  const probe = new Redis(port, host, { protocol: 2, lazyConnect: true, retryStrategy: () => null })
   probe.on('error', () => {})
   try {
     await probe.connect()

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GRANTD_SECRET } from './app.js'
+import { commandAt, LOOPBACK, type Place } from './place.js'
 import { freePort } from './ports.js'
 import { inRoot } from './root.js'
 import { DASHBOARD_SECRET } from './tokens.js'
@@ -22,22 +23,25 @@ export interface Service {
 
 /**
  * Starts the service on a free port and waits for its first answer. The test kills it if it still runs. `server` is the file of
- * another build.
+ * another build, `place` where it runs.
  */
 export async function startService(
   t: { teardown(handler: () => unknown): void },
   variables: Record<string, string> = {},
-  server = SERVER
+  server = SERVER,
+  place: Place = LOOPBACK
 ): Promise<Service> {
   const port = variables.PORT ? Number(variables.PORT) : await freePort()
   const env = {
     PATH: process.env.PATH,
     DASHBOARD_JWT_SECRET: DASHBOARD_SECRET,
     GRANTD_SECRET,
+    ...(place !== LOOPBACK && { HOST: '0.0.0.0' }),
     ...variables,
     PORT: `${port}`
   }
-  const child = spawn(process.execPath, ['--enable-source-maps', server], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const command = commandAt(place, process.execPath, ['--enable-source-maps', server])
+  const child = spawn(...command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   child.stdout.on('data', (data) => {
     output += data
@@ -55,7 +59,7 @@ export async function startService(
   }
   t.teardown(() => stop('SIGKILL'))
 
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://${place.host}:${port}`
   // There is no time limit, because a busy machine may be slow. A service that cannot start ends, which stops the loop.
   while (!isOver()) {
     const answers = await fetch(`${url}/healthz`).then(

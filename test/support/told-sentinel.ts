@@ -7,14 +7,16 @@ import { freePort } from './ports.js'
 
 export interface ToldSentinel {
   port: number
-  /** Sets the primary that it names from now on. */
-  name(port: number): void
+  /** Sets the primary that it names from now on, chosen in this election: a newer one than before, if none is said. */
+  name(port: number, epoch?: number): void
   /** Leaves questions unanswered from now on. Resolves when the first one has come. */
   hold(): Promise<void>
   /** Answers all waiting questions, and all later ones at once. */
   release(): void
   /** The number of connections that have subscribed to its announcements. */
   listeners(): number
+  /** Ends the connections that have subscribed; what is announced before they are back, nobody hears. */
+  lose(): void
   /** Announces that a primary has been replaced. */
   announce(master: string, from: number, to: number): void
 }
@@ -28,15 +30,19 @@ export async function startToldSentinel(
   primary: number
 ): Promise<ToldSentinel> {
   let named = primary
+  let electedIn = 0
   let gate: { asked: () => void; waiting: (() => void)[] } | undefined
   const sockets = new Set<Socket>()
   const listening = new Set<Socket>()
 
-  function answer(socket: Socket, [command = '', ...args]: string[]): void {
+  function answer(socket: Socket, [said = '', ...args]: string[]): void {
+    const command = said.toLowerCase()
     const isQuestion = command === 'sentinel' && args[0] === 'get-master-addr-by-name'
     if (command === 'subscribe') {
       listening.add(socket)
       socket.write(`*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n`)
+    } else if (command === 'sentinel' && args[0] === 'master') {
+      socket.write(bulks('ip', HOST, 'port', `${named}`, 'config-epoch', `${electedIn}`))
     } else if (!isQuestion) {
       socket.write(command === 'sentinel' ? '*0\r\n' : '+OK\r\n')
     } else {
@@ -68,8 +74,9 @@ export async function startToldSentinel(
 
   return {
     port: (server.address() as AddressInfo).port,
-    name(port) {
+    name(port, epoch = electedIn + 1) {
       named = port
+      electedIn = epoch
     },
     hold: () =>
       new Promise((asked) => {
@@ -81,6 +88,10 @@ export async function startToldSentinel(
       for (const say of waiting) say()
     },
     listeners: () => listening.size,
+    lose() {
+      for (const socket of listening) socket.destroy()
+      listening.clear()
+    },
     announce(master, from, to) {
       const message = bulks('message', '+switch-master', `${master} ${HOST} ${from} ${HOST} ${to}`)
       for (const socket of listening) socket.write(message)

@@ -6,6 +6,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
 import { type RedisConfig, readServerAddress, type ServerAddress } from '../../config/redis.js'
+import { connectorBy, shareLookups } from './lookups.js'
 import { hearOfPromotions } from './promotions.js'
 import { leaveWhenSilent } from './silence.js'
 
@@ -83,7 +84,8 @@ export function reachServers(config: RedisConfig): Servers {
   const { place } = config
   if (place.kind === 'cluster') return reachCluster(config, place.seeds)
   if (place.kind === 'sentinel') return reachChosen(config, place)
-  return reachOne(config, (purpose) => new Redis(place.url, { ...OPTIONS, ...tlsOf(config), ...purpose }))
+  const common = { ...OPTIONS, ...tlsOf(config), Connector: connectorBy(shareLookups()) }
+  return reachOne(config, (purpose) => new Redis(place.url, { ...common, ...purpose }))
 }
 
 function reachOne(config: RedisConfig, make: (purpose: Purpose) => Redis): Servers {
@@ -106,7 +108,7 @@ function reachOne(config: RedisConfig, make: (purpose: Purpose) => Redis): Serve
 /** Connects to the primary that Sentinels have chosen. */
 function reachChosen(config: RedisConfig, place: SentinelPlace): Servers {
   const common = { ...OPTIONS, ...config.sentinelUser, ...tlsOf(config), ...LISTENING }
-  const sentinels = place.sentinels.map((address) => new Redis({ ...common, ...address }))
+  const sentinels = place.sentinels.map((address) => watched(config, new Redis({ ...common, ...address })))
   const promotions = hearOfPromotions(sentinels, place.name)
   const servers = reachOne(config, (purpose) => {
     const redis = new Redis({ ...OPTIONS, ...sentinelOptions(config, place), ...purpose })
