@@ -1,8 +1,14 @@
-/** Checks the checker of bench/faults with made-up histories, each with one violation that it must find. */
+/**
+ * Checks the checker of bench/faults with made-up histories, each with one violation that it must find; and that what sends the load
+ * loses no request by itself.
+ */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { check, type Verdict } from '../../bench/faults/checker.js'
 import { figuresOf } from '../../bench/faults/figures.js'
 import type { Entry, FinalState, ListedClient, Outcome } from '../../bench/faults/history.js'
+import { createTransport } from '../../bench/faults/transport.js'
 
 /** The whole life of an actor, one request per second. Every test breaks one thing in it. */
 const approved: Entry[] = [
@@ -187,4 +193,19 @@ t.test('how often one operation was refused since Redis was whole is counted', a
   t.same(sinceWhole(19_000), { requests: 4, mostRefusals: { times: 3, kind: 'decide' } })
   t.same(sinceWhole(21_000), { requests: 3, mostRefusals: { times: 2, kind: 'decide' } })
   t.equal(sinceWhole(Number.POSITIVE_INFINITY).requests, 0, 'it never was')
+})
+
+t.test('an idle connection is ended before its server ends it', async (t) => {
+  const server = createServer((socket) => {
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nkeep-alive: timeout=2\r\ncontent-length: 2\r\n\r\n{}'))
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { send, close } = createTransport(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  t.teardown(close)
+  const connected = once(server, 'connection') as Promise<[Socket]>
+  t.match(await send({ method: 'GET', path: '/' }), { status: 200, body: {} })
+  const [socket] = await connected
+  await once(socket, 'end')
+  t.pass('this server never does')
 })
