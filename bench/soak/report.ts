@@ -8,6 +8,7 @@ export interface SoakReport extends Omit<Ended, 'surprises'> {
   at: Date
   machine: Record<string, string>
   minutes: number
+  isCluster: boolean
   /** The highest rate that was measured, in requests per second. */
   highest: number
   rate: number
@@ -22,7 +23,7 @@ export function save(report: SoakReport): void {
   writeBetweenMarkers(PAGE, 'soak', pageOf(report))
 }
 
-export function pageOf({ at, machine, minutes, rate, requests, findings }: SoakReport): string {
+export function pageOf({ at, machine, minutes, isCluster, rate, requests, findings }: SoakReport): string {
   const rows = findings.map(({ name, value, isGood }) => [
     name,
     value,
@@ -33,6 +34,6 @@ export function pageOf({ at, machine, minutes, rate, requests, findings }: SoakR
   return [
     ...[['looked at', 'found', 'verdict'], ['---', '---', '---'], ...rows].map((cells) => `| ${cells.join(' | ')} |`),
     '',
-    `Measured on ${day}: for ${minutes} min at ${perSecond} requests a second, half of the highest rate; ${all} in all. ${where.join(', ')}.`
+    `Measured on ${day}: for ${minutes} min over ${isCluster ? 'a Cluster' : 'one Redis'} at ${perSecond} requests a second, half of the highest rate; ${all} in all. ${where.join(', ')}.`
   ].join('\n')
 }

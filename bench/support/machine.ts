@@ -1,6 +1,6 @@
 /** Describes the machine of a run, without which absolute figures mean nothing. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 
 export function describeMachine(): Record<string, string> {
@@ -18,14 +18,15 @@ export function describeMachine(): Record<string, string> {
   }
 }
 
-/** Returns the versions of the measured software: fastify and ioredis of the service, then the peers. */
+/** Returns the versions of the measured software: fastify and ioredis of the service, then the peers where they are installed. */
 function versions(): Record<string, string> {
   const root = ['fastify', 'ioredis']
   const peers = ['oidc-provider', 'better-auth', 'better-sqlite3']
-  const versionOf = (folder: string, name: string): string =>
-    JSON.parse(readFileSync(new URL(`${folder}/node_modules/${name}/package.json`, import.meta.url), 'utf8')).version
-  return Object.fromEntries([
-    ...root.map((name) => [name, versionOf('../..', name)]),
-    ...peers.map((name) => [name, versionOf('..', name)])
-  ])
+  const manifestOf = (folder: string, name: string) =>
+    new URL(`${folder}/node_modules/${name}/package.json`, import.meta.url)
+  const manifests = [
+    ...root.map((name) => [name, manifestOf('../..', name)] as const),
+    ...peers.map((name) => [name, manifestOf('..', name)] as const)
+  ].filter(([, manifest]) => existsSync(manifest))
+  return Object.fromEntries(manifests.map(([name, file]) => [name, JSON.parse(readFileSync(file, 'utf8')).version]))
 }
