@@ -1,7 +1,13 @@
 /** Compares what a soak held late with what it held early, which says whether something grows. */
 
 import type { InstanceSample, Sample } from './samples.js'
-import type { Finding } from './verdict.js'
+
+export interface Finding {
+  name: string
+  value: string
+  /** The verdict; absent for a finding that has no target. */
+  isGood?: boolean
+}
 
 /**
  * The share by which memory of the last quarter may exceed that of the second. The first quarter is left out as

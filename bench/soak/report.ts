@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { writeBetweenMarkers } from '../support/documents.js'
-import type { Ended, Finding } from './verdict.js'
+import type { Finding } from './growth.js'
+import type { Ended } from './verdict.js'
 
 export interface SoakReport extends Omit<Ended, 'surprises'> {
   at: Date

@@ -1,15 +1,8 @@
 /** Decides whether a soak has left anything behind: memory, keys, subscriptions, connections, open files. */
-import { growth, memoryOf } from './growth.js'
+import { type Finding, growth, memoryOf } from './growth.js'
 import type { Ledger } from './ledger.js'
 import type { InstanceSample, Sample } from './samples.js'
 import type { Told } from './trouble.js'
-
-export interface Finding {
-  name: string
-  value: string
-  /** The verdict; absent for a finding that has no target. */
-  isGood?: boolean
-}
 
 export interface Ended {
   /** The sample taken before the load, when everything was in use once. */

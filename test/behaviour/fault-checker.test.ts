@@ -3,12 +3,13 @@
  * loses no request by itself.
  */
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { check, type Verdict } from '../../bench/faults/checker.js'
 import { figuresOf } from '../../bench/faults/figures.js'
 import type { Entry, FinalState, ListedClient, Outcome } from '../../bench/faults/history.js'
 import { createTransport } from '../../bench/faults/transport.js'
+import { freePort } from '../support/ports.js'
 
 /** The whole life of an actor, one request per second. Every test breaks one thing in it. */
 const approved: Entry[] = [
@@ -198,10 +199,12 @@ t.test('how often one operation was refused since Redis was whole is counted', a
 t.test('an idle connection is ended before its server ends it', async (t) => {
   const server = createServer((socket) => {
     socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nkeep-alive: timeout=2\r\ncontent-length: 2\r\n\r\n{}'))
-  }).listen(0, '127.0.0.1')
+  })
+  const port = await freePort()
+  server.listen(port, '127.0.0.1')
   t.teardown(() => server.close())
   await once(server, 'listening')
-  const { send, close } = createTransport(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const { send, close } = createTransport(`http://127.0.0.1:${port}`)
   t.teardown(close)
   const connected = once(server, 'connection') as Promise<[Socket]>
   t.match(await send({ method: 'GET', path: '/' }), { status: 200, body: {} })
