@@ -11,7 +11,7 @@ export interface Fleet {
   services: readonly Service[]
   /** What the instances are configured with now. */
   variables(): Record<string, string>
-  /** Sends to the instances in turn, but for one that is about to end, as a balancer does by its readiness. */
+  /** Sends to the instances in turn, but for one that is about to end, as a balancer does; and to the next one what reached none. */
   send: Transport['send']
   /** Ends each instance with SIGTERM and starts another one on its port. What is handed over changes its variables for good. */
   restartOneByOne(changed?: Record<string, string>): Promise<void>
@@ -45,13 +45,18 @@ export async function startFleet(lifetime: Lifetime, given: Record<string, strin
     for (const transport of transports) transport.close()
   }
 
+  function next(): Transport {
+    turn = (turn + 1) % transports.length
+    if (leaving.has(turn)) turn = (turn + 1) % transports.length
+    return transports[turn] as Transport
+  }
+
   return {
     services,
     variables: () => variables,
-    send(what) {
-      turn = (turn + 1) % transports.length
-      if (leaving.has(turn)) turn = (turn + 1) % transports.length
-      return (transports[turn] as Transport).send(what)
+    async send(what) {
+      const answer = await next().send(what)
+      return answer.status === 0 && answer.body.error === 'ECONNREFUSED' ? next().send(what) : answer
     },
     async restartOneByOne(changed = {}) {
       variables = { ...variables, ...changed }
