@@ -4,6 +4,9 @@ import type { Ledger } from './ledger.js'
 import type { InstanceSample, Sample } from './samples.js'
 import type { Told } from './trouble.js'
 
+/** At the end of a soak of hours this much is without faults, and the last quarter of a shorter one (schedule.ts). */
+const LEFT_ALONE_SECONDS = 600
+
 export interface Ended {
   /** The sample taken before the load, when everything was in use once. */
   first: Sample
@@ -23,10 +26,11 @@ export interface Ended {
 
 export function judgeSoak(ended: Ended): Finding[] {
   const { first, samples, last, keys, explained, surprises, faults, missing, requests } = ended
-  // What a fault has ended is back in the last quarter, which is left alone, and nothing is there twice.
+  // What a fault has ended is back by then, and nothing is there twice.
+  const lateFrom = last.atSeconds - Math.min(last.atSeconds / 4, LEFT_ALONE_SECONDS)
+  const late = samples.filter(({ atSeconds }) => atSeconds >= lateFrom)
   const constant = (name: string, of: (sample: Sample) => number): Finding => {
     const seen = [...new Set([first, ...samples].map(of))].sort((a, b) => a - b)
-    const late = samples.slice(Math.floor((3 * samples.length) / 4))
     return { name, value: seen.join(', '), isGood: late.every((sample) => of(sample) === of(first)) }
   }
   const kinds = [...new Set([...Object.keys(keys), ...Object.keys(explained)])].sort()
