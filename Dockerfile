@@ -1,6 +1,6 @@
 # Built with everything, run with what it needs: the second image holds the package that `npm pack` makes, with the dependencies
 # of package-lock.json. It has no compiler, no tests and no sources.
-FROM node:22-bookworm-slim AS build
+FROM node:24-bookworm-slim AS build
 WORKDIR /build
 # The dependencies first: they change less often than the sources, and their layer is kept until they do.
 # No dependency needs its install script, so none gets to run one.
@@ -15,7 +15,7 @@ COPY README.md LICENSE CHANGELOG.md ./
 # `prepack` builds it.
 RUN npm pack && tar -xzf grantd-*.tgz && chmod +x package/dist/src/cli.js
 
-FROM node:22-bookworm-slim
+FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3333
 WORKDIR /app
 COPY package.json package-lock.json ./

@@ -1,11 +1,11 @@
 /**
  * Runs the tests of a list on other engines, on other versions of Node or behind other proxies, and writes what came out into the table
  * of docs/tested-with.md: `npm run test:engines [-- NAME …]`, `npm run test:runtimes [-- NAME …]` and `npm run test:proxies [-- NAME …]`.
- * Ends with code 1 if anything failed.
+ * What each run said is kept in node_modules/.cache/matrix. Ends with code 1 if anything failed.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { replaceRow } from './tested-with.js'
 
@@ -28,6 +28,7 @@ const PROXY_VERSIONS: Readonly<Record<string, string>> = {
 }
 
 const root = fileURLToPath(new URL('../', import.meta.url))
+const KEPT = `${root}node_modules/.cache/matrix`
 
 const [kind = '', ...names] = process.argv.slice(2)
 if (kind !== 'engines' && kind !== 'runtimes' && kind !== 'proxies') {
@@ -55,7 +56,7 @@ for (const folder of folders) {
   // Some say it on standard error.
   const version = execFileSync('sh', ['-c', `${asks} 2>&1`], { env, encoding: 'utf8' }).trim()
   const startedAt = performance.now()
-  const { passed, failed } = await runTests(env)
+  const { passed, failed } = await runTests(name, env)
   const minutes = Math.ceil((performance.now() - startedAt) / 60_000)
   hasFailed ||= failed > 0 || passed === 0
   const shown = /(\d+(?:\.\d+)+)/.exec(version)?.[1] ?? version
@@ -66,7 +67,7 @@ for (const folder of folders) {
 process.exit(hasFailed ? 1 : 0)
 
 /** Runs the list, one file at a time, and counts. A run that fails without counting it has failed once. */
-async function runTests(env: NodeJS.ProcessEnv): Promise<{ passed: number; failed: number }> {
+async function runTests(name: string, env: NodeJS.ProcessEnv): Promise<{ passed: number; failed: number }> {
   const built = files.map((file) => file.replace(/^/, 'dist/').replace(/ts$/, 'js'))
   const args = ['--jobs=1', '--reporter=tap', ...built]
   const tap = spawn('node', [`${root}node_modules/.bin/tap`, ...args], {
@@ -79,6 +80,8 @@ async function runTests(env: NodeJS.ProcessEnv): Promise<{ passed: number; faile
     output += data
   })
   const [code] = await once(tap, 'close')
+  mkdirSync(KEPT, { recursive: true })
+  writeFileSync(`${KEPT}/${name}.tap`, output)
   for (const line of output.split('\n')) if (/^\s*not ok/.test(line)) console.log(line)
   const summary = /^# \{ total: .*$/m.exec(output.slice(output.lastIndexOf('\n# { total: ')))?.[0] ?? ''
   const count = (what: string) => Number(new RegExp(`${what}: (\\d+)`).exec(summary)?.[1] ?? 0)

@@ -71,6 +71,7 @@ export function createRecorder(transport: Transport): Recorder {
   }
 }
 
-function isUnavailable({ status, headers }: Answered): boolean {
+/** The service could not decide, or there was no answer: the same request may be sent again. */
+export function isUnavailable({ status, headers }: Answered): boolean {
   return NOTHING_SAID.includes(status) || (COME_AGAIN.includes(status) && Number(headers['retry-after']) >= 1)
 }

@@ -30,11 +30,16 @@ export interface Transport {
  * hanging.
  */
 const GIVE_UP_MS = 20_000
+/**
+ * The agent of Node.js heeds how long a server says that it keeps an idle connection only if that is shorter than a time of its
+ * own, and has none by default. It then sends on connections that the server is just closing, and such a request has no answer.
+ */
+const LONGEST_IDLE_MS = 2 * 3_600_000
 
 /** `connections` is the most that are open at a time. */
 export function createTransport(url: string, connections = 512, giveUpMs = GIVE_UP_MS): Transport {
   const { hostname, port } = new URL(url)
-  const agent = new Agent({ keepAlive: true, maxSockets: connections })
+  const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: LONGEST_IDLE_MS })
 
   return {
     send({ method, path, bearer, json, form, headers = {} }) {

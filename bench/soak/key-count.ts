@@ -5,17 +5,19 @@ const PREFIX = 'grantd:'
 /** `kind:{parent}` is the index of a parent's records, `kind:{parent}:id` is one record. */
 const INDEX = /^authorized-client:\{[^}]+\}$/
 
-export async function countKeys({ client }: RedisServer): Promise<Record<string, number>> {
+export async function countKeys(nodes: readonly RedisServer[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
-  let cursor = '0'
-  do {
-    const [next, keys] = await client.scan(cursor, 'COUNT', 1_000)
-    for (const key of keys) {
-      const kind = kindOf(key)
-      counts[kind] = (counts[kind] ?? 0) + 1
-    }
-    cursor = next
-  } while (cursor !== '0')
+  for (const { client } of nodes) {
+    let cursor = '0'
+    do {
+      const [next, keys] = await client.scan(cursor, 'COUNT', 1_000)
+      for (const key of keys) {
+        const kind = kindOf(key)
+        counts[kind] = (counts[kind] ?? 0) + 1
+      }
+      cursor = next
+    } while (cursor !== '0')
+  }
   return counts
 }
 

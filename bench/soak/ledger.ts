@@ -1,6 +1,6 @@
 /**
  * Records what a soak has done and which keys Redis must therefore hold. Also records answers that were not the
- * expected ones.
+ * expected ones. Where a fault kept an answer back, what it was about may be there or not.
  */
 import { RETENTION_MS, TTL_SLACK_MS } from '../../src/core/grants/state-machine.js'
 import type { Answered } from '../faults/transport.js'
@@ -16,7 +16,11 @@ export interface Ledger {
   expects(what: string, answer: Answered, isDue: boolean): boolean
   /** Notes that a grant was started at some time between these two. */
   started(sentAt: number, answeredAt: number): void
+  /** Notes that a grant may have been started whose answer was lost. */
+  mayHaveStarted(): void
   collected(withRefreshToken: boolean): void
+  /** Notes that a grant may have been approved that was not collected. */
+  mayBeAuthorized(): void
   requests(): number
   /** The number of answers that were not due, by what they were. */
   surprises(): Record<string, number>
@@ -27,13 +31,25 @@ export interface Ledger {
 /** The key of a grant and the key of its user code live this long, whatever the answer to the grant is. */
 const GRANT_KEPT_MS = GRANT_TTL_SECONDS * 1_000 + RETENTION_MS + TTL_SLACK_MS
 
+const MOST_STARTS = 1_000_000
+
 export function createLedger(): Ledger {
   const starts: { sentAt: number; answeredAt: number }[] = []
   const surprises: Record<string, number> = {}
   let requests = 0
   let collections = 0
   let families = 0
-  const exactly = (count: number) => ({ atLeast: count, atMost: count })
+  let unsure = 0
+  const orMore = (count: number, more = unsure) => ({ atLeast: count, atMost: count + more })
+
+  function note(sentAt: number, answeredAt: number): void {
+    // A soak of hours starts millions, and those whose keys are gone explain nothing any more.
+    if (starts.length >= MOST_STARTS) {
+      const kept = starts.filter((one) => one.answeredAt + GRANT_KEPT_MS >= sentAt)
+      starts.splice(0, starts.length, ...kept)
+    }
+    starts.push({ sentAt, answeredAt })
+  }
 
   return {
     asks() {
@@ -46,7 +62,9 @@ export function createLedger(): Ledger {
       surprises[name] = (surprises[name] ?? 0) + 1
       return false
     },
-    started: (sentAt, answeredAt) => void starts.push({ sentAt, answeredAt }),
+    started: note,
+    mayHaveStarted: () => note(Number.NEGATIVE_INFINITY, Date.now()),
+    mayBeAuthorized: () => void unsure++,
     collected(withRefreshToken) {
       collections += 1
       if (withRefreshToken) families += 1
@@ -61,10 +79,15 @@ export function createLedger(): Ledger {
       return {
         grant: grants,
         'user-code': grants,
-        'authorized-client': exactly(collections),
-        'authorized-client of a user': exactly(collections),
-        'refresh-family': exactly(families),
-        'signing-keys': exactly(1)
+        'authorized-client': orMore(collections),
+        'authorized-client of a user': orMore(collections),
+        'authorized-client-parent': orMore(collections),
+        'refresh-family': orMore(families),
+        'signing-keys': orMore(1, 0),
+        events: orMore(1, 0),
+        marker: orMore(2, 0),
+        // The key of revocations that are under way is there only while one is.
+        revocation: orMore(4, 1)
       }
     }
   }

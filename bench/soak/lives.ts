@@ -6,15 +6,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sessionOf } from '../../test/support/tokens.js'
 import type { Surface } from '../faults/surfaces.js'
 import * as surfaces from '../faults/surfaces.js'
-import type { Answered, Sent } from '../faults/transport.js'
+import type { Answered } from '../faults/transport.js'
 import { GRANT_TTL_SECONDS, type Ledger, POLL_INTERVAL_SECONDS } from './ledger.js'
+import type { Send, Trouble } from './trouble.js'
 
 const HELD_SECONDS = 8
 
 export interface World {
   /** Sends the request to any of the instances. */
-  send(what: Sent): Promise<Answered>
+  send: Send
   ledger: Ledger
+  trouble: Trouble
   /** Lives do not pause between polls, to find the highest possible rate. */
   isHurried: boolean
 }
@@ -30,6 +32,8 @@ interface Life {
   session: string
   grantCode: string
   userCode: string
+  /** The fault, if there was one, that may have kept this life from what it wanted. */
+  hindered(): string | undefined
 }
 
 export async function live(world: World, number: number): Promise<void> {
@@ -38,11 +42,12 @@ export async function live(world: World, number: number): Promise<void> {
   const surface = number % 2 === 0 ? surfaces.dashboard : surfaces.oauth
   const end = ENDS[number % ENDS.length] as End
   const session = await sessionOf(user)
-  const startedAt = Date.now()
-  const started = await world.send(surface.start(user))
+  const [startedAt, bornAt] = [Date.now(), performance.now()]
+  const started = await world.send(surface.start(user), ledger.mayHaveStarted)
   if (!ledger.expects('start', started, started.status === 200)) return
   ledger.started(startedAt, Date.now())
-  const life = { world, surface, session, ...surface.codesIn(started.body) }
+  const hindered = () => world.trouble.since(bornAt)
+  const life = { world, surface, session, hindered, ...surface.codesIn(started.body) }
 
   const held = end === 'held' ? poll(life, HELD_SECONDS) : undefined
   for (let polls = 0; polls < POLLS[end]; polls++) {
@@ -55,13 +60,29 @@ export async function live(world: World, number: number): Promise<void> {
   if (end === 'held' && !world.isHurried) await sleep(HELD_SECONDS * 500)
   const action = end === 'denied' ? 'deny' : 'approve'
   const decided = await world.send(surfaces.decide(life.userCode, action, session))
-  ledger.expects('decide', decided, decided.status === 200)
-  await conclude(life, end, await (held ?? poll(life)))
+  const isTooLate = decided.status === 404 && hindered() !== undefined
+  ledger.expects('decide', decided, decided.status === 200 || isTooLate)
+  await conclude(life, end, await lastPoll(life, held ?? poll(life)))
 }
 
-async function conclude({ world, surface, session }: Life, end: End, last: Answered): Promise<void> {
-  const { ledger } = world
+/** An instance that ends answers the polls that it holds, and who was sent away for a while comes before their time: both ask again. */
+async function lastPoll(life: Life, first: Promise<Answered>): Promise<Answered> {
+  for (let answer = await first; ; answer = await poll(life)) {
+    const isOpen = ['pending', 'slow_down'].includes(life.surface.pollOutcome(answer))
+    if (!isOpen || life.hindered() === undefined) return answer
+    await sleep(POLL_INTERVAL_SECONDS * 1_000)
+  }
+}
+
+async function conclude({ world, surface, session, hindered }: Life, end: End, last: Answered): Promise<void> {
+  const { ledger, trouble } = world
   const outcome = surface.pollOutcome(last)
+  const fault = outcome === 'gone' ? hindered() : undefined
+  if (fault !== undefined) {
+    trouble.told(fault).expired += 1
+    if (end !== 'denied') ledger.mayBeAuthorized()
+    return
+  }
   if (!ledger.expects('last poll', last, outcome === (end === 'denied' ? 'denied' : 'approved'))) return
   if (outcome === 'denied') return
   const { access, authorization, refresh } = surface.tokensIn(last.body)
@@ -75,10 +96,11 @@ async function conclude({ world, surface, session }: Life, end: End, last: Answe
   ledger.expects('use after revocation', refused, refused.status === 401)
 }
 
-async function poll({ world, surface, grantCode }: Life, waitSeconds?: number): Promise<Answered> {
+async function poll({ world, surface, grantCode, hindered }: Life, waitSeconds?: number): Promise<Answered> {
   const answer = await world.send(surface.poll(grantCode, waitSeconds))
   const outcome = surface.pollOutcome(answer)
-  const isEarly = outcome === 'slow_down' && !world.isHurried
+  // A poll that was judged and whose answer was lost comes again before its time.
+  const isEarly = outcome === 'slow_down' && !world.isHurried && hindered() === undefined
   world.ledger.expects('poll', answer, outcome !== 'unexpected' && !isEarly)
   return answer
 }

@@ -2,12 +2,14 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { writeBetweenMarkers } from '../support/documents.js'
-import type { Ended, Finding } from './verdict.js'
+import type { Finding } from './growth.js'
+import type { Ended } from './verdict.js'
 
 export interface SoakReport extends Omit<Ended, 'surprises'> {
   at: Date
   machine: Record<string, string>
   minutes: number
+  isCluster: boolean
   /** The highest rate that was measured, in requests per second. */
   highest: number
   rate: number
@@ -22,7 +24,7 @@ export function save(report: SoakReport): void {
   writeBetweenMarkers(PAGE, 'soak', pageOf(report))
 }
 
-export function pageOf({ at, machine, minutes, rate, requests, findings }: SoakReport): string {
+export function pageOf({ at, machine, minutes, isCluster, rate, requests, findings }: SoakReport): string {
   const rows = findings.map(({ name, value, isGood }) => [
     name,
     value,
@@ -33,6 +35,6 @@ export function pageOf({ at, machine, minutes, rate, requests, findings }: SoakR
   return [
     ...[['looked at', 'found', 'verdict'], ['---', '---', '---'], ...rows].map((cells) => `| ${cells.join(' | ')} |`),
     '',
-    `Measured on ${day}: for ${minutes} min at ${perSecond} requests a second, half of the highest rate; ${all} in all. ${where.join(', ')}.`
+    `Measured on ${day}: for ${minutes} min over ${isCluster ? 'a Cluster' : 'one Redis'} at ${perSecond} requests a second, half of the highest rate; ${all} in all. ${where.join(', ')}.`
   ].join('\n')
 }

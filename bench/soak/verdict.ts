@@ -1,67 +1,37 @@
-/** Decides whether a soak has left anything behind: memory, keys, subscriptions, connections. */
+/** Decides whether a soak has left anything behind: memory, keys, subscriptions, connections, open files. */
+import { type Finding, growth, memoryOf } from './growth.js'
 import type { Ledger } from './ledger.js'
 import type { InstanceSample, Sample } from './samples.js'
+import type { Told } from './trouble.js'
 
-export interface Finding {
-  name: string
-  value: string
-  /** The verdict; absent for a finding that has no target. */
-  isGood?: boolean
-}
-
-/**
- * The share by which memory of the last quarter may exceed that of the second. The first quarter is left out as
- * warm-up.
- */
-const MOST_GROWTH = 0.05
-/** In a shorter soak the heap may still be growing to its working size, so its memory is not judged. */
-const SHORTEST_FOR_MEMORY_SECONDS = 600
+/** At the end of a soak of hours this much is without faults, and the last quarter of a shorter one (schedule.ts). */
+const LEFT_ALONE_SECONDS = 600
 
 export interface Ended {
-  /** The samples taken under load. */
+  /** The sample taken before the load, when everything was in use once. */
+  first: Sample
+  /** The samples taken under load, but for those of a moment at which a fault was in force. */
   samples: readonly Sample[]
   /** The sample taken after the load has ended. */
   last: Sample
   keys: Record<string, number>
   explained: ReturnType<Ledger['explained']>
   surprises: Record<string, number>
+  /** What each fault has led to. */
+  faults: Record<string, Told>
+  /** What some instance does not do any more. */
+  missing: readonly string[]
   requests: number
 }
 
-export function judgeSoak({ samples, last, keys, explained, surprises, requests }: Ended): Finding[] {
-  const quarter = (number: number) =>
-    samples.slice(Math.floor(((number - 1) * samples.length) / 4), Math.floor((number * samples.length) / 4))
-  const [second, fourth] = [quarter(2), quarter(4)]
-  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
-
-  const growth = (name: string, of: (sample: Sample) => number, isBound: boolean): Finding => {
-    const [before, after] = [mean(second.map(of)), mean(fourth.map(of))]
-    const by = after / before - 1
-    const value = `${mebibytes(before)} → ${mebibytes(after)}, ${by >= 0 ? '+' : ''}${(by * 100).toFixed(1)} %`
-    return isBound ? { name, value, isGood: by <= MOST_GROWTH } : { name, value }
-  }
-  const isLong = last.atSeconds >= SHORTEST_FOR_MEMORY_SECONDS
-  const instances = last.instances.flatMap((_, i) => {
-    const of = (read: (sample: InstanceSample) => number) => (sample: Sample) =>
-      read(sample.instances[i] as InstanceSample)
-    return [
-      growth(
-        `RSS of instance ${i + 1}, second quarter → last`,
-        of(({ rssBytes }) => rssBytes),
-        isLong
-      ),
-      growth(
-        'its heap',
-        of(({ heapBytes }) => heapBytes),
-        false
-      )
-    ]
-  })
-
-  // Instances open all their connections at start, so the number must not change.
+export function judgeSoak(ended: Ended): Finding[] {
+  const { first, samples, last, keys, explained, surprises, faults, missing, requests } = ended
+  // What a fault has ended is back by then, and nothing is there twice.
+  const lateFrom = last.atSeconds - Math.min(last.atSeconds / 4, LEFT_ALONE_SECONDS)
+  const late = samples.filter(({ atSeconds }) => atSeconds >= lateFrom)
   const constant = (name: string, of: (sample: Sample) => number): Finding => {
-    const seen = [...new Set(samples.map(of))].sort((a, b) => a - b)
-    return { name, value: seen.join(', '), isGood: seen.length === 1 }
+    const seen = [...new Set([first, ...samples].map(of))].sort((a, b) => a - b)
+    return { name, value: seen.join(', '), isGood: late.every((sample) => of(sample) === of(first)) }
   }
   const kinds = [...new Set([...Object.keys(keys), ...Object.keys(explained)])].sort()
   const ofKinds = kinds.map((kind): Finding => {
@@ -71,16 +41,23 @@ export function judgeSoak({ samples, last, keys, explained, surprises, requests 
     return { name: `keys: ${kind}`, value: `${count}, explained ${due}`, isGood: count >= atLeast && count <= atMost }
   })
   const held = last.instances.map(({ heldPolls }) => heldPolls)
+  const files = [first, last].map(({ instances }) => instances.map(({ openFiles }) => openFiles))
   return [
-    ...instances,
-    growth('memory of Redis, which keeps what is authorized', ({ redis }) => redis.memoryBytes, false),
+    ...last.instances.flatMap((_, i) => memoryOf(samples, i)),
+    growth('memory of Redis, which keeps what is authorized', samples, ({ redis }) => redis.memoryBytes, false),
     ...ofKinds,
     constant('channels listened to', ({ redis }) => redis.channels),
     constant('subscriptions to them', ({ redis }) => redis.subscribers),
     constant('connections to Redis', ({ redis }) => redis.clients),
     { name: 'polls held, at most', value: `${most(samples, ({ heldPolls }) => heldPolls)}` },
     { name: 'polls held after the end', value: held.join(', '), isGood: held.every((count) => count === 0) },
-    { name: 'open files, most → after the end', value: openFiles(samples, last) },
+    {
+      name: 'open files, before the load → most → after its connections were ended',
+      value: `${files[0]?.join(', ')} → ${most(samples, ({ openFiles }) => openFiles)} → ${files[1]?.join(', ')}`,
+      isGood: last.instances.every(({ openFiles }, i) => openFiles <= (files[0]?.[i] ?? 0))
+    },
+    ...Object.entries(faults).map(ofFault),
+    { name: 'what instances do not do any more', value: missing.join(', ') || 'nothing', isGood: missing.length === 0 },
     {
       name: 'answers that were not due',
       value: `${JSON.stringify(surprises)} of ${requests}`,
@@ -89,8 +66,11 @@ export function judgeSoak({ samples, last, keys, explained, surprises, requests 
   ]
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+function ofFault([name, { times, repeated, expired }]: [string, Told]): Finding {
+  const answers = Object.entries(repeated).map(([what, count]) => `${count} × ${what}`)
+  const value = `${times} ×; answers that were none: ${answers.join(', ') || 'none'}; grants that expired over it: ${expired}`
+  return { name, value }
+}
+
 const most = (samples: readonly Sample[], of: (sample: InstanceSample) => number) =>
   Math.max(...samples.flatMap(({ instances }) => instances.map(of)))
-const openFiles = (samples: readonly Sample[], last: Sample) =>
-  `${most(samples, ({ openFiles }) => openFiles)} → ${last.instances.map(({ openFiles }) => openFiles).join(', ')}`

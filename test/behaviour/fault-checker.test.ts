@@ -1,9 +1,16 @@
-/** Checks the checker of bench/faults with made-up histories, each with one violation that it must find. */
+/**
+ * Checks the checker of bench/faults with made-up histories, each with one violation that it must find; and that what sends the load
+ * loses no request by itself.
+ */
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { check, type Verdict } from '../../bench/faults/checker.js'
 import { figuresOf } from '../../bench/faults/figures.js'
 import type { Entry, FinalState, ListedClient, Outcome } from '../../bench/faults/history.js'
 import { lossesOf } from '../../bench/faults/losses.js'
+import { createTransport } from '../../bench/faults/transport.js'
+import { freePort } from '../support/ports.js'
 
 /** The whole life of an actor, one request per second. Every test breaks one thing in it. */
 const approved: Entry[] = [
@@ -205,4 +212,21 @@ t.test('what was told while the network was broken and is not there is counted, 
   t.same(losses(untold('grant.approved')).lost, {}, 'what was told before is not lost by that')
   t.same(losses(untold('authorization.revoked'), broken(3, 7)), { acknowledged: 3, lost: {}, losers: new Set() })
   t.same(losses(untold('authorization.revoked'), { ...broken(3, 7), wholeAt: 9_000 }).lost, { revocations: 1 })
+})
+
+t.test('an idle connection is ended before its server ends it', async (t) => {
+  const server = createServer((socket) => {
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nkeep-alive: timeout=2\r\ncontent-length: 2\r\n\r\n{}'))
+  })
+  const port = await freePort()
+  server.listen(port, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { send, close } = createTransport(`http://127.0.0.1:${port}`)
+  t.teardown(close)
+  const connected = once(server, 'connection') as Promise<[Socket]>
+  t.match(await send({ method: 'GET', path: '/' }), { status: 200, body: {} })
+  const [socket] = await connected
+  await once(socket, 'end')
+  t.pass('this server never does')
 })

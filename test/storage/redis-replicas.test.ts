@@ -12,7 +12,7 @@ import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { pendingGrant } from '../contract/decision-feed.js'
 import { CLIENT_TAG, decisionOf, tally, times } from '../contract/engine.js'
 import { freePort } from '../support/ports.js'
-import { startCluster } from '../support/redis-cluster.js'
+import { moveSlot, startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -209,7 +209,6 @@ t.test('a Cluster, in which a part is given to another primary while it is used'
   const slots = new Set(
     await Promise.all(mine.map((digest) => from.client.cluster('KEYSLOT', `{${digest.slice(0, 2)}}`)))
   )
-  const ids = await Promise.all([from, to].map(({ client }) => client.cluster('MYID')))
 
   const errors: unknown[] = []
   let isMoving = true
@@ -222,13 +221,7 @@ t.test('a Cluster, in which a part is given to another primary while it is used'
     }
   }
   const using = use()
-  for (const slot of slots) {
-    await to.client.cluster('SETSLOT', slot, 'IMPORTING', ids[0] as string)
-    await from.client.cluster('SETSLOT', slot, 'MIGRATING', ids[1] as string)
-    const keys = (await from.client.cluster('GETKEYSINSLOT', slot, 1_000)) as string[]
-    if (keys.length > 0) await from.client.migrate('127.0.0.1', to.port, '', 0, 5_000, 'KEYS', ...keys)
-    for (const { client } of [to, from]) await client.cluster('SETSLOT', slot, 'NODE', ids[1] as string)
-  }
+  for (const slot of slots) await moveSlot(from, to, slot)
   await sleep(500)
   isMoving = false
   await using
