@@ -85,6 +85,7 @@ export function createLedger(): Ledger {
         'refresh-family': orMore(families),
         'signing-keys': orMore(1, 0),
         events: orMore(1, 0),
+        evidence: orMore(1, 0),
         marker: orMore(2, 0),
         // The key of revocations that are under way is there only while one is.
         revocation: orMore(4, 1)
