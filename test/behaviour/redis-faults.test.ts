@@ -773,7 +773,7 @@ t.test('what cannot be read is a 503 by itself, left out of its list, and told t
     const families = new Set(found.map((key) => key.split(':')[1]))
     // What is no record. A marker and an index that cannot be read hold up nothing.
     const others = ['grant', 'user-code', 'refresh-family', 'signing-keys', 'limit', 'lock', 'events', 'marker']
-    for (const other of [...others, 'authorized-client-parent']) families.delete(other)
+    for (const other of [...others, 'evidence', 'authorized-client-parent']) families.delete(other)
     t.same([...new Set(kinds.map(({ key }) => key.split(':')[0] as string))].sort(), [...families].sort())
   })
 

@@ -61,10 +61,10 @@ export function typeFaults(objects: readonly Manifest[]): string[] {
     const options =
       '--ignoreConfig --strict --noEmit --skipLibCheck --lib es2023 --module esnext --moduleResolution bundler'
     const args = [join(root, 'node_modules/typescript/bin/tsc'), ...options.split(' '), '--types', '', file]
-    const { stdout, status, error } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    const { stdout, stderr, status, error } = spawnSync(process.execPath, args, { encoding: 'utf8' })
     if (error) throw error
     const faults = stdout.split('\n').filter((line) => line.includes(': error TS'))
-    if (status !== 0 && faults.length === 0) throw new Error(`tsc ended with ${status}: ${stdout}`)
+    if (status !== 0 && faults.length === 0) throw new Error(`tsc ended with ${status}: ${stdout}${stderr}`)
     return faults
   } finally {
     rmSync(folder, { recursive: true })

@@ -5,3 +5,5 @@
 import processOnSpawn from 'process-on-spawn'
 
 processOnSpawn.removeAllListeners()
+const { NODE_OPTIONS = '' } = process.env
+process.env.NODE_OPTIONS = NODE_OPTIONS.replace(/"?--import=\S*@tapjs\/processinfo\S*/, '').trim()
