@@ -55,9 +55,8 @@ export async function* runEventsCommand(core: Core, options: OptionValues): Asyn
 
 /** Where to go on if the trail has lost the event up to which it was read, as a failover may. */
 async function wayBack(core: Core, seenId = '', seenAtMs = 0) {
-  const before = (from: string | undefined, most: number) => core.searchEvents({}, { direction: 'before', from, most })
-  const isLost = (await lookFor({ before }, seenId)) === 'lost'
-  return isLost ? placeBefore({ before }, seenAtMs - GO_BACK_MS) : undefined
+  const isLost = (await lookFor(core.trail, seenId)) === 'lost'
+  return isLost ? placeBefore(core.trail, seenAtMs - GO_BACK_MS) : undefined
 }
 
 /** Whoever follows goes on after Redis was away, and is told of both beside what is printed. */

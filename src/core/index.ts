@@ -308,6 +308,8 @@ export function createCore(parts: CoreParts) {
     measures,
     completeIndexes: createCompleteIndexes(profiles, allAuthorizations),
     searchEvents: createEventSearch(createWholeTrail(storage.events), clock),
+    /** The list of all events alone, which says whether one was dropped or has been lost. */
+    trail: { before: storage.events.before },
     revocationFeed,
     /** Undefined unless TOKEN_STATUS_LIST is on. */
     statusLists,

@@ -1,13 +1,17 @@
 /** The audit trail: that nothing acknowledged is missing from it, in which order it is, how much it keeps, and what it costs. */
 import t, { type Test } from 'tap'
+import { runEventsCommand } from '../../src/cli/events.js'
 import type { AuditEvent } from '../../src/core/audit/event.js'
 import { BY_OPERATOR } from '../../src/core/audit/event.js'
+import { createEventSearch } from '../../src/core/audit/event-search.js'
 import type { EventFilter } from '../../src/core/audit/event-store.js'
+import { createWholeTrail } from '../../src/core/audit/whole-trail.js'
 import { isAuthorization } from '../../src/core/authorizations/authorization.js'
 import { createRevocationSweep } from '../../src/core/authorizations/revocation-sweep.js'
 import { createRevoking } from '../../src/core/authorizations/revoking.js'
 import { fault } from '../../src/core/fault.js'
 import { readable } from '../../src/core/records/readable.js'
+import { createMemoryEventStore } from '../../src/storage/memory/event-store.js'
 import { startApp, type TestApp } from '../support/app.js'
 import { eventsOf } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
@@ -222,6 +226,49 @@ for (const [name, variables] of Object.entries(ENGINES)) {
     )
   })
 }
+
+t.test('what is dropped while the trail is looked through is found all the same', async (t) => {
+  const { clock } = await startApp(t)
+  const store = createMemoryEventStore(200)
+  const started = Array.from({ length: 15 }, () => ({ type: 'grant.started', actor: 'client:cli' }) as const)
+  for (let i = 0; i < 10; i++)
+    await store.add([{ type: 'user.blocked', ...BY_OPERATOR, userId: `${i}` }, ...started], clock())
+  const [first] = (await store.after(undefined, 1)).events
+  const flooded: typeof store = {
+    ...store,
+    async look(...place) {
+      for (let i = 0; i < 30; i++) await store.add(started, clock())
+      return store.look(...place)
+    }
+  }
+  const search = createEventSearch(createWholeTrail(flooded), clock)
+  const { events } = await search({ type: 'user.blocked' }, { direction: 'after', from: first?.id, most: 50 })
+  t.strictSame(
+    events.map(({ userId }) => userId),
+    ['1', '2', '3', '4', '5', '6', '7', '8', '9']
+  )
+})
+
+t.test('who follows the trail through a flood is told nothing twice', async (t) => {
+  const { app, clock } = await startApp(t, { EVENTS_KEPT: '150' })
+  const { audit } = app.core
+  const started = { type: 'grant.started', actor: 'client:cli' } as const
+  const blocked = (userId: string) => ({ type: 'user.blocked', ...BY_OPERATOR, userId }) as const
+  await audit.tell(blocked('one'))
+  clock.advance(1_000)
+  await audit.tell(started)
+  const following = runEventsCommand(app.core, { follow: true, json: true })
+  const next = async () => JSON.parse((await following.next()).value as string)
+  t.match(await next(), { type: 'user.blocked', user_id: 'one' })
+  t.match(await next(), { type: 'grant.started' })
+  // It is held up meanwhile, as by a pager.
+  for (let i = 0; i < 600; i++) await audit.tell(started)
+  await audit.tell(blocked('two'))
+  let told = await next()
+  while (told.type === 'grant.started') told = await next()
+  t.match(told, { type: 'user.blocked', user_id: 'two' })
+  await following.return(undefined)
+})
 
 const isActive = ({ revoked_at }: { revoked_at: string | null }) => revoked_at === null
 

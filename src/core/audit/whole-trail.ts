@@ -22,17 +22,13 @@ export function createWholeTrail(store: Store): EventReader {
   }
 
   async function lookAfter(id: string | undefined, filter: EventFilter, most: number): Promise<EventLook> {
+    const found = await store.look('after', id, filter, most)
+    // It is asked afterwards: what is dropped from one list while it is looked at is found in the other one.
     const { events, next } = await store.after(undefined, 1)
     const first = events[0]?.id ?? next
-    if (first !== undefined && isEarlier(id, first)) {
-      const older = await evidence.look('after', id, filter, most)
-      const reachesIn = older.lastId === undefined || !isEarlier(older.lastId, first)
-      if (!reachesIn) return { ...older, isMore: true }
-      const found = older.events.filter((event) => isEarlier(event.id, first))
-      const last = found.at(-1)
-      if (last) return { events: found, lastId: last.id, lastAtMs: last.atMs, isMore: true }
-    }
-    return store.look('after', id, filter, most)
+    if (first === undefined || !isEarlier(id, first)) return found
+    const older = await evidence.look('after', id, filter, most)
+    return older.lastId === undefined || found.lastId === undefined ? found : mixed(older, found, most)
   }
 
   return {
@@ -63,4 +59,18 @@ export function createWholeTrail(store: Store): EventReader {
 function joined(newer: EventLook, older: EventLook): { events: AuditEvent[] } & Pick<EventLook, 'lastId' | 'lastAtMs'> {
   const { lastId, lastAtMs } = older.lastId === undefined ? newer : older
   return { events: [...newer.events, ...older.events], lastId, lastAtMs }
+}
+
+/** Two looks that begin at one place, as far as both of them reach. */
+function mixed(older: EventLook, found: EventLook, most: number): EventLook {
+  const isShorter = older.isMore && isEarlier(older.lastId, found.lastId ?? '')
+  const { lastId = '', lastAtMs } = isShorter ? older : found
+  const known = new Set(found.events.map(({ id }) => id))
+  const all = [...older.events.filter(({ id }) => !known.has(id)), ...found.events]
+    .filter(({ id }) => !isEarlier(lastId, id))
+    .sort((a, b) => (isEarlier(a.id, b.id) ? -1 : 1))
+  const events = all.slice(0, most)
+  const last = events.at(-1)
+  if (all.length > most && last) return { events, lastId: last.id, lastAtMs: last.atMs, isMore: true }
+  return { events, lastId, lastAtMs, isMore: isShorter || found.isMore }
 }
