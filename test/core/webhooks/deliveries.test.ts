@@ -20,7 +20,8 @@ async function setUp(t: Test, { types = ['*'], eventsKept = 10_000 } = {}) {
   const clock = testClock()
   const storage = createMemoryStorage(clock, { eventsKept })
   t.teardown(() => storage.close())
-  const state = createWebhookState(storage.webhooks, clock)
+  const records = { ...storage.webhooks }
+  const state = createWebhookState(records, clock)
   const said: string[] = []
   const sent: string[] = []
   const parts = { clock, trail: storage.events, state, isLeading: () => true, beginsAtMs: clock() }
@@ -67,7 +68,7 @@ async function setUp(t: Test, { types = ['*'], eventsKept = 10_000 } = {}) {
       events.map((event) => ({ type: 'authorization.renamed', actor: 'service', ...event })),
       clock()
     )
-  return { clock, storage, state, add, lead, sent, said, receiver }
+  return { clock, storage, records, state, add, lead, sent, said, receiver }
 }
 
 /** Events of one authorization, in this order. */
@@ -183,6 +184,49 @@ t.test('a failure is tried again for three days, ever less often, and then given
     t.same(ids, [failed?.id])
     t.same([await state.failed('billing'), await state.held('billing')], [[], []])
   })
+})
+
+t.test('what an operator sends again is sent once, also where its take-over was answered by nobody', async (t) => {
+  const { add, lead, sent, receiver, clock, state, records } = await setUp(t)
+  const leader = await lead('one')
+  receiver.answers = () => 'refused'
+  const all = Array.from({ length: 60 }, (_, i) => `${i}`)
+  await add(...all.flatMap((detail) => of(`of ${detail}`, detail)))
+  await leader.goOn()
+  clock.advance(4 * DAY_MS)
+  await leader.goOn()
+  const failed = await state.failed('billing')
+  t.equal(failed.length, 60)
+  receiver.answers = () => 'delivered'
+  sent.length = 0
+  for (const { id } of failed) t.ok(await state.resend('billing', id))
+  await state.wake('billing', 'again', false)
+
+  // One of the first batch: the change is made, and its answer is lost. Then a batch after the first cannot be read.
+  const { change, page } = records
+  records.change = async (...one) => {
+    await change(...one)
+    records.change = change
+    throw fault('unavailable', { detail: 'nobody answers' })
+  }
+  clock.advance(2_000)
+  await t.rejects(leader.step(), { code: 'unavailable' })
+  records.page = async (parent, options) => {
+    if (options.after === undefined) return page(parent, options)
+    records.page = page
+    throw fault('unavailable', { detail: 'nobody answers' })
+  }
+  clock.advance(2_000)
+  await t.rejects(leader.step(), { code: 'unavailable' })
+  t.same(sent, [])
+  clock.advance(2_000)
+  await leader.goOn()
+  t.same(sent.toSorted(), all.toSorted())
+  await state.wake('billing', 'and again', false)
+  clock.advance(2_000)
+  await leader.goOn()
+  t.equal(sent.length, 60, 'once')
+  t.same([await state.failed('billing'), await state.held('billing')], [[], []])
 })
 
 t.test('410 stops the endpoint, for every leader, until an operator lets it go on', async (t) => {
