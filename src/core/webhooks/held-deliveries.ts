@@ -67,7 +67,7 @@ export function createHeld(stored: RecordStore, readables: RecordStore, clock: C
       return taken.sort((a, b) => a.order - b.order)
     },
 
-    /** Puts a delivery there that the next look of whoever leads takes over. */
+    /** Puts a delivery there that the next look of whoever leads takes over. Resolves to what is there: a leader's has a token. */
     put: (endpointId: string, delivery: Delivery) =>
       stored.create(heldOf(endpointId), delivery.id, toFields(delivery), forEver())
   }

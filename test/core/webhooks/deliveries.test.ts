@@ -229,6 +229,39 @@ t.test('what an operator sends again is sent once, also where its take-over was 
   t.same([await state.failed('billing'), await state.held('billing')], [[], []])
 })
 
+t.test(
+  'what is sent again in the moment in which it is given up stays listed, and is sent at the next try',
+  async (t) => {
+    const { add, lead, sent, receiver, clock, state, records } = await setUp(t)
+    const leader = await lead('one')
+    receiver.answers = () => 'refused'
+    await add(...of('a', '1'))
+    await leader.goOn()
+    clock.advance(4 * DAY_MS)
+    const { create } = records
+    const resent: boolean[] = []
+    records.create = async (parent, id, ...rest) => {
+      const created = await create(parent, id, ...rest)
+      if (parent !== 'failed billing') return created
+      records.create = create
+      resent.push(await state.resend('billing', id))
+      return created
+    }
+    await leader.goOn()
+    t.same(resent, [false], 'it still waits there')
+    const [failed] = await state.failed('billing')
+    t.equal(failed?.event.detail, '1')
+    t.same(await state.held('billing'), [])
+    receiver.answers = () => 'delivered'
+    sent.length = 0
+    t.equal(await state.resend('billing', failed?.id ?? ''), true)
+    await state.wake('billing', 'again', false)
+    clock.advance(2_000)
+    await leader.goOn()
+    t.same(sent, ['1'])
+  }
+)
+
 t.test('410 stops the endpoint, for every leader, until an operator lets it go on', async (t) => {
   const { add, lead, sent, said, receiver, clock, state } = await setUp(t)
   const first = await lead('one')
