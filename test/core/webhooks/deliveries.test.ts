@@ -515,26 +515,19 @@ t.test('an instance that may not lead any more begins nothing', async (t) => {
   t.same(sent, [])
 })
 
-t.test('a leader without a lease breaks off what is under way, and makes it again when it leads', async (t) => {
-  const { add, clock, state, storage } = await setUp(t)
+/** A deliverer whose receiver never answers. `next` resolves to the signal of the attempt that begins next. */
+function startDeliverer(t: Test, { clock, state, storage }: Awaited<ReturnType<typeof setUp>>, leaseMs: number) {
   const sent: AbortSignal[] = []
   let arrived: (signal: AbortSignal) => void = () => {}
-  const attempt = () => new Promise<AbortSignal>((resolve) => (arrived = resolve))
-  let isAway = false
+  const next = () => new Promise<AbortSignal>((resolve) => (arrived = resolve))
+  const locks = { ...storage.locks }
   const deliverer = createDeliverer({
-    ...{ endpoints: [endpoint], state, trail: storage.events, clock, leaseMs: 400 },
+    ...{ endpoints: [endpoint], state, trail: storage.events, clock, leaseMs, locks },
     told: {
       webhooksFailed(error: unknown) {
         throw error
       }
     } as never,
-    locks: {
-      acquire: async (...lock) => {
-        if (isAway) throw fault('unavailable', { detail: 'nobody answers' })
-        return storage.locks.acquire(...lock)
-      },
-      release: storage.locks.release
-    },
     async send(_endpoint, _delivery, ended) {
       sent.push(ended)
       arrived(ended)
@@ -546,17 +539,47 @@ t.test('a leader without a lease breaks off what is under way, and makes it agai
   // The deliverer keeps no process alive.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => clearInterval(alive))
-  let next = attempt()
   deliverer.start()
-  await add(...of('a', '1'))
-  const first = await next
-  next = attempt()
-  isAway = true
-  await once(first, 'abort')
+  return { sent, next, locks }
+}
+
+t.test('a leader without a lease breaks off what is under way, and makes it again when it leads', async (t) => {
+  const parts = await setUp(t)
+  const { sent, next, locks } = startDeliverer(t, parts, 400)
+  const { acquire } = locks
+  const first = next()
+  await parts.add(...of('a', '1'))
+  const signal = await first
+  const second = next()
+  locks.acquire = async () => {
+    throw fault('unavailable', { detail: 'nobody answers' })
+  }
+  await once(signal, 'abort')
   t.equal(sent.length, 1)
-  isAway = false
-  t.notOk((await next).aborted)
-  t.same(await state.held('billing'), [], 'no attempt was made that failed')
+  locks.acquire = acquire
+  t.notOk((await second).aborted)
+  t.same(await parts.state.held('billing'), [], 'no attempt was made that failed')
+})
+
+t.test('so does one whose machine was suspended, when it wakes: by its own clock no time has passed', async (t) => {
+  const parts = await setUp(t)
+  // By that clock the lease neither ends nor is renewed while this runs.
+  const { sent, next, locks } = startDeliverer(t, parts, 3_600_000)
+  const first = next()
+  await parts.add(...of('a', '1'))
+  const signal = await first
+  const second = next()
+  const { acquire } = locks
+  const sentWhenAsked: number[] = []
+  locks.acquire = async (...lock) => {
+    sentWhenAsked.push(sent.length)
+    return acquire(...lock)
+  }
+  parts.clock.advance(3_600_000)
+  await once(signal, 'abort')
+  t.notOk((await second).aborted)
+  t.same(sentWhenAsked, [1], 'another one may lead, so it asks before it begins anything')
+  t.same(await parts.state.held('billing'), [], 'no attempt was made that failed')
 })
 
 t.test('rests double from five seconds to an hour, with a fifth of jitter', async (t) => {
