@@ -29,7 +29,7 @@ export async function runWebhooksCommand(
     if ((id !== undefined) === (all === true)) throw new Error('name one delivery by its ID, or all of them with --all')
     const ids = all || id === undefined ? (await webhooks.failed()).map((delivery) => delivery.id) : [id]
     const resent = await webhooks.resend(ids)
-    if (resent === 0 && !all) throw new Error(`no failed delivery has the id ${id}`)
+    if (resent === 0 && !all) throw new Error(`no failed delivery has the id ${id}, or it is being given up now`)
     return [json ? JSON.stringify({ resent }) : `sent again: ${resent}`]
   }
   if (id === undefined || !(await webhooks.resume(id))) throw new Error(`there is no webhook ${id}`)

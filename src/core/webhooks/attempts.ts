@@ -89,7 +89,7 @@ export function createAttempts(parts: AttemptParts) {
     hasEnded: () => ended.signal.aborted,
 
     begin(): void {
-      if (standing.stoppedAtMs !== undefined || ended.signal.aborted || saves.isStuck() || !isLeading()) return
+      if (!isLeading() || standing.stoppedAtMs !== undefined || ended.signal.aborted || saves.isStuck()) return
       const { due, behind } = waiting.look(clock(), ATTEMPTS_AT_ONCE - underWay.size)
       for (const delivery of behind) hold(delivery)
       for (const delivery of due) {

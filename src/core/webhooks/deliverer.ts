@@ -8,6 +8,7 @@ import { isFault } from '../fault.js'
 import type { LockStore } from '../records/record-store.js'
 import type { WebhookEndpoint } from './endpoint.js'
 import { createEndpointDeliveries, type EndpointDeliveries, type EndpointParts } from './endpoint-deliveries.js'
+import { createLease } from './lease.js'
 import { statusOf } from './telling.js'
 
 /** After the death of a leader another one begins so much later, at most, and a little. */
@@ -44,18 +45,19 @@ export function createDeliverer({ endpoints, locks, leaseMs = LEASE_MS, ...share
   const { clock, told } = shared
   const holder = randomUUID()
   const beginsAtMs = clock()
+  const lease = createLease(leaseMs, clock, lapse)
   let lead: Lead | undefined
-  /** By the clock of this process, which goes on while it is paused. */
-  let leadsUntil = 0
   let timer: NodeJS.Timeout | undefined
-  let lapsing: NodeJS.Timeout | undefined
   let asking: Promise<void> | undefined
   let isStopped = false
 
   function begin(): void {
     const mine: Lead = { deliveries: new Map(), hasLapsed: false, isOver: false }
     lead = mine
-    const isLeading = () => !mine.isOver && !mine.hasLapsed && performance.now() < leadsUntil - leaseMs * MARGIN
+    const isLeading = () => {
+      if (lease.leftMs() <= 0) lapse()
+      return !mine.isOver && !mine.hasLapsed && lease.leftMs() > leaseMs * MARGIN
+    }
     const lost = () => void leave(mine)
     for (const endpoint of endpoints) {
       const parts = { ...shared, endpoint, leader: holder, isLeading, lost, beginsAtMs }
@@ -86,23 +88,19 @@ export function createDeliverer({ endpoints, locks, leaseMs = LEASE_MS, ...share
 
   /** The lease has ended: what is under way would be sent beside another leader. What came of the rest is saved if the lead is found again. */
   function lapse(): void {
-    if (!lead) return
+    if (!lead || lead.hasLapsed) return
     lead.hasLapsed = true
     for (const deliveries of lead.deliveries.values()) deliveries.breakOff()
-  }
-
-  function leadUntil(endsAt: number): void {
-    leadsUntil = endsAt
-    clearTimeout(lapsing)
-    lapsing = setTimeout(lapse, endsAt - performance.now()).unref()
+    // Who was suspended need not wait for the next renewal.
+    if (!isStopped) askOnce()
   }
 
   async function ask(): Promise<void> {
-    const askedAt = performance.now()
+    const askedAt = lease.now()
     try {
       const isMine = await locks.acquire(LEAD, holder, leaseMs)
-      if (performance.now() > leadsUntil) lapse()
-      if (isMine) leadUntil(askedAt + leaseMs)
+      if (lease.leftMs() <= 0) lapse()
+      if (isMine) lease.renew(askedAt)
       // Another instance may have led meanwhile, so that what this one knows is old.
       if (lead && (!isMine || lead.hasLapsed)) await leave(lead)
       if (isMine && !lead && !isStopped) begin()
@@ -129,7 +127,7 @@ export function createDeliverer({ endpoints, locks, leaseMs = LEASE_MS, ...share
       isStopped = true
       if (!timer) return
       clearInterval(timer)
-      clearTimeout(lapsing)
+      lease.forget()
       await asking
       if (lead) await leave(lead)
       await locks.release(LEAD, holder).catch((error) => {

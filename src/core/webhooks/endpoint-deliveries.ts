@@ -39,6 +39,8 @@ export function createEndpointDeliveries(parts: EndpointParts) {
   const saves = createSaves((changes) => state.write(endpoint.id, fencingToken, changes), lost)
   const attempts = createAttempts({ ...parts, waiting, saves, goOn })
   const progress = createProgress(trail, (eventId) => waiting.get(deliveryIdOf(eventId, endpoint.id))?.isStored ?? true)
+  /** What is being taken over, and was not told yet. */
+  const begun = new Set<string>()
   let gaps: Gap[] = []
   let wake = ''
   let fencingToken = 0
@@ -74,7 +76,7 @@ export function createEndpointDeliveries(parts: EndpointParts) {
 
   /** What waits in the storage, also what an operator put there. */
   async function takeHeld(): Promise<void> {
-    const held = await state.takeOver(endpoint.id, fencingToken)
+    const held = await state.takeOver(endpoint.id, fencingToken, begun)
     if (held === 'stale') lost()
     else for (const delivery of held) waiting.add(delivery, true)
   }

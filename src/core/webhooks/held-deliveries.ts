@@ -47,22 +47,27 @@ export function createHeld(stored: RecordStore, readables: RecordStore, clock: C
     drop: (endpointId: string, token: number, deliveryId: string) =>
       stored.delete(heldOf(endpointId), deliveryId, { field: 'token', is: `${token}` }),
 
-    /** Makes everything that waits this leader's. Resolves to what was not so before, in its order. */
-    async takeOver(endpointId: string, token: number): Promise<Delivery[] | 'stale'> {
+    /**
+     * Makes everything that waits this leader's. Resolves to what was not so before, in its order. `begun` is the leader's: what a call
+     * that rejected had begun with may be its own since, and counts as not so before.
+     */
+    async takeOver(endpointId: string, token: number, begun = new Set<string>()): Promise<Delivery[] | 'stale'> {
       const parent = heldOf(endpointId)
       const taken: Delivery[] = []
       for await (const { records } of batchesOf(readables.page, parent, { order: 'first-to-end' })) {
-        const others = [...records].filter(([, fields]) => fields.token !== `${token}`)
+        const others = [...records].filter(([id, fields]) => fields.token !== `${token}` || begun.has(id))
+        for (const [id] of others) begun.add(id)
         const owned = await Promise.all(others.map(([id, fields]) => own(parent, id, token, fields)))
         for (const kept of owned) {
           if (kept === 'stale') return 'stale'
           taken.push(...[readDelivery(kept?.delivery) ?? []].flat())
         }
       }
+      begun.clear()
       return taken.sort((a, b) => a.order - b.order)
     },
 
-    /** Puts a delivery there that the next look of whoever leads takes over. */
+    /** Puts a delivery there that the next look of whoever leads takes over. Resolves to what is there: a leader's has a token. */
     put: (endpointId: string, delivery: Delivery) =>
       stored.create(heldOf(endpointId), delivery.id, toFields(delivery), forEver())
   }

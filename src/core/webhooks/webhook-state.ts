@@ -86,7 +86,7 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
 
     counts: (endpointId: string) => countsOf(stored, [heldOf(endpointId), failedOf(endpointId)]),
 
-    /** Has a failed delivery sent again, after what waits. Resolves to whether there is such a one. */
+    /** Has a failed delivery sent again, after what waits. Resolves to whether there is such a one that waits no more. */
     async resend(endpointId: string, deliveryId: string): Promise<boolean> {
       const kept = await failedRecords.get(failedOf(endpointId), deliveryId)
       const failed = readFailedDelivery(kept?.delivery)
@@ -95,7 +95,9 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
       const nowMs = clock()
       // A time is a greater number than the order of anything that was taken up before it.
       const anew = { ...delivery, takenAtMs: nowMs, nextAtMs: nowMs, attempts: 0, order: nowMs }
-      await held.put(endpointId, anew)
+      const { token } = await held.put(endpointId, anew)
+      // A leader that is giving it up has not dropped it yet, and will: what is listed as failed is the only copy then.
+      if (token !== undefined) return false
       await stored.delete(failedOf(endpointId), deliveryId)
       return true
     },

@@ -20,7 +20,8 @@ async function setUp(t: Test, { types = ['*'], eventsKept = 10_000 } = {}) {
   const clock = testClock()
   const storage = createMemoryStorage(clock, { eventsKept })
   t.teardown(() => storage.close())
-  const state = createWebhookState(storage.webhooks, clock)
+  const records = { ...storage.webhooks }
+  const state = createWebhookState(records, clock)
   const said: string[] = []
   const sent: string[] = []
   const parts = { clock, trail: storage.events, state, isLeading: () => true, beginsAtMs: clock() }
@@ -67,7 +68,7 @@ async function setUp(t: Test, { types = ['*'], eventsKept = 10_000 } = {}) {
       events.map((event) => ({ type: 'authorization.renamed', actor: 'service', ...event })),
       clock()
     )
-  return { clock, storage, state, add, lead, sent, said, receiver }
+  return { clock, storage, records, state, add, lead, sent, said, receiver }
 }
 
 /** Events of one authorization, in this order. */
@@ -184,6 +185,82 @@ t.test('a failure is tried again for three days, ever less often, and then given
     t.same([await state.failed('billing'), await state.held('billing')], [[], []])
   })
 })
+
+t.test('what an operator sends again is sent once, also where its take-over was answered by nobody', async (t) => {
+  const { add, lead, sent, receiver, clock, state, records } = await setUp(t)
+  const leader = await lead('one')
+  receiver.answers = () => 'refused'
+  const all = Array.from({ length: 60 }, (_, i) => `${i}`)
+  await add(...all.flatMap((detail) => of(`of ${detail}`, detail)))
+  await leader.goOn()
+  clock.advance(4 * DAY_MS)
+  await leader.goOn()
+  const failed = await state.failed('billing')
+  t.equal(failed.length, 60)
+  receiver.answers = () => 'delivered'
+  sent.length = 0
+  for (const { id } of failed) t.ok(await state.resend('billing', id))
+  await state.wake('billing', 'again', false)
+
+  // One of the first batch: the change is made, and its answer is lost. Then a batch after the first cannot be read.
+  const { change, page } = records
+  records.change = async (...one) => {
+    await change(...one)
+    records.change = change
+    throw fault('unavailable', { detail: 'nobody answers' })
+  }
+  clock.advance(2_000)
+  await t.rejects(leader.step(), { code: 'unavailable' })
+  records.page = async (parent, options) => {
+    if (options.after === undefined) return page(parent, options)
+    records.page = page
+    throw fault('unavailable', { detail: 'nobody answers' })
+  }
+  clock.advance(2_000)
+  await t.rejects(leader.step(), { code: 'unavailable' })
+  t.same(sent, [])
+  clock.advance(2_000)
+  await leader.goOn()
+  t.same(sent.toSorted(), all.toSorted())
+  await state.wake('billing', 'and again', false)
+  clock.advance(2_000)
+  await leader.goOn()
+  t.equal(sent.length, 60, 'once')
+  t.same([await state.failed('billing'), await state.held('billing')], [[], []])
+})
+
+t.test(
+  'what is sent again in the moment in which it is given up stays listed, and is sent at the next try',
+  async (t) => {
+    const { add, lead, sent, receiver, clock, state, records } = await setUp(t)
+    const leader = await lead('one')
+    receiver.answers = () => 'refused'
+    await add(...of('a', '1'))
+    await leader.goOn()
+    clock.advance(4 * DAY_MS)
+    const { create } = records
+    const resent: boolean[] = []
+    records.create = async (parent, id, ...rest) => {
+      const created = await create(parent, id, ...rest)
+      if (parent !== 'failed billing') return created
+      records.create = create
+      resent.push(await state.resend('billing', id))
+      return created
+    }
+    await leader.goOn()
+    t.same(resent, [false], 'it still waits there')
+    const [failed] = await state.failed('billing')
+    t.equal(failed?.event.detail, '1')
+    t.same(await state.held('billing'), [])
+    receiver.answers = () => 'delivered'
+    sent.length = 0
+    t.equal(await state.resend('billing', failed?.id ?? ''), true)
+    await state.wake('billing', 'again', false)
+    clock.advance(2_000)
+    await leader.goOn()
+    t.same(sent, ['1'])
+  }
+)
 
 t.test('410 stops the endpoint, for every leader, until an operator lets it go on', async (t) => {
   const { add, lead, sent, said, receiver, clock, state } = await setUp(t)
@@ -438,26 +515,19 @@ t.test('an instance that may not lead any more begins nothing', async (t) => {
   t.same(sent, [])
 })
 
-t.test('a leader without a lease breaks off what is under way, and makes it again when it leads', async (t) => {
-  const { add, clock, state, storage } = await setUp(t)
+/** A deliverer whose receiver never answers. `next` resolves to the signal of the attempt that begins next. */
+function startDeliverer(t: Test, { clock, state, storage }: Awaited<ReturnType<typeof setUp>>, leaseMs: number) {
   const sent: AbortSignal[] = []
   let arrived: (signal: AbortSignal) => void = () => {}
-  const attempt = () => new Promise<AbortSignal>((resolve) => (arrived = resolve))
-  let isAway = false
+  const next = () => new Promise<AbortSignal>((resolve) => (arrived = resolve))
+  const locks = { ...storage.locks }
   const deliverer = createDeliverer({
-    ...{ endpoints: [endpoint], state, trail: storage.events, clock, leaseMs: 400 },
+    ...{ endpoints: [endpoint], state, trail: storage.events, clock, leaseMs, locks },
     told: {
       webhooksFailed(error: unknown) {
         throw error
       }
     } as never,
-    locks: {
-      acquire: async (...lock) => {
-        if (isAway) throw fault('unavailable', { detail: 'nobody answers' })
-        return storage.locks.acquire(...lock)
-      },
-      release: storage.locks.release
-    },
     async send(_endpoint, _delivery, ended) {
       sent.push(ended)
       arrived(ended)
@@ -469,17 +539,47 @@ t.test('a leader without a lease breaks off what is under way, and makes it agai
   // The deliverer keeps no process alive.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => clearInterval(alive))
-  let next = attempt()
   deliverer.start()
-  await add(...of('a', '1'))
-  const first = await next
-  next = attempt()
-  isAway = true
-  await once(first, 'abort')
+  return { sent, next, locks }
+}
+
+t.test('a leader without a lease breaks off what is under way, and makes it again when it leads', async (t) => {
+  const parts = await setUp(t)
+  const { sent, next, locks } = startDeliverer(t, parts, 400)
+  const { acquire } = locks
+  const first = next()
+  await parts.add(...of('a', '1'))
+  const signal = await first
+  const second = next()
+  locks.acquire = async () => {
+    throw fault('unavailable', { detail: 'nobody answers' })
+  }
+  await once(signal, 'abort')
   t.equal(sent.length, 1)
-  isAway = false
-  t.notOk((await next).aborted)
-  t.same(await state.held('billing'), [], 'no attempt was made that failed')
+  locks.acquire = acquire
+  t.notOk((await second).aborted)
+  t.same(await parts.state.held('billing'), [], 'no attempt was made that failed')
+})
+
+t.test('so does one whose machine was suspended, when it wakes: by its own clock no time has passed', async (t) => {
+  const parts = await setUp(t)
+  // By that clock the lease neither ends nor is renewed while this runs.
+  const { sent, next, locks } = startDeliverer(t, parts, 3_600_000)
+  const first = next()
+  await parts.add(...of('a', '1'))
+  const signal = await first
+  const second = next()
+  const { acquire } = locks
+  const sentWhenAsked: number[] = []
+  locks.acquire = async (...lock) => {
+    sentWhenAsked.push(sent.length)
+    return acquire(...lock)
+  }
+  parts.clock.advance(3_600_000)
+  await once(signal, 'abort')
+  t.notOk((await second).aborted)
+  t.same(sentWhenAsked, [1], 'another one may lead, so it asks before it begins anything')
+  t.same(await parts.state.held('billing'), [], 'no attempt was made that failed')
 })
 
 t.test('rests double from five seconds to an hour, with a fifth of jitter', async (t) => {
