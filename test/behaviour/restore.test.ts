@@ -321,6 +321,12 @@ t.test('every primary of a Cluster is looked through', async (t) => {
   const found = await grantd('restore check --json', operator)
   t.equal(found.code, 3, found.stderr)
   t.match(JSON.parse(found.stdout), { keys: { 'authorized-client': 20 } })
+  const before = await counts()
+  const last = cluster.nodes[2]?.client
+  await last?.call('ACL', 'SETUSER', username, '-info')
+  t.match(await grantd('restore clean', operator), { code: 1, stdout: '', stderr: /may not use INFO/ })
+  t.strictSame(await counts(), before, 'it is not begun without the right to finish')
+  await last?.call('ACL', 'SETUSER', username, '+info')
   const { code, stderr } = await grantd('restore clean', operator)
   t.equal(code, 0, stderr)
   t.strictSame(await counts(), [0, 0, 0])
@@ -329,7 +335,7 @@ t.test('every primary of a Cluster is looked through', async (t) => {
     t.equal((await service.call('GET', '/auth/clients', { token: access_token })).status, 401)
     t.equal((await service.refresh(refresh_token, CLI)).status, 400)
   }
-  await cluster.nodes[2]?.client.call('ACL', 'SETUSER', username, '-scan')
+  await last?.call('ACL', 'SETUSER', username, '-scan')
   t.match(await grantd('restore check', operator), { code: 1, stdout: '', stderr: /may not use SCAN/ }, 'of one alone')
 })
 

@@ -136,6 +136,20 @@ t.test('a promotion that it was not told of is heard of from a Sentinel that is 
   t.same(await connectionsTo(next), connections, 'one that knows of no newer election moves nothing')
 })
 
+t.test(
+  'a promotion is heard of that is announced as soon as a Sentinel that is heard again has answered',
+  async (t) => {
+    const { storage, sentinel, old, next } = await start(t)
+    sentinel.afterAnswer(() => {
+      sentinel.name(next.port)
+      sentinel.announce(NAME, old.port, next.port)
+    })
+    sentinel.lose()
+    await until(async () => (await isUsable(storage)) && (await connectionsTo(next)).length === 2)
+    t.same(await connectionsTo(old), [])
+  }
+)
+
 t.test('attempts to connect share a lookup that takes longer than each of them', async (t) => {
   const server = await startRedis()
   t.teardown(() => server.stop())

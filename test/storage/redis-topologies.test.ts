@@ -10,10 +10,11 @@ import { storageContract } from '../contract/storage.js'
 import { makeCertificate } from '../support/certificates.js'
 import { freePort } from '../support/ports.js'
 import { addRedisUser } from '../support/redis-acl.js'
-import { startCluster } from '../support/redis-cluster.js'
+import { moveSlot, startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
 import { startRedisWithSentinels } from '../support/redis-sentinel.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 
 const quiet = { info() {}, warn() {} }
 const PASSWORD = 'a password of grantd'
@@ -44,7 +45,40 @@ t.test('a Cluster of three primaries', async (t) => {
   const cluster = await startCluster({ primaries: 3 })
   t.teardown(() => cluster.stop())
   const user = await addRedisUser(cluster.nodes, PASSWORD)
-  await suites(t, redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { user }), cluster.primaries)
+  const config = redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { user })
+  await suites(t, config, cluster.primaries)
+
+  t.test('a scan begins anew after slots were given to a primary that it may have looked through', async (t) => {
+    const start = await shareRedisEngine(t, config, cluster.primaries)
+    const { storage, clock } = await start(t)
+    const { authorizations } = storage
+    const ids = Array.from({ length: 90 }, (_, i) => `${i}`).sort()
+    await Promise.all(ids.map((id) => authorizations.create(`of ${id}`, id, { id }, clock() + 86_400_000)))
+    const scanFrom = async (after?: string) => {
+      const found = new Set<string>()
+      do {
+        const part = await authorizations.scan({ after, most: 10 })
+        for (const { id } of part.records) found.add(id)
+        after = part.next
+      } while (after !== undefined)
+      return [...found].sort()
+    }
+    const { next = '' } = await authorizations.scan({ after: undefined, most: 10 })
+    await t.resolves(scanFrom(next))
+
+    // In the middle of those of the second primary: the first slot of each, by which they are called, stays what it is.
+    const [first, second] = cluster.nodes as [RedisServer, RedisServer]
+    const slot = 8_000
+    await moveSlot(second, first, slot)
+    const knows = async ({ client }: RedisServer) =>
+      (await client.cluster('SLOTS')).some(
+        ([from, to, owner]) => from <= slot && slot <= to && owner?.[1] === first.port
+      )
+    await until(async () => (await Promise.all(cluster.nodes.map(knows))).every(Boolean))
+    await t.rejects(scanFrom(next), { code: 'invalid_request' })
+    t.strictSame(await scanFrom(), ids)
+    await t.resolves(scanFrom(next.split(' ').slice(0, 3).join(' ')), 'a position of the version before is taken')
+  })
 })
 
 t.test('over TLS, with a certificate of an authority of our own', async (t) => {

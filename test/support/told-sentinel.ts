@@ -17,6 +17,8 @@ export interface ToldSentinel {
   listeners(): number
   /** Ends the connections that have subscribed; what is announced before they are back, nobody hears. */
   lose(): void
+  /** Calls this once, as soon as it has answered which election was the last one. */
+  afterAnswer(next: () => void): void
   /** Announces that a primary has been replaced. */
   announce(master: string, from: number, to: number): void
 }
@@ -30,7 +32,11 @@ export async function startToldSentinel(
   primary: number
 ): Promise<ToldSentinel> {
   let named = primary
+  /** SENTINEL master has the new epoch before it has the new address. */
+  let namedBefore = primary
   let electedIn = 0
+  let answered: (() => void) | undefined
+  let afterAnswer: (() => void) | undefined
   let gate: { asked: () => void; waiting: (() => void)[] } | undefined
   const sockets = new Set<Socket>()
   const listening = new Set<Socket>()
@@ -42,7 +48,9 @@ export async function startToldSentinel(
       listening.add(socket)
       socket.write(`*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n`)
     } else if (command === 'sentinel' && args[0] === 'master') {
-      socket.write(bulks('ip', HOST, 'port', `${named}`, 'config-epoch', `${electedIn}`))
+      socket.write(bulks('ip', HOST, 'port', `${namedBefore}`, 'config-epoch', `${electedIn}`))
+      answered = afterAnswer
+      afterAnswer = undefined
     } else if (!isQuestion) {
       socket.write(command === 'sentinel' ? '*0\r\n' : '+OK\r\n')
     } else {
@@ -64,6 +72,8 @@ export async function startToldSentinel(
         unread = unread.slice(command.length)
         answer(socket, command.words)
       }
+      answered?.()
+      answered = undefined
     })
   }).listen(await freePort(), HOST)
   await once(server, 'listening')
@@ -75,6 +85,7 @@ export async function startToldSentinel(
   return {
     port: (server.address() as AddressInfo).port,
     name(port, epoch = electedIn + 1) {
+      namedBefore = named
       named = port
       electedIn = epoch
     },
@@ -91,6 +102,9 @@ export async function startToldSentinel(
     lose() {
       for (const socket of listening) socket.destroy()
       listening.clear()
+    },
+    afterAnswer(next) {
+      afterAnswer = next
     },
     announce(master, from, to) {
       const message = bulks('message', '+switch-master', `${master} ${HOST} ${from} ${HOST} ${to}`)

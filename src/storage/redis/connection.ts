@@ -45,6 +45,11 @@ export interface Connection {
   askPrimaries<T>(name: string, command: (redis: Redis) => Promise<T>): Promise<PromiseSettledResult<T>[]>
   /** The primaries that there are now, by names that whoever takes their place has from then on, in one order for all instances. */
   primaryNames(): string[]
+  /**
+   * What those names mean: it changes when slots are given to another primary. With a `since` it rejects with `invalid_request` if
+   * it has changed since then. `isCertain` asks Redis; otherwise it is as far as is known here.
+   */
+  layout(since?: string, isCertain?: boolean): Promise<string>
   /** Asks the primary of this name. Rejects with `invalid_request` if there is none any more. */
   askPrimary<T>(name: string, of: string, command: (redis: Redis) => Promise<T>): Promise<T>
   /** Whether a command would be sent now. A server that has just come back first reports its state. */
@@ -177,11 +182,21 @@ export function connect(options: ConnectionOptions): Connection {
 
     primaryNames: () => servers.primaries().map(servers.nameOf).sort(),
 
+    async layout(since, isCertain = since === undefined) {
+      const refused = refusal()
+      if (refused) return refused
+      // Another instance may have heard of a change before this one, or the other way round.
+      if (isCertain || servers.layout() !== since) await servers.refresh()
+      const layout = servers.layout()
+      if (since !== undefined && layout !== since) throw lostPlace()
+      return layout
+    },
+
     async askPrimary(name, of, command) {
       const refused = refusal()
       if (refused) return refused
       const redis = servers.primaries().find((primary) => servers.nameOf(primary) === of)
-      if (!redis) throw fault('invalid_request', { hint: 'The cursor leads nowhere any more, begin anew' })
+      if (!redis) throw lostPlace()
       return watch.over(name, command(redis))
     },
 
@@ -208,6 +223,8 @@ export function connect(options: ConnectionOptions): Connection {
   }
   return connection
 }
+
+const lostPlace = () => fault('invalid_request', { hint: 'The cursor leads nowhere any more, begin anew' })
 
 function tracedBy(traceCall: TraceCall, watch: Watch): Watch {
   return { ...watch, over: (name, answer, again) => traceCall(name, watch.over(name, answer, again)) }

@@ -64,7 +64,7 @@ export function createRedisDecisionFeed(servers: Servers, channels: readonly str
       else subscribers.set(owner, createSubscriber(servers.connectTo(owner, PURPOSE), share, events))
     }
     judge()
-    if (!isUp) servers.refresh()
+    if (!isUp) void servers.refresh()
   }
 
   function judge(): void {

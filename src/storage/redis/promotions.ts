@@ -29,31 +29,40 @@ export function hearOfPromotions(sentinels: readonly Redis[], name: string): Pro
   let newestEpoch = -1
 
   /**
-   * Finds out what was announced while this Sentinel was not heard. One that was cut off itself may still name the old primary; it
-   * knows of no later election then.
+   * Listens to a Sentinel, and finds out what was announced while it was not heard. All of it leaves at once, the subscription last: a
+   * connection that has subscribed may ask nothing more, and what is announced between an answer and a later subscription nobody hears.
+   * One that was cut off itself may still name the old primary; it knows of no later election then.
    */
-  async function ask(sentinel: Redis): Promise<void> {
-    const facts = (await sentinel.call('SENTINEL', 'master', name)) as string[]
-    const fact = (which: string) => facts[facts.indexOf(which) + 1] ?? ''
-    const [host, epoch] = [fact('ip'), Number(fact('config-epoch'))]
+  async function listen(sentinel: Redis, isAnnounced: () => boolean): Promise<void> {
+    sentinel.stream.cork()
+    const answers = Promise.all([
+      sentinel.call('SENTINEL', 'master', name) as Promise<string[]>,
+      // The other answer has the new epoch together with the old address until the promotion is announced.
+      sentinel.call('SENTINEL', 'get-master-addr-by-name', name) as Promise<[host: string, port: string]>,
+      sentinel.subscribe(CHANNEL).catch(() => {})
+    ])
+    sentinel.stream.uncork()
+    const [facts, [host, port]] = await answers
+    const epoch = Number(facts[facts.indexOf('config-epoch') + 1])
     if (!(epoch > newestEpoch)) return
     newestEpoch = epoch
-    // A name cannot be compared with the address of a connection.
-    if (isIP(host) !== 0) tell({ host, port: Number(fact('port')) })
-  }
-
-  async function listen(sentinel: Redis): Promise<void> {
-    await ask(sentinel).catch(() => {})
-    await sentinel.subscribe(CHANNEL).catch(() => {})
+    // A name cannot be compared with the address of a connection. What is announced is newer than the answer before it.
+    if (isIP(host) !== 0 && !isAnnounced()) tell({ host, port: Number(port) })
   }
 
   for (const sentinel of sentinels) {
+    let announced = 0
     // An unreachable Sentinel is no fault of Redis, and the other Sentinels make the same announcement.
     sentinel.on('error', () => {})
-    sentinel.on('ready', () => void listen(sentinel))
+    sentinel.on('ready', () => {
+      const before = announced
+      listen(sentinel, () => announced > before).catch(() => {})
+    })
     sentinel.on('message', (_channel, message: string) => {
       const [master, , , host = '', port] = message.split(' ')
-      if (master === name) tell({ host, port: Number(port) })
+      if (master !== name) return
+      announced++
+      tell({ host, port: Number(port) })
     })
   }
   const beat = setInterval(() => {

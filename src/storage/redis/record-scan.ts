@@ -18,19 +18,24 @@ export interface RecordScanParts {
 
 /**
  * A position is the name of a primary, the cursor there and whose cursor it is: it goes on with that one, from its start if another server
- * has its name by now, and then with those that come after it.
+ * has its name by now, and then with those that come after it. It is good as long as the slots are not shared out anew: what went to a
+ * primary that was looked through before would be left out.
  */
 export function createRecordScan(kind: string, { connection, keys, leaveOut }: RecordScanParts): RecordStore['scan'] {
-  const { askPrimary, primaryNames, call } = connection
+  const { askPrimary, primaryNames, layout, call } = connection
   const { pattern, placeOf } = keys.recordsOf(kind)
 
   return async ({ after, most }) => {
-    let [name = '', cursor = SCAN_START, server] = after?.split(' ') ?? [primaryNames()[0]]
+    // A position of the version before has no layout.
+    const [begunAt, from = SCAN_START, whose, known] = after?.split(' ') ?? []
+    const shared = await layout(known)
+    let [name, cursor, server] = [begunAt ?? primaryNames()[0] ?? '', from, whose]
     const found: string[] = []
     let isLast = false
     for (let step = 0; step < STEPS && found.length < most && !isLast; step++) {
       const count = Math.max(FEWEST_LOOKED_AT, Math.min(most, LARGEST_PAGE) - found.length)
       const look = await askPrimary('record-scan', name, (redis) => scanStep(redis, cursor, pattern, count))
+      await layout(shared)
       found.push(...look.keys)
       const isWhole = isWholeStep(look, { cursor, server })
       cursor = isWhole ? look.cursor : SCAN_START
@@ -43,10 +48,11 @@ export function createRecordScan(kind: string, { connection, keys, leaveOut }: R
     const replies = await call('record-read', (redis) =>
       Promise.all(found.map((key) => redis.hgetall(key).catch(leaveOut)))
     )
+    await layout(shared, isLast)
     const records = found.flatMap((key, i) => {
       const [place, fields = {}] = [placeOf(key), replies[i]]
       return place && Object.keys(fields).length > 0 ? { ...place, fields } : []
     })
-    return { records, next: isLast ? undefined : `${name} ${cursor} ${server ?? ''}` }
+    return { records, next: isLast ? undefined : `${name} ${cursor} ${server ?? ''} ${shared}` }
   }
 }

@@ -159,7 +159,7 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
     } catch (error) {
       const [, newOwner] = /^MOVED \d+ (\S+)$/.exec((error as Error).message) ?? []
       if (newOwner === undefined) throw error
-      servers.refresh()
+      void servers.refresh()
       return writeOn(newOwner, key, command)
     }
   }

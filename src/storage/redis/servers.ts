@@ -3,6 +3,7 @@
  * which primary owns a key; connection.ts, decision-feed.ts and replica-wait.ts send the commands.
  * Reads go only to primaries, because a replica may not have the latest writes yet.
  */
+import { createHash } from 'node:crypto'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
 import { type RedisConfig, readServerAddress, type ServerAddress } from '../../config/redis.js'
@@ -30,6 +31,8 @@ export interface Servers {
   primaries(): Redis[]
   /** What a primary is called, and whoever takes its place: its first slot in a Cluster, by which they sort, otherwise a constant. */
   nameOf(primary: Redis): string
+  /** A short digest of which slots belong together, as far as is known. It stays the same when another server takes a primary's place. */
+  layout(): string
   /** Returns the Cluster slot of a key or channel; without a Cluster it is always 0. */
   slotOf(key: string): number
   /** Undefined while the owner is unknown. */
@@ -40,8 +43,8 @@ export interface Servers {
    * promotion.
    */
   connectTo(owner: Owner, purpose: Purpose): Redis
-  /** Finds out again which primary owns which slot. */
-  refresh(): void
+  /** Finds out again which primary owns which slot, unless nobody answers. */
+  refresh(): Promise<void>
   /** Closes the subscriptions to Sentinels. The callers close the connections themselves. */
   close(): void
 }
@@ -96,11 +99,12 @@ function reachOne(config: RedisConfig, make: (purpose: Purpose) => Redis): Serve
     commands: redis,
     primaries: () => primaries,
     nameOf: () => THE_PRIMARY,
+    layout: () => '',
     slotOf: () => 0,
     ownerOf: () => THE_PRIMARY,
     owners: () => new Set([THE_PRIMARY]),
     connectTo: (_owner, purpose) => connect(purpose),
-    refresh() {},
+    refresh: async () => {},
     close() {}
   }
 }
@@ -135,13 +139,26 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
     primaries: () => cluster.nodes('master'),
     nameOf: ({ options: { host, port } }) =>
       String(cluster.slots.findIndex((nodes) => nodes?.[0] === `${host}:${port}`)).padStart(5, '0'),
+    layout: () => layoutOf(cluster.slots),
     slotOf: (key) => new Command('get', [key]).getSlot() as number,
     ownerOf: (slot) => cluster.slots[slot]?.[0],
     owners: () => new Set(cluster.slots.flatMap(([owner]) => owner ?? [])),
     connectTo: (owner, purpose) => watched(config, new Redis({ ...common, ...readServerAddress(owner), ...purpose })),
-    refresh: () => cluster.refreshSlotsCache(),
+    refresh: () => new Promise((resolve) => cluster.refreshSlotsCache(() => resolve())),
     close() {}
   }
+}
+
+function layoutOf(slots: readonly string[][]): string {
+  const digest = createHash('sha1')
+  const firstOf = new Map<Owner | undefined, number>()
+  let before: Owner | undefined
+  for (const [slot, [owner] = []] of slots.entries()) {
+    if (!firstOf.has(owner)) firstOf.set(owner, slot)
+    if (owner !== before) digest.update(`${slot} ${owner && firstOf.get(owner)},`)
+    before = owner
+  }
+  return digest.digest('base64url').slice(0, 8)
 }
 
 function watched({ timeoutMs }: RedisConfig, redis: Redis): Redis {

@@ -68,7 +68,7 @@ export function createRedisKeyspace({ servers, keys, redis: { place, ...wait } }
   return {
     checkRights: () =>
       eachPrimary(async (redis) => {
-        await redis.scan(0, 'MATCH', keys.all, 'COUNT', 1)
+        await scanStep(redis, SCAN_START, keys.all, 1)
         // Of a Cluster, another primary may have that slot: whoever is told so would have been allowed.
         await redis.unlink(keys.lock('no such lock')).catch((error: Error) => {
           if (!error.message.startsWith('MOVED')) throw error
