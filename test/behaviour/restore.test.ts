@@ -80,7 +80,8 @@ async function letIn(service: OAuthApp, had: Awaited<ReturnType<typeof inUse>>):
   return Object.keys(found).filter((name) => found[name])
 }
 
-t.test('a backup, a revocation, a restore, restore clean: revoked stays revoked', async (t) => {
+/** A service in use, of which a backup is made, and then an authorization is revoked. */
+async function revokedAfterBackup(t: Test) {
   const directory = t.testdir({})
   const redis = await startRedis()
   t.teardown(() => redis.stop())
@@ -90,6 +91,11 @@ t.test('a backup, a revocation, a restore, restore clean: revoked stays revoked'
   await snapshot(redis, await addRedisAdministrator([redis], PASSWORD), file)
   const { cid } = claimsOf(had.revoked.access_token)
   t.equal((await before.call('DELETE', `/auth/clients/${cid}`, { user: 'ann' })).status, 200)
+  return { before, had, file, directory }
+}
+
+t.test('a backup, a revocation, a restore, restore clean: revoked stays revoked', async (t) => {
+  const { before, had, file, directory } = await revokedAfterBackup(t)
   await before.app.core.apiKeys.revoke('acme', had.key.key.id, BY)
 
   const { redis: there, service, operator } = await restored(t, file, directory)
@@ -258,15 +264,7 @@ t.test('API keys stay where the operator says so', async (t) => {
 })
 
 t.test('a clean that is killed in the middle lets nobody in, and is finished by the next one', async (t) => {
-  const directory = t.testdir({})
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const before = await startOAuthApp(t, { REDIS_URL: redis.url })
-  const had = await inUse(before)
-  const file = join(directory, 'grantd.rdb')
-  await snapshot(redis, await addRedisAdministrator([redis], PASSWORD), file)
-  const { cid } = claimsOf(had.revoked.access_token)
-  t.equal((await before.call('DELETE', `/auth/clients/${cid}`, { user: 'ann' })).status, 200)
+  const { had, file, directory } = await revokedAfterBackup(t)
   const { redis: there, service, operator } = await restored(t, file, directory)
   const fill = there.client.pipeline()
   for (let i = 0; i < 5_000; i++) fill.hset(`grantd:authorized-client:{u${i}}:a`, 'createdAtMs', '1')

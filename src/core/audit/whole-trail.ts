@@ -2,7 +2,6 @@
  * The trail as people read it: all events as far as they reach back, and before those what not anybody can cause. Whoever starts more
  * grants than the trail has room for pushes out the starts of others alone.
  */
-import type { AuditEvent } from './event.js'
 import { type EventFilter, type EventLook, type EventReader, type EventStore, isEarlier } from './event-store.js'
 
 type Store = Pick<EventStore, 'after' | 'before' | 'look' | 'evidence'>
@@ -18,7 +17,8 @@ export function createWholeTrail(store: Store): EventReader {
     const left = most - newer.events.length
     if (left === 0) return { ...newer, isMore: (await evidence.before(reached, 1)).events.length > 0 }
     const older = await evidence.look('before', reached, filter, left)
-    return { ...joined(newer, older), isMore: older.isMore }
+    const { lastId, lastAtMs } = older.lastId === undefined ? newer : older
+    return { events: [...newer.events, ...older.events], lastId, lastAtMs, isMore: older.isMore }
   }
 
   async function lookAfter(id: string | undefined, filter: EventFilter, most: number): Promise<EventLook> {
@@ -54,11 +54,6 @@ export function createWholeTrail(store: Store): EventReader {
     look: (direction, id, filter, most) =>
       direction === 'before' ? lookBefore(id, filter, most) : lookAfter(id, filter, most)
   }
-}
-
-function joined(newer: EventLook, older: EventLook): { events: AuditEvent[] } & Pick<EventLook, 'lastId' | 'lastAtMs'> {
-  const { lastId, lastAtMs } = older.lastId === undefined ? newer : older
-  return { events: [...newer.events, ...older.events], lastId, lastAtMs }
 }
 
 /** Two looks that begin at one place, as far as both of them reach. */
