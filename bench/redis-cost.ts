@@ -8,7 +8,7 @@ import { createGrants, grantKey } from './support/grants.js'
 import type { Lifetime } from './support/lifetime.js'
 import { CONNECTIONS, postCodes } from './support/load.js'
 import { assertPending, measure, type Round } from './support/measure.js'
-import { POLL_SCRIPT } from './support/poll-script.js'
+import { NEVER_LATE, POLL_SCRIPT } from './support/poll-script.js'
 import { startBenchRedis, startYardstick } from './support/processes.js'
 import { type Figure, median, type Section } from './support/report.js'
 import type { Sizes } from './support/sizes.js'
@@ -63,7 +63,7 @@ async function costsOver(lifetime: Lifetime, redis: RedisServer, { rounds, polls
     server.polls[i] = await measure({ ...driven, command: 'setrange' }, post('/poll', grants))
     const get = pipe(values, (line, key) => line.get(key))
     direct.gets[i] = await measure({ ...own, command: 'get' }, get)
-    const poll = pipe(grants, (line, key) => line.evalsha(sha, 1, key, ++pollId, 1, 'p*'))
+    const poll = pipe(grants, (line, key) => line.evalsha(sha, 1, key, ++pollId, NEVER_LATE, 1, 'p*'))
     direct.polls[i] = await measure({ ...own, command: 'setrange' }, poll)
   }
   assertPending([...server.polls, ...direct.polls])

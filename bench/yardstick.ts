@@ -12,7 +12,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import fastQuerystring from 'fast-querystring'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
-import { POLL_SCRIPT } from './support/poll-script.js'
+import { NEVER_LATE, POLL_SCRIPT } from './support/poll-script.js'
 
 const [port, redisUrl = '', ...lengths] = process.argv.slice(2)
 /** The poll script expects an id of twelve digits that differs for each poll. */
@@ -46,14 +46,14 @@ type TokenRoute = { Body: Static<typeof TokenRequest>; Reply: Static<typeof Toke
 
 const app = Fastify({ logger: false })
 app.post<Route>('/poll', { schema }, async (request) => {
-  const verdicts = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId, 1, 'p*')
+  const verdicts = await redis.evalsha(sha, 1, request.body.grant_code, ++pollId, NEVER_LATE, 1, 'p*')
   return { status: verdicts === null ? 'authorization_pending' : `${verdicts}` }
 })
 app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
   done(null, fastQuerystring.parse(body as string))
 )
 app.post<TokenRoute>('/token', { schema: tokenSchema }, async (request, reply) => {
-  const verdicts = await redis.evalsha(sha, 1, request.body.device_code, ++pollId, 1, 'p*')
+  const verdicts = await redis.evalsha(sha, 1, request.body.device_code, ++pollId, NEVER_LATE, 1, 'p*')
   return reply.code(400).send({ error: verdicts === null ? 'authorization_pending' : `${verdicts}` })
 })
 app.post<Route>('/get', { schema }, async (request) => {

@@ -6,12 +6,13 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { codeTagOf, tagOf } from '../../src/core/clients/client.js'
+import type { StoredPoll } from '../../src/core/grants/grant-store.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import type { Connection } from '../../src/storage/redis/connection.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
-import { createDeparture, nextRunId } from '../../src/storage/redis/poll-batches.js'
+import { createDeparture, createPollBatches, nextRunId } from '../../src/storage/redis/poll-batches.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
 import { createWatch } from '../../src/storage/redis/watch.js'
 import { listenTo, pendingGrant } from '../contract/decision-feed.js'
@@ -58,9 +59,12 @@ async function scripts(t: Test): Promise<Connection> {
   return connection
 }
 
+/** The last moment at which a run may be judged that is not to be late. */
+const NEVER_LATE = Number.MAX_SAFE_INTEGER
+
 /** Polls one grant by the script alone, in a run of this id. Returns the verdict, with its value if it has one. */
 async function pollBy(run: Connection['run'], key: string, runId: string, ...now: number[]): Promise<unknown> {
-  const verdicts = await run('grant-poll', key, runId, 1, `p${CLIENT_TAG}`, ...now)
+  const verdicts = await run('grant-poll', key, runId, NEVER_LATE, 1, `p${CLIENT_TAG}`, ...now)
   if (verdicts === null) return 'pending'
   const [[, ...verdict]] = verdicts as [[number, ...unknown[]]]
   return verdict.length === 1 ? verdict[0] : verdict
@@ -82,6 +86,76 @@ t.test('commands of one turn leave in one piece, and each gets its own answer', 
     )
     t.equal(proxy.pieces() - before, 1, '50 commands')
   }
+})
+
+t.test('polls that Redis comes to when nobody waits for them any more', async (t) => {
+  const keys = createKeys('late:')
+  const patient = await scripts(t)
+  const digest = newDigest()
+  const key = keys.grant(digest)
+  await createRedisGrantStore(patient, keys).create(digest, newTag(), newGrant())
+
+  await t.test('are not judged: whoever was told 503 and comes again would be too early', async (t) => {
+    const connection = await connectTo(server.url, undefined, 400)
+    t.teardown(() => connection.close())
+    const grants = createRedisGrantStore(connection, keys)
+    const before = await server.client.get(key)
+    let after: Promise<string | null> | undefined
+    process.kill(server.pid(), 'SIGSTOP')
+    try {
+      // When the second one is refused, the time of the first is over by the clock of Redis as well.
+      for (const poll of ['first', 'second'])
+        await t.rejects(grants.poll(digest, CLIENT_TAG), { code: 'unavailable' }, poll)
+      // Redis answers the commands of a connection in their order.
+      void connection.call('get', (redis) => (after = redis.get(key))).catch(() => {})
+    } finally {
+      process.kill(server.pid(), 'SIGCONT')
+    }
+    t.equal(await after, before)
+  })
+
+  t.test('are known by its clock: one that is ahead says so, and is asked again', async (t) => {
+    const runs = async () =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0)
+    let nowMs = Date.now() - 3_600_000
+    const judge = createPollBatches({
+      connection: patient,
+      keys,
+      cluster: undefined,
+      readVerdict: (kind) => ({ kind }) as StoredPoll,
+      clock: () => nowMs,
+      now: () => []
+    })
+    const runsOfPoll = async () => {
+      const before = await runs()
+      t.equal((await judge(newDigest(), CLIENT_TAG, false)).kind, 'unknown')
+      return (await runs()) - before
+    }
+    t.equal(await runsOfPoll(), 2, 'the first time')
+    t.equal(await runsOfPoll(), 1, 'and then it is known')
+    nowMs += 30_000
+    t.equal(await runsOfPoll(), 1, 'for a while')
+    nowMs += 31_000
+    t.equal(await runsOfPoll(), 2, 'and learned anew')
+  })
+
+  t.test('a clock that runs away from every poll', async (t) => {
+    let nowMs = 0
+    const runOver = async () => {
+      nowMs += 3_600_000
+      return [[0, 'late', nowMs]]
+    }
+    const judge = createPollBatches({
+      connection: { withinMs: 1_000, runOver },
+      keys,
+      cluster: undefined,
+      readVerdict: (kind) => ({ kind }) as StoredPoll,
+      clock: () => nowMs,
+      now: () => []
+    })
+    for (let round = 0; round < 3; round++)
+      await t.rejects(judge(digest, CLIENT_TAG, false), { code: 'unavailable', detail: /the clock of Redis/ })
+  })
 })
 
 t.test('polls of one turn', async (t) => {
@@ -778,7 +852,7 @@ t.test('a key that holds something else', async (t) => {
   /** Arguments with which each script would write. A key of another type is planted at each of its keys. */
   const argumentsOf: Record<ScriptName, (string | number)[]> = {
     'grant-create': [900_000, 5_000, 1_260_000, '*tag12', '{}', '+', 1_700_000_000_000],
-    'grant-poll': ['poll id 1234', 1, 'p*', 1_700_000_000_000],
+    'grant-poll': ['poll id 1234', NEVER_LATE, 1, 'p*', 1_700_000_000_000],
     'grant-find': [1_700_000_000_000],
     'grant-decide': ['a', '{"user":"u"}', 'u', 'channel', 'digest', 1_700_000_000_000],
     'grant-withdraw': ['*', 'channel', 'digest', 1_700_000_000_000],

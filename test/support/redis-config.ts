@@ -15,15 +15,16 @@ export function redisConfig(place: RedisConfig['place'], parts: Partial<RedisCon
 /** How long a connection waits for an answer. A healthy Redis on a busy machine needs less. */
 export const PATIENT_MS = 30_000
 
-/** Opens a connection as the stores have it and waits until it is ready. Only the loss of Redis is logged, through `warn`. */
+/** Opens a connection as the stores have it and waits until it is ready. Only the loss of Redis is logged, through `warn`. A call has half of `timeoutMs`. */
 export async function connectTo(
   place: string | RedisConfig['place'],
-  warn: (message: string) => void = () => {}
+  warn: (message: string) => void = () => {},
+  timeoutMs = PATIENT_MS
 ): Promise<Connection> {
-  const config = redisConfig(typeof place === 'string' ? at(place) : place, { timeoutMs: PATIENT_MS })
+  const config = redisConfig(typeof place === 'string' ? at(place) : place, { timeoutMs })
   const replicas = { count: 0, fence: (key: string) => key }
   const log = { info() {}, warn }
-  const connection = connect({ servers: reachServers(config), log, observe() {}, timeoutMs: PATIENT_MS, replicas })
+  const connection = connect({ servers: reachServers(config), log, observe() {}, timeoutMs, replicas })
   await connection.settle(PATIENT_MS)
   return connection
 }

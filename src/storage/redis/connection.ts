@@ -17,6 +17,8 @@ type Commands = Redis | Cluster
 type Argument = string | number
 
 export interface Connection {
+  /** The longest time that a call waits for its answer. */
+  readonly withinMs: number
   /** Runs a script, whose file describes its result. Rejects with `unavailable` when Redis could not be asked. */
   run(name: ScriptName, key: string, ...keysThenArgs: Argument[]): Promise<unknown>
   /** The same for a script over any number of keys. It leaves with the commands of this turn, or before them. */
@@ -75,11 +77,12 @@ export interface ConnectionOptions {
 export function connect(options: ConnectionOptions): Connection {
   const { servers, log, observe, traceCall, countForeign = () => {}, timeoutMs, replicas } = options
   const { commands } = servers
+  const withinMs = timeoutMs / 2
   logStates(commands, log)
   const scripts = loadScripts()
   const warnings = foreignKeyWarnings(log)
   const watchOptions = {
-    withinMs: timeoutMs / 2,
+    withinMs,
     observe,
     foundForeign(name: string, keys: string[]) {
       countForeign()
@@ -123,6 +126,8 @@ export function connect(options: ConnectionOptions): Connection {
   }
 
   const connection: Connection = {
+    withinMs,
+
     run(name, ...keysThenArgs) {
       const refused = refusal()
       if (refused) return refused
@@ -216,7 +221,7 @@ export function connect(options: ConnectionOptions): Connection {
       durableWatch.stop()
       replicaWait?.close()
       // QUIT waits for answers under way, but no longer than a call may take.
-      if (commands.status === 'ready') await Promise.race([commands.quit().catch(() => {}), sleepUnref(timeoutMs / 2)])
+      if (commands.status === 'ready') await Promise.race([commands.quit().catch(() => {}), sleepUnref(withinMs)])
       commands.disconnect()
       servers.close()
     }

@@ -36,7 +36,15 @@ export function createRedisGrantStore(
 ): GrantStore {
   const { call, run, callDurably, runDurably, unreadable } = connection
   const now = testClock ? () => [testClock()] : () => []
-  const judgePoll = createPollBatches({ connection, keys, cluster, traceCall, readVerdict, now })
+  const judgePoll = createPollBatches({
+    connection,
+    keys,
+    cluster,
+    traceCall,
+    readVerdict,
+    clock: testClock ?? Date.now,
+    now
+  })
 
   async function look(grantDigest: string): Promise<{ state: FoundGrant['state']; record: string } | undefined> {
     const found = await run('grant-find', keys.grant(grantDigest), ...now())

@@ -3,6 +3,7 @@
  * and this process as much as judging several polls.
  */
 import { randomBytes } from 'node:crypto'
+import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import type { StoredPoll } from '../../core/grants/grant-store.js'
 import type { TraceCall } from '../../core/storage.js'
@@ -20,12 +21,17 @@ const ENOUGH = 16
 const WORTH_WAITING_FOR = 3
 /** How much the newest run counts for the pace at which polls come. */
 const NEWEST = 1 / 8
+/** How long it is remembered that the clock of Redis is ahead: it may be set right, and a failover brings another one. */
+const REMEMBER_AHEAD_MS = 60_000
 /** The cap on polls under way. Further ones are refused, because they would only wait for each other. */
 const MOST_UNDER_WAY = 10_000
 
 const PENDING: StoredPoll = { kind: 'pending' }
 
-/** What a run of grant-poll.lua says of a grant that is not pending: the number of its poll, from 1, a verdict and its value. */
+/**
+ * What a run of grant-poll.lua says of a grant that is not pending: the number of its poll, from 1, a verdict and its value. A run that
+ * came too late has one verdict, `late`, with the time of Redis.
+ */
 type Verdict = readonly [number: number, verdict: string, value: number | string | null]
 
 interface Poll {
@@ -43,23 +49,26 @@ interface Poll {
 export type JudgePoll = (grantDigest: string, clientTag: string, isUrgent: boolean) => Promise<StoredPoll>
 
 export interface PollBatchesParts {
-  connection: Pick<Connection, 'runOver'>
+  connection: Pick<Connection, 'runOver' | 'withinMs'>
   keys: Pick<Keys, 'grant'>
   /** The Cluster; undefined if there is one primary. */
   cluster: Pick<Servers, 'slotOf' | 'ownerOf'> | undefined
   traceCall?: TraceCall | undefined
   /** Reads a verdict that is not `failed`. Throws `unavailable` if the record with it cannot be read. */
   readVerdict(verdict: string, value: number | string | null): StoredPoll
+  /** The time of this instance. */
+  clock: Clock
   /** The last argument of the script, in tests. */
   now(): readonly number[]
 }
 
 export function createPollBatches(parts: PollBatchesParts): JudgePoll {
-  const { connection, keys, cluster, traceCall, readVerdict, now } = parts
+  const { connection, keys, cluster, traceCall, readVerdict, clock, now } = parts
   const ownerOf = cluster ? ownersByGroup(cluster, keys) : () => undefined
   /** The polls that are gathered now, by primary and key. The script takes a grant once. */
   const gathered = new Map<Owner | undefined, Map<string, Poll>>()
   const departure = createDeparture(judgeGathered)
+  const deadline = createRunDeadline(connection.withinMs)
   let underWay = 0
 
   function judgeGathered(): void {
@@ -67,19 +76,31 @@ export function createPollBatches(parts: PollBatchesParts): JudgePoll {
     gathered.clear()
   }
 
-  function judge(polls: readonly Poll[]): void {
+  /** `runId` is that of a run that was late, which another command may have judged in time: a lost one that the driver sent again. */
+  function judge(polls: readonly Poll[], runId?: string): void {
     const grants = polls.map(({ key }) => key)
     const asked = polls.map(({ clientTag }) => `p${clientTag}`)
     // A Cluster takes the keys of one slot alone. It does not look at the others, which are all of the same primary.
     const declared = cluster ? 1 : grants.length
-    const args = [nextRunId(), grants.length, ...asked, ...grants.slice(declared), ...now()]
+    const sentAtMs = clock()
+    const id = runId ?? nextRunId()
+    const args = [id, deadline.of(sentAtMs), grants.length, ...asked, ...grants.slice(declared), ...now()]
     connection.runOver('grant-poll', grants.slice(0, declared), args, 'at-once').then(
-      (verdicts) => settle(polls, verdicts as Verdict[] | null),
-      (reason: unknown) => {
-        underWay -= polls.length
-        for (const { reject } of polls) reject(reason)
-      }
+      (answer) => {
+        const verdicts = answer as Verdict[] | null
+        const [, verdict, redisMs] = verdicts?.[0] ?? []
+        if (verdict !== 'late') return settle(polls, verdicts)
+        deadline.learn(sentAtMs, redisMs as number)
+        if (runId === undefined) judge(polls, id)
+        else refuse(polls, fault('unavailable', { detail: 'the clock of Redis does not keep still' }))
+      },
+      (reason: unknown) => refuse(polls, reason)
     )
+  }
+
+  function refuse(polls: readonly Poll[], reason: unknown): void {
+    underWay -= polls.length
+    for (const { reject } of polls) reject(reason)
   }
 
   function settle(polls: readonly Poll[], verdicts: readonly Verdict[] | null): void {
@@ -176,6 +197,29 @@ export function createDeparture(leave: () => void, nowMs: () => number = () => p
         timer = undefined
         setImmediate(depart)
       }
+    }
+  }
+}
+
+/**
+ * Says until when a run may be judged, in Unix milliseconds of Redis. A Redis that hung goes on with commands of connections that were
+ * given up meanwhile. Polls among them, judged as if they had just come, would make their clients too early, who were told 503 and come
+ * again soon. `withinMs` is how long the answer to a run is awaited. The clock of this instance is good enough: if Redis is behind, what
+ * is late by no more than that is judged; if it is ahead, it says so.
+ */
+function createRunDeadline(withinMs: number) {
+  let aheadMs = 0
+  let learnedAtMs = 0
+  return {
+    of(sentAtMs: number): number {
+      if (sentAtMs - learnedAtMs > REMEMBER_AHEAD_MS) aheadMs = 0
+      return sentAtMs + aheadMs + withinMs
+    },
+    /** Takes the time of Redis from an answer that is awaited still, and yet is that the run came late. */
+    learn(sentAtMs: number, redisMs: number): void {
+      // What the run took on its way is given to those that follow.
+      aheadMs = redisMs - sentAtMs
+      learnedAtMs = sentAtMs
     }
   }
 }

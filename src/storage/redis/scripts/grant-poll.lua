@@ -3,18 +3,20 @@
 -- Redis runs most often: it costs one TIME, and a GETRANGE and a SETRANGE for every grant that is pending.
 --
 -- KEYS 1: grant   then: the other grants, but in a Cluster, where their slots differ
--- ARGV 1: id of this run, 12 characters: a repetition of the same run gets the same answer   2: number of polls
+-- ARGV 1: id of this run, 12 characters: a repetition of the same run gets the same answer
+--      2: the last moment at which the polls may be judged, Unix milliseconds: later nobody waits for the answer   3: number of polls
 --      then: for every poll p and a prefix of client tags; to a client with another tag the grant is unknown
 --      then: the grants that are not among KEYS   then: (tests) now in ms
 -- Returns nil if all grants are pending. Otherwise it returns a list with {number of the poll, verdict, value} for each of the
 -- others. Verdicts are 'denied', 'expired', 'spent' and 'unknown', 'slow_down' with the interval in ms, and 'approved' with the
 -- record. A key that is no grant is UNREADABLE if it is the only one; among others it is 'failed', and to be polled by itself, so
--- that its error reaches nobody else's poll.
+-- that its error reaches nobody else's poll. A run that comes too late judges nothing, and returns {{0, 'late', now in ms}}.
 
 local call, sub, find = redis.call, string.sub, string.find
-local id, count = ARGV[1], tonumber(ARGV[2])
-local others = 2 + count - #KEYS
+local id, count = ARGV[1], tonumber(ARGV[3])
+local others = 3 + count - #KEYS
 local now = now_ms(ARGV[others + count + 1])
+if now > ARGV[2] + 0 then return {{0, 'late', now}} end
 local accepted = now .. ' ' .. id .. '+'
 
 -- An accepted poll is written neither to disk nor to replicas, because such polls would be most of their load. After a
@@ -76,12 +78,12 @@ local function judge(key, asked)
 end
 
 if count == 1 then
-  local verdict, value = judge(KEYS[1], ARGV[3])
+  local verdict, value = judge(KEYS[1], ARGV[4])
   return verdict and {{1, verdict, value}}
 end
 local verdicts
 for i = 1, count do
-  local is_judged, verdict, value = pcall(judge, KEYS[i] or ARGV[others + i], ARGV[2 + i])
+  local is_judged, verdict, value = pcall(judge, KEYS[i] or ARGV[others + i], ARGV[3 + i])
   if not is_judged then verdict, value = 'failed', nil end
   if verdict then
     verdicts = verdicts or {}
