@@ -92,7 +92,7 @@ export function createPollBatches(parts: PollBatchesParts): JudgePoll {
         if (verdict !== 'late') return settle(polls, verdicts)
         deadline.learn(sentAtMs, redisMs as number)
         if (runId === undefined) judge(polls, id)
-        else refuse(polls, fault('unavailable', { detail: 'the clock of Redis does not keep still' }))
+        else refuse(polls, fault('unavailable', { detail: 'Redis is too slow, or its clock does not keep still' }))
       },
       (reason: unknown) => refuse(polls, reason)
     )
