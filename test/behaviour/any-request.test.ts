@@ -28,6 +28,8 @@ import { sessionOf } from '../support/tokens.js'
 import { BODIES, makeOneOfEach, OPERATIONS } from '../support/tokens-client.js'
 import { changed, json } from '../support/upstream-gate.js'
 
+type Answer = Awaited<ReturnType<TestApp['app']['inject']>>
+
 const seed = Number(process.env.ANY_REQUEST_SEED ?? Date.now() % 2 ** 31)
 
 const FORM = 'application/x-www-form-urlencoded'
@@ -651,42 +653,55 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
       },
       ...(payload !== undefined && { payload })
     })
+    check(operation, answer)
+    if (operation.id !== 'requestToken' || answer.statusCode !== 200) return
+    note(`token for ${(fields as { grant_type: string }).grant_type}`)
+    // Every second rotation is not noted, so that requests also use rotated refresh tokens.
+    if (sent % 2 === 0) Object.assign(flow, answer.json())
+  }
+  const note = (key: string) => seen.set(key, (seen.get(key) ?? 0) + 1)
+  /** Throws unless the answer is as documented, and notes what it was. */
+  function check(operation: DocumentedOperation, answer: Answer): void {
     const { statusCode: status } = answer
     const problem = problemWith(operation, answer)
     if (problem !== undefined) throw new Error(problem)
-    const note = (key: string) => seen.set(key, (seen.get(key) ?? 0) + 1)
     note(`${operation.id} ${status}`)
     if (operation.id === 'pollGrantToken' && status === 200) note(`state ${answer.json().status}`)
     if (operation.path.endsWith('/accessToken') && status === 404) note(`${operation.id} ${answer.json().error}`)
-    if (status === 303) {
-      const { pathname, searchParams } = new URL(String(answer.headers.location), PUBLIC_URL)
-      note(pathname.startsWith('/authorize/') ? 'asked' : `sent back ${searchParams.get('error')}`)
-    }
-    if (operation.id !== 'requestToken') return
-    if (status !== 200) note(`token ${answer.json().error}`)
-    else {
-      note(`token for ${(fields as { grant_type: string }).grant_type}`)
-      // Every second rotation is not noted, so that requests also use rotated refresh tokens.
-      if (sent % 2 === 0) Object.assign(flow, answer.json())
-    }
+    if (operation.id === 'requestToken' && status !== 200) note(`token ${answer.json().error}`)
+    if (status !== 303) return
+    const { pathname, searchParams } = new URL(String(answer.headers.location), PUBLIC_URL)
+    note(pathname.startsWith('/authorize/') ? 'asked' : `sent back ${searchParams.get('error')}`)
   }
 
   await askAll(t, { seed, count, requests, ask, seen })
   t.ok(sent >= count, `${sent} requests`)
-  await askForNothing()
+  await askForRareThings()
   return seen
 
-  /** A code that there is not, from where nobody has asked yet: by chance alone it may never come before a limit does. */
-  async function askForNothing(): Promise<void> {
-    const peek = operations.find(({ id }) => id === 'peekGrant')
+  /** What by chance alone may never come, or never before a limit does: a code that there is not, and what was denied. */
+  async function askForRareThings(): Promise<void> {
     // By the clock of the service, more than an hour has passed.
-    const session = await sessionOf('nobody else', { expires: '3650d' })
-    const headers = { authorization: `Bearer ${session}`, 'x-forwarded-for': '198.51.100.7' }
-    const answer = await app.inject({ url: `${peek?.path}?user_code=BBBB-BBBB`, headers })
-    const problem = peek ? problemWith(peek, answer) : 'there is no peek any more'
-    if (problem !== undefined) throw new Error(problem)
-    const key = `peekGrant ${answer.statusCode}`
-    seen.set(key, (seen.get(key) ?? 0) + 1)
+    const session = `Bearer ${await sessionOf('nobody else', { expires: '3650d' })}`
+    const send = async (id: string, url: string, payload?: object, authorization?: string) => {
+      const operation = operations.find((one) => one.id === id) as DocumentedOperation
+      // Nobody has asked from this address yet.
+      const headers = { 'x-forwarded-for': '198.51.100.7', ...(authorization && { authorization }) }
+      const answer = await app.inject({ method: operation.method as 'GET', url, headers, ...(payload && { payload }) })
+      check(operation, answer)
+      return answer.json()
+    }
+    const deny = (user_code: string) =>
+      send('decideGrant', '/api/v0/auth/grant/approve', { user_code, action: 'deny' }, session)
+    await send('peekGrant', '/api/v0/auth/grant/peek?user_code=BBBB-BBBB', undefined, session)
+    const { grant_code, user_code } = await send('startGrant', '/api/v0/auth/grant/code', { client_type: 'cli' })
+    await deny(user_code)
+    await send('pollGrantToken', '/api/v0/auth/grant/token', { grant_code })
+    const client_id = 'tv'
+    const codes = await send('authorizeDevice', '/oauth/device_authorization', { client_id })
+    await deny(codes.user_code)
+    const { device_code } = codes
+    await send('requestToken', '/oauth/token', { client_id, grant_type: DEVICE_CODE_GRANT, device_code })
   }
 }
 
@@ -1068,7 +1083,28 @@ async function exploreTokens(t: Test, seed: number, count: number, variables: Re
 
   await askAll(t, { seed, count, requests: tokensRequests, ask, seen })
   t.ok(sent >= count, `${sent} requests`)
+  await askForRareThings()
   return seen
+
+  /** What by chance alone may never come, of resources that nobody has deleted yet: every second domain has its challenge. */
+  async function askForRareThings(): Promise<void> {
+    const right = {
+      credential: 'own',
+      raw: '',
+      ids: ['real', 'real', 'real'],
+      unknown: '',
+      odd: '',
+      host: 'localhost'
+    } as const
+    for (let i = 0; i < 2; i++) {
+      await world.add(0)
+      const newest = { ...right, ids: [...right.ids], pick: world.chains[0].length - 1, laterMs: 0 }
+      await ask({ ...newest, operation: 'verifyDomain', body: undefined })
+      const real = (name: RealToken['real']) => ({ real: name, pick: 1 })
+      const json = { tenantProviderPolicyId: real('policy'), token: real('token') }
+      await ask({ ...newest, operation: 'validateToken', body: { json } })
+    }
+  }
 }
 const documentedForTokens = tokensOperations.flatMap(({ id, answers }) =>
   [...answers.keys()].filter((status) => !OUT_OF_REACH.includes(status)).map((status) => `${id} ${status}`)
