@@ -241,4 +241,22 @@ t.test('a Cluster, in which a part is given to another primary while it is used'
   t.same(tally(kinds), { approved: 30 })
   await until(async () => mine.every((digest) => heard.has(digest)))
   t.pass('and all of it was heard')
+
+  t.test('a walk of all keys notices that a primary was replaced after it was looked at', async (t) => {
+    const [, , , replica] = cluster.nodes as RedisServer[]
+    if (!replica) throw new Error('there is none')
+    const isPromoted = async ({ client }: RedisServer) =>
+      (await client.cluster('SLOTS')).some(([from, , node]) => from === 0 && node?.[1] === replica.port)
+    let steps = 0
+    const walk = async () =>
+      storage.keyspace?.walk(['grant'], async () => {
+        // The primary that comes first gave away the grants that it had, so these are of the ones behind it.
+        if (steps++ > 0) return
+        await replica.client.call('CLUSTER', 'FAILOVER')
+        await until(async () => (await Promise.all(cluster.nodes.map(isPromoted))).every(Boolean))
+      })
+    await t.rejects(walk(), { message: /a primary replaced, .* run it again$/ })
+    await t.resolves(walk(), 'and the next one goes by what the servers say now')
+    t.ok(steps >= 2)
+  })
 })

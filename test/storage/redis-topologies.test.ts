@@ -9,7 +9,7 @@ import { shareRedisEngine } from '../contract/redis-engine.js'
 import { storageContract } from '../contract/storage.js'
 import { makeCertificate } from '../support/certificates.js'
 import { freePort } from '../support/ports.js'
-import { addRedisUser } from '../support/redis-acl.js'
+import { addRedisAdministrator, addRedisUser } from '../support/redis-acl.js'
 import { moveSlot, startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
 import { startRedisWithSentinels } from '../support/redis-sentinel.js'
@@ -48,6 +48,12 @@ t.test('a Cluster of three primaries', async (t) => {
   const config = redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { user })
   await suites(t, config, cluster.primaries)
 
+  const everybodyKnows = async (owner: RedisServer, slot: number) => {
+    const knows = async ({ client }: RedisServer) =>
+      (await client.cluster('SLOTS')).some(([from, to, node]) => from <= slot && slot <= to && node?.[1] === owner.port)
+    await until(async () => (await Promise.all(cluster.nodes.map(knows))).every(Boolean))
+  }
+
   t.test('a scan begins anew after slots were given to a primary that it may have looked through', async (t) => {
     const start = await shareRedisEngine(t, config, cluster.primaries)
     const { storage, clock } = await start(t)
@@ -68,16 +74,74 @@ t.test('a Cluster of three primaries', async (t) => {
 
     // In the middle of those of the second primary: the first slot of each, by which they are called, stays what it is.
     const [first, second] = cluster.nodes as [RedisServer, RedisServer]
-    const slot = 8_000
-    await moveSlot(second, first, slot)
-    const knows = async ({ client }: RedisServer) =>
-      (await client.cluster('SLOTS')).some(
-        ([from, to, owner]) => from <= slot && slot <= to && owner?.[1] === first.port
-      )
-    await until(async () => (await Promise.all(cluster.nodes.map(knows))).every(Boolean))
+    await moveSlot(second, first, 8_000)
+    await everybodyKnows(first, 8_000)
     await t.rejects(scanFrom(next), { code: 'invalid_request' })
     t.strictSame(await scanFrom(), ids)
     await t.resolves(scanFrom(next.split(' ').slice(0, 3).join(' ')), 'a position of the version before is taken')
+  })
+
+  t.test('a walk of all keys is refused if slots do not stay where they are', async (t) => {
+    const administrator = await addRedisAdministrator(cluster.nodes, PASSWORD)
+    const start = await shareRedisEngine(t, { ...config, user: administrator }, cluster.primaries)
+    const { storage, clock } = await start(t)
+    const { authorizations, keyspace } = storage
+    if (!keyspace) throw new Error('there is none')
+    const ids = Array.from({ length: 60 }, (_, i) => `${i}`).sort()
+    await Promise.all(ids.map((id) => authorizations.create(`of ${id}`, id, { id }, clock() + 86_400_000)))
+    const [first, , last] = cluster.nodes as [RedisServer, RedisServer, RedisServer]
+    const [key = ''] = await last.client.keys('grantd:authorized-client:*:*')
+    const slot = await last.client.cluster('KEYSLOT', key)
+    /** Walks, and lets something happen once the first primary was looked at. */
+    const walk = async (happens: () => Promise<unknown> = async () => {}) => {
+      const found = new Set<string>()
+      let steps = 0
+      const outcome = await keyspace
+        .walk(['authorized-client'], async (keys) => {
+          for (const { record } of keys) if (record) found.add(record.id)
+          if (steps++ === 0) await happens()
+        })
+        .then(
+          () => 'done',
+          (error: Error) => error.message
+        )
+      return { outcome, steps, ids: [...found].sort() }
+    }
+    t.strictSame(await walk(), { outcome: 'done', steps: 3, ids })
+
+    const [from, to] = await Promise.all([last, first].map(({ client }) => client.cluster('MYID') as Promise<string>))
+    const open = async () => {
+      await first.client.cluster('SETSLOT', slot, 'IMPORTING', from as string)
+      await last.client.cluster('SETSLOT', slot, 'MIGRATING', to as string)
+    }
+    const refusal = new RegExp(`^slot ${slot} of the Redis Cluster is half moved: finish that .* and run it again$`)
+    t.match(await walk(open), { outcome: refusal, steps: 3 }, 'one that is half moved at the end')
+    t.match(await walk(), { outcome: refusal, steps: 0 }, 'or at the beginning')
+    await t.rejects(keyspace.checkRights(), { message: refusal }, 'before anything is changed')
+    await last.client.cluster('SETSLOT', slot, 'STABLE')
+    t.match(await walk(), { outcome: refusal, steps: 0 }, 'or that one primary alone thinks so of')
+    await first.client.cluster('SETSLOT', slot, 'STABLE')
+
+    const moved = /^slots of the Redis Cluster were moved, .* run it again$/
+    const passed = await walk(() => moveSlot(last, first, slot))
+    t.match(passed, { outcome: moved, steps: 3 })
+    t.ok(passed.ids.length < ids.length, 'it has left out what was moved')
+    await everybodyKnows(first, slot)
+    t.match(await walk(), { outcome: 'done', ids })
+    const thereAndBack = async () => {
+      for (const [source, target] of [[first, last] as const, [last, first] as const]) {
+        await moveSlot(source, target, slot)
+        await everybodyKnows(target, slot)
+      }
+    }
+    t.match(await walk(thereAndBack), { outcome: moved }, 'even if all is as it was')
+
+    const mayNot = () => first.client.call('ACL', 'SETUSER', administrator.username, '-cluster|nodes')
+    t.match(
+      await walk(mayNot),
+      { outcome: /may not use CLUSTER\|NODES/, steps: 3 },
+      'each is asked at the end, and must answer'
+    )
   })
 })
 

@@ -8,16 +8,18 @@ import type { RedisConfig } from '../../../config/redis.js'
 import { FAMILIES, type FoundKey, type KeyPlace, type Keyspace } from '../../../core/restore/keyspace.js'
 import type { Keys } from '../keys.js'
 import { isWholeStep, SCAN_START, scanStep } from '../scan-step.js'
-import type { Servers } from '../servers.js'
+import type { Owner, Servers } from '../servers.js'
+import { MOVED, whileSlotsStay } from './slots.js'
 
 /** What SCAN looks at in one step. */
 const LOOKED_AT = 1_000
 const CONNECT_WITHIN_MS = 5_000
-const SLOTS = 16_384
 /** What was looked at and deleted before is done; what was not is unknown. */
 const REPLACED = 'a Redis primary was replaced or started again while its keys were looked at: run it again'
 /** What the driver says of a connection that was lost. */
 const LOST = /^(Connection is closed|Stream isn't writeable|Reached the max retries per request limit)/
+/** What a primary says of a key that is at another one by now. */
+const ELSEWHERE = /^(MOVED|ASK) /
 const PURPOSE = { connectionName: 'grantd-keyspace', maxRetriesPerRequest: 1 }
 
 export interface KeyspaceParts {
@@ -27,23 +29,29 @@ export interface KeyspaceParts {
 }
 
 export function createRedisKeyspace({ servers, keys, redis: { place, ...wait } }: KeyspaceParts): Keyspace {
+  async function at<T>(owner: Owner, work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = servers.connectTo(owner, PURPOSE)
+    redis.on('error', () => {})
+    try {
+      await readyOrLate(redis)
+      return await work(redis)
+    } catch (error) {
+      throw sentenceOf(error, owner)
+    } finally {
+      redis.disconnect()
+    }
+  }
+
   /** Calls `work` with a connection to each primary in turn. */
   async function eachPrimary(work: (redis: Redis) => Promise<void>): Promise<void> {
-    // Without a primary for a part of the keys, "nothing is left" would be said of the others alone.
-    const isWhole = place.kind !== 'cluster' || Array.from({ length: SLOTS }, (_, i) => i).every(servers.ownerOf)
-    if (!isWhole) throw new Error('a part of the Redis Cluster has no primary: its keys cannot be looked at')
-    for (const owner of servers.owners()) {
-      const redis = servers.connectTo(owner, PURPOSE)
-      redis.on('error', () => {})
-      try {
-        await readyOrLate(redis)
-        await work(redis)
-      } catch (error) {
-        throw sentenceOf(error, owner)
-      } finally {
-        redis.disconnect()
-      }
+    await servers.refresh()
+    const owners = [...servers.owners()]
+    const all = async () => {
+      for (const owner of owners) await at(owner, work)
     }
+    if (place.kind !== 'cluster') return all()
+    const nodesOf = async (redis: Redis) => String(await redis.cluster('NODES'))
+    await whileSlotsStay(() => Promise.all(owners.map((owner) => at(owner, nodesOf))), all)
   }
 
   async function untilReplicasHave(redis: Redis): Promise<void> {
@@ -103,7 +111,7 @@ async function readyOrLate(redis: Redis): Promise<void> {
   })
 }
 
-function sentenceOf(error: unknown, owner: string): Error {
+function sentenceOf(error: unknown, owner: Owner): Error {
   if (!(error instanceof Error)) return new Error(String(error))
   const [, command] = /^NOPERM .*'([\w|]+)' command/.exec(error.message) ?? []
   if (command !== undefined || error.message.startsWith('NOPERM')) {
@@ -114,5 +122,5 @@ function sentenceOf(error: unknown, owner: string): Error {
   }
   if (error.name === 'AbortError' || LOST.test(error.message))
     return new Error(`the Redis primary ${owner} does not answer: run it again`)
-  return error
+  return ELSEWHERE.test(error.message) ? new Error(MOVED) : error
 }
