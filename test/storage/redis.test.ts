@@ -93,7 +93,10 @@ t.test('polls that Redis comes to when nobody waits for them any more', async (t
   const patient = await scripts(t)
   const digest = newDigest()
   const key = keys.grant(digest)
-  await createRedisGrantStore(patient, keys).create(digest, newTag(), newGrant())
+  const store = createRedisGrantStore(patient, keys)
+  await store.create(digest, newTag(), newGrant())
+  // The server knows the script, so that what is sent now is judged, and not sent once more.
+  await store.poll(newDigest(), CLIENT_TAG)
 
   await t.test('are not judged: whoever was told 503 and comes again would be too early', async (t) => {
     const connection = await connectTo(server.url, undefined, 400)
@@ -104,8 +107,8 @@ t.test('polls that Redis comes to when nobody waits for them any more', async (t
     process.kill(server.pid(), 'SIGSTOP')
     try {
       // When the second one is refused, the time of the first is over by the clock of Redis as well.
-      for (const poll of ['first', 'second'])
-        await t.rejects(grants.poll(digest, CLIENT_TAG), { code: 'unavailable' }, poll)
+      for (const polled of [digest, newDigest()])
+        await t.rejects(grants.poll(polled, CLIENT_TAG), { code: 'unavailable' })
       // Redis answers the commands of a connection in their order.
       void connection.call('get', (redis) => (after = redis.get(key))).catch(() => {})
     } finally {
@@ -137,6 +140,28 @@ t.test('polls that Redis comes to when nobody waits for them any more', async (t
     t.equal(await runsOfPoll(), 1, 'for a while')
     nowMs += 31_000
     t.equal(await runsOfPoll(), 2, 'and learned anew')
+  })
+
+  t.test('are no sign of a clock that is ahead where the way there took so long', async (t) => {
+    let nowMs = 1_000
+    const deadlines: unknown[] = []
+    const runOver: Connection['runOver'] = async (_name, _keys, [, deadline]) => {
+      deadlines.push(deadline)
+      if (deadlines.length > 1) return null
+      nowMs += 1_200
+      return [[0, 'late', nowMs]]
+    }
+    const judge = createPollBatches({
+      connection: { withinMs: 1_000, runOver },
+      keys,
+      cluster: undefined,
+      readVerdict: (kind) => ({ kind }) as StoredPoll,
+      clock: () => nowMs,
+      now: () => []
+    })
+    t.equal((await judge(digest, CLIENT_TAG, false)).kind, 'pending')
+    t.equal((await judge(digest, CLIENT_TAG, false)).kind, 'pending')
+    t.strictSame(deadlines, [2_000, 3_200, 3_200])
   })
 
   t.test('a clock that runs away from every poll', async (t) => {

@@ -90,7 +90,7 @@ export function createPollBatches(parts: PollBatchesParts): JudgePoll {
         const verdicts = answer as Verdict[] | null
         const [, verdict, redisMs] = verdicts?.[0] ?? []
         if (verdict !== 'late') return settle(polls, verdicts)
-        deadline.learn(sentAtMs, redisMs as number)
+        deadline.learn(sentAtMs, redisMs as number, clock())
         if (runId === undefined) judge(polls, id)
         else refuse(polls, fault('unavailable', { detail: 'Redis is too slow, or its clock does not keep still' }))
       },
@@ -212,11 +212,13 @@ function createRunDeadline(withinMs: number) {
   let learnedAtMs = 0
   return {
     of(sentAtMs: number): number {
-      if (sentAtMs - learnedAtMs > REMEMBER_AHEAD_MS) aheadMs = 0
+      if (Math.abs(sentAtMs - learnedAtMs) > REMEMBER_AHEAD_MS) aheadMs = 0
       return sentAtMs + aheadMs + withinMs
     },
     /** Takes the time of Redis from an answer that is awaited still, and yet is that the run came late. */
-    learn(sentAtMs: number, redisMs: number): void {
+    learn(sentAtMs: number, redisMs: number, receivedAtMs: number): void {
+      // Otherwise not the clock is ahead, but the way there took so long.
+      if (redisMs <= receivedAtMs) return
       // What the run took on its way is given to those that follow.
       aheadMs = redisMs - sentAtMs
       learnedAtMs = sentAtMs
