@@ -99,7 +99,7 @@ export function webhookStateContract(t: Test, start: StartEngine): void {
     t.equal(await one.takeOver(endpointId, old), 'stale')
     // The look at the token lies before these writes, so they are made as if it had been a moment ago.
     const late = createHeld(storage.webhooks, storage.webhooks, () => 0)
-    t.equal(await late.hold(endpointId, old, { ...first, attempts: 9 }), false)
+    t.equal(await late.hold(endpointId, old, { ...first, attempts: 9 }), 'stale')
     await late.drop(endpointId, old, second.id)
     t.same(await other.held(endpointId), [first, second])
     for (const change of [
@@ -146,6 +146,31 @@ export function webhookStateContract(t: Test, start: StartEngine): void {
     t.match(await one.state(endpointId), { wake: 'mark', stoppedAtMs: 7, resumedAtMs: undefined })
     await other.wake(endpointId, 'next mark', true)
     t.match(await one.state(endpointId), { wake: 'next mark', stoppedAtMs: undefined, resumedAtMs: clock() })
+  })
+
+  t.test('what was sent again stays so when what was known before is written once more', async (t) => {
+    const { one, other, endpointId, deliveryOf, clock, storage } = await setUp(t, start)
+    const token = await one.claim(endpointId, 'one')
+    const failed = { ...deliveryOf(1), takenAtMs: 5, attempts: 80 }
+    const { failedAtMs, ...waited } = failed
+    const known = [
+      { kind: 'hold', delivery: waited },
+      { kind: 'fail', delivery: failed }
+    ] as const
+    const anew = { ...waited, takenAtMs: clock(), nextAtMs: clock(), order: clock(), attempts: 0 }
+    const stays = async (message: string) =>
+      t.same([await other.held(endpointId), await other.failed(endpointId)], [[anew], []], message)
+    t.equal(await one.write(endpointId, token, known), 'written')
+    t.equal(await other.resend(endpointId, failed.id), true)
+    t.equal(await one.write(endpointId, token, known), 'written', 'as after an answer that was lost')
+    await stays('as the operator was told')
+    t.same(await one.takeOver(endpointId, token), [anew])
+    t.equal(await one.write(endpointId, token, known), 'written')
+    await stays('also where its leader has it')
+    await other.takeOver(endpointId, await other.claim(endpointId, 'next'))
+    const late = createHeld(storage.webhooks, storage.webhooks, () => 0)
+    t.equal(await late.hold(endpointId, token, waited), 'stale')
+    await stays('and where the next leader has it')
   })
 
   t.test('the newest failed deliveries are kept, for their time', async (t) => {

@@ -68,8 +68,9 @@ export function createEndpointDeliveries(parts: EndpointParts) {
     // A stop of our own that is not saved yet counts.
     if (saves.isEmpty()) attempts.standing.stoppedAtMs = kept.stoppedAtMs
     if (kept.wake === wake) return
-    // What is delivered must be gone there before it is looked what waits.
+    // What is delivered or given up must be gone there before it is looked what waits: what was sent again has the same id.
     await saves.save()
+    if (!saves.isEmpty()) return
     await takeHeld()
     wake = kept.wake
   }

@@ -32,15 +32,21 @@ export function createHeld(stored: RecordStore, readables: RecordStore, clock: C
   }
 
   return {
-    /** Keeps a delivery as it is now. Resolves to whether it is this leader's. */
-    async hold(endpointId: string, token: number, delivery: Delivery): Promise<boolean> {
+    /**
+     * Keeps a delivery as it is now. 'stale' if it is a newer leader's. 'resent' if an operator has sent it again since it was so: what
+     * is there stays as it is, and waits for the next look if no leader has it.
+     */
+    async hold(endpointId: string, token: number, delivery: Delivery): Promise<'held' | 'resent' | 'stale'> {
       const parent = heldOf(endpointId)
       const set: Fields = { ...toFields(delivery), token: `${token}` }
-      const kept = await own(parent, delivery.id, token, await stored.create(parent, delivery.id, set, forEver()))
-      if (kept === 'stale') return false
-      if (!kept || kept.delivery === set.delivery) return true
+      const found = await stored.create(parent, delivery.id, set, forEver())
+      if (Number(found.token) > token) return 'stale'
+      if ((readDelivery(found.delivery)?.takenAtMs ?? 0) > delivery.takenAtMs) return 'resent'
+      const kept = await own(parent, delivery.id, token, found)
+      if (kept === 'stale') return 'stale'
+      if (!kept || kept.delivery === set.delivery) return 'held'
       const changed = await stored.change(parent, delivery.id, { onlyIf: { field: 'token', is: `${token}` }, set })
-      return changed === undefined || changed.token === set.token
+      return changed === undefined || changed.token === set.token ? 'held' : 'stale'
     },
 
     /** Deletes a delivery, if it is this leader's. */

@@ -51,7 +51,9 @@ export function createChanges(
 
   async function fail(endpointId: string, token: number, delivery: FailedDelivery): Promise<boolean> {
     const { failedAtMs, ...waited } = delivery
-    if (!(await held.hold(endpointId, token, waited))) return false
+    const kept = await held.hold(endpointId, token, waited)
+    // A write that is repeated meets what was sent again after the first one had listed it: that is given up no more.
+    if (kept !== 'held') return kept === 'resent'
     const fields = { ...toFields(delivery), createdAtMs: `${clock()}` }
     await stored.create(failedOf(endpointId), delivery.id, fields, clock() + FAILED_KEPT_MS)
     await held.drop(endpointId, token, delivery.id)
@@ -62,7 +64,7 @@ export function createChanges(
   async function writeOne(endpointId: string, token: number, change: Change): Promise<boolean> {
     if (!isOfDelivery(change)) return setPlace(endpointId, token, placeOf(change))
     if (change.kind === 'fail') return fail(endpointId, token, change.delivery)
-    if (change.kind === 'hold') return held.hold(endpointId, token, change.delivery)
+    if (change.kind === 'hold') return (await held.hold(endpointId, token, change.delivery)) !== 'stale'
     await held.drop(endpointId, token, change.delivery.id)
     return true
   }

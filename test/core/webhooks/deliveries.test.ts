@@ -262,6 +262,52 @@ t.test(
   }
 )
 
+t.test('what is sent again stays so where nobody answered that it was given up, and is given up once', async (t) => {
+  const { add, lead, sent, receiver, clock, state, records } = await setUp(t)
+  const leader = await lead('one')
+  receiver.answers = () => 'refused'
+  await add(...of('a', '1'))
+  await leader.goOn()
+  clock.advance(4 * DAY_MS)
+  const { change } = records
+  /** The next delivery that goes from what waits is gone, which nobody answers. */
+  const loseNextAnswer = (meanwhile = async (_id: string) => {}) => {
+    const { delete: remove } = records
+    records.delete = async (parent, id, onlyIf) => {
+      await remove(parent, id, onlyIf)
+      if (parent !== 'held billing') return
+      records.delete = remove
+      await meanwhile(id)
+      throw fault('unavailable', { detail: 'nobody answers' })
+    }
+  }
+  const resent: boolean[] = []
+  loseNextAnswer(async (id) => {
+    resent.push(await state.resend('billing', id))
+    await state.wake('billing', 'again', false)
+    // Nothing can be saved, as every save begins with this.
+    records.change = async (parent, ...rest) => {
+      if (parent === 'endpoints') throw fault('unavailable', { detail: 'nobody answers' })
+      return change(parent, ...rest)
+    }
+  })
+  await leader.goOn()
+  t.same(resent, [true])
+  receiver.answers = () => 'delivered'
+  sent.length = 0
+  clock.advance(2_000)
+  await leader.goOn()
+  t.same(sent, [], 'before it is saved that it was given up')
+  records.change = change
+  loseNextAnswer()
+  for (let i = 0; i < 3; i++) {
+    clock.advance(2_000)
+    await leader.goOn()
+  }
+  t.same(sent, ['1'])
+  t.same([await state.failed('billing'), await state.held('billing')], [[], []])
+})
+
 t.test('410 stops the endpoint, for every leader, until an operator lets it go on', async (t) => {
   const { add, lead, sent, said, receiver, clock, state } = await setUp(t)
   const first = await lead('one')
