@@ -4,6 +4,8 @@ import { act, type Leftover, planOf } from './actor.js'
 import type { Recorder } from './recorder.js'
 
 export interface Load {
+  /** How many actors have been started. */
+  actors(): number
   /** Starts no more actors. Resolves when all running actors have ended, with their leftovers. */
   end(): Promise<Leftover[]>
 }
@@ -30,6 +32,7 @@ export function startLoad(recorderOf: (actor: number) => Recorder, { actorsPerSe
   const ticking = tick()
 
   return {
+    actors: () => actors.length,
     async end() {
       isOver = true
       await ticking

@@ -19,6 +19,8 @@ export interface Measure {
   settleMs: number
   /** The load goes on beyond settleMs until so many requests were answered since Redis is whole: a busy machine makes few. */
   leastSinceWhole?: number
+  /** The load also goes on until so many actors were started: what there is to judge comes from them. */
+  leastActors?: number
   /** Overrides the duration of the fault. */
   lastsMs?: number
   /** The REDIS_TIMEOUT_MS of the instances, if it is not the default. */
@@ -39,7 +41,7 @@ export interface Result {
 }
 
 const REDIS_TIMEOUT_MS = 1_000
-/** The cap on waiting for `leastSinceWhole`. */
+/** The cap on waiting for `leastSinceWhole` and `leastActors`. */
 const ENOUGH_WITHIN_MS = 60_000
 const LOOK_EVERY_MS = 100
 
@@ -62,10 +64,10 @@ export async function runFault(t: Ends, fault: Fault, directory: string, measure
   await heal()
   const healedAt = performance.now()
   await sleep(measure.settleMs)
-  const { leastSinceWhole = 0 } = measure
+  const { leastSinceWhole = 0, leastActors = 0 } = measure
   const isEnough = () => {
     const wholeAt = watch.wholeSince()
-    return history.filter(({ sentAt }) => sentAt > wholeAt).length >= leastSinceWhole
+    return history.filter(({ sentAt }) => sentAt > wholeAt).length >= leastSinceWhole && load.actors() >= leastActors
   }
   while (!isEnough() && performance.now() < healedAt + ENOUGH_WITHIN_MS) await sleep(LOOK_EVERY_MS)
   const endedAt = performance.now()

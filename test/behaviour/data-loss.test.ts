@@ -1,7 +1,7 @@
 /** A loss of data in Redis is noticed by instances that run, and what looks odd at their start: in the log, the metrics and the trail. */
 import t, { type Test } from 'tap'
 import type { DataLoss } from '../../src/core/marker/data-loss.js'
-import { GRANTD_SECRET, startApp } from '../support/app.js'
+import { GRANTD_SECRET, PATIENT, startApp } from '../support/app.js'
 import { eventsOf } from '../support/audit.js'
 import { runProgram } from '../support/programs.js'
 import { addRedisUser } from '../support/redis-acl.js'
@@ -122,7 +122,7 @@ t.test('at its start an instance says that nobody was there, and restore clean t
   t.match(await told(), [{ detail: /^paused: it is as it was at \d{4}-/ }])
 
   await age()
-  const variables = { GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, REDIS_URL: redis.url }
+  const variables = { ...PATIENT, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, REDIS_URL: redis.url }
   t.equal((await runProgram('cli.js', ['restore', 'clean', '--keep-api-keys'], variables)).code, 0)
   t.same((await instance(t, url)).seen(), [])
 })

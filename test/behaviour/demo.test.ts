@@ -13,6 +13,7 @@ import { type Browser, createBrowser } from '../../examples/terminal-client/brow
 import { createGrantClient, type Delay } from '../../examples/terminal-client/grant-client.js'
 import { openInBrowser } from '../../examples/terminal-client/open-browser.js'
 import { fillIn, type Page, readPage } from '../../examples/terminal-client/page.js'
+import { PATIENT } from '../support/app.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { inRoot } from '../support/root.js'
@@ -285,7 +286,7 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
       t.teardown(() => redis.stop())
       const acme = { id: 'acme', name: 'Acme', issuer: 'https://acme.example', client_id: 'x', client_secret: 'y' }
       const service = await startService(t, {
-        ...{ POLL_INTERVAL_SECONDS: '1', SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url },
+        ...{ ...PATIENT, POLL_INTERVAL_SECONDS: '1', SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url },
         PROVIDERS_FILE: providersFile(t, [acme])
       })
       const secrets = new Set<string>()

@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { rotateIssuerKey } from '../../src/cli/keys.js'
 import { createKeyring } from '../../src/core/secrets/keyring.js'
 import { openSigningKey } from '../../src/core/tokens/signing-key.js'
-import { GRANTD_SECRET, type TestClock } from '../support/app.js'
+import { GRANTD_SECRET, PATIENT, type TestClock } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { startDnsServer } from '../support/dns-server.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
@@ -805,7 +805,7 @@ t.test('on command', async (t) => {
   })
 
   await t.test('by the program itself, beside the service', async (t) => {
-    const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+    const env = { ...PATIENT, REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
     const run = async (...args: string[]) => {
       const { code, stdout, stderr } = await runProgram('cli.js', ['providers', ...args], env)
       return { failed: code !== 0, stdout, stderr }

@@ -39,56 +39,61 @@ import { until } from '../support/until.js'
 // Tests that are not about time run side by side, because they mostly wait.
 t.jobs = 3
 
-t.test('SIGTERM: readiness turns red first, what is under way finishes, then the process ends', async (t) => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const service = await startService(t, {
-    ...PATIENT,
-    REDIS_URL: redis.url,
-    SHUTDOWN_DELAY_SECONDS: '2',
-    SIGNING_ALG: 'EdDSA'
-  })
-  const api = apiClient(service.url)
-  const { grant_code } = await api.start()
-  t.equal((await api.call('GET', '/readyz')).status, 200)
+t.test(
+  'SIGTERM: readiness turns red first, what is under way finishes, then the process ends',
+  { buffered: true },
+  async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const service = await startService(t, {
+      ...PATIENT,
+      REDIS_URL: redis.url,
+      // All requests until the port is closed have to fit in, on a busy machine too.
+      SHUTDOWN_DELAY_SECONDS: '8',
+      SIGNING_ALG: 'EdDSA'
+    })
+    const api = apiClient(service.url)
+    const { grant_code } = await api.start()
+    t.equal((await api.call('GET', '/readyz')).status, 200)
 
-  // An idle kept-alive connection must not keep the process alive.
-  const agent = new Agent({ keepAlive: true })
-  t.teardown(() => agent.destroy())
-  await new Promise((resolve, reject) => {
-    httpRequest(`${service.url}/healthz`, { agent }, (answer) => answer.resume().on('end', resolve))
-      .on('error', reject)
-      .end()
-  })
-  // Nor may a connection that was opened ahead of need and never used.
-  const unused = connect(service.port, '127.0.0.1')
-  t.teardown(() => unused.destroy())
-  await once(unused, 'connect')
-  const hungUp = once(unused, 'close')
+    // An idle kept-alive connection must not keep the process alive.
+    const agent = new Agent({ keepAlive: true })
+    t.teardown(() => agent.destroy())
+    await new Promise((resolve, reject) => {
+      httpRequest(`${service.url}/healthz`, { agent }, (answer) => answer.resume().on('end', resolve))
+        .on('error', reject)
+        .end()
+    })
+    // Nor may a connection that was opened ahead of need and never used.
+    const unused = connect(service.port, '127.0.0.1')
+    t.teardown(() => unused.destroy())
+    await once(unused, 'connect')
+    const hungUp = once(unused, 'close')
 
-  const stopped = service.stop('SIGTERM')
-  await until(async () => service.output().includes('"stopping"'))
-  t.equal((await api.call('GET', '/readyz')).status, 503, 'not ready at once')
-  const meanwhile = await api.poll(grant_code)
-  t.equal(meanwhile.status, 200, 'what still arrives is served')
-  t.equal(meanwhile.headers.get('connection'), 'close', 'and told to connect elsewhere')
+    const stopped = service.stop('SIGTERM')
+    await until(async () => service.output().includes('"stopping"'))
+    t.equal((await api.call('GET', '/readyz')).status, 503, 'not ready at once')
+    const meanwhile = await api.poll(grant_code)
+    t.equal(meanwhile.status, 200, 'what still arrives is served')
+    t.equal(meanwhile.headers.get('connection'), 'close', 'and told to connect elsewhere')
 
-  // Redis is stopped, so that the answer comes only after the port is closed.
-  process.kill(redis.pid(), 'SIGSTOP')
-  let isUnderWay = true
-  const underWay = api.poll(grant_code).finally(() => {
-    isUnderWay = false
-  })
-  await until(async () => !(await isOpen(service.port)))
-  t.ok(isUnderWay, 'it waits while the port is closed')
-  process.kill(redis.pid(), 'SIGCONT')
-  t.equal((await underWay).status, 200, 'a request under way is answered')
-  t.equal(await stopped, 0, 'the process ends by itself, with success: whoever is cut off ends with another code')
-  await hungUp
-  await t.rejects(api.call('GET', '/healthz'), 'nothing listens any more')
-  const lines = service.output().trim().split('\n')
-  t.match(lines.at(-1), /"stopped"/)
-})
+    // Redis is stopped, so that the answer comes only after the port is closed.
+    process.kill(redis.pid(), 'SIGSTOP')
+    let isUnderWay = true
+    const underWay = api.poll(grant_code).finally(() => {
+      isUnderWay = false
+    })
+    await until(async () => !(await isOpen(service.port)))
+    t.ok(isUnderWay, 'it waits while the port is closed')
+    process.kill(redis.pid(), 'SIGCONT')
+    t.equal((await underWay).status, 200, 'a request under way is answered')
+    t.equal(await stopped, 0, 'the process ends by itself, with success: whoever is cut off ends with another code')
+    await hungUp
+    await t.rejects(api.call('GET', '/healthz'), 'nothing listens any more')
+    const lines = service.output().trim().split('\n')
+    t.match(lines.at(-1), /"stopped"/)
+  }
+)
 
 /** Returns whether something listens on the port. */
 function isOpen(port: number): Promise<boolean> {
@@ -192,7 +197,7 @@ t.test('a start that cannot succeed ends with the reason and a code', { buffered
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const secrets = { GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
-  const env = { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA', ...secrets }
+  const env = { ...PATIENT, REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA', ...secrets }
   const service = await startService(t, env)
   const other = await run('server.js', [], { ...env, GRANTD_SECRET: 'x'.repeat(40), PORT: '0' })
   t.equal(other.code, 1, 'keys that cannot be opened')

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { BY_OPERATOR } from '../../src/core/audit/event.js'
 import { START } from '../../src/core/authorizations/revocation-store.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
-import { GRANTD_SECRET } from '../support/app.js'
+import { GRANTD_SECRET, PATIENT } from '../support/app.js'
 import { claimsOf } from '../support/client.js'
 import { approved, codeRequest, redeemCode } from '../support/code-flow.js'
 import { CLI, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
@@ -30,7 +30,7 @@ async function setUp(t: Test, variables: Record<string, string> = {}) {
   const url = redis.url.replace('//', `//${username}:${password}@`)
   const settings = { REDIS_URL: url, PUBLIC_URL, PROVIDERS_FILE: providersFile(t, [acme.entry()]), ...variables }
   const [one, two] = [await startOAuthApp(t, settings), await startOAuthApp(t, settings)]
-  const env = { REDIS_URL: url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, PUBLIC_URL }
+  const env = { ...PATIENT, REDIS_URL: url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, PUBLIC_URL }
 
   /** Runs a command to its end. */
   async function grantd(...args: string[]) {
@@ -276,7 +276,7 @@ t.test('keys and secrets for programs, as that user of Redis', async (t) => {
 t.test('who follows the trail goes on after Redis was away', async (t) => {
   const own = await startRedis()
   t.teardown(() => own.stop())
-  const env = { REDIS_URL: own.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, PUBLIC_URL }
+  const env = { ...PATIENT, REDIS_URL: own.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, PUBLIC_URL }
   const block = async (name: string) =>
     t.match(await runProgram('cli.js', ['users', 'block', name], env), { code: 0, stderr: '' })
   await block('first')

@@ -301,7 +301,7 @@ t.test('a clean that is killed in the middle lets nobody in, and is finished by 
 })
 
 t.test('every primary of a Cluster is looked through', async (t) => {
-  const cluster = await startCluster({ primaries: 3 })
+  const cluster = await startCluster({ primaries: 3, steady: true })
   t.teardown(() => cluster.stop())
   const { username, password } = await addRedisAdministrator(cluster.nodes, PASSWORD)
   const operator = { REDIS_CLUSTER: cluster.seeds, REDIS_USERNAME: username, REDIS_PASSWORD: password }
@@ -338,7 +338,7 @@ t.test('every primary of a Cluster is looked through', async (t) => {
 })
 
 t.test('behind Sentinels, and the replicas have what is gone', async (t) => {
-  const redis = await startRedisWithSentinels()
+  const redis = await startRedisWithSentinels({ steady: true })
   t.teardown(() => redis.stop())
   const { username, password } = await addRedisAdministrator(redis.servers, PASSWORD)
   const place = { REDIS_SENTINELS: redis.sentinels, REDIS_SENTINEL_NAME: redis.name, REDIS_WAIT_REPLICAS: '1' }

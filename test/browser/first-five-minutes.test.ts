@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { launchChromium, signInAs } from '../support/browser.js'
+import { launchChromium, openProfile, signInAs } from '../support/browser.js'
 import { apiClient } from '../support/client.js'
 import { launchFirefox, openTab } from '../support/firefox.js'
 import { lookAtLayout } from '../support/looks.js'
@@ -50,7 +50,7 @@ t.test('npm run demo -- --yes: collected, listed and revoked', async (t) => {
 })
 
 t.test('by hand in Chromium', async (t) => {
-  const context = await (await launchChromium(t)).newContext()
+  const context = await openProfile(await launchChromium(t))
   // The tab counts its click events. Enter and Space on a button raise one too.
   await context.addInitScript(`addEventListener('click', ({ isTrusted }) => {
     if (isTrusted) sessionStorage.presses = Number(sessionStorage.presses ?? 0) + 1

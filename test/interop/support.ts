@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { digestOf } from '../../src/core/secrets/digest.js'
-import { startApp, type TestClock } from '../support/app.js'
+import { PATIENT, startApp, type TestClock } from '../support/app.js'
 import { type ApiClient, apiClient } from '../support/client.js'
 import { freePort } from '../support/ports.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
@@ -88,6 +88,7 @@ export async function startIssuerOverRedis(
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const variables = {
+    ...PATIENT,
     REDIS_URL: redis.url,
     PUBLIC_URL: url,
     OAUTH_CLIENTS_FILE: await clientsFile(t),

@@ -17,6 +17,7 @@ import { answer, approved, codeRequest, redeemCode } from '../support/code-flow.
 import { API, BOX, CLI, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 import { signedIn } from '../support/visitor.js'
 import { oauthHeaders } from './expectations.js'
 
@@ -81,12 +82,7 @@ t.test('GET /readyz', async (t) => {
     t.equal((await call('GET', '/healthz')).status, 200)
     t.equal((await call('GET', '/.well-known/jwks.json')).status, 200, 'the keys are in memory')
     await redis.start()
-    let status = 503
-    for (let tries = 0; tries < 100 && status !== 200; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      status = (await call('GET', '/readyz')).status
-    }
-    t.equal(status, 200)
+    await until(async () => (await call('GET', '/readyz')).status === 200)
   })
 
   t.test('503 when Redis would drop records', async (t) => {

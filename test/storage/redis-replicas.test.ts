@@ -194,7 +194,7 @@ t.test('what was written on a primary that is lost is not acknowledged by the ne
 })
 
 t.test('a Cluster, in which a part is given to another primary while it is used', async (t) => {
-  const cluster = await startCluster({ primaries: 3, replicas: 1 })
+  const cluster = await startCluster({ primaries: 3, replicas: 1, steady: true })
   t.teardown(() => cluster.stop())
   const storage = await open(t, { kind: 'cluster', seeds: addressesOf(cluster.seeds) })
   const heard = new Set<string>()

@@ -34,7 +34,7 @@ async function suites(t: Test, config: RedisConfig, primaries: () => Promise<Red
 }
 
 t.test('a primary that Sentinels look after, and replicas that must have what is acknowledged', async (t) => {
-  const redis = await startRedisWithSentinels()
+  const redis = await startRedisWithSentinels({ steady: true })
   t.teardown(() => redis.stop())
   const place = { kind: 'sentinel', sentinels: addressesOf(redis.sentinels), name: redis.name } as const
   const user = await addRedisUser(redis.servers, PASSWORD)
@@ -42,7 +42,7 @@ t.test('a primary that Sentinels look after, and replicas that must have what is
 })
 
 t.test('a Cluster of three primaries', async (t) => {
-  const cluster = await startCluster({ primaries: 3 })
+  const cluster = await startCluster({ primaries: 3, steady: true })
   t.teardown(() => cluster.stop())
   const user = await addRedisUser(cluster.nodes, PASSWORD)
   const config = redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { user })
@@ -187,7 +187,7 @@ t.test('over TLS, with a certificate of an authority of our own', async (t) => {
   })
 
   t.test('Sentinels and what they look after', async (t) => {
-    const redis = await startRedisWithSentinels({ tls: options })
+    const redis = await startRedisWithSentinels({ steady: true, tls: options })
     t.teardown(() => redis.stop())
     const user = await addRedisUser(redis.servers, PASSWORD)
     const place = { kind: 'sentinel', sentinels: addressesOf(redis.sentinels), name: redis.name } as const
@@ -195,7 +195,7 @@ t.test('over TLS, with a certificate of an authority of our own', async (t) => {
   })
 
   t.test('a Cluster', async (t) => {
-    const cluster = await startCluster({ primaries: 3, tls: options })
+    const cluster = await startCluster({ primaries: 3, steady: true, tls: options })
     t.teardown(() => cluster.stop())
     const user = await addRedisUser(cluster.nodes, PASSWORD)
     await isSpokenWith(t, redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { tls, user }))

@@ -17,7 +17,7 @@ import {
 } from '../../../src/core/api-keys/api-key.js'
 import { DEVICE_CODE_GRANT } from '../../../src/core/clients/client.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
-import { type Answer, GRANTD_SECRET, startApp, type TestApp } from '../../support/app.js'
+import { type Answer, GRANTD_SECRET, PATIENT, startApp, type TestApp } from '../../support/app.js'
 import { BY } from '../../support/audit.js'
 import { runProgram } from '../../support/programs.js'
 import { startRedis } from '../../support/redis-server.js'
@@ -338,7 +338,7 @@ t.test('over Redis', async (t) => {
 
   /** Runs `grantd api-keys …` to its end, beside the service. */
   function run(args: string[]) {
-    const env = { REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
+    const env = { ...PATIENT, REDIS_URL: redis.url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET }
     return runProgram('cli.js', ['api-keys', ...args], env)
   }
 })

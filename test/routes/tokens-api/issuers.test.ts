@@ -492,7 +492,7 @@ t.test('201 a token costs Redis', async (t) => {
   })
 
   t.test('three in a Cluster, all at once', async (t) => {
-    const cluster = await startCluster({ primaries: 3 })
+    const cluster = await startCluster({ primaries: 3, steady: true })
     t.teardown(() => cluster.stop())
     const { here, ids } = await ready(t, { REDIS_CLUSTER: cluster.seeds })
     const seen = await commandsOf(t, cluster.nodes, async () => {
