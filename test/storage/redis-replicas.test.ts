@@ -11,6 +11,7 @@ import type { Storage } from '../../src/core/storage.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { pendingGrant } from '../contract/decision-feed.js'
 import { CLIENT_TAG, decisionOf, tally, times } from '../contract/engine.js'
+import { startStopwatch } from '../support/held-up.js'
 import { freePort } from '../support/ports.js'
 import { moveSlot, startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
@@ -66,7 +67,9 @@ t.test('a replica that hangs: nothing is acknowledged, and whoever only looks is
   await primary.client.config('RESETSTAT')
   process.kill(replica.pid(), 'SIGSTOP')
   try {
-    const writes = [...digests.map(approve), change(), authorizations.delete('alice', 'b')].map(outcome)
+    const elapsed = startStopwatch(t)
+    const all = [...digests.map(approve), change(), authorizations.delete('alice', 'b')]
+    const writes = all.map(async (write) => ({ ...(await outcome(write)), ms: elapsed() }))
     let isWaiting = true
     const over = Promise.race(writes).finally(() => {
       isWaiting = false
