@@ -18,6 +18,20 @@ export async function effortOf(work: () => unknown, rounds = 3): Promise<number>
   return least / piece
 }
 
+/**
+ * Begins to count the time that this process has, and a service in it: a stall of the machine is one beat, however long it is. The
+ * returned function says how many milliseconds it was so far. The test ends it.
+ */
+export function countOwnMs(t: { teardown(handler: () => unknown): void }): () => number {
+  let beats = 0
+  const timer = setInterval(() => {
+    beats += 1
+  }, BEAT_MS)
+  t.teardown(() => clearInterval(timer))
+  return () => beats * BEAT_MS
+}
+const BEAT_MS = 50
+
 async function processorMs(work: () => unknown): Promise<number> {
   const before = process.cpuUsage()
   await work()
