@@ -679,7 +679,10 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
   await askForRareThings()
   return seen
 
-  /** What by chance alone may never come, or never before a limit does: a code that there is not, and what was denied. */
+  /**
+   * What by chance alone may never come, or never before a limit does: a code that there is not, what was denied, and
+   * an account that its provider no longer accepts.
+   */
   async function askForRareThings(): Promise<void> {
     // By the clock of the service, more than an hour has passed.
     const session = `Bearer ${await sessionOf('nobody else', { expires: '3650d' })}`
@@ -702,6 +705,13 @@ async function explore(t: Test, seed: number, count: number, variables: Record<s
     await deny(codes.user_code)
     const { device_code } = codes
     await send('requestToken', '/oauth/token', { client_id, grant_type: DEVICE_CODE_GRANT, device_code })
+    const connected = await connectAt(app, 'hub', 'login-last', 'nobody else')
+    if (connected.kind !== 'connected') throw new Error(`not connected: ${connected.kind}`)
+    hub.at(PLAIN_TOKEN_ENDPOINT, json({ error: 'bad_refresh_token' }))
+    clock.advance(90_000)
+    const account = `oauthAccounts/${connected.connection.id}/accessToken`
+    await send('getUserOauthAccessToken', `/api/v0/${account}`, undefined, `Bearer ${world.apiKeys.key}`)
+    await send('getEndUserOauthAccessToken', `/api/v0/sdk/${ENVIRONMENT_ID}/${account}`, undefined, session)
   }
 }
 

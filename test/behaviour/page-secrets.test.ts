@@ -500,8 +500,8 @@ t.test('503 what is not known is not claimed: a decision whose answer was lost m
   const { grants } = service.app.storage
   const { decide } = grants
   grants.decide = async (...args) => {
-    // The pause delays the write. Redis runs it after the page has stopped waiting for it.
-    await redis.client.call('CLIENT', 'PAUSE', '1500', 'WRITE')
+    // The pause delays the write. Redis runs it when the pause is ended, after the page has stopped waiting for it.
+    await redis.client.call('CLIENT', 'PAUSE', '60000', 'WRITE')
     return decide(...args)
   }
   const page = await ann.post('/device/confirm', form)

@@ -86,6 +86,7 @@ t.test('two instances, every kind of receiver, and a kill -9 of the instance tha
     return all.length > 0 && all.every((id) => there.has(id))
   }
 
+  const startedAt = performance.now()
   for (let i = 0; i < 10; i++) await wholeGrant(i % 2)
   await until(() => hasAll(receivers.well))
   t.ok(receivers.well.got.length >= 30, `${receivers.well.got.length} events`)
@@ -97,7 +98,9 @@ t.test('two instances, every kind of receiver, and a kill -9 of the instance tha
       [0, 0, 0]
     )
     await until(async () => receivers.gone.attempts.length > 0)
-    t.ok(receivers.slow.attempts.length <= 8, `${receivers.slow.attempts.length} attempts are under way at a time`)
+    // An attempt is given up after fifteen seconds, and another may follow.
+    const most = 8 * (1 + Math.floor((performance.now() - startedAt) / 15_000))
+    t.ok(receivers.slow.attempts.length <= most, `${receivers.slow.attempts.length} attempts, of 8 at a time`)
   })
 
   const deliverers = await Promise.all([deliveredBy(0), deliveredBy(1)])

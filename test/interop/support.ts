@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { digestOf } from '../../src/core/secrets/digest.js'
-import { PATIENT, startApp, type TestClock } from '../support/app.js'
+import { PATIENT, startApp, type TestApp } from '../support/app.js'
 import { type ApiClient, apiClient } from '../support/client.js'
 import { freePort } from '../support/ports.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
@@ -64,13 +64,13 @@ export interface Issuer {
 export async function startIssuer(
   t: Test,
   { path = '', ...variables }: Record<string, string> = {}
-): Promise<Issuer & { clock: TestClock }> {
+): Promise<Issuer & Pick<TestApp, 'app' | 'clock'>> {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const settings = { PUBLIC_URL: origin + path, OAUTH_CLIENTS_FILE: await clientsFile(t), POLL_INTERVAL_SECONDS: '1' }
   const { app, clock } = await startApp(t, { ...settings, ...variables })
   await app.listen({ host: '127.0.0.1', port })
-  return { ...issuerAt(origin + path, [origin]), clock }
+  return { ...issuerAt(origin + path, [origin]), app, clock }
 }
 
 export interface IssuerOverRedis extends Issuer {

@@ -106,8 +106,11 @@ export async function startOAuthApp(
     sessions.set(user, made)
     return made
   }
-  const authorize: OAuthApp['authorize'] = async (client = CLI, scope) =>
-    (await post('/oauth/device_authorization', { ...client, scope })).body
+  const authorize: OAuthApp['authorize'] = async (client = CLI, scope) => {
+    const { status, body } = await post('/oauth/device_authorization', { ...client, scope })
+    if (status !== 200) throw new Error(`no device authorization: ${status} ${JSON.stringify(body)}`)
+    return body
+  }
   const redeem: OAuthApp['redeem'] = (device_code, client = CLI) =>
     post('/oauth/token', { ...client, grant_type: DEVICE_CODE, device_code })
   const approve: OAuthApp['approve'] = async (user_code, user = 'ann', action = 'approve') =>

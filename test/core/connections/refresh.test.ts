@@ -6,6 +6,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type Answer, PATIENT, startApp, type TestApp, type TestClock, testClock } from '../../support/app.js'
 import { apiClient } from '../../support/client.js'
+import { startStopwatch } from '../../support/held-up.js'
 import { REVOCATION_ENDPOINT, startIdentityProvider, TOKEN_ENDPOINT } from '../../support/oidc-upstream.js'
 import {
   PLAIN_REVOCATION_ENDPOINT,
@@ -179,6 +180,8 @@ t.test('an expired token and many who want it', async (t) => {
     t.strictSame(others, [])
     const leftMs = await redis.client.pttl(lock)
     t.ok(leftMs > 0 && leftMs <= 10_000, `its lock is left behind for ${leftMs} ms`)
+    // So that none of the others gives up before: each has twelve seconds in all.
+    t.equal(await redis.client.pexpire(lock, 1_000), 1)
     const answers = await Promise.all(
       times(10, () => clients[1].call('GET', pathOf(account), { token: account.session }))
     )
@@ -276,9 +279,10 @@ t.test('a provider that is down', async (t) => {
     const { passage, letGo } = held(text('too late', 500))
     during(t, acme, TOKEN_ENDPOINT, passage)
     const startedAt = performance.now()
+    const ownMs = startStopwatch(t)
     t.match(await ask(one, account), AGAIN_LATER)
-    const seconds = (performance.now() - startedAt) / 1000
-    t.ok(seconds > 3.5 && seconds < 8, `${seconds.toFixed(1)} s`)
+    const ms = performance.now() - startedAt
+    t.ok(ms > 3_500 && ownMs() < 8_000, `${ms.toFixed(0)} ms, ${ownMs().toFixed(0)} of its own`)
     t.same(await redis.client.hgetall(account.key), kept)
     t.same(await redis.client.keys('grantd:lock:*'), [], 'and nobody is held up by it')
     letGo()
@@ -545,7 +549,7 @@ t.test('Redis goes away the moment the provider has answered: the new token is t
   await back
   acme.at(TOKEN_ENDPOINT)
   let later = await ask(two, account)
-  for (let i = 0; later.status === 503 && i < 100; i++) {
+  while (later.status === 503) {
     await sleep(50)
     later = await ask(two, account)
   }

@@ -11,6 +11,7 @@ import t, { type Test } from 'tap'
 import { createTrustedIssuerKeys } from '../../../src/core/trust/trusted-issuer-keys.js'
 import { type Answer, testClock } from '../../support/app.js'
 import { makeCertificate } from '../../support/certificates.js'
+import { startStopwatch } from '../../support/held-up.js'
 import { freePort } from '../../support/ports.js'
 import {
   answerWith,
@@ -318,10 +319,11 @@ t.test('what an issuer answers', { jobs: 2 }, async (t) => {
     const trusted = await shared.trust({ url })
     const token = await (await startBareIssuer(t)).token()
     const startedAt = performance.now()
+    const ownMs = startStopwatch(t)
     const answers = await Promise.all([...slow.map(({ bring }) => bring()), shared.validate(token, trusted)])
     const ms = performance.now() - startedAt
     for (const answer of answers) isPutOff(t, answer, 'no answer')
-    t.ok(ms > 4_900 && ms < 7_000, `it took ${ms.toFixed(0)} ms`)
+    t.ok(ms > 4_900 && ownMs() < 7_000, `it took ${ms.toFixed(0)} ms, ${ownMs().toFixed(0)} of its own`)
   })
 
   t.test('503 a certificate that is not trusted for it', async (t) => {

@@ -1,4 +1,5 @@
 /** One attempt at a real receiver: what it gets, what is made of its answer, and where nothing is sent. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { LookupAddress, lookup } from 'node:dns'
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -24,11 +25,14 @@ const endpointAt = (url: string, isInternal = true, secrets: readonly string[] =
   ...{ id: 'billing', url, secrets, types: ['*'], isInternal }
 })
 
-const send = (url: string, { withinMs = 15_000, isInternal = true, secrets = SECRETS.slice(0, 1) } = {}) =>
+const send = (
+  url: string,
+  { withinMs = 15_000, isInternal = true, secrets = SECRETS.slice(0, 1), ended = new AbortController().signal } = {}
+) =>
   createSender(createGuardedPost({ ca: authority.pem }), Date.now, withinMs)(
     endpointAt(url, isInternal, secrets),
     delivery,
-    new AbortController().signal
+    ended
   )
 
 const answer =
@@ -110,7 +114,12 @@ t.test('a body without end is not read to its end, and is no matter once the sta
   t.equal(await send(endless.origin), 'delivered')
   t.ok(written < 10 * 1024 * 1024, `${written} bytes`)
   const slow = await listen(t, (_request, response) => void response.writeHead(200).write('x'), { isPlain: true })
-  t.equal(await send(slow.origin, { withinMs: 2_000 }), 'delivered')
+  const ending = new AbortController()
+  // The status has arrived by then.
+  const end = () => setImmediate(() => ending.abort())
+  subscribe('http.client.response.finish', end)
+  t.equal(await send(slow.origin, { ended: ending.signal }), 'delivered')
+  unsubscribe('http.client.response.finish', end)
 })
 
 t.test('TLS is checked, inside as well', async (t) => {

@@ -170,12 +170,14 @@ t.test('429 over two instances and one Redis: what either answers counts for bot
   const apis = [one.api, two.by(one.key)]
   const ask = (count: number) =>
     Promise.all(Array.from({ length: count }, (_, i) => (apis[i % 2] as typeof one.api).listProviders()))
+  const startedAt = performance.now()
   const first = await ask(24)
+  const leastSeconds = 3_599 - (performance.now() - startedAt) / 1000
   t.equal(first.filter(({ status }) => status === 200).length, 10, 'of 24 at once ten')
   for (const answer of first.filter(({ status }) => status !== 200)) {
     refused(t, answer, 429)
     const seconds = Number(answer.headers['retry-after'])
-    t.ok(seconds > 3_590 && seconds <= 3_600, `in an hour: ${seconds} s`)
+    t.ok(seconds >= leastSeconds && seconds <= 3_600, `in an hour: ${seconds} s, at least ${leastSeconds}`)
   }
   for (const answer of await ask(4)) refused(t, answer, 429, 'neither has a share left')
 })
