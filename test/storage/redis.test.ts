@@ -71,6 +71,11 @@ async function pollBy(run: Connection['run'], key: string, runId: string, ...now
   return verdict.length === 1 ? verdict[0] : verdict
 }
 
+/** How many runs of scripts the server has counted so far. */
+async function runs(): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0)
+}
+
 const newGrant = () => ({ request: requestOf(), clientTag: CLIENT_TAG, lifeMs: LIFE_MS, intervalMs: INTERVAL_MS })
 
 t.test('commands of one turn leave in one piece, and each gets its own answer', async (t) => {
@@ -92,6 +97,12 @@ t.test('commands of one turn leave in one piece, and each gets its own answer', 
 t.test('polls that Redis comes to when nobody waits for them any more', async (t) => {
   const keys = createKeys('late:')
   const patient = await scripts(t)
+  /** Judges one poll after the other, by an instance with this clock. */
+  const pollsOver = (connection: Pick<Connection, 'runOver' | 'withinMs'>, clock: () => number) => {
+    const readVerdict = (kind: string) => ({ kind }) as StoredPoll
+    const judge = createPollBatches({ connection, keys, cluster: undefined, readVerdict, clock, now: () => [] })
+    return async (grantDigest: string) => (await judge(grantDigest, CLIENT_TAG, false)).kind
+  }
   const digest = newDigest()
   const key = keys.grant(digest)
   const store = createRedisGrantStore(patient, keys)
@@ -119,20 +130,11 @@ t.test('polls that Redis comes to when nobody waits for them any more', async (t
   })
 
   t.test('are known by its clock: one that is ahead says so, and is asked again', async (t) => {
-    const runs = async () =>
-      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0)
     let nowMs = Date.now() - 3_600_000
-    const judge = createPollBatches({
-      connection: patient,
-      keys,
-      cluster: undefined,
-      readVerdict: (kind) => ({ kind }) as StoredPoll,
-      clock: () => nowMs,
-      now: () => []
-    })
+    const poll = pollsOver(patient, () => nowMs)
     const runsOfPoll = async () => {
       const before = await runs()
-      t.equal((await judge(newDigest(), CLIENT_TAG, false)).kind, 'unknown')
+      t.equal(await poll(newDigest()), 'unknown')
       return (await runs()) - before
     }
     t.equal(await runsOfPoll(), 2, 'the first time')
@@ -152,16 +154,9 @@ t.test('polls that Redis comes to when nobody waits for them any more', async (t
       nowMs += 1_200
       return [[0, 'late', nowMs]]
     }
-    const judge = createPollBatches({
-      connection: { withinMs: 1_000, runOver },
-      keys,
-      cluster: undefined,
-      readVerdict: (kind) => ({ kind }) as StoredPoll,
-      clock: () => nowMs,
-      now: () => []
-    })
-    t.equal((await judge(digest, CLIENT_TAG, false)).kind, 'pending')
-    t.equal((await judge(digest, CLIENT_TAG, false)).kind, 'pending')
+    const poll = pollsOver({ withinMs: 1_000, runOver }, () => nowMs)
+    t.equal(await poll(digest), 'pending')
+    t.equal(await poll(digest), 'pending')
     t.strictSame(deadlines, [2_000, 3_200, 3_200])
   })
 
@@ -171,16 +166,8 @@ t.test('polls that Redis comes to when nobody waits for them any more', async (t
       nowMs += 3_600_000
       return [[0, 'late', nowMs]]
     }
-    const judge = createPollBatches({
-      connection: { withinMs: 1_000, runOver },
-      keys,
-      cluster: undefined,
-      readVerdict: (kind) => ({ kind }) as StoredPoll,
-      clock: () => nowMs,
-      now: () => []
-    })
-    for (let round = 0; round < 3; round++)
-      await t.rejects(judge(digest, CLIENT_TAG, false), { code: 'unavailable', detail: /its clock/ })
+    const poll = pollsOver({ withinMs: 1_000, runOver }, () => nowMs)
+    for (let round = 0; round < 3; round++) await t.rejects(poll(digest), { code: 'unavailable', detail: /its clock/ })
   })
 })
 
@@ -209,9 +196,6 @@ t.test('polls of one turn', async (t) => {
         )
       )
     )
-  const runs = async () =>
-    Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0)
-
   t.test('are one run, or one for each hundred', async (t) => {
     for (const [count, expected] of [
       [1, 1],
