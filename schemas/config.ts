@@ -63,7 +63,7 @@ export const EnvironmentSchema = Type.Object({
   CORS_ORIGINS: list(
     Type.String({ pattern: '^https?://[^\\s/?#*]+$' }),
     'a comma-separated list of origins such as https://app.example.com',
-    'Origins whose pages may call peek, approve and the client list.'
+    'Origins whose pages may call the dashboard API, but for what programs call of it: start, poll and withdraw.'
   ),
   REDIS_URL: optional(
     Type.String({ pattern: '^rediss?://\\S+$' }),
