@@ -11,6 +11,9 @@ import { MODEL_DOCUMENT, publishModel } from '../../bench/model/publish.js'
 import { DOCUMENT, publish, RESULT } from '../../bench/support/publish.js'
 import type { Result } from '../../bench/support/result.js'
 import { EnvironmentSchema } from '../../schemas/config.js'
+import { adminPrefix } from '../../schemas/generated/admin.js'
+import { dashboardPrefix } from '../../schemas/generated/dashboard.js'
+import { tokensPrefix } from '../../schemas/generated/tokens.js'
 import { root } from '../support/root.js'
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -173,6 +176,26 @@ t.test('every decision has a date, its parts, and a line in the index', async (t
     t.ok(row?.includes(date), `${name} is in the index, with its date`)
   }
 })
+
+t.test(
+  'the architecture shows every folder of the core and every surface, and has a layer for all that is in src',
+  async (t) => {
+    const page = read('docs/architecture.md')
+    const [, picture = ''] = /^## The picture\n+```\n([\s\S]*?)^```/m.exec(page) ?? []
+    const words = picture.split(/[^\w-]+/)
+    const folders = readdirSync(join(root, 'src/core'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    t.ok(folders.length >= 20, `${folders.length} folders`)
+    for (const { name } of folders) t.ok(words.includes(name), `src/core/${name} is in the picture`)
+    for (const prefix of [adminPrefix, dashboardPrefix, tokensPrefix]) t.match(picture, prefix)
+    const [, layers = ''] = /^## Layers\n+((?:\|.*\|\n)+)/m.exec(page) ?? []
+    const named = new Set([...layers.matchAll(/`(src\/[\w.-]+\/?)`/g)].map(([, path]) => path))
+    const inSrc = readdirSync(join(root, 'src'), { withFileTypes: true }).map(
+      (entry) => `src/${entry.name}${entry.isDirectory() ? '/' : ''}`
+    )
+    t.ok(inSrc.length >= 15, `${inSrc.length} of src`)
+    for (const path of inSrc) t.ok(named.has(path), `${path} has a layer`)
+  }
+)
 
 t.test('the walks of the architecture are short, and each file of them is there', async (t) => {
   const page = read('docs/architecture.md')
