@@ -60,7 +60,7 @@ export function createEventMetrics(registry: Registry, { upstreams, rules, webho
   const refreshes = counter('grantd_refreshes_total', 'Refresh tokens presented, by outcome.', 'outcome')
   const revocations = counter(
     'grantd_revocations_total',
-    'Revocations by owners and by tokens, and those that a replayed refresh token or a code that was used twice led to.',
+    'Revocations by owners, by operators and by tokens, and those that a replayed refresh token or a code that was used twice led to.',
     'by'
   )
   // An alert watches for the first replay. Prometheus sees an increase only from a value that was there before, so zeros are set.

@@ -1,4 +1,7 @@
-/** app.limits: rate limits, counted over all instances by @fastify/rate-limit, and the limit on guesses of user codes. */
+/**
+ * app.limits: how often requests may come, counted over all instances by @fastify/rate-limit, and the limits on guesses of user codes
+ * and of client secrets.
+ */
 import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'

@@ -1,5 +1,5 @@
 /**
- * Checks the documents: files, headings and paths that they refer to exist, they keep the rules that they set for
+ * Checks the documents, and what comments refer to: files, headings and paths exist. The documents keep the rules that they set for
  * themselves, docs/configuration.md lists the variables that there are, and docs/benchmarks.md shows the last result.
  */
 
@@ -15,6 +15,7 @@ import { adminPrefix } from '../../schemas/generated/admin.js'
 import { dashboardPrefix } from '../../schemas/generated/dashboard.js'
 import { tokensPrefix } from '../../schemas/generated/tokens.js'
 import { root } from '../support/root.js'
+import { sourceFiles } from './source-imports.js'
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const exists = (path: string) => existsSync(join(root, path))
@@ -74,6 +75,34 @@ t.test('every path in backticks is there', async (t) => {
   }
   t.ok(paths.size >= 80, `${paths.size} paths`)
   for (const [path, file] of paths) t.ok(exists(path), `${file}: ${path}`)
+})
+
+/** The files of TypeScript and Lua that the comments of a file name, from the root or by the end of their path. */
+function namedInComments(file: string): string[] {
+  const comments = read(file).match(file.endsWith('.lua') ? /--.*$/gm : /\/\*[\s\S]*?\*\/|(?<![:'"`])\/\/.*$/gm) ?? []
+  return comments.flatMap((comment) => comment.match(/[\w@./-]*\w\.(?:tsx?|lua)\b/g) ?? [])
+}
+
+t.test('every file that a comment names is there', async (t) => {
+  const scripts = 'src/storage/redis/scripts'
+  const files = [
+    ...['src', 'plugins', 'schemas', 'openapi', 'test', 'bench', 'packages', 'examples', 'scripts'].flatMap(
+      sourceFiles
+    ),
+    ...readdirSync(join(root, scripts)).map((name) => `${scripts}/${name}`)
+  ]
+  let looked = 0
+  for (const file of files) {
+    for (const name of namedInComments(file)) {
+      const end = name.replace(/^(?:\.\.?\/)+/, '')
+      t.ok(
+        files.some((one) => one === end || one.endsWith(`/${end}`)),
+        `${file}: ${name}`
+      )
+      looked += 1
+    }
+  }
+  t.ok(looked >= 200, `${looked} files are named`)
 })
 
 /** The titles of the tests in a file, as they are written. */

@@ -1,5 +1,5 @@
 /**
- * The contract of every engine's decision feed: src/core/grants/decision-feed.ts, fed by the decisions of its grant
+ * The contract of every engine's decision feed: `DecisionFeed` of src/core/grants/grant-store.ts, fed by the decisions of its grant
  * store.
  */
 import { once, setMaxListeners } from 'node:events'

@@ -1,6 +1,6 @@
 /**
- * The contract of every engine's refresh family store: src/core/tokens/refresh-family-store.ts, by the rules of
- * refresh-family.ts.
+ * The contract of every engine's refresh family store: `RefreshFamilyStore` of src/core/tokens/refresh-family.ts, by the rules
+ * beside it.
  */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'

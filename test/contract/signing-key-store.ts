@@ -1,4 +1,4 @@
-/** The contract of every engine's signing key store: src/core/tokens/signing-key-store.ts. */
+/** The contract of every engine's signing key store: `SigningKeyStore` of src/core/tokens/signing-key.ts. */
 import type { Test } from 'tap'
 import type { StoredSigningKey } from '../../src/core/tokens/signing-key.js'
 import { type StartEngine, times } from './engine.js'

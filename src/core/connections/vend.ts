@@ -10,7 +10,10 @@ import type { Refresher } from './refresher.js'
 const REFRESH_AHEAD_MS = 60_000
 /** How long a caller waits for a refresh. */
 const ANSWER_WITHIN_MS = 12_000
-/** How long a new token is fresh, whatever a back end says of it, and how long a fresh one is asked for at most once in vain. */
+/**
+ * For so long after it was issued a token is fresh, and whoever says that it is refused gets no other. If a refresh for such a caller
+ * was in vain, the next one is tried so much later at the soonest.
+ */
 const REFUSED_AT_MOST_EVERY_MS = 60_000
 
 /** Who asks for an access token: a back end with an API key may have that of any connection, a user that of their own. */

@@ -18,9 +18,9 @@ const lineOf = jsonOf(
 )
 type Line = NonNullable<ReturnType<typeof lineOf>>
 
-/** After it, the rights that it has from then on. */
+/** The detail of an event of an API key: its owner and id; where its rights were changed, those that it has from then on follow. */
 const API_KEY = /^([a-z0-9-]{1,63})\/([A-Za-z0-9_-]{16})(?: (.*))?$/
-/** After the provider. */
+/** The detail of an event of a connection: the provider, and the id of the connection. */
 const CONNECTION = /^\S+ ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
 /** The lines since a moment. A line whose type takes something away, and which does not say what, is an Error for the operator. */
 export async function readRevocationLog(lines: AsyncIterable<string>, sinceMs: number): Promise<TakenAway> {

@@ -6,7 +6,7 @@ import type { PlainEndpoints, Upstream } from './upstream.js'
 /** The timeout of one request. A refresh makes two at most (discovery and token), which must end before its lock does. */
 const ANSWER_WITHIN_SECONDS = 4
 
-/** How long the discovered metadata and keys of an upstream are cached. */
+/** How long the discovered metadata of an upstream is kept. Its keys are kept by id-token-keys.ts, for a shorter time. */
 const DISCOVERED_FOR_MS = 3_600_000
 
 /** Returns what gives the configuration. Concurrent callers share one lookup; a failed lookup is not cached. */

@@ -27,7 +27,7 @@ export function readTypedName(typed: unknown): string | undefined {
   return TYPED_NAME.test(name) && isUserId(name) ? name : undefined
 }
 
-/** Of a user of whom nothing is stored, neither is there. */
+/** Of a user of whom nothing is stored, it says that they are not blocked and that nothing of theirs was ended. */
 export interface Standing {
   /** Since when the user is blocked: approves nothing, gets no tokens, and those they have are refused. */
   blockedAtMs: number | undefined

@@ -25,7 +25,7 @@ import { createRedisStatusIndexStore } from './status-index-store.js'
 const SETTLE_WITHIN_MS = 3_000
 const OLDEST_MAJOR_VERSION = 7
 
-/** Of what is read in one run: what these kinds are called in keys. */
+/** The records that one run of read-and-hit.lua reads for a workload's token, and what their kinds are called in keys. */
 export const KINDS_READ_TOGETHER = { apiKeys: 'api-key', issuers: 'provider', workloads: 'provider-client' } as const
 
 /** The fields of Redis's INFO answer. */

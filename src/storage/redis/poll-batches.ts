@@ -231,9 +231,9 @@ const COUNT_LIMIT = 36 ** 6
 let count = 0
 
 /**
- * The id of a run of grant-poll.lua, by which the script recognizes a command that the driver sent twice. It has the twelve
- * characters that the layout reserves: six random ones for the process and a counter of six. Collisions between distant runs are
- * harmless, because only the last polls of one grant are compared.
+ * The id of a run of grant-poll.lua or grant-redeem.lua, by which the script recognizes a command that the driver sent twice. It has
+ * the twelve characters that the layout reserves: six random ones for the process and a counter of six. Collisions between distant runs
+ * are harmless, because an id is compared with those of the last runs for the same grant alone.
  */
 export function nextRunId(): string {
   count = (count + 1) % COUNT_LIMIT

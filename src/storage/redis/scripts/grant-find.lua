@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Looks at a grant, for somebody who holds its user code.
+-- Looks at a grant: for whoever decides it or lists what waits, and for a poll that is held, which must not count again.
 --
 -- KEYS 1: grant
 -- ARGV 1: (tests) now in ms
