@@ -2,7 +2,15 @@
 import { fill } from '../support/publish.js'
 import type { Result } from '../support/result.js'
 import { type Cell, table } from '../support/tables.js'
-import { AWAY_SHARE, BASE, REPLICAS, SERVICE_SHARE, type Setting } from './assumptions.js'
+import {
+  AWAY_SHARE,
+  BASE,
+  COPY_MEBIBYTES_PER_SECOND,
+  HANDSHAKE_MICROS,
+  REPLICAS,
+  SERVICE_SHARE,
+  type Setting
+} from './assumptions.js'
 import { type Costs, costsOf } from './costs.js'
 import { type Deployment, deploymentOf } from './deployment.js'
 import { LIMITS, reachedAt } from './limits.js'
@@ -10,7 +18,7 @@ import { stormOf } from './storm.js'
 
 export const MODEL_DOCUMENT = 'docs/large-deployments.md'
 
-const SIZES = [10e6, 100e6, 1_000e6]
+const SIZES = [10e6, 100e6, 1_000e6] as const
 const GIBIBYTE = 2 ** 30
 
 /** What is changed against the base in a row of the table of settings. */
@@ -42,7 +50,8 @@ export function modelTables(result: Result): Map<string, string> {
     ['sizes', sizeTable(costs)],
     ['limits', limitTable(costs)],
     ['settings', settingTable(costs)],
-    ['storms', stormTable(costs)]
+    ['storms', stormTable(costs)],
+    ['returns', returnTable()]
   ])
 }
 
@@ -158,6 +167,27 @@ function stormTable(costs: Costs): string {
         `${seconds} s`
       ]
     })
+  )
+}
+
+/** What comes beside the polls when everything is back: connections at the edge, and copies of what a primary has. */
+function returnTable(): string {
+  const clients = SIZES[0]
+  const { primaryGibibytes } = BASE
+  return table(
+    ['', 'each', 'in all'],
+    [
+      [
+        `new connections of ${count(clients / 1e6)} million clients with TLS, at the edge`,
+        micros(HANDSHAKE_MICROS),
+        `${count((clients * HANDSHAKE_MICROS) / 1e6)} core-seconds`
+      ],
+      [
+        `a replica is sent a primary of ${primaryGibibytes} GiB`,
+        `${COPY_MEBIBYTES_PER_SECOND} MiB a second`,
+        `${count((primaryGibibytes * 1_024) / COPY_MEBIBYTES_PER_SECOND)} seconds`
+      ]
+    ]
   )
 }
 
