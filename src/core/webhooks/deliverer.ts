@@ -39,8 +39,6 @@ interface Lead {
   isOver: boolean
 }
 
-export type Deliverer = ReturnType<typeof createDeliverer>
-
 export function createDeliverer({ endpoints, locks, leaseMs = LEASE_MS, ...shared }: DelivererParts) {
   const { clock, told } = shared
   const holder = randomUUID()

@@ -9,8 +9,6 @@ import type { EventStore } from '../audit/event-store.js'
 import { GO_BACK_MS, lookFor, placeBefore } from '../audit/trail-place.js'
 import type { Cursor, Gap } from './cursor.js'
 
-export type Progress = ReturnType<typeof createProgress>
-
 /** Small enough to hold up nobody. */
 const PAGE = 50
 
