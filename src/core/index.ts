@@ -24,7 +24,7 @@ import { createUrlClients } from './clients/url-clients.js'
 import type { Clock } from './clock.js'
 import type { CoreConfig } from './config.js'
 import { isConnection } from './connections/connection.js'
-import { createConnections, isConnectionOwner } from './connections/connections.js'
+import { createConnections, isConnectionUser } from './connections/connections.js'
 import { createRefresher, type RefreshEvent } from './connections/refresher.js'
 import { createCompleteIndexes } from './directory/complete-indexes.js'
 import { createDirectory } from './directory/directory.js'
@@ -232,7 +232,7 @@ export function createCore(parts: CoreParts) {
   })
   const connections = createConnections({
     records: connectionRecords,
-    owners: readable(storage.connectionOwners, isConnectionOwner),
+    connectionUsers: readable(storage.connectionUsers, isConnectionUser),
     releaseIdentity: identities.release,
     isBlocked: users.isBlocked,
     refresher,

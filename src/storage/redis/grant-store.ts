@@ -23,7 +23,7 @@ import type { Servers } from './servers.js'
 
 export interface GrantStoreOptions {
   /** The Cluster; by default there is one primary. */
-  cluster?: Pick<Servers, 'slotOf' | 'ownerOf'> | undefined
+  cluster?: Pick<Servers, 'slotOf' | 'addressOf'> | undefined
   /** Replaces the clock of Redis in tests. The scripts use that one so that instances with wrong clocks agree. */
   testClock?: Clock | undefined
   traceCall?: TraceCall | undefined
