@@ -1,5 +1,5 @@
 /**
- * Who people are here, for operators: found by their id, their e-mail address or an identity at a provider, each by an index. What is
+ * Who people are here, for operators: found by their id, their e-mail address or an identity at an upstream, each by an index. What is
  * known of a user is gathered from where it is kept: users/ has the standing, the profile and the identities, connections/ and
  * authorizations/ the rest.
  */
@@ -12,7 +12,7 @@ import type { Identities } from '../users/identities.js'
 import { isSameEmail, type Profiles } from '../users/profiles.js'
 import { isUserId, type Users } from '../users/user.js'
 
-/** An account at a provider that is the user's. */
+/** An account at an upstream that is the user's. */
 export interface PersonIdentity {
   upstreamId: string
   subject: string

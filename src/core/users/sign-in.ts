@@ -63,7 +63,7 @@ export interface SignInParts {
 export function createSignIn({ upstreams, identities, connections, profiles, sessions, admins }: SignInParts): SignIn {
   function clientOf(upstreamId: string): UpstreamClient {
     const client = upstreams.find(({ upstream }) => upstream.id === upstreamId)
-    if (!client) throw new Error(`no provider ${upstreamId}`)
+    if (!client) throw new Error(`no upstream ${upstreamId}`)
     return client
   }
 
