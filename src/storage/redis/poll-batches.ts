@@ -7,7 +7,7 @@ import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import type { StoredPoll } from '../../core/grants/grant-store.js'
 import type { TraceCall } from '../../core/storage.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import { groupOf, type Keys } from './keys.js'
 import type { PrimaryAddress, Servers } from './servers.js'
 
@@ -49,7 +49,7 @@ interface Poll {
 export type JudgePoll = (grantDigest: string, clientTag: string, isUrgent: boolean) => Promise<StoredPoll>
 
 export interface PollBatchesParts {
-  connection: Pick<Connection, 'runOver' | 'withinMs'>
+  connection: Pick<RedisConnection, 'runOver' | 'withinMs'>
   keys: Pick<Keys, 'grant'>
   /** The Cluster; undefined if there is one primary. */
   cluster: Pick<Servers, 'slotOf' | 'addressOf'> | undefined

@@ -46,11 +46,11 @@ interface Lane {
   redis: Redis
   /** Resolves when the connection can be used; one listener serves all writes that wait for that. */
   becomingReady: Promise<void> | undefined
-  waiting: Waiting[]
+  waiting: WaitingWrite[]
   isAsking: boolean
 }
 
-interface Waiting {
+interface WaitingWrite {
   /** The socket that the write went over. After a failover, the answer of another socket is about another server. */
   stream: Redis['stream']
   key: string
@@ -129,12 +129,12 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
       const { stream } = lane.redis
       const batch = lane.waiting.splice(0)
       const settle = await acknowledged(lane.redis, batch[0]?.key as string).then(
-        (have) => (waiting: Waiting) => {
+        (have) => (waiting: WaitingWrite) => {
           if (waiting.stream !== stream) waiting.reject(unavailable('the connection broke before the replicas had it'))
           else if (have < count) waiting.reject(unavailable(`${have} replicas have it, ${count} should`))
           else waiting.resolve()
         },
-        (error: unknown) => (waiting: Waiting) => waiting.reject(error)
+        (error: unknown) => (waiting: WaitingWrite) => waiting.reject(error)
       )
       batch.forEach(settle)
     }
