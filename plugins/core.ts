@@ -1,7 +1,6 @@
 /** app.core: the rules, whose events go to the metrics and the log. Opened and closed with the application. */
 import fp from 'fastify-plugin'
-import { type Core, createCore } from '../src/core/index.js'
-import type { CoreEvents } from '../src/core/parts.js'
+import { type Core, type CoreEvents, createCore } from '../src/core/index.js'
 import { webhookEvents } from './webhook-events.js'
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
 /** What the metrics and the log are told of webhooks. The log says nothing of a URL, which may have a secret in it. */
 import type { FastifyBaseLogger } from 'fastify'
-import type { CoreEvents } from '../src/core/parts.js'
+import type { CoreEvents } from '../src/core/index.js'
 import type { WebhookEvents } from '../src/core/webhooks/telling.js'
 import type { Metrics } from './metrics.js'
 

@@ -1,8 +1,7 @@
 /** The commands that need the core: run over the service's Redis, without Fastify. */
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load-config.js'
-import { type Core, createCore } from '../core/index.js'
-import type { CoreEvents } from '../core/parts.js'
+import { type Core, type CoreEvents, createCore } from '../core/index.js'
 import { createStorage } from '../storage/index.js'
 import { type ApiKeyOptions, runApiKeysCommand } from './api-keys.js'
 import type { OptionValues } from './arguments.js'

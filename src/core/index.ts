@@ -40,6 +40,7 @@ import { createTrustServices } from './trust/index.js'
 import { createUserServices } from './users/index.js'
 import { createWebhooks } from './webhooks/webhooks.js'
 
+export type { CoreEvents } from './parts.js'
 export type Core = ReturnType<typeof createCore>
 
 export function createCore(parts: CoreParts) {
