@@ -13,7 +13,7 @@ declare module 'fastify' {
 const DOMAIN_SENTENCES: Partial<Record<Parameters<CoreEvents['domainChecked']>[0], string>> = {
   missing: 'the challenge of a verified custom domain is published no more; the domain is lost in three days',
   lost: 'a custom domain is lost: its challenge was not published for three days',
-  taken_over: 'a custom domain is lost: another provider has proved it'
+  taken_over: 'a custom domain is lost: another issuer has proved it'
 }
 
 /** What the log says of data that was lost, or may have been. */
@@ -28,13 +28,13 @@ const LOSS_SENTENCES = {
 }
 
 /** What the log says of an upstream's answer that led nowhere. */
-const PROVIDER_LINES = {
-  answered: 'a provider answered',
-  refused: 'a provider refused a request',
-  misconfigured: 'a provider does not accept this service as its client: look at its entry in PROVIDERS_FILE',
-  unreadable: 'the answer of a provider cannot be used',
-  unacceptable: 'the answer of a provider proves nothing',
-  ill: 'a provider is in trouble'
+const UPSTREAM_SENTENCES = {
+  answered: 'an identity provider answered',
+  refused: 'an identity provider refused a request',
+  misconfigured: 'an identity provider does not accept this service as its client: look at its entry in PROVIDERS_FILE',
+  unreadable: 'the answer of an identity provider cannot be used',
+  unacceptable: 'the answer of an identity provider proves nothing',
+  ill: 'an identity provider is in trouble'
 }
 
 export interface CoreOptions {
@@ -66,10 +66,10 @@ export const core = fp<CoreOptions>(
         if (said !== undefined) app.log.warn(about, said)
       },
       domainCheckFailed: (error) => app.log.error({ err: error }, 'a custom domain could not be checked'),
-      upstreamAnswered: metrics.countProviderAnswer,
-      upstreamRefused(provider, verdict, detail) {
+      upstreamAnswered: metrics.countUpstreamAnswer,
+      upstreamRefused(upstreamId, verdict, detail) {
         const level = verdict === 'misconfigured' ? 'error' : verdict === 'refused' ? 'info' : 'warn'
-        app.log[level]({ provider, detail }, PROVIDER_LINES[verdict])
+        app.log[level]({ provider: upstreamId, detail }, UPSTREAM_SENTENCES[verdict])
       },
       ...webhookEvents(metrics, app.log),
       told: config.auditLog === 'off' ? undefined : (event) => writeAuditLine(`${JSON.stringify(event)}\n`),

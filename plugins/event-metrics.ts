@@ -100,14 +100,14 @@ export function createEventMetrics(registry: Registry, { upstreams, rules, webho
   )
   // An alert watches for the first one.
   for (const how of ['replaced', 'gone_back', 'trail_lost']) dataLosses.inc({ how }, 0)
-  const providerAnswers = counter(
+  const upstreamAnswers = counter(
     'grantd_provider_answers_total',
     'What identity providers answered, by provider and outcome.',
     'provider',
     'outcome'
   )
   // An alert watches for the first one, as with replays.
-  for (const { id } of upstreams) providerAnswers.inc({ provider: id, outcome: 'misconfigured' }, 0)
+  for (const { id } of upstreams) upstreamAnswers.inc({ provider: id, outcome: 'misconfigured' }, 0)
 
   return {
     ...createWebhookCounters(registry, webhooks),
@@ -124,7 +124,7 @@ export function createEventMetrics(registry: Registry, { upstreams, rules, webho
     countShed: () => shed.inc(),
     countUnreadEnded: (what: 'body' | 'body per address' | 'connection' | 'pipeline') => unreadEnded.inc({ what }),
     countSignIn: (outcome: SignInEvent) => signIns.inc({ outcome }),
-    countProviderAnswer: (provider: string, outcome: Verdict) => providerAnswers.inc({ provider, outcome }),
+    countUpstreamAnswer: (id: string, outcome: Verdict) => upstreamAnswers.inc({ provider: id, outcome }),
     countConnectionRefresh: (outcome: RefreshEvent) => connectionRefreshes.inc({ outcome }),
     countDataLoss: (how: DataLoss) => dataLosses.inc({ how }),
     countDomainCheck: (outcome: DomainOutcome) => domainChecks.inc({ outcome })

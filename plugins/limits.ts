@@ -178,7 +178,7 @@ export const limits = fp(
   // What it refuses carries the headers of every other answer.
   {
     name: 'limits',
-    dependencies: ['config', 'storage', 'core', 'metrics', 'whereabouts', 'authentication', 'request-headers']
+    dependencies: ['config', 'storage', 'core', 'metrics', 'whereabouts', 'authentication', 'answer-headers']
   }
 )
 

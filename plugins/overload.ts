@@ -124,6 +124,6 @@ export const overload = fp(
   // A refusal is counted and logged by the hooks of `answers`, and carries the headers of every answer.
   {
     name: 'overload',
-    dependencies: ['config', 'metrics', 'core', 'request-headers', 'answers', 'unread']
+    dependencies: ['config', 'metrics', 'core', 'answer-headers', 'answers', 'unread']
   }
 )

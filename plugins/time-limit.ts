@@ -54,12 +54,12 @@ export const timeLimit = fp(
 
     function withinTimeLimit<T>(request: Spender, work: Promise<T>): Promise<T> {
       return new Promise((resolve, reject) => {
-        const startedAt = performance.now()
-        const waiting = deadline.begin(startedAt - request.spentMs, () =>
+        const startedAtMs = performance.now()
+        const waiting = deadline.begin(startedAtMs - request.spentMs, () =>
           reject(fault('unavailable', { detail: `Redis took more than ${withinMs} ms in all` }))
         )
         const isInTime = () => {
-          request.spentMs += performance.now() - startedAt
+          request.spentMs += performance.now() - startedAtMs
           return deadline.end(waiting)
         }
         work.then(

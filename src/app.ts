@@ -3,6 +3,7 @@
  * before it, and refuses to be loaded in a wrong order.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
+import { answerHeaders } from '../plugins/answer-headers.js'
 import { answers } from '../plugins/answers.js'
 import { authentication } from '../plugins/authentication.js'
 import { clientAuthentication } from '../plugins/client-authentication.js'
@@ -14,7 +15,6 @@ import { metrics } from '../plugins/metrics.js'
 import { overload } from '../plugins/overload.js'
 import { pipelines } from '../plugins/pipelines.js'
 import { readiness } from '../plugins/readiness.js'
-import { requestHeaders } from '../plugins/request-headers.js'
 import { stateMetrics } from '../plugins/state-metrics.js'
 import { storage } from '../plugins/storage.js'
 import { timeLimit } from '../plugins/time-limit.js'
@@ -75,7 +75,7 @@ export function partsOf(config: Config, options: AppOptions = {}): Part[] {
     [jwt, {}],
     [core, writeAuditLine ? { writeAuditLine } : {}],
     [readiness, {}],
-    [requestHeaders, {}],
+    [answerHeaders, {}],
     [answers, {}],
     [stateMetrics, { droppedLogLines }],
     [pipelines, {}],

@@ -1,7 +1,7 @@
 /** Fastify before any plugin: its limits, how it names requests, and what it answers to requests that reach no route. */
 import { randomBytes } from 'node:crypto'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
-import { alwaysSent, requestHeadersOf } from '../plugins/request-headers.js'
+import { alwaysSent, answerHeadersOf } from '../plugins/answer-headers.js'
 import type { Config } from './config/config.js'
 import { type LogOptions, loggerOptions } from './logger.js'
 import { basePathOf } from './routes/app.js'
@@ -43,7 +43,7 @@ export function bareApp(config: Config, logger: LogOptions = loggerOptions(confi
       maxParamLength: HEADERS_LIMIT,
       constraints: { issuerHost: issuerHostConstraint(config.publicUrl, () => app) }
     },
-    frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), requestHeadersOf(config.publicUrl)),
+    frameworkErrors: answerUnroutable(basePathOf(config.publicUrl), answerHeadersOf(config.publicUrl)),
     clientErrorHandler: answerUnreadable(alwaysSent(config.publicUrl))
   })
 

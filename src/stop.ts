@@ -54,14 +54,14 @@ export function interruptHandler(stop: () => void, abort: () => void, clockMs = 
  * Node.js does not count these as idle, and once the port is closed it no longer applies its request timeouts to them either.
  */
 function followConnections(server: Server): () => void {
-  const openedAt = new Map<Socket, number>()
+  const openedAtMs = new Map<Socket, number>()
   server.on('connection', (socket) => {
-    openedAt.set(socket, performance.now())
-    socket.once('close', () => openedAt.delete(socket))
+    openedAtMs.set(socket, performance.now())
+    socket.once('close', () => openedAtMs.delete(socket))
   })
   return () => {
-    const before = performance.now() - UNUSED_AFTER_MS
-    for (const [socket, at] of openedAt) if (at < before && socket.bytesRead === 0) socket.destroy()
+    const beforeMs = performance.now() - UNUSED_AFTER_MS
+    for (const [socket, atMs] of openedAtMs) if (atMs < beforeMs && socket.bytesRead === 0) socket.destroy()
   }
 }
 
@@ -76,8 +76,8 @@ async function closePort(server: Server): Promise<void> {
     quietTurns = 0
   }
   server.on('connection', onConnection)
-  const until = performance.now() + QUIET_WITHIN_MS
-  while (quietTurns < QUIET_TURNS && performance.now() < until) {
+  const untilMs = performance.now() + QUIET_WITHIN_MS
+  while (quietTurns < QUIET_TURNS && performance.now() < untilMs) {
     quietTurns++
     await turn()
   }

@@ -72,7 +72,7 @@ export function createFill(storage: Storage): Fill {
     ...{ users, epoch, clock }
   })
   const connections = createConnections({
-    ...{ records: storage.connections, owners: storage.connectionOwners, clock, audit },
+    ...{ records: storage.connections, connectionUsers: storage.connectionUsers, clock, audit },
     ...{ keyring: createKeyring([GRANTD_SECRET]), clientOf: () => undefined, isBlocked: users.isBlocked },
     ...{ refresher: { refresh: notHere, settle: notHere }, releaseIdentity: notHere }
   })

@@ -6,19 +6,19 @@ export type Clock = () => number
 const SWEEP_EVERY_MS = 50
 
 /** A call under way. The object is small because there is one for each request that waits. */
-export interface Waiting {
-  startedAt: number
+export interface LimitedCall {
+  startedAtMs: number
   giveUp: () => void
 }
 
 export interface Deadline {
   /**
-   * Starts the time limit of a call. `startedAt` is a value of performance.now() and may lie in the past, which leaves less
+   * Starts the time limit of a call. `startedAtMs` is a value of performance.now() and may lie in the past, which leaves less
    * time. `giveUp` is called once, by the first sweep after the limit.
    */
-  begin(startedAt: number, giveUp: () => void): Waiting
+  begin(startedAtMs: number, giveUp: () => void): LimitedCall
   /** Ends the time limit of a call; false if it had already expired. */
-  end(call: Waiting): boolean
+  end(call: LimitedCall): boolean
   /** The number of calls under way. */
   count(): number
   stop(): void
@@ -26,17 +26,17 @@ export interface Deadline {
 
 /** One periodic sweep checks all calls, which is cheaper than a timer for each of them. */
 export function createDeadline(limitMs: number): Deadline {
-  const waiting = new Set<Waiting>()
+  const waiting = new Set<LimitedCall>()
 
-  let sweptAt = performance.now()
+  let sweptAtMs = performance.now()
 
-  function sweep(firedAt: number): void {
+  function sweep(firedAtMs: number): void {
     // Calls that began after the previous sweep are left for the next one: after a long event-loop turn their commands may
     // not even have been sent yet.
-    const startedBefore = Math.min(firedAt - limitMs, sweptAt)
-    sweptAt = firedAt
+    const startedBeforeMs = Math.min(firedAtMs - limitMs, sweptAtMs)
+    sweptAtMs = firedAtMs
     for (const call of waiting) {
-      if (call.startedAt > startedBefore) continue
+      if (call.startedAtMs > startedBeforeMs) continue
       waiting.delete(call)
       call.giveUp()
     }
@@ -48,8 +48,8 @@ export function createDeadline(limitMs: number): Deadline {
   timer.unref()
 
   return {
-    begin(startedAt, giveUp) {
-      const call = { startedAt, giveUp }
+    begin(startedAtMs, giveUp) {
+      const call = { startedAtMs, giveUp }
       waiting.add(call)
       return call
     },

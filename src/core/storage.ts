@@ -29,7 +29,7 @@ export interface Storage {
   readonly epochs: RecordStore
   readonly markers: RecordStore
   readonly connections: RecordStore
-  readonly connectionOwners: RecordStore
+  readonly connectionUsers: RecordStore
   readonly locks: LockStore
   readonly signingKeys: SigningKeyStore
   /** The signing keys of one issuer; `signingKeys` are those of the service itself. */

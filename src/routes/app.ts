@@ -20,7 +20,7 @@ export type App = FastifyInstance<
 >
 
 /** The plugins whose hooks every request passes. A route sees only the hooks that were added before it. */
-const PASSED_BY_ALL = ['time-limit', 'request-headers', 'answers', 'unread', 'overload']
+const PASSED_BY_ALL = ['time-limit', 'answer-headers', 'answers', 'unread', 'overload']
 
 /** A surface: an encapsulated plugin that refuses to be loaded before the plugins it needs. */
 export function surface<Options extends object = object>(

@@ -40,8 +40,8 @@ const SURFACES: Readonly<Record<string, string>> = {
  * Pairs that no source shows: the earlier plugin has hooks that must see an answer which the later plugin gives early.
  */
 const GIVEN_EARLY: readonly (readonly [earlier: string, later: string])[] = [
-  ['request-headers', 'overload'],
-  ['request-headers', 'limits'],
+  ['answer-headers', 'overload'],
+  ['answer-headers', 'limits'],
   ['answers', 'overload'],
   ['time-limit', 'core']
 ]
@@ -121,7 +121,7 @@ t.test('every part has a name, and a source that was read', async (t) => {
   for (const name of plugins) t.ok(existsSync(join(root, `plugins/${name}.ts`)), name)
   t.strictSame(Object.keys(SURFACES).sort(), names.filter((name) => !plugins.includes(name)).sort())
   t.ok(decorators.size >= 20, `${decorators.size} decorators`)
-  t.strictSame(passedByAll, ['time-limit', 'request-headers', 'answers', 'unread', 'overload'])
+  t.strictSame(passedByAll, ['time-limit', 'answer-headers', 'answers', 'unread', 'overload'])
   for (const [earlier, later] of GIVEN_EARLY) t.ok(names.includes(earlier) && names.includes(later))
 })
 
@@ -141,8 +141,8 @@ t.test('the order of app.ts boots', async (t) => {
 })
 
 t.test('the headers of every answer cannot come after what may refuse a request', async (t) => {
-  const refusal = /^FST_ERR_PLUGIN_DEPENDENCY_NOT_REGISTERED: .*'request-headers'.*/
-  for (const other of ['limits', 'overload']) t.match(await boot(behind('request-headers', other)), refusal, other)
+  const refusal = /^FST_ERR_PLUGIN_DEPENDENCY_NOT_REGISTERED: .*'answer-headers'.*/
+  for (const other of ['limits', 'overload']) t.match(await boot(behind('answer-headers', other)), refusal, other)
 })
 
 t.test('a part moved to any wrong place does not boot', async (t) => {

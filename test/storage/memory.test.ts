@@ -101,27 +101,27 @@ t.test('a bounded map holds no more than it says: what was put in first goes fir
   )
 })
 
-t.test('the pieces of long lists take turns, owner by owner', async (t) => {
-  t.test('what one owner wants many times keeps nobody else waiting', async (t) => {
+t.test('the pieces of long lists take turns, party by party', async (t) => {
+  t.test('what one party wants many times keeps nobody else waiting', async (t) => {
     const turns = createTurns(1)
     const done: string[] = []
-    const ask = (owner: string) => turns(owner, async () => done.push(owner))
+    const ask = (party: string) => turns(party, async () => done.push(party))
     await Promise.all([...Array.from({ length: 30 }, () => ask('ann')), ask('bob'), ask('carol'), ask('bob')])
     t.same(done.slice(0, 6), ['ann', 'ann', 'bob', 'carol', 'ann', 'bob'])
     t.equal(done.length, 33)
   })
 
-  t.test('one owner has no more than their part at a time, though more are free', async (t) => {
+  t.test('one party has no more than their part at a time, though more are free', async (t) => {
     const turns = createTurns(3, 2)
     const running = new Map<string, number>()
     let most = 0
-    const ask = (owner: string) =>
-      turns(owner, async () => {
-        running.set(owner, (running.get(owner) ?? 0) + 1)
+    const ask = (party: string) =>
+      turns(party, async () => {
+        running.set(party, (running.get(party) ?? 0) + 1)
         most = Math.max(most, running.get('ann') ?? 0)
         const bob = running.get('bob') ?? 0
         await new Promise((resolve) => setImmediate(resolve))
-        running.set(owner, (running.get(owner) ?? 0) - 1)
+        running.set(party, (running.get(party) ?? 0) - 1)
         return bob
       })
     const asked = [...Array.from({ length: 10 }, () => ask('ann')), ask('bob')]
@@ -130,15 +130,15 @@ t.test('the pieces of long lists take turns, owner by owner', async (t) => {
     t.equal(most, 2)
   })
 
-  t.test('who waits is bounded, for one owner and in all', async (t) => {
+  t.test('who waits is bounded, for one party and in all', async (t) => {
     const turns = createTurns(1)
     let finish = () => {}
     const first = turns('ann', () => new Promise<void>((resolve) => (finish = resolve)))
-    const ask = (owner: string) =>
-      turns(owner, async () => 'done').catch((error: unknown) => (isFault(error) ? error.code : error))
+    const ask = (party: string) =>
+      turns(party, async () => 'done').catch((error: unknown) => (isFault(error) ? error.code : error))
     const ofAnn = Array.from({ length: 251 }, () => ask('ann'))
     t.equal(await ofAnn[250], 'overloaded')
-    const others = ['bob', 'carol', 'dave'].flatMap((owner) => Array.from({ length: 250 }, () => ask(owner)))
+    const others = ['bob', 'carol', 'dave'].flatMap((party) => Array.from({ length: 250 }, () => ask(party)))
     others.push(...Array.from({ length: 11 }, () => ask('eve')))
     t.equal(await others.at(-1), 'overloaded', 'all places are taken, and eve has a few')
     finish()

@@ -207,7 +207,7 @@ t.test('a Cluster, in which a part is given to another primary while it is used'
   const mine: string[] = []
   while (mine.length < 30) {
     const digest = await pendingGrant(storage)
-    const { port } = await cluster.ownerOf(`{${digest.slice(0, 2)}}`)
+    const { port } = await cluster.primaryOf(`{${digest.slice(0, 2)}}`)
     if (port === from.port) mine.push(digest)
   }
   const slots = new Set(

@@ -8,7 +8,7 @@ import t, { type Test } from 'tap'
 import { codeTagOf, tagOf } from '../../src/core/clients/client.js'
 import type { StoredPoll } from '../../src/core/grants/grant-store.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
-import type { Connection } from '../../src/storage/redis/connection.js'
+import type { RedisConnection } from '../../src/storage/redis/connection.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
@@ -54,7 +54,7 @@ t.test('refresh families in Redis follow the rules, whatever happens in which or
 )
 
 /** Opens a connection that runs scripts as the stores do. */
-async function scripts(t: Test): Promise<Connection> {
+async function scripts(t: Test): Promise<RedisConnection> {
   const connection = await connectTo(server.url)
   t.teardown(() => connection.close())
   return connection
@@ -64,7 +64,7 @@ async function scripts(t: Test): Promise<Connection> {
 const NEVER_LATE = Number.MAX_SAFE_INTEGER
 
 /** Polls one grant by the script alone, in a run of this id. Returns the verdict, with its value if it has one. */
-async function pollBy(run: Connection['run'], key: string, runId: string, ...now: number[]): Promise<unknown> {
+async function pollBy(run: RedisConnection['run'], key: string, runId: string, ...now: number[]): Promise<unknown> {
   const verdicts = await run('grant-poll', key, runId, NEVER_LATE, 1, `p${CLIENT_TAG}`, ...now)
   if (verdicts === null) return 'pending'
   const [[, ...verdict]] = verdicts as [[number, ...unknown[]]]
@@ -98,7 +98,7 @@ t.test('polls that Redis comes to when nobody waits for them any more', async (t
   const keys = createKeys('late:')
   const patient = await scripts(t)
   /** Judges one poll after the other, by an instance with this clock. */
-  const pollsOver = (connection: Pick<Connection, 'runOver' | 'withinMs'>, clock: () => number) => {
+  const pollsOver = (connection: Pick<RedisConnection, 'runOver' | 'withinMs'>, clock: () => number) => {
     const readVerdict = (kind: string) => ({ kind }) as StoredPoll
     const judge = createPollBatches({ connection, keys, cluster: undefined, readVerdict, clock, now: () => [] })
     return async (grantDigest: string) => (await judge(grantDigest, CLIENT_TAG, false)).kind
@@ -148,7 +148,7 @@ t.test('polls that Redis comes to when nobody waits for them any more', async (t
   t.test('are no sign of a clock that is ahead where the way there took so long', async (t) => {
     let nowMs = 1_000
     const deadlines: unknown[] = []
-    const runOver: Connection['runOver'] = async (_name, _keys, [, deadline]) => {
+    const runOver: RedisConnection['runOver'] = async (_name, _keys, [, deadline]) => {
       deadlines.push(deadline)
       if (deadlines.length > 1) return null
       nowMs += 1_200

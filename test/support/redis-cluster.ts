@@ -18,7 +18,7 @@ export interface RedisCluster {
   /** Returns the nodes that are primaries now and can be reached. */
   primaries(): Promise<RedisServer[]>
   /** Resolves to the primary that owns a key, as soon as there is one. */
-  ownerOf(key: string): Promise<RedisServer>
+  primaryOf(key: string): Promise<RedisServer>
   stop(): Promise<void>
 }
 
@@ -88,7 +88,7 @@ export async function startCluster(parts: ClusterOptions): Promise<RedisCluster>
       const roles = await Promise.all(nodes.map(roleOf))
       return nodes.filter((_, i) => roles[i] === 'master')
     },
-    async ownerOf(key) {
+    async primaryOf(key) {
       const slot = await first.client.cluster('KEYSLOT', key)
       // There is no time limit, because a busy machine may be slow.
       for (;;) {

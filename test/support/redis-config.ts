@@ -1,6 +1,6 @@
 /** Configurations of Redis, for tests that open the storage or a connection themselves. */
 import type { RedisConfig } from '../../src/config/redis.js'
-import { type Connection, connect } from '../../src/storage/redis/connection.js'
+import { connect, type RedisConnection } from '../../src/storage/redis/connection.js'
 import { reachServers } from '../../src/storage/redis/servers.js'
 
 const nobody = { username: undefined, password: undefined }
@@ -20,7 +20,7 @@ export async function connectTo(
   place: string | RedisConfig['place'],
   warn: (message: string) => void = () => {},
   timeoutMs = PATIENT_MS
-): Promise<Connection> {
+): Promise<RedisConnection> {
   const config = redisConfig(typeof place === 'string' ? at(place) : place, { timeoutMs })
   const replicas = { count: 0, fence: (key: string) => key }
   const log = { info() {}, warn }

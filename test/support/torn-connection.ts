@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
-import type { Connection } from '../../src/storage/redis/connection.js'
+import type { RedisConnection } from '../../src/storage/redis/connection.js'
 import { loadScripts, type ScriptName } from '../../src/storage/redis/scripts.js'
 
 /** SET with NX, which reserves a user code, is the one change that is a plain command and not a script. */
@@ -33,7 +33,7 @@ export function oneAtATime(): Queue {
 
 const scripts = loadScripts()
 
-export function tear(connection: Connection, names: readonly Tearable[], queue: Queue): Connection {
+export function tear(connection: RedisConnection, names: readonly Tearable[], queue: Queue): RedisConnection {
   const ask = <T>(command: (redis: Redis) => Promise<T>) =>
     connection.call('torn', (redis) => command(redis as unknown as Redis))
 
@@ -72,13 +72,13 @@ export function tear(connection: Connection, names: readonly Tearable[], queue: 
     }
   })
 
-  const runOver: Connection['runOver'] = (name, keys, args) =>
+  const runOver: RedisConnection['runOver'] = (name, keys, args) =>
     queue(() => (names.includes(name) ? runTorn(name, keys, args) : connection.runOver(name, keys, args)))
-  const run: Connection['run'] = (name, ...keysThenArgs) => {
+  const run: RedisConnection['run'] = (name, ...keysThenArgs) => {
     const count = scripts[name].numberOfKeys
     return runOver(name, keysThenArgs.slice(0, count).map(String), keysThenArgs.slice(count))
   }
-  const call: Connection['call'] = (name, command) =>
+  const call: RedisConnection['call'] = (name, command) =>
     queue(() =>
       connection.call(name, (redis) =>
         command(names.includes(name as Tearable) ? (inTwo(redis as Redis) as unknown as Redis) : redis)

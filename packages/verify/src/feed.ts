@@ -129,7 +129,7 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
     }
     const isHolding = state === 'live'
     const sentAt = time.instant()
-    const startedAt = performance.now()
+    const startedAtMs = performance.now()
     request = new AbortController()
     const { signal } = request
     const wait = isHolding ? waitSeconds : undefined
@@ -151,7 +151,7 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
     cursor = answer.cursor
     failure = undefined
     failures = 0
-    const pauseMs = isHolding ? pace.afterHold(answer, performance.now() - startedAt) : 0
+    const pauseMs = isHolding ? pace.afterHold(answer, performance.now() - startedAtMs) : 0
     isBehind = answer.isMore
     if (isBehind) {
       become('reading')
@@ -197,8 +197,8 @@ export function createFeed({ read, staleAfterMs, clockToleranceSeconds, time, ch
   const isWorthAWait = () => state === 'reading' && (failures <= 1 || !isFresh())
 
   async function waitForTurns(): Promise<void> {
-    const startedAt = performance.now()
-    while (isWorthAWait() && performance.now() - startedAt < PATIENCE_MS) await turn
+    const startedAtMs = performance.now()
+    while (isWorthAWait() && performance.now() - startedAtMs < PATIENCE_MS) await turn
   }
 
   const following = follow()

@@ -68,7 +68,7 @@ export interface Told extends Origin {
   authorizationId?: string | undefined
   /** The beginning of the grant's digest: `grantIdOf`. */
   grantId?: string | undefined
-  /** What else there is to say, in the words of the type: who revoked, which rule, which provider. */
+  /** What else there is to say, in the words of the type: who revoked, which rule, which upstream or issuer. */
   detail?: string | undefined
 }
 

@@ -26,8 +26,8 @@ import type { Announcement, RevocationStore } from './revocation-store.js'
 const REVOKED_AT_ONCE = 50
 
 /**
- * What led to a revocation: its owner, the operator, its client by a token or by the grant code, or a refresh token or a code that was
- * used twice.
+ * What led to a revocation: its user (for the trail: its owner), the operator, its client by a token or by the grant code, or a
+ * refresh token or a code that was used twice.
  */
 export type RevokedBy = 'owner' | 'operator' | 'token' | 'replay' | 'code'
 

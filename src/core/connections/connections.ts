@@ -17,8 +17,9 @@ import { type AccessTokenVendor, type AccessTokenVendorParts, createAccessTokenV
 /** How often `keep` retries its compare-and-set when the connection changes concurrently. */
 const CONNECT_TRIES = 5
 
-const OWNER = 'owner'
-export const isConnectionOwner = fieldsLike({ userId: Text })
+/** The id of the one record below a connection's id; Redis has kept this word. */
+const ONLY = 'owner'
+export const isConnectionUser = fieldsLike({ userId: Text })
 
 export interface Connections extends AccessTokenVendor {
   /** Creates a connection, or replaces the tokens of an existing one. Rejects with `unavailable`. */
@@ -30,8 +31,8 @@ export interface Connections extends AccessTokenVendor {
   readonly disconnect: Disconnect
 }
 
-export interface ConnectionsParts extends Omit<AccessTokenVendorParts, 'ownerOf' | 'find'> {
-  owners: RecordStore
+export interface ConnectionsParts extends Omit<AccessTokenVendorParts, 'userOf' | 'find'> {
+  connectionUsers: RecordStore
   audit: Pick<AuditTrail, 'tell'>
   /** Forgets the identity of a connection: `release` of users/identities.ts, passed in so that no import circle arises. */
   releaseIdentity(upstreamId: string, subject: string, connectionId: string): Promise<void>
@@ -39,7 +40,7 @@ export interface ConnectionsParts extends Omit<AccessTokenVendorParts, 'ownerOf'
 }
 
 export function createConnections(parts: ConnectionsParts): Connections {
-  const { records, owners, releaseIdentity, keyring, clientOf, audit, clock } = parts
+  const { records, connectionUsers, releaseIdentity, keyring, clientOf, audit, clock } = parts
 
   async function find(userId: string, id: string): Promise<Connection | undefined> {
     const fields = await records.get(userId, id)
@@ -48,19 +49,19 @@ export function createConnections(parts: ConnectionsParts): Connections {
 
   async function release({ id, upstreamId, subject }: Connection): Promise<void> {
     await releaseIdentity(upstreamId, subject, id)
-    await owners.delete(id, OWNER)
+    await connectionUsers.delete(id, ONLY)
   }
 
-  const ownerOf = async (connectionId: string) => (await owners.get(connectionId, OWNER))?.userId
+  const userOf = async (connectionId: string) => (await connectionUsers.get(connectionId, ONLY))?.userId
 
   return {
-    ...createAccessTokenVendor({ ...parts, ownerOf, find }),
+    ...createAccessTokenVendor({ ...parts, userOf, find }),
     disconnect: createDisconnect({ ...parts, find, release }),
 
     async keep(userId, id, { upstreamId, identity, tokens }, by) {
       const nowMs = clock()
       // Written first, so that no connection exists without the record by which `vend` finds its user.
-      await owners.create(id, OWNER, { userId }, nowMs + FOR_EVER_MS)
+      await connectionUsers.create(id, ONLY, { userId }, nowMs + FOR_EVER_MS)
       for (let attempt = 0; attempt < CONNECT_TRIES; attempt++) {
         const before = await find(userId, id)
         // Told first: whoever repeats this finds a connection, and could not know whether it was told.

@@ -15,7 +15,7 @@ export type Disconnect = (
   userId: string,
   id: string,
   by: Origin
-) => Promise<{ connection: Connection; revokedAtProvider: boolean } | undefined>
+) => Promise<{ connection: Connection; revokedAtUpstream: boolean } | undefined>
 
 export interface DisconnectParts {
   records: RecordStore
@@ -55,9 +55,9 @@ export function createDisconnect({ records, find, release, keyring, clientOf, au
     await records.delete(userId, connectionId)
     const client = clientOf(connection.upstreamId)
     const token = tokens?.refreshToken ?? tokens?.accessToken
-    if (!client || token === undefined) return { connection, revokedAtProvider: false }
+    if (!client || token === undefined) return { connection, revokedAtUpstream: false }
     // The connection is deleted here either way; the answer tells whether the upstream revoked the token too.
-    const revokedAtProvider = await client.revoke(token).catch(() => false)
-    return { connection, revokedAtProvider }
+    const revokedAtUpstream = await client.revoke(token).catch(() => false)
+    return { connection, revokedAtUpstream }
   }
 }

@@ -95,7 +95,7 @@ export function createRefresher(parts: RefresherParts): Refresher {
     // The successor is stored although nothing else of the answer is of use: the refresh token it follows is spent.
     const { refreshToken: successor } = outcome
     await store(connection, client, { ...tokens, refreshToken: successor }, successor, {})
-    throw fault('unavailable', { detail: `provider ${connection.upstreamId} sent no usable access token` })
+    throw fault('unavailable', { detail: `upstream ${connection.upstreamId} sent no usable access token` })
   }
 
   async function refuse(connection: Connection): Promise<Connection> {

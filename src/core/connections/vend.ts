@@ -37,7 +37,7 @@ export interface AccessTokenVendor {
 export interface AccessTokenVendorParts {
   records: RecordStore
   /** Resolves to the user of a connection. */
-  ownerOf(connectionId: string): Promise<string | undefined>
+  userOf(connectionId: string): Promise<string | undefined>
   find(userId: string, connectionId: string): Promise<Connection | undefined>
   /** `isBlocked` of users/user.ts: nobody gets a token of somebody who is blocked. */
   isBlocked(userId: string): Promise<boolean>
@@ -47,7 +47,7 @@ export interface AccessTokenVendorParts {
 }
 
 export function createAccessTokenVendor(parts: AccessTokenVendorParts): AccessTokenVendor {
-  const { records, ownerOf, find, isBlocked, refresher, keyring, clock } = parts
+  const { records, userOf, find, isBlocked, refresher, keyring, clock } = parts
 
   function vendable(connection: Connection): VendOutcome {
     const tokens = connection.status === 'connected' ? openTokens(keyring, connection) : undefined
@@ -65,7 +65,7 @@ export function createAccessTokenVendor(parts: AccessTokenVendorParts): AccessTo
 
   return {
     async vend(connectionId, reader, { isRefused } = { isRefused: false }) {
-      const userId = await ownerOf(connectionId)
+      const userId = await userOf(connectionId)
       if (userId === undefined) return { kind: 'unknown' }
       if (reader.kind === 'user' && reader.userId !== userId) return { kind: 'not_yours' }
       // Both are asked for in one turn, so that the check costs no further round trip.

@@ -1,5 +1,5 @@
 /**
- * Who people are here, for operators: found by their id, their e-mail address or an identity at a provider, each by an index. What is
+ * Who people are here, for operators: found by their id, their e-mail address or an identity at an upstream, each by an index. What is
  * known of a user is gathered from where it is kept: users/ has the standing, the profile and the identities, connections/ and
  * authorizations/ the rest.
  */
@@ -12,7 +12,7 @@ import type { Identities } from '../users/identities.js'
 import { isSameEmail, type Profiles } from '../users/profiles.js'
 import { isUserId, type Users } from '../users/user.js'
 
-/** An account at a provider that is the user's. */
+/** An account at an upstream that is the user's. */
 export interface PersonIdentity {
   upstreamId: string
   subject: string
@@ -47,7 +47,7 @@ export interface Directory {
 export interface DirectoryParts {
   users: Users
   profiles: Profiles
-  identities: Pick<Identities, 'ownerOf'>
+  identities: Pick<Identities, 'userOf'>
   connections: Pick<Connections, 'list'>
   authorizations: Pick<Authorizations, 'countsOf'>
 }
@@ -83,8 +83,8 @@ export function createDirectory(parts: DirectoryParts): Directory {
   async function idsOf({ userId, identity, email }: PersonQuery, options: ListOptions): Promise<List<string>> {
     if (userId !== undefined) return { items: [userId], next: undefined }
     if (identity) {
-      const owner = await identities.ownerOf(identity.upstreamId, identity.subject)
-      return { items: owner === undefined ? [] : [owner], next: undefined }
+      const known = await identities.userOf(identity.upstreamId, identity.subject)
+      return { items: known === undefined ? [] : [known], next: undefined }
     }
     if (email !== undefined) return profiles.withEmail(email, options)
     throw fault('invalid_request', { hint: 'Say who is looked for, by id, email, or provider and subject' })
@@ -102,7 +102,7 @@ export function createDirectory(parts: DirectoryParts): Directory {
         if (!person) continue
         const isByEmail = email === undefined || isSameEmail(person.email, email)
         const isByIdentity =
-          !identity || (await identities.ownerOf(identity.upstreamId, identity.subject)) === person.userId
+          !identity || (await identities.userOf(identity.upstreamId, identity.subject)) === person.userId
         if (isByEmail && isByIdentity) people.push(person)
       }
       return { items: people, next }

@@ -43,7 +43,7 @@ export interface MeasuresParts {
   upstreams: readonly Upstream[]
   users: Pick<Users, 'block' | 'unblock' | 'signOutEverywhere'>
   profiles: Pick<Profiles, 'withEmail'>
-  identities: Pick<Identities, 'ownerOf'>
+  identities: Pick<Identities, 'userOf'>
   authorizations: Pick<Authorizations, 'revoke' | 'revokeAll'>
   allAuthorizations: Pick<AllAuthorizations, 'findById'>
   directory: Pick<Directory, 'show'>
@@ -71,10 +71,10 @@ export function createMeasures(parts: MeasuresParts): Measures {
     }
     if (iss === undefined || sub === undefined) throw missing('iss and sub')
     if (iss === issuer) return [sub]
-    const owners = upstreams
+    const known = upstreams
       .filter(({ endpoints }) => 'issuer' in endpoints && endpoints.issuer === iss)
-      .map((upstream) => identities.ownerOf(upstream.id, sub))
-    return (await Promise.all(owners)).filter((owner) => owner !== undefined)
+      .map((upstream) => identities.userOf(upstream.id, sub))
+    return (await Promise.all(known)).filter((userId) => userId !== undefined)
   }
 
   async function everyoneWith(email: string): Promise<string[]> {

@@ -120,7 +120,7 @@ export function createDomainClaims({ holders, domains, issuers, clock }: DomainC
         const { name, description } = issuer
         await issuers.replace(owner, issuerId, { name, description, ...(customDomain && { customDomain }) })
       }
-      throw fault('unavailable', { detail: `the domains of a provider changed ${TRIES} times at once` })
+      throw fault('unavailable', { detail: `the domains of an issuer changed ${TRIES} times at once` })
     }
   }
 }

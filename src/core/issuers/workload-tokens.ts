@@ -104,7 +104,7 @@ export function createWorkloadTokens(parts: WorkloadTokensParts): WorkloadTokens
       const issuer = issuers.contentOf(issuerFields)
       const workload = workloads.contentOf(workloadFields)
       const key = (await keys.of(issuerId)).current()
-      if (!key) throw fault('unavailable', { detail: 'a provider without keys' })
+      if (!key) throw fault('unavailable', { detail: 'an issuer without keys' })
       const { customDomain } = issuer
       if (customDomain !== undefined) checks.look(customDomain, { owner, issuerId })
       const iss =

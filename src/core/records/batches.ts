@@ -1,7 +1,7 @@
 /**
  * Long lists in small pieces. A list is read batch by batch, and all lists that an instance reads take turns with a rest between
- * them, owner by owner: however many lists there are and however long they are, they have a part of the event loop alone, and a
- * short list of one owner waits for no long ones of another.
+ * them, party by party: however many lists there are and however long they are, they have a part of the event loop alone, and a
+ * short list of one party waits for no long ones of another.
  */
 import type { Fields, PageOptions, Position, RecordPage, RecordStore } from './record-store.js'
 

@@ -1,45 +1,45 @@
-/** Turns for work that many want at once: a part of the event loop for all of them, and the same part for each of their owners. */
+/** Turns for work that many want at once: a part of the event loop for all of them, and the same part for each party. */
 import { fault } from '../fault.js'
 
 /** As long as a batch costs, so that many lists leave at least half of the loop to everybody else. */
 const REST_MS = 1
 /**
- * The caps on those that wait for their turn, of all and of one owner. Each of them is a request, so that this bounds their memory.
- * When the cap of all is reached, an owner may still have a few waiting: a page, and what is asked for beside it.
+ * The caps on those that wait for their turn, of all and of one party. Each of them is a request, so that this bounds their memory.
+ * When the cap of all is reached, a party may still have a few waiting: a page, and what is asked for beside it.
  */
 const MOST_WAITING = 1_000
 const MOST_WAITING_OF_ONE = 250
 const ALWAYS_WAITING_OF_ONE = 10
 
 /**
- * Runs a piece of work of an owner (a user, an account) when it is its turn. Rejects with `overloaded` if too many wait already, of
- * this owner or of all.
+ * Runs a piece of work of a party (a user, or whose an API key is) when it is its turn. Rejects with `overloaded` if too many wait
+ * already, of this party or of all.
  */
-export type Turns = <T>(owner: string, work: () => Promise<T>) => Promise<T>
+export type Turns = <T>(party: string, work: () => Promise<T>) => Promise<T>
 
 /**
- * Makes turns for up to `most` pieces of work at a time, `mostOfOne` of them of one owner. The owners that wait come one after the
- * other, however much each of them wants, and what one owner wants is first come, first served. The next piece begins in a later
+ * Makes turns for up to `most` pieces of work at a time, `mostOfOne` of them of one party. The parties that wait come one after the
+ * other, however much each of them wants, and what one party wants is first come, first served. The next piece begins in a later
  * turn of the event loop, after a rest if somebody waits.
  */
 export function createTurns(most: number, mostOfOne = most): Turns {
-  /** What waits, by its owner: who is first here is the next one. */
+  /** What waits, by its party: who is first here is the next one. */
   const waiting = new Map<string, (() => void)[]>()
   const taken = new Map<string, number>()
   let takenInAll = 0
   let waitingInAll = 0
 
-  const takenOf = (owner: string) => taken.get(owner) ?? 0
+  const takenOf = (party: string) => taken.get(party) ?? 0
 
-  function take(owner: string): void {
+  function take(party: string): void {
     takenInAll += 1
-    taken.set(owner, takenOf(owner) + 1)
+    taken.set(party, takenOf(party) + 1)
   }
 
-  function leave(owner: string): void {
+  function leave(party: string): void {
     takenInAll -= 1
-    if (takenOf(owner) > 1) taken.set(owner, takenOf(owner) - 1)
-    else taken.delete(owner)
+    if (takenOf(party) > 1) taken.set(party, takenOf(party) - 1)
+    else taken.delete(party)
     for (const [next, queue] of waiting) {
       if (takenOf(next) >= mostOfOne) continue
       const begin = queue.shift()
@@ -53,24 +53,24 @@ export function createTurns(most: number, mostOfOne = most): Turns {
     }
   }
 
-  function wait(owner: string): Promise<void> {
-    const queue = waiting.get(owner) ?? []
+  function wait(party: string): Promise<void> {
+    const queue = waiting.get(party) ?? []
     if (queue.length >= (waitingInAll < MOST_WAITING ? MOST_WAITING_OF_ONE : ALWAYS_WAITING_OF_ONE)) {
       throw fault('overloaded', { detail: 'too many lists are read already' })
     }
     waitingInAll += 1
-    waiting.set(owner, queue)
+    waiting.set(party, queue)
     return new Promise((resolve) => queue.push(resolve))
   }
 
-  return async (owner, work) => {
-    if (takenInAll < most && takenOf(owner) < mostOfOne) take(owner)
-    else await wait(owner)
+  return async (party, work) => {
+    if (takenInAll < most && takenOf(party) < mostOfOne) take(party)
+    else await wait(party)
     try {
       return await work()
     } finally {
-      if (waitingInAll > 0) setTimeout(leave, REST_MS, owner)
-      else setImmediate(leave, owner)
+      if (waitingInAll > 0) setTimeout(leave, REST_MS, party)
+      else setImmediate(leave, party)
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The one reader of what an upstream answers, whatever it was asked. It tells apart an answer, a refusal of this one request, a
  * fault of the operator's settings, an answer nobody can read, and an upstream that is ill; token-answer.ts makes token answers
- * uniform. Error words are those of RFC 6749 §5.2, and of providers that have their own.
+ * uniform. Error words are those of RFC 6749 §5.2, and of upstreams that have their own.
  */
 import { type Members, parseMembers, type RawAnswer, readTokens, textOf } from './token-answer.js'
 

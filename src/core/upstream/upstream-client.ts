@@ -76,7 +76,7 @@ export function createUpstreamClient({ upstream, redirectUri, clock, events }: U
         async (configuration) =>
           client.buildAuthorizationUrl(configuration, await attemptParameters(upstream, attempt, redirectUri)),
         (error) => {
-          throw fault('invalid_request', { detail: `provider ${upstream.id}: ${explain(error)}`, cause: error })
+          throw fault('invalid_request', { detail: `upstream ${upstream.id}: ${explain(error)}`, cause: error })
         }
       ),
 

@@ -45,7 +45,7 @@ export function explain(error: unknown): string {
 export function toUnavailable(upstreamId: string, error: unknown) {
   const retryAfterSeconds = failureOf(error)?.retryAfterSeconds
   return fault('unavailable', {
-    detail: `provider ${upstreamId}: ${explain(error)}`,
+    detail: `upstream ${upstreamId}: ${explain(error)}`,
     cause: error,
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds })
   })

@@ -19,7 +19,7 @@ export interface Upstream {
   readonly reauthenticationParameters: Readonly<Record<string, string>>
   /** Whether it always has users sign in anew, which counts as proof of a fresh sign-in where it tells no `auth_time`. */
   readonly alwaysReauthenticates: boolean
-  /** True for a provider that refuses a code verifier: its codes are not bound to their attempt (RFC 7636). */
+  /** True for one that refuses a code verifier: its codes are not bound to their attempt (RFC 7636). */
   readonly withoutPkce?: boolean
   /** Whether users may sign in with it, or only connect an account. */
   readonly signsIn: boolean

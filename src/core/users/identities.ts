@@ -30,7 +30,7 @@ export interface Identities {
   /** The identity's user when `userId` connects it: another user if it is theirs already, otherwise `userId` from now on. */
   connect(upstreamId: string, subject: string, userId: string): Promise<Identity>
   /** Whose identity this is; undefined if it is nobody's. */
-  ownerOf(upstreamId: string, subject: string): Promise<string | undefined>
+  userOf(upstreamId: string, subject: string): Promise<string | undefined>
   /** What this user may do with an identity; undefined if it is not theirs. */
   useOf(upstreamId: string, subject: string, userId: string): Promise<IdentityUse | undefined>
   /** Lets a connected identity sign in, or no more. Changes nothing and is false if it is not this user's, or their first. */
@@ -63,7 +63,7 @@ export function createIdentities({ records, clock }: IdentitiesParts): Identitie
 
     connect: (upstreamId, subject, userId) => claim(upstreamId, subject, { userId }),
 
-    ownerOf: async (upstreamId, subject) => (await records.get(parentOf(upstreamId, subject), ONLY))?.userId,
+    userOf: async (upstreamId, subject) => (await records.get(parentOf(upstreamId, subject), ONLY))?.userId,
 
     async useOf(upstreamId, subject, userId) {
       const kept = await records.get(parentOf(upstreamId, subject), ONLY)

@@ -48,7 +48,7 @@ export interface ProfilesParts {
 
 export const isEmailOfUser = fieldsLike({ sinceMs: TimeText })
 
-/** Addresses that people take for the same are: no provider tells them apart by case. */
+/** Addresses that people take for the same are: no mail service tells them apart by case. */
 const normalized = (email: string) => email.normalize('NFC').toLowerCase()
 export const isSameEmail = (a: string | undefined, b: string) => a !== undefined && normalized(a) === normalized(b)
 const placeOf = (email: string) => digestOf(normalized(email))

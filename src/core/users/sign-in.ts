@@ -63,7 +63,7 @@ export interface SignInParts {
 export function createSignIn({ upstreams, identities, connections, profiles, sessions, admins }: SignInParts): SignIn {
   function clientOf(upstreamId: string): UpstreamClient {
     const client = upstreams.find(({ upstream }) => upstream.id === upstreamId)
-    if (!client) throw new Error(`no provider ${upstreamId}`)
+    if (!client) throw new Error(`no upstream ${upstreamId}`)
     return client
   }
 
@@ -107,10 +107,10 @@ export function createSignIn({ upstreams, identities, connections, profiles, ses
       const { identity, tokens } = outcome
       // Where subjects are user ids, the identity is that user, who could not sign in any more if another one connected it.
       if (client.upstream.subjectIsUserId && identity.subject !== userId) return { kind: 'taken' }
-      const owner = await identities.connect(upstreamId, identity.subject, userId)
-      if (owner.userId !== userId) return { kind: 'taken' }
+      const kept = await identities.connect(upstreamId, identity.subject, userId)
+      if (kept.userId !== userId) return { kind: 'taken' }
       const by = { actor: `user:${userId}`, ...from } as const
-      const connection = await connections.keep(userId, owner.connectionId, { upstreamId, identity, tokens }, by)
+      const connection = await connections.keep(userId, kept.connectionId, { upstreamId, identity, tokens }, by)
       return { kind: 'connected', connection }
     },
 

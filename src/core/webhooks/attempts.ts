@@ -5,7 +5,7 @@ import type { WebhookEndpoint } from './endpoint.js'
 import type { Saves } from './saves.js'
 import type { Send } from './sender.js'
 import { createTelling, type WebhookEvents } from './telling.js'
-import type { Waiting, WaitingList } from './waiting-list.js'
+import type { WaitingDelivery, WaitingList } from './waiting-list.js'
 
 /** How many attempts of one endpoint are under way at a time. */
 export const ATTEMPTS_AT_ONCE = 8
@@ -23,7 +23,7 @@ export interface AttemptParts {
   goOn(): void
 }
 
-interface Standing {
+interface DeliveryStanding {
   /** Since when the receiver is gone. */
   stoppedAtMs: number | undefined
   /** Since when it is let go on, if it was ever stopped. */
@@ -37,16 +37,16 @@ export function createAttempts(parts: AttemptParts) {
   const tell = createTelling(endpoint.id, told)
   const ended = new AbortController()
   const underWay = new Set<Promise<void>>()
-  const standing: Standing = { stoppedAtMs: undefined, resumedAtMs: undefined, failed: 0 }
+  const standing: DeliveryStanding = { stoppedAtMs: undefined, resumedAtMs: undefined, failed: 0 }
 
   /** Keeps a delivery in the storage, as it is now. */
-  function hold(delivery: Waiting): void {
+  function hold(delivery: WaitingDelivery): void {
     const { isStored, isUnderWay, ...kept } = delivery
     delivery.isStored = true
     saves.add({ kind: 'hold', delivery: kept })
   }
 
-  function settle(delivery: Waiting, outcome: Outcome): void {
+  function settle(delivery: WaitingDelivery, outcome: Outcome): void {
     const nowMs = clock()
     if (outcome === 'delivered') {
       waiting.remove(delivery.id)
@@ -67,14 +67,14 @@ export function createAttempts(parts: AttemptParts) {
     hold(delivery)
   }
 
-  function giveUp({ isStored, isUnderWay, ...delivery }: Waiting, failedAtMs: number): void {
+  function giveUp({ isStored, isUnderWay, ...delivery }: WaitingDelivery, failedAtMs: number): void {
     waiting.remove(delivery.id)
     saves.add({ kind: 'fail', delivery: { ...delivery, failedAtMs } })
     standing.failed += 1
     told.webhookGivenUp(endpoint.id, delivery.id)
   }
 
-  async function attemptOf(delivery: Waiting): Promise<void> {
+  async function attemptOf(delivery: WaitingDelivery): Promise<void> {
     const outcome = await send(endpoint, delivery, ended.signal)
     delivery.isUnderWay = false
     if (ended.signal.aborted) return

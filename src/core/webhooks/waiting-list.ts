@@ -1,7 +1,7 @@
 /** The deliveries of an endpoint that wait or are under way, in their order, and which of them may be sent now. */
 import { type Delivery, orderKeysOf } from './delivery.js'
 
-export interface Waiting extends Delivery {
+export interface WaitingDelivery extends Delivery {
   /** Whether the storage has it, so that the cursor may go past it. */
   isStored: boolean
   isUnderWay: boolean
@@ -10,9 +10,9 @@ export interface Waiting extends Delivery {
 export type WaitingList = ReturnType<typeof createWaitingList>
 
 export function createWaitingList() {
-  const all = new Map<string, Waiting>()
+  const all = new Map<string, WaitingDelivery>()
   /** Put together once, because the list is gone over after every attempt. */
-  const orderKeys = new WeakMap<Waiting, string[]>()
+  const orderKeys = new WeakMap<WaitingDelivery, string[]>()
   let lastOrder = 0
 
   return {
@@ -22,7 +22,7 @@ export function createWaitingList() {
     remove: (id: string) => all.delete(id),
 
     /** Adds a delivery at the end, unless it is there. One that the storage holds keeps its order. */
-    add(delivery: Omit<Delivery, 'order'> & { order?: number }, isStored: boolean): Waiting | undefined {
+    add(delivery: Omit<Delivery, 'order'> & { order?: number }, isStored: boolean): WaitingDelivery | undefined {
       if (all.has(delivery.id)) return undefined
       lastOrder = Math.max(lastOrder + 1, delivery.order ?? 0)
       const waiting = { ...delivery, order: lastOrder, isStored, isUnderWay: false }
@@ -35,9 +35,9 @@ export function createWaitingList() {
      * What may be sent now, so many at most, and what waits for a reason that may last: behind a delivery that failed, and not stored
      * yet. One goes over the list as it is, which is short.
      */
-    look(nowMs: number, most: number): { due: Waiting[]; behind: Waiting[] } {
-      const due: Waiting[] = []
-      const behind: Waiting[] = []
+    look(nowMs: number, most: number): { due: WaitingDelivery[]; behind: WaitingDelivery[] } {
+      const due: WaitingDelivery[] = []
+      const behind: WaitingDelivery[] = []
       const taken = new Set<string>()
       const failing = new Set<string>()
       for (const waiting of all.values()) {

@@ -38,7 +38,7 @@ export function unlinkOauthAccount(app: App): void {
       const by = app.whereabouts.origin(request, `user:${userId}`)
       const disconnected = await app.core.connections.disconnect(userId, oauthAccountId, by)
       if (!disconnected) throw fault('not_found')
-      return { id: oauthAccountId, revoked_at_provider: disconnected.revokedAtProvider }
+      return { id: oauthAccountId, revoked_at_provider: disconnected.revokedAtUpstream }
     }
   })
 }

@@ -11,7 +11,7 @@ export function answererOf(app: App, request: FastifyRequest): Answerer {
   const { userId, isReauthenticated, signedInAtMs, authenticatedAtMs } = sessionOf(request)
   return {
     ...{ ...byOf(app, request), userId, place: app.whereabouts.location(request) },
-    // As where a session is judged to be fresh (visit.ts): the clock of a provider may be behind.
+    // As where a session is judged to be fresh (visit.ts): the clock of an upstream may be behind.
     provedAtMs: isReauthenticated ? signedInAtMs : authenticatedAtMs
   }
 }

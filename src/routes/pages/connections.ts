@@ -107,7 +107,7 @@ export function disconnect({ app, visits }: PageParts): void {
         byOf(app, request)
       )
       if (!disconnected) throw fault('not_found')
-      const done = disconnected.revokedAtProvider ? 'disconnected' : 'disconnected-here'
+      const done = disconnected.revokedAtUpstream ? 'disconnected' : 'disconnected-here'
       return seeOther(reply, visitOf(request), `/account/connections?done=${done}`)
     }
   })

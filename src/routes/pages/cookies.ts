@@ -12,7 +12,7 @@ import { type Cookie, type CookiesById, createSealedCookies, OPTIONS } from './s
 
 /** The user code that was entered or filled in by a link, and the decision on it. See entered-code.ts. */
 export interface EnteredCode {
-  /** The user who entered it; before signing in, the visitor. */
+  /** The user who entered it; before signing in, the visitor. Cookies keep this older name of the field. */
   owner: string
   userCode: string
   /** Whether a link filled it in. */

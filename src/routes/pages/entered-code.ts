@@ -1,6 +1,6 @@
 /**
- * The owner of an entered code: the user who entered it or, before signing in, the visitor. The next user of the same browser
- * sees neither the code nor the decision on it.
+ * Who entered a code: the user or, before signing in, the visitor. The next user of the same browser sees neither the code nor
+ * the decision on it.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BrowserSession } from '../../core/users/browser-sessions.js'
@@ -18,29 +18,29 @@ export interface EnteredCodes {
 }
 
 const ofUser = ({ userId }: BrowserSession) => `user ${userId}`
-const ownerOf = ({ session, visitor }: Visit) => (session ? ofUser(session) : visitor && `visitor ${visitor.id}`)
+const whoIs = ({ session, visitor }: Visit) => (session ? ofUser(session) : visitor && `visitor ${visitor.id}`)
 
 export function createEnteredCodes({ enteredCode }: Cookies, visits: Visits): EnteredCodes {
   function read(request: FastifyRequest): EnteredCode | undefined {
     const code = enteredCode.read(request)
-    return code && code.owner === ownerOf(visitOf(request)) ? code : undefined
+    return code && code.owner === whoIs(visitOf(request)) ? code : undefined
   }
 
   return {
     read,
 
     keep(request, reply, code) {
-      const owner = ownerOf(visitOf(request)) ?? ownerOf(visits.remember(request, reply, {}))
-      // There is an owner by now, because a newcomer has just been made a visitor.
-      enteredCode.set(reply, { ...code, owner: owner as string })
+      const who = whoIs(visitOf(request)) ?? whoIs(visits.remember(request, reply, {}))
+      // There is somebody by now, because a newcomer has just been made a visitor.
+      enteredCode.set(reply, { ...code, owner: who as string })
     },
 
     forget: (reply) => enteredCode.clear(reply),
 
     handOver(request, reply, session) {
-      const [any, mine, owner] = [enteredCode.read(request), read(request), ofUser(session)]
-      if (!any || any.owner === owner) return
-      if (mine && visitOf(request).session === undefined) enteredCode.set(reply, { ...mine, owner })
+      const [any, mine, user] = [enteredCode.read(request), read(request), ofUser(session)]
+      if (!any || any.owner === user) return
+      if (mine && visitOf(request).session === undefined) enteredCode.set(reply, { ...mine, owner: user })
       else enteredCode.clear(reply)
     }
   }

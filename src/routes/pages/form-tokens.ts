@@ -10,18 +10,18 @@ import type { Visitor } from './cookies.js'
 
 export const CSRF_FIELD = 'csrf'
 
-/** Whose form it is. */
-export interface FormOwner {
+/** Whom a form is shown to. */
+export interface Viewer {
   session: BrowserSession | undefined
   visitor: Visitor | undefined
 }
 
 export interface FormTokens {
   /** Makes the token in the hidden field. */
-  make(owner: FormOwner): string
-  /** Whether a form was shown to this owner, and no other site submitted it. */
-  isOwn(request: FastifyRequest, owner: FormOwner): boolean
-  /** Whether a form of ours was submitted, as far as can be told without its owner. */
+  make(viewer: Viewer): string
+  /** Whether a form was shown to this viewer, and no other site submitted it. */
+  isOwn(request: FastifyRequest, viewer: Viewer): boolean
+  /** Whether a form of ours was submitted, as far as can be told without its viewer. */
   isOurs(request: FastifyRequest): boolean
 }
 
@@ -30,18 +30,18 @@ export function createFormTokens({ core: { keyring } }: App, origin: string): Fo
   const csrf = new Csrf.Tokens({})
 
   /** Derives the CSRF token from the session or the visitor's id, so that none has to be stored. */
-  const secretsOf = ({ session, visitor }: FormOwner) =>
+  const secretsOf = ({ session, visitor }: Viewer) =>
     keyring.derive('csrf', session ? `session ${session.id}` : `visitor ${visitor?.id}`)
 
   return {
-    make: (owner) => csrf.create(secretsOf(owner)[0] as string),
+    make: (viewer) => csrf.create(secretsOf(viewer)[0] as string),
 
-    isOwn(request, owner) {
+    isOwn(request, viewer) {
       const sent = sentTokenOf(request)
       return (
-        (owner.session !== undefined || owner.visitor !== undefined) &&
+        (viewer.session !== undefined || viewer.visitor !== undefined) &&
         sent !== undefined &&
-        secretsOf(owner).some((secret) => csrf.verify(secret, sent)) &&
+        secretsOf(viewer).some((secret) => csrf.verify(secret, sent)) &&
         isFromHere(request, origin)
       )
     },

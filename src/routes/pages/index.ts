@@ -96,7 +96,7 @@ export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, asyn
     },
     frameguard: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
-    // Every answer of the service has this header, not the pages alone: plugins/request-headers.ts.
+    // Every answer of the service has this header, not the pages alone: plugins/answer-headers.ts.
     strictTransportSecurity: false
   })
   // Pages read only forms, so the application's parsers are removed.

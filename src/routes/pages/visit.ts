@@ -97,7 +97,7 @@ export function createVisits(app: App, cookies: Cookies, assets: Assets): Visits
     return visit
   }
 
-  /** Who was asked to prove it, and did, did so for this session: the clock of their provider may be behind. */
+  /** Who was asked to prove it, and did, did so for this session: the clock of their upstream may be behind. */
   const isFresh = ({ authenticatedAtMs, signedInAtMs, isReauthenticated }: BrowserSession) =>
     clock() - (isReauthenticated ? signedInAtMs : authenticatedAtMs) <= config.sessions.consentMaxAuthAgeSeconds * 1000
 

@@ -53,7 +53,7 @@ export function createMemoryStorage(clock: Clock, options: MemoryStorageOptions 
     emails: records(),
     users: records(),
     connections: records(),
-    connectionOwners: records(),
+    connectionUsers: records(),
     locks: createMemoryLockStore(sweeps),
     signingKeys: createMemorySigningKeyStore(),
     signingKeysOf(issuerId) {

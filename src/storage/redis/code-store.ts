@@ -1,11 +1,11 @@
 /** The codes among the grants in Redis: looked at and redeemed by one script, which judges. */
 import type { ApprovedGrant, GrantStore, StoredCode } from '../../core/grants/grant-store.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 import { nextRunId } from './poll-batches.js'
 
 export interface CodeStoreParts {
-  connection: Pick<Connection, 'run' | 'runDurably'>
+  connection: Pick<RedisConnection, 'run' | 'runDurably'>
   keys: Pick<Keys, 'grant'>
   /** Throws `unavailable` if the record cannot be read. */
   readApproval(record: string): ApprovedGrant

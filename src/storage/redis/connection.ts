@@ -16,7 +16,7 @@ import { createWatch, type Watch } from './watch.js'
 type Commands = Redis | Cluster
 type Argument = string | number
 
-export interface Connection {
+export interface RedisConnection {
   /** The longest time that a call waits for its answer. */
   readonly withinMs: number
   /** Runs a script, whose file describes its result. Rejects with `unavailable` when Redis could not be asked. */
@@ -61,7 +61,7 @@ export interface Connection {
   close(): Promise<void>
 }
 
-export interface ConnectionOptions {
+export interface RedisConnectionOptions {
   servers: Servers
   log: Log
   observe: LatencyObserver
@@ -74,7 +74,7 @@ export interface ConnectionOptions {
   replicas: { count: number; fence: (key: string) => string }
 }
 
-export function connect(options: ConnectionOptions): Connection {
+export function connect(options: RedisConnectionOptions): RedisConnection {
   const { servers, log, observe, traceCall, countForeign = () => {}, timeoutMs, replicas } = options
   const { commands } = servers
   const withinMs = timeoutMs / 2
@@ -125,7 +125,7 @@ export function connect(options: ConnectionOptions): Connection {
     return undefined
   }
 
-  const connection: Connection = {
+  const connection: RedisConnection = {
     withinMs,
 
     run(name, ...keysThenArgs) {

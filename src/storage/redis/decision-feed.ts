@@ -6,9 +6,9 @@
 import type { DecisionFeed, DecisionListener } from '../../core/grants/grant-store.js'
 import type { Log } from './connection-log.js'
 import { createSubscriber, type Subscriber } from './decision-subscriber.js'
-import type { Owner, Servers } from './servers.js'
+import type { PrimaryAddress, Servers } from './servers.js'
 
-/** How often every subscriber is pinged, and the subscriptions are compared with the owners of the slots. */
+/** How often every subscriber is pinged, and the subscriptions are compared with who has the slots by now. */
 const BEAT_EVERY_MS = 1_000
 const PURPOSE = { connectionName: 'grantd-subscriber', maxRetriesPerRequest: 1 }
 
@@ -20,7 +20,7 @@ export interface RedisDecisionFeed extends DecisionFeed {
 
 export function createRedisDecisionFeed(servers: Servers, channels: readonly string[], log: Log): RedisDecisionFeed {
   const slots = channels.map((channel) => [channel, servers.slotOf(channel)] as const)
-  const subscribers = new Map<Owner, Subscriber>()
+  const subscribers = new Map<PrimaryAddress, Subscriber>()
   const listeners: DecisionListener[] = []
   const settled: (() => void)[] = []
   let isUp = false
@@ -38,30 +38,30 @@ export function createRedisDecisionFeed(servers: Servers, channels: readonly str
     }
   }
 
-  /** The channels by the primary that owns their slots; undefined if a slot has no known owner. */
-  function shares(): Map<Owner, string[]> | undefined {
-    const found = new Map<Owner, string[]>()
+  /** The channels by the primary that owns their slots; undefined if of a slot no primary is known. */
+  function shares(): Map<PrimaryAddress, string[]> | undefined {
+    const found = new Map<PrimaryAddress, string[]>()
     for (const [channel, slot] of slots) {
-      const owner = servers.ownerOf(slot)
-      if (owner === undefined) return undefined
-      const share = found.get(owner)
+      const address = servers.addressOf(slot)
+      if (address === undefined) return undefined
+      const share = found.get(address)
       if (share) share.push(channel)
-      else found.set(owner, [channel])
+      else found.set(address, [channel])
     }
     return found
   }
 
   function beat(): void {
     const wanted = shares()
-    for (const [owner, subscriber] of subscribers) {
-      if (wanted && `${wanted.get(owner)}` === `${subscriber.channels}`) continue
+    for (const [address, subscriber] of subscribers) {
+      if (wanted && `${wanted.get(address)}` === `${subscriber.channels}`) continue
       subscriber.close()
-      subscribers.delete(owner)
+      subscribers.delete(address)
     }
-    for (const [owner, share] of wanted ?? []) {
-      const known = subscribers.get(owner)
+    for (const [address, share] of wanted ?? []) {
+      const known = subscribers.get(address)
       if (known) void known.beat()
-      else subscribers.set(owner, createSubscriber(servers.connectTo(owner, PURPOSE), share, events))
+      else subscribers.set(address, createSubscriber(servers.connectTo(address, PURPOSE), share, events))
     }
     judge()
     if (!isUp) void servers.refresh()

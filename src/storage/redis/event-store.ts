@@ -18,7 +18,7 @@ import {
   LARGEST_EVENT_PAGE
 } from '../../core/audit/event-store.js'
 import { fault } from '../../core/fault.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 
 const FIELDS = ['at', 'type', 'actor', 'user', 'client', 'authorization', 'grant', 'ip', 'location', 'detail'] as const
@@ -29,7 +29,11 @@ const TIME = /^\d{1,15}$/
 type Entry = [id: string, fieldsAndValues: string[] | null]
 type Values = Partial<Record<(typeof FIELDS)[number], string>>
 
-export function createRedisEventStore(connection: Connection, keys: Pick<Keys, 'events'>, kept: number): EventStore {
+export function createRedisEventStore(
+  connection: RedisConnection,
+  keys: Pick<Keys, 'events'>,
+  kept: number
+): EventStore {
   const { call, run, runOver, runDurablyOver, unreadable } = connection
   const { all, evidence } = keys.events
 

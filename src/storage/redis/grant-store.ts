@@ -14,7 +14,7 @@ import { RETENTION_MS, TTL_SLACK_MS } from '../../core/grants/state-machine.js'
 import { isDigest } from '../../core/secrets/digest.js'
 import type { TraceCall } from '../../core/storage.js'
 import { createRedisCodeStore } from './code-store.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import { writeDecision } from './decision-record.js'
 import { type GrantRecord, readRecord, writeRequest } from './grant-record.js'
 import type { Keys } from './keys.js'
@@ -23,14 +23,14 @@ import type { Servers } from './servers.js'
 
 export interface GrantStoreOptions {
   /** The Cluster; by default there is one primary. */
-  cluster?: Pick<Servers, 'slotOf' | 'ownerOf'> | undefined
+  cluster?: Pick<Servers, 'slotOf' | 'addressOf'> | undefined
   /** Replaces the clock of Redis in tests. The scripts use that one so that instances with wrong clocks agree. */
   testClock?: Clock | undefined
   traceCall?: TraceCall | undefined
 }
 
 export function createRedisGrantStore(
-  connection: Connection,
+  connection: RedisConnection,
   keys: Keys,
   { cluster, testClock, traceCall }: GrantStoreOptions = {}
 ): GrantStore {

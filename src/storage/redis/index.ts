@@ -111,7 +111,7 @@ export function createRedisStorage({
     emails: recordsOf('email'),
     users: recordsOf('user'),
     connections: recordsOf('account'),
-    connectionOwners: recordsOf('account-owner'),
+    connectionUsers: recordsOf('account-owner'),
     locks: createRedisLockStore(connection, keys),
     signingKeys: createRedisSigningKeyStore(connection, keys),
     signingKeysOf: (issuerId) => createRedisSigningKeyStore(connection, keys, issuerId),

@@ -8,11 +8,11 @@ import type { Clock } from '../../core/clock.js'
 import { comesAfter, type FoundRecords, type Hit, type HitWindow, type LimitStore } from '../../core/limits/limits.js'
 import { JSON_RECORD_FIELDS } from '../../core/records/json-records.js'
 import type { Fields, WantedRecord } from '../../core/records/record-store.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 
 export interface RedisLimitParts {
-  connection: Connection
+  connection: RedisConnection
   keys: Keys
   /** The kinds of records in keys. */
   kinds: Readonly<Record<WantedRecord['of'], string>>

@@ -7,9 +7,9 @@ import type { Clock } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import type { StoredPoll } from '../../core/grants/grant-store.js'
 import type { TraceCall } from '../../core/storage.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import { groupOf, type Keys } from './keys.js'
-import type { Owner, Servers } from './servers.js'
+import type { PrimaryAddress, Servers } from './servers.js'
 
 /** Caps a run, because Redis does nothing else while it judges: some two microseconds for each poll. */
 const MOST_TOGETHER = 100
@@ -49,10 +49,10 @@ interface Poll {
 export type JudgePoll = (grantDigest: string, clientTag: string, isUrgent: boolean) => Promise<StoredPoll>
 
 export interface PollBatchesParts {
-  connection: Pick<Connection, 'runOver' | 'withinMs'>
+  connection: Pick<RedisConnection, 'runOver' | 'withinMs'>
   keys: Pick<Keys, 'grant'>
   /** The Cluster; undefined if there is one primary. */
-  cluster: Pick<Servers, 'slotOf' | 'ownerOf'> | undefined
+  cluster: Pick<Servers, 'slotOf' | 'addressOf'> | undefined
   traceCall?: TraceCall | undefined
   /** Reads a verdict that is not `failed`. Throws `unavailable` if the record with it cannot be read. */
   readVerdict(verdict: string, value: number | string | null): StoredPoll
@@ -64,9 +64,9 @@ export interface PollBatchesParts {
 
 export function createPollBatches(parts: PollBatchesParts): JudgePoll {
   const { connection, keys, cluster, traceCall, readVerdict, clock, now } = parts
-  const ownerOf = cluster ? ownersByGroup(cluster, keys) : () => undefined
+  const addressOf = cluster ? addressesByGroup(cluster, keys) : () => undefined
   /** The polls that are gathered now, by primary and key. The script takes a grant once. */
-  const gathered = new Map<Owner | undefined, Map<string, Poll>>()
+  const gathered = new Map<PrimaryAddress | undefined, Map<string, Poll>>()
   const departure = createDeparture(judgeGathered)
   const deadline = createRunDeadline(connection.withinMs)
   let underWay = 0
@@ -121,13 +121,13 @@ export function createPollBatches(parts: PollBatchesParts): JudgePoll {
     }
   }
 
-  function gather(owner: Owner | undefined, poll: Poll): void {
-    const polls = gathered.get(owner)
+  function gather(address: PrimaryAddress | undefined, poll: Poll): void {
+    const polls = gathered.get(address)
     if (polls === undefined) {
-      gathered.set(owner, new Map([[poll.key, poll]]))
+      gathered.set(address, new Map([[poll.key, poll]]))
     } else if (polls.size === MOST_TOGETHER || polls.has(poll.key)) {
       judge([...polls.values()])
-      gathered.set(owner, new Map([[poll.key, poll]]))
+      gathered.set(address, new Map([[poll.key, poll]]))
     } else {
       polls.set(poll.key, poll)
     }
@@ -140,7 +140,7 @@ export function createPollBatches(parts: PollBatchesParts): JudgePoll {
     underWay += 1
     departure.add(isUrgent)
     return new Promise((resolve, reject) =>
-      gather(ownerOf(grantDigest), { key: keys.grant(grantDigest), clientTag, resolve, reject })
+      gather(addressOf(grantDigest), { key: keys.grant(grantDigest), clientTag, resolve, reject })
     )
   }
   // A run has many parents, so what is traced is each poll's wait for it.
@@ -148,13 +148,13 @@ export function createPollBatches(parts: PollBatchesParts): JudgePoll {
 }
 
 /** Returns which primary owns a grant. The slot of a group is computed once, because that costs more than judging a poll. */
-function ownersByGroup({ slotOf, ownerOf }: Pick<Servers, 'slotOf' | 'ownerOf'>, keys: Pick<Keys, 'grant'>) {
+function addressesByGroup({ slotOf, addressOf }: Pick<Servers, 'slotOf' | 'addressOf'>, keys: Pick<Keys, 'grant'>) {
   const slots = new Map<string, number>()
-  return (grantDigest: string): Owner | undefined => {
+  return (grantDigest: string): PrimaryAddress | undefined => {
     const group = groupOf(grantDigest)
     const slot = slots.get(group) ?? slotOf(keys.grant(grantDigest))
     slots.set(group, slot)
-    return ownerOf(slot)
+    return addressOf(slot)
   }
 }
 

@@ -1,6 +1,6 @@
 /** All records of a kind in Redis, looked for by SCAN in one primary after the other. */
 import { type Fields, LARGEST_PAGE, type RecordStore } from '../../core/records/record-store.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 import { isWholeStep, SCAN_START, scanStep } from './scan-step.js'
 
@@ -10,7 +10,7 @@ const STEPS = 20
 const FEWEST_LOOKED_AT = 25
 
 export interface RecordScanParts {
-  connection: Connection
+  connection: RedisConnection
   keys: Keys
   /** What there is in place of a key that is no record. */
   leaveOut(error: unknown): Fields

@@ -15,13 +15,13 @@ import {
   type RecordStore
 } from '../../core/records/record-store.js'
 import type { Turns } from '../../core/records/turns.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 import { createRecordScan } from './record-scan.js'
 import { isWrongType } from './watch.js'
 
 export interface RedisRecordParts {
-  connection: Connection
+  connection: RedisConnection
   keys: Keys
   clock: Clock
   /** Shared by all kinds of records. */
@@ -179,7 +179,7 @@ function toFields(reply: unknown): Fields {
   return fields
 }
 
-export function createRedisLockStore({ run }: Connection, keys: Keys): LockStore {
+export function createRedisLockStore({ run }: RedisConnection, keys: Keys): LockStore {
   return {
     acquire: async (name, holder, forMs) => (await run('lock-acquire', keys.lock(name), holder, forMs)) === 'acquired',
 

@@ -2,12 +2,12 @@
 import type { Clock } from '../../core/clock.js'
 import { isDigest } from '../../core/secrets/digest.js'
 import type { RefreshFamily, RefreshFamilyStore, Rotation } from '../../core/tokens/refresh-family.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 
 /** Expiries are computed with `clock`, grace periods with Redis's clock; `testClock` replaces the latter in tests. */
 export function createRedisRefreshFamilyStore(
-  { call, runDurably, unreadable }: Connection,
+  { call, runDurably, unreadable }: RedisConnection,
   keys: Keys,
   clock: Clock,
   testClock?: Clock

@@ -8,7 +8,7 @@ import { fault } from '../../core/fault.js'
 import type { LatencyObserver } from '../../core/storage.js'
 import { createCork } from './cork.js'
 import type { Script } from './scripts.js'
-import type { Owner, Servers } from './servers.js'
+import type { PrimaryAddress, Servers } from './servers.js'
 import { createWatch, type Watch } from './watch.js'
 
 export interface ReplicaWaitOptions {
@@ -46,11 +46,11 @@ interface Lane {
   redis: Redis
   /** Resolves when the connection can be used; one listener serves all writes that wait for that. */
   becomingReady: Promise<void> | undefined
-  waiting: Waiting[]
+  waiting: WaitingWrite[]
   isAsking: boolean
 }
 
-interface Waiting {
+interface WaitingWrite {
   /** The socket that the write went over. After a failover, the answer of another socket is about another server. */
   stream: Redis['stream']
   key: string
@@ -71,23 +71,23 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
   const waitMs = timeoutMs / 4
   /** Limits a write as a whole: its call, the WAIT that is already under way, and its own WAIT. */
   const whole = createWatch({ withinMs: (timeoutMs * 3) / 4, observe })
-  const lanes = new Map<Owner, Lane>()
+  const lanes = new Map<PrimaryAddress, Lane>()
   const gather = createCork(() => [...lanes.values()].map(({ redis }) => redis))
 
-  function laneOf(owner: Owner): Lane {
-    const known = lanes.get(owner)
+  function laneOf(address: PrimaryAddress): Lane {
+    const known = lanes.get(address)
     if (known) return known
-    const owners = servers.owners()
+    const addresses = servers.addresses()
     for (const [other, { redis }] of lanes) {
-      if (owners.has(other)) continue
+      if (addresses.has(other)) continue
       redis.disconnect()
       lanes.delete(other)
     }
-    const redis = servers.connectTo(owner, PURPOSE)
+    const redis = servers.connectTo(address, PURPOSE)
     const lane: Lane = { redis, becomingReady: undefined, waiting: [], isAsking: false }
     // The connection for all other commands (connection.ts) already logs that Redis is away.
     lane.redis.on('error', () => {})
-    lanes.set(owner, lane)
+    lanes.set(address, lane)
     return lane
   }
 
@@ -109,8 +109,8 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
     return lane.becomingReady
   }
 
-  async function writeOn<T>(owner: Owner, key: string, command: (redis: Redis) => Promise<T>): Promise<T> {
-    const lane = laneOf(owner)
+  async function writeOn<T>(address: PrimaryAddress, key: string, command: (redis: Redis) => Promise<T>): Promise<T> {
+    const lane = laneOf(address)
     if (lane.redis.status !== 'ready') await ready(lane)
     const { stream } = lane.redis
     gather()
@@ -129,12 +129,12 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
       const { stream } = lane.redis
       const batch = lane.waiting.splice(0)
       const settle = await acknowledged(lane.redis, batch[0]?.key as string).then(
-        (have) => (waiting: Waiting) => {
+        (have) => (waiting: WaitingWrite) => {
           if (waiting.stream !== stream) waiting.reject(unavailable('the connection broke before the replicas had it'))
           else if (have < count) waiting.reject(unavailable(`${have} replicas have it, ${count} should`))
           else waiting.resolve()
         },
-        (error: unknown) => (waiting: Waiting) => waiting.reject(error)
+        (error: unknown) => (waiting: WaitingWrite) => waiting.reject(error)
       )
       batch.forEach(settle)
     }
@@ -152,15 +152,15 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
   }
 
   async function writeWhereItIs<T>(key: string, command: (redis: Redis) => Promise<T>): Promise<T> {
-    const owner = servers.ownerOf(servers.slotOf(key))
-    if (owner === undefined) throw unavailable('nobody owns this part of the Redis Cluster')
+    const address = servers.addressOf(servers.slotOf(key))
+    if (address === undefined) throw unavailable('nobody owns this part of the Redis Cluster')
     try {
-      return await writeOn(owner, key, command)
+      return await writeOn(address, key, command)
     } catch (error) {
-      const [, newOwner] = /^MOVED \d+ (\S+)$/.exec((error as Error).message) ?? []
-      if (newOwner === undefined) throw error
+      const [, newAddress] = /^MOVED \d+ (\S+)$/.exec((error as Error).message) ?? []
+      if (newAddress === undefined) throw error
       void servers.refresh()
-      return writeOn(newOwner, key, command)
+      return writeOn(newAddress, key, command)
     }
   }
 

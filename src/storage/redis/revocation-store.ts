@@ -14,13 +14,13 @@ import {
 } from '../../core/authorizations/revocation-store.js'
 import type { Clock } from '../../core/clock.js'
 import { REVOCATIONS } from '../../core/grants/grant-store.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 import { bestEffort } from './record-store.js'
 
 const ENTRY = /^(\d+\.[A-Za-z0-9_-]+) (\d{1,15}) (\d{1,15})(?: (\d{1,15}))?$/
 
-export function createRedisRevocationStore(connection: Connection, keys: Keys, clock: Clock): RevocationStore {
+export function createRedisRevocationStore(connection: RedisConnection, keys: Keys, clock: Clock): RevocationStore {
   const { call, run, runDurably } = connection
   const { entries, order, ends, unfinished, positions, channel } = keys.revocations
   const unreadable = () => connection.unreadable('revocation')

@@ -11,9 +11,9 @@ import { connectorBy, shareLookups } from './lookups.js'
 import { hearOfPromotions } from './promotions.js'
 import { leaveWhenSilent } from './silence.js'
 
-/** A primary: its address in a Cluster, otherwise a constant. */
-export type Owner = string
-const THE_PRIMARY: Owner = 'primary'
+/** What tells a primary from others: its address in a Cluster, otherwise a constant. */
+export type PrimaryAddress = string
+const THE_PRIMARY: PrimaryAddress = 'primary'
 
 /**
  * The settings that differ by purpose: the client name that the server shows, and how often a lost command is sent
@@ -25,7 +25,7 @@ export interface Purpose {
 }
 
 export interface Servers {
-  /** Accepts any command with a key and sends it to the owner of the key. */
+  /** Accepts any command with a key and sends it to the primary that owns the key. */
   readonly commands: Redis | Cluster
   /** Returns the connections for commands, one for each primary that was needed so far. */
   primaries(): Redis[]
@@ -35,14 +35,14 @@ export interface Servers {
   layout(): string
   /** Returns the Cluster slot of a key or channel; without a Cluster it is always 0. */
   slotOf(key: string): number
-  /** Undefined while the owner is unknown. */
-  ownerOf(slot: number): Owner | undefined
-  owners(): ReadonlySet<Owner>
+  /** Returns the address of the primary that owns a slot; undefined while it is unknown. */
+  addressOf(slot: number): PrimaryAddress | undefined
+  addresses(): ReadonlySet<PrimaryAddress>
   /**
    * Opens a separate connection to a primary, for commands that would hold up others. With Sentinels it follows a
    * promotion.
    */
-  connectTo(owner: Owner, purpose: Purpose): Redis
+  connectTo(address: PrimaryAddress, purpose: Purpose): Redis
   /** Finds out again which primary owns which slot, unless nobody answers. */
   refresh(): Promise<void>
   /** Closes the subscriptions to Sentinels. The callers close the connections themselves. */
@@ -101,9 +101,9 @@ function reachOne(config: RedisConfig, make: (purpose: Purpose) => Redis): Serve
     nameOf: () => THE_PRIMARY,
     layout: () => '',
     slotOf: () => 0,
-    ownerOf: () => THE_PRIMARY,
-    owners: () => new Set([THE_PRIMARY]),
-    connectTo: (_owner, purpose) => connect(purpose),
+    addressOf: () => THE_PRIMARY,
+    addresses: () => new Set([THE_PRIMARY]),
+    connectTo: (_address, purpose) => connect(purpose),
     refresh: async () => {},
     close() {}
   }
@@ -141,9 +141,10 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
       String(cluster.slots.findIndex((nodes) => nodes?.[0] === `${host}:${port}`)).padStart(5, '0'),
     layout: () => layoutOf(cluster.slots),
     slotOf: (key) => new Command('get', [key]).getSlot() as number,
-    ownerOf: (slot) => cluster.slots[slot]?.[0],
-    owners: () => new Set(cluster.slots.flatMap(([owner]) => owner ?? [])),
-    connectTo: (owner, purpose) => watched(config, new Redis({ ...common, ...readServerAddress(owner), ...purpose })),
+    addressOf: (slot) => cluster.slots[slot]?.[0],
+    addresses: () => new Set(cluster.slots.flatMap(([address]) => address ?? [])),
+    connectTo: (address, purpose) =>
+      watched(config, new Redis({ ...common, ...readServerAddress(address), ...purpose })),
     refresh: () => new Promise((resolve) => cluster.refreshSlotsCache(() => resolve())),
     close() {}
   }
@@ -151,12 +152,12 @@ function reachCluster(config: RedisConfig, seeds: readonly ServerAddress[]): Ser
 
 function layoutOf(slots: readonly string[][]): string {
   const digest = createHash('sha1')
-  const firstOf = new Map<Owner | undefined, number>()
-  let before: Owner | undefined
-  for (const [slot, [owner] = []] of slots.entries()) {
-    if (!firstOf.has(owner)) firstOf.set(owner, slot)
-    if (owner !== before) digest.update(`${slot} ${owner && firstOf.get(owner)},`)
-    before = owner
+  const firstOf = new Map<PrimaryAddress | undefined, number>()
+  let before: PrimaryAddress | undefined
+  for (const [slot, [address] = []] of slots.entries()) {
+    if (!firstOf.has(address)) firstOf.set(address, slot)
+    if (address !== before) digest.update(`${slot} ${address && firstOf.get(address)},`)
+    before = address
   }
   return digest.digest('base64url').slice(0, 8)
 }

@@ -4,7 +4,7 @@
 import { Type } from '@sinclair/typebox'
 import { jsonOf, Text } from '../../core/records/readable.js'
 import type { SigningKeyStore, StoredSigningKey } from '../../core/tokens/signing-key.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 
 const NEWEST = 'newest'
@@ -19,7 +19,7 @@ const signingKeyOf = jsonOf(
 
 /** The signing keys of an issuer; without `issuerId`, those of the service itself. */
 export function createRedisSigningKeyStore(
-  { call, callDurably, runDurably, unreadable: unreadableKey }: Connection,
+  { call, callDurably, runDurably, unreadable: unreadableKey }: RedisConnection,
   keys: Keys,
   issuerId?: string
 ): SigningKeyStore {

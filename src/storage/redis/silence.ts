@@ -13,16 +13,16 @@ const LOOK_EVERY_MS = 250
 export function leaveWhenSilent(redis: Redis, timeoutMs: number): void {
   const silentMs = Math.max(LEAST_SILENT_MS, timeoutMs)
   /** The time of the last check that found new data or no command under way. */
-  let contentAt = performance.now()
+  let contentAtMs = performance.now()
   let isHeard = false
   const heard = () => {
     isHeard = true
   }
-  const look = (firedAt: number) => {
+  const look = (firedAtMs: number) => {
     if (isHeard || redis.commandQueue.length === 0) {
-      contentAt = performance.now()
+      contentAtMs = performance.now()
       isHeard = false
-    } else if (firedAt - contentAt > silentMs) {
+    } else if (firedAtMs - contentAtMs > silentMs) {
       heard()
       redis.stream?.destroy(new Error(`the server says nothing for ${silentMs} ms`))
     }

@@ -1,13 +1,13 @@
 /** The places of status lists in Redis: a bitmap of those of the current list that are taken, and a hash that counts. */
 import { randomInt } from 'node:crypto'
 import { PLACES_PER_LIST, type StatusIndexStore, TAKEN_PER_LIST } from '../../core/authorizations/status-index.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import type { Keys } from './keys.js'
 
 /** At most half of the places are taken, so that one call in a million finds all of its own taken. */
 const TRIED_AT_ONCE = 20
 
-export function createRedisStatusIndexStore({ call, run, unreadable }: Connection, keys: Keys): StatusIndexStore {
+export function createRedisStatusIndexStore({ call, run, unreadable }: RedisConnection, keys: Keys): StatusIndexStore {
   const { counts, taken } = keys.statusIndices
 
   return {

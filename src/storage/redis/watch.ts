@@ -50,21 +50,21 @@ export function createWatch({ withinMs, observe, foundForeign = () => {} }: Watc
     // Most calls are polls, so this is one promise without async functions, to save the cost of more.
     over<T>(name: string, answer: Promise<T>, again?: () => Promise<T>): Promise<T> {
       return new Promise((resolve, reject) => {
-        const startedAt = performance.now()
-        const call = deadline.begin(startedAt, () => {
+        const startedAtMs = performance.now()
+        const call = deadline.begin(startedAtMs, () => {
           observe(name, withinMs / 1000)
           reject(fault('unavailable', { detail: `no answer from Redis in ${withinMs} ms` }))
         })
         const succeed = (value: T) => {
           if (!deadline.end(call)) return
-          observe(name, (performance.now() - startedAt) / 1000)
+          observe(name, (performance.now() - startedAtMs) / 1000)
           resolve(value)
         }
         const fail = (error: unknown) => {
           if (again && isForgottenScript(error)) {
             again().then(succeed, fail)
           } else if (deadline.end(call)) {
-            observe(name, (performance.now() - startedAt) / 1000)
+            observe(name, (performance.now() - startedAtMs) / 1000)
             if (isReply(error) && FOREIGN.test(error.message)) foundForeign(name, keysOf(error))
             reject(translate(error))
           }

@@ -8,7 +8,7 @@ import type { RedisConfig } from '../../../config/redis.js'
 import { FAMILIES, type FoundKey, type KeyPlace, type Keyspace } from '../../../core/restore/keyspace.js'
 import type { Keys } from '../keys.js'
 import { isWholeStep, SCAN_START, scanStep } from '../scan-step.js'
-import type { Owner, Servers } from '../servers.js'
+import type { PrimaryAddress, Servers } from '../servers.js'
 import { MOVED, whileSlotsStay } from './slots.js'
 
 /** What SCAN looks at in one step. */
@@ -29,14 +29,14 @@ export interface KeyspaceParts {
 }
 
 export function createRedisKeyspace({ servers, keys, redis: { place, ...wait } }: KeyspaceParts): Keyspace {
-  async function at<T>(owner: Owner, work: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = servers.connectTo(owner, PURPOSE)
+  async function at<T>(address: PrimaryAddress, work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = servers.connectTo(address, PURPOSE)
     redis.on('error', () => {})
     try {
       await readyOrLate(redis)
       return await work(redis)
     } catch (error) {
-      throw sentenceOf(error, owner)
+      throw sentenceOf(error, address)
     } finally {
       redis.disconnect()
     }
@@ -45,13 +45,13 @@ export function createRedisKeyspace({ servers, keys, redis: { place, ...wait } }
   /** Calls `work` with a connection to each primary in turn. */
   async function eachPrimary(work: (redis: Redis) => Promise<void>): Promise<void> {
     await servers.refresh()
-    const owners = [...servers.owners()]
+    const addresses = [...servers.addresses()]
     const all = async () => {
-      for (const owner of owners) await at(owner, work)
+      for (const address of addresses) await at(address, work)
     }
     if (place.kind !== 'cluster') return all()
     const nodesOf = async (redis: Redis) => String(await redis.cluster('NODES'))
-    await whileSlotsStay(() => Promise.all(owners.map((owner) => at(owner, nodesOf))), all)
+    await whileSlotsStay(() => Promise.all(addresses.map((address) => at(address, nodesOf))), all)
   }
 
   async function untilReplicasHave(redis: Redis): Promise<void> {
@@ -111,7 +111,7 @@ async function readyOrLate(redis: Redis): Promise<void> {
   })
 }
 
-function sentenceOf(error: unknown, owner: Owner): Error {
+function sentenceOf(error: unknown, address: PrimaryAddress): Error {
   if (!(error instanceof Error)) return new Error(String(error))
   const [, command] = /^NOPERM .*'([\w|]+)' command/.exec(error.message) ?? []
   if (command !== undefined || error.message.startsWith('NOPERM')) {
@@ -121,6 +121,6 @@ function sentenceOf(error: unknown, owner: Owner): Error {
     )
   }
   if (error.name === 'AbortError' || LOST.test(error.message))
-    return new Error(`the Redis primary ${owner} does not answer: run it again`)
+    return new Error(`the Redis primary ${address} does not answer: run it again`)
   return ELSEWHERE.test(error.message) ? new Error(MOVED) : error
 }

@@ -10,17 +10,17 @@ import { fault } from '../src/core/fault.js'
 /** A year. Hosts below this one are the business of their operators, and so is the preload list of browsers. */
 const HTTPS_ALONE = 'max-age=31536000'
 
-export const requestHeaders = fp(
+export const answerHeaders = fp(
   async (app) => {
-    const setRequestHeaders = requestHeadersOf(app.config.publicUrl)
+    const setAnswerHeaders = answerHeadersOf(app.config.publicUrl)
     app.addHook('onRequest', (request, reply, done) => {
-      setRequestHeaders(request, reply)
+      setAnswerHeaders(request, reply)
       if (app.readiness.isDraining()) reply.header('connection', 'close')
       const hint = wrongHost(request)
       done(hint === undefined ? undefined : fault('invalid_request', { hint }))
     })
   },
-  { name: 'request-headers', dependencies: ['config', 'readiness'] }
+  { name: 'answer-headers', dependencies: ['config', 'readiness'] }
 )
 
 /** uri-host [ ":" port ] of RFC 9110 §7.2, where the host is a name, an IPv4 address, an IPv6 address in brackets, or empty. */
@@ -38,7 +38,7 @@ function wrongHost({ raw: { headers, rawHeaders } }: FastifyRequest): string | u
 }
 
 /** Makes the function that sets the headers, also for answers to requests that no hook sees. */
-export function requestHeadersOf(publicUrl: string) {
+export function answerHeadersOf(publicUrl: string) {
   const always = alwaysSent(publicUrl)
   return (request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
