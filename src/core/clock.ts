@@ -3,6 +3,9 @@
 /** Unix time in milliseconds. It is injected so that tests can set it. */
 export type Clock = () => number
 
+/** How far the clocks of two instances, and of Redis, may be apart, wherever times of two of them are compared. */
+export const CLOCKS_DIFFER_MS = 60_000
+
 const SWEEP_EVERY_MS = 50
 
 /** A call under way. The object is small because there is one for each request that waits. */
