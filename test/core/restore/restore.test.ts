@@ -4,6 +4,8 @@ import { newApiKeyText } from '../../../src/core/api-keys/api-key.js'
 import { keyWithRights, namedKey, readKeyDetail } from '../../../src/core/api-keys/api-key-detail.js'
 import { namedConnection, readConnectionDetail } from '../../../src/core/connections/connection-detail.js'
 import { epochDetail, readEpochDetail } from '../../../src/core/epoch/ends.js'
+import { fault } from '../../../src/core/fault.js'
+import { createEnding } from '../../../src/core/restore/ending.js'
 import { readRevocationLog } from '../../../src/core/restore/revocation-log.js'
 import { namedRotation, readRotationDetail } from '../../../src/core/tokens/rotation-detail.js'
 
@@ -65,3 +67,39 @@ t.test("the rotation of an issuer is not one of the service, and one in other wo
   t.equal(own.keyRotatedAtMs, Date.parse(AT))
   await t.rejects(read(rotated(`${KID} of issuer x`)), { message: 'line 1 says signing_key.rotated, and not of what' })
 })
+
+t.test(
+  'an authorization that cannot be read is counted and keeps nobody from the others; a bug is no such thing',
+  async (t) => {
+    const errors: Record<string, Error> = { unreadable: fault('unavailable') }
+    const asked: string[] = []
+    const announceEnded = createEnding({
+      keyspace: {
+        async checkRights() {},
+        walk: (_families, step) =>
+          step(
+            ['unreadable', 'other'].map((id) => ({
+              family: 'authorized-client',
+              key: id,
+              record: { parent: 'ann', id }
+            })),
+            { delete: async () => 0 }
+          )
+      },
+      authorizations: {
+        async get(_userId, id) {
+          asked.push(id)
+          if (errors[id]) throw errors[id]
+          return undefined
+        }
+      },
+      revoking: { revoke: async () => undefined },
+      clock: Date.now
+    })
+    const ends = { beforeMs: 1, apiKeysBeforeMs: 0, beganAtMs: 1 }
+    t.same(await announceEnded(ends), { announced: 0, failed: 1 })
+    t.same(asked, ['unreadable', 'other'])
+    errors.other = new TypeError('a bug')
+    await t.rejects(announceEnded(ends), { name: 'TypeError', message: 'a bug' })
+  }
+)
