@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { LookupAddress, lookup } from 'node:dns'
 import { once } from 'node:events'
 import type { IncomingMessage, RequestListener } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
 import t from 'tap'
@@ -14,6 +14,7 @@ import type { Outcome } from '../../../src/core/webhooks/delivery.js'
 import { createSender } from '../../../src/core/webhooks/sender.js'
 import { secretBytesOf, signedHeaders } from '../../../src/core/webhooks/signature.js'
 import { makeCertificate } from '../../support/certificates.js'
+import { freePort } from '../../support/ports.js'
 import { authority, listen } from '../../support/trusted-issuer.js'
 
 const SECRETS = ['first', 'second', 'third'].map(
@@ -149,13 +150,14 @@ t.test('why a receiver cannot be reached is known by the code of the error', asy
   const expired = await listen(t, answer(200), { certificate })
   const gone = await listen(t, answer(200), { isPlain: true })
   await gone.down()
-  const noHttp = createServer((socket) => void socket.end('none of HTTP')).listen(0, '127.0.0.1')
+  const port = await freePort()
+  const noHttp = createServer((socket) => void socket.end('none of HTTP')).listen(port, '127.0.0.1')
   await once(noHttp, 'listening')
   t.teardown(() => noHttp.close())
   const codes: [url: string, code: string][] = [
     [expired.origin, 'CERT_HAS_EXPIRED'],
     [gone.origin, 'ECONNREFUSED'],
-    [`http://127.0.0.1:${(noHttp.address() as AddressInfo).port}`, 'HPE_INVALID_CONSTANT']
+    [`http://127.0.0.1:${port}`, 'HPE_INVALID_CONSTANT']
   ]
   for (const [url, code] of codes) t.same(await attempt(url), { outcome: 'unreachable', code })
   const names: [found: ErrorOf, code: string][] = [
