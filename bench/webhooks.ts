@@ -15,6 +15,7 @@ import { cpuSeconds } from './support/cpu-time.js'
 import { createLifetime } from './support/lifetime.js'
 import { JSON_TYPE, POLL_PATH } from './support/load.js'
 import { startBenchRedis, startGrantd, type Target } from './support/processes.js'
+import { median } from './support/report.js'
 
 const RECEIVER_MS = 30_000
 const GRANTS_OF_A_ROUND = 150
@@ -83,8 +84,6 @@ async function round(side: Side, call: Caller): Promise<Cost> {
   await manyTimes(GRANTS_OF_A_ROUND, AT_ONCE, () => wholeGrant(side, call))
   return { clock: performance.now() - startedAt, cpu: (cpuSeconds(side.target.pid) - cpuBefore) * 1000 }
 }
-
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 
 try {
   const call = createCaller(lifetime)

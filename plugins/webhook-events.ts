@@ -15,9 +15,9 @@ export function webhookEvents(metrics: Metrics, log: FastifyBaseLogger): Webhook
   return {
     webhookAttempted: metrics.countWebhookAttempt,
 
-    webhookTurned(webhook, outcome) {
+    webhookTurned(webhook, outcome, code) {
       if (outcome === 'delivered') log.info({ webhook }, 'a webhook takes events again')
-      else log.warn({ webhook, outcome }, SENTENCES[outcome] ?? 'a webhook fails')
+      else log.warn({ webhook, outcome, code }, SENTENCES[outcome] ?? 'a webhook fails')
     },
 
     webhookGivenUp(webhook, delivery) {

@@ -8,12 +8,10 @@ import type {
   PendingGrantList
 } from '../schemas/generated/admin.js'
 import { type Authorization, hasEnded } from './core/authorizations/authorization.js'
+import { isoTime, isoTimeOrNull } from './core/clock.js'
 import type { Connection } from './core/connections/connection.js'
 import type { Person } from './core/directory/directory.js'
 import type { WaitingGrant, WaitingOfClient } from './core/grants/pending-list.js'
-
-const time = (ms: number) => new Date(ms).toISOString()
-const timeOrNull = (ms: number | undefined) => (ms === undefined ? null : time(ms))
 
 export function renderUser(person: Person): AdminUser {
   const { userId, name, email, isEmailVerified, identities, blockedAtMs, counts } = person
@@ -24,7 +22,7 @@ export function renderUser(person: Person): AdminUser {
     email_verified: isEmailVerified,
     identities: identities.map(({ upstreamId, subject }) => ({ provider: upstreamId, subject })),
     blocked: blockedAtMs !== undefined,
-    blocked_at: timeOrNull(blockedAtMs),
+    blocked_at: isoTimeOrNull(blockedAtMs),
     counts: {
       active: counts.active,
       awaiting_collection: counts.awaitingCollection,
@@ -35,12 +33,12 @@ export function renderUser(person: Person): AdminUser {
 
 /** What a change answers with: who may change need not be allowed to look, so that it says nothing of a person. */
 export function renderBlock({ userId, blockedAtMs }: Person): AdminBlock {
-  return { id: userId, blocked: blockedAtMs !== undefined, blocked_at: timeOrNull(blockedAtMs) }
+  return { id: userId, blocked: blockedAtMs !== undefined, blocked_at: isoTimeOrNull(blockedAtMs) }
 }
 
 /** The same of a revocation. */
 export function renderRevoked({ id, revokedAtMs }: Authorization): AdminRevokedClient {
-  return { id, revoked_at: timeOrNull(revokedAtMs) }
+  return { id, revoked_at: isoTimeOrNull(revokedAtMs) }
 }
 
 export function renderClient(authorization: Authorization, nowMs: number): AdminClient {
@@ -56,11 +54,11 @@ export function renderClient(authorization: Authorization, nowMs: number): Admin
     resources: [...authorization.resources],
     state: stateOf(authorization, nowMs),
     ip_at_grant: authorization.ipAtGrant,
-    created_at: time(authorization.createdAtMs),
-    expires_at: time(authorization.expiresAtMs),
-    collected_at: timeOrNull(authorization.collectedAtMs),
-    last_used_at: timeOrNull(authorization.lastUsedAtMs),
-    revoked_at: timeOrNull(authorization.revokedAtMs)
+    created_at: isoTime(authorization.createdAtMs),
+    expires_at: isoTime(authorization.expiresAtMs),
+    collected_at: isoTimeOrNull(authorization.collectedAtMs),
+    last_used_at: isoTimeOrNull(authorization.lastUsedAtMs),
+    revoked_at: isoTimeOrNull(authorization.revokedAtMs)
   }
 }
 
@@ -74,7 +72,7 @@ export function renderAccount(connection: Connection): AdminAccount {
   const { id, userId, upstreamId, subject, username, scopes, status, connectedAtMs } = connection
   return {
     ...{ id, user_id: userId, provider: upstreamId, subject, username },
-    ...{ scopes: [...scopes], status, connected_at: time(connectedAtMs) }
+    ...{ scopes: [...scopes], status, connected_at: isoTime(connectedAtMs) }
   }
 }
 
@@ -91,8 +89,8 @@ export function renderPending({
     client_name: request.metadata.name ?? null,
     ip: request.ip,
     location: request.location?.text ?? null,
-    started_at: time(startedAtMs),
-    expires_at: time(expiresAtMs)
+    started_at: isoTime(startedAtMs),
+    expires_at: isoTime(expiresAtMs)
   }
 }
 
@@ -101,5 +99,5 @@ export function renderPendingOf({
   count,
   oldestStartedAtMs
 }: WaitingOfClient): PendingGrantList['clients'][0] {
-  return { client_id: clientId, count, oldest_started_at: time(oldestStartedAtMs) }
+  return { client_id: clientId, count, oldest_started_at: isoTime(oldestStartedAtMs) }
 }

@@ -11,10 +11,15 @@ export const EVENTS: readonly { kind: Kind; said?: string; type: string }[] = [
   { kind: 'revoke', type: 'authorization.revoked' }
 ]
 
+/** The requests of this kind that were acknowledged. */
+export const acknowledgedOf = (story: Story, { kind, said }: (typeof EVENTS)[number]) =>
+  story.all(kind).filter((entry) => entry.outcome === 'done' && (said ?? entry.said) === entry.said)
+
 export function* judgeTrail(story: Story, { trail: { told, leaks } }: FinalState): Generator<Fact> {
   const events = told.get(story.actor) ?? []
-  for (const { kind, said, type } of EVENTS) {
-    const done = story.all(kind).filter((entry) => entry.outcome === 'done' && (said ?? entry.said) === entry.said)
+  for (const expected of EVENTS) {
+    const { type } = expected
+    const done = acknowledgedOf(story, expected)
     if (done.length === 0) continue
     const count = events.filter((event) => event.type === type).length
     const broken = count < done.length && `${type} is told ${count} times, acknowledged ${done.length} times`

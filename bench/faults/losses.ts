@@ -1,6 +1,6 @@
 /** What clients were told was done and what is not there in the end: by the audit trail, which has an event of each change. */
 import type { Entry, FinalState } from './history.js'
-import { EVENTS } from './judge-trail.js'
+import { acknowledgedOf, EVENTS } from './judge-trail.js'
 import { type Story, storiesOf } from './stories.js'
 
 export interface Losses {
@@ -38,8 +38,9 @@ export function lossesOf(history: readonly Entry[], { trail }: FinalState, times
 
   for (const story of storiesOf(history)) {
     const events = trail.told.get(story.actor) ?? []
-    for (const { kind, said, type } of EVENTS) {
-      const done = story.all(kind).filter((entry) => entry.outcome === 'done' && (said ?? entry.said) === entry.said)
+    for (const expected of EVENTS) {
+      const { type } = expected
+      const done = acknowledgedOf(story, expected)
       const within = (to: number) => done.filter(({ answeredAt }) => answeredAt >= struckAt && answeredAt <= to).length
       const told = events.filter((event) => event.type === type).length
       losses.acknowledged += within(backAt)

@@ -9,6 +9,7 @@ import {
 } from '../core/api-keys/api-key.js'
 import type { ApiKeys, NewApiKey } from '../core/api-keys/api-keys.js'
 import { BY_OPERATOR } from '../core/audit/event.js'
+import { isoTime, isoTimeOrNull } from '../core/clock.js'
 
 const DAY_MS = 86_400_000
 const LONGEST_DAYS = 3_650
@@ -73,24 +74,22 @@ function readRightsOption(text: string): ApiKeyRight[] {
 
 /** A key without what it is proved by. */
 function toJson({ id, owner, rights, label, createdAtMs, expiresAtMs, lastUsedAtMs, revokedAtMs }: ApiKey) {
-  const timeOrNull = (ms: number | undefined) => (ms === undefined ? null : iso(ms))
   return {
-    ...{ id, account: owner, rights, label: label ?? null, created_at: iso(createdAtMs) },
-    ...{ expires_at: timeOrNull(expiresAtMs), last_used_at: timeOrNull(lastUsedAtMs) },
-    revoked_at: timeOrNull(revokedAtMs)
+    ...{ id, account: owner, rights, label: label ?? null, created_at: isoTime(createdAtMs) },
+    ...{ expires_at: isoTimeOrNull(expiresAtMs), last_used_at: isoTimeOrNull(lastUsedAtMs) },
+    revoked_at: isoTimeOrNull(revokedAtMs)
   }
 }
 
 function describe(key: ApiKey): string {
-  const state = key.revokedAtMs === undefined ? expiryOf(key) : `revoked ${iso(key.revokedAtMs)}`
-  const used = key.lastUsedAtMs === undefined ? 'never used' : `last used ${iso(key.lastUsedAtMs)}`
+  const state = key.revokedAtMs === undefined ? expiryOf(key) : `revoked ${isoTime(key.revokedAtMs)}`
+  const used = key.lastUsedAtMs === undefined ? 'never used' : `last used ${isoTime(key.lastUsedAtMs)}`
   // JSON.stringify escapes control characters such as ESC, with which a label could write escape sequences to the terminal.
   const label = key.label === undefined ? '' : `  ${JSON.stringify(key.label)}`
-  return `${key.id}  made ${iso(key.createdAtMs)}, ${used}, ${state}, ${rightsOf(key)}${label}`
+  return `${key.id}  made ${isoTime(key.createdAtMs)}, ${used}, ${state}, ${rightsOf(key)}${label}`
 }
 
 const rightsOf = ({ rights }: ApiKey) => `rights ${rights.length > 0 ? writeRights(rights) : 'none'}`
 
 const expiryOf = ({ expiresAtMs }: ApiKey) =>
-  expiresAtMs === undefined ? 'does not expire' : `expires ${iso(expiresAtMs)}`
-const iso = (ms: number) => new Date(ms).toISOString()
+  expiresAtMs === undefined ? 'does not expire' : `expires ${isoTime(expiresAtMs)}`

@@ -15,14 +15,13 @@ export async function runEpochCommand({ epoch, restore }: Core, options: Restore
   await sleep(KNOWN_AFTER_MS)
   const moment = new Date(ends.beforeMs).toISOString()
   const ended = `ended on every instance: what was issued before ${moment}${options['api-keys'] ? ', API keys as well' : ''}`
-  const counts = await restore?.checkRights().then(
-    () => restore.announceEnded(ends),
-    (error: Error) => {
-      throw new Error(
-        `${ended}. But it could not be announced to APIs that verify tokens by themselves: ${error.message}`
-      )
-    }
-  )
+  const counts = await restore
+    ?.checkRights()
+    .then(() => restore.announceEnded(ends))
+    .catch((error: Error) => {
+      const but = `But it could not be announced to APIs that verify tokens by themselves: ${error.message}`
+      throw new Error(`${ended}. ${but}`, { cause: error })
+    })
   const { announced = 0, failed = 0 } = counts ?? {}
   if (failed > 0) throw new Error(`${ended}. ${announced} are announced, and ${failed} could not be: run it again`)
   if (options.json) return [JSON.stringify({ before: moment, api_keys: options['api-keys'] === true, announced })]

@@ -1,6 +1,7 @@
 /** The operator's commands for keys and secrets: `grantd keys …`, `grantd providers rotate-key` and `grantd clients secret`. */
 import { randomBytes } from 'node:crypto'
 import { BY_OPERATOR } from '../core/audit/event.js'
+import { isoTime } from '../core/clock.js'
 import type { IssuerKeys } from '../core/issuers/issuer-keys.js'
 import type { Issuers } from '../core/issuers/issuers.js'
 import { digestOf } from '../core/secrets/digest.js'
@@ -22,7 +23,7 @@ function listed(keys: SigningKeys) {
   const published = new Set(keys.published().map(({ kid }) => kid))
   const current = keys.current()?.kid
   return keys.list().map(({ kid, alg, signsFromMs }) => ({
-    ...{ kid, alg, signs_from: new Date(signsFromMs).toISOString() },
+    ...{ kid, alg, signs_from: isoTime(signsFromMs) },
     state: kid === current ? 'signs' : signsFromMs > Date.now() ? 'will_sign' : 'only_verifies',
     published: published.has(kid)
   }))
@@ -41,7 +42,7 @@ export async function rotateIssuerKey(
 ): Promise<string[]> {
   if ((await issuers.ownerOf(issuerId)) === undefined) throw new Error(`there is no provider ${issuerId}`)
   const { kid, signsFromMs } = await issuerKeys.rotate(issuerId, isUrgent ? 'now' : 'published-ahead', BY_OPERATOR)
-  const signsFrom = new Date(signsFromMs).toISOString()
+  const signsFrom = isoTime(signsFromMs)
   if (inJson) return [JSON.stringify({ provider_id: issuerId, kid, signs_from: signsFrom })]
   return [`${kid} signs from ${signsFrom}; instances learn of it within a minute`]
 }

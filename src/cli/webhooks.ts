@@ -1,4 +1,5 @@
 /** `grantd webhooks …`: how far webhooks have come, what was given up, and how it goes on. */
+import { isoTime, isoTimeOrNull } from '../core/clock.js'
 import type { EndpointOverview, Webhooks } from '../core/webhooks/webhooks.js'
 
 export interface WebhookOptions {
@@ -36,8 +37,6 @@ export async function runWebhooksCommand(
   return [json ? JSON.stringify({ resumed: id }) : `${id} goes on`]
 }
 
-const iso = (ms: number) => new Date(ms).toISOString()
-
 /** The host alone: the rest of a URL may have a secret in it. */
 const hostOf = (url: string) => new URL(url).host
 
@@ -45,10 +44,10 @@ function toJson({ endpoint, cursor, stoppedAtMs, gaps, waiting, failed }: Endpoi
   return {
     ...{ id: endpoint.id, host: hostOf(endpoint.url), types: endpoint.types },
     state: stoppedAtMs === undefined ? 'running' : 'stopped',
-    stopped_at: stoppedAtMs === undefined ? null : iso(stoppedAtMs),
-    delivered_until: cursor === undefined ? null : iso(cursor.atMs),
+    stopped_at: isoTimeOrNull(stoppedAtMs),
+    delivered_until: isoTimeOrNull(cursor?.atMs),
     ...{ waiting, failed },
-    gaps: gaps.map(({ fromMs, untilMs }) => ({ from: iso(fromMs), until: iso(untilMs) }))
+    gaps: gaps.map(({ fromMs, untilMs }) => ({ from: isoTime(fromMs), until: isoTime(untilMs) }))
   }
 }
 
@@ -62,8 +61,15 @@ function describe(overview: EndpointOverview): string[] {
 }
 
 function failedToJson({ id, event, attempts, takenAtMs, failedAtMs, lastOutcome }: Failed) {
-  const about = { type: event.type, at: iso(event.atMs), user_id: event.userId ?? null }
-  return { id, ...about, attempts, since: iso(takenAtMs), failed_at: iso(failedAtMs), outcome: lastOutcome ?? null }
+  const about = { type: event.type, at: isoTime(event.atMs), user_id: event.userId ?? null }
+  return {
+    id,
+    ...about,
+    attempts,
+    since: isoTime(takenAtMs),
+    failed_at: isoTime(failedAtMs),
+    outcome: lastOutcome ?? null
+  }
 }
 
 function describeFailed(delivery: Failed): string {

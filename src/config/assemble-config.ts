@@ -10,7 +10,7 @@ import type { WebhookEndpoint } from '../core/webhooks/endpoint.js'
 import { accentsOf } from './brand-color.js'
 import { isOff, overridden } from './built-in-overrides.js'
 import type { Config } from './config.js'
-import { isDemo, isLoopback } from './faults.js'
+import { isDemo, isThisMachine } from './faults.js'
 import { assembleRedis, usesRedis } from './redis.js'
 import type { StrayVariable } from './stray-variables.js'
 import { assembleTracing } from './tracing.js'
@@ -63,7 +63,7 @@ export function assembleConfig(env: Environment, files: ConfigFiles): Config {
     return randomBytes(32).toString('base64url')
   }
   const publicUrl = publicUrlOf(env)
-  const isAlone = !usesRedis(env) && isLoopback(env.HOST) && isLoopback(new URL(publicUrl).hostname)
+  const isAlone = !usesRedis(env) && isThisMachine(env.HOST) && isThisMachine(new URL(publicUrl).hostname)
   const demoSignIn = upstreams.length === 0 && (isAlone || isDemo(env))
   const builtIn = builtInClients(env.CLIENT_TOKEN_TTL_SECONDS, resources).map((client) => overridden(client, overrides))
   const other = builtIn.find(({ id }) => id === 'other') as Client

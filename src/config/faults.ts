@@ -52,7 +52,7 @@ export function* crossFaults(env: Environment, malformed: ReadonlyMap<string, un
 
 /** Whether people are to sign in by typing a name, where nobody from another machine is sent. */
 export function isDemo({ DEMO_SIGN_IN, PUBLIC_URL = 'http://localhost' }: Environment): boolean {
-  return DEMO_SIGN_IN === 'on' && URL.canParse(PUBLIC_URL) && isLoopback(new URL(PUBLIC_URL).hostname)
+  return DEMO_SIGN_IN === 'on' && URL.canParse(PUBLIC_URL) && isThisMachine(new URL(PUBLIC_URL).hostname)
 }
 
 /** A URL whose path has no characters that are special to the router (: and *) or can be percent-encoded in two ways. */
@@ -63,11 +63,11 @@ export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const url = new URL(text)
   if (url.username || url.password) return false
-  return url.protocol === 'https:' || isLoopback(url.hostname)
+  return url.protocol === 'https:' || isThisMachine(url.hostname)
 }
 
-/** Whether a host, as written in a URL or in HOST, is a loopback address. */
-export function isLoopback(host: string): boolean {
+/** Whether a host, as written in a URL or in HOST, is one by which a machine calls itself: of 127.0.0.0/8 that is the first alone. */
+export function isThisMachine(host: string): boolean {
   return ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host)
 }
 

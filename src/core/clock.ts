@@ -3,6 +3,13 @@
 /** Unix time in milliseconds. It is injected so that tests can set it. */
 export type Clock = () => number
 
+/** A time as the wire and the command line have it (RFC 3339), in UTC; null where there is none. */
+export const isoTime = (ms: number): string => new Date(ms).toISOString()
+export const isoTimeOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : isoTime(ms))
+
+/** How far the clocks of two instances, and of Redis, may be apart, wherever times of two of them are compared. */
+export const CLOCKS_DIFFER_MS = 60_000
+
 const SWEEP_EVERY_MS = 50
 
 /** A call under way. The object is small because there is one for each request that waits. */

@@ -3,7 +3,7 @@ import type { FeedPage, FeedPosition, Revocation, RevocationStore } from './auth
 import { isFeedPosition, START } from './authorizations/revocation-store.js'
 import type { Clock } from './clock.js'
 import { fault } from './fault.js'
-import { REVOCATIONS } from './grants/grant-store.js'
+import type { DecisionListener } from './grants/grant-store.js'
 import { type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './grants/held-polls.js'
 
 /** So many entries are some hundred kilobytes. They are asked for in pieces, between which the storage serves others. */
@@ -28,7 +28,7 @@ export interface RevocationFeed {
 
 export interface RevocationFeedParts {
   store: RevocationStore
-  decisions: { listen(listener: { decided(what: string): void; resumed(): void }): void }
+  decisions: { listen(listener: DecisionListener): void }
   heldPolls: HeldPolls
   clock: Clock
 }
@@ -43,14 +43,10 @@ export function createRevocationFeed({ store, decisions, heldPolls, clock }: Rev
   let seen: FeedPosition | undefined
 
   // Their waits end in the same step, and they go on after it.
-  decisions.listen({
-    decided(what) {
-      if (what === REVOCATIONS) wakings += 1
-    },
-    resumed() {
-      wakings += 1
-    }
-  })
+  const woken = () => {
+    wakings += 1
+  }
+  decisions.listen({ decided() {}, revoked: woken, resumed: woken })
 
   function positionOf(cursor: string): FeedPosition {
     if (!isFeedPosition(cursor)) throw fault('invalid_request', { hint: 'The cursor is not one of this list' })
@@ -84,7 +80,7 @@ export function createRevocationFeed({ store, decisions, heldPolls, clock }: Rev
       if (head === seen) return
       seen = head
       wakings += 1
-      heldPolls.wake(REVOCATIONS)
+      heldPolls.wakeReaders()
     } catch {
       // Who is held is held on: there is another look soon, and whoever reads is told what is wrong.
     }

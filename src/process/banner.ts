@@ -4,7 +4,7 @@
  */
 import { styleText } from 'node:util'
 import type { Config } from '../config/config.js'
-import { isLoopback } from '../config/faults.js'
+import { isThisMachine } from '../config/faults.js'
 
 /** Something an operator should know. `line` is how the log says it, `sentence` how the banner does. */
 export interface StartWarning {
@@ -73,7 +73,7 @@ export function bannerOf({ version, config, port, isCheckout, isQuietByDefault }
   const rows = [
     [hasPages ? 'Pages' : 'Service', `${url}/`],
     ['Docs', config.showsDocs ? `${url}/docs` : `${url}/openapi.json`],
-    ...(url === local && isLoopback(config.host) ? [] : [['Listens on', `${hostOf(config.host)}:${port}`]]),
+    ...(url === local && isThisMachine(config.host) ? [] : [['Listens on', `${hostOf(config.host)}:${port}`]]),
     ['State', stateOf(config)],
     ...(isQuietByDefault ? [['Log', 'what goes wrong; with LOG_LEVEL=info every request as well']] : [])
   ]

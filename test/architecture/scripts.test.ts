@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import * as revocations from '../../src/core/authorizations/revocation-store.js'
 import * as grantRules from '../../src/core/grants/state-machine.js'
 import * as refreshFamily from '../../src/core/tokens/refresh-family.js'
 import { EXPIRES_AT } from '../../src/storage/redis/grant-record.js'
@@ -19,9 +20,9 @@ const files = new Map(names.map((name) => [name, read(`${name}.lua`)]))
 const prologue = read('prologue.lua')
 const loaded = Object.entries(loadScripts())
 
-/** The limits: every number that the two files of rules export. */
+/** The limits: every number that the files of rules export. */
 const limits = new Map<string, unknown>(
-  Object.entries({ ...grantRules, ...refreshFamily }).filter(([, value]) => typeof value === 'number')
+  Object.entries({ ...grantRules, ...refreshFamily, ...revocations }).filter(([, value]) => typeof value === 'number')
 )
 
 /** Returns the names that a line of Lua declares, with their values. */
@@ -62,15 +63,21 @@ t.test('the first line of every script tells Redis its flags, and stays the firs
 
 t.test('the limits in what is loaded are those of the rules', async (t) => {
   const found = new Set<string>()
+  const ofPrologue = declarationsOf(prologue)
   for (const [script, { lua }] of loaded) {
     for (const [name, value] of declarationsOf(lua)) {
       if (!limits.has(name)) continue
       t.equal(value, `${limits.get(name)}`, `${script}: ${name}`)
       found.add(name)
     }
+    const own = declarationsOf(files.get(script) as string)
+    for (const name of declarationsOf(lua).keys()) {
+      const isKnown = limits.has(name) || ofPrologue.has(name) || own.has(name)
+      t.ok(isKnown, `${script}: ${name} is of no file of rules that is looked at`)
+    }
   }
-  t.ok(found.size >= 9, `${found.size} limits`)
-  for (const name of declarationsOf(prologue).keys()) t.notOk(limits.has(name), `${name} is of the rules alone`)
+  t.ok(found.size >= 11, `${found.size} limits`)
+  for (const name of ofPrologue.keys()) t.notOk(limits.has(name), `${name} is of the rules alone`)
 })
 
 t.test('the prologue holds statements and comments alone, touches no key, and all of it is used', async (t) => {

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
-import { type DecisionFeed, type DecisionListener, REVOCATIONS } from '../../src/core/grants/grant-store.js'
+import type { DecisionFeed, DecisionListener } from '../../src/core/grants/grant-store.js'
 import { createHeldPolls, type HeldPoll, LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { readWaitSeconds } from '../../src/routes/grants.js'
 import { PATIENT, startApp } from '../support/app.js'
@@ -409,6 +409,9 @@ function setUp(t: Pick<Test, 'teardown'>, most = 100) {
     decide: (grant: string) => {
       for (const { decided } of listeners) decided(grant)
     },
+    revoke: () => {
+      for (const { revoked } of listeners) revoked()
+    },
     resume: () => {
       for (const { resumed } of listeners) resumed()
     },
@@ -560,7 +563,7 @@ t.test('places', async (t) => {
 
 t.test('a wait', async (t) => {
   t.test('ends with the decision of its grant, for everybody who waits for it, and for nobody else', async (t) => {
-    const { enter, read, decide } = setUp(t)
+    const { enter, read, decide, revoke } = setUp(t)
     const [grant, other] = ['a', 'b'].map((grant) => there(enter(grant).place).wait(LONG_MS))
     const readers = [1, 2].map(() => there(read().place).wait(LONG_MS))
     const waits = [grant, other, ...readers] as Promise<string>[]
@@ -569,7 +572,7 @@ t.test('a wait', async (t) => {
     t.strictSame(await Promise.all(waits.map(stateOfWait)), ['waits', 'waits', 'waits', 'waits'])
     decide('a')
     t.strictSame(await Promise.all(waits.map(stateOfWait)), ['decided', 'waits', 'waits', 'waits'])
-    decide(REVOCATIONS)
+    revoke()
     t.strictSame(await Promise.all(waits.slice(1).map(stateOfWait)), ['waits', 'decided', 'decided'])
   })
 

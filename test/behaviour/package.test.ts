@@ -3,7 +3,7 @@
  * what its commands load, and what it exports.
  */
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import { basename, join, relative } from 'node:path'
 import t from 'tap'
 import { GRANTD_SECRET, PATIENT } from '../support/app.js'
 import { apiClient } from '../support/client.js'
+import { NPM_ENV, runIn } from '../support/npm.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { root } from '../support/root.js'
@@ -18,31 +19,7 @@ import { DASHBOARD_SECRET } from '../support/tokens.js'
 
 /** Files of the working copy that are no part of a fresh checkout. */
 const LEFT_OUT = ['.git', 'node_modules', 'dist', '.tap']
-/**
- * The settings by which npm finds a registry, in every form; nothing else of the npm that runs the tests is passed on.
- */
-const OF_NPM =
-  /^(npm_config_(registry|cache|userconfig|globalconfig|cafile|proxy|https_proxy|noproxy)|https?_proxy|no_proxy)$/i
-const ENV = {
-  PATH: process.env.PATH,
-  HOME: process.env.HOME,
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => OF_NPM.test(name)))
-}
 const SETTINGS = { DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, GRANTD_SECRET }
-
-interface Run {
-  code: number
-  stdout: string
-  stderr: string
-}
-
-function run(cwd: string, command: string, args: string[], variables: Record<string, string> = {}): Promise<Run> {
-  return new Promise((resolve) => {
-    execFile(command, args, { cwd, env: { ...ENV, ...variables } }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr })
-    )
-  })
-}
 
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
@@ -62,7 +39,7 @@ t.test('npm pack builds it, and it holds what runs, and nothing else', async (t)
   await cp(join(root, 'test/support'), join(checkout, 'dist/test'), { recursive: true })
   await writeFile(join(checkout, '.env'), `GRANTD_SECRET=${GRANTD_SECRET}\n`)
 
-  const packed = await run(checkout, 'npm', ['pack', '--json', '--pack-destination', temporary])
+  const packed = await runIn(checkout, 'npm', ['pack', '--json', '--pack-destination', temporary])
   t.equal(packed.code, 0, packed.stderr)
   // Some versions of npm first print which script they run.
   const [{ filename, files }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[\n')))
@@ -82,7 +59,7 @@ t.test('npm pack builds it, and it holds what runs, and nothing else', async (t)
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   t.match(manifest, { name: 'grantd', private: true, engines: { node: />=20/ }, bin: { grantd: 'dist/src/cli.js' } })
   const install = ['install', '--prefix', folder, '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund']
-  const { code, stderr } = await run(temporary, 'npm', [...install, '--omit=dev', join(temporary, filename)])
+  const { code, stderr } = await runIn(temporary, 'npm', [...install, '--omit=dev', join(temporary, filename)])
   t.equal(code, 0, stderr)
   const beside = await readdir(join(folder, 'node_modules'))
   t.ok(beside.includes('fastify') && !beside.includes('typescript'), 'with what it needs, and no more')
@@ -90,11 +67,11 @@ t.test('npm pack builds it, and it holds what runs, and nothing else', async (t)
 
 const npx = (...words: string[]) => ['--no', '--', 'grantd', ...words]
 const grantd = (words: string[], variables?: Record<string, string>) =>
-  run(folder, 'node_modules/.bin/grantd', words, variables)
+  runIn(folder, 'node_modules/.bin/grantd', words, variables)
 
 t.test('its program says what it is, and what it can do', async (t) => {
   const { version } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))
-  t.match(await run(folder, 'npx', npx('--version')), { code: 0, stdout: `${version}\n`, stderr: '' })
+  t.match(await runIn(folder, 'npx', npx('--version')), { code: 0, stdout: `${version}\n`, stderr: '' })
   const help = await grantd(['--help'])
   t.match(help, { code: 0, stdout: /^usage: grantd serve [\s\S]+grantd clients secret/, stderr: '' })
   t.match(await grantd(['frobnicate']), {
@@ -108,7 +85,7 @@ t.test('its program says what it is, and what it can do', async (t) => {
 
 /** Starts the program in its own process group, because npx runs it through a shell. */
 function serve(t: { teardown(handler: () => unknown): void }, variables: Record<string, string>) {
-  const env = { ...ENV, ...SETTINGS, ...variables }
+  const env = { ...NPM_ENV, ...SETTINGS, ...variables }
   const child: ChildProcess = spawn('npx', npx('serve'), { cwd: folder, env, detached: true })
   let output = ''
   const ended = once(child, 'close').then(([code]) => code as number | null)
@@ -185,7 +162,7 @@ t.test('an operator command runs over Redis, and loads neither Fastify nor the p
   const settings = { ...PATIENT, ...SETTINGS, REDIS_URL: redis.url }
   const { probe, loaded } = await writeProbe()
   const program = join(installed, 'dist/src/cli.js')
-  const listed = await run(folder, process.execPath, ['--import', probe, program, 'keys', 'list'], settings)
+  const listed = await runIn(folder, process.execPath, ['--import', probe, program, 'keys', 'list'], settings)
   t.equal(listed.code, 0, listed.stderr)
   const modules = (await loaded()).map((url) => url.replace(/^.*\/node_modules\//, ''))
   t.ok(modules.some((name) => name === 'grantd/dist/src/core/index.js') && modules.length > 60, `${modules.length}`)
@@ -218,13 +195,13 @@ t.test('a program that holds it inside, as docs/install.md shows, is typed and r
   t.not(script, shown)
   const asked = `console.log((await fetch('http://127.0.0.1:${port}/healthz')).status)\nawait stop()\n`
   await writeFile(join(folder, 'embed.mjs'), script + asked)
-  t.match(await run(folder, process.execPath, ['embed.mjs']), { code: 0, stdout: /^200\n$/m })
+  t.match(await runIn(folder, process.execPath, ['embed.mjs']), { code: 0, stdout: /^200\n$/m })
 
   const wrong = '// @ts-expect-error: PORT is a number there\nexport const port: string = config.port\n'
   await writeFile(join(folder, 'embed.mts'), script + wrong)
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck', '--noEmit']
   const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
-  const checked = await run(folder, process.execPath, [
+  const checked = await runIn(folder, process.execPath, [
     join(root, 'node_modules/typescript/bin/tsc'),
     ...options,
     ...types,

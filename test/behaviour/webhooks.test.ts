@@ -112,6 +112,8 @@ t.test('two instances, every kind of receiver, and a kill -9 of the instance tha
     t.ok((deliverers[leader] ?? 0) >= 30)
     t.ok((await metric(leader, 'grantd_webhook_oldest_seconds')) > 0)
     t.equal(await metric(leader, 'grantd_webhook_stopped'), 1)
+    const unreachable = 'grantd_webhook_attempts_total\\{webhook="killed",outcome="unreachable"\\}'
+    await until(async () => (await metric(leader, unreachable)) >= 3)
   })
 
   // Some are on their way when it dies, and the others happen while nobody delivers.
@@ -153,6 +155,7 @@ t.test('two instances, every kind of receiver, and a kill -9 of the instance tha
     const output = services.map((service) => service.output()).join('')
     t.match(output, /"webhook":"gone"/)
     t.match(output, /"webhook":"redirecting"/)
+    t.match(output, /"webhook":"killed","outcome":"unreachable","code":"ECONNREFUSED"/)
     for (const secret of ['a-secret-of-the-path', WEBHOOK_SECRET]) t.notOk(output.includes(secret))
   })
 })

@@ -30,10 +30,15 @@ export function listenTo(feed: DecisionFeed, onDecided: (grantDigest: string) =>
   const news = new EventTarget()
   setMaxListeners(0, news)
   let resumptions = 0
+  let revocations = 0
   feed.listen({
     decided(grantDigest) {
       heard.push(grantDigest)
       onDecided(grantDigest)
+      news.dispatchEvent(new Event('heard'))
+    },
+    revoked() {
+      revocations += 1
       news.dispatchEvent(new Event('heard'))
     },
     resumed() {
@@ -49,6 +54,7 @@ export function listenTo(feed: DecisionFeed, onDecided: (grantDigest: string) =>
     heard,
     resumptions: () => resumptions,
     untilHeard: (grantDigest: string) => until(() => heard.includes(grantDigest)),
+    untilRevoked: () => until(() => revocations > 0),
     untilResumed: (times = 1) => until(() => resumptions >= times)
   }
 }

@@ -39,7 +39,8 @@ export function revocationsContract(t: Test, start: StartEngine): void {
     const listeners = [listenTo(storage.decisions), listenTo(other.decisions)]
     const one = announcementOf(clock)
     await storage.revocations.announce([one])
-    await Promise.all(listeners.map(({ untilHeard }) => untilHeard('revocations')))
+    await Promise.all(listeners.map(({ untilRevoked }) => untilRevoked()))
+    for (const { heard } of listeners) t.notOk(heard.includes('revocations'), 'which is no grant')
     const page = await pageAt(other)
     t.strictSame(page, { revocations: [entryOf(one)], next: await other.revocations.head(), isMore: false })
     // The first answer may have been lost, and the time is another one by now.

@@ -3,12 +3,13 @@
  * built service. And the example API of this repository, which uses it.
  */
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
+import { NPM_ENV, runIn } from '../support/npm.js'
 import { freePort } from '../support/ports.js'
 import { runProgram } from '../support/programs.js'
 import { INVOICES, LOSE_CALLED, REPORTS, startRevocable } from '../support/revocable.js'
@@ -17,27 +18,11 @@ import { startBareIssuer } from '../support/trusted-issuer.js'
 import { until } from '../support/until.js'
 
 const PACKAGE = join(root, 'packages/verify')
-/** The settings by which npm finds a registry, in every form; nothing else of the npm that runs the tests is passed on. */
-const OF_NPM =
-  /^(npm_config_(registry|cache|userconfig|globalconfig|cafile|proxy|https_proxy|noproxy)|https?_proxy|no_proxy)$/i
-const ENV = {
-  PATH: process.env.PATH,
-  HOME: process.env.HOME,
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => OF_NPM.test(name)))
-}
 
 const service = await startRevocable(t)
 const made = await runProgram('cli.js', ['api-keys', 'create', 'reports', '--rights', 'introspect'], service.env)
 const [apiKey = ''] = made.stdout.split('\n')
 const SETTINGS = { ISSUER: service.issuer, AUDIENCE: REPORTS, GRANTD_API_KEY: apiKey }
-
-function run(cwd: string, command: string, args: string[], variables: Record<string, string> = {}) {
-  return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    execFile(command, args, { cwd, env: { ...ENV, ...variables } }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr })
-    )
-  })
-}
 
 const temporary = await mkdtemp(join(tmpdir(), 'grantd-verify-'))
 t.teardown(() => rm(temporary, { recursive: true, force: true }))
@@ -55,7 +40,7 @@ t.test('npm pack builds it, and it installs with jose alone', async (t) => {
   await mkdir(join(copy, 'dist'))
   await writeFile(join(copy, 'dist/left-over.js'), '')
 
-  const packed = await run(copy, 'npm', ['pack', '--json', '--pack-destination', temporary])
+  const packed = await runIn(copy, 'npm', ['pack', '--json', '--pack-destination', temporary])
   t.equal(packed.code, 0, packed.stderr)
   const [{ filename, files, unpackedSize }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[\n')))
   const built = (await readdir(join(PACKAGE, 'src')))
@@ -69,7 +54,7 @@ t.test('npm pack builds it, and it installs with jose alone', async (t) => {
   t.ok(unpackedSize < 100_000, `${unpackedSize} bytes`)
 
   const flags = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund']
-  const install = await run(temporary, 'npm', ['install', '--prefix', folder, ...flags, join(temporary, filename)])
+  const install = await runIn(temporary, 'npm', ['install', '--prefix', folder, ...flags, join(temporary, filename)])
   t.equal(install.code, 0, install.stderr)
   const beside = (await readdir(join(folder, 'node_modules'))).filter((name) => !name.startsWith('.'))
   t.strictSame(beside.sort(), ['@grantd', 'jose'])
@@ -86,12 +71,12 @@ t.test('its manifest is complete, and every door opens', async (t) => {
   t.strictSame(doors, ['.', './fastify', './middleware'])
   const names = doors.map((door) => door.replace('.', '@grantd/verify'))
   const script = `for (const name of ${JSON.stringify(names)}) console.log(Object.keys(await import(name)).sort().join())`
-  const opened = await run(folder, process.execPath, ['--input-type=module', '--eval', script])
+  const opened = await runIn(folder, process.execPath, ['--input-type=module', '--eval', script])
   t.match(opened, {
     code: 0,
     stdout: 'createVerifier,isVerifyError,resourceMetadataUrl\nverifyTokens\nrequireToken,sendError,serveMetadata\n'
   })
-  const inside = await run(folder, process.execPath, ['--eval', "import('@grantd/verify/dist/feed.js')"])
+  const inside = await runIn(folder, process.execPath, ['--eval', "import('@grantd/verify/dist/feed.js')"])
   t.match(inside, { code: 1, stderr: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
 })
 
@@ -123,7 +108,7 @@ void cid
   await writeFile(join(folder, 'consumer.ts'), consumer)
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['consumer.ts'] }))
   const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']
-  t.match(await run(folder, process.execPath, tsc), { code: 0, stdout: '' })
+  t.match(await runIn(folder, process.execPath, tsc), { code: 0, stdout: '' })
 
   await symlink(join(root, 'node_modules/fastify'), join(folder, 'node_modules/fastify'))
   const application = `
@@ -140,7 +125,7 @@ app.register(verifyTokens, { issuer: 'https://a.example' })
   await writeFile(join(folder, 'consumer.ts'), application)
   const compilerOptions = { ...options, skipLibCheck: true }
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
-  t.match(await run(folder, process.execPath, tsc), { code: 0, stdout: '' })
+  t.match(await runIn(folder, process.execPath, tsc), { code: 0, stdout: '' })
 })
 
 const readme = await readFile(join(PACKAGE, 'README.md'), 'utf8')
@@ -152,7 +137,7 @@ const examples = [...readme.matchAll(/^## (.+)\n[\s\S]*?^```js\n([\s\S]*?)```/gm
 /** Starts a program of the installed package that listens at the returned address. */
 async function start(t: Test, cwd: string, args: string[], variables: Record<string, string>): Promise<string> {
   const PORT = `${await freePort()}`
-  const child: ChildProcess = spawn(process.execPath, args, { cwd, env: { ...ENV, ...variables, PORT } })
+  const child: ChildProcess = spawn(process.execPath, args, { cwd, env: { ...NPM_ENV, ...variables, PORT } })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => (output += data))
   const ended = once(child, 'exit')
@@ -220,7 +205,7 @@ t.test('the examples of its README run as they stand', async (t) => {
 
   t.test(examples[2]?.title ?? '', async (t) => {
     const token = await service.token()
-    const print = (TOKEN: string) => run(folder, process.execPath, ['example-2.mjs'], { ...SETTINGS, TOKEN })
+    const print = (TOKEN: string) => runIn(folder, process.execPath, ['example-2.mjs'], { ...SETTINGS, TOKEN })
     t.match(await print(token), { code: 0, stdout: /^ann by box, until 2\d{3}-.*Z\n$/, stderr: /^feed: live/ })
     await service.revoke(token)
     t.match(await print(token), { code: 0, stdout: '401 invalid_token: revoked\n' })
@@ -230,7 +215,7 @@ t.test('the examples of its README run as they stand', async (t) => {
 
 t.test('examples/protected-api', async (t) => {
   const program = ['--import=tsx', 'examples/protected-api/main.ts']
-  t.match(await run(root, process.execPath, program), { code: 1, stderr: /^Set ISSUER, AUDIENCE and GRANTD_API_KEY/ })
+  t.match(await runIn(root, process.execPath, program), { code: 1, stderr: /^Set ISSUER, AUDIENCE and GRANTD_API_KEY/ })
   const url = await start(t, root, program, SETTINGS)
   await checkApi(t, url)
   await until(async () => (await get(`${url}/health`)).body === '{"feed":"live"}')
@@ -282,7 +267,7 @@ t.test('the image of the service installs without it', async (t) => {
   await mkdir(image)
   for (const name of ['package.json', 'package-lock.json']) await copyFile(join(root, name), join(image, name))
   const flags = ['--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--dry-run']
-  t.equal((await run(image, 'npm', ['ci', ...flags])).code, 0)
+  t.equal((await runIn(image, 'npm', ['ci', ...flags])).code, 0)
   const ignored = await readFile(join(root, '.dockerignore'), 'utf8')
   t.ok(ignored.includes('\n*\n') && !ignored.includes('packages'), 'nothing of packages is sent to the builder')
 })

@@ -201,7 +201,7 @@ t.test('a Cluster, in which a part is given to another primary while it is used'
   t.teardown(() => cluster.stop())
   const storage = await open(t, { kind: 'cluster', seeds: addressesOf(cluster.seeds) })
   const heard = new Set<string>()
-  storage.decisions.listen({ decided: (digest) => heard.add(digest), resumed() {} })
+  storage.decisions.listen({ decided: (digest) => heard.add(digest), revoked() {}, resumed() {} })
 
   const [from, to] = cluster.nodes as [RedisServer, RedisServer]
   const mine: string[] = []

@@ -9,13 +9,13 @@ import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import { makeCertificate } from './certificates.js'
 import { freePort } from './ports.js'
+import { replaceIn, type Torn } from './proxy-process.js'
 import { inRoot, serverEnv } from './root.js'
 import { type Tls, writeTls } from './tls.js'
 import { until } from './until.js'
 
 export const APACHE_CONF = inRoot('deploy/apache.conf')
 
-type Torn = { teardown(handler: () => unknown): void }
 type Replacement = readonly [pattern: RegExp, by: string]
 
 /**
@@ -82,11 +82,7 @@ export async function startExampleApache(
 }
 
 function adapt(conf: string, replacements: readonly Replacement[]): string {
-  return replacements.reduce((text, [pattern, by]) => {
-    const replaced = text.replace(pattern, by)
-    if (replaced === text) throw new Error(`the configuration has no ${pattern}`)
-    return replaced
-  }, conf)
+  return replacements.reduce((text, [pattern, by]) => replaceIn(text, pattern, by), conf)
 }
 
 async function start(

@@ -1,13 +1,10 @@
 /** Caddy, as found on PATH, with the deployed configuration; only addresses, ports and certificates are replaced. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { takesConnections } from './nginx.js'
+import { replaceIn, startProxy, type Torn } from './proxy-process.js'
 import { inRoot, serverEnv } from './root.js'
 import { type Tls, writeTls } from './tls.js'
-import { until } from './until.js'
 
 export const CADDYFILE = inRoot('deploy/Caddyfile')
 
@@ -16,7 +13,7 @@ export const CADDYFILE = inRoot('deploy/Caddyfile')
  * test stops it.
  */
 export async function startCaddy(
-  t: { teardown(handler: () => unknown): void },
+  t: Torn,
   port: number,
   upstreams: readonly number[],
   tls?: Tls
@@ -24,8 +21,7 @@ export async function startCaddy(
   const directory = await mkdtemp(join(tmpdir(), 'grantd-caddy-'))
   let text = await readFile(CADDYFILE, 'utf8')
   const change = (pattern: RegExp, by: string) => {
-    if (!pattern.test(text)) throw new Error(`the configuration has no ${pattern}`)
-    text = text.replace(pattern, by)
+    text = replaceIn(text, pattern, by)
   }
   upstreams.forEach((upstream, i) => {
     change(new RegExp(`\\bgrantd-${i + 1}:3333\\b`), `127.0.0.1:${upstream}`)
@@ -43,26 +39,5 @@ export async function startCaddy(
   // Where it keeps state of its own, of which this configuration makes none.
   const env = { ...serverEnv(), HOME: directory, XDG_DATA_HOME: directory, XDG_CONFIG_HOME: directory }
   const args = ['run', '--config', file, '--adapter', 'caddyfile']
-  const child = spawn('caddy', args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  // A missing Caddy must fail the test and not skip it.
-  child.on('error', (error) => {
-    throw error
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (piece) => {
-      output += piece
-    })
-  }
-  const exited = once(child, 'exit')
-  t.teardown(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-    await exited
-    await rm(directory, { recursive: true, force: true })
-  })
-  await until(async () => {
-    if (child.exitCode !== null) throw new Error(`Caddy did not start:\n${output}`)
-    return takesConnections(port)
-  })
-  return () => output
+  return startProxy(t, { command: 'caddy', args, directory, env, port })
 }

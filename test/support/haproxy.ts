@@ -1,18 +1,13 @@
 /** HAProxy, as found on PATH, with the deployed configuration, or that of the example; only addresses and port are replaced. */
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { takesConnections } from './nginx.js'
+import { replaceIn, startProxy, type Torn } from './proxy-process.js'
 import { inRoot, serverEnv } from './root.js'
 import { type Tls, writeTls } from './tls.js'
-import { until } from './until.js'
 
 export const HAPROXY_CFG = inRoot('deploy/haproxy.cfg')
-
-type Torn = { teardown(handler: () => unknown): void }
 
 /**
  * Starts HAProxy on a port with these upstreams, for IPv4 and IPv6, and on another with TLS. Returns what it has logged so far. The
@@ -24,27 +19,27 @@ export async function startHaproxy(
   upstreams: readonly number[],
   tls?: Tls
 ): Promise<() => string> {
-  let text = replace(
+  let text = replaceIn(
     await readFile(HAPROXY_CFG, 'utf8'),
     /\bbind :8080\s+bind \[::\]:8080 v6only$/m,
     `bind 127.0.0.1:${port},[::1]:${port}`
   )
   upstreams.forEach((upstream, i) => {
-    text = replace(text, new RegExp(` grantd-${i + 1}:3333\\b`, 'gm'), ` 127.0.0.1:${upstream}`)
+    text = replaceIn(text, new RegExp(` grantd-${i + 1}:3333\\b`, 'gm'), ` 127.0.0.1:${upstream}`)
   })
   return start(t, port, async (directory) => {
     if (!tls) return text
     const { both } = await writeTls(directory, tls)
     const bind = `bind 127.0.0.1:${tls.port},[::1]:${tls.port} ssl crt ${both} `
-    return replace(text, /# TLS: bind :8443 ssl crt \S+ /, bind)
+    return replaceIn(text, /# TLS: bind :8443 ssl crt \S+ /, bind)
   })
 }
 
 /** Starts examples/haproxy in front of an API. */
 export async function startExampleHaproxy(t: Torn, port: number, grantd: number, api: number): Promise<() => string> {
   const example = inRoot('examples/haproxy')
-  let text = replace(await readFile(join(example, 'haproxy.cfg'), 'utf8'), /\bbind :8082$/m, `bind 127.0.0.1:${port}`)
-  text = replace(text, / 127\.0\.0\.1:4000$/m, ` 127.0.0.1:${api}`)
+  let text = replaceIn(await readFile(join(example, 'haproxy.cfg'), 'utf8'), /\bbind :8082$/m, `bind 127.0.0.1:${port}`)
+  text = replaceIn(text, / 127\.0\.0\.1:4000$/m, ` 127.0.0.1:${api}`)
   const copied = async (directory: string) => {
     await cp(join(example, 'check.lua'), join(directory, 'check.lua'))
     return text
@@ -61,33 +56,6 @@ async function start(
   const directory = await mkdtemp(join(tmpdir(), 'grantd-haproxy-'))
   const cfg = join(directory, 'haproxy.cfg')
   await writeFile(cfg, await cfgIn(directory))
-  const options = { cwd: directory, env: { ...serverEnv(), ...env } }
-  const child = spawn('haproxy', ['-W', '-db', '-f', cfg], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
-  // A missing HAProxy must fail the test and not skip it.
-  child.on('error', (error) => {
-    throw error
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (piece) => {
-      output += piece
-    })
-  }
-  const exited = once(child, 'exit')
-  t.teardown(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-    await exited
-    await rm(directory, { recursive: true, force: true })
-  })
-  await until(async () => {
-    if (child.exitCode !== null) throw new Error(`HAProxy did not start:\n${output}`)
-    return takesConnections(port)
-  })
-  return () => output
-}
-
-function replace(text: string, pattern: RegExp, by: string): string {
-  const replaced = text.replace(pattern, by)
-  if (replaced === text) throw new Error(`the configuration has no ${pattern}`)
-  return replaced
+  const args = ['-W', '-db', '-f', cfg]
+  return startProxy(t, { command: 'haproxy', args, directory, env: { ...serverEnv(), ...env }, port })
 }

@@ -3,10 +3,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { replaceIn, type Torn, takesConnections } from './proxy-process.js'
 import { inRoot, serverEnv } from './root.js'
 import { type Tls, writeTls } from './tls.js'
 
@@ -21,8 +21,6 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
-type Torn = { teardown(handler: () => unknown): void }
-
 /** Starts nginx on a port with these upstreams, in the order of deploy/nginx.conf, and on another with TLS. The test stops it. */
 export async function startNginx(t: Torn, port: number, upstreams: readonly number[], tls?: Tls): Promise<Nginx> {
   const deployed = await readFile(NGINX_CONF, 'utf8')
@@ -32,7 +30,7 @@ export async function startNginx(t: Torn, port: number, upstreams: readonly numb
     const { certificate, key } = await writeTls(directory, tls)
     const listen = `listen 127.0.0.1:${tls.port} ssl http2; listen [::1]:${tls.port} ssl http2;`
     const files = `ssl_certificate ${certificate}; ssl_certificate_key ${key};`
-    return replace(conf, /# TLS: listen 8443 ssl http2; .*$/m, `${listen} ${files}`)
+    return replaceIn(conf, /# TLS: listen 8443 ssl http2; .*$/m, `${listen} ${files}`)
   })
 }
 
@@ -48,10 +46,10 @@ export async function startExampleNginx(t: Torn, port: number, grantd: number, a
   const conf = await readFile(inRoot('examples/nginx/nginx.conf'), 'utf8')
   return start(t, port, async (directory) => {
     await cp(inRoot('examples/nginx/site'), join(directory, 'site'), { recursive: true })
-    let adapted = replace(conf, /\/tmp\//g, `${directory}/`)
-    adapted = replace(adapted, /\blisten 8081;/, listenOf(port))
-    adapted = replace(adapted, /\bserver 127\.0\.0\.1:3333;/, `server 127.0.0.1:${grantd};`)
-    return replace(adapted, /\bserver 127\.0\.0\.1:4000;/, `server 127.0.0.1:${api};`)
+    let adapted = replaceIn(conf, /\/tmp\//g, `${directory}/`)
+    adapted = replaceIn(adapted, /\blisten 8081;/, listenOf(port))
+    adapted = replaceIn(adapted, /\bserver 127\.0\.0\.1:3333;/, `server 127.0.0.1:${grantd};`)
+    return replaceIn(adapted, /\bserver 127\.0\.0\.1:4000;/, `server 127.0.0.1:${api};`)
   })
 }
 
@@ -103,24 +101,10 @@ const listenOf = (port: number) => `listen 127.0.0.1:${port}; listen [::1]:${por
 
 /** Replaces the parts of the configuration that a test cannot use. Throws if one of them is not found. */
 function adapt(conf: string, directory: string, port: number, upstreams: readonly number[]): string {
-  let adapted = replace(conf, /\/tmp\//g, `${directory}/`)
-  adapted = replace(adapted, /\blisten 8080;\s+listen \[::\]:8080;/, listenOf(port))
+  let adapted = replaceIn(conf, /\/tmp\//g, `${directory}/`)
+  adapted = replaceIn(adapted, /\blisten 8080;\s+listen \[::\]:8080;/, listenOf(port))
   upstreams.forEach((upstream, i) => {
-    adapted = replace(adapted, new RegExp(`\\bserver grantd-${i + 1}:3333 `), `server 127.0.0.1:${upstream} `)
+    adapted = replaceIn(adapted, new RegExp(`\\bserver grantd-${i + 1}:3333 `), `server 127.0.0.1:${upstream} `)
   })
   return adapted
-}
-
-function replace(text: string, pattern: RegExp, by: string): string {
-  const replaced = text.replace(pattern, by)
-  if (replaced === text) throw new Error(`the configuration has no ${pattern}`)
-  return replaced
-}
-
-export function takesConnections(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
-    socket.on('connect', () => socket.destroy())
-  })
 }

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Ends } from '../epoch/ends.js'
-import { fieldsLike, Text, TimeText } from '../records/readable.js'
+import { fieldsLike, numberOf, Text, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 
 /** What keys can be allowed, each by itself: `admin:write` does not include `admin:read`. In the order in which they are shown. */
@@ -95,7 +95,6 @@ export const isApiKey = fieldsLike(
 )
 
 export function fromFields(owner: string, id: string, fields: Fields): ApiKey {
-  const time = (text: string | undefined) => (text === undefined ? undefined : Number(text))
   return {
     owner,
     id,
@@ -104,9 +103,9 @@ export function fromFields(owner: string, id: string, fields: Fields): ApiKey {
     // A right that this version does not know, written by a later one, allows nothing here.
     rights: fields.rights === undefined ? RIGHTS_OF_OLD : readRights(fields.rights).rights,
     createdAtMs: Number(fields.createdAtMs),
-    expiresAtMs: time(fields.expiresAtMs),
-    lastUsedAtMs: time(fields.lastUsedAtMs),
-    revokedAtMs: time(fields.revokedAtMs)
+    expiresAtMs: numberOf(fields.expiresAtMs),
+    lastUsedAtMs: numberOf(fields.lastUsedAtMs),
+    revokedAtMs: numberOf(fields.revokedAtMs)
   }
 }
 

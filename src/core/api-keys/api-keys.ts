@@ -20,6 +20,7 @@ import {
   withinEpoch,
   writeRights
 } from './api-key.js'
+import { keyWithRights, namedKey } from './api-key-detail.js'
 
 const DAY_MS = 86_400_000
 /** Caps the keys that this instance remembers. One that is forgotten costs a call more. */
@@ -78,7 +79,7 @@ export function createApiKeys({ records, epoch, clock, audit }: ApiKeysParts): A
       const key: ApiKey = { owner, id, digest: digestOf(text), label, rights, ...times }
       const keepUntilMs = expiresAtMs === undefined ? createdAtMs + FOR_EVER_MS : expiresAtMs + KEEP_LISTED_MS
       await records.create(owner, id, toFields(key), keepUntilMs)
-      await audit.tell({ type: 'api_key.created', ...by, detail: describe(key) })
+      await audit.tell({ type: 'api_key.created', ...by, detail: keyWithRights(key) })
       return { text, key }
     },
 
@@ -91,7 +92,7 @@ export function createApiKeys({ records, epoch, clock, audit }: ApiKeysParts): A
     async setRights(owner, id, rights, by) {
       const fields = await records.change(owner, id, { set: { rights: writeRights(rights) } })
       const key = fields && fromFields(owner, id, fields)
-      if (key) await audit.tell({ type: 'api_key.changed', ...by, detail: describe(key) })
+      if (key) await audit.tell({ type: 'api_key.changed', ...by, detail: keyWithRights(key) })
       return key
     },
 
@@ -99,7 +100,7 @@ export function createApiKeys({ records, epoch, clock, audit }: ApiKeysParts): A
       const nowMs = clock()
       const setOnce = { revokedAtMs: String(nowMs) }
       const fields = await records.change(owner, id, { setOnce, keepAtMostUntilMs: nowMs + KEEP_LISTED_MS })
-      if (fields) await audit.tell({ type: 'api_key.revoked', ...by, detail: `${owner}/${id}` })
+      if (fields) await audit.tell({ type: 'api_key.revoked', ...by, detail: namedKey({ owner, id }) })
       return fields && fromFields(owner, id, fields)
     },
 
@@ -127,6 +128,3 @@ export function createApiKeys({ records, epoch, clock, audit }: ApiKeysParts): A
     }
   }
 }
-
-/** A key as the audit trail names it, with what it may do. */
-const describe = ({ owner, id, rights }: ApiKey) => `${owner}/${id} ${writeRights(rights)}`

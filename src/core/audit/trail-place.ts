@@ -2,6 +2,7 @@
  * Places in the trail, for whoever follows it. Ids only grow while Redis keeps what it has; after a failover to a replica that lacked the
  * end of the trail and whose clock is behind, what is told next has smaller ids than what was read before.
  */
+import { CLOCKS_DIFFER_MS } from '../clock.js'
 import type { EventStore } from './event-store.js'
 
 type Trail = Pick<EventStore, 'before'>
@@ -12,11 +13,14 @@ export interface Place {
   atMs: number
 }
 
+/** How long an event may take from its time to the trail. */
+const TOLD_WITHIN_MS = 30_000
+
 /**
- * How far one goes back when the trail has lost the place: more than clocks of instances differ, and than an event takes from its time
- * to the trail.
+ * How far one goes back when the trail has lost the place. Events have the times of the instances that told them: the first one after
+ * the lost place may be of an instance whose clock is behind that of the place.
  */
-export const GO_BACK_MS = 30_000
+export const GO_BACK_MS = CLOCKS_DIFFER_MS + TOLD_WITHIN_MS
 
 const PAGE = 50
 

@@ -1,10 +1,8 @@
 /** What a user has approved, and the authorization that it makes: before its client collects it, and from then on. */
 import type { Client, ClientType } from '../clients/client.js'
+import { CLOCKS_DIFFER_MS } from '../clock.js'
 import type { Standing } from '../users/user.js'
 import type { Authorization } from './authorization.js'
-
-/** How far the clocks of two instances, and of Redis, may be apart. */
-const CLOCKS_DIFFER_MS = 60_000
 
 /** What was approved: the client, its type, the scopes and resources it asked for, and the metadata it sent about itself. */
 export interface ApprovedRequest {
@@ -95,5 +93,6 @@ export function collectedAt({ authorizationTtlSeconds, accessTokenTtlSeconds }: 
 /** Whether nobody has revoked everything of the user's since they approved. */
 export function isInForce({ decision: { revokedAllId }, createdAtMs }: Approved, { revokedAll }: Standing): boolean {
   if (!revokedAll || revokedAllId === revokedAll.id) return true
+  // The grant has the time of Redis, the revocation that of an instance.
   return revokedAllId === undefined && createdAtMs > revokedAll.atMs + CLOCKS_DIFFER_MS
 }

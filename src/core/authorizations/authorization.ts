@@ -5,7 +5,7 @@
 import { Type } from '@sinclair/typebox'
 import type { ClientType } from '../clients/client.js'
 import { readScope, writeScope } from '../clients/scope.js'
-import { fieldsLike, Text, TimeText } from '../records/readable.js'
+import { fieldsLike, numberOf, Text, TimeText } from '../records/readable.js'
 import type { Condition, Fields } from '../records/record-store.js'
 
 export interface Authorization {
@@ -103,7 +103,6 @@ export const isAuthorization = fieldsLike(
 )
 
 export function fromFields(userId: string, id: string, fields: Fields): Authorization {
-  const number = (text: string | undefined) => (text === undefined ? undefined : Number(text))
   return {
     id,
     userId,
@@ -118,10 +117,10 @@ export function fromFields(userId: string, id: string, fields: Fields): Authoriz
     createdAtMs: Number(fields.createdAtMs),
     expiresAtMs: Number(fields.expiresAtMs),
     awaitsCollection: fields[AWAITS_COLLECTION.field] === AWAITS_COLLECTION.is,
-    collectedAtMs: number(fields.collectedAtMs),
-    lastUsedAtMs: number(fields.lastUsedAtMs),
-    revokedAtMs: number(fields.revokedAtMs),
-    tokenLifeMs: number(fields.tokenLifeMs),
-    statusIndex: number(fields.statusIndex)
+    collectedAtMs: numberOf(fields.collectedAtMs),
+    lastUsedAtMs: numberOf(fields.lastUsedAtMs),
+    revokedAtMs: numberOf(fields.revokedAtMs),
+    tokenLifeMs: numberOf(fields.tokenLifeMs),
+    statusIndex: numberOf(fields.statusIndex)
   }
 }

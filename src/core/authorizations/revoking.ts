@@ -109,8 +109,8 @@ export function createRevoking({ records, store, clients, clock, audit }: Revoki
     async revokeSome(userId, how, by) {
       const { ids } = await records.ids(userId, active)
       const nowMs = clock()
-      const mark = { field: 'revokedAtMs', value: String(nowMs), clears: AWAITS_COLLECTION.field }
-      const end = () => records.end(userId, ids, mark, nowMs + KEEP_LISTED_MS)
+      const ended = { field: 'revokedAtMs', value: String(nowMs), clears: AWAITS_COLLECTION.field }
+      const end = () => records.end(userId, ids, ended, nowMs + KEEP_LISTED_MS)
       // Without ids this waits for the replicas, which may not have heard yet what an earlier attempt has revoked.
       if (ids.length === 0) return { revoked: (await end()).length, isDone: true }
       const found = (await records.page(userId, active)).records

@@ -3,7 +3,7 @@
  * with the user's and the connection's id as associated data.
  */
 import { Type } from '@sinclair/typebox'
-import { fieldsLike, type IsReadable, jsonOf, NumberText, Text, TimeText } from '../records/readable.js'
+import { fieldsLike, type IsReadable, jsonOf, NumberText, numberOf, Text, TimeText } from '../records/readable.js'
 import type { Fields } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { Upstream, UpstreamIdentity, UpstreamTokens } from '../upstream/upstream.js'
@@ -57,7 +57,6 @@ const listOfTexts = jsonOf(Type.Array(Text))
 export const isConnection: IsReadable = (fields) => hasFields(fields) && !!listOfTexts(fields.scopes ?? '[]')
 
 export function fromFields(userId: string, id: string, fields: Fields): Connection {
-  const number = (name: string) => (fields[name] === undefined ? undefined : Number(fields[name]))
   return {
     id,
     userId,
@@ -66,10 +65,10 @@ export function fromFields(userId: string, id: string, fields: Fields): Connecti
     username: fields.username ?? '',
     scopes: JSON.parse(fields.scopes ?? '[]') as string[],
     connectedAtMs: Number(fields.connectedAtMs),
-    expiresAtMs: number('expiresAtMs'),
-    lifeSeconds: number('lifeSeconds'),
-    issuedAtMs: number('issuedAtMs'),
-    refusedAtMs: number('refusedAtMs'),
+    expiresAtMs: numberOf(fields.expiresAtMs),
+    lifeSeconds: numberOf(fields.lifeSeconds),
+    issuedAtMs: numberOf(fields.issuedAtMs),
+    refusedAtMs: numberOf(fields.refusedAtMs),
     status: fields.status === 'connected' ? 'connected' : 'needs_reconnect',
     version: Number(fields.version),
     sealedTokens: fields.sealedTokens

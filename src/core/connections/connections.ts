@@ -11,6 +11,7 @@ import { fieldsLike, Text } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
 import { type Connection, fromFields, lifeOf, type NewConnection, sealNewTokens, toFields } from './connection.js'
+import { namedConnection } from './connection-detail.js'
 import { createDisconnect, type Disconnect } from './disconnecting.js'
 import { type AccessTokenVendor, type AccessTokenVendorParts, createAccessTokenVendor } from './vend.js'
 
@@ -65,7 +66,8 @@ export function createConnections(parts: ConnectionsParts): Connections {
       for (let attempt = 0; attempt < CONNECT_TRIES; attempt++) {
         const before = await find(userId, id)
         // Told first: whoever repeats this finds a connection, and could not know whether it was told.
-        if (!before) await audit.tell({ type: 'connection.created', ...by, userId, detail: `${upstreamId} ${id}` })
+        const detail = namedConnection({ upstreamId, id })
+        if (!before) await audit.tell({ type: 'connection.created', ...by, userId, detail })
         const { expiresAtMs, lifeSeconds } = lifeOf(tokens, before?.lifeSeconds, clientOf(upstreamId)?.upstream, nowMs)
         const connection: Connection = {
           id,

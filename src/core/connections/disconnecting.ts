@@ -6,6 +6,7 @@ import type { RecordStore } from '../records/record-store.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { UpstreamClient } from '../upstream/upstream-client.js'
 import { type Connection, openTokens } from './connection.js'
+import { namedConnection } from './connection-detail.js'
 
 /** How often the tokens are taken again when the connection changes concurrently. */
 const TRIES = 5
@@ -50,8 +51,7 @@ export function createDisconnect({ records, find, release, keyring, clientOf, au
     const tokens = openTokens(keyring, connection)
     await release(connection)
     // The record is still there for a repetition, which tells it again if this could not be told.
-    const detail = `${connection.upstreamId} ${connectionId}`
-    await audit.tell({ type: 'connection.deleted', ...by, userId, detail })
+    await audit.tell({ type: 'connection.deleted', ...by, userId, detail: namedConnection(connection) })
     await records.delete(userId, connectionId)
     const client = clientOf(connection.upstreamId)
     const token = tokens?.refreshToken ?? tokens?.accessToken

@@ -17,7 +17,11 @@ export const isEpoch = fieldsLike(TIMES)
 
 const DETAIL = /^before (\S+?)(, API keys as well)?$/
 
-/** What an epoch ends, as its event says it in `detail`; undefined if that is no such text. */
+/** What an epoch ends, as its event says it in `detail`. */
+export const epochDetail = (beforeMs: number, apiKeys: boolean): string =>
+  `before ${new Date(beforeMs).toISOString()}${apiKeys ? ', API keys as well' : ''}`
+
+/** Reads what `epochDetail` writes; undefined if that is no such text. */
 export function readEpochDetail(detail: string): { beforeMs: number; apiKeys: boolean } | undefined {
   const [, before = '', apiKeys] = DETAIL.exec(detail) ?? []
   const beforeMs = Date.parse(before)

@@ -8,7 +8,7 @@ import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { fault, isFault } from '../fault.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
-import { type Ends, fromFields, later, toFields } from './ends.js'
+import { type Ends, epochDetail, fromFields, later, toFields } from './ends.js'
 
 /** There is one for all: its parent and its id. */
 const PLACE = ['service', 'epoch'] as const
@@ -94,8 +94,7 @@ export function createEpoch({ records, clock, audit }: EpochParts): Epoch {
     async begin(beforeMs, { apiKeys }, by) {
       const nowMs = clock()
       const standing = hold(await note({ beforeMs, apiKeysBeforeMs: apiKeys ? beforeMs : 0, beganAtMs: nowMs }), nowMs)
-      const detail = `before ${new Date(beforeMs).toISOString()}${apiKeys ? ', API keys as well' : ''}`
-      await audit.tell({ type: 'epoch.begun', ...by, detail })
+      await audit.tell({ type: 'epoch.begun', ...by, detail: epochDetail(beforeMs, apiKeys) })
       return standing
     }
   }

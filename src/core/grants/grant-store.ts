@@ -102,15 +102,12 @@ export interface GrantStore {
 /** `spent`: it was redeemed before. */
 export type StoredCode = ({ kind: 'open' | 'spent' } & ApprovedGrant) | { kind: 'unknown' }
 
-/** What listeners hear in place of a digest when there is something new in the revocation feed. */
-export const REVOCATIONS = 'revocations'
-
+/** All is delivered at most once, and lost while the feed is down. */
 export interface DecisionListener {
-  /**
-   * A grant was decided or withdrawn, or something is being revoked (REVOCATIONS). Delivery is at most once, and decisions are lost
-   * while the feed is down.
-   */
+  /** A grant was decided or withdrawn. */
   decided(grantDigest: string): void
+  /** Something is being revoked: there is something new in the revocation feed. */
+  revoked(): void
   /** The feed is up again after it was down: decisions may have been missed. */
   resumed(): void
 }

@@ -1,11 +1,13 @@
 /**
  * Held polls (`Prefer: wait`, RFC 7240 §4.3): polls of this instance that are answered only when their grant is decided, and
- * readers of the revocation feed, whose place is named REVOCATIONS. Keeps who waits, by grant, and ends their waits; what happens
+ * readers of the revocation feed, who have one place together. Keeps who waits, by grant, and ends their waits; what happens
  * arrives by the DecisionFeed, and polls.ts and revocation-feed.ts then ask the store for it.
  */
-import { type DecisionFeed, REVOCATIONS } from './grant-store.js'
+import type { DecisionFeed } from './grant-store.js'
 
 export const LONGEST_WAIT_SECONDS = 30
+/** The place of the readers among those of grants, of which none has such a digest. */
+const READERS = 'readers'
 /** How many of the held polls of an instance may be readers of the revocation feed. */
 const MOST_READERS = 500
 /** One address holds this part of an instance's places at most, but never fewer than `ALWAYS_PER_ADDRESS`: many people share some. */
@@ -26,7 +28,7 @@ export interface Wait extends Waiting {
 }
 
 /**
- * Why a wait ended. `decided`: the grant was, or it was withdrawn. `missed`: the feed was down, so a decision may have been
+ * Why a wait ended. `decided`: the grant was, or it was withdrawn; to a reader, that something is revoked. `missed`: the feed was down, so a decision may have been
  * missed. `over`: the time is up. `replaced`: another poll of the grant has come. `gone`: the caller disconnected. `stopping`: the
  * instance stops.
  */
@@ -48,8 +50,8 @@ export interface HeldPolls {
   enter(grantDigest: string, who: Waiting): HeldPoll | undefined
   /** The same for a reader of the revocation feed, of whom there may be many. */
   enterAsReader(who: Waiting): HeldPoll | undefined
-  /** Ends all waits for this: something may have been missed. */
-  wake(what: string): void
+  /** Ends the waits of all readers: something may have been missed. */
+  wakeReaders(): void
   /** Ends all waits and refuses new ones, because the instance stops. */
   stop(): void
   /** The number of polls held now. */
@@ -71,6 +73,7 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
   }
   feed.listen({
     decided: (grantDigest) => endThese(grantDigest, 'decided'),
+    revoked: () => endThese(READERS, 'decided'),
     resumed: () => endAll('missed')
   })
 
@@ -135,11 +138,11 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
     },
 
     enterAsReader(who) {
-      const isFull = (places.get(REVOCATIONS)?.size ?? 0) >= MOST_READERS
-      return isFull || isRefused(who) ? undefined : take(REVOCATIONS, who)
+      const isFull = (places.get(READERS)?.size ?? 0) >= MOST_READERS
+      return isFull || isRefused(who) ? undefined : take(READERS, who)
     },
 
-    wake: (what) => endThese(what, 'missed'),
+    wakeReaders: () => endThese(READERS, 'missed'),
 
     stop() {
       isStopping = true

@@ -14,6 +14,10 @@ export const TimeText = Type.String({ pattern: '^\\d{1,15}(\\.\\d+)?$' })
 /** Another finite number, as it is stored. */
 export const NumberText = Type.String({ pattern: '^\\d{1,21}(\\.\\d+)?(e-\\d{1,3})?$' })
 
+/** The number in a field, if the field is there. */
+export const numberOf = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text)
+
 /** The schema of a type. */
 export type ShapeOf<T> = TSchema & { static: T }
 export type IsReadable = (fields: Fields) => boolean

@@ -7,6 +7,7 @@ import { fromFields, hasEnded } from '../authorizations/authorization.js'
 import type { Revoking } from '../authorizations/revoking.js'
 import type { Clock } from '../clock.js'
 import type { Ends } from '../epoch/ends.js'
+import { isFault } from '../fault.js'
 import type { RecordStore } from '../records/record-store.js'
 import type { FoundKey, Keyspace } from './keyspace.js'
 
@@ -38,8 +39,9 @@ export function createEnding({ keyspace, authorizations, revoking, clock }: Endi
         if (!authorization || authorization.createdAtMs >= beforeMs || hasEnded(authorization, clock())) return
         await revoking.revoke(record.parent, record.id, 'operator', BY_OPERATOR)
         counts.announced += 1
-      } catch {
+      } catch (error) {
         // One that cannot be read keeps nobody from announcing the others. The caller is told that there were some.
+        if (!isFault(error)) throw error
         counts.failed += 1
       }
     }

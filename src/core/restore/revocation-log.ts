@@ -3,9 +3,11 @@
  * back. Other lines, such as those of the service's own log on the same stream, are passed over.
  */
 import { Type } from '@sinclair/typebox'
-import { readRights } from '../api-keys/api-key.js'
+import { readKeyDetail } from '../api-keys/api-key-detail.js'
+import { readConnectionDetail } from '../connections/connection-detail.js'
 import { readEpochDetail } from '../epoch/ends.js'
 import { jsonOf } from '../records/readable.js'
+import { readRotationDetail } from '../tokens/rotation-detail.js'
 import type { TakenAway } from './taken-away.js'
 
 const optional = Type.Optional(Type.Union([Type.String(), Type.Null()]))
@@ -18,10 +20,6 @@ const lineOf = jsonOf(
 )
 type Line = NonNullable<ReturnType<typeof lineOf>>
 
-/** The detail of an event of an API key: its owner and id; where its rights were changed, those that it has from then on follow. */
-const API_KEY = /^([a-z0-9-]{1,63})\/([A-Za-z0-9_-]{16})(?: (.*))?$/
-/** The detail of an event of a connection: the provider, and the id of the connection. */
-const CONNECTION = /^\S+ ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
 /** The lines since a moment. A line whose type takes something away, and which does not say what, is an Error for the operator. */
 export async function readRevocationLog(lines: AsyncIterable<string>, sinceMs: number): Promise<TakenAway> {
   const taken: TakenAway = {
@@ -61,25 +59,26 @@ function take(taken: TakenAway, { type, user_id, authorization_id, detail }: Lin
       taken.users.set(userId, type === 'user.blocked' ? 'blocked' : 'unblocked')
       return userId !== ''
     case 'api_key.revoked': {
-      const [, owner, id] = API_KEY.exec(detail ?? '') ?? []
-      if (owner !== undefined && id !== undefined) taken.apiKeys.set(id, { owner })
-      return owner !== undefined
+      const key = readKeyDetail(detail ?? '')
+      if (key) taken.apiKeys.set(key.id, { owner: key.owner })
+      return key !== undefined
     }
     case 'api_key.changed': {
-      const [, owner, id, rights] = API_KEY.exec(detail ?? '') ?? []
-      if (owner === undefined || id === undefined) return false
-      taken.apiKeyRights.set(id, { owner, rights: readRights(rights ?? '').rights })
-      return true
+      const key = readKeyDetail(detail ?? '')
+      if (key) taken.apiKeyRights.set(key.id, { owner: key.owner, rights: key.rights })
+      return key !== undefined
     }
     case 'connection.deleted': {
-      const [, id] = CONNECTION.exec(detail ?? '') ?? []
+      const id = readConnectionDetail(detail ?? '')
       if (id !== undefined) taken.connections.set(id, { userId })
       return id !== undefined && userId !== ''
     }
-    case 'signing_key.rotated':
-      // That of a provider of the tokens API says whose it is.
-      if (!detail?.includes(' of provider ')) taken.keyRotatedAtMs = Math.max(atMs, taken.keyRotatedAtMs ?? 0)
-      return true
+    case 'signing_key.rotated': {
+      const rotation = readRotationDetail(detail ?? '')
+      const isOwn = rotation && rotation.issuerId === undefined
+      if (isOwn) taken.keyRotatedAtMs = Math.max(atMs, taken.keyRotatedAtMs ?? 0)
+      return rotation !== undefined
+    }
     case 'epoch.begun': {
       const epoch = readEpochDetail(detail ?? '')
       if (!epoch) return false

@@ -8,6 +8,7 @@ import { BY_ITSELF, type Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
 import type { Keyring } from '../secrets/keyring.js'
+import { namedRotation } from './rotation-detail.js'
 import {
   newSigningKey,
   openSigningKey,
@@ -102,8 +103,7 @@ export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
     take(await store.succeed(newest?.kid, next, obsolete))
     // Of instances that rotate at once one succeeds. The first key follows none.
     if (newest && stored.at(-1)?.kid === next.kid) {
-      const detail = issuerId === undefined ? next.kid : `${next.kid} of provider ${issuerId}`
-      await audit.tell({ type: 'signing_key.rotated', ...by, detail })
+      await audit.tell({ type: 'signing_key.rotated', ...by, detail: namedRotation({ kid: next.kid, issuerId }) })
     }
     return next
   }

@@ -2,7 +2,7 @@
  * Which URLs that others chose may be asked, against SSRF: only https, only public addresses. Names are looked up by a function
  * that refuses addresses which are not, so that a connection goes to the very address that was checked (DNS rebinding).
  */
-import { type LookupAddress, lookup } from 'node:dns'
+import { type LookupAddress, lookup, NODATA } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { ForbiddenUrlError } from './json-document.js'
@@ -41,7 +41,7 @@ export function createUrlGuard({ allowLoopback, lookup: resolve = lookup }: UrlG
     lookup(hostname, options, done) {
       resolve(hostname, { ...options, all: true }, (error, found) => {
         const addresses = found as LookupAddress[] | undefined
-        if (error || !addresses?.length) return done(error ?? new Error('no address'), [], 0)
+        if (error || !addresses?.length) return done(error ?? noAddress(), [], 0)
         if (!addresses.every(({ address }) => isAllowed(address))) {
           return done(new ForbiddenUrlError('the host has an address that is not public'), [], 0)
         }
@@ -52,6 +52,8 @@ export function createUrlGuard({ allowLoopback, lookup: resolve = lookup }: UrlG
     }
   }
 }
+
+const noAddress = () => Object.assign(new Error('no address'), { code: NODATA })
 
 function parse(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
   const parsed = ipaddr.parse(address)

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
-import { fieldsLike, type IsReadable, TimeText } from '../records/readable.js'
+import { fieldsLike, type IsReadable, numberOf, TimeText } from '../records/readable.js'
 import { type Fields, FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 
 /** The length cap OpenID Connect Core 1.0 §2 sets for `sub`; user ids are also parts of Redis keys. */
@@ -118,7 +118,7 @@ export function createUsers({ records, clock, audit }: UsersParts): Users {
 
 function fromFields({ blockedAtMs, revokedAllId, revokedAllAtMs, signedOutId = '' }: Fields): Standing {
   return {
-    blockedAtMs: blockedAtMs === undefined ? undefined : Number(blockedAtMs),
+    blockedAtMs: numberOf(blockedAtMs),
     revokedAll: revokedAllId === undefined ? undefined : { id: revokedAllId, atMs: Number(revokedAllAtMs) },
     signedOutId
   }

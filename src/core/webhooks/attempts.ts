@@ -1,6 +1,6 @@
 /** The attempts at one endpoint: which begin, so many at a time, and what becomes of a delivery after one. */
 import type { Clock } from '../clock.js'
-import { GIVE_UP_AFTER_MS, type Outcome, restAfter } from './delivery.js'
+import { type Attempted, GIVE_UP_AFTER_MS, type Outcome, restAfter } from './delivery.js'
 import type { WebhookEndpoint } from './endpoint.js'
 import type { Saves } from './saves.js'
 import type { Send } from './sender.js'
@@ -74,12 +74,18 @@ export function createAttempts(parts: AttemptParts) {
     told.webhookGivenUp(endpoint.id, delivery.id)
   }
 
+  /** An error of our own, which reached nobody, and is tried again like any failure. */
+  function brokenBy(error: unknown): Attempted {
+    told.webhooksFailed(error)
+    return { outcome: 'unreachable' }
+  }
+
   async function attemptOf(delivery: WaitingDelivery): Promise<void> {
-    const outcome = await send(endpoint, delivery, ended.signal)
+    const attempted = await send(endpoint, delivery, ended.signal).catch(brokenBy)
     delivery.isUnderWay = false
     if (ended.signal.aborted) return
-    tell(outcome, standing.stoppedAtMs !== undefined)
-    settle(delivery, outcome)
+    tell(attempted, standing.stoppedAtMs !== undefined)
+    settle(delivery, attempted.outcome)
     setImmediate(goOn)
   }
 

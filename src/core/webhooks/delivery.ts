@@ -13,6 +13,13 @@ export const OUTCOMES = [
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
+/** An attempt that was made. */
+export interface Attempted {
+  outcome: Outcome
+  /** Of `unreachable`, what Node.js calls the error of the network: `ENOTFOUND`, `CERT_HAS_EXPIRED`. */
+  code?: string | undefined
+}
+
 export interface Delivery {
   /** `webhook-id`: the same in every attempt. */
   id: string

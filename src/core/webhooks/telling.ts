@@ -1,12 +1,12 @@
 /** What metrics and logs are told of the deliveries. */
 import type { Gap } from './cursor.js'
-import type { Outcome } from './delivery.js'
+import type { Attempted, Outcome } from './delivery.js'
 
 /** Callbacks for metrics and logs. */
 export interface WebhookEvents {
   webhookAttempted(endpointId: string, outcome: Outcome): void
-  /** An endpoint fails, is stopped by 410, or takes events again. */
-  webhookTurned(endpointId: string, outcome: Outcome): void
+  /** An endpoint fails, is stopped by 410, or takes events again. The code is that of the last attempt. */
+  webhookTurned(endpointId: string, outcome: Outcome, code?: string): void
   webhookGivenUp(endpointId: string, deliveryId: string): void
   webhookGap(endpointId: string, gap: Gap): void
   /** The deliveries failed for another reason than a receiver or an unreachable storage. */
@@ -20,13 +20,13 @@ const FAILS_AT = 3
 export function createTelling(endpointId: string, told: WebhookEvents) {
   let failures = 0
 
-  return (outcome: Outcome, isStopped: boolean): void => {
+  return ({ outcome, code }: Attempted, isStopped: boolean): void => {
     told.webhookAttempted(endpointId, outcome)
     const failuresBefore = failures
     failures = outcome === 'delivered' ? 0 : failures + 1
     const isBackAgain = failures === 0 && failuresBefore >= FAILS_AT
     const isFirstGone = outcome === 'gone' && !isStopped
-    if (failures === FAILS_AT || isBackAgain || isFirstGone) told.webhookTurned(endpointId, outcome)
+    if (failures === FAILS_AT || isBackAgain || isFirstGone) told.webhookTurned(endpointId, outcome, code)
   }
 }
 

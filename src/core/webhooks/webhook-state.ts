@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.js'
 import { readAll } from '../records/batches.js'
-import { fieldsLike, NumberText, readable, Text, TimeText } from '../records/readable.js'
+import { fieldsLike, NumberText, numberOf, readable, Text, TimeText } from '../records/readable.js'
 import { FOR_EVER_MS, type RecordStore } from '../records/record-store.js'
 import { type Cursor, type Gap, readGaps } from './cursor.js'
 import { type Delivery, type FailedDelivery, readDelivery, readFailedDelivery } from './delivery.js'
@@ -64,8 +64,8 @@ export function createWebhookState(stored: RecordStore, clock: Clock) {
       const { cursor, cursorAtMs, stoppedAtMs, resumedAtMs, gaps, wake = '' } = kept
       return {
         cursor: cursorAtMs === undefined ? undefined : { eventId: cursor || undefined, atMs: Number(cursorAtMs) },
-        stoppedAtMs: stoppedAtMs === undefined ? undefined : Number(stoppedAtMs),
-        resumedAtMs: resumedAtMs === undefined ? undefined : Number(resumedAtMs),
+        stoppedAtMs: numberOf(stoppedAtMs),
+        resumedAtMs: numberOf(resumedAtMs),
         gaps: readGaps(gaps) ?? [],
         wake
       }

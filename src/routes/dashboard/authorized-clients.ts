@@ -7,6 +7,7 @@ import type { Authorization } from '../../core/authorizations/authorization.js'
 import { type AuthorizationPage, newestFirst } from '../../core/authorizations/authorizations.js'
 import { actorOf, type Caller, mayChange, mayListAll } from '../../core/callers/callers.js'
 import { isKnownByUrl } from '../../core/clients/client.js'
+import { isoTime, isoTimeOrNull } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import type { ListOptions } from '../../core/records/batches.js'
 import type { App } from '../app.js'
@@ -85,8 +86,6 @@ async function requireMayChange(app: App, caller: Caller, id: string): Promise<v
   throw fault(isThere ? 'forbidden' : 'not_found', { detail: 'not the authorization of this client' })
 }
 
-const isoTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString())
-
 /** An authorization as this surface shows it (the wire's authorized client); `is_current` marks the one that asks. */
 function renderAuthorizedClient(authorization: Authorization, caller: Caller): AuthorizedClient {
   return {
@@ -96,10 +95,10 @@ function renderAuthorizedClient(authorization: Authorization, caller: Caller): A
     client_version: authorization.version ?? null,
     label: authorization.label ?? null,
     ip_at_grant: authorization.ipAtGrant,
-    created_at: new Date(authorization.createdAtMs).toISOString(),
-    expires_at: new Date(authorization.expiresAtMs).toISOString(),
-    last_used_at: isoTime(authorization.lastUsedAtMs),
-    revoked_at: isoTime(authorization.revokedAtMs),
+    created_at: isoTime(authorization.createdAtMs),
+    expires_at: isoTime(authorization.expiresAtMs),
+    last_used_at: isoTimeOrNull(authorization.lastUsedAtMs),
+    revoked_at: isoTimeOrNull(authorization.revokedAtMs),
     ...(authorization.resources.length > 0 && { resources: [...authorization.resources] }),
     ...(isKnownByUrl(authorization.clientId) && { client_id: authorization.clientId }),
     is_current: caller.kind === 'client' && caller.authorizationId === authorization.id

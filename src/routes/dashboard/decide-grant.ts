@@ -1,6 +1,6 @@
 /** What a user does with a grant by its code: looks it up, and approves or denies it. */
 import type { FastifyRequest } from 'fastify'
-import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { dashboardOperations, type GrantApproveResponse } from '../../../schemas/generated/dashboard.js'
 import { MOST_ACTIVE } from '../../core/authorizations/authorization.js'
 import { isBuiltIn } from '../../core/clients/client.js'
 import { hostOf, type Resource, resourcesOf } from '../../core/clients/resource.js'
@@ -8,7 +8,7 @@ import { writeScope } from '../../core/clients/scope.js'
 import { fault } from '../../core/fault.js'
 import type { Answerer } from '../../core/grants/admission.js'
 import { isBlankUserCode } from '../../core/grants/codes.js'
-import { countriesDiffer } from '../../core/grants/grant.js'
+import { type Action, countriesDiffer, type DecideOutcome, type PeekOutcome } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
 
 const TOO_MANY = `The user has ${MOST_ACTIVE} active clients, which is the maximum: when one is revoked, this can be approved`
@@ -34,10 +34,7 @@ export function peekGrant(app: App): void {
       if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })
       const by = answererOf(app, request)
       const peek = () => app.core.grants.peek(user_code, by)
-      const outcome = await app.limits.guess(request, by.userId, peek)
-      if (outcome.kind === 'refused') throw refusedByRule(outcome.say)
-      if (outcome.kind !== 'pending') throw fault('unknown_user_code', { detail: outcome.kind })
-
+      const outcome = pendingOf(await app.limits.guess(request, by.userId, peek))
       const { warnings, isProofDue } = outcome
       const { clientId, clientType, scopes, metadata, location } = outcome.request
       const { grantId } = outcome
@@ -67,6 +64,20 @@ export function peekGrant(app: App): void {
   })
 }
 
+/** The outcome of a lookup, if there is something to decide. */
+function pendingOf(outcome: PeekOutcome): Extract<PeekOutcome, { kind: 'pending' }> {
+  switch (outcome.kind) {
+    case 'pending':
+      return outcome
+    case 'refused':
+      throw refusedByRule(outcome.say)
+    case 'resolved':
+    case 'withdrawn':
+    case 'unknown':
+      throw fault('unknown_user_code', { detail: outcome.kind })
+  }
+}
+
 const renderResource = ({ identifier, name }: Resource) => ({ identifier, name, host: hostOf(identifier) })
 
 /** POST /auth/grant/approve: approves or denies a pending grant. */
@@ -78,15 +89,29 @@ export function decideGrant(app: App): void {
       const { user_code, action } = request.body
       if (isBlankUserCode(user_code)) throw fault('unknown_user_code', { detail: 'blank' })
       const by = answererOf(app, request)
+      // A lookup that changes nothing, because a guess may be refused after it.
       const { kind } = await app.limits.guess(request, by.userId, () => app.core.grants.peek(user_code))
       if (kind === 'unknown') throw fault('unknown_user_code', { detail: kind })
-      const outcome = await app.core.grants.decide(user_code, action, by)
-      if (outcome.kind === 'blocked') throw fault('user_blocked')
-      if (outcome.kind === 'refused') throw refusedByRule(outcome.say)
-      if (outcome.kind === 'unproved') throw fault('insufficient_user_authentication')
-      if (outcome.kind === 'full') throw fault('conflict', { hint: TOO_MANY })
-      if (outcome.kind !== 'decided') throw fault('unknown_user_code', { detail: outcome.kind })
-      return { status: action }
+      return render(await app.core.grants.decide(user_code, action, by), action)
     }
   })
+}
+
+function render(outcome: DecideOutcome, action: Action): GrantApproveResponse {
+  switch (outcome.kind) {
+    case 'decided':
+      return { status: action }
+    case 'blocked':
+      throw fault('user_blocked')
+    case 'refused':
+      throw refusedByRule(outcome.say)
+    case 'unproved':
+      throw fault('insufficient_user_authentication')
+    case 'full':
+      throw fault('conflict', { hint: TOO_MANY })
+    case 'resolved':
+    case 'withdrawn':
+    case 'unknown':
+      throw fault('unknown_user_code', { detail: outcome.kind })
+  }
 }

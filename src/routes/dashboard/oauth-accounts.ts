@@ -1,5 +1,6 @@
 /** The connected accounts of the caller: listed, and ended. Their access tokens are access-token.ts. */
 import { dashboardOperations } from '../../../schemas/generated/dashboard.js'
+import { isoTime, isoTimeOrNull } from '../../core/clock.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
@@ -10,15 +11,14 @@ export function listOauthAccounts(app: App): void {
     onRequest: app.limits.userGuards('account', 'user'),
     handler: async (request) => {
       const connections = await app.core.connections.list(request.authenticatedCaller().userId)
-      const time = (ms: number) => new Date(ms).toISOString()
       return {
         data: connections.map((connection) => ({
           id: connection.id,
           provider: connection.upstreamId,
           accountUsername: connection.username,
           scopes: [...connection.scopes],
-          connected_at: time(connection.connectedAtMs),
-          expires_at: connection.expiresAtMs === undefined ? null : time(connection.expiresAtMs),
+          connected_at: isoTime(connection.connectedAtMs),
+          expires_at: isoTimeOrNull(connection.expiresAtMs),
           status: connection.status
         }))
       }

@@ -38,7 +38,7 @@ export function answerAsk(parts: PageParts): void {
     schema: { params: PathId, body: Answer },
     onRequest: [app.limits.perAddress('approve'), requireAnswerer(parts), app.limits.perUser('approve', userIdOf)],
     preValidation: visits.requireOwnForm,
-    handler: async (request, reply) => {
+    handler: async (request, reply): Promise<FastifyReply> => {
       const { action, sure, scope: ticked = [] } = request.body
       const ticket = openAskTicket(app, sessionOf(request), request.body.ticket)
       if (ticket?.askId !== askIdOf(request)) throw fault('forbidden', { detail: 'a ticket of another question' })
@@ -51,13 +51,22 @@ export function answerAsk(parts: PageParts): void {
       if (!isAsShown(ticket, asking.client)) return again(409, texts.consent.changed)
       if (action === 'approve' && sure !== 'yes') return again(400, texts.asking.sureMissing)
       const outcome = await decide(request, asking, action, leftOut)
-      const { kind } = outcome
-      if (kind === 'refused') return sendRefusedAsk(parts, request, reply, asking, outcome)
-      if (kind === 'unproved') return signInForAsk(parts, request, reply, asking.ask)
-      if (kind === 'blocked') throw fault('user_blocked')
-      if (kind === 'full') return again(409, texts.consent.tooMany(MOST_ACTIVE))
-      if (kind !== 'decided') return tellLate(request, reply, asking.ask)
-      return sendOnward(request, reply, asking.ask, action)
+      switch (outcome.kind) {
+        case 'decided':
+          return sendOnward(request, reply, asking.ask, action)
+        case 'refused':
+          return sendRefusedAsk(parts, request, reply, asking, outcome)
+        case 'unproved':
+          return signInForAsk(parts, request, reply, asking.ask)
+        case 'blocked':
+          throw fault('user_blocked')
+        case 'full':
+          return again(409, texts.consent.tooMany(MOST_ACTIVE))
+        case 'resolved':
+        case 'withdrawn':
+        case 'unknown':
+          return tellLate(request, reply, asking.ask)
+      }
     }
   })
 

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { newestFirst } from '../../core/authorizations/authorizations.js'
 import { fault } from '../../core/fault.js'
 import { createCursors, type ListName } from '../paging.js'
-import { formOf, isFollowedHere, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
+import { cursorIn, formOf, isFollowedHere, type PageParts, PathId, readDone, seeOther, sendPage } from './page.js'
 import { AuthorizationList, type AuthorizationsDone } from './views/authorization-list.js'
 import { byOf, userIdOf, visitOf } from './visit.js'
 
@@ -14,10 +14,6 @@ const PAGE = 50
 const Rename = formOf({ label: Type.String({ maxLength: 255 }) })
 
 const nameOfList = (request: FastifyRequest): ListName => ['authorized clients', userIdOf(request)]
-const cursorIn = (request: FastifyRequest) => {
-  const { cursor } = request.query as { cursor?: unknown }
-  return typeof cursor === 'string' ? cursor : undefined
-}
 
 /** Back to the page of the list that the form was on. A cursor that is none leads nowhere, which the list itself says. */
 function backToList(request: FastifyRequest, done: AuthorizationsDone): string {

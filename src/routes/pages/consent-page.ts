@@ -65,7 +65,7 @@ export function showConsent({ app, visits, codes }: PageParts): void {
     method: 'GET',
     url: '/device/confirm',
     onRequest: [visits.requireFreshSession('consent'), app.limits.perUser('peek', userIdOf)],
-    handler: async (request, reply) => {
+    handler: async (request, reply): Promise<FastifyReply> => {
       const visit = visitOf(request)
       const entered = codes.read(request)
       // A code from a link must be submitted with the form first, so that the user compares it. After a decision the back
@@ -75,17 +75,28 @@ export function showConsent({ app, visits, codes }: PageParts): void {
       const peek = () => app.core.grants.peek(userCode, answererOf(app, request))
       // The first lookup of a code that was typed before signing in counts as a guess.
       const outcome = isEntered ? await peek() : await app.limits.guess(request, userIdOf(request), peek)
-      if (outcome.kind === 'refused') return sendRefused(codes, request, reply, outcome)
-      if (outcome.kind === 'withdrawn' && isEntered) return sendWithdrawn(codes, request, reply)
-      if (outcome.kind !== 'pending' || !outcome.client) {
-        codes.forget(reply)
-        return sendPage(reply.code(400), CodeForm, { visit, isInvalid: true })
+      switch (outcome.kind) {
+        case 'pending': {
+          const { client, grantId, clientId } = outcome
+          if (!client) return refuse(request, reply)
+          if (!isEntered) codes.keep(request, reply, { userCode, linked, isEntered: true })
+          if (outcome.isProofDue) return signInAgain(visits, request, reply)
+          await app.core.grants.shown({ grantId, clientId }, userIdOf(request), byOf(app, request))
+          return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client })
+        }
+        case 'refused':
+          return sendRefused(codes, request, reply, outcome)
+        case 'withdrawn':
+          return isEntered ? sendWithdrawn(codes, request, reply) : refuse(request, reply)
+        case 'resolved':
+        case 'unknown':
+          return refuse(request, reply)
       }
-      if (!isEntered) codes.keep(request, reply, { userCode, linked, isEntered: true })
-      if (outcome.isProofDue) return signInAgain(visits, request, reply)
-      const { grantId, clientId } = outcome
-      await app.core.grants.shown({ grantId, clientId }, userIdOf(request), byOf(app, request))
-      return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client: outcome.client })
     }
   })
+
+  function refuse(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    codes.forget(reply)
+    return sendPage(reply.code(400), CodeForm, { visit: visitOf(request), isInvalid: true })
+  }
 }

@@ -29,7 +29,7 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
     schema: { body: Decision },
     onRequest: [app.limits.perAddress('approve'), visits.requireFreshSession('consent'), limitUser],
     preValidation: visits.requireOwnForm,
-    handler: async (request, reply) => {
+    handler: async (request, reply): Promise<FastifyReply> => {
       const { action, same, scope: ticked = [] } = request.body
       const session = sessionOf(request)
       const ticket = openTicket(app, session, request.body.ticket)
@@ -45,17 +45,28 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
       if (action === 'approve' && same !== 'yes') return ask(400, consent.confirmMissing)
       const by = { ...answererOf(app, request), leftOut }
       const outcome = await app.core.grants.decide(userCode, action, by)
-      if (outcome.kind === 'blocked') throw fault('user_blocked')
-      if (outcome.kind === 'refused') return sendRefused(codes, request, reply, outcome)
-      if (outcome.kind === 'unproved') return signInAgain(visits, request, reply)
-      if (outcome.kind === 'full') return ask(409, consent.tooMany(MOST_ACTIVE))
-      if (outcome.kind === 'withdrawn') return sendWithdrawn(codes, request, reply)
-      if (outcome.kind !== 'decided') return refuse(request, reply)
-      const result = action === 'approve' ? 'approved' : 'denied'
-      const { authorizationId: authorizedClientId } = outcome
-      const approved = authorizedClientId && { authorizedClientId }
-      codes.keep(request, reply, { userCode, linked, result, ...approved })
-      return seeOther(reply, visitOf(request), '/device/done')
+      switch (outcome.kind) {
+        case 'decided': {
+          const result = action === 'approve' ? 'approved' : 'denied'
+          const { authorizationId: authorizedClientId } = outcome
+          const approved = authorizedClientId && { authorizedClientId }
+          codes.keep(request, reply, { userCode, linked, result, ...approved })
+          return seeOther(reply, visitOf(request), '/device/done')
+        }
+        case 'blocked':
+          throw fault('user_blocked')
+        case 'refused':
+          return sendRefused(codes, request, reply, outcome)
+        case 'unproved':
+          return signInAgain(visits, request, reply)
+        case 'full':
+          return ask(409, consent.tooMany(MOST_ACTIVE))
+        case 'withdrawn':
+          return sendWithdrawn(codes, request, reply)
+        case 'resolved':
+        case 'unknown':
+          return refuse(request, reply)
+      }
     }
   })
 
@@ -63,15 +74,24 @@ export function decideConsent({ app, visits, codes }: PageParts): void {
     request: FastifyRequest,
     reply: FastifyReply,
     { ticket, leftOut, problem }: { ticket: Ticket; leftOut: readonly string[]; problem: string }
-  ) {
+  ): Promise<FastifyReply> {
     const outcome = await app.core.grants.peek(ticket.userCode, answererOf(app, request))
-    if (outcome.kind === 'refused') return sendRefused(codes, request, reply, outcome)
-    if (outcome.kind === 'withdrawn') return sendWithdrawn(codes, request, reply)
-    const client = app.core.clients.find(ticket.clientId)
-    if (outcome.kind !== 'pending' || !client) return refuse(request, reply)
-    if (outcome.isProofDue) return signInAgain(visits, request, reply)
-    const { userCode, linked } = ticket
-    return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client, leftOut, problem })
+    switch (outcome.kind) {
+      case 'pending': {
+        const client = app.core.clients.find(ticket.clientId)
+        if (!client) return refuse(request, reply)
+        if (outcome.isProofDue) return signInAgain(visits, request, reply)
+        const { userCode, linked } = ticket
+        return sendConsent(app, request, reply, { userCode, linked, grant: outcome, client, leftOut, problem })
+      }
+      case 'refused':
+        return sendRefused(codes, request, reply, outcome)
+      case 'withdrawn':
+        return sendWithdrawn(codes, request, reply)
+      case 'resolved':
+      case 'unknown':
+        return refuse(request, reply)
+    }
   }
 
   function refuse(request: FastifyRequest, reply: FastifyReply) {

@@ -43,3 +43,9 @@ export function isFollowedHere({ headers }: FastifyRequest): boolean {
   const site = headers['sec-fetch-site']
   return site === undefined || site === 'same-origin' || site === 'none'
 }
+
+/** The cursor of a page's query, if there is one. */
+export function cursorIn(request: FastifyRequest): string | undefined {
+  const { cursor } = request.query as { cursor?: unknown }
+  return typeof cursor === 'string' ? cursor : undefined
+}

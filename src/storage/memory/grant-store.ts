@@ -31,12 +31,15 @@ interface StoredGrant extends GrantState {
 }
 
 /** Decisions are passed on within the process, so the feed is never down. */
-export function createMemoryDecisionFeed(): { feed: DecisionFeed; publish(grantDigest: string): void } {
+export function createMemoryDecisionFeed(): { feed: DecisionFeed } & Omit<DecisionListener, 'resumed'> {
   const listeners: DecisionListener[] = []
   return {
     feed: { isUp: () => true, listen: (listener) => void listeners.push(listener) },
-    publish(grantDigest) {
+    decided(grantDigest) {
       for (const { decided } of listeners) decided(grantDigest)
+    },
+    revoked() {
+      for (const { revoked } of listeners) revoked()
     }
   }
 }

@@ -30,7 +30,7 @@ export interface MemoryStorageOptions {
 
 export function createMemoryStorage(clock: Clock, options: MemoryStorageOptions = {}): MemoryStorage {
   const { sweepEveryMs = SWEEP_EVERY_MS, eventsKept = EVENTS_KEPT } = options
-  const { feed, publish } = createMemoryDecisionFeed()
+  const { feed, decided, revoked } = createMemoryDecisionFeed()
   const turns = createTurns(1)
   const issuerKeys = new Map<string, SigningKeyStore>()
   const sweeps = startSweeps(sweepEveryMs)
@@ -38,9 +38,9 @@ export function createMemoryStorage(clock: Clock, options: MemoryStorageOptions 
   const readTogether = { apiKeys: records(), issuers: records(), workloads: records() }
   return {
     engine: 'memory',
-    grants: createMemoryGrantStore(clock, sweeps, publish),
+    grants: createMemoryGrantStore(clock, sweeps, decided),
     decisions: feed,
-    revocations: createMemoryRevocationStore(clock, sweeps, publish),
+    revocations: createMemoryRevocationStore(clock, sweeps, revoked),
     statusIndices: createMemoryStatusIndexStore(),
     epochs: records(),
     markers: records(),

@@ -12,7 +12,6 @@ import {
   SWEPT_AT_ONCE
 } from '../../core/authorizations/revocation-store.js'
 import type { Clock } from '../../core/clock.js'
-import { REVOCATIONS } from '../../core/grants/grant-store.js'
 import type { Sweeps } from './sweeps.js'
 
 interface Entry extends Revocation {
@@ -20,11 +19,7 @@ interface Entry extends Revocation {
   position: FeedPosition
 }
 
-export function createMemoryRevocationStore(
-  clock: Clock,
-  sweeps: Sweeps,
-  publish: (what: string) => void
-): RevocationStore {
+export function createMemoryRevocationStore(clock: Clock, sweeps: Sweeps, revoked: () => void): RevocationStore {
   /** In the order of their numbers. */
   let entries: Entry[] = []
   const byId = new Map<string, Entry>()
@@ -72,7 +67,7 @@ export function createMemoryRevocationStore(
         }
         unfinished.set(`${authorizationId} ${userId}`, { authorizationId, userId, sinceMs: clock() })
       }
-      if (number > before) publish(REVOCATIONS)
+      if (number > before) revoked()
     },
 
     async finish(done) {

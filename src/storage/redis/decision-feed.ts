@@ -10,6 +10,8 @@ import type { PrimaryAddress, Servers } from './servers.js'
 
 /** How often every subscriber is pinged, and the subscriptions are compared with who has the slots by now. */
 const BEAT_EVERY_MS = 1_000
+/** What is published in place of a digest when there is something new in the revocation feed. */
+export const REVOCATIONS = 'revocations'
 const PURPOSE = { connectionName: 'grantd-subscriber', maxRetriesPerRequest: 1 }
 
 export interface RedisDecisionFeed extends DecisionFeed {
@@ -27,8 +29,11 @@ export function createRedisDecisionFeed(servers: Servers, channels: readonly str
   let complaint = ''
 
   const events = {
-    said(grantDigest: string) {
-      for (const { decided } of listeners) decided(grantDigest)
+    said(what: string) {
+      for (const { decided, revoked } of listeners) {
+        if (what === REVOCATIONS) revoked()
+        else decided(what)
+      }
     },
     changed: judge,
     refused(message: string) {

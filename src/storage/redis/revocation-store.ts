@@ -13,8 +13,8 @@ import {
   SWEPT_AT_ONCE
 } from '../../core/authorizations/revocation-store.js'
 import type { Clock } from '../../core/clock.js'
-import { REVOCATIONS } from '../../core/grants/grant-store.js'
 import type { RedisConnection } from './connection.js'
+import { REVOCATIONS } from './decision-feed.js'
 import type { Keys } from './keys.js'
 import { bestEffort } from './record-store.js'
 

@@ -2,10 +2,17 @@
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import type { AuditEvent, Told } from '../../../src/core/audit/event.js'
+import { CLOCKS_DIFFER_MS } from '../../../src/core/clock.js'
 import { fault } from '../../../src/core/fault.js'
 import { ATTEMPTS_AT_ONCE } from '../../../src/core/webhooks/attempts.js'
 import { createDeliverer } from '../../../src/core/webhooks/deliverer.js'
-import { type Delivery, GIVE_UP_AFTER_MS, type Outcome, restAfter } from '../../../src/core/webhooks/delivery.js'
+import {
+  type Attempted,
+  type Delivery,
+  GIVE_UP_AFTER_MS,
+  type Outcome,
+  restAfter
+} from '../../../src/core/webhooks/delivery.js'
 import { createEndpointDeliveries, MOST_WAITING } from '../../../src/core/webhooks/endpoint-deliveries.js'
 import { createWebhookState } from '../../../src/core/webhooks/webhook-state.js'
 import { createMemoryStorage } from '../../../src/storage/memory/index.js'
@@ -14,7 +21,9 @@ import { testClock } from '../../support/app.js'
 const DAY_MS = 86_400_000
 const endpoint = { id: 'billing', url: 'https://a.example', secrets: [], types: ['*'], isInternal: false }
 
-type Receiver = (delivery: Delivery) => Outcome | Promise<Outcome>
+type Answer = Outcome | Attempted
+type Receiver = (delivery: Delivery) => Answer | Promise<Answer>
+const attempted = (answer: Answer): Attempted => (typeof answer === 'string' ? { outcome: answer } : answer)
 
 async function setUp(t: Test, { types = ['*'], eventsKept = 10_000 } = {}) {
   const clock = testClock()
@@ -27,12 +36,10 @@ async function setUp(t: Test, { types = ['*'], eventsKept = 10_000 } = {}) {
   const parts = { clock, trail: storage.events, state, isLeading: () => true, beginsAtMs: clock() }
   const told = {
     webhookAttempted: (_id: string, outcome: Outcome) => void said.push(outcome),
-    webhookTurned: (_id: string, outcome: Outcome) => void said.push(`turned ${outcome}`),
+    webhookTurned: (_id: string, ...how: string[]) => void said.push(`turned ${how.filter(Boolean).join(' ')}`),
     webhookGivenUp: () => void said.push('given up'),
     webhookGap: () => void said.push('gap'),
-    webhooksFailed(error: unknown) {
-      throw error
-    }
+    webhooksFailed: (error: unknown) => void said.push(`broken: ${(error as Error).message}`)
   }
   const receiver: { answers: Receiver } = { answers: () => 'delivered' }
 
@@ -43,7 +50,7 @@ async function setUp(t: Test, { types = ['*'], eventsKept = 10_000 } = {}) {
       ...{ ...parts, endpoint: { ...endpoint, types }, told, leader, lost: () => void losses.push(leader) },
       async send(_endpoint, delivery) {
         sent.push(delivery.event.detail ?? '')
-        return receiver.answers(delivery)
+        return attempted(await receiver.answers(delivery))
       }
     })
     t.teardown(() => deliveries.end())
@@ -173,7 +180,7 @@ t.test('a failure is tried again for three days, ever less often, and then given
     const ids: string[] = []
     receiver.answers = ({ id }) => {
       ids.push(id)
-      return 'delivered'
+      return { outcome: 'delivered' }
     }
     const [failed] = await state.failed('billing')
     t.equal(await state.resend('billing', failed?.id ?? ''), true)
@@ -512,7 +519,7 @@ t.test('a trail that has lost its end is read again from a little before, and wh
   const leader = await lead('one')
   receiver.answers = ({ event }) => (event.detail === 'waits' ? 'refused' : 'delivered')
   await add(...of('a', '1'))
-  clock.advance(60_000)
+  clock.advance(200_000)
   await add(...of('a', '2'), ...of('b', 'waits'), ...of('a', '3', '4'))
   await leader.goOn()
   t.same(sent.toSorted(), ['1', '2', '3', '4', 'waits'])
@@ -521,7 +528,13 @@ t.test('a trail that has lost its end is read again from a little before, and wh
   const [held] = await state.held('billing')
   await storage.webhooks.delete('held billing', held?.id ?? '')
   clock.advance(1_000)
-  await add(...of('c', 'new', 'newer'))
+  // Told by an instance whose clock is as far behind as it may be.
+  const told: Told[] = of('c', 'new', 'newer').map((event) => ({
+    type: 'authorization.renamed',
+    actor: 'service',
+    ...event
+  }))
+  await storage.events.add(told, clock() - CLOCKS_DIFFER_MS)
   ids.set('new', '1-3.5')
   ids.set('newer', '1-3.7')
   sent.length = 0
@@ -552,7 +565,7 @@ t.test('an instance that may not lead any more begins nothing', async (t) => {
     beginsAtMs: clock(),
     async send(_endpoint, { id }) {
       sent.push(id)
-      return 'delivered'
+      return { outcome: 'delivered' }
     }
   })
   await add(...of('a', '1'))
@@ -578,7 +591,7 @@ function startDeliverer(t: Test, { clock, state, storage }: Awaited<ReturnType<t
       sent.push(ended)
       arrived(ended)
       await once(ended, 'abort')
-      return 'unreachable'
+      return { outcome: 'unreachable' }
     }
   })
   t.teardown(() => deliverer.stop())
@@ -659,4 +672,26 @@ t.test('an endpoint is told to fail after three failures in a row, and when it t
     ['turned refused', 'turned delivered']
   )
   answers = []
+})
+
+t.test('the code of an error that kept an attempt from a receiver is told as well', async (t) => {
+  const { add, lead, said, receiver } = await setUp(t)
+  const leader = await lead('one')
+  receiver.answers = () => ({ outcome: 'unreachable', code: 'CERT_HAS_EXPIRED' })
+  await add(...of('a', '1'), ...of('b', '2'), ...of('c', '3'))
+  await leader.goOn()
+  t.same(said.at(-1), 'turned unreachable CERT_HAS_EXPIRED')
+})
+
+t.test('an error of our own is told as what it is, and its event is tried again', async (t) => {
+  const { add, lead, said, sent, receiver, clock } = await setUp(t)
+  const leader = await lead('one')
+  receiver.answers = () => Promise.reject(new TypeError('a bug'))
+  await add(...of('a', '1'))
+  await leader.goOn()
+  t.same(said, ['broken: a bug', 'unreachable'])
+  receiver.answers = () => 'delivered'
+  clock.advance(7_000)
+  await leader.goOn()
+  t.same(sent, ['1', '1'])
 })

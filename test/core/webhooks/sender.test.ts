@@ -1,7 +1,10 @@
 /** One attempt at a real receiver: what it gets, what is made of its answer, and where nothing is sent. */
+
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { LookupAddress, lookup } from 'node:dns'
+import { once } from 'node:events'
 import type { IncomingMessage, RequestListener } from 'node:http'
+import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
 import t from 'tap'
@@ -10,6 +13,8 @@ import { createGuardedPost } from '../../../src/core/trust/guarded-post.js'
 import type { Outcome } from '../../../src/core/webhooks/delivery.js'
 import { createSender } from '../../../src/core/webhooks/sender.js'
 import { secretBytesOf, signedHeaders } from '../../../src/core/webhooks/signature.js'
+import { makeCertificate } from '../../support/certificates.js'
+import { freePort } from '../../support/ports.js'
 import { authority, listen } from '../../support/trusted-issuer.js'
 
 const SECRETS = ['first', 'second', 'third'].map(
@@ -25,7 +30,7 @@ const endpointAt = (url: string, isInternal = true, secrets: readonly string[] =
   ...{ id: 'billing', url, secrets, types: ['*'], isInternal }
 })
 
-const send = (
+const attempt = (
   url: string,
   { withinMs = 15_000, isInternal = true, secrets = SECRETS.slice(0, 1), ended = new AbortController().signal } = {}
 ) =>
@@ -34,6 +39,14 @@ const send = (
     delivery,
     ended
   )
+const send = async (...asked: Parameters<typeof attempt>) => (await attempt(...asked)).outcome
+
+type ErrorOf = NodeJS.ErrnoException | null
+
+/** Answers every lookup of a name. */
+const resolving = (error: ErrorOf, found: LookupAddress[]) =>
+  ((_name: string, _options: object, done: (error: ErrorOf, found: LookupAddress[]) => void) =>
+    process.nextTick(done, error, found)) as unknown as typeof lookup
 
 const answer =
   (status: number, headers: Record<string, string> = {}): RequestListener =>
@@ -126,7 +139,48 @@ t.test('TLS is checked, inside as well', async (t) => {
   const receiver = await listen(t, answer(200))
   t.equal(await send(receiver.origin), 'delivered')
   const untrusting = createSender(createGuardedPost({ ca: undefined }), Date.now)
-  t.equal(await untrusting(endpointAt(receiver.origin), delivery, new AbortController().signal), 'unreachable')
+  const attempted = await untrusting(endpointAt(receiver.origin), delivery, new AbortController().signal)
+  t.same(attempted, { outcome: 'unreachable', code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' })
+})
+
+t.test('why a receiver cannot be reached is known by the code of the error', async (t) => {
+  const hosts = ['localhost']
+  const notAfter = new Date(Date.now() - 3_600_000)
+  const certificate = makeCertificate({ name: 'An old one', issuer: authority, hosts, notAfter })
+  const expired = await listen(t, answer(200), { certificate })
+  const gone = await listen(t, answer(200), { isPlain: true })
+  await gone.down()
+  const port = await freePort()
+  const noHttp = createServer((socket) => void socket.end('none of HTTP')).listen(port, '127.0.0.1')
+  await once(noHttp, 'listening')
+  t.teardown(() => noHttp.close())
+  const codes: [url: string, code: string][] = [
+    [expired.origin, 'CERT_HAS_EXPIRED'],
+    [gone.origin, 'ECONNREFUSED'],
+    [`http://127.0.0.1:${port}`, 'HPE_INVALID_CONSTANT']
+  ]
+  for (const [url, code] of codes) t.same(await attempt(url), { outcome: 'unreachable', code })
+  const names: [found: ErrorOf, code: string][] = [
+    [Object.assign(new Error('getaddrinfo ENOTFOUND a.example'), { code: 'ENOTFOUND' }), 'ENOTFOUND'],
+    [null, 'ENODATA']
+  ]
+  for (const [error, code] of names) {
+    const guarded = createSender(createGuardedPost({ ca: undefined, lookup: resolving(error, []) }), Date.now)
+    const attempted = await guarded(endpointAt('https://a.example', false), delivery, new AbortController().signal)
+    t.same(attempted, { outcome: 'unreachable', code })
+  }
+})
+
+t.test('an error of our own is none of the receiver', async (t) => {
+  const signal = new AbortController().signal
+  for (const error of [new TypeError('a bug'), new RangeError('another'), new Error('one without a code')]) {
+    const broken = createSender(() => Promise.reject(error), Date.now)
+    await t.rejects(broken(endpointAt('https://a.example'), delivery, signal), error)
+  }
+  // Node.js says so in the words of an argument, with a code.
+  const cut = createSender(createGuardedPost({ ca: undefined }), Date.now)
+  const unnamed = { ...delivery, id: 'a\nb' }
+  await t.rejects(cut(endpointAt('http://127.0.0.1:9'), unnamed, signal), { code: 'ERR_INVALID_CHAR' })
 })
 
 t.test('nothing is sent to an address that is not public, unless the endpoint is internal', async (t) => {
@@ -136,11 +190,11 @@ t.test('nothing is sent to an address that is not public, unless the endpoint is
   urls.push('https://169.254.169.254/latest/', 'http://example.com/', 'https://user:word@example.com/')
   for (const url of urls) t.equal(await send(url, { isInternal: false }), 'forbidden', url)
   for (const address of ['127.0.0.1', '10.1.2.3', '169.254.169.254']) {
-    const resolve = ((_name: string, _options: object, done: (error: null, found: LookupAddress[]) => void) =>
-      process.nextTick(done, null, [{ address, family: 4 }])) as unknown as typeof lookup
+    const resolve = resolving(null, [{ address, family: 4 }])
     const guarded = createSender(createGuardedPost({ ca: authority.pem, lookup: resolve }), Date.now)
     const url = `https://public.example:${secure.port}/`
-    t.equal(await guarded(endpointAt(url, false), delivery, new AbortController().signal), 'forbidden', address)
+    const { outcome } = await guarded(endpointAt(url, false), delivery, new AbortController().signal)
+    t.equal(outcome, 'forbidden', address)
   }
   t.same([receiver.connections(), secure.connections()], [0, 0], 'nobody was even connected to')
 })
@@ -148,13 +202,9 @@ t.test('nothing is sent to an address that is not public, unless the endpoint is
 t.test('an attempt ends when the deliverer does', async (t) => {
   const silent = await listen(t, () => {}, { isPlain: true })
   const ended = new AbortController()
-  const attempt = createSender(createGuardedPost({ ca: undefined }), Date.now)(
-    endpointAt(silent.origin),
-    delivery,
-    ended.signal
-  )
+  const sending = send(silent.origin, { ended: ended.signal })
   setImmediate(() => ended.abort())
-  t.equal(await attempt, 'unreachable')
+  t.equal(await sending, 'unreachable')
 })
 
 t.test('a secret is 24 to 64 bytes in base64 after its prefix', async (t) => {

@@ -2,12 +2,11 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fault } from '../../../core/fault.js'
-import { type PageParts, seeOther, sendPage } from '../page.js'
+import { cursorIn, type PageParts, seeOther, sendPage } from '../page.js'
 import type { AdminDone } from '../texts/admin.js'
 import { AdminConfirm } from '../views/admin/confirm.js'
 import { userIdOf, visitOf } from '../visit.js'
 import { byAdmin, requireFreshAdmin } from './admit.js'
-import { cursorIn } from './user.js'
 import { pathOfUser, UserPath, userAskedFor } from './user-path.js'
 
 const AuthorizationPath = Type.Object({ ...UserPath.properties, id: Type.String() })

@@ -3,11 +3,10 @@ import { Type } from '@sinclair/typebox'
 import { fault } from '../../../core/fault.js'
 import { isUserId } from '../../../core/users/user.js'
 import { createCursors, type ListName } from '../../paging.js'
-import { formOf, type PageParts, seeOther, sendPage } from '../page.js'
+import { cursorIn, formOf, type PageParts, seeOther, sendPage } from '../page.js'
 import { AdminEvents } from '../views/admin/events.js'
 import { visitOf } from '../visit.js'
 import { queryOf, readFilter, typeOf } from './event-query.js'
-import { cursorIn } from './user.js'
 
 const PAGE = 50
 

@@ -1,8 +1,7 @@
 import { createCursors, type ListName } from '../../paging.js'
-import { type PageParts, sendPage } from '../page.js'
+import { cursorIn, type PageParts, sendPage } from '../page.js'
 import { AdminPending } from '../views/admin/pending.js'
 import { visitOf } from '../visit.js'
-import { cursorIn } from './user.js'
 
 const PAGE = 50
 const LIST: ListName = ['pending grants for admins']

@@ -1,9 +1,8 @@
 /** GET /admin/users/{user}: who somebody is here, what they have granted, their connections, and what happened last. */
-import type { FastifyRequest } from 'fastify'
 import { newestFirst } from '../../../core/authorizations/authorizations.js'
 import { fault } from '../../../core/fault.js'
 import { createCursors, type ListName } from '../../paging.js'
-import { isFollowedHere, type PageParts, readDone, sendPage } from '../page.js'
+import { cursorIn, isFollowedHere, type PageParts, readDone, sendPage } from '../page.js'
 import { adminTexts } from '../texts/admin.js'
 import { AdminUser } from '../views/admin/user.js'
 import { userIdOf, visitOf } from '../visit.js'
@@ -46,10 +45,4 @@ export function showUser({ app }: PageParts): void {
       })
     }
   })
-}
-
-/** The cursor of a page's query, if there is one. */
-export function cursorIn(request: FastifyRequest): string | undefined {
-  const { cursor } = request.query as { cursor?: unknown }
-  return typeof cursor === 'string' ? cursor : undefined
 }

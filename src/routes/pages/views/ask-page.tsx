@@ -4,8 +4,9 @@ import type { Resource } from '../../../core/clients/resource.js'
 import type { Ask } from '../ask.js'
 import type { Visit } from '../visit.js'
 import { type Claim, claimsOf, Doubts } from './consent-details.js'
-import { AnswererFact, ClaimFact, DocumentFact, Fact, ProgramFact } from './consent-facts.js'
+import { AnswererFact, ClaimFact, DocumentFact, ProgramFact } from './consent-facts.js'
 import { Optional, Rights } from './consent-rights.js'
+import { Fact } from './fact.js'
 import { Form, Layout, Notice } from './layout.js'
 
 interface AskPageProps {

@@ -4,6 +4,7 @@ import { hostOfClient } from '../../../core/clients/client.js'
 import { hostOf } from '../../../core/clients/resource.js'
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
+import { Fact } from './fact.js'
 import { ago, time } from './format.js'
 import { Form } from './layout.js'
 
@@ -71,37 +72,37 @@ export function AuthorizationDetails({ visit, authorization, children }: Authori
   const isOver = hasEnded(authorization, visit.nowMs)
   return (
     <dl>
-      <Detail term={texts.kind}>{clientTypes[authorization.clientType]}</Detail>
+      <Fact term={texts.kind}>{clientTypes[authorization.clientType]}</Fact>
       {claimed !== undefined && (
-        <Detail term={consent.claimedName}>
+        <Fact term={consent.claimedName}>
           <q>
             <bdi>{claimed}</bdi>
           </q>
-        </Detail>
+        </Fact>
       )}
       {authorization.resources.length > 0 && (
-        <Detail term={texts.resources}>
+        <Fact term={texts.resources}>
           <bdi>{authorization.resources.map(hostOf).join(', ')}</bdi>
-        </Detail>
+        </Fact>
       )}
       {version !== undefined && (
-        <Detail term={texts.version}>
+        <Fact term={texts.version}>
           <bdi>{version}</bdi>
-        </Detail>
+        </Fact>
       )}
-      <Detail term={texts.approvedOn}>
+      <Fact term={texts.approvedOn}>
         {time(visit, authorization.createdAtMs)} <small>{`${texts.approvedFrom} ${authorization.ipAtGrant}`}</small>
-      </Detail>
-      <Detail term={texts.lastUsed}>
+      </Fact>
+      <Fact term={texts.lastUsed}>
         {authorization.lastUsedAtMs !== undefined
           ? ago(visit, authorization.lastUsedAtMs)
           : isOver || !authorization.awaitsCollection
             ? texts.neverUsed
             : texts.awaited}
-      </Detail>
-      <Detail term={texts[termOfEnd(authorization, isOver)]}>
+      </Fact>
+      <Fact term={texts[termOfEnd(authorization, isOver)]}>
         {time(visit, authorization.revokedAtMs ?? authorization.expiresAtMs)}
-      </Detail>
+      </Fact>
       {children}
     </dl>
   )
@@ -111,15 +112,6 @@ function termOfEnd({ revokedAtMs, awaitsCollection }: Authorization, isOver: boo
   if (revokedAtMs !== undefined) return 'revokedOn'
   if (awaitsCollection) return isOver ? 'lapsedOn' : 'collectBy'
   return isOver ? 'expiredOn' : 'expires'
-}
-
-function Detail({ term, children }: { term: string; children: preact.ComponentChildren }) {
-  return (
-    <div>
-      <dt>{term}</dt>
-      <dd>{children}</dd>
-    </div>
-  )
 }
 
 /** The label has precedence over the client's name, which for a client known by a URL is its host. */

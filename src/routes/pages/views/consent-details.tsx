@@ -2,7 +2,8 @@
 import type { GrantRequest, Location } from '../../../core/grants/grant.js'
 import { type ReadableClaim, readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
-import { DocumentFact, Fact } from './consent-facts.js'
+import { DocumentFact } from './consent-facts.js'
+import { Fact } from './fact.js'
 import { ago, place, time } from './format.js'
 
 interface DetailsProps {

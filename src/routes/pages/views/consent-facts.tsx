@@ -1,18 +1,8 @@
 /** The facts that both questions show: of a device, and of a program on the same device. */
-import type { ComponentChildren } from 'preact'
 import { type Client, type ClientType, hostOfClient, isKnownByUrl } from '../../../core/clients/client.js'
 import type { ReadableClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
-
-/** A term and its description. */
-export function Fact({ term, children }: { term: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{term}</dt>
-      <dd>{children}</dd>
-    </div>
-  )
-}
+import { Fact } from './fact.js'
 
 /** Who asks, as far as it is known: by the registered name, by the host of its document, or what kind of program it is. */
 export function ProgramFact({ visit, client, type }: { visit: Visit; client: Client; type: ClientType }) {

@@ -4,8 +4,9 @@ import { countriesDiffer, type GrantRequest, type Location } from '../../../core
 import { readClaim } from '../../../core/grants/self-description.js'
 import type { Visit } from '../visit.js'
 import { claimsOf, Details } from './consent-details.js'
-import { AnswererFact, ClaimFact, Fact, ProgramFact } from './consent-facts.js'
+import { AnswererFact, ClaimFact, ProgramFact } from './consent-facts.js'
 import { Optional, Rights } from './consent-rights.js'
+import { Fact } from './fact.js'
 import { country, place } from './format.js'
 import { Form, Layout, Notice } from './layout.js'
 

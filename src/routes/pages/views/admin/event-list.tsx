@@ -4,8 +4,9 @@ import { spellOut } from '../../../../core/grants/self-description.js'
 import { pathOfUser } from '../../admin/user-path.js'
 import { adminTexts } from '../../texts/admin.js'
 import type { Visit } from '../../visit.js'
+import { Fact } from '../fact.js'
 import { moment } from '../format.js'
-import { Exactly, Fact } from './frame.js'
+import { Exactly } from './frame.js'
 
 interface EventListProps {
   visit: Visit

@@ -40,17 +40,6 @@ export function Exactly({ children }: { children: string }) {
   )
 }
 
-/** One row of what is known of something; none if there is nothing to say. */
-export function Fact({ term, children }: { term: string; children: ComponentChildren }) {
-  if (children === undefined || children === '') return null
-  return (
-    <div>
-      <dt>{term}</dt>
-      <dd>{children}</dd>
-    </div>
-  )
-}
-
 interface OnwardsProps {
   /** The URLs of the first page, if this is another one, and of the next, if there is one. */
   first: string | undefined

@@ -6,9 +6,10 @@ import type { Upstream } from '../../../../core/upstream/upstream.js'
 import { adminTexts } from '../../texts/admin.js'
 import type { Visit } from '../../visit.js'
 import { AuthorizationDetails, nameOf } from '../authorization-card.js'
+import { Fact } from '../fact.js'
 import { time } from '../format.js'
 import { Form } from '../layout.js'
-import { Exactly, Fact } from './frame.js'
+import { Exactly } from './frame.js'
 import { upstreamName } from './who.js'
 
 interface AuthorizationsProps {

@@ -3,8 +3,9 @@ import type { WaitingGrant, WaitingOfClient } from '../../../../core/grants/pend
 import { readClaim } from '../../../../core/grants/self-description.js'
 import { adminTexts } from '../../texts/admin.js'
 import type { Visit } from '../../visit.js'
+import { Fact } from '../fact.js'
 import { ago, place, time } from '../format.js'
-import { AdminFrame, Exactly, Fact, Onwards } from './frame.js'
+import { AdminFrame, Exactly, Onwards } from './frame.js'
 
 interface AdminPendingProps {
   visit: Visit

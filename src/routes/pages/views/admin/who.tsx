@@ -4,8 +4,9 @@ import { readClaim, spellOut } from '../../../../core/grants/self-description.js
 import type { Upstream } from '../../../../core/upstream/upstream.js'
 import { adminTexts } from '../../texts/admin.js'
 import type { Visit } from '../../visit.js'
+import { Fact } from '../fact.js'
 import { time } from '../format.js'
-import { Exactly, Fact } from './frame.js'
+import { Exactly } from './frame.js'
 
 interface WhoProps {
   visit: Visit
