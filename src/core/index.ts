@@ -116,7 +116,10 @@ export function createCore(parts: CoreParts) {
   const keyring = createKeyring(config.secrets)
 
   const audit = createAuditTrail({ store: storage.events, clock, told: events.told })
-  const guardedFetch = createGuardedFetch(config.tokensApi.foreignIssuers)
+  const guardedFetch = createGuardedFetch({
+    ...config.tokensApi.foreignIssuers,
+    dnsResolver: config.tokensApi.dnsResolver
+  })
   const like = config.clientsByUrlLike
   const allowed = config.clientIdMetadata
   const documents = createClientDocuments(guardedFetch, clock)
