@@ -48,7 +48,10 @@ export function createCore(parts: CoreParts) {
   const keyring = createKeyring(config.secrets)
 
   const audit = createAuditTrail({ store: storage.events, clock, told: events.told })
-  const guardedFetch = createGuardedFetch(config.tokensApi.foreignIssuers)
+  const guardedFetch = createGuardedFetch({
+    ...config.tokensApi.foreignIssuers,
+    dnsResolver: config.tokensApi.dnsResolver
+  })
   const { clientsByUrlLike: like, clientIdMetadata: allowed } = config
   const documents = createClientDocuments(guardedFetch, clock)
   const urlClients = allowed !== 'off' ? createUrlClients({ allowed, like, documents }) : undefined

@@ -6,9 +6,9 @@
 import type { Clock } from '../clock.js'
 import { type Fault, fault, isFault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
+import { createFetchPlaces } from '../trust/fetch-places.js'
 import { ForbiddenUrlError, type GuardedAnswer, type GuardedFetch, NoDocumentError } from '../trust/guarded-fetch.js'
 import { type ClientDocument, readClientDocument } from './client-document.js'
-import { createFetchPlaces } from './fetch-places.js'
 
 const LARGEST_DOCUMENT = 5 * 1024
 /** However long the server says that a document may be kept, it is neither asked for at every request nor forgotten. */
@@ -17,6 +17,8 @@ const LONGEST_KEPT_MS = 24 * 3_600_000
 /** How long a failure is told to everybody who asks for the same. */
 const FAILED_FOR_MS = 10_000
 const MOST_KEPT = 1_000
+const MOST_AT_ONCE = 32
+const MOST_AT_ONE_HOST = 4
 
 /** `application/json`, or another type that is JSON as well (RFC 6839 §3.1). */
 const JSON_TYPE = /^application\/(?:[\w!#$&^.-]+\+)?json\s*(?:;|$)/i
@@ -40,8 +42,8 @@ export function createClientDocuments(fetchGuarded: GuardedFetch, clock: Clock):
   const documents = createBoundedCache<Kept>(MOST_KEPT)
   const failures = createBoundedCache<Kept>(MOST_KEPT)
   const underWay = new Map<string, Promise<ClientDocument>>()
-  const ofNew = createFetchPlaces()
-  const ofKnown = createFetchPlaces()
+  const ofNew = createFetchPlaces(MOST_AT_ONCE, MOST_AT_ONE_HOST)
+  const ofKnown = createFetchPlaces(MOST_AT_ONCE, MOST_AT_ONE_HOST)
 
   function keptOf(url: string): Kept['found'] | undefined {
     const isFresh = (one: Kept | undefined) => one !== undefined && clock() < one.untilMs

@@ -3,11 +3,12 @@
  * what is refused of every document. It also returns the fingerprints of the server's certificates.
  */
 import { X509Certificate } from 'node:crypto'
-import type { lookup } from 'node:dns'
+import { lookup } from 'node:dns'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type DetailedPeerCertificate, rootCertificates, type TLSSocket } from 'node:tls'
 import { askForDocument, ForbiddenUrlError, NoDocumentError, readDocument } from './json-document.js'
-import { createUrlGuard } from './url-guard.js'
+import { createStrangersLookup, hasNoAddress } from './strangers-names.js'
+import { createUrlGuard, type Lookup } from './url-guard.js'
 
 export { ForbiddenUrlError, NoDocumentError }
 
@@ -34,10 +35,14 @@ export interface GuardedFetchParts {
   allowLoopback: boolean
   /** Certificates that are trusted besides those of the system, as PEM. */
   ca: string | undefined
-  lookup?: typeof lookup
+  /** Where names are looked up, as an address; by default the system's servers. Unused with the loopback. */
+  dnsResolver?: string | undefined
+  lookup?: Lookup
 }
 
-export function createGuardedFetch({ allowLoopback, ca, lookup: resolve }: GuardedFetchParts): GuardedFetch {
+export function createGuardedFetch({ allowLoopback, ca, dnsResolver, ...parts }: GuardedFetchParts): GuardedFetch {
+  // Names of this machine are known to its own files alone.
+  const resolve = parts.lookup ?? (allowLoopback ? lookup : createStrangersLookup(dnsResolver))
   const guard = createUrlGuard({ allowLoopback, lookup: resolve })
 
   return async (text, { largest, accept } = {}) => {
@@ -46,6 +51,9 @@ export function createGuardedFetch({ allowLoopback, ca, lookup: resolve }: Guard
       lookup: guard.lookup,
       ...(accept !== undefined && { headers: { accept } }),
       ...(ca !== undefined && { ca: [...rootCertificates, ca] })
+    }).catch((error: unknown) => {
+      // Told apart from a name of the inside, it would say which of those there are.
+      throw hasNoAddress(error) ? new ForbiddenUrlError('the host has no address', { cause: error }) : error
     })
     // A server has certificates only while the connection stands, which ends with the body.
     const fingerprints = fingerprintsOf(answer)

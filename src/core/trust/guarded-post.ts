@@ -2,11 +2,10 @@
  * Posts JSON to a URL that an operator chose, protected against SSRF unless it is said to be of the inside, without following
  * redirects, with a time limit, and with little interest in what is answered.
  */
-import type { lookup } from 'node:dns'
 import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { rootCertificates } from 'node:tls'
-import { createUrlGuard } from './url-guard.js'
+import { createUrlGuard, type Lookup } from './url-guard.js'
 
 /** What is read of an answer's body, so that its sender is not cut off in the middle of a few words. */
 const LARGEST_ANSWER = 16 * 1024
@@ -25,7 +24,7 @@ export type GuardedPost = (url: string, posted: Posted) => Promise<number>
 export interface GuardedPostParts {
   /** Certificates that are trusted besides those of the system, as PEM. */
   ca: string | undefined
-  lookup?: typeof lookup
+  lookup?: Lookup
 }
 
 export function createGuardedPost({ ca, lookup: resolve }: GuardedPostParts): GuardedPost {

@@ -7,7 +7,9 @@ import { decodeProtectedHeader, errors, importJWK, type JWTVerifyOptions, type J
 /** Caps the signature checks that a forged token costs. */
 const MOST_TRIED = 16
 /** Caps what one set costs to hold and to import. The keys after these are not used. */
-const MOST_KEYS = 500
+const MOST_KEYS = 100
+/** What a key takes beside its texts once it is imported, as measured with RSA. */
+const BYTES_OF_A_KEY = 8_192
 const RSA_BITS = { least: 2_048, most: 8_192 }
 /** Characters of base64url: the largest modulus, and an exponent of six bytes. Larger ones take long to verify with. */
 const LONGEST = { n: 1_368, e: 8, point: 128 }
@@ -15,6 +17,8 @@ const LONGEST = { n: 1_368, e: 8, point: 128 }
 export type VerifyOptions = JWTVerifyOptions & { algorithms: string[] }
 
 export interface KeySet {
+  /** What it takes in memory, in bytes, rather too many than too few. */
+  size: number
   /**
    * Verifies a JWT with the keys that fit it, in turn. Rejects with an error of jose: JWKSNoMatchingKey if none fits,
    * JWSSignatureVerificationFailed if none verifies it, JWKSMultipleMatchingKeys if more fit than are tried and none of
@@ -36,6 +40,7 @@ type Members = Readonly<Record<string, unknown>>
 type PublicKey = Exclude<Awaited<ReturnType<typeof importJWK>>, Uint8Array>
 
 interface PublishedKey {
+  size: number
   kid: string | undefined
   /** What makes the key the key that it is, so that one which is published twice is tried once. */
   material: string
@@ -65,6 +70,8 @@ export function readKeySet(document: unknown): KeySet {
   }
 
   return {
+    size: keys.reduce((sum, key) => sum + key.size, 0),
+
     async verify(token, options) {
       const { alg, kid }: { alg?: unknown; kid?: unknown } = decodeProtectedHeader(token)
       if (typeof alg !== 'string') throw new errors.JWSInvalid('"alg" is no string')
@@ -96,6 +103,7 @@ function isPublicKey(jwk: Members): boolean {
     names.every((name) => typeof jwk[name] === 'string' && jwk[name].length <= longest)
   // Whoever publishes a private key has lost it.
   if (isGiven(jwk.d)) return false
+  if (isGiven(jwk.alg) && typeof jwk.alg !== 'string') return false
   if (jwk.kty === 'RSA') return has(LONGEST.n, 'n') && has(LONGEST.e, 'e')
   if (jwk.kty === 'EC') return has(LONGEST.point, 'crv', 'x', 'y')
   return jwk.kty === 'OKP' && has(LONGEST.point, 'crv', 'x')
@@ -110,17 +118,22 @@ function publishedKey(jwk: Members): PublishedKey {
   const isForSignatures =
     (!isGiven(use) || use === 'sig') &&
     (!isGiven(operations) || (Array.isArray(operations) && operations.includes('verify')))
-  const imported = new Map<string, Promise<PublicKey | undefined>>()
+  const text = JSON.stringify(material)
+  // What else an RSA key may say is not held, because nothing bounds it.
+  const curve = kty === 'RSA' ? undefined : crv
+  const texts = [text, text, kid, onlyAlg].filter((one) => typeof one === 'string')
+  /** For one algorithm at a time, since a key is hardly used with two. */
+  let imported: { alg: string; key: Promise<PublicKey | undefined> } | undefined
 
   return {
+    size: BYTES_OF_A_KEY + texts.reduce((sum, { length }) => sum + 2 * length, 0),
     kid: typeof kid === 'string' ? kid : undefined,
-    material: JSON.stringify(material),
+    material: text,
     fits: (alg) =>
-      isForSignatures && isKindFor(alg, kty, crv) && (!isGiven(onlyAlg) || nameOf(onlyAlg) === nameOf(alg)),
+      isForSignatures && isKindFor(alg, kty, curve) && (!isGiven(onlyAlg) || nameOf(onlyAlg) === nameOf(alg)),
     keyFor(alg) {
-      const known = imported.get(alg) ?? importKey(material as Record<string, string>, alg)
-      imported.set(alg, known)
-      return known
+      if (imported?.alg !== alg) imported = { alg, key: importKey(material as Record<string, string>, alg) }
+      return imported.key
     }
   }
 }

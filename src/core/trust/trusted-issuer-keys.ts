@@ -4,12 +4,16 @@
  */
 import type { Clock } from '../clock.js'
 import { fault } from '../fault.js'
+import { createFetchPlaces } from './fetch-places.js'
 import { ForbiddenUrlError, type GuardedFetch } from './guarded-fetch.js'
 import { createKeptKeySets, type Kept, type KeySetOf } from './kept-key-sets.js'
 import { readKeySet } from './key-set.js'
 
 /** How long a failure is answered from the cache, so that waiting callers do not each ask an unreachable issuer. */
 const FAILED_FOR_MS = 5_000
+/** How many issuers are asked at once, and how many of them by one owner. */
+const MOST_AT_ONCE = 32
+const MOST_OF_ONE_OWNER = 8
 
 export interface TrustedKeySet extends Kept {
   /** The fingerprints of the certificates under which the issuer published its discovery document. */
@@ -21,13 +25,16 @@ export interface TrustedKeySet extends Kept {
 export interface TrustedIssuerKeys {
   /**
    * Resolves to the keys of an issuer; `again` asks for newer ones than the held. Undefined for an issuer that must not be
-   * asked, or whose discovery document is invalid. Rejects with `unavailable` when it could not be asked.
+   * asked, or whose discovery document is invalid. Rejects with `unavailable` when it could not be asked, and with `overloaded`
+   * while too many others are asked, for all or for this owner.
    */
   of: KeySetOf<TrustedKeySet>
 }
 
 export function createTrustedIssuerKeys(fetch: GuardedFetch, clock: Clock): TrustedIssuerKeys {
-  async function look(issuer: string): Promise<TrustedKeySet | undefined> {
+  const places = createFetchPlaces(MOST_AT_ONCE, MOST_OF_ONE_OWNER)
+
+  async function ask(issuer: string): Promise<TrustedKeySet | undefined> {
     try {
       const discovery = await fetch(`${issuer}/.well-known/openid-configuration`)
       const { issuer: named, jwks_uri: jwksUri } = (discovery.body ?? {}) as Record<string, unknown>
@@ -44,6 +51,13 @@ export function createTrustedIssuerKeys(fetch: GuardedFetch, clock: Clock): Trus
       const detail = `a foreign issuer: ${error instanceof Error ? error.message : String(error)}`
       throw fault('unavailable', { detail, cause: error })
     }
+  }
+
+  /** Throws if there is no place. That is nothing about the issuer, so it is not kept. */
+  function look(issuer: string, owner: string): Promise<TrustedKeySet | undefined> {
+    if (!places.take(owner))
+      throw fault('overloaded', { detail: 'too many foreign issuers are asked for keys already' })
+    return ask(issuer).finally(() => places.leave(owner))
   }
 
   return { of: createKeptKeySets({ look, clock, failedForMs: FAILED_FOR_MS }) }

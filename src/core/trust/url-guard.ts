@@ -2,21 +2,29 @@
  * Which URLs that others chose may be asked, against SSRF: only https, only public addresses. Names are looked up by a function
  * that refuses addresses which are not, so that a connection goes to the very address that was checked (DNS rebinding).
  */
-import { type LookupAddress, lookup, NODATA } from 'node:dns'
+import { type LookupAddress, type LookupAllOptions, lookup, NODATA } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { ForbiddenUrlError } from './json-document.js'
 
+/** Finds all addresses of a name, as dns.lookup does with `all`. */
+export type Lookup = (
+  hostname: string,
+  options: LookupAllOptions,
+  done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void
+) => void
+
 export interface UrlGuardParts {
   /** Also allows the loopback, even without TLS, for trying out and for tests. */
   allowLoopback: boolean
-  lookup?: typeof lookup | undefined
+  /** By default as Node.js does. */
+  lookup?: Lookup | undefined
 }
 
 export interface UrlGuard {
   /** The URL of a text. Throws ForbiddenUrlError unless its form may be asked. */
   check(text: string): URL
-  /** Looks a name up as Node.js does, and refuses it unless all its addresses are allowed. */
+  /** Looks a name up, and refuses it unless all its addresses are allowed. */
   lookup: LookupFunction
 }
 
@@ -39,8 +47,7 @@ export function createUrlGuard({ allowLoopback, lookup: resolve = lookup }: UrlG
     },
 
     lookup(hostname, options, done) {
-      resolve(hostname, { ...options, all: true }, (error, found) => {
-        const addresses = found as LookupAddress[] | undefined
+      resolve(hostname, { ...options, all: true }, (error, addresses) => {
         if (error || !addresses?.length) return done(error ?? noAddress(), [], 0)
         if (!addresses.every(({ address }) => isAllowed(address))) {
           return done(new ForbiddenUrlError('the host has an address that is not public'), [], 0)

@@ -36,8 +36,8 @@ export interface ValidatorParts {
 }
 
 export function createValidator({ policies, keys: issuerKeys, clock }: ValidatorParts): Validator {
-  function verify(token: string, { url, audience }: TrustedIssuer) {
-    return verifyWithKept((again) => issuerKeys.of(url, again), token, {
+  function verify(owner: string, token: string, { url, audience }: TrustedIssuer) {
+    return verifyWithKept((again) => issuerKeys.of(url, again, owner), token, {
       algorithms: ALGORITHMS,
       // The URL is stored without a trailing slash, but the `iss` of a token may have one.
       issuer: [url, `${url}/`],
@@ -48,11 +48,11 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
     })
   }
 
-  async function judge(token: string, issuer: TrustedIssuer, policy: Policy): Promise<Validation> {
+  async function judge(owner: string, token: string, issuer: TrustedIssuer, policy: Policy): Promise<Validation> {
     if (!isToken(token)) return invalid('It is no signed JWT')
     let verified: Awaited<ReturnType<typeof verify>>
     try {
-      verified = await verify(token, issuer)
+      verified = await verify(owner, token, issuer)
     } catch (error) {
       // If the issuer could not be asked for its keys, or for newer ones, nothing is known about the token.
       if (isFault(error)) throw error
@@ -83,7 +83,7 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
   return {
     async validate(owner, tenantId, policyId, token) {
       const found = await policies.findWithIssuer(owner, tenantId, policyId)
-      return found && judge(token, found.issuer, found.policy)
+      return found && judge(owner, token, found.issuer, found.policy)
     }
   }
 }

@@ -11,8 +11,10 @@ import fc from 'fast-check'
 import ipaddr from 'ipaddr.js'
 import t, { type Test } from 'tap'
 import { createGuardedFetch, ForbiddenUrlError } from '../../../src/core/trust/guarded-fetch.js'
+import { createStrangersLookup } from '../../../src/core/trust/strangers-names.js'
 import { createTrustedIssuerKeys } from '../../../src/core/trust/trusted-issuer-keys.js'
 import { makeCertificate } from '../../support/certificates.js'
+import { startDnsServer } from '../../support/dns-server.js'
 import { answerWith, authority, DISCOVERY, JWKS, listen, startBareIssuer } from '../../support/trusted-issuer.js'
 import { startRelyingParty } from './support.js'
 
@@ -20,8 +22,11 @@ const ISSUER = 'The issuer cannot be asked for its keys.'
 
 /** All connections that this process has attempted. */
 const attempts: { address?: string; port?: number }[] = []
+/** How many names it has had Node.js look up, on a thread. */
+let threads = 0
 createHook({
   init(_id, type, _trigger, resource) {
+    if (type === 'GETADDRINFOREQWRAP') threads += 1
     // Node.js writes the address into the resource after this call.
     if (type === 'TCPCONNECTWRAP') attempts.push(resource as (typeof attempts)[number])
   }
@@ -396,6 +401,85 @@ t.test('an issuer that sends on', async (t) => {
       'none but the issuer'
     )
     noConnections(t)
+  })
+})
+
+t.test('a name in the DNS', async (t) => {
+  const dns = await startDnsServer(t)
+  const { tls, noConnections } = await listeners(t)
+  const fetch = createGuardedFetch({ allowLoopback: false, ca: authority.pem, dnsResolver: dns.address })
+
+  t.test('is refused if any of its addresses is not public, of either family', async (t) => {
+    const rows = [['127.0.0.1'], ['::1'], ['1.1.1.1', '10.0.0.1'], ['1.1.1.1', 'fd00::1'], ['2a00::1', '192.168.0.1']]
+    rows.push(['1.1.1.1', '::ffff:10.0.0.1'], ['169.254.169.254', '2606:4700::1111'])
+    const seen = await destinations(async () => {
+      for (const addresses of rows) {
+        dns.point('issuer.example.com', ...addresses)
+        await isForbidden(t, fetch(`https://issuer.example.com:${tls.port}/`), `${addresses}`)
+      }
+    })
+    t.strictSame(seen, [])
+    noConnections(t)
+  })
+
+  t.test('is refused like one of the inside where there is none', async (t) => {
+    dns.point('inside.example.com', '10.0.0.1')
+    dns.fail('empty.example.com', 'NODATA')
+    const longest = `${'x'.repeat(64)}.example.com`
+    for (const host of ['inside.example.com', 'empty.example.com', 'nobody.example.com', longest]) {
+      await isForbidden(t, fetch(`https://${host}/`), host)
+      t.equal(await createTrustedIssuerKeys(fetch, Date.now).of(`https://${host}`), undefined, host)
+    }
+  })
+
+  t.test('that could not be looked up is told apart', async (t) => {
+    dns.fail('broken.example.com', 'SERVFAIL')
+    dns.fail('half.example.com', 'SERVFAIL', 'AAAA')
+    for (const host of ['broken.example.com', 'half.example.com']) {
+      t.equal(await fetch(`https://${host}/`).then(String, ({ code }) => code), 'ESERVFAIL', host)
+      const keys = createTrustedIssuerKeys(fetch, Date.now)
+      t.equal(await keys.of(`https://${host}`).then(String, ({ code }) => code), 'unavailable', host)
+    }
+  })
+
+  t.test('is connected to where it was checked, though half of the answer is missing', async (t) => {
+    const certificate = makeCertificate({ name: 'x', issuer: authority, hosts: ['here.example.com'] })
+    const here = await listen(t, answerWith('{"found":true}'), { certificate })
+    dns.point('here.example.com', '127.0.0.1')
+    dns.fail('here.example.com', 'SERVFAIL', 'AAAA')
+    const lookup = createStrangersLookup(dns.address)
+    const seen = await destinations(async () => {
+      const answer = createGuardedFetch({ allowLoopback: true, ca: authority.pem, lookup })(
+        `https://here.example.com:${here.port}/`
+      )
+      t.strictSame((await answer).body, { found: true })
+    })
+    t.strictSame(seen, ['127.0.0.1'])
+  })
+
+  t.test('that means this machine is refused, and nobody is asked', async (t) => {
+    const before = dns.asked.length
+    for (const host of ['localhost', 'LOCALHOST', 'localhost.', 'a.localhost', 'a.localhost.']) {
+      await isForbidden(t, fetch(`https://${host}:${tls.port}/`), host)
+    }
+    t.equal(dns.asked.length, before)
+    noConnections(t)
+  })
+
+  t.test('holds up nobody while the resolver is silent, and is given up', async (t) => {
+    const hosts = Array.from({ length: 40 }, (_, i) => `h${i}.slow.example.com`)
+    for (const host of hosts) dns.fail(host, 'silence')
+    const before = threads
+    const lookup = createStrangersLookup(dns.address, 100)
+    const impatient = createGuardedFetch({ allowLoopback: false, ca: undefined, lookup })
+    const codes = await Promise.all(
+      hosts.map((host) => impatient(`https://${host}/`).then(String, ({ code }) => String(code)))
+    )
+    t.strictSame([...new Set(codes)], ['ECANCELLED'])
+    await fetch('https://nobody.example.com/').catch(() => {})
+    t.equal(threads, before, 'no thread was taken')
+    await guard(true)('https://localhost:1/').catch(() => {})
+    t.equal(threads, before + 1, 'as is seen here')
   })
 })
 

@@ -2,12 +2,16 @@
  * The keys of foreign issuers: when they are fetched, how long they are valid, and which answers of an issuer are
  * accepted.
  */
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import type { JWK } from 'jose'
 import t, { type Test } from 'tap'
+import { isFault } from '../../../src/core/fault.js'
+import { ForbiddenUrlError, type GuardedAnswer } from '../../../src/core/trust/guarded-fetch.js'
+import { readKeySet } from '../../../src/core/trust/key-set.js'
 import { createTrustedIssuerKeys } from '../../../src/core/trust/trusted-issuer-keys.js'
 import { type Answer, testClock } from '../../support/app.js'
 import { makeCertificate } from '../../support/certificates.js'
@@ -62,6 +66,18 @@ async function setUp(t: Test, options: ListenOptions = {}) {
   const bring = async (key?: ForgedKey) => party.validate(await token(key), trusted)
   const [one] = issuer.keys as [ForgedKey]
   return { ...party, issuer, trusted, token, bring, one, asked: () => [issuer.count(DISCOVERY), issuer.count(JWKS)] }
+}
+
+/** Fetches the documents of any issuer, all with this key set. */
+function fetchOf(set: unknown) {
+  const asked: string[] = []
+  const fetch = async (url: string): Promise<GuardedAnswer> => {
+    asked.push(url)
+    const issuer = url.replace(/\/(jwks|\.well-known.*)$/, '')
+    const body = url.endsWith('/jwks') ? set : { issuer, jwks_uri: `${issuer}/jwks` }
+    return { body, fingerprints: [], headers: {} }
+  }
+  return { asked, fetch }
 }
 
 t.test('keys', async (t) => {
@@ -159,16 +175,7 @@ t.test('keys', async (t) => {
   })
 
   t.test('are held of a thousand issuers', async (t) => {
-    const asked: string[] = []
-    const fetch = async (url: string) => {
-      asked.push(url)
-      const issuer = url.replace(/\/(jwks|\.well-known.*)$/, '')
-      return {
-        body: url.endsWith('/jwks') ? { keys: [] } : { issuer, jwks_uri: `${issuer}/jwks` },
-        fingerprints: [],
-        headers: {}
-      }
-    }
+    const { asked, fetch } = fetchOf({ keys: [] })
     const keys = createTrustedIssuerKeys(fetch, testClock())
     for (let i = 0; i <= 1_000; i++) t.ok(await keys.of(`https://${i}.example.com`))
     const before = asked.length
@@ -177,6 +184,113 @@ t.test('keys', async (t) => {
     t.equal(asked.length, before, 'the second is held')
     await keys.of('https://0.example.com')
     t.equal(asked.length, before + 2, 'the first is not')
+  })
+
+  t.test('are held up to 40 MiB, and a hundred of one issuer', async (t) => {
+    const large = Array.from({ length: 500 }, (_, i) => ({
+      ...{ kty: 'RSA', kid: `${i}`, e: 'AQAB' },
+      n: randomBytes(1_024).toString('base64url')
+    }))
+    const { size } = readKeySet({ keys: large })
+    t.equal(size, readKeySet({ keys: large.slice(0, 100) }).size)
+    const most = Math.floor((40 * 1024 * 1024) / size)
+    t.ok(most < 50, `${most} sets as large as may be`)
+    const { asked, fetch } = fetchOf({ keys: large })
+    const keys = createTrustedIssuerKeys(fetch, testClock())
+    for (let i = 0; i <= most; i++) t.ok(await keys.of(`https://${i}.example.com`))
+    const before = asked.length
+    await keys.of('https://1.example.com')
+    t.equal(asked.length, before, 'the second is held')
+    await keys.of('https://0.example.com')
+    t.equal(asked.length, before + 2, 'the first is not')
+    t.strictSame(
+      [{ kid: 'x'.repeat(99_000) }, { alg: 'x'.repeat(99_000) }, { crv: 'x'.repeat(99_000) }].map(
+        (more) => readKeySet({ keys: [{ ...large[0], ...more }] }).size > 99_000
+      ),
+      [true, true, false],
+      'what is held of a key counts, and what may be long and is of no use is not held'
+    )
+  })
+
+  t.test('make room for others once their time is over', async (t) => {
+    const clock = testClock()
+    const { asked, fetch } = fetchOf({ keys: [] })
+    const keys = createTrustedIssuerKeys(
+      (url) => (url.includes('away') ? Promise.reject(new Error()) : fetch(url)),
+      clock
+    )
+    const away = (i: number) => keys.of(`https://away-${i}.example.com`).catch(() => {})
+    await keys.of('https://app.example.com')
+    for (let i = 1; i < 1_000; i++) await away(i)
+    clock.advance(FAILED_FOR_MS)
+    await away(1_000)
+    await keys.of('https://app.example.com')
+    t.equal(asked.length, 2, 'and not before')
+  })
+
+  t.test('that there were none of are asked for after a minute', async (t) => {
+    const clock = testClock()
+    const { fetch } = fetchOf({ keys: [] })
+    let isThere = false
+    const none = new ForbiddenUrlError('the host has no address')
+    const keys = createTrustedIssuerKeys((url) => (isThere ? fetch(url) : Promise.reject(none)), clock)
+    t.equal(await keys.of('https://app.example.com'), undefined)
+    isThere = true
+    clock.advance(AGAIN_AFTER_MS - 1)
+    t.equal(await keys.of('https://app.example.com'), undefined)
+    clock.advance(1)
+    t.ok(await keys.of('https://app.example.com'))
+  })
+})
+
+t.test('issuers that are asked at once', async (t) => {
+  t.test('are 32, and eight of one owner, and others are put off without being remembered', async (t) => {
+    const { fetch } = fetchOf({ keys: [] })
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let hung = 0
+    const keys = createTrustedIssuerKeys(async (url) => {
+      hung += 1
+      await released
+      return fetch(url)
+    }, testClock())
+    const refused: string[] = []
+    const ask = (owner: string, i: number) =>
+      keys.of(`https://${owner}-${i}.example.com`, false, owner).catch((error) => {
+        refused.push(`${owner} ${isFault(error) && error.code}`)
+      })
+    const owners = ['ann', 'bob', 'cleo', 'dan', 'eve']
+    const asked = owners.flatMap((owner) => Array.from({ length: 10 }, (_, i) => ask(owner, i)))
+    await new Promise((resolve) => setImmediate(resolve))
+    t.equal(hung, 32)
+    const rest = (owner: string, count: number) => Array(count).fill(`${owner} overloaded`)
+    t.strictSame(refused, [...owners.slice(0, 4).flatMap((owner) => rest(owner, 2)), ...rest('eve', 10)])
+    release()
+    await Promise.all(asked)
+    t.ok(await ask('ann', 9), 'one that was put off')
+  })
+
+  t.test('503 for the ninth of an account', async (t) => {
+    const { trust, validate } = await startRelyingParty(t)
+    const answers: (() => void)[] = []
+    let arrived = () => {}
+    const eight = new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    const host = await listen(t, (request, response) => {
+      answers.push(() => answerWith('', 500)(request, response))
+      if (answers.length === 8) arrived()
+    })
+    const token = await (await startBareIssuer(t)).token()
+    const trusted = await Promise.all(Array.from({ length: 9 }, (_, i) => trust({ url: `${host.origin}/${i}` })))
+    const waiting = trusted.slice(0, 8).map((one) => validate(token, one))
+    await eight
+    isPutOff(t, await validate(token, trusted[8] as (typeof trusted)[number]), 'the ninth')
+    t.equal(host.requests.length, 8, 'it was not asked')
+    for (const answer of answers) answer()
+    await Promise.all(waiting)
   })
 })
 

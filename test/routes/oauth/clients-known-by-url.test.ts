@@ -19,6 +19,7 @@ import { en } from '../../../src/routes/pages/texts/en.js'
 import { LANGUAGES, texts } from '../../../src/routes/pages/texts/languages.js'
 import { testClock } from '../../support/app.js'
 import { answer, codeRequest, queryOf, redeemCode, type Sent } from '../../support/code-flow.js'
+import { startDnsServer } from '../../support/dns-server.js'
 import { clientsFile, DEVICE_CODE, startOAuthApp } from '../../support/oauth-app.js'
 import { answerWith, authorityFile, listen } from '../../support/trusted-issuer.js'
 import { createVisitor, type Page, signedIn } from '../../support/visitor.js'
@@ -640,6 +641,23 @@ t.test('who may be known by a URL', async (t) => {
     t.notMatch(refused.body.error_description, /address|public/, 'and nobody explores a network by the answers')
     t.equal(host.connections(), before)
   })
+})
+
+t.test('401 for a name that nobody has as for one of the inside, and 503 while nobody can say', async (t) => {
+  const dns = await startDnsServer(t)
+  const { begin } = await startService(t, { FOREIGN_ISSUERS_ON_LOOPBACK: 'off', DNS_RESOLVER: dns.address })
+  dns.point('inside.example.com', '10.0.0.1')
+  dns.fail('empty.example.com', 'NODATA')
+  dns.fail('broken.example.com', 'SERVFAIL')
+  const [{ status, body }, ...others] = [
+    await begin('https://inside.example.com/tool.json'),
+    await begin('https://empty.example.com/tool.json'),
+    await begin('https://nobody.example.com/tool.json'),
+    await begin('https://localhost/tool.json')
+  ]
+  t.match({ status, body }, { status: 401, body: { error: 'invalid_client' } })
+  for (const other of others) t.strictSame({ status: other.status, body: other.body }, { status, body })
+  t.equal((await begin('https://broken.example.com/tool.json')).status, 503)
 })
 
 t.test('two URLs with the same tag', async (t) => {
