@@ -43,7 +43,7 @@ import { createLimitedGuesses } from './limits/limited-guesses.js'
 import type { DataWatchEvents } from './marker/data-loss.js'
 import { createDataWatch, isMarker } from './marker/data-watch.js'
 import { readable } from './records/readable.js'
-import { createTurns } from './records/turns.js'
+import { createTurns, KEYS } from './records/turns.js'
 import { createEnding } from './restore/ending.js'
 import type { Keyspace } from './restore/keyspace.js'
 import { createRestore, type Restore } from './restore/restore.js'
@@ -127,6 +127,7 @@ export function createCore(parts: CoreParts) {
   const guesses = createGuesses(storage.limits, clock)
   const limitedGuesses = createLimitedGuesses(storage.limits, audit, clock)
 
+  const keyTurns = createTurns(1, 1, KEYS)
   const signingKeys = createSigningKeys({
     store: storage.signingKeys,
     keyring,
@@ -136,7 +137,8 @@ export function createCore(parts: CoreParts) {
       ID_TOKEN_TTL_SECONDS,
       ...[...config.clients, like].map((client) => accessTokenTtlOf(client, false))
     ),
-    audit
+    audit,
+    inTurn: (generation) => keyTurns('service', generation)
   })
   const signingKeysRefresh = createSigningKeysRefresh(signingKeys, events.signingKeysFailed)
   const resources = new Set(config.clients.flatMap((client) => client.resources.map(({ identifier }) => identifier)))
@@ -257,7 +259,8 @@ export function createCore(parts: CoreParts) {
     audit,
     events,
     clock,
-    limitTime
+    limitTime,
+    turns: keyTurns
   })
 
   const dataWatch = createDataWatch({
