@@ -85,7 +85,8 @@ export const core = fp<CoreOptions>(
       perAddress: config.limits.pendingPerIp,
       perClient: config.limits.pendingPerClient,
       networkOf: whereabouts.countedAs,
-      refused: (by: string) => metrics.countLimited(`pending grants per ${by}`)
+      siteOf: whereabouts.siteOf,
+      refused: (counted: string) => metrics.countLimited(`pending grants ${counted}`)
     }
     const limitTime = app.withinHalfTheLimit
     const parts = { storage, config, clock, signer, events, limitTime, networkOf: whereabouts.countedAs }

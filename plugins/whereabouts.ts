@@ -14,6 +14,8 @@ export interface Whereabouts {
   network(request: FastifyRequest): string
   /** What limits count an address as; undefined for TRUSTED_CALLERS, which are not counted by address. */
   countedAs(ip: string): string | undefined
+  /** The /48 of an IPv6 address, which one customer of a provider may have as a whole. */
+  siteOf(ip: string): string | undefined
   location(request: FastifyRequest): Location | undefined
   /** Where a request comes from, as the audit trail tells it. */
   whence(request: FastifyRequest): Whence & { ip: string }
@@ -30,6 +32,7 @@ declare module 'fastify' {
 }
 
 const LONGEST_LOCATION = 256
+const SITE_BITS = 48
 
 export const whereabouts = fp(
   async (app) => {
@@ -63,6 +66,10 @@ export const whereabouts = fp(
       isBehindProxy: (request) => trusts(peerOf(request)),
       network: (request) => normalizeIP(ip(request)),
       countedAs: (ip) => (isTrusted(ip, 0) ? undefined : normalizeIP(ip)),
+      siteOf(ip) {
+        const site = normalizeIP(ip, SITE_BITS)
+        return site.includes(':') ? site : undefined
+      },
       location,
       whence,
       origin: (request, actor) => ({ actor, ...whence(request) })

@@ -354,13 +354,13 @@ export const EnvironmentSchema = Type.Object({
     1,
     100_000,
     200,
-    'Grants of one address (IPv6: one /64) that may wait for their decision at a time.'
+    'Grants of one address (IPv6: one /64) that may wait for their decision at a time; of a /48 of IPv6 ten times as many.'
   ),
   LIMIT_PENDING_PER_CLIENT: wholeNumber(
     1,
     1_000_000,
     100_000,
-    'Grants of one client that may wait for their decision at a time, whatever their addresses.'
+    'Grants of one client that may wait for their decision at a time, whatever their addresses; of all clients known by a URL together as many.'
   ),
   TRUSTED_CALLERS: list(
     Type.String({ pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' }),

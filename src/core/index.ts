@@ -27,7 +27,7 @@ import { createLimitedGuesses } from './limits/limited-guesses.js'
 import { createDataWatch, isMarker } from './marker/data-watch.js'
 import type { CoreParts } from './parts.js'
 import { readable } from './records/readable.js'
-import { createTurns } from './records/turns.js'
+import { createTurns, KEYS } from './records/turns.js'
 import { createEnding } from './restore/ending.js'
 import type { Keyspace } from './restore/keyspace.js'
 import { createRestore, type Restore } from './restore/restore.js'
@@ -61,6 +61,7 @@ export function createCore(parts: CoreParts) {
   const guesses = createGuesses(storage.limits, clock)
   const limitedGuesses = createLimitedGuesses(storage.limits, audit, clock)
 
+  const keyTurns = createTurns(1, 1, KEYS)
   const base = { storage, config, keyring, audit, events, clock }
   const { refresher, ...userServices } = createUserServices({ ...base, epoch })
   const { users, profiles, identities, connections } = userServices
@@ -68,6 +69,7 @@ export function createCore(parts: CoreParts) {
     createAuthorizationServices({ ...base, users, epoch, clients })
   const { signingKeysRefresh, ...tokenServices } = createTokenServices({
     ...base,
+    keyInTurn: (generation) => keyTurns('service', generation),
     authorizations,
     clients,
     jwt: signer
@@ -88,7 +90,7 @@ export function createCore(parts: CoreParts) {
     ...{ issuer: config.publicUrl, upstreams: config.upstreams, users, profiles, identities },
     ...{ authorizations, allAuthorizations, directory }
   })
-  const issuerServices = createIssuerServices({ ...base, jwt: signer, limitTime })
+  const issuerServices = createIssuerServices({ ...base, jwt: signer, limitTime, turns: keyTurns })
 
   const dataWatch = createDataWatch({
     ...{ records: readable(storage.markers, isMarker), signingKeys: storage.signingKeys, trail: storage.events },

@@ -109,8 +109,13 @@ async function everyEvent(t: Test, engine: Record<string, string>): Promise<void
       detail: 'device'
     }
     t.strictSame(await since(), [collected], 'and so does a repeated collection')
-    await second.call('PATCH', `/auth/clients/${authorizationId}`, { user: 'ann', body: { label: 'my label' } })
+    const rename = () =>
+      second.call('PATCH', `/auth/clients/${authorizationId}`, { user: 'ann', body: { label: 'my label' } })
+    const renamed = await rename()
     t.strictSame(await since(), [{ type: 'authorization.renamed', ...ANN, ...HERE, ...ids }])
+    t.same([renamed.status, renamed.body.label], [200, 'my label'])
+    t.strictSame((await rename()).body, renamed.body)
+    t.strictSame(await since(), [], 'the label that it has already is answered, and not told')
     for (let i = 0; i < 2; i++) await second.call('DELETE', `/auth/clients/${authorizationId}`, { user: 'ann' })
     const revoked = { type: 'authorization.revoked', ...ANN, ...HERE, ...ids, detail: 'owner' }
     t.strictSame(await since(), [revoked], 'what is revoked is not revoked again')

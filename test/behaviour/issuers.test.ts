@@ -7,6 +7,7 @@ import { createPrivateKey } from 'node:crypto'
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import { rotateIssuerKey } from '../../src/cli/keys.js'
+import { isFault } from '../../src/core/fault.js'
 import { createKeyring } from '../../src/core/secrets/keyring.js'
 import { openSigningKey } from '../../src/core/tokens/signing-key.js'
 import { GRANTD_SECRET, PATIENT, type TestClock } from '../support/app.js'
@@ -661,6 +662,47 @@ t.test('by schedule, as it is configured', async (t) => {
     clock.advance(3_600_000)
     t.equal((await publishedKids(service, ids)).length, count, 'all of them, while their tokens may live')
   }
+})
+
+t.test('keys are generated one at a time, because others sign and verify on the same threads', async (t) => {
+  const { app, clock } = await startTokensApp(t, { PROVIDER_SIGNING_ALG: 'ES256', LIMITS: 'off' })
+  const { issuers, issuerKeys } = app.core
+  const done: string[] = []
+  async function create(owner: string): Promise<string[]> {
+    try {
+      const { id } = await issuers.create(owner, { name: 'Pipelines', description: '' })
+      done.push(owner)
+      return [id]
+    } catch (error) {
+      if (!isFault(error) || error.code !== 'overloaded') throw error
+      return []
+    }
+  }
+
+  await t.test('an owner has twenty waiting, and others come between them', async (t) => {
+    const made = await Promise.all([...Array.from({ length: 40 }, () => create('ann')), create('bob'), create('carol')])
+    t.equal(made.flat().length, 21 + 2, 'the rest is told to come again')
+    t.strictSame(done.slice(0, 4).sort(), ['ann', 'ann', 'bob', 'carol'])
+  })
+
+  await t.test('what is due has a place beside them, and where there is none the keys stay in use', async (t) => {
+    const made = await Promise.all(Array.from({ length: 20 }, () => create('bob')))
+    const ids = [...made, ...(await Promise.all(Array.from({ length: 10 }, () => create('carol'))))].flat()
+    t.equal(ids.length, 30)
+    clock.advance(DAY_MS)
+    done.length = 0
+    const creations = Array.from({ length: 21 }, () => create('ann'))
+    const numbers = async () => {
+      const all = await Promise.all(ids.map((id) => issuerKeys.of(id)))
+      return all.map((keys) => keys.published().length)
+    }
+    const twice = (counts: number[]) => counts.filter((count) => count === 2).length
+    const first = await numbers()
+    t.strictSame([first.length, twice(first)], [30, 20], 'all are answered')
+    await Promise.all(creations)
+    clock.advance(60_000)
+    t.equal(twice(await numbers()), 30, 'and a minute later those that were left have their turn')
+  })
 })
 
 t.test('48 hours of rotations every hour: whatever was signed verifies until it ends', async (t) => {

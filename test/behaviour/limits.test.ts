@@ -1,6 +1,7 @@
 /** Checks how often each caller may ask, at the exact limits, and what happens to somebody who guesses user codes. */
 import t, { type Test } from 'tap'
 import { EnvironmentSchema } from '../../schemas/config.js'
+import { createPendingGrants } from '../../src/core/grants/pending-grants.js'
 import { loggerOptions } from '../../src/logger.js'
 import { tally, times } from '../contract/engine.js'
 import { refused } from '../routes/expectations.js'
@@ -624,6 +625,48 @@ t.test('grants that wait', async (t) => {
       limited(t, await start('192.0.2.1'), ABOUT_900)
       service.clock.advance(900_000)
       t.equal((await start('192.0.2.1')).status, 200, 'nor does one that is over')
+    })
+
+    t.test(
+      `a /48 has places for ten of its networks, so that nobody fills a client with one, in ${name}`,
+      async (t) => {
+        if (name === 'Redis') await redis.client.flushall()
+        const service = await startApp(t, { ...variables, LIMIT_PENDING_PER_IP: '1', LIMIT_PENDING_PER_CLIENT: '12' })
+        const { start, approve } = asking(service)
+        const burst = await Promise.all(times(20, (i) => start(`2001:db8:1:${i}::1`)))
+        t.same(tally(burst.map(({ status }) => `${status}`)), { 200: 10, 429: 10 })
+        t.match((await service.call('GET', '/metrics')).body, /limit="pending grants per \/48"\} 10$/m)
+        limited(t, await start('2001:db8:1:ffff::1'), ABOUT_900, 'of a network that has none')
+        t.equal((await start('2001:db8:2:1::1')).status, 200, 'another /48')
+        t.equal((await start('192.0.2.1')).status, 200, 'an IPv4 address')
+        limited(t, await start('192.0.2.2'), ABOUT_900, 'the client has no place any more')
+        const mine = burst.find(({ status }) => status === 200)
+        t.equal((await approve(mine?.body.user_code, 'ann', '192.0.2.9')).status, 200)
+        t.equal((await start('2001:db8:1:ffff::1')).status, 200, 'a decided one leaves its place in both')
+      }
+    )
+
+    t.test(`clients that are known by a URL have the places of one client together, in ${name}`, async (t) => {
+      if (name === 'Redis') await redis.client.flushall()
+      const { app } = await startApp(t, variables)
+      const refusals: string[] = []
+      const pending = createPendingGrants(app.storage.limits, {
+        ...{ perAddress: 3, perClient: 5 },
+        ...{ networkOf: () => undefined, siteOf: () => undefined },
+        refused: (counted) => void refusals.push(counted)
+      })
+      const grantOf = (i: number) => ({
+        grantDigest: `digest ${i}`,
+        clientId: `https://${i}.example.com/tool`,
+        ip: '192.0.2.1'
+      })
+      const enter = (i: number) => pending.enter(grantOf(i), 900_000)
+      await Promise.all(times(5, enter))
+      await t.rejects(enter(5), { code: 'too_many_requests' })
+      t.strictSame(refusals, ['of clients known by a URL'])
+      await t.resolves(pending.enter({ ...grantOf(6), clientId: 'cli' }, 900_000), 'other clients have their own')
+      await pending.leave(grantOf(0))
+      await t.resolves(enter(5), 'one that is decided leaves its place')
     })
   }
 

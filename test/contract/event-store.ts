@@ -47,7 +47,7 @@ export function eventStoreContract(t: Test, start: StartEngine): void {
     t.equal(new Set(events.map(({ id }) => id)).size, told.length)
     t.strictSame((await storage.events.before(undefined, LARGEST_EVENT_PAGE)).events, events.toReversed())
     const evidence = events.filter((event) => !isByAnybody(event))
-    t.equal(evidence.length, told.length - 3)
+    t.equal(evidence.length, told.length - 9)
     t.strictSame(
       (await other.events.evidence.after(undefined, LARGEST_EVENT_PAGE)).events,
       evidence,

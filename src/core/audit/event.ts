@@ -84,11 +84,25 @@ const PASSING: ReadonlySet<EventType> = new Set<EventType>(['grant.shown', 'gues
 /** Whether an event must outlive a primary that is lost, as what it tells does. */
 export const isLasting = ({ type }: Told): boolean => !PASSING.has(type)
 
-/** What nobody has to be signed in for, nor to hold anything but what they were given for asking. */
-const BY_ANYBODY: ReadonlySet<EventType> = new Set<EventType>(['grant.started', 'grant.withdrawn', 'guesses.limited'])
+/**
+ * What can be repeated at will: without an account, or by one user however little they may approve in a minute. A refresh token that is
+ * used again and again is told each time, but revokes once, and that is told as `authorization.revoked`.
+ */
+const AT_WILL: ReadonlySet<EventType> = new Set<EventType>([
+  'grant.started',
+  'grant.shown',
+  'grant.withdrawn',
+  'refresh_token.replayed',
+  'authorization.renamed',
+  'user.signed_in',
+  'user.signed_out',
+  'guesses.limited',
+  'rule.refused'
+])
 
-/** Whether anybody can cause as many of such an event as they have addresses: those push no others out of the trail. */
-export const isByAnybody = ({ type, userId }: Told): boolean => userId === undefined && BY_ANYBODY.has(type)
+/** Whether anybody can cause as many of such an event as they like: those push no others out of the trail. What operators do is not among them. */
+export const isByAnybody = ({ type, actor }: Told): boolean =>
+  AT_WILL.has(type) && actor !== 'operator' && !actor.startsWith('admin:')
 
 const GRANT_ID_LENGTH = 16
 

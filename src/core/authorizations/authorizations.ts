@@ -43,7 +43,7 @@ export interface Authorizations {
   page(userId: string, options?: { most?: number; after?: Position | undefined }): Promise<AuthorizationPage>
   /** How many are active, and of these await their collection, and whether there is one at all, ended or not. */
   countsOf(userId: string): Promise<{ active: number; awaited: number; isAny: boolean }>
-  /** Sets the label, or clears it if undefined. Resolves to undefined if this user has no such authorization. */
+  /** Sets the label, or clears it if undefined; one that it has already is not told. Undefined if this user has no such authorization. */
   rename(userId: string, id: string, label: string | undefined, by: Origin): Promise<Authorization | undefined>
   /** Revokes for good. Idempotent. Resolves to undefined if this user has no such authorization. */
   revoke(userId: string, id: string, how: RevokedBy, by: Origin): Promise<Authorization | undefined>
@@ -168,13 +168,15 @@ export function createAuthorizations({
     },
 
     async rename(userId, id, label, by) {
-      const fields = await records.change(userId, id, label === undefined ? { clear: ['label'] } : { set: { label } })
-      const authorization = fields && fromFields(userId, id, fields)
-      if (authorization) {
-        const { clientId } = authorization
+      const before = await records.get(userId, id)
+      if (before && before.label !== label) {
+        // Told first: whoever repeats this finds the label, and could not know whether it was told.
+        const { clientId } = fromFields(userId, id, before)
         await audit.tell({ type: 'authorization.renamed', ...by, userId, clientId, authorizationId: id })
       }
-      return authorization
+      // Written in any case, because the replicas may not have heard yet of an earlier attempt.
+      const fields = await records.change(userId, id, label === undefined ? { clear: ['label'] } : { set: { label } })
+      return fields && fromFields(userId, id, fields)
     },
 
     revoke,

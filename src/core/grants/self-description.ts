@@ -13,9 +13,9 @@ const LONGEST_SHOWN = 64
 
 /**
  * Invisible characters: controls, format characters (direction, zero width, tags), private use, surrogates, unassigned code
- * points, line and paragraph separators, default-ignorables, the blank braille pattern.
+ * points, line and paragraph separators, default-ignorables, the blank braille pattern. docs/dashboard-api.md has it for other pages.
  */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
+export const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
 /** The invisible characters of an emoji sequence, which are kept: variation selector 16 and the zero width joiner. */
 const OF_PICTURES =
   /(?<=\p{Extended_Pictographic})\uFE0F|(?<=\p{Extended_Pictographic}|\p{EMod}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/u

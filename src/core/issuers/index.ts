@@ -6,6 +6,7 @@ import type { LimitStore } from '../limits/limits.js'
 import { createJsonRecords } from '../records/json-records.js'
 import { readable } from '../records/readable.js'
 import type { LockStore, RecordStore } from '../records/record-store.js'
+import type { Turns } from '../records/turns.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { JwtSigner, SigningAlg, SigningKeyStore } from '../tokens/signing-key.js'
 import { createTxtResolver } from './challenge.js'
@@ -41,10 +42,12 @@ export interface IssuerServicesParts {
   events: DomainEvents
   clock: Clock
   limitTime: <T>(work: Promise<T>) => Promise<T>
+  /** Of the generations of keys. */
+  turns: Turns
 }
 
 export function createIssuerServices(parts: IssuerServicesParts) {
-  const { storage, config, keyring, jwt, audit, events, clock, limitTime } = parts
+  const { storage, config, keyring, jwt, audit, events, clock, limitTime, turns } = parts
   const { baseDomain, signingAlg, keySeconds, dnsResolver } = config.tokensApi
   // Every service checks ownership by these records, so none needs another service for that.
   const issuerRecords = createJsonRecords(storage.issuers, clock, IssuerContent)
@@ -59,7 +62,8 @@ export function createIssuerServices(parts: IssuerServicesParts) {
     clock,
     alg: signingAlg,
     rotateAfterSeconds: keySeconds,
-    audit
+    audit,
+    turns
   })
   const claims = createDomainClaims({
     holders: readable(storage.domainHolders, isHolder),

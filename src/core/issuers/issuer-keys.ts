@@ -6,8 +6,9 @@
 import type { AuditTrail } from '../audit/audit-trail.js'
 import type { Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
-import { fault } from '../fault.js'
+import { fault, isFault } from '../fault.js'
 import { createBoundedCache } from '../records/bounded-cache.js'
+import type { Turns } from '../records/turns.js'
 import type { Keyring } from '../secrets/keyring.js'
 import type { SigningAlg, SigningKeyStore } from '../tokens/signing-key.js'
 import { createSigningKeys, forRequest, type SigningKeys } from '../tokens/signing-keys.js'
@@ -16,10 +17,12 @@ import { LONGEST_TOKEN_SECONDS } from './issuer.js'
 /** How long an instance uses cached keys. New keys are published for much longer before they sign. */
 const FRESH_MS = 59_000
 const MOST_HELD = 1_000
+/** Whose turn it is when successors are generated. */
+const SUCCESSORS = 'successors'
 
 export interface IssuerKeys {
-  /** Creates the first key of an issuer, off the event loop. */
-  create(issuerId: string): Promise<void>
+  /** Creates the first key of an issuer, off the event loop. Rejects with `overloaded` if too many wait for one, of its owner or of all. */
+  create(issuerId: string, owner: string): Promise<void>
   /** Resolves to the current keys. Rejects with `unavailable`. */
   of(issuerId: string): Promise<SigningKeys>
   /** Creates a successor to the newest key. */
@@ -35,6 +38,8 @@ export interface IssuerKeysParts {
   alg: SigningAlg
   rotateAfterSeconds: number
   audit: Pick<AuditTrail, 'tell'>
+  /** Of the generations of keys. */
+  turns: Turns
 }
 
 interface Held {
@@ -44,34 +49,40 @@ interface Held {
 }
 
 export function createIssuerKeys(parts: IssuerKeysParts): IssuerKeys {
-  const { storeOf, keyring, clock, alg, rotateAfterSeconds, audit } = parts
+  const { storeOf, keyring, clock, alg, rotateAfterSeconds, audit, turns } = parts
   const held = createBoundedCache<Held>(MOST_HELD)
 
   /**
-   * The first key is created only with its issuer: a request that finds no key asks for a deleted issuer and must not
-   * create one.
+   * The first key is created only with its issuer, in its owner's turn: a request that finds no key asks for a deleted issuer and
+   * must not create one. All successors wait in one row, because nobody waits for them in particular.
    */
-  function keysOf(issuerId: string, makes: 'the first as well' | 'successors' = 'successors'): SigningKeys {
+  function keysOf(issuerId: string, creator?: string): SigningKeys {
     const kept = storeOf(issuerId)
     const store: SigningKeyStore = {
       ...kept,
       succeed(predecessorKid, next, obsolete) {
-        if (predecessorKid === undefined && makes === 'successors') return Promise.reject(fault('not_found'))
+        if (predecessorKid === undefined && creator === undefined) return Promise.reject(fault('not_found'))
         return kept.succeed(predecessorKid, next, obsolete)
       }
     }
+    const inTurn = <T>(generation: () => Promise<T>) => turns(creator ?? SUCCESSORS, generation)
     const tokenTtlSeconds = LONGEST_TOKEN_SECONDS
-    return createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds, audit, issuerId })
+    return createSigningKeys({ store, keyring, clock, alg, tokenTtlSeconds, audit, inTurn, issuerId })
   }
 
   async function read(keys: SigningKeys): Promise<void> {
     await keys.refresh()
-    await keys.rotateIfOlder(rotateAfterSeconds * 1000)
+    try {
+      await keys.rotateIfOlder(rotateAfterSeconds * 1000)
+    } catch (error) {
+      // Where too many wait already, the keys that there are stay in use until they are read again.
+      if (!isFault(error) || error.code !== 'overloaded') throw error
+    }
   }
 
   return {
-    async create(issuerId) {
-      await keysOf(issuerId, 'the first as well').load()
+    async create(issuerId, owner) {
+      await keysOf(issuerId, `owner ${owner}`).load()
     },
 
     async of(issuerId) {

@@ -17,7 +17,7 @@ import type { Workloads } from './workloads.js'
 const OWNER = 'owner'
 
 export interface Issuers {
-  /** Creates an issuer and its first key. */
+  /** Creates an issuer and its first key. Rejects with `overloaded` if too many wait for one. */
   create(owner: string, content: Pick<IssuerContent, 'name' | 'description'>): Promise<Issuer>
   list(owner: string, options: ListOptions): Promise<List<Issuer>>
   find(owner: string, id: string): Promise<Issuer | undefined>
@@ -46,7 +46,7 @@ export function createIssuers(parts: IssuersParts): Issuers {
     async create(owner, { name, description }) {
       const id = newId()
       // The issuer's record is created last, so that an issuer which can be found always has keys and an owner.
-      await keys.create(id)
+      await keys.create(id, owner)
       // The record keeps an older name: `account` is the owner.
       await owners.create(id, OWNER, { account: owner }, clock() + FOR_EVER_MS)
       return records.create(owner, { name, description }, id)

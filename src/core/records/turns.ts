@@ -1,15 +1,26 @@
-/** Turns for work that many want at once: a part of the event loop for all of them, and the same part for each party. */
+/**
+ * Turns for work that many want at once: a part of the event loop for all of them, and the same part for each party. Long
+ * lists take turns, and so does the generation of keys.
+ */
 import { fault } from '../fault.js'
 
 /** As long as a batch costs, so that many lists leave at least half of the loop to everybody else. */
 const REST_MS = 1
-/**
- * The caps on those that wait for their turn, of all and of one party. Each of them is a request, so that this bounds their memory.
- * When the cap of all is reached, a party may still have a few waiting: a page, and what is asked for beside it.
- */
-const MOST_WAITING = 1_000
-const MOST_WAITING_OF_ONE = 250
-const ALWAYS_WAITING_OF_ONE = 10
+
+/** The caps on those that wait for their turn. Each of them is a request, so that this bounds their memory and how long they wait. */
+export interface MostWaiting {
+  inAll: number
+  ofOne: number
+  /** How many a party may still have waiting when the cap of all is reached. */
+  always: number
+  /** What the log is told when one of them is reached. */
+  reached: string
+}
+
+/** When the cap of all lists is reached, a party has room for a page, and for what is asked for beside it. */
+const LISTS: MostWaiting = { inAll: 1_000, ofOne: 250, always: 10, reached: 'too many lists are read already' }
+/** An RSA key takes a core for a tenth of a second or more. What the service or a rotation wants has a place in any case. */
+export const KEYS: MostWaiting = { inAll: 100, ofOne: 20, always: 1, reached: 'too many keys are generated already' }
 
 /**
  * Runs a piece of work of a party (a user, or whose an API key is) when it is its turn. Rejects with `overloaded` if too many wait
@@ -22,7 +33,7 @@ export type Turns = <T>(party: string, work: () => Promise<T>) => Promise<T>
  * other, however much each of them wants, and what one party wants is first come, first served. The next piece begins in a later
  * turn of the event loop, after a rest if somebody waits.
  */
-export function createTurns(most: number, mostOfOne = most): Turns {
+export function createTurns(most: number, mostOfOne = most, waits = LISTS): Turns {
   /** What waits, by its party: who is first here is the next one. */
   const waiting = new Map<string, (() => void)[]>()
   const taken = new Map<string, number>()
@@ -55,8 +66,8 @@ export function createTurns(most: number, mostOfOne = most): Turns {
 
   function wait(party: string): Promise<void> {
     const queue = waiting.get(party) ?? []
-    if (queue.length >= (waitingInAll < MOST_WAITING ? MOST_WAITING_OF_ONE : ALWAYS_WAITING_OF_ONE)) {
-      throw fault('overloaded', { detail: 'too many lists are read already' })
+    if (queue.length >= (waitingInAll < waits.inAll ? waits.ofOne : waits.always)) {
+      throw fault('overloaded', { detail: waits.reached })
     }
     waitingInAll += 1
     waiting.set(party, queue)

@@ -13,7 +13,7 @@ import type { TokenEvents } from './issued-tokens.js'
 import type { RefreshFamilyStore } from './refresh-family.js'
 import { createRefreshTokens, createRefreshTokenTexts } from './refresh-tokens.js'
 import type { JwtSigner, SigningAlg, SigningKeyStore } from './signing-key.js'
-import { createSigningKeys } from './signing-keys.js'
+import { createSigningKeys, type SigningKeysParts } from './signing-keys.js'
 import { createSigningKeysRefresh } from './signing-keys-refresh.js'
 import { createStatusLists } from './status-lists.js'
 import { createTokens } from './tokens.js'
@@ -42,13 +42,15 @@ export interface TokenServicesParts {
   clients: Clients
   keyring: Keyring
   jwt: JwtSigner
+  /** Generates a key when it is its turn. */
+  keyInTurn: SigningKeysParts['inTurn']
   audit: Pick<AuditTrail, 'tell'>
   events: TokenServiceEvents
   clock: Clock
 }
 
 export function createTokenServices(parts: TokenServicesParts) {
-  const { storage, config, authorizations, clients, keyring, jwt, audit, events, clock } = parts
+  const { storage, config, authorizations, clients, keyring, jwt, keyInTurn, audit, events, clock } = parts
   const { expectedIssuer, tokenStatusList: namesStatusList } = config
   const signingKeys = createSigningKeys({
     store: storage.signingKeys,
@@ -59,7 +61,8 @@ export function createTokenServices(parts: TokenServicesParts) {
       ID_TOKEN_TTL_SECONDS,
       ...[...config.clients, config.clientsByUrlLike].map((client) => accessTokenTtlOf(client, false))
     ),
-    audit
+    audit,
+    inTurn: keyInTurn
   })
   const signing = { keys: signingKeys, jwt, issuer: config.publicUrl }
   const resources = new Set(config.clients.flatMap((client) => client.resources.map(({ identifier }) => identifier)))

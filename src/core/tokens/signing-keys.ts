@@ -63,6 +63,8 @@ export interface SigningKeysParts {
   /** The longest lifetime of a token, in seconds, for which predecessors stay published. */
   tokenTtlSeconds: number
   audit: Pick<AuditTrail, 'tell'>
+  /** Runs a generation when it is its turn: on libuv's few threads it would keep whatever else is signed or verified there waiting. */
+  inTurn: <T>(generation: () => Promise<T>) => Promise<T>
   /** Whose keys they are; undefined for those of the service itself. */
   issuerId?: string
 }
@@ -77,7 +79,7 @@ export async function forRequest(store: Pick<SigningKeyStore, 'unreadable'>, rea
 }
 
 export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
-  const { store, keyring, clock, alg, tokenTtlSeconds, audit, issuerId } = parts
+  const { store, keyring, clock, alg, tokenTtlSeconds, audit, inTurn, issuerId } = parts
   /** Oldest first. */
   let stored: StoredSigningKey[] = []
   const opened = new Map<string, SigningKey>()
@@ -94,11 +96,13 @@ export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
 
   async function succeed(when: 'published-ahead' | 'now', by = BY_ITSELF): Promise<StoredSigningKey> {
     const newest = stored.at(-1)
-    // Always later than its predecessor, even if this instance's clock is slow: keys are ordered by this time.
-    const createdAtMs = Math.max(clock(), (newest?.createdAtMs ?? 0) + 1)
-    const signsFromMs = createdAtMs + (newest && when === 'published-ahead' ? PUBLISHED_AHEAD_MS : 0)
-    const predecessorsUntilMs = signsFromMs + tokenTtlSeconds * 1000 + SLACK_MS
-    const next = await newSigningKey(alg, keyring, { createdAtMs, signsFromMs, predecessorsUntilMs })
+    const next = await inTurn(() => {
+      // Always later than its predecessor, even if this instance's clock is slow: keys are ordered by this time.
+      const createdAtMs = Math.max(clock(), (newest?.createdAtMs ?? 0) + 1)
+      const signsFromMs = createdAtMs + (newest && when === 'published-ahead' ? PUBLISHED_AHEAD_MS : 0)
+      const predecessorsUntilMs = signsFromMs + tokenTtlSeconds * 1000 + SLACK_MS
+      return newSigningKey(alg, keyring, { createdAtMs, signsFromMs, predecessorsUntilMs })
+    })
     const obsolete = stored.filter((_, index) => !isPublished(index)).map((key) => key.kid)
     take(await store.succeed(newest?.kid, next, obsolete))
     // Of instances that rotate at once one succeeds. The first key follows none.

@@ -2,6 +2,8 @@
  * What a grant goes by, as plain functions: its rules, tested with the numbers of the specification and not with constants
  * of the code, its codes, and what a program says about itself, as it is shown to the user who decides.
  */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
@@ -15,7 +17,7 @@ import {
   USER_CODE_ALPHABET
 } from '../../../src/core/grants/codes.js'
 import { countriesDiffer } from '../../../src/core/grants/grant.js'
-import { readClaim } from '../../../src/core/grants/self-description.js'
+import { readClaim, UNSEEN } from '../../../src/core/grants/self-description.js'
 import {
   type GrantState,
   graceMs,
@@ -25,6 +27,7 @@ import {
   judgeWithdrawal
 } from '../../../src/core/grants/state-machine.js'
 import { nameFromUserAgent, platformFromUserAgent } from '../../../src/core/grants/user-agent.js'
+import { root } from '../../support/root.js'
 
 const NOW = 1_700_000_000_000
 
@@ -609,6 +612,16 @@ t.test('any text at all', async (t) => {
       RUNS
     )
   })
+})
+
+t.test('the documentation has the regular expression for pages of others', async (t) => {
+  const page = readFileSync(join(root, 'docs/dashboard-api.md'), 'utf8')
+  const [, source = ''] = /^const unseen = \/(.+)\/gu$/m.exec(page) ?? []
+  t.equal(source, UNSEEN.source)
+  const unseen = new RegExp(source, 'gu')
+  for (const one of [...DIRECTION, '\u001b', '\u0000', '\u007f', '\u009b', '\u200b'])
+    t.equal(one.replace(unseen, '.'), '.')
+  t.equal('build-7.example.com, Zoë'.replace(unseen, '.'), 'build-7.example.com, Zoë')
 })
 
 t.test('nothing said', async (t) => {

@@ -346,7 +346,8 @@ function share(): Shared {
         clock: () => clock() + offMs,
         alg,
         tokenTtlSeconds: TTL_SECONDS,
-        audit: keptNowhere
+        audit: keptNowhere,
+        inTurn: (generation) => generation()
       })
   }
 }
