@@ -11,17 +11,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Redis } from 'ioredis'
+import { decodeProtectedHeader } from 'jose'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { createDeadline } from '../../src/core/clock.js'
 import { fault } from '../../src/core/fault.js'
 import { retryAfterOf } from '../../src/routes/to-fault.js'
-import { GRANTD_SECRET, PATIENT, startApp } from '../support/app.js'
+import { type Answer, GRANTD_SECRET, IMPATIENT, PATIENT, startApp } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { type ApiClient, apiClient, claimsOf, type HttpAnswer } from '../support/client.js'
 import { seededRandom, startFaultProxy } from '../support/fault-proxy.js'
 import { startStopwatch } from '../support/held-up.js'
+import { BOX, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { startRedis } from '../support/redis-server.js'
 import { startService } from '../support/service.js'
@@ -1057,6 +1059,119 @@ t.test('Redis gone, silent, paused or loading', async (t) => {
     t.equal((await patient.call('POST', '/auth/grant/code', { body: { client_type: 'cli' } })).status, 200)
   })
 })
+
+t.test(
+  'a token whose key an instance does not know: that it could not look is never that there is no such key',
+  async (t) => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const variables = { REDIS_URL: redis.url, PUBLIC_URL: 'https://grants.example.com' }
+    const maker = await startOAuthApp(t, variables)
+    const unaware = (more: Record<string, string> = {}) => startOAuthApp(t, { ...variables, ...IMPATIENT, ...more })
+    const collect = async () => (await maker.tokens(BOX, 'openid reports.read')).access_token
+    const collectAsCli = async () => (await maker.tokens()).access_token
+
+    /** Makes a key that signs at once, and waits until it does: the clock of the maker stands still. */
+    async function rotate(): Promise<string> {
+      const { kid, signsFromMs } = await maker.app.core.signingKeys.rotate('now', BY)
+      maker.clock.advance(signsFromMs - maker.clock())
+      return kid
+    }
+
+    interface Asked {
+      app: OAuthApp
+      /** Of a confidential client, whose requests no limit is counted for. */
+      token: string
+      ofCli: string
+    }
+    /** Whatever reads an access token, with what it answers for a good one. Revocations come last. */
+    const requests = ({ app, token, ofCli }: Asked): [string, number, () => Promise<Answer>][] => [
+      ['check', 204, () => app.call('GET', '/oauth/check', { token })],
+      ['introspection', 200, () => app.introspect(token)],
+      ['userinfo', 200, () => app.userinfo(token)],
+      ['userinfo by POST', 200, () => app.call('POST', '/oauth/userinfo', { token })],
+      ['list', 200, () => app.call('GET', '/auth/clients', { token: ofCli })],
+      ['connections', 403, () => app.call('GET', '/api/v0/oauthAccounts', { token: ofCli })],
+      ['token of a connection', 403, () => app.call('GET', '/api/v0/oauthAccounts/x/accessToken', { token: ofCli })],
+      [
+        'rename',
+        200,
+        () => app.call('PATCH', `/auth/clients/${claimsOf(ofCli).cid}`, { token: ofCli, body: { label: 'x' } })
+      ],
+      ['revocation', 200, () => app.revoke(token, BOX)],
+      ['revocation by whoever has it', 200, () => app.post('/oauth/revoke', { token: ofCli })]
+    ]
+
+    /** Twice, because the second was answered by what was left of the first. */
+    async function cannotLook(t: Test, asked: Asked): Promise<void> {
+      for (let i = 1; i <= 2; i++) {
+        const answers = await Promise.all(requests(asked).map(async ([name, , ask]) => ({ name, ...(await ask()) })))
+        for (const { name, status, headers, body } of answers) {
+          t.match({ status, headers }, { status: 503, headers: { 'retry-after': /^[1-9]\d*$/ } }, `${name}, time ${i}`)
+          t.notOk('active' in body, `${name}: no verdict`)
+        }
+      }
+    }
+
+    async function isGoodAgain(t: Test, asked: Asked): Promise<void> {
+      for (const [name, good, ask] of requests(asked)) {
+        const { status, body } = await eventually(ask)
+        t.equal(status, good, name)
+        if (name === 'introspection') t.equal(body.active, true)
+      }
+      for (const token of [asked.token, asked.ofCli]) {
+        t.equal((await eventually(() => asked.app.call('GET', '/oauth/check', { token }))).status, 401, 'revoked')
+      }
+    }
+
+    await t.test('an instance that was started while Redis is gone', async (t) => {
+      const [token, ofCli] = [await collect(), await collectAsCli()]
+      await redis.kill()
+      const app = await unaware({ SIGNING_ALG: 'ES256' })
+      await cannotLook(t, { app, token, ofCli })
+      await redis.start()
+      await isGoodAgain(t, { app, token, ofCli })
+      await until(async () => app.app.core.signingKeys.published().length === 2)
+      t.same(
+        app.app.core.signingKeys.published().map(({ alg }) => alg),
+        ['EdDSA', 'ES256'],
+        'it does what it does at a start, though requests read the keys before'
+      )
+    })
+
+    await t.test('one that read its keys a moment before another one signs at once', async (t) => {
+      await eventually(() => maker.call('GET', '/readyz'))
+      const app = await unaware(PATIENT)
+      const kid = await rotate()
+      const token = await collect()
+      t.equal(decodeProtectedHeader(token).kid, kid)
+      t.notOk(app.app.core.signingKeys.published().some((key) => key.kid === kid))
+      const strangers = Array.from({ length: 10 }, (_, i) => {
+        const header = Buffer.from(JSON.stringify({ typ: 'at+jwt', alg: 'EdDSA', kid: `guess ${i}` }))
+        return `${header.toString('base64url')}.${token.split('.').slice(1).join('.')}`
+      })
+      const ask = (token: string) => app.call('GET', '/oauth/check', { token })
+      for (const [tokens, status] of [
+        [strangers, 401],
+        [Array.from({ length: 10 }, () => token), 204]
+      ] as const) {
+        const answers = await Promise.all(tokens.map(ask))
+        t.same([...new Set(answers.map((answer) => answer.status))], [status])
+      }
+    })
+
+    await t.test('one whose Redis is silent when it meets the key', async (t) => {
+      const app = await unaware()
+      const kid = await rotate()
+      const [token, ofCli] = [await collect(), await collectAsCli()]
+      for (const one of [token, ofCli]) t.equal(decodeProtectedHeader(one).kid, kid)
+      process.kill(redis.pid(), 'SIGSTOP')
+      await cannotLook(t, { app, token, ofCli })
+      process.kill(redis.pid(), 'SIGCONT')
+      await isGoodAgain(t, { app, token, ofCli })
+    })
+  }
+)
 
 t.test('a Redis that comes back and does not let itself be listened to any more costs no instance', async (t) => {
   const redis = await startRedis()

@@ -261,9 +261,9 @@ t.test('DASHBOARD_JWKS_URL', async (t) => {
 
   t.test('503 with Retry-After while the keys cannot be had, and never 401', async (t) => {
     const { url, state, stop } = await keyServer(t, ...signers)
-    const { call } = await startApp(t, withKeys(url))
-    const token = await sessionBy(signers[1] as Signer)
-    const away = async (about: string) => {
+    const { call, clock } = await startApp(t, withKeys(url))
+    const known = await sessionBy(signers[1] as Signer)
+    const away = async (about: string, token = known) => {
       const answer = await call('GET', '/auth/clients', { token })
       refused(t, answer, 503, 'Service Unavailable. Please try again.', about)
       t.match(answer.headers['retry-after'], /^[1-9]\d*$/, about)
@@ -278,9 +278,12 @@ t.test('DASHBOARD_JWKS_URL', async (t) => {
       await away(`body ${body}`)
     }
     state.publish(...signers)
-    t.equal((await call('GET', '/auth/clients', { token })).status, 200, 'back at once')
+    t.equal((await call('GET', '/auth/clients', { token: known })).status, 200, 'back at once')
     await stop()
-    t.equal((await call('GET', '/auth/clients', { token })).status, 200, 'what is known is known')
+    clock.advance(61_000)
+    const unknown = await sessionBy(await newSigner('ES256', 'another'))
+    for (let i = 0; i < 2; i++) await away('whether there is such a key by now, nobody knows', unknown)
+    t.equal((await call('GET', '/auth/clients', { token: known })).status, 200, 'what is known is known')
     refused(t, await call('GET', '/auth/clients', { token: 'x.y.z' }), 401, INVALID, 'no JWT at all')
   })
 

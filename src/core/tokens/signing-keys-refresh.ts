@@ -1,4 +1,4 @@
-/** Keeps this instance's signing keys up to date: reads them once a minute, and every second until there is one. */
+/** Keeps this instance's signing keys up to date: reads them once a minute, and every second until they were loaded. */
 import { isFault } from '../fault.js'
 import type { SigningKeys } from './signing-keys.js'
 
@@ -15,14 +15,21 @@ export interface SigningKeysRefresh {
 export function createSigningKeysRefresh(keys: SigningKeys, failed: (error: unknown) => void): SigningKeysRefresh {
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
+  /** A request may have read the keys before, which makes no successor for another algorithm. */
+  let isLoaded = false
 
   function schedule(): void {
-    if (!isStopped) timer = setTimeout(look, keys.current() ? REFRESH_EVERY_MS : RETRY_EVERY_MS).unref()
+    if (!isStopped) timer = setTimeout(look, isLoaded ? REFRESH_EVERY_MS : RETRY_EVERY_MS).unref()
+  }
+
+  async function load(): Promise<void> {
+    await keys.load()
+    isLoaded = true
   }
 
   async function look(): Promise<void> {
     try {
-      await (keys.current() ? keys.refresh() : keys.load())
+      await (isLoaded ? keys.refresh() : load())
     } catch (error) {
       // While the storage is unreachable, the keys in memory stay in use.
       if (!isFault(error)) failed(error)
@@ -33,7 +40,7 @@ export function createSigningKeysRefresh(keys: SigningKeys, failed: (error: unkn
   return {
     async start() {
       try {
-        await keys.load()
+        await load()
       } catch (error) {
         if (!isFault(error)) throw error
       }

@@ -3,6 +3,7 @@
  * rotated here. Each instance caches the set in memory, and reads it again when asked to or when it meets an unknown `kid`.
  * Which key signs follows from the keys' times alone, so that all instances agree.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditTrail } from '../audit/audit-trail.js'
 import { BY_ITSELF, type Origin } from '../audit/event.js'
 import type { Clock } from '../clock.js'
@@ -26,8 +27,8 @@ export const JWKS_MAX_AGE_SECONDS = 300
 const PUBLISHED_AHEAD_MS = (JWKS_MAX_AGE_SECONDS + 60) * 1000
 /** How much longer than its last token a predecessor stays published, for verifiers whose clocks are slow. */
 const SLACK_MS = 60_000
-/** Caps the storage calls for unknown `kid`s, which anybody can send, at one in this time. */
-const RELOAD_COOLDOWN_MS = 5_000
+/** Caps the storage calls for unknown `kid`s, which anybody can send, at one in this time. Whoever asks meanwhile waits for the next. */
+const LOOK_EVERY_MS = 100
 
 export interface SigningKeys {
   /**
@@ -47,7 +48,10 @@ export interface SigningKeys {
   rotateIfOlder(ageMs: number): Promise<void>
   /** The key that signs now; undefined before the keys are loaded. */
   current(): SigningKey | undefined
-  /** The published key with this id. Reads the stored keys for an unknown one, and then rejects with `unavailable`. */
+  /**
+   * The published key with this id. Undefined only if the stored keys, read after the call, have none; rejects with `unavailable`
+   * if they could not be read.
+   */
   find(kid: string): Promise<SigningKey | undefined>
   /** The public JWKs of every key whose tokens may still be valid, and of the successor. */
   published(): PublishedKey[]
@@ -83,7 +87,8 @@ export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
   /** Oldest first. */
   let stored: StoredSigningKey[] = []
   const opened = new Map<string, SigningKey>()
-  let reloadedAtMs = Number.NEGATIVE_INFINITY
+  let lookedAt = Number.NEGATIVE_INFINITY
+  let nextLook: Promise<void> | undefined
 
   const isPublished = (index: number) => (stored[index + 1]?.predecessorsUntilMs ?? Number.POSITIVE_INFINITY) > clock()
 
@@ -113,9 +118,18 @@ export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
   }
 
   async function refresh(): Promise<void> {
-    reloadedAtMs = clock()
     take(await store.list())
     if (stored.length === 0) await succeed('published-ahead')
+  }
+
+  /** One read for all who ask before it begins. One under way may lack a key that was made since it began, so nobody joins that. */
+  function look(): Promise<void> {
+    nextLook ??= sleep(Math.max(0, lookedAt + LOOK_EVERY_MS - performance.now())).then(() => {
+      lookedAt = performance.now()
+      nextLook = undefined
+      return forRequest(store, refresh())
+    })
+    return nextLook
   }
 
   return {
@@ -145,8 +159,9 @@ export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
     },
 
     async find(kid) {
-      if (!opened.has(kid) && clock() - reloadedAtMs >= RELOAD_COOLDOWN_MS) await forRequest(store, refresh())
-      const index = stored.findIndex((key) => key.kid === kid)
+      const place = () => stored.findIndex((key) => key.kid === kid)
+      if (place() < 0) await look()
+      const index = place()
       return index >= 0 && isPublished(index) ? opened.get(kid) : undefined
     },
 

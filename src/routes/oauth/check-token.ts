@@ -5,7 +5,8 @@ import type { App } from '../app.js'
 
 /**
  * GET /oauth/check: whether a proxy may pass on the request whose token this is. Nobody is counted here, for all requests of an
- * API come from the address of its proxy, and a token that is not ours costs no call of the storage.
+ * API come from the address of its proxy, and tokens that are not ours cost ten calls of the storage in a second
+ * at most, however many there are (signing-keys.ts).
  */
 export function checkToken(app: App): void {
   app.route({
