@@ -338,7 +338,6 @@ t.test('400 what is no cursor, or stands there twice', async (t) => {
   const read = reader(service)
   const long = '9'.repeat(400)
   const wrong = [
-    '',
     ' ',
     '1',
     '1.',
@@ -356,6 +355,9 @@ t.test('400 what is no cursor, or stands there twice', async (t) => {
       oauthRefused(t, answer, 400, 'invalid_request')
     }
   }
+  const whole = await pageOf(read())
+  t.strictSame(await pageOf(read('')), whole, 'an empty one counts as left out')
+  t.notOk('preference-applied' in (await read('', { prefer: 'wait=30' })).headers, 'so that nobody is held')
   oauthRefused(t, await call('GET', `${FEED}?after=0&after=0`, { headers: AS_API }), 400, 'invalid_request')
 })
 
