@@ -14,6 +14,8 @@ declare module 'fastify' {
   interface FastifyReply {
     /** Set on an answer that is logged at debug whatever its status. Reading it costs less than looking up the route. */
     isRoutine: boolean
+    /** Set on the answer of a poll that was held: its duration is that of the user's decision, not of the service. */
+    wasHeld: boolean
   }
 }
 
@@ -28,6 +30,7 @@ export const answers = fp(
     const { metrics, tracing } = app
     const logsDebug = ['trace', 'debug'].includes(app.log.level)
     app.decorateReply('isRoutine', false)
+    app.decorateReply('wasHeld', false)
     app.addHook('onResponse', (request, reply, done) => {
       metrics.countAnswer(reply.statusCode)
       const level = levelOf(reply)
@@ -50,8 +53,7 @@ export const answers = fp(
       route.onResponse = [
         ...[route.onResponse ?? []].flat(),
         (_request, reply, done) => {
-          // A poll that was held is left out: its duration is that of the user's decision, not of the service.
-          if (!reply.hasHeader('preference-applied')) metrics.observeAnswer(operation, reply.elapsedTime / 1000)
+          if (!reply.wasHeld) metrics.observeAnswer(operation, reply.elapsedTime / 1000)
           done()
         }
       ]

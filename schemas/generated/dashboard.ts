@@ -68,7 +68,7 @@ export const GrantCodeRequest = Type.Object({
   resource: Type.Optional(Type.Union(
     [Type.Array(Type.String()), Type.String()],
     {
-      description: "The API the JWT is to be for, by its identifier (RFC 8707), or several, 10 at most: the JWT is for the first. Without it the JWT is for the issuer, or for the operator's default."
+      description: "The API the JWT is to be for, by its identifier (RFC 8707), or several, 10 at most: the JWT is for the first. Without it the JWT is for the issuer or, if there is a `scope`, for the operator's default."
     }
   ))
 })

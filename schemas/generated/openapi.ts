@@ -2971,7 +2971,7 @@ export const openapiDocument = {
             description: 'What is asked for, separated by spaces (RFC 6749 §3.3); 1,024 characters at most. Without it nothing is asked for but the authorization itself.'
           },
           resource: {
-            description: "The API the JWT is to be for, by its identifier (RFC 8707), or several, 10 at most: the JWT is for the first. Without it the JWT is for the issuer, or for the operator's default.",
+            description: "The API the JWT is to be for, by its identifier (RFC 8707), or several, 10 at most: the JWT is for the first. Without it the JWT is for the issuer or, if there is a `scope`, for the operator's default.",
             anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }]
           }
         }

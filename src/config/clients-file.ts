@@ -5,6 +5,7 @@ import { isRedirectUri } from '../core/clients/redirect-uri.js'
 import { type Resource, resourcesOf } from '../core/clients/resource.js'
 import { isWithin, readScope } from '../core/clients/scope.js'
 import { overrideFaults } from './built-in-overrides.js'
+import { type LegibleFile, legibleFile } from './legible-entries.js'
 import { MOST_FAULTS, readJsonFile } from './named-files.js'
 import { resourceFaults, toResource } from './resource-entries.js'
 
@@ -24,16 +25,17 @@ export interface ClientsFileContent {
 export function readClientsFile(path: string | undefined, issuer: string): ClientsFileContent {
   const none = { clients: [], overrides: [], resources: [] }
   if (path === undefined) return { ...none, faults: [] }
-  const { content, faults: malformed } = readJsonFile(path, ClientsFile)
-  if (malformed) return { ...none, faults: malformed }
+  const found = readJsonFile(path, ClientsFile)
+  if (found.faults) {
+    const legible = legibleFile(found)
+    const others = legible ? faultsOf(legible.file, issuer, legible.isWellFormed) : []
+    return { ...none, faults: [...found.faults, ...others].slice(0, MOST_FAULTS) }
+  }
 
+  const { content } = found
   const { clients = [], resources: entries = [] } = content
   const isEmpty = content.clients === undefined && content.resources === undefined
-  const faults = [
-    ...(isEmpty ? ['clients: is missing'] : []),
-    ...clients.flatMap((entry, i) => [...(entry.built_in ? overrideFaults : clientFaults)(entry, i, content)]),
-    ...entries.flatMap((entry, i) => [...resourceFaults(entry, i, content, issuer)])
-  ]
+  const faults = isEmpty ? ['clients: is missing'] : faultsOf(content, issuer)
   const resources = entries.map(toResource)
   return {
     clients: clients.filter((entry) => !entry.built_in).map((entry) => toClient(entry, resources)),
@@ -41,6 +43,19 @@ export function readClientsFile(path: string | undefined, issuer: string): Clien
     resources,
     faults: faults.slice(0, MOST_FAULTS)
   }
+}
+
+/** What is wrong with the entries beside their shape, of those that are well-formed. */
+function faultsOf(file: ClientsFile, issuer: string, isWellFormed: LegibleFile['isWellFormed'] = () => true): string[] {
+  const { clients = [], resources = [] } = file
+  const faultsOfClient = (entry: ClientEntry, i: number) =>
+    (entry.built_in ? overrideFaults : clientFaults)(entry, i, file)
+  return [
+    ...clients.flatMap((entry, i) => (isWellFormed('clients', i) ? [...faultsOfClient(entry, i)] : [])),
+    ...resources.flatMap((entry, i) =>
+      isWellFormed('resources', i) ? [...resourceFaults(entry, i, file, issuer)] : []
+    )
+  ]
 }
 
 function* clientFaults(entry: ClientEntry, index: number, file: ClientsFile): Generator<string> {

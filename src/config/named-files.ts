@@ -9,6 +9,13 @@ import { svgFault } from './svg.js'
 /** Caps the number of faults that are listed for one file. */
 export const MOST_FAULTS = 50
 
+/** What is malformed of a file: one line each, and their places in it as JSON pointers, of what was read. */
+export interface Malformed {
+  faults: string[]
+  places: readonly string[]
+  read: unknown
+}
+
 /**
  * The content, or one line per fault: the place, and what was expected there. Never the value, which could be a misplaced
  * secret. What was expected is the `expects` of that part of the schema.
@@ -16,19 +23,22 @@ export const MOST_FAULTS = 50
 export function readJsonFile<T extends TSchema>(
   path: string,
   schema: T
-): { content: Static<T>; faults?: undefined } | { content?: undefined; faults: string[] } {
+): { content: Static<T>; faults?: undefined } | ({ content?: undefined } & Malformed) {
   let content: unknown
   try {
     content = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    return { faults: [error instanceof SyntaxError ? 'is not JSON' : `cannot be read: ${codeOf(error)}`] }
+    const faults = [error instanceof SyntaxError ? 'is not JSON' : `cannot be read: ${codeOf(error)}`]
+    return { faults, places: [''], read: undefined }
   }
   const malformed = new Map<string, string>()
   for (const error of Value.Errors(schema, content)) {
     // TypeBox reports several errors for one place (a missing member also has the wrong type); the first one is kept.
     if (!malformed.has(error.path)) malformed.set(error.path, describe(error))
   }
-  if (malformed.size > 0) return { faults: [...malformed.values()].slice(0, MOST_FAULTS) }
+  if (malformed.size > 0) {
+    return { faults: [...malformed.values()].slice(0, MOST_FAULTS), places: [...malformed.keys()], read: content }
+  }
   return { content: content as Static<T> }
 }
 

@@ -59,8 +59,10 @@ export function readWaitSeconds(header: string): number | undefined {
 }
 
 async function pollAndWait(app: App, wait: Wait, reply: FastifyReply, ...asked: Parameters<Polls['poll']>) {
-  const { outcome, waitSeconds } = await app.core.grants.pollAndWait(...asked, wait)
+  const { outcome, waitSeconds, isReplaced } = await app.core.grants.pollAndWait(...asked, wait)
   sayWaited(app, reply, waitSeconds)
+  // Its client is told nothing of a wait, so that it leaves the whole interval: the poll that is held instead has begun a new one.
+  if (isReplaced) reply.wasHeld = true
   return outcome
 }
 
@@ -76,6 +78,7 @@ export function waitOf(app: App, request: FastifyRequest, reply: FastifyReply, s
 /** Sets the headers of an answer that may have been held. `waitSeconds` is the wait that applied, if one did. */
 export function sayWaited(app: App, reply: FastifyReply, waitSeconds: number | undefined): void {
   if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
+  reply.wasHeld = waitSeconds !== undefined
   // The instance may have begun to drain while it was held.
   if (app.readiness.isDraining()) reply.header('connection', 'close')
 }

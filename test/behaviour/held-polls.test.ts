@@ -10,7 +10,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import type { DecisionFeed, DecisionListener } from '../../src/core/grants/grant-store.js'
-import { createHeldPolls, type HeldPoll, LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
+import { createHeldPolls, type HeldPolls, LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { readWaitSeconds } from '../../src/routes/grants.js'
 import { PATIENT, startApp } from '../support/app.js'
 import { apiClient, type HttpAnswer } from '../support/client.js'
@@ -27,6 +27,11 @@ import { until } from '../support/until.js'
 const WAIT_SECONDS = 20
 const HALF_A_WAIT_MS = (WAIT_SECONDS * 1_000) / 2
 
+interface Grant {
+  grant_code: string
+  user_code: string
+}
+
 interface Held {
   answer: Promise<HttpAnswer>
   /** Aborts the connection without waiting for the answer. */
@@ -38,13 +43,14 @@ function poll(
   url: string,
   surface: 'dashboard' | 'oauth',
   code: string,
-  { prefer = `wait=${WAIT_SECONDS}`, ...more }: Record<string, string> = {}
+  { prefer = `wait=${WAIT_SECONDS}`, ...more }: Record<string, string> = {},
+  client_id = 'cli'
 ): Held {
   const aborting = new AbortController()
   const [path, body] =
     surface === 'dashboard'
       ? ['/api/v0/auth/grant/token', { grant_code: code }]
-      : ['/oauth/token', { grant_type: DEVICE_CODE_GRANT, client_id: 'cli', device_code: code }]
+      : ['/oauth/token', { grant_type: DEVICE_CODE_GRANT, client_id, device_code: code }]
   const startedAt = performance.now()
   const ask = async (): Promise<HttpAnswer> => {
     const answer = await fetch(url + path, {
@@ -170,6 +176,32 @@ t.test('two instances over one Redis', async (t) => {
       t.ok(early.ms < HALF_A_WAIT_MS, 'and was told so at once')
       t.equal(applied(early), null)
     }
+  })
+
+  await t.test('a poll that is refused ends nobody’s wait', (t) =>
+    refusedBeside(t, [here.url, there.url], elsewhere, () => untilHeld(here, 1))
+  )
+
+  await t.test('of many polls at once, on both instances, those that are held get the tokens', async (t) => {
+    const { grant_code, user_code } = await elsewhere.start()
+    const answers: HttpAnswer[] = []
+    const all = Array.from({ length: 20 }, async (_, i) => {
+      const answer = await poll((i % 2 ? here : there).url, 'oauth', grant_code).answer
+      answers.push(answer)
+      return answer
+    })
+    // Two may be accepted, for the second counts as the first sent again.
+    await until(async () => answers.length >= 18)
+    t.strictSame(
+      answers.filter((answer) => applied(answer) !== null || stateOf(answer) === 'approved'),
+      [],
+      'who is not held is told so'
+    )
+    await elsewhere.decide(user_code, 'alice')
+    const approved = (await Promise.all(all)).filter((answer) => stateOf(answer) === 'approved')
+    t.ok(approved.length >= 1, `${approved.length} of them`)
+    for (const answer of approved) t.equal(applied(answer), 'wait=20')
+    for (const service of [here, there]) t.equal(await heldBy(service), 0)
   })
 
   await t.test('more than 30 seconds are not waited', async (t) => {
@@ -314,6 +346,44 @@ t.test('limits of one instance', async (t) => {
   })
 })
 
+/** One poll is held at the first of two places; others come there and to the other one, where they are refused, and the decision. */
+async function refusedBeside(
+  t: Test,
+  [url, other]: [string, string],
+  { start, decide }: { start(): Promise<Grant>; decide(userCode: string, user: string): Promise<unknown> },
+  untilOneIsHeld: () => Promise<unknown>
+) {
+  for (const surface of ['dashboard', 'oauth'] as const) {
+    const { grant_code, user_code } = await start()
+    let isOver = false
+    const held = poll(url, surface, grant_code).answer.finally(() => {
+      isOver = true
+    })
+    await untilOneIsHeld()
+    // What comes first may count as the held one sent again, and all others come too early.
+    await poll(url, surface, grant_code, { prefer: '' }).answer
+    const refused = [
+      [await poll(url, surface, grant_code).answer, 'slow_down'],
+      [await poll(other, surface, grant_code).answer, 'slow_down'],
+      [await poll(url, 'oauth', grant_code, {}, 'mcp').answer, 'invalid_grant']
+    ] as const
+    for (const [answer, state] of refused) {
+      t.equal(stateOf(answer), state)
+      if (state === 'slow_down') t.equal(applied(answer), null)
+    }
+    t.notOk(isOver, 'it is held on')
+    await decide(user_code, 'alice')
+    t.equal(stateOf(await held), 'approved')
+    t.equal(applied(await held), 'wait=20')
+  }
+}
+
+t.test('a poll that is refused ends nobody’s wait, in memory', async (t) => {
+  const { url, app, ...api } = await listening(t)
+  await refusedBeside(t, [url, url], api, () => until(async () => app.core.heldPolls.count() === 1))
+  t.equal(app.core.heldPolls.count(), 0)
+})
+
 t.test('one grant is waited for once, by whoever came last, whether or not the one before has left', async (t) => {
   const { url, clock, start, decide, app } = await listening(t)
   const { grant_code, user_code } = await start()
@@ -325,6 +395,7 @@ t.test('one grant is waited for once, by whoever came last, whether or not the o
     last = poll(url, 'dashboard', grant_code)
     const answer = await before.answer
     t.equal(stateOf(answer), 'authorization_pending')
+    t.equal(applied(answer), null, 'it is not said to have been held for so long')
     t.ok(answer.ms < HALF_A_WAIT_MS)
   }
   await until(async () => app.core.heldPolls.count() === 1)
@@ -397,6 +468,8 @@ async function listening(t: Test) {
 /** No wait in these tests lasts this long, so a wait that ends has ended for its own reason. */
 const LONG_MS = 60_000
 
+type Place = NonNullable<ReturnType<HeldPolls['enter']>>
+
 /** Makes held polls over a decision feed that the test controls. */
 function setUp(t: Pick<Test, 'teardown'>, most = 100) {
   const listeners: DecisionListener[] = []
@@ -427,7 +500,7 @@ function setUp(t: Pick<Test, 'teardown'>, most = 100) {
   }
 }
 
-function there(place: HeldPoll | undefined): HeldPoll {
+function there<T>(place: T | undefined): T {
   if (!place) throw new Error('there was no place')
   return place
 }
@@ -456,14 +529,54 @@ t.test('places', async (t) => {
     const { polls, enter, decide } = setUp(t)
     const [one, other] = [there(enter('a').place), there(enter('b').place)]
     const [wait, otherWait] = [one.wait(LONG_MS), other.wait(LONG_MS)]
+    one.takeOver()
+    other.takeOver()
     const two = there(enter('a').place)
+    t.equal(await stateOfWait(wait), 'waits', 'not by coming alone, which anybody may')
+    two.takeOver()
     t.equal(await wait, 'replaced')
     one.leave()
     t.equal(polls.count(), 2)
     t.equal(await stateOfWait(otherWait), 'waits', 'which is no matter of another grant')
     const last = two.wait(LONG_MS)
+    two.takeOver()
+    t.equal(await stateOfWait(last), 'waits', 'nobody takes over from themselves')
     decide('a')
     t.equal(await last, 'decided')
+  })
+
+  t.test('who has not taken over is bounded as all are, hears of all, and is ended by nobody', async (t) => {
+    const { polls, enter, decide } = setUp(t, 3)
+    const [held, judged, refused] = [1, 2, 3].map(() => there(enter('a').place)) as [Place, Place, Place]
+    t.equal(enter('a').place, undefined, 'a place each, though it be of one grant')
+    held.takeOver()
+    const wait = judged.wait(LONG_MS)
+    refused.leave()
+    there(enter('a').place).takeOver()
+    t.equal(await held.wait(LONG_MS), 'replaced')
+    t.equal(await stateOfWait(wait), 'waits')
+    decide('a')
+    t.equal(await wait, 'decided')
+    t.equal(polls.count(), 3)
+  })
+
+  t.test('nobody takes over once they have gone, and who has left is not ended any more', async (t) => {
+    const { enter } = setUp(t)
+    const { place: one } = enter('a')
+    there(one).takeOver()
+    const wait = there(one).wait(LONG_MS)
+    const { place: two, gone } = enter('a')
+    gone.abort()
+    there(two).takeOver()
+    t.equal(await stateOfWait(wait), 'waits')
+    there(two).leave()
+    const three = there(enter('a').place)
+    three.takeOver()
+    t.equal(await wait, 'replaced')
+    there(one).leave()
+    const last = three.wait(LONG_MS)
+    there(enter('a').place).takeOver()
+    t.equal(await last, 'replaced', 'who left before was not the one that is held')
   })
 
   t.test('readers of the revocation feed do not replace each other, and are 500 at most', async (t) => {
@@ -650,13 +763,14 @@ t.test('news from before the wait counts', async (t) => {
     decided: ({ decide }) => decide('a'),
     missed: ({ resume }) => resume(),
     gone: (_parts, gone) => gone.abort(),
-    replaced: ({ enter }) => void enter('a'),
+    replaced: ({ enter }) => there(enter('a').place).takeOver(),
     stopping: ({ polls }) => polls.stop()
   }
   for (const [news, happen] of Object.entries(NEWS)) {
     t.test(`${news}: the wait is over before it begins`, async (t) => {
       const parts = setUp(t)
       const { place, gone } = parts.enter('a')
+      there(place).takeOver()
       happen(parts, gone)
       t.equal(await there(place).wait(LONG_MS), news)
     })
@@ -664,10 +778,12 @@ t.test('news from before the wait counts', async (t) => {
     t.test(`${news}: it never hides a decision`, async (t) => {
       const [before, after] = [setUp(t), setUp(t)]
       const one = before.enter('a')
+      there(one.place).takeOver()
       before.decide('a')
       happen(before, one.gone)
       t.equal(await there(one.place).wait(LONG_MS), 'decided', 'that came first')
       const two = after.enter('a')
+      there(two.place).takeOver()
       happen(after, two.gone)
       after.decide('a')
       t.equal(await there(two.place).wait(LONG_MS), 'decided', 'that came after')
@@ -692,14 +808,14 @@ t.test('news from before the wait counts', async (t) => {
 
 t.test('any order of coming, hearing and going keeps the count', async (t) => {
   const step = fc.record({
-    what: fc.constantFrom('enter', 'enter', 'enter', 'leave', 'leave', 'decide', 'resume', 'gone'),
+    what: fc.constantFrom('enter', 'enter', 'enter', 'takeOver', 'leave', 'leave', 'decide', 'resume', 'gone'),
     which: fc.nat(20),
     grant: fc.constantFrom('a', 'b', 'c', 'd')
   })
   fc.assert(
     fc.property(fc.nat(6), fc.array(step, { maxLength: 60 }), (most, steps) => {
       const parts = setUp(t, most)
-      const held: { grant: string; place: HeldPoll; gone: AbortController }[] = []
+      const held: { grant: string; place: Place; gone: AbortController }[] = []
       for (const { what, which, grant } of steps) {
         const one = held[which % Math.max(1, held.length)]
         if (what === 'enter') {
@@ -712,6 +828,7 @@ t.test('any order of coming, hearing and going keeps the count', async (t) => {
           one.place.leave()
           held.splice(held.indexOf(one), 1)
         }
+        if (what === 'takeOver') one?.place.takeOver()
         if (what === 'gone') one?.gone.abort()
         if (what === 'decide') parts.decide(grant)
         if (what === 'resume') parts.resume()

@@ -277,7 +277,7 @@ t.test('who sees other names than before the decision is asked again', async (t)
 })
 
 t.test('a default resource is what those ask for who may, and name none', async (t) => {
-  const { redeem, approved, ask, start, approve, poll, peek } = await setUp(t, {
+  const { redeem, approved, ask, start, approve, poll, peek, call } = await setUp(t, {
     ...file(t, [films, { ...books, default: true }], [tv, { client_id: 'box', scope: 'openid' }, api])
   })
   t.match(claimsOf((await redeem(await approved(TV), TV)).body.access_token), { aud: BOOKS, scope: '' })
@@ -289,10 +289,23 @@ t.test('a default resource is what those ask for who may, and name none', async 
     { aud: ISSUER },
     'not who may not'
   )
-  const { grant_code, user_code } = await start()
-  t.match(await peek(user_code), { resources: [{ identifier: BOOKS }] }, 'and the person is told')
-  await approve(user_code)
-  t.match(claimsOf((await poll(grant_code)).body.jwt), { aud: BOOKS })
+  const inJson = async (parts?: { scope?: string; resource?: string | string[] }) => {
+    const { grant_code, user_code } = await start({}, parts)
+    const { resources } = await peek(user_code)
+    await approve(user_code)
+    return { resources, token: (await poll(grant_code)).body.jwt }
+  }
+  const { resources, token } = await inJson({ scope: 'books.read' })
+  t.match(resources, [{ identifier: BOOKS }], 'and the person is told')
+  t.match(claimsOf(token), { aud: BOOKS, scope: 'books.read' })
+  for (const parts of [{}, { scope: '', resource: '' }, { resource: [] }, { resource: ['', ''] }]) {
+    const plain = await inJson(parts)
+    t.notOk(plain.resources)
+    t.match(claimsOf(plain.token), { aud: ISSUER, scope: '' }, 'not who names nothing in the dashboard API')
+    t.equal((await call('GET', '/auth/clients', { token: plain.token })).status, 200, 'who goes on listing')
+    const own = `/auth/clients/${claimsOf(plain.token).cid}`
+    t.equal((await call('DELETE', own, { token: plain.token })).status, 200, 'and revoking')
+  }
 })
 
 t.test('the faults of resources in the file', async (t) => {
@@ -372,6 +385,51 @@ t.test('the faults of resources in the file', async (t) => {
     [[films, { ...books, default: true }], may, []]
   ]
   for (const [resources, clients, faults] of rows) t.strictSame(faultsOf(resources, clients), faults)
+
+  const all = faultsOf(
+    [
+      ...[{ ...films, scope: 7, default: true }, 7 as never, { ...films, scope: 'openid' }],
+      ...[
+        { ...books, default: true, audience: 'x' },
+        { ...secret, default: true },
+        { identifier: 'http://a.example', name: 'a' }
+      ]
+    ],
+    [
+      ...[
+        { client_id: 'a', resources: [FILMS, SECRET_PLACE, FILMS] },
+        { client_id: 'a', resources: [FILMS, 'https://none.example'] }
+      ],
+      ...[
+        { resources: 'x' },
+        'x' as never,
+        { client_id: 'cli' },
+        { client_id: 'b', scope: 'films.read', optional_scope: 'films.read books' }
+      ]
+    ]
+  )
+  t.strictSame(
+    all,
+    [
+      'clients[0].resources: expected a list of identifiers of resources, each once',
+      'clients[2].client_id: is missing',
+      'clients[2].resources: expected a list of identifiers of resources, each once',
+      'clients[3]: expected an object',
+      'resources[0].scope: expected at most 50 words of RFC 6749 §3.3, separated by single spaces',
+      'resources[1]: expected an object',
+      'resources[3].audience: is not known',
+      'clients[1].client_id: is there twice',
+      'clients[1].resources[1]: is not the identifier of one of the resources',
+      'clients[4].client_id: is the name of a built-in client, say "built_in": true to change that one',
+      "clients[5].optional_scope: has a scope that is neither the client's nor of a resource of its own",
+      'resources[2].identifier: is there twice',
+      oidc.replace('[0]', '[2]'),
+      'resources[4].default: another one is the default already',
+      place.replace('[0]', '[5]')
+    ],
+    'what is malformed hides nothing of the others'
+  )
+  t.strictSame(faultsOf([{ ...films, default: true }], 'x' as never), ['clients: expected a list of clients'])
 })
 
 t.test('narrowing never widens, whatever is registered, approved and named', async (t) => {

@@ -1,5 +1,5 @@
 /** What a user has approved, and the authorization that it makes: before its client collects it, and from then on. */
-import type { Client, ClientType } from '../clients/client.js'
+import { accessTokenTtlOf, type Client, type ClientType } from '../clients/client.js'
 import { CLOCKS_DIFFER_MS } from '../clock.js'
 import type { Standing } from '../users/user.js'
 import type { Authorization } from './authorization.js'
@@ -79,14 +79,14 @@ export const awaiting = (lapsesAtMs: number) => ({
   tokenLifeMs: undefined
 })
 
-/** The times of an authorization from its collection on. */
-export function collectedAt({ authorizationTtlSeconds, accessTokenTtlSeconds }: Client, collectedAtMs: number) {
+/** The times of an authorization from its collection on, with a refresh token or without. */
+export function collectedAt(client: Client, collectedAtMs: number, hasRefreshToken: boolean) {
   return {
     collectedAtMs,
     lastUsedAtMs: collectedAtMs,
-    tokenLifeMs: accessTokenTtlSeconds * 1000,
+    tokenLifeMs: accessTokenTtlOf(client, hasRefreshToken) * 1000,
     // Rounded down to a second, so that the record and the JWT's `exp` (a NumericDate) end at the same instant.
-    expiresAtMs: (Math.floor(collectedAtMs / 1000) + authorizationTtlSeconds) * 1000
+    expiresAtMs: (Math.floor(collectedAtMs / 1000) + client.authorizationTtlSeconds) * 1000
   }
 }
 

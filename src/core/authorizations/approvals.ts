@@ -24,6 +24,7 @@ import {
   AWAITS_COLLECTION,
   ENDED,
   fromFields,
+  isRefreshable,
   KEEP_LISTED_MS,
   listedUntilMs,
   MOST_ACTIVE,
@@ -48,12 +49,18 @@ export interface Approvals {
   forget(userId: string, authorizationId: string): Promise<void>
   /**
    * The authorization for the client that collects it, the first time and again. Undefined if it was revoked, or its user is
-   * blocked. Makes a record that is missing, unless everything was revoked since the approval. `label` is what it is called from the
-   * first collection on, unless its user has called it otherwise.
+   * blocked. Makes a record that is missing, unless everything was revoked since the approval.
    */
-  collect(client: Client, approved: Approved, label?: string): Promise<Authorization | undefined>
+  collect(client: Client, approved: Approved, collecting?: CollectedBy): Promise<Authorization | undefined>
   /** Revokes what an approval led to, so that it is not collected any more. Idempotent. */
   revoke(client: Client | undefined, approved: Omit<Approved, 'createdAtMs'>, how: RevokedBy, by: Origin): Promise<void>
+}
+
+export interface CollectedBy {
+  /** What it is called from the first collection on, unless its user has called it otherwise. */
+  label?: string | undefined
+  /** Whether a refresh token comes with its tokens, if it is refreshable. */
+  takesRefreshToken?: boolean
 }
 
 export interface ApprovalsParts {
@@ -85,10 +92,15 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
   }
 
   /** The record of an approval is missing if an older version has approved, or if data was lost: it is made here. */
-  async function standIn(client: Client, approved: Approved): Promise<Authorization | undefined> {
+  async function standIn(
+    client: Client,
+    approved: Approved,
+    takesRefreshToken: boolean
+  ): Promise<Authorization | undefined> {
     const { request, decision } = approved
-    const { userId, authorizationId } = decision
-    const times = { ...collectedAt(client, clock()), awaitsCollection: false }
+    const { userId, authorizationId, scopes = request.scopes } = decision
+    const hasRefreshToken = takesRefreshToken && isRefreshable({ scopes })
+    const times = { ...collectedAt(client, clock(), hasRefreshToken), awaitsCollection: false }
     const made = await make(authorizationOf(client, request, decision, clock(), times, await takeStatusIndex?.()))
     // Whoever revokes everything notes that before they list: either they found this record, or it is noted by now.
     if (isInForce(approved, await users.standingOf(userId))) return made
@@ -115,7 +127,7 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
     discard: (userId, authorizationId) => records.delete(userId, authorizationId, AWAITS_COLLECTION),
     forget: (userId, authorizationId) => records.delete(userId, authorizationId),
 
-    async collect(client, approved, label) {
+    async collect(client, approved, { label, takesRefreshToken = false } = {}) {
       const { userId, authorizationId: id } = approved.decision
       // All are asked for in one turn, so that the checks cost no further round trip.
       const [kept, standing, { beforeMs }] = await Promise.all([
@@ -131,9 +143,11 @@ export function createApprovals(parts: ApprovalsParts): Approvals {
         if (kept && kept.revokedAtMs === undefined) await authorizations.revoke(userId, id, 'owner', BY_ITSELF)
         return undefined
       }
-      let authorization = kept ?? (await standIn(client, approved))
+      let authorization = kept ?? (await standIn(client, approved, takesRefreshToken))
       if (authorization?.awaitsCollection && authorization.revokedAtMs === undefined) {
-        const { collectedAtMs, lastUsedAtMs, tokenLifeMs, expiresAtMs } = collectedAt(client, clock())
+        const hasRefreshToken = takesRefreshToken && isRefreshable(authorization)
+        const times = collectedAt(client, clock(), hasRefreshToken)
+        const { collectedAtMs, lastUsedAtMs, tokenLifeMs, expiresAtMs } = times
         const isNamed = label === undefined || authorization.label !== firstLabelOf(approved.request)
         const change = records.change(userId, id, {
           onlyIf: AWAITS_COLLECTION,

@@ -66,6 +66,9 @@ export const SPARE_MS = 3_600_000
 /** Met by the record of an authorization that awaits its collection. */
 export const AWAITS_COLLECTION: Condition = { field: 'awaitsCollection', is: 'yes' }
 
+/** Whether a refresh token may come with its tokens, as it does where its client can take one. */
+export const isRefreshable = ({ scopes }: Pick<Authorization, 'scopes'>) => scopes.includes('offline_access')
+
 /** Whether the authorization has ended: it is revoked, expired, or was not collected in time. */
 export function hasEnded({ revokedAtMs, expiresAtMs }: Authorization, nowMs: number): boolean {
   return revokedAtMs !== undefined || !(expiresAtMs > nowMs)

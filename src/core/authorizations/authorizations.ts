@@ -5,13 +5,22 @@
  */
 import type { AuditTrail } from '../audit/audit-trail.js'
 import { BY_ITSELF, type Origin, type Whence } from '../audit/event.js'
+import { accessTokenTtlOf } from '../clients/client.js'
 import type { Clients } from '../clients/clients.js'
 import type { Clock } from '../clock.js'
 import type { Epoch } from '../epoch/epoch.js'
 import { readPage } from '../records/batches.js'
 import { isWorthNoting, type Position, type RecordStore } from '../records/record-store.js'
 import type { Users } from '../users/user.js'
-import { type Authorization, ENDED, fromFields, hasEnded, listedUntilMs, MOST_ACTIVE } from './authorization.js'
+import {
+  type Authorization,
+  ENDED,
+  fromFields,
+  hasEnded,
+  isRefreshable,
+  listedUntilMs,
+  MOST_ACTIVE
+} from './authorization.js'
 import { withinEpoch } from './ended-by-epoch.js'
 import type { RevokedBy, Revoking } from './revoking.js'
 
@@ -140,10 +149,12 @@ export function createAuthorizations({
       return isOver ? 'ended' : 'active'
     },
 
-    async noteUse({ userId, id, clientId, lastUsedAtMs, tokenLifeMs = Number.POSITIVE_INFINITY }) {
+    async noteUse(authorization) {
+      const { userId, id, clientId, lastUsedAtMs, tokenLifeMs = Number.POSITIVE_INFINITY } = authorization
       const nowMs = clock()
       // The operator may have made tokens live longer since its collection, and may make them live shorter again.
-      const lifeMs = (clients.find(clientId)?.accessTokenTtlSeconds ?? 0) * 1000
+      const client = clients.find(clientId)
+      const lifeMs = client ? accessTokenTtlOf(client, isRefreshable(authorization)) * 1000 : 0
       const isLonger = lifeMs > tokenLifeMs
       if (!isLonger && !isWorthNoting(lastUsedAtMs, nowMs)) return
       const set = { lastUsedAtMs: String(nowMs), ...(isLonger && { tokenLifeMs: String(lifeMs) }) }

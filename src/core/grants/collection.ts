@@ -59,12 +59,14 @@ export function createCollection({ approvals, clients, tokens, audit, events }: 
     if (!client?.grantTypes.includes(grantType)) return { kind: 'denied' }
     const target = targetOf(client.resources, request.resources, collecting.resources)
     if (target === 'invalid_target') return { kind: target }
-    const authorization = await approvals.collect(client, approved, labelOf(request, collecting))
+    const { takesRefreshToken } = collecting
+    const by = { label: labelOf(request, collecting), takesRefreshToken }
+    const authorization = await approvals.collect(client, approved, by)
     if (!authorization) return { kind: 'denied' }
     const { nonce } = request
     const { signedInAtMs } = decision
     const issued = await tokens.issue(client, authorization, {
-      ...{ grantCode, target, takesRefreshToken: collecting.takesRefreshToken },
+      ...{ grantCode, target, takesRefreshToken },
       signIn: { nonce, signedInAtMs }
     })
     const claimed = await claim()

@@ -28,9 +28,9 @@ export interface Wait extends Waiting {
 }
 
 /**
- * Why a wait ended. `decided`: the grant was, or it was withdrawn; to a reader, that something is revoked. `missed`: the feed was down, so a decision may have been
- * missed. `over`: the time is up. `replaced`: another poll of the grant has come. `gone`: the caller disconnected. `stopping`: the
- * instance stops.
+ * Why a wait ended. `decided`: the grant was, or it was withdrawn; to a reader, that something is revoked. `missed`: the feed was
+ * down, so a decision may have been missed. `over`: the time is up. `replaced`: another poll of the grant is held instead. `gone`: the
+ * caller disconnected. `stopping`: the instance stops.
  */
 export type WaitEnd = 'decided' | 'missed' | 'over' | 'replaced' | 'gone' | 'stopping'
 
@@ -41,13 +41,18 @@ export interface HeldPoll {
   leave(): void
 }
 
-export interface HeldPolls {
+export interface HeldGrantPoll extends HeldPoll {
   /**
-   * A place to wait in for the decision of a grant. Undefined if none is free, the feed is down or the instance stops. There is one
-   * for each grant: who comes later takes it over, because a proxy may not tell that the client before has left, and a client that
-   * lost its connection comes again.
+   * Ends the wait of the poll of this grant that took over before, unless the caller of this one has gone. One is held for each grant,
+   * the latest: a proxy may not tell that the client before has left, and a client that lost its connection comes again. Whoever
+   * has not taken over hears of everything, but ends nobody's wait, and nobody ends theirs.
    */
-  enter(grantDigest: string, who: Waiting): HeldPoll | undefined
+  takeOver(): void
+}
+
+export interface HeldPolls {
+  /** A place to wait in for the decision of a grant. Undefined if none is free, the feed is down or the instance stops. */
+  enter(grantDigest: string, who: Waiting): HeldGrantPoll | undefined
   /** The same for a reader of the revocation feed, of whom there may be many. */
   enterAsReader(who: Waiting): HeldPoll | undefined
   /** Ends the waits of all readers: something may have been missed. */
@@ -61,6 +66,8 @@ export interface HeldPolls {
 export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
   const mostPerAddress = Math.max(ALWAYS_PER_ADDRESS, Math.floor(most * SHARE_PER_ADDRESS))
   const places = new Map<string, Set<(why: WaitEnd) => void>>()
+  /** Of the places of a grant the one that took over. */
+  const holders = new Map<string, (why: WaitEnd) => void>()
   const byAddress = new Map<string, number>()
   let count = 0
   let isStopping = false
@@ -92,7 +99,7 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
     else byAddress.delete(from)
   }
 
-  function take(what: string, { gone, from }: Waiting): HeldPoll {
+  function take(what: string, { gone, from }: Waiting): HeldGrantPoll {
     const enders = places.get(what) ?? new Set()
     let news: WaitEnd | undefined
     let waiting: ((why: WaitEnd) => void) | undefined
@@ -120,9 +127,16 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
           if (news) waiting(news)
         })
       },
+      takeOver() {
+        if (gone.aborted) return
+        const before = holders.get(what)
+        holders.set(what, end)
+        if (before !== end) before?.('replaced')
+      },
       leave() {
         gone.removeEventListener('abort', onGone)
         if (!enders.delete(end)) return
+        if (holders.get(what) === end) holders.delete(what)
         countAt(from, -1)
         // Another set may have begun for the same meanwhile.
         if (enders.size === 0 && places.get(what) === enders) places.delete(what)
@@ -131,11 +145,7 @@ export function createHeldPolls(feed: DecisionFeed, most: number): HeldPolls {
   }
 
   return {
-    enter(grantDigest, who) {
-      if (isRefused(who)) return undefined
-      endThese(grantDigest, 'replaced')
-      return take(grantDigest, who)
-    },
+    enter: (grantDigest, who) => (isRefused(who) ? undefined : take(grantDigest, who)),
 
     enterAsReader(who) {
       const isFull = (places.get(READERS)?.size ?? 0) >= MOST_READERS

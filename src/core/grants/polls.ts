@@ -7,7 +7,7 @@ import { isGrantCode } from './codes.js'
 import { type Collect, knowsVerifier } from './collection.js'
 import type { Collecting, PollOutcome } from './grant.js'
 import type { ApprovedGrant, GrantStore, StoredPoll } from './grant-store.js'
-import { type HeldPoll, type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './held-polls.js'
+import { type HeldGrantPoll, type HeldPolls, LONGEST_WAIT_SECONDS, type Wait } from './held-polls.js'
 
 export interface Polls {
   /**
@@ -16,16 +16,18 @@ export interface Polls {
    */
   poll(grantCode: string, clientTag: string, collecting: Collecting): Promise<PollOutcome>
   /**
-   * A poll that is held while the grant is pending: until the decision, the end of the wait, the next poll that is to be held, the
-   * caller's disconnection or the instance's stop. `waitSeconds` is the wait that applied; undefined if the poll was not held, for want of a free place or
-   * because it came too early.
+   * A poll that is held while the grant is pending: until the decision, the end of the wait, the next poll that is held, the caller's
+   * disconnection or the instance's stop. One that is refused, because it came too early or of another client, ends nobody's wait.
+   * `waitSeconds` is the wait that applied; undefined if the poll was not held, for want of a free place or because it came too early,
+   * or if it was held until another one replaced it.
    */
-  pollAndWait(
-    grantCode: string,
-    clientTag: string,
-    collecting: Collecting,
-    wait: Wait
-  ): Promise<{ outcome: PollOutcome; waitSeconds?: number }>
+  pollAndWait(grantCode: string, clientTag: string, collecting: Collecting, wait: Wait): Promise<PollWaited>
+}
+
+export interface PollWaited {
+  outcome: PollOutcome
+  waitSeconds?: number
+  isReplaced?: true
 }
 
 export interface PollsParts {
@@ -62,24 +64,30 @@ export function createPolls(parts: PollsParts): Polls {
 
   /** Polls, then polls again once the grant is decided or expired. Counts as one poll in the metrics and the pacing. */
   async function hold(
-    place: HeldPoll,
+    place: HeldGrantPoll,
     grantCode: string,
     clientTag: string,
     collecting: Collecting,
-    forMs: number
-  ): Promise<PollOutcome> {
+    waitSeconds: number
+  ): Promise<PollWaited> {
     const grantDigest = digestOf(grantCode)
     const ask = async () => conclude(grantCode, await store.poll(grantDigest, clientTag, true), collecting)
-    const untilMs = performance.now() + forMs
+    const untilMs = performance.now() + waitSeconds * 1000
     const first = await ask()
-    if (first.kind !== 'pending') return first
+    if (first.kind === 'slow_down') return { outcome: first }
+    if (first.kind !== 'pending') return { outcome: first, waitSeconds }
+    // Only now, because until the store has judged it, it may be anybody's.
+    place.takeOver()
     for (;;) {
       const end = await place.wait(Math.max(0, untilMs - performance.now()))
-      if (end === 'gone' || end === 'stopping' || end === 'replaced') return first
+      if (end === 'replaced') return { outcome: first, isReplaced: true }
+      if (end === 'gone' || end === 'stopping') return { outcome: first, waitSeconds }
       // A poll of a decided or expired grant is never too early. While the grant is pending, `stateOf` looks instead, because
       // another poll would count against the pace.
-      if (end === 'decided' || (await store.stateOf(grantDigest)) !== 'pending') return ask()
-      if (end === 'over') return first
+      if (end === 'decided' || (await store.stateOf(grantDigest)) !== 'pending') {
+        return { outcome: await ask(), waitSeconds }
+      }
+      if (end === 'over') return { outcome: first, waitSeconds }
     }
   }
 
@@ -105,8 +113,9 @@ export function createPolls(parts: PollsParts): Polls {
       const place = isGrantCode(grantCode) ? heldPolls.enter(digestOf(grantCode), who) : undefined
       if (!place) return { outcome: await poll(grantCode, clientTag, collecting) }
       try {
-        const outcome = counted(await hold(place, grantCode, clientTag, collecting, waitSeconds * 1000))
-        return { outcome, ...(outcome.kind !== 'slow_down' && { waitSeconds }) }
+        const held = await hold(place, grantCode, clientTag, collecting, waitSeconds)
+        counted(held.outcome)
+        return held
       } finally {
         place.leave()
       }

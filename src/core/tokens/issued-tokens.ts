@@ -1,6 +1,6 @@
 /** The tokens that a client gets: for the grant it collects, and for a refresh token. */
 import type { Whence } from '../audit/event.js'
-import type { Authorization } from '../authorizations/authorization.js'
+import { type Authorization, isRefreshable } from '../authorizations/authorization.js'
 import type { Authorizations } from '../authorizations/authorizations.js'
 import { accessTokenTtlOf, type Client } from '../clients/client.js'
 import { type Resource, targetOf } from '../clients/resource.js'
@@ -115,8 +115,10 @@ export function createTokenIssue(parts: TokenIssueParts): TokenIssue {
 
   return {
     async issue(client, authorization, { grantCode, target, takesRefreshToken, signIn }) {
-      const hasRefreshToken = takesRefreshToken && authorization.scopes.includes('offline_access')
-      const ttlSeconds = accessTokenTtlOf(client, hasRefreshToken)
+      const hasRefreshToken = takesRefreshToken && isRefreshable(authorization)
+      // Who collects again without a refresh token what was collected with one gets no token that outlives what revocations are told for.
+      const { tokenLifeMs = Number.POSITIVE_INFINITY } = authorization
+      const ttlSeconds = Math.min(accessTokenTtlOf(client, hasRefreshToken), tokenLifeMs / 1000)
       const tokens = mint(authorization, startOf(authorization), authorization.scopes, target, ttlSeconds, signIn)
       return hasRefreshToken ? { ...tokens, refreshToken: await refreshTokens.issue(authorization, grantCode) } : tokens
     },

@@ -1,6 +1,7 @@
 /** What a program does with a grant beside polling: starts it, and withdraws it. */
 import { dashboardOperations, type SentClientMetadata } from '../../../schemas/generated/dashboard.js'
 import { BUILT_IN_TAG, DEVICE_CODE_GRANT, requireDeviceScopes } from '../../core/clients/client.js'
+import type { SentResources } from '../../core/clients/resource.js'
 import { fault } from '../../core/fault.js'
 import type { ClientMetadata } from '../../core/grants/grant.js'
 import type { App } from '../app.js'
@@ -18,7 +19,7 @@ export function startGrant(app: App): void {
       if (!client?.grantTypes.includes(DEVICE_CODE_GRANT)) {
         throw fault('invalid_request', { hint: 'client_type is not allowed here' })
       }
-      const wanted = readAsked(client, request.body)
+      const wanted = namesNothing(request.body) ? NOTHING : readAsked(client, request.body)
       requireDeviceScopes(client, wanted.scopes)
       const asked = { clientId: client.id, clientType, ...wanted }
       const { grantCode, answer } = await beginGrant(app, request, { ...asked, metadata: pickMetadata(sent ?? {}) })
@@ -26,6 +27,16 @@ export function startGrant(app: App): void {
     }
   })
 }
+
+/**
+ * Programs from before there were resources name neither scopes nor resources. A default of the operator's is not for them: with a
+ * token for an API they could not list and revoke here what they always could.
+ */
+function namesNothing({ scope = '', resource = '' }: { scope?: string; resource?: SentResources }): boolean {
+  return [scope, ...[resource].flat()].every((text) => text === '')
+}
+
+const NOTHING = { scopes: [] }
 
 /** Programs that say nothing may say so with null. Other keys are accepted and dropped. */
 function pickMetadata({ name, version, hostname, os }: NonNullable<SentClientMetadata>): ClientMetadata {

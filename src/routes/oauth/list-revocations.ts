@@ -26,7 +26,8 @@ export function listRevocations(app: App): void {
     config: { takesClientOrKey: true, waitsForOthers: true },
     handler: async (request, reply) => {
       await app.withinTimeLimit(request, admit(request))
-      const { after } = request.query
+      // A parameter without a value counts as left out (RFC 6749 §3.1).
+      const after = request.query.after || undefined
       const { prefer } = request.headers
       const seconds = typeof prefer === 'string' ? readWaitSeconds(prefer) : undefined
       // Whoever begins wants to know what there is, though it be nothing.

@@ -5,7 +5,10 @@ import { text } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
+import { announcementFor } from '../../../src/core/authorizations/announcement.js'
+import type { Authorization } from '../../../src/core/authorizations/authorization.js'
 import type { Announcement } from '../../../src/core/authorizations/revocation-store.js'
+import { builtInClients, type Client } from '../../../src/core/clients/client.js'
 import { fault } from '../../../src/core/fault.js'
 import type { Answer } from '../../support/app.js'
 import { BY } from '../../support/audit.js'
@@ -137,6 +140,77 @@ t.test('200 an entry says when it began and when the last token ends', async (t)
   t.strictSame(cidsOf(await pageOf(read())), [cidOf(cli)], 'what has ended is not told any more')
 })
 
+t.test('200 an entry lasts as long as the tokens, however they were collected', async (t) => {
+  const service = await startOAuthApp(t)
+  const { clock, app, authorize, approve, start, redeem, poll, refresh } = service
+  const read = reader(service)
+  const SCOPE = 'openid offline_access'
+  const byOAuth = async (code: string) => (await redeem(code)).body
+  const byDashboard = async (code: string) => ({ access_token: (await poll(code)).body.jwt })
+  /** What is collected in these ways, one after another, and for how long the revocation is told, both in seconds from now. */
+  async function livesOf(code: { user_code: string; code: string }, ...ways: (typeof byOAuth)[]) {
+    await approve(code.user_code)
+    const all = []
+    for (const collect of ways) all.push(await collect(code.code))
+    const refreshed = all[0]?.refresh_token ? [(await refresh(all[0].refresh_token, CLI, 'openid')).body] : []
+    const claims = [...all, ...refreshed].map(({ access_token }) => decodeJwt(access_token))
+    const { cid } = claims[0] ?? {}
+    await app.core.authorizations.revoke('ann', String(cid), 'owner', BY)
+    const entry = (await pageOf(read())).revocations.find((one) => one.cid === cid)
+    const fromNow = (seconds = 0) => seconds - Math.floor(clock() / 1000)
+    return { tokens: claims.map(({ exp }) => fromNow(exp)), entry: fromNow(entry?.until) }
+  }
+  const asked = async () => {
+    const { user_code, device_code } = await authorize(CLI, SCOPE)
+    return { user_code, code: device_code }
+  }
+  const askedInJson = async () => {
+    const { user_code, grant_code } = await start({}, { scope: SCOPE })
+    return { user_code, code: grant_code }
+  }
+  const [hour, month] = [3_600, 30 * 86_400]
+  const isHour = (seconds: number) => seconds >= hour && seconds <= hour + 62
+  const withRefreshToken = await livesOf(await asked(), byOAuth)
+  t.strictSame(withRefreshToken.tokens, [hour, hour], 'and that of a refresh for fewer scopes')
+  t.ok(isHour(withRefreshToken.entry), `an hour: ${withRefreshToken.entry}`)
+  for (const ask of [asked, askedInJson]) {
+    const inJson = await livesOf(await ask(), byDashboard)
+    t.strictSame(inJson, { tokens: [month], entry: month }, 'there is no refresh token in the dashboard API')
+    const jsonFirst = await livesOf(await ask(), byDashboard, byOAuth)
+    t.strictSame(jsonFirst, { tokens: [month, hour], entry: month })
+  }
+  const jsonLast = await livesOf(await asked(), byOAuth, byDashboard)
+  t.strictSame(jsonLast.tokens, [hour, hour, hour], 'collected again, it does not outlive what is told')
+  t.ok(isHour(jsonLast.entry))
+})
+
+t.test('what is not known of an authorization makes its entry last longer', (t) => {
+  const [nowMs, hourMs, monthMs] = [1_000_000_000, 3_600_000, 30 * 86_400_000]
+  const [client] = builtInClients(monthMs / 1000) as [Client]
+  const refreshable: Authorization = {
+    ...({ id: 'a', userId: 'ann', clientId: 'cli', clientType: 'cli' } as const),
+    ...{ resources: [], ipAtGrant: '192.0.2.1' },
+    ...{ name: undefined, version: undefined, label: undefined, lastUsedAtMs: nowMs, revokedAtMs: undefined },
+    ...{ scopes: ['offline_access'], createdAtMs: nowMs, collectedAtMs: nowMs, awaitsCollection: false },
+    ...{ expiresAtMs: nowMs + 2 * monthMs, tokenLifeMs: hourMs }
+  }
+  const rows: [string, Partial<Authorization>, Client | undefined, number][] = [
+    ['collected with a refresh token', {}, client, hourMs],
+    ['without one', { tokenLifeMs: monthMs }, client, monthMs],
+    ['when tokens lived longer', { tokenLifeMs: 2 * hourMs }, client, 2 * hourMs],
+    ['when they lived shorter', { tokenLifeMs: 600_000 }, client, hourMs],
+    ['of a client whose tokens lived shorter', { tokenLifeMs: 600_000, scopes: [] }, client, monthMs],
+    ['by a version that noted nothing', { tokenLifeMs: undefined }, client, 2 * monthMs],
+    ['of a client that is gone', {}, undefined, 2 * monthMs],
+    ['about to be collected, nobody knows how', { tokenLifeMs: undefined, awaitsCollection: true }, client, monthMs]
+  ]
+  for (const [what, parts, of, lifeMs] of rows) {
+    const late = lifeMs === 2 * monthMs ? 0 : 60_000
+    t.equal(announcementFor({ ...refreshable, ...parts }, of, nowMs).untilMs, nowMs + lifeMs + late, what)
+  }
+  t.end()
+})
+
 t.test('200 pages, to the end and on', async (t) => {
   const service = await startOAuthApp(t)
   const read = reader(service)
@@ -264,7 +338,6 @@ t.test('400 what is no cursor, or stands there twice', async (t) => {
   const read = reader(service)
   const long = '9'.repeat(400)
   const wrong = [
-    '',
     ' ',
     '1',
     '1.',
@@ -282,6 +355,9 @@ t.test('400 what is no cursor, or stands there twice', async (t) => {
       oauthRefused(t, answer, 400, 'invalid_request')
     }
   }
+  const whole = await pageOf(read())
+  t.strictSame(await pageOf(read('')), whole, 'an empty one counts as left out')
+  t.notOk('preference-applied' in (await read('', { prefer: 'wait=30' })).headers, 'so that nobody is held')
   oauthRefused(t, await call('GET', `${FEED}?after=0&after=0`, { headers: AS_API }), 400, 'invalid_request')
 })
 
