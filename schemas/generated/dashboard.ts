@@ -446,6 +446,7 @@ export const dashboardOperations = {
         401: Error,
         405: Error,
         408: Error,
+        429: Error,
         500: Error,
         503: Error
       }
@@ -472,6 +473,7 @@ export const dashboardOperations = {
         408: Error,
         413: Error,
         415: Error,
+        429: Error,
         500: Error,
         503: Error
       }
@@ -497,6 +499,7 @@ export const dashboardOperations = {
         408: Error,
         413: Error,
         415: Error,
+        429: Error,
         500: Error,
         503: Error
       }
@@ -514,6 +517,7 @@ export const dashboardOperations = {
         403: Error,
         405: Error,
         408: Error,
+        429: Error,
         500: Error,
         503: Error
       }
@@ -539,6 +543,7 @@ export const dashboardOperations = {
         408: Error,
         413: Error,
         415: Error,
+        429: Error,
         500: Error,
         503: Error
       }

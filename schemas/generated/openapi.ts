@@ -297,7 +297,7 @@ export const openapiDocument = {
         operationId: 'searchClients',
         tags: ['AuthorizedClientsOfAll'],
         summary: 'List authorized clients over all users',
-        description: 'In no order, each at least once. A page has about as many as were asked for: it may have none and a `next_cursor` all the same, since it looks through a part of everything. Needs the right `admin:read`.',
+        description: 'In no order, each at least once. A page may have none and a `next_cursor` all the same, since it looks through a part of everything. Needs the right `admin:read`.',
         security: [{ apiKey: [] }],
         parameters: [
           { $ref: '#/components/parameters/ClientTypeFilter' },
@@ -634,6 +634,7 @@ export const openapiDocument = {
           401: { $ref: '#/components/responses/Unauthorized' },
           405: { $ref: '#/components/responses/MethodNotAllowed' },
           408: { $ref: '#/components/responses/RequestTimeout' },
+          429: { $ref: '#/components/responses/TooManyRequests' },
           500: { $ref: '#/components/responses/InternalServerError' },
           503: { $ref: '#/components/responses/ServiceUnavailable' }
         }
@@ -664,6 +665,7 @@ export const openapiDocument = {
           408: { $ref: '#/components/responses/RequestTimeout' },
           413: { $ref: '#/components/responses/ContentTooLarge' },
           415: { $ref: '#/components/responses/UnsupportedMediaType' },
+          429: { $ref: '#/components/responses/TooManyRequests' },
           500: { $ref: '#/components/responses/InternalServerError' },
           503: { $ref: '#/components/responses/ServiceUnavailable' }
         }
@@ -688,6 +690,7 @@ export const openapiDocument = {
           408: { $ref: '#/components/responses/RequestTimeout' },
           413: { $ref: '#/components/responses/ContentTooLarge' },
           415: { $ref: '#/components/responses/UnsupportedMediaType' },
+          429: { $ref: '#/components/responses/TooManyRequests' },
           500: { $ref: '#/components/responses/InternalServerError' },
           503: { $ref: '#/components/responses/ServiceUnavailable' }
         }
@@ -710,6 +713,7 @@ export const openapiDocument = {
           403: { $ref: '#/components/responses/Forbidden' },
           405: { $ref: '#/components/responses/MethodNotAllowed' },
           408: { $ref: '#/components/responses/RequestTimeout' },
+          429: { $ref: '#/components/responses/TooManyRequests' },
           500: { $ref: '#/components/responses/InternalServerError' },
           503: { $ref: '#/components/responses/ServiceUnavailable' }
         }
@@ -736,6 +740,7 @@ export const openapiDocument = {
           408: { $ref: '#/components/responses/RequestTimeout' },
           413: { $ref: '#/components/responses/ContentTooLarge' },
           415: { $ref: '#/components/responses/UnsupportedMediaType' },
+          429: { $ref: '#/components/responses/TooManyRequests' },
           500: { $ref: '#/components/responses/InternalServerError' },
           503: { $ref: '#/components/responses/ServiceUnavailable' }
         }
@@ -808,7 +813,7 @@ export const openapiDocument = {
         operationId: 'getEndUserOauthAccessTokenOptions',
         tags: ['OauthAccounts'],
         summary: 'Ask what may be done with the token of a connected account',
-        description: 'Says which methods there are. A preflight of a configured origin is answered as CORS wants it, in place of this.',
+        description: 'Says which methods there are, of whatever account: an id that is none, and another environment, are 404. A preflight of a configured origin is this as well, with what CORS wants.',
         security: [],
         parameters: [
           { $ref: '#/components/parameters/EnvironmentId' },

@@ -2,6 +2,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { adminPrefix } from '../../schemas/generated/admin.js'
+import { dashboardPrefix } from '../../schemas/generated/dashboard.js'
 import { fault } from '../core/fault.js'
 import { answerFault } from './dashboard/answers.js'
 import { answerTokensApiFault } from './tokens-api/answers.js'
@@ -10,6 +12,8 @@ import { answerTokensApiFault } from './tokens-api/answers.js'
 const OF_TOKENS_API = /^[^?]*(\/v1\/|\/\.well-known\/)/
 /** The first parts of the paths that programs call. The documents of issuers are below an id. */
 const APIS = ['api', 'oauth', 'v1', '.well-known']
+/** The APIs of which a malformed id in a path is 404, as any that is unknown: also one that cannot be decoded. */
+const OF_MALFORMED_IDS = [dashboardPrefix, adminPrefix]
 /** Where a URL that cannot be decoded is routed instead. It leads nowhere whatever the routes are, since they know no `%`. */
 const NOWHERE = '/%25'
 /** Where a request keeps what the router said of its URL. */
@@ -19,11 +23,16 @@ type Kept = FastifyRequest['raw'] & { [UNDECODABLE]?: unknown }
 
 /** Whether a path, known or not, is one of those that programs alone call. `base` is the path of PUBLIC_URL. */
 export function isOfAnApi(url: string, base: string): boolean {
-  const [path = ''] = url.split('?', 1)
-  const [first = '', ...others] = (path.startsWith(`${base}/`) ? path.slice(base.length) : path).slice(1).split('/')
+  const [first = '', ...others] = pathOf(url, base).slice(1).split('/')
   // Beside the admin API there may be pages.
   const isOfAdminApi = first === 'admin' && others[0] === 'v0'
   return APIS.includes(first) || isOfAdminApi || others.includes('.well-known')
+}
+
+/** The path of a URL without the base, where it has that. */
+function pathOf(url: string, base: string): string {
+  const [path = ''] = url.split('?', 1)
+  return path.startsWith(`${base}/`) ? path.slice(base.length) : path
 }
 
 /** Why a request has no route: its URL cannot be decoded, or there is nothing at its path. */
@@ -38,12 +47,20 @@ export function answerNowhere(request: FastifyRequest, reply: FastifyReply): Fas
 }
 
 /**
- * Makes the answer to a URL that cannot be decoded. Below an API it is given here, where no hook has run, with the headers that
- * every answer carries; elsewhere it is that of a path that leads nowhere, which knows people from programs.
+ * Makes the answer to a URL that cannot be decoded. Below the APIs of which a malformed id is 404 it is that of an unknown path.
+ * Below any other it is given here, where no hook has run, with the headers that every answer carries; elsewhere it is made where
+ * people are known from programs.
  */
 export function answerUnroutable(base: string, setHeaders: (request: FastifyRequest, reply: FastifyReply) => void) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const raw: Kept = request.raw
+    const path = pathOf(request.url, base)
+    const api = OF_MALFORMED_IDS.find((prefix) => path.startsWith(`${prefix}/`))
+    if (api !== undefined) {
+      raw.url = api + NOWHERE
+      request.server.routing(raw, reply.raw)
+      return
+    }
     if (!isOfAnApi(request.url, base) && !(UNDECODABLE in raw)) {
       raw[UNDECODABLE] = error
       raw.url = NOWHERE

@@ -245,6 +245,27 @@ t.test('operations and routes', async (t) => {
     for (const { url, constraints } of byHost) t.strictSame(constraints, { issuerHost: true }, url)
   })
 
+  t.test(
+    'every operation for users and clients can say that there were too many requests, but those that are not counted',
+    async (t) => {
+      const documents = ['dashboard', 'oauth']
+      const ofThem = documented.filter(({ surface }) => documents.includes(surface))
+      t.equal(ofThem.length, 27)
+      const silent = ofThem.filter(({ operation }) => !('429' in operation.responses))
+      t.strictSame(silent.map(({ id }) => id).sort(), [
+        'checkToken',
+        'getAuthorizationServerMetadata',
+        'getEndUserOauthAccessTokenOptions',
+        'getJwks',
+        'getOpenidConfiguration',
+        'getStatusList',
+        // Those who poll are told to slow down instead.
+        'pollGrantToken',
+        'requestToken'
+      ])
+    }
+  )
+
   t.test('every operation of the admin API wants an API key, and can say whatever may go wrong', async (t) => {
     const ofOperators = documented.filter(({ surface }) => surface === 'admin')
     t.equal(ofOperators.length, 14)

@@ -50,6 +50,27 @@ export function recordScanContract(t: Test, start: StartEngine): void {
     )
   })
 
+  t.test('a scan goes on behind each record that it found', async (t) => {
+    const { storage, other, clock } = await start(t)
+    const ids = times(90, (i) => `${i}`).sort()
+    const create = (id: string) => storage.authorizations.create(`of ${id}`, id, { id }, clock() + DAY_MS)
+    await Promise.all(ids.map(create))
+    for (const kept of [1, 7]) {
+      const found: string[] = []
+      let after: string | undefined
+      let parts = 0
+      do {
+        const { records, next } = await other.authorizations.scan({ after, most: kept })
+        const some = records.slice(0, kept)
+        found.push(...some.map(({ id }) => id))
+        after = some.length < records.length ? some.at(-1)?.position : next
+        parts += 1
+      } while (after !== undefined && parts < MOST_PARTS)
+      t.ok(parts < MOST_PARTS, 'it ends')
+      t.strictSame([...new Set(found)].sort(), ids, `${kept} at a time`)
+    }
+  })
+
   t.test('what is there all the while is found, whatever comes and goes meanwhile', async (t) => {
     const { storage, clock } = await start(t)
     const untilMs = clock() + DAY_MS

@@ -4,7 +4,7 @@
  */
 import type { Epoch } from '../epoch/epoch.js'
 import { type List, type ListOptions, wantedOf } from '../records/batches.js'
-import type { ParentIndex, PlacedRecord, RecordStore } from '../records/record-store.js'
+import type { ParentIndex, PlacedRecord, Position, RecordStore } from '../records/record-store.js'
 import { type Authorization, fromFields, listedUntilMs } from './authorization.js'
 import { withinEpoch } from './ended-by-epoch.js'
 
@@ -18,7 +18,7 @@ export interface AuthorizationFilter {
 export interface AllAuthorizations {
   /** The authorization with this id, whosever it is. Undefined as well for one that a version without the index has made. */
   findById(id: string): Promise<Authorization | undefined>
-  /** A part of all that are wanted: about as many as asked for, in no order, each at least once. */
+  /** A part of all that are wanted: as many as asked for at most, in no order, each at least once. */
   search(filter: AuthorizationFilter, options: ListOptions): Promise<List<Authorization>>
   /** Notes whose each of a part of all is, where that is missing. Resolves to how many were, and where the next part begins. */
   indexSome(options: ListOptions): Promise<{ seen: number; added: number; next: string | undefined }>
@@ -30,12 +30,17 @@ export interface AllAuthorizationsParts {
   epoch: Pick<Epoch, 'ends'>
 }
 
+interface Found {
+  authorization: Authorization
+  position: Position
+}
+
 export function createAllAuthorizations({ records, parents, epoch }: AllAuthorizationsParts): AllAuthorizations {
   const read = ({ parent, id, fields }: PlacedRecord) => fromFields(parent, id, fields)
 
-  async function* batches(after: string | undefined, most: number): AsyncGenerator<List<Authorization>> {
+  async function* batches(after: string | undefined, most: number): AsyncGenerator<List<Found>> {
     const [{ records: found, next }, ends] = await Promise.all([records.scan({ after, most }), epoch.ends()])
-    yield { items: found.map((one) => withinEpoch(read(one), ends)), next }
+    yield { items: found.map((one) => ({ authorization: withinEpoch(read(one), ends), position: one.position })), next }
   }
 
   return {
@@ -46,12 +51,17 @@ export function createAllAuthorizations({ records, parents, epoch }: AllAuthoriz
       return fields && withinEpoch(fromFields(userId, id, fields), ends)
     },
 
-    search: ({ clientType, clientId, isRevoked }, options) =>
-      wantedOf(batches, options, (one) => {
+    async search({ clientType, clientId, isRevoked }, options) {
+      const found = await wantedOf(batches, options, ({ authorization: one }) => {
         const isOfClient = clientId === undefined || one.clientId === clientId
         const isOfType = clientType === undefined || one.clientType === clientType
         return isOfClient && isOfType && (isRevoked === undefined || (one.revokedAtMs !== undefined) === isRevoked)
-      }),
+      })
+      const kept = found.items.slice(0, options.most)
+      // A scan finds more than it was asked for now and then.
+      const next = kept.length < found.items.length ? kept.at(-1)?.position : found.next
+      return { items: kept.map(({ authorization }) => authorization), next }
+    },
 
     async indexSome(options) {
       const { records: found, next } = await records.scan(options)

@@ -88,9 +88,14 @@ export interface PlacedRecord {
   fields: Fields
 }
 
+/** A record of a scan, which can go on behind each of them. */
+export interface ScannedRecord extends PlacedRecord {
+  position: Position
+}
+
 /** A part of all records of a kind. */
 export interface Sweep {
-  records: PlacedRecord[]
+  records: ScannedRecord[]
   /** Where the next part begins; undefined if this is the last one. */
   next: Position | undefined
 }

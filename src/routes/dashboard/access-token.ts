@@ -8,6 +8,16 @@ import type { ConnectionReader } from '../../core/callers/callers.js'
 import { fault } from '../../core/fault.js'
 import type { App } from '../app.js'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What @fastify/cors does otherwise at a route. */
+    cors?: { preflightContinue: boolean }
+  }
+}
+
+/** How the contract writes an id: in lower case. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 /** GET /oauthAccounts/{oauthAccountId}/accessToken: any of them for a back end with an API key, a user's own for a user. */
 export function getUserOauthAccessToken(app: App): void {
   const vend = accessTokenVending(app)
@@ -41,12 +51,18 @@ export function getEndUserOauthAccessToken(app: App): void {
   })
 }
 
-/** OPTIONS /sdk/{environmentId}/oauthAccounts/{oauthAccountId}/accessToken: says which methods there are. */
+/**
+ * OPTIONS /sdk/{environmentId}/oauthAccounts/{oauthAccountId}/accessToken: says which methods there are, to everybody and of every
+ * id that is one, whether there is such a connection or not.
+ */
 export function getEndUserOauthAccessTokenOptions(app: App): void {
   app.route({
     ...dashboardOperations.getEndUserOauthAccessTokenOptions,
+    // A preflight would be answered before anybody looks at what the path names.
+    config: { cors: { preflightContinue: true } },
     handler: async (request, reply) => {
-      if (request.params.environmentId !== app.config.environmentId) throw fault('not_found')
+      const { environmentId, oauthAccountId } = request.params
+      if (environmentId !== app.config.environmentId || !UUID.test(oauthAccountId)) throw fault('not_found')
       return reply.code(204).header('allow', 'GET, HEAD, OPTIONS').send(null)
     }
   })

@@ -51,7 +51,7 @@ async function browserRoutes(app: FastifyInstance): Promise<void> {
       origin: [...corsOrigins],
       methods: ['GET', 'POST', 'PATCH', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type'],
-      exposedHeaders: ['retry-after', 'x-request-id'],
+      exposedHeaders: ['retry-after', 'www-authenticate', 'x-request-id'],
       maxAge: 600,
       strictPreflight: false
     })

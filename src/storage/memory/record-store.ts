@@ -88,7 +88,7 @@ export function createMemoryRecordStore(clock: Clock, sweeps: Sweeps, turns: Tur
       const rest = all.filter(({ number }) => number > Number(after ?? 0)).sort((a, b) => a.number - b.number)
       const records = rest.slice(0, most)
       const next = records.length < rest.length ? `${records.at(-1)?.number}` : undefined
-      return { records: records.map(({ parent, id, fields }) => ({ parent, id, fields })), next }
+      return { records: records.map(({ number, ...record }) => ({ ...record, position: `${number}` })), next }
     },
 
     ids: (parentName, options) =>

@@ -22,10 +22,11 @@ for (const [engine, variables] of Object.entries(ENGINES)) {
     const { readAll, ask, collect, start, decide, poll, clock } = await setUp(t, variables)
     const jwts = await Promise.all(Array.from({ length: 450 }, (_, i) => collect(`user ${i % 50}`)))
     const ids = jwts.map((jwt) => `${claimsOf(jwt).cid}`)
-    for (const limit of [20, 200]) {
+    for (const limit of [3, 20, 200]) {
       const { entries, lengths } = await readAll('/clients', limit)
       t.strictSame([...new Set(entries.map(({ id }) => id))].sort(), [...ids].sort(), `${limit} at a time`)
       t.ok(lengths.length > 1)
+      t.ok(Math.max(...lengths) <= limit, 'and no more')
     }
     const [id = ''] = ids
     const answer = await ask('GET', `/clients/${id}`)

@@ -408,13 +408,27 @@ t.test('the environment of /sdk', async (t) => {
 t.test('getEndUserOauthAccessTokenOptions', async (t) => {
   t.test('204 says which methods there are, to everybody and of every id', async (t) => {
     const { ann, options } = await setUp(t)
-    for (const id of [ann.id, UNKNOWN, 'x']) {
+    for (const id of [ann.id, UNKNOWN]) {
       const answer = await options(ENVIRONMENT_ID, id)
       t.equal(answer.statusCode, 204)
       t.equal(answer.headers.allow, 'GET, HEAD, OPTIONS')
       t.equal(answer.body, '')
       t.equal(answer.headers['content-type'], undefined)
       t.equal(answer.headers['access-control-allow-origin'], undefined, 'which lets no page in')
+    }
+  })
+
+  t.test('404 what is no id, and another environment, to a preflight as well', async (t) => {
+    const origin = 'https://app.example.com'
+    for (const CORS_ORIGINS of ['', origin]) {
+      const { ann, options } = await setUp(t, { CORS_ORIGINS })
+      const headers = { origin, 'access-control-request-method': 'GET' }
+      const NOT_FOUND = { statusCode: 404, body: '{"error":"Not Found"}' }
+      for (const id of ['x', ann.id.toUpperCase(), `${ann.id}0`, '%20', '%ff']) {
+        t.match(await options(ENVIRONMENT_ID, id, headers), NOT_FOUND, id)
+      }
+      t.match(await options(UNKNOWN, ann.id, headers), NOT_FOUND, 'another environment')
+      t.equal((await options(ENVIRONMENT_ID, ann.id, headers)).statusCode, 204)
     }
   })
 

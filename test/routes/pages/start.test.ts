@@ -195,8 +195,11 @@ t.test('GET a path that leads nowhere', async (t) => {
   })
 
   t.test('400 JSON below every API, and where there are no pages', async (t) => {
-    for (const path of ['/api/%zz', '/oauth/%zz', '/api/v0/auth/clients/%zz']) {
+    for (const path of ['/api/%zz', '/oauth/%zz', '/api/v0%zz']) {
       isUnreadable(t, await service.call('GET', path, { headers: BROWSER }), path)
+    }
+    for (const path of ['/api/v0/auth/clients/%zz', '/admin/v0/users/%zz', '/api/v0/%']) {
+      isJson(t, await service.call('GET', path, { headers: BROWSER }), path)
     }
     const { status, body } = await service.call('GET', '/v1/providers/%zz', { headers: BROWSER })
     t.same([status, body], [400, { code: 'bad_request', message: 'The request cannot be read.' }])
