@@ -17,21 +17,24 @@ export function refuseUnknown({ app }: PageParts): void {
 
 /** All other unknown paths get a page for browsers, unless the path belongs to an API, and otherwise JSON. */
 export function answerStrays(app: FastifyInstance, visits: Visits): void {
-  const base = basePathOf(app.config.publicUrl)
   const begin = app.limitTime(visits.begin)
 
   app.setNotFoundHandler(async (request, reply) => {
     // @fastify/static hands on requests for missing files of the documentation; they lack the decorators that pages need.
     const isOfPages = 'visit' in request
-    if (!isOfPages || isOfAnApi(request.url, base) || !prefersPage(request)) return answerNowhere(request, reply)
+    if (!isOfPages || isStrayProgram(request)) return answerNowhere(request, reply)
     // The hooks of the pages do not run for a request without a route.
-    await reply.helmet()
     await begin(request)
     throw whyNowhere(request)
   })
 }
 
-/** Whether a browser asks: browsers prefer text/html, programs name JSON or accept anything. */
-function prefersPage(request: FastifyRequest): boolean {
-  return request.accepts().type(['json', 'html']) === 'html'
+/**
+ * Whether a program asks for a path without a route, so that whatever is wrong is said in JSON. Browsers prefer text/html, programs name
+ * JSON or accept anything.
+ */
+export function isStrayProgram(request: FastifyRequest): boolean {
+  if (!request.is404) return false
+  const isOfBrowsers = !isOfAnApi(request.url, basePathOf(request.server.config.publicUrl))
+  return !isOfBrowsers || request.accepts().type(['json', 'html']) !== 'html'
 }
