@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fault } from '../core/fault.js'
+import { basePathOf } from './app.js'
 import { answerFault } from './dashboard/answers.js'
 import { answerTokensApiFault } from './tokens-api/answers.js'
 
@@ -24,6 +25,16 @@ export function isOfAnApi(url: string, base: string): boolean {
   // Beside the admin API there may be pages.
   const isOfAdminApi = first === 'admin' && others[0] === 'v0'
   return APIS.includes(first) || isOfAdminApi || others.includes('.well-known')
+}
+
+/**
+ * Whether a program asks for a path without a route, so that whatever is wrong is said in JSON. Browsers prefer text/html, programs name
+ * JSON or accept anything.
+ */
+export function isStrayProgram(request: FastifyRequest): boolean {
+  if (!request.is404) return false
+  const isOfBrowsers = !isOfAnApi(request.url, basePathOf(request.server.config.publicUrl))
+  return !isOfBrowsers || request.accepts().type(['json', 'html']) !== 'html'
 }
 
 /** Why a request has no route: its URL cannot be decoded, or there is nothing at its path. */

@@ -1,8 +1,7 @@
 /** Unknown paths: browsers get a page, programs get the answer of their API. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { fault } from '../../core/fault.js'
-import { basePathOf } from '../app.js'
-import { answerNowhere, isOfAnApi, whyNowhere } from '../unroutable.js'
+import { answerNowhere, isStrayProgram, whyNowhere } from '../unroutable.js'
 import type { PageParts } from './page.js'
 import type { Visits } from './visit.js'
 
@@ -27,14 +26,4 @@ export function answerStrays(app: FastifyInstance, visits: Visits): void {
     await begin(request)
     throw whyNowhere(request)
   })
-}
-
-/**
- * Whether a program asks for a path without a route, so that whatever is wrong is said in JSON. Browsers prefer text/html, programs name
- * JSON or accept anything.
- */
-export function isStrayProgram(request: FastifyRequest): boolean {
-  if (!request.is404) return false
-  const isOfBrowsers = !isOfAnApi(request.url, basePathOf(request.server.config.publicUrl))
-  return !isOfBrowsers || request.accepts().type(['json', 'html']) !== 'html'
 }
