@@ -2,7 +2,8 @@
 import type { FastifyInstance, HTTPMethods, RouteOptions } from 'fastify'
 import { fault } from '../core/fault.js'
 
-const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+/** All that the framework routes. To any other method no path is known. */
+const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'TRACE']
 
 interface Documented {
   readonly method: string

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { adminPrefix } from '../../schemas/generated/admin.js'
 import { dashboardPrefix } from '../../schemas/generated/dashboard.js'
 import { fault } from '../core/fault.js'
+import { basePathOf } from './app.js'
 import { answerFault } from './dashboard/answers.js'
 import { answerTokensApiFault } from './tokens-api/answers.js'
 
@@ -33,6 +34,16 @@ export function isOfAnApi(url: string, base: string): boolean {
 function pathOf(url: string, base: string): string {
   const [path = ''] = url.split('?', 1)
   return path.startsWith(`${base}/`) ? path.slice(base.length) : path
+}
+
+/**
+ * Whether a program asks for a path without a route, so that whatever is wrong is said in JSON. Browsers prefer text/html, programs name
+ * JSON or accept anything.
+ */
+export function isStrayProgram(request: FastifyRequest): boolean {
+  if (!request.is404) return false
+  const isOfBrowsers = !isOfAnApi(request.url, basePathOf(request.server.config.publicUrl))
+  return !isOfBrowsers || request.accepts().type(['json', 'html']) !== 'html'
 }
 
 /** Why a request has no route: its URL cannot be decoded, or there is nothing at its path. */

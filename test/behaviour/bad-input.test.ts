@@ -866,7 +866,7 @@ t.test('malformed requests', async (t) => {
     '4,000 headers': good.replace('Host:', `${Array.from({ length: 4_000 }, (_, i) => `X${i}: y\r\n`).join('')}Host:`),
     'a method in small letters': good.replace('POST', 'post'),
     'a method nobody knows': good.replace('POST', 'CANARY'),
-    TRACE: 'TRACE / HTTP/1.1\r\nHost: x\r\nX: canary\r\n\r\n',
+    TRACE: 'TRACE /healthz HTTP/1.1\r\nHost: x\r\nX: canary\r\n\r\n',
     CONNECT: 'CONNECT canary:443 HTTP/1.1\r\nHost: canary:443\r\n\r\n',
     'PRI of HTTP/2': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
     'a version nobody knows': good.replace('HTTP/1.1', 'HTTP/3.7'),

@@ -487,7 +487,7 @@ t.test('bodies as a whole, paths and methods', async (t) => {
         sentence: 'The method is not allowed here.',
         allow
       }
-      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'TRACE'] as const) {
         if (allow.includes(method)) continue
         await refuses(t, { method, url }, verdict, `${method} ${url}`)
         await refuses(t, { ...form(url, { ...BOX, token: CANARY }), method }, verdict, `${method} ${url} with a form`)

@@ -157,6 +157,55 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
     t.ok(ann.pages.length >= 18, `${ann.pages.length} answers`)
   })
 
+  await t.test('refused before any hook of the pages has seen the request', async (t) => {
+    const accept = 'text/html'
+    const noHost = { accept, host: 'a b' }
+    const empty = { accept, 'content-length': '0' }
+    const { heldPolls } = demo.app.core
+    const { count } = heldPolls
+    const rows: [method: string, url: string, headers: Record<string, string>, status: number][] = [
+      ['GET', '/device', noHost, 400],
+      ['POST', '/device', noHost, 400],
+      ['GET', '/assets/x.css', noHost, 400],
+      ['GET', '/nowhere', noHost, 400],
+      ['GET', '/%zz', { accept }, 400],
+      ['GET', '/%zz', noHost, 400],
+      ['QUERY', '/device', empty, 405],
+      ['TRACE', '/device', { accept }, 405],
+      ['QUERY', '/nowhere', empty, 400],
+      ['PROPFIND', '/device', { accept }, 404]
+    ]
+    for (const [method, url, headers, status] of rows) {
+      await look(createVisitor(demo), method, url, { headers })
+      t.equal(answers.at(-1)?.status, status, `${method} ${url}`)
+    }
+    // As if so many requests were under way.
+    heldPolls.count = () => -10_000
+    for (const url of ['/device', '/nowhere', '/assets/x.css']) {
+      await look(createVisitor(demo), 'GET', url, { headers: { accept } })
+      t.equal(answers.at(-1)?.status, 503, url)
+    }
+    for (const url of ['/oauth/token', '/oauth/nowhere', '/nowhere']) await isForPrograms('GET', url, {}, 503)
+    heldPolls.count = count
+
+    for (const url of ['/oauth/token', '/api/v0/auth/clients', '/v1/providers', '/admin/v0/users', '/oauth/nowhere']) {
+      await isForPrograms('GET', url, noHost, 400)
+      await isForPrograms('QUERY', url, empty, url.endsWith('nowhere') ? 400 : 405)
+      await isForPrograms('TRACE', url, { accept }, url.endsWith('nowhere') ? 404 : 405)
+      await isForPrograms('PROPFIND', url, { accept }, 404)
+    }
+    await isForPrograms('QUERY', '/nowhere', { 'content-length': '0' }, 400)
+
+    /** Programs are told in JSON, and nothing of what protects pages. */
+    async function isForPrograms(method: string, url: string, headers: Record<string, string>, status: number) {
+      const answer = await createVisitor(demo).get(url, { method: method as 'GET', headers })
+      t.equal(answer.status, status, `${method} ${url}`)
+      t.match(answer.headers['content-type'], /^application\/json/, `${method} ${url}`)
+      t.type(JSON.parse(answer.body).code ?? JSON.parse(answer.body).error, 'string')
+      t.notOk('content-security-policy' in answer.headers)
+    }
+  })
+
   await t.test('429, 500 and 503', async (t) => {
     const ann = createVisitor(real)
     await ann.signInAt('acme', 'ann')

@@ -11,6 +11,7 @@ import { LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { makeCertificate } from '../support/certificates.js'
 import { apiClient } from '../support/client.js'
+import { documentedOperations } from '../support/documented-operations.js'
 import { freePort } from '../support/ports.js'
 import { PROXIES, startProxy } from '../support/proxies.js'
 import { type RawAnswer, raw, rawJson } from '../support/raw-request.js'
@@ -22,6 +23,9 @@ import { until } from '../support/until.js'
 
 const names = process.env.PROXY ? [process.env.PROXY] : ['nginx', 'haproxy']
 const POLL = '/api/v0/auth/grant/token'
+/** Everything that heeds "Prefer: wait". */
+const HELD = documentedOperations(() => true).filter(({ headers }) => headers.some(({ name }) => name === 'Prefer'))
+const PATIENT = { prefer: `wait=${LONGEST_WAIT_SECONDS}` }
 const FORGED = {
   'x-forwarded-for': '203.0.113.7',
   'x-forwarded-proto': 'gopher',
@@ -102,7 +106,14 @@ for (const name of names) {
     await until(async () => (await raw(proxy.url, { path: '/' })).status === 200)
     const session = await http2(t, proxy.secureUrl)
     // They take half a minute, in which the rest is tested.
-    const slow = [rawJson(proxy.url, { path: POLL, body: {} }), post2(session, '/oauth/token', {}).answer]
+    const slow = HELD.flatMap(({ method, path }) => {
+      if (method === 'GET') return [{ path, answer: raw(proxy.url, { path, headers: PATIENT }) }]
+      const over2 = `${path}?over=2`
+      return [
+        { path, answer: rawJson(proxy.url, { path, body: {}, headers: PATIENT }) },
+        { path: over2, answer: post2(session, over2, {}, PATIENT).answer }
+      ]
+    })
 
     await t.test('is told who asks and how, whatever a client says of itself', async (t) => {
       const seen = () => {
@@ -163,8 +174,13 @@ for (const name of names) {
     })
 
     await t.test(`may take ${LONGEST_WAIT_SECONDS} seconds and more for an answer`, async (t) => {
-      for (const answer of await Promise.all(slow)) t.match(answer, { status: 200, body: 'slow' })
-      t.strictSame([POLL, '/oauth/token'].map(upstream.timesAsked), [1, 1])
+      t.ok(slow.length >= 5, 'each of them is among what may be held')
+      for (const { path, answer } of slow) {
+        t.match(await answer, { status: 200, body: 'slow' }, path)
+        t.equal(upstream.timesAsked(path), 1, path)
+      }
+      for (let i = 0; i < 4; i++)
+        t.equal((await raw(proxy.url, { path: '/' })).status, 200, 'nothing is taken for dead')
     })
   })
 

@@ -11,8 +11,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { parse } from 'yaml'
 import { EnvironmentSchema } from '../../schemas/config.js'
-import { dashboardOperations, dashboardPrefix } from '../../schemas/generated/dashboard.js'
-import { oauthOperations } from '../../schemas/generated/oauth.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { LONGEST_WAIT_SECONDS } from '../../src/core/grants/held-polls.js'
 import { PATIENT, startApp } from '../support/app.js'
@@ -132,11 +130,8 @@ t.test('docker-compose.yml', async (t) => {
     t.ok(idleSeconds > 0 && idleSeconds < services['grantd-1'].environment.SHUTDOWN_DELAY_SECONDS)
     const target = /:(\d+)(?:\/tcp)?$/.exec(services.nginx.ports[0])?.[1]
     for (const address of [target, `[::]:${target}`]) t.match(conf, ` listen ${address};`, 'over IPv4 and IPv6')
-    const pollLocation = /location ~ (\S+) \{[^}]*proxy_read_timeout (\d+)s;/.exec(conf)
-    t.ok(Number(pollLocation?.[2]) > LONGEST_WAIT_SECONDS, 'longer than a poll may be held')
-    for (const url of [oauthOperations.requestToken.url, dashboardPrefix + dashboardOperations.pollGrantToken.url]) {
-      t.match(url, new RegExp(pollLocation?.[1] ?? 'nothing'))
-    }
+    const readSeconds = [...conf.matchAll(/proxy_read_timeout (\d+)s;/g)].map(([, seconds]) => Number(seconds))
+    t.ok(Math.min(...readSeconds) > LONGEST_WAIT_SECONDS, 'longer than anything may be held, wherever it is asked')
   })
 
   await t.test('the image is built from what .dockerignore lets through, all of which exists', async (t) => {

@@ -23,8 +23,8 @@ export const ANSWER_HEADERS = {
 export const ANSWER_BODY = '{"error":"It says so itself."}'
 
 /**
- * Starts it on a port of its own. The endpoints for polls answer after this time, and what begins with /dies is cut where its answer
- * would begin. The test stops it.
+ * Starts it on a port of its own. What asks with "Prefer" is answered after this time, and what begins with /dies is cut where its
+ * answer would begin. The test stops it.
  */
 export async function startToldUpstream(
   t: { teardown(handler: () => unknown): void },
@@ -40,7 +40,7 @@ export async function startToldUpstream(
     request.resume().on('end', () => {
       const status = /^\/answers\/(\d+)$/.exec(path)?.[1]
       if (path.startsWith('/dies')) request.socket.destroy()
-      else if (path.endsWith('/token')) timers.add(setTimeout(() => response.end('slow'), slowMs))
+      else if (headers.prefer !== undefined) timers.add(setTimeout(() => response.end('slow'), slowMs))
       else if (status) response.writeHead(Number(status), ANSWER_HEADERS).end(ANSWER_BODY)
       else response.end('told')
     })

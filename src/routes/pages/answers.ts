@@ -3,7 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { VNode } from 'preact'
 import { renderToString } from 'preact-render-to-string'
 import type { FaultCode } from '../../core/fault.js'
+import { answerFault } from '../dashboard/answers.js'
 import { logFault, retryAfterOf, toFault } from '../to-fault.js'
+import { isStrayProgram } from '../unroutable.js'
 import type { Texts } from './texts/en.js'
 import { ErrorPage } from './views/error-page.js'
 import { wait } from './views/format.js'
@@ -46,6 +48,7 @@ const ANSWERS: Readonly<Record<FaultCode, { status: number; text: Sentence }>> =
 /** Answers a failed request. If it failed before its visitor was looked up, the page is rendered for nobody in particular. */
 export function answerPageFault({ ofNobody, hasLostCookies }: Visits) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    if (isStrayProgram(request)) return answerFault(thrown, request, reply)
     const problem = toFault(thrown)
     const { status, text } = ANSWERS[problem.code]
     logFault(problem, thrown, status, request)

@@ -4,7 +4,7 @@
  */
 import accepts from '@fastify/accepts'
 import cookie from '@fastify/cookie'
-import helmet from '@fastify/helmet'
+import helmet from 'helmet'
 import { surface } from '../app.js'
 import { acceptFormBodies } from '../form-body.js'
 import { refuseOtherMethods, routesOf } from '../method-not-allowed.js'
@@ -67,37 +67,41 @@ const ALWAYS = [
   disconnect
 ]
 
+/** Sets the headers of every answer of the pages. */
+const protect = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'"],
+      formAction: ["'self'"],
+      baseUri: ["'none'"],
+      frameAncestors: ["'none'"]
+    }
+  },
+  frameguard: { action: 'deny' },
+  referrerPolicy: { policy: 'no-referrer' },
+  // Every answer of the service has this header, not the pages alone: plugins/answer-headers.ts.
+  strictTransportSecurity: false
+})
+
 const NEEDS = ['config', 'metrics', 'core', 'readiness', 'whereabouts', 'limits']
 
 export const pages = surface<{ awaitsCollection: boolean }>('pages', NEEDS, async (app, { awaitsCollection }) => {
   await app.register(accepts)
   await app.register(cookie)
   const own = routesOf(app)
-  // This hook precedes that of helmet, which reads what it sets.
   app.addHook('onRoute', (route) => {
     // The authorization endpoint is in an API document, and answers people all the same.
     const isDocumented = route.schema !== undefined && 'operationId' in route.schema
     route.config = { ...route.config, page: !isDocumented }
-    route.helmet = {}
   })
-  await app.register(helmet, {
-    // JSON answers to unknown paths carry no headers of helmet.
-    global: false,
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'"],
-        formAction: ["'self'"],
-        baseUri: ["'none'"],
-        frameAncestors: ["'none'"]
-      }
-    },
-    frameguard: { action: 'deny' },
-    referrerPolicy: { policy: 'no-referrer' },
-    // Every answer of the service has this header, not the pages alone: plugins/answer-headers.ts.
-    strictTransportSecurity: false
+  // When the answer is there, because a request may be refused before any hook of the pages has seen it.
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    const isForProgram = request.is404 && !String(reply.getHeader('content-type')).startsWith('text/html')
+    if (isForProgram) done()
+    else protect(request.raw, reply.raw, () => done())
   })
   // Pages read only forms, so the application's parsers are removed.
   app.removeAllContentTypeParsers()

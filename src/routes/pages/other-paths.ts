@@ -1,8 +1,7 @@
 /** Unknown paths: browsers get a page, programs get the answer of their API. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { fault } from '../../core/fault.js'
-import { basePathOf } from '../app.js'
-import { answerNowhere, isOfAnApi, whyNowhere } from '../unroutable.js'
+import { answerNowhere, isStrayProgram, whyNowhere } from '../unroutable.js'
 import type { PageParts } from './page.js'
 import type { Visits } from './visit.js'
 
@@ -17,21 +16,14 @@ export function refuseUnknown({ app }: PageParts): void {
 
 /** All other unknown paths get a page for browsers, unless the path belongs to an API, and otherwise JSON. */
 export function answerStrays(app: FastifyInstance, visits: Visits): void {
-  const base = basePathOf(app.config.publicUrl)
   const begin = app.limitTime(visits.begin)
 
   app.setNotFoundHandler(async (request, reply) => {
     // @fastify/static hands on requests for missing files of the documentation; they lack the decorators that pages need.
     const isOfPages = 'visit' in request
-    if (!isOfPages || isOfAnApi(request.url, base) || !prefersPage(request)) return answerNowhere(request, reply)
+    if (!isOfPages || isStrayProgram(request)) return answerNowhere(request, reply)
     // The hooks of the pages do not run for a request without a route.
-    await reply.helmet()
     await begin(request)
     throw whyNowhere(request)
   })
-}
-
-/** Whether a browser asks: browsers prefer text/html, programs name JSON or accept anything. */
-function prefersPage(request: FastifyRequest): boolean {
-  return request.accepts().type(['json', 'html']) === 'html'
 }
