@@ -54,8 +54,10 @@ export const whereabouts = fp(
       const [city, region, country] = ['cf-ipcity', 'cf-region', 'cf-ipcountry'].map((name) =>
         readHeader(request, name)
       )
-      const text = [city, region, country].filter(Boolean).join(', ').slice(0, LONGEST_LOCATION)
-      if (!text) return undefined
+      const whole = [city, region, country].filter(Boolean).join(', ')
+      if (!whole) return undefined
+      // By characters: half of one is no text.
+      const text = [...whole].slice(0, LONGEST_LOCATION).join('')
       return country && isCountry(country) ? { text, country } : { text }
     }
 

@@ -4,6 +4,7 @@
  * the service. What a command needs is loaded when it is called for, so that none but `serve` loads Fastify.
  */
 import { type CommandLine, isUsageError, readCommandLine } from './cli/arguments.js'
+import { isFault } from './core/fault.js'
 import { version } from './process/package.js'
 
 /** The lines that a command prints. */
@@ -17,8 +18,14 @@ async function linesOf(
   return (await import('./cli/operator.js')).runOperatorCommand(name, rest, options)
 }
 
+/** Of a fault the sentence that it has for the caller: its message may be the code alone. */
+function sentenceOf(error: unknown): string {
+  if (isFault(error) && error.hint !== undefined) return `${error.hint}.`
+  return error instanceof Error ? error.message : String(error)
+}
+
 function fail(error: unknown): never {
-  console.error(`grantd: ${error instanceof Error ? error.message : String(error)}`)
+  console.error(`grantd: ${sentenceOf(error)}`)
   process.exit(isUsageError(error) ? 2 : 1)
 }
 

@@ -1429,6 +1429,13 @@ t.test('variables that look like ours and are not read', async (t) => {
       ['REDIS_URI', 'REDIS_URI REDIS_URL'],
       ['RULE_FILE', 'RULE_FILE RULES_FILE'],
       ['PROVIDER_FILES', 'PROVIDER_FILES PROVIDERS_FILE'],
+      ['RULE_FILES', 'RULE_FILES RULES_FILE'],
+      ['RULES_FLIES', 'RULES_FLIES RULES_FILE'],
+      ['AUDTI_LGO', 'AUDTI_LGO AUDIT_LOG'],
+      ['REIDS_ULR', 'REIDS_ULR REDIS_URL'],
+      ['LOGLEVL', 'LOGLEVL LOG_LEVEL'],
+      ['ADMIN', 'ADMIN ADMINS'],
+      ['ADMINZZ', ''],
       ['LIMIT_PEEKS', 'LIMIT_PEEKS'],
       ['POLL_INTERVAL', '']
     ]
@@ -1444,6 +1451,76 @@ t.test('variables that look like ours and are not read', async (t) => {
       ...['OTEL_EXPORTER_OTLP_HEADERS', 'http_proxy', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'LC_ALL', 'TMPDIR'],
       ...['GRANTD_SERVICE_HOST', 'GRANTD_SERVICE_PORT', 'GRANTD_SERVICE_PORT_HTTP', 'GRANTD_PORT', 'REDIS_PORT'],
       ...['GRANTD_PORT_3333_TCP', 'GRANTD_PORT_3333_TCP_ADDR', 'REDIS_PORT_6379_TCP_PROTO', 'KUBERNETES_SERVICE_HOST'],
+      ...[
+        'REDIS_NAME',
+        'REDIS_ENV_REDIS_VERSION',
+        'REDIS_SERVICE_HOST',
+        'REDIS_DB',
+        'REDIS_USER',
+        'REDIS_VERSION',
+        'LOGNAME'
+      ],
+      ...[
+        'HTTP_PROXY',
+        'ALL_PROXY',
+        'USER',
+        'SHELL',
+        'EDITOR',
+        'MAIL',
+        'LANGUAGE',
+        'COLORTERM',
+        'FORCE_COLOR',
+        'NO_COLOR'
+      ],
+      ...[
+        'LS_COLORS',
+        'DISPLAY',
+        'OLDPWD',
+        'HOSTTYPE',
+        'OSTYPE',
+        'UID',
+        'PPID',
+        'INIT_CWD',
+        'DEBUG',
+        'TEMP',
+        'TMP',
+        'EMAIL'
+      ],
+      ...['YARN_VERSION', 'NODE_VERSION', 'PUBLIC_KEY', 'PUBLIC_IP', 'PUBLIC_HOST', 'LOG_FILE', 'LOG_DIR', 'LOG_PATH'],
+      ...['LOG_JSON', 'LOG_STYLE', 'GITHUB_SHA', 'GITHUB_TOKEN', 'RUNNER_OS', 'CI_JOB_ID', 'CI_COMMIT_SHA', 'BUILD_ID'],
+      ...[
+        'POD_NAME',
+        'POD_IP',
+        'NAMESPACE',
+        'HOST_IP',
+        'NODE_NAME',
+        'AWS_REGION',
+        'SENTRY_DSN',
+        'DB_HOST',
+        'DB_URL',
+        'PGHOST'
+      ],
+      ...[
+        'SSL_CERT_DIR',
+        'INVOCATION_ID',
+        'JOURNAL_STREAM',
+        'NOTIFY_SOCKET',
+        'LISTEN_FDS',
+        'MEMORY_LIMIT',
+        'DOMAIN',
+        'TIMEOUT'
+      ],
+      ...[
+        'RAILS_ENV',
+        'VAULT_ADDR',
+        'JAVA_HOME',
+        'PYTHONPATH',
+        'GOPATH',
+        'DOCKER_HOST',
+        'APP_NAME',
+        'BASE_URL',
+        'API_URL'
+      ],
       ...['REDIS_HOST', 'REDIS_PASS', 'DATABASE_URL', 'SECRET', 'SESSION_SECRET', 'LOG_FORMAT', 'DOCS_URL'],
       ...['GRANTD_URL', 'GRANTD_API_KEY']
     ]

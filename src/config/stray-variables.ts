@@ -20,9 +20,10 @@ const STANDARD = /^(?:OTEL|NODE|NPM|LC|XDG|SSH|KUBERNETES)_/
 /** What Kubernetes and Docker tell of other services, and of one that is called grantd. */
 const OF_SERVICES = /_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/
 const NAME = /^[A-Z][A-Z0-9_]{0,99}$/
-/** Short names are near to a lot: HOST is to HOME, and PORT to PATH. */
-const SHORTEST = 8
-const LONG = 12
+/** Names of so few characters are a slip or two from a lot: HOST from HOME, and PORT from PATH. */
+const SHORT = 5
+/** In ADMINS and LIMITS two slips are a third of the word. */
+const MIDDLING = 7
 const MOST_TOLD = 20
 
 /** Those of an environment, by name, each once. An empty one counts as absent. */
@@ -40,11 +41,13 @@ export function strayVariables(variables: Readonly<Record<string, string | undef
 const isKnown = (name: string) =>
   OURS.includes(name) || OF_EXAMPLES.includes(name) || STANDARD.test(name) || OF_SERVICES.test(name)
 
-/** The variable of ours that a name differs from by two slips of the keyboard at most, and by one if it is not long. */
+/** How many slips of the keyboard a variable of ours is known by. */
+const slipsOf = ({ length }: string) => (length <= SHORT ? 0 : length <= MIDDLING ? 1 : 2)
+
+/** The variable of ours that a name differs from by a few slips at most. */
 function nearestOf(name: string): string | undefined {
   const near = OURS.map((ours) => {
-    const shorter = Math.min(ours.length, name.length)
-    const most = shorter < SHORTEST ? 0 : shorter < LONG ? 1 : 2
+    const most = slipsOf(ours)
     const distance = Math.abs(ours.length - name.length) > most ? Number.POSITIVE_INFINITY : distanceOf(ours, name)
     return { ours, distance, isNear: distance <= most }
   })

@@ -231,6 +231,7 @@ t.test('the other commands, as that user of Redis', async (t) => {
   t.match(await grantd('users', 'show', 'nobody'), { code: 1, stderr: 'grantd: nothing is known of a user nobody\n' })
   t.match(await grantd('users', 'find'), { code: 1, stderr: /say who is looked for/ })
   t.match(await grantd('events', '--type', 'nothing'), { code: 1, stderr: /there is no event nothing/ })
+  t.match(await grantd('events', '--after', 'x'), { code: 1, stderr: 'grantd: There is no such event.\n' })
   t.match(await grantd('users', 'blok'), { code: 2, stdout: '', stderr: /there is no command users blok\n\nusage: / })
 
   const following = runOnTerminal(t, 'cli.js', ['events', '--follow', '--type', 'user.blocked'], env)

@@ -13,7 +13,7 @@ import { startApp } from '../support/app.js'
 import { forge } from '../support/forge.js'
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
-import { DASHBOARD_SECRET, sessionOf } from '../support/tokens.js'
+import { DASHBOARD_SECRET, respelt, sessionOf } from '../support/tokens.js'
 
 const INVALID = 'The jwt is not valid.'
 const ISSUER = 'https://dashboard.example.com'
@@ -120,6 +120,10 @@ t.test('DASHBOARD_JWT_SECRET', async (t) => {
     ]) {
       refused(t, await ask(await sessionOf('ann', { secret })), 401, INVALID, secret)
     }
+  })
+
+  t.test('401 another spelling of the same bytes', async (t) => {
+    for (const token of respelt(await sessionOf('ann'))) refused(t, await ask(token), 401, INVALID, token)
   })
 
   t.test('401 from the second it expires', async (t) => {
@@ -303,7 +307,9 @@ t.test('DASHBOARD_JWKS_URL', async (t) => {
     const { url, state } = await keyServer(t, ...signers)
     const { call } = await startApp(t, withKeys(url))
     const ask = (token: string) => call('GET', '/auth/clients', { token })
-    t.equal((await ask(await sessionBy(signers[0] as Signer))).status, 200)
+    const good = await sessionBy(signers[0] as Signer)
+    t.equal((await ask(good)).status, 200)
+    for (const token of respelt(good)) refused(t, await ask(token), 401, INVALID, 'another spelling')
     const payload = b64({ sub: 'ann', iss: ISSUER, aud: AUDIENCE, exp: inTenMinutes() })
     for (const { jwk, kid, spki } of signers) {
       const der = Buffer.from(spki.replaceAll(/-----[A-Z ]+-----|\s/g, ''), 'base64')

@@ -29,8 +29,8 @@ export function createAuditTrail({ store, clock, told }: AuditTrailParts): Audit
 
   async function tell(...events: Told[]): Promise<void> {
     const atMs = clock()
-    await store.add(events, atMs)
-    if (told) for (const event of events) told(wireFormOf({ ...event, atMs }))
+    const ids = await store.add(events, atMs)
+    if (told) for (const [i, event] of events.entries()) told(wireFormOf({ ...event, id: ids[i], atMs }))
   }
 
   return {

@@ -48,9 +48,10 @@ export interface EventReader {
 export interface EventStore extends EventReader {
   /**
    * Adds events at the end, in this order, and drops the oldest beyond the bound. It is sent with the other commands of its turn. A
-   * repetition may add them again: what is told at least once may be told twice. Rejects with `unavailable`.
+   * repetition may add them again: what is told at least once may be told twice. Resolves to their ids, or to none where none are kept.
+   * Rejects with `unavailable`.
    */
-  add(events: readonly Told[], atMs: number): Promise<void>
+  add(events: readonly Told[], atMs: number): Promise<readonly string[]>
   /** Those that not anybody can cause (`isByAnybody`), under the same ids and with a bound of their own: they reach further back. */
   readonly evidence: EventReader
 }

@@ -112,9 +112,9 @@ export const grantIdOf = (grantDigest: string): string => grantDigest.slice(0, G
 export type WireEvent = ReturnType<typeof wireFormOf>
 
 /** An event as JSON, wherever it leaves the service. What is not known is null. */
-export function wireFormOf({ id, atMs, ...event }: Omit<AuditEvent, 'id'> & { id?: string }) {
+export function wireFormOf({ id, atMs, ...event }: Omit<AuditEvent, 'id'> & { id: string | undefined }) {
   return {
-    ...(id !== undefined && { id }),
+    id: id ?? null,
     at: new Date(atMs).toISOString(),
     type: event.type,
     user_id: event.userId ?? null,

@@ -5,6 +5,7 @@
 import { decodeProtectedHeader, errors, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
+import { isCompactJws } from '../trust/compact-jws.js'
 import { createDashboardKeys, verifyWithKept } from '../trust/kept-key-sets.js'
 import { isUserId } from '../users/user.js'
 
@@ -74,6 +75,7 @@ export function createDashboardSessions(parts: DashboardSessionsParts): Dashboar
 
   return {
     async verify(token) {
+      if (!isCompactJws(token)) return undefined
       try {
         const nowSeconds = Math.floor(clock() / 1000)
         const isBySecret = decodeProtectedHeader(token).alg === SECRET_ALGORITHM

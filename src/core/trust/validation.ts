@@ -5,6 +5,7 @@
 import { decodeProtectedHeader, errors } from 'jose'
 import type { Clock } from '../clock.js'
 import { isFault } from '../fault.js'
+import { isCompactJws } from './compact-jws.js'
 import { holds } from './conditions.js'
 import { readFingerprint } from './guarded-fetch.js'
 import { verifyWithKept } from './kept-key-sets.js'
@@ -17,6 +18,7 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 /** How far the clock of the issuer may be off. */
 const LEEWAY_SECONDS = 60
 const HOUR_SECONDS = 3_600
+const NO_SIGNATURE = 'Its signature is not valid'
 
 /** `reason` is a sentence for the caller that quotes nothing of the token. */
 export type Validation = { kind: 'valid'; expSeconds: number } | { kind: 'invalid'; reason: string }
@@ -59,6 +61,7 @@ export function createValidator({ policies, keys: issuerKeys, clock }: Validator
       return invalid(explain(error))
     }
     if (!verified) return invalid('The issuer cannot be asked for its keys')
+    if (!isCompactJws(token)) return invalid(NO_SIGNATURE)
     const { payload: claims, set } = verified
     if (set.isTls && !issuer.fingerprints.some((text) => set.fingerprints.includes(readFingerprint(text)))) {
       return invalid('None of the fingerprints belongs to the certificates of the issuer')
@@ -109,5 +112,5 @@ function explain(error: unknown): string {
   if (error instanceof errors.JOSEAlgNotAllowed) return 'Its algorithm is not accepted'
   if (error instanceof errors.JWKSNoMatchingKey) return 'It is signed by a key that the issuer does not publish'
   if (error instanceof errors.JWKSMultipleMatchingKeys) return 'More keys of the issuer fit it than are tried'
-  return 'Its signature is not valid'
+  return NO_SIGNATURE
 }

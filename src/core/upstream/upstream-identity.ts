@@ -103,7 +103,10 @@ function readIdentity(
 
 function readText(value: unknown): string | undefined {
   if (typeof value !== 'string' || value.trim() === '') return undefined
-  return value.slice(0, LONGEST_TEXT).replace(/\p{Surrogate}/gu, '\uFFFD')
+  return [...value]
+    .slice(0, LONGEST_TEXT)
+    .join('')
+    .replace(/\p{Surrogate}/gu, '\uFFFD')
 }
 
 /** A hundred years: a longer `expires_in` counts as no expiry, for the sum could exceed what a Date holds. */

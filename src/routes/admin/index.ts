@@ -15,6 +15,7 @@ import { events } from './events.js'
 import { globalTokenRevocation } from './global-token-revocation.js'
 import { createPages } from './pages.js'
 import { pendingGrants } from './pending-grants.js'
+import { refuseUnknownParameters } from './unknown-parameters.js'
 import { userChanges, users } from './users.js'
 
 export const admin = surface('admin', ['core', 'config', 'whereabouts', 'authentication', 'limits'], async (app) => {
@@ -29,6 +30,7 @@ export const admin = surface('admin', ['core', 'config', 'whereabouts', 'authent
   function behind(right: ApiKeyRight, routes: (inner: App) => void): void {
     app.register(async (inner) => {
       inner.addHook('onRequest', inner.limitTime(authenticateOperator(inner, right)))
+      inner.addHook('preValidation', refuseUnknownParameters)
       routes(inner)
     })
   }

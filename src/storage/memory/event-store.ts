@@ -27,10 +27,11 @@ export function createMemoryEventStore(kept: number): EventStore {
     evidence: evidence.reader,
 
     async add(told, atMs) {
-      if (kept === 0) return
+      if (kept === 0) return []
       const events = told.map((event) => ({ ...known(event), id: nextId(atMs), atMs: Math.floor(atMs) }))
       all.add(events)
       evidence.add(events.filter((event) => !isByAnybody(event)))
+      return events.map(({ id }) => id)
     }
   }
 }

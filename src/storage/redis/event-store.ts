@@ -84,10 +84,10 @@ export function createRedisEventStore(
     evidence: readerOf(evidence),
 
     async add(events, atMs) {
-      if (kept === 0 || events.length === 0) return
+      if (kept === 0 || events.length === 0) return []
       const add = events.some(isLasting) ? runDurablyOver : runOver
       const written = events.flatMap((event) => [isByAnybody(event) ? 0 : 1, ...write(event, atMs)])
-      await add('events-add', [all, evidence], [kept, FIELDS.length * 2, ...written])
+      return (await add('events-add', [all, evidence], [kept, FIELDS.length * 2, ...written])) as string[]
     }
   }
 }

@@ -11,6 +11,7 @@ import { makeCertificate } from '../../support/certificates.js'
 import { effortOf } from '../../support/effort.js'
 import { base64url, forge, hmac } from '../../support/forge.js'
 import { freePort } from '../../support/ports.js'
+import { respelt } from '../../support/tokens.js'
 import {
   authority,
   type BareIssuer,
@@ -394,6 +395,11 @@ t.test('400', async (t) => {
       ['the word null', 'null', NO_JWT],
       ['a blank', ' ', NO_JWT],
       ['with its scheme', `Bearer ${token}`, NO_JWT],
+      ...respelt(token).map((text): [string, string, string] => [
+        'respelt',
+        text,
+        text.endsWith('=') ? NO_JWT : SIGNATURE
+      ]),
       ['a header that is no base64', `!!.${payload}.${signature}`, NO_JWT],
       ['a header that is no JSON', `${base64url('{')}.${payload}.${signature}`, NO_JWT],
       ['a header that is an array', signedBy(key, [head], '{}'), NO_JWT],

@@ -319,7 +319,8 @@ t.test('what a person is called', async (t) => {
     [{ name: ' ', preferred_username: '' }, 'subject', 'subject'],
     [{ name: 5, preferred_username: ['x'], email: {} }, 'subject', 'subject'],
     [{ name: long, preferred_username: long }, 'x'.repeat(255), 'x'.repeat(255)],
-    [{ name: `${'x'.repeat(254)}😀` }, `${'x'.repeat(254)}\ufffd`, 'subject']
+    [{ name: `${'x'.repeat(254)}😀y` }, `${'x'.repeat(254)}😀`, 'subject'],
+    [{ name: 'half \ud83d' }, 'half \ufffd', 'subject']
   ] as const) {
     acme.claimsOf = () => ({ sub: 'subject', ...claims })
     t.same(await calledAt('acme', 'subject'), [name, username], JSON.stringify(claims).slice(0, 60))

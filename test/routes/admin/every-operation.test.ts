@@ -131,6 +131,8 @@ t.test('400 for what cannot be read', async (t) => {
     ['/users?provider=acme', 'provider and subject go together.'],
     ['/users?id=a&subject=1', 'provider and subject go together.'],
     ['/oauthAccounts', 'user_id is missing.'],
+    ['/clients?user_id=eve', 'The query may have client_type, client_id, revoked, limit, cursor and nothing else.'],
+    ['/users/ann?id=eve', 'The query must be empty.'],
     ['/events?type=nothing', 'There is no such type of event.'],
     ['/events?after=1-1&before=2-1', 'Say one of after, before and cursor.'],
     ['/events?after=1-1&order=newest', 'The order is not that of the place.'],
@@ -146,6 +148,12 @@ t.test('400 for what cannot be read', async (t) => {
     '/users?email='
   ]) {
     t.equal((await ask('GET', path)).status, 400, path)
+  }
+  for (const operation of OPERATIONS) {
+    const path = pathOf(operation)
+    const misspelt = `${path}${path.includes('?') ? '&' : '?'}Limit=1`
+    const { status } = await ask(operation.method as 'GET', misspelt, bodyOf(operation))
+    t.equal(status, 400, `${operation.method} ${misspelt}`)
   }
   const bodies = [{}, { sub_id: 'ann' }, { sub_id: null }, { sub_id: {} }, { sub_id: { format: 'uri', uri: 'x' } }]
   const halves = [{ format: 'opaque' }, { format: 'email', id: 'x' }, { format: 'iss_sub', iss: 'https://x.example' }]

@@ -215,6 +215,8 @@ t.test('200 with locations, behind a trusted edge', async (t) => {
     t.equal(answer.requester_location, 'x'.repeat(256))
     t.equal(answer.approver_location, `${'x'.repeat(250)}, yy, `.slice(0, 256))
     t.equal(answer.country_mismatch, false)
+    const onTheEdge = Buffer.from(`${'x'.repeat(255)}😀é`).toString('latin1')
+    t.match(await seen([onTheEdge], []), { requester_location: `${'x'.repeat(255)}😀` }, 'none of them in half')
   })
 
   t.test('200 UTF-8 of the edge is read as such', async (t) => {

@@ -5,18 +5,19 @@
 --
 -- KEYS 1: events (stream: ids of Redis's own time)   2: events that not anybody can cause (stream)
 -- ARGV 1: how many each keeps   2: how many fields and values an event has   then of every event 1 if it goes into both, else 0, and those
--- Returns the id of the last one.
+-- Returns their ids.
 
 local size = tonumber(ARGV[2])
 -- Fails before anything is written if the second key is no stream.
 redis.call('XLEN', KEYS[2])
-local id
+local ids = {}
 for i = 3, #ARGV, size + 1 do
   local last = i + size
-  id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, i + 1, last))
+  local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, i + 1, last))
   -- If the first stream was deleted and the clock has gone back, the second one has greater ids, and goes on from those.
   if ARGV[i] == '1' and type(redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], id, unpack(ARGV, i + 1, last))) == 'table' then
     redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, i + 1, last))
   end
+  ids[#ids + 1] = id
 end
-return id
+return ids
