@@ -87,7 +87,7 @@ export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
   /** Oldest first. */
   let stored: StoredSigningKey[] = []
   const opened = new Map<string, SigningKey>()
-  let lookedAt = Number.NEGATIVE_INFINITY
+  let lookedAtMs = Number.NEGATIVE_INFINITY
   let nextLook: Promise<void> | undefined
 
   const isPublished = (index: number) => (stored[index + 1]?.predecessorsUntilMs ?? Number.POSITIVE_INFINITY) > clock()
@@ -124,8 +124,8 @@ export function createSigningKeys(parts: SigningKeysParts): SigningKeys {
 
   /** One read for all who ask before it begins. One under way may lack a key that was made since it began, so nobody joins that. */
   function look(): Promise<void> {
-    nextLook ??= sleep(Math.max(0, lookedAt + LOOK_EVERY_MS - performance.now())).then(() => {
-      lookedAt = performance.now()
+    nextLook ??= sleep(Math.max(0, lookedAtMs + LOOK_EVERY_MS - performance.now())).then(() => {
+      lookedAtMs = performance.now()
       nextLook = undefined
       return forRequest(store, refresh())
     })
