@@ -5,13 +5,11 @@ import type { DescribedClient } from '../core/clients/clients.js'
 import { isFault } from '../core/fault.js'
 import type { App } from './app.js'
 
-export interface Describe {
-  /**
-   * The client, by its document if it is known by a URL. The fetches that an address causes are counted. Rejects with
-   * `invalid_client`, `unavailable`, `overloaded` or `too_many_requests`.
-   */
-  (request: FastifyRequest, client: Client): Promise<Client | DescribedClient>
-}
+/**
+ * The client, by its document if it is known by a URL. The fetches that an address causes are counted. Rejects with
+ * `invalid_client`, `unavailable`, `overloaded` or `too_many_requests`.
+ */
+export type Describe = (request: FastifyRequest, client: Client) => Promise<Client | DescribedClient>
 
 export function createDescribe(app: App): Describe {
   const limitFetches = app.limits.perAddress('client-metadata')

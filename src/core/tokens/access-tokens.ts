@@ -8,6 +8,7 @@ import type { Authorization } from '../authorizations/authorization.js'
 import { CLIENT_TYPES } from '../clients/client.js'
 import { writeScope } from '../clients/scope.js'
 import { fault } from '../fault.js'
+import { isCompactJws } from '../trust/compact-jws.js'
 import { isUserId } from '../users/user.js'
 import type { IdTokensParts } from './id-tokens.js'
 import type { SigningKey } from './signing-key.js'
@@ -124,7 +125,8 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
       const { typ, kid } = header
       const isOurs = typeof kid === 'string' && typeof typ === 'string' && typ.toLowerCase() === TYP
       const key = isOurs ? await keys.find(kid) : undefined
-      return key ? verify(token, key) : { kind: 'foreign' }
+      if (!key) return { kind: 'foreign' }
+      return isCompactJws(token) ? verify(token, key) : { kind: 'bad' }
     }
   }
 }

@@ -26,6 +26,7 @@ import { createMemorySigningKeyStore } from '../../../src/storage/memory/lock-an
 import { GRANTD_SECRET, startApp, type TestClock, testClock } from '../../support/app.js'
 import { BY, keptNowhere } from '../../support/audit.js'
 import { clientsFile } from '../../support/oauth-app.js'
+import { respelt } from '../../support/tokens.js'
 import { until } from '../../support/until.js'
 
 const ISSUER = 'https://grants.example'
@@ -127,6 +128,7 @@ for (const alg of ['RS256', 'ES256', 'EdDSA']) {
       for (const other of ['', bytes.subarray(1).toString('base64url'), bytes.subarray(0, -1).toString('base64url')]) {
         t.equal(await verify(`${header}.${payload}.${other}`), undefined, 'cut')
       }
+      for (const other of respelt(token)) t.equal(await verify(other), undefined, 'the same bytes, spelt otherwise')
     })
 
     t.test('is not good when any claim is changed', async (t) => {
