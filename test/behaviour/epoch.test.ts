@@ -63,6 +63,9 @@ async function goodAt({ app, call, introspect, refresh, userinfo, poll }: OAuthA
   return Object.keys(found).filter((name) => found[name])
 }
 
+// Each test has a Redis and instances of its own, and mostly waits for commands: two run side by side.
+t.jobs = 2
+
 t.test('everything of before is over at once on both instances, and what comes later is good', async (t) => {
   const { operator, here, there, pass } = await twoInstances(t)
   const [first, second] = [await issued(here), await issued(there, 'bob')]

@@ -105,6 +105,9 @@ async function revokedAfterBackup(t: Test) {
   return { before, had, file, directory }
 }
 
+// Each test has servers and instances of its own, and mostly waits for commands: two run side by side.
+t.jobs = 2
+
 t.test('a backup, a revocation, a restore, restore clean: revoked stays revoked', async (t) => {
   const { before, had, file, directory } = await revokedAfterBackup(t)
   await before.app.core.apiKeys.revoke('acme', had.key.key.id, BY)

@@ -168,12 +168,12 @@ async function attempts(t: Test, start: StartEngine): Promise<void> {
 
   t.test('thousands of keys that are over do not disturb those that are not', async (t) => {
     const { storage, pass } = await start(t)
-    for (let i = 0; i < 1_500; i++) await storage.limits.take(`old ${i}`, '1', 1, 1_000)
-    for (let i = 0; i < 500; i++) await storage.limits.hit(`old hits ${i}`, 1_000)
+    await Promise.all(times(1_500, (i) => storage.limits.take(`old ${i}`, '1', 1, 1_000)))
+    await Promise.all(times(500, (i) => storage.limits.hit(`old hits ${i}`, 1_000)))
     await storage.limits.take('young', '1', 1, WINDOW_MS)
     await storage.limits.hit('young hits', WINDOW_MS)
     await pass(10_000)
-    for (let i = 0; i < 1_500; i++) await storage.limits.take(`new ${i}`, '1', 1, WINDOW_MS)
+    await Promise.all(times(1_500, (i) => storage.limits.take(`new ${i}`, '1', 1, WINDOW_MS)))
     t.same(await storage.limits.take('young', '2', 1, WINDOW_MS), { freeInMs: WINDOW_MS - 10_000 })
     t.equal((await storage.limits.hit('young hits', WINDOW_MS)).count, 2)
     t.equal(await storage.limits.take('old 7', '2', 1, WINDOW_MS), undefined)

@@ -19,6 +19,13 @@ import { until } from '../support/until.js'
 const quiet = { info() {}, warn() {} }
 const PASSWORD = 'a password of grantd'
 
+// Side by side, because they need seconds to get to know each other.
+const [sentinels, cluster] = await Promise.all([
+  startRedisWithSentinels({ steady: true }),
+  startCluster({ primaries: 3, steady: true })
+])
+t.teardown(() => Promise.all([sentinels.stop(), cluster.stop()]))
+
 async function suites(t: Test, config: RedisConfig, primaries: () => Promise<RedisServer[]>): Promise<void> {
   const start = await shareRedisEngine(t, config, primaries)
   storageContract(t, start)
@@ -34,16 +41,12 @@ async function suites(t: Test, config: RedisConfig, primaries: () => Promise<Red
 }
 
 t.test('a primary that Sentinels look after, and replicas that must have what is acknowledged', async (t) => {
-  const redis = await startRedisWithSentinels({ steady: true })
-  t.teardown(() => redis.stop())
-  const place = { kind: 'sentinel', sentinels: addressesOf(redis.sentinels), name: redis.name } as const
-  const user = await addRedisUser(redis.servers, PASSWORD)
-  await suites(t, redisConfig(place, { user, waitReplicas: 1 }), async () => [await redis.primary()])
+  const place = { kind: 'sentinel', sentinels: addressesOf(sentinels.sentinels), name: sentinels.name } as const
+  const user = await addRedisUser(sentinels.servers, PASSWORD)
+  await suites(t, redisConfig(place, { user, waitReplicas: 1 }), async () => [await sentinels.primary()])
 })
 
 t.test('a Cluster of three primaries', async (t) => {
-  const cluster = await startCluster({ primaries: 3, steady: true })
-  t.teardown(() => cluster.stop())
   const user = await addRedisUser(cluster.nodes, PASSWORD)
   const config = redisConfig({ kind: 'cluster', seeds: addressesOf(cluster.seeds) }, { user })
   await suites(t, config, cluster.primaries)
@@ -178,6 +181,9 @@ t.test('over TLS, with a certificate of an authority of our own', async (t) => {
     t.teardown(() => distrustful.close())
     await t.rejects(distrustful.check(), { code: 'unavailable' })
   }
+
+  // They share nothing, and mostly wait for their servers.
+  t.jobs = 3
 
   t.test('one server', async (t) => {
     const port = await freePort()
