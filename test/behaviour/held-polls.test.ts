@@ -321,14 +321,14 @@ t.test('limits of one instance', async (t) => {
   const whole = t
   const start = (most: string) =>
     startService(whole, { HELD_POLLS: most, LIMITS: 'off', LOG_LEVEL: 'warn', SIGNING_ALG: 'EdDSA' })
+  const [two, none] = await Promise.all([start('2'), start('0')])
 
   await t.test('beyond its number of waits a poll is answered at once', async (t) => {
-    const service = await start('2')
-    const api = apiClient(service.url)
+    const api = apiClient(two.url)
     const grants = await Promise.all([1, 2, 3].map(() => api.start()))
-    const held = grants.slice(0, 2).map(({ grant_code }) => poll(service.url, 'oauth', grant_code))
-    await untilHeld(service, 2)
-    const third = await poll(service.url, 'oauth', grants[2]?.grant_code ?? '').answer
+    const held = grants.slice(0, 2).map(({ grant_code }) => poll(two.url, 'oauth', grant_code))
+    await untilHeld(two, 2)
+    const third = await poll(two.url, 'oauth', grants[2]?.grant_code ?? '').answer
     t.equal(stateOf(third), 'authorization_pending')
     t.ok(third.ms < HALF_A_WAIT_MS)
     t.equal(applied(third), null)
@@ -337,9 +337,8 @@ t.test('limits of one instance', async (t) => {
   })
 
   await t.test('0 turns waiting off', async (t) => {
-    const service = await start('0')
-    const { grant_code } = await apiClient(service.url).start()
-    const answer = await poll(service.url, 'dashboard', grant_code).answer
+    const { grant_code } = await apiClient(none.url).start()
+    const answer = await poll(none.url, 'dashboard', grant_code).answer
     t.equal(stateOf(answer), 'authorization_pending')
     t.ok(answer.ms < HALF_A_WAIT_MS)
     t.equal(applied(answer), null)

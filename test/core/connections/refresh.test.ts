@@ -68,20 +68,36 @@ const list = async ({ call }: Pick<TestApp, 'call'>, { session }: Account) =>
   (await call('GET', '/api/v0/oauthAccounts', { token: session })).body.data
 
 /**
- * Starts two instances on an empty Redis, with a connection whose access token has expired. `refreshes` counts the
+ * Starts an instance on an empty Redis, with a connection whose access token has expired. `refreshes` counts the
  * refreshes since.
  */
-async function setUp(t: Test, providerId = 'acme', variables: Record<string, string> = {}) {
+async function setUpOne(t: Test, providerId = 'acme') {
   await redis.client.flushall()
   const clock = testClock()
-  const one = await startInstance(t, clock, variables)
-  const two = await startInstance(t, clock, variables)
+  const one = await startInstance(t, clock)
   const account = await open(one, providerId)
   const before = (await ask(one, account)).body.accessToken as string
   clock.advance(10 * HOUR_MS)
   const gate: Gate = providerId === 'acme' ? acme : hub
   const asked = gate.count('refresh_token')
-  return { clock, one, two, account, before, refreshes: () => gate.count('refresh_token') - asked }
+  return { clock, one, account, before, refreshes: () => gate.count('refresh_token') - asked }
+}
+
+/** The same with a second instance beside it. */
+async function setUp(t: Test, providerId = 'acme') {
+  const made = await setUpOne(t, providerId)
+  return { ...made, two: await startInstance(t, made.clock) }
+}
+
+/** Starts an instance on an empty Redis, with a connection for each of these names, whose access tokens have expired. */
+async function setUpMany(t: Test, names: readonly string[]) {
+  await redis.client.flushall()
+  const clock = testClock()
+  const one = await startInstance(t, clock)
+  const accounts: [string, Account][] = []
+  for (const [i, name] of names.entries()) accounts.push([name, await open(one, 'acme', `user-${i}`)])
+  clock.advance(10 * HOUR_MS)
+  return { clock, one, accounts }
 }
 
 /** Sends requests to this path of an upstream through the passage for the rest of the test. */
@@ -110,7 +126,7 @@ async function until(condition: () => boolean): Promise<void> {
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i))
 
 t.test('a token is refreshed when it has a minute left, and not before', async (t) => {
-  const { clock, one, account, refreshes } = await setUp(t)
+  const { clock, one, account, refreshes } = await setUpOne(t)
   const first = (await ask(one, account)).body
   t.match(first, { accessToken: String, scopes: ['openid', 'profile', 'email'] })
   t.equal(refreshes(), 1)
@@ -232,7 +248,7 @@ t.test('a plain service that rotates is refreshed like any other', async (t) => 
 
 t.test('a provider that is down', async (t) => {
   t.test('503 with Retry-After; the token is kept, and good again when the provider is back', async (t) => {
-    const { clock, one, account } = await setUp(t)
+    const { clock, one, account } = await setUpOne(t)
     const kept = await redis.client.hgetall(account.key)
     await acme.down()
     for (let i = 0; i < 7; i++) {
@@ -251,7 +267,7 @@ t.test('a provider that is down', async (t) => {
   })
 
   t.test('200 with what is left of the token, to its last millisecond', async (t) => {
-    const { clock, one, account } = await setUp(t)
+    const { clock, one, account } = await setUpOne(t)
     const { accessToken } = (await ask(one, account)).body
     clock.advance(HOUR_MS - 60_000)
     await acme.down()
@@ -274,7 +290,7 @@ t.test('a provider that is down', async (t) => {
   })
 
   t.test('503 when it does not answer within 4 seconds', async (t) => {
-    const { one, account, clock } = await setUp(t)
+    const { one, account, clock } = await setUpOne(t)
     const kept = await redis.client.hgetall(account.key)
     const { passage, letGo } = held(text('too late', 500))
     during(t, acme, TOKEN_ENDPOINT, passage)
@@ -324,7 +340,7 @@ const TEMPORARY: Record<string, Passage> = {
 
 t.test('503 and nothing is lost, whatever a provider in trouble answers', async (t) => {
   for (const providerId of ['acme', 'hub']) {
-    const { clock, one, account } = await setUp(t, providerId)
+    const { clock, one, account } = await setUpOne(t, providerId)
     const [gate, path] = providerId === 'acme' ? [acme, TOKEN_ENDPOINT] : [hub, PLAIN_TOKEN_ENDPOINT]
     const kept = await redis.client.hgetall(account.key)
     during(t, gate, '/moved', json({ access_token: 'planted', token_type: 'bearer' }))
@@ -358,8 +374,9 @@ const USABLE: Record<string, { changes: object; expiresInSeconds?: number | null
 }
 
 t.test('200 with a token that came with an odd answer', async (t) => {
-  for (const [what, { changes, expiresInSeconds = 3_600, scopes }] of Object.entries(USABLE)) {
-    const { clock, one, account } = await setUp(t)
+  const { clock, one, accounts } = await setUpMany(t, Object.keys(USABLE))
+  for (const [what, account] of accounts) {
+    const { changes = {}, expiresInSeconds = 3_600, scopes } = USABLE[what] ?? {}
     const nowMs = clock()
     during(t, acme, TOKEN_ENDPOINT, changed(changes))
     const answer = await ask(one, account)
@@ -376,18 +393,19 @@ t.test('200 with a token that came with an odd answer', async (t) => {
 })
 
 t.test('200 an end beyond all calendars is no end', async (t) => {
-  for (const seconds of [1e12, 1e15, 1e300, '9'.repeat(30)]) {
-    const { one, account } = await setUp(t)
-    during(t, acme, TOKEN_ENDPOINT, changed({ expires_in: seconds }))
+  const ends: Record<string, unknown> = { '1e12': 1e12, '1e15': 1e15, '1e300': 1e300, 'a text': '9'.repeat(30) }
+  const { one, accounts } = await setUpMany(t, Object.keys(ends))
+  for (const [what, account] of accounts) {
+    during(t, acme, TOKEN_ENDPOINT, changed({ expires_in: ends[what] }))
     t.equal((await ask(one, account)).status, 200)
     const answer = await one.call('GET', '/api/v0/oauthAccounts', { token: account.session })
-    t.equal(answer.status, 200, `${seconds}: the list can be read`)
+    t.equal(answer.status, 200, `${what}: the list can be read`)
     t.equal((await ask(one, account)).status, 200)
   }
 })
 
 t.test('a refresh token without a successor goes on', async (t) => {
-  const { clock, one, account, refreshes } = await setUp(t)
+  const { clock, one, account, refreshes } = await setUpOne(t)
   const used: string[] = []
   during(t, acme, TOKEN_ENDPOINT, async ({ form }) => {
     used.push(form.get('refresh_token') ?? '')
@@ -412,9 +430,9 @@ t.test('a successor is kept even if the rest of its answer is no good', async (t
     'scopes as a list': { scope: ['openid'] },
     'members that are null': { scope: null, expires_in: null, id_token: null }
   }
-  for (const [what, changes] of Object.entries(spoilt)) {
-    const { clock, one, account } = await setUp(t)
-    during(t, acme, TOKEN_ENDPOINT, changed(changes))
+  const { clock, one, accounts } = await setUpMany(t, Object.keys(spoilt))
+  for (const [what, account] of accounts) {
+    during(t, acme, TOKEN_ENDPOINT, changed(spoilt[what] ?? {}))
     await ask(one, account)
     acme.at(TOKEN_ENDPOINT)
     clock.advance(10 * HOUR_MS)
@@ -440,7 +458,7 @@ t.test('a provider that refuses', async (t) => {
   })
 
   t.test('404 also while the token would have been good for some seconds', async (t) => {
-    const { clock, one, account } = await setUp(t)
+    const { clock, one, account } = await setUpOne(t)
     await ask(one, account)
     clock.advance(HOUR_MS - 30_000)
     acme.refuseAll()
@@ -458,7 +476,7 @@ t.test('a provider that refuses', async (t) => {
       ['hub', json({ error: 'invalid_grant' }, 400)]
     ]
     for (const [providerId, passage] of words) {
-      const { one, account, refreshes } = await setUp(t, providerId)
+      const { one, account, refreshes } = await setUpOne(t, providerId)
       const [gate, path] = providerId === 'acme' ? [acme, TOKEN_ENDPOINT] : [hub, PLAIN_TOKEN_ENDPOINT]
       gate.at(path, passage)
       for (let i = 0; i < 2; i++) t.match(await ask(one, account), { status: 404, body: { error: NEEDS_RECONNECT } })
@@ -643,7 +661,7 @@ t.test('disconnecting', async (t) => {
   })
 
   t.test('of an account whose provider has refused it asks nobody', async (t) => {
-    const { one, account } = await setUp(t)
+    const { one, account } = await setUpOne(t)
     acme.refuseAll()
     await ask(one, account)
     const before = acme.count(REVOCATION_ENDPOINT)
@@ -653,7 +671,7 @@ t.test('disconnecting', async (t) => {
 })
 
 t.test('what came of the refreshes is counted', async (t) => {
-  const { clock, one, account } = await setUp(t)
+  const { clock, one, account } = await setUpOne(t)
   await ask(one, account)
   clock.advance(2 * HOUR_MS)
   during(t, acme, TOKEN_ENDPOINT, text('broken', 500))
