@@ -9,6 +9,7 @@ import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { CODE_GRANT, DEVICE_CODE_GRANT } from '../../src/core/clients/client.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
+import { anyCharacter } from '../support/any-character.js'
 import { startApp, type TestApp } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { answerAs, challengeOf, codeRequest } from '../support/code-flow.js'
@@ -91,7 +92,10 @@ const WORDS: Record<string, string[]> = {
 const text = (shortest: number, longest: number): fc.Arbitrary<string> =>
   fc
     .oneof(
-      { arbitrary: fc.string({ minLength: shortest, maxLength: Math.min(longest, 300), unit: 'binary' }), weight: 3 },
+      {
+        arbitrary: fc.string({ minLength: shortest, maxLength: Math.min(longest, 300), unit: anyCharacter }),
+        weight: 3
+      },
       { arbitrary: fc.string({ minLength: shortest, maxLength: Math.min(longest, 40) }), weight: 3 },
       {
         arbitrary: fc.constantFrom('__proto__', '\u0000', '\ud800', 'null', '{}', 'BBBB-BBBB', 'x'.repeat(longest)),

@@ -687,6 +687,13 @@ const PAYLOADS = [
 t.test('cross-site scripting: whatever a text says, it is only read', async (t) => {
   const HARMLESS = 'harmless'
 
+  const codeFor = async ({ app }: TestApp, asked: Record<string, string>): Promise<string> => {
+    const headers = { 'content-type': FORM }
+    const payload = `${new URLSearchParams(asked)}`
+    const answer = await app.inject({ method: 'POST', url: '/oauth/device_authorization', headers, payload })
+    return answer.json().user_code
+  }
+
   /** Compares a page with a harmless text to the same page with each payload. */
   async function only(t: Test, about: string, show: (text: string) => Promise<Page>) {
     const wanted = skeletonOf(await show(HARMLESS))
@@ -774,19 +781,30 @@ t.test('cross-site scripting: whatever a text says, it is only read', async (t) 
     await only(t, 'the name of the service', async (text) =>
       createVisitor(await startApp(t, { ...freely, SERVICE_NAME: text.slice(0, 64) })).get('/login')
     )
-    await only(t, 'the name of a provider', async (text) => {
-      const entry = { id: 'x', name: text.slice(0, 64), client_id: 'x', issuer: 'https://idp.example' }
-      return createVisitor(await startApp(t, { ...freely, PROVIDERS_FILE: providersFile(t, [entry]) })).get('/login')
+    await t.test('the names of providers', async (t) => {
+      // One page shows all of them, so two services are enough: one with harmless names, one with the payloads.
+      const show = async (names: string[]) => {
+        const entries = names.map((name, i) => ({ id: `p${i}`, name, client_id: 'x', issuer: 'https://idp.example' }))
+        return createVisitor(await startApp(t, { ...freely, PROVIDERS_FILE: providersFile(t, entries) })).get('/login')
+      }
+      const names = PAYLOADS.map((payload) => payload.slice(0, 64))
+      const [plain, odd] = [await show(names.map(() => HARMLESS)), await show(names)]
+      t.equal(odd.status, 200)
+      t.ok(skeletonOf(plain).length > 15 + names.length, 'a page')
+      t.strictSame(skeletonOf(odd), skeletonOf(plain))
+      for (const name of names) t.ok(odd.text.includes(name.replace(/\s+/g, ' ')), `${name} is to be read on it`)
     })
-    await only(t, 'the name of a client', async (text) => {
-      const OAUTH_CLIENTS_FILE = clientsFile(t, [{ client_id: 'box', client_name: text, scope: 'openid' }])
-      const service = await startApp(t, { ...freely, OAUTH_CLIENTS_FILE })
-      const headers = { 'content-type': FORM }
-      const url = '/oauth/device_authorization'
-      const { user_code } = (
-        await service.app.inject({ method: 'POST', url, headers, payload: 'client_id=box' })
-      ).json()
-      return (await signedIn(service)).enter(user_code)
+    await t.test('the name of a client', async (t) => {
+      const named = [HARMLESS, ...PAYLOADS].map((client_name, i) => ({
+        client_id: `box-${i}`,
+        client_name,
+        scope: 'openid'
+      }))
+      const service = await startApp(t, { ...freely, OAUTH_CLIENTS_FILE: clientsFile(t, named) })
+      await only(t, 'the name of a client', async (text) => {
+        const { client_id = '' } = named.find(({ client_name }) => client_name === text) ?? {}
+        return (await signedIn(service)).enter(await codeFor(service, { client_id }))
+      })
     })
     const edge = await startApp(t, { ...freely, TRUST_PROXY: '127.0.0.1', EDGE_HEADERS: 'cloudflare' })
     for (const header of ['cf-ipcity', 'cf-region']) {
@@ -800,15 +818,15 @@ t.test('cross-site scripting: whatever a text says, it is only read', async (t) 
 
   await t.test('a scope with markup in it', async (t) => {
     const scope = '<img/src=x/onerror=alert(1)>'
-    const show = async (one: string) => {
-      const OAUTH_CLIENTS_FILE = clientsFile(t, [{ client_id: 'box', scope: one }])
-      const service = await startApp(t, { ...freely, OAUTH_CLIENTS_FILE })
-      const payload = new URLSearchParams({ client_id: 'box', scope: one }).toString()
-      const headers = { 'content-type': FORM }
-      const answer = await service.app.inject({ method: 'POST', url: '/oauth/device_authorization', headers, payload })
-      return (await signedIn(service)).enter(answer.json().user_code)
-    }
-    const [odd, plain] = [await show(scope), await show('reports')]
+    const clients = [
+      { client_id: 'odd', scope },
+      { client_id: 'plain', scope: 'reports' }
+    ]
+    const service = await startApp(t, { ...freely, OAUTH_CLIENTS_FILE: clientsFile(t, clients) })
+    const [odd, plain] = await Promise.all(
+      clients.map(async (client) => (await signedIn(service)).enter(await codeFor(service, client)))
+    )
+    if (!odd || !plain) throw new Error('two pages')
     t.ok(odd.text.includes(scope))
     t.strictSame(skeletonOf(odd), skeletonOf(plain))
   })

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { pageHeaders } from '../routes/pages/expectations.js'
-import { startApp } from '../support/app.js'
+import { startApp, type TestApp } from '../support/app.js'
 import { startIdentityProvider } from '../support/oidc-upstream.js'
 import { startRedis } from '../support/redis-server.js'
 import { providersFile } from '../support/sign-in.js'
@@ -112,7 +112,13 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
   await t.test('for strangers and for whoever is signed in, by every method, with every kind of body', async () => {
     const ann = createVisitor(real)
     await ann.signInAt('acme', 'ann')
-    const token = ann.cookies.get(SESSION_COOKIE) ?? ''
+    const tokens = [await signedIn(demo), ann].map(({ cookies }) => cookies.get(SESSION_COOKIE) ?? '')
+    /** Whoever is signed in, in a browser that brings nothing else. */
+    const visitorOf = (service: TestApp) => {
+      const visitor = createVisitor(service)
+      visitor.cookies.set(SESSION_COOKIE, tokens[service === demo ? 0 : 1] ?? '')
+      return visitor
+    }
     const kinds: VisitOptions[] = [
       {},
       { payload: 'x'.repeat(17_000), headers: { 'content-type': FORM } },
@@ -124,9 +130,7 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
       for (const service of isOfAdmins({ method, url }) ? [real] : [demo, real]) {
         for (const kind of method === 'GET' || method === 'HEAD' ? [{}] : kinds) {
           await look(createVisitor(service), method, url, kind)
-          const signed = service === demo ? await signedIn(demo) : createVisitor(real)
-          if (service === real) signed.cookies.set(SESSION_COOKIE, token)
-          await look(signed, method, url, kind)
+          await look(visitorOf(service), method, url, kind)
         }
       }
       for (const path of [
@@ -136,6 +140,9 @@ t.test('what every answer of the pages carries, whatever its status', async (t) 
         '/login/acme/callback?state=x&code=x'
       ])
         if (url === '/device') await look(createVisitor(real), 'GET', path)
+    }
+    for (const service of [demo, real]) {
+      t.equal((await visitorOf(service).get('/logout')).status, 200, 'and nothing of it has ended the session')
     }
   })
 

@@ -79,7 +79,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await sleep(20)
 }
 
-// The two tests share nothing, and the library mostly waits.
+// The tests share nothing, and the library mostly waits.
 t.jobs = 2
 
 t.test('over two instances and one Redis', { buffered: true }, async (t) => {
@@ -432,59 +432,63 @@ for (const { alg, path, algorithm, id, authentication } of [
   { alg: 'EdDSA', path: '/some/path', algorithm: 'oidc', id: TOOL, authentication: post }
 ] as const) {
   const issuerKind = `an issuer ${path && `with the path ${path} `}that signs with ${alg}`
-  t.test(`${id} finds ${issuerKind} by its ${algorithm} document, and goes the whole way`, async (t) => {
-    const issuer = await startIssuer(t, { path, SIGNING_ALG: alg })
-    const client = await connect(issuer, id, authentication, algorithm)
-    const api = await connect(issuer, RESOURCE_SERVER, basic, algorithm)
-    t.same(await read(issuer, 'oidc'), await read(issuer, 'oauth2'), 'both documents say the same')
-    t.same(client.as.id_token_signing_alg_values_supported, [alg])
+  t.test(
+    `${id} finds ${issuerKind} by its ${algorithm} document, and goes the whole way`,
+    { buffered: true },
+    async (t) => {
+      const issuer = await startIssuer(t, { path, SIGNING_ALG: alg })
+      const client = await connect(issuer, id, authentication, algorithm)
+      const api = await connect(issuer, RESOURCE_SERVER, basic, algorithm)
+      t.same(await read(issuer, 'oidc'), await read(issuer, 'oauth2'), 'both documents say the same')
+      t.same(client.as.id_token_signing_alg_values_supported, [alg])
 
-    const device = await client.start({ scope: 'openid offline_access', audience: 'nobody knows this parameter' })
-    t.equal(device.verification_uri_complete, `${device.verification_uri}?code=${device.user_code}`)
-    t.match(device, { interval: 1, expires_in: 900, verification_uri: `${issuer.url}/device` })
-    for (let i = 0; i < 2; i++) {
+      const device = await client.start({ scope: 'openid offline_access', audience: 'nobody knows this parameter' })
+      t.equal(device.verification_uri_complete, `${device.verification_uri}?code=${device.user_code}`)
+      t.match(device, { interval: 1, expires_in: 900, verification_uri: `${issuer.url}/device` })
+      for (let i = 0; i < 2; i++) {
+        await t.rejects(client.redeem(device.device_code), refusal('authorization_pending'))
+      }
+      await t.rejects(client.redeem(device.device_code), refusal('slow_down'))
+      t.equal(issuer.answers.at(-1)?.headers.get('retry-after'), '6')
+      issuer.clock.advance(6_000)
       await t.rejects(client.redeem(device.device_code), refusal('authorization_pending'))
+      t.equal((await issuer.decide(device.user_code, 'alice')).status, 200)
+
+      const tokens = await client.redeem(device.device_code)
+      t.match(tokens, { token_type: 'bearer', scope: 'openid offline_access' })
+      t.match(tokens.claims, { iss: issuer.url, aud: id, sub: 'alice' })
+      const claims = await client.validate(tokens.access_token)
+      t.match(claims, { iss: issuer.url, aud: issuer.url, sub: 'alice', client_id: id, scope: tokens.scope })
+      t.same(await client.userInfo(tokens.access_token, 'alice'), { sub: 'alice' })
+
+      const { iss, aud, sub, client_id, scope, iat, exp, jti, cid } = claims
+      t.same(
+        await api.introspect(tokens.access_token),
+        { active: true, token_type: 'Bearer', iss, aud, sub, client_id, scope, iat, exp, jti },
+        'introspection says what the token says'
+      )
+
+      const refreshed = await client.refresh(tokens.refresh_token)
+      t.match(refreshed.claims, { iss: issuer.url, aud: id, sub: 'alice' })
+      t.not(refreshed.refresh_token, tokens.refresh_token)
+      t.equal((await client.validate(refreshed.access_token)).cid, cid, 'the same authorization')
+      const retried = await client.refresh(tokens.refresh_token)
+      t.equal(retried.refresh_token, refreshed.refresh_token, 'a lost answer is given again')
+
+      await client.revoke(refreshed.access_token)
+      t.same(await api.introspect(refreshed.access_token), { active: false })
+      t.same(await api.introspect(tokens.access_token), { active: false })
+      await t.rejects(client.refresh(refreshed.refresh_token), refusal('invalid_grant'))
+      await t.rejects(client.userInfo(refreshed.access_token, 'alice'), challenge('bearer', { error: 'invalid_token' }))
+      await client.revoke(refreshed.access_token)
+      checkAnswers(t, issuer)
     }
-    await t.rejects(client.redeem(device.device_code), refusal('slow_down'))
-    t.equal(issuer.answers.at(-1)?.headers.get('retry-after'), '6')
-    issuer.clock.advance(6_000)
-    await t.rejects(client.redeem(device.device_code), refusal('authorization_pending'))
-    t.equal((await issuer.decide(device.user_code, 'alice')).status, 200)
-
-    const tokens = await client.redeem(device.device_code)
-    t.match(tokens, { token_type: 'bearer', scope: 'openid offline_access' })
-    t.match(tokens.claims, { iss: issuer.url, aud: id, sub: 'alice' })
-    const claims = await client.validate(tokens.access_token)
-    t.match(claims, { iss: issuer.url, aud: issuer.url, sub: 'alice', client_id: id, scope: tokens.scope })
-    t.same(await client.userInfo(tokens.access_token, 'alice'), { sub: 'alice' })
-
-    const { iss, aud, sub, client_id, scope, iat, exp, jti, cid } = claims
-    t.same(
-      await api.introspect(tokens.access_token),
-      { active: true, token_type: 'Bearer', iss, aud, sub, client_id, scope, iat, exp, jti },
-      'introspection says what the token says'
-    )
-
-    const refreshed = await client.refresh(tokens.refresh_token)
-    t.match(refreshed.claims, { iss: issuer.url, aud: id, sub: 'alice' })
-    t.not(refreshed.refresh_token, tokens.refresh_token)
-    t.equal((await client.validate(refreshed.access_token)).cid, cid, 'the same authorization')
-    const retried = await client.refresh(tokens.refresh_token)
-    t.equal(retried.refresh_token, refreshed.refresh_token, 'a lost answer is given again')
-
-    await client.revoke(refreshed.access_token)
-    t.same(await api.introspect(refreshed.access_token), { active: false })
-    t.same(await api.introspect(tokens.access_token), { active: false })
-    await t.rejects(client.refresh(refreshed.refresh_token), refusal('invalid_grant'))
-    await t.rejects(client.userInfo(refreshed.access_token, 'alice'), challenge('bearer', { error: 'invalid_token' }))
-    await client.revoke(refreshed.access_token)
-    checkAnswers(t, issuer)
-  })
+  )
 }
 
-t.test('in memory, every refusal has the name its RFC gives it', (t) => refusals(t))
+t.test('in memory, every refusal has the name its RFC gives it', { buffered: true }, (t) => refusals(t))
 
-t.test('over Redis, every refusal has the name its RFC gives it', async (t) => {
+t.test('over Redis, every refusal has the name its RFC gives it', { buffered: true }, async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   await refusals(t, { REDIS_URL: redis.url })

@@ -27,6 +27,7 @@ import {
   judgeWithdrawal
 } from '../../../src/core/grants/state-machine.js'
 import { nameFromUserAgent, platformFromUserAgent } from '../../../src/core/grants/user-agent.js'
+import { anyCharacter } from '../../support/any-character.js'
 import { root } from '../../support/root.js'
 
 const NOW = 1_700_000_000_000
@@ -425,7 +426,7 @@ t.test('user codes', async (t) => {
   t.test('whatever is typed is a code or nothing', async (t) => {
     const wellFormed = new RegExp(`^[${USER_CODE_ALPHABET}]{8}$`)
     const isFine = (typed: string) => wellFormed.test(readUserCode(typed) ?? 'BCDFGHJK')
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 12 }), isFine), { numRuns: 5_000 })
+    fc.assert(fc.property(fc.string({ unit: anyCharacter, maxLength: 12 }), isFine), { numRuns: 5_000 })
     // These characters are close to those of a code, where a mistake would hide.
     const unit = fc.constantFrom(
       ...USER_CODE_ALPHABET,
@@ -532,7 +533,7 @@ const oddText = fc.array(fc.constantFrom(...oddParts, ...plainParts), { maxLengt
 const anyText = fc.oneof(
   anyUnits,
   oddText,
-  fc.string({ unit: 'binary', maxLength: 300 }),
+  fc.string({ unit: anyCharacter, maxLength: 300 }),
   fc.string({ unit: 'grapheme' })
 )
 const RUNS = { numRuns: 2_000 }
