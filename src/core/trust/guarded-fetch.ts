@@ -5,9 +5,10 @@
 import { X509Certificate } from 'node:crypto'
 import { lookup } from 'node:dns'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { type DetailedPeerCertificate, rootCertificates, type TLSSocket } from 'node:tls'
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { askForDocument, ForbiddenUrlError, NoDocumentError, readDocument } from './json-document.js'
 import { createStrangersLookup, hasNoAddress } from './strangers-names.js'
+import { trustedCertificates } from './trusted-certificates.js'
 import { createUrlGuard, type Lookup } from './url-guard.js'
 
 export { ForbiddenUrlError, NoDocumentError }
@@ -43,6 +44,7 @@ export interface GuardedFetchParts {
 export function createGuardedFetch({ allowLoopback, ca, dnsResolver, ...parts }: GuardedFetchParts): GuardedFetch {
   // Names of this machine are known to its own files alone.
   const resolve = parts.lookup ?? (allowLoopback ? lookup : createStrangersLookup(dnsResolver))
+  const certificates = trustedCertificates(ca)
   const guard = createUrlGuard({ allowLoopback, lookup: resolve })
 
   return async (text, { largest, accept } = {}) => {
@@ -50,7 +52,7 @@ export function createGuardedFetch({ allowLoopback, ca, dnsResolver, ...parts }:
     const answer = await askForDocument(guard.check(text), ANSWER_WITHIN_MS, {
       lookup: guard.lookup,
       ...(accept !== undefined && { headers: { accept } }),
-      ...(ca !== undefined && { ca: [...rootCertificates, ca] })
+      ...certificates
     }).catch((error: unknown) => {
       // Told apart from a name of the inside, it would say which of those there are.
       throw hasNoAddress(error) ? new ForbiddenUrlError('the host has no address', { cause: error }) : error

@@ -4,7 +4,7 @@
  */
 import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { rootCertificates } from 'node:tls'
+import { trustedCertificates } from './trusted-certificates.js'
 import { createUrlGuard, type Lookup } from './url-guard.js'
 
 /** What is read of an answer's body, so that its sender is not cut off in the middle of a few words. */
@@ -28,6 +28,7 @@ export interface GuardedPostParts {
 }
 
 export function createGuardedPost({ ca, lookup: resolve }: GuardedPostParts): GuardedPost {
+  const certificates = trustedCertificates(ca)
   const guard = createUrlGuard({ allowLoopback: false, lookup: resolve })
 
   return async (text, { headers, body, isInternal, signal }) => {
@@ -36,7 +37,7 @@ export function createGuardedPost({ ca, lookup: resolve }: GuardedPostParts): Gu
       ...{ method: 'POST', agent: false as const, signal },
       headers: { ...headers, 'content-length': Buffer.byteLength(body), 'user-agent': 'grantd' },
       ...(!isInternal && { lookup: guard.lookup }),
-      ...(ca !== undefined && { ca: [...rootCertificates, ca] })
+      ...certificates
     }
     return new Promise((succeed, fail) => {
       const request = url.protocol === 'http:' ? httpRequest(url, options) : httpsRequest(url, options)
