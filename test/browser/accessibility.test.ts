@@ -21,7 +21,7 @@ import {
   type VisitorOptions
 } from '../support/browser.js'
 import { codeRequest } from '../support/code-flow.js'
-import { AXE, keepTranslations, lookAtLayout, runAxe, translate } from '../support/looks.js'
+import { AXE, keepTranslations, type Layout, lookAtLayout, lookAtTranslations, runAxe } from '../support/looks.js'
 import { clientsFile } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { providersFile } from '../support/sign-in.js'
@@ -65,8 +65,7 @@ const start = async (client_metadata: Record<string, string>, headers = OSLO) =>
 /** The states that were checked. */
 const checked = new Set<string>()
 
-async function checkLayout(t: Test, page: Page, what: string): Promise<void> {
-  const { faults, lines } = await lookAtLayout(page)
+function checkLayout(t: Test, { faults, lines }: Layout, what: string): void {
   t.same(faults, [], `${what}: nothing sticks out or lies on something else`)
   t.ok(lines > 4)
 }
@@ -85,12 +84,12 @@ async function check(t: Test, page: Page, state: string, heading: string): Promi
     const inDark = await runAxe(page, 'of colours')
     t.same(inDark.found, [], `${state}, dark, ${width}`)
     t.equal(inDark.rules, 2)
-    await checkLayout(t, page, `${state}, ${width}`)
+    checkLayout(t, await lookAtLayout(page), `${state}, ${width}`)
   }
   // A zoom of 200 % halves the width of the window in CSS pixels, which no rule of axe covers.
   for (const width of [640, 180]) {
     await page.setViewportSize({ width, height: 450 })
-    await checkLayout(t, page, `${state}, 200 % of ${2 * width}`)
+    checkLayout(t, await lookAtLayout(page), `${state}, 200 % of ${2 * width}`)
   }
   await page.setViewportSize({ width: 1280, height: 900 })
   checked.add(state)
@@ -121,19 +120,24 @@ async function checkInEach(
     [180, 450]
   ] as const) {
     await page.setViewportSize({ width, height })
-    for (const language of OTHERS) {
-      const what = `${state}, ${language}, ${width}`
-      await translate(page, language)
-      if (width === 360) await checkAnswers(t, page, what)
-      await page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
-      await checkLayout(t, page, what)
-      if (width !== 360) continue
-      t.equal(await page.locator('html').getAttribute('lang'), language)
-      t.not(await page.locator('h1').innerText(), heading, what)
-      t.same((await runAxe(page, 'but of colours')).found, [], what)
+    const isPhone = width === 360
+    const looks = await lookAtTranslations(page, { asksAxe: isPhone })
+    t.same(
+      looks.map(({ language }) => language),
+      OTHERS
+    )
+    for (const look of looks) {
+      const what = `${state}, ${look.language}, ${width}`
+      checkLayout(t, look, what)
+      if (!isPhone) continue
+      // The buttons of a question without a warning must be within the first two screens of a phone.
+      const { answersEnd } = look
+      if (answersEnd !== null) t.ok(answersEnd <= 2 * 640, `${what}: the answers are in reach, at ${answersEnd}`)
+      t.equal(look.lang, look.language)
+      t.not(look.heading, heading, what)
+      t.same(look.found, [], what)
     }
   }
-  await translate(page)
   await page.setViewportSize({ width: 1280, height: 900 })
 }
 
@@ -141,15 +145,6 @@ const askAgain =
   (page: Page): Ask =>
   async (language) =>
     (await page.request.get(page.url(), { headers: { accept: 'text/html', 'accept-language': language } })).text()
-
-/** The buttons of a question without a warning must be within the first two screens of a phone. */
-async function checkAnswers(t: Test, page: Page, what: string): Promise<void> {
-  if ((await page.locator('.decision').count()) === 0 || (await page.locator('.warning.strong').count()) > 0) return
-  const bottom = await page.evaluate<number>(
-    "document.querySelector('.choice').getBoundingClientRect().bottom + scrollY"
-  )
-  t.ok(bottom <= 2 * 640, `${what}: the answers are on the first two screens, at ${bottom}`)
-}
 
 t.test('signing in and out', async (t) => {
   const { page } = await visit(t)

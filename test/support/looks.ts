@@ -43,7 +43,7 @@ export const runAxe = (page: Page, rules: keyof typeof RUNS = 'all') =>
  * Reports each line of text that leaves the window or its element, or overlaps another line, and each code that takes two
  * lines. Two lines may overlap by a quarter of their height, since a font is taller than its letters.
  */
-const LAYOUT = `(() => {
+const LAYOUT = `() => {
   const faults = []
   if (document.documentElement.scrollWidth > innerWidth) faults.push('the page sticks out of its window')
   for (const whole of document.querySelectorAll('.whole')) {
@@ -76,11 +76,16 @@ const LAYOUT = `(() => {
     }
   })
   return { faults, lines: lines.length }
-})()`
+}`
+
+export interface Layout {
+  faults: string[]
+  lines: number
+}
 
 /** Runs LAYOUT in a page of any browser. Resolves to its reports and to the number of lines it compared. */
 export const lookAtLayout = (page: { evaluate(script: string): Promise<unknown> }) =>
-  page.evaluate(LAYOUT) as Promise<{ faults: string[]; lines: number }>
+  page.evaluate(`(${LAYOUT})()`) as Promise<Layout>
 
 /** Keeps the document as it is, together with the given translations of it, which are whole documents by language. */
 export async function keepTranslations(page: Page, documents: Readonly<Record<string, string>>): Promise<void> {
@@ -95,12 +100,45 @@ export async function keepTranslations(page: Page, documents: Readonly<Record<st
   }`)
 }
 
-/** Shows a kept translation, or the original. The head stays, and with it the style sheet and axe. */
-export async function translate(page: Page, language = ''): Promise<void> {
-  await page.evaluate(`{
-    const { lang, title, body } = globalThis.translations[${JSON.stringify(language)}]
-    document.documentElement.lang = lang
-    document.title = title
-    document.body.replaceWith(body)
-  }`)
+interface TranslationLooks extends Layout {
+  /** A kept language. */
+  language: string
+  /** What the document says that it is. */
+  lang: string
+  heading: string
+  /** The lower edge of the answers to a question without a warning, before anything is unfolded. */
+  answersEnd: number | null
+  /** What axe finds, with all rules but that of the colours. Nothing if it was not asked. */
+  found: object[]
 }
+
+/**
+ * Shows each kept translation, unfolds what is folded, and looks at it; then shows the original again. The head stays, and
+ * with it the style sheet and axe. All of it is one script, because the browser would paint each of them in between.
+ */
+export const lookAtTranslations = (page: Page, { asksAxe }: { asksAxe: boolean }) =>
+  page.evaluate<TranslationLooks[]>(`(async () => {
+    const show = ({ lang, title, body }) => {
+      document.documentElement.lang = lang
+      document.title = title
+      document.body.replaceWith(body)
+    }
+    const { '': own, ...others } = globalThis.translations
+    const looks = []
+    for (const [language, translation] of Object.entries(others)) {
+      show(translation)
+      const isCalm = document.querySelector('.decision') && !document.querySelector('.warning.strong')
+      const answersEnd = isCalm ? document.querySelector('.choice').getBoundingClientRect().bottom + scrollY : null
+      for (const details of document.querySelectorAll('details')) details.open = true
+      looks.push({
+        language,
+        lang: document.documentElement.lang,
+        heading: document.querySelector('h1').innerText,
+        answersEnd,
+        ...(${LAYOUT})(),
+        found: ${asksAxe} ? (await ${RUNS['but of colours']}).found : []
+      })
+    }
+    show(own)
+    return looks
+  })()`)

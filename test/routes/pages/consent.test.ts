@@ -22,10 +22,18 @@ import { goesTo, invalidCode, masked, pageHeaders, refused, shows } from './expe
 
 const { device, consent, result, login } = en
 const freely = { LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+/** Waiting for the program to collect is tested by itself; everywhere else it would cost two seconds each time. */
+const waitingForNobody = { awaitsCollection: false }
 const APPROVE = { action: 'approve', same: 'yes' }
 
 const lettersOf = (userCode: string) => userCode.replace('-', '')
 const kindOf = async ({ poll }: TestApp, grantCode: string) => (await poll(grantCode)).body.status
+
+/** Enters a code, approves and arrives at the result. */
+async function approveBy(visitor: Visitor, userCode: string): Promise<Page> {
+  await visitor.enter(userCode)
+  return visitor.follow(visitor.post('/device/confirm', APPROVE))
+}
 
 /** Returns the positions of texts on a page, so that their order can be compared. */
 const orderOf = ({ body }: Page, ...parts: string[]) => parts.map((part) => body.indexOf(part))
@@ -201,7 +209,7 @@ t.test('GET /device/confirm', async (t) => {
 })
 
 t.test('POST /device/confirm', async (t) => {
-  const service = await startApp(t, freely)
+  const service = await startApp(t, freely, waitingForNobody)
   const { clock, start, poll } = service
 
   for (const [action, title, status] of [
@@ -645,22 +653,9 @@ t.test('a sign-in that was too long ago', async (t) => {
   })
 })
 
-t.test('GET /device/done and POST /device/undo', async (t) => {
+t.test('GET /device/done waits for the program', async (t) => {
   const service = await startApp(t, freely)
-  const { call, start, poll } = service
-  const approveBy = async (visitor: Visitor, userCode: string) => {
-    await visitor.enter(userCode)
-    return visitor.follow(visitor.post('/device/confirm', APPROVE))
-  }
-
-  t.test('200 the result holds no code and no token, and offers a way back', async (t) => {
-    const { user_code } = await start()
-    const ann = await signedIn(service)
-    const page = await approveBy(ann, user_code)
-    shows(t, page, 200, result.approvedTitle, result.approved, result.undo, result.manage)
-    t.notMatch(masked(page), new RegExp(`${user_code}|${lettersOf(user_code)}|eyJ|grt_|name="ticket"`))
-    shows(t, await ann.get('/device/done'), 200, result.approvedTitle)
-  })
+  const { start, poll } = service
 
   t.test('200 the result says whether the device has it, and waits two seconds for that', async (t) => {
     const { authorizations } = service.app.core
@@ -701,20 +696,6 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     await ann.enter(denied.user_code)
     await ann.follow(ann.post('/device/confirm', { action: 'deny' }))
     t.equal(looks, 0, 'nor is a denial looked at')
-  })
-
-  t.test('200 an approval that nobody has collected in time has lapsed', async (t) => {
-    const service = await startApp(t, freely)
-    const { user_code } = await service.start()
-    // The cookie with the decision goes fifteen minutes after it, and the approval five minutes after the code.
-    service.clock.advance(600_000)
-    const ann = await signedIn(service)
-    await ann.enter(user_code)
-    await ann.post('/device/confirm', APPROVE)
-    service.clock.advance(600_000)
-    const page = await ann.get('/device/done')
-    shows(t, page, 200, result.lapsedTitle, result.lapsed, result.lapsedAdvice)
-    t.notMatch(page.body, /\/device\/undo/)
   })
 
   t.test('200 no more than two hundred pages wait at a time', async (t) => {
@@ -767,6 +748,34 @@ t.test('GET /device/done and POST /device/undo', async (t) => {
     t.equal(await createAwaitCollection(app, true)({} as FastifyRequest, reply, approval), 'awaited')
     t.equal(looks, 1)
     t.equal(raw.listenerCount('close'), 0)
+  })
+})
+
+t.test('GET /device/done and POST /device/undo', async (t) => {
+  const service = await startApp(t, freely, waitingForNobody)
+  const { call, start, poll } = service
+
+  t.test('200 the result holds no code and no token, and offers a way back', async (t) => {
+    const { user_code } = await start()
+    const ann = await signedIn(service)
+    const page = await approveBy(ann, user_code)
+    shows(t, page, 200, result.approvedTitle, result.approved, result.undo, result.manage)
+    t.notMatch(masked(page), new RegExp(`${user_code}|${lettersOf(user_code)}|eyJ|grt_|name="ticket"`))
+    shows(t, await ann.get('/device/done'), 200, result.approvedTitle)
+  })
+
+  t.test('200 an approval that nobody has collected in time has lapsed', async (t) => {
+    const service = await startApp(t, freely)
+    const { user_code } = await service.start()
+    // The cookie with the decision goes fifteen minutes after it, and the approval five minutes after the code.
+    service.clock.advance(600_000)
+    const ann = await signedIn(service)
+    await ann.enter(user_code)
+    await ann.post('/device/confirm', APPROVE)
+    service.clock.advance(600_000)
+    const page = await ann.get('/device/done')
+    shows(t, page, 200, result.lapsedTitle, result.lapsed, result.lapsedAdvice)
+    t.notMatch(page.body, /\/device\/undo/)
   })
 
   t.test('200 there is no way back from a denial', async (t) => {
@@ -932,7 +941,7 @@ t.test('over Redis', async (t) => {
 })
 
 t.test('under the path of PUBLIC_URL', async (t) => {
-  const service = await startApp(t, { ...freely, PUBLIC_URL: 'http://localhost:3333/in/here' })
+  const service = await startApp(t, { ...freely, PUBLIC_URL: 'http://localhost:3333/in/here' }, waitingForNobody)
   const { grant_code, user_code } = await service.start()
   const ann = createVisitor(service)
   shows(t, await ann.follow(ann.get(`/device?code=${user_code}`)), 200, login.title)
