@@ -96,10 +96,6 @@ function keepsNothing(t: Test, { directory }: Stage): void {
   t.same(readdirSync(directory), [], 'no secret is written anywhere')
 }
 
-/** Starts a service without sign-in by name: it has no pages, because its users have a dashboard. */
-const startForDashboard = (t: Test, variables: Record<string, string> = {}) =>
-  startService(t, { PUBLIC_URL: 'https://grants.example.com', SIGNING_ALG: 'EdDSA', ...variables })
-
 // Each of these tests has its own port and directory and mostly waits, so they run side by side.
 const sideBySide = { jobs: 3 }
 
@@ -236,11 +232,14 @@ t.test('with a service that is running', async (t) => {
 })
 
 t.test('with a service of somebody else', sideBySide, async (t) => {
+  // One without sign-in by name: it has no pages, because its users have a dashboard.
+  const variables = { PUBLIC_URL: 'https://grants.example.com', SIGNING_ALG: 'EdDSA', POLL_INTERVAL_SECONDS: '1' }
+  const service = await startService(t, variables)
+
   t.test(
     'without its secret: --yes and approve say what is missing, a dashboard approves',
     { buffered: true },
     async (t) => {
-      const service = await startForDashboard(t, { POLL_INTERVAL_SECONDS: '1' })
       const here = { ...service, directory: t.testdir({}) }
       for (const args of [['--yes'], ['approve', 'BCDF-GHJK']]) {
         const { code, output } = await runDemo(t, here, args).ends()
@@ -269,7 +268,6 @@ t.test('with a service of somebody else', sideBySide, async (t) => {
   )
 
   t.test('with a secret that is not its own: 1, and says so', { buffered: true }, async (t) => {
-    const service = await startForDashboard(t)
     const here = { ...service, directory: t.testdir({}) }
     const { code, output } = await runDemo(t, here, ['approve', 'BCDF-GHJK'], {
       DASHBOARD_JWT_SECRET: 'another secret of thirty-two characters'

@@ -32,7 +32,7 @@ const checkout = join(temporary, 'checkout')
 const folder = join(temporary, 'empty')
 const installed = join(folder, 'node_modules/grantd')
 
-t.test('npm pack builds it, and it holds what runs, and nothing else', async (t) => {
+await t.test('npm pack builds it, and it holds what runs, and nothing else', async (t) => {
   await cp(root, checkout, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) })
   await symlink(join(root, 'node_modules'), join(checkout, 'node_modules'))
   // The checkout also has leftovers of an earlier build and a secret, which must not be packed.
@@ -69,10 +69,13 @@ const npx = (...words: string[]) => ['--no', '--', 'grantd', ...words]
 const grantd = (words: string[], variables?: Record<string, string>) =>
   runIn(folder, 'node_modules/.bin/grantd', words, variables)
 
+// None changes what another reads of the installed package, so they run side by side.
+t.jobs = 3
+
 t.test('its program says what it is, and what it can do', async (t) => {
   const { version } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))
-  t.match(await runIn(folder, 'npx', npx('--version')), { code: 0, stdout: `${version}\n`, stderr: '' })
-  const help = await grantd(['--help'])
+  const [told, help] = await Promise.all([runIn(folder, 'npx', npx('--version')), grantd(['--help'])])
+  t.match(told, { code: 0, stdout: `${version}\n`, stderr: '' })
   t.match(help, { code: 0, stdout: /^usage: grantd serve [\s\S]+grantd clients secret/, stderr: '' })
   t.match(await grantd(['frobnicate']), {
     ...{ code: 2, stdout: '' },

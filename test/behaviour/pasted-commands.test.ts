@@ -48,6 +48,9 @@ async function takeDefaultPort(t: Test): Promise<void> {
   await once(server, 'listening').catch((error) => t.equal(error.code, 'EADDRINUSE'))
 }
 
+// Each has its own service and Redis, and mostly waits for programs, so they run side by side.
+t.jobs = 3
+
 t.test('the walk through a whole grant with curl, beside a service on the default port', async (t) => {
   await takeDefaultPort(t)
   const readme = await readFile(`${root}/README.md`, 'utf8')
@@ -130,9 +133,15 @@ t.test('the files of the examples are read as they stand', async (t) => {
   t.match(resources, [{ identifier: 'http://localhost:4100/mcp', isForBuiltInClients: true }])
 })
 
-/** Runs a client as it is shown, approves its grant as alice, and resolves to all it said. */
-async function runClient(t: Test, issuer: string, folder: string, script: string): Promise<string> {
-  const program = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-'], {
+/** Runs a client as it is shown, by a loader if it needs one, approves its grant as alice, and resolves to all it said. */
+async function runClient(
+  t: Test,
+  issuer: string,
+  folder: string,
+  script: string,
+  loader: string[] = []
+): Promise<string> {
+  const program = spawn(process.execPath, [...loader, '--input-type=module', '-'], {
     cwd: folder,
     stdio: ['pipe', 'pipe', 'pipe']
   })
@@ -188,7 +197,7 @@ t.test('clients and an API beside one service go the way they are shown', async 
     t.not(script.length, shown.length)
     const copy = t.testdir({ 'package.json': '{"type":"module"}' })
     for (const file of ['grant-client.ts', 'grant-answers.ts']) await copyFile(`${folder}/${file}`, join(copy, file))
-    const output = await runClient(t, issuer, copy, script)
+    const output = await runClient(t, issuer, copy, script, ['--import=tsx'])
     t.match(output, `Go to ${issuer}/device and enter `)
     t.match(output, /\nYou are signed in\.\n/)
   })
@@ -359,7 +368,9 @@ t.test(
     const statusAt = (service: OAuthApp) => async (token: string) =>
       (await service.call('GET', '/auth/clients', { token })).status
 
-    await t.test('without an audit log everybody has to come again', async (t) => {
+    // Each restores into a Redis of its own.
+    t.jobs = 2
+    const withoutLog = t.test('without an audit log everybody has to come again', async (t) => {
       const { restored, service, operator } = await restore('all')
       for (const block of [check, clean])
         t.match(await paste(block, restored, service), { code: 1, said: refused }, block)
@@ -385,7 +396,7 @@ t.test(
       })
     })
 
-    await t.test('with the lines of one, only who was revoked', async (t) => {
+    const withLog = t.test('with the lines of one, only who was revoked', async (t) => {
       const { restored, service, operator } = await restore('log')
       t.match(await paste(cleanByLog, restored, service), { code: 1, said: refused })
       t.equal((await paste(cleanByLog, restored, operator)).code, 0)
@@ -396,6 +407,7 @@ t.test(
       t.equal(await statusOf(later), 401, 'who was authorized since then has to come again')
       t.ok(await after.app.core.apiKeys.use(key.text, 'tokens'), 'API keys stay')
     })
+    await Promise.all([withoutLog, withLog])
 
     const trail = 'redis-cli -u "$REDIS_URL" xrevrange grantd:events'
     for (const user of [source.service, source.operator]) {

@@ -24,6 +24,9 @@ const seen = ({ status, headers }: ProxyAnswer) => [status, headers['www-authent
 const INVALID = 'Bearer realm="grantd", error="invalid_token"'
 const missing = (scope: string) => `Bearer realm="grantd", error="insufficient_scope", scope="${scope}"`
 
+// Each has its own service, so they run side by side.
+t.jobs = 2
+
 t.test('by GET /oauth/check', async (t) => {
   const service = await startProxied(t)
   const { apiPort, redis, token } = service

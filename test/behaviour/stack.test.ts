@@ -43,18 +43,23 @@ function run(command: string, args: string[], variables: Record<string, string>)
   })
 }
 
-t.test('docker-compose.yml', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'grantd-compose-'))
-  t.teardown(() => rm(directory, { recursive: true, force: true }))
-  // An empty file replaces an .env that may lie in the checkout.
-  const noEnv = join(directory, 'empty.env')
-  await writeFile(noEnv, '')
-  const secrets = { GRANTD_SECRET: 'g'.repeat(40) }
-  const config = (variables: Record<string, string>) =>
-    run('docker-compose', ['--env-file', noEnv, 'config'], variables)
+const directory = await mkdtemp(join(tmpdir(), 'grantd-compose-'))
+t.teardown(() => rm(directory, { recursive: true, force: true }))
+// An empty file replaces an .env that may lie in the checkout.
+const noEnv = join(directory, 'empty.env')
+await writeFile(noEnv, '')
+const secrets = { GRANTD_SECRET: 'g'.repeat(40) }
+/** What docker-compose makes of docker-compose.yml with these variables. */
+const config = (variables: Record<string, string>) => run('docker-compose', ['--env-file', noEnv, 'config'], variables)
+/** With the one secret alone. */
+const composed = await config(secrets)
 
+// Each has its own instances and proxies, so they run side by side.
+t.jobs = 3
+
+t.test('docker-compose.yml', async (t) => {
   await t.test('is accepted with its one secret, and says what the stack relies on', async (t) => {
-    const { code, stdout, stderr } = await config(secrets)
+    const { code, stdout, stderr } = composed
     t.equal(code, 0, stderr)
     const { services, networks } = parse(stdout)
     t.same(Object.keys(services).sort(), ['grantd-1', 'grantd-2', 'load', 'nginx', 'redis'])
@@ -103,14 +108,14 @@ t.test('docker-compose.yml', async (t) => {
   })
 
   await t.test('is for this machine alone, and for others only with somebody who signs people in', async (t) => {
-    const environmentOf = async (variables: Record<string, string>) => {
-      const { services } = parse((await config({ ...secrets, ...variables })).stdout)
-      const [port] = services.nginx.ports
-      return { environment: services['grantd-1'].environment, port }
-    }
-    t.match((await environmentOf({})).port, /^127\.0\.0\.1:8080:8080/)
-    t.match((await environmentOf({ LISTEN: '0.0.0.0', PORT: '80' })).port, /^0\.0\.0\.0:80:8080/)
-    const { environment } = await environmentOf({ PUBLIC_URL: 'https://grants.acme.example' })
+    const [opened, published] = await Promise.all([
+      config({ ...secrets, LISTEN: '0.0.0.0', PORT: '80' }),
+      config({ ...secrets, PUBLIC_URL: 'https://grants.acme.example' })
+    ])
+    const portOf = ({ stdout }: Run) => parse(stdout).services.nginx.ports[0]
+    t.match(portOf(composed), /^127\.0\.0\.1:8080:8080/)
+    t.match(portOf(opened), /^0\.0\.0\.0:80:8080/)
+    const { environment } = parse(published.stdout).services['grantd-1']
     t.throws(
       () => loadConfig(environment),
       { message: /DASHBOARD_JWT_SECRET: mandatory/ },
@@ -119,7 +124,7 @@ t.test('docker-compose.yml', async (t) => {
   })
 
   await t.test('and deploy/nginx.conf speak of the same instances and times', async (t) => {
-    const { services } = parse((await config(secrets)).stdout)
+    const { services } = parse(composed.stdout)
     const conf = await readFile(NGINX_CONF, 'utf8')
     const upstreams = [...conf.matchAll(/^\s*server (\S+):3333 /gm)].map(([, name]) => name)
     t.same(
@@ -291,11 +296,6 @@ t.test('the address of a client, in every form that proxies forward it in', asyn
 t.test(
   'from `docker compose up` to an approved grant: whoever follows the link of a program meets no 404',
   async (t) => {
-    const directory = await mkdtemp(join(tmpdir(), 'grantd-compose-'))
-    t.teardown(() => rm(directory, { recursive: true, force: true }))
-    const noEnv = join(directory, 'empty.env')
-    await writeFile(noEnv, '')
-    const composed = await run('docker-compose', ['--env-file', noEnv, 'config'], { GRANTD_SECRET: 'g'.repeat(40) })
     const { environment } = parse(composed.stdout).services['grantd-1']
     const redis = await startRedis()
     t.teardown(() => redis.stop())
@@ -344,7 +344,8 @@ t.test(
   }
 )
 
-t.test('two instances over one Redis behind nginx', async (t) => {
+// Instances that are restarted have the machine for themselves.
+t.test('two instances over one Redis behind nginx', { buffered: false }, async (t) => {
   const stack = t
   const redis = await startRedis()
   t.teardown(() => redis.stop())
@@ -356,7 +357,8 @@ t.test('two instances over one Redis behind nginx', async (t) => {
     TRUST_PROXY: '127.0.0.1/32',
     SHUTDOWN_DELAY_SECONDS: '1',
     LIMITS: 'off',
-    LOG_LEVEL: 'warn'
+    LOG_LEVEL: 'warn',
+    SIGNING_ALG: 'EdDSA'
   }
   const services = await Promise.all([startService(t, variables), startService(t, variables)])
   const nginx = await startNginx(

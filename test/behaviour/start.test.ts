@@ -3,7 +3,10 @@
  * start.
  */
 
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { loadConfig } from '../../src/config/load-config.js'
@@ -32,16 +35,30 @@ async function isUp(port: number): Promise<void> {
 }
 const ends = 'Ctrl-C stops the service.\n\n'
 
+// Each has its own service, so they run side by side.
+t.jobs = 3
+
 t.test('a log that nobody reads is dropped and counted, and the service goes on', async (t) => {
   const service = await startService(t, { LOG_LEVEL: 'debug', LIMITS: 'off', SIGNING_ALG: 'EdDSA' })
   const { stdout } = service.process
   const get = async (path: string) => (await fetch(service.url + path)).text()
   const dropped = async () => Number(/^grantd_log_lines_dropped_total (\d+)$/m.exec(await get('/metrics'))?.[1])
   const crowd = () => Promise.all(Array.from({ length: 300 }, () => get('/healthz')))
+  /** Asks as often, ten times on each connection without a wait in between: some ten thousand lines are to be logged. */
+  const askOften = async () => {
+    const asked = 'GET /healthz HTTP/1.1\r\nhost: localhost\r\n'
+    const askTen = () => {
+      const socket = connect(service.port, '127.0.0.1')
+      socket.write(`${`${asked}\r\n`.repeat(9)}${asked}connection: close\r\n\r\n`)
+      return text(socket)
+    }
+    const answers = await Promise.all(Array.from({ length: 30 }, askTen))
+    t.equal(answers.join('').split('HTTP/1.1 200 OK').length, 301, 'each is answered')
+  }
   /** Has requests logged until lines are dropped. */
   const overflow = async () => {
     const before = await dropped()
-    for (let rounds = 0; rounds < 100 && (await dropped()) === before; rounds++) await crowd()
+    for (let rounds = 0; rounds < 100 && (await dropped()) === before; rounds++) await askOften()
     t.ok((await dropped()) > before, 'lines are dropped')
   }
   t.equal(await dropped(), 0)
@@ -181,14 +198,16 @@ t.test('anywhere else every line is JSON, and there is no banner', async (t) => 
 })
 
 t.test('a port that is taken is one sentence, and code 1', async (t) => {
-  const { port } = await startService(t)
+  const port = await freePort()
+  const other = createServer().listen(port, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
   const variables = { PORT: `${port}` }
   const sentence = `grantd: 127.0.0.1:${port} is taken: stop the program that listens there, or set PORT to a free port, such as PORT=${port + 1}\n`
   const onTerminal = runOnTerminal(t, 'cli.js', ['serve'], variables)
+  const elsewhere = await runProgram('cli.js', ['serve'], variables)
   t.equal(await onTerminal.ended, 1)
   t.equal(onTerminal.screen(), sentence)
-
-  const elsewhere = await runProgram('cli.js', ['serve'], variables)
   t.match(elsewhere, { code: 1, stderr: sentence })
   t.match(JSON.parse(elsewhere.stdout), { level: 60, msg: 'could not start', err: { message: /EADDRINUSE/ } })
 })

@@ -80,12 +80,14 @@ t.test('its manifest is complete, and every door opens', async (t) => {
   t.match(inside, { code: 1, stderr: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
 })
 
-t.test('it is typed, with and without Fastify', async (t) => {
-  const options = {
-    ...{ module: 'nodenext', target: 'es2023', strict: true, exactOptionalPropertyTypes: true, noEmit: true },
-    types: ['node']
-  }
-  const consumer = `
+// Neither changes what the other reads, so they run side by side.
+t.test('types and the image', { jobs: 2 }, async (t) => {
+  t.test('it is typed, with and without Fastify', async (t) => {
+    const options = {
+      ...{ module: 'nodenext', target: 'es2023', strict: true, exactOptionalPropertyTypes: true, noEmit: true },
+      types: ['node']
+    }
+    const consumer = `
 import { createVerifier, isVerifyError, type AccessTokenClaims, type VerifyError } from '@grantd/verify'
 import { requireToken } from '@grantd/verify/middleware'
 import { createServer } from 'node:http'
@@ -103,15 +105,15 @@ createVerifier({ issuer: 'https://a.example', audience: 'b' })
 const cid: string = claims.cid
 void cid
 `
-  await mkdir(join(folder, 'node_modules/@types'))
-  await symlink(join(root, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'))
-  await writeFile(join(folder, 'consumer.ts'), consumer)
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['consumer.ts'] }))
-  const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']
-  t.match(await runIn(folder, process.execPath, tsc), { code: 0, stdout: '' })
+    await mkdir(join(folder, 'node_modules/@types'))
+    await symlink(join(root, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'))
+    await writeFile(join(folder, 'consumer.ts'), consumer)
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['consumer.ts'] }))
+    const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']
+    t.match(await runIn(folder, process.execPath, tsc), { code: 0, stdout: '' })
 
-  await symlink(join(root, 'node_modules/fastify'), join(folder, 'node_modules/fastify'))
-  const application = `
+    await symlink(join(root, 'node_modules/fastify'), join(folder, 'node_modules/fastify'))
+    const application = `
 import { verifyTokens } from '@grantd/verify/fastify'
 import Fastify from 'fastify'
 const app = Fastify()
@@ -122,10 +124,21 @@ app.get('/b', async (request) => request.token.sub)
 // @ts-expect-error options are checked
 app.register(verifyTokens, { issuer: 'https://a.example' })
 `
-  await writeFile(join(folder, 'consumer.ts'), application)
-  const compilerOptions = { ...options, skipLibCheck: true }
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
-  t.match(await runIn(folder, process.execPath, tsc), { code: 0, stdout: '' })
+    await writeFile(join(folder, 'consumer.ts'), application)
+    const compilerOptions = { ...options, skipLibCheck: true }
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+    t.match(await runIn(folder, process.execPath, tsc), { code: 0, stdout: '' })
+  })
+
+  t.test('the image of the service installs without it', async (t) => {
+    const image = join(temporary, 'image')
+    await mkdir(image)
+    for (const name of ['package.json', 'package-lock.json']) await copyFile(join(root, name), join(image, name))
+    const flags = ['--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--dry-run']
+    t.equal((await runIn(image, 'npm', ['ci', ...flags])).code, 0)
+    const ignored = await readFile(join(root, '.dockerignore'), 'utf8')
+    t.ok(ignored.includes('\n*\n') && !ignored.includes('packages'), 'nothing of packages is sent to the builder')
+  })
 })
 
 const readme = await readFile(join(PACKAGE, 'README.md'), 'utf8')
@@ -190,7 +203,7 @@ async function checkApi(t: Test, url: string): Promise<void> {
   t.match(await get(`${url}/reports`, token), invalid, 'revoked')
 }
 
-t.test('the examples of its README run as they stand', async (t) => {
+t.test('the examples of its README run as they stand', { jobs: 3 }, async (t) => {
   t.strictSame(
     examples.map(({ title }) => title),
     ['With Fastify', 'With node:http and Express', 'By itself']
@@ -215,13 +228,16 @@ t.test('the examples of its README run as they stand', async (t) => {
 
 t.test('examples/protected-api', async (t) => {
   const program = ['--import=tsx', 'examples/protected-api/main.ts']
-  t.match(await runIn(root, process.execPath, program), { code: 1, stderr: /^Set ISSUER, AUDIENCE and GRANTD_API_KEY/ })
-  const url = await start(t, root, program, SETTINGS)
+  const [unset, url, other] = await Promise.all([
+    runIn(root, process.execPath, program),
+    start(t, root, program, SETTINGS),
+    start(t, root, program, { ...SETTINGS, AUDIENCE: INVOICES })
+  ])
+  t.match(unset, { code: 1, stderr: /^Set ISSUER, AUDIENCE and GRANTD_API_KEY/ })
   await checkApi(t, url)
   await until(async () => (await get(`${url}/health`)).body === '{"feed":"live"}')
 
   t.test('a token for another API is refused and good there, and one of another issuer is refused', async (t) => {
-    const other = await start(t, root, program, { ...SETTINGS, AUDIENCE: INVOICES })
     const invalid = { status: 401, challenge: /^Bearer error="invalid_token"/ }
     t.match(await get(`${other}/reports`, await service.token()), invalid)
     const { access_token: theirs } = await service.tokens('reports.read', INVOICES)
@@ -260,14 +276,4 @@ t.test('examples/protected-api', async (t) => {
     await until(async () => (await get(`${url}/reports`, token)).status === 401)
     t.equal((await get(`${url}/reports`, other)).status, 200)
   })
-})
-
-t.test('the image of the service installs without it', async (t) => {
-  const image = join(temporary, 'image')
-  await mkdir(image)
-  for (const name of ['package.json', 'package-lock.json']) await copyFile(join(root, name), join(image, name))
-  const flags = ['--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--dry-run']
-  t.equal((await runIn(image, 'npm', ['ci', ...flags])).code, 0)
-  const ignored = await readFile(join(root, '.dockerignore'), 'utf8')
-  t.ok(ignored.includes('\n*\n') && !ignored.includes('packages'), 'nothing of packages is sent to the builder')
 })
