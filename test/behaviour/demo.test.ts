@@ -202,9 +202,12 @@ t.test('with a service that is running', async (t) => {
     const question = await look(person, await demo.sees(USER_CODE))
     await demo.sees(/The browser could not be opened \(there is no (xdg-)?open here\): follow the link yourself\./)
 
+    // npm passes on the Ctrl-C of a terminal, so the same signal arrives twice. Meanwhile nobody answers: a demo that had ended in between
+    // would have no ear for the second one.
+    service.process.kill('SIGSTOP')
     demo.child.kill('SIGINT')
-    // npm passes on the Ctrl-C of a terminal, so the same signal arrives twice.
     demo.child.kill('SIGINT')
+    service.process.kill('SIGCONT')
     const { code, output } = await demo.ends()
     t.equal(code, 130)
     t.match(output, /The request is withdrawn\.\n[\s\S]*Stopped\./)
