@@ -97,9 +97,7 @@ function keepsNothing(t: Test, { directory }: Stage): void {
 }
 
 // Each of these tests has its own port and directory and mostly waits, so they run side by side.
-const sideBySide = { jobs: 3 }
-
-t.test('with no service', sideBySide, async (t) => {
+t.test('with no service', { jobs: 3 }, async (t) => {
   t.test('--yes tells the whole story and leaves nothing behind', { buffered: true }, async (t) => {
     const here = await stage(t)
     const { code, output } = await runDemo(t, here, ['--yes']).ends()
@@ -234,7 +232,7 @@ t.test('with a service that is running', async (t) => {
   })
 })
 
-t.test('with a service of somebody else', sideBySide, async (t) => {
+t.test('with a service of somebody else', { jobs: 3 }, async (t) => {
   // One without sign-in by name: it has no pages, because its users have a dashboard.
   const variables = { PUBLIC_URL: 'https://grants.example.com', SIGNING_ALG: 'EdDSA', POLL_INTERVAL_SECONDS: '1' }
   const service = await startService(t, variables)
