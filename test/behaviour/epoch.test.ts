@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { GRANTD_SECRET } from '../support/app.js'
 import { BY, eventsOf } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
-import { CLI, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { CLI, type OAuthApp, startConnectedApp } from '../support/oauth-app.js'
 import { runProgram } from '../support/programs.js'
 import { addRedisAdministrator, addRedisUser } from '../support/redis-acl.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
@@ -27,8 +27,8 @@ async function twoInstances(t: Test) {
   const service = urlOf(redis, await addRedisUser([redis], 'a-password'))
   const operator = urlOf(redis, await addRedisAdministrator([redis], 'a-password'))
   const [here, there] = await Promise.all([
-    startOAuthApp(t, { REDIS_URL: service }),
-    startOAuthApp(t, { REDIS_URL: service })
+    startConnectedApp(t, { REDIS_URL: service }),
+    startConnectedApp(t, { REDIS_URL: service })
   ])
   const pass = (ms: number) => {
     for (const { clock } of [here, there]) clock.advance(ms)

@@ -429,6 +429,7 @@ interface OAuthWorld {
 
 /** Lets an instance that is cut off from Redis, as `arm` says, do what a user and a client do with a grant. */
 async function cutOff(
+  t: Test,
   { redis, survivor }: OAuthWorld,
   act: Interrupted['act'],
   arm: (cutter: Awaited<ReturnType<typeof startCutter>>) => void
@@ -452,7 +453,7 @@ async function interruptOAuth(t: Test, world: OAuthWorld, prepare: () => Promise
   for (let steps = 0; ; steps++) {
     if (steps > MOST_STEPS) throw new Error('it never came through')
     const { act, check } = await prepare()
-    const status = await cutOff(world, act, ({ cutAfter }) => cutAfter(steps, { losesLastAnswer: true }))
+    const status = await cutOff(t, world, act, ({ cutAfter }) => cutAfter(steps, { losesLastAnswer: true }))
     await t.test(`${steps} requests were applied, and it answered ${status}`, (t) => check(t, status))
     if (status === 200) break
     t.equal(status, 503)
@@ -601,7 +602,7 @@ t.test('a code is approved and redeemed', async (t) => {
     const { act, check } = await redemption()
     const revoked = again.revoked
     // How many requests are made before it depends on what the instance asks for itself meanwhile.
-    t.equal(await cutOff({ redis, survivor }, act, ({ cutAt }) => cutAt(CLAIM_OF_A_CODE)), 503)
+    t.equal(await cutOff(t, { redis, survivor }, act, ({ cutAt }) => cutAt(CLAIM_OF_A_CODE)), 503)
     await check(t, 503)
     t.equal(again.revoked, revoked + 1)
   })

@@ -9,7 +9,7 @@ import { digestOf } from '../../src/core/secrets/digest.js'
 import { GRANTD_SECRET, PATIENT } from '../support/app.js'
 import { claimsOf } from '../support/client.js'
 import { approved, codeRequest, redeemCode } from '../support/code-flow.js'
-import { CLI, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { CLI, type OAuthApp, startConnectedApp } from '../support/oauth-app.js'
 import { startIdentityProvider } from '../support/oidc-upstream.js'
 import { runOnTerminal, runProgram } from '../support/programs.js'
 import { addRedisUser } from '../support/redis-acl.js'
@@ -29,7 +29,7 @@ async function setUp(t: Test, variables: Record<string, string> = {}) {
   const { username, password } = await addRedisUser([redis], 'secret')
   const url = redis.url.replace('//', `//${username}:${password}@`)
   const settings = { REDIS_URL: url, PUBLIC_URL, PROVIDERS_FILE: providersFile(t, [acme.entry()]), ...variables }
-  const [one, two] = [await startOAuthApp(t, settings), await startOAuthApp(t, settings)]
+  const [one, two] = [await startConnectedApp(t, settings), await startConnectedApp(t, settings)]
   const env = { ...PATIENT, REDIS_URL: url, GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, PUBLIC_URL }
 
   /** Runs a command to its end. */

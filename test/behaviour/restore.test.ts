@@ -5,14 +5,13 @@
 import { execFile } from 'node:child_process'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { GRANTD_SECRET } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
 import { startFaultProxy } from '../support/fault-proxy.js'
-import { CLI, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { CLI, type OAuthApp, startConnectedApp } from '../support/oauth-app.js'
 import { type Run, runProgram } from '../support/programs.js'
 import { addRedisAdministrator, addRedisUser, type RedisUser } from '../support/redis-acl.js'
 import { startCluster } from '../support/redis-cluster.js'
@@ -30,16 +29,6 @@ const as = ({ url }: RedisServer, { username, password }: RedisUser): Variables 
 const grantd = (args: string, variables: Variables, kill?: AbortSignal): Promise<Run> => {
   const own = { GRANTD_SECRET, DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, SIGNING_ALG: 'EdDSA', REDIS_TIMEOUT_MS: '30000' }
   return runProgram('cli.js', args.split(' '), { ...own, ...variables }, kill)
-}
-
-/**
- * Starts the application and waits until it is connected. A start waits three seconds for Redis, which are not enough on a machine
- * that is very busy; 503 is then the right answer.
- */
-async function startConnected(t: Test, variables: Variables): Promise<OAuthApp> {
-  const service = await startOAuthApp(t, variables)
-  while ((await service.call('GET', '/readyz')).status !== 200) await sleep(20)
-  return service
 }
 
 /** Restores a snapshot into another server, and makes the two users there. */
@@ -96,7 +85,7 @@ async function revokedAfterBackup(t: Test) {
   const directory = t.testdir({})
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const before = await startConnected(t, { REDIS_URL: redis.url })
+  const before = await startConnectedApp(t, { REDIS_URL: redis.url })
   const had = await inUse(before)
   const file = join(directory, 'grantd.rdb')
   await snapshot(redis, await addRedisAdministrator([redis], PASSWORD), file)
@@ -139,7 +128,7 @@ t.test('a backup, a revocation, a restore, restore clean: revoked stays revoked'
   })
 
   await t.test('without it the revoked token would be good again', async (t) => {
-    const careless = await startConnected(t, service)
+    const careless = await startConnectedApp(t, service)
     t.equal((await careless.call('GET', '/auth/clients', { token: had.revoked.access_token })).status, 200)
     await careless.app.close()
   })
@@ -152,7 +141,7 @@ t.test('a backup, a revocation, a restore, restore clean: revoked stays revoked'
     t.match(await grantd('restore clean', operator), { code: 0, stdout: /^nothing was left to clean\n/ })
   })
 
-  const after = await startConnected(t, service)
+  const after = await startConnectedApp(t, service)
   t.strictSame(await letIn(after, had), [], 'nobody and nothing')
   after.clock.advance(MINUTE_MS)
   const { access_token } = await after.tokens()
@@ -164,7 +153,7 @@ t.test('with the audit log no more ends than what was taken away since the backu
   const directory = t.testdir({})
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const before = await startConnected(t, { REDIS_URL: redis.url })
+  const before = await startConnectedApp(t, { REDIS_URL: redis.url })
   const had = await inUse(before)
   const file = join(directory, 'grantd.rdb')
   const reduced = await before.app.core.apiKeys.create('acme', { rights: ['introspect', 'admin:write'] }, BY)
@@ -218,7 +207,7 @@ t.test('with the audit log no more ends than what was taken away since the backu
   t.equal((await grantd(`restore clean ${options}`, operator)).code, 0)
   t.match(await grantd(`restore check ${options}`, operator), { code: 0, stdout: 'nothing is left to clean\n' })
 
-  const after = await startConnected(t, service)
+  const after = await startConnectedApp(t, service)
   t.strictSame(await letIn(after, had), ['kept', 'other key'], 'and who signs in again is signed in')
   t.ok(await after.app.core.users.isBlocked('bob'))
   t.notOk(await after.app.core.users.isBlocked('carol'))
@@ -243,7 +232,7 @@ t.test('what a command takes away is in the lines that it writes, and stays away
   const directory = t.testdir({})
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const before = await startConnected(t, { REDIS_URL: redis.url })
+  const before = await startConnectedApp(t, { REDIS_URL: redis.url })
   const key = await before.app.core.apiKeys.create('acme', {}, BY)
   const file = join(directory, 'grantd.rdb')
   await snapshot(redis, await addRedisAdministrator([redis], PASSWORD), file)
@@ -260,7 +249,7 @@ t.test('what a command takes away is in the lines that it writes, and stays away
   await writeFile(log, `${early}\n${stderr}${begun.stderr}`)
   const { service, operator } = await restored(t, file, directory)
   t.equal((await grantd(`restore clean --revoked-from ${log} --since ${since}`, operator)).code, 0)
-  const after = await startConnected(t, service)
+  const after = await startConnectedApp(t, service)
   t.notOk(await after.app.core.apiKeys.use(key.text, 'tokens'))
   t.ok((await after.app.core.epoch.ends()).beforeMs >= Date.parse(since), 'the epoch as well')
 })
@@ -268,7 +257,7 @@ t.test('what a command takes away is in the lines that it writes, and stays away
 t.test('API keys stay where the operator says so', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const service = await startConnected(t, { REDIS_URL: redis.url })
+  const service = await startConnectedApp(t, { REDIS_URL: redis.url })
   const had = await inUse(service)
   const operator = as(redis, await addRedisAdministrator([redis], PASSWORD))
   t.equal((await grantd('restore clean --keep-api-keys', operator)).code, 0)
@@ -302,7 +291,7 @@ t.test('a clean that is killed in the middle lets nobody in, and is finished by 
   const left = (await there.client.keys('grantd:authorized-client:*')).length
   t.ok(left > 1_000 && left < brought, `${left} are left`)
 
-  const meanwhile = await startConnected(t, service)
+  const meanwhile = await startConnectedApp(t, service)
   for (const { access_token: token } of [had.revoked, had.kept]) {
     t.equal((await meanwhile.call('GET', '/auth/clients', { token })).status, 401, 'all of it has ended first')
   }
@@ -311,7 +300,7 @@ t.test('a clean that is killed in the middle lets nobody in, and is finished by 
   t.equal(code, 0, stderr)
   t.strictSame(await there.client.keys('grantd:authorized-client:*'), [])
   t.match(await grantd('restore check', operator), { code: 0, stdout: 'nothing is left to clean\n' })
-  t.strictSame(await letIn(await startConnected(t, service), had), [], 'what was revoked stays revoked')
+  t.strictSame(await letIn(await startConnectedApp(t, service), had), [], 'what was revoked stays revoked')
 })
 
 t.test('every primary of a Cluster is looked through', async (t) => {
@@ -319,7 +308,7 @@ t.test('every primary of a Cluster is looked through', async (t) => {
   t.teardown(() => cluster.stop())
   const { username, password } = await addRedisAdministrator(cluster.nodes, PASSWORD)
   const operator = { REDIS_CLUSTER: cluster.seeds, REDIS_USERNAME: username, REDIS_PASSWORD: password }
-  const service = await startConnected(t, { REDIS_CLUSTER: cluster.seeds })
+  const service = await startConnectedApp(t, { REDIS_CLUSTER: cluster.seeds })
   service.clock.advance(1)
   const tokens = await Promise.all(
     Array.from({ length: 20 }, (_, i) => service.tokens(CLI, 'offline_access', `user ${i}`))

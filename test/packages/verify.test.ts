@@ -365,128 +365,129 @@ async function isolate({ client }: RedisServer, isCut: boolean): Promise<void> {
   if (isCut) await client.call('CLIENT', 'KILL', 'TYPE', 'master')
 }
 
-// Each mostly waits, for instances that no other of them uses, so they run side by side.
-t.test('services that go away or are busy', { jobs: 3 }, async (t) => {
-  t.test('failovers: what was acknowledged is never accepted, and what was lost is found out', async (t) => {
-    const redis = await startRedisWithSentinels({ replicas: 2 })
-    t.teardown(() => redis.stop())
-    const [first] = redis.servers as [RedisServer]
-    const service = await startRevocable(
-      t,
-      {
-        ...{ REDIS_SENTINELS: redis.sentinels, REDIS_SENTINEL_NAME: redis.name, REDIS_WAIT_REPLICAS: '1' },
-        REDIS_TIMEOUT_MS: '4000'
-      },
-      first
+t.test('failovers: what was acknowledged is never accepted, and what was lost is found out', async (t) => {
+  const redis = await startRedisWithSentinels({ replicas: 2 })
+  t.teardown(() => redis.stop())
+  const [first] = redis.servers as [RedisServer]
+  const service = await startRevocable(
+    t,
+    {
+      ...{ REDIS_SENTINELS: redis.sentinels, REDIS_SENTINEL_NAME: redis.name, REDIS_WAIT_REPLICAS: '1' },
+      REDIS_TIMEOUT_MS: '4000'
+    },
+    first
+  )
+  const { issuer, proxy } = service
+  const { judge, states, clock, isLive } = watch(t, { issuer })
+  const isRevoked = (token: string) => async () => (await judge(token)) === 'revoked'
+  /** Asks again as long as there is no answer: replicas that begin anew may make a caller wait for longer than it can. */
+  async function patient<T>(ask: () => Promise<T>): Promise<T> {
+    let answer: T | undefined
+    await until(async () => {
+      answer = await ask().catch(() => undefined)
+      return answer !== undefined
+    })
+    return answer as T
+  }
+  /** Whether the service says that it is revoked. */
+  const revoke = (token: string) =>
+    service.revoke(token).then(
+      () => true,
+      () => false
     )
-    const { issuer, proxy } = service
-    const { judge, states, clock, isLive } = watch(t, { issuer })
-    const isRevoked = (token: string) => async () => (await judge(token)) === 'revoked'
-    /** Asks again as long as there is no answer: replicas that begin anew may make a caller wait for longer than it can. */
-    async function patient<T>(ask: () => Promise<T>): Promise<T> {
-      let answer: T | undefined
-      await until(async () => {
-        answer = await ask().catch(() => undefined)
-        return answer !== undefined
-      })
-      return answer as T
-    }
-    /** Whether the service says that it is revoked. */
-    const revoke = (token: string) =>
-      service.revoke(token).then(
-        () => true,
-        () => false
-      )
-    const readFeed = (after: string) =>
-      fetch(`${service.here.url}/oauth/revocations?after=${after}`, { headers: basicAuth(API) })
+  const readFeed = (after: string) =>
+    fetch(`${service.here.url}/oauth/revocations?after=${after}`, { headers: basicAuth(API) })
 
-    const [good, known, late, meanwhile, unsaid, missed] = (await Promise.all(
-      Array.from({ length: 6 }, () => service.token())
-    )) as [string, string, string, string, string, string]
-    await service.revoke(known)
-    await until(isRevoked(known))
-    await until(isLive)
+  const [good, known, late, meanwhile, unsaid, missed] = (await Promise.all(
+    Array.from({ length: 6 }, () => service.token())
+  )) as [string, string, string, string, string, string]
+  await service.revoke(known)
+  await until(isRevoked(known))
+  await until(isLive)
 
-    t.test('of a primary that is killed', async (t) => {
-      await service.revoke(late)
-      await first.kill()
-      // What the verifier knows is too old from here on: it has to ask, and there is nobody who could answer.
-      clock.advance(61_000)
-      const killedAt = performance.now()
-      const judged = keepJudging(t, judge, { good, known, late })
-      await until(async () => states.includes('lost'))
-      await until(() => revoke(meanwhile))
-      await until(isRevoked(meanwhile))
-      await until(async () => (await judge(good)) === 'good')
-      t.comment(`${Math.round(performance.now() - killedAt)} ms until all was as before`)
-      const { said, rounds } = await judged.stop()
-      t.ok(rounds > 20, `${rounds} rounds`)
-      t.strictSame(said.known, ['revoked'])
-      t.strictSame(said.good, ['stale', 'good'], 'refused as stale, and good again')
-      t.strictSame(new Set([...(said.late ?? []), 'stale', 'revoked']), new Set(['stale', 'revoked']), 'never accepted')
-      t.equal(said.late?.at(-1), 'revoked')
-    })
-
-    t.test('after which it is told of revocations as before', async (t) => {
-      const delaysMs: number[] = []
-      for (let i = 0; i < 21; i++) {
-        const token = await patient(service.token)
-        await until(isLive)
-        t.equal(await judge(token), 'good')
-        await until(() => revoke(token))
-        const revokedAt = performance.now()
-        while ((await judge(token)) !== 'revoked') await sleep(1)
-        delaysMs.push(performance.now() - revokedAt)
-      }
-      delaysMs.sort((a, b) => a - b)
-      t.comment(`median ${delaysMs[10]?.toFixed(1)} ms, most ${delaysMs[20]?.toFixed(1)} ms`)
-      // An instance that is not told looks for itself, each second.
-      t.ok((delaysMs[10] as number) < TOLD_WITHIN_MS, `half of them within ${delaysMs[10]} ms`)
-    })
-
-    t.test('of a primary that had entries which no replica has: 410, and it starts over', async (t) => {
-      await until(async () => (await redis.named()).length === 1)
-      const primary = await redis.primary()
-      await first.start('--replicaof', `127.0.0.1 ${primary.port}`)
-      await until(async () => (await connectedReplicas(primary)) === 2)
-      const replicas = redis.servers.filter((server) => server !== primary)
-      for (const replica of replicas) await isolate(replica, true)
-      await until(async () => (await connectedReplicas(primary)) === 0)
-      t.notOk(await revoke(unsaid), 'nobody is told that it was revoked')
-      await until(isRevoked(unsaid))
-      const { cursor } = (await (await readFeed('0')).json()) as { cursor: string }
-      t.equal((await readFeed(cursor)).status, 200)
-
-      // The verifier is not there when the entry after the lost one gets its number.
-      proxy.lose(LOSE_ALL)
-      proxy.cut()
-      const before = states.length
-      await until(async () => states.slice(before).includes('lost'))
-      clock.advance(61_000)
-      const judged = keepJudging(t, judge, { good, known, late, meanwhile, unsaid })
-      await primary.kill()
-      for (const replica of replicas) await isolate(replica, false)
-      await until(() => redis.promote())
-      await until(() => revoke(missed))
-      t.equal(await judge(missed), 'stale')
-      const ofMissed = keepJudging(t, judge, { missed })
-      t.equal((await readFeed(cursor)).status, 410)
-      proxy.lose(LOSE_CALLED)
-      await until(isRevoked(missed))
-      await until(async () => (await judge(good)) === 'good')
-      const { said } = await judged.stop()
-      t.strictSame(said, {
-        ...{ good: ['stale', 'good'], known: ['revoked'], late: ['revoked'], meanwhile: ['revoked'] },
-        unsaid: ['revoked']
-      })
-      t.strictSame(
-        ((await ofMissed.stop()).said.missed ?? []).filter((one) => one !== 'stale'),
-        ['revoked'],
-        'caught up'
-      )
-    })
+  t.test('of a primary that is killed', async (t) => {
+    await service.revoke(late)
+    await first.kill()
+    // What the verifier knows is too old from here on: it has to ask, and there is nobody who could answer.
+    clock.advance(61_000)
+    const killedAt = performance.now()
+    const judged = keepJudging(t, judge, { good, known, late })
+    await until(async () => states.includes('lost'))
+    await until(() => revoke(meanwhile))
+    await until(isRevoked(meanwhile))
+    await until(async () => (await judge(good)) === 'good')
+    t.comment(`${Math.round(performance.now() - killedAt)} ms until all was as before`)
+    const { said, rounds } = await judged.stop()
+    t.ok(rounds > 20, `${rounds} rounds`)
+    t.strictSame(said.known, ['revoked'])
+    t.strictSame(said.good, ['stale', 'good'], 'refused as stale, and good again')
+    t.strictSame(new Set([...(said.late ?? []), 'stale', 'revoked']), new Set(['stale', 'revoked']), 'never accepted')
+    t.equal(said.late?.at(-1), 'revoked')
   })
 
+  t.test('after which it is told of revocations as before', async (t) => {
+    const delaysMs: number[] = []
+    for (let i = 0; i < 21; i++) {
+      const token = await patient(service.token)
+      await until(isLive)
+      t.equal(await judge(token), 'good')
+      await until(() => revoke(token))
+      const revokedAt = performance.now()
+      while ((await judge(token)) !== 'revoked') await sleep(1)
+      delaysMs.push(performance.now() - revokedAt)
+    }
+    delaysMs.sort((a, b) => a - b)
+    t.comment(`median ${delaysMs[10]?.toFixed(1)} ms, most ${delaysMs[20]?.toFixed(1)} ms`)
+    // An instance that is not told looks for itself, each second.
+    t.ok((delaysMs[10] as number) < TOLD_WITHIN_MS, `half of them within ${delaysMs[10]} ms`)
+  })
+
+  t.test('of a primary that had entries which no replica has: 410, and it starts over', async (t) => {
+    await until(async () => (await redis.named()).length === 1)
+    const primary = await redis.primary()
+    await first.start('--replicaof', `127.0.0.1 ${primary.port}`)
+    await until(async () => (await connectedReplicas(primary)) === 2)
+    const replicas = redis.servers.filter((server) => server !== primary)
+    for (const replica of replicas) await isolate(replica, true)
+    await until(async () => (await connectedReplicas(primary)) === 0)
+    t.notOk(await revoke(unsaid), 'nobody is told that it was revoked')
+    await until(isRevoked(unsaid))
+    const { cursor } = (await (await readFeed('0')).json()) as { cursor: string }
+    t.equal((await readFeed(cursor)).status, 200)
+
+    // The verifier is not there when the entry after the lost one gets its number.
+    proxy.lose(LOSE_ALL)
+    proxy.cut()
+    const before = states.length
+    await until(async () => states.slice(before).includes('lost'))
+    clock.advance(61_000)
+    const judged = keepJudging(t, judge, { good, known, late, meanwhile, unsaid })
+    await primary.kill()
+    for (const replica of replicas) await isolate(replica, false)
+    await until(() => redis.promote())
+    await until(() => revoke(missed))
+    t.equal(await judge(missed), 'stale')
+    const ofMissed = keepJudging(t, judge, { missed })
+    t.equal((await readFeed(cursor)).status, 410)
+    proxy.lose(LOSE_CALLED)
+    await until(isRevoked(missed))
+    await until(async () => (await judge(good)) === 'good')
+    const { said } = await judged.stop()
+    t.strictSame(said, {
+      ...{ good: ['stale', 'good'], known: ['revoked'], late: ['revoked'], meanwhile: ['revoked'] },
+      unsaid: ['revoked']
+    })
+    t.strictSame(
+      ((await ofMissed.stop()).said.missed ?? []).filter((one) => one !== 'stale'),
+      ['revoked'],
+      'caught up'
+    )
+  })
+})
+
+// They mostly wait, for instances that no other of them uses, so they run side by side. A failover is none of them: Sentinels that have
+// to wait for a core would have it before the test does.
+t.test('services that go away or are busy', { jobs: 2 }, async (t) => {
   t.test('an instance that is restarted', async (t) => {
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       await t.test(`${signal}: refused as stale, then caught up`, async (t) => {

@@ -39,11 +39,11 @@ const json = (t: Test, { headers }: Answer) => {
 }
 
 /** RSA keys take long to make, and the kind of key matters only where a test names it. */
-const startService = (t: Test, variables: Record<string, string> = {}) =>
+const startQuick = (t: Test, variables: Record<string, string> = {}) =>
   startApp(t, { SIGNING_ALG: 'EdDSA', ...variables })
 
 t.test('GET /healthz', async (t) => {
-  const { app, call } = await startService(t)
+  const { app, call } = await startQuick(t)
   const answer = await call('GET', '/healthz')
   t.equal(answer.status, 200, '200 the process is alive')
   t.strictSame(answer.body, { status: 'ok' })
@@ -54,7 +54,7 @@ t.test('GET /healthz', async (t) => {
 
 t.test('GET /readyz', async (t) => {
   t.test('200 with everything at hand', async (t) => {
-    const { call } = await startService(t)
+    const { call } = await startQuick(t)
     const answer = await call('GET', '/readyz')
     t.equal(answer.status, 200)
     t.strictSame(answer.body, { status: 'ready' })
@@ -62,7 +62,7 @@ t.test('GET /readyz', async (t) => {
   })
 
   t.test('503 while the instance stops, and its answers say goodbye', async (t) => {
-    const { app, call } = await startService(t)
+    const { app, call } = await startQuick(t)
     t.notOk((await call('GET', '/healthz')).headers.connection === 'close')
     app.readiness.drain()
     const answer = await call('GET', '/readyz')
@@ -76,7 +76,7 @@ t.test('GET /readyz', async (t) => {
   t.test('503 while Redis is away, 200 when it is back; alive all the while', async (t) => {
     const redis = await startRedis()
     t.teardown(() => redis.stop())
-    const { call } = await startService(t, { REDIS_URL: redis.url })
+    const { call } = await startQuick(t, { REDIS_URL: redis.url })
     t.equal((await call('GET', '/readyz')).status, 200)
     await redis.kill()
     const answer = await call('GET', '/readyz')
@@ -92,7 +92,7 @@ t.test('GET /readyz', async (t) => {
   t.test('503 when Redis would drop records', async (t) => {
     const redis = await startRedis()
     t.teardown(() => redis.stop())
-    const { call } = await startService(t, { REDIS_URL: redis.url })
+    const { call } = await startQuick(t, { REDIS_URL: redis.url })
     await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     const answer = await call('GET', '/readyz')
     t.equal(answer.status, 503)
@@ -101,7 +101,7 @@ t.test('GET /readyz', async (t) => {
 })
 
 t.test('GET /metrics', async (t) => {
-  const { call, clock, start, poll, decide } = await startService(t)
+  const { call, clock, start, poll, decide } = await startQuick(t)
   const read = async () => {
     const answer = await call('GET', '/metrics')
     t.equal(answer.status, 200)
@@ -284,7 +284,7 @@ t.test('GET /metrics', async (t) => {
   })
 
   t.test('200 who waits is counted, and whether decisions are heard', async (t) => {
-    const { app, call, start, decide } = await startService(t)
+    const { app, call, start, decide } = await startQuick(t)
     const read = async () => {
       const text = (await call('GET', '/metrics')).body as string
       return ['grantd_held_polls', 'grantd_decision_feed_up'].map((series) => value(text, series))
@@ -298,12 +298,12 @@ t.test('GET /metrics', async (t) => {
     await decide(user_code, 'ann')
     t.equal((await waiting).body.status, 'approved')
     t.strictSame(await read(), [0, 1])
-    const { call: callAway } = await startService(t, { REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
+    const { call: callAway } = await startQuick(t, { REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
     t.match((await callAway('GET', '/metrics')).body, /^grantd_decision_feed_up 0$/m)
   })
 
   t.test('200 every answer counts by its status, those of operations with their time', async (t) => {
-    const { call, start, poll, decide } = await startService(t)
+    const { call, start, poll, decide } = await startQuick(t)
     const { grant_code, user_code } = await start()
     await poll(grant_code)
     for (const path of ['/nowhere', '/healthz', '/docs/json']) await call('GET', path)
@@ -326,7 +326,7 @@ t.test('GET /metrics', async (t) => {
   })
 
   t.test('200 user codes that are not there count, whoever enters them', async (t) => {
-    const { call, start, decide } = await startService(t, { LIMITS: 'on' })
+    const { call, start, decide } = await startQuick(t, { LIMITS: 'on' })
     const { user_code } = await start()
     await call('GET', `/auth/grant/peek?user_code=${user_code}`, { user: 'ann' })
     await call('GET', '/auth/grant/peek?user_code=BCDF-GHJK', { user: 'ann' })
@@ -339,7 +339,7 @@ t.test('GET /metrics', async (t) => {
       const text = (await call('GET', '/metrics')).body as string
       return ['ready', 'storage_up', 'signing_key_timestamp_seconds'].map((name) => value(text, `grantd_${name}`))
     }
-    const service = await startService(t, { HELD_POLLS: '7' })
+    const service = await startQuick(t, { HELD_POLLS: '7' })
     const sinceSeconds = service.clock() / 1000
     t.strictSame(await state(service), [1, 1, sinceSeconds])
     t.equal(value((await service.call('GET', '/metrics')).body, 'grantd_held_polls_limit'), 7)
@@ -352,25 +352,25 @@ t.test('GET /metrics', async (t) => {
 
     const redis = await startRedis()
     t.teardown(() => redis.stop())
-    const shared = await startService(t, { REDIS_URL: redis.url })
+    const shared = await startQuick(t, { REDIS_URL: redis.url })
     t.match(await state(shared), [1, 1])
     await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
     t.match(await state(shared), [0, 0], 'a Redis that would drop records is as good as none')
     await redis.kill()
     t.match(await state(shared), [0, 0])
     t.ok((await state(shared))[2], 'the key is in memory')
-    const away = await startService(t, { REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
+    const away = await startQuick(t, { REDIS_URL: `redis://127.0.0.1:${await freePort()}` })
     t.strictSame(await state(away), [0, 0, 0])
   })
 
   t.test('200 of one instance alone', async (t) => {
-    const { call } = await startService(t)
+    const { call } = await startQuick(t)
     t.notMatch((await call('GET', '/metrics')).body, /^grantd_grants_total\{/m)
   })
 })
 
 t.test('the contract', async (t) => {
-  const { app, call } = await startService(t, { PUBLIC_URL: 'https://grants.example.com' })
+  const { app, call } = await startQuick(t, { PUBLIC_URL: 'https://grants.example.com' })
 
   t.test('200 GET /openapi.json is a valid document, with where the service is', async (t) => {
     const answer = await call('GET', '/openapi.json')
@@ -468,7 +468,7 @@ t.test('404 for the documentation where it is not shown: over Redis, and with DO
     [{ DOCS: 'off' }, 404],
     [{}, 200]
   ] as const) {
-    const { call } = await startService(t, variables)
+    const { call } = await startQuick(t, variables)
     for (const url of files) {
       const answer = await call('GET', url)
       t.equal(answer.status, url === '/docs/nowhere' ? 404 : status, `${JSON.stringify(variables)} ${url}`)
@@ -476,13 +476,13 @@ t.test('404 for the documentation where it is not shown: over Redis, and with DO
     }
     t.equal((await call('GET', '/openapi.json')).status, 200, 'the contract itself is always there')
   }
-  const { call } = await startService(t, { REDIS_URL: redis.url, VERIFICATION_URI: 'https://a.example/device' })
+  const { call } = await startQuick(t, { REDIS_URL: redis.url, VERIFICATION_URI: 'https://a.example/device' })
   const start = (await call('GET', '/')).body
   t.strictSame([start.documentation, start.openapi], [undefined, 'http://localhost:3333/openapi.json'])
 })
 
 t.test('404 files that the documentation has not, as they come from a socket', async (t) => {
-  const { app } = await startService(t)
+  const { app } = await startQuick(t)
   await app.listen({ host: '127.0.0.1', port: await freePort() })
   const { port } = app.server.address() as AddressInfo
   const paths = [
@@ -518,7 +518,7 @@ t.test('HTTPS alone where PUBLIC_URL says so, on every answer there is', async (
     ['https://grants.example.com', 'max-age=31536000'],
     ['http://localhost:3333', undefined]
   ] as const) {
-    const { app } = await startService(t, { PUBLIC_URL })
+    const { app } = await startQuick(t, { PUBLIC_URL })
     await app.listen({ host: '127.0.0.1', port: await freePort() })
     const { port } = app.server.address() as AddressInfo
     for (const url of [
@@ -545,7 +545,7 @@ t.test('how long a connection may be idle', async (t) => {
     [{ TRUST_PROXY: '10.0.0.1', KEEP_ALIVE_SECONDS: '5' }, 5],
     [{ KEEP_ALIVE_SECONDS: '3600' }, 3_600]
   ] as const) {
-    const { app } = await startService(t, variables)
+    const { app } = await startQuick(t, variables)
     await app.listen({ host: '127.0.0.1', port: await freePort() })
     const { port } = app.server.address() as AddressInfo
     const answer = await fetch(`http://127.0.0.1:${port}/healthz`)
@@ -561,7 +561,7 @@ t.test('GET /.well-known/jwks.json', async (t) => {
   }
   for (const [alg, names] of Object.entries(members)) {
     t.test(`200 public members only, ${alg}`, async (t) => {
-      const { call } = await startService(t, { SIGNING_ALG: alg })
+      const { call } = await startQuick(t, { SIGNING_ALG: alg })
       const answer = await call('GET', '/.well-known/jwks.json')
       t.equal(answer.status, 200)
       oauthHeaders(t, answer, alg, 'public, max-age=300')
@@ -573,7 +573,7 @@ t.test('GET /.well-known/jwks.json', async (t) => {
   }
 
   t.test('200 with the next key before it signs, and with the last one after', async (t) => {
-    const { app, call, clock, collect } = await startService(t, { LIMITS: 'off' })
+    const { app, call, clock, collect } = await startQuick(t, { LIMITS: 'off' })
     const kids = async () =>
       (await call('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: { kid: string }) => kid)
     const signer = async (user: string) =>
@@ -592,7 +592,7 @@ t.test('GET /.well-known/jwks.json', async (t) => {
 })
 
 t.test('404 what is not there, in the same words everywhere', async (t) => {
-  const { app } = await startService(t)
+  const { app } = await startQuick(t)
   const kept: string[] = []
   for (const url of [
     '/unknown?user_code=CANARY-CODE',
@@ -625,7 +625,7 @@ t.test('404 what is not there, in the same words everywhere', async (t) => {
 })
 
 t.test('405 and Allow for every path and method', async (t) => {
-  const { app } = await startService(t, { LIMITS: 'off' })
+  const { app } = await startQuick(t, { LIMITS: 'off' })
   const surfaceOf = (path: string) => {
     if (/^\/(oauth|\.well-known)\//.test(path)) return 'oauth'
     if (path.startsWith('/admin/')) return 'admin'

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import { makeCertificate } from './certificates.js'
+import { killedAtExit } from './killed-at-exit.js'
 import { freePort } from './ports.js'
 import { replaceIn, type Torn } from './proxy-process.js'
 import { inRoot, serverEnv } from './root.js'
@@ -98,7 +99,7 @@ async function start(
   // Files, because Apache opens /dev/stdout and /dev/stderr anew, which a pipe of Node.js does not allow.
   const log = await open(join(directory, 'out.log'), 'a')
   const options = { env: serverEnv(), stdio: ['ignore', log.fd, log.fd] as ['ignore', number, number] }
-  const child = spawn('apache2', ['-f', file, '-DFOREGROUND'], options)
+  const child = killedAtExit(spawn('apache2', ['-f', file, '-DFOREGROUND'], options))
   // A missing Apache must fail the test and not skip it.
   child.on('error', (error) => {
     throw error

@@ -6,6 +6,7 @@ import { chmod, cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { killedAtExit } from './killed-at-exit.js'
 import { replaceIn, type Torn, takesConnections } from './proxy-process.js'
 import { inRoot, serverEnv } from './root.js'
 import { type Tls, writeTls } from './tls.js'
@@ -62,7 +63,7 @@ async function start(t: Torn, port: number, confOf: (directory: string) => strin
 
   const [out, err] = [await open(logs.out, 'a'), await open(logs.err, 'a')]
   const args = ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf'), '-g', 'daemon off;']
-  const child = spawn('nginx', args, { env: serverEnv(), stdio: ['ignore', out.fd, err.fd] })
+  const child = killedAtExit(spawn('nginx', args, { env: serverEnv(), stdio: ['ignore', out.fd, err.fd] }))
   // A missing nginx must fail the test and not skip it.
   child.on('error', (error) => {
     throw error

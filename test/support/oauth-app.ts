@@ -10,6 +10,7 @@ import type { AppOptions } from '../../src/app.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
 import { type Answer, startApp, type TestApp } from './app.js'
 import { sessionOf } from './tokens.js'
+import { until } from './until.js'
 
 export const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -136,6 +137,16 @@ export async function startOAuthApp(
       return { ...body, device_code, user_code }
     }
   }
+}
+
+/**
+ * The same, once it is connected. A start waits three seconds for Redis, which are not enough on a machine that is very busy; 503 is then
+ * the right answer.
+ */
+export async function startConnectedApp(t: Test, variables: Record<string, string>): Promise<OAuthApp> {
+  const service = await startOAuthApp(t, variables)
+  await until(async () => (await service.call('GET', '/readyz')).status === 200)
+  return service
 }
 
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they become user and password. */

@@ -1,7 +1,8 @@
 /** Runs the built programs of the service as an operator does, and waits for their end without a limit of its own. */
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
+import { killedAtExit } from './killed-at-exit.js'
 import { inRoot, root } from './root.js'
 
 export interface Run {
@@ -9,12 +10,6 @@ export interface Run {
   stdout: string
   stderr: string
 }
-
-/** The child is killed with its test, since a test that times out would leave it running. */
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 /** Runs a file of dist/src. Its environment holds only what the test passes. The signal kills it at once. */
 export function runProgram(
@@ -28,10 +23,9 @@ export function runProgram(
   return new Promise((resolve) => {
     const options = { env, signal, killSignal: 'SIGKILL' } as const
     const child = execFile(process.execPath, [path, ...args], options, (error, stdout, stderr) => {
-      running.delete(child)
       resolve({ code: error ? Number(error.code) || -1 : 0, stdout, stderr })
     })
-    running.add(child)
+    killedAtExit(child)
   })
 }
 
@@ -65,7 +59,7 @@ export function runOnTerminal(
 export function typeOnTerminal(t: Teardown, line: string, variables: Record<string, string>): Session {
   const env = { PATH: process.env.PATH, TERM: 'xterm-256color', SHELL: '/bin/sh', ...variables }
   const args = ['--quiet', '--return', '--flush', '--command', line, '/dev/null']
-  const child = spawn('script', args, { cwd: root, env })
+  const child = killedAtExit(spawn('script', args, { cwd: root, env }))
   let screen = ''
   const shown = () => screen.replaceAll('\r\n', '\n')
   const arrivals = new EventEmitter()
@@ -86,11 +80,9 @@ export function typeOnTerminal(t: Teardown, line: string, variables: Record<stri
       isOver = (await Promise.race([once(arrivals, 'more'), over])) === 'over'
     }
   }
-  running.add(child)
   t.teardown(async () => {
     child.kill()
     await ended
-    running.delete(child)
   })
   return { screen: shown, shows, type: (text) => child.stdin.write(text), ended }
 }

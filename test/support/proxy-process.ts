@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { killedAtExit } from './killed-at-exit.js'
 import { until } from './until.js'
 
 export type Torn = { teardown(handler: () => unknown): void }
@@ -28,7 +29,7 @@ export async function startProxy(
   t: Torn,
   { command, args, directory, env, port }: ProxyProcess
 ): Promise<() => string> {
-  const child = spawn(command, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = killedAtExit(spawn(command, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] }))
   // One that is not installed must fail the test and not skip it.
   child.on('error', (error) => {
     throw error

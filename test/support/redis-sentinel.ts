@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { killedAtExit } from './killed-at-exit.js'
 import { commandAt, LOOPBACK, type Place } from './place.js'
 import { freePort } from './ports.js'
 import { type RedisServer, startRedisAt } from './redis-server.js'
@@ -134,7 +135,7 @@ async function startSentinel(place: Place, file: string, port: number, more: str
     `sentinel failover-timeout ${NAME} 3000`
   ]
   await writeFile(file, `${lines.join('\n')}\n`)
-  const process = spawn(...commandAt(place, 'redis-server', [file, '--sentinel']), { stdio: 'ignore' })
+  const process = killedAtExit(spawn(...commandAt(place, 'redis-server', [file, '--sentinel']), { stdio: 'ignore' }))
   // A missing redis-server must fail the test and not skip it.
   process.on('error', (error) => {
     throw error

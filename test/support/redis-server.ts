@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { killedAtExit } from './killed-at-exit.js'
 import { commandAt, LOOPBACK, type Place } from './place.js'
 import { freePort } from './ports.js'
 
@@ -48,7 +49,7 @@ export async function startRedisAt(place: Place, ...options: string[]): Promise<
     const durable = ['--appendonly', 'yes', '--appendfsync', 'no']
     const args = ['--port', `${port}`, ...bound, '--dir', directory, '--save', '']
     const all = [...args, ...durable, '--maxmemory-policy', 'noeviction', ...options, ...more]
-    const process = spawn(...commandAt(place, 'redis-server', all), { stdio: 'ignore' })
+    const process = killedAtExit(spawn(...commandAt(place, 'redis-server', all), { stdio: 'ignore' }))
     // A missing redis-server must fail the test and not skip it.
     process.on('error', (error) => {
       throw error

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GRANTD_SECRET } from './app.js'
+import { killedAtExit } from './killed-at-exit.js'
 import { commandAt, LOOPBACK, type Place } from './place.js'
 import { freePort } from './ports.js'
 import { inRoot } from './root.js'
@@ -41,7 +42,7 @@ export async function startService(
     PORT: `${port}`
   }
   const command = commandAt(place, process.execPath, ['--enable-source-maps', server])
-  const child = spawn(...command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = killedAtExit(spawn(...command, { env, stdio: ['ignore', 'pipe', 'pipe'] }))
   let output = ''
   child.stdout.on('data', (data) => {
     output += data

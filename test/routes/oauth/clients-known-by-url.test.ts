@@ -71,53 +71,49 @@ async function startService(t: Test, variables: Record<string, string> = {}) {
   return { ...service, begin }
 }
 
-// It mostly waits: another test, with which it shares nothing, goes on beside it.
+// Each has its own host and service. The first mostly waits, so they run two at a time.
 t.jobs = 2
 
-t.test(
-  '503 for a document that does not end in five seconds, while the others go on',
-  { buffered: true },
-  async (t) => {
-    const host = await startHost(t)
-    const { begin } = await startService(t)
-    const known = `${host.origin}/known.json`
-    t.equal((await begin(known)).status, 200)
-    const given: [path: string, answer: RequestListener][] = [
-      ['/never.json', () => {}],
-      [
-        '/bytes.json',
-        (_request, response) => {
-          response.writeHead(200, { 'content-type': 'application/json' })
-          const text = JSON.stringify(documentOf(`${host.origin}/bytes.json`))
-          let sent = 0
-          const timer = setInterval(() => response.write(text.charAt(sent++)), 50)
-          response.on('close', () => clearInterval(timer))
-        }
-      ],
-      ['/headers.json', (_request, response) => void response.socket?.write('HTTP/1.1 200 OK\r\nx-slow: ')]
-    ]
-    // The service ends each of them, not its host: otherwise this waits for ever.
-    const ended = given.map(
-      ([path, answer]) =>
-        new Promise((resolve) =>
-          host.at(path, (request, response) => {
-            request.socket.on('close', resolve)
-            answer(request, response)
-          })
-        )
-    )
-    const slow = Promise.all(given.map(([path]) => begin(host.origin + path)))
-    t.equal((await begin(known)).status, 200)
-    t.equal((await begin(`${host.origin}/new.json`)).status, 200, 'and the fourth place at this host is free')
-    for (const refused of await slow) {
-      t.match(refused, { status: 503, body: { error: 'temporarily_unavailable' } })
-      t.match(refused.headers, { 'retry-after': /^\d+$/ })
-    }
-    await Promise.all(ended)
+t.test('503 for a document that does not end in five seconds, while the others go on', async (t) => {
+  const host = await startHost(t)
+  const { begin } = await startService(t)
+  const known = `${host.origin}/known.json`
+  t.equal((await begin(known)).status, 200)
+  const given: [path: string, answer: RequestListener][] = [
+    ['/never.json', () => {}],
+    [
+      '/bytes.json',
+      (_request, response) => {
+        response.writeHead(200, { 'content-type': 'application/json' })
+        const text = JSON.stringify(documentOf(`${host.origin}/bytes.json`))
+        let sent = 0
+        const timer = setInterval(() => response.write(text.charAt(sent++)), 50)
+        response.on('close', () => clearInterval(timer))
+      }
+    ],
+    ['/headers.json', (_request, response) => void response.socket?.write('HTTP/1.1 200 OK\r\nx-slow: ')]
+  ]
+  // The service ends each of them, not its host: otherwise this waits for ever.
+  const ended = given.map(
+    ([path, answer]) =>
+      new Promise((resolve) =>
+        host.at(path, (request, response) => {
+          request.socket.on('close', resolve)
+          answer(request, response)
+        })
+      )
+  )
+  const slow = Promise.all(given.map(([path]) => begin(host.origin + path)))
+  t.equal((await begin(known)).status, 200)
+  t.equal((await begin(`${host.origin}/new.json`)).status, 200, 'and the fourth place at this host is free')
+  for (const refused of await slow) {
+    t.match(refused, { status: 503, body: { error: 'temporarily_unavailable' } })
+    t.match(refused.headers, { 'retry-after': /^\d+$/ })
   }
-)
+  await Promise.all(ended)
+})
 
-t.test('a device grant', { buffered: true }, async (t) => {
+t.test('a device grant', async (t) => {
   const host = await startHost(t)
   const service = await startService(t)
   const { begin, redeem, refresh, introspect, revoke, approve, call, session, clock } = service
