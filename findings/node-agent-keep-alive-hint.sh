@@ -5,7 +5,7 @@
 # What happens: it does so only if the announced time is shorter than the agent's own option `timeout`, which is none unless it is
 #   set. Without it a connection is kept until the server closes it, a second after the announced time. A client that is busy at that
 #   moment sends first and reads of the end afterwards: ECONNRESET, without an answer, and nothing says whether the request was read.
-# Seen with: Node.js 20.20.2. With a `timeout` longer than any announced time no request is lost.
+# Seen with: Node.js 20.20.2, 22.23.3, 24.21.0 and 26.10.0. With a `timeout` longer than any announced time no request is lost.
 # Output: "without timeout: some of 300 lost" and "with timeout: 0 of 300 lost"; exits 1 when that changes.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -128,7 +128,7 @@ export const EnvironmentSchema = Type.Object({
   DASHBOARD_JWKS_URL: optional(
     httpUrl,
     'an https URL (http only for localhost)',
-    "Verifies the dashboard's session JWTs with the keys published there (RS256, ES256, EdDSA), instead of or besides the secrets. Needs `DASHBOARD_JWT_ISSUER` and `DASHBOARD_JWT_AUDIENCE`."
+    "Verifies the dashboard's session JWTs with the keys published there (RS256, ES256, EdDSA, Ed25519), instead of or besides the secrets. Needs `DASHBOARD_JWT_ISSUER` and `DASHBOARD_JWT_AUDIENCE`."
   ),
   DASHBOARD_JWT_ISSUER: text(
     'a text',

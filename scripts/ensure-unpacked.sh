@@ -2,6 +2,7 @@
 # Unpacks servers of other versions than the installed ones, from the Debian suites that have them, and installs nothing.
 # Usage: ensure-unpacked.sh NAME …, or the name of a group: engines, proxies. Prints a folder for each, whose programs are called the
 # same whatever the version (redis-server and redis-cli for every engine): a PATH that begins with it runs the tests on that one.
+# Suites move on: one that has another version than the name asks for is told, and what it has is not kept.
 set -euo pipefail
 
 engines=(redis-7 redis-8 valkey-8 valkey-9)
@@ -64,6 +65,17 @@ CONF
   done
 }
 
+# What a program says of itself. None of them knows all three options, and some say it on standard error.
+version_of() {
+  local option said
+  for option in --version version -v; do
+    said=$("$1" "$option" 2>&1) || continue
+    grep -oE '[0-9]+(\.[0-9]+)+' <<<"$said" | head -n 1 || true
+    return 0
+  done
+  return 1
+}
+
 names=()
 for name in "$@"; do
   case $name in
@@ -79,7 +91,11 @@ for name in "${names[@]}"; do
   program=$here/$name/bin/${source[2]#*=}
   [ -x "$program" ] || unpack "$name" "${source[@]}" >&2
   # What cannot run is told here, and not by a hundred tests.
-  "$program" --version >/dev/null 2>&1 || "$program" version >/dev/null 2>&1 || "$program" -v >/dev/null 2>&1 ||
-    { echo "$program does not run" >&2; exit 1; }
+  version=$(version_of "$program") || { echo "$program does not run" >&2; exit 1; }
+  if [[ $version. != "${name##*-}".* ]]; then
+    echo "${source[0]} has ${name%-*} ${version:-of no version} in place of $name" >&2
+    rm -rf "${here:?}/$name"
+    exit 1
+  fi
   echo "$here/$name/bin"
 done

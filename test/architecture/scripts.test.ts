@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import * as revocations from '../../src/core/authorizations/revocation-store.js'
@@ -147,6 +148,45 @@ t.test('the columns join up, and TypeScript reads by them', async (t) => {
   t.same([number('DIGEST_FROM'), number('ROTATED_FROM')], [1, number('DIGEST_TO') + 1])
   t.equal(number('ENTRY_WIDTH'), number('ROTATED_TO'))
   t.same(EXPIRES_AT, [number('EXPIRES_FROM') - 1, number('EXPIRES_TO')])
+})
+
+t.test('a suite that has another version than the one that is asked for is told', (t) => {
+  const saying = (answer: string) => t.fixture('file', `#!/bin/sh\n[ "$1" = -v ] && ${answer}\n`)
+  const script = readFileSync(inRoot('scripts/ensure-unpacked.sh'), 'utf8')
+  const unpacked = (name: string, answer: string) => {
+    const [program = ''] = name.split('-')
+    const root = t.testdir({
+      scripts: { 'ensure-unpacked.sh': script },
+      node_modules: { '.cache': { unpacked: { [name]: { bin: { [program]: saying(answer) } } } } }
+    })
+    const folder = join(root, 'node_modules/.cache/unpacked', name)
+    chmodSync(join(folder, 'bin', program), 0o755)
+    const { status, stdout, stderr } = spawnSync('bash', [join(root, 'scripts/ensure-unpacked.sh'), name], {
+      encoding: 'utf8'
+    })
+    return { status, stdout, stderr, folder, isKept: existsSync(folder) }
+  }
+
+  for (const [name, answer] of [
+    ['nginx-1.30', 'echo nginx version: nginx/1.30.2 >&2'],
+    ['haproxy-3', 'echo HAProxy version 3.2.26-1 2026/10/14'],
+    ['caddy-2', 'echo v2.11.4 h1:1.2']
+  ] as const) {
+    const { folder, ...told } = unpacked(name, answer)
+    t.strictSame(told, { status: 0, stdout: `${folder}/bin\n`, stderr: '', isKept: true }, name)
+  }
+  for (const [name, answer, sentence] of [
+    ['nginx-1.30', 'echo nginx version: nginx/1.32.0 >&2', 'forky has nginx 1.32.0 in place of nginx-1.30'],
+    ['nginx-1.22', 'echo nginx version: nginx/1.2.2', 'bookworm has nginx 1.2.2 in place of nginx-1.22'],
+    ['haproxy-3', 'echo HAProxy version 30.1', 'forky has haproxy 30.1 in place of haproxy-3'],
+    ['haproxy-2.6', 'echo HAProxy', 'bookworm has haproxy of no version in place of haproxy-2.6']
+  ] as const) {
+    const { folder: _, ...told } = unpacked(name, answer)
+    t.strictSame(told, { status: 1, stdout: '', stderr: `${sentence}\n`, isKept: false }, sentence)
+  }
+  const { folder, ...told } = unpacked('caddy-2', 'false')
+  t.strictSame(told, { status: 1, stdout: '', stderr: `${folder}/bin/caddy does not run\n`, isKept: true })
+  t.end()
 })
 
 t.test('Redis compiles every script, and knows it by the digest that is sent', async (t) => {

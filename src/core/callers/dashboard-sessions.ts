@@ -1,6 +1,6 @@
 /**
  * Session JWTs of the dashboard, whose `sub` is the user id. Shared secrets verify HS256 and nothing else; the keys of a JWK Set only
- * RS256, ES256 and EdDSA, each with a key of the matching type, so that no public key can serve as an HMAC secret.
+ * RS256, ES256 and EdDSA (Ed25519), each with a key of the matching type, so that no public key can serve as an HMAC secret.
  */
 import { decodeProtectedHeader, errors, type JWTHeaderParameters, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.js'
@@ -11,8 +11,8 @@ import { isUserId } from '../users/user.js'
 
 /** How far the clock of the dashboard may be off. */
 const LEEWAY_SECONDS = 30
-/** Ed25519 is the newer name of EdDSA with that curve (RFC 9864 §2.2). */
 const SECRET_ALGORITHM = 'HS256'
+/** Ed25519 is the newer name of EdDSA with that curve (RFC 9864 §2.2). */
 const ALGORITHMS = ['RS256', 'ES256', 'EdDSA', 'Ed25519']
 
 export interface DashboardSessions {
