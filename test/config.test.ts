@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { EnvironmentSchema } from '../schemas/config.js'
 import type { Config } from '../src/config/config.js'
@@ -1545,6 +1546,17 @@ t.test('variables that look like ours and are not read', async (t) => {
       ['abcd', 'badc', 2]
     ]
     for (const [a, b, distance] of rows) t.equal(distanceOf(a, b), distance, `${a} ${b}`)
+  })
+
+  t.test('and stops counting only at what is too far', async (t) => {
+    const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 8 })
+    fc.assert(
+      fc.property(word, word, fc.nat(4), (a, b, most) => {
+        const distance = distanceOf(a, b)
+        return distance <= most ? distanceOf(a, b, most) === distance : distanceOf(a, b, most) > most
+      })
+    )
+    t.pass()
   })
 })
 

@@ -3,7 +3,7 @@
  * schemas/config.ts; checks that a schema cannot express are in faults.ts.
  */
 import type { TSchema } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
+import { Errors } from '@sinclair/typebox/errors'
 import { type Environment, EnvironmentSchema } from '../../schemas/config.js'
 import { readAdmins } from './admins.js'
 import { assembleConfig, publicUrlOf } from './assemble-config.js'
@@ -100,7 +100,7 @@ function readValue(schema: TSchema, text: string): unknown {
 function shapeFaults(values: Record<string, unknown>): Map<string, string> {
   const faults = new Map<string, string>()
   for (const [name, schema] of Object.entries<TSchema>(EnvironmentSchema.properties)) {
-    const isWrong = values[name] !== undefined && !Value.Check(schema, values[name])
+    const isWrong = values[name] !== undefined && Errors(schema, values[name]).First() !== undefined
     if (isWrong) faults.set(name, `${name}: expected ${schema.expects}`)
   }
   return faults

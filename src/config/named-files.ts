@@ -2,8 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import type { Static, TSchema } from '@sinclair/typebox'
-import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
-import { Value } from '@sinclair/typebox/value'
+import { Errors, type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
 import { svgFault } from './svg.js'
 
 /** Caps the number of faults that are listed for one file. */
@@ -32,7 +31,7 @@ export function readJsonFile<T extends TSchema>(
     return { faults, places: [''], read: undefined }
   }
   const malformed = new Map<string, string>()
-  for (const error of Value.Errors(schema, content)) {
+  for (const error of Errors(schema, content)) {
     // TypeBox reports several errors for one place (a missing member also has the wrong type); the first one is kept.
     if (!malformed.has(error.path)) malformed.set(error.path, describe(error))
   }

@@ -48,14 +48,18 @@ const slipsOf = ({ length }: string) => (length <= SHORT ? 0 : length <= MIDDLIN
 function nearestOf(name: string): string | undefined {
   const near = OURS.map((ours) => {
     const most = slipsOf(ours)
-    const distance = Math.abs(ours.length - name.length) > most ? Number.POSITIVE_INFINITY : distanceOf(ours, name)
+    const distance =
+      Math.abs(ours.length - name.length) > most ? Number.POSITIVE_INFINITY : distanceOf(ours, name, most)
     return { ours, distance, isNear: distance <= most }
   })
   return near.filter(({ isNear }) => isNear).sort((a, b) => a.distance - b.distance)[0]?.ours
 }
 
-/** The edit distance in which two neighbours that changed places count once (optimal string alignment). */
-export function distanceOf(a: string, b: string): number {
+/**
+ * The edit distance in which two neighbours that changed places count once (optimal string alignment); infinite where it is found to be
+ * more than `most`.
+ */
+export function distanceOf(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
   let [before, row]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)]
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
@@ -65,6 +69,8 @@ export function distanceOf(a: string, b: string): number {
       const ways = [at(row, j) + 1, at(next, j - 1) + 1, at(row, j - 1) + (isSame ? 0 : 1)]
       next.push(Math.min(...ways, isSwapped ? at(before, j - 2) + 1 : Number.POSITIVE_INFINITY))
     }
+    // Later rows have nothing smaller: a swap counts one more than a row that is at most one smaller than this.
+    if (Math.min(...next) > most) return Number.POSITIVE_INFINITY
     before = row
     row = next
   }
