@@ -5,6 +5,7 @@ import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { listenTo, pendingGrant } from '../contract/decision-feed.js'
 import { decisionOf } from '../contract/engine.js'
 import { grantModel } from '../contract/grant-history.js'
+import { racesContract } from '../contract/races.js'
 import { shareRedisEngine } from '../contract/redis-engine.js'
 import { storageContract } from '../contract/storage.js'
 import { makeCertificate } from '../support/certificates.js'
@@ -30,6 +31,7 @@ t.teardown(() => Promise.all([sentinels.stop(), cluster.stop()]))
 async function suites(t: Test, config: RedisConfig, primaries: () => Promise<RedisServer[]>): Promise<void> {
   const start = await shareRedisEngine(t, config, primaries)
   storageContract(t, start)
+  t.test('races', async (t) => racesContract(t, start))
   t.test('grants follow the rules, whatever happens in which order', (t) =>
     // With replicas to wait for, decisions have a connection of their own and overtake most polls.
     grantModel(t, start, { runs: 600, freshEachRun: false, anyFirst: false })
