@@ -1,8 +1,8 @@
 /** What an operator does to a service, and what happens to it, while it is soaked. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { moveSlots } from '../../test/support/move-slots.js'
 import { runProgram } from '../../test/support/programs.js'
-import { moveSlot } from '../../test/support/redis-cluster.js'
 import type { RedisServer } from '../../test/support/redis-server.js'
 import type { Fleet } from './fleet.js'
 import type { SoakRedis } from './redis.js'
@@ -39,12 +39,17 @@ export function faultsOf(fleet: Fleet, { nodes, isCluster }: SoakRedis): SoakFau
     const { code, stderr } = await runProgram('cli.js', args, fleet.variables())
     if (code !== 0) throw new Error(`keys rotate: ${stderr}`)
   }
-  const moveSlots = async (round: number) => {
+  const giveSlotsAway = async (round: number) => {
     const [from, to] = [nodeOf(round), nodeOf(round + 1)]
     const id = await from.client.cluster('MYID')
     const owned = (await from.client.cluster('SLOTS')).filter((range) => range[2]?.[2] === id)
     const [first = 0, last = -1] = owned.sort((a, b) => b[1] - b[0] - (a[1] - a[0]))[0] ?? []
-    for (let slot = first; slot <= last && slot < first + SLOTS_AT_ONCE; slot++) await moveSlot(from, to, slot)
+    const most = Math.min(SLOTS_AT_ONCE, last - first + 1)
+    await moveSlots(
+      from,
+      to,
+      Array.from({ length: most }, (_, i) => first + i)
+    )
   }
 
   return [
@@ -55,6 +60,6 @@ export function faultsOf(fleet: Fleet, { nodes, isCluster }: SoakRedis): SoakFau
       happens: killRedis
     },
     { name: 'signing key rotated, every other time `--now`', happens: rotateKeys },
-    ...(isCluster ? [{ name: `${SLOTS_AT_ONCE} slots given to another primary`, happens: moveSlots }] : [])
+    ...(isCluster ? [{ name: `${SLOTS_AT_ONCE} slots given to another primary`, happens: giveSlotsAway }] : [])
   ]
 }

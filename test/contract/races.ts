@@ -3,6 +3,8 @@
  * limits) demand.
  */
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import type { Test } from 'tap'
 import { codeTagOf } from '../../src/core/clients/client.js'
 import type { Storage } from '../../src/core/storage.js'
 import {
@@ -14,6 +16,7 @@ import {
   newDigest,
   newTag,
   requestOf,
+  type StartEngine,
   tally,
   times
 } from './engine.js'
@@ -35,6 +38,7 @@ export interface Outcome {
 export type Race = (course: Course) => Promise<Outcome>
 
 const CLIENTS = 20
+export const ROUNDS = 10
 const WINDOW_MS = 600_000
 
 /** Sends all requests before the first is answered, half of them to the other instance. */
@@ -53,13 +57,13 @@ async function created({ storage }: Course): Promise<{ digest: string; tag: stri
   return { digest, tag }
 }
 
-export const toPoll: Race = async (course) => {
+const toPoll: Race = async (course) => {
   const { digest } = await created(course)
   const answers = await all(course, ({ grants }) => grants.poll(digest, CLIENT_TAG))
   return { is: kinds(answers), shouldBe: { pending: 2, slow_down: CLIENTS - 2 } }
 }
 
-export const toDecide: Race = async (course) => {
+const toDecide: Race = async (course) => {
   const { digest, tag } = await created(course)
   const made = times(CLIENTS, (i) => decisionOf({ action: i % 4 < 2 ? 'approve' : 'deny', userId: `user ${i}` }))
   const answers = await all(course, ({ grants }, i) => grants.decide(digest, made[i] as (typeof made)[0]))
@@ -69,7 +73,7 @@ export const toDecide: Race = async (course) => {
 }
 
 /** The first request wins: a withdrawn grant is never approved, and a withdrawal is told of an earlier approval. */
-export const toWithdraw: Race = async (course) => {
+const toWithdraw: Race = async (course) => {
   const { digest, tag } = await created(course)
   const made = times(CLIENTS, (i) => decisionOf({ userId: `user ${i}` }))
   const answers = await all(
@@ -88,7 +92,7 @@ export const toWithdraw: Race = async (course) => {
 }
 
 /** A poll that has read the grant before the decision must not write after it. */
-export const toDecideAmongPolls: Race = async (course) => {
+const toDecideAmongPolls: Race = async (course) => {
   const { digest } = await created(course)
   const answers = await all(course, async ({ grants }, i) =>
     i === CLIENTS / 2 ? grants.decide(digest, decisionOf()) : grants.poll(digest, CLIENT_TAG)
@@ -101,7 +105,7 @@ export const toDecideAmongPolls: Race = async (course) => {
  * The collections claim to be further apart in time than a collection may be repeated. Only the first that the store
  * handles starts the time for repetitions, so a second request for the same moment must get the same answer.
  */
-export const toCollect: Race = async (course) => {
+const toCollect: Race = async (course) => {
   const { digest } = await created(course)
   await course.storage.grants.decide(digest, decisionOf())
   const startMs = course.clock()
@@ -114,7 +118,7 @@ export const toCollect: Race = async (course) => {
   return { is: toldAgain, shouldBe: told }
 }
 
-export const toRedeem: Race = async (course) => {
+const toRedeem: Race = async (course) => {
   const [digest, tag] = [newDigest(), codeTagOf('cli')]
   const { grants } = course.storage
   await grants.create(digest, undefined, { ...newGrant(), clientTag: tag })
@@ -124,13 +128,13 @@ export const toRedeem: Race = async (course) => {
   return { is: [tally(answers), afterwards.kind], shouldBe: [{ collected: 1, spent: CLIENTS - 1 }, 'spent'] }
 }
 
-export const toTakeCode: Race = async (course) => {
+const toTakeCode: Race = async (course) => {
   const tag = newTag()
   const answers = await all(course, ({ grants }) => grants.create(newDigest(), tag, newGrant()))
   return { is: tally(answers), shouldBe: { created: 1, user_code_taken: CLIENTS - 1 } }
 }
 
-export const toBeginFamily: Race = async (course) => {
+const toBeginFamily: Race = async (course) => {
   const [id, until] = [randomUUID(), course.clock() + WINDOW_MS]
   const answers = await all(course, ({ refreshFamilies }, i) =>
     refreshFamilies.begin(id, { userId: `user ${i}`, currentDigest: newDigest() }, until)
@@ -138,7 +142,7 @@ export const toBeginFamily: Race = async (course) => {
   return { is: different(answers), shouldBe: 1 }
 }
 
-export const toRotate: Race = async (course) => {
+const toRotate: Race = async (course) => {
   const { refreshFamilies } = course.storage
   const [id, first] = [randomUUID(), newDigest()]
   await refreshFamilies.begin(id, { userId: 'alice', currentDigest: first }, course.clock() + WINDOW_MS)
@@ -151,7 +155,7 @@ export const toRotate: Race = async (course) => {
   }
 }
 
-export const toCreateRecord: Race = async (course) => {
+const toCreateRecord: Race = async (course) => {
   const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
   const answers = await all(course, ({ authorizations }, i) =>
     authorizations.create(parent, 'one', { by: `client ${i}` }, until)
@@ -159,7 +163,7 @@ export const toCreateRecord: Race = async (course) => {
   return { is: different(answers), shouldBe: 1 }
 }
 
-export const toCreateLastRecord: Race = async (course) => {
+const toCreateLastRecord: Race = async (course) => {
   const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
   const answers = await all(course, ({ authorizations }, i) =>
     authorizations.createWithin(parent, `${i}`, { by: `client ${i}` }, until, { withinMs: 1_000, most: 3 })
@@ -167,7 +171,7 @@ export const toCreateLastRecord: Race = async (course) => {
   return { is: answers.filter((answer) => answer !== 'full').length, shouldBe: 3 }
 }
 
-export const toEndRecord: Race = async (course) => {
+const toEndRecord: Race = async (course) => {
   const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
   await course.storage.authorizations.create(parent, 'one', { by: 'nobody' }, until)
   const answers = await all(course, ({ authorizations }, i) =>
@@ -177,7 +181,7 @@ export const toEndRecord: Race = async (course) => {
 }
 
 /** Each change is conditional on there having been none before. */
-export const toChangeRecord: Race = async (course) => {
+const toChangeRecord: Race = async (course) => {
   const [parent, until] = [randomUUID(), course.clock() + WINDOW_MS]
   await course.storage.authorizations.create(parent, 'one', { by: 'nobody' }, until)
   const answers = await all(course, ({ authorizations }, i) =>
@@ -186,28 +190,66 @@ export const toChangeRecord: Race = async (course) => {
   return { is: different(answers), shouldBe: 1 }
 }
 
-export const toTakeAttempt: Race = async (course) => {
+const toTakeAttempt: Race = async (course) => {
   const key = randomUUID()
   const answers = await all(course, ({ limits }, i) => limits.take(key, `${i}`, 3, WINDOW_MS))
   return { is: answers.filter((refused) => refused === undefined).length, shouldBe: 3 }
 }
 
-export const toHit: Race = async (course) => {
+const toHit: Race = async (course) => {
   const key = randomUUID()
   const answers = await all(course, ({ limits }) => limits.hit(key, WINDOW_MS))
   return { is: answers.map(({ count }) => count).sort((a, b) => a - b), shouldBe: times(CLIENTS, (i) => i + 1) }
 }
 
-export const toLock: Race = async (course) => {
+const toLock: Race = async (course) => {
   const name = randomUUID()
   const answers = await all(course, ({ locks }, i) => locks.acquire(name, `holder ${i}`, WINDOW_MS))
   return { is: answers.filter((isAcquired) => isAcquired).length, shouldBe: 1 }
 }
 
-export const toSucceedKey: Race = async (course) => {
+const toSucceedKey: Race = async (course) => {
   await course.storage.signingKeys.clear()
   const answers = await all(course, ({ signingKeys }, i) =>
     signingKeys.succeed(undefined, signingKeyOf(`key ${i}`), [])
   )
   return { is: [different(answers), (await course.storage.signingKeys.list()).length], shouldBe: [1, 1] }
+}
+
+export const RACES = {
+  'to poll': toPoll,
+  'to decide': toDecide,
+  'to withdraw': toWithdraw,
+  'to decide among polls': toDecideAmongPolls,
+  'to collect': toCollect,
+  'to redeem a code': toRedeem,
+  'to take a user code': toTakeCode,
+  'to begin a family of refresh tokens': toBeginFamily,
+  'to rotate a refresh token': toRotate,
+  'to create a record': toCreateRecord,
+  'to create the last record that fits': toCreateLastRecord,
+  'to end a record': toEndRecord,
+  'to change a record': toChangeRecord,
+  'to take an attempt': toTakeAttempt,
+  'to be counted': toHit,
+  'to take a lock': toLock,
+  'to succeed a signing key': toSucceedKey
+} as const satisfies Record<string, Race>
+export type RaceName = keyof typeof RACES
+
+/** Returns the outcomes of the rounds that did not end as they should. */
+export async function faults(name: RaceName, course: Course): Promise<Outcome[]> {
+  const found = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const outcome = await RACES[name](course)
+    if (!isDeepStrictEqual(outcome.is, outcome.shouldBe)) found.push(outcome)
+  }
+  return found
+}
+
+/** Every race, one after another: one turns the clock, and one clears the signing keys. */
+export function racesContract(t: Test, start: StartEngine): void {
+  for (const name of Object.keys(RACES) as RaceName[]) {
+    t.test(`a race ${name}`, async (t) => t.strictSame(await faults(name, await start(t)), []))
+  }
 }

@@ -2,7 +2,6 @@
  * Runs every race twice: with the real scripts, and with scripts that are not atomic, in which the same race must find
  * a fault.
  */
-import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
 import { createTurns } from '../../src/core/records/turns.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
@@ -14,32 +13,31 @@ import { createRedisRefreshFamilyStore } from '../../src/storage/redis/refresh-f
 import { loadScripts, type ScriptName } from '../../src/storage/redis/scripts.js'
 import { createRedisSigningKeyStore } from '../../src/storage/redis/signing-key-store.js'
 import { grantModel } from '../contract/grant-history.js'
-import * as races from '../contract/races.js'
+import { faults, type RaceName, ROUNDS, type Stores } from '../contract/races.js'
 import { startRedisEngine } from '../contract/redis-engine.js'
 import { connectTo } from '../support/redis-config.js'
 import { startRedis } from '../support/redis-server.js'
 import { allAtOnce, oneAtATime, type Queue, type Tearable, tear } from '../support/torn-connection.js'
 
-const ROUNDS = 10
-
-const RACES: Record<string, { run: races.Race; torn: Tearable }> = {
-  'to poll': { run: races.toPoll, torn: 'grant-poll' },
-  'to decide': { run: races.toDecide, torn: 'grant-decide' },
-  'to withdraw': { run: races.toWithdraw, torn: 'grant-withdraw' },
-  'to decide among polls': { run: races.toDecideAmongPolls, torn: 'grant-poll' },
-  'to collect': { run: races.toCollect, torn: 'grant-collect' },
-  'to redeem a code': { run: races.toRedeem, torn: 'grant-redeem' },
-  'to take a user code': { run: races.toTakeCode, torn: 'user-code-reserve' },
-  'to begin a family of refresh tokens': { run: races.toBeginFamily, torn: 'refresh-begin' },
-  'to rotate a refresh token': { run: races.toRotate, torn: 'refresh-rotate' },
-  'to create a record': { run: races.toCreateRecord, torn: 'record-create' },
-  'to create the last record that fits': { run: races.toCreateLastRecord, torn: 'record-create' },
-  'to end a record': { run: races.toEndRecord, torn: 'record-end' },
-  'to change a record': { run: races.toChangeRecord, torn: 'record-change' },
-  'to take an attempt': { run: races.toTakeAttempt, torn: 'limit-take' },
-  'to be counted': { run: races.toHit, torn: 'read-and-hit' },
-  'to take a lock': { run: races.toLock, torn: 'lock-acquire' },
-  'to succeed a signing key': { run: races.toSucceedKey, torn: 'signing-keys-succeed' }
+/** The script of each race that has to be atomic. */
+const TORN: Record<RaceName, Tearable> = {
+  'to poll': 'grant-poll',
+  'to decide': 'grant-decide',
+  'to withdraw': 'grant-withdraw',
+  'to decide among polls': 'grant-poll',
+  'to collect': 'grant-collect',
+  'to redeem a code': 'grant-redeem',
+  'to take a user code': 'user-code-reserve',
+  'to begin a family of refresh tokens': 'refresh-begin',
+  'to rotate a refresh token': 'refresh-rotate',
+  'to create a record': 'record-create',
+  'to create the last record that fits': 'record-create',
+  'to end a record': 'record-end',
+  'to change a record': 'record-change',
+  'to take an attempt': 'limit-take',
+  'to be counted': 'read-and-hit',
+  'to take a lock': 'lock-acquire',
+  'to succeed a signing key': 'signing-keys-succeed'
 }
 
 /**
@@ -68,7 +66,7 @@ t.teardown(() => server.stop())
 async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = allAtOnce) {
   const { prefix, clock, pass } = await startRedisEngine(t, server)
   const keys = createKeys(prefix)
-  const open = async (): Promise<races.Stores> => {
+  const open = async (): Promise<Stores> => {
     const whole = await connectTo(server.url)
     t.teardown(() => whole.close())
     const connection = tear(whole, names, queue)
@@ -91,27 +89,21 @@ async function startTorn(t: Test, names: readonly Tearable[], queue: Queue = all
   return { storage: await open(), other: await open(), clock, pass }
 }
 
-/** Returns the outcomes of the rounds that did not end as they should. */
-async function faults(race: races.Race, course: races.Course): Promise<races.Outcome[]> {
-  const found = []
-  for (let round = 0; round < ROUNDS; round++) {
-    const outcome = await race(course)
-    if (!isDeepStrictEqual(outcome.is, outcome.shouldBe)) found.push(outcome)
-  }
-  return found
-}
-
 t.test('there is a race for every script that has to be atomic', async (t) => {
-  const raced = new Set<string>(Object.values(RACES).map(({ torn }) => torn))
+  const raced = new Set<string>(Object.values(TORN))
   raced.delete('user-code-reserve')
   t.same([...raced, ...NOT_RACED, ...RACED_WHOLE].sort(), Object.keys(loadScripts()).sort())
 })
 
-for (const [name, { run, torn }] of Object.entries(RACES)) {
+for (const [name, torn] of Object.entries(TORN) as [RaceName, Tearable][]) {
   t.test(`a race ${name}`, async (t) => {
-    t.strictSame(await faults(run, await startRedisEngine(t, server)), [], 'ends as it should')
-    t.strictSame(await faults(run, await startTorn(t, [torn], oneAtATime())), [], `so with ${torn} torn, one at a time`)
-    const found = await faults(run, await startTorn(t, [torn]))
+    t.strictSame(await faults(name, await startRedisEngine(t, server)), [], 'ends as it should')
+    t.strictSame(
+      await faults(name, await startTorn(t, [torn], oneAtATime())),
+      [],
+      `so with ${torn} torn, one at a time`
+    )
+    const found = await faults(name, await startTorn(t, [torn]))
     t.ok(found.length > 0, `and not with ${torn} torn: ${found.length} of ${ROUNDS} rounds`)
     t.comment(`one of them: ${JSON.stringify(found[0])}`)
   })

@@ -5,12 +5,14 @@ import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { listenTo, pendingGrant } from '../contract/decision-feed.js'
 import { decisionOf } from '../contract/engine.js'
 import { grantModel } from '../contract/grant-history.js'
+import { racesContract } from '../contract/races.js'
 import { shareRedisEngine } from '../contract/redis-engine.js'
 import { storageContract } from '../contract/storage.js'
 import { makeCertificate } from '../support/certificates.js'
+import { moveSlots } from '../support/move-slots.js'
 import { freePort } from '../support/ports.js'
 import { addRedisAdministrator, addRedisUser } from '../support/redis-acl.js'
-import { moveSlot, startCluster } from '../support/redis-cluster.js'
+import { startCluster } from '../support/redis-cluster.js'
 import { addressesOf, at, redisConfig } from '../support/redis-config.js'
 import { startRedisWithSentinels } from '../support/redis-sentinel.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
@@ -29,6 +31,7 @@ t.teardown(() => Promise.all([sentinels.stop(), cluster.stop()]))
 async function suites(t: Test, config: RedisConfig, primaries: () => Promise<RedisServer[]>): Promise<void> {
   const start = await shareRedisEngine(t, config, primaries)
   storageContract(t, start)
+  t.test('races', async (t) => racesContract(t, start))
   t.test('grants follow the rules, whatever happens in which order', (t) =>
     // With replicas to wait for, decisions have a connection of their own and overtake most polls.
     grantModel(t, start, { runs: 600, freshEachRun: false, anyFirst: false })
@@ -77,7 +80,7 @@ t.test('a Cluster of three primaries', async (t) => {
 
     // In the middle of those of the second primary: the first slot of each, by which they are called, stays what it is.
     const [first, second] = cluster.nodes as [RedisServer, RedisServer]
-    await moveSlot(second, first, 8_000)
+    await moveSlots(second, first, [8_000])
     await everybodyKnows(first, 8_000)
     await t.rejects(scanFrom(next), { code: 'invalid_request' })
     t.strictSame(await scanFrom(), ids)
@@ -126,14 +129,14 @@ t.test('a Cluster of three primaries', async (t) => {
     await first.client.cluster('SETSLOT', slot, 'STABLE')
 
     const moved = /^slots of the Redis Cluster were moved, .* run it again$/
-    const passed = await walk(() => moveSlot(last, first, slot))
+    const passed = await walk(() => moveSlots(last, first, [slot]))
     t.match(passed, { outcome: moved, steps: 3 })
     t.ok(passed.ids.length < ids.length, 'it has left out what was moved')
     await everybodyKnows(first, slot)
     t.match(await walk(), { outcome: 'done', ids })
     const thereAndBack = async () => {
       for (const [source, target] of [[first, last] as const, [last, first] as const]) {
-        await moveSlot(source, target, slot)
+        await moveSlots(source, target, [slot])
         await everybodyKnows(target, slot)
       }
     }

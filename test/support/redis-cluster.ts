@@ -120,19 +120,6 @@ const links = (replicas: RedisServer[]) =>
     replicas.map(async ({ client }) => /master_link_status:(\w+)/.exec(await client.info('replication'))?.[1] ?? '')
   )
 
-/** Gives a slot with all of its keys to another primary, while both go on answering. */
-export async function moveSlot(from: RedisServer, to: RedisServer, slot: number): Promise<void> {
-  const [source, target] = await Promise.all([from, to].map(({ client }) => client.cluster('MYID') as Promise<string>))
-  await to.client.cluster('SETSLOT', slot, 'IMPORTING', source as string)
-  await from.client.cluster('SETSLOT', slot, 'MIGRATING', target as string)
-  for (;;) {
-    const keys = (await from.client.cluster('GETKEYSINSLOT', slot, 100)) as string[]
-    if (keys.length === 0) break
-    await from.client.migrate('127.0.0.1', to.port, '', 0, 5_000, 'KEYS', ...keys)
-  }
-  for (const { client } of [to, from]) await client.cluster('SETSLOT', slot, 'NODE', target as string)
-}
-
 /** Returns the role of a node; undefined if it is dead or hangs. */
 async function roleOf({ client }: RedisServer): Promise<string | undefined> {
   if (client.status !== 'ready') return undefined
