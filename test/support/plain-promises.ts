@@ -1,6 +1,6 @@
 /**
  * Loaded before each test file (.taprc). tap follows every promise, to know in which test something was thrown that nobody caught. A file
- * that waits much for Redis takes a fifth longer then. Without it such an error fails the file all the same, in the name of the file.
+ * that waits much for Redis takes a sixth longer then. Without it such an error fails the file all the same, in the name of the file.
  */
 import asyncHooks from 'node:async_hooks'
 import { syncBuiltinESMExports } from 'node:module'
