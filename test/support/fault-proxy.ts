@@ -9,7 +9,7 @@ import { freePort } from './ports.js'
 export interface FaultProxy {
   url: string
   port: number
-  /** The number of TCP chunks with requests that have arrived so far. */
+  /** The number of TCP chunks with requests that have arrived so far. Those of subscribers, which ping every second, are not counted. */
   pieces(): number
   /** The number of lost replies so far. */
   lost(): number
@@ -32,6 +32,8 @@ export interface FaultProxy {
  */
 const HANDSHAKE = /^\*\d+\r\n\$\d+\r\n(info|client)\r\n/i
 
+const SUBSCRIBES = /^\*\d+\r\n\$\d+\r\ns?subscribe\r\n/im
+
 /**
  * Starts the proxy. `random` returns 0 to 1 and decides which replies are lost; a seeded one makes a test repeatable.
  */
@@ -48,6 +50,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
   const server = createServer((client) => {
     const redis = connect(redisPort, '127.0.0.1')
     let introducing = true
+    let isSubscriber = false
     let dueAt = 0
     const end = () => {
       client.destroy()
@@ -62,9 +65,10 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       })
     }
     client.on('data', (request) => {
-      pieces += 1
-      if (isStopped) return
       const text = request.toString('latin1')
+      isSubscriber ||= SUBSCRIBES.test(text)
+      if (!isSubscriber) pieces += 1
+      if (isStopped) return
       introducing = HANDSHAKE.test(text)
       redis.write(request)
       if (!last?.pattern.test(text)) return
