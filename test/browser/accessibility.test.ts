@@ -221,7 +221,8 @@ t.test('the question and its answers', async (t) => {
   await site.call('POST', '/auth/grant/revoke', { body: { grant_code: given.grant_code } })
   await page.locator('input[name=same]').focus()
   await page.keyboard.press('Tab')
-  await Promise.all([page.waitForResponse('**/device/confirm'), page.keyboard.press('Enter')])
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { level: 1, name: 'Withdrawn', exact: true }).waitFor()
   await checkInEach(t, page, 'withdrawn', 'Withdrawn', async (language) => {
     const answer = await fetch(`${site.url}/device/confirm`, { headers: { cookie, 'accept-language': language } })
     t.equal(answer.status, 409)

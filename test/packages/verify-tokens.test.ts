@@ -376,11 +376,11 @@ type FeedAnswers = (asked: { after: string | null; isHeld: boolean }) => object 
 /** A verifier of a feed that answers whatever a test says. */
 async function startFeed(t: Test, answers: FeedAnswers) {
   const { issuer, clock, token } = await startIssuer(t)
-  const asked: { after: string | null; isHeld: boolean; at: number }[] = []
+  const asked: { after: string | null; isHeld: boolean }[] = []
   issuer.at(FEED, async (request, response) => {
     const { searchParams } = new URL(request.url ?? '', issuer.url)
     const one = { after: searchParams.get('after'), isHeld: request.headers.prefer !== undefined }
-    asked.push({ ...one, at: performance.now() })
+    asked.push(one)
     const answer = await answers(one)
     if (typeof answer === 'number') return void response.writeHead(answer).end('{}')
     const headers = one.isHeld ? { 'preference-applied': 'wait=1' } : {}
@@ -449,9 +449,13 @@ t.test('a feed that is none', async (t) => {
     const { asked, states } = await startFeed(t, () => ({ cursor: '1.a' }))
     await until(async () => asked.length >= 5)
     t.strictSame(states, ['live'])
-    const [, , third, , fifth] = asked
-    // A pause of half a second at least before the fourth, and one before the fifth.
-    t.ok((fifth?.at ?? 0) - (third?.at ?? 0) >= 990, 'is not asked as fast as it answers')
+    const pace = createFeedPace()
+    const pauseAfter = (heldMs: number) =>
+      pace.afterHold({ revocations: [], cursor: '1.a', isMore: false, isHeld: true }, heldMs)
+    t.equal(pauseAfter(5), 0, 'an instance that stops does so once')
+    t.ok(pauseAfter(5) >= 500, 'is not asked as fast as it answers')
+    t.ok(pauseAfter(5) >= 500)
+    t.equal(pauseAfter(30_000), 0, 'and as before when it holds again')
   })
 
   t.test('that answers with too much', async (t) => {

@@ -112,7 +112,7 @@ export async function startFaultProxy(redisPort: number, random: () => number): 
       held = mine
       return () => {
         held = undefined
-        for (const pass of mine) pass()
+        for (const pass of mine.splice(0)) pass()
       }
     },
     delay(ms) {

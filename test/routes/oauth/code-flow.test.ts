@@ -397,7 +397,8 @@ t.test('303 a sign-in that nothing proves to be new is not what prompt=login ask
     t.equal((await ann.follow(ann.get(await ann.visitProvider(link, 'ann')))).url, location)
     const { body } = await redeemCode(service, (await answer(ann)).searchParams.get('code') ?? '', request)
     const authTime = Number(decodeJwt(body.id_token).auth_time)
-    t.ok(authTime >= begunAt && authTime < clock() / 1000 - 50, 'the time that the provider tells')
+    // The provider's clock is the real one, and that of grantd has been moved on.
+    t.ok(authTime >= begunAt && authTime <= Math.floor(Date.now() / 1000), 'the time that the provider tells')
   }
 
   clock.advance(1_000)
