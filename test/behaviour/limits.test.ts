@@ -8,7 +8,7 @@ import { refused } from '../routes/expectations.js'
 import { type Answer, startApp, type TestApp } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { type DocumentedOperation, documentedOperations } from '../support/documented-operations.js'
-import { API, BOX, basicAuth, CLI, DEVICE_CODE, startOAuthApp, TV } from '../support/oauth-app.js'
+import { API, BOX, basicAuth, CLI, DEVICE_CODE, startConnectedApp, startOAuthApp, TV } from '../support/oauth-app.js'
 import { startRedis } from '../support/redis-server.js'
 import { sessionOf } from '../support/tokens.js'
 import { signedIn } from '../support/visitor.js'
@@ -179,13 +179,13 @@ t.test('requests in a minute', async (t) => {
 t.test('two instances over one Redis count together', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const variables = { ...freely, REDIS_URL: redis.url }
+  const variables = { ...freely, LIMITS: 'on', REDIS_URL: redis.url }
   const sessions = new Map<string, Promise<string>>()
 
   t.test('requests', async (t) => {
     const bounded = { ...variables, REDIS_PREFIX: 'one:', LIMIT_START_PER_MINUTE: '7', LIMIT_PEEK_PER_MINUTE: '5' }
     const startedAt = performance.now()
-    const [a, b] = await Promise.all([startApp(t, bounded), startApp(t, bounded)])
+    const [a, b] = await Promise.all([startConnectedApp(t, bounded), startConnectedApp(t, bounded)])
     const instances = [asking(a, sessions), asking(b, sessions)] as const
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, i) => instances[i % 2 === 0 ? 0 : 1].start('192.0.2.1'))
@@ -210,7 +210,7 @@ t.test('two instances over one Redis count together', async (t) => {
 
   t.test('whoever is behind a proxy is counted by their own address, however it is forwarded', async (t) => {
     const bounded = { ...variables, REDIS_PREFIX: 'forwarded:', LIMIT_START_PER_MINUTE: '2' }
-    const [a, b] = await Promise.all([startApp(t, bounded), startApp(t, bounded)])
+    const [a, b] = await Promise.all([startConnectedApp(t, bounded), startConnectedApp(t, bounded)])
     const [one, other] = [asking(a, sessions), asking(b, sessions)]
     for (const [node, again] of [
       ['203.0.113.8:50443', '"203.0.113.8:50444"'],
@@ -226,7 +226,7 @@ t.test('two instances over one Redis count together', async (t) => {
 
   t.test('two hundred guesses at once: five are answered', async (t) => {
     const own = { ...variables, REDIS_PREFIX: 'two:' }
-    const [a, b] = await Promise.all([startApp(t, own), startApp(t, own)])
+    const [a, b] = await Promise.all([startConnectedApp(t, own), startConnectedApp(t, own)])
     const instances = [asking(a, sessions), asking(b, sessions)] as const
     const { user_code, grant_code } = (await instances[0].start('192.0.2.1')).body
     const answers = await Promise.all(
@@ -249,7 +249,7 @@ t.test('two instances over one Redis count together', async (t) => {
 
   t.test('right codes are no guesses, however many come at once', async (t) => {
     const own = { ...variables, REDIS_PREFIX: 'four:' }
-    const [a, b] = await Promise.all([startApp(t, own), startApp(t, own)])
+    const [a, b] = await Promise.all([startConnectedApp(t, own), startConnectedApp(t, own)])
     const instances = [asking(a, sessions), asking(b, sessions)] as const
     const { user_code } = (await instances[0].start('192.0.2.1')).body
     for (let i = 0; i < 4; i++) t.equal((await instances[0].peek(WRONG, 'ann', '192.0.2.1')).status, 404)
@@ -265,7 +265,7 @@ t.test('two instances over one Redis count together', async (t) => {
 
   t.test('two hundred guesses at once from one address: ten', async (t) => {
     const own = { ...variables, REDIS_PREFIX: 'three:' }
-    const [a, b] = await Promise.all([startApp(t, own), startApp(t, own)])
+    const [a, b] = await Promise.all([startConnectedApp(t, own), startConnectedApp(t, own)])
     const instances = [asking(a, sessions), asking(b, sessions)] as const
     const answers = await Promise.all(
       Array.from({ length: 200 }, (_, i) => instances[i % 2 === 0 ? 0 : 1].peek(WRONG, `user-${i}`, '192.0.2.1'))

@@ -7,7 +7,7 @@ import { digestOf } from '../../src/core/secrets/digest.js'
 import { type LogOptions, loggerOptions } from '../../src/logger.js'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { refused } from '../routes/pages/expectations.js'
-import { GRANTD_SECRET, IMPATIENT, startApp, type TestApp } from '../support/app.js'
+import { GRANTD_SECRET, IMPATIENT, PATIENT, startApp, type TestApp } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
 import { answer, codeRequest, LOOPBACK, queryOf } from '../support/code-flow.js'
@@ -520,7 +520,7 @@ t.test('how often a page asks Redis', async (t) => {
   t.teardown(() => redis.stop())
   const proxy = await startFaultProxy(redis.port, () => 1)
   t.teardown(() => proxy.close())
-  const { service, arrive } = await startPages(t, proxy.url, { SIGNING_ALG: 'EdDSA' })
+  const { service, arrive } = await startPages(t, proxy.url, { ...PATIENT, SIGNING_ALG: 'EdDSA' })
   const { app, start, poll } = service
   // What the instance asks by itself, every few seconds, would count as the page's.
   await app.core.close()

@@ -14,10 +14,10 @@ import { ClientEntry, ResourceEntry } from '../../schemas/clients-file.js'
 import { readClientsFile } from '../../src/config/clients-file.js'
 import { wireFormOf } from '../../src/core/audit/event.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
-import { GRANTD_SECRET, startApp } from '../support/app.js'
+import { GRANTD_SECRET, PATIENT, startApp } from '../support/app.js'
 import { BY, eventsOf } from '../support/audit.js'
 import { apiClient, claimsOf } from '../support/client.js'
-import { CLI, clientsFile, DEVICE_CODE, type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { CLI, clientsFile, DEVICE_CODE, type OAuthApp, startConnectedApp, startOAuthApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { runProgram } from '../support/programs.js'
 import { addRedisAdministrator, addRedisUser, type RedisUser } from '../support/redis-acl.js'
@@ -172,7 +172,7 @@ t.test('clients and an API beside one service go the way they are shown', async 
     { client_id: 'films', scope: 'films.read' },
     { client_id: 'news', scope: 'news.read' }
   ])
-  const settings = { REDIS_URL: redis.url, PUBLIC_URL: issuer, OAUTH_CLIENTS_FILE, LIMITS: 'off' }
+  const settings = { ...PATIENT, REDIS_URL: redis.url, PUBLIC_URL: issuer, OAUTH_CLIENTS_FILE, LIMITS: 'off' }
   const service = await startService(t, { ...settings, PORT: `${port}`, POLL_INTERVAL_SECONDS: '1' })
 
   await t.test('a stock one', async (t) => {
@@ -378,7 +378,7 @@ t.test(
       t.equal((await paste(clean, restored, operator)).code, 0)
       t.match(await paste(check, restored, operator), { code: 0, said: 'nothing is left to clean\n' })
 
-      const after = await startOAuthApp(t, at(restored, service))
+      const after = await startConnectedApp(t, at(restored, service))
       const statusOf = statusAt(after)
       for (const token of [revoked, kept, later]) t.equal(await statusOf(token), 401, 'everybody has to come again')
       t.match(await after.refresh(family.refresh_token, CLI), { status: 400, body: { error: 'invalid_grant' } })
@@ -400,7 +400,7 @@ t.test(
       const { restored, service, operator } = await restore('log')
       t.match(await paste(cleanByLog, restored, service), { code: 1, said: refused })
       t.equal((await paste(cleanByLog, restored, operator)).code, 0)
-      const after = await startOAuthApp(t, at(restored, service))
+      const after = await startConnectedApp(t, at(restored, service))
       const statusOf = statusAt(after)
       t.equal(await statusOf(revoked), 401, 'revoked stays revoked')
       t.equal(await statusOf(kept), 200)
@@ -454,9 +454,8 @@ t.test('a Redis user with the rights of deploy/redis/grantd.acl is enough, and m
   t.teardown(() => redis.stop())
   const { username, password } = await addRedisUser([redis], 'secret')
   const url = redis.url.replace('//', `//${username}:${password}@`)
-  const service = await startOAuthApp(t, { REDIS_URL: url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
-  t.equal((await service.call('GET', '/readyz')).status, 200)
-  t.match((await service.call('GET', '/metrics')).body, /^grantd_decision_feed_up 1$/m)
+  const service = await startConnectedApp(t, { REDIS_URL: url, SIGNING_ALG: 'EdDSA', LIMITS: 'on' })
+  await until(async () => /^grantd_decision_feed_up 1$/m.test((await service.call('GET', '/metrics')).body))
   const token = await service.collect('ann')
   t.equal((await service.call('GET', '/auth/clients', { token })).status, 200)
   const { refresh_token } = await service.tokens(CLI, 'offline_access')

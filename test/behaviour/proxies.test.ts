@@ -192,7 +192,7 @@ for (const name of names) {
       ...{ REDIS_URL: redis.url, PUBLIC_URL: `http://localhost:${port}`, TRUST_PROXY: '127.0.0.1/32' },
       ...{
         POLL_INTERVAL_SECONDS: '1',
-        REDIS_TIMEOUT_MS: '5000',
+        REDIS_TIMEOUT_MS: '30000',
         LIMIT_START_PER_MINUTE: '1000',
         LOG_LEVEL: 'warn',
         SIGNING_ALG: 'EdDSA'

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { PATIENT, startApp } from '../support/app.js'
 import { type ApiClient, apiClient } from '../support/client.js'
+import { startConnectedApp } from '../support/oauth-app.js'
 import { runProgram } from '../support/programs.js'
 import { type ReceivedEvent, type Receiver, startReceiver, WEBHOOK_SECRET } from '../support/receiver.js'
 import { freePort, startRedis } from '../support/redis-server.js'
@@ -170,7 +171,7 @@ beside('what was given up after three days is listed, and sent again when an ope
   const receiver = await startReceiver(t, { isAnyTime: true })
   receiver.answers(503)
   const WEBHOOKS_FILE = webhooksFile(t, receiver.entry('billing', ['grant.started']))
-  const service = await startApp(t, { REDIS_URL: redis.url, WEBHOOKS_FILE, SIGNING_ALG: 'ES256' })
+  const service = await startConnectedApp(t, { REDIS_URL: redis.url, WEBHOOKS_FILE, SIGNING_ALG: 'ES256' })
   await service.start()
   await service.start()
   const counted = async (what: string) => {
@@ -240,7 +241,7 @@ beside('the receiver of docs/webhooks.md takes what is sent, and nothing else', 
 beside('without WEBHOOKS_FILE nothing is there and nothing is asked for', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const service = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'ES256' })
+  const service = await startConnectedApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'ES256' })
   await service.start()
   t.equal(service.app.core.webhooks, undefined)
   t.same(

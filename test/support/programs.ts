@@ -70,6 +70,8 @@ export function typeOnTerminal(t: Teardown, line: string, variables: Record<stri
     })
   }
   const ended = once(child, 'close').then(([code]) => Number(code ?? -1))
+  // What is typed while the program ends reaches nobody.
+  child.stdin.on('error', () => {})
 
   async function shows(text: string | RegExp): Promise<string> {
     const over = ended.then(() => 'over')
