@@ -13,6 +13,7 @@ import {
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { freePort } from './ports.js'
+import './abort-timeouts.js'
 
 export interface Reply {
   status: number
