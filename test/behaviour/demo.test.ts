@@ -172,7 +172,6 @@ t.test('with no service', { jobs: 3 }, async (t) => {
     demo.child.kill('SIGINT')
     const { code, output } = await demo.ends()
     t.equal(code, 130)
-    t.match(output, 'The request is withdrawn.')
     t.match(output, 'Stopped.')
     await isCleanedUp(t, here)
   })
