@@ -6,6 +6,7 @@ import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { PATIENT, type TestClock, testClock } from '../support/app.js'
 import { at, redisConfig } from '../support/redis-config.js'
 import type { RedisServer } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 import type { Engine, StartEngine } from './engine.js'
 
 /** Shortens the life of every key by a time, and what indexes say of it, as if that time had passed. */
@@ -65,7 +66,11 @@ export async function shareRedisEngine(
   }
 }
 
-async function openStorage(t: Test, redis: RedisConfig, clock: TestClock, patience = PATIENT): Promise<Storage> {
+/**
+ * Opens an instance, and waits until it is connected: a start waits three seconds for Redis, which are not enough on a machine that is
+ * very busy.
+ */
+export async function openStorage(t: Test, redis: RedisConfig, clock: TestClock, patience = PATIENT): Promise<Storage> {
   const log = { info() {}, warn() {} }
   const storage = createRedisStorage({
     redis: { ...redis, timeoutMs: Number(patience.REDIS_TIMEOUT_MS) },
@@ -76,6 +81,12 @@ async function openStorage(t: Test, redis: RedisConfig, clock: TestClock, patien
   })
   t.teardown(() => storage.close())
   await storage.open()
+  const isConnected = () =>
+    storage.check().then(
+      () => storage.decisions.isUp(),
+      () => false
+    )
+  await until(isConnected)
   return storage
 }
 

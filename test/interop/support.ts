@@ -8,7 +8,7 @@ import { PATIENT, startApp, type TestApp } from '../support/app.js'
 import { type ApiClient, apiClient } from '../support/client.js'
 import { freePort } from '../support/ports.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
-import { startService } from '../support/service.js'
+import { startConnectedService } from '../support/service.js'
 
 /** The secret has only characters that form-encoding changes, or that decoding twice would change. */
 export const SECRET = 'p&ss w+rd:100%/ü=?"%41'
@@ -97,7 +97,10 @@ export async function startIssuerOverRedis(
     ...more
   }
   const { port } = new URL(url)
-  const services = await Promise.all([startService(t, { ...variables, PORT: port }), startService(t, variables)])
+  const services = await Promise.all([
+    startConnectedService(t, { ...variables, PORT: port }),
+    startConnectedService(t, variables)
+  ])
   const origins = services.map((service) => service.url)
   return { ...issuerAt(url, origins), redis, variables }
 }

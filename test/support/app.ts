@@ -5,6 +5,7 @@ import { type AppOptions, buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { PATIENT_MS } from './redis-config.js'
 import { DASHBOARD_SECRET, sessionOf } from './tokens.js'
+import { until } from './until.js'
 
 export const GRANTD_SECRET = 'keys at rest are sealed under this secret'
 
@@ -61,6 +62,15 @@ export interface CallOptions {
 }
 
 const api = '/api/v0'
+
+/**
+ * Waits until a service is connected to Redis, if it is one that has to be. A start waits three seconds for that, which are not enough
+ * on a machine that is very busy; 503 is then the right answer.
+ */
+export async function whenReady<T extends Pick<TestApp, 'call'>>(service: T): Promise<T> {
+  await until(async () => (await service.call('GET', '/readyz')).status === 200)
+  return service
+}
 
 /**
  * Builds an application from environment variables. Without REDIS_URL it keeps everything in memory. The test closes

@@ -8,9 +8,8 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { AppOptions } from '../../src/app.js'
 import { digestOf } from '../../src/core/secrets/digest.js'
-import { type Answer, startApp, type TestApp } from './app.js'
+import { type Answer, startApp, type TestApp, whenReady } from './app.js'
 import { sessionOf } from './tokens.js'
-import { until } from './until.js'
 
 export const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -139,15 +138,8 @@ export async function startOAuthApp(
   }
 }
 
-/**
- * The same, once it is connected. A start waits three seconds for Redis, which are not enough on a machine that is very busy; 503 is then
- * the right answer.
- */
-export async function startConnectedApp(t: Test, variables: Record<string, string>): Promise<OAuthApp> {
-  const service = await startOAuthApp(t, variables)
-  await until(async () => (await service.call('GET', '/readyz')).status === 200)
-  return service
-}
+/** The same, once it is connected to Redis. */
+export const startConnectedApp: typeof startOAuthApp = async (...how) => whenReady(await startOAuthApp(...how))
 
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they become user and password. */
 export function basicAuth({ client_id, client_secret = '' }: Credentials): { authorization: string } {

@@ -6,7 +6,7 @@ import { apiClient, claimsOf } from './client.js'
 import { API, BOX, clientsFile, DEVICE_CODE } from './oauth-app.js'
 import { freePort } from './ports.js'
 import { type RedisServer, startRedis } from './redis-server.js'
-import { type Service, startService } from './service.js'
+import { type Service, startConnectedService } from './service.js'
 import { DASHBOARD_SECRET, sessionOf } from './tokens.js'
 
 /** The resource that the example configurations name. */
@@ -43,7 +43,7 @@ export async function startProxied(t: Torn, variables: Record<string, string> = 
     { identifier: ACME, name: 'Acme API', scope: 'films.read films.write' },
     { identifier: OTHER, name: 'Another API', scope: 'films.read' }
   ]
-  const service = await startService(t, {
+  const service = await startConnectedService(t, {
     ...{ DASHBOARD_JWT_SECRET: DASHBOARD_SECRET, GRANTD_SECRET, REDIS_URL: redis.url, LIMITS: 'off' },
     ...{ OAUTH_CLIENTS_FILE: clientsFile(t, clients, resources), ...PATIENT, ...variables }
   })

@@ -9,7 +9,7 @@ import { type FaultProxy, startFaultProxy } from './fault-proxy.js'
 import { API, BOX, clientsFile, DEVICE_CODE } from './oauth-app.js'
 import { freePort } from './ports.js'
 import { type RedisServer, startRedis } from './redis-server.js'
-import { type Service, startService } from './service.js'
+import { type Service, startConnectedService } from './service.js'
 import { DASHBOARD_SECRET } from './tokens.js'
 
 export const LOSE_ALL = 2
@@ -97,7 +97,7 @@ export async function startRevocable(
     },
     ...{ LIMITS: 'off', SIGNING_ALG: 'EdDSA', ...PATIENT, ...variables }
   }
-  const [here, started] = await Promise.all([startService(t, env), startService(t, { ...env, PORT })])
+  const [here, started] = await Promise.all([startConnectedService(t, env), startConnectedService(t, { ...env, PORT })])
   let there = started
   const api = apiClient(here.url)
 
@@ -125,7 +125,7 @@ export async function startRevocable(
     credentials: { clientId: API.client_id, clientSecret: API.client_secret ?? '' },
     there: () => there,
     async restart() {
-      there = await startService(t, { ...env, PORT })
+      there = await startConnectedService(t, { ...env, PORT })
     },
     loseNext() {
       toLose += 1

@@ -18,7 +18,7 @@ import {
 import { DEVICE_CODE_GRANT } from '../../../src/core/clients/client.js'
 import { digestOf } from '../../../src/core/secrets/digest.js'
 import { anyCharacter } from '../../support/any-character.js'
-import { type Answer, GRANTD_SECRET, PATIENT, startApp, type TestApp } from '../../support/app.js'
+import { type Answer, GRANTD_SECRET, PATIENT, startApp, type TestApp, whenReady } from '../../support/app.js'
 import { BY } from '../../support/audit.js'
 import { runProgram } from '../../support/programs.js'
 import { startRedis } from '../../support/redis-server.js'
@@ -256,7 +256,9 @@ t.test('in memory', async (t) => introspection(t, await startApp(t, { SIGNING_AL
 t.test('over Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const service = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA', LIMIT_INTROSPECT_PER_MINUTE: '1000' })
+  const start = async (t: Test, more: Record<string, string> = {}) =>
+    whenReady(await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA', ...more }))
+  const service = await start(t, { LIMIT_INTROSPECT_PER_MINUTE: '1000' })
   await introspection(t, service)
 
   t.test('rests as a digest, and every record has an end', async (t) => {
@@ -271,7 +273,7 @@ t.test('over Redis', async (t) => {
   })
 
   t.test('a right that one instance takes away is gone on the other', async (t) => {
-    const other = await startApp(t, { REDIS_URL: redis.url, SIGNING_ALG: 'EdDSA' })
+    const other = await start(t)
     const { text, key } = await service.app.core.apiKeys.create('acme', { rights: ['tokens', 'introspect'] }, BY)
     t.strictSame(await rightsIn(t, other, text), ['tokens', 'introspect'])
     await service.app.core.apiKeys.setRights('acme', key.id, ['tokens'], BY)
@@ -279,12 +281,7 @@ t.test('over Redis', async (t) => {
   })
 
   t.test('429 a key that asks too often, and no other', async (t) => {
-    const limited = await startApp(t, {
-      REDIS_URL: redis.url,
-      REDIS_PREFIX: 'limited:',
-      SIGNING_ALG: 'EdDSA',
-      LIMIT_INTROSPECT_PER_MINUTE: '3'
-    })
+    const limited = await start(t, { REDIS_PREFIX: 'limited:', LIMIT_INTROSPECT_PER_MINUTE: '3' })
     const [one, two] = await Promise.all([1, 2].map(() => limited.app.core.apiKeys.create('acme', INTROSPECTS, BY)))
     for (let i = 0; i < 3; i++) t.equal((await introspect(limited, one?.text ?? '', 'x')).status, 200)
     const refused = await introspect(limited, one?.text ?? '', 'x')

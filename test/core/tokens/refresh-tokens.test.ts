@@ -22,6 +22,7 @@ import {
   clientsFile,
   DEVICE_CODE,
   type OAuthApp,
+  startConnectedApp,
   startOAuthApp,
   TV
 } from '../../support/oauth-app.js'
@@ -669,13 +670,13 @@ t.test('over Redis, on several instances', async (t) => {
 
   blocksUsers(t, async (t) => {
     const place = onePlace()
-    const service = await startOAuthApp(t, place)
-    return { service, elsewhere: await startOAuthApp(t, place, { testClock: service.clock }) }
+    const service = await startConnectedApp(t, place)
+    return { service, elsewhere: await startConnectedApp(t, place, { testClock: service.clock }) }
   })
 
   t.test('of 100 refreshes with one token one rotates, and nothing is revoked by accident', async (t) => {
     const place = onePlace()
-    const [one, two] = [await startOAuthApp(t, place), await startOAuthApp(t, place)]
+    const [one, two] = [await startConnectedApp(t, place), await startConnectedApp(t, place)]
     const { refresh_token, access_token } = await one.tokens(BOX, EVERYTHING)
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? one : two).refresh(refresh_token, BOX))
@@ -690,9 +691,9 @@ t.test('over Redis, on several instances', async (t) => {
 
   t.test('a token made under the old GRANTD_SECRET is good where the new one stands in front', async (t) => {
     const place = onePlace()
-    const before = await startOAuthApp(t, { ...place, GRANTD_SECRET: OLD })
+    const before = await startConnectedApp(t, { ...place, GRANTD_SECRET: OLD })
     const first = await before.tokens(BOX, EVERYTHING)
-    const during = await startOAuthApp(t, { ...place, GRANTD_SECRET: `${NEW},${OLD}` })
+    const during = await startConnectedApp(t, { ...place, GRANTD_SECRET: `${NEW},${OLD}` })
     t.match(await usesOf(during, first.access_token, first.refresh_token, BOX), { ...ALIVE, ownIntrospection: true })
     t.equal((await during.redeem(first.device_code, BOX)).body.refresh_token, first.refresh_token, 'collected again')
     const { status, body } = await during.refresh(first.refresh_token, BOX)
@@ -716,10 +717,10 @@ t.test('over Redis, on several instances', async (t) => {
 
   t.test('a client that is taken out of the file gets nothing more, and its tokens stop', async (t) => {
     const place = onePlace()
-    const withIt = await startOAuthApp(t, place)
+    const withIt = await startConnectedApp(t, place)
     const { secretDigests: client_secret_digests } = withIt.app.core.clients.find('api') ?? {}
     const rest = [{ client_id: 'api', client_secret_digests, grant_types: [] }]
-    const withoutIt = await startOAuthApp(t, { ...place, OAUTH_CLIENTS_FILE: clientsFile(t, rest) })
+    const withoutIt = await startConnectedApp(t, { ...place, OAUTH_CLIENTS_FILE: clientsFile(t, rest) })
 
     const held = await withIt.tokens(BOX, EVERYTHING)
     const waiting = await withIt.authorize(BOX, EVERYTHING)
@@ -762,8 +763,8 @@ t.test('over Redis, on several instances', async (t) => {
     })
     const known = { FOREIGN_ISSUERS_ON_LOOPBACK: 'on', FOREIGN_ISSUER_CA_FILE: authorityFile(t) }
     const place = onePlace()
-    const withIt = await startOAuthApp(t, { ...place, ...known, CLIENT_ID_METADATA: `localhost:${host.port}` })
-    const withoutIt = await startOAuthApp(t, { ...place, ...known, CLIENT_ID_METADATA: 'tools.example' })
+    const withIt = await startConnectedApp(t, { ...place, ...known, CLIENT_ID_METADATA: `localhost:${host.port}` })
+    const withoutIt = await startConnectedApp(t, { ...place, ...known, CLIENT_ID_METADATA: 'tools.example' })
     const tool = { client_id: `${host.origin}/tool.json` }
     const held = await withIt.tokens(tool)
     const waiting = await withIt.authorize(tool)
@@ -789,9 +790,9 @@ for (const engine of ['memory', 'Redis']) {
   t.test(`over ${engine}`, async (t) => {
     const redis = engine === 'Redis' ? await startRedis() : undefined
     t.teardown(() => redis?.stop())
-    const service = await startOAuthApp(t, redis ? { REDIS_URL: redis.url } : {})
+    const service = await startConnectedApp(t, redis ? { REDIS_URL: redis.url } : {})
     // In memory there is one instance.
-    const other = redis ? await startOAuthApp(t, { REDIS_URL: redis.url }) : service
+    const other = redis ? await startConnectedApp(t, { REDIS_URL: redis.url }) : service
     approvingAnew(t, service, other)
     undoing(t, service)
     const { clock } = service
