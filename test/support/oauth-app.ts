@@ -143,8 +143,12 @@ export async function startOAuthApp(
  * The same, once it is connected. A start waits three seconds for Redis, which are not enough on a machine that is very busy; 503 is then
  * the right answer.
  */
-export async function startConnectedApp(t: Test, variables: Record<string, string>): Promise<OAuthApp> {
-  const service = await startOAuthApp(t, variables)
+export async function startConnectedApp(
+  t: Test,
+  variables: Record<string, string>,
+  options: AppOptions = {}
+): Promise<OAuthApp> {
+  const service = await startOAuthApp(t, variables, options)
   await until(async () => (await service.call('GET', '/readyz')).status === 200)
   return service
 }
