@@ -1289,14 +1289,16 @@ t.test('a slow Redis: a request waits for it no longer than it may, whatever it 
   const slow = await ask()
   const [peek] = slow.answers
   t.match(peek, { statusCode: 503, headers: { 'retry-after': /^\d+$/ } }, 'at 1.2 s what asks most is refused')
-  t.ok(slow.wholeMs < 3_200, `peek and start were answered within ${slow.wholeMs.toFixed(0)} ms`)
+  // After three seconds, and not only after the third call: the stopwatch does not see what holds up for less than its tick.
+  t.ok(slow.wholeMs < 3_550, `peek and start were answered within ${slow.wholeMs.toFixed(0)} ms`)
   // A list may be long: it is read in pieces, each of which has half of the time, after what comes before it.
-  t.ok(slow.ms < 3_200 + 1_500, `and the list within ${slow.ms.toFixed(0)} ms`)
+  t.ok(slow.ms < 3_000 + 1_700, `and the list within ${slow.ms.toFixed(0)} ms`)
   proxy.delay(6_000)
   const silent = await ask()
   t.same(
     silent.answers.map(({ statusCode }) => statusCode),
     [503, 503, 503]
   )
-  t.ok(silent.ms < 1_700, `at 6 s: ${silent.ms.toFixed(0)} ms`)
+  // One call has half of the time, and the whole of it would be twice as long.
+  t.ok(silent.ms < 2_250, `at 6 s: ${silent.ms.toFixed(0)} ms`)
 })
