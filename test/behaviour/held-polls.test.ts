@@ -107,7 +107,11 @@ async function commandsOf({ client }: RedisServer, ms: number): Promise<string[]
 t.test('two instances over one Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const variables = { ...PATIENT, REDIS_URL: redis.url, LOG_LEVEL: 'warn', LIMITS: 'off', SIGNING_ALG: 'EdDSA' }
+  // The interval counts from where a poll begins, and what comes too early here does so on any machine.
+  const variables = {
+    ...{ ...PATIENT, REDIS_URL: redis.url, LOG_LEVEL: 'warn', LIMITS: 'off', SIGNING_ALG: 'EdDSA' },
+    POLL_INTERVAL_SECONDS: '40'
+  }
   const whole = t
   const [here, there] = (await Promise.all([startService(whole, variables), startService(whole, variables)])) as [
     Service,
@@ -173,7 +177,7 @@ t.test('two instances over one Redis', async (t) => {
       t.equal(applied(answer), 'wait=1')
       const early = await poll(there.url, surface, grant_code, { prefer: 'wait=20' }).answer
       t.equal(stateOf(early), 'slow_down', 'the next one came too early')
-      t.equal(early.body.interval, 10)
+      t.equal(early.body.interval, 45)
       t.ok(early.ms < HALF_A_WAIT_MS, 'and was told so at once')
       t.equal(applied(early), null)
     }
@@ -265,6 +269,8 @@ t.test('two instances over one Redis', async (t) => {
     const grants = await Promise.all(Array.from({ length: 200 }, () => api.start()))
     const held = grants.map(({ grant_code }) => poll(here.url, 'oauth', grant_code, { prefer: 'wait=30' }))
     await untilHeld(here, 200)
+    // A poll has its place before Redis is asked. What this asks of Redis comes after all of them.
+    await heldBy(here)
     t.strictSame(await commandsOf(redis, 1_000), [], 'commands in a second')
     const subscribers = String(await redis.client.call('CLIENT', 'LIST', 'TYPE', 'pubsub'))
       .trim()
@@ -293,7 +299,7 @@ t.test('two instances over one Redis', async (t) => {
 
   await t.test('a wait outlives a restart of Redis', async (t) => {
     const { grant_code, user_code } = await api.start()
-    const held = poll(here.url, 'dashboard', grant_code)
+    const held = poll(here.url, 'dashboard', grant_code, { prefer: 'wait=30' })
     await untilHeld(here, 1)
     await redis.kill()
     await redis.start()

@@ -12,7 +12,7 @@ import type { Answer } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { answerAs, codeRequest, redeemCode } from '../support/code-flow.js'
 import { startDnsServer } from '../support/dns-server.js'
-import { type OAuthApp, startOAuthApp } from '../support/oauth-app.js'
+import { type OAuthApp, startConnectedApp } from '../support/oauth-app.js'
 import { freePort } from '../support/ports.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { issuerOf, kidOf, mint } from '../support/relying-party.js'
@@ -435,7 +435,7 @@ async function cutOff(
   arm: (cutter: Awaited<ReturnType<typeof startCutter>>) => void
 ): Promise<number> {
   const cutter = await startCutter(redis.port)
-  const victim = await startOAuthApp(t, { REDIS_URL: cutter.url }, { testClock: survivor.clock })
+  const victim = await startConnectedApp(t, { REDIS_URL: cutter.url }, { testClock: survivor.clock })
   const { status: healthy } = await victim.call('GET', '/auth/clients', { token: await victim.session('nobody') })
   if (healthy !== 200) throw new Error(`it never was well: ${healthy}`)
   arm(cutter)
@@ -463,7 +463,7 @@ async function interruptOAuth(t: Test, world: OAuthWorld, prepare: () => Promise
 t.test('a grant is approved, collected and revoked', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const survivor = await startOAuthApp(t, { REDIS_URL: redis.url })
+  const survivor = await startConnectedApp(t, { REDIS_URL: redis.url })
   const { call, session, start, approve, poll } = survivor
   const rowsOf = async (user: string) => (await call('GET', '/auth/clients', { token: await session(user) })).body.data
   let users = 0
@@ -548,7 +548,7 @@ t.test('a grant is approved, collected and revoked', async (t) => {
 t.test('a code is approved and redeemed', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const survivor = await startOAuthApp(t, { REDIS_URL: redis.url })
+  const survivor = await startConnectedApp(t, { REDIS_URL: redis.url })
   const { app, userinfo } = survivor
   const rowsOf = (user: string) => app.core.authorizations.list(user)
   let users = 0

@@ -271,6 +271,8 @@ t.test(
       TOKEN_STATUS_LIST: 'on',
       PUBLIC_URL: 'https://a.example'
     })
+    // The second one started later: the clocks are one, for a list says from when on it is fetched anew.
+    one.clock.advance(two.clock() - one.clock())
     const statusAt = async ({ call }: OAuthApp, { access_token }: { access_token: string }) => {
       const { idx, uri } = getStatusListFromJWT(access_token)
       const { status, body } = await call('GET', new URL(uri).pathname)
@@ -363,12 +365,20 @@ t.test('a failover loses nothing that was acknowledged, and says so if anything 
     ...{ REDIS_SENTINELS: redis.sentinels, REDIS_SENTINEL_NAME: redis.name, REDIS_WAIT_REPLICAS: '1' }
   })
   const tokens = await Promise.all([one.tokens(), one.tokens()])
-  const read = reader(two)
+  const ask = reader(two)
+  /** Reads once there is a primary: a busy machine may have another failover of its own. */
+  async function read(after?: string): Promise<Reading> {
+    let answer = await ask(after)
+    await until(async () => {
+      if (answer.status === 503) answer = await ask(after)
+      return answer.status !== 503
+    })
+    return answer
+  }
   const { cursor } = (await read()).body
-  await one.revoke(tokens[0].access_token)
+  await until(async () => (await one.revoke(tokens[0].access_token)).status === 200)
   const primary = await redis.primary()
   await primary.kill()
-  await until(async () => (await read(cursor)).status === 200)
   t.strictSame(cidsOf(await read(cursor)), [cidOf(tokens[0])])
   await primary.start()
   await until(async () => (await one.revoke(tokens[1].access_token)).status === 200)
