@@ -3,6 +3,7 @@
  * highest load for a long time, with faults in between unless it is to be calm, then reports what has grown. A few minutes show
  * that the soak works; a verdict on memory takes thirteen.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { whatDoesNotComeBack } from './faults/come-back.js'
@@ -75,11 +76,14 @@ try {
     }
   }
   const timer = setInterval(sample, Math.max(SAMPLE_EVERY_MS, ms / MOST_SAMPLES))
+  const delays = monitorEventLoopDelay({ resolution: 10 })
+  delays.enable()
   await Promise.all([
     liveSteadily({ send, ledger, trouble, isHurried: false }, rate / REQUESTS_PER_LIFE, ms),
     letHappen(values.calm ? [] : faultsOf(fleet, redis), ms, trouble)
   ])
   clearInterval(timer)
+  delays.disable()
 
   fleet.hangUp()
   await sleep(SETTLE_MS)
@@ -89,7 +93,7 @@ try {
   const explained = ledger.explained(countedFrom, Date.now())
   const ended = { first, samples, last, keys, explained, faults: trouble.all(), requests: ledger.requests() }
   const missing = await whatDoesNotComeBack(fleet.services)
-  const findings = judgeSoak({ ...ended, missing, surprises: ledger.surprises() })
+  const findings = judgeSoak({ ...ended, missing, surprises: ledger.surprises(), heldUpMs: delays.max / 1e6 })
   const report = {
     ...ended,
     at: new Date(),

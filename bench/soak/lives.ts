@@ -83,15 +83,17 @@ async function conclude({ world, surface, session, hindered }: Life, end: End, l
     if (end !== 'denied') ledger.mayBeAuthorized()
     return
   }
-  if (!ledger.expects('last poll', last, outcome === (end === 'denied' ? 'denied' : 'approved'))) return
-  if (outcome === 'denied') return
+  const isDue = ledger.expects('last poll', last, outcome === (end === 'denied' ? 'denied' : 'approved'))
+  // What was not told of its approval may have one.
+  if (!isDue && end !== 'denied') ledger.mayBeAuthorized()
+  if (!isDue || outcome === 'denied') return
   const { access, authorization, refresh } = surface.tokensIn(last.body)
   ledger.collected(refresh !== undefined)
   const used = await world.send(surface.use(access))
   ledger.expects('use', used, used.status === 200)
   if (end !== 'revoked') return
   const revoked = await world.send(surfaces.revoke(authorization, session))
-  ledger.expects('revoke', revoked, revoked.status === 200)
+  if (!ledger.expects('revoke', revoked, revoked.status === 200)) return
   const refused = await world.send(surface.use(access))
   ledger.expects('use after revocation', refused, refused.status === 401)
 }

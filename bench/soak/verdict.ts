@@ -1,6 +1,6 @@
 /** Decides whether a soak has left anything behind: memory, keys, subscriptions, connections, open files. */
 import { type Finding, growth, memoryOf } from './growth.js'
-import type { Ledger } from './ledger.js'
+import type { Ledger, Surprise } from './ledger.js'
 import type { InstanceSample, Sample } from './samples.js'
 import type { Told } from './trouble.js'
 
@@ -16,7 +16,9 @@ export interface Ended {
   last: Sample
   keys: Record<string, number>
   explained: ReturnType<Ledger['explained']>
-  surprises: Record<string, number>
+  surprises: Record<string, Surprise>
+  /** The longest time that the machine held up the load, which then could neither send nor read. */
+  heldUpMs: number
   /** What each fault has led to. */
   faults: Record<string, Told>
   /** What some instance does not do any more. */
@@ -25,7 +27,7 @@ export interface Ended {
 }
 
 export function judgeSoak(ended: Ended): Finding[] {
-  const { first, samples, last, keys, explained, surprises, faults, missing, requests } = ended
+  const { first, samples, last, keys, explained, surprises, heldUpMs, faults, missing, requests } = ended
   // What a fault has ended is back by then, and nothing is there twice.
   const lateFrom = last.atSeconds - Math.min(last.atSeconds / 4, LEFT_ALONE_SECONDS)
   const late = samples.filter(({ atSeconds }) => atSeconds >= lateFrom)
@@ -57,10 +59,11 @@ export function judgeSoak(ended: Ended): Finding[] {
       isGood: last.instances.every(({ openFiles }, i) => openFiles <= (files[0]?.[i] ?? 0))
     },
     ...Object.entries(faults).map(ofFault),
+    { name: 'the machine held up the load, at most', value: `${Math.round(heldUpMs)} ms` },
     { name: 'what instances do not do any more', value: missing.join(', ') || 'nothing', isGood: missing.length === 0 },
     {
       name: 'answers that were not due',
-      value: `${JSON.stringify(surprises)} of ${requests}`,
+      value: `${Object.entries(surprises).map(ofSurprise).join(', ') || 'none'} of ${requests}`,
       isGood: Object.keys(surprises).length === 0
     }
   ]
@@ -71,6 +74,9 @@ function ofFault([name, { times, repeated, expired }]: [string, Told]): Finding 
   const value = `${times} ×; answers that were none: ${answers.join(', ') || 'none'}; grants that expired over it: ${expired}`
   return { name, value }
 }
+
+const ofSurprise = ([what, { count, fromSeconds, toSeconds }]: [string, Surprise]) =>
+  `${count} × ${what} (${fromSeconds} to ${toSeconds} s)`
 
 const most = (samples: readonly Sample[], of: (sample: InstanceSample) => number) =>
   Math.max(...samples.flatMap(({ instances }) => instances.map(of)))
