@@ -93,7 +93,8 @@ try {
   const explained = ledger.explained(countedFrom, Date.now())
   const ended = { first, samples, last, keys, explained, faults: trouble.all(), requests: ledger.requests() }
   const missing = await whatDoesNotComeBack(fleet.services)
-  const findings = judgeSoak({ ...ended, missing, surprises: ledger.surprises(), heldUpMs: delays.max / 1e6 })
+  const load = { beganAtMs: startedAt, heldUpMs: delays.max / 1e6 }
+  const findings = judgeSoak({ ...ended, ...load, missing, surprises: ledger.surprises() })
   const report = {
     ...ended,
     at: new Date(),

@@ -9,10 +9,11 @@ import type { Answered } from '../faults/transport.js'
 export const GRANT_TTL_SECONDS = 10
 export const POLL_INTERVAL_SECONDS = 1
 
+/** How often an answer came that was not due, and when for the first and the last time, by `performance.now()`. */
 export interface Surprise {
   count: number
-  fromSeconds: number
-  toSeconds: number
+  fromMs: number
+  toMs: number
 }
 
 export interface Ledger {
@@ -28,7 +29,7 @@ export interface Ledger {
   /** Notes that a grant may have been approved that was not collected. */
   mayBeAuthorized(): void
   requests(): number
-  /** The answers that were not due, by what they were: how many, and when the first and the last came, in seconds after the beginning. */
+  /** The answers that were not due, by what they were. */
   surprises(): Record<string, Surprise>
   /** The number of keys of each kind that must be in Redis at some time between `from` and `to`, as bounds. */
   explained(from: number, to: number): Record<string, { atLeast: number; atMost: number }>
@@ -42,7 +43,6 @@ const MOST_STARTS = 1_000_000
 export function createLedger(): Ledger {
   const starts: { sentAt: number; answeredAt: number }[] = []
   const surprises: Record<string, Surprise> = {}
-  const beganAt = performance.now()
   let requests = 0
   let collections = 0
   let families = 0
@@ -66,9 +66,9 @@ export function createLedger(): Ledger {
       if (isDue) return true
       const told = typeof body === 'object' ? (body?.error ?? body?.status) : ''
       const name = `${what}: ${status} ${told}`
-      const seconds = Math.round((performance.now() - beganAt) / 1_000)
-      const { count, fromSeconds } = surprises[name] ?? { count: 0, fromSeconds: seconds }
-      surprises[name] = { count: count + 1, fromSeconds, toSeconds: seconds }
+      const toMs = performance.now()
+      const { count, fromMs } = surprises[name] ?? { count: 0, fromMs: toMs }
+      surprises[name] = { count: count + 1, fromMs, toMs }
       return false
     },
     started: note,

@@ -17,6 +17,8 @@ export interface Ended {
   keys: Record<string, number>
   explained: ReturnType<Ledger['explained']>
   surprises: Record<string, Surprise>
+  /** When the load began, by `performance.now()`: what came before it came while the highest rate was measured. */
+  beganAtMs: number
   /** The longest time that the machine held up the load, which then could neither send nor read. */
   heldUpMs: number
   /** What each fault has led to. */
@@ -27,10 +29,13 @@ export interface Ended {
 }
 
 export function judgeSoak(ended: Ended): Finding[] {
-  const { first, samples, last, keys, explained, surprises, heldUpMs, faults, missing, requests } = ended
+  const { first, samples, last, keys, explained, surprises, beganAtMs, heldUpMs, faults, missing, requests } = ended
   // What a fault has ended is back by then, and nothing is there twice.
   const lateFrom = last.atSeconds - Math.min(last.atSeconds / 4, LEFT_ALONE_SECONDS)
   const late = samples.filter(({ atSeconds }) => atSeconds >= lateFrom)
+  const seconds = (ms: number) => Math.round((ms - beganAtMs) / 1_000)
+  const ofSurprise = ([what, { count, fromMs, toMs }]: [string, Surprise]) =>
+    `${count} × ${what} (${seconds(fromMs)} to ${seconds(toMs)} s)`
   const constant = (name: string, of: (sample: Sample) => number): Finding => {
     const seen = [...new Set([first, ...samples].map(of))].sort((a, b) => a - b)
     return { name, value: seen.join(', '), isGood: late.every((sample) => of(sample) === of(first)) }
@@ -74,9 +79,6 @@ function ofFault([name, { times, repeated, expired }]: [string, Told]): Finding 
   const value = `${times} ×; answers that were none: ${answers.join(', ') || 'none'}; grants that expired over it: ${expired}`
   return { name, value }
 }
-
-const ofSurprise = ([what, { count, fromSeconds, toSeconds }]: [string, Surprise]) =>
-  `${count} × ${what} (${fromSeconds} to ${toSeconds} s)`
 
 const most = (samples: readonly Sample[], of: (sample: InstanceSample) => number) =>
   Math.max(...samples.flatMap(({ instances }) => instances.map(of)))

@@ -7,7 +7,7 @@ import { digestOf } from '../../src/core/secrets/digest.js'
 import { type LogOptions, loggerOptions } from '../../src/logger.js'
 import { en } from '../../src/routes/pages/texts/en.js'
 import { refused } from '../routes/pages/expectations.js'
-import { GRANTD_SECRET, IMPATIENT, PATIENT, startApp, type TestApp } from '../support/app.js'
+import { GRANTD_SECRET, IMPATIENT, PATIENT, startApp, whenReady } from '../support/app.js'
 import { BY } from '../support/audit.js'
 import { claimsOf } from '../support/client.js'
 import { answer, codeRequest, LOOPBACK, queryOf } from '../support/code-flow.js'
@@ -383,10 +383,6 @@ async function startPages(
   return { acme, service, arrive }
 }
 
-const ready = async ({ call }: TestApp) => {
-  while ((await call('GET', '/readyz')).status !== 200) await new Promise((resolve) => setTimeout(resolve, 20))
-}
-
 t.test('while Redis is away', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
@@ -450,7 +446,7 @@ t.test('while Redis is away', async (t) => {
   }
 
   async function isAsBefore(t: Test) {
-    await ready(service)
+    await whenReady(service)
     t.equal((await poll(waiting.grant_code)).body.status, 'authorization_pending', 'nothing was decided')
     service.clock.advance(60_000)
     t.equal((await service.call('GET', '/auth/clients', { token: jwt })).status, 200, 'nor revoked')
@@ -510,7 +506,7 @@ t.test('503 what is not known is not claimed: a decision whose answer was lost m
   t.match(page.headers['retry-after'], /^[2-4]$/)
   t.notMatch(page.text, /nothing (was|has been) decided/i)
   await redis.client.call('CLIENT', 'UNPAUSE')
-  await ready(service)
+  await whenReady(service)
   t.equal((await service.poll(grant_code)).body.status, 'approved', 'it was')
   t.equal((await ann.post('/device/confirm', form)).location, '/device/done', 'sending it again does no harm')
 })

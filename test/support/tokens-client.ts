@@ -3,9 +3,8 @@ import { request } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { AppOptions } from '../../src/app.js'
-import { type Answer, startApp, type TestApp } from './app.js'
+import { type Answer, startApp, type TestApp, whenReady } from './app.js'
 import { BY } from './audit.js'
-import { until } from './until.js'
 
 export const OPERATIONS = {
   listProviders: 'GET /v1/providers',
@@ -113,10 +112,9 @@ export async function startTokensApp(
   variables: Record<string, string> = {},
   options: AppOptions = {}
 ): Promise<TokensApp> {
-  const started = await startApp(t, { SIGNING_ALG: 'EdDSA', PROVIDER_SIGNING_ALG: 'EdDSA', ...variables }, options)
+  const defaults = { SIGNING_ALG: 'EdDSA', PROVIDER_SIGNING_ALG: 'EdDSA' }
+  const started = await whenReady(await startApp(t, { ...defaults, ...variables }, options))
   const { app } = started
-  // A start waits three seconds for Redis, which are not enough on a machine that is very busy.
-  await until(async () => (await started.call('GET', '/readyz')).status === 200)
   const send = overInject(app)
   const newKey = async (account = 'acme') => (await app.core.apiKeys.create(account, {}, BY)).text
   const key = await newKey()
