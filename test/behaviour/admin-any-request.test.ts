@@ -60,12 +60,22 @@ const requests = fc.oneof(
       ),
       path: fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...USERS, 'real') }, { weight: 1, arbitrary: odd }),
       body: fc.record({ sub_id: subject }),
-      key: fc.constantFrom('all', 'all', 'all', 'all', 'all', 'all', 'none', 'tokens', 'x'),
+      key: fc.constantFrom('all', 'all', 'all', 'all', 'all', 'all', 'none', 'tokens', 'tokens', 'x'),
       pick: fc.nat()
     })
   )
 )
 type Request = typeof requests extends fc.Arbitrary<infer T> ? T : never
+
+/**
+ * By chance alone the lists of a user may never answer 404, because most users that requests name have been blocked by
+ * then, and so are known.
+ */
+const OF_AN_UNKNOWN_USER: readonly Request[] = operations
+  .filter(({ id, path }) => path.includes('{userId}') && id !== 'blockUser')
+  .map(({ id }) => ({
+    ...{ operation: id, query: [], path: 'nobody has heard of them', body: { sub_id: undefined }, key: 'all', pick: 0 }
+  }))
 
 async function explore(t: Test, service: TestApp, count: number): Promise<void> {
   const { app, collect } = service
@@ -111,6 +121,7 @@ async function explore(t: Test, service: TestApp, count: number): Promise<void> 
 
   const property = fc.asyncProperty(requests, ask)
   await fc.assert(property, { seed, numRuns: count, endOnFailure: true })
+  for (const one of OF_AN_UNKNOWN_USER) await ask(one)
   for (const { id, answers, path } of operations) {
     const success = [...answers.keys()].find((status) => status < 300)
     const isOfOne = id === 'revokeGlobally' || path.includes('{')
@@ -129,5 +140,5 @@ t.test('without Redis', async (t) => {
 t.test('over Redis', async (t) => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  await explore(t, await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url }), 1_500)
+  await explore(t, await startApp(t, { LIMITS: 'off', SIGNING_ALG: 'EdDSA', REDIS_URL: redis.url }), 2_000)
 })

@@ -139,11 +139,11 @@ t.test('kill -9 of Redis right after the answers: the tokens live, and the codes
 
 t.test('histories of codes in memory follow the rules, whatever happens in which order', async (t) => {
   const service = await startOAuthApp(t)
-  await codeHistories(t, [service, service], { runs: 200, areMany: true })
+  await codeHistories(t, [service, service], { runs: 260, areMany: true })
 })
 
 t.test('histories of codes over two instances follow the rules, whatever happens in which order', async (t) => {
-  await codeHistories(t, await twoInstances(t), { runs: 80 })
+  await codeHistories(t, await twoInstances(t), { runs: 140 })
 })
 
 t.test('Redis has the code as a digest alone, and forgets it', async (t) => {
