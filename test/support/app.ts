@@ -1,5 +1,5 @@
 /** The application in this process, with requests by inject and a clock that the test turns. */
-import type { FastifyInstance, InjectOptions } from 'fastify'
+import Fastify, { type FastifyInstance, type InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/load-config.js'
@@ -13,6 +13,10 @@ export const GRANTD_SECRET = 'keys at rest are sealed under this secret'
 export const PATIENT = { REDIS_TIMEOUT_MS: `${PATIENT_MS}` }
 /** For tests about slow Redis: the default of REDIS_TIMEOUT_MS. */
 export const IMPATIENT = { REDIS_TIMEOUT_MS: '1000' }
+
+// Fastify loads what `inject` needs when that is first used, and Node.js refuses it if another application of the process is being
+// started in that moment (findings/fastify-inject-beside-cookie-start.sh).
+await Fastify().inject('/')
 
 export interface TestClock {
   (): number
