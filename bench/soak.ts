@@ -14,6 +14,7 @@ import { createLedger, GRANT_TTL_SECONDS, POLL_INTERVAL_SECONDS } from './soak/l
 import { liveSteadily, measureHighestRate } from './soak/rate.js'
 import { startSoakRedis } from './soak/redis.js'
 import { pageOf, save } from './soak/report.js'
+import { saidWithoutFault } from './soak/said.js'
 import { type Sample, takeSample } from './soak/samples.js'
 import { letHappen } from './soak/schedule.js'
 import { createTrouble, insist } from './soak/trouble.js'
@@ -55,6 +56,7 @@ try {
     ledger.asks()
     return fleet.send(what)
   }, trouble)
+  const loadedFrom = performance.now()
   const highest = await measureHighestRate({ send, ledger, trouble, isHurried: true }, MEASURE_MS)
   const rate = highest / 2
   fleet.hangUp()
@@ -94,7 +96,8 @@ try {
   const ended = { first, samples, last, keys, explained, faults: trouble.all(), requests: ledger.requests() }
   const missing = await whatDoesNotComeBack(fleet.services)
   const load = { beganAtMs: startedAt, heldUpMs: delays.max / 1e6 }
-  const findings = judgeSoak({ ...ended, ...load, missing, surprises: ledger.surprises() })
+  const said = saidWithoutFault(fleet.said(), trouble, loadedFrom)
+  const findings = judgeSoak({ ...ended, ...load, missing, surprises: ledger.surprises(), said })
   const report = {
     ...ended,
     at: new Date(),

@@ -15,6 +15,8 @@ export interface Fleet {
   send: Transport['send']
   /** Ends each instance with SIGTERM and starts another one on its port. What is handed over changes its variables for good. */
   restartOneByOne(changed?: Record<string, string>): Promise<void>
+  /** Everything that the instances have written to their logs, those that were ended included. */
+  said(): string
   /** Ends the connections of those who sent; whoever sends again opens others. */
   hangUp(): void
 }
@@ -39,6 +41,7 @@ export async function startFleet(lifetime: Lifetime, given: Record<string, strin
   const transports = services.map(({ url }) => createTransport(url))
   lifetime.ends(hangUp)
   const leaving = new Set<number>()
+  const ended: Service[] = []
   let turn = 0
 
   function hangUp(): void {
@@ -63,11 +66,13 @@ export async function startFleet(lifetime: Lifetime, given: Record<string, strin
       for (const [i, service] of services.entries()) {
         leaving.add(i)
         await service.stop('SIGTERM')
+        ended.push(service)
         services[i] = await start({ PORT: `${service.port}` })
         await isReady(services[i] as Service)
         leaving.delete(i)
       }
     },
+    said: () => [...ended, ...services].map(({ output }) => output()).join(''),
     hangUp
   }
 }

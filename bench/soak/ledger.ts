@@ -9,11 +9,16 @@ import type { Answered } from '../faults/transport.js'
 export const GRANT_TTL_SECONDS = 10
 export const POLL_INTERVAL_SECONDS = 1
 
-/** How often an answer came that was not due, and when for the first and the last time, by `performance.now()`. */
+/** How often something came that was not due, and when for the first and the last time, by `performance.now()`. */
 export interface Surprise {
   count: number
   fromMs: number
   toMs: number
+}
+
+export function addTo(all: Record<string, Surprise>, name: string, atMs: number): void {
+  const { count, fromMs, toMs } = all[name] ?? { count: 0, fromMs: atMs, toMs: atMs }
+  all[name] = { count: count + 1, fromMs: Math.min(fromMs, atMs), toMs: Math.max(toMs, atMs) }
 }
 
 export interface Ledger {
@@ -25,7 +30,8 @@ export interface Ledger {
   started(sentAt: number, answeredAt: number): void
   /** Notes that a grant may have been started whose answer was lost. */
   mayHaveStarted(): void
-  collected(withRefreshToken: boolean): void
+  /** Whose an authorization is, for whoever has its id alone, is noted if that can be done: a fault, `hindered`, may have kept it back. */
+  collected(authorization: { hasRefreshToken: boolean; hindered: boolean }): void
   /** Notes that a grant may have been approved that was not collected. */
   mayBeAuthorized(): void
   requests(): number
@@ -47,6 +53,7 @@ export function createLedger(): Ledger {
   let collections = 0
   let families = 0
   let unsure = 0
+  let hinderedCollections = 0
   const orMore = (count: number, more = unsure) => ({ atLeast: count, atMost: count + more })
 
   function note(sentAt: number, answeredAt: number): void {
@@ -66,17 +73,16 @@ export function createLedger(): Ledger {
       if (isDue) return true
       const told = typeof body === 'object' ? (body?.error ?? body?.status) : ''
       const name = `${what}: ${status} ${told}`
-      const toMs = performance.now()
-      const { count, fromMs } = surprises[name] ?? { count: 0, fromMs: toMs }
-      surprises[name] = { count: count + 1, fromMs, toMs }
+      addTo(surprises, name, performance.now())
       return false
     },
     started: note,
     mayHaveStarted: () => note(Number.NEGATIVE_INFINITY, Date.now()),
     mayBeAuthorized: () => void unsure++,
-    collected(withRefreshToken) {
+    collected({ hasRefreshToken, hindered }) {
       collections += 1
-      if (withRefreshToken) families += 1
+      if (hasRefreshToken) families += 1
+      if (hindered) hinderedCollections += 1
     },
     requests: () => requests,
     surprises: () => surprises,
@@ -90,7 +96,7 @@ export function createLedger(): Ledger {
         'user-code': grants,
         'authorized-client': orMore(collections),
         'authorized-client of a user': orMore(collections),
-        'authorized-client-parent': orMore(collections),
+        'authorized-client-parent': orMore(collections - hinderedCollections, hinderedCollections + unsure),
         'refresh-family': orMore(families),
         'signing-keys': orMore(1, 0),
         events: orMore(1, 0),

@@ -88,7 +88,7 @@ async function conclude({ world, surface, session, hindered }: Life, end: End, l
   if (!isDue && end !== 'denied') ledger.mayBeAuthorized()
   if (!isDue || outcome === 'denied') return
   const { access, authorization, refresh } = surface.tokensIn(last.body)
-  ledger.collected(refresh !== undefined)
+  ledger.collected({ hasRefreshToken: refresh !== undefined, hindered: hindered() !== undefined })
   const used = await world.send(surface.use(access))
   ledger.expects('use', used, used.status === 200)
   if (end !== 'revoked') return

@@ -5,7 +5,7 @@ import { writeBetweenMarkers } from '../support/documents.js'
 import type { Finding } from './growth.js'
 import type { Ended } from './verdict.js'
 
-export interface SoakReport extends Omit<Ended, 'surprises' | 'beganAtMs' | 'heldUpMs'> {
+export interface SoakReport extends Omit<Ended, 'surprises' | 'said' | 'beganAtMs' | 'heldUpMs'> {
   at: Date
   machine: Record<string, string>
   minutes: number

@@ -18,6 +18,8 @@ export interface Trouble {
   isOn(): boolean
   /** The fault that was in force at some time since this one. */
   since(ms: number): string | undefined
+  /** Whether a fault was in force then. */
+  wasOn(ms: number): boolean
   told(name: string): Told
   all(): Record<string, Told>
 }
@@ -26,23 +28,28 @@ export interface Trouble {
 const NOTICED_AFTER_MS = 3_000
 
 export function createTrouble(): Trouble {
-  let last: { name: string; until: number } | undefined
+  const periods: { name: string; from: number; until: number }[] = []
   const byName: Record<string, Told> = {}
   const told = (name: string) => {
     byName[name] ??= { times: 0, repeated: {}, expired: 0 }
     return byName[name]
   }
-  const since = (ms: number) => (last && last.until >= ms ? last.name : undefined)
+  const since = (ms: number) => {
+    const last = periods.at(-1)
+    return last && last.until >= ms ? last.name : undefined
+  }
 
   return {
     async during(name, fault) {
       told(name).times += 1
-      last = { name, until: Number.POSITIVE_INFINITY }
+      const period = { name, from: performance.now(), until: Number.POSITIVE_INFINITY }
+      periods.push(period)
       await fault()
-      last = { name, until: performance.now() + NOTICED_AFTER_MS }
+      period.until = performance.now() + NOTICED_AFTER_MS
     },
     isOn: () => since(performance.now()) !== undefined,
     since,
+    wasOn: (ms) => periods.some(({ from, until }) => from <= ms && ms <= until),
     told,
     all: () => byName
   }

@@ -17,6 +17,8 @@ export interface Ended {
   keys: Record<string, number>
   explained: ReturnType<Ledger['explained']>
   surprises: Record<string, Surprise>
+  /** What the instances wrote to their logs while no fault was in force. */
+  said: Record<string, Surprise>
   /** When the load began, by `performance.now()`: what came before it came while the highest rate was measured. */
   beganAtMs: number
   /** The longest time that the machine held up the load, which then could neither send nor read. */
@@ -29,11 +31,13 @@ export interface Ended {
 }
 
 export function judgeSoak(ended: Ended): Finding[] {
-  const { first, samples, last, keys, explained, surprises, beganAtMs, heldUpMs, faults, missing, requests } = ended
+  const { first, samples, last, keys, explained, surprises, beganAtMs, heldUpMs, faults, missing, requests, said } =
+    ended
   // What a fault has ended is back by then, and nothing is there twice.
   const lateFrom = last.atSeconds - Math.min(last.atSeconds / 4, LEFT_ALONE_SECONDS)
   const late = samples.filter(({ atSeconds }) => atSeconds >= lateFrom)
   const seconds = (ms: number) => Math.round((ms - beganAtMs) / 1_000)
+  const listOf = (all: Record<string, Surprise>) => Object.entries(all).map(ofSurprise).join(', ')
   const ofSurprise = ([what, { count, fromMs, toMs }]: [string, Surprise]) =>
     `${count} × ${what} (${seconds(fromMs)} to ${seconds(toMs)} s)`
   const constant = (name: string, of: (sample: Sample) => number): Finding => {
@@ -66,9 +70,10 @@ export function judgeSoak(ended: Ended): Finding[] {
     ...Object.entries(faults).map(ofFault),
     { name: 'the machine held up the load, at most', value: `${Math.round(heldUpMs)} ms` },
     { name: 'what instances do not do any more', value: missing.join(', ') || 'nothing', isGood: missing.length === 0 },
+    { name: 'what instances logged while there was no fault', value: listOf(said) || 'nothing' },
     {
       name: 'answers that were not due',
-      value: `${Object.entries(surprises).map(ofSurprise).join(', ') || 'none'} of ${requests}`,
+      value: `${listOf(surprises) || 'none'} of ${requests}`,
       isGood: Object.keys(surprises).length === 0
     }
   ]
