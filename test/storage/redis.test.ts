@@ -12,6 +12,7 @@ import type { RedisConnection } from '../../src/storage/redis/connection.js'
 import { createRedisGrantStore } from '../../src/storage/redis/grant-store.js'
 import { createRedisStorage } from '../../src/storage/redis/index.js'
 import { createKeys } from '../../src/storage/redis/keys.js'
+import { createRedisParentIndex } from '../../src/storage/redis/parent-index.js'
 import { createDeparture, createPollBatches, nextRunId } from '../../src/storage/redis/poll-batches.js'
 import type { ScriptName } from '../../src/storage/redis/scripts.js'
 import { createWatch } from '../../src/storage/redis/watch.js'
@@ -98,6 +99,34 @@ t.test('commands of one turn leave in one piece, and each gets its own answer', 
     )
     t.equal(proxy.pieces() - before, 1, '50 commands')
   }
+})
+
+t.test('whose a record is, is noted with the next ones if Redis could not take it', async (t) => {
+  const full = await startRedis()
+  t.teardown(() => full.stop())
+  const connection = await connectTo(full.url)
+  t.teardown(() => connection.close())
+  const keys = createKeys('parents:')
+  const parents = createRedisParentIndex('record', { connection, keys, clock: Date.now })
+  const noteOf = (id: string, lifeMs = 60_000) => ({ id, parent: `parent of ${id}`, keepUntilMs: Date.now() + lifeMs })
+  const ids = times(30, (i) => `${i}`)
+  await full.client.config('SET', 'maxmemory', '1')
+  await parents.note(ids.map((id) => noteOf(id)))
+  await parents.note([noteOf('another')])
+  t.ok(
+    (await parents.of([...ids, 'another'])).every((parent) => parent === undefined),
+    'nothing can be written'
+  )
+  await full.client.config('SET', 'maxmemory', '0')
+  await parents.note([noteOf('first'), noteOf('15', 3_600_000)])
+  await parents.note([noteOf('second')])
+  const expected = [...ids, 'another', 'first', 'second']
+  await until(async () => !(await parents.of(expected)).includes(undefined))
+  t.strictSame(
+    await parents.of(expected),
+    expected.map((id) => `parent of ${id}`)
+  )
+  t.ok((await full.client.pttl(keys.recordParent('record', '15'))) > 60_000, 'a longer life that came first stays')
 })
 
 t.test('polls that Redis comes to when nobody waits for them any more', async (t) => {

@@ -149,7 +149,10 @@ export interface RecordStore {
  * here is found by `scan`.
  */
 export interface ParentIndex {
-  /** Notes the parents of records, whoever noted them before. Best effort, and sent with the other commands of its turn. */
+  /**
+   * Notes the parents of records, whoever noted them before. Sent with the other commands of its turn. What cannot be noted fails
+   * nobody, and is tried again with later ones.
+   */
   note(entries: readonly { id: string; parent: string; keepUntilMs: number }[]): Promise<void>
   /** The parents of these ids, in their order; undefined for one that was not noted. */
   of(ids: readonly string[]): Promise<(string | undefined)[]>
